@@ -1,0 +1,58 @@
+"""Weight initialization for neural networks, in scikit-learn's habits.
+
+The public names load on first use, so that ``import initsk`` and the command
+line's help stay fast: neither torch, matplotlib nor jinja2 is loaded here.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from initsk._version import __version__
+
+if TYPE_CHECKING:
+    from initsk import datasets, initializers
+    from initsk.comparison import ComparisonResult, compare_initializers
+    from initsk.estimators import MLPClassifier, NeuralNetClassifier
+    from initsk.initializers import get_initializer, list_initializers
+    from initsk.inspection import ActivationInspector, inspect_activations
+    from initsk.modules import initialize
+
+_HOME = {
+    "ActivationInspector": "initsk.inspection",
+    "ComparisonResult": "initsk.comparison",
+    "MLPClassifier": "initsk.estimators",
+    "NeuralNetClassifier": "initsk.estimators",
+    "compare_initializers": "initsk.comparison",
+    "get_initializer": "initsk.initializers",
+    "initialize": "initsk.modules",
+    "inspect_activations": "initsk.inspection",
+    "list_initializers": "initsk.initializers",
+}
+_SUBPACKAGES = ("datasets", "initializers")
+
+__all__ = [
+    "ActivationInspector",
+    "ComparisonResult",
+    "MLPClassifier",
+    "NeuralNetClassifier",
+    "__version__",
+    "compare_initializers",
+    "datasets",
+    "get_initializer",
+    "initialize",
+    "initializers",
+    "inspect_activations",
+    "list_initializers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"initsk.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'initsk' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

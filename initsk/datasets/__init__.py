@@ -1,0 +1,6 @@
+"""Data sets: the embedded MNIST, any IDX folder, tables."""
+
+from initsk.datasets._idx import read_idx
+from initsk.datasets._loaders import load_idx, load_mnist, load_table
+
+__all__ = ["load_idx", "load_mnist", "load_table", "read_idx"]

@@ -1,0 +1,77 @@
+"""The IDX format: arrays in files, as MNIST and its successors are published."""
+
+import gzip
+import zlib
+from math import prod
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from initsk.exceptions import DataFormatError
+
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_CHUNK = 1 << 20
+# Deflate cannot expand further than about 1032 to 1.
+_DEFLATE_LIMIT = 1100
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read one IDX file, gzipped or not.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; gzip is recognized by its content, not by its name.
+
+    Returns
+    -------
+    ndarray
+        Native byte order, shape and type as the header says.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is missing or malformed; the message names it and says how. Never
+        more memory is taken than the file really holds.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            if not packed:
+                return _parse(raw, path, limit=size)
+            with gzip.GzipFile(fileobj=raw) as stream:
+                return _parse(stream, path, limit=size * _DEFLATE_LIMIT)
+    except (EOFError, zlib.error, OSError) as error:
+        raise DataFormatError(f"{path}: cannot be read ({error})") from error
+
+
+def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndarray:
+    magic = stream.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or magic[3] == 0:
+        raise DataFormatError(
+            f"{path}: not an IDX file (its first four bytes are {magic.hex(' ') or 'missing'};"
+            " allowed: 00 00, a type of 08 09 0b 0c 0d 0e, a number of dimensions from 01 on)"
+        )
+    dtype = np.dtype(_TYPES[magic[2]])
+    header = stream.read(4 * magic[3])
+    if len(header) < 4 * magic[3]:
+        raise DataFormatError(f"{path}: truncated inside its header")
+    shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
+    promised = prod(shape) * dtype.itemsize
+    if promised > limit:
+        raise DataFormatError(f"{path}: its header promises {promised} bytes of shape {shape}, more than is there")
+    content = bytearray()
+    while len(content) <= promised:
+        chunk = stream.read(min(_CHUNK, promised + 1 - len(content)))
+        if not chunk:
+            break
+        content += chunk
+    if len(content) < promised:
+        raise DataFormatError(f"{path}: truncated; its header promises {promised} bytes, {len(content)} are there")
+    if len(content) > promised:
+        raise DataFormatError(f"{path}: trailing bytes after the {promised} that its header promises")
+    return np.frombuffer(bytes(content), dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=True)

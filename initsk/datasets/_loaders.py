@@ -1,0 +1,224 @@
+"""Loaders in scikit-learn's style: a Bunch, ``(X, y)``, or frames."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from initsk.datasets._idx import read_idx
+from initsk.exceptions import DataFormatError, InvalidParameterError
+from initsk.utils._validation import check_parameters, one_of
+
+SPLITS = ("train", "test", "all")
+_DATA = Path(__file__).parent / "data"
+_MNIST = {
+    ("train", "images"): ("train-images-idx3-ubyte.gz", "6bbc9ace898e44ae57da46a324031adb"),
+    ("train", "labels"): ("train-labels-idx1-ubyte.gz", "a25bea736e30d166cdddb491f175f624"),
+    ("test", "images"): ("t10k-images-idx3-ubyte.gz", "2646ac647ad5339dbf082846283269ea"),
+    ("test", "labels"): ("t10k-labels-idx1-ubyte.gz", "27ae3e4e09519cfbb04c329615203637"),
+}
+_MNIST_DESCR = """MNIST: 70,000 images of handwritten digits, 28 by 28 pixels of 0..255.
+
+60,000 images for training and 10,000 for testing, by Yann LeCun and Corinna Cortes
+(http://yann.lecun.com/exdb/mnist/), licensed CC BY-SA 3.0. The four original IDX files
+are part of this package; the contents' MD5 is checked at every load.
+"""
+
+
+def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool = False) -> Any:
+    """Load the embedded MNIST.
+
+    Parameters
+    ----------
+    split : {"train", "test", "all"}, default="train"
+        60,000 training images, 10,000 test images, or both in this order.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Give pandas objects instead of arrays.
+
+    Returns
+    -------
+    Bunch
+        ``data`` (n_samples, 784) of uint8 pixels 0..255, ``target`` (n_samples,) of int64,
+        ``feature_names``, ``target_names``, ``DESCR``, and ``frame`` (None unless `as_frame`).
+
+    Raises
+    ------
+    InvalidParameterError
+        If `split` is not one of the three.
+    DataFormatError
+        If an embedded file is damaged.
+
+    Examples
+    --------
+    >>> from initsk.datasets import load_mnist
+    >>> X, y = load_mnist(split="test", return_X_y=True)
+    >>> X.shape, y[:5].tolist()
+    ((10000, 784), [7, 2, 1, 0, 4])
+    """
+
+    def read(part: str, what: str) -> np.ndarray:
+        name, md5 = _MNIST[part, what]
+        path = _DATA / name
+        content = read_idx(path)
+        if _content_md5(content) != md5:
+            raise DataFormatError(f"{path}: damaged; the MD5 of its content is not {md5}")
+        return content
+
+    return _assemble(read, split, return_X_y, as_frame, _MNIST_DESCR)
+
+
+def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False, as_frame: bool = False) -> Any:
+    """Load a folder of IDX files: Fashion-MNIST, KMNIST, EMNIST, or your own.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds files, gzipped or not, whose names say "images" or "labels" and "train",
+        "test" or "t10k" (``train-images-idx3-ubyte.gz``, ``emnist-digits-test-labels-idx1-ubyte``).
+    split : {"train", "test", "all"}, default="all"
+        Which part; "all" stacks whatever is there, training first.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Give pandas objects instead of arrays.
+
+    Returns
+    -------
+    Bunch
+        As `load_mnist`; ``data`` keeps the type of the files and has a row per image.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `split` is not one of the three.
+    DataFormatError
+        If a file is missing, ambiguous or malformed, or images and labels disagree.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataFormatError(f"{folder}: not a folder")
+
+    def read(part: str, what: str) -> np.ndarray | None:
+        path = _find(folder, part, what)
+        return None if path is None else read_idx(path)
+
+    return _assemble(read, split, return_X_y, as_frame, f"IDX files of the folder {folder.name}", folder)
+
+
+def _content_md5(content: np.ndarray) -> str:
+    """MD5 of the IDX file that holds `content`, header included."""
+    header = bytes([0, 0, 8, content.ndim]) + np.array(content.shape, ">u4").tobytes()
+    return hashlib.md5(header + content.tobytes(), usedforsecurity=False).hexdigest()
+
+
+def _find(folder: Path, part: str, what: str) -> Path | None:
+    words = ("train",) if part == "train" else ("t10k", "test")
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and what in path.name.lower() and any(word in path.name.lower() for word in words)
+    ]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise DataFormatError(f"{folder}: more than one file of {part} {what} ({names}); keep one")
+    return found[0] if found else None
+
+
+def _assemble(
+    read: Callable[[str, str], np.ndarray | None],
+    split: str,
+    return_X_y: bool,
+    as_frame: bool,
+    description: str,
+    folder: Path | None = None,
+) -> Any:
+    check_parameters("loader", {"split": split}, {"split": one_of("split", SPLITS)})
+    pairs = []
+    for part in ("train", "test") if split == "all" else (split,):
+        images, labels = read(part, "images"), read(part, "labels")
+        if images is None and labels is None and split == "all":
+            continue
+        if images is None or labels is None:
+            missing = "images" if images is None else "labels"
+            raise DataFormatError(f"{folder}: no IDX file of {part} {missing}")
+        if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels):
+            raise DataFormatError(
+                f"{folder or 'MNIST'}: {part} images of shape {images.shape} and labels of shape {labels.shape}"
+                " do not belong together"
+            )
+        pairs.append((images.reshape(len(images), -1), labels))
+    if not pairs:
+        raise DataFormatError(f"{folder}: holds no IDX files of images and labels")
+    if len({images.shape[1] for images, _ in pairs}) > 1:
+        raise DataFormatError(f"{folder}: training and test images differ in size")
+    data = pairs[0][0] if len(pairs) == 1 else np.concatenate([images for images, _ in pairs])
+    target = np.concatenate([labels for _, labels in pairs])
+    if target.dtype.kind in "iu":
+        target = target.astype(np.int64)
+    return _as_bunch(data, target, return_X_y, as_frame, description)
+
+
+def _as_bunch(data: np.ndarray, target: np.ndarray, return_X_y: bool, as_frame: bool, description: str) -> Any:
+    names = [f"pixel_{i}" for i in range(data.shape[1])]
+    X: Any = data
+    y: Any = target
+    frame = None
+    if as_frame:
+        X = pd.DataFrame(data, columns=names)
+        y = pd.Series(target, name="target")
+        frame = pd.concat([X, y], axis=1)
+    if return_X_y:
+        return X, y
+    return Bunch(
+        data=X,
+        target=y,
+        frame=frame,
+        feature_names=names,
+        target_names=[str(label) for label in np.unique(target)],
+        DESCR=description,
+    )
+
+
+def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Load a CSV or Parquet file and split off its target column.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file ending in ``.csv``, ``.csv.gz`` or ``.parquet``.
+    target : str
+        Name of the column to predict; all others must be numbers.
+
+    Returns
+    -------
+    X : DataFrame
+    y : Series
+
+    Raises
+    ------
+    DataFormatError
+        If the file cannot be read or a feature is not numeric.
+    InvalidParameterError
+        If the target column is not there.
+    """
+    path = Path(path)
+    try:
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataFormatError(f"{path}: cannot be read ({reason})") from error
+    if target not in frame.columns:
+        columns = ", ".join(map(repr, frame.columns[:12]))
+        raise InvalidParameterError(f"{path}: no column {target!r}; its columns are {columns}")
+    X = frame.drop(columns=target)
+    words = [str(name) for name in X.columns if not pd.api.types.is_numeric_dtype(X[name])]
+    if words or X.shape[1] == 0:
+        which = ", ".join(words[:5]) or "none besides the target"
+        raise DataFormatError(f"{path}: features must be numeric; these columns are not: {which}")
+    return X, frame[target]

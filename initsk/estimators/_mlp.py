@@ -1,0 +1,303 @@
+"""The multilayer perceptron as a scikit-learn classifier."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from initsk.estimators._batches import TensorBatches
+from initsk.estimators._net import NeuralNetClassifier
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers import InitializerLike, get_initializer
+from initsk.modules import MLP, make_activation
+from initsk.utils._random import RandomState, derive_seed, make_generator, resolve_seed, torch_threads
+from initsk.utils._validation import (
+    Constraint,
+    check_parameters,
+    integer,
+    optional,
+    real,
+    resolved_by,
+    sequence_of,
+    unknown_name,
+)
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+
+
+def get_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
+    """Turn a name or class into a torch optimizer class.
+
+    Examples
+    --------
+    >>> get_optimizer("sgd").__name__
+    'SGD'
+    """
+    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
+        return OPTIMIZERS[optimizer]
+    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
+        return optimizer
+    raise InvalidParameterError(unknown_name("optimizer", optimizer, OPTIMIZERS) + ", or a torch.optim class")
+
+
+class MLPClassifier(ClassifierMixin, BaseEstimator):
+    """Multilayer perceptron classifier whose weight initializer is a hyperparameter.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(100,)
+        Width of each hidden layer; empty for a linear model.
+    activation : str or torch.nn.Module class, default="relu"
+        Activation function after each hidden layer: a torch.nn activation's name.
+    initializer : str, Initializer or callable, default="he_normal"
+        What fills the weights; see `list_initializers`.
+    bias_initializer : str, Initializer, callable or None, default=None
+        What fills the biases; None means zeros (torch's default draws its own).
+    optimizer : {"adam", "adamw", "rmsprop", "sgd"} or torch.optim class, default="adam"
+        What follows the gradient.
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, ``{"momentum": 0.9}``.
+    lr : float, default=0.001
+        Learning rate, above 0.
+    batch_size : int, default=32
+        Samples per step.
+    max_epochs : int, default=10
+        Passes over the data, at least 1.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of weights, batch order and dropout.
+    device : str, default="cpu"
+        torch device of the training.
+    n_threads : int or None, default=None
+        Threads of torch during fit and prediction; the same number gives the same
+        model. None takes torch's setting, which is as before afterwards either way.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training, as in skorch.
+    verbose : int, default=0
+        1 prints skorch's line per epoch.
+
+    Attributes
+    ----------
+    net_ : NeuralNetClassifier
+        The skorch net, with ``module_``, ``history`` and ``optimizer_``.
+    classes_ : ndarray of shape (n_classes,)
+        Labels seen in `fit`.
+    initialization_record_ : InitializationRecord
+        What the initializers touched.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names seen in `fit`, if X had any.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from initsk import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier((16,), initializer="he_normal", lr=0.01, max_epochs=30, random_state=0)
+    >>> clf.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        "hidden_layer_sizes": sequence_of(integer(1), "a tuple of integers >= 1"),
+        "activation": resolved_by(make_activation),
+        "initializer": resolved_by(get_initializer),
+        "bias_initializer": optional(resolved_by(get_initializer)),
+        "optimizer": resolved_by(get_optimizer),
+        "lr": real(above=0),
+        "batch_size": integer(1),
+        "max_epochs": integer(1),
+        "n_threads": optional(integer(1)),
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (100,),
+        activation: str | type[torch.nn.Module] = "relu",
+        *,
+        initializer: InitializerLike = "he_normal",
+        bias_initializer: InitializerLike | None = None,
+        optimizer: str | type[torch.optim.Optimizer] = "adam",
+        optimizer_params: dict[str, Any] | None = None,
+        lr: float = 1e-3,
+        batch_size: int = 32,
+        max_epochs: int = 10,
+        random_state: RandomState = None,
+        device: str = "cpu",
+        n_threads: int | None = None,
+        callbacks: list[Any] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.initializer = initializer
+        self.bias_initializer = bias_initializer
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.lr = lr
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.random_state = random_state
+        self.device = device
+        self.n_threads = n_threads
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, *, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train from fresh weights.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers of any type; trained in float32.
+        y : array-like of shape (n_samples,)
+            Labels of any kind.
+        X_val, y_val : array-like, optional
+            Held-out data; their loss and accuracy after each epoch go into
+            ``net_.history`` as ``valid_loss`` and ``valid_acc``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not allowed; the message names every one.
+        """
+        X, encoded = self._initialize(X, y)
+        held_out = None
+        if X_val is not None:
+            held_out = Dataset(self._validate(X_val), self._encode_known(y_val))
+        net = self.net_
+        net.set_params(train_split=None if held_out is None else predefined_split(held_out))
+        with torch_threads(self.n_threads):
+            # skorch's own fit swallows an interrupt; here it must reach the caller.
+            net.notify("on_train_begin", X=X, y=encoded)
+            net.fit_loop(X, encoded)
+            net.notify("on_train_end", X=X, y=encoded)
+        net.set_params(train_split=None)
+        return self
+
+    def initialize(self, X: Any, y: Any) -> Self:
+        """Build `net_` with its initial weights for these data, without training.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Gives the number of features.
+        y : array-like of shape (n_samples,)
+            Gives the labels.
+
+        Returns
+        -------
+        self
+        """
+        self._initialize(X, y)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        check_is_fitted(self, "net_")
+        X = self._validate(X)
+        with torch_threads(self.n_threads):
+            probabilities: np.ndarray = self.net_.predict_proba(X)
+        return probabilities
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        winners = self.predict_proba(X).argmax(axis=1)
+        labels: np.ndarray = self.classes_[winners]
+        return labels
+
+    def _validate(self, X: Any, y: Any = "no_validation", reset: bool = False) -> Any:
+        return validate_data(self, X, y, reset=reset, dtype=np.float32, order="C")
+
+    def _encode_known(self, y: Any) -> np.ndarray:
+        labels = column_or_1d(y)
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown):
+            raise InvalidParameterError(f"y_val holds labels that y does not: {unknown.tolist()}")
+        return np.searchsorted(self.classes_, labels).astype(np.int64)
+
+    def _initialize(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
+        X = self._validate(X, reset=True)
+        y = column_or_1d(y, warn=True)
+        if len(y) != len(X):
+            raise ValueError(f"X and y differ in length: {len(X)} and {len(y)} samples")
+        check_classification_targets(y)
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        self.net_ = self._make_net(X.shape[1])
+        self.net_.initialize()
+        self.initialization_record_ = self.net_.initialization_record_
+        return X, encoded.astype(np.int64)
+
+    def _make_net(self, n_features: int) -> NeuralNetClassifier:
+        seed = resolve_seed(self.random_state)
+        optimizer = get_optimizer(self.optimizer)
+        optimizer_params = dict(self.optimizer_params or {})
+        if optimizer in _FUSED:
+            optimizer_params.setdefault("fused", True)
+        quiet = {} if self.verbose else {"callbacks__print_log": None}
+        return NeuralNetClassifier(
+            MLP,
+            module__n_features=n_features,
+            module__n_outputs=len(self.classes_),
+            module__hidden_layer_sizes=tuple(self.hidden_layer_sizes),
+            module__activation=self.activation,
+            initializer=self.initializer,
+            bias_initializer=self.bias_initializer,
+            random_state=seed,
+            criterion=torch.nn.CrossEntropyLoss,
+            optimizer=optimizer,
+            **{f"optimizer__{name}": value for name, value in optimizer_params.items()},
+            lr=self.lr,
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            iterator_train=TensorBatches,
+            iterator_train__shuffle=True,
+            iterator_train__generator=make_generator(derive_seed(seed, "batches")),
+            iterator_train__device=self.device,
+            iterator_valid=TensorBatches,
+            iterator_valid__batch_size=1024,
+            iterator_valid__device=self.device,
+            train_split=None,
+            callbacks=self.callbacks,
+            **quiet,
+            verbose=self.verbose,
+            device=self.device,
+        )

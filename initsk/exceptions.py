@@ -1,0 +1,21 @@
+"""Errors of initsk; each is also the built-in error that a caller would catch."""
+
+
+class InitskError(Exception):
+    """Base of every error that initsk raises on purpose."""
+
+
+class InvalidParameterError(InitskError, ValueError):
+    """A parameter has a value outside of what is allowed."""
+
+
+class DataFormatError(InitskError, ValueError):
+    """A data file is not what its name or header promises."""
+
+
+class ModuleError(InitskError, ValueError):
+    """A torch module cannot be initialized or inspected as asked."""
+
+
+class MissingDependencyError(InitskError, ImportError):
+    """An optional package is needed and not installed."""

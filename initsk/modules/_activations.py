@@ -1,0 +1,43 @@
+"""Activation functions by name."""
+
+import re
+
+from torch import nn
+from torch.nn.modules import activation as torch_activations
+
+from initsk.exceptions import InvalidParameterError
+from initsk.utils._validation import unknown_name
+
+# Those that need arguments, or work on more than one element at a time.
+_LEFT_OUT = {"MultiheadAttention", "Threshold", "GLU", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
+
+
+def _snake(name: str) -> str:
+    if name.isupper() or name in ("SiLU", "PReLU", "RReLU", "ReLU", "ReLU6", "LeakyReLU", "LogSigmoid"):
+        return {"LeakyReLU": "leaky_relu", "LogSigmoid": "log_sigmoid"}.get(name, name.lower())
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    _snake(name): getattr(torch_activations, name) for name in torch_activations.__all__ if name not in _LEFT_OUT
+} | {"identity": nn.Identity, "swish": nn.SiLU}
+ACTIVATION_TYPES = tuple(set(ACTIVATIONS.values()))
+
+
+def make_activation(activation: str | type[nn.Module]) -> nn.Module:
+    """Build an activation function from its name or class.
+
+    Examples
+    --------
+    >>> make_activation("leaky_relu")
+    LeakyReLU(negative_slope=0.01)
+    """
+    if isinstance(activation, str):
+        if activation not in ACTIVATIONS:
+            raise InvalidParameterError(unknown_name("activation", activation, ACTIVATIONS))
+        return ACTIVATIONS[activation]()
+    if isinstance(activation, type) and issubclass(activation, nn.Module):
+        return activation()
+    raise InvalidParameterError(
+        f"activation={activation!r} is not allowed (the name of a torch.nn activation, or a module class)"
+    )

@@ -1,0 +1,82 @@
+"""Random streams: one per name, derived from one seed; the global state stays where it is."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+
+import numpy as np
+import torch
+
+from initsk.exceptions import InvalidParameterError
+
+RandomState = int | np.random.RandomState | np.random.Generator | None
+
+
+def resolve_seed(random_state: RandomState) -> int:
+    """Turn scikit-learn's `random_state` into one integer seed.
+
+    An integer stands for itself; a numpy generator is asked for one integer
+    (and moves on); None takes fresh entropy from the system, so numpy's
+    global state is neither read nor moved.
+
+    Examples
+    --------
+    >>> resolve_seed(7)
+    7
+    """
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool) and random_state >= 0:
+        return int(random_state)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31 - 1))
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    raise InvalidParameterError(
+        f"random_state={random_state!r} is not allowed (an integer >= 0, a numpy RandomState or Generator, or None)"
+    )
+
+
+def derive_seed(seed: int, *names: object) -> int:
+    """Derive the seed of a named stream: equal inputs give equal seeds, on every machine.
+
+    Examples
+    --------
+    >>> derive_seed(0, "hidden_1.weight") == derive_seed(0, "hidden_1.weight")
+    True
+    >>> derive_seed(0, "hidden_1.weight") == derive_seed(0, "hidden_2.weight")
+    False
+    """
+    text = "\x1f".join(str(part) for part in (seed, *names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def make_generator(seed: int, *names: object) -> torch.Generator:
+    """Make a CPU generator for a named stream."""
+    return torch.Generator().manual_seed(derive_seed(seed, *names))
+
+
+@contextmanager
+def isolated_torch_random(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Seed torch's global state inside the block and put it back afterwards."""
+    cuda = torch.device(device).type == "cuda"
+    with torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
+        torch.random.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def torch_threads(n_threads: int | None) -> Iterator[None]:
+    """Run the block on `n_threads` threads; None leaves the setting alone."""
+    before = torch.get_num_threads()
+    try:
+        if n_threads is not None and n_threads != before:
+            torch.set_num_threads(n_threads)
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)

@@ -1,0 +1,129 @@
+"""Parameter checks: one table per object, all mistakes in one message."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from initsk.exceptions import InvalidParameterError
+
+# A constraint answers with what is allowed, or with None when the value is fine.
+Constraint = Callable[[Any], "str | None"]
+
+
+def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
+    """Say that a name is unknown, which ones come nearest, and which are allowed.
+
+    Examples
+    --------
+    >>> unknown_name("colour", "rod", ["red", "blue"])
+    "unknown colour 'rod'; did you mean 'red'? Allowed: 'blue', 'red'"
+    """
+    names = sorted(allowed)
+    near = difflib.get_close_matches(str(given).lower(), names, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
+    return f"unknown {kind} {given!r}{hint} Allowed: {', '.join(repr(name) for name in names)}"
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def integer(minimum: int) -> Constraint:
+    """Allow integers from `minimum` on."""
+
+    def check(value: Any) -> str | None:
+        return None if _is_number(value, Integral) and value >= minimum else f"an integer >= {minimum}"
+
+    return check
+
+
+def real(above: float | None = None, minimum: float | None = None) -> Constraint:
+    """Allow finite real numbers above `above`, or from `minimum` on."""
+
+    def check(value: Any) -> str | None:
+        fine = _is_number(value, Real) and abs(value) < float("inf")
+        if above is not None:
+            return None if fine and value > above else f"a finite number > {above:g}"
+        if minimum is not None:
+            return None if fine and value >= minimum else f"a finite number >= {minimum:g}"
+        return None if fine else "a finite number"
+
+    return check
+
+
+def one_of(kind: str, names: Iterable[str]) -> Constraint:
+    """Allow the given names."""
+    allowed = tuple(names)
+
+    def check(value: Any) -> str | None:
+        return None if isinstance(value, str) and value in allowed else unknown_name(kind, value, allowed)
+
+    return check
+
+
+def optional(constraint: Constraint) -> Constraint:
+    """Allow None beside what `constraint` allows."""
+
+    def check(value: Any) -> str | None:
+        wanted = None if value is None else constraint(value)
+        return wanted and f"{wanted}, or None"
+
+    return check
+
+
+def sequence_of(constraint: Constraint, what: str) -> Constraint:
+    """Allow tuples and lists whose every item passes `constraint`."""
+
+    def check(value: Any) -> str | None:
+        fine = isinstance(value, tuple | list) and all(constraint(item) is None for item in value)
+        return None if fine else what
+
+    return check
+
+
+def resolved_by(resolve: Callable[[Any], object]) -> Constraint:
+    """Allow what `resolve` takes without an InvalidParameterError."""
+
+    def check(value: Any) -> str | None:
+        try:
+            resolve(value)
+        except InvalidParameterError as error:
+            return str(error)
+        return None
+
+    return check
+
+
+def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, Constraint]) -> None:
+    """Check every value against its constraint and report all mistakes at once.
+
+    Parameters
+    ----------
+    owner : str
+        Whose parameters these are; the message begins with it.
+    values : mapping of str to object
+        The values given.
+    table : mapping of str to constraint
+        What is allowed; names missing from the table are not checked.
+
+    Raises
+    ------
+    InvalidParameterError
+        If any value is refused.
+
+    Examples
+    --------
+    >>> check_parameters("Net", {"lr": -1.0, "epochs": 0}, {"lr": real(above=0), "epochs": integer(1)})
+    Traceback (most recent call last):
+    ...
+    initsk.exceptions.InvalidParameterError: Net: lr=-1.0 is not allowed (a finite number > 0); epochs=0
+    is not allowed (an integer >= 1)
+    """
+    problems = []
+    for name, constraint in table.items():
+        wanted = constraint(values[name])
+        if wanted is not None:
+            problems.append(f"{name}={values[name]!r} is not allowed ({wanted})")
+    if problems:
+        raise InvalidParameterError(f"{owner}: " + "; ".join(problems))
