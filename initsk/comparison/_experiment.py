@@ -1,0 +1,74 @@
+"""One run: one initializer under one seed, measured before, during and after training."""
+
+import time
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from initsk.initializers import Initializer
+from initsk.inspection import inspect_activations
+from initsk.utils._random import torch_threads
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one run needs, besides the data."""
+
+    label: str
+    initializer: Initializer
+    repeat: int
+    seed: int
+
+
+@dataclass
+class RunRecord:
+    """What one run leaves: rows for the result's frames."""
+
+    task: Task
+    status: str = "ok"
+    reason: str = ""
+    score: float = float("nan")
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    layers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    seconds: float = float("nan")
+
+
+def run_one(estimator: Any, task: Task, X: Any, y: Any, X_test: Any, y_test: Any) -> RunRecord:
+    """Train and measure; an error becomes a failed record, an interrupt goes on."""
+    record = RunRecord(task)
+    started = time.perf_counter()
+    try:
+        _measure(record, estimator, X, y, X_test, y_test)
+    except Exception as error:
+        record.status = "failed"
+        record.reason = f"{type(error).__name__}: {error}"
+    record.seconds = time.perf_counter() - started
+    return record
+
+
+def _measure(record: RunRecord, estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> None:
+    task = record.task
+    model = clone(estimator).set_params(initializer=task.initializer, random_state=task.seed, n_threads=1)
+    seen = []
+    with torch_threads(1), warnings.catch_warnings():
+        model.initialize(X, y)
+        seen.append(("initialized", inspect_activations(model, X_test)))
+        model.fit(X, y, X_val=X_test, y_val=y_test)
+        seen.append(("trained", inspect_activations(model, X_test)))
+        record.score = float(model.score(X_test, y_test))
+    record.layers = pd.concat([s.to_frame().assign(phase=phase) for phase, s in seen], ignore_index=True)
+    record.histograms = pd.concat([s.histograms().assign(phase=phase) for phase, s in seen], ignore_index=True)
+    record.history = _history_frame(model.net_.history)
+    if not np.isfinite(record.history[["train_loss", "test_loss"]].to_numpy()).all():
+        record.status, record.reason = "diverged", "the loss is not finite"
+
+
+def _history_frame(history: Any) -> pd.DataFrame:
+    columns = ["epoch", "train_loss", "valid_loss", "valid_acc"]
+    rows = [[epoch[name] for name in columns] + [epoch["dur"]] for epoch in history]
+    return pd.DataFrame(rows, columns=["epoch", "train_loss", "test_loss", "test_score", "seconds"])
