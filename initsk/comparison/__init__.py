@@ -3,4 +3,10 @@
 from initsk.comparison._result import TABLES, ComparisonResult
 from initsk.comparison._runner import ARTICLE_INITIALIZERS, ComparisonInterrupted, compare_initializers
 
-__all__ = ["ARTICLE_INITIALIZERS", "TABLES", "ComparisonInterrupted", "ComparisonResult", "compare_initializers"]
+__all__ = [
+    "ARTICLE_INITIALIZERS",
+    "TABLES",
+    "ComparisonInterrupted",
+    "ComparisonResult",
+    "compare_initializers",
+]

@@ -59,15 +59,24 @@ class ComparisonResult:
         runs = [(r.task.label, r.task.repeat, r.task.seed, r.status, r.reason, r.score) for r in records]
         frames = {
             "runs": pd.DataFrame(runs, columns=[*_KEYS, "seed", "status", "reason", "score"]),
-            "history": _stack(records, "history", ["epoch", "train_loss", "test_loss", "test_score", "seconds"]),
+            "history": _stack(
+                records, "history", ["epoch", "train_loss", "test_loss", "test_score", "seconds"]
+            ),
             "layers": _stack(records, "layers", ["phase", "layer", "site"]),
-            "histograms": _stack(records, "histograms", ["phase", "layer", "site", "left", "right", "count", "density"]),
+            "histograms": _stack(
+                records, "histograms", ["phase", "layer", "site", "left", "right", "count", "density"]
+            ),
         }
         epochs = frames["history"].groupby(_KEYS, sort=False, observed=True)["seconds"].mean()
         frames["history"] = frames["history"].drop(columns="seconds")
         frames["timing"] = pd.DataFrame(
             [
-                (r.task.label, r.task.repeat, r.seconds, epochs.get((r.task.label, r.task.repeat), float("nan")))
+                (
+                    r.task.label,
+                    r.task.repeat,
+                    r.seconds,
+                    epochs.get((r.task.label, r.task.repeat), float("nan")),
+                )
                 for r in records
             ],
             columns=[*_KEYS, "seconds", "seconds_per_epoch"],
@@ -109,7 +118,10 @@ class ComparisonResult:
         -------
         list of Path
         """
-        return [write_atomic(Path(folder) / f"{name}.csv", getattr(self, name).to_csv(index=False)) for name in TABLES]
+        return [
+            write_atomic(Path(folder) / f"{name}.csv", getattr(self, name).to_csv(index=False))
+            for name in TABLES
+        ]
 
     def to_html(self, path: str | Path, *, axes: str = "shared") -> Path:
         """Write the report, with its pictures beside it.

@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from skorch.dataset import Dataset
-from skorch.helper import predefined_split
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
 
 from initsk.estimators._batches import TensorBatches
 from initsk.estimators._net import NeuralNetClassifier
@@ -208,6 +208,16 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         self._initialize(X, y)
         return self
 
+    def check_parameters(self) -> None:
+        """Check the parameters before any data are seen.
+
+        Raises
+        ------
+        InvalidParameterError
+            If any is not allowed; the message names every one.
+        """
+        check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict class probabilities.
 
@@ -254,7 +264,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         return np.searchsorted(self.classes_, labels).astype(np.int64)
 
     def _initialize(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
+        self.check_parameters()
         X = self._validate(X, reset=True)
         y = column_or_1d(y, warn=True)
         if len(y) != len(X):

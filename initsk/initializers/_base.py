@@ -42,7 +42,9 @@ class Initializer(BaseEstimator):
         check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
         return self
 
-    def draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    def draw(
+        self, site: Site, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
         """Draw a CPU tensor for `site`; computed in float32 or better, then cast to `dtype`.
 
         Parameters

@@ -52,7 +52,8 @@ class ActivationSummary:
     def __init__(self, statistics: dict[tuple[str, str], LayerStatistics]) -> None:
         paired = {layer for layer, site in statistics if site == "activation"}
         self.statistics = {
-            (layer, _SITES[site] if layer in paired else site): value for (layer, site), value in statistics.items()
+            (layer, _SITES[site] if layer in paired else site): value
+            for (layer, site), value in statistics.items()
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -80,7 +81,8 @@ class ActivationSummary:
     def histograms(self) -> pd.DataFrame:
         """Return a row per layer, site and bin: left, right, count, density."""
         parts = [
-            kept.histogram.to_frame().assign(layer=layer, site=site) for (layer, site), kept in self.statistics.items()
+            kept.histogram.to_frame().assign(layer=layer, site=site)
+            for (layer, site), kept in self.statistics.items()
         ]
         return pd.concat(parts, ignore_index=True)[["layer", "site", "left", "right", "count", "density"]]
 

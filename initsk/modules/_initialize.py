@@ -153,4 +153,6 @@ def _std(parameter: torch.Tensor) -> float:
     values = parameter.detach()
     if not values.is_floating_point():
         values = values.abs()
-    return float(values.float().std(correction=0) if values.dtype != torch.float64 else values.std(correction=0))
+    return float(
+        values.float().std(correction=0) if values.dtype != torch.float64 else values.std(correction=0)
+    )

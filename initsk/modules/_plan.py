@@ -37,7 +37,9 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
             seen.add(id(parameter))
             name = f"{prefix}.{short}" if prefix else short
             if isinstance(parameter, nn.parameter.UninitializedParameter):
-                raise ModuleError(f"{name} is lazy and has no shape yet; run one batch through the module first")
+                raise ModuleError(
+                    f"{name} is lazy and has no shape yet; run one batch through the module first"
+                )
             yield _plan_one(owner, name, short, parameter)
 
 
@@ -47,7 +49,9 @@ def _plan_one(owner: nn.Module, name: str, short: str, parameter: nn.Parameter) 
     if not parameter.requires_grad:
         return PlannedParameter(name, parameter, role, None, why="frozen (requires_grad is False)")
     if not parameter.is_floating_point():
-        return PlannedParameter(name, parameter, role, None, why=f"type {parameter.dtype} is not a real float")
+        return PlannedParameter(
+            name, parameter, role, None, why=f"type {parameter.dtype} is not a real float"
+        )
     if isinstance(owner, _NORMALISATIONS):
         return PlannedParameter(name, parameter, role, None, why=f"{kind} starts as the identity")
     site, blocks = _read_site(owner, short, role, parameter)

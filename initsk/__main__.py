@@ -1,0 +1,6 @@
+"""``python -m initsk``."""
+
+from initsk.cli import main
+
+if __name__ == "__main__":
+    main()

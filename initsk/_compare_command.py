@@ -1,0 +1,163 @@
+"""What ``initsk compare`` does once its options are read."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import joblib
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
+from initsk.datasets import load_idx, load_mnist, load_table
+from initsk.estimators import MLPClassifier
+from initsk.exceptions import DataFormatError, InitskError, InvalidParameterError
+from initsk.report import write_report
+
+Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | None, **options: Any) -> int:
+    """Load, compare, write; returns the exit code."""
+    names = [name.strip() for name in options["initializers"].split(",") if name.strip()]
+    estimator = MLPClassifier(
+        options["hidden"],
+        options["activation"],
+        lr=options["lr"],
+        batch_size=options["batch_size"],
+        max_epochs=options["epochs"],
+        device=options["device"],
+    )
+    code = 0
+    try:
+        _check_device(options["device"])
+        estimator.check_parameters()
+        name, data = load_data(dataset, target, options["limit"], options["random_state"])
+        X, y, X_test, y_test = data
+        result = compare_initializers(
+            estimator, X, y, initializers=names, X_test=X_test, y_test=y_test,
+            n_repeats=options["seeds"], random_state=options["random_state"],
+            n_jobs=jobs or joblib.cpu_count(), progress=True,
+        )  # fmt: skip
+    except ComparisonInterrupted as interrupt:
+        if interrupt.result is None:
+            click.echo("initsk compare: interrupted before a run had finished; nothing was kept", err=True)
+            return 130
+        result, code = interrupt.result, 130
+    except InitskError as error:
+        click.echo("initsk compare: " + " ".join(str(error).split()), err=True)
+        return 2
+    folder = out or Path("reports") / name
+    result.settings |= {"dataset": name, "command": command_line(sys.argv[1:])}
+    _write(result, folder, options["axes"])
+    if code:
+        planned = len(names) * options["seeds"]
+        click.echo(
+            f"initsk compare: interrupted; kept {len(result.runs)} of {planned} runs in {folder}", err=True
+        )
+    return code
+
+
+def _write(result: ComparisonResult, folder: Path, axes: str) -> None:
+    result.to_csv(folder)
+    page = write_report(result, folder / "index.html", axes=axes)
+    shown = result.summary()[
+        ["rank", "initializer", "mean_score", "low", "high", "p_value", "tied_with_best", "n_failed"]
+    ]
+    click.echo(shown.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    click.echo(f"report: {page}", err=True)
+
+
+def command_line(arguments: list[str]) -> str:
+    """Return the command that repeats the run; what does not change the numbers is left out."""
+    kept, skip = [], False
+    for argument in arguments:
+        if skip or argument.startswith(("--jobs=", "--out=")):
+            skip = False
+        elif argument in ("--jobs", "--out"):
+            skip = True
+        else:
+            kept.append(argument)
+    return shlex.join(["initsk", *kept])
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidParameterError(f"--device {device!r} is not to be had here ({reason})") from error
+
+
+def load_data(dataset: str, target: str | None, limit: int | None, seed: int) -> tuple[str, Data]:
+    """Return the name of the data set, and its training and held-out parts, scaled.
+
+    Pixels are divided by their type's largest value; the columns of a table are
+    standardized with the training part's mean and standard deviation.
+    """
+    path = Path(dataset)
+    if dataset == "mnist":
+        parts = [load_mnist(split=split, return_X_y=True) for split in ("train", "test")]
+        name, data = "mnist", _pixels(*parts[0], *parts[1])
+    elif dataset == "digits":
+        X, y = load_digits(return_X_y=True)
+        name, data = "digits", _split(X / 16, y, seed)
+    elif path.is_dir():
+        name, data = path.resolve().name, _idx_folder(path, seed)
+    elif path.suffix in (".csv", ".parquet", ".gz") and path.is_file():
+        if target is None:
+            raise InvalidParameterError(
+                f"--dataset {dataset}: name the column to predict with --target COLUMN"
+            )
+        frame, y = load_table(path, target)
+        name, data = (
+            path.name.split(".")[0],
+            _standardized(*_split(frame.to_numpy(np.float64), y.to_numpy(), seed)),
+        )
+    else:
+        raise InvalidParameterError(
+            f"--dataset {dataset!r} is not there; allowed: mnist, digits, a folder of IDX files, a .csv or .parquet file"
+        )
+    if limit is not None and limit < len(data[0]):
+        data = _limited(data, limit, seed)
+    return name, data
+
+
+def _pixels(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Data:
+    top = np.iinfo(X.dtype).max if X.dtype.kind in "iu" else max(float(np.abs(X).max()), 1.0)
+    return (X / np.float32(top)).astype(np.float32), y, (X_test / np.float32(top)).astype(np.float32), y_test
+
+
+def _idx_folder(path: Path, seed: int) -> Data:
+    try:
+        test = load_idx(path, split="test", return_X_y=True)
+    except DataFormatError as error:
+        if "no IDX file of test" not in str(error):
+            raise
+        X, y = load_idx(path, return_X_y=True)
+        return _pixels(*_split(X, y, seed))
+    return _pixels(*load_idx(path, split="train", return_X_y=True), *test)
+
+
+def _split(X: np.ndarray, y: np.ndarray, seed: int) -> Data:
+    try:
+        X, X_test, y, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
+    except ValueError as error:
+        raise InvalidParameterError(f"the data cannot be split by class ({error})") from error
+    return X, y, X_test, y_test
+
+
+def _standardized(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Data:
+    mean, std = X.mean(axis=0), X.std(axis=0)
+    std[std == 0] = 1.0
+    return (X - mean) / std, y, (X_test - mean) / std, y_test
+
+
+def _limited(data: Data, limit: int, seed: int) -> Data:
+    X, y, X_test, y_test = data
+    rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:limit])
+    return X[rows], y[rows], X_test, y_test

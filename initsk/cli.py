@@ -1,0 +1,97 @@
+"""The command line. Nothing heavy is imported before a command really runs."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from initsk._version import __version__
+
+_ARTICLE = "zeros,random_normal,glorot_normal,he_normal,lecun_normal,orthogonal"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="initsk")
+def cli() -> None:
+    """Weight initialization for neural networks: compare, inspect, report."""
+
+
+def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(part) for part in value.split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise click.BadParameter(f"{value!r} is not a list of layer widths such as 512,256,128,64")
+    return sizes
+
+
+_POSITIVE = click.IntRange(min=1)
+
+
+@cli.command()
+@click.option(
+    "--dataset",
+    default="mnist",
+    show_default=True,
+    help="mnist, digits, an IDX folder, or a CSV or Parquet file.",
+)
+@click.option("--target", help="Column to predict, for a CSV or Parquet file.")
+@click.option("--initializers", default=_ARTICLE, show_default=True, help="Names, separated by commas.")
+@click.option("--seeds", default=3, show_default=True, type=_POSITIVE, help="Paired repeats.")
+@click.option("--epochs", default=5, show_default=True, type=_POSITIVE, help="Passes over the training data.")
+@click.option("--batch-size", default=32, show_default=True, type=_POSITIVE, help="Samples per step.")
+@click.option(
+    "--hidden",
+    default="512,256,128,64",
+    show_default=True,
+    callback=_sizes,
+    help="Widths of the hidden layers.",
+)
+@click.option(
+    "--activation", default="relu", show_default=True, help="Activation function of the hidden layers."
+)
+@click.option("--lr", default=1e-3, show_default=True, type=float, help="Learning rate of Adam.")
+@click.option("--jobs", type=_POSITIVE, help="Runs at once; default: the number of processors.")
+@click.option("--device", default="cpu", show_default=True, help="torch device.")
+@click.option("--limit", type=_POSITIVE, help="Use this many training samples only.")
+@click.option("--axes", default="shared", show_default=True, type=click.Choice(["shared", "article"]),
+              help="Axes of the histograms: sensible shared ones, or the article's -1..1 by 0..4.")  # fmt: skip
+@click.option(
+    "--random-state", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the report; default: reports/NAME.",
+)
+def compare(**options: Any) -> None:
+    """Compare initializers; with no option, the article's experiment on MNIST."""
+    from initsk._compare_command import run_compare
+
+    sys.exit(run_compare(**options))
+
+
+@cli.command("list")
+def list_command() -> None:
+    """List the initializers."""
+    from initsk.initializers import list_initializers
+
+    click.echo(list_initializers().to_string(index=False))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a usage error is one line on standard error and exit code 2."""
+    try:
+        code = cli.main(args=arguments, prog_name="initsk", standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "initsk"
+        click.echo(f"{where}: {error.format_message()}", err=True)
+        code = 2
+    except click.exceptions.Abort:
+        click.echo("initsk: interrupted; nothing was kept", err=True)
+        code = 130
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,85 @@
+"""Learning curves, a line per initializer."""
+
+from typing import Self
+
+import pandas as pd
+
+from initsk.displays._style import INK, colour_of, line_of, quiet
+
+
+class LearningCurvesDisplay:
+    """Held-out score and training loss after each epoch; lines are means, bands the range over repeats.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Rows of initializer and epoch; columns mean, min and max of each measure, as
+        `from_frames` makes them.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : ndarray of two Axes
+    """
+
+    def __init__(self, curves: pd.DataFrame) -> None:
+        self.curves = curves
+
+    @classmethod
+    def from_frames(cls, history: pd.DataFrame) -> Self:
+        """Average over repeats.
+
+        Parameters
+        ----------
+        history : DataFrame
+            `ComparisonResult.history`.
+
+        Returns
+        -------
+        LearningCurvesDisplay
+        """
+        keys = [history["initializer"].astype(str), history["epoch"]]
+        grouped = history.groupby(keys, sort=False)[["test_score", "train_loss"]]
+        curves = grouped.agg(["mean", "min", "max"])
+        curves.columns = [f"{measure}_{how}" for measure, how in curves.columns]
+        return cls(curves.reset_index())
+
+    def plot(self) -> Self:
+        """Draw both panels.
+
+        Returns
+        -------
+        self
+        """
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+
+        self.figure_ = Figure(figsize=(10.5, 4.4), layout="constrained")
+        self.axes_ = self.figure_.subplots(1, 2)
+        titles = {"test_score": "score on held-out data", "train_loss": "training loss"}
+        for ax, (measure, title) in zip(self.axes_, titles.items(), strict=True):
+            quiet(ax)
+            for i, (label, curve) in enumerate(self.curves.groupby("initializer", sort=False)):
+                colour = colour_of(i)
+                epochs = curve["epoch"].to_numpy()
+                ax.fill_between(
+                    epochs,
+                    curve[f"{measure}_min"],
+                    curve[f"{measure}_max"],
+                    color=colour,
+                    alpha=0.18,
+                    linewidth=0,
+                )
+                style = {"color": colour, "linestyle": line_of(i), "marker": "o", "markersize": 4}
+                ax.plot(epochs, curve[f"{measure}_mean"], label=str(label), **style)
+            ax.set_title(title, fontsize=11, color=INK)
+            ax.set_xlabel("epoch", fontsize=9, color=INK)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        handles, labels = self.axes_[0].get_legend_handles_labels()
+        if handles:
+            # Outside of the axes, so that it hides no data.
+            self.figure_.legend(
+                handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False,
+                labelcolor=INK, fontsize=9, handlelength=2.6,
+            )  # fmt: skip
+        return self
