@@ -56,9 +56,7 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
     _write(result, folder, options["axes"])
     if code:
         planned = len(names) * options["seeds"]
-        click.echo(
-            f"initsk compare: interrupted; kept {len(result.runs)} of {planned} runs in {folder}", err=True
-        )
+        click.echo(f"initsk compare: interrupted; kept {len(result.runs)} of {planned} runs in {folder}", err=True)
     return code
 
 
@@ -110,9 +108,7 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
         name, data = path.resolve().name, _idx_folder(path, seed)
     elif path.suffix in (".csv", ".parquet", ".gz") and path.is_file():
         if target is None:
-            raise InvalidParameterError(
-                f"--dataset {dataset}: name the column to predict with --target COLUMN"
-            )
+            raise InvalidParameterError(f"--dataset {dataset}: name the column to predict with --target COLUMN")
         frame, y = load_table(path, target)
         name, data = (
             path.name.split(".")[0],
@@ -120,7 +116,7 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
         )
     else:
         raise InvalidParameterError(
-            f"--dataset {dataset!r} is not there; allowed: mnist, digits, a folder of IDX files, a .csv or .parquet file"
+            f"--dataset {dataset!r} is not there; allowed: mnist, digits, an IDX folder, a .csv or .parquet file"
         )
     if limit is not None and limit < len(data[0]):
         data = _limited(data, limit, seed)

@@ -49,18 +49,14 @@ _POSITIVE = click.IntRange(min=1)
     callback=_sizes,
     help="Widths of the hidden layers.",
 )
-@click.option(
-    "--activation", default="relu", show_default=True, help="Activation function of the hidden layers."
-)
+@click.option("--activation", default="relu", show_default=True, help="Activation function of the hidden layers.")
 @click.option("--lr", default=1e-3, show_default=True, type=float, help="Learning rate of Adam.")
 @click.option("--jobs", type=_POSITIVE, help="Runs at once; default: the number of processors.")
 @click.option("--device", default="cpu", show_default=True, help="torch device.")
 @click.option("--limit", type=_POSITIVE, help="Use this many training samples only.")
 @click.option("--axes", default="shared", show_default=True, type=click.Choice(["shared", "article"]),
               help="Axes of the histograms: sensible shared ones, or the article's -1..1 by 0..4.")  # fmt: skip
-@click.option(
-    "--random-state", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything."
-)
+@click.option("--random-state", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

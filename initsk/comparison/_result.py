@@ -59,9 +59,7 @@ class ComparisonResult:
         runs = [(r.task.label, r.task.repeat, r.task.seed, r.status, r.reason, r.score) for r in records]
         frames = {
             "runs": pd.DataFrame(runs, columns=[*_KEYS, "seed", "status", "reason", "score"]),
-            "history": _stack(
-                records, "history", ["epoch", "train_loss", "test_loss", "test_score", "seconds"]
-            ),
+            "history": _stack(records, "history", ["epoch", "train_loss", "test_loss", "test_score", "seconds"]),
             "layers": _stack(records, "layers", ["phase", "layer", "site"]),
             "histograms": _stack(
                 records, "histograms", ["phase", "layer", "site", "left", "right", "count", "density"]
@@ -118,10 +116,7 @@ class ComparisonResult:
         -------
         list of Path
         """
-        return [
-            write_atomic(Path(folder) / f"{name}.csv", getattr(self, name).to_csv(index=False))
-            for name in TABLES
-        ]
+        return [write_atomic(Path(folder) / f"{name}.csv", getattr(self, name).to_csv(index=False)) for name in TABLES]
 
     def to_html(self, path: str | Path, *, axes: str = "shared") -> Path:
         """Write the report, with its pictures beside it.

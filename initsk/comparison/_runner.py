@@ -103,9 +103,7 @@ def compare_initializers(
     check_parameters("compare_initializers", {"n_repeats": n_repeats}, {"n_repeats": integer(1)})
     resolved = {initializer_name(item): get_initializer(item) for item in initializers}
     if not resolved or len(resolved) < len(initializers):
-        raise InvalidParameterError(
-            "compare_initializers: initializers must be at least one, each given once"
-        )
+        raise InvalidParameterError("compare_initializers: initializers must be at least one, each given once")
     seed = resolve_seed(random_state)
     if X_test is None:
         X, X_test, y, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed % 2**32)
@@ -140,12 +138,8 @@ def _run_all(
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     finished = parallel(delayed(run_one)(estimator, task, *data) for task in tasks)
     # Runs at a fixed pace make "time left" simple: no smoothing towards the latest.
-    with tqdm(
-        total=len(tasks), desc="runs", unit="run", smoothing=0, file=sys.stderr, disable=not progress
-    ) as bar:
+    with tqdm(total=len(tasks), desc="runs", unit="run", smoothing=0, file=sys.stderr, disable=not progress) as bar:
         for record in finished:
             done.append(record)
-            bar.set_postfix_str(
-                f"{record.task.label}: {record.score:.4f}" if record.status == "ok" else record.status
-            )
+            bar.set_postfix_str(f"{record.task.label}: {record.score:.4f}" if record.status == "ok" else record.status)
             bar.update()

@@ -63,9 +63,7 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndar
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     promised = prod(shape) * dtype.itemsize
     if promised > limit:
-        raise DataFormatError(
-            f"{path}: its header promises {promised} bytes of shape {shape}, more than is there"
-        )
+        raise DataFormatError(f"{path}: its header promises {promised} bytes of shape {shape}, more than is there")
     content = bytearray()
     while len(content) <= promised:
         chunk = stream.read(min(_CHUNK, promised + 1 - len(content)))
@@ -73,9 +71,7 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndar
             break
         content += chunk
     if len(content) < promised:
-        raise DataFormatError(
-            f"{path}: truncated; its header promises {promised} bytes, {len(content)} are there"
-        )
+        raise DataFormatError(f"{path}: truncated; its header promises {promised} bytes, {len(content)} are there")
     if len(content) > promised:
         raise DataFormatError(f"{path}: trailing bytes after the {promised} that its header promises")
     return np.frombuffer(bytes(content), dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=True)

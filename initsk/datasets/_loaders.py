@@ -73,9 +73,7 @@ def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool
     return _assemble(read, split, return_X_y, as_frame, _MNIST_DESCR)
 
 
-def load_idx(
-    folder: str | Path, *, split: str = "all", return_X_y: bool = False, as_frame: bool = False
-) -> Any:
+def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Load a folder of IDX files: Fashion-MNIST, KMNIST, EMNIST, or your own.
 
     Parameters
@@ -166,9 +164,7 @@ def _assemble(
     return _as_bunch(data, target, return_X_y, as_frame, description)
 
 
-def _as_bunch(
-    data: np.ndarray, target: np.ndarray, return_X_y: bool, as_frame: bool, description: str
-) -> Any:
+def _as_bunch(data: np.ndarray, target: np.ndarray, return_X_y: bool, as_frame: bool, description: str) -> Any:
     names = [f"pixel_{i}" for i in range(data.shape[1])]
     X: Any = data
     y: Any = target

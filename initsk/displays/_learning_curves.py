@@ -41,7 +41,7 @@ class LearningCurvesDisplay:
         keys = [history["initializer"].astype(str), history["epoch"]]
         grouped = history.groupby(keys, sort=False)[["test_score", "train_loss"]]
         curves = grouped.agg(["mean", "min", "max"])
-        curves.columns = [f"{measure}_{how}" for measure, how in curves.columns]
+        curves.columns = ["_".join(pair) for pair in curves.columns.to_flat_index()]
         return cls(curves.reset_index())
 
     def plot(self) -> Self:
@@ -59,7 +59,8 @@ class LearningCurvesDisplay:
         titles = {"test_score": "score on held-out data", "train_loss": "training loss"}
         for ax, (measure, title) in zip(self.axes_, titles.items(), strict=True):
             quiet(ax)
-            for i, (label, curve) in enumerate(self.curves.groupby("initializer", sort=False)):
+            for i, label in enumerate(self.curves["initializer"].unique()):
+                curve = self.curves[self.curves["initializer"] == label]
                 colour = colour_of(i)
                 epochs = curve["epoch"].to_numpy()
                 ax.fill_between(

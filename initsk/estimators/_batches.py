@@ -45,11 +45,9 @@ class TensorBatches:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         n_samples = len(self.X)
-        order = (
-            torch.randperm(n_samples, generator=self.generator).to(self.X.device) if self.shuffle else None
-        )
+        order = torch.randperm(n_samples, generator=self.generator).to(self.X.device) if self.shuffle else None
         for start in range(0, n_samples, self.batch_size):
-            rows = slice(start, start + self.batch_size)
+            rows: slice | torch.Tensor = slice(start, start + self.batch_size)
             if order is not None:
                 rows = order[rows]
             X = self.X[rows]

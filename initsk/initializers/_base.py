@@ -27,9 +27,11 @@ class Initializer(BaseEstimator):
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         raise NotImplementedError
 
-    def bias_default(self) -> "Initializer | None":
-        """Return what sets the biases when nobody says so; None stands for zeros."""
-        return None
+    def bias_default(self) -> "Initializer":
+        """Return what sets the biases when nobody says so: zeros, unless the scheme has biases of its own."""
+        from initsk.initializers._free import Zeros
+
+        return Zeros()
 
     def check(self) -> Self:
         """Check the parameters.
@@ -42,9 +44,7 @@ class Initializer(BaseEstimator):
         check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
         return self
 
-    def draw(
-        self, site: Site, generator: torch.Generator, dtype: torch.dtype = torch.float32
-    ) -> torch.Tensor:
+    def draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Draw a CPU tensor for `site`; computed in float32 or better, then cast to `dtype`.
 
         Parameters
@@ -103,7 +103,7 @@ class Initializer(BaseEstimator):
         return self.draw(Site.from_shape(shape), generator, dtype).to(device)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.get_params() == other.get_params()  # type: ignore[attr-defined]
+        return isinstance(other, Initializer) and type(self) is type(other) and self.get_params() == other.get_params()
 
     def __hash__(self) -> int:
         return hash((type(self), tuple(sorted((k, repr(v)) for k, v in self.get_params().items()))))

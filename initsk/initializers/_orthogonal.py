@@ -8,9 +8,7 @@ from initsk.initializers._site import Site
 from initsk.utils._validation import real
 
 
-def orthogonal_matrix(
-    rows: int, columns: int, generator: torch.Generator, dtype: torch.dtype
-) -> torch.Tensor:
+def orthogonal_matrix(rows: int, columns: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
     """Draw a (semi-)orthogonal matrix uniformly: QR of a Gaussian with the signs of R's diagonal."""
     tall = torch.randn((max(rows, columns), min(rows, columns)), generator=generator, dtype=dtype)
     q, r = torch.linalg.qr(tall)

@@ -104,10 +104,11 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     >>> get_initializer("kaiming_normal")
     HeNormal()
     """
-    if isinstance(initializer, Initializer):
-        return initializer.check()
     if isinstance(initializer, type) and issubclass(initializer, Initializer):
-        return initializer()
+        initializer = initializer()
+    if isinstance(initializer, Initializer):
+        Initializer.check(initializer)
+        return initializer
     if isinstance(initializer, str):
         key = re.sub(r"[\s-]+", "_", initializer.strip().lower())
         key = _SYNONYMS.get(key, key)

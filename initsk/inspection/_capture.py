@@ -29,9 +29,7 @@ def observed_layers(module: nn.Module) -> dict[str, nn.Module]:
         if isinstance(part, ACTIVATION_TYPES) or own:
             found[name or "module"] = part
     if not found:
-        raise ModuleError(
-            f"{type(module).__name__} has no layer with parameters and no activation function to watch"
-        )
+        raise ModuleError(f"{type(module).__name__} has no layer with parameters and no activation function to watch")
     return found
 
 

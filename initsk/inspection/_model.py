@@ -30,9 +30,7 @@ def get_module(model: Any, X: Any = None, y: Any = None) -> nn.Module:
         if hasattr(fresh, "module"):
             return get_module(fresh.initialize())
         if y is None:
-            raise ModuleError(
-                f"{type(model).__name__} is not fitted; give y as well, so that it can be built"
-            )
+            raise ModuleError(f"{type(model).__name__} is not fitted; give y as well, so that it can be built")
         return get_module(fresh.initialize(X, y))
     raise ModuleError(
         f"{model!r} is not allowed (a torch.nn.Module, or an estimator that carries one as module_ or net_)"

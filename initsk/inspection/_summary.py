@@ -52,8 +52,7 @@ class ActivationSummary:
     def __init__(self, statistics: dict[tuple[str, str], LayerStatistics]) -> None:
         paired = {layer for layer, site in statistics if site == "activation"}
         self.statistics = {
-            (layer, _SITES[site] if layer in paired else site): value
-            for (layer, site), value in statistics.items()
+            (layer, _SITES[site] if layer in paired else site): value for (layer, site), value in statistics.items()
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -72,17 +71,27 @@ class ActivationSummary:
             m = kept.moments
             units = 0 if kept.alive is None else len(kept.alive)
             rows.append(
-                (layer, site, units, m.count, m.mean if m.count else float("nan"), m.std, m.rms, m.min, m.max)
-                + (m.zero_fraction, kept.dead_fraction, m.nonfinite)
+                {
+                    "layer": layer,
+                    "site": site,
+                    "units": units,
+                    "count": m.count,
+                    "mean": m.mean if m.count else float("nan"),
+                    "std": m.std,
+                    "rms": m.rms,
+                    "min": m.min if m.count else float("nan"),
+                    "max": m.max if m.count else float("nan"),
+                    "zero_fraction": m.zero_fraction,
+                    "dead_fraction": kept.dead_fraction,
+                    "nonfinite": m.nonfinite,
+                }
             )
-        columns = ["layer", "site", "units", "count", "mean", "std", "rms", "min", "max"]
-        return pd.DataFrame(rows, columns=[*columns, "zero_fraction", "dead_fraction", "nonfinite"])
+        return pd.DataFrame(rows)
 
     def histograms(self) -> pd.DataFrame:
         """Return a row per layer, site and bin: left, right, count, density."""
         parts = [
-            kept.histogram.to_frame().assign(layer=layer, site=site)
-            for (layer, site), kept in self.statistics.items()
+            kept.histogram.to_frame().assign(layer=layer, site=site) for (layer, site), kept in self.statistics.items()
         ]
         return pd.concat(parts, ignore_index=True)[["layer", "site", "left", "right", "count", "density"]]
 

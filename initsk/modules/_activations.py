@@ -19,9 +19,7 @@ def _snake(name: str) -> str:
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    _snake(name): getattr(torch_activations, name)
-    for name in torch_activations.__all__
-    if name not in _LEFT_OUT
+    _snake(name): getattr(torch_activations, name) for name in torch_activations.__all__ if name not in _LEFT_OUT
 } | {"identity": nn.Identity, "swish": nn.SiLU}
 ACTIVATION_TYPES = tuple(set(ACTIVATIONS.values()))
 

@@ -1,13 +1,12 @@
 """The multilayer perceptron."""
 
-from collections import OrderedDict
-
+import torch
 from torch import nn
 
 from initsk.modules._activations import make_activation
 
 
-class MLP(nn.Sequential):
+class MLP(nn.Module):
     """Linear layers with an activation function after each but the last.
 
     Children are named ``hidden_1``, ``activation_1``, ..., ``output``; the output
@@ -36,11 +35,25 @@ class MLP(nn.Sequential):
         hidden_layer_sizes: tuple[int, ...] = (100,),
         activation: str | type[nn.Module] = "relu",
     ) -> None:
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        super().__init__()
         width = n_features
         for depth, size in enumerate(hidden_layer_sizes, start=1):
-            layers[f"hidden_{depth}"] = nn.Linear(width, size)
-            layers[f"activation_{depth}"] = make_activation(activation)
+            self.add_module(f"hidden_{depth}", nn.Linear(width, size))
+            self.add_module(f"activation_{depth}", make_activation(activation))
             width = size
-        layers["output"] = nn.Linear(width, n_outputs)
-        super().__init__(layers)
+        self.add_module("output", nn.Linear(width, n_outputs))
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : tensor of shape (n_samples, n_features)
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_outputs)
+        """
+        for layer in self.children():
+            X = layer(X)
+        return X

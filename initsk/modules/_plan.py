@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 from torch import nn
 
@@ -37,9 +38,7 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
             seen.add(id(parameter))
             name = f"{prefix}.{short}" if prefix else short
             if isinstance(parameter, nn.parameter.UninitializedParameter):
-                raise ModuleError(
-                    f"{name} is lazy and has no shape yet; run one batch through the module first"
-                )
+                raise ModuleError(f"{name} is lazy and has no shape yet; run one batch through the module first")
             yield _plan_one(owner, name, short, parameter)
 
 
@@ -49,9 +48,7 @@ def _plan_one(owner: nn.Module, name: str, short: str, parameter: nn.Parameter) 
     if not parameter.requires_grad:
         return PlannedParameter(name, parameter, role, None, why="frozen (requires_grad is False)")
     if not parameter.is_floating_point():
-        return PlannedParameter(
-            name, parameter, role, None, why=f"type {parameter.dtype} is not a real float"
-        )
+        return PlannedParameter(name, parameter, role, None, why=f"type {parameter.dtype} is not a real float")
     if isinstance(owner, _NORMALISATIONS):
         return PlannedParameter(name, parameter, role, None, why=f"{kind} starts as the identity")
     site, blocks = _read_site(owner, short, role, parameter)
@@ -66,18 +63,18 @@ def _read_site(owner: nn.Module, short: str, role: str, parameter: nn.Parameter)
         return _with_role(Site.from_shape(tuple(owner.weight.shape)), role, parameter), 1
     if isinstance(owner, _CONVOLUTIONS + _TRANSPOSED):
         receptive = prod(owner.kernel_size)
-        weight = tuple(owner.weight.shape)
+        shape = tuple(owner.weight.shape)
         fan_in = owner.in_channels // owner.groups * receptive
         fan_out = owner.out_channels // owner.groups * receptive
-        return _with_role(Site(weight, fan_in, fan_out, "weight", "convolution", weight), role, parameter), 1
+        return _with_role(Site(shape, fan_in, fan_out, "weight", "convolution", shape), role, parameter), 1
     if isinstance(owner, nn.Embedding):
-        rows, width = owner.weight.shape
+        rows, width = owner.num_embeddings, owner.embedding_dim
         # A lookup sums over one row, and feeds `width` units.
         return Site((rows, width), 1, width, "weight", "embedding", (rows, width)), 1
     if type(owner) in _GATES:
         gates = _GATES[type(owner)]
-        hidden = owner.hidden_size
-        weight = (hidden, parameter.shape[1]) if role == "weight" else (hidden, hidden)
+        hidden: Any = owner.hidden_size
+        weight: tuple[int, ...] = (hidden, parameter.shape[1]) if role == "weight" else (hidden, hidden)
         if short.startswith("weight_hr"):
             weight, gates = tuple(parameter.shape), 1
         site = replace(Site.from_shape(weight), kind="recurrent")

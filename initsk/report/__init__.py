@@ -1,5 +1,6 @@
 """Reports: the page that people look at."""
 
+from initsk.report._words import answer, describe_activations
 from initsk.report._write import write_report
 
-__all__ = ["write_report"]
+__all__ = ["answer", "describe_activations", "write_report"]

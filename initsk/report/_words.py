@@ -74,7 +74,7 @@ def _zeros_and_dead(by_layer: pd.DataFrame, first: str, last: str) -> str:
     if last != first:
         span += f" and {zeros[last]:.0%} in {last}"
     said = f"Zero are {span}."
-    worst = by_layer["dead_fraction"].idxmax()
+    worst = str(by_layer["dead_fraction"].idxmax())
     dead = by_layer["dead_fraction"][worst]
     if dead > 0:
         return said + f" Units that are zero for every sample: at most {dead:.1%} of a layer ({worst})."

@@ -114,24 +114,24 @@ def _phase(result: ComparisonResult, grid: ActivationGridDisplay, phase: str, ax
 
 def _table_rows(summary: pd.DataFrame, order: list[str]) -> list[dict[str, Any]]:
     def number(value: float, digits: int = 4) -> str:
-        return f"{value:.{digits}f}" if np.isfinite(value) else "–"
+        return f"{value:.{digits}f}" if np.isfinite(value) else "-"
 
     def p_text(value: float) -> str:
         return "< 0.0001" if value < 1e-4 else number(value)
 
     return [
         {
-            "rank": row.rank,
-            "label": row.initializer,
-            "colour": colour_of(order.index(row.initializer)),
-            "mean": number(row.mean_score),
-            "interval": f"{number(row.low)} to {number(row.high)}" if np.isfinite(row.low) else "–",
-            "difference": number(row.difference_to_best) if row.rank > 1 else "–",
-            "p": p_text(row.p_value),
-            "tied": "yes" if row.tied_with_best else "no",
-            "failed": row.n_failed + row.n_diverged,
+            "rank": row["rank"],
+            "label": row["initializer"],
+            "colour": colour_of(order.index(row["initializer"])),
+            "mean": number(row["mean_score"]),
+            "interval": f"{number(row['low'])} to {number(row['high'])}" if np.isfinite(row["low"]) else "-",
+            "difference": number(row["difference_to_best"]) if row["rank"] > 1 else "-",
+            "p": p_text(row["p_value"]),
+            "tied": "yes" if row["tied_with_best"] else "no",
+            "failed": row["n_failed"] + row["n_diverged"],
         }
-        for row in summary.itertuples()
+        for row in summary.to_dict("records")
     ]
 
 

@@ -1,0 +1,108 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+
+from initsk.cli import main
+from tests.test_datasets import write_folder
+
+QUICK = ["--epochs", "1", "--hidden", "8", "--seeds", "2", "--jobs", "1", "--initializers", "zeros,he_normal"]
+FILES = {
+    "index.html", "activations.png", "activations_initialized.png", "learning_curves.png",
+    "runs.csv", "history.csv", "layers.csv", "histograms.csv", "timing.csv",
+}  # fmt: skip
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(a) for a in arguments])
+    return caught.value.code
+
+
+def test_compare_leaves_everything(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("compare", "--dataset", "digits", *QUICK) == 0
+    assert {path.name for path in (tmp_path / "reports" / "digits").iterdir()} == FILES
+    shown = capsys.readouterr()
+    assert "he_normal" in shown.out
+    assert "report: reports/digits/index.html" in shown.err
+
+
+def test_own_data(tmp_path, capsys):
+    frame = load_iris(as_frame=True).frame
+    frame["target"] = frame["target"].map({0: "setosa", 1: "versicolor", 2: "virginica"})
+    frame.to_csv(tmp_path / "iris.csv", index=False)
+    frame.to_parquet(tmp_path / "iris.parquet")
+    folder = tmp_path / "idx"
+    folder.mkdir()
+    write_folder(folder, 40, 20)
+    for source in (["iris.csv", "--target", "target"], ["iris.parquet", "--target", "target"], ["idx"]):
+        out = tmp_path / "out" / source[0]
+        assert run("compare", "--dataset", tmp_path / source[0], *source[1:], *QUICK, "--out", out) == 0
+        assert {path.name for path in out.iterdir()} == FILES
+
+
+def test_limit(tmp_path, capsys):
+    assert run("compare", "--dataset", "digits", *QUICK, "--limit", "100", "--out", tmp_path) == 0
+    assert "<dt>Training samples</dt><dd>100</dd>" in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seeds", "0"], "--seeds"),
+        (["--epochs", "x"], "--epochs"),
+        (["--hidden", "5,x"], "list of layer widths"),
+        (["--nothing"], "No such option"),
+        (["--lr", "-1"], "a finite number > 0"),
+        (["--activation", "rleu"], "did you mean 'relu'"),
+        (["--initializers", "he_nrmal"], "did you mean 'he_normal'"),
+        (["--initializers", ","], "at least one"),
+        (["--device", "nowhere"], "not to be had here"),
+        (["--dataset", "nothing.csv"], "allowed: mnist, digits"),
+        (["--axes", "other"], "'shared', 'article'"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_2(arguments, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("compare", *(["--dataset", "digits"] if "--dataset" not in arguments else []), *arguments) == 2
+    shown = capsys.readouterr()
+    assert words in shown.err
+    assert shown.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_table_without_target(tmp_path, capsys):
+    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "t.csv")
+    assert run("compare", "--dataset", tmp_path / "t.csv") == 2
+    assert "--target COLUMN" in capsys.readouterr().err
+
+
+def test_interrupted_job_says_what_it_kept(tmp_path, capsys, monkeypatch):
+    from initsk.comparison import _runner
+
+    original = _runner.run_one
+    calls = []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(_runner, "run_one", interrupted)
+    assert run("compare", "--dataset", "digits", *QUICK, "--out", tmp_path) == 130
+    assert f"kept 3 of 4 runs in {tmp_path}" in capsys.readouterr().err
+    assert len(pd.read_csv(tmp_path / "runs.csv")) == 3
+
+
+def test_list(capsys):
+    assert run("list") == 0
+    assert "he_normal" in capsys.readouterr().out
+
+
+def test_python_dash_m():
+    done = subprocess.run([sys.executable, "-m", "initsk", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("initsk, version ")

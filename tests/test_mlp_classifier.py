@@ -1,0 +1,176 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from initsk import MLPClassifier, NeuralNetClassifier
+from initsk.initializers import HeNormal, Orthogonal
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def weights(clf):
+    return [p.detach().clone() for p in clf.net_.module_.parameters()]
+
+
+def small(**arguments):
+    return MLPClassifier(**{"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0, **arguments})
+
+
+def test_same_seed_same_model(iris):
+    first, second, other = (small(random_state=s).fit(*iris) for s in (1, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+    assert not torch.equal(weights(first)[0], weights(other)[0])
+
+
+def test_initialize_gives_the_weights_that_training_starts_from(iris):
+    start = weights(small().initialize(*iris))
+    barely = weights(small(max_epochs=1, lr=1e-30).fit(*iris))
+    assert all(torch.equal(a, b) for a, b in zip(start, barely, strict=True))
+
+
+def test_batches_do_not_depend_on_the_initializer(iris):
+    # A net without hidden layers and lr 0 would hide the order: compare the losses of plain gradient steps instead.
+    zeros = small(hidden_layer_sizes=(), initializer="zeros", optimizer="sgd").fit(*iris)
+    also_zeros = small(hidden_layer_sizes=(), initializer=torch.nn.init.zeros_, optimizer="sgd").fit(*iris)
+    assert torch.equal(weights(zeros)[0], weights(also_zeros)[0])
+
+
+def test_zeros_never_move_but_the_output_bias(iris):
+    clf = small(hidden_layer_sizes=(8, 8), initializer="zeros").fit(*iris)
+    parameters = dict(clf.net_.module_.named_parameters())
+    assert {name for name, p in parameters.items() if bool((p != 0).any())} == {"output.bias"}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8, np.int8, bool])
+def test_any_numeric_type(iris, dtype):
+    X = (iris[0] > 0).astype(dtype)
+    clf = small().fit(X, iris[1])
+    assert clf.predict(X).shape == (150,)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    clf.fit(frame, iris[1])
+    assert clf.feature_names_in_.tolist() == list("abcd")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.array(["low", "mid", "high"]), np.array([10, -3, 7]), np.array(["x", 1.5, "z"], dtype=object)[[0, 2, 0]]],
+    ids=["strings", "integers", "objects"],
+)
+def test_any_labels(iris, labels):
+    y = labels[iris[1]]
+    clf = small(lr=0.02, max_epochs=20).fit(iris[0], y)
+    assert clf.classes_.tolist() == sorted(set(labels.tolist()))
+    assert clf.score(iris[0], y) > 0.8
+    np.testing.assert_allclose(clf.predict_proba(iris[0]).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_in_searches_by_name_object_and_nested_parameter(iris):
+    pipe = Pipeline([("scale", StandardScaler()), ("mlp", small())])
+    pipe.set_params(mlp__initializer=HeNormal(), mlp__initializer__mode="fan_out")
+    assert pipe.get_params()["mlp__initializer"] == HeNormal(mode="fan_out")
+    grid = [
+        {"mlp__initializer": ["zeros", "he_normal", Orthogonal(gain=1.4)]},
+        {"mlp__initializer": [Orthogonal()], "mlp__initializer__gain": [0.5, 2.0]},
+    ]
+    search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(*iris)
+    shown = pd.DataFrame(search.cv_results_)["param_mlp__initializer"].astype(str).tolist()
+    assert shown[:3] == ["zeros", "he_normal", "Orthogonal(gain=1.4)"]
+    assert len(search.cv_results_["params"]) == 5
+
+
+def test_clone_and_pickle(iris):
+    clf = small(initializer=HeNormal("fan_out"))
+    assert clone(clf).get_params() == clf.get_params()
+    clf.fit(*iris)
+    again = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(again.predict_proba(iris[0]), clf.predict_proba(iris[0]))
+
+
+def test_all_mistakes_in_one_message(iris):
+    clf = small(lr=-1, activation="rleu", initializer="he_nrmal", batch_size=0, hidden_layer_sizes=(0,))
+    with pytest.raises(ValueError, match="did you mean") as caught:
+        clf.fit(*iris)
+    assert all(name in str(caught.value) for name in ("lr=", "activation=", "initializer=", "batch_size=", "hidden"))
+    assert not hasattr(clf, "net_")
+
+
+def test_validation_data_go_into_the_history(iris):
+    clf = small().fit(*iris, X_val=iris[0], y_val=iris[1])
+    assert clf.net_.history[-1]["valid_acc"] == pytest.approx(clf.score(*iris))
+    with pytest.raises(ValueError, match="labels that y does not"):
+        small().fit(*iris, X_val=iris[0], y_val=iris[1] + 5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nonfinite_input_is_refused(iris, bad):
+    X = iris[0].copy()
+    X[0, 0] = bad
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        small().fit(X, iris[1])
+
+
+def test_threads_and_callbacks(iris):
+    from skorch.callbacks import Callback
+
+    class Threads(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(torch.get_num_threads())
+
+    seen = []
+    small(n_threads=1, callbacks=[Threads()]).fit(*iris)
+    assert seen == [1, 1, 1]
+
+
+def test_interrupt_reaches_the_caller(iris):
+    from skorch.callbacks import Callback
+
+    class Interrupt(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small(callbacks=[Interrupt()]).fit(*iris)
+
+
+def test_same_as_plain_skorch_from_the_same_start(iris):
+    """The fast batches and the fused optimizer change the time, not the training."""
+    X, y = iris[0].astype(np.float32), iris[1]
+    clf = small(batch_size=150, optimizer="sgd", lr=0.1).fit(X, y)
+    start = small(batch_size=150).initialize(X, y)
+    import skorch
+
+    plain = skorch.NeuralNetClassifier(
+        start.net_.module_, criterion=torch.nn.CrossEntropyLoss, lr=0.1, max_epochs=3, batch_size=150,
+        train_split=None, verbose=0,
+    ).fit(X, y)  # fmt: skip
+    np.testing.assert_allclose(clf.predict_proba(X), plain.predict_proba(X), rtol=1e-4, atol=1e-6)
+
+
+def test_skorch_net_takes_an_initializer(iris):
+    X, y = iris[0].astype(np.float32), iris[1].astype(np.int64)
+
+    def net(seed):
+        return NeuralNetClassifier(
+            torch.nn.Linear, module__in_features=4, module__out_features=3, initializer="orthogonal",
+            criterion=torch.nn.CrossEntropyLoss, random_state=seed, max_epochs=2, verbose=0,
+        )  # fmt: skip
+
+    first, second = net(0).fit(X, y), net(0).fit(X, y)
+    assert torch.equal(first.module_.weight, second.module_.weight)
+    before = net(0).initialize()
+    w = before.module_.weight.detach()
+    torch.testing.assert_close(w @ w.T, torch.eye(3), rtol=0, atol=1e-5)
+    assert before.initialization_record_.to_frame()["touched"].all()
+    assert clone(first).get_params()["initializer"] == "orthogonal"
