@@ -91,6 +91,24 @@ def test_recurrent_and_nonfinite():
     assert inspect_activations(net, [[1.0]]).to_frame()["nonfinite"].tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: pd.DataFrame(x),
+        lambda x: np.broadcast_to(x, x.shape),
+        lambda x: x[::-1].copy()[::-1],
+        lambda x: x.astype(">f4"),
+        lambda x: x.tolist(),
+        torch.tensor,
+    ],
+    ids=["frame", "read-only", "reversed", "big-endian", "lists", "tensor"],
+)
+def test_input_of_any_form(form):
+    x = np.array([[1.0], [3.0]], dtype=np.float32)
+    given = inspect_activations(known_net(), form(x)).to_frame()
+    assert given.equals(inspect_activations(known_net(), x).to_frame())
+
+
 def test_module_without_layers_is_refused():
     with pytest.raises(ValueError, match="no layer"):
         inspect_activations(nn.Flatten(), [[1.0]])
@@ -184,7 +202,7 @@ def test_transformer_in_a_pipeline(when):
     assert set(features.dtypes) == {np.dtype("float32")}
     module = pipe[0].estimator_.net_.module_
     with torch.no_grad():
-        expected = module[:4](torch.as_tensor(X.to_numpy(np.float32)))
+        expected = torch.nn.Sequential(*list(module.children())[:4])(torch.tensor(X.to_numpy(np.float32)))
     np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
 
 

@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import skorch
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -37,7 +38,8 @@ def test_same_seed_same_model(iris):
 def test_initialize_gives_the_weights_that_training_starts_from(iris):
     start = weights(small().initialize(*iris))
     barely = weights(small(max_epochs=1, lr=1e-30).fit(*iris))
-    assert all(torch.equal(a, b) for a, b in zip(start, barely, strict=True))
+    # A step of Adam is about lr long: far below the resolution of the weights, seen only in biases that start at zero.
+    torch.testing.assert_close(barely, start, rtol=0, atol=1e-25)
 
 
 def test_batches_do_not_depend_on_the_initializer(iris):
@@ -149,13 +151,13 @@ def test_same_as_plain_skorch_from_the_same_start(iris):
     X, y = iris[0].astype(np.float32), iris[1]
     clf = small(batch_size=150, optimizer="sgd", lr=0.1).fit(X, y)
     start = small(batch_size=150).initialize(X, y)
-    import skorch
-
-    plain = skorch.NeuralNetClassifier(
-        start.net_.module_, criterion=torch.nn.CrossEntropyLoss, lr=0.1, max_epochs=3, batch_size=150,
-        train_split=None, verbose=0,
-    ).fit(X, y)  # fmt: skip
-    np.testing.assert_allclose(clf.predict_proba(X), plain.predict_proba(X), rtol=1e-4, atol=1e-6)
+    with torch.random.fork_rng():
+        plain = skorch.NeuralNetClassifier(
+            start.net_.module_, criterion=torch.nn.CrossEntropyLoss, lr=0.1, max_epochs=3, batch_size=150,
+            train_split=None, verbose=0,
+        ).fit(X, y)  # fmt: skip
+        expected = plain.predict_proba(X)
+    np.testing.assert_allclose(clf.predict_proba(X), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_skorch_net_takes_an_initializer(iris):

@@ -1,7 +1,6 @@
 """One run: one initializer under one seed, measured before, during and after training."""
 
 import time
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +54,7 @@ def _measure(record: RunRecord, estimator: Any, X: Any, y: Any, X_test: Any, y_t
     task = record.task
     model = clone(estimator).set_params(initializer=task.initializer, random_state=task.seed, n_threads=1)
     seen = []
-    with torch_threads(1), warnings.catch_warnings():
+    with torch_threads(1):
         model.initialize(X, y)
         seen.append(("initialized", inspect_activations(model, X_test)))
         model.fit(X, y, X_val=X_test, y_val=y_test)

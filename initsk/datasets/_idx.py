@@ -64,14 +64,20 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndar
     promised = prod(shape) * dtype.itemsize
     if promised > limit:
         raise DataFormatError(f"{path}: its header promises {promised} bytes of shape {shape}, more than is there")
-    content = bytearray()
-    while len(content) <= promised:
-        chunk = stream.read(min(_CHUNK, promised + 1 - len(content)))
-        if not chunk:
-            break
-        content += chunk
+    content = _read_at_most(stream, promised + 1)
     if len(content) < promised:
         raise DataFormatError(f"{path}: truncated; its header promises {promised} bytes, {len(content)} are there")
     if len(content) > promised:
         raise DataFormatError(f"{path}: trailing bytes after the {promised} that its header promises")
-    return np.frombuffer(bytes(content), dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=True)
+    try:
+        array = np.frombuffer(content, dtype).reshape(shape)
+    except ValueError as error:
+        raise DataFormatError(f"{path}: shape {shape} of its header is not possible ({error})") from error
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _read_at_most(stream: IO[bytes] | gzip.GzipFile, limit: int) -> bytearray:
+    content = bytearray()
+    while len(content) < limit and (chunk := stream.read(min(_CHUNK, limit - len(content)))):
+        content += chunk
+    return content

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
+
+from initsk.utils._tensors import as_tensor
 
 
 class TensorBatches:
@@ -34,8 +35,8 @@ class TensorBatches:
         generator: torch.Generator | None = None,
         device: str = "cpu",
     ) -> None:
-        self.X = torch.as_tensor(dataset.X).to(device)
-        self.y = None if dataset.y is None else torch.as_tensor(np.asarray(dataset.y)).to(device)
+        self.X = as_tensor(dataset.X).to(device)
+        self.y = None if dataset.y is None else as_tensor(dataset.y).to(device)
         self.batch_size = len(self.X) if batch_size == -1 else batch_size
         self.shuffle = shuffle
         self.generator = generator

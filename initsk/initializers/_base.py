@@ -23,15 +23,11 @@ class Initializer(BaseEstimator):
     family: ClassVar[str] = ""
     law: ClassVar[str] = ""
     reference: ClassVar[str] = ""
+    #: Whether the scheme sets the biases too, when nobody says otherwise; most leave them at zero.
+    sets_biases: ClassVar[bool] = False
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         raise NotImplementedError
-
-    def bias_default(self) -> "Initializer":
-        """Return what sets the biases when nobody says so: zeros, unless the scheme has biases of its own."""
-        from initsk.initializers._free import Zeros
-
-        return Zeros()
 
     def check(self) -> Self:
         """Check the parameters.

@@ -1,10 +1,12 @@
 """Initializers that do not look at the layer: zeros and random normal."""
 
+from typing import ClassVar
+
 import torch
 
 from initsk.initializers._base import Initializer
 from initsk.initializers._site import Site
-from initsk.utils._validation import real
+from initsk.utils._validation import Constraint, real
 
 
 class Zeros(Initializer):
@@ -57,7 +59,7 @@ class RandomNormal(Initializer):
     family = "free"
     law = "W ~ N(mean, std^2)"
     reference = "Krizhevsky, Sutskever and Hinton 2012, section 5 (std 0.01)"
-    _constraints = {"std": real(minimum=0), "mean": real()}  # noqa: RUF012
+    _constraints: ClassVar[dict[str, Constraint]] = {"std": real(minimum=0), "mean": real()}
 
     def __init__(self, std: float = 0.01, mean: float = 0.0) -> None:
         self.std = std

@@ -1,11 +1,13 @@
 """Random orthogonal matrices."""
 
+from typing import ClassVar
+
 import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Initializer
 from initsk.initializers._site import Site
-from initsk.utils._validation import real
+from initsk.utils._validation import Constraint, real
 
 
 def orthogonal_matrix(rows: int, columns: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
@@ -45,7 +47,7 @@ class Orthogonal(Initializer):
     family = "orthogonal"
     law = "W W^T = gain^2 I or W^T W = gain^2 I"
     reference = "Saxe, McClelland and Ganguli 2013"
-    _constraints = {"gain": real(above=0)}  # noqa: RUF012
+    _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain

@@ -104,11 +104,11 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     >>> get_initializer("kaiming_normal")
     HeNormal()
     """
-    if isinstance(initializer, type) and issubclass(initializer, Initializer):
-        initializer = initializer()
-    if isinstance(initializer, Initializer):
-        Initializer.check(initializer)
-        return initializer
+    value: object = initializer
+    if isinstance(value, type) and issubclass(value, Initializer):
+        value = value()
+    if isinstance(value, Initializer):
+        return value.check()
     if isinstance(initializer, str):
         key = re.sub(r"[\s-]+", "_", initializer.strip().lower())
         key = _SYNONYMS.get(key, key)

@@ -30,10 +30,7 @@ class TorchDefault(Initializer):
     family = "framework default"
     law = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
     reference = "torch.nn.Linear.reset_parameters"
-
-    def bias_default(self) -> Initializer:
-        """Return itself: torch draws its biases too."""
-        return self
+    sets_biases = True
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         shape, weight = site.shape, site.weight_shape

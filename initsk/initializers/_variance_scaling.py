@@ -6,7 +6,7 @@ import torch
 
 from initsk.initializers._base import Initializer
 from initsk.initializers._site import FAN_MODES, Site
-from initsk.utils._validation import one_of, real
+from initsk.utils._validation import Constraint, one_of, real
 
 DISTRIBUTIONS = ("normal", "uniform")
 
@@ -49,7 +49,7 @@ class VarianceScaling(Initializer):
     family = "variance scaling"
     law = "Var(W) = scale / fan"
     reference = "Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998"
-    _constraints = {  # noqa: RUF012
+    _constraints: ClassVar[dict[str, Constraint]] = {
         "scale": real(above=0),
         "mode": one_of("mode", FAN_MODES),
         "distribution": one_of("distribution", DISTRIBUTIONS),
@@ -71,7 +71,7 @@ class _NamedScaling(Initializer):
     family = "variance scaling"
     scale: ClassVar[float]
     distribution: ClassVar[str] = "normal"
-    _constraints = {"mode": one_of("mode", FAN_MODES)}  # noqa: RUF012
+    _constraints: ClassVar[dict[str, Constraint]] = {"mode": one_of("mode", FAN_MODES)}
     mode: str
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:

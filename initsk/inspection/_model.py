@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.base import clone
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.utils._tensors import as_tensor
 
 
 def get_module(model: Any, X: Any = None, y: Any = None) -> nn.Module:
@@ -40,10 +40,9 @@ def get_module(model: Any, X: Any = None, y: Any = None) -> nn.Module:
 def iterate_batches(module: nn.Module, X: Any, batch_size: int) -> Iterator[torch.Tensor]:
     """Yield X in batches of the module's own type and device."""
     first = next(module.parameters(), torch.empty(0))
-    if not isinstance(X, torch.Tensor):
-        X = np.asarray(X)
+    X = as_tensor(X)
     for start in range(0, len(X), batch_size):
-        batch = torch.as_tensor(X[start : start + batch_size])
+        batch = X[start : start + batch_size]
         if batch.is_floating_point() or not _starts_with_lookup(module):
             batch = batch.to(first.dtype)
         yield batch.to(first.device)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.initializers import Initializer, InitializerLike, get_initializer
+from initsk.initializers import Initializer, InitializerLike, Zeros, get_initializer
 from initsk.modules._plan import PlannedParameter, plan_parameters
 from initsk.utils._random import RandomState, make_generator, resolve_seed
 
@@ -103,7 +103,10 @@ def initialize(
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
     weights = get_initializer(initializer)
-    biases = weights.bias_default() if bias_initializer is None else get_initializer(bias_initializer)
+    if bias_initializer is None:
+        biases = weights if weights.sets_biases else Zeros()
+    else:
+        biases = get_initializer(bias_initializer)
     seed = resolve_seed(random_state)
     plan = list(plan_parameters(module))
     # Every draw comes before the first write, so that a failure leaves the module as it was.

@@ -1,0 +1,30 @@
+"""From arrays to tensors."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def as_tensor(array: Any) -> torch.Tensor:
+    """Share an array's memory with a tensor that is only read.
+
+    torch warns of arrays that are not writable (pandas' own, or joblib's shared ones);
+    since nobody writes to the tensor, neither a warning nor a copy is needed.
+
+    Examples
+    --------
+    >>> as_tensor(np.broadcast_to(np.float32(1), (2, 1))).shape
+    torch.Size([2, 1])
+    """
+    if isinstance(array, torch.Tensor):
+        return array
+    array = np.asarray(array)
+    # What torch cannot share is copied: foreign byte orders and negative strides.
+    array = array.astype(array.dtype.newbyteorder("="), copy=min(array.strides, default=0) < 0)
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(array)
