@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from initsk.initializers import Initializer
 from initsk.inspection import inspect_activations
-from initsk.utils._random import torch_threads
+from initsk.utils._torch_settings import torch_threads
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pandas as pd
 
-from initsk.displays._style import INK, colour_of, quiet
+from initsk.displays._style import INK, colour_of, panels, quiet
 from initsk.inspection import pool_histograms
 from initsk.utils._validation import check_parameters, one_of
 
@@ -100,12 +100,12 @@ class ActivationGridDisplay:
         self
         """
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, NullLocator
 
         check_parameters("plot", {"axes": axes}, {"axes": one_of("axes", AXES)})
         rows = initializers or self.initializers
-        size = (2.7 * len(self.layers) + 0.8, 1.75 * len(rows) + 0.55)
-        self.figure_ = Figure(figsize=size, layout="constrained")
-        self.axes_ = self.figure_.subplots(len(rows), len(self.layers), squeeze=False)
+        self.figure_ = Figure()
+        self.axes_ = panels(self.figure_, len(rows), len(self.layers), width=2.55, height=1.45)
         ranges = {layer: self._range(layer) for layer in self.layers}
         densities = self._densities()
         for i, row in enumerate(rows):
@@ -116,6 +116,8 @@ class ActivationGridDisplay:
                     ax.set(xlim=(-1, 1), ylim=(0, 4))
                 else:
                     ax.set(xlim=ranges[layer], yscale="log", ylim=densities)
+                    ax.yaxis.set_major_locator(LogLocator(numticks=4))
+                    ax.yaxis.set_minor_locator(NullLocator())
                 self._label(ax, i, j, len(rows), row, layer)
         return self
 

@@ -4,7 +4,7 @@ from typing import Self
 
 import pandas as pd
 
-from initsk.displays._style import INK, colour_of, line_of, quiet
+from initsk.displays._style import INK, colour_of, line_of, panels, quiet
 
 
 class LearningCurvesDisplay:
@@ -54,8 +54,8 @@ class LearningCurvesDisplay:
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
-        self.figure_ = Figure(figsize=(10.5, 4.4), layout="constrained")
-        self.axes_ = self.figure_.subplots(1, 2)
+        self.figure_ = Figure()
+        self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, legend=0.45)[0]
         titles = {"test_score": "score on held-out data", "train_loss": "training loss"}
         for ax, (measure, title) in zip(self.axes_, titles.items(), strict=True):
             quiet(ax)
@@ -80,7 +80,7 @@ class LearningCurvesDisplay:
         if handles:
             # Outside of the axes, so that it hides no data.
             self.figure_.legend(
-                handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False,
+                handles, labels, loc="lower center", ncols=min(len(labels), 6), frameon=False,
                 labelcolor=INK, fontsize=9, handlelength=2.6,
             )  # fmt: skip
         return self

@@ -2,7 +2,7 @@
 
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,31 @@ def colour_of(index: int) -> str:
 def line_of(index: int) -> str:
     """Return the line style of the initializer at this position."""
     return LINES[index % len(LINES)]
+
+
+def panels(figure: "Figure", n_rows: int, n_columns: int, *, width: float, height: float, legend: float = 0) -> Any:
+    """Lay out a grid of axes of `width` by `height` inches, with `legend` inches free below.
+
+    Margins are fixed: matplotlib's layout engines draw every figure twice.
+    """
+    left, right, top, bottom, gap_x, gap_y = 0.85, 0.15, 0.35, 0.5 + legend, 0.3, 0.35
+    inner_width = n_columns * width + (n_columns - 1) * gap_x
+    inner_height = n_rows * height + (n_rows - 1) * gap_y
+    full_width, full_height = inner_width + left + right, inner_height + top + bottom
+    figure.set_size_inches(full_width, full_height)
+    return figure.subplots(
+        n_rows,
+        n_columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / full_width,
+            "right": 1 - right / full_width,
+            "top": 1 - top / full_height,
+            "bottom": bottom / full_height,
+            "wspace": gap_x / width,
+            "hspace": gap_y / height,
+        },
+    )
 
 
 def quiet(axes: "Axes") -> None:

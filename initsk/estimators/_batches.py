@@ -46,10 +46,10 @@ class TensorBatches:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         n_samples = len(self.X)
-        order = torch.randperm(n_samples, generator=self.generator).to(self.X.device) if self.shuffle else None
-        for start in range(0, n_samples, self.batch_size):
-            rows: slice | torch.Tensor = slice(start, start + self.batch_size)
-            if order is not None:
-                rows = order[rows]
-            X = self.X[rows]
-            yield X, torch.zeros(len(X)) if self.y is None else self.y[rows]
+        y = torch.zeros(n_samples) if self.y is None else self.y
+        if not self.shuffle:
+            yield from zip(self.X.split(self.batch_size), y.split(self.batch_size), strict=True)
+            return
+        order = torch.randperm(n_samples, generator=self.generator).to(self.X.device)
+        for rows in order.split(self.batch_size):
+            yield self.X.index_select(0, rows), y.index_select(0, rows)

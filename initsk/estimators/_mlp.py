@@ -16,7 +16,8 @@ from initsk.estimators._net import NeuralNetClassifier
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike, get_initializer
 from initsk.modules import MLP, make_activation
-from initsk.utils._random import RandomState, derive_seed, make_generator, resolve_seed, torch_threads
+from initsk.utils._random import RandomState, derive_seed, make_generator, resolve_seed
+from initsk.utils._torch_settings import torch_threads
 from initsk.utils._validation import (
     Constraint,
     check_parameters,

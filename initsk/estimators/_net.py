@@ -7,6 +7,7 @@ import skorch
 from initsk.initializers import InitializerLike
 from initsk.modules import initialize
 from initsk.utils._random import RandomState, derive_seed, isolated_torch_random, resolve_seed
+from initsk.utils._torch_settings import flushed_subnormals
 
 
 class NeuralNetClassifier(skorch.NeuralNetClassifier):
@@ -83,7 +84,7 @@ class NeuralNetClassifier(skorch.NeuralNetClassifier):
         return self
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
-        """Train with dropout and batch order drawn from `random_state`; the global state stays."""
-        epochs_before = len(self.history)
-        with isolated_torch_random(derive_seed(self.seed_, "training", epochs_before), self.device or "cpu"):
+        """Train with dropout and batch order drawn from `random_state`; torch's settings and random state stay."""
+        seed = derive_seed(self.seed_, "training", len(self.history))
+        with isolated_torch_random(seed, self.device or "cpu"), flushed_subnormals():
             return super().fit_loop(X, y, epochs=epochs, **fit_params)

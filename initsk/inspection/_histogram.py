@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from initsk.inspection._finite import finite_part
+
 # Bins are multiples of a power of two: any histogram can be coarsened into any wider one exactly.
 _FINEST = -60
 _PRECISION = 30
@@ -65,16 +67,12 @@ class StreamingHistogram:
 
     def update(self, values: torch.Tensor) -> Self:
         """Take in a batch of values of any shape; NaN and infinity are left out."""
-        values = values.detach().flatten()
-        if not bool(torch.isfinite(values).all()):
-            values = values[torch.isfinite(values)]
+        values, low, high = finite_part(values)
         if values.numel() == 0:
             return self
-        low, high = (float(v) for v in torch.aminmax(values))
         self._cover(low, high)
-        scaled = values if values.dtype == torch.float64 else values.float()
         # Scaling by a power of two is exact, and so is the floor.
-        index = torch.floor(scaled.double() * 2.0**-self.exponent).long().sub_(self.first)
+        index = torch.floor(values.double() * 2.0**-self.exponent).long().sub_(self.first)
         self.counts += torch.bincount(index, minlength=len(self.counts)).cpu().numpy()
         return self
 

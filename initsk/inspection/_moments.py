@@ -5,6 +5,8 @@ from math import inf, nan, sqrt
 
 import torch
 
+from initsk.inspection._finite import finite_part
+
 
 @dataclass
 class RunningMoments:
@@ -47,26 +49,18 @@ class RunningMoments:
 
     def update(self, values: torch.Tensor) -> "RunningMoments":
         """Take in a batch of values of any shape; returns self."""
-        values = values.detach().flatten()
-        finite = torch.isfinite(values)
-        nonfinite = values.numel() - int(finite.sum())
-        if nonfinite:
-            values = values[finite]
-        if values.numel() == 0:
-            self.nonfinite += nonfinite
+        n_values = values.numel()
+        values, low, high = finite_part(values)
+        count = values.numel()
+        if count == 0:
+            self.nonfinite += n_values
             return self
-        low, high = torch.aminmax(values)
-        zeros = values.numel() - int(torch.count_nonzero(values))
-        variance, mean = torch.var_mean(values.double(), correction=0)
-        batch = RunningMoments(
-            values.numel(),
-            float(mean),
-            float(variance) * values.numel(),
-            float(low),
-            float(high),
-            zeros,
-            nonfinite,
-        )
+        deviations = values.double()
+        mean = float(deviations.sum()) / count
+        deviations = deviations - mean
+        zeros = count - int(torch.count_nonzero(values))
+        m2 = float(torch.dot(deviations, deviations))
+        batch = RunningMoments(count, mean, m2, low, high, zeros, n_values - count)
         merged = self + batch
         self.__dict__.update(merged.__dict__)
         return self

@@ -67,16 +67,3 @@ def isolated_torch_random(seed: int, device: str = "cpu") -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
-
-
-@contextmanager
-def torch_threads(n_threads: int | None) -> Iterator[None]:
-    """Run the block on `n_threads` threads; None leaves the setting alone."""
-    before = torch.get_num_threads()
-    try:
-        if n_threads is not None and n_threads != before:
-            torch.set_num_threads(n_threads)
-        yield
-    finally:
-        if torch.get_num_threads() != before:
-            torch.set_num_threads(before)

@@ -1,0 +1,39 @@
+"""Settings of torch inside a block, put back afterwards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def torch_threads(n_threads: int | None) -> Iterator[None]:
+    """Run the block on `n_threads` threads; None leaves the setting alone."""
+    before = torch.get_num_threads()
+    try:
+        if n_threads is not None and n_threads != before:
+            torch.set_num_threads(n_threads)
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)
+
+
+def flushes_subnormals() -> bool:
+    """Say whether this thread takes subnormal numbers for zero; torch has no question for it."""
+    return bool(torch.full((1,), 1e-38).mul_(1e-2) == 0)
+
+
+@contextmanager
+def flushed_subnormals() -> Iterator[None]:
+    """Take numbers below the normal range (1.2e-38 in float32) for zero inside the block.
+
+    Moving averages of gradients that have stopped decay into that range, where
+    processors calculate many times slower.
+    """
+    before = flushes_subnormals()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
