@@ -176,3 +176,33 @@ def test_skorch_net_takes_an_initializer(iris):
     torch.testing.assert_close(w @ w.T, torch.eye(3), rtol=0, atol=1e-5)
     assert before.initialization_record_.to_frame()["touched"].all()
     assert clone(first).get_params()["initializer"] == "orthogonal"
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("sizes", [(), (8,), (16, 8, 4)])
+def test_steps_without_autograd_are_those_of_autograd(iris, activation, sizes):
+    def fit(callbacks):
+        clf = small(hidden_layer_sizes=sizes, activation=activation, optimizer="sgd", lr=0.1, callbacks=callbacks)
+        return clf.fit(*iris)
+
+    class Watched(skorch.callbacks.Callback):
+        """Hooks on the module oblige the net to go through autograd."""
+
+        def on_train_begin(self, net, **kwargs):
+            net.module_.register_forward_hook(lambda *_: seen.append(1))
+
+    seen = []
+    torch.testing.assert_close(weights(fit(None)), weights(fit([Watched()])), rtol=1e-5, atol=1e-7)
+    # 150 samples make 4 full batches of 32 and one of 22.
+    assert len(seen) == 5 * 3
+
+
+def test_gradients_are_there_for_callbacks(iris):
+    class Norms(skorch.callbacks.Callback):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            seen.append({name: float(p.grad.norm()) for name, p in named_parameters})
+
+    seen = []
+    small(callbacks=[Norms()], max_epochs=1).fit(*iris)
+    assert len(seen) == 5
+    assert all(value > 0 for value in seen[0].values())

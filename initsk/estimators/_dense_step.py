@@ -1,0 +1,78 @@
+"""One training step of a plain MLP without autograd's cost per operation."""
+
+from collections.abc import Callable
+from typing import Self
+
+import torch
+from torch import nn
+
+from initsk.modules import MLP
+
+# In place: the activation, and the factor of the gradient computed from the activation's own output.
+_IN_PLACE: dict[type[nn.Module], tuple[Callable[[torch.Tensor], object], Callable[[torch.Tensor], torch.Tensor]]] = {
+    nn.ReLU: (torch.Tensor.relu_, torch.Tensor.sign_),
+    nn.Tanh: (torch.Tensor.tanh_, lambda a: a.square_().neg_().add_(1)),
+    nn.Sigmoid: (torch.Tensor.sigmoid_, lambda a: a.mul_(1 - a)),
+}
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+class DenseStep:
+    """Forward and backward pass of an `MLP`, with gradients in memory that is used again.
+
+    The operations are those of autograd, in the same order. What autograd adds, a graph
+    and fresh memory for every gradient at every step, is a third of the time of small batches.
+
+    Parameters
+    ----------
+    module : MLP
+        One that `supports` takes.
+    """
+
+    def __init__(self, module: MLP) -> None:
+        children = list(module.children())
+        self.linears = [child for child in children if isinstance(child, nn.Linear)]
+        self.activations = [_IN_PLACE[type(child)] for child in children if not isinstance(child, nn.Linear)]
+        self.gradients = [(torch.empty_like(layer.weight), torch.empty_like(layer.bias)) for layer in self.linears]
+
+    @classmethod
+    def of(cls, module: nn.Module) -> Self | None:
+        """Return a step for `module`, or None where only autograd will do."""
+        return cls(module) if isinstance(module, MLP) and supports(module) else None
+
+    def forward(self, X: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Return the input of every linear layer, and the scores as a leaf of a new graph."""
+        inputs = [X]
+        with torch.no_grad():
+            for layer, (activate, _) in zip(self.linears[:-1], self.activations, strict=True):
+                X = torch.addmm(layer.bias, X, layer.weight.t())
+                activate(X)
+                inputs.append(X)
+            scores = torch.addmm(self.linears[-1].bias, X, self.linears[-1].weight.t())
+        return inputs, scores.requires_grad_()
+
+    def backward(self, inputs: list[torch.Tensor], gradient: torch.Tensor) -> None:
+        """Set ``grad`` of every parameter from the scores' gradient; overwrites `inputs`."""
+        with torch.no_grad():
+            for depth in reversed(range(len(self.linears))):
+                layer, (weight, bias) = self.linears[depth], self.gradients[depth]
+                torch.mm(gradient.t(), inputs[depth], out=weight)
+                torch.sum(gradient, 0, out=bias)
+                layer.weight.grad, layer.bias.grad = weight, bias
+                if depth:
+                    factor = self.activations[depth - 1][1](inputs[depth])
+                    gradient = torch.mm(gradient, layer.weight).mul_(factor)
+
+
+def supports(module: MLP) -> bool:
+    """Say whether autograd would do nothing else: known activations, plain parameters, no hooks."""
+    parts = list(module.modules())
+    parameters = list(module.parameters())
+    return (
+        type(module) is MLP
+        and all(type(part) in (nn.Linear, *_IN_PLACE) for part in parts[1:])
+        and not any(getattr(part, hooks) for part in parts for hooks in _HOOKS)
+        and not nn.modules.module._has_any_global_hook()
+        and all(p.requires_grad and p.device.type == "cpu" and not p._backward_hooks for p in parameters)
+        and all(layer.bias is not None for layer in parts if isinstance(layer, nn.Linear))
+    )

@@ -1,0 +1,85 @@
+"""What README.md shows, run as it stands there."""
+
+import re
+import runpy
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+SEARCH, FEATURES, COMPARISON, PYTHON = PROGRAMS
+
+
+def run(program, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    names = {"__name__": "readme"}
+    exec(compile(program, "README.md", "exec"), names)
+    return names
+
+
+def test_search_over_initializers(tmp_path, monkeypatch):
+    search = run(SEARCH, tmp_path, monkeypatch)["search"]
+    scores = search.cv_results_["mean_test_score"]
+    assert len(scores) == 3
+    assert search.best_params_["initializer"] != "zeros"
+    assert scores[0] < 0.2 < scores[1]
+
+
+def test_activations_as_features(tmp_path, monkeypatch):
+    names = run(FEATURES, tmp_path, monkeypatch)
+    features = names["pipe"][:-1].transform(names["X"] / 16)
+    assert features.columns.tolist() == [f"hidden_2_{unit}" for unit in range(32)]
+    assert features.index.equals(names["X"].index)
+    assert names["pipe"].score(names["X"] / 16, names["y"]) > 0.9
+
+
+def test_comparison_frame(tmp_path, monkeypatch, capsys):
+    summary = run(COMPARISON, tmp_path, monkeypatch)["result"].summary()
+    assert summary["initializer"].iloc[-1] == "zeros"
+    assert not summary["tied_with_best"].iloc[-1]
+    assert (tmp_path / "reports" / "digits" / "index.html").stat().st_size > 10_000
+
+
+def test_in_python(tmp_path, monkeypatch):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        names = run(PYTHON, tmp_path, monkeypatch)
+    assert names["record"].to_frame()["touched"].all()
+    # He keeps the mean square: 1 after ReLU; with 64 units and 1000 samples it scatters by less than one per cent.
+    assert names["summary"].to_frame()["rms"].iloc[1] == pytest.approx(1, abs=0.04)
+
+
+def test_ci_runs_the_test_line_as_it_stands():
+    line = re.search(r"<!-- test line -->\n```bash\n(.*)\n```", README).group(1)
+    extraction = re.search(r"line=\$\((.*)\)\n", (ROOT / ".ci" / "run").read_text()).group(1)
+    found = subprocess.run(["bash", "-c", extraction], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert found.strip() == line
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"])
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
+        assert link.startswith("https://") or (ROOT / page).parent.joinpath(link).exists(), link
+
+
+def test_layout_in_contributing_is_the_real_one():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for part in (ROOT / "initsk").iterdir():
+        if part.name not in {"__init__.py", "__pycache__", "_version.py", "py.typed"}:
+            assert part.name in text, part.name
+
+
+def test_example(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with torch.random.fork_rng():
+        names = runpy.run_path(str(ROOT / "examples" / "plot_signal_along_depth.py"))
+    assert (tmp_path / "reports/examples/signal_along_depth.png").read_bytes().startswith(b"\x89PNG")
+    last = names["rms"].iloc[-1]
+    # With ReLU, LeCun's scale halves the mean square in every layer; a factor of 4 is room for twenty random layers.
+    np.testing.assert_allclose(np.log2(last["lecun_normal"]), -10, atol=2)
+    assert 0.25 < last["he_normal"] < 4
