@@ -151,10 +151,10 @@ def test_axes_of_the_grid(result):
 
 def test_learning_curves_are_means(result):
     curves = LearningCurvesDisplay.from_frames(result.history).curves
-    he = result.history.query("initializer == 'he_normal' and epoch == 1")["test_score"]
+    he = 1 - result.history.query("initializer == 'he_normal' and epoch == 1")["test_score"]
     row = curves.query("initializer == 'he_normal' and epoch == 1").iloc[0]
-    assert row["test_score_mean"] == pytest.approx(he.mean())
-    assert (row["test_score_min"], row["test_score_max"]) == (he.min(), he.max())
+    assert row["test_error_mean"] == pytest.approx(he.mean())
+    assert (row["test_error_min"], row["test_error_max"]) == (he.min(), he.max())
 
 
 def test_pictures_leave_matplotlib_alone(result, tmp_path):

@@ -1,5 +1,6 @@
 """The article's grid: a row per initializer, a column per hidden layer."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -106,8 +107,7 @@ class ActivationGridDisplay:
         rows = initializers or self.initializers
         self.figure_ = Figure()
         self.axes_ = panels(self.figure_, len(rows), len(self.layers), width=2.55, height=1.45)
-        ranges = {layer: self._range(layer) for layer in self.layers}
-        densities = self._densities()
+        ranges, densities = self._limits
         for i, row in enumerate(rows):
             for j, layer in enumerate(self.layers):
                 ax = self.axes_[i, j]
@@ -143,6 +143,11 @@ class ActivationGridDisplay:
             ax.set_ylabel(f"{row}\ndensity", fontsize=9, color=INK)
         else:
             ax.tick_params(labelleft=False)
+
+    @cached_property
+    def _limits(self) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
+        """Range of every layer's values, and of the densities, over all rows."""
+        return {layer: self._range(layer) for layer in self.layers}, self._densities()
 
     def _range(self, layer: str) -> tuple[float, float]:
         lows, highs = [0.0], [0.0]

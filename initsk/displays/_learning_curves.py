@@ -8,7 +8,7 @@ from initsk.displays._style import INK, colour_of, line_of, panels, quiet
 
 
 class LearningCurvesDisplay:
-    """Held-out score and training loss after each epoch; lines are means, bands the range over repeats.
+    """Held-out error and training loss after each epoch; lines are means, bands the range over repeats.
 
     Parameters
     ----------
@@ -39,7 +39,8 @@ class LearningCurvesDisplay:
         LearningCurvesDisplay
         """
         keys = [history["initializer"].astype(str), history["epoch"]]
-        grouped = history.groupby(keys, sort=False)[["test_score", "train_loss"]]
+        measures = history.assign(test_error=1 - history["test_score"])
+        grouped = measures.groupby(keys, sort=False)[["test_error", "train_loss"]]
         curves = grouped.agg(["mean", "min", "max"])
         curves.columns = ["_".join(pair) for pair in curves.columns.to_flat_index()]
         return cls(curves.reset_index())
@@ -52,27 +53,25 @@ class LearningCurvesDisplay:
         self
         """
         from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
+        from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
         self.figure_ = Figure()
         self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, legend=0.45)[0]
-        titles = {"test_score": "score on held-out data", "train_loss": "training loss"}
+        titles = {"test_error": "error on held-out data (1 - score)", "train_loss": "training loss"}
         for ax, (measure, title) in zip(self.axes_, titles.items(), strict=True):
             quiet(ax)
             for i, label in enumerate(self.curves["initializer"].unique()):
                 curve = self.curves[self.curves["initializer"] == label]
-                colour = colour_of(i)
-                epochs = curve["epoch"].to_numpy()
-                ax.fill_between(
-                    epochs,
-                    curve[f"{measure}_min"],
-                    curve[f"{measure}_max"],
-                    color=colour,
-                    alpha=0.18,
-                    linewidth=0,
-                )
+                colour, epochs = colour_of(i), curve["epoch"].to_numpy()
+                low, high = curve[f"{measure}_min"], curve[f"{measure}_max"]
+                ax.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
                 style = {"color": colour, "linestyle": line_of(i), "marker": "o", "markersize": 4}
                 ax.plot(epochs, curve[f"{measure}_mean"], label=str(label), **style)
+            # Logarithmic, since one initializer that does not learn would flatten all others.
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ax.yaxis.set_minor_locator(NullLocator())
             ax.set_title(title, fontsize=11, color=INK)
             ax.set_xlabel("epoch", fontsize=9, color=INK)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))

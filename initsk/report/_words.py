@@ -73,7 +73,7 @@ def _zeros_and_dead(by_layer: pd.DataFrame, first: str, last: str) -> str:
     span = f"{zeros[first]:.0%} of the values in {first}"
     if last != first:
         span += f" and {zeros[last]:.0%} in {last}"
-    said = f"Zero are {span}."
+    said = f"Zeros are {span}."
     worst = str(by_layer["dead_fraction"].idxmax())
     dead = by_layer["dead_fraction"][worst]
     if dead > 0:

@@ -128,11 +128,17 @@ def _table_rows(summary: pd.DataFrame, order: list[str]) -> list[dict[str, Any]]
             "interval": f"{number(row['low'])} to {number(row['high'])}" if np.isfinite(row["low"]) else "-",
             "difference": number(row["difference_to_best"]) if row["rank"] > 1 else "-",
             "p": p_text(row["p_value"]),
-            "tied": "yes" if row["tied_with_best"] else "no",
+            "tied": _tied_text(row),
             "failed": row["n_failed"] + row["n_diverged"],
         }
         for row in summary.to_dict("records")
     ]
+
+
+def _tied_text(row: dict[Any, Any]) -> str:
+    if row["rank"] > 1 and not np.isfinite(row["p_value"]):
+        return "not tested"
+    return "yes" if row["tied_with_best"] else "no"
 
 
 _FACTS = {
