@@ -1,5 +1,6 @@
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,19 @@ def test_mnist_as_bunch_and_frame():
     assert bunch.target_names == [str(i) for i in range(10)]
     assert "CC BY-SA 3.0" in bunch.DESCR
     assert isinstance(bunch.target, pd.Series)
+
+
+def test_damaged_mnist_is_refused(tmp_path, monkeypatch):
+    from initsk.datasets import _loaders
+
+    for path in _loaders._DATA.glob("*.gz"):
+        content = bytearray(gzip.decompress(path.read_bytes()))
+        content[-1] ^= path.name.startswith("t10k-labels")
+        (tmp_path / path.name).write_bytes(gzip.compress(bytes(content), compresslevel=1))
+    monkeypatch.setattr(_loaders, "_DATA", tmp_path)
+    with pytest.raises(DataFormatError, match=r"t10k-labels-idx1-ubyte\.gz: damaged; the MD5"):
+        load_mnist(split="test")
+    assert load_mnist().data.shape == (60000, 784)
 
 
 def test_unknown_split():
@@ -101,6 +115,19 @@ def test_malformed_file_is_named(tmp_path, case):
     with pytest.raises(DataFormatError, match=words) as caught:
         read_idx(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("case", ["promises too much", "gzip expands past its header", "gzip promises too much"])
+def test_malformed_file_takes_no_memory(tmp_path, case):
+    path = tmp_path / "broken-idx"
+    path.write_bytes(MALFORMED[case][0])
+    tracemalloc.start()
+    with pytest.raises(DataFormatError):
+        read_idx(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # The bomb expands to 10 MB.
+    assert peak < 1e6
 
 
 def test_folder_mistakes(tmp_path):

@@ -55,7 +55,17 @@ def test_zeros_never_move_but_the_output_bias(iris):
     assert {name for name, p in parameters.items() if bool((p != 0).any())} == {"output.bias"}
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8, np.int8, bool])
+@pytest.mark.parametrize("dtype", ["Int64", "Float32", "boolean", "int16", "float64"])
+def test_any_numeric_type_of_pandas(iris, dtype):
+    frame = pd.DataFrame((iris[0] > 0).astype(int), columns=list("abcd")).astype(dtype)
+    labels = pd.Series(iris[1]).map({0: "a", 1: "b", 2: "c"}).astype("category")
+    clf = small().fit(frame, labels)
+    assert clf.classes_.tolist() == ["a", "b", "c"]
+    plain = small().fit(frame.to_numpy(dtype=np.float32), labels)
+    np.testing.assert_array_equal(clf.predict(frame), plain.predict(frame.to_numpy(dtype=np.float32)))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, np.uint16, np.int8, bool])
 def test_any_numeric_type(iris, dtype):
     X = (iris[0] > 0).astype(dtype)
     clf = small().fit(X, iris[1])
@@ -195,6 +205,12 @@ def test_steps_without_autograd_are_those_of_autograd(iris, activation, sizes):
     torch.testing.assert_close(weights(fit(None)), weights(fit([Watched()])), rtol=1e-5, atol=1e-7)
     # 150 samples make 4 full batches of 32 and one of 22.
     assert len(seen) == 5 * 3
+
+
+def test_an_optimizer_that_asks_twice(iris):
+    clf = small(optimizer=torch.optim.LBFGS, lr=1.0, batch_size=150, max_epochs=10).fit(*iris)
+    assert clf.score(*iris) > 0.95
+    assert clf.net_.history[-1]["train_loss"] < 0.1
 
 
 def test_gradients_are_there_for_callbacks(iris):

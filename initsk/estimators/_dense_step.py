@@ -1,7 +1,6 @@
 """One training step of a plain MLP without autograd's cost per operation."""
 
 from collections.abc import Callable
-from typing import Self
 
 import torch
 from torch import nn
@@ -35,10 +34,13 @@ class DenseStep:
         self.activations = [_IN_PLACE[type(child)] for child in children if not isinstance(child, nn.Linear)]
         self.gradients = [(torch.empty_like(layer.weight), torch.empty_like(layer.bias)) for layer in self.linears]
 
-    @classmethod
-    def of(cls, module: nn.Module) -> Self | None:
-        """Return a step for `module`, or None where only autograd will do."""
-        return cls(module) if isinstance(module, MLP) and supports(module) else None
+    def compute(self, X: torch.Tensor, y: torch.Tensor, criterion: nn.Module) -> torch.Tensor:
+        """Return the loss of a batch, and set ``grad`` of every parameter."""
+        inputs, scores = self.forward(X)
+        loss: torch.Tensor = criterion(scores, y)
+        (gradient,) = torch.autograd.grad(loss, scores)
+        self.backward(inputs, gradient)
+        return loss
 
     def forward(self, X: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Return the input of every linear layer, and the scores as a leaf of a new graph."""
@@ -64,7 +66,7 @@ class DenseStep:
                     gradient = torch.mm(gradient, layer.weight).mul_(factor)
 
 
-def supports(module: MLP) -> bool:
+def supports(module: nn.Module) -> bool:
     """Say whether autograd would do nothing else: known activations, plain parameters, no hooks."""
     parts = list(module.modules())
     parameters = list(module.parameters())

@@ -12,6 +12,7 @@ from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
 from initsk.estimators._batches import TensorBatches
+from initsk.estimators._dense_net import DenseNetClassifier
 from initsk.estimators._net import NeuralNetClassifier
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike, get_initializer
@@ -284,7 +285,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         if optimizer in _FUSED:
             optimizer_params.setdefault("fused", True)
         quiet = {} if self.verbose else {"callbacks__print_log": None}
-        return NeuralNetClassifier(
+        return DenseNetClassifier(
             MLP,
             module__n_features=n_features,
             module__n_outputs=len(self.classes_),

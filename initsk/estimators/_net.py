@@ -3,9 +3,7 @@
 from typing import Any
 
 import skorch
-import torch
 
-from initsk.estimators._dense_step import DenseStep
 from initsk.initializers import InitializerLike
 from initsk.modules import initialize
 from initsk.utils._random import RandomState, derive_seed, isolated_torch_random, resolve_seed
@@ -47,8 +45,6 @@ class NeuralNetClassifier(skorch.NeuralNetClassifier):
     >>> net.initialization_record_.to_frame()["initializer"].tolist()
     ['Orthogonal()', 'Zeros()']
     """
-
-    _dense_step: DenseStep | None = None
 
     def __init__(
         self,
@@ -92,25 +88,3 @@ class NeuralNetClassifier(skorch.NeuralNetClassifier):
         seed = derive_seed(self.seed_, "training", len(self.history))
         with isolated_torch_random(seed, self.device or "cpu"), flushed_subnormals():
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
-
-    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
-        """Run an epoch as skorch does; a plain MLP takes its steps without autograd's cost per operation."""
-        self._dense_step = DenseStep.of(self.module_) if training and not fit_params else None
-        try:
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-        finally:
-            self._dense_step = None
-
-    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
-        """Compute prediction, loss and gradients of one batch."""
-        if self._dense_step is None:
-            step: dict[str, torch.Tensor] = super().train_step_single(batch, **fit_params)
-            return step
-        if not self.module_.training:
-            self._set_training(True)
-        X, y = batch
-        inputs, y_pred = self._dense_step.forward(X)
-        loss = self.get_loss(y_pred, y, X=X, training=True)
-        (gradient,) = torch.autograd.grad(loss, y_pred)
-        self._dense_step.backward(inputs, gradient)
-        return {"loss": loss.detach(), "y_pred": y_pred.detach()}
