@@ -114,7 +114,8 @@ def _phase(result: ComparisonResult, grid: ActivationGridDisplay, phase: str, ax
 
 def _table_rows(summary: pd.DataFrame, order: list[str]) -> list[dict[str, Any]]:
     def number(value: float, digits: int = 4) -> str:
-        return f"{value:.{digits}f}" if np.isfinite(value) else "-"
+        # Adding zero turns a rounded -0.0 into 0.0.
+        return f"{round(value, digits) + 0.0:.{digits}f}" if np.isfinite(value) else "-"
 
     def p_text(value: float) -> str:
         return "< 0.0001" if value < 1e-4 else number(value)
