@@ -59,10 +59,10 @@ def _measure(record: RunRecord, estimator: Any, X: Any, y: Any, X_test: Any, y_t
         seen.append(("initialized", inspect_activations(model, X_test)))
         model.fit(X, y, X_val=X_test, y_val=y_test)
         seen.append(("trained", inspect_activations(model, X_test)))
-        record.score = float(model.score(X_test, y_test))
     record.layers = pd.concat([s.to_frame().assign(phase=phase) for phase, s in seen], ignore_index=True)
     record.histograms = pd.concat([s.histograms().assign(phase=phase) for phase, s in seen], ignore_index=True)
     record.history = _history_frame(model.net_.history)
+    record.score = float(record.history["test_score"].iloc[-1])
     if not np.isfinite(record.history[["train_loss", "test_loss"]].to_numpy()).all():
         record.status, record.reason = "diverged", "the loss is not finite"
 

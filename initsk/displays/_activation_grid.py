@@ -101,7 +101,7 @@ class ActivationGridDisplay:
         self
         """
         from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator, NullLocator
+        from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
         check_parameters("plot", {"axes": axes}, {"axes": one_of("axes", AXES)})
         rows = initializers or self.initializers
@@ -116,6 +116,7 @@ class ActivationGridDisplay:
                     ax.set(xlim=(-1, 1), ylim=(0, 4))
                 else:
                     ax.set(xlim=ranges[layer], yscale="log", ylim=densities)
+                    ax.xaxis.set_major_locator(MaxNLocator(4))
                     ax.yaxis.set_major_locator(LogLocator(numticks=4))
                     ax.yaxis.set_minor_locator(NullLocator())
                 self._label(ax, i, j, len(rows), row, layer)
@@ -136,7 +137,8 @@ class ActivationGridDisplay:
 
     def _label(self, ax: "Axes", i: int, j: int, n_rows: int, row: str, layer: str) -> None:
         if i == 0:
-            ax.set_title(layer, fontsize=11, color=INK)
+            # A fixed height spares matplotlib the search for one.
+            ax.set_title(layer, fontsize=11, color=INK, y=1.0, pad=6)
         if i == n_rows - 1:
             ax.set_xlabel("activation", fontsize=9, color=INK)
         if j == 0:

@@ -102,6 +102,13 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names seen in `fit`, if X had any.
 
+    Notes
+    -----
+    During training numbers below float32's normal range (1.2e-38) count as zero. With ReLU,
+    tanh or sigmoid on the CPU, gradients are computed without autograd's graph; a hook on the
+    module, or a callback that listens to single batches, brings skorch's own steps back, with
+    the same results to rounding.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

@@ -71,8 +71,9 @@ class StreamingHistogram:
         if values.numel() == 0:
             return self
         self._cover(low, high)
+        working = values if values.dtype == torch.float64 else values.float()
         # Scaling by a power of two is exact, and so is the floor.
-        index = torch.floor(values.double() * 2.0**-self.exponent).long().sub_(self.first)
+        index = torch.floor(working * 2.0**-self.exponent).long().sub_(self.first)
         self.counts += torch.bincount(index, minlength=len(self.counts)).cpu().numpy()
         return self
 
