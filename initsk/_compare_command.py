@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
         _check_device(options["device"])
         estimator.check_parameters()
         name, data = load_data(dataset, target, options["limit"], options["random_state"])
+        folder = out or Path("reports") / name
+        _check_folder(folder)
         X, y, X_test, y_test = data
         result = compare_initializers(
             estimator, X, y, initializers=names, X_test=X_test, y_test=y_test,
@@ -51,7 +54,6 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
     except InitskError as error:
         click.echo("initsk compare: " + " ".join(str(error).split()), err=True)
         return 2
-    folder = out or Path("reports") / name
     result.settings |= {"dataset": name, "command": command_line(sys.argv[1:])}
     _write(result, folder, options["axes"])
     if code:
@@ -89,6 +91,17 @@ def _check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidParameterError(f"--device {device!r} is not to be had here ({reason})") from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be written before any time is spent; nothing is left there."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=existing):
+            pass
+    except OSError as error:
+        reason = f"{error.strerror}: {existing}"
+        raise InvalidParameterError(f"--out {str(folder)!r} cannot be written ({reason})") from error
 
 
 def load_data(dataset: str, target: str | None, limit: int | None, seed: int) -> tuple[str, Data]:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
-from initsk.cli import main
+from initsk.cli import compare, main
+from initsk.comparison import ARTICLE_INITIALIZERS
 from tests.test_datasets import write_folder
 
 QUICK = ["--epochs", "1", "--hidden", "8", "--seeds", "2", "--jobs", "1", "--initializers", "zeros,he_normal"]
@@ -42,6 +43,19 @@ def test_own_data(tmp_path, capsys):
         out = tmp_path / "out" / source[0]
         assert run("compare", "--dataset", tmp_path / source[0], *source[1:], *QUICK, "--out", out) == 0
         assert {path.name for path in out.iterdir()} == FILES
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert run("compare", "--dataset", "digits", "--out", tmp_path / "file" / "below") == 2
+    shown = capsys.readouterr()
+    assert "cannot be written (Not a directory" in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_default_initializers_are_the_articles():
+    [default] = [option.default for option in compare.params if option.name == "initializers"]
+    assert default.split(",") == list(ARTICLE_INITIALIZERS)
 
 
 def test_limit(tmp_path, capsys):
