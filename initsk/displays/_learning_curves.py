@@ -56,7 +56,7 @@ class LearningCurvesDisplay:
         from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
         self.figure_ = Figure()
-        self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, legend=0.45)[0]
+        self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=0.45)[0]
         titles = {"test_error": "error on held-out data (1 - score)", "train_loss": "training loss"}
         for ax, (measure, title) in zip(self.axes_, titles.items(), strict=True):
             quiet(ax)

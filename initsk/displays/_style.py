@@ -25,12 +25,21 @@ def line_of(index: int) -> str:
     return LINES[index % len(LINES)]
 
 
-def panels(figure: "Figure", n_rows: int, n_columns: int, *, width: float, height: float, legend: float = 0) -> Any:
-    """Lay out a grid of axes of `width` by `height` inches, with `legend` inches free below.
+def panels(
+    figure: "Figure",
+    n_rows: int,
+    n_columns: int,
+    *,
+    width: float,
+    height: float,
+    gap_x: float = 0.3,
+    legend: float = 0,
+) -> Any:
+    """Lay out a grid of axes of `width` by `height` inches, `gap_x` apart, with `legend` inches free below.
 
     Margins are fixed: matplotlib's layout engines draw every figure twice.
     """
-    left, right, top, bottom, gap_x, gap_y = 0.85, 0.15, 0.35, 0.5 + legend, 0.3, 0.35
+    left, right, top, bottom, gap_y = 0.85, 0.15, 0.35, 0.5 + legend, 0.35
     inner_width = n_columns * width + (n_columns - 1) * gap_x
     inner_height = n_rows * height + (n_rows - 1) * gap_y
     full_width, full_height = inner_width + left + right, inner_height + top + bottom
