@@ -94,6 +94,21 @@ def test_gates_and_projections_are_matrices_of_their_own():
             torch.testing.assert_close(block @ block.T, torch.eye(6), rtol=0, atol=1e-5)
 
 
+def test_projections_of_unequal_widths():
+    attention = build(lambda: nn.MultiheadAttention(6, 2, kdim=4, vdim=3))
+    record = initialize(attention, "orthogonal", random_state=0).to_frame().set_index("name")
+    assert record["touched"].all()
+    weight = attention.k_proj_weight.detach()
+    torch.testing.assert_close(weight.T @ weight, torch.eye(4), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_padding_stays_zero(kind):
+    embedding = build(lambda: kind(5, 3, padding_idx=2))
+    initialize(embedding, "random_normal", random_state=0)
+    assert (embedding.weight == 0).all(dim=1).tolist() == [False, False, True, False, False]
+
+
 def test_streams_belong_to_names():
     small = build(lambda: nn.ModuleDict({"a": nn.Linear(4, 3)}))
     large = build(lambda: nn.ModuleDict({"z": nn.Linear(9, 9), "a": nn.Linear(4, 3)}))

@@ -1,4 +1,5 @@
 import pickle
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -164,3 +165,15 @@ def test_list_initializers():
         assert initializer_name(row.name) == row.name
         for synonym in filter(None, row.synonyms.split(", ")):
             assert get_initializer(synonym) == get_initializer(row.name)
+
+
+def test_labels_of_functions_hold_no_address():
+    assert initializer_name(torch.nn.init.ones_) == "ones_"
+    assert initializer_name(partial(torch.nn.init.normal_, std=0.1)) == "normal_(std=0.1)"
+    assert repr(get_initializer(torch.nn.init.ones_)) == "FromCallable(ones_)"
+
+
+@pytest.mark.parametrize("shape", [5, (2, 2.5), (-1, 2), None], ids=str)
+def test_shapes_are_tuples_of_integers(shape):
+    with pytest.raises(ValueError, match="a tuple of integers"):
+        HeNormal().sample(shape)

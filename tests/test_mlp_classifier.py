@@ -1,4 +1,5 @@
 import pickle
+import signal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from initsk import MLPClassifier, NeuralNetClassifier
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import HeNormal, Orthogonal
 
 
@@ -95,11 +97,14 @@ def test_in_searches_by_name_object_and_nested_parameter(iris):
     grid = [
         {"mlp__initializer": ["zeros", "he_normal", Orthogonal(gain=1.4)]},
         {"mlp__initializer": [Orthogonal()], "mlp__initializer__gain": [0.5, 2.0]},
+        {"mlp__initializer": ["orthogonal"], "mlp__initializer__gain": [0.5, 2.0]},
     ]
     search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(*iris)
     shown = pd.DataFrame(search.cv_results_)["param_mlp__initializer"].astype(str).tolist()
     assert shown[:3] == ["zeros", "he_normal", "Orthogonal(gain=1.4)"]
-    assert len(search.cv_results_["params"]) == 5
+    scores = search.cv_results_["mean_test_score"]
+    assert len(scores) == 7
+    assert scores[3:5].tolist() == scores[5:].tolist()
 
 
 def test_clone_and_pickle(iris):
@@ -116,6 +121,34 @@ def test_all_mistakes_in_one_message(iris):
         clf.fit(*iris)
     assert all(name in str(caught.value) for name in ("lr=", "activation=", "initializer=", "batch_size=", "hidden"))
     assert not hasattr(clf, "net_")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"optimizer_params": [1]}, "a dict"),
+        ({"callbacks": [1]}, "skorch callbacks"),
+        ({"device": "nowhere"}, "not to be had here"),
+        ({"verbose": "loud"}, "an integer"),
+        ({"activation": torch.nn.Linear}, "without arguments"),
+        ({"activation": None}, "name of a torch.nn activation"),
+        ({"initializer": 3.0}, "a callable that fills a tensor"),
+    ],
+)
+def test_one_mistake(iris, arguments, words):
+    with pytest.raises(InvalidParameterError, match=words):
+        small(**arguments).fit(*iris)
+
+
+def test_target_is_needed(iris):
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        small().fit(iris[0], None)
+
+
+def test_numbers_of_numpy_are_numbers(iris):
+    plain = small(batch_size=16).fit(*iris)
+    clf = small(batch_size=np.int64(16), max_epochs=np.int64(3), lr=np.float64(1e-3)).fit(*iris)
+    assert all(torch.equal(a, b) for a, b in zip(weights(clf), weights(plain), strict=True))
 
 
 def test_validation_data_go_into_the_history(iris):
@@ -146,14 +179,31 @@ def test_threads_and_callbacks(iris):
 
 
 def test_interrupt_reaches_the_caller(iris):
-    from skorch.callbacks import Callback
-
-    class Interrupt(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            raise KeyboardInterrupt
+    class Interrupted(torch.optim.SGD):
+        def step(self, closure):
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        small(callbacks=[Interrupt()]).fit(*iris)
+        small(optimizer=Interrupted).fit(*iris)
+
+    def evaluate():
+        signal.raise_signal(signal.SIGINT)
+
+    class Evaluating(skorch.callbacks.Callback):
+        def on_epoch_end(self, net, **kwargs):
+            evaluate()
+
+    with pytest.raises(KeyboardInterrupt):
+        small(callbacks=[Evaluating()]).fit(*iris)
+
+
+def test_callbacks_end_the_training(iris):
+    # Nothing improves by more than a factor of 10, so that patience is over after the third epoch.
+    stopping = skorch.callbacks.EarlyStopping(monitor="train_loss", patience=2, threshold=10, sink=None)
+    clf = small(max_epochs=9, callbacks=[stopping]).fit(*iris)
+    assert len(clf.net_.history) == 3
+    search = GridSearchCV(small(max_epochs=9, callbacks=[stopping]), {"lr": [0.1, 0.01]}, cv=2, error_score="raise")
+    assert len(search.fit(*iris).best_estimator_.net_.history) == 3
 
 
 def test_same_as_plain_skorch_from_the_same_start(iris):
@@ -186,6 +236,10 @@ def test_skorch_net_takes_an_initializer(iris):
     torch.testing.assert_close(w @ w.T, torch.eye(3), rtol=0, atol=1e-5)
     assert before.initialization_record_.to_frame()["touched"].all()
     assert clone(first).get_params()["initializer"] == "orthogonal"
+    strong = net(0).set_params(initializer__gain=2.0).initialize().module_.weight.detach()
+    torch.testing.assert_close(strong, 2 * w)
+    with pytest.raises(ValueError, match="nothing"):
+        net(0).set_params(initializer__nothing=1)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])

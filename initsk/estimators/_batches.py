@@ -37,7 +37,7 @@ class TensorBatches:
     ) -> None:
         self.X = as_tensor(dataset.X).to(device)
         self.y = None if dataset.y is None else as_tensor(dataset.y).to(device)
-        self.batch_size = len(self.X) if batch_size == -1 else batch_size
+        self.batch_size = len(self.X) if batch_size == -1 else int(batch_size)
         self.shuffle = shuffle
         self.generator = generator
 

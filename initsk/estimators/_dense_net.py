@@ -1,5 +1,6 @@
 """The net inside of the MLPs: skorch's loop, cut short where nobody listens to single batches."""
 
+import traceback
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,17 @@ _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 class DenseNetClassifier(NeuralNetClassifier):
     """NeuralNetClassifier of an `MLP`, with the same training at less cost per batch."""
+
+    def train(self, X: Any, y: Any) -> None:
+        """Train as skorch's ``partial_fit``, which would swallow an interrupt; here it reaches the caller."""
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y)
+        except KeyboardInterrupt as interrupt:
+            # skorch's way for a callback to say that it is enough.
+            if not _raised_by_callback(interrupt):
+                raise
+        self.notify("on_train_end", X=X, y=y)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         """Run an epoch: training without autograd and events, unless something asks for them."""
@@ -30,6 +42,12 @@ class DenseNetClassifier(NeuralNetClassifier):
             self.history.record_batch(f"{prefix}_loss", loss.item())
             self.history.record_batch(f"{prefix}_batch_size", len(X))
         self.history.record(f"{prefix}_batch_count", len(iterator))
+
+
+def _raised_by_callback(error: BaseException) -> bool:
+    """Say whether a callback's own method raised `error`, and not something that it called."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(frame.f_locals.get("self"), Callback)
 
 
 def _listens(callback: Callback) -> bool:

@@ -8,20 +8,21 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from skorch.callbacks import Callback
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
 from initsk.estimators._batches import TensorBatches
 from initsk.estimators._dense_net import DenseNetClassifier
-from initsk.estimators._net import NeuralNetClassifier
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import InitializerLike, get_initializer
+from initsk.initializers import InitializerLike, get_initializer, set_initializer_params
 from initsk.modules import MLP, make_activation
 from initsk.utils._random import RandomState, derive_seed, make_generator, resolve_seed
-from initsk.utils._torch_settings import torch_threads
+from initsk.utils._torch_settings import check_device, torch_threads
 from initsk.utils._validation import (
     Constraint,
     check_parameters,
+    instance_of,
     integer,
     optional,
     real,
@@ -52,6 +53,14 @@ def get_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
         return optimizer
     raise InvalidParameterError(unknown_name("optimizer", optimizer, OPTIMIZERS) + ", or a torch.optim class")
+
+
+def _callback(item: Any) -> str | None:
+    """Allow what skorch takes: a callback, its class, or a pair of a name and either."""
+    if isinstance(item, tuple) and len(item) == 2:
+        item = item[1]
+    fine = isinstance(item, Callback) or (isinstance(item, type) and issubclass(item, Callback))
+    return None if fine else "a skorch callback"
 
 
 class MLPClassifier(ClassifierMixin, BaseEstimator):
@@ -85,14 +94,16 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         Threads of torch during fit and prediction; the same number gives the same
         model. None takes torch's setting, which is as before afterwards either way.
     callbacks : list of skorch callbacks or None, default=None
-        Called during training, as in skorch.
+        Called during training, as in skorch; one that raises KeyboardInterrupt ends it
+        (``EarlyStopping``). Held-out measures such as ``valid_loss`` exist where `fit` is
+        given `X_val`.
     verbose : int, default=0
         1 prints skorch's line per epoch.
 
     Attributes
     ----------
     net_ : NeuralNetClassifier
-        The skorch net, with ``module_``, ``history`` and ``optimizer_``.
+        A skorch net, with ``module_``, ``history`` and ``optimizer_``.
     classes_ : ndarray of shape (n_classes,)
         Labels seen in `fit`.
     initialization_record_ : InitializationRecord
@@ -125,10 +136,14 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         "initializer": resolved_by(get_initializer),
         "bias_initializer": optional(resolved_by(get_initializer)),
         "optimizer": resolved_by(get_optimizer),
+        "optimizer_params": optional(instance_of(dict, "a dict of the optimizer's arguments")),
         "lr": real(above=0),
         "batch_size": integer(1),
         "max_epochs": integer(1),
+        "device": resolved_by(check_device),
         "n_threads": optional(integer(1)),
+        "callbacks": optional(sequence_of(_callback, "a list of skorch callbacks")),
+        "verbose": integer(0),
     }
 
     def __init__(
@@ -193,10 +208,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         net = self.net_
         net.set_params(train_split=None if held_out is None else predefined_split(held_out))
         with torch_threads(self.n_threads):
-            # skorch's own fit swallows an interrupt; here it must reach the caller.
-            net.notify("on_train_begin", X=X, y=encoded)
-            net.fit_loop(X, encoded)
-            net.notify("on_train_end", X=X, y=encoded)
+            net.train(X, encoded)
         net.set_params(train_split=None)
         return self
 
@@ -215,6 +227,21 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         self
         """
         self._initialize(X, y)
+        return self
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; nested ones of an initializer too, given by name or as an object.
+
+        Parameters
+        ----------
+        **params
+            As in scikit-learn, ``initializer="random_normal", initializer__std=0.1``.
+
+        Returns
+        -------
+        self
+        """
+        super().set_params(**set_initializer_params(self, params))
         return self
 
     def check_parameters(self) -> None:
@@ -274,6 +301,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
 
     def _initialize(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         self.check_parameters()
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         X = self._validate(X, reset=True)
         y = column_or_1d(y, warn=True)
         if len(y) != len(X):
@@ -285,7 +314,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         self.initialization_record_ = self.net_.initialization_record_
         return X, encoded.astype(np.int64)
 
-    def _make_net(self, n_features: int) -> NeuralNetClassifier:
+    def _make_net(self, n_features: int) -> DenseNetClassifier:
         seed = resolve_seed(self.random_state)
         optimizer = get_optimizer(self.optimizer)
         optimizer_params = dict(self.optimizer_params or {})

@@ -3,11 +3,14 @@
 from typing import Any
 
 import skorch
+from sklearn.base import BaseEstimator
 
-from initsk.initializers import InitializerLike
+from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.modules import initialize
 from initsk.utils._random import RandomState, derive_seed, isolated_torch_random, resolve_seed
 from initsk.utils._torch_settings import flushed_subnormals
+
+_NESTED = ("initializer__", "bias_initializer__")
 
 
 class NeuralNetClassifier(skorch.NeuralNetClassifier):
@@ -59,6 +62,19 @@ class NeuralNetClassifier(skorch.NeuralNetClassifier):
         self.bias_initializer = bias_initializer
         self.random_state = random_state
         super().__init__(module, *args, **kwargs)
+
+    def set_params(self, **kwargs: Any) -> Any:
+        """Set parameters as in skorch; nested ones of an initializer too (``initializer__std``).
+
+        Returns
+        -------
+        self
+        """
+        kwargs = set_initializer_params(self, kwargs)
+        nested = {key: kwargs.pop(key) for key in list(kwargs) if key.startswith(_NESTED)}
+        super().set_params(**kwargs)
+        BaseEstimator.set_params(self, **nested)
+        return self
 
     def initialize(self) -> Any:
         """Build the module and fill its parameters.

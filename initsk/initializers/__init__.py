@@ -9,6 +9,7 @@ from initsk.initializers._registry import (
     get_initializer,
     initializer_name,
     list_initializers,
+    set_initializer_params,
 )
 from initsk.initializers._site import Site
 from initsk.initializers._torch_default import TorchDefault
@@ -35,4 +36,5 @@ __all__ = [
     "get_initializer",
     "initializer_name",
     "list_initializers",
+    "set_initializer_params",
 ]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -65,6 +66,18 @@ class FromCallable(Initializer):
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
+    @property
+    def label(self) -> str:
+        """The function's name, with the arguments of a partial; without an address, which differs every time."""
+        function = self.function
+        if isinstance(function, partial):
+            arguments = [*map(repr, function.args), *(f"{key}={value!r}" for key, value in function.keywords.items())]
+            return f"{FromCallable(function.func).label}({', '.join(arguments)})"
+        return str(getattr(function, "__name__", type(function).__name__))
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        return f"FromCallable({self.label})"
+
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         tensor = torch.zeros(site.shape, dtype=dtype)
         seed = int(torch.randint(2**62, (), generator=generator))
@@ -118,12 +131,35 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     if callable(initializer):
         return FromCallable(initializer)
     raise InvalidParameterError(
-        f"initializer={initializer!r} is not allowed (a name, an Initializer, or a callable that fills a tensor)"
+        f"unknown initializer {initializer!r}: a name, an Initializer, or a callable that fills a tensor"
     )
 
 
+def set_initializer_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Make ``initializer__std=0.1`` work also where `initializer` is a name: the name becomes its object.
+
+    Parameters
+    ----------
+    estimator : object
+        Has the attributes `initializer` and `bias_initializer`.
+    params : dict
+        Arguments of ``set_params``.
+
+    Returns
+    -------
+    dict
+        The arguments, with an object wherever one is needed.
+    """
+    params = dict(params)
+    for name in ("initializer", "bias_initializer"):
+        given = params.get(name, getattr(estimator, name))
+        if isinstance(given, str | type) and any(key.startswith(f"{name}__") for key in params):
+            params[name] = get_initializer(given)
+    return params
+
+
 def initializer_name(initializer: InitializerLike) -> str:
-    """Return a short label: the registered name, or the repr where parameters differ from the defaults.
+    """Return a short label: the registered name, the function's name, or the repr where parameters differ.
 
     Examples
     --------
@@ -131,6 +167,8 @@ def initializer_name(initializer: InitializerLike) -> str:
     ('glorot_normal', 'Orthogonal(gain=1.4)')
     """
     value = get_initializer(initializer)
+    if isinstance(value, FromCallable):
+        return value.label
     name = _NAME_OF.get(type(value))
     return name if name is not None and value == type(value)() else repr(value)
 

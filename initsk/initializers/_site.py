@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import prod
+from numbers import Integral
 
 from initsk.exceptions import InvalidParameterError
 
@@ -42,9 +43,9 @@ class Site:
         >>> site.fan_in, site.fan_out
         (75, 400)
         """
+        if not isinstance(shape, tuple | list) or not all(isinstance(n, Integral) and n >= 0 for n in shape):
+            raise InvalidParameterError(f"shape={shape!r} is not allowed (a tuple of integers >= 0)")
         shape = tuple(int(size) for size in shape)
-        if any(size < 0 for size in shape):
-            raise InvalidParameterError(f"shape={shape} is not allowed (sizes >= 0)")
         if len(shape) < 2:
             return cls(shape, weight_shape=shape)
         receptive = prod(shape[2:])

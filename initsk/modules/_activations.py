@@ -36,8 +36,11 @@ def make_activation(activation: str | type[nn.Module]) -> nn.Module:
         if activation not in ACTIVATIONS:
             raise InvalidParameterError(unknown_name("activation", activation, ACTIVATIONS))
         return ACTIVATIONS[activation]()
-    if isinstance(activation, type) and issubclass(activation, nn.Module):
+    if not (isinstance(activation, type) and issubclass(activation, nn.Module)):
+        raise InvalidParameterError(
+            f"unknown activation {activation!r}: the name of a torch.nn activation, or a module class"
+        )
+    try:
         return activation()
-    raise InvalidParameterError(
-        f"activation={activation!r} is not allowed (the name of a torch.nn activation, or a module class)"
-    )
+    except TypeError as error:
+        raise InvalidParameterError(f"{activation.__name__} cannot be built without arguments ({error})") from error

@@ -25,7 +25,7 @@ _DTYPES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InitializationRecord:
     """What `initialize` did to each parameter of a module.
 
@@ -36,6 +36,10 @@ class InitializationRecord:
     """
 
     rows: tuple[dict[str, object], ...]
+
+    def __repr__(self) -> str:
+        touched = sum(bool(row["touched"]) for row in self.rows)
+        return f"InitializationRecord({touched} parameters touched, {len(self.rows) - touched} left; see to_frame())"
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per parameter.
@@ -61,7 +65,7 @@ def initialize(
 
     Each parameter is drawn from a stream of its own, derived from `random_state` and
     its name, so a layer added elsewhere does not change it. Linear, convolution
-    (grouped and transposed too), embedding, recurrent (gate by gate) and attention
+    (grouped and transposed too), embedding (a padding row stays zero), recurrent (gate by gate) and attention
     layers (projection by projection) are known; normalisation layers stay at their
     identity, frozen parameters as they are, and parameters of unknown layers are left,
     as the record says.
@@ -128,7 +132,10 @@ def _draw(step: PlannedParameter, initializer: Initializer, seed: int) -> torch.
     generator = make_generator(seed, step.name)
     blocks = [initializer.draw(step.site, generator, step.parameter.dtype) for _ in range(step.blocks)]
     values = blocks[0] if step.blocks == 1 else torch.cat(blocks)
-    return values.reshape(step.parameter.shape)
+    values = values.reshape(step.parameter.shape)
+    if step.zero_row is not None:
+        values[step.zero_row] = 0
+    return values
 
 
 def _row(step: PlannedParameter, initializer: Initializer, std_before: float) -> dict[str, object]:

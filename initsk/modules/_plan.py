@@ -18,7 +18,10 @@ _GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RN
 
 @dataclass(frozen=True)
 class PlannedParameter:
-    """One parameter: how it is filled, or why it is left (then `site` is None)."""
+    """One parameter: how it is filled, or why it is left (then `site` is None).
+
+    `zero_row` is the row of an embedding's padding, which stays zero.
+    """
 
     name: str
     parameter: nn.Parameter
@@ -26,6 +29,7 @@ class PlannedParameter:
     site: Site | None
     blocks: int = 1
     why: str = ""
+    zero_row: int | None = None
 
 
 def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
@@ -54,7 +58,7 @@ def _plan_one(owner: nn.Module, name: str, short: str, parameter: nn.Parameter) 
     site, blocks = _read_site(owner, short, role, parameter)
     if site is None:
         return PlannedParameter(name, parameter, role, None, why=f"no rule for {short} of {kind}")
-    return PlannedParameter(name, parameter, role, site, blocks)
+    return PlannedParameter(name, parameter, role, site, blocks, zero_row=getattr(owner, "padding_idx", None))
 
 
 def _read_site(owner: nn.Module, short: str, role: str, parameter: nn.Parameter) -> tuple[Site | None, int]:
@@ -67,7 +71,7 @@ def _read_site(owner: nn.Module, short: str, role: str, parameter: nn.Parameter)
         fan_in = owner.in_channels // owner.groups * receptive
         fan_out = owner.out_channels // owner.groups * receptive
         return _with_role(Site(shape, fan_in, fan_out, "weight", "convolution", shape), role, parameter), 1
-    if isinstance(owner, nn.Embedding):
+    if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
         rows, width = owner.num_embeddings, owner.embedding_dim
         # A lookup sums over one row, and feeds `width` units.
         return Site((rows, width), 1, width, "weight", "embedding", (rows, width)), 1
@@ -83,6 +87,8 @@ def _read_site(owner: nn.Module, short: str, role: str, parameter: nn.Parameter)
         width = owner.embed_dim
         site = replace(Site.from_shape((width, width)), kind="attention", weight_shape=(3 * width, width))
         return _with_role(site, role, parameter, 3), 3
+    if isinstance(owner, nn.MultiheadAttention) and short in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):
+        return replace(Site.from_shape(tuple(parameter.shape)), kind="attention"), 1
     return None, 1
 
 

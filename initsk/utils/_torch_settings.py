@@ -5,6 +5,22 @@ from contextlib import contextmanager
 
 import torch
 
+from initsk.exceptions import InvalidParameterError
+
+
+def check_device(device: str) -> None:
+    """Raise InvalidParameterError where torch has no such device.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidParameterError(f"not to be had here: {reason}") from error
+
 
 @contextmanager
 def torch_threads(n_threads: int | None) -> Iterator[None]:

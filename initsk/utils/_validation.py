@@ -52,6 +52,15 @@ def real(above: float | None = None, minimum: float | None = None) -> Constraint
     return check
 
 
+def instance_of(kind: type, what: str) -> Constraint:
+    """Allow instances of a class."""
+
+    def check(value: Any) -> str | None:
+        return None if isinstance(value, kind) else what
+
+    return check
+
+
 def one_of(kind: str, names: Iterable[str]) -> Constraint:
     """Allow the given names."""
     allowed = tuple(names)
