@@ -9,17 +9,13 @@ from typing import Any
 import click
 import joblib
 import numpy as np
-import torch
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
-from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
+from initsk.comparison import ComparisonInterrupted, ComparisonResult, Data, compare_initializers, hold_out
 from initsk.datasets import load_idx, load_mnist, load_table
 from initsk.estimators import MLPClassifier
 from initsk.exceptions import DataFormatError, InitskError, InvalidParameterError
 from initsk.report import write_report
-
-Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | None, **options: Any) -> int:
@@ -33,9 +29,8 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
         max_epochs=options["epochs"],
         device=options["device"],
     )
-    code = 0
+    code, said = 0, ""
     try:
-        _check_device(options["device"])
         estimator.check_parameters()
         name, data = load_data(dataset, target, options["limit"], options["random_state"])
         folder = out or Path("reports") / name
@@ -47,28 +42,34 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
             n_jobs=jobs or joblib.cpu_count(), progress=True,
         )  # fmt: skip
     except ComparisonInterrupted as interrupt:
+        code = 130 if interrupt.reason == "interrupted" else 1
         if interrupt.result is None:
-            click.echo("initsk compare: interrupted before a run had finished; nothing was kept", err=True)
-            return 130
-        result, code = interrupt.result, 130
+            return _say(f"{interrupt.reason} before a run had finished; nothing was kept", code)
+        result, said = interrupt.result, f"{interrupt.reason}; kept {interrupt.finished} of {interrupt.planned} runs"
     except InitskError as error:
-        click.echo("initsk compare: " + " ".join(str(error).split()), err=True)
-        return 2
+        return _say(" ".join(str(error).split()), 2)
     result.settings |= {"dataset": name, "command": command_line(sys.argv[1:])}
-    _write(result, folder, options["axes"])
-    if code:
-        planned = len(names) * options["seeds"]
-        click.echo(f"initsk compare: interrupted; kept {len(result.runs)} of {planned} runs in {folder}", err=True)
+    try:
+        _write(result, folder, options["axes"])
+    except OSError as error:
+        return _say(f"{folder} cannot be written ({error.strerror})", 1)
+    if said:
+        return _say(f"{said} in {folder}", code)
+    if not result.runs["score"].notna().any():
+        return _say(f"no run gave a score; the first: {result.runs['reason'].iloc[0]}", 1)
+    return 0
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"initsk compare: {message}", err=True)
     return code
 
 
 def _write(result: ComparisonResult, folder: Path, axes: str) -> None:
     result.to_csv(folder)
     page = write_report(result, folder / "index.html", axes=axes)
-    shown = result.summary()[
-        ["rank", "initializer", "mean_score", "low", "high", "p_value", "tied_with_best", "n_failed"]
-    ]
-    click.echo(shown.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    shown = result.summary().drop(columns=["std_score", "difference_to_best", "n_runs"]).set_index("rank").reset_index()
+    click.echo(shown.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4f}"))
     click.echo(f"report: {page}", err=True)
 
 
@@ -83,14 +84,6 @@ def command_line(arguments: list[str]) -> str:
         else:
             kept.append(argument)
     return shlex.join(["initsk", *kept])
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidParameterError(f"--device {device!r} is not to be had here ({reason})") from error
 
 
 def _check_folder(folder: Path) -> None:
@@ -111,26 +104,25 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
     standardized with the training part's mean and standard deviation.
     """
     path = Path(dataset)
+    ending = "".join(path.suffixes[-2:]).lower()
+    if target is not None and not path.is_file():
+        raise InvalidParameterError(f"--target {target!r} is for a CSV or Parquet file, not for --dataset {dataset!r}")
     if dataset == "mnist":
         parts = [load_mnist(split=split, return_X_y=True) for split in ("train", "test")]
         name, data = "mnist", _pixels(*parts[0], *parts[1])
     elif dataset == "digits":
         X, y = load_digits(return_X_y=True)
-        name, data = "digits", _split(X / 16, y, seed)
+        name, data = "digits", hold_out(X / 16, y, seed)
     elif path.is_dir():
         name, data = path.resolve().name, _idx_folder(path, seed)
-    elif path.suffix in (".csv", ".parquet", ".gz") and path.is_file():
+    elif ending.endswith((".csv", ".parquet", ".csv.gz")) and path.is_file():
         if target is None:
             raise InvalidParameterError(f"--dataset {dataset}: name the column to predict with --target COLUMN")
-        frame, y = load_table(path, target)
-        name, data = (
-            path.name.split(".")[0],
-            _standardized(*_split(frame.to_numpy(np.float64), y.to_numpy(), seed)),
-        )
+        name, data = path.name.split(".")[0], _table(path, target, seed)
     else:
-        raise InvalidParameterError(
-            f"--dataset {dataset!r} is not there; allowed: mnist, digits, an IDX folder, a .csv or .parquet file"
-        )
+        reason = "is of a kind that is not read" if path.is_file() else "is not there"
+        allowed = "allowed: mnist, digits, an IDX folder, a .csv or .parquet file"
+        raise InvalidParameterError(f"--dataset {dataset!r} {reason}; {allowed}")
     if limit is not None and limit < len(data[0]):
         data = _limited(data, limit, seed)
     return name, data
@@ -148,16 +140,16 @@ def _idx_folder(path: Path, seed: int) -> Data:
         if "no IDX file of test" not in str(error):
             raise
         X, y = load_idx(path, return_X_y=True)
-        return _pixels(*_split(X, y, seed))
+        return _pixels(*hold_out(X, y, seed))
     return _pixels(*load_idx(path, split="train", return_X_y=True), *test)
 
 
-def _split(X: np.ndarray, y: np.ndarray, seed: int) -> Data:
-    try:
-        X, X_test, y, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
-    except ValueError as error:
-        raise InvalidParameterError(f"the data cannot be split by class ({error})") from error
-    return X, y, X_test, y_test
+def _table(path: Path, target: str, seed: int) -> Data:
+    frame, y = load_table(path, target)
+    missing = [str(name) for name, values in [*frame.items(), (target, y)] if values.isna().any()]
+    if missing:
+        raise InvalidParameterError(f"{path}: values are missing in the columns {', '.join(missing[:8])}")
+    return _standardized(*hold_out(frame.to_numpy(np.float64), y.to_numpy(), seed))
 
 
 def _standardized(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Data:

@@ -63,7 +63,11 @@ _POSITIVE = click.IntRange(min=1)
     help="Folder of the report; default: reports/NAME.",
 )
 def compare(**options: Any) -> None:
-    """Compare initializers; with no option, the article's experiment on MNIST."""
+    """Compare initializers; with no option, the article's experiment on MNIST.
+
+    Pixels are scaled to 0..1, a table's columns standardized. Where there is no test set of its
+    own, a quarter of the samples, drawn by class, is held out for the scores.
+    """
     from initsk._compare_command import run_compare
 
     sys.exit(run_compare(**options))

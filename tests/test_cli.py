@@ -75,7 +75,10 @@ def test_limit(tmp_path, capsys):
         (["--initializers", "he_nrmal"], "did you mean 'he_normal'"),
         (["--initializers", ","], "at least one"),
         (["--device", "nowhere"], "not to be had here"),
-        (["--dataset", "nothing.csv"], "allowed: mnist, digits"),
+        (["--dataset", "nothing.csv"], "is not there; allowed: mnist, digits"),
+        (["--dataset", __file__], "is of a kind that is not read; allowed: mnist, digits"),
+        (["--target", "species"], "--target 'species' is for a CSV or Parquet file"),
+        (["--limit", "2"], "y_test holds labels that y does not"),
         (["--axes", "other"], "'shared', 'article'"),
     ],
 )
@@ -94,6 +97,29 @@ def test_table_without_target(tmp_path, capsys):
     assert "--target COLUMN" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"a": [1, None, 3, 4], "y": [0, 1, 0, None]}, "values are missing in the columns a, y"),
+        ({"a": [1, 2, 3, 4], "y": [0.1, 0.2, 0.3, 0.4]}, "continuous numbers"),
+        ({"a": [], "y": []}, "has 0 rows and 1 columns besides the target"),
+        ({"y": [1, 2]}, "has 2 rows and 0 columns besides the target"),
+        ({"a": ["x", "y"], "y": [1, 2]}, "features must be numeric; these columns are not: a"),
+    ],
+)
+def test_tables_that_cannot_be_used(columns, words, tmp_path, capsys):
+    pd.DataFrame(columns).to_csv(tmp_path / "T.CSV", index=False)
+    assert run("compare", "--dataset", tmp_path / "T.CSV", "--target", "y") == 2
+    shown = capsys.readouterr()
+    assert words in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_no_run_with_a_score_is_an_error(tmp_path, capsys):
+    assert run("compare", "--dataset", "digits", *QUICK, "--lr", "1e38", "--out", tmp_path) == 1
+    assert "no run gave a score; the first: the loss is not finite" in capsys.readouterr().err
+
+
 def test_interrupted_job_says_what_it_kept(tmp_path, capsys, monkeypatch):
     from initsk.comparison import _runner
 
@@ -110,6 +136,7 @@ def test_interrupted_job_says_what_it_kept(tmp_path, capsys, monkeypatch):
     assert run("compare", "--dataset", "digits", *QUICK, "--out", tmp_path) == 130
     assert f"kept 3 of 4 runs in {tmp_path}" in capsys.readouterr().err
     assert len(pd.read_csv(tmp_path / "runs.csv")) == 3
+    assert "Interrupted: 3 of 4 runs had finished" in (tmp_path / "index.html").read_text()
 
 
 def test_list(capsys):

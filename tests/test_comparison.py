@@ -1,11 +1,16 @@
+import os
+import signal
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
 
-from initsk import MLPClassifier, compare_initializers
+from initsk import ComparisonResult, MLPClassifier, compare_initializers
 from initsk.comparison import TABLES, ComparisonInterrupted
 from initsk.displays import ActivationGridDisplay, LearningCurvesDisplay
+from initsk.exceptions import InvalidParameterError
 
 
 def explode(tensor):
@@ -67,8 +72,6 @@ def test_summary_ranks_and_tests(result):
 def test_summary_of_known_scores():
     from scipy import stats
 
-    from initsk import ComparisonResult
-
     scores = {"a": [0.9, 0.91, 0.92, 0.93], "b": [0.9, 0.92, 0.91, 0.92], "c": [0.1, 0.11, 0.12, 0.14]}
     rows = [(k, i, 0, "ok", "", s) for k, values in scores.items() for i, s in enumerate(values)]
     runs = pd.DataFrame(rows, columns=["initializer", "repeat", "seed", "status", "reason", "score"])
@@ -80,6 +83,19 @@ def test_summary_of_known_scores():
     assert summary.loc["b", "p_value"] == pytest.approx(max(against_b, 2 * against_c))
     assert summary.loc["c", "p_value"] == pytest.approx(2 * against_c)
     assert summary["tied_with_best"].to_dict() == {"a": True, "b": True, "c": False}
+
+
+def test_equal_differences_are_not_tested():
+    # The same difference in both repeats: the t-test would divide by a spread of zero.
+    scores = {"a": [1.0, 0.5], "b": [1 - 1 / 4, 0.5 - 1 / 4], "c": [1.0, 0.5]}
+    rows = [(k, i, "ok", s) for k, values in scores.items() for i, s in enumerate(values)]
+    empty = pd.DataFrame()
+    frames = {"runs": pd.DataFrame(rows, columns=["initializer", "repeat", "status", "score"])}
+    frames |= dict.fromkeys(["history", "layers", "histograms", "timing"], empty)
+    summary = ComparisonResult(frames).summary().set_index("initializer")
+    assert np.isnan(summary.loc["b", "p_value"])
+    assert summary.loc["b", "tied_with_best"] is pd.NA
+    assert summary.loc["c", "p_value"] == 1
 
 
 def test_failed_and_diverged_runs_are_rows(tmp_path):
@@ -113,18 +129,61 @@ def test_interrupt_keeps_what_finished(digits, monkeypatch):
     assert caught.value.result.runs["initializer"].tolist() == ["zeros", "random_normal"]
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ({"n_repeats": 0}, "n_repeats=0"),
         ({"initializers": []}, "at least one"),
         ({"initializers": ["he", "kaiming"]}, "each given once"),
+        ({"initializers": ["he", "kaiming"]}, "he_normal is there twice"),
         ({"initializers": ["hee"]}, "did you mean"),
+        ({"initializers": "he"}, "a list of at least one"),
+        ({"estimator": LogisticRegression()}, "an MLPClassifier"),
+        ({"estimator": MLPClassifier}, "an MLPClassifier"),
+        ({"estimator": MLPClassifier((0,), lr=-1)}, "hidden_layer_sizes=.*lr=-1"),
+        ({"y": None}, "y"),
+        ({"y": np.arange(1797.0) / 7}, "Unknown label type: continuous"),
+        ({"y": np.arange(1797)}, "1797 of 1797 classes have a single sample .0, 1, 2, ...."),
+        ({"y": [None, *range(1796)]}, "y has 1 missing values"),
+        ({"X": np.full((1797, 2), np.nan)}, "X contains NaN"),
+        ({"X_test": np.zeros((2, 64))}, "go together"),
+        ({"X_test": np.zeros((2, 3)), "y_test": [0, 1]}, "X_test has 3 features, X has 64"),
+        ({"X_test": np.zeros((2, 64)), "y_test": [0, 1, 2]}, "inconsistent numbers of samples"),
+        ({"X_test": np.zeros((2, 64)), "y_test": [0, 11]}, "labels that y does not: 11"),
     ],
 )
-def test_wrong_arguments(digits, arguments, words):
-    with pytest.raises(ValueError, match=words):
-        compare_initializers(MLPClassifier(), *digits, **arguments)
+def test_what_would_fail_every_run_is_refused(digits, arguments, words):
+    with pytest.raises(InvalidParameterError, match=words):
+        compare_initializers(**{"estimator": MLPClassifier(), "X": digits[0], "y": digits[1], **arguments})
+
+
+def test_functions_of_one_name_are_numbered(digits):
+    functions = [lambda w: w.fill_(0.1), lambda w: w.fill_(0.2)]
+    result = compare_initializers(MLPClassifier((4,), max_epochs=1), *digits, initializers=functions, n_repeats=1)
+    assert result.initializers == ["<lambda>", "<lambda> (2)"]
+
+
+def test_a_diverged_run_has_no_score_and_comes_last(digits):
+    clf = MLPClassifier((8,), max_epochs=2, optimizer="sgd", lr=1e30)
+    result = compare_initializers(clf, *digits, initializers=["he_normal", "zeros"], n_repeats=2)
+    assert result.runs.query("initializer == 'he_normal'")["status"].tolist() == ["diverged"] * 2
+    summary = result.summary()
+    assert summary["initializer"].iloc[-1] == "he_normal"
+    assert summary["n_diverged"].iloc[-1] == 2
+    assert summary["tied_with_best"].isna().iloc[-1]
+
+
+def die(tensor):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_ends_the_comparison_and_keeps_what_finished(digits):
+    clf = MLPClassifier((8,), max_epochs=1)
+    with pytest.raises(ComparisonInterrupted, match="a worker process died") as caught:
+        compare_initializers(clf, *digits, initializers=["he_normal", die], n_repeats=2, n_jobs=2)
+    kept = 0 if caught.value.result is None else len(caught.value.result.runs)
+    assert caught.value.finished == kept < caught.value.planned == 4
 
 
 def test_grid_shows_the_zero_mass_apart(result):
@@ -147,6 +206,8 @@ def test_axes_of_the_grid(result):
     assert {(ax.get_xlim(), ax.get_ylim()) for ax in article.flat} == {((-1, 1), (0, 4))}
     with pytest.raises(ValueError, match="did you mean 'article'"):
         display.plot(axes="artcle")
+    with pytest.raises(ValueError, match="unknown initializer 'he'"):
+        display.plot(initializers=["he"])
 
 
 def test_learning_curves_are_means(result):

@@ -3,11 +3,13 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from initsk import ActivationInspector, MLPClassifier, inspect_activations
+from initsk.exceptions import InvalidParameterError
 from initsk.inspection import RunningMoments, StreamingHistogram, pool_histograms
 
 
@@ -175,6 +177,8 @@ def test_unfitted_and_fitted_estimators():
     clf = MLPClassifier((6,), max_epochs=2, random_state=0)
     initial = inspect_activations(clf, X, y)
     assert not hasattr(clf, "net_")
+    with pytest.raises(ValueError, match="no sample"):
+        inspect_activations(torch.nn.Identity(), np.zeros((0, 3)))
     with pytest.raises(ValueError, match="give y"):
         inspect_activations(clf, X)
     trained = inspect_activations(clf.fit(X, y), X)
@@ -214,3 +218,18 @@ def test_transformer_prefit_and_unknown_layer():
     assert inspector.estimator_ is clf
     with pytest.raises(ValueError, match="did you mean 'hidden_2'"):
         ActivationInspector(clf, layers="hiden_2", prefit=True).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [([], "at least one layer"), (1, "at least one layer"), (["hidden_1", "hidden_1"], "each layer once")],
+)
+def test_transformer_takes_layers_each_once(layers, words):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(InvalidParameterError, match=words):
+        ActivationInspector(MLPClassifier((6, 3), max_epochs=1), layers).fit(X, y)
+
+
+def test_prefit_needs_a_fitted_estimator():
+    with pytest.raises(NotFittedError, match="MLPClassifier"):
+        ActivationInspector(MLPClassifier(), prefit=True).fit([[1.0]])

@@ -1,11 +1,13 @@
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
 from initsk import MLPClassifier, compare_initializers
-from initsk.report import answer, describe_activations
+from initsk.displays import LearningCurvesDisplay
+from initsk.report import answer, describe_activations, shortfall
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +81,44 @@ def test_answer_follows_the_numbers():
     once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], tied_with_best=[True, True])
     assert "cannot be told from noise" in answer(once)
     assert answer(summary(n_runs=[0, 0])) == "No run gave a score."
+
+
+def test_untested_is_neither_tied_nor_worse():
+    said = answer(summary(tied_with_best=pd.array([True, None], "boolean")))
+    assert "Not tested, for want of shared repeats whose differences vary: b." in said
+    assert "Lower" not in said
+    assert "Not told apart" not in said
+
+
+def test_shortfall_is_told():
+    runs = pd.DataFrame({"initializer": ["a", "b", "b"], "status": ["ok", "failed", "diverged"]})
+    assert shortfall(runs[:1], 1) == ""
+    said = shortfall(runs, 4)
+    assert "Interrupted: 3 of 4 runs had finished" in said
+    assert "1 of 3 runs failed and give no score: b." in said
+    assert "1 of 3 runs diverged and give no score: b." in said
+
+
+def test_a_linear_model_has_curves_and_no_grid(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    result = compare_initializers(MLPClassifier((), max_epochs=1), X / 16, y, initializers=["zeros"], n_repeats=1)
+    page = result.to_html(tmp_path / "index.html").read_text()
+    assert page.count("<svg") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "learning_curves.png"}
+
+
+@pytest.mark.parametrize("label", ["{}", "an initializer with a label too long for one line of the legend {}"])
+def test_curves_of_many_initializers_are_told_apart(label):
+    history = pd.DataFrame(
+        [(label.format(i), 0, 1, 1.0, 1.0, 0.5 + i / 100) for i in range(20)],
+        columns=["initializer", "repeat", "epoch", "train_loss", "test_loss", "test_score"],
+    )
+    display = LearningCurvesDisplay.from_frames(history).plot()
+    [legend] = display.figure_.legends
+    assert len({(line.get_color(), line.get_linestyle()) for line in legend.get_lines()}) == 20
+    # The legend lies on the picture, and below the axes.
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= display.figure_.bbox.x1
+    assert box.y1 <= display.axes_[0].get_tightbbox().y0
+    assert np.array_equal(display.axes_[0].get_xticks(), [1])

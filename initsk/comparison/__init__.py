@@ -1,5 +1,6 @@
 """Comparison of initializers over paired seeds."""
 
+from initsk.comparison._data import Data, hold_out
 from initsk.comparison._result import TABLES, ComparisonResult
 from initsk.comparison._runner import ARTICLE_INITIALIZERS, ComparisonInterrupted, compare_initializers
 
@@ -8,5 +9,7 @@ __all__ = [
     "TABLES",
     "ComparisonInterrupted",
     "ComparisonResult",
+    "Data",
     "compare_initializers",
+    "hold_out",
 ]

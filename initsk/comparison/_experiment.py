@@ -1,12 +1,14 @@
 """One run: one initializer under one seed, measured before, during and after training."""
 
 import time
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from initsk.initializers import Initializer
 from initsk.inspection import inspect_activations
@@ -54,7 +56,9 @@ def _measure(record: RunRecord, estimator: Any, X: Any, y: Any, X_test: Any, y_t
     task = record.task
     model = clone(estimator).set_params(initializer=task.initializer, random_state=task.seed, n_threads=1)
     seen = []
-    with torch_threads(1):
+    with torch_threads(1), warnings.catch_warnings():
+        # The record's status says it.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.initialize(X, y)
         seen.append(("initialized", inspect_activations(model, X_test)))
         model.fit(X, y, X_val=X_test, y_val=y_test)
@@ -62,8 +66,9 @@ def _measure(record: RunRecord, estimator: Any, X: Any, y: Any, X_test: Any, y_t
     record.layers = pd.concat([s.to_frame().assign(phase=phase) for phase, s in seen], ignore_index=True)
     record.histograms = pd.concat([s.histograms().assign(phase=phase) for phase, s in seen], ignore_index=True)
     record.history = _history_frame(model.net_.history)
-    record.score = float(record.history["test_score"].iloc[-1])
-    if not np.isfinite(record.history[["train_loss", "test_loss"]].to_numpy()).all():
+    if np.isfinite(record.history[["train_loss", "test_loss"]].to_numpy()).all():
+        record.score = float(record.history["test_score"].iloc[-1])
+    else:
         record.status, record.reason = "diverged", "the loss is not finite"
 
 

@@ -27,7 +27,7 @@ class ComparisonResult:
     ----------
     runs : DataFrame
         A row per run: initializer, repeat, seed, status ("ok", "diverged" or "failed"),
-        reason, score on the held-out data.
+        reason, score on the held-out data (NaN unless "ok").
     history : DataFrame
         A row per run and epoch: train_loss, test_loss, test_score.
     layers : DataFrame
@@ -83,6 +83,9 @@ class ComparisonResult:
             frame["initializer"] = pd.Categorical(frame["initializer"], categories=labels)
         return cls(frames, settings)
 
+    def __repr__(self) -> str:
+        return f"ComparisonResult({len(self.runs)} runs of {len(self.initializers)} initializers; see summary())"
+
     @property
     def initializers(self) -> list[str]:
         """Labels of the initializers, in the order given."""
@@ -97,8 +100,9 @@ class ComparisonResult:
             A row per initializer, best mean score first: rank, mean_score, std_score, low and high
             (95 % t interval of the mean), difference_to_best, p_value (paired t-test against
             the best over the repeats, Holm's correction over the initializers; NaN for the best
-            itself), tied_with_best (not told apart at the 5 % level), n_runs (with a score),
-            n_failed, n_diverged. The best was picked by the same scores, so its lead is
+            itself, and where the test is undefined: fewer than two shared repeats, or differences
+            that do not vary), tied_with_best (not told apart at the 5 % level; NA where not tested),
+            n_runs (with a score), n_failed, n_diverged. The best was picked by the same scores, so its lead is
             optimistic.
         """
         runs = self.runs.assign(initializer=self.runs["initializer"].astype(str))

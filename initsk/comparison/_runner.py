@@ -1,18 +1,19 @@
 """Run initializers over paired seeds."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
+from concurrent.futures import BrokenExecutor
 from typing import Any
 
-import numpy as np
 from joblib import Parallel, delayed
-from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
+from initsk.comparison._data import check_data
 from initsk.comparison._experiment import RunRecord, Task, run_one
 from initsk.comparison._result import ComparisonResult
+from initsk.estimators import MLPClassifier
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import InitializerLike, get_initializer, initializer_name
+from initsk.initializers import Initializer, InitializerLike, get_initializer, initializer_name
 from initsk.utils._random import RandomState, derive_seed, resolve_seed
 from initsk.utils._validation import check_parameters, integer
 
@@ -20,18 +21,21 @@ ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", 
 
 
 class ComparisonInterrupted(KeyboardInterrupt):
-    """A comparison was interrupted; `result` holds the runs that had finished.
+    """A comparison was interrupted, or a worker process died; `result` holds the runs that had finished.
 
     Attributes
     ----------
+    reason : str
+        "interrupted", or "a worker process died" (killed, or out of memory).
     result : ComparisonResult or None
         None if no run had finished.
     finished, planned : int
         Numbers of runs.
     """
 
-    def __init__(self, result: ComparisonResult | None, finished: int, planned: int) -> None:
-        super().__init__(f"interrupted with {finished} of {planned} runs finished")
+    def __init__(self, reason: str, result: ComparisonResult | None, finished: int, planned: int) -> None:
+        super().__init__(f"{reason} with {finished} of {planned} runs finished")
+        self.reason = reason
         self.result = result
         self.finished = finished
         self.planned = planned
@@ -42,7 +46,7 @@ def compare_initializers(
     X: Any,
     y: Any,
     *,
-    initializers: Sequence[InitializerLike] = ARTICLE_INITIALIZERS,
+    initializers: Iterable[InitializerLike] = ARTICLE_INITIALIZERS,
     X_test: Any = None,
     y_test: Any = None,
     n_repeats: int = 3,
@@ -60,13 +64,15 @@ def compare_initializers(
     Parameters
     ----------
     estimator : MLPClassifier
-        Cloned for every run; its `initializer`, `random_state` and `n_threads` are set.
+        Cloned for every run; its `initializer`, `random_state` and `n_threads` are set. Other
+        estimators are refused.
     X : array-like of shape (n_samples, n_features)
         Training samples.
     y : array-like of shape (n_samples,)
         Labels.
-    initializers : sequence of str, Initializer or callable
-        What to compare; the article's six by default. Each once.
+    initializers : iterable of str, Initializer or callable
+        What to compare; the article's six by default. Each once, under its name, its
+        repr or the function's name.
     X_test, y_test : array-like, optional
         Held-out data for scores and activations; without them a quarter of X, stratified
         and drawn by `random_state`, is held out.
@@ -86,9 +92,10 @@ def compare_initializers(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed.
+        If a parameter is not allowed, or the data would make every run fail: missing values,
+        parts that do not fit together, labels that only `y_test` holds.
     ComparisonInterrupted
-        On an interrupt; carries what had finished.
+        On an interrupt, or if a worker process dies; carries what had finished.
 
     Examples
     --------
@@ -101,29 +108,55 @@ def compare_initializers(
     ['he_normal', 'zeros']
     """
     check_parameters("compare_initializers", {"n_repeats": n_repeats}, {"n_repeats": integer(1)})
-    resolved = {initializer_name(item): get_initializer(item) for item in initializers}
-    if not resolved or len(resolved) < len(initializers):
-        raise InvalidParameterError("compare_initializers: initializers must be at least one, each given once")
+    resolved = _resolve(initializers)
+    _check_estimator(estimator)
     seed = resolve_seed(random_state)
-    if X_test is None:
-        X, X_test, y, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed % 2**32)
-    X, X_test = (np.asarray(part, dtype=np.float32) for part in (X, X_test))
+    data = check_data(X, y, X_test, y_test, seed)
     seeds = [derive_seed(seed, "repeat", repeat) % 2**31 for repeat in range(n_repeats)]
     tasks = [
         Task(label, initializer, repeat, seeds[repeat])
         for repeat in range(n_repeats)
         for label, initializer in resolved.items()
     ]
-    settings = {"n_train": len(X), "n_test": len(X_test), "n_features": X.shape[1], "random_state": seed}
-    settings["estimator"] = repr(estimator)
+    settings = {
+        "n_train": len(data[0]),
+        "n_test": len(data[2]),
+        "n_features": data[0].shape[1],
+        "n_planned": len(tasks),
+        "random_state": seed,
+        "estimator": repr(estimator),
+    }
     records: list[RunRecord] = []
     labels = list(resolved)
     try:
-        _run_all(estimator, tasks, (X, np.asarray(y), X_test, np.asarray(y_test)), n_jobs, progress, records)
-    except KeyboardInterrupt as interrupt:
+        _run_all(estimator, tasks, data, n_jobs, progress, records)
+    except (KeyboardInterrupt, BrokenExecutor) as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "a worker process died"
         partial = ComparisonResult.from_records(records, labels, settings) if records else None
-        raise ComparisonInterrupted(partial, len(records), len(tasks)) from interrupt
+        raise ComparisonInterrupted(reason, partial, len(records), len(tasks)) from error
     return ComparisonResult.from_records(records, labels, settings)
+
+
+def _resolve(initializers: Iterable[InitializerLike]) -> dict[str, Initializer]:
+    """Return the initializers under their labels; two functions of one name are numbered."""
+    if isinstance(initializers, str | Initializer) or not isinstance(initializers, Iterable):
+        raise InvalidParameterError(f"initializers={initializers!r} is not allowed (a list of at least one)")
+    resolved: dict[str, Initializer] = {}
+    for item in initializers:
+        initializer, label = get_initializer(item), initializer_name(item)
+        if initializer in resolved.values():
+            raise InvalidParameterError(f"initializers must be each given once; {label} is there twice")
+        same = sum(known == label or known.startswith(f"{label} (") for known in resolved)
+        resolved[f"{label} ({same + 1})" if same else label] = initializer
+    if not resolved:
+        raise InvalidParameterError("initializers must be at least one")
+    return resolved
+
+
+def _check_estimator(estimator: Any) -> None:
+    if not isinstance(estimator, MLPClassifier):
+        raise InvalidParameterError(f"estimator={estimator!r} is not allowed (an MLPClassifier)")
+    estimator.check_parameters()
 
 
 def _run_all(

@@ -39,13 +39,17 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def paired_p_value(first: np.ndarray, second: np.ndarray) -> float:
-    """Two-sided paired t-test; NaN with fewer than two pairs, 0 or 1 where the differences do not vary."""
+    """Two-sided paired t-test; NaN with fewer than two pairs, and where the differences do not vary.
+
+    Scores of a few samples are coarse, so equal differences do not mean that there is no noise.
+    Equal scores give 1.
+    """
     both = np.isfinite(first) & np.isfinite(second)
     difference = first[both] - second[both]
     if len(difference) < 2:
         return float("nan")
     if np.ptp(difference) == 0:
-        return 1.0 if difference[0] == 0 else 0.0
+        return 1.0 if difference[0] == 0 else float("nan")
     with warnings.catch_warnings():
         # scipy warns where the differences are nearly constant; the p-value is then nearly 0, as it should be.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -81,6 +85,7 @@ def summarize_scores(runs: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
         )
     frame = pd.DataFrame(rows)
     frame["p_value"] = holm(frame["p_value"].to_numpy())
-    tied = frame["p_value"].isna() | (frame["p_value"] >= alpha)
-    frame.insert(8, "tied_with_best", tied & (frame["n_runs"] > 0))
+    is_best = (frame["rank"] == 1) & (frame["n_runs"] > 0)
+    tied = ((frame["p_value"] >= alpha) | is_best).astype("boolean")
+    frame.insert(8, "tied_with_best", tied.mask(frame["p_value"].isna() & ~is_best))
     return frame

@@ -70,6 +70,7 @@ def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool
             raise DataFormatError(f"{path}: damaged; the MD5 of its content is not {md5}")
         return content
 
+    check_parameters("load_mnist", {"split": split}, {"split": one_of("split", SPLITS)})
     return _assemble(read, split, return_X_y, as_frame, _MNIST_DESCR)
 
 
@@ -100,6 +101,7 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
     DataFormatError
         If a file is missing, ambiguous or malformed, or images and labels disagree.
     """
+    check_parameters("load_idx", {"split": split}, {"split": one_of("split", SPLITS)})
     folder = Path(folder)
     if not folder.is_dir():
         raise DataFormatError(f"{folder}: not a folder")
@@ -138,7 +140,6 @@ def _assemble(
     description: str,
     folder: Path | None = None,
 ) -> Any:
-    check_parameters("loader", {"split": split}, {"split": one_of("split", SPLITS)})
     pairs = []
     for part in ("train", "test") if split == "all" else (split,):
         images, labels = read(part, "images"), read(part, "labels")
@@ -154,7 +155,10 @@ def _assemble(
             )
         pairs.append((images.reshape(len(images), -1), labels))
     if not pairs:
-        raise DataFormatError(f"{folder}: holds no IDX files of images and labels")
+        raise DataFormatError(
+            f"{folder}: holds no IDX files of images and labels (their names must say images or labels,"
+            " and train, test or t10k)"
+        )
     if len({images.shape[1] for images, _ in pairs}) > 1:
         raise DataFormatError(f"{folder}: training and test images differ in size")
     data = pairs[0][0] if len(pairs) == 1 else np.concatenate([images for images, _ in pairs])
@@ -203,13 +207,13 @@ def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
     Raises
     ------
     DataFormatError
-        If the file cannot be read or a feature is not numeric.
+        If the file cannot be read, has no rows or features, or a feature is not numeric.
     InvalidParameterError
         If the target column is not there.
     """
     path = Path(path)
     try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else pd.read_csv(path)
     except (OSError, ValueError, ImportError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataFormatError(f"{path}: cannot be read ({reason})") from error
@@ -217,8 +221,9 @@ def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
         columns = ", ".join(map(repr, frame.columns[:12]))
         raise InvalidParameterError(f"{path}: no column {target!r}; its columns are {columns}")
     X = frame.drop(columns=target)
+    if X.size == 0:
+        raise DataFormatError(f"{path}: has {X.shape[0]} rows and {X.shape[1]} columns besides the target")
     words = [str(name) for name in X.columns if not pd.api.types.is_numeric_dtype(X[name])]
-    if words or X.shape[1] == 0:
-        which = ", ".join(words[:5]) or "none besides the target"
-        raise DataFormatError(f"{path}: features must be numeric; these columns are not: {which}")
+    if words:
+        raise DataFormatError(f"{path}: features must be numeric; these columns are not: {', '.join(words[:5])}")
     return X, frame[target]

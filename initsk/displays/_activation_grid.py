@@ -8,7 +8,7 @@ import pandas as pd
 
 from initsk.displays._style import INK, colour_of, panels, quiet
 from initsk.inspection import pool_histograms
-from initsk.utils._validation import check_parameters, one_of
+from initsk.utils._validation import check_parameters, each_of, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,8 +103,9 @@ class ActivationGridDisplay:
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-        check_parameters("plot", {"axes": axes}, {"axes": one_of("axes", AXES)})
         rows = initializers or self.initializers
+        allowed = {"axes": one_of("axes", AXES), "initializers": each_of("initializer", self.initializers)}
+        check_parameters("plot", {"axes": axes, "initializers": rows}, allowed)
         self.figure_ = Figure()
         self.axes_ = panels(self.figure_, len(rows), len(self.layers), width=2.55, height=1.45)
         ranges, densities = self._limits

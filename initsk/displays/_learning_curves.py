@@ -1,10 +1,15 @@
 """Learning curves, a line per initializer."""
 
-from typing import Self
+from math import ceil
+from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import pandas as pd
 
 from initsk.displays._style import INK, colour_of, line_of, panels, quiet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class LearningCurvesDisplay:
@@ -53,33 +58,53 @@ class LearningCurvesDisplay:
         self
         """
         from matplotlib.figure import Figure
-        from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+        labels = [_shortened(str(label)) for label in self.curves["initializer"].unique()]
+        columns = _legend_columns(labels)
         self.figure_ = Figure()
-        self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=0.45)[0]
+        legend = 0.25 + 0.2 * ceil(len(labels) / columns)
+        self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
         titles = {"test_error": "error on held-out data (1 - score)", "train_loss": "training loss"}
         for ax, (measure, title) in zip(self.axes_, titles.items(), strict=True):
             quiet(ax)
-            for i, label in enumerate(self.curves["initializer"].unique()):
-                curve = self.curves[self.curves["initializer"] == label]
-                colour, epochs = colour_of(i), curve["epoch"].to_numpy()
-                low, high = curve[f"{measure}_min"], curve[f"{measure}_max"]
-                ax.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
-                style = {"color": colour, "linestyle": line_of(i), "marker": "o", "markersize": 4}
-                ax.plot(epochs, curve[f"{measure}_mean"], label=str(label), **style)
+            self._draw(ax, measure)
+            self._scale(ax, measure)
+            ax.set_title(title, fontsize=11, color=INK)
+            ax.set_xlabel("epoch", fontsize=9, color=INK)
+        # Outside of the axes, so that it hides no data.
+        self.figure_.legend(
+            self.axes_[0].get_lines(), labels, loc="lower center", ncols=columns, frameon=False,
+            labelcolor=INK, fontsize=9, handlelength=2.6,
+        )  # fmt: skip
+        return self
+
+    def _draw(self, ax: "Axes", measure: str) -> None:
+        for i, (_, curve) in enumerate(self.curves.groupby("initializer", sort=False)):
+            colour, epochs = colour_of(i), curve["epoch"].to_numpy()
+            low, high = curve[f"{measure}_min"], curve[f"{measure}_max"]
+            ax.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
+            ax.plot(epochs, curve[f"{measure}_mean"], color=colour, linestyle=line_of(i), marker="o", markersize=4)
+
+    def _scale(self, ax: "Axes", measure: str) -> None:
+        from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if self.curves["epoch"].eq(1).all():
+            ax.set_xticks([1])
+        values = self.curves[f"{measure}_mean"]
+        if (np.isfinite(values) & (values > 0)).any():
             # Logarithmic, since one initializer that does not learn would flatten all others.
             ax.set_yscale("log")
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ax.yaxis.set_minor_locator(NullLocator())
-            ax.set_title(title, fontsize=11, color=INK)
-            ax.set_xlabel("epoch", fontsize=9, color=INK)
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        handles, labels = self.axes_[0].get_legend_handles_labels()
-        if handles:
-            # Outside of the axes, so that it hides no data.
-            self.figure_.legend(
-                handles, labels, loc="lower center", ncols=min(len(labels), 6), frameon=False,
-                labelcolor=INK, fontsize=9, handlelength=2.6,
-            )  # fmt: skip
-        return self
+
+
+def _shortened(label: str, most: int = 40) -> str:
+    return label if len(label) <= most else label[: most - 3] + "..."
+
+
+def _legend_columns(labels: list[str]) -> int:
+    """Return how many columns fit below the panels, with about 9 characters for a line's sample."""
+    longest = max(map(len, labels), default=0)
+    return max(1, min(len(labels), 130 // (longest + 9)))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette without yellow, which vanishes on white: told apart by colour-blind readers.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7F7F7F")
 LINES = ("-", "--", "-.", ":")
+_LEAST_SCALE = 0.62
 # In SVG this becomes the page's own text colour, so that pictures follow light and dark.
 INK = "#1b1f24"
 
@@ -21,8 +22,8 @@ def colour_of(index: int) -> str:
 
 
 def line_of(index: int) -> str:
-    """Return the line style of the initializer at this position."""
-    return LINES[index % len(LINES)]
+    """Return the line style of the initializer at this position; with the colour, 32 tell apart."""
+    return LINES[(index + index // len(PALETTE)) % len(LINES)]
 
 
 def panels(
@@ -94,6 +95,9 @@ def figure_svg(figure: "Figure", name: str) -> str:
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    # Where the page is narrower than the picture, it shrinks this far; then the page scrolls it sideways.
+    least = round(_LEAST_SCALE * figure.get_figwidth() * 72)
+    svg = svg.replace("<svg", f'<svg style="min-width:{least}pt"', 1)
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     # Ids such as "figure_1" and "axes_1" repeat in every picture; nothing refers to them.
     return re.sub(r' id="(?:figure|axes|patch|text|xtick|ytick|line2d|matplotlib\.axis|legend)_\d+"', "", svg)

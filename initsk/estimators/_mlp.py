@@ -1,11 +1,13 @@
 """The multilayer perceptron as a scikit-learn classifier."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 from skorch.callbacks import Callback
@@ -200,6 +202,11 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         ------
         InvalidParameterError
             If a parameter is not allowed; the message names every one.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss is not finite at the end.
         """
         X, encoded = self._initialize(X, y)
         held_out = None
@@ -210,6 +217,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         with torch_threads(self.n_threads):
             net.train(X, encoded)
         net.set_params(train_split=None)
+        if not np.isfinite(net.history[-1, "train_loss"]):
+            warnings.warn("training diverged: the loss is not finite", ConvergenceWarning, stacklevel=2)
         return self
 
     def initialize(self, X: Any, y: Any) -> Self:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from initsk.exceptions import ModuleError
 from initsk.inspection._capture import watching
 from initsk.inspection._histogram import StreamingHistogram
 from initsk.inspection._model import get_module, iterate_batches
@@ -55,6 +56,10 @@ class ActivationSummary:
             (layer, _SITES[site] if layer in paired else site): value for (layer, site), value in statistics.items()
         }
 
+    def __repr__(self) -> str:
+        layers = len({layer for layer, _ in self.statistics})
+        return f"ActivationSummary({layers} layers; see to_frame() and histograms())"
+
     def to_frame(self) -> pd.DataFrame:
         """Return a row per layer and site.
 
@@ -103,7 +108,8 @@ def inspect_activations(
 
     Values are taken when they are produced, before and after each activation function,
     so an in-place activation does not change what is recorded for the layer before it.
-    Memory does not depend on the number of samples. The model is as before afterwards:
+    Activation functions are seen where they are modules (``nn.ReLU``); one called as a function
+    inside ``forward`` is not. Memory does not depend on the number of samples. The model is as before afterwards:
     training mode, hooks, gradients, buffers and random state.
 
     Parameters
@@ -127,7 +133,7 @@ def inspect_activations(
     Raises
     ------
     ModuleError
-        If the model carries no module, or the module no layer.
+        If the model carries no module, or the module no layer, or X no sample.
 
     Examples
     --------
@@ -156,4 +162,6 @@ def inspect_activations(
     with watching(module, observe) as run:
         for batch in iterate_batches(module, X, batch_size):
             run(batch)
+    if not statistics:
+        raise ModuleError("X holds no sample, or no layer gives real numbers: there is nothing to inspect")
     return ActivationSummary(statistics)

@@ -8,10 +8,9 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from initsk.exceptions import InvalidParameterError
 from initsk.inspection._capture import watching
 from initsk.inspection._model import get_module, iterate_batches
-from initsk.utils._validation import check_parameters, integer, one_of, unknown_name
+from initsk.utils._validation import check_parameters, each_of, integer, one_of
 
 
 class ActivationInspector(TransformerMixin, BaseEstimator):
@@ -91,6 +90,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         )
         checked = validate_data(self, X, dtype=np.float32)
         if self.prefit:
+            check_is_fitted(self.estimator)
             self.estimator_ = self.estimator
         elif self.when == "fitted":
             self.estimator_ = clone(self.estimator).fit(X, y)
@@ -119,6 +119,11 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         found = self._collect(X)
         return np.concatenate([found[layer] for layer in self.layers_], axis=1)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return ``layer_unit`` for every column.
 
@@ -137,11 +142,9 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     def _choose(self, known: list[str]) -> list[str]:
         if self.layers is None:
             return known[:-1] or known
-        wanted = [self.layers] if isinstance(self.layers, str) else list(self.layers)
-        for layer in wanted:
-            if layer not in known:
-                raise InvalidParameterError(unknown_name("layer", layer, known))
-        return wanted
+        wanted = [self.layers] if isinstance(self.layers, str) else self.layers
+        check_parameters(type(self).__name__, {"layers": wanted}, {"layers": each_of("layer", known)})
+        return list(wanted)
 
     def _collect(self, X: np.ndarray) -> dict[str, np.ndarray]:
         """Run X and keep each layer's last site: its activation where it has one, else its output."""

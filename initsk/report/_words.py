@@ -15,15 +15,31 @@ def answer(summary: pd.DataFrame) -> str:
     others = scored.iloc[1:]
     if others.empty:
         return said
-    tied = others.loc[others["tied_with_best"], "initializer"].tolist()
-    worse = others.loc[~others["tied_with_best"], "initializer"].tolist()
+    tied = others.loc[others["tied_with_best"].fillna(False), "initializer"].tolist()
+    worse = others.loc[~others["tied_with_best"].fillna(True), "initializer"].tolist()
+    untested = others.loc[others["tied_with_best"].isna(), "initializer"].tolist()
     if not isfinite(best.low):
         return said + " With one repeat, differences cannot be told from noise."
     if tied:
         said += f" Not told apart from it at the 5 % level: {_list(tied)}."
     if worse:
         said += f" Lower beyond noise: {_list(worse)}."
+    if untested:
+        said += f" Not tested, for want of shared repeats whose differences vary: {_list(untested)}."
     return said
+
+
+def shortfall(runs: pd.DataFrame, planned: int) -> str:
+    """Say which of the planned runs give no score, or nothing if all do."""
+    said = []
+    if len(runs) < planned:
+        said.append(f"Interrupted: {len(runs)} of {planned} runs had finished, and these alone are shown.")
+    for status in ("failed", "diverged"):
+        count = int((runs["status"] == status).sum())
+        if count:
+            names = runs.loc[runs["status"] == status, "initializer"].astype(str).unique().tolist()
+            said.append(f"{count} of {len(runs)} runs {status} and give no score: {_list(names)}.")
+    return " ".join(said)
 
 
 def _interval(row: pd.Series) -> str:

@@ -21,7 +21,7 @@ from initsk.displays import (
     figure_png,
     figure_svg,
 )
-from initsk.report._words import answer, describe_activations
+from initsk.report._words import answer, describe_activations, shortfall
 from initsk.utils._files import write_atomic
 
 
@@ -62,7 +62,7 @@ def _grids(result: ComparisonResult) -> dict[str, ActivationGridDisplay]:
     return {
         phase: ActivationGridDisplay.from_frames(result.histograms, result.layers, phase=phase)
         for phase in PHASES
-        if (result.histograms["phase"] == phase).any()
+        if ((result.histograms["phase"] == phase) & (result.histograms["site"] == "activation")).any()
     }
 
 
@@ -86,6 +86,7 @@ def render_html(
     return environment.get_template("comparison.html").render(
         title=f"Initializers compared: {result.settings.get('dataset', 'a data set')}",
         answer=answer(summary),
+        shortfall=shortfall(result.runs, result.settings.get("n_planned", len(result.runs))),
         rows=_table_rows(summary, result.initializers),
         problems=problems.astype(str).to_dict("records"),
         curves=figure_svg(curves.figure_, "curves") if curves is not None else "",
@@ -137,7 +138,7 @@ def _table_rows(summary: pd.DataFrame, order: list[str]) -> list[dict[str, Any]]
 
 
 def _tied_text(row: dict[Any, Any]) -> str:
-    if row["rank"] > 1 and not np.isfinite(row["p_value"]):
+    if pd.isna(row["tied_with_best"]):
         return "not tested"
     return "yes" if row["tied_with_best"] else "no"
 

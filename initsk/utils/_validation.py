@@ -71,6 +71,21 @@ def one_of(kind: str, names: Iterable[str]) -> Constraint:
     return check
 
 
+def each_of(kind: str, names: Iterable[str]) -> Constraint:
+    """Allow lists of at least one of the given names, each once."""
+    allowed = tuple(names)
+
+    def check(value: Any) -> str | None:
+        if not isinstance(value, tuple | list) or not value:
+            return f"a list of at least one {kind}"
+        unknown = [item for item in value if item not in allowed]
+        if unknown:
+            return unknown_name(kind, unknown[0], allowed)
+        return None if len(set(value)) == len(value) else f"a list with each {kind} once"
+
+    return check
+
+
 def optional(constraint: Constraint) -> Constraint:
     """Allow None beside what `constraint` allows."""
 
