@@ -69,7 +69,7 @@ def _write(result: ComparisonResult, folder: Path, axes: str) -> None:
     result.to_csv(folder)
     page = write_report(result, folder / "index.html", axes=axes)
     shown = result.summary().drop(columns=["std_score", "difference_to_best", "n_runs"]).set_index("rank").reset_index()
-    shown["tied_with_best"] = shown["tied_with_best"].astype(object).fillna("not tested")
+    shown["tied_with_best"] = shown["tied_with_best"].astype("string").fillna("not tested")
     click.echo(shown.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4f}"))
     click.echo(f"report: {page}", err=True)
 

@@ -230,6 +230,12 @@ def test_transformer_takes_layers_each_once(layers, words):
         ActivationInspector(MLPClassifier((6, 3), max_epochs=1), layers).fit(X, y)
 
 
+def test_prefit_takes_a_bare_module():
+    net = torch.nn.Sequential(torch.nn.Identity(), torch.nn.ReLU())
+    features = ActivationInspector(net, layers="1", prefit=True).fit_transform([[-1.0, 2.0]])
+    assert features.tolist() == [[0.0, 2.0]]
+
+
 def test_prefit_needs_a_fitted_estimator():
     with pytest.raises(NotFittedError, match="MLPClassifier"):
         ActivationInspector(MLPClassifier(), prefit=True).fit([[1.0]])

@@ -261,6 +261,19 @@ def test_steps_without_autograd_are_those_of_autograd(iris, activation, sizes):
     assert len(seen) == 5 * 3
 
 
+@pytest.mark.parametrize("criterion", [{"weight": torch.tensor([1.0, 9.0, 1.0])}, {"label_smoothing": 0.3}], ids=str)
+def test_a_changed_criterion_is_heeded(iris, criterion):
+    def trained(hooked):
+        net = small().initialize(*iris).net_
+        net.set_params(**{f"criterion__{name}": value for name, value in criterion.items()})
+        if hooked:
+            net.module_.register_forward_hook(lambda *_: None)
+        net.partial_fit(iris[0].astype(np.float32), iris[1])
+        return list(net.module_.parameters())
+
+    torch.testing.assert_close(trained(False), trained(True), rtol=0, atol=0)
+
+
 def test_an_optimizer_that_asks_twice(iris):
     clf = small(optimizer=torch.optim.LBFGS, lr=1.0, batch_size=150, max_epochs=10).fit(*iris)
     assert clf.score(*iris) > 0.95

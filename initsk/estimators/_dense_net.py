@@ -28,7 +28,11 @@ class DenseNetClassifier(NeuralNetClassifier):
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         """Run an epoch: training without autograd and events, unless something asks for them."""
-        if training and supports(self.module_) and not any(_listens(callback) for _, callback in self.callbacks_):
+        if (
+            training
+            and supports(self.module_, self.criterion_)
+            and not any(_listens(callback) for _, callback in self.callbacks_)
+        ):
             self._train_epoch(iterator, prefix)
         else:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
@@ -37,7 +41,7 @@ class DenseNetClassifier(NeuralNetClassifier):
         step = DenseStep(self.module_)
         self._set_training(True)
         for X, y in iterator:
-            loss = self.optimizer_.step(partial(step.compute, X, y, self.criterion_))
+            loss = self.optimizer_.step(partial(step.compute, X, y))
             self.history.new_batch()
             self.history.record_batch(f"{prefix}_loss", loss.item())
             self.history.record_batch(f"{prefix}_batch_size", len(X))

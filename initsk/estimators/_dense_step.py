@@ -17,10 +17,10 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 
 class DenseStep:
-    """Forward and backward pass of an `MLP`, with gradients in memory that is used again.
+    """Cross-entropy and its gradient for an `MLP`, in memory that is used again.
 
-    The operations are those of autograd, in the same order, without what autograd adds to
-    them at every step: a graph, and fresh memory for every gradient.
+    The operations are those of autograd, without what autograd adds to them at every
+    step: a graph, and fresh memory for every gradient.
 
     Parameters
     ----------
@@ -40,22 +40,26 @@ class DenseStep:
         self.biases = [layer.bias.detach() for layer in linears]
         self.gradients = [(layer.weight.grad, layer.bias.grad) for layer in linears]
 
-    def compute(self, X: torch.Tensor, y: torch.Tensor, criterion: nn.Module) -> torch.Tensor:
-        """Return the loss of a batch, and set ``grad`` of every parameter."""
+    @torch.no_grad()
+    def compute(self, X: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the mean cross-entropy of a batch, and set ``grad`` of every parameter."""
         inputs, scores = self.forward(X)
-        loss: torch.Tensor = criterion(scores, y)
-        (gradient,) = torch.autograd.grad(loss, scores)
-        self.backward(inputs, gradient)
+        target = y.unsqueeze(1)
+        log_probabilities = torch.log_softmax(scores, 1)
+        loss = log_probabilities.gather(1, target).mean().neg_()
+        # d loss / d scores = (probability - 1 at the true class) / n
+        gradient = log_probabilities.exp_().scatter_add_(1, target, scores.new_full(target.shape, -1.0))
+        self.backward(inputs, gradient.div_(len(y)))
         return loss
 
     def forward(self, X: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Return the input of every linear layer, and the scores as a leaf of a new graph."""
+        """Return the input of every linear layer, and the scores."""
         inputs = [X]
         for bias, weight, (activate, _) in zip(self.biases, self.transposed, self.activations, strict=False):
             X = torch.addmm(bias, X, weight)
             activate(X)
             inputs.append(X)
-        return inputs, torch.addmm(self.biases[-1], X, self.transposed[-1]).requires_grad_()
+        return inputs, torch.addmm(self.biases[-1], X, self.transposed[-1])
 
     def backward(self, inputs: list[torch.Tensor], gradient: torch.Tensor) -> None:
         """Write the parameters' ``grad`` from the scores' gradient; overwrites `inputs`."""
@@ -68,15 +72,25 @@ class DenseStep:
                 gradient = torch.mm(gradient, self.weights[depth]).mul_(factor)
 
 
-def supports(module: nn.Module) -> bool:
-    """Say whether autograd would do nothing else: known activations, plain parameters, no hooks."""
+def supports(module: nn.Module, criterion: nn.Module) -> bool:
+    """Say whether autograd would do nothing else: known activations, plain parameters and loss, no hooks."""
     parts = list(module.modules())
     parameters = list(module.parameters())
     return (
         type(module) is MLP
+        and _is_plain(criterion)
         and all(type(part) in (nn.Linear, *_IN_PLACE) for part in parts[1:])
-        and not any(getattr(part, hooks) for part in parts for hooks in _HOOKS)
+        and not any(getattr(part, hooks) for part in (*parts, criterion) for hooks in _HOOKS)
         and not nn.modules.module._has_any_global_hook()
         and all(p.requires_grad and p.device.type == "cpu" and not p._backward_hooks for p in parameters)
         and all(layer.bias is not None for layer in parts if isinstance(layer, nn.Linear))
+    )
+
+
+def _is_plain(criterion: nn.Module) -> bool:
+    return (
+        type(criterion) is nn.CrossEntropyLoss
+        and criterion.weight is None
+        and criterion.reduction == "mean"
+        and criterion.label_smoothing == 0
     )

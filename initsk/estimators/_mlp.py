@@ -16,6 +16,7 @@ from skorch.helper import predefined_split
 
 from initsk.estimators._batches import TensorBatches
 from initsk.estimators._dense_net import DenseNetClassifier
+from initsk.estimators._optimizers import get_optimizer, optimizer_arguments
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike, get_initializer, set_initializer_params
 from initsk.modules import MLP, make_activation
@@ -30,31 +31,7 @@ from initsk.utils._validation import (
     real,
     resolved_by,
     sequence_of,
-    unknown_name,
 )
-
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "rmsprop": torch.optim.RMSprop,
-    "sgd": torch.optim.SGD,
-}
-_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
-
-
-def get_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
-    """Turn a name or class into a torch optimizer class.
-
-    Examples
-    --------
-    >>> get_optimizer("sgd").__name__
-    'SGD'
-    """
-    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
-        return OPTIMIZERS[optimizer]
-    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
-        return optimizer
-    raise InvalidParameterError(unknown_name("optimizer", optimizer, OPTIMIZERS) + ", or a torch.optim class")
 
 
 def _callback(item: Any) -> str | None:
@@ -326,9 +303,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
     def _make_net(self, n_features: int) -> DenseNetClassifier:
         seed = resolve_seed(self.random_state)
         optimizer = get_optimizer(self.optimizer)
-        optimizer_params = dict(self.optimizer_params or {})
-        if optimizer in _FUSED:
-            optimizer_params.setdefault("fused", True)
+        optimizer_params = optimizer_arguments(optimizer, self.optimizer_params)
         quiet = {} if self.verbose else {"callbacks__print_log": None}
         return DenseNetClassifier(
             MLP,

@@ -19,7 +19,8 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator
-        `MLPClassifier` or anything with ``fit`` and a torch module in ``net_`` or ``module_``.
+        `MLPClassifier` or anything with ``fit`` and a torch module in ``net_`` or ``module_``; with
+        `prefit` a bare torch module too.
     layers : str, list of str or None, default=None
         Layers by name (``"hidden_3"``); None takes all but the last. A layer's values are those
         after its activation function, where one follows.
@@ -90,7 +91,8 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         )
         checked = validate_data(self, X, dtype=np.float32)
         if self.prefit:
-            check_is_fitted(self.estimator)
+            if not isinstance(self.estimator, torch.nn.Module):
+                check_is_fitted(self.estimator)
             self.estimator_ = self.estimator
         elif self.when == "fitted":
             self.estimator_ = clone(self.estimator).fit(X, y)
