@@ -105,6 +105,6 @@ def _shortened(label: str, most: int = 40) -> str:
 
 
 def _legend_columns(labels: list[str]) -> int:
-    """Return how many columns fit below the panels, with about 9 characters for a line's sample."""
+    """Return how many columns fit below the panels, with about 10 characters for a line's sample."""
     longest = max(map(len, labels), default=0)
-    return max(1, min(len(labels), 130 // (longest + 9)))
+    return max(1, min(len(labels), 140 // (longest + 10)))
