@@ -105,7 +105,6 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
     standardized with the training part's mean and standard deviation.
     """
     path = Path(dataset)
-    ending = "".join(path.suffixes[-2:]).lower()
     if target is not None and not path.is_file():
         raise InvalidParameterError(f"--target {target!r} is for a CSV or Parquet file, not for --dataset {dataset!r}")
     if dataset == "mnist":
@@ -116,7 +115,7 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
         name, data = "digits", hold_out(X / 16, y, seed)
     elif path.is_dir():
         name, data = path.resolve().name, _idx_folder(path, seed)
-    elif ending.endswith((".csv", ".parquet", ".csv.gz")) and path.is_file():
+    elif path.name.lower().endswith((".csv", ".csv.gz", ".parquet")) and path.is_file():
         if target is None:
             raise InvalidParameterError(f"--dataset {dataset}: name the column to predict with --target COLUMN")
         name, data = path.name.split(".")[0], _table(path, target, seed)

@@ -9,6 +9,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils._validation import check_known_labels
 
 Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -51,9 +52,7 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any, seed: int) -> Data:
     X_test, y_test = _check_pair("X_test", X_test, "y_test", y_test)
     if X_test.shape[1] != X.shape[1]:
         raise InvalidParameterError(f"X_test has {X_test.shape[1]} features, X has {X.shape[1]}")
-    unknown = sorted(set(y_test.tolist()) - set(y.tolist()), key=str)
-    if unknown:
-        raise InvalidParameterError(f"y_test holds labels that y does not: {', '.join(map(repr, unknown[:10]))}")
+    check_known_labels("y_test", y_test, y)
     return X, y, X_test, y_test
 
 

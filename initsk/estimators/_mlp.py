@@ -17,13 +17,13 @@ from skorch.helper import predefined_split
 from initsk.estimators._batches import TensorBatches
 from initsk.estimators._dense_net import DenseNetClassifier
 from initsk.estimators._optimizers import get_optimizer, optimizer_arguments
-from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike, get_initializer, set_initializer_params
 from initsk.modules import MLP, make_activation
 from initsk.utils._random import RandomState, derive_seed, make_generator, resolve_seed
 from initsk.utils._torch_settings import check_device, torch_threads
 from initsk.utils._validation import (
     Constraint,
+    check_known_labels,
     check_parameters,
     instance_of,
     integer,
@@ -280,9 +280,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
 
     def _encode_known(self, y: Any) -> np.ndarray:
         labels = column_or_1d(y)
-        unknown = np.setdiff1d(labels, self.classes_)
-        if len(unknown):
-            raise InvalidParameterError(f"y_val holds labels that y does not: {unknown.tolist()}")
+        check_known_labels("y_val", labels, self.classes_)
         return np.searchsorted(self.classes_, labels).astype(np.int64)
 
     def _initialize(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

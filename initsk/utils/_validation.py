@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from initsk.exceptions import InvalidParameterError
 
 # A constraint answers with what is allowed, or with None when the value is fine.
@@ -117,6 +119,18 @@ def resolved_by(resolve: Callable[[Any], object]) -> Constraint:
         return None
 
     return check
+
+
+def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray) -> None:
+    """Raise InvalidParameterError if `labels` holds any that `known`, the labels of y, does not.
+
+    Examples
+    --------
+    >>> check_known_labels("y_val", np.array([1, 2]), np.array([0, 1, 2]))
+    """
+    unknown = sorted(set(labels.tolist()) - set(known.tolist()), key=str)
+    if unknown:
+        raise InvalidParameterError(f"{name} holds labels that y does not: {', '.join(map(repr, unknown[:10]))}")
 
 
 def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, Constraint]) -> None:
