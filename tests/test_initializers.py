@@ -160,7 +160,7 @@ def test_vector_has_no_fans(initializer):
 
 def test_list_initializers():
     frame = list_initializers()
-    assert list(frame.columns) == ["name", "synonyms", "family", "law", "reference"]
+    assert list(frame.columns) == ["name", "synonyms", "family", "law", "needs_data", "needs_gradient", "reference"]
     for row in frame.itertuples():
         assert initializer_name(row.name) == row.name
         for synonym in filter(None, row.synonyms.split(", ")):

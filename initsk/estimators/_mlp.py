@@ -52,9 +52,12 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
     activation : str or torch.nn.Module class, default="relu"
         Activation function after each hidden layer: a torch.nn activation's name.
     initializer : str, Initializer or callable, default="he_normal"
-        What fills the weights; see `list_initializers`.
+        What fills the weights; see `list_initializers`. One that looks at data gets a random
+        batch of 512 samples of what `fit` is given.
     bias_initializer : str, Initializer, callable or None, default=None
         What fills the biases; None means zeros (torch's default draws its own).
+    output_initializer : str, Initializer, callable or None, default=None
+        What fills the weights of the output layer; None treats it like the others.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or torch.optim class, default="adam"
         What follows the gradient.
     optimizer_params : dict or None, default=None
@@ -114,6 +117,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         "activation": resolved_by(make_activation),
         "initializer": resolved_by(get_initializer),
         "bias_initializer": optional(resolved_by(get_initializer)),
+        "output_initializer": optional(resolved_by(get_initializer)),
         "optimizer": resolved_by(get_optimizer),
         "optimizer_params": optional(instance_of(dict, "a dict of the optimizer's arguments")),
         "lr": real(above=0),
@@ -132,6 +136,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         *,
         initializer: InitializerLike = "he_normal",
         bias_initializer: InitializerLike | None = None,
+        output_initializer: InitializerLike | None = None,
         optimizer: str | type[torch.optim.Optimizer] = "adam",
         optimizer_params: dict[str, Any] | None = None,
         lr: float = 1e-3,
@@ -147,6 +152,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         self.activation = activation
         self.initializer = initializer
         self.bias_initializer = bias_initializer
+        self.output_initializer = output_initializer
         self.optimizer = optimizer
         self.optimizer_params = optimizer_params
         self.lr = lr
@@ -294,9 +300,11 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         self.net_ = self._make_net(X.shape[1])
-        self.net_.initialize()
+        encoded = encoded.astype(np.int64)
+        with self.net_.starting_from(X, encoded):
+            self.net_.initialize()
         self.initialization_record_ = self.net_.initialization_record_
-        return X, encoded.astype(np.int64)
+        return X, encoded
 
     def _make_net(self, n_features: int) -> DenseNetClassifier:
         seed = resolve_seed(self.random_state)
@@ -311,6 +319,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             module__activation=self.activation,
             initializer=self.initializer,
             bias_initializer=self.bias_initializer,
+            output_initializer=self.output_initializer,
             random_state=seed,
             criterion=torch.nn.CrossEntropyLoss,
             optimizer=optimizer,

@@ -1,40 +1,92 @@
 """Initializers: values with parameters, drawn from named random streams."""
 
-from initsk.initializers._base import Initializer
-from initsk.initializers._free import RandomNormal, Zeros
-from initsk.initializers._orthogonal import Orthogonal
+from initsk.initializers._auto import Auto, EdgeOfChaos
+from initsk.initializers._base import Choice, Initializer, Promise
+from initsk.initializers._callable import FromCallable
+from initsk.initializers._constant import Constant, Dirac, ForgetGateBias, Identity, Ones, Zeros
+from initsk.initializers._free import RandomNormal, RandomUniform, TruncatedNormal
+from initsk.initializers._network import AFFINE, Layer, Network, set_tensor
+from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
+from initsk.initializers._per_parameter import PerParameter
 from initsk.initializers._registry import (
-    FromCallable,
+    INITIALIZER_PARAMS,
     InitializerLike,
     get_initializer,
     initializer_name,
     list_initializers,
     set_initializer_params,
 )
-from initsk.initializers._site import Site
+from initsk.initializers._residual import DepthScaledResidual, Fixup, ZeroLastInBranch
+from initsk.initializers._scaled import Scaled
+from initsk.initializers._siren import Siren
+from initsk.initializers._site import Branch, Site
+from initsk.initializers._sparse import Sparse
 from initsk.initializers._torch_default import TorchDefault
-from initsk.initializers._variance_scaling import GlorotNormal, HeNormal, LeCunNormal, VarianceScaling
+from initsk.initializers._transformer import MaximalUpdate, TFixup
+from initsk.initializers._variance_scaling import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LeCunNormal,
+    LeCunUniform,
+    VarianceScaling,
+)
 
 XavierNormal = GlorotNormal
+XavierUniform = GlorotUniform
 KaimingNormal = HeNormal
+KaimingUniform = HeUniform
 
 __all__ = [
+    "AFFINE",
+    "INITIALIZER_PARAMS",
+    "Auto",
+    "Branch",
+    "Choice",
+    "Constant",
+    "DeltaOrthogonal",
+    "DepthScaledResidual",
+    "Dirac",
+    "EdgeOfChaos",
+    "Fixup",
+    "ForgetGateBias",
     "FromCallable",
     "GlorotNormal",
+    "GlorotUniform",
     "HeNormal",
+    "HeUniform",
+    "Identity",
     "Initializer",
     "InitializerLike",
     "KaimingNormal",
+    "KaimingUniform",
+    "Layer",
     "LeCunNormal",
+    "LeCunUniform",
+    "MaximalUpdate",
+    "Network",
+    "Ones",
     "Orthogonal",
+    "PerParameter",
+    "Promise",
     "RandomNormal",
+    "RandomUniform",
+    "Scaled",
+    "Siren",
     "Site",
+    "Sparse",
+    "TFixup",
     "TorchDefault",
+    "TruncatedNormal",
     "VarianceScaling",
     "XavierNormal",
+    "XavierUniform",
+    "ZeroLastInBranch",
     "Zeros",
     "get_initializer",
     "initializer_name",
     "list_initializers",
     "set_initializer_params",
+    "set_tensor",
 ]

@@ -1,37 +1,14 @@
-"""Initializers that do not look at the layer: zeros and random normal."""
+"""Initializers that do not look at the layer: normal, uniform and truncated normal."""
 
 from typing import ClassVar
 
 import torch
 
-from initsk.initializers._base import Initializer
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers._base import Initializer, Promise
+from initsk.initializers._draws import draw_normal, draw_truncated, draw_uniform, truncated_std
 from initsk.initializers._site import Site
-from initsk.utils._validation import Constraint, real
-
-
-class Zeros(Initializer):
-    """Set every weight to zero.
-
-    All units of a layer then compute the same and receive the same gradient; with
-    ReLU and zero biases no hidden weight ever moves. Right for biases, wrong for weights.
-
-    Notes
-    -----
-    Law: ``W = 0``.
-
-    Examples
-    --------
-    >>> from initsk.initializers import Zeros
-    >>> Zeros().sample((2, 3)).sum().item()
-    0.0
-    """
-
-    family = "constant"
-    law = "W = 0"
-    reference = "Rumelhart, Hinton and Williams 1986 (why it fails: symmetry)"
-
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return torch.zeros(site.shape, dtype=dtype)
+from initsk.utils._validation import Constraint, boolean, real
 
 
 class RandomNormal(Initializer):
@@ -47,7 +24,8 @@ class RandomNormal(Initializer):
     Notes
     -----
     Law: ``W ~ N(mean, std^2)``, whatever the layer's size, so the signal shrinks or
-    grows with depth unless `std` happens to fit. Used with 0.01 by Krizhevsky et al. 2012.
+    grows with depth unless `std` happens to fit. Used with 0.01 by Krizhevsky et al. 2012. The name's
+    standard deviation is 0.01 in JAX too, 0.05 in Keras and 1 in torch.
 
     Examples
     --------
@@ -56,6 +34,8 @@ class RandomNormal(Initializer):
     0.01
     """
 
+    name = "random_normal"
+    synonyms = ("normal",)
     family = "free"
     law = "W ~ N(mean, std^2)"
     reference = "Krizhevsky, Sutskever and Hinton 2012, section 5 (std 0.01)"
@@ -66,4 +46,122 @@ class RandomNormal(Initializer):
         self.mean = mean
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return torch.randn(site.shape, generator=generator, dtype=dtype).mul_(self.std).add_(self.mean)
+        return draw_normal(site.shape, self.std, generator=generator, dtype=dtype).add_(self.mean)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        return Promise(self.std**2, mean=self.mean)
+
+
+class RandomUniform(Initializer):
+    """Draw evenly between two bounds.
+
+    Parameters
+    ----------
+    low : float, default=-0.05
+        Lower bound.
+    high : float, default=0.05
+        Upper bound, not below `low`.
+
+    Notes
+    -----
+    Law: ``W ~ U(low, high)``, of variance ``(high - low)^2 / 12``; for complex weights each
+    part has half of the variance. The bounds are those of Keras; torch's
+    ``uniform_`` has 0 and 1, JAX's ``uniform`` 0 and 0.01.
+
+    Examples
+    --------
+    >>> from initsk.initializers import RandomUniform
+    >>> bool(RandomUniform().sample((500, 400), random_state=0).abs().max() <= 0.05)
+    True
+    """
+
+    name = "random_uniform"
+    synonyms = ("uniform",)
+    family = "free"
+    law = "W ~ U(low, high)"
+    reference = "Keras RandomUniform (bounds)"
+    _constraints: ClassVar[dict[str, Constraint]] = {"low": real(), "high": real()}
+
+    def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
+        self.low = low
+        self.high = high
+
+    def check(self) -> "RandomUniform":
+        """Check the parameters, and that the bounds are in order."""
+        super().check()
+        if self.low > self.high:
+            raise InvalidParameterError(f"RandomUniform: low={self.low} is not allowed (at most high={self.high})")
+        return self
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        bound, middle = (self.high - self.low) / 2, (self.low + self.high) / 2
+        return draw_uniform(site.shape, bound, generator=generator, dtype=dtype).add_(middle)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        width = self.high - self.low
+        return Promise(width**2 / 12, mean=(self.low + self.high) / 2, bound=width / 2)
+
+
+class TruncatedNormal(Initializer):
+    """Draw from a normal distribution cut at a multiple of its standard deviation.
+
+    Parameters
+    ----------
+    std : float, default=0.01
+        Standard deviation, at least 0: of the result if `corrected`, otherwise of the normal
+        distribution before it is cut.
+    mean : float, default=0.0
+        Mean.
+    bounds : float, default=2.0
+        Where it is cut, in standard deviations of the distribution before; above 0.
+    corrected : bool, default=True
+        Whether the distribution before is widened so that the result has exactly `std`.
+
+    Notes
+    -----
+    Law: ``W = mean + s z``, with ``z`` standard normal given ``|z| <= bounds``, and ``s = std``, or
+    with the correction ``s = std / sqrt(1 - 2 b phi(b) / (2 Phi(b) - 1))``, for ``b = 2``
+    ``s = std / 0.8796``. Drawn by inversion: exact, nothing beyond the bounds. Keras' and JAX's
+    ``truncated_normal`` are ``corrected=False``; torch's and timm's ``trunc_normal_`` have absolute bounds
+    of -2 and 2, so with ``std=0.02`` they cut nothing; timm's ``trunc_normal_tf_`` has relative ones.
+
+    Examples
+    --------
+    >>> from initsk.initializers import TruncatedNormal
+    >>> w = TruncatedNormal(std=1.0).sample((500, 400), random_state=0)
+    >>> round(w.std().item(), 2), round(w.abs().max().item(), 2)
+    (1.0, 2.27)
+    """
+
+    name = "truncated_normal"
+    synonyms = ("trunc_normal",)
+    family = "free"
+    law = "W ~ N(mean, s^2) given |W - mean| <= bounds s"
+    reference = "Keras TruncatedNormal; Kotz, Balakrishnan and Johnson 1994, section 10.1"
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        "std": real(minimum=0),
+        "mean": real(),
+        "bounds": real(above=0),
+        "corrected": boolean(),
+    }
+
+    def __init__(self, std: float = 0.01, mean: float = 0.0, bounds: float = 2.0, corrected: bool = True) -> None:
+        self.std = std
+        self.mean = mean
+        self.bounds = bounds
+        self.corrected = corrected
+
+    @property
+    def _uncut_std(self) -> float:
+        return self.std / truncated_std(self.bounds) if self.corrected else self.std
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        values = draw_truncated(site.shape, self._uncut_std, self.bounds, generator=generator, dtype=dtype)
+        return values.add_(self.mean)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        uncut = self._uncut_std
+        return Promise((uncut * truncated_std(self.bounds)) ** 2, mean=self.mean, bound=self.bounds * uncut)

@@ -1,29 +1,22 @@
-"""Random orthogonal matrices."""
+"""Random orthogonal matrices, for dense layers and for convolutions."""
 
 from typing import ClassVar
 
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers._base import Initializer
+from initsk.initializers._base import Initializer, Promise
+from initsk.initializers._constant import centre_tap
+from initsk.initializers._draws import orthogonal_matrix
 from initsk.initializers._site import Site
 from initsk.utils._validation import Constraint, real
-
-
-def orthogonal_matrix(rows: int, columns: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-    """Draw a (semi-)orthogonal matrix uniformly: QR of a Gaussian with the signs of R's diagonal."""
-    tall = torch.randn((max(rows, columns), min(rows, columns)), generator=generator, dtype=dtype)
-    q, r = torch.linalg.qr(tall)
-    # Without the signs the distribution would depend on the QR's convention (Mezzadri 2007).
-    q = q * torch.where(torch.diagonal(r) < 0, -1.0, 1.0).to(dtype)
-    return q if rows >= columns else q.T
 
 
 class Orthogonal(Initializer):
     """Draw a random orthogonal matrix: every singular value equals `gain`.
 
-    Weights of more than two dimensions are flattened to ``(out, in * kernel)``; a
-    matrix that is not square has orthonormal rows or columns, whichever are fewer.
+    Weights of more than two dimensions are flattened to ``(out, in * kernel)``, group by group; a
+    matrix that is not square has orthonormal rows or columns, whichever are fewer. Complex weights are unitary.
 
     Parameters
     ----------
@@ -33,7 +26,9 @@ class Orthogonal(Initializer):
     Notes
     -----
     Law: ``W^T W = gain^2 I`` (columns no more than rows) or ``W W^T = gain^2 I``, Haar
-    distributed (Saxe et al. 2013; Mezzadri 2007 for the signs).
+    distributed (Saxe et al. 2013). Drawn as a product of random reflections (Stewart 1980), in float32
+    or better whatever the parameter's type. torch's ``orthogonal_``, Keras' and JAX's are the same
+    law by QR of a Gaussian; the three do not look at groups.
 
     Examples
     --------
@@ -44,6 +39,7 @@ class Orthogonal(Initializer):
     True
     """
 
+    name = "orthogonal"
     family = "orthogonal"
     law = "W W^T = gain^2 I or W^T W = gain^2 I"
     reference = "Saxe, McClelland and Ganguli 2013"
@@ -55,13 +51,62 @@ class Orthogonal(Initializer):
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         if len(site.shape) < 2:
             raise InvalidParameterError(
-                f"Orthogonal needs a matrix, not a tensor of shape {site.shape} (allowed: two or more dimensions)"
+                f"Orthogonal needs a matrix, not a tensor of shape {site.shape}"
+                f" (allowed: two or more dimensions){site.where}"
             )
-        rows = site.shape[0]
-        columns = 1
-        for size in site.shape[1:]:
-            columns *= size
-        if rows == 0 or columns == 0:
-            return torch.zeros(site.shape, dtype=dtype)
-        matrix = orthogonal_matrix(rows, columns, generator, dtype)
-        return matrix.mul(self.gain).reshape(site.shape).contiguous()
+        return orthogonal_matrix(*site.matrix_shape, generator, dtype).mul_(self.gain).reshape(site.shape)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        return Promise(self.gain**2 / max(site.matrix_shape), singular_value=self.gain)
+
+
+class DeltaOrthogonal(Initializer):
+    """Set a convolution to an orthogonal matrix at the kernel's centre, and zero elsewhere.
+
+    The convolution itself, not only its kernel as a matrix, then keeps every norm, exactly if its
+    padding is circular.
+
+    Parameters
+    ----------
+    gain : float, default=1.0
+        Factor on the matrix, above 0.
+
+    Notes
+    -----
+    Law: ``W[:, :, k // 2, ...] = gain Q`` with ``Q^T Q = I`` Haar distributed, so that each input is kept
+    (Xiao et al. 2018, section 2.3); that needs at least as many outputs as inputs in a group, and
+    fewer are refused. JAX's ``delta_orthogonal`` is the same law, its centre at ``(k - 1) // 2``.
+
+    Examples
+    --------
+    >>> from initsk.initializers import DeltaOrthogonal
+    >>> w = DeltaOrthogonal().sample((4, 4, 3, 3), random_state=0)
+    >>> round(w[:, :, 1, 1].det().abs().item(), 4), int((w != 0).sum())
+    (1.0, 16)
+    """
+
+    name = "delta_orthogonal"
+    family = "orthogonal"
+    law = "W[:, :, centre] = gain Q, Q^T Q = I, else 0"
+    reference = "Xiao et al. 2018, algorithm 1"
+    _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        if len(site.shape) < 3 or site.shape[0] < site.shape[1]:
+            raise InvalidParameterError(
+                f"DeltaOrthogonal needs a convolution with no fewer outputs than inputs, not shape {site.shape}"
+                f" (allowed: (out, in, *kernel) with out >= in){site.where}"
+            )
+        values = torch.zeros(site.shape, dtype=dtype)
+        centre_tap(values).copy_(orthogonal_matrix(site.shape[0], site.shape[1], generator, dtype).mul_(self.gain))
+        return values
+
+    def promise(self, site: Site) -> Promise | None:
+        """Say what the values for `site` will be like."""
+        if len(site.shape) < 3 or site.shape[0] < site.shape[1]:
+            return None
+        return Promise(self.gain**2 / site.matrix_shape[1] * site.shape[1] / site.shape[0], singular_value=None)

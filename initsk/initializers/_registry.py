@@ -1,95 +1,35 @@
 """Names, synonyms, and the way from a name or callable to an initializer."""
 
 import re
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
-import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Initializer
-from initsk.initializers._free import RandomNormal, Zeros
-from initsk.initializers._orthogonal import Orthogonal
-from initsk.initializers._site import Site
-from initsk.initializers._torch_default import TorchDefault
-from initsk.initializers._variance_scaling import GlorotNormal, HeNormal, LeCunNormal, VarianceScaling
-from initsk.utils._validation import unknown_name
+from initsk.initializers._callable import FromCallable
+from initsk.initializers._frameworks import FRAMEWORKS, WITHOUT_DEFAULTS
+from initsk.initializers._json import subclasses
+from initsk.utils._validation import one_of, unknown_name
 
+INITIALIZER_PARAMS = ("initializer", "bias_initializer", "output_initializer")
 InitializerLike = str | Initializer | type[Initializer] | Callable[..., Any]
 
-_CLASSES: dict[str, type[Initializer]] = {
-    "zeros": Zeros,
-    "random_normal": RandomNormal,
-    "glorot_normal": GlorotNormal,
-    "he_normal": HeNormal,
-    "lecun_normal": LeCunNormal,
-    "orthogonal": Orthogonal,
-    "variance_scaling": VarianceScaling,
-    "torch_default": TorchDefault,
-}
-_SYNONYMS = {
-    "zero": "zeros",
-    "normal": "random_normal",
-    "xavier_normal": "glorot_normal",
-    "xavier": "glorot_normal",
-    "glorot": "glorot_normal",
-    "kaiming_normal": "he_normal",
-    "kaiming": "he_normal",
-    "he": "he_normal",
-    "lecun": "lecun_normal",
-}
-_NAME_OF = {cls: name for name, cls in _CLASSES.items()}
-
-
-class FromCallable(Initializer):
-    """Let a function fill the tensor, as those of ``torch.nn.init`` do.
-
-    Parameters
-    ----------
-    function : callable
-        Called as ``function(tensor)``; it fills the tensor in place or returns the values.
-        torch's global random state is seeded from the stream around the call and put back.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from initsk import get_initializer
-    >>> get_initializer(torch.nn.init.ones_).sample((1, 2)).tolist()
-    [[1.0, 1.0]]
-    """
-
-    family = "callable"
-    law = "the function's own"
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    @property
-    def label(self) -> str:
-        """The function's name, with the arguments of a partial; without an address, which differs every time."""
-        function = self.function
-        if isinstance(function, partial):
-            arguments = [*map(repr, function.args), *(f"{key}={value!r}" for key, value in function.keywords.items())]
-            return f"{FromCallable(function.func).label}({', '.join(arguments)})"
-        return str(getattr(function, "__name__", type(function).__name__))
-
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        return f"FromCallable({self.label})"
-
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        tensor = torch.zeros(site.shape, dtype=dtype)
-        seed = int(torch.randint(2**62, (), generator=generator))
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.random.default_generator.manual_seed(seed)
-            returned = self.function(tensor)
-        values = tensor if returned is None else torch.as_tensor(returned)
-        if tuple(values.shape) != site.shape:
-            raise InvalidParameterError(
-                f"{self.function!r} returned shape {tuple(values.shape)} for a tensor of shape {site.shape}"
-            )
-        return values.detach()
+COLUMNS = ("name", "synonyms", "family", "law", "needs_data", "needs_gradient", "reference")
+_FAMILIES = (
+    "constant",
+    "free",
+    "variance scaling",
+    "orthogonal",
+    "sparse",
+    "structured",
+    "architecture-aware",
+    "data-dependent",
+    "gradient-based",
+    "composed",
+    "framework default",
+)
 
 
 def get_initializer(initializer: InitializerLike) -> Initializer:
@@ -98,7 +38,8 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     Parameters
     ----------
     initializer : str, Initializer, Initializer class or callable
-        Names are matched without regard to case, spaces and hyphens.
+        Names are matched without regard to case, spaces and hyphens. A name of another framework
+        begins with its prefix (``"keras.he_normal"``) and means what is drawn there.
 
     Returns
     -------
@@ -116,6 +57,8 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     >>> from initsk import get_initializer
     >>> get_initializer("kaiming_normal")
     HeNormal()
+    >>> get_initializer("keras.he_normal")
+    VarianceScaling(scale=2.0, distribution='truncated_normal', fans='keras')
     """
     value: object = initializer
     if isinstance(value, type) and issubclass(value, Initializer):
@@ -123,16 +66,36 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     if isinstance(value, Initializer):
         return value.check()
     if isinstance(initializer, str):
-        key = re.sub(r"[\s-]+", "_", initializer.strip().lower())
-        key = _SYNONYMS.get(key, key)
-        if key in _CLASSES:
-            return _CLASSES[key]()
-        raise InvalidParameterError(unknown_name("initializer", initializer, [*_CLASSES, *_SYNONYMS]))
+        return _by_name(initializer)
     if callable(initializer):
         return FromCallable(initializer)
     raise InvalidParameterError(
         f"unknown initializer {initializer!r}: a name, an Initializer, or a callable that fills a tensor"
     )
+
+
+def _by_name(given: str) -> Initializer:
+    key = re.sub(r"[\s-]+", "_", given.strip().lower())
+    prefix, _, name = key.rpartition(".")
+    if prefix in FRAMEWORKS:
+        known = FRAMEWORKS[prefix]
+        for candidate in (name, f"{name}_"):
+            if candidate in known:
+                return known[candidate]
+        for full, instead in WITHOUT_DEFAULTS.items():
+            if key.rstrip("_") == full.rstrip("_"):
+                raise InvalidParameterError(f"{full} has no default arguments (allowed: {instead})")
+        raise InvalidParameterError(unknown_name(f"{prefix} initializer", given, [f"{prefix}.{n}" for n in known]))
+    for cls in named_classes():
+        if key == cls.name or key in cls.synonyms:
+            return cls()
+    names = [name for cls in named_classes() for name in (cls.name, *cls.synonyms)]
+    raise InvalidParameterError(unknown_name("initializer", given, names))
+
+
+def named_classes() -> Iterator[type[Initializer]]:
+    """Yield the classes that have a name, a user's own included."""
+    yield from (cls for cls in subclasses(Initializer) if "name" in vars(cls))
 
 
 def set_initializer_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +104,7 @@ def set_initializer_params(estimator: Any, params: dict[str, Any]) -> dict[str, 
     Parameters
     ----------
     estimator : object
-        Has the attributes `initializer` and `bias_initializer`.
+        Has attributes whose names end in "initializer".
     params : dict
         Arguments of ``set_params``.
 
@@ -151,7 +114,7 @@ def set_initializer_params(estimator: Any, params: dict[str, Any]) -> dict[str, 
         The arguments, with an object wherever one is needed.
     """
     params = dict(params)
-    for name in ("initializer", "bias_initializer"):
+    for name in INITIALIZER_PARAMS:
         given = params.get(name, getattr(estimator, name))
         if isinstance(given, str | type) and any(key.startswith(f"{name}__") for key in params):
             params[name] = get_initializer(given)
@@ -163,32 +126,60 @@ def initializer_name(initializer: InitializerLike) -> str:
 
     Examples
     --------
+    >>> from initsk.initializers import Orthogonal
     >>> initializer_name("xavier"), initializer_name(Orthogonal(gain=1.4))
     ('glorot_normal', 'Orthogonal(gain=1.4)')
     """
     value = get_initializer(initializer)
     if isinstance(value, FromCallable):
         return value.label
-    name = _NAME_OF.get(type(value))
-    return name if name is not None and value == type(value)() else repr(value)
+    cls = type(value)
+    return cls.name if "name" in vars(cls) and value == cls() else repr(value)
 
 
-def list_initializers() -> pd.DataFrame:
+def list_initializers(framework: str | None = None) -> pd.DataFrame:
     """List the initializers that have a name.
+
+    Parameters
+    ----------
+    framework : {"torch", "keras", "jax", "timm"} or None, default=None
+        List the names of another framework instead, with what each means here.
 
     Returns
     -------
     DataFrame
-        Columns name, synonyms, family, law and reference, all of strings.
+        Columns name, synonyms, family, law, reference (of strings), and needs_data and
+        needs_gradient (of bool): whether `initialize` must be given X, or X and y. For a framework: the
+        columns name and initializer.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the framework is unknown.
 
     Examples
     --------
     >>> from initsk import list_initializers
     >>> list_initializers().set_index("name").loc["he_normal", "law"]
     'W ~ N(0, 2 / fan_in)'
+    >>> list_initializers("timm")["name"].tolist()
+    ['timm.trunc_normal_', 'timm.trunc_normal_tf_', 'timm.variance_scaling_', 'timm.lecun_normal_']
     """
-    rows = []
-    for name, cls in _CLASSES.items():
-        synonyms = ", ".join(key for key, target in _SYNONYMS.items() if target == name)
-        rows.append((name, synonyms, cls.family, cls.law, cls.reference))
-    return pd.DataFrame(rows, columns=["name", "synonyms", "family", "law", "reference"])
+    if framework is not None:
+        wrong = one_of("framework", FRAMEWORKS)(framework)
+        if wrong:
+            raise InvalidParameterError(wrong)
+        named = FRAMEWORKS[framework].items()
+        return pd.DataFrame(
+            [(f"{framework}.{name}", repr(value)) for name, value in named], columns=["name", "initializer"]
+        )
+    order = {family: number for number, family in enumerate(_FAMILIES)}
+    classes = sorted(named_classes(), key=lambda cls: order.get(cls.family, len(order)))
+    rows = [_row(cls) for cls in classes]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(cls: type[Initializer]) -> tuple[object, ...]:
+    value = cls()
+    synonyms = ", ".join(cls.synonyms)
+    return cls.name, synonyms, cls.family, cls.law, value.needs_data, value.needs_gradient, cls.reference

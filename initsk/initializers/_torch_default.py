@@ -4,9 +4,9 @@ from math import prod
 
 import torch
 
-from initsk.initializers._base import Initializer
+from initsk.initializers._base import Initializer, Promise
+from initsk.initializers._draws import bound_of, draw_scaled
 from initsk.initializers._site import Site
-from initsk.initializers._variance_scaling import draw_scaled
 
 
 class TorchDefault(Initializer):
@@ -16,8 +16,9 @@ class TorchDefault(Initializer):
     -----
     Law: linear and convolution layers, weight and bias, ``U(-b, b)`` with
     ``b = 1 / sqrt(fan_in)`` (written there as ``kaiming_uniform_(a=sqrt(5))``, variance
-    ``1 / (3 fan_in)``); recurrent layers ``b = 1 / sqrt(hidden_size)``; embeddings
-    ``N(0, 1)``; attention Xavier uniform over the fused projection with biases at zero.
+    ``1 / (3 fan_in)``); recurrent layers ``b = 1 / sqrt(hidden_size)``; bilinear layers ``b = 1 / sqrt(in1_features)``;
+    embeddings ``N(0, 1)``; attention Xavier uniform over the fused projection, its biases at zero and
+    `bias_k` and `bias_v` Xavier normal.
     torch's fan_in is ``shape[1] * kernel``, for transposed convolutions too.
 
     Examples
@@ -27,20 +28,36 @@ class TorchDefault(Initializer):
     True
     """
 
+    name = "torch_default"
     family = "framework default"
     law = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
     reference = "torch.nn.Linear.reset_parameters"
     sets_biases = True
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        shape, weight = site.shape, site.weight_shape
-        if site.kind == "embedding":
-            return torch.randn(shape, generator=generator, dtype=dtype)
-        if site.kind == "attention":
-            if site.role == "bias":
-                return torch.zeros(shape, dtype=dtype)
-            return draw_scaled(shape, 2.0 / (weight[0] + weight[1]), "uniform", generator, dtype)
+        variance, distribution = _law(site)
+        return draw_scaled(site.shape, variance, distribution, generator, dtype)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        variance, distribution = _law(site)
+        return Promise(variance, bound=bound_of(variance, distribution))
+
+
+def _law(site: Site) -> tuple[float, str]:
+    """Return the variance and the distribution of torch's own start."""
+    weight = site.weight_shape
+    if site.kind == "embedding":
+        return 1.0, "normal"
+    if site.kind == "attention":
+        if site.short_name in ("bias_k", "bias_v"):
+            return 1.0 / site.shape[-1], "normal"
+        return (0.0 if site.role == "bias" else 2.0 / (weight[0] + weight[1])), "uniform"
+    if site.kind == "recurrent":
+        # A projection of the state has the hidden size as its columns, everything else as its rows.
+        fan = site.shape[1 if site.short_name.startswith("weight_hr") else 0]
+    elif site.kind == "bilinear":
+        fan = weight[1]
+    else:
         fan = weight[1] * prod(weight[2:]) if len(weight) > 1 else prod(weight)
-        if site.kind == "recurrent":
-            fan = weight[0]
-        return draw_scaled(shape, 1.0 / (3.0 * max(fan, 1)), "uniform", generator, dtype)
+    return 1.0 / (3.0 * max(fan, 1)), "uniform"

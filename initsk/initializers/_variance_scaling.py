@@ -1,42 +1,71 @@
-"""One law, named special cases as data: variance = scale / fan."""
+"""One law, named special cases as data: variance = scale * gain^2 / fan."""
 
+from math import sqrt
 from typing import ClassVar
 
 import torch
 
-from initsk.initializers._base import Initializer
-from initsk.initializers._site import FAN_MODES, Site
-from initsk.utils._validation import Constraint, one_of, real
-
-DISTRIBUTIONS = ("normal", "uniform")
-
-
-def draw_scaled(
-    shape: tuple[int, ...], variance: float, distribution: str, generator: torch.Generator, dtype: torch.dtype
-) -> torch.Tensor:
-    """Draw zero-mean values of the given variance."""
-    if distribution == "normal":
-        return torch.randn(shape, generator=generator, dtype=dtype).mul_(variance**0.5)
-    bound = (3.0 * variance) ** 0.5
-    return torch.rand(shape, generator=generator, dtype=dtype).mul_(2 * bound).sub_(bound)
+from initsk.initializers._base import Initializer, Promise
+from initsk.initializers._draws import DISTRIBUTIONS, bound_of, draw_scaled
+from initsk.initializers._site import FAN_CONVENTIONS, FAN_MODES, Site
+from initsk.theory import ActivationLike, gain
+from initsk.utils._validation import Constraint, one_of, optional, real, resolved_by
 
 
-class VarianceScaling(Initializer):
+class _Scaling(Initializer):
+    """The law; a subclass says its scale, mode, distribution, and whose gain it makes up for."""
+
+    family = "variance scaling"
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "normal"
+    nonlinearity: ActivationLike | None = None
+    fans: str = "layer"
+
+    def variance(self, site: Site) -> float:
+        """Return the variance of the values for `site`."""
+        scale = self.scale if self.nonlinearity is None else self.scale * gain(self.nonlinearity) ** 2
+        return scale / site.fan(self.mode, type(self).__name__, self.fans)
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return draw_scaled(site.shape, self.variance(site), self.distribution, generator, dtype)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        return promise_of(site, self.variance(site), self.distribution)
+
+
+def promise_of(site: Site, variance: float, distribution: str) -> Promise:
+    """Say what `draw_scaled` gives for `site`."""
+    if distribution == "orthogonal":
+        return Promise(variance, singular_value=sqrt(variance * max(site.matrix_shape)))
+    return Promise(variance, bound=bound_of(variance, distribution))
+
+
+class VarianceScaling(_Scaling):
     """Draw with a variance inversely proportional to a fan: the law behind Glorot, He and LeCun.
 
     Parameters
     ----------
     scale : float, default=1.0
-        Numerator of the variance, above 0.
+        Factor on the variance, above 0.
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
         Which fan divides.
-    distribution : {"normal", "uniform"}, default="normal"
-        Shape of the distribution. "normal" is never truncated (Keras and JAX truncate
-        theirs at two standard deviations under the same name).
+    distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
+        Shape of the distribution. "normal" is never truncated (Keras truncates under that name);
+        "truncated_normal" is cut at two standard deviations and corrected, so that the variance
+        is exact; "orthogonal" is a random orthogonal matrix whose entries have that variance.
+    nonlinearity : str, callable or None, default=None
+        The activation function that the layer feeds; its gain (`initsk.theory.gain`) multiplies the
+        standard deviation. A name of torch's, or any function of an array.
+    fans : {"layer", "torch", "keras", "jax"}, default="layer"
+        Who counts: "layer" counts the connections of the layer; the frameworks count by the shape
+        that they store, and so swap the fans of transposed convolutions (torch, Keras), forget
+        the groups in fan_out, and give depthwise convolutions too large a fan_in (Keras).
 
     Notes
     -----
-    Law: ``Var(W) = scale / fan``.
+    Law: ``Var(W) = scale * gain(nonlinearity)^2 / fan``.
 
     Examples
     --------
@@ -44,39 +73,40 @@ class VarianceScaling(Initializer):
     >>> same = VarianceScaling(scale=2.0).sample((8, 4), random_state=0)
     >>> bool((same == HeNormal().sample((8, 4), random_state=0)).all())
     True
+    >>> round(VarianceScaling(nonlinearity="gelu").sample((500, 400), random_state=0).var().item() * 400, 1)
+    2.4
     """
 
-    family = "variance scaling"
-    law = "Var(W) = scale / fan"
+    name = "variance_scaling"
+    law = "Var(W) = scale gain^2 / fan"
     reference = "Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998"
     _constraints: ClassVar[dict[str, Constraint]] = {
         "scale": real(above=0),
         "mode": one_of("mode", FAN_MODES),
         "distribution": one_of("distribution", DISTRIBUTIONS),
+        "nonlinearity": optional(resolved_by(gain)),
+        "fans": one_of("fans", FAN_CONVENTIONS),
     }
 
-    def __init__(self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "normal") -> None:
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "normal",
+        nonlinearity: ActivationLike | None = None,
+        fans: str = "layer",
+    ) -> None:
         self.scale = scale
         self.mode = mode
         self.distribution = distribution
-
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        variance = self.scale / site.fan(self.mode, type(self).__name__)
-        return draw_scaled(site.shape, variance, self.distribution, generator, dtype)
+        self.nonlinearity = nonlinearity
+        self.fans = fans
 
 
-class _NamedScaling(Initializer):
+class _NamedScaling(_Scaling):
     """A row of the table: a fixed scale and distribution, the fan's mode left open."""
 
-    family = "variance scaling"
-    scale: ClassVar[float]
-    distribution: ClassVar[str] = "normal"
     _constraints: ClassVar[dict[str, Constraint]] = {"mode": one_of("mode", FAN_MODES)}
-    mode: str
-
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        variance = self.scale / site.fan(self.mode, type(self).__name__)
-        return draw_scaled(site.shape, variance, self.distribution, generator, dtype)
 
 
 class GlorotNormal(_NamedScaling):
@@ -93,7 +123,7 @@ class GlorotNormal(_NamedScaling):
     -----
     Law: ``W ~ N(0, 1 / fan_avg) = N(0, 2 / (fan_in + fan_out))``
     (Glorot and Bengio 2010, equation 12). torch's ``xavier_normal_`` is the same law;
-    Keras' ``GlorotNormal`` truncates at two standard deviations.
+    Keras' ``GlorotNormal`` and JAX's ``glorot_normal`` truncate at two standard deviations.
 
     Examples
     --------
@@ -102,12 +132,40 @@ class GlorotNormal(_NamedScaling):
     1.0
     """
 
+    name = "glorot_normal"
+    synonyms: ClassVar[tuple[str, ...]] = ("xavier_normal", "xavier", "glorot")
     law = "W ~ N(0, 2 / (fan_in + fan_out))"
     reference = "Glorot and Bengio 2010, equation 12"
-    scale = 1.0
 
     def __init__(self, mode: str = "fan_avg") -> None:
         self.mode = mode
+
+
+class GlorotUniform(GlorotNormal):
+    """Glorot's variance from a uniform distribution: what Glorot and Bengio published.
+
+    Parameters
+    ----------
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_avg"
+        Which fan divides.
+
+    Notes
+    -----
+    Law: ``W ~ U(-b, b)`` with ``b = sqrt(6 / (fan_in + fan_out))`` (Glorot and Bengio 2010, equation
+    16). The same in torch (``xavier_uniform_``), Keras and JAX.
+
+    Examples
+    --------
+    >>> from initsk.initializers import GlorotUniform
+    >>> bool(GlorotUniform().sample((3, 3), random_state=0).abs().max() <= 1)
+    True
+    """
+
+    name = "glorot_uniform"
+    synonyms: ClassVar[tuple[str, ...]] = ("xavier_uniform",)
+    law = "W ~ U(-b, b), b = sqrt(6 / (fan_in + fan_out))"
+    reference = "Glorot and Bengio 2010, equation 16"
+    distribution = "uniform"
 
 
 class HeNormal(_NamedScaling):
@@ -123,8 +181,8 @@ class HeNormal(_NamedScaling):
     Notes
     -----
     Law: ``W ~ N(0, 2 / fan_in)`` (He et al. 2015, equation 10). torch's
-    ``kaiming_normal_(nonlinearity="relu")`` is the same law; Keras' ``HeNormal``
-    truncates at two standard deviations.
+    ``kaiming_normal_`` is the same law; Keras' ``HeNormal`` and JAX's ``he_normal`` truncate at two standard
+    deviations. For other activation functions: ``VarianceScaling(nonlinearity=...)``.
 
     Examples
     --------
@@ -133,12 +191,39 @@ class HeNormal(_NamedScaling):
     HeNormal(mode='fan_out')
     """
 
+    name = "he_normal"
+    synonyms: ClassVar[tuple[str, ...]] = ("kaiming_normal", "kaiming", "he")
     law = "W ~ N(0, 2 / fan_in)"
     reference = "He et al. 2015, equation 10"
     scale = 2.0
 
     def __init__(self, mode: str = "fan_in") -> None:
         self.mode = mode
+
+
+class HeUniform(HeNormal):
+    """He's variance from a uniform distribution.
+
+    Parameters
+    ----------
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
+        "fan_in" keeps the forward signal, "fan_out" the gradient.
+
+    Notes
+    -----
+    Law: ``W ~ U(-b, b)`` with ``b = sqrt(6 / fan_in)``. The same in torch (``kaiming_uniform_``), Keras and JAX.
+
+    Examples
+    --------
+    >>> from initsk.initializers import HeUniform
+    >>> bool(HeUniform().sample((4, 6), random_state=0).abs().max() <= 1)
+    True
+    """
+
+    name = "he_uniform"
+    synonyms: ClassVar[tuple[str, ...]] = ("kaiming_uniform",)
+    law = "W ~ U(-b, b), b = sqrt(6 / fan_in)"
+    distribution = "uniform"
 
 
 class LeCunNormal(_NamedScaling):
@@ -152,8 +237,8 @@ class LeCunNormal(_NamedScaling):
     Notes
     -----
     Law: ``W ~ N(0, 1 / fan_in)`` (LeCun et al. 1998, section 4.6, equation 16). SELU's
-    fixed point assumes it (Klambauer et al. 2017). Keras' ``LecunNormal`` truncates at
-    two standard deviations.
+    fixed point assumes it (Klambauer et al. 2017). Keras' ``LecunNormal`` and JAX's ``lecun_normal``
+    truncate at two standard deviations.
 
     Examples
     --------
@@ -162,9 +247,35 @@ class LeCunNormal(_NamedScaling):
     1.0
     """
 
+    name = "lecun_normal"
+    synonyms: ClassVar[tuple[str, ...]] = ("lecun",)
     law = "W ~ N(0, 1 / fan_in)"
     reference = "LeCun et al. 1998, equation 16"
-    scale = 1.0
 
     def __init__(self, mode: str = "fan_in") -> None:
         self.mode = mode
+
+
+class LeCunUniform(LeCunNormal):
+    """LeCun's variance from a uniform distribution.
+
+    Parameters
+    ----------
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
+        Which fan divides.
+
+    Notes
+    -----
+    Law: ``W ~ U(-b, b)`` with ``b = sqrt(3 / fan_in)``. The same in Keras and JAX.
+
+    Examples
+    --------
+    >>> from initsk.initializers import LeCunUniform
+    >>> bool(LeCunUniform().sample((4, 3), random_state=0).abs().max() <= 1)
+    True
+    """
+
+    name = "lecun_uniform"
+    synonyms: ClassVar[tuple[str, ...]] = ()
+    law = "W ~ U(-b, b), b = sqrt(3 / fan_in)"
+    distribution = "uniform"

@@ -44,3 +44,21 @@ def make_activation(activation: str | type[nn.Module]) -> nn.Module:
         return activation()
     except TypeError as error:
         raise InvalidParameterError(f"{activation.__name__} cannot be built without arguments ({error})") from error
+
+
+def activation_value(module: nn.Module) -> str | nn.Module:
+    """Return an activation module's name where its parameters are the defaults, otherwise the module.
+
+    Examples
+    --------
+    >>> activation_value(nn.ReLU(inplace=True)), activation_value(nn.LeakyReLU(0.2))
+    ('relu', LeakyReLU(negative_slope=0.2))
+    """
+    kind = type(module)
+    name = next((name for name, known in ACTIVATIONS.items() if known is kind), None)
+    if name is None:
+        return module
+    default = kind()
+    constants = set(getattr(module, "__constants__", ())) - {"inplace"}
+    same = all(getattr(module, constant) == getattr(default, constant) for constant in constants)
+    return name if same else module

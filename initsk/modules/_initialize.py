@@ -1,74 +1,54 @@
 """Initialize any torch module in place, and say what was touched."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-import pandas as pd
 import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.initializers import Initializer, InitializerLike, Zeros, get_initializer
+from initsk.initializers import Choice, InitializerLike, Network, Site, Zeros, get_initializer, set_tensor
+from initsk.modules._architecture import add_architecture
+from initsk.modules._batch import as_batch
 from initsk.modules._plan import PlannedParameter, plan_parameters
-from initsk.utils._random import RandomState, make_generator, resolve_seed
+from initsk.modules._record import InitializationRecord, Row, standard_deviation
+from initsk.utils._random import RandomState, derive_seed, make_generator, resolve_seed
 
-_DTYPES = {
-    "name": "str",
-    "shape": "str",
-    "role": "str",
-    "initializer": "str",
-    "fan_in": "Int64",
-    "fan_out": "Int64",
-    "std_before": "float64",
-    "std_after": "float64",
-    "touched": "bool",
-    "why": "str",
-}
+# Below this many values threads cost more than they save.
+_WORTH_THREADS = 2**20
 
 
-@dataclass(frozen=True, repr=False)
-class InitializationRecord:
-    """What `initialize` did to each parameter of a module.
+@dataclass(frozen=True)
+class _Step:
+    """A planned parameter and, for each of its sites, who fills it; no choices where it is left."""
 
-    Attributes
-    ----------
-    rows : tuple of dict
-        One per parameter, in the module's order, with the columns of `to_frame`.
-    """
-
-    rows: tuple[dict[str, object], ...]
-
-    def __repr__(self) -> str:
-        touched = sum(bool(row["touched"]) for row in self.rows)
-        return f"InitializationRecord({touched} parameters touched, {len(self.rows) - touched} left; see to_frame())"
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row per parameter.
-
-        Returns
-        -------
-        DataFrame
-            Columns name, shape, role, initializer, fan_in, fan_out (of one gate or
-            projection where several are stacked), std_before, std_after (population
-            standard deviations), touched, and why it was touched or left.
-        """
-        return pd.DataFrame(list(self.rows), columns=list(_DTYPES)).astype(_DTYPES)
+    plan: PlannedParameter
+    choices: tuple[Choice, ...]
 
 
 def initialize(
     module: nn.Module,
     initializer: InitializerLike = "he_normal",
     *,
+    X: Any = None,
+    y: Any = None,
     bias_initializer: InitializerLike | None = None,
+    output_initializer: InitializerLike | None = None,
     random_state: RandomState = None,
 ) -> InitializationRecord:
     """Initialize the parameters of any torch module in place.
 
     Each parameter is drawn from a stream of its own, derived from `random_state` and
-    its name, so a layer added elsewhere does not change it. Linear, convolution
-    (grouped and transposed too), embedding (a padding row stays zero), recurrent (gate by gate) and attention
-    layers (projection by projection) are known; normalisation layers stay at their
-    identity, frozen parameters as they are, and parameters of unknown layers are left,
-    as the record says.
+    its name, so a layer added elsewhere does not change it, and the values are the same on
+    every device. Known are linear, bilinear, convolution (group by group, transposed too),
+    embedding (a padding row stays zero), recurrent (gate by gate) and attention
+    layers (projection by projection), of real and complex types, also behind
+    ``torch.nn.utils.parametrizations``. Normalisation layers stay at their identity unless the
+    scheme says otherwise, frozen parameters as they are, and parameters of unknown layers are
+    left, as the record says.
 
     Parameters
     ----------
@@ -76,8 +56,16 @@ def initialize(
         The module; changed in place.
     initializer : str, Initializer or callable, default="he_normal"
         What fills the weights.
+    X : array-like, tensor, tuple or dict of them, or None, default=None
+        A batch for initializers that look at data: what ``module(X)`` takes, a tuple for
+        several arguments, a dict for named ones. Floats become the module's type.
+    y : array-like or tensor, default=None
+        Targets of the batch, for initializers that need the gradient of the loss.
     bias_initializer : str, Initializer, callable or None, default=None
-        What fills the biases; None means zeros, except that torch's default draws its own.
+        What fills the biases; None leaves them to `initializer`: most set zeros, torch's default
+        draws its own.
+    output_initializer : str, Initializer, callable or None, default=None
+        What fills the weights of the last layers; None treats them like the others.
     random_state : int, RandomState, Generator or None, default=None
         Seed of all draws.
 
@@ -88,9 +76,10 @@ def initialize(
     Raises
     ------
     InvalidParameterError
-        If the initializer is unknown or cannot fill a parameter; the module is then as before.
+        If an initializer is unknown, cannot fill a parameter, or needs a batch that is missing.
     ModuleError
-        If the module is not one, or has lazy parameters.
+        If the module is not one, has lazy parameters, or what the initializer measures on
+        the batch is not finite or constant. In either case the module is as it was.
 
     Examples
     --------
@@ -106,58 +95,129 @@ def initialize(
     """
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
-    weights = get_initializer(initializer)
-    if bias_initializer is None:
-        biases = weights if weights.sets_biases else Zeros()
-    else:
-        biases = get_initializer(bias_initializer)
+    chooser = _Chooser(initializer, bias_initializer, output_initializer)
+    batch = as_batch(module, X, y, chooser.initializer)
     seed = resolve_seed(random_state)
     plan = list(plan_parameters(module))
+    if chooser.reads_architecture:
+        plan = add_architecture(module, plan)
+    chooser.check_sites([site for step in plan for site in step.sites])
+    steps = [_Step(step, chooser.choices(step)) for step in plan]
     # Every draw comes before the first write, so that a failure leaves the module as it was.
-    drawn = [_draw(step, weights if step.role == "weight" else biases, seed) for step in plan]
-    rows = []
-    for step, values in zip(plan, drawn, strict=True):
-        chosen = weights if step.role == "weight" else biases
-        before = _std(step.parameter)
-        if values is not None:
-            with torch.no_grad():
-                step.parameter.copy_(values)
-        rows.append(_row(step, chosen, before))
-    return InitializationRecord(tuple(rows))
+    drawn = _draw_all(steps, seed)
+    before = {name: standard_deviation(value) for step in plan for name, value in step.parameters.items()}
+    notes: dict[str, str] = {}
+    refines = chooser.initializer.refines
+    parametrized = any(step.name not in step.parameters for step in plan)
+    with _as_before_on_failure(plan, refines or parametrized):
+        for step, values in zip(steps, drawn, strict=True):
+            if values is not None:
+                set_tensor(step.plan.module, step.plan.attribute, values)
+        if refines:
+            sites = {step.plan.name: step.plan.sites[0] for step in steps if step.choices}
+            network = Network(module, sites, *batch, derive_seed(seed, "refine"), notes)
+            chooser.initializer.refine(network)
+    return InitializationRecord(tuple(row for step in steps for row in _rows(step, before, notes)))
 
 
-def _draw(step: PlannedParameter, initializer: Initializer, seed: int) -> torch.Tensor | None:
-    if step.site is None:
+class _Chooser:
+    """Who fills what: the three initializers of a call, and the defaults."""
+
+    def __init__(
+        self, initializer: InitializerLike, bias: InitializerLike | None, output: InitializerLike | None
+    ) -> None:
+        self.initializer = get_initializer(initializer)
+        self._bias = None if bias is None else get_initializer(bias)
+        self._output = None if output is None else get_initializer(output)
+        self._given = [part for part in (self.initializer, self._bias, self._output) if part is not None]
+
+    @property
+    def reads_architecture(self) -> bool:
+        return self._output is not None or any(part.reads_architecture for part in self._given)
+
+    def check_sites(self, sites: list[Site]) -> None:
+        for part in self._given:
+            part.check_sites(sites)
+
+    def choices(self, step: PlannedParameter) -> tuple[Choice, ...]:
+        """Return who fills each site of a parameter; nothing where it is left."""
+        found = [self._choice(site) for site in step.sites]
+        return tuple(choice for choice in found if choice is not None)
+
+    def _choice(self, site: Site) -> Choice | None:
+        known = site.kind not in ("normalisation", "other")
+        if self._bias is not None and site.role == "bias" and known:
+            return self._bias.choose(site) or Choice(self._bias, "bias initializer")
+        if self._output is not None and site.role == "weight" and site.place == "output" and known:
+            return self._output.choose(site) or Choice(self._output, "output initializer")
+        choice = self.initializer.choose(site)
+        if choice is None and site.role == "bias" and known:
+            return Choice(Zeros(), "biases are zero unless said otherwise")
+        return choice
+
+
+def _draw_all(steps: list[_Step], seed: int) -> list[torch.Tensor | None]:
+    """Draw every parameter; the streams are independent, so large networks are drawn by several threads."""
+    workers = min(torch.get_num_threads(), len(steps))
+    if workers < 2 or sum(step.plan.tensor.numel() for step in steps) < _WORTH_THREADS:
+        return [_draw(step, seed) for step in steps]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda step: _draw(step, seed), steps))
+
+
+def _draw(step: _Step, seed: int) -> torch.Tensor | None:
+    tensor = step.plan.tensor
+    if not step.choices or tensor.is_meta:
         return None
-    generator = make_generator(seed, step.name)
-    blocks = [initializer.draw(step.site, generator, step.parameter.dtype) for _ in range(step.blocks)]
-    values = blocks[0] if step.blocks == 1 else torch.cat(blocks)
-    values = values.reshape(step.parameter.shape)
-    if step.zero_row is not None:
-        values[step.zero_row] = 0
-    return values
+    generator = make_generator(seed, step.plan.name)
+    with torch.no_grad():
+        blocks = [
+            choice.initializer.draw(site, generator, tensor.dtype)
+            for site, choice in zip(step.plan.sites, step.choices, strict=True)
+        ]
+        return step.plan.assemble(blocks)
 
 
-def _row(step: PlannedParameter, initializer: Initializer, std_before: float) -> dict[str, object]:
-    touched = step.site is not None
-    return {
-        "name": step.name,
-        "shape": "x".join(str(size) for size in step.parameter.shape),
-        "role": step.role,
-        "initializer": repr(initializer) if touched else "",
-        "fan_in": step.site.fan_in if step.site else None,
-        "fan_out": step.site.fan_out if step.site else None,
-        "std_before": std_before,
-        "std_after": _std(step.parameter) if touched else std_before,
-        "touched": touched,
-        "why": step.why or f"{step.role} initializer",
-    }
+@contextmanager
+def _as_before_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
+    """Put all parameters back if the block does not get through."""
+    parameters = [parameter for step in plan for parameter in step.parameters.values()] if needed else []
+    saved = [parameter.detach().clone() for parameter in parameters]
+    try:
+        yield
+    except BaseException:
+        with torch.no_grad():
+            for parameter, values in zip(parameters, saved, strict=True):
+                parameter.copy_(values)
+        raise
 
 
-def _std(parameter: torch.Tensor) -> float:
-    if parameter.is_meta or parameter.numel() == 0:
-        return float("nan")
-    values = parameter.detach()
-    if not values.is_floating_point():
-        values = values.abs()
-    return float(values.float().std(correction=0) if values.dtype != torch.float64 else values.std(correction=0))
+def _rows(step: _Step, before: dict[str, float], notes: dict[str, str]) -> Iterator[Row]:
+    plan = step.plan
+    site = plan.sites[0] if step.choices else Site(())
+    reasons = [choice.why for choice in step.choices] or [plan.why or _why_left(plan)]
+    if plan.name in notes:
+        reasons.append(notes[plan.name])
+    for name, parameter in plan.parameters.items():
+        touched = bool(step.choices) and not parameter.is_meta
+        behind = [f"through the parametrization of {plan.name}"] if name != plan.name else []
+        unreal = ["no values on the meta device"] if parameter.is_meta else []
+        yield {
+            "name": name,
+            "shape": "x".join(str(size) for size in parameter.shape),
+            "role": plan.role,
+            "initializer": ", ".join(dict.fromkeys(repr(choice.initializer) for choice in step.choices)),
+            "fan_in": site.fan_in,
+            "fan_out": site.fan_out,
+            "std_before": before[name],
+            "std_after": standard_deviation(parameter) if touched else before[name],
+            "touched": touched,
+            "why": "; ".join(dict.fromkeys(reasons + behind + unreal)),
+        }
+
+
+def _why_left(plan: PlannedParameter) -> str:
+    kind = type(plan.module).__name__
+    if plan.sites and plan.sites[0].kind == "normalisation":
+        return f"{kind} starts as the identity"
+    return f"no rule for {plan.attribute} of {kind}"

@@ -54,6 +54,15 @@ def real(above: float | None = None, minimum: float | None = None) -> Constraint
     return check
 
 
+def boolean() -> Constraint:
+    """Allow True and False."""
+
+    def check(value: Any) -> str | None:
+        return None if isinstance(value, bool | np.bool_) else "True or False"
+
+    return check
+
+
 def instance_of(kind: type, what: str) -> Constraint:
     """Allow instances of a class."""
 

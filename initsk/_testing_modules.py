@@ -1,0 +1,102 @@
+"""The modules that `initsk.testing` initializes, with fans counted by hand."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+
+class Case(NamedTuple):
+    """A layer with one weight to look at.
+
+    `shape` is that of one block (group, gate or projection) as ``(out, in, *kernel)``.
+    """
+
+    label: str
+    build: Callable[[], nn.Module]
+    weight: str
+    shape: tuple[int, ...]
+    fan_in: int
+    fan_out: int
+    kind: str
+
+
+LAYERS = (
+    Case("Linear", lambda: nn.Linear(300, 200), "weight", (200, 300), 300, 200, "dense"),
+    Case("Bilinear", lambda: nn.Bilinear(20, 30, 50), "weight", (50, 20, 30), 600, 1500, "bilinear"),
+    Case("Conv1d", lambda: nn.Conv1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
+    Case("Conv2d", lambda: nn.Conv2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
+    Case("Conv3d", lambda: nn.Conv3d(20, 30, 3), "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"),
+    Case("grouped", lambda: nn.Conv2d(40, 80, 5, groups=4), "weight", (20, 10, 5, 5), 250, 500, "convolution"),
+    Case("depthwise", lambda: nn.Conv2d(200, 400, 7, groups=200), "weight", (2, 1, 7, 7), 49, 98, "convolution"),
+    Case("transposed", lambda: nn.ConvTranspose2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
+    Case("Embedding", lambda: nn.Embedding(500, 60), "weight", (500, 60), 1, 60, "embedding"),
+    Case("RNN", lambda: nn.RNN(100, 200), "weight_ih_l0", (200, 100), 100, 200, "recurrent"),
+    Case("LSTM", lambda: nn.LSTM(80, 90), "weight_ih_l0", (90, 80), 80, 90, "recurrent"),
+    Case("GRU", lambda: nn.GRU(80, 90), "weight_hh_l0", (90, 90), 90, 90, "recurrent"),
+    Case("attention", lambda: nn.MultiheadAttention(120, 4), "in_proj_weight", (120, 120), 120, 120, "attention"),
+)
+
+
+class ResidualNet(nn.Module):
+    """Batch norm, a frozen layer, tied weights, a residual branch; for inputs of shape (n, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(6, 8)
+        self.norm = nn.BatchNorm1d(8)
+        self.first = nn.Linear(8, 8)
+        self.second = nn.Linear(8, 8)
+        self.tied = nn.Linear(8, 8)
+        self.tied.weight = self.first.weight
+        self.frozen = nn.Linear(8, 8).requires_grad_(False)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return scores of three classes."""
+        x = torch.relu(self.norm(self.stem(x)))
+        x = x + self.second(torch.relu(self.first(x)))
+        x = torch.relu(self.frozen(torch.relu(self.tied(x))))
+        scores: torch.Tensor = self.head(x)
+        return scores
+
+
+class TransformerNet(nn.Module):
+    """A transformer layer; for inputs of shape (n, 6), taken as six steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(1, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return scores of three classes."""
+        scores: torch.Tensor = self.head(self.layer(self.stem(x.unsqueeze(-1))).mean(dim=1))
+        return scores
+
+
+class ConvolutionNet(nn.Sequential):
+    """Convolutions alone, none with fewer outputs than inputs; for inputs of shape (n, 6)."""
+
+    def __init__(self) -> None:
+        convolutions = nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Conv1d(4, 4, 3, groups=2)
+        super().__init__(nn.Unflatten(1, (1, 6)), *convolutions, nn.AdaptiveAvgPool1d(1), nn.Flatten())
+
+
+class SquareNet(nn.Sequential):
+    """Square layers alone; for inputs of shape (n, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 6), nn.Tanh(), nn.Dropout(0.1), nn.Linear(6, 6))
+
+
+NETWORKS: tuple[Callable[[], nn.Module], ...] = (ResidualNet, TransformerNet, ConvolutionNet, SquareNet)
+
+
+def batch(n_samples: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs and labels for the networks."""
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn(n_samples, 6, generator=generator)
+    return X, (X[:, 0] > 0).long() + (X[:, 1] > 0).long()

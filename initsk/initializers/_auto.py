@@ -1,0 +1,150 @@
+"""Initializers that follow the activation functions of the network."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from initsk.initializers._base import Choice, Initializer, Promise
+from initsk.initializers._draws import DISTRIBUTIONS, draw_scaled
+from initsk.initializers._free import RandomNormal
+from initsk.initializers._orthogonal import Orthogonal
+from initsk.initializers._siren import Siren
+from initsk.initializers._site import Site
+from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, promise_of
+from initsk.theory import ActivationLike, as_function, critical_point, gain
+from initsk.utils._validation import Constraint, one_of, optional, real, resolved_by
+
+
+class Auto(Initializer):
+    """Read what follows each layer, and give it the initializer that suits.
+
+    Notes
+    -----
+    ============================================  =====================================================
+    The layer                                     gets
+    ============================================  =====================================================
+    feeds a function that is bounded on both      Glorot uniform (Glorot and Bengio 2010)
+    sides: tanh, sigmoid, softsign
+    feeds a sine                                  SIREN (Sitzmann et al. 2020)
+    feeds any other function: ReLU, leaky ReLU,   normal with the variance ``gain^2 / fan_in``, by
+    GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU, LeCun's for SELU
+    feeds none, or the output                     LeCun normal
+    is recurrent                                  orthogonal from state to state, Glorot uniform from input
+    is attention                                  Glorot uniform, projection by projection
+    is an embedding                               ``N(0, 1 / width)``
+    ============================================  =====================================================
+
+    Which function follows is read by symbolic tracing (torch.fx) of the module's ``forward``, functions
+    included; where a part cannot be traced, by the order in which its modules are registered.
+
+    Examples
+    --------
+    >>> from initsk import initialize
+    >>> from initsk.modules import MLP
+    >>> record = initialize(MLP(4, 2, (8,), activation="tanh"), "auto", random_state=0)
+    >>> record.to_frame()[["name", "why"]].iloc[0].tolist()
+    ['hidden_1.weight', 'feeds tanh, which is bounded']
+    """
+
+    name = "auto"
+    family = "architecture-aware"
+    law = "by the activation that follows each layer"
+    reference = "Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2013; Sitzmann et al. 2020"
+    _reads_architecture = True
+
+    def choose(self, site: Site) -> Choice | None:
+        """Choose by the layer's kind and by what follows it."""
+        if site.role != "weight" or site.kind in ("normalisation", "other"):
+            return None
+        if site.kind == "recurrent":
+            if site.short_name.startswith("weight_ih"):
+                return Choice(GlorotUniform(), "from input to state")
+            return Choice(Orthogonal(), "from state to state")
+        if site.kind == "attention":
+            return Choice(GlorotUniform(), "attention")
+        if site.kind == "embedding":
+            return Choice(RandomNormal(site.weight_shape[1] ** -0.5), "embedding")
+        if site.activation is None:
+            return Choice(LeCunNormal(), "output layer" if site.place == "output" else "feeds no activation function")
+        return _by_activation(site.activation)
+
+
+def _by_activation(activation: ActivationLike) -> Choice:
+    label = activation if isinstance(activation, str) else getattr(activation, "__name__", type(activation).__name__)
+    if label == "sin":
+        return Choice(Siren(), "feeds a sine")
+    values = as_function(activation)(np.array([-1e3, 1e3]))
+    if float(np.abs(values).max()) < 10:
+        return Choice(GlorotUniform(), f"feeds {label}, which is bounded")
+    return Choice(VarianceScaling(nonlinearity=activation), f"feeds {label}, of gain {gain(activation):.4f}")
+
+
+class EdgeOfChaos(Initializer):
+    """Put a deep network where signals neither converge nor decorrelate with depth.
+
+    Parameters
+    ----------
+    nonlinearity : str, callable or None, default=None
+        The activation function; None reads the one that follows each layer (layers that feed
+        none are treated as linear).
+    bias_variance : float, default=0.0
+        Variance of the biases, at least 0; piecewise linear functions such as ReLU allow 0 alone.
+    distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
+        Distribution of the weights; "orthogonal" keeps gradients from dispersing too (Pennington et al. 2017).
+
+    Notes
+    -----
+    Law: ``Var(W) = sigma_w^2 / fan_in`` and ``b ~ N(0, bias_variance)``, with ``sigma_w^2`` on the critical line
+    (`initsk.theory.critical_point`; Poole et al. 2016, Schoenholz et al. 2017): for tanh 1 without biases and 1.760955
+    at bias variance 0.05, for ReLU 2.
+
+    Examples
+    --------
+    >>> from initsk.initializers import EdgeOfChaos
+    >>> w = EdgeOfChaos("tanh", bias_variance=0.05).sample((500, 400), random_state=0)
+    >>> round(w.var().item() * 400, 1)
+    1.8
+    """
+
+    name = "edge_of_chaos"
+    synonyms = ("critical",)
+    family = "architecture-aware"
+    law = "Var(W) = sigma_w^2 / fan_in, Var(b) = sigma_b^2, on the critical line"
+    reference = "Schoenholz et al. 2017; Poole et al. 2016"
+    sets_biases = True
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        "nonlinearity": optional(resolved_by(as_function)),
+        "bias_variance": real(minimum=0),
+        "distribution": one_of("distribution", DISTRIBUTIONS),
+    }
+
+    def __init__(
+        self, nonlinearity: ActivationLike | None = None, bias_variance: float = 0.0, distribution: str = "normal"
+    ) -> None:
+        self.nonlinearity = nonlinearity
+        self.bias_variance = bias_variance
+        self.distribution = distribution
+
+    @property
+    def reads_architecture(self) -> bool:
+        """Whether the activation functions are to be read from the module."""
+        return self.nonlinearity is None
+
+    def _law(self, site: Site) -> tuple[float, str]:
+        activation = self.nonlinearity if self.nonlinearity is not None else site.activation
+        linear = activation is None
+        if site.role == "bias":
+            return (0.0 if linear else float(self.bias_variance)), "normal"
+        bias_variance = 0.0 if linear else self.bias_variance
+        point = critical_point("linear" if linear else activation, bias_variance)
+        return point.weight_variance / site.fan("fan_in", "EdgeOfChaos"), self.distribution
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        variance, distribution = self._law(site)
+        return draw_scaled(site.shape, variance, distribution, generator, dtype)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        variance, distribution = self._law(site)
+        return promise_of(site, variance, distribution)

@@ -1,0 +1,247 @@
+"""Initializers without chance: constants and identities."""
+
+from typing import ClassVar
+
+import torch
+
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers._base import Choice, Initializer, Promise
+from initsk.initializers._site import Site
+from initsk.utils._validation import Constraint, boolean, real
+
+
+class _Filled(Initializer):
+    """One number everywhere."""
+
+    family = "constant"
+    value: float
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return torch.full(site.shape, self.value, dtype=dtype)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        return Promise(0.0, mean=float(self.value), bound=0.0)
+
+
+class Constant(_Filled):
+    """Set every value to the same number.
+
+    All units of a layer then compute the same and receive the same gradient. Right for
+    biases, wrong for weights.
+
+    Parameters
+    ----------
+    value : float, default=0.0
+        The number.
+
+    Notes
+    -----
+    Law: ``W = value``. The same in every framework; Keras has 0 as its default too, torch and
+    JAX have none.
+
+    Examples
+    --------
+    >>> from initsk.initializers import Constant
+    >>> Constant(0.5).sample((1, 2)).tolist()
+    [[0.5, 0.5]]
+    """
+
+    name = "constant"
+    law = "W = value"
+    reference = "torch.nn.init.constant_"
+    _constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = value
+
+
+class Zeros(_Filled):
+    """Set every weight to zero.
+
+    All units of a layer then compute the same and receive the same gradient; with
+    ReLU and zero biases no hidden weight ever moves. Right for biases, wrong for weights.
+
+    Notes
+    -----
+    Law: ``W = 0``.
+
+    Examples
+    --------
+    >>> from initsk.initializers import Zeros
+    >>> Zeros().sample((2, 3)).sum().item()
+    0.0
+    """
+
+    name = "zeros"
+    synonyms = ("zero",)
+    law = "W = 0"
+    reference = "Rumelhart, Hinton and Williams 1986 (why it fails: symmetry)"
+    value = 0.0
+
+
+class Ones(_Filled):
+    """Set every value to one.
+
+    Right for the scales of normalisation layers, wrong for weights, whose units it makes equal.
+
+    Notes
+    -----
+    Law: ``W = 1``.
+
+    Examples
+    --------
+    >>> from initsk.initializers import Ones
+    >>> Ones().sample((2, 3)).sum().item()
+    6.0
+    """
+
+    name = "ones"
+    synonyms = ("one",)
+    law = "W = 1"
+    reference = "torch.nn.init.ones_"
+    value = 1.0
+
+
+class Identity(Initializer):
+    """Set a square matrix to the identity: the layer begins by passing its input on.
+
+    Parameters
+    ----------
+    gain : float, default=1.0
+        Value on the diagonal.
+    rectangular : bool, default=False
+        Whether a matrix that is not square gets ones on its diagonal; otherwise it is refused,
+        because inputs or outputs are lost.
+
+    Notes
+    -----
+    Law: ``W = gain I``; used for recurrent ReLU networks (Le et al. 2015). torch's ``eye_`` and Keras'
+    ``Identity`` are ``rectangular=True``. `Dirac` is the identity for convolutions.
+
+    Examples
+    --------
+    >>> from initsk.initializers import Identity
+    >>> Identity().sample((2, 2)).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+
+    name = "identity"
+    synonyms = ("eye",)
+    family = "constant"
+    law = "W = gain I"
+    reference = "Le, Jaitly and Hinton 2015, section 2"
+    _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(), "rectangular": boolean()}
+
+    def __init__(self, gain: float = 1.0, rectangular: bool = False) -> None:
+        self.gain = gain
+        self.rectangular = rectangular
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        if len(site.shape) != 2 or (site.shape[0] != site.shape[1] and not self.rectangular):
+            raise InvalidParameterError(
+                f"Identity needs a square matrix, not a tensor of shape {site.shape}"
+                f" (allowed: (n, n), or rectangular=True; for convolutions 'dirac'){site.where}"
+            )
+        return torch.eye(*site.shape, dtype=dtype).mul_(self.gain)
+
+
+class Dirac(Initializer):
+    """Set a convolution to the identity: channel i passes to channel i, group by group.
+
+    Parameters
+    ----------
+    gain : float, default=1.0
+        Value at the centre of the kernel.
+
+    Notes
+    -----
+    Law: ``W[i, i, k // 2, ...] = gain``, everything else zero; the groups are those of the
+    convolution. Surplus outputs are zero and surplus inputs unused, as with torch's
+    ``dirac_(groups=...)``.
+
+    Examples
+    --------
+    >>> from initsk.initializers import Dirac
+    >>> Dirac().sample((1, 2, 3)).tolist()
+    [[[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]]
+    """
+
+    name = "dirac"
+    family = "constant"
+    law = "W[i, i, centre] = gain, else 0"
+    reference = "Zagoruyko and Komodakis 2017; torch.nn.init.dirac_"
+    _constraints: ClassVar[dict[str, Constraint]] = {"gain": real()}
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        if len(site.shape) < 3:
+            raise InvalidParameterError(
+                f"Dirac needs a convolution's kernel, not a tensor of shape {site.shape}"
+                f" (allowed: three to five dimensions; for matrices 'identity'){site.where}"
+            )
+        values = torch.zeros(site.shape, dtype=dtype)
+        centre_tap(values).fill_diagonal_(self.gain)
+        return values
+
+
+def centre_tap(kernel: torch.Tensor) -> torch.Tensor:
+    """Return the view ``(out, in)`` of a kernel's centre, at ``size // 2``."""
+    for size in kernel.shape[:1:-1]:
+        kernel = kernel[..., size // 2]
+    return kernel
+
+
+class ForgetGateBias(Initializer):
+    """Open the forget gate of LSTM layers at the start; for ``bias_initializer=``.
+
+    Parameters
+    ----------
+    value : float, default=1.0
+        Bias of the forget gate. torch adds two bias vectors per gate: `value` is in
+        ``bias_ih``, and ``bias_hh`` is zero.
+
+    Notes
+    -----
+    Law: ``b_f = value``, every other bias zero (Jozefowicz et al. 2015, section 4). Keras' LSTM does so by
+    ``unit_forget_bias=True``; torch leaves the gate half open.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import initialize
+    >>> from initsk.initializers import ForgetGateBias
+    >>> lstm = torch.nn.LSTM(3, 1)
+    >>> record = initialize(lstm, "glorot_uniform", bias_initializer=ForgetGateBias(), random_state=0)
+    >>> lstm.bias_ih_l0.tolist()
+    [0.0, 1.0, 0.0, 0.0]
+    """
+
+    name = "forget_gate_bias"
+    synonyms = ("unit_forget_bias",)
+    family = "constant"
+    law = "b_f = value, other biases 0"
+    reference = "Jozefowicz, Zaremba and Sutskever 2015"
+    sets_biases = True
+    _constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.value = value
+
+    def choose(self, site: Site) -> Choice | None:
+        """Say that biases alone are filled."""
+        if site.role != "bias":
+            return None
+        opened = site.block == "f" and site.short_name.startswith("bias_ih")
+        return Choice(Constant(self.value), "forget gate") if opened else Choice(Zeros(), "not a forget gate")
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        choice = self.choose(site)
+        if choice is None:
+            raise InvalidParameterError(
+                f"ForgetGateBias fills biases, not a weight of shape {site.shape}"
+                f" (allowed: as bias_initializer){site.where}"
+            )
+        return choice.initializer._draw(site, generator, dtype)

@@ -1,0 +1,156 @@
+"""What an initializer sees of a network once the values are in place."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from initsk.exceptions import ModuleError
+from initsk.initializers._site import Site
+from initsk.utils._random import derive_seed, isolated_torch_random, make_generator
+
+AFFINE = (
+    nn.Linear,
+    nn.Bilinear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that is affine in its weight and bias, and that the initializer has filled.
+
+    Attributes
+    ----------
+    name : str
+        Name of the module in the network.
+    module : torch.nn.Module
+        Linear, bilinear, convolution or transposed convolution.
+    site : Site
+        The site of its weight (of one group, where there are several).
+    """
+
+    name: str
+    module: Any
+    site: Site
+
+    @property
+    def unit_axis(self) -> int:
+        """The axis of the units in the weight, as torch stores it."""
+        return 1 if self.site.transposed else 0
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weight as the layer uses it, apart from the graph."""
+        weight: torch.Tensor = self.module.weight.detach()
+        return weight
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """The bias, or None where the layer has none or it is frozen."""
+        bias = self.module.bias
+        return bias.detach() if bias is not None and bias.requires_grad else None
+
+    def set_weight(self, values: torch.Tensor) -> None:
+        """Write the weight, through a parametrization where there is one."""
+        set_tensor(self.module, "weight", values)
+
+    def set_bias(self, values: torch.Tensor) -> None:
+        """Write the bias."""
+        set_tensor(self.module, "bias", values)
+
+    def output_axis(self, output: torch.Tensor) -> int:
+        """Return the axis of the units in the layer's output."""
+        if isinstance(self.module, nn.Linear | nn.Bilinear):
+            return output.dim() - 1
+        spatial = len(self.module.kernel_size)
+        return output.dim() - spatial - 1
+
+
+def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
+    """Write a parameter in place, or through its parametrization."""
+    with torch.no_grad():
+        if is_parametrized(module, name):
+            setattr(module, name, values)
+        else:
+            getattr(module, name).copy_(values)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module whose parameters have been drawn, with a batch, for `Initializer.refine`.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The network; `refine` changes its parameters in place. Whoever calls `refine` puts the
+        module back if it raises.
+    sites : dict of str to Site
+        By name, the sites of those parameters that this initializer set.
+    inputs : tuple or None
+        Positional arguments of ``module(...)``, tensors on the module's device; None without X.
+    keywords : dict
+        Keyword arguments of ``module(...)``.
+    target : tensor or None
+        y on the module's device; None without y.
+    seed : int
+        Seed that named streams derive from.
+    notes : dict of str to str
+        By name of a parameter, what `refine` did to it, for the record; written by `refine`.
+    """
+
+    module: nn.Module
+    sites: dict[str, Site]
+    inputs: tuple[Any, ...] | None = None
+    keywords: dict[str, Any] = field(default_factory=dict)
+    target: torch.Tensor | None = None
+    seed: int = 0
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def restricted(self, keep: Callable[[Site], bool]) -> "Network":
+        """Return the same network, with only those sites that `keep` accepts."""
+        return replace(self, sites={name: site for name, site in self.sites.items() if keep(site)})
+
+    def generator(self, *names: object) -> torch.Generator:
+        """Return the CPU generator of a named stream."""
+        return make_generator(self.seed, *names)
+
+    def layers(self) -> Iterator[Layer]:
+        """Yield the affine layers whose weight this initializer set, in the module's order."""
+        for name, module in self.module.named_modules():
+            if isinstance(module, AFFINE):
+                site = self.sites.get(f"{name}.weight" if name else "weight")
+                if site is not None:
+                    yield Layer(name, module, site)
+
+    @contextmanager
+    def mode(self, training: bool) -> Iterator[None]:
+        """Run the block in training or evaluation mode; modes, buffers and random state are put back."""
+        modes = [(module, module.training) for module in self.module.modules()]
+        buffers = [(buffer, buffer.clone()) for buffer in self.module.buffers()]
+        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        try:
+            self.module.train(training)
+            with isolated_torch_random(derive_seed(self.seed, "refine") % 2**63, str(device)):
+                yield
+        finally:
+            for module, was in modes:
+                module.training = was
+            with torch.no_grad():
+                for buffer, values in buffers:
+                    buffer.copy_(values)
+
+    def forward(self) -> Any:
+        """Run the batch through the module."""
+        if self.inputs is None:
+            raise ModuleError("a batch is missing (give X)")
+        return self.module(*self.inputs, **self.keywords)

@@ -1,0 +1,165 @@
+"""Different initializers for different parameters."""
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar
+
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers._base import Choice, Initializer
+from initsk.initializers._network import Network
+from initsk.initializers._registry import InitializerLike, get_initializer
+from initsk.initializers._site import Site
+from initsk.utils._validation import Constraint, resolved_by
+
+Pattern = str | type | Callable[[Site], bool]
+Rule = tuple[str, InitializerLike, Pattern]
+
+
+class PerParameter(Initializer):
+    """Choose the initializer by the parameter's name, the layer's type, or a function.
+
+    Parameters
+    ----------
+    rules : list of (name, initializer, pattern), default=()
+        The first rule that matches a parameter fills it. `name` is the rule's own, without double
+        underscore; nested parameters are reached by it (``head__std``). `pattern` is one of
+
+        - a glob over layers' names (``"encoder.*"``, ``"output"``) or a module class: means the layer, whose
+          biases become what `initializer` makes of biases (zero, mostly);
+        - a glob over parameters' names (``"*.bias"``, ``"output.weight"``), or a function of a `Site`
+          that says True: means those parameters themselves, biases and
+          normalisation layers included.
+    remainder : str, Initializer or callable, default="he_normal"
+        What fills the rest.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used, if a pattern matches no parameter; the message shows both sides.
+
+    Examples
+    --------
+    >>> from initsk import initialize
+    >>> from initsk.initializers import PerParameter, RandomNormal
+    >>> from initsk.modules import MLP
+    >>> mixed = PerParameter([("head", RandomNormal(0.1), "output"), ("bias", "ones", "hidden_?.bias")])
+    >>> initialize(MLP(4, 2, (8,)), mixed).to_frame()[["name", "initializer"]]
+                  name           initializer
+    0  hidden_1.weight            HeNormal()
+    1    hidden_1.bias                Ones()
+    2    output.weight  RandomNormal(std=0.1)
+    3      output.bias               Zeros()
+    >>> mixed.set_params(head__std=0.2).get_params()["head__std"]
+    0.2
+    """
+
+    name = "per_parameter"
+    family = "composed"
+    law = "that of the first rule that matches"
+
+    _constraints: ClassVar[dict[str, Constraint]] = {"remainder": resolved_by(get_initializer)}
+
+    def __init__(self, rules: Sequence[Rule] = (), remainder: InitializerLike = "he_normal") -> None:
+        self.rules = rules
+        self.remainder = remainder
+
+    def parts(self) -> list[Initializer]:
+        """List the initializers of the rules, and the remainder."""
+        return [*(get_initializer(initializer) for _, initializer, _ in self.rules), get_initializer(self.remainder)]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; with `deep` each rule's initializer under its name, and its parameters."""
+        params: dict[str, Any] = super().get_params(deep=deep)
+        for name, initializer, _ in self.rules if deep else ():
+            params[name] = initializer
+            if isinstance(initializer, Initializer):
+                params.update({f"{name}__{key}": value for key, value in initializer.get_params().items()})
+        return params
+
+    def set_params(self, **params: Any) -> "PerParameter":
+        """Set parameters: `rules`, `remainder`, a rule's initializer by its name, or nested ones.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown.
+        """
+        if "rules" in params:
+            self.rules = params.pop("rules")
+        for key in [key for key in params if key in {name for name, _, _ in self.rules}]:
+            self._replace(key, params.pop(key))
+        for key in [key for key in params if key.partition("__")[0] in {name for name, _, _ in self.rules}]:
+            name, _, inner = key.partition("__")
+            # A copy, since the objects may be shared with other values.
+            current = next(initializer for known, initializer, _ in self.rules if known == name)
+            self._replace(name, get_initializer(current).__sklearn_clone__().set_params(**{inner: params.pop(key)}))
+        super().set_params(**params)
+        return self
+
+    def _replace(self, name: str, initializer: InitializerLike) -> None:
+        self.rules = [(known, initializer if known == name else old, where) for known, old, where in self.rules]
+
+    def check(self) -> "PerParameter":
+        """Check the parameters, and every rule."""
+        problems = []
+        seen: set[str] = set()
+        for rule in self.rules:
+            if not (isinstance(rule, tuple | list) and len(rule) == 3 and isinstance(rule[0], str)):
+                problems.append(f"{rule!r} is not a rule (allowed: (name, initializer, pattern))")
+                continue
+            name, initializer, pattern = rule
+            if name in seen or "__" in name or name in ("", "rules", "remainder"):
+                problems.append(f"the rule's name {name!r} is taken, empty or has a double underscore")
+            seen.add(name)
+            wrong = resolved_by(get_initializer)(initializer)
+            if wrong:
+                problems.append(f"{name}: {wrong}")
+            if not (isinstance(pattern, str) or callable(pattern)):
+                problems.append(f"{name}: pattern={pattern!r} is not allowed (a glob, a module class or a function)")
+        if problems:
+            raise InvalidParameterError("PerParameter: " + "; ".join(problems))
+        super().check()
+        return self
+
+    def check_sites(self, sites: list[Site]) -> None:
+        """Raise if a pattern matches nothing; show the patterns and the names that there are."""
+        idle = [(name, where) for name, _, where in self.rules if not any(_matches(where, site) for site in sites)]
+        if idle:
+            patterns = ", ".join(f"{name} ({_show(where)})" for name, where in idle)
+            names = ", ".join(dict.fromkeys(site.name for site in sites))
+            raise InvalidParameterError(f"PerParameter: no parameter matches {patterns}; there are: {names}")
+        super().check_sites(sites)
+
+    def choose(self, site: Site) -> Choice | None:
+        """Follow the first rule that matches."""
+        for name, initializer, where in self.rules:
+            match = _matches(where, site)
+            if match:
+                choice = get_initializer(initializer).choose(site)
+                if match == "parameter":
+                    choice = choice or Choice(get_initializer(initializer), "")
+                return choice and Choice(choice.initializer, f"rule {name!r}")
+        return get_initializer(self.remainder).choose(site)
+
+    def refine(self, network: Network) -> None:
+        """Let each part refine what it filled."""
+        for number, part in enumerate(self.parts()):
+            part.refine(network.restricted(lambda site, number=number: self._part_of(site) == number))  # type: ignore[misc]
+
+    def _part_of(self, site: Site) -> int:
+        return next((i for i, (_, _, where) in enumerate(self.rules) if _matches(where, site)), len(self.rules))
+
+
+def _matches(where: Pattern, site: Site) -> str:
+    """Say whether a pattern means the site's layer, the parameter itself, or neither (empty)."""
+    if isinstance(where, type):
+        return "layer" if site.layer is not None and issubclass(site.layer, where) else ""
+    if not isinstance(where, str):
+        return "parameter" if where(site) else ""
+    if fnmatchcase(site.layer_name, where):
+        return "layer"
+    return "parameter" if fnmatchcase(site.name, where) else ""
+
+
+def _show(where: Pattern) -> str:
+    return repr(where) if isinstance(where, str) else str(getattr(where, "__name__", where))

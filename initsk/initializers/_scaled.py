@@ -1,0 +1,90 @@
+"""An initializer times a factor."""
+
+from typing import ClassVar
+
+import torch
+
+from initsk.initializers._base import Choice, Initializer, Promise
+from initsk.initializers._registry import InitializerLike, get_initializer
+from initsk.initializers._site import Site
+from initsk.utils._validation import Constraint, real, resolved_by
+
+
+class Wrapper(Initializer):
+    """Base of schemes that change some layers of what another initializer does."""
+
+    _constraints: ClassVar[dict[str, Constraint]] = {"base": resolved_by(get_initializer)}
+
+    base: InitializerLike | None
+
+    def __init__(self, base: InitializerLike = "he_normal") -> None:
+        self.base = base
+
+    @property
+    def filling(self) -> Initializer:
+        """The base as an initializer."""
+        return get_initializer(self.base)  # type: ignore[arg-type]
+
+    def parts(self) -> list[Initializer]:
+        """List the initializer underneath."""
+        return [self.filling]
+
+    def from_base(self, site: Site, factor: float = 1.0, why: str = "") -> Choice | None:
+        """Return what the base chooses, times a factor."""
+        choice = self.filling.choose(site)
+        if choice is None or not why:
+            return choice
+        return Choice(choice.initializer if factor == 1 else Scaled(choice.initializer, factor), why)
+
+
+class Scaled(Wrapper):
+    """Draw what another initializer draws, times a factor.
+
+    Parameters
+    ----------
+    base : str, Initializer or callable, default="he_normal"
+        What is drawn.
+    factor : float, default=1.0
+        What multiplies it.
+
+    Notes
+    -----
+    Law: ``W = factor W_base``.
+
+    Examples
+    --------
+    >>> from initsk.initializers import Ones, Scaled
+    >>> Scaled(Ones(), 0.5).sample((1, 2)).tolist()
+    [[0.5, 0.5]]
+    """
+
+    name = "scaled"
+    family = "composed"
+    law = "W = factor W_base"
+    _constraints: ClassVar[dict[str, Constraint]] = {**Wrapper._constraints, "factor": real()}
+
+    def __init__(self, base: InitializerLike = "he_normal", factor: float = 1.0) -> None:
+        self.base = base
+        self.factor = factor
+
+    def choose(self, site: Site) -> Choice | None:
+        """Scale the base's choice."""
+        choice = self.filling.choose(site)
+        return None if choice is None else Choice(Scaled(choice.initializer, self.factor), choice.why)
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return self.filling._draw(site, generator, dtype).mul_(self.factor)
+
+    def promise(self, site: Site) -> Promise | None:
+        """Say what the values for `site` will be like."""
+        inner = self.filling.promise(site)
+        if inner is None:
+            return None
+        size = abs(self.factor)
+        return Promise(
+            inner.variance * size**2,
+            inner.mean * self.factor,
+            inner.bound * size if size else 0.0,
+            inner.symmetric,
+            None if inner.singular_value is None else inner.singular_value * size,
+        )

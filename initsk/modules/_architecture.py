@@ -1,0 +1,124 @@
+"""How a module's layers hang together: what follows each, and where the residual branches are.
+
+The module is traced symbolically (torch.fx), which computes nothing. What cannot be traced as a
+whole is traced in parts, child by child; between the parts the order of registration counts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from initsk.initializers import Branch, Site
+from initsk.modules._activations import ACTIVATION_TYPES, activation_value
+from initsk.modules._graph import WEIGHTED, Context, Reading, attention_contexts, read_graph, trace
+from initsk.modules._plan import PlannedParameter
+
+_TRANSFORMER_LAYERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
+
+
+def add_architecture(module: nn.Module, plan: list[PlannedParameter]) -> list[PlannedParameter]:
+    """Return the plan with every site's activation, place, branch and stack filled in."""
+    contexts = read_architecture(module)
+    return [replace(step, sites=tuple(_in_context(site, contexts) for site in step.sites)) for step in plan]
+
+
+def _in_context(site: Site, contexts: dict[str, Context]) -> Site:
+    found = contexts.get(site.layer_name, Context(place=""))
+    return replace(site, activation=found.activation, place=found.place, branch=found.branch, stack=found.stack)
+
+
+def read_architecture(module: nn.Module) -> dict[str, Context]:
+    """Return the surroundings of each layer, by its name in the module."""
+    readings = list(_read_parts(module, ""))
+    if len(readings) > 1:
+        _join(readings)
+    contexts = {name: context for reading in readings for name, context in reading.contexts.items()}
+    total = sum(reading.n_branches for reading in readings)
+    for name, context, n_branches in _transformer_contexts(module):
+        contexts[name] = context
+        total += n_branches
+    _mark_embeddings(module, contexts)
+    return {
+        name: replace(context, branch=context.branch and replace(context.branch, n_branches=total))
+        for name, context in contexts.items()
+    }
+
+
+def _read_parts(module: nn.Module, prefix: str) -> Iterator[Reading]:
+    """Read the module as a whole if it can be traced, otherwise child by child."""
+    name = prefix.rstrip(".")
+    if isinstance(module, WEIGHTED):
+        context = Context(place="output")
+        single = isinstance(module, nn.MultiheadAttention)
+        yield Reading(attention_contexts(name, context) if single else {name: context})
+    elif isinstance(module, ACTIVATION_TYPES):
+        yield Reading(lone_activation=activation_value(module))
+    elif isinstance(module, _TRANSFORMER_LAYERS):
+        yield Reading({f"{prefix}linear1": Context(), f"{prefix}linear2": Context()})
+    else:
+        graph = trace(module)
+        if graph is not None:
+            reading = read_graph(graph, module)
+            reading.contexts = {f"{prefix}{key}": value for key, value in reading.contexts.items()}
+            yield reading
+        else:
+            for short, child in module.named_children():
+                yield from _read_parts(child, f"{prefix}{short}.")
+
+
+def _join(readings: list[Reading]) -> None:
+    """Give parts that were read apart their neighbours, by the order of registration."""
+    filled = [reading for reading in readings if any(c.place for c in reading.contexts.values())]
+    for number, reading in enumerate(readings):
+        following = None
+        for later in readings[number + 1 :]:
+            if later.contexts or later.lone_activation is not None:
+                following = later.lone_activation
+                break
+        for name, context in reading.contexts.items():
+            place = context.place
+            if reading is not filled[-1] and place == "output":
+                place = "input" if reading is filled[0] and len(reading.contexts) == 1 else "hidden"
+            if reading is not filled[0] and place == "input":
+                place = "hidden"
+            activation = context.activation
+            if activation is None and context.place == "output":
+                activation = following
+            reading.contexts[name] = replace(context, place=place, activation=activation)
+
+
+def _transformer_contexts(module: nn.Module) -> Iterator[tuple[str, Context, int]]:
+    """Yield the layers inside of torch's own transformer layers, whose forward cannot be traced."""
+    for kind, stack in ((nn.TransformerEncoderLayer, "encoder"), (nn.TransformerDecoderLayer, "decoder")):
+        layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, kind)]
+        place = (stack, len(layers))
+        for name, layer in layers:
+            prefix = f"{name}." if name else ""
+            yield f"{prefix}linear1", Context(_plain(layer.activation), branch=_half(1), stack=place), 0
+            yield f"{prefix}linear2", Context(None, branch=_half(2), stack=place), 1
+            for attention in ("self_attn", "multihead_attn"):
+                if hasattr(layer, attention):
+                    context = Context(None, branch=_half(2), stack=place)
+                    parts = attention_contexts(f"{prefix}{attention}", context)
+                    for number, (part, found) in enumerate(parts.items()):
+                        yield part, found, number
+
+
+def _half(position: int) -> Branch:
+    return Branch(0, 2, position)
+
+
+def _plain(activation: Any) -> Any:
+    return activation_value(activation) if isinstance(activation, nn.Module) else activation
+
+
+def _mark_embeddings(module: nn.Module, contexts: dict[str, Context]) -> None:
+    """Embeddings are where a network begins, and belong to the deepest stack of its transformer."""
+    stacks = [context.stack for context in contexts.values() if context.stack]
+    stack = max(stacks, key=lambda item: (item[0] == "decoder", item[1]), default=None)
+    for name, child in module.named_modules():
+        if isinstance(child, nn.Embedding | nn.EmbeddingBag):
+            known = contexts.get(name, Context())
+            contexts[name] = replace(known, place="input", stack=stack and ("embedding", stack[1]))

@@ -1,0 +1,173 @@
+"""Reading a traced module: which activation follows a layer, and which layers form a residual branch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from initsk.initializers import AFFINE, Branch
+from initsk.modules._activations import ACTIVATION_TYPES, activation_value
+from initsk.modules._plan import NORMALISATIONS
+from initsk.theory import ACTIVATION_FUNCTIONS
+
+WEIGHTED = (*AFFINE, nn.RNNBase, nn.RNNCellBase, nn.Embedding, nn.EmbeddingBag, nn.MultiheadAttention)
+_ADDITIONS = {"add", "iadd", "add_"}
+_FUNCTIONS = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
+
+
+@dataclass(frozen=True)
+class Context:
+    """A layer's surroundings; the fields are those of `Site`."""
+
+    activation: Any = None
+    place: str = "hidden"
+    branch: Branch | None = None
+    stack: tuple[str, int] | None = None
+
+
+def trace(module: nn.Module) -> fx.Graph | None:
+    """Trace a module symbolically; None where its ``forward`` does not allow it."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return fx.Tracer().trace(module)
+    except Exception:  # whatever a stranger's forward raises on symbols
+        return None
+
+
+@dataclass
+class Reading:
+    """What a graph says of the layers in it, by their name.
+
+    Attributes
+    ----------
+    contexts : dict of str to Context
+        Layers with weights and normalisations.
+    n_branches : int
+        Residual branches.
+    lone_activation : object or None
+        The first activation function, where the graph has no layers with weights.
+    """
+
+    contexts: dict[str, Context] = field(default_factory=dict)
+    n_branches: int = 0
+    lone_activation: Any = None
+
+
+def read_graph(graph: fx.Graph, root: nn.Module) -> Reading:
+    """Read a traced graph."""
+    return _GraphReader(graph, root).read()
+
+
+class _GraphReader:
+    def __init__(self, graph: fx.Graph, root: nn.Module) -> None:
+        self.nodes = list(graph.nodes)
+        self.modules = dict(root.named_modules())
+        self.before: dict[fx.Node, set[fx.Node]] = {}
+        for node in self.nodes:
+            inputs = node.all_input_nodes
+            self.before[node] = set(inputs).union(*(self.before[source] for source in inputs))
+        self.weighted = [node for node in self.nodes if self._is(node, WEIGHTED) or self._is_opaque(node)]
+
+    def read(self) -> Reading:
+        reading = Reading()
+        branches = self._branches(reading)
+        for node in self.weighted:
+            context = Context(self._following(node), self._place(node), branches.get(node))
+            name = str(node.target)
+            reading.contexts[name] = context
+            if self._is(node, (nn.MultiheadAttention,)):
+                reading.contexts.update(attention_contexts(name, context))
+        for node in self.nodes:
+            if self._is(node, NORMALISATIONS):
+                reading.contexts[str(node.target)] = Context(branch=branches.get(node))
+        if not self.weighted:
+            activations = [self._activation(node) for node in self.nodes]
+            reading.lone_activation = next((found for found in activations if found is not None), None)
+        return reading
+
+    def _is(self, node: fx.Node, kinds: tuple[type, ...]) -> bool:
+        return node.op == "call_module" and isinstance(self.modules[str(node.target)], kinds)
+
+    def _is_opaque(self, node: fx.Node) -> bool:
+        """Say whether a node is a module that tracing does not enter, with layers inside."""
+        return node.op == "call_module" and any(True for _ in self.modules[str(node.target)].children())
+
+    def _place(self, node: fx.Node) -> str:
+        if not any(node in self.before[other] for other in self.weighted):
+            return "output"
+        return "hidden" if any(other in self.before[node] for other in self.weighted) else "input"
+
+    def _activation(self, node: fx.Node) -> Any:
+        if self._is(node, ACTIVATION_TYPES):
+            return activation_value(self.modules[str(node.target)])
+        name = str(getattr(node.target, "__name__", node.target)).rstrip("_")
+        if node.op not in ("call_function", "call_method") or name not in _FUNCTIONS:
+            return None
+        arguments = [*node.args[1:], *(value for key, value in node.kwargs.items() if key != "inplace")]
+        return partial(_apply, node.target, node.args[1:], node.kwargs) if arguments else name
+
+    def _following(self, node: fx.Node) -> Any:
+        """Return the first activation function on the way to the next layers."""
+        queue, seen = list(node.users), set()
+        while queue:
+            user = queue.pop(0)
+            activation = self._activation(user)
+            if activation is not None:
+                return activation
+            if user not in seen and user not in self.weighted:
+                seen.add(user)
+                queue.extend(user.users)
+        return None
+
+    def _branches(self, reading: Reading) -> dict[fx.Node, Branch]:
+        """Find additions of a signal and what layers made of it; the innermost comes first."""
+        found: dict[fx.Node, Branch] = {}
+        for node in self.nodes:
+            name = getattr(node.target, "__name__", node.target)
+            if name not in _ADDITIONS or len(node.all_input_nodes) != 2:
+                continue
+            short, long = sorted((self._upto(source) for source in node.all_input_nodes), key=self._count)
+            inside = [n for n in self.nodes if n in long - short and n not in found]
+            shortcut = self._count(short - long)
+            weighted = [n for n in inside if n in self.weighted]
+            if long & short and weighted and shortcut <= 1 and self._count(long - short) > shortcut:
+                reading.n_branches += 1
+                found.update(self._positions(inside, weighted))
+        return found
+
+    def _upto(self, node: fx.Node) -> set[fx.Node]:
+        return self.before[node] | {node}
+
+    def _count(self, nodes: set[fx.Node]) -> int:
+        return sum(node in nodes for node in self.weighted)
+
+    def _positions(self, inside: list[fx.Node], weighted: list[fx.Node]) -> dict[fx.Node, Branch]:
+        position: dict[fx.Node, int] = {}
+        for node in inside:
+            earlier = max((position[n] for n in self.before[node] if n in position), default=0)
+            # Attention is two layers in sequence: its projections of the input, and of the output.
+            steps = 2 if self._is(node, (nn.MultiheadAttention,)) else 1
+            position[node] = earlier + (steps if node in weighted else 0)
+        depth = max(position[node] for node in weighted)
+        norms = {position[node] for node in inside if self._is(node, NORMALISATIONS)}
+        kept = [n for n in inside if n in weighted or (self._is(n, NORMALISATIONS) and position[n] > 0)]
+        return {node: Branch(0, depth, position[node], position[node] in norms) for node in kept}
+
+
+def attention_contexts(name: str, context: Context) -> dict[str, Context]:
+    """Split an attention layer's context between its input projections and its output projection."""
+    branch = context.branch
+    first = None if branch is None else Branch(branch.n_branches, branch.depth, branch.position - 1)
+    return {
+        name: Context(None, "hidden", first, context.stack),
+        f"{name}.out_proj": Context(context.activation, context.place, branch, context.stack),
+    }
+
+
+def _apply(function: Callable[..., Any] | str, rest: tuple[Any, ...], keywords: dict[str, Any], x: Any) -> Any:
+    if isinstance(function, str):
+        return getattr(x, function)(*rest, **keywords)
+    return function(x, *rest, **keywords)

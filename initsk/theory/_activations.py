@@ -1,0 +1,136 @@
+"""Activation functions as numpy functions, by torch's names."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from initsk.exceptions import InvalidParameterError
+from initsk.utils._validation import unknown_name
+
+Function = Callable[[np.ndarray], np.ndarray]
+ActivationLike = str | Callable[..., Any]
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+_RRELU_SLOPE = (1 / 8 + 1 / 3) / 2
+
+
+def _leaky(slope: float) -> Function:
+    return lambda x: np.where(x > 0, x, slope * x)
+
+
+def _elu(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def _softplus(x: np.ndarray) -> np.ndarray:
+    return np.logaddexp(0, x)
+
+
+def _hardsigmoid(x: np.ndarray) -> np.ndarray:
+    return np.clip(x / 6 + 0.5, 0, 1)
+
+
+def _silu(x: np.ndarray) -> np.ndarray:
+    return x * special.expit(x)
+
+
+#: torch's parameters at their defaults; PReLU at its initial slope, RReLU as in evaluation.
+ACTIVATION_FUNCTIONS: dict[str, Function] = {
+    "celu": _elu,
+    "elu": _elu,
+    "erf": special.erf,
+    "gelu": lambda x: x * special.ndtr(x),
+    "hardshrink": lambda x: np.where(np.abs(x) > 0.5, x, 0),
+    "hardsigmoid": _hardsigmoid,
+    "hardswish": lambda x: x * _hardsigmoid(x),
+    "hardtanh": lambda x: np.clip(x, -1, 1),
+    "identity": lambda x: x,
+    "leaky_relu": _leaky(0.01),
+    "linear": lambda x: x,
+    "log_sigmoid": lambda x: -_softplus(-x),
+    "mish": lambda x: x * np.tanh(_softplus(x)),
+    "prelu": _leaky(0.25),
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "rrelu": _leaky(_RRELU_SLOPE),
+    "selu": lambda x: _SELU_SCALE * np.where(x > 0, x, _SELU_ALPHA * np.expm1(np.minimum(x, 0))),
+    "sigmoid": special.expit,
+    "silu": _silu,
+    "sin": np.sin,
+    "softplus": _softplus,
+    "softshrink": lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "swish": _silu,
+    "tanh": np.tanh,
+    "tanhshrink": lambda x: x - np.tanh(x),
+}
+
+
+def as_function(activation: ActivationLike) -> Function:
+    """Turn an activation into a function of numpy arrays.
+
+    Parameters
+    ----------
+    activation : str or callable
+        A name of torch's in snake case (``"leaky_relu"``), or a function of one array that
+        works element by element: numpy's or torch's, a torch module or a module class.
+
+    Returns
+    -------
+    callable
+        Takes and returns float64 arrays.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is unknown, or the object cannot be called on an array.
+
+    Examples
+    --------
+    >>> as_function("relu")(np.array([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+    if isinstance(activation, str):
+        key = re.sub(r"[\s-]+", "_", activation.strip().lower())
+        if key not in ACTIVATION_FUNCTIONS:
+            raise InvalidParameterError(unknown_name("activation", activation, ACTIVATION_FUNCTIONS))
+        return ACTIVATION_FUNCTIONS[key]
+    if not callable(activation):
+        raise InvalidParameterError(f"unknown activation {activation!r}: a name, or a function of one array")
+    return _checked(activation() if isinstance(activation, type) else activation)
+
+
+def _checked(function: Callable[..., Any]) -> Function:
+    """Wrap a user's function; one of torch's is recognised by its refusal of an array."""
+    probe = np.array([-1.0, 0.5])
+    for call in (_on_numpy, _on_torch):
+        try:
+            if np.shape(call(function, probe)) == probe.shape:
+                return lambda x: call(function, x)
+        except Exception as error:  # whatever a stranger's function raises
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            reason = "it does not work element by element"
+    raise InvalidParameterError(f"activation={function!r} cannot be applied to an array ({reason})")
+
+
+def _on_numpy(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
+    values = function(x)
+    if not isinstance(values, np.ndarray | float):
+        raise TypeError(f"returned {type(values).__name__}")
+    return np.asarray(values, dtype=np.float64)
+
+
+def _on_torch(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
+    import torch
+
+    with torch.no_grad():
+        if isinstance(function, torch.nn.Module):
+            parameters = {name: value.double() for name, value in function.state_dict().items()}
+            values = torch.func.functional_call(function, parameters, (torch.from_numpy(x),))
+        else:
+            values = function(torch.from_numpy(x))
+    return np.asarray(values.numpy(), dtype=np.float64)

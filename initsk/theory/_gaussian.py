@@ -1,0 +1,115 @@
+"""Means over a normal distribution, exact across the kinks of activation functions."""
+
+import numpy as np
+
+from initsk.exceptions import InvalidParameterError
+from initsk.theory._activations import ActivationLike, Function, as_function
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+# The normal density beyond is below 1e-32.
+_REACH = 12.0
+_KINK_GRID = 0.5
+_FARTHEST_KINK = 1000.0
+
+
+def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float = 1e-11) -> float:
+    r"""Compute the mean of ``function(x)`` over ``x ~ N(0, variance)``.
+
+    Gauss-Legendre quadrature of order 20 on panels that end at the multiples of 0.5, where
+    the usual activation functions have their kinks, and that are halved where halving
+    changes the value: a kink anywhere else is closed in upon.
+
+    Parameters
+    ----------
+    function : callable
+        Function of a float64 array, element by element.
+    variance : float, default=1.0
+        Variance of `x`, above 0.
+    tolerance : float, default=1e-11
+        Error allowed in all, relative to the mean of ``|function(x)|``.
+
+    Returns
+    -------
+    float
+        :math:`\int f(x) \exp(-x^2 / 2 v) / \sqrt{2 \pi v}\, dx`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the function is not finite where the distribution lies.
+
+    Examples
+    --------
+    >>> round(gaussian_mean(lambda x: np.maximum(x, 0) ** 2, 3.0), 10)
+    1.5
+    """
+    scale = float(np.sqrt(variance))
+    reach = _REACH * scale
+    # Wide distributions get their panels from the kinks, narrow ones from their scale.
+    kinks = np.arange(-min(reach, _FARTHEST_KINK), min(reach, _FARTHEST_KINK), _KINK_GRID) // _KINK_GRID * _KINK_GRID
+    edges = np.unique(np.clip(np.concatenate([kinks, np.linspace(-reach, reach, 49)]), -reach, reach))
+    low, high = edges[:-1], edges[1:]
+    total = 0.0
+    coarse = _panels(function, low, high, scale)
+    allowed = tolerance * max(float(np.abs(coarse).sum()), 1e-300) / 64
+    for _ in range(48):
+        middle = (low + high) / 2
+        left, right = _panels(function, low, middle, scale), _panels(function, middle, high, scale)
+        open_ = np.abs(left + right - coarse) > allowed
+        total += float((left + right)[~open_].sum())
+        if not open_.any():
+            return total
+        low, high = np.concatenate([low[open_], middle[open_]]), np.concatenate([middle[open_], high[open_]])
+        coarse = np.concatenate([left[open_], right[open_]])
+    return total + float(coarse.sum())
+
+
+def _panels(function: Function, low: np.ndarray, high: np.ndarray, scale: float) -> np.ndarray:
+    half = (high - low)[:, None] / 2
+    x = (low + high)[:, None] / 2 + half * _NODES
+    with np.errstate(all="ignore"):
+        values = np.asarray(function(x.ravel()), dtype=np.float64).reshape(x.shape)
+    if not np.isfinite(values).all():
+        raise InvalidParameterError(f"activation is not finite at {x[~np.isfinite(values)][0]:g}")
+    density = np.exp(-0.5 * (x / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
+    panels: np.ndarray = (values * density * _WEIGHTS * half).sum(axis=1)
+    return panels
+
+
+def gain(activation: ActivationLike) -> float:
+    r"""Compute the factor on the standard deviation that makes up for an activation function.
+
+    With it, a layer's activations have the mean square 1 when its pre-activations have
+    variance 1 before the factor is applied to the next layer's weights.
+
+    Parameters
+    ----------
+    activation : str or callable
+        See `as_function`.
+
+    Returns
+    -------
+    float
+        :math:`1 / \sqrt{E[\phi(z)^2]}` with :math:`z \sim N(0, 1)`; the error is below 1e-9
+        relative for functions with finitely many kinks.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the activation is unknown, not finite, or zero everywhere.
+
+    Notes
+    -----
+    For ReLU it is the square root of 2 (He et al. 2015); torch's ``calculate_gain`` has the
+    empirical 5/3 for tanh, where this gives 1.5925.
+
+    Examples
+    --------
+    >>> round(gain("relu"), 9), round(gain("tanh"), 4), round(gain("gelu"), 4)
+    (1.414213562, 1.5925, 1.5335)
+    """
+    function = as_function(activation)
+    second_moment = gaussian_mean(lambda x: function(x) ** 2)
+    if second_moment <= 0:
+        raise InvalidParameterError(f"activation={activation!r} is zero everywhere, so no gain makes up for it")
+    return float(second_moment**-0.5)

@@ -1,0 +1,174 @@
+"""The public checks, on everything that has a name, and on initializers that break a law each."""
+
+import pytest
+import torch
+from torch import nn
+
+from initsk import get_initializer, list_initializers
+from initsk.initializers import (
+    EdgeOfChaos,
+    HeNormal,
+    Initializer,
+    Orthogonal,
+    PerParameter,
+    Promise,
+    RandomNormal,
+    RandomUniform,
+    Scaled,
+    TruncatedNormal,
+    VarianceScaling,
+    Zeros,
+)
+from initsk.testing import check_initializer, checks, parametrize_with_checks
+
+
+def swish_like(x):
+    return x / (1 + abs(x))
+
+
+VARIANTS = [
+    RandomNormal(0.5, mean=1.0),
+    RandomUniform(1.0, 3.0),
+    TruncatedNormal(0.5, bounds=1.0),
+    TruncatedNormal(0.5, bounds=5.0, corrected=False),
+    VarianceScaling(3.0, "fan_geo_avg", "uniform"),
+    VarianceScaling(1.0, "fan_out", "truncated_normal"),
+    VarianceScaling(2.0, "fan_avg", "orthogonal"),
+    VarianceScaling(nonlinearity="gelu"),
+    VarianceScaling(nonlinearity=swish_like),
+    VarianceScaling(nonlinearity=nn.Softplus),
+    HeNormal(mode="fan_out"),
+    Orthogonal(gain=1.4),
+    Scaled("he_uniform", -0.5),
+    EdgeOfChaos("tanh", bias_variance=0.05, distribution="orthogonal"),
+    PerParameter([("layers", Orthogonal(), nn.Linear), ("bias", RandomNormal(0.1), "*.bias")], "lecun_uniform"),
+]
+NAMED = list_initializers()["name"].tolist()
+FRAMEWORKS = [name for framework in ("torch", "keras", "jax", "timm") for name in list_initializers(framework)["name"]]
+
+
+EVERY = dict.fromkeys(get_initializer(item) for item in [*NAMED, *FRAMEWORKS, *VARIANTS])
+
+
+@parametrize_with_checks(EVERY)
+def test_laws(initializer, check):
+    check(initializer)
+
+
+class Fixed(Initializer):
+    """Keeps every law: a base for those that break one."""
+
+    law = "W ~ N(0, 1)"
+
+    def __init__(self, size=1.0):
+        self.size = size
+
+    def _draw(self, site, generator, dtype):
+        return torch.randn(site.shape, generator=generator, dtype=dtype)
+
+    def promise(self, site):
+        return Promise(1.0)
+
+
+class WrongVariance(Fixed):
+    def promise(self, site):
+        return Promise(1.05)
+
+
+class WrongMean(Fixed):
+    def promise(self, site):
+        return Promise(1.0, mean=0.05)
+
+
+class BeyondItsBound(Fixed):
+    def promise(self, site):
+        return Promise(1.0, bound=3.0)
+
+
+class Skewed(Fixed):
+    def _draw(self, site, generator, dtype):
+        parts = torch.empty(site.shape, dtype=dtype.to_real()).exponential_(generator=generator).sub_(1)
+        return parts.to(dtype)
+
+
+class NotOrthogonal(Fixed):
+    def promise(self, site):
+        return Promise(1.0, singular_value=1.0)
+
+
+class WrongFans(Initializer):
+    def _draw(self, site, generator, dtype):
+        return torch.randn(site.shape, generator=generator, dtype=dtype) * site.weight_shape[1] ** -0.5
+
+    def promise(self, site):
+        return Promise(1 / site.fan_in)
+
+
+class Forgetful(Fixed):
+    def __init__(self, size=1.0):
+        self.size = size + 1
+
+
+class FromGlobalState(Fixed):
+    def _draw(self, site, generator, dtype):
+        return torch.randn(site.shape, dtype=dtype)
+
+
+class DrawsInHalf(Fixed):
+    def draw(self, site, generator, dtype=torch.float32):
+        return self._draw(site, generator, dtype)
+
+
+class MovesFrozen(Fixed):
+    def refine(self, network):
+        for parameter in network.module.parameters():
+            parameter.data.add_(1)
+
+
+class MovesBuffers(Fixed):
+    def refine(self, network):
+        for buffer in network.module.buffers():
+            buffer.data.add_(1)
+
+
+class HidesFunction(Fixed):
+    def to_json(self):
+        return '{"initializer": "Fixed", "parameters": {"size": 2.0}}'
+
+
+@pytest.mark.parametrize(
+    ("broken", "check"),
+    [
+        (WrongVariance, "check_mean_and_variance"),
+        (WrongMean, "check_mean_and_variance"),
+        (BeyondItsBound, "check_bounds_and_symmetry"),
+        (Skewed, "check_bounds_and_symmetry"),
+        (NotOrthogonal, "check_singular_values"),
+        (WrongFans, "check_fans"),
+        (Forgetful, "check_is_a_value"),
+        (FromGlobalState, "check_same_seed_same_values"),
+        (DrawsInHalf, "check_types"),
+        (MovesFrozen, "check_module_rules"),
+        (MovesBuffers, "check_module_rules"),
+        (HidesFunction, "check_json"),
+    ],
+)
+def test_each_law_is_really_checked(broken, check):
+    law = next(known for known in checks() if known.__name__ == check)
+    law(Fixed())
+    with torch.random.fork_rng(), pytest.raises(AssertionError, match=broken.__name__):
+        law(broken())
+
+
+def test_global_state_is_checked():
+    law = next(known for known in checks() if known.__name__ == "check_global_state")
+    with torch.random.fork_rng(), pytest.raises(AssertionError, match="global state moved"):
+        law(FromGlobalState())
+
+
+def test_all_laws_by_one_call():
+    check_initializer(Fixed())
+    check_initializer("zeros")
+    check_initializer(Zeros)
+    with pytest.raises(AssertionError, match="WrongVariance"):
+        check_initializer(WrongVariance())
