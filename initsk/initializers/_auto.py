@@ -131,6 +131,10 @@ class EdgeOfChaos(Initializer):
         """Whether the activation functions are to be read from the module."""
         return self.nonlinearity is None
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        return site.lacks_fans
+
     def _law(self, site: Site) -> tuple[float, str]:
         activation = self.nonlinearity if self.nonlinearity is not None else site.activation
         linear = activation is None
@@ -138,7 +142,7 @@ class EdgeOfChaos(Initializer):
             return (0.0 if linear else float(self.bias_variance)), "normal"
         bias_variance = 0.0 if linear else self.bias_variance
         point = critical_point("linear" if linear else activation, bias_variance)
-        return point.weight_variance / site.fan("fan_in", "EdgeOfChaos"), self.distribution
+        return point.weight_variance / site.fan("fan_in"), self.distribution
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         variance, distribution = self._law(site)

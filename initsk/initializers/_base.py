@@ -68,6 +68,8 @@ class Initializer(BaseEstimator):
     reference: ClassVar[str] = ""
     #: Whether the scheme sets the biases too, when nobody says otherwise; most leave them at zero.
     sets_biases: ClassVar[bool] = False
+    #: Whether `_draw` cannot fail where `refuses` has nothing to say, so that large networks are filled in place.
+    draws_surely: ClassVar[bool] = False
     _needs_data: ClassVar[bool] = False
     _needs_gradient: ClassVar[bool] = False
     _reads_architecture: ClassVar[bool] = False
@@ -116,6 +118,10 @@ class Initializer(BaseEstimator):
             return None
         return Choice(self, f"{site.role} initializer")
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have; None where it can be filled."""
+        return None
+
     def promise(self, site: Site) -> Promise | None:
         """Say what the values for `site` will be like; None where that depends on more than the site."""
         choice = self.choose(site)
@@ -143,6 +149,19 @@ class Initializer(BaseEstimator):
         check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
         return self
 
+    def check_site(self, site: Site) -> None:
+        """Raise what `refuses` says.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the initializer cannot fill the site.
+        """
+        reason = self.refuses(site)
+        if reason is not None:
+            where = f"; at {site.name}" if site.name else ""
+            raise InvalidParameterError(f"{type(self).__name__} {reason}{where}")
+
     def draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Draw a CPU tensor for `site`; computed in float32 or better, then cast to `dtype`.
 
@@ -159,6 +178,7 @@ class Initializer(BaseEstimator):
         -------
         torch.Tensor of shape ``site.shape``
         """
+        self.check_site(site)
         working = torch.promote_types(dtype, torch.float32)
         return self._draw(site, generator, working).to(dtype)
 

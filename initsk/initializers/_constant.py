@@ -4,7 +4,6 @@ from typing import ClassVar
 
 import torch
 
-from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._site import Site
 from initsk.utils._validation import Constraint, boolean, real
@@ -14,6 +13,7 @@ class _Filled(Initializer):
     """One number everywhere."""
 
     family = "constant"
+    draws_surely = True
     value: float
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
@@ -137,12 +137,16 @@ class Identity(Initializer):
         self.gain = gain
         self.rectangular = rectangular
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        if len(site.shape) == 2 and (self.rectangular or site.shape[0] == site.shape[1]):
+            return None
+        return (
+            f"needs a square matrix, not a tensor of shape {site.shape}"
+            " (allowed: (n, n), or rectangular=True; for convolutions 'dirac')"
+        )
+
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        if len(site.shape) != 2 or (site.shape[0] != site.shape[1] and not self.rectangular):
-            raise InvalidParameterError(
-                f"Identity needs a square matrix, not a tensor of shape {site.shape}"
-                f" (allowed: (n, n), or rectangular=True; for convolutions 'dirac'){site.where}"
-            )
         return torch.eye(*site.shape, dtype=dtype).mul_(self.gain)
 
 
@@ -176,12 +180,16 @@ class Dirac(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        if site.kind == "convolution":
+            return None
+        return (
+            f"needs a convolution's kernel, not a tensor of shape {site.shape}"
+            " (allowed: three to five dimensions; for matrices 'identity')"
+        )
+
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        if len(site.shape) < 3:
-            raise InvalidParameterError(
-                f"Dirac needs a convolution's kernel, not a tensor of shape {site.shape}"
-                f" (allowed: three to five dimensions; for matrices 'identity'){site.where}"
-            )
         values = torch.zeros(site.shape, dtype=dtype)
         centre_tap(values).fill_diagonal_(self.gain)
         return values
@@ -237,11 +245,8 @@ class ForgetGateBias(Initializer):
         opened = site.block == "f" and site.short_name.startswith("bias_ih")
         return Choice(Constant(self.value), "forget gate") if opened else Choice(Zeros(), "not a forget gate")
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        choice = self.choose(site)
-        if choice is None:
-            raise InvalidParameterError(
-                f"ForgetGateBias fills biases, not a weight of shape {site.shape}"
-                f" (allowed: as bias_initializer){site.where}"
-            )
-        return choice.initializer._draw(site, generator, dtype)
+    def refuses(self, site: Site) -> str | None:
+        """Say that weights are not for this initializer."""
+        if site.role == "bias":
+            return None
+        return f"fills biases, not a weight of shape {site.shape} (allowed: as bias_initializer)"

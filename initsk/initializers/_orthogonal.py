@@ -4,7 +4,6 @@ from typing import ClassVar
 
 import torch
 
-from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Initializer, Promise
 from initsk.initializers._constant import centre_tap
 from initsk.initializers._draws import orthogonal_matrix
@@ -43,17 +42,17 @@ class Orthogonal(Initializer):
     family = "orthogonal"
     law = "W W^T = gain^2 I or W^T W = gain^2 I"
     reference = "Saxe, McClelland and Ganguli 2013"
+    draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        return site.lacks_matrix
+
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        if len(site.shape) < 2:
-            raise InvalidParameterError(
-                f"Orthogonal needs a matrix, not a tensor of shape {site.shape}"
-                f" (allowed: two or more dimensions){site.where}"
-            )
         return orthogonal_matrix(*site.matrix_shape, generator, dtype).mul_(self.gain).reshape(site.shape)
 
     def promise(self, site: Site) -> Promise:
@@ -95,18 +94,23 @@ class DeltaOrthogonal(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        if site.kind == "convolution" and site.shape[0] >= site.shape[1]:
+            return None
+        return (
+            f"needs a convolution with no fewer outputs than inputs, not shape {site.shape}"
+            " (allowed: (out, in, *kernel) with out >= in)"
+        )
+
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        if len(site.shape) < 3 or site.shape[0] < site.shape[1]:
-            raise InvalidParameterError(
-                f"DeltaOrthogonal needs a convolution with no fewer outputs than inputs, not shape {site.shape}"
-                f" (allowed: (out, in, *kernel) with out >= in){site.where}"
-            )
         values = torch.zeros(site.shape, dtype=dtype)
         centre_tap(values).copy_(orthogonal_matrix(site.shape[0], site.shape[1], generator, dtype).mul_(self.gain))
         return values
 
     def promise(self, site: Site) -> Promise | None:
         """Say what the values for `site` will be like."""
-        if len(site.shape) < 3 or site.shape[0] < site.shape[1]:
+        if self.refuses(site):
             return None
-        return Promise(self.gain**2 / site.matrix_shape[1] * site.shape[1] / site.shape[0], singular_value=None)
+        # Of all entries, one in the kernel's size belongs to the matrix.
+        return Promise(self.gain**2 / site.shape[0] * site.shape[1] / site.matrix_shape[1])

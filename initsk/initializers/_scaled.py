@@ -72,6 +72,10 @@ class Scaled(Wrapper):
         choice = self.filling.choose(site)
         return None if choice is None else Choice(Scaled(choice.initializer, self.factor), choice.why)
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the base says."""
+        return self.filling.refuses(site)
+
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         return self.filling._draw(site, generator, dtype).mul_(self.factor)
 

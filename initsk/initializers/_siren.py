@@ -38,14 +38,19 @@ class Siren(Initializer):
     family = "architecture-aware"
     law = "first layer U(-1/n, 1/n), then U(-b, b), b = sqrt(6/n) / omega_0, n = fan_in"
     reference = "Sitzmann et al. 2020, section 3.2"
+    draws_surely = True
     _reads_architecture = True
     _constraints: ClassVar[dict[str, Constraint]] = {"omega_0": real(above=0)}
 
     def __init__(self, omega_0: float = 30.0) -> None:
         self.omega_0 = omega_0
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        return site.lacks_fans
+
     def _bound(self, site: Site) -> float:
-        fan_in = site.fan("fan_in", "Siren")
+        fan_in = site.fan("fan_in")
         return 1 / fan_in if site.place == "input" else sqrt(6 / fan_in) / self.omega_0
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:

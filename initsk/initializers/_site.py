@@ -128,14 +128,11 @@ class Site:
         """Rows and columns of the weight flattened to ``(out, in * kernel)``."""
         return self.shape[0], prod(self.shape[1:])
 
-    def fan(self, mode: str, owner: str, convention: str = "layer") -> float:
-        """Return the fan under `mode`, or say why there is none."""
+    def fan(self, mode: str, convention: str = "layer") -> float:
+        """Return the fan under `mode`, at least 1."""
         fans = self.fans(convention)
         if fans is None:
-            raise InvalidParameterError(
-                f"{owner} needs fan_in and fan_out, which a tensor of shape {self.shape} does not have"
-                f" (allowed: two or more dimensions){self.where}"
-            )
+            raise InvalidParameterError(f"a tensor of shape {self.shape} has no fans")
         fan_in, fan_out = fans
         modes = {
             "fan_in": float(fan_in),
@@ -144,6 +141,23 @@ class Site:
             "fan_geo_avg": (fan_in * fan_out) ** 0.5,
         }
         return max(modes[mode], 1.0)
+
+    @property
+    def lacks_fans(self) -> str | None:
+        """What an initializer whose law needs fans has against the site."""
+        if self.fan_in is not None and self.fan_out is not None:
+            return None
+        return (
+            f"needs fan_in and fan_out, which a tensor of shape {self.shape} does not have"
+            " (allowed: two or more dimensions)"
+        )
+
+    @property
+    def lacks_matrix(self) -> str | None:
+        """What an initializer that draws matrices has against the site."""
+        if len(self.shape) >= 2:
+            return None
+        return f"needs a matrix, not a tensor of shape {self.shape} (allowed: two or more dimensions)"
 
     def fans(self, convention: str = "layer") -> tuple[int, int] | None:
         """Return fan_in and fan_out as a framework counts them.
@@ -169,8 +183,3 @@ class Site:
         if convention == "jax" and self.kind == "embedding":
             return stored[1], stored[0]
         return fan_in, fan_out
-
-    @property
-    def where(self) -> str:
-        """The parameter's name as the end of a sentence."""
-        return f"; at {self.name}" if self.name else ""

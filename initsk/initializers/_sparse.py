@@ -4,7 +4,6 @@ from typing import ClassVar
 
 import torch
 
-from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Initializer, Promise
 from initsk.initializers._draws import draw_normal
 from initsk.initializers._site import Site
@@ -41,18 +40,18 @@ class Sparse(Initializer):
     family = "sparse"
     law = "n_nonzero entries a row ~ N(0, std^2), others 0"
     reference = "Martens 2010, section 5"
+    draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {"n_nonzero": integer(1), "std": real(above=0)}
 
     def __init__(self, n_nonzero: int = 15, std: float = 1.0) -> None:
         self.n_nonzero = n_nonzero
         self.std = std
 
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        return site.lacks_matrix
+
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        if len(site.shape) < 2:
-            raise InvalidParameterError(
-                f"Sparse needs a matrix, not a tensor of shape {site.shape}"
-                f" (allowed: two or more dimensions){site.where}"
-            )
         rows, columns = site.matrix_shape
         count = min(self.n_nonzero, columns)
         chosen = torch.rand((rows, columns), generator=generator).argsort(dim=1)[:, :count]

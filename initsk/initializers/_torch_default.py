@@ -33,6 +33,7 @@ class TorchDefault(Initializer):
     law = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
     reference = "torch.nn.Linear.reset_parameters"
     sets_biases = True
+    draws_surely = True
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         variance, distribution = _law(site)

@@ -52,7 +52,7 @@ class MaximalUpdate(Wrapper):
     def choose(self, site: Site) -> Choice | None:
         """Scale the output layer."""
         if site.place == "output" and site.role == "weight":
-            factor = (self.base_width / site.fan("fan_in", "MaximalUpdate")) ** 0.5
+            factor = (self.base_width / site.fan("fan_in")) ** 0.5
             return self.from_base(site, factor, "output layer")
         return self.from_base(site)
 

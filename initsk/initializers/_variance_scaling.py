@@ -21,11 +21,16 @@ class _Scaling(Initializer):
     distribution: str = "normal"
     nonlinearity: ActivationLike | None = None
     fans: str = "layer"
+    draws_surely = True
+
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        return site.lacks_fans
 
     def variance(self, site: Site) -> float:
         """Return the variance of the values for `site`."""
         scale = self.scale if self.nonlinearity is None else self.scale * gain(self.nonlinearity) ** 2
-        return scale / site.fan(self.mode, type(self).__name__, self.fans)
+        return scale / site.fan(self.mode, self.fans)
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         return draw_scaled(site.shape, self.variance(site), self.distribution, generator, dtype)

@@ -17,8 +17,7 @@ from initsk.modules._plan import PlannedParameter, plan_parameters
 from initsk.modules._record import InitializationRecord, Row, standard_deviation
 from initsk.utils._random import RandomState, derive_seed, make_generator, resolve_seed
 
-# Below this many values threads cost more than they save.
-_WORTH_THREADS = 2**20
+_LARGE = 2**24
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,31 @@ class _Step:
 
     plan: PlannedParameter
     choices: tuple[Choice, ...]
+
+    def check(self) -> None:
+        """Raise if anyone refuses the site that is his."""
+        for site, choice in zip(self.plan.sites, self.choices, strict=False):
+            choice.initializer.check_site(site)
+
+    def draw(self, seed: int) -> torch.Tensor | None:
+        """Draw the values; None where the parameter is left or has no values."""
+        tensor = self.plan.tensor
+        if not self.choices or tensor.is_meta:
+            return None
+        generator = make_generator(seed, self.plan.name)
+        with torch.no_grad():
+            blocks = [
+                choice.initializer.draw(site, generator, tensor.dtype)
+                for site, choice in zip(self.plan.sites, self.choices, strict=True)
+            ]
+            return self.plan.assemble(blocks)
+
+    def write(self, values: torch.Tensor | None) -> dict[str, float]:
+        """Write the values and return the standard deviations from before, by name."""
+        before = {name: standard_deviation(parameter) for name, parameter in self.plan.parameters.items()}
+        if values is not None:
+            set_tensor(self.plan.module, self.plan.attribute, values)
+        return before
 
 
 def initialize(
@@ -103,16 +127,13 @@ def initialize(
         plan = add_architecture(module, plan)
     chooser.check_sites([site for step in plan for site in step.sites])
     steps = [_Step(step, chooser.choices(step)) for step in plan]
-    # Every draw comes before the first write, so that a failure leaves the module as it was.
-    drawn = _draw_all(steps, seed)
-    before = {name: standard_deviation(value) for step in plan for name, value in step.parameters.items()}
+    for step in steps:
+        step.check()
     notes: dict[str, str] = {}
     refines = chooser.initializer.refines
     parametrized = any(step.name not in step.parameters for step in plan)
     with _as_before_on_failure(plan, refines or parametrized):
-        for step, values in zip(steps, drawn, strict=True):
-            if values is not None:
-                set_tensor(step.plan.module, step.plan.attribute, values)
+        before = _fill(steps, seed)
         if refines:
             sites = {step.plan.name: step.plan.sites[0] for step in steps if step.choices}
             network = Network(module, sites, *batch, derive_seed(seed, "refine"), notes)
@@ -156,26 +177,22 @@ class _Chooser:
         return choice
 
 
-def _draw_all(steps: list[_Step], seed: int) -> list[torch.Tensor | None]:
-    """Draw every parameter; the streams are independent, so large networks are drawn by several threads."""
-    workers = min(torch.get_num_threads(), len(steps))
-    if workers < 2 or sum(step.plan.tensor.numel() for step in steps) < _WORTH_THREADS:
-        return [_draw(step, seed) for step in steps]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda step: _draw(step, seed), steps))
+def _fill(steps: list[_Step], seed: int) -> dict[str, float]:
+    """Draw and write every parameter; return the standard deviations from before.
 
-
-def _draw(step: _Step, seed: int) -> torch.Tensor | None:
-    tensor = step.plan.tensor
-    if not step.choices or tensor.is_meta:
-        return None
-    generator = make_generator(seed, step.plan.name)
-    with torch.no_grad():
-        blocks = [
-            choice.initializer.draw(site, generator, tensor.dtype)
-            for site, choice in zip(step.plan.sites, step.choices, strict=True)
-        ]
-        return step.plan.assemble(blocks)
+    Every draw comes before the first write, so that a failure leaves the module as it was. Only in
+    large networks, where that takes too much memory, are draws that cannot fail written at once: by several
+    threads, since the streams are independent, and an interrupt waits for them.
+    """
+    size = sum(step.plan.tensor.numel() for step in steps)
+    if size < _LARGE or not all(choice.initializer.draws_surely for step in steps for choice in step.choices):
+        drawn = [step.draw(seed) for step in steps]
+        return {
+            name: std for step, values in zip(steps, drawn, strict=True) for name, std in step.write(values).items()
+        }
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        written = list(pool.map(lambda step: step.write(step.draw(seed)), steps))
+    return {name: std for stds in written for name, std in stds.items()}
 
 
 @contextmanager

@@ -1,0 +1,76 @@
+"""Time of `initialize` against torch.nn.init, in turn: a billion parameters, and one orthogonal matrix.
+
+Prints seconds and their ratio per round, and the spread. Needs 9 GB of memory at the full size.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from torch import nn
+
+from initsk import initialize
+
+
+def linear_list(n_parameters):
+    """Linear layers of 4096 x 4096, as many as make up `n_parameters`; memory touched before anyone is timed."""
+    layers = nn.ModuleList()
+    for _ in range(max(1, round(n_parameters / 4096**2))):
+        layer = nn.Linear(4096, 4096, device="meta").to_empty(device="cpu")
+        with torch.no_grad():
+            layer.weight.zero_()
+            layer.bias.zero_()
+        layers.append(layer)
+    return layers
+
+
+def seconds(function, *arguments, **keywords):
+    started = time.perf_counter()
+    function(*arguments, **keywords)
+    return time.perf_counter() - started
+
+
+def torch_he(layers):
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)
+
+
+def report(label, pairs):
+    ratios = [ours / theirs for ours, theirs in pairs]
+    for number, (ours, theirs) in enumerate(pairs, start=1):
+        print(f"{label}, round {number}: initsk {ours:.2f} s, torch {theirs:.2f} s, ratio {ours / theirs:.3f}")
+    print(
+        f"{label}: ratio median {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}",
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parameters", type=float, default=1e9)
+    options = parser.parse_args()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    single = linear_list(1)
+    seconds(torch_he, single)
+    seconds(initialize, single)
+    pairs = []
+    for _ in range(options.rounds):
+        theirs = seconds(nn.init.orthogonal_, single[0].weight)
+        ours = seconds(initialize, single[0], "orthogonal", random_state=0)
+        pairs.append((ours, theirs))
+    report("orthogonal 4096 x 4096", pairs)
+    layers = linear_list(options.parameters)
+    total = sum(parameter.numel() for parameter in layers.parameters())
+    pairs = []
+    for _ in range(options.rounds):
+        theirs = seconds(torch_he, layers)
+        ours = seconds(initialize, layers, "he_normal", random_state=0)
+        pairs.append((ours, theirs))
+    report(f"he_normal, {total / 1e9:.2f} billion parameters", pairs)
+
+
+if __name__ == "__main__":
+    main()
