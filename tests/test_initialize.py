@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from initsk import initialize
-from initsk.initializers import HeNormal, Orthogonal, RandomNormal
+from initsk.initializers import ForgetGateBias, HeNormal, Orthogonal, RandomNormal
 from initsk.modules import MLP
 
 
@@ -76,6 +76,10 @@ def test_record_says_what_was_touched_and_what_was_left_and_why():
         (lambda: nn.Conv1d(4, 6, 3), 12, 18),
         (lambda: nn.Conv2d(4, 8, 3, groups=4), 9, 18),
         (lambda: nn.ConvTranspose2d(4, 6, 3), 36, 54),
+        (lambda: nn.Conv1d(6, 12, 5, groups=6), 5, 10),
+        (lambda: nn.Conv3d(2, 4, 3), 54, 108),
+        (lambda: nn.ConvTranspose1d(4, 6, 3, groups=2), 6, 9),
+        (lambda: nn.Bilinear(3, 4, 5), 12, 20),
         (lambda: nn.Embedding(10, 3), 1, 3),
         (lambda: nn.LSTM(5, 7), 5, 7),
     ],
@@ -160,6 +164,124 @@ def test_lazy_and_foreign_modules_are_refused():
         initialize(lazy)
     with pytest.raises(ValueError, match=r"torch\.nn\.Module"):
         initialize("he_normal")
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_groups_are_matrices_of_their_own(kind, groups):
+    module = build(lambda: kind(4, 8, 3, groups=groups))
+    initialize(module, "orthogonal", random_state=0)
+    weight = module.weight.detach()
+    if kind is nn.ConvTranspose2d:  # stored as (in, out / groups, *kernel)
+        weight = torch.cat([block.transpose(0, 1) for block in weight.chunk(groups)])
+    for block in weight.chunk(groups):
+        rows = block.flatten(1)
+        torch.testing.assert_close(rows @ rows.T, torch.eye(8 // groups), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.complex64])
+def test_types(dtype):
+    module, single = build(lambda: nn.Linear(40, 30, dtype=dtype)), build(lambda: nn.Linear(40, 30))
+    for each in (module, single):
+        initialize(each, "orthogonal", random_state=0)
+    weight = module.weight.detach()
+    assert weight.dtype == dtype
+    if dtype in (torch.float16, torch.bfloat16):
+        assert torch.equal(weight, single.weight.detach().to(dtype))
+    else:
+        gram = weight @ weight.mH
+        torch.testing.assert_close(gram, torch.eye(30, dtype=dtype), rtol=0, atol=1e-5)
+
+
+def test_complex_weights_keep_the_variance_of_their_magnitude():
+    module = build(lambda: nn.Linear(400, 300, dtype=torch.complex64))
+    initialize(module, "he_normal", random_state=0)
+    square = module.weight.detach().abs().square().double()
+    # Six standard errors: the square of a complex normal's magnitude scatters by its mean.
+    assert abs(float(square.mean()) - 2 / 400) < 6 * 2 / 400 / 120_000**0.5
+
+
+def test_meta_parameters_have_no_values():
+    with torch.device("meta"):
+        module = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
+    record = initialize(module, "he_normal", random_state=0).to_frame()
+    assert not record["touched"].any()
+    assert "meta" in record.loc[0, "why"]
+    assert record.loc[0, "fan_in"] == 3
+    with pytest.raises(ValueError, match="needs a square matrix"):
+        initialize(module, "identity")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_same_values_on_a_gpu():
+    here, there = build(lambda: MLP(9, 3, (8,))), build(lambda: MLP(9, 3, (8,))).to("cuda")
+    for module in (here, there):
+        initialize(module, "orthogonal", random_state=0)
+    for mine, other in zip(here.parameters(), there.parameters(), strict=True):
+        assert torch.equal(mine, other.cpu())
+
+
+def test_weights_behind_parametrizations():
+    module = build(lambda: nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)))
+    plain = build(lambda: nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)))
+    nn.utils.parametrizations.weight_norm(module[0])
+    record = initialize(module, "he_normal", random_state=0).to_frame().set_index("name")
+    initialize(plain, "he_normal", random_state=0)
+    torch.testing.assert_close(module[0].weight, plain[0].weight)
+    assert torch.equal(module[1].weight, plain[1].weight)
+    assert set(record.index) == {name for name, _ in module.named_parameters()}
+    behind = record.loc["0.parametrizations.weight.original1"]
+    assert behind["touched"]
+    assert "parametrization of 0.weight" in behind["why"]
+
+
+def test_forget_gates():
+    lstm = build(lambda: nn.LSTM(3, 2, num_layers=2, bidirectional=True))
+    initialize(lstm, "orthogonal", bias_initializer=ForgetGateBias(1.5), random_state=0)
+    for name, parameter in lstm.named_parameters():
+        if name.startswith("bias_ih"):
+            assert parameter.tolist() == [0, 0, 1.5, 1.5, 0, 0, 0, 0], name
+        elif name.startswith("bias_hh"):
+            assert parameter.abs().sum() == 0, name
+
+
+def test_an_open_forget_gate_remembers():
+    # With all else at zero the cell's content is halved per step at bias 0, and kept by sigmoid(b) at bias b.
+    cell = build(lambda: nn.LSTMCell(1, 1))
+    initialize(cell, "zeros", bias_initializer=ForgetGateBias(2.0))
+    _, content = cell(torch.zeros(1, 1), (torch.zeros(1, 1), torch.ones(1, 1)))
+    assert float(content.detach()) == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_recurrent_layers_with_a_projection():
+    lstm = build(lambda: nn.LSTM(5, 6, proj_size=3))
+    record = initialize(lstm, "orthogonal", random_state=0).to_frame().set_index("name")
+    assert record["touched"].all()
+    assert record.loc["weight_hr_l0", ["fan_in", "fan_out"]].tolist() == [6, 3]
+    weight = lstm.weight_hr_l0.detach()
+    torch.testing.assert_close(weight @ weight.T, torch.eye(3), rtol=0, atol=1e-5)
+
+
+def test_large_networks_get_the_same_values_as_small_ones():
+    def factory():
+        return nn.ModuleDict({"a": nn.Linear(4096, 4096), "b": nn.Linear(64, 64)})
+
+    large, small = build(factory), build(lambda: nn.ModuleDict({"b": nn.Linear(64, 64)}))
+    record = initialize(large, "he_normal", random_state=0).to_frame()
+    initialize(small, "he_normal", random_state=0)
+    assert torch.equal(large["b"].weight, small["b"].weight)
+    assert record["touched"].all()
+    before = large["b"].weight.detach().clone()
+    with pytest.raises(ValueError, match=r"a\.bias"):
+        initialize(large, "zeros", bias_initializer=Orthogonal())
+    assert torch.equal(large["b"].weight, before)
+
+
+def test_wrong_shapes_are_named_with_their_parameter():
+    module = build(lambda: nn.Sequential(nn.Linear(3, 3), nn.Conv2d(4, 2, 3)))
+    for initializer, words in (("identity", r"square matrix.*1\.weight"), ("delta_orthogonal", r"0\.weight")):
+        with pytest.raises(ValueError, match=words):
+            initialize(module, initializer)
 
 
 def test_buffers_stay():

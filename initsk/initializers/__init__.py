@@ -4,7 +4,9 @@ from initsk.initializers._auto import Auto, EdgeOfChaos
 from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._callable import FromCallable
 from initsk.initializers._constant import Constant, Dirac, ForgetGateBias, Identity, Ones, Zeros
+from initsk.initializers._convolution_aware import ConvolutionAware
 from initsk.initializers._free import RandomNormal, RandomUniform, TruncatedNormal
+from initsk.initializers._mimetic import MimeticAttention
 from initsk.initializers._network import AFFINE, Layer, Network, set_tensor
 from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
 from initsk.initializers._per_parameter import PerParameter
@@ -32,6 +34,7 @@ from initsk.initializers._variance_scaling import (
     LeCunUniform,
     VarianceScaling,
 )
+from initsk.initializers._zero import ZerO
 
 XavierNormal = GlorotNormal
 XavierUniform = GlorotUniform
@@ -45,6 +48,7 @@ __all__ = [
     "Branch",
     "Choice",
     "Constant",
+    "ConvolutionAware",
     "DeltaOrthogonal",
     "DepthScaledResidual",
     "Dirac",
@@ -65,6 +69,7 @@ __all__ = [
     "LeCunNormal",
     "LeCunUniform",
     "MaximalUpdate",
+    "MimeticAttention",
     "Network",
     "Ones",
     "Orthogonal",
@@ -82,6 +87,7 @@ __all__ = [
     "VarianceScaling",
     "XavierNormal",
     "XavierUniform",
+    "ZerO",
     "ZeroLastInBranch",
     "Zeros",
     "get_initializer",

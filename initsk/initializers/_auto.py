@@ -55,7 +55,7 @@ class Auto(Initializer):
 
     def choose(self, site: Site) -> Choice | None:
         """Choose by the layer's kind and by what follows it."""
-        if site.role != "weight" or site.kind in ("normalisation", "other"):
+        if site.role != "weight" or not site.is_known:
             return None
         if site.kind == "recurrent":
             if site.short_name.startswith("weight_ih"):

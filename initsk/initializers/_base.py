@@ -114,7 +114,7 @@ class Initializer(BaseEstimator):
 
         The defaults: biases become zero, normalisation layers and unknown layers are left.
         """
-        if site.kind in ("normalisation", "other") or (site.role == "bias" and not self.sets_biases):
+        if not site.is_known or (site.role == "bias" and not self.sets_biases):
             return None
         return Choice(self, f"{site.role} initializer")
 

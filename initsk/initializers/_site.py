@@ -143,6 +143,11 @@ class Site:
         return max(modes[mode], 1.0)
 
     @property
+    def is_known(self) -> bool:
+        """Whether the layer is one whose weights and biases are set without being asked for by name."""
+        return self.kind not in ("normalisation", "other")
+
+    @property
     def lacks_fans(self) -> str | None:
         """What an initializer whose law needs fans has against the site."""
         if self.fan_in is not None and self.fan_out is not None:

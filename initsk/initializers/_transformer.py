@@ -92,7 +92,7 @@ class TFixup(Initializer):
 
     def choose(self, site: Site) -> Choice | None:
         """Choose by the layer's stack."""
-        if site.role != "weight" or site.kind in ("normalisation", "other"):
+        if site.role != "weight" or not site.is_known:
             return None
         stack, n_layers = site.stack or ("", 0)
         if site.kind == "embedding":

@@ -135,7 +135,7 @@ def initialize(
     with _as_before_on_failure(plan, refines or parametrized):
         before = _fill(steps, seed)
         if refines:
-            sites = {step.plan.name: step.plan.sites[0] for step in steps if step.choices}
+            sites = {step.plan.name: step.plan.sites[0] for step in steps if step.choices and chooser.is_main(step)}
             network = Network(module, sites, *batch, derive_seed(seed, "refine"), notes)
             chooser.initializer.refine(network)
     return InitializationRecord(tuple(row for step in steps for row in _rows(step, before, notes)))
@@ -160,19 +160,29 @@ class _Chooser:
         for part in self._given:
             part.check_sites(sites)
 
+    def is_main(self, step: "_Step") -> bool:
+        """Say whether the values are the first initializer's, which alone may refine them."""
+        site = step.plan.sites[0]
+        return not (self._takes_bias(site) or self._takes_output(site))
+
+    def _takes_bias(self, site: Site) -> bool:
+        return self._bias is not None and site.role == "bias" and site.is_known
+
+    def _takes_output(self, site: Site) -> bool:
+        return self._output is not None and site.role == "weight" and site.place == "output" and site.is_known
+
     def choices(self, step: PlannedParameter) -> tuple[Choice, ...]:
         """Return who fills each site of a parameter; nothing where it is left."""
         found = [self._choice(site) for site in step.sites]
         return tuple(choice for choice in found if choice is not None)
 
     def _choice(self, site: Site) -> Choice | None:
-        known = site.kind not in ("normalisation", "other")
-        if self._bias is not None and site.role == "bias" and known:
+        if self._bias is not None and self._takes_bias(site):
             return self._bias.choose(site) or Choice(self._bias, "bias initializer")
-        if self._output is not None and site.role == "weight" and site.place == "output" and known:
+        if self._output is not None and self._takes_output(site):
             return self._output.choose(site) or Choice(self._output, "output initializer")
         choice = self.initializer.choose(site)
-        if choice is None and site.role == "bias" and known:
+        if choice is None and site.role == "bias" and site.is_known:
             return Choice(Zeros(), "biases are zero unless said otherwise")
         return choice
 

@@ -118,7 +118,8 @@ def _checked(function: Callable[..., Any]) -> Function:
 
 
 def _on_numpy(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
-    values = function(x)
+    with np.errstate(all="ignore"):
+        values = function(x)
     if not isinstance(values, np.ndarray | float):
         raise TypeError(f"returned {type(values).__name__}")
     return np.asarray(values, dtype=np.float64)

@@ -1,0 +1,102 @@
+"""Gaussian integrals against known answers."""
+
+from math import pi, sqrt
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from initsk import theory
+from initsk.modules import ACTIVATIONS
+
+
+@pytest.mark.parametrize(
+    ("activation", "second_moment"),
+    [
+        ("relu", 1 / 2),
+        ("identity", 1.0),
+        ("leaky_relu", (1 + 0.01**2) / 2),
+        ("erf", 2 / pi * np.arcsin(2 / 3)),
+        ("sin", (1 - np.exp(-2)) / 2),
+        (lambda x: np.exp(x / 4), np.exp(1 / 8)),
+        (lambda x: np.maximum(x - 0.3137, 0), None),
+        (nn.LeakyReLU(0.2), (1 + 0.04) / 2),
+        (nn.ReLU, 1 / 2),
+        (torch.relu, 1 / 2),
+    ],
+)
+def test_gain_in_closed_form(activation, second_moment):
+    if second_moment is None:  # E max(z - a, 0)^2, with its kink between the panels
+        a = 0.3137
+        density, above = np.exp(-a * a / 2) / sqrt(2 * pi), 0.5 * (1 - torch.erf(torch.tensor(a / sqrt(2))).item())
+        second_moment = (1 + a * a) * above - a * density
+        assert theory.gain(activation) == pytest.approx(second_moment**-0.5, rel=1e-6)
+        return
+    assert theory.gain(activation) == pytest.approx(second_moment**-0.5, rel=1e-9)
+
+
+def test_selu_keeps_the_mean_square():
+    # Klambauer et al. 2017: (0, 1) is the fixed point of mean and variance.
+    assert theory.gain("selu") == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"identity"}))
+def test_names_mean_what_torch_means(name):
+    x = np.linspace(-7, 7, 141)
+    with torch.no_grad():
+        expected = ACTIVATIONS[name]().eval().double()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(theory.as_function(name)(x), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("variance", [1e-8, 0.3, 1.0, 40.0, 1e4])
+def test_moments_of_the_normal_distribution(variance):
+    assert theory.gaussian_mean(lambda x: x**2, variance) == pytest.approx(variance, rel=1e-10)
+    assert theory.gaussian_mean(lambda x: x**4, variance) == pytest.approx(3 * variance**2, rel=1e-10)
+    assert theory.gaussian_mean(lambda x: np.maximum(x, 0), variance) == pytest.approx(sqrt(variance / 2 / pi))
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias_variance", "weight_variance", "length"),
+    [
+        ("tanh", 0.01, 1.424205, 0.273301),
+        ("tanh", 0.05, 1.760955, 0.570048),
+        ("tanh", 0.1, 1.986073, 0.805799),
+        ("tanh", 0.2, 2.285152, 1.164496),
+        ("tanh", 0.0, 1.0, 0.0),
+        ("erf", 0.0, pi / 4, 0.0),
+        ("relu", 0.0, 2.0, 1.0),
+        ("identity", 0.0, 1.0, 1.0),
+        ("leaky_relu", 0.0, 2 / 1.0001, 1.0),
+        ("gelu", 0.0, 4.0, 0.0),
+    ],
+)
+def test_critical_points(activation, bias_variance, weight_variance, length):
+    point = theory.critical_point(activation, bias_variance)
+    assert point.weight_variance == pytest.approx(weight_variance, abs=1e-6)
+    assert point.length == pytest.approx(length, abs=1e-6)
+
+
+def test_critical_point_solves_its_equations():
+    point = theory.critical_point("gelu", 0.1)
+    gelu = theory.as_function("gelu")
+    fixed = point.weight_variance * theory.gaussian_mean(lambda x: gelu(x) ** 2, point.length) + 0.1
+    assert fixed == pytest.approx(point.length, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: theory.gain("rely"), "did you mean 'relu'"),
+        (lambda: theory.gain(3), "a name, or a function"),
+        (lambda: theory.gain(lambda x: 0 * x), "zero everywhere"),
+        (lambda: theory.gain(lambda x: 1 / np.maximum(x, 0)), "not finite"),
+        (lambda: theory.gain(lambda x: x.sum()), "element by element"),
+        (lambda: theory.gain(lambda x: x.nothing), "cannot be applied"),
+        (lambda: theory.critical_point("relu", 0.1), "no critical point"),
+        (lambda: theory.critical_point("tanh", -1), "bias_variance=-1 is not allowed"),
+    ],
+)
+def test_wrong_use(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
