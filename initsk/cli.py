@@ -74,11 +74,17 @@ def compare(**options: Any) -> None:
 
 
 @cli.command("list")
-def list_command() -> None:
-    """List the initializers."""
-    from initsk.initializers import list_initializers
+@click.option(
+    "--framework",
+    type=click.Choice(["torch", "keras", "jax", "timm"]),
+    help="List the names of another framework, and what each means here.",
+)
+@click.option("--markdown", is_flag=True, help="Write everything as a page of Markdown.")
+def list_command(framework: str | None, markdown: bool) -> None:
+    """List the initializers with their laws and papers."""
+    from initsk._list_command import list_markdown, list_text
 
-    click.echo(list_initializers().to_string(index=False))
+    click.echo(list_markdown().removesuffix("\n") if markdown else list_text(framework))
 
 
 def main(arguments: list[str] | None = None) -> None:

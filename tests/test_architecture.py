@@ -21,7 +21,7 @@ LAYERS = [
     {"comparison"},
     {"displays"},
     {"report"},
-    {"_compare_command"},
+    {"_compare_command", "_list_command"},
     {"cli"},
     {"__main__"},
 ]

@@ -142,6 +142,10 @@ def test_interrupted_job_says_what_it_kept(tmp_path, capsys, monkeypatch):
 def test_list(capsys):
     assert run("list") == 0
     assert "he_normal" in capsys.readouterr().out
+    assert run("list", "--framework", "keras") == 0
+    assert "keras.he_normal" in capsys.readouterr().out
+    assert run("list", "--markdown") == 0
+    assert "| `he_normal` |" in capsys.readouterr().out
 
 
 def test_python_dash_m():

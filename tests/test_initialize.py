@@ -284,6 +284,52 @@ def test_wrong_shapes_are_named_with_their_parameter():
             initialize(module, initializer)
 
 
+@pytest.mark.parametrize("initializer", ["he_normal", "lsuv", "auto"])
+def test_reading_spectral_normalisation_moves_nothing(initializer):
+    module = build(lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(5, 4)), nn.BatchNorm1d(4)))
+    module.train()
+    buffers = {name: value.clone() for name, value in module.named_buffers()}
+    if initializer == "lsuv":  # the normalisation undoes every scaling
+        with pytest.raises(ValueError, match="LSUV"):
+            initialize(module, initializer, X=3 * torch.eye(5), random_state=0)
+    else:
+        initialize(module, initializer, random_state=0)
+    assert all(torch.equal(value, buffers[name]) for name, value in module.named_buffers())
+    assert all(part.training for part in module.modules())
+
+
+def test_the_callers_batch_stays_as_it_is():
+    module = build(lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 2)))
+    X = np.array([[-1.0, 2.0, 0.5], [3.0, -4.0, 1.0], [0.2, 1.0, -1.0]], dtype=np.float32)
+    before = X.copy()
+    initialize(module, "lsuv", X=X, random_state=0)
+    np.testing.assert_array_equal(X, before)
+
+
+def test_the_output_layers_choice_is_not_refined():
+    module = build(lambda: MLP(4, 3, (8,)))
+    X = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    initialize(module, "lsuv", X=X, output_initializer="zeros", bias_initializer="ones", random_state=0)
+    assert module.output.weight.abs().sum() == 0
+    assert (module.hidden_1.bias == 1).all()
+
+
+def test_tracing_leaves_nothing_in_the_module():
+    class Curious(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+
+        def forward(self, x):
+            self.last = x
+            return torch.relu(self.layer(x) + torch.ones(3))
+
+    module = build(Curious)
+    before = set(vars(module))
+    initialize(module, "auto")
+    assert set(vars(module)) == before
+
+
 def test_buffers_stay():
     module = build(lambda: nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)))
     module[1].running_mean.fill_(4.0)

@@ -1,3 +1,4 @@
+import copy
 import pickle
 import signal
 
@@ -7,14 +8,14 @@ import pytest
 import skorch
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from initsk import MLPClassifier, NeuralNetClassifier
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import HeNormal, Orthogonal
+from initsk.initializers import LSUV, GradInit, HeNormal, Orthogonal
 
 
 @pytest.fixture(scope="module")
@@ -289,3 +290,60 @@ def test_gradients_are_there_for_callbacks(iris):
     small(callbacks=[Norms()], max_epochs=1).fit(*iris)
     assert len(seen) == 5
     assert all(value > 0 for value in seen[0].values())
+
+
+def pre_activations(module, X):
+    """Return the outputs of the linear layers."""
+    found = []
+    x = torch.as_tensor(X, dtype=torch.float32)
+    with torch.no_grad():
+        for layer in module.children():
+            x = layer(x)
+            if isinstance(layer, torch.nn.Linear):
+                found.append(x)
+    return found
+
+
+class Remember(skorch.callbacks.Callback):
+    """Keeps the weights from before the first step."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.first_ = copy.deepcopy(net.module_)
+
+
+def test_an_initializer_that_looks_at_data_gets_a_batch_of_it():
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    remember = Remember()
+    initializer = LSUV(tol=0.001)
+    clf = MLPClassifier((64, 32), initializer=initializer, max_epochs=1, random_state=0, callbacks=[remember]).fit(X, y)
+    assert "LSUV" in clf.initialization_record_.to_frame()["why"].iloc[0]
+    # On all 1797 samples, of which the batch were 512, the standard deviation scatters by a few per cent.
+    for output in pre_activations(remember.first_, X):
+        assert float(output.std(correction=0)) == pytest.approx(1, abs=0.1)
+    again = MLPClassifier((64, 32), initializer=initializer, max_epochs=1, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), again.predict_proba(X))
+
+
+def test_grid_search_over_initializers_of_all_kinds():
+    X, y = load_digits(return_X_y=True)
+    grid = {
+        "initializer": ["lsuv", "auto", "keras.he_uniform", GradInit(n_steps=2)],
+        "output_initializer": [None, "zeros"],
+    }
+    clf = MLPClassifier((32,), lr=0.01, max_epochs=5, random_state=0)
+    search = GridSearchCV(clf, grid, cv=2, error_score="raise").fit(X / 16, y)
+    assert (search.cv_results_["mean_test_score"] > 0.8).all()
+
+
+def test_nets_too():
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    net = NeuralNetClassifier(
+        torch.nn.Linear, module__in_features=64, module__out_features=10, initializer="lsuv", random_state=0, verbose=0
+    )
+    with pytest.raises(ValueError, match="LSUV needs a batch"):
+        net.initialize()
+    net.set_params(max_epochs=1, criterion=torch.nn.CrossEntropyLoss)
+    assert "LSUV" in net.fit(X, y).initialization_record_.to_frame()["why"].iloc[0]
+    assert net.partial_fit(X, y).predict(X).shape == y.shape

@@ -3,16 +3,20 @@
 import re
 import runpy
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from initsk._list_command import list_markdown
+from initsk.testing import checks
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-SEARCH, FEATURES, COMPARISON, PYTHON = PROGRAMS
+SEARCH, FEATURES, COMPARISON, PYTHON, INITIALIZERS, OWN = PROGRAMS
 
 
 def run(program, folder, monkeypatch):
@@ -54,6 +58,33 @@ def test_in_python(tmp_path, monkeypatch):
     assert names["summary"].to_frame()["rms"].iloc[1] == pytest.approx(1, abs=0.04)
 
 
+def test_initializers(tmp_path, monkeypatch):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        names = run(INITIALIZERS, tmp_path, monkeypatch)
+    why = names["record"].to_frame().set_index("name")["why"]
+    assert why["output.weight"] == "rule 'head'"
+    assert why["hidden_1.weight"] == "rule 'rest'"
+    assert names["clf"].initializer.get_params()["head__std"] == 0.1
+
+
+def test_own_initializer(tmp_path):
+    (tmp_path / "test_own.py").write_text(OWN)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "test_own.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(checks())} passed" in done.stdout
+
+
+def test_table_of_initializers_is_generated():
+    assert (ROOT / "docs" / "initializers.md").read_text() == list_markdown()
+
+
+def test_every_example_is_listed():
+    for script in (ROOT / "examples").glob("plot_*.py"):
+        assert f"(examples/{script.name})" in README, script.name
+
+
 def test_ci_runs_the_test_line_as_it_stands():
     line = re.search(r"<!-- test line -->\n```bash\n(.*)\n```", README).group(1)
     extraction = re.search(r"line=\$\((.*)\)\n", (ROOT / ".ci" / "run").read_text()).group(1)
@@ -61,7 +92,9 @@ def test_ci_runs_the_test_line_as_it_stands():
     assert found.strip() == line
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "docs/initializers.md"]
+)
 def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
         assert link.startswith("https://") or (ROOT / page).parent.joinpath(link).exists(), link

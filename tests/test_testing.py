@@ -6,9 +6,13 @@ from torch import nn
 
 from initsk import get_initializer, list_initializers
 from initsk.initializers import (
+    LSUV,
+    AutoInit,
     EdgeOfChaos,
+    GradInit,
     HeNormal,
     Initializer,
+    MetaInit,
     Orthogonal,
     PerParameter,
     Promise,
@@ -17,6 +21,7 @@ from initsk.initializers import (
     Scaled,
     TruncatedNormal,
     VarianceScaling,
+    WithinLayer,
     Zeros,
 )
 from initsk.testing import check_initializer, checks, parametrize_with_checks
@@ -40,14 +45,25 @@ VARIANTS = [
     HeNormal(mode="fan_out"),
     Orthogonal(gain=1.4),
     Scaled("he_uniform", -0.5),
+    GradInit(n_steps=2),
+    GradInit(algorithm="adam", n_steps=2, batch_size=None),
+    MetaInit(n_steps=2),
+    LSUV(RandomNormal(1.0), remove_mean=True),
+    WithinLayer("kmeans"),
+    AutoInit(distribution="uniform"),
     EdgeOfChaos("tanh", bias_variance=0.05, distribution="orthogonal"),
     PerParameter([("layers", Orthogonal(), nn.Linear), ("bias", RandomNormal(0.1), "*.bias")], "lecun_uniform"),
 ]
-NAMED = list_initializers()["name"].tolist()
+# Those that follow gradients are checked with a few steps only, in VARIANTS.
+NAMED = list_initializers().query("not needs_gradient")["name"].tolist()
 FRAMEWORKS = [name for framework in ("torch", "keras", "jax", "timm") for name in list_initializers(framework)["name"]]
 
 
 EVERY = dict.fromkeys(get_initializer(item) for item in [*NAMED, *FRAMEWORKS, *VARIANTS])
+
+
+def test_nothing_with_a_name_is_left_out():
+    assert {type(get_initializer(name)) for name in list_initializers()["name"]} <= {type(value) for value in EVERY}
 
 
 @parametrize_with_checks(EVERY)

@@ -22,6 +22,7 @@ from initsk.modules import ACTIVATIONS
         (lambda x: np.exp(x / 4), np.exp(1 / 8)),
         (lambda x: np.maximum(x - 0.3137, 0), None),
         (nn.LeakyReLU(0.2), (1 + 0.04) / 2),
+        (nn.LeakyReLU(0.2, inplace=True), (1 + 0.04) / 2),
         (nn.ReLU, 1 / 2),
         (torch.relu, 1 / 2),
     ],

@@ -143,6 +143,13 @@ class NeuralNetClassifier(skorch.NeuralNetClassifier):
             )
         return self
 
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return skorch's iterator; one for prediction does not ask torch's global state for a seed."""
+        iterator = super().get_iterator(dataset, training=training)
+        if not training and getattr(iterator, "generator", iterator) is None:
+            iterator.generator = make_generator(self.seed_, "iterator")
+        return iterator
+
     def _start_batch(self, needed: bool) -> tuple[Any, Any]:
         """Return a random batch of the data that `fit` was given; nothing where nobody asks."""
         start = self.__dict__.get("_start")

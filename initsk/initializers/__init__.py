@@ -1,16 +1,22 @@
 """Initializers: values with parameters, drawn from named random streams."""
 
 from initsk.initializers._auto import Auto, EdgeOfChaos
+from initsk.initializers._autoinit import AutoInit
 from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._callable import FromCallable
 from initsk.initializers._constant import Constant, Dirac, ForgetGateBias, Identity, Ones, Zeros
 from initsk.initializers._convolution_aware import ConvolutionAware
 from initsk.initializers._free import RandomNormal, RandomUniform, TruncatedNormal
+from initsk.initializers._gradinit import GradInit
+from initsk.initializers._krahenbuhl import WithinLayer
+from initsk.initializers._lsuv import LSUV
+from initsk.initializers._metainit import MetaInit
 from initsk.initializers._mimetic import MimeticAttention
 from initsk.initializers._network import AFFINE, Layer, Network, set_tensor
 from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
 from initsk.initializers._per_parameter import PerParameter
 from initsk.initializers._registry import (
+    FRAMEWORK_NAMES,
     INITIALIZER_PARAMS,
     InitializerLike,
     get_initializer,
@@ -24,6 +30,7 @@ from initsk.initializers._siren import Siren
 from initsk.initializers._site import Branch, Site
 from initsk.initializers._sparse import Sparse
 from initsk.initializers._torch_default import TorchDefault
+from initsk.initializers._trace import Tracer, attributes_stay
 from initsk.initializers._transformer import MaximalUpdate, TFixup
 from initsk.initializers._variance_scaling import (
     GlorotNormal,
@@ -34,6 +41,7 @@ from initsk.initializers._variance_scaling import (
     LeCunUniform,
     VarianceScaling,
 )
+from initsk.initializers._weight_norm import DataDependentWeightNorm
 from initsk.initializers._zero import ZerO
 
 XavierNormal = GlorotNormal
@@ -43,12 +51,16 @@ KaimingUniform = HeUniform
 
 __all__ = [
     "AFFINE",
+    "FRAMEWORK_NAMES",
     "INITIALIZER_PARAMS",
+    "LSUV",
     "Auto",
+    "AutoInit",
     "Branch",
     "Choice",
     "Constant",
     "ConvolutionAware",
+    "DataDependentWeightNorm",
     "DeltaOrthogonal",
     "DepthScaledResidual",
     "Dirac",
@@ -58,6 +70,7 @@ __all__ = [
     "FromCallable",
     "GlorotNormal",
     "GlorotUniform",
+    "GradInit",
     "HeNormal",
     "HeUniform",
     "Identity",
@@ -69,6 +82,7 @@ __all__ = [
     "LeCunNormal",
     "LeCunUniform",
     "MaximalUpdate",
+    "MetaInit",
     "MimeticAttention",
     "Network",
     "Ones",
@@ -83,13 +97,16 @@ __all__ = [
     "Sparse",
     "TFixup",
     "TorchDefault",
+    "Tracer",
     "TruncatedNormal",
     "VarianceScaling",
+    "WithinLayer",
     "XavierNormal",
     "XavierUniform",
     "ZerO",
     "ZeroLastInBranch",
     "Zeros",
+    "attributes_stay",
     "get_initializer",
     "initializer_name",
     "list_initializers",

@@ -54,12 +54,6 @@ class Layer:
         weight: torch.Tensor = self.module.weight.detach()
         return weight
 
-    @property
-    def bias(self) -> torch.Tensor | None:
-        """The bias, or None where the layer has none or it is frozen."""
-        bias = self.module.bias
-        return bias.detach() if bias is not None and bias.requires_grad else None
-
     def set_weight(self, values: torch.Tensor) -> None:
         """Write the weight, through a parametrization where there is one."""
         set_tensor(self.module, "weight", values)
@@ -105,7 +99,7 @@ class Network:
     seed : int
         Seed that named streams derive from.
     notes : dict of str to str
-        By name of a parameter, what `refine` did to it, for the record; written by `refine`.
+        By name of a parameter, what `refine` did to it, for the record; written by `note`.
     """
 
     module: nn.Module
@@ -119,6 +113,11 @@ class Network:
     def restricted(self, keep: Callable[[Site], bool]) -> "Network":
         """Return the same network, with only those sites that `keep` accepts."""
         return replace(self, sites={name: site for name, site in self.sites.items() if keep(site)})
+
+    def note(self, name: str, text: str) -> None:
+        """Write into the record what was done to a parameter, after what is there already."""
+        before = self.notes.get(name)
+        self.notes[name] = f"{before}; {text}" if before else text
 
     def generator(self, *names: object) -> torch.Generator:
         """Return the CPU generator of a named stream."""

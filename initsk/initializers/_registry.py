@@ -16,6 +16,7 @@ from initsk.utils._validation import one_of, unknown_name
 INITIALIZER_PARAMS = ("initializer", "bias_initializer", "output_initializer")
 InitializerLike = str | Initializer | type[Initializer] | Callable[..., Any]
 
+FRAMEWORK_NAMES = tuple(FRAMEWORKS)
 COLUMNS = ("name", "synonyms", "family", "law", "needs_data", "needs_gradient", "reference")
 _FAMILIES = (
     "constant",

@@ -20,24 +20,27 @@ class Batch(NamedTuple):
     target: torch.Tensor | None
 
 
-def as_batch(module: nn.Module, X: Any, y: Any, initializer: Initializer) -> Batch:
+def as_batch(module: nn.Module, X: Any, y: Any, initializers: list[Initializer]) -> Batch:
     """Bring X and y to the module's device and type, or say what is missing or not finite.
 
     Raises
     ------
     InvalidParameterError
-        If the initializer needs X or y and they are not there.
+        If an initializer needs X or y and they are not there.
     ModuleError
         If X or y holds NaN or infinity, or the module has no values yet.
     """
-    name = type(initializer).__name__
-    if initializer.needs_gradient and y is None:
-        raise InvalidParameterError(f"{name} needs a batch with its targets (allowed: initialize(..., X=..., y=...))")
-    if initializer.needs_data and X is None:
-        raise InvalidParameterError(f"{name} needs a batch (allowed: initialize(..., X=...))")
-    if initializer.refines and any(parameter.is_meta for parameter in module.parameters()):
-        raise ModuleError(f"{name} works on values, which a module on the meta device does not have")
-    if not initializer.needs_data:
+    for initializer in initializers:
+        name = type(initializer).__name__
+        if initializer.needs_gradient and (X is None or y is None):
+            raise InvalidParameterError(
+                f"{name} needs a batch with its targets (allowed: initialize(..., X=..., y=...))"
+            )
+        if initializer.needs_data and X is None:
+            raise InvalidParameterError(f"{name} needs a batch (allowed: initialize(..., X=...))")
+        if initializer.refines and any(parameter.is_meta for parameter in module.parameters()):
+            raise ModuleError(f"{name} works on values, which a module on the meta device does not have")
+    if not any(initializer.needs_data for initializer in initializers):
         return Batch(None, {}, None)
     like = next((p for p in module.parameters() if p.is_floating_point() or p.is_complex()), torch.empty(0))
     parts = tuple(X) if isinstance(X, tuple) else () if isinstance(X, Mapping) else (X,)
@@ -57,4 +60,5 @@ def _tensor(name: str, values: Any, like: torch.Tensor) -> torch.Tensor:
         values = values.to(like.dtype)
         if not torch.isfinite(values).all():
             raise ModuleError(f"{name} holds NaN or infinity")
-    return values.detach().to(like.device)
+    # A copy: a module that begins with an operation in place would overwrite the caller's data.
+    return values.detach().to(like.device, copy=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from initsk.initializers import AFFINE, Branch
+from initsk.initializers import AFFINE, Branch, Tracer, attributes_stay
 from initsk.modules._activations import ACTIVATION_TYPES, activation_value
 from initsk.modules._plan import NORMALISATIONS
 from initsk.theory import ACTIVATION_FUNCTIONS
@@ -31,8 +31,8 @@ class Context:
 def trace(module: nn.Module) -> fx.Graph | None:
     """Trace a module symbolically; None where its ``forward`` does not allow it."""
     try:
-        with torch.random.fork_rng(devices=[]):
-            return fx.Tracer().trace(module)
+        with torch.random.fork_rng(devices=[]), attributes_stay(module):
+            return Tracer().trace(module)
     except Exception:  # whatever a stranger's forward raises on symbols
         return None
 

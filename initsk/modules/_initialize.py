@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from initsk.exceptions import ModuleError
-from initsk.initializers import Choice, InitializerLike, Network, Site, Zeros, get_initializer, set_tensor
+from initsk.initializers import Choice, Initializer, InitializerLike, Network, Site, Zeros, get_initializer, set_tensor
 from initsk.modules._architecture import add_architecture
 from initsk.modules._batch import as_batch
 from initsk.modules._plan import PlannedParameter, plan_parameters
@@ -120,24 +121,24 @@ def initialize(
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
     chooser = _Chooser(initializer, bias_initializer, output_initializer)
-    batch = as_batch(module, X, y, chooser.initializer)
+    batch = as_batch(module, X, y, chooser.given)
     seed = resolve_seed(random_state)
-    plan = list(plan_parameters(module))
-    if chooser.reads_architecture:
-        plan = add_architecture(module, plan)
-    chooser.check_sites([site for step in plan for site in step.sites])
-    steps = [_Step(step, chooser.choices(step)) for step in plan]
-    for step in steps:
-        step.check()
-    notes: dict[str, str] = {}
-    refines = chooser.initializer.refines
-    parametrized = any(step.name not in step.parameters for step in plan)
-    with _as_before_on_failure(plan, refines or parametrized):
-        before = _fill(steps, seed)
-        if refines:
-            sites = {step.plan.name: step.plan.sites[0] for step in steps if step.choices and chooser.is_main(step)}
-            network = Network(module, sites, *batch, derive_seed(seed, "refine"), notes)
-            chooser.initializer.refine(network)
+    with _parametrizations_rest(module):
+        plan = list(plan_parameters(module))
+        if chooser.reads_architecture:
+            plan = add_architecture(module, plan)
+        chooser.check_sites([site for step in plan for site in step.sites])
+        steps = [_Step(step, chooser.choices(step)) for step in plan]
+        for step in steps:
+            step.check()
+        notes: dict[str, str] = {}
+        refining = {id(part): part for part in chooser.given if part.refines}.values()
+        parametrized = any(step.name not in step.parameters for step in plan)
+        with _as_before_on_failure(plan, bool(refining) or parametrized):
+            before = _fill(steps, seed)
+            for part in refining:
+                sites = {step.plan.name: step.plan.sites[0] for step in steps if chooser.is_by(part, step)}
+                part.refine(Network(module, sites, *batch, derive_seed(seed, "refine"), notes))
     return InitializationRecord(tuple(row for step in steps for row in _rows(step, before, notes)))
 
 
@@ -150,20 +151,24 @@ class _Chooser:
         self.initializer = get_initializer(initializer)
         self._bias = None if bias is None else get_initializer(bias)
         self._output = None if output is None else get_initializer(output)
-        self._given = [part for part in (self.initializer, self._bias, self._output) if part is not None]
+        self.given = [part for part in (self.initializer, self._bias, self._output) if part is not None]
 
     @property
     def reads_architecture(self) -> bool:
-        return self._output is not None or any(part.reads_architecture for part in self._given)
+        return self._output is not None or any(part.reads_architecture for part in self.given)
 
     def check_sites(self, sites: list[Site]) -> None:
-        for part in self._given:
+        for part in self.given:
             part.check_sites(sites)
 
-    def is_main(self, step: "_Step") -> bool:
-        """Say whether the values are the first initializer's, which alone may refine them."""
-        site = step.plan.sites[0]
-        return not (self._takes_bias(site) or self._takes_output(site))
+    def is_by(self, part: Initializer, step: _Step) -> bool:
+        """Say whether a parameter was filled by one of the given initializers, which alone may refine it."""
+        return bool(step.choices) and self._taker(step.plan.sites[0]) is part
+
+    def _taker(self, site: Site) -> Initializer | None:
+        if self._takes_bias(site):
+            return self._bias
+        return self._output if self._takes_output(site) else self.initializer
 
     def _takes_bias(self, site: Site) -> bool:
         return self._bias is not None and site.role == "bias" and site.is_known
@@ -203,6 +208,24 @@ def _fill(steps: list[_Step], seed: int) -> dict[str, float]:
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         written = list(pool.map(lambda step: step.write(step.draw(seed)), steps))
     return {name: std for stds in written for name, std in stds.items()}
+
+
+@contextmanager
+def _parametrizations_rest(module: nn.Module) -> Iterator[None]:
+    """Keep parametrizations in evaluation mode: spectral normalisation moves its buffers whenever it is read."""
+    resting = [
+        (part, part.training)
+        for owner in module.modules()
+        if isinstance(owner, ParametrizationList)
+        for part in owner.modules()
+    ]
+    for part, _ in resting:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, was in resting:
+            part.training = was
 
 
 @contextmanager

@@ -128,10 +128,12 @@ def _on_numpy(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
 def _on_torch(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
     import torch
 
+    # A copy: functions that work in place would overwrite where they are asked.
+    values = torch.tensor(x)
     with torch.no_grad():
         if isinstance(function, torch.nn.Module):
             parameters = {name: value.double() for name, value in function.state_dict().items()}
-            values = torch.func.functional_call(function, parameters, (torch.from_numpy(x),))
+            values = torch.func.functional_call(function, parameters, (values,))
         else:
-            values = function(torch.from_numpy(x))
+            values = function(values)
     return np.asarray(values.numpy(), dtype=np.float64)

@@ -1,0 +1,130 @@
+"""AutoInit: mean and variance of the signal by calculation, without data."""
+
+from typing import ClassVar
+
+import torch
+
+from initsk.exceptions import ModuleError
+from initsk.initializers._base import Initializer, Promise
+from initsk.initializers._calibrate import full_name, is_calibrated, write_weight
+from initsk.initializers._draws import DISTRIBUTIONS
+from initsk.initializers._network import Layer, Network
+from initsk.initializers._signal_graph import SignalGraph, fan_in_share
+from initsk.initializers._signal_moments import Moments
+from initsk.initializers._site import Site
+from initsk.initializers._variance_scaling import VarianceScaling
+from initsk.utils._validation import Constraint, integer, one_of, optional, real, sequence_of
+
+
+class AutoInit(Initializer):
+    """Follow mean and variance through the network by formulas, and set each layer so that it gives 0 and 1.
+
+    Parameters
+    ----------
+    input_mean : float, default=0.0
+        Mean of the network's input.
+    input_variance : float, default=1.0
+        Variance of the network's input, at least 0; mean and variance must not both be 0.
+    distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="truncated_normal"
+        Shape of the distribution; see `VarianceScaling`.
+    input_shape : tuple of int or None, default=None
+        Shape of one input without the batch's axis. Only needed where sizes decide: adaptive pooling, means,
+        padding, softmax and cat of unlike signals, on the way to a layer; then one input of zeros is run through.
+
+    Notes
+    -----
+    Law: ``Var(W) = 1 / (fan_in (v + m^2))`` for linear and convolution layers whose input has mean ``m`` and variance
+    ``v``; their output then has mean 0 and variance 1 (Bingham and Miikkulainen 2023, section 3). Signals are taken as
+    normal and independent, and change as follows; the module is traced by torch.fx, in training mode.
+
+    - activation functions and other functions of one element: by Gaussian quadrature;
+    - dropout: ``m`` stays, ``v + m^2`` is divided by ``1 - p``; alpha dropout changes nothing;
+    - batch, layer, group and instance normalisation: 0 and 1, then their own scale and shift; RMS normalisation:
+      divided by ``sqrt(v + m^2)``;
+    - average pooling of `k` elements: ``m, v / k``; maximum pooling: mean and variance of the largest of `k`;
+    - softmax over `k` elements: ``1 / k, 1 / k^2``;
+    - sums: ``m1 + m2, v1 + v2``; products: ``m1 m2`` and mean square ``(v1 + m1^2) (v2 + m2^2)``; cat and constant
+      padding: the mixture; embeddings: what their values have, drawn with variance 1;
+    - reshaping, reflecting pads and interpolation change nothing.
+
+    Layers that this initializer does not set (frozen ones, and those called a second time) count with the values that
+    they have, biases too. Units of a strided transposed convolution meet only some of their weights at a time, and
+    so get a variance larger by the product of the strides. Zero padding inside of convolutions is ignored.
+
+    Differences from the authors' code: it lets operations that it does not know pass unchanged, and leaves
+    recurrent layers as they are, where here both are errors if they lie on the way to a layer that is set;
+    its dropout divides ``v`` alone, it samples what is calculated here for pooling, and counts batch and layer
+    normalisation as 0 and 1 whatever their scale.
+
+    Raises
+    ------
+    ModuleError
+        By `initialize`, if the module cannot be traced, or has an operation without a rule before its last layer.
+
+    Examples
+    --------
+    >>> from initsk import initialize
+    >>> from initsk.initializers import AutoInit
+    >>> from initsk.modules import MLP
+    >>> module = MLP(400, 300, (500,))
+    >>> record = initialize(module, AutoInit(input_variance=4.0), random_state=0)
+    >>> [round(layer.weight.var().item() * layer.in_features, 2) for layer in (module.hidden_1, module.output)]
+    [0.25, 2.0]
+    """
+
+    name = "autoinit"
+    family = "architecture-aware"
+    law = "Var(W) = 1 / (fan_in (v + m^2)), input of mean m and variance v by calculation"
+    reference = "Bingham and Miikkulainen 2023, section 3"
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        "input_mean": real(),
+        "input_variance": real(minimum=0),
+        "distribution": one_of("distribution", DISTRIBUTIONS),
+        "input_shape": optional(sequence_of(integer(1), "a tuple of integers >= 1")),
+    }
+
+    def __init__(
+        self,
+        input_mean: float = 0.0,
+        input_variance: float = 1.0,
+        distribution: str = "truncated_normal",
+        input_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        self.input_mean = input_mean
+        self.input_variance = input_variance
+        self.distribution = distribution
+        self.input_shape = input_shape
+
+    @property
+    def _filling(self) -> VarianceScaling:
+        return VarianceScaling(distribution=self.distribution)
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return self._filling._draw(site, generator, dtype)
+
+    def promise(self, site: Site) -> Promise | None:
+        """Say what the values for `site` will be like, unless that depends on the network."""
+        return None if is_calibrated(site) else self._filling.promise(site)
+
+    def refine(self, network: Network) -> None:
+        """Follow the moments, and scale each layer on the way."""
+
+        def set_layer(layer: Layer, signals: list[Moments]) -> Moments:
+            size = 1.0
+            for signal in signals:
+                size *= signal.square
+            if size == 0:
+                raise ModuleError(f"AutoInit: what reaches layer {layer.name!r} is zero (allowed: inputs that are not)")
+            write_weight("AutoInit", layer, layer.weight / (size * fan_in_share(layer.module)) ** 0.5)
+            moments = " and ".join(f"mean {signal.mean:.4g}, variance {signal.variance:.4g}" for signal in signals)
+            network.note(full_name(layer, "weight"), f"AutoInit: input of {moments}")
+            return Moments(0.0, 1.0)
+
+        for layer in network.layers():
+            if layer.weight.is_complex():
+                raise ModuleError(f"AutoInit: the weight of layer {layer.name!r} is complex (allowed: real weights)")
+        source = Moments(float(self.input_mean), float(self.input_variance))
+        with network.mode(training=False), torch.no_grad():
+            left = SignalGraph(network, source, self.input_shape, set_layer).walk()
+        for layer in left:
+            network.note(full_name(layer, "weight"), "AutoInit: not called in the forward pass")

@@ -1,0 +1,288 @@
+"""What schemes share that learn one factor per weight tensor from gradients of the loss."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils.parametrize import is_parametrized
+
+from initsk.exceptions import ModuleError
+from initsk.initializers._base import Choice, Promise
+from initsk.initializers._network import Network
+from initsk.initializers._scaled import Wrapper
+from initsk.initializers._site import Site
+from initsk.utils._validation import Constraint, integer, optional, real
+
+Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
+Point = dict[str, torch.Tensor]
+
+
+def _loss_function(value: Any) -> str | None:
+    return None if callable(value) and not isinstance(value, type) else "a function loss(output, y)"
+
+
+class GradientScheme(Wrapper):
+    """Base of schemes that multiply each tensor of another initializer by a factor learned from data."""
+
+    family = "gradient-based"
+    _needs_data = True
+    _needs_gradient = True
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        **Wrapper._constraints,
+        "lr": real(above=0),
+        "n_steps": integer(1),
+        "batch_size": optional(integer(2)),
+        "criterion": optional(_loss_function),
+    }
+
+    batch_size: int | None
+    criterion: Criterion | None
+
+    def choose(self, site: Site) -> Choice | None:
+        """Follow the base, whose values are multiplied by a factor afterwards."""
+        return self.from_base(site)
+
+    def refuses(self, site: Site) -> str | None:
+        """Say what the base refuses."""
+        return self.filling.refuses(site)
+
+    def promise(self, site: Site) -> Promise | None:
+        """Promise nothing: the factors depend on the data."""
+        return None
+
+    def refine(self, network: Network) -> None:
+        """Learn the factors, then multiply."""
+        super().refine(network)
+        owner = type(self).__name__
+        with twice_differentiable(network):
+            carriers = dict(_carriers(network, {n: s for n, s in network.sites.items() if self._scales(s)}))
+            if not carriers:
+                return
+            trained = {name: p for name, p in network.module.named_parameters() if p.requires_grad}
+            names = {id(parameter): name for name, parameter in trained.items()}
+            weights = {names[id(p)]: trained.pop(names[id(p)]).detach() for p in carriers.values()}
+            others = {name: p.detach() for name, p in trained.items()}
+            problem = ScalingProblem(owner, network, weights, others, self.criterion)
+            factors = self._learn(problem, Batches(owner, network, self.batch_size))
+        with torch.no_grad():
+            for (name, parameter), factor in zip(carriers.items(), factors.tolist(), strict=True):
+                parameter.copy_(parameter * factor)
+                network.note(name, f"times {factor:.4g} by {owner}")
+
+    def _scales(self, site: Site) -> bool:
+        """Say whether the scheme multiplies a tensor like this one."""
+        raise NotImplementedError
+
+    def _learn(self, problem: "ScalingProblem", batches: "Batches") -> np.ndarray:
+        """Return a factor above 0 for each of the problem's weights."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ScalingProblem:
+    """The loss as a function of one factor per weight tensor, for the scheme called `owner`.
+
+    `weights` are multiplied; `others` train too, so gradients are taken with respect to both. Either
+    is by the parameters' full names.
+    """
+
+    owner: str
+    network: Network
+    weights: dict[str, torch.Tensor]
+    others: dict[str, torch.Tensor]
+    criterion: Criterion | None
+
+    def point(self, factors: np.ndarray) -> Point:
+        """Return all parameters that train, as leaves, with the weights multiplied by `factors`."""
+        scaled = zip(self.weights.items(), factors.tolist(), strict=True)
+        values = {name: weight * factor for (name, weight), factor in scaled} | self.others
+        return {name: value.detach().requires_grad_() for name, value in values.items()}
+
+    def loss(self, point: Point, rows: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss on some rows of the batch, None for all, with the parameters at `point`."""
+        network = self.network
+        inputs = tuple(_pick(value, network, rows) for value in network.inputs or ())
+        keywords = {key: _pick(value, network, rows) for key, value in network.keywords.items()}
+        target = cast(torch.Tensor, _pick(network.target, network, rows))
+        output = functional_call(network.module, point, inputs, keywords)
+        loss: Any = (self.criterion or default_loss)(output, target)
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or loss.is_complex():
+            shown = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
+            raise ModuleError(f"{self.owner}: the criterion gave a value of {shown} (allowed: one real number)")
+        if not torch.isfinite(loss).all():
+            raise ModuleError(
+                f"{self.owner}: the loss is {loss.item()}, not finite"
+                " (a base of smaller variance or scaled inputs may help)"
+            )
+        return loss.reshape(())
+
+    def gradient(self, loss: torch.Tensor, point: Point) -> Point:
+        """Return the gradient by parameter, to be differentiated again; without those that the loss does not see."""
+        if not loss.requires_grad:
+            raise ModuleError(f"{self.owner}: the loss does not depend on any parameter that trains")
+        found = self._differentiate(loss, point, create_graph=True)
+        idle = [name for name in self.weights if name not in found]
+        if idle:
+            raise ModuleError(f"{self.owner}: the loss does not depend on {', '.join(idle)}")
+        sparse = [name for name, values in found.items() if values.layout != torch.strided]
+        if sparse:
+            raise ModuleError(f"{self.owner}: the gradient of {', '.join(sparse)} is sparse (allowed: dense ones)")
+        if not any(values.any() for values in found.values()):
+            raise ModuleError(f"{self.owner}: the gradient of the loss is zero for every parameter")
+        return found
+
+    def second(self, quantity: torch.Tensor, point: Point, create_graph: bool = False) -> Point:
+        """Differentiate what was computed from a gradient; zero where it does not depend on a parameter."""
+        found = self._differentiate(quantity, point, create_graph) if quantity.requires_grad else {}
+        return {name: found.get(name, torch.zeros_like(value)) for name, value in point.items()}
+
+    def slopes(self, quantity: torch.Tensor, point: Point) -> np.ndarray:
+        """Return the derivatives of `quantity` with respect to the factors."""
+        found = self.second(quantity, {name: point[name] for name in self.weights})
+        dots = [(real_parts(found[name]) * real_parts(weight)).sum() for name, weight in self.weights.items()]
+        slopes = torch.stack([dot.to(dots[0].device) for dot in dots]).double().cpu().numpy()
+        if not np.isfinite(slopes).all():
+            wrong = [name for name, slope in zip(self.weights, slopes, strict=True) if not np.isfinite(slope)]
+            raise ModuleError(f"{self.owner}: the derivative with respect to {', '.join(wrong)} is not finite")
+        return slopes
+
+    def _differentiate(self, quantity: torch.Tensor, point: Point, create_graph: bool) -> Point:
+        try:
+            # torch would take such a layer for one that nothing depends on.
+            if _ends_early(quantity):
+                raise RuntimeError("a backward marked as once_differentiable")
+            found = torch.autograd.grad(quantity, list(point.values()), create_graph=create_graph, allow_unused=True)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise ModuleError(
+                f"{self.owner} differentiates the loss more than once, which a layer does not allow: {reason}"
+            ) from error
+        return {name: value for name, value in zip(point, found, strict=True) if value is not None}
+
+
+class Batches:
+    """Rows of the batch in random order, again and again; `size` is None where all are taken at once."""
+
+    def __init__(self, owner: str, network: Network, size: int | None) -> None:
+        self.n_samples = _n_targets(network)
+        self.size = None if size is None or size >= self.n_samples else size
+        self._generator = network.generator("minibatches")
+        self._waiting = torch.empty(0, dtype=torch.int64)
+        parts = (*(network.inputs or ()), *network.keywords.values())
+        if self.size is not None and not any(_has_rows(part, self.n_samples) for part in parts):
+            raise ModuleError(
+                f"{owner}: y has {self.n_samples} rows, and no part of X has as many"
+                " (allowed: one row per target, or batch_size=None to take X whole)"
+            )
+
+    def take(self, size: int) -> torch.Tensor:
+        """Return the next rows."""
+        while len(self._waiting) < size:
+            self._waiting = torch.cat([self._waiting, torch.randperm(self.n_samples, generator=self._generator)])
+        rows, self._waiting = self._waiting[:size], self._waiting[size:]
+        return rows
+
+
+def real_parts(values: torch.Tensor) -> torch.Tensor:
+    """View complex values as pairs of real ones, and half precision in float32."""
+    values = torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def default_loss(output: Any, target: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy of integer targets, and the mean squared error of others."""
+    if not isinstance(output, torch.Tensor):
+        raise ModuleError(f"the module gives {type(output).__name__}, not a tensor (allowed: criterion=a function)")
+    shapes = f"y of shape {tuple(target.shape)} does not fit the module's output of shape {tuple(output.shape)}"
+    if target.is_floating_point() or target.is_complex():
+        output, target = real_parts(output), real_parts(target)
+        if output.squeeze().shape != target.squeeze().shape:
+            raise ModuleError(f"{shapes} (allowed: the same shape)")
+        return nn.functional.mse_loss(output, target.reshape(output.shape))
+    if output.shape[:1] + output.shape[2:] != target.shape and output.shape[:-1] == target.shape:
+        output = output.movedim(-1, 1)
+    if output.dim() < 2 or output.shape[:1] + output.shape[2:] != target.shape or output.is_complex():
+        raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y)")
+    if target.numel() and not 0 <= int(target.min()) <= int(target.max()) < output.shape[1]:
+        labels = f"{int(target.min())} to {int(target.max())}"
+        raise ModuleError(f"y has labels {labels}, but the module gives {output.shape[1]} scores (labels count from 0)")
+    return nn.functional.cross_entropy(real_parts(output), target.long())
+
+
+@contextmanager
+def twice_differentiable(network: Network) -> Iterator[None]:
+    """Run the block without dropout, with batch norms on the batch's statistics, and kernels that derive twice."""
+    with ExitStack() as stack:
+        stack.enter_context(network.mode(training=False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        for module in network.module.modules():
+            if isinstance(module, nn.modules.batchnorm._NormBase):
+                module.train()
+        if any(isinstance(module, nn.RNNBase) for module in network.module.modules()):
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        yield
+
+
+def _ends_early(quantity: torch.Tensor) -> bool:
+    """Say whether a function that can be differentiated once only stands between `quantity` and its arguments."""
+    seen: set[Any] = set()
+    waiting: list[Any] = [quantity.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            if type(node).__name__ == "Error":
+                return True
+            seen.add(node)
+            waiting.extend(following for following, _ in node.next_functions)
+    return False
+
+
+def _carriers(network: Network, sites: dict[str, Site]) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield, by site, the parameter that takes the factor; say why where there is none."""
+    for name in sites:
+        prefix, _, attribute = name.rpartition(".")
+        owner: Any = network.module.get_submodule(prefix)
+        parameter = _carrier(owner, attribute)
+        if parameter is None:
+            network.note(name, "left as drawn: its parametrization does not pass a factor on")
+        elif getattr(owner, attribute).any():
+            yield name, parameter
+
+
+def _carrier(owner: Any, attribute: str) -> nn.Parameter | None:
+    """Return the parameter that multiplies the tensor when it is multiplied."""
+    if not is_parametrized(owner, attribute):
+        return cast(nn.Parameter, getattr(owner, attribute))
+    with torch.no_grad():
+        before = getattr(owner, attribute).clone()
+        for parameter in owner.parametrizations[attribute].parameters():
+            saved = parameter.clone()
+            parameter.mul_(2)
+            doubled = getattr(owner, attribute).clone()
+            parameter.copy_(saved)
+            if torch.allclose(doubled, 2 * before):
+                return cast(nn.Parameter, parameter)
+    return None
+
+
+def _n_targets(network: Network) -> int:
+    target = network.target
+    return len(target) if target is not None and target.dim() else 1
+
+
+def _has_rows(value: Any, n_samples: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.dim() > 0 and len(value) == n_samples
+
+
+def _pick(value: Any, network: Network, rows: torch.Tensor | None) -> Any:
+    """Take rows of whatever has one per target."""
+    return value if rows is None or not _has_rows(value, _n_targets(network)) else value[rows.to(value.device)]

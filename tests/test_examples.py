@@ -1,0 +1,98 @@
+"""The claims of the papers, as the examples show them; run small."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run an example's `main` in an empty folder and check that its picture is there."""
+
+    def run_main(name, **sizes):
+        monkeypatch.chdir(tmp_path)
+        main = runpy.run_path(str(EXAMPLES / f"plot_{name}.py"))["main"]
+        with torch.random.fork_rng():
+            found = main(**sizes)
+        assert (tmp_path / f"reports/examples/{name}.png").read_bytes().startswith(b"\x89PNG")
+        return found
+
+    return run_main
+
+
+def test_xaviers_signal_halves_with_every_relu_layer(run):
+    table = run("he2015_deep_relu", depth=20, width=100, max_epochs=1, seeds=(0,))
+    # The mean square is 2^-20 of He's; the same random numbers serve both, so only the scale differs.
+    ratio = table.loc["xavier", "signal"] / table.loc["he_normal", "signal"]
+    # The first layer has 64 inputs and 100 outputs: there Xavier's variance is 2 / 164 where He's is 2 / 64.
+    assert ratio.item() == pytest.approx(2 ** (-19 / 2) * (64 / 164) ** 0.5, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_thirty_relu_layers_learn_with_he_and_not_with_xavier(run):
+    table = run("he2015_deep_relu")
+    # Runs of this size jump between epochs: of 30 with He (batches of 32, 64 and 128) the lowest best epoch was 0.34,
+    # of 30 with Xavier the highest 0.16 and the second highest 0.12.
+    assert (table.loc["he_normal", "best epoch"] > 0.25).all()
+    assert (table.loc["xavier", "best epoch"] < 0.2).all()
+    assert table.loc["he_normal", "last epoch"].mean() > 2 * table.loc["xavier", "last epoch"].mean()
+
+
+def test_depth_slows_gaussian_chains_and_not_orthogonal_ones(run):
+    table = run("saxe2013_linear_depth", depths=(2, 8, 16), width=32, max_steps=200, seeds=(0, 1))
+    orthogonal, gaussian = table.loc["orthogonal"], table.loc["Gaussian, variance 1 / fan_in"]
+    # Over 20 seeds orthogonal chains of depth 16 took 2.7 to 7.3 times as long as those of depth 2, and no
+    # Gaussian one of depth 8 or 16 got there.
+    assert (orthogonal[16] <= 10 * orthogonal[2]).all()
+    assert np.isinf(gaussian[[8, 16]]).all(axis=None)
+    assert np.isfinite(gaussian[2]).all()
+
+
+def test_lsuv_gives_every_layer_of_the_articles_network_unit_variance(run):
+    table = run("lsuv_unit_variance", batch_size=256)
+    assert table.index.to_list() == ["hidden_1", "hidden_2", "hidden_3", "hidden_4", "output"]
+    np.testing.assert_allclose(table["LSUV"], 1, atol=0.01)
+    # Images have a mean square of about 0.1, so no law that looks at fans alone gives unit variance here.
+    assert (table[["He", "Xavier", "orthogonal"]] < 0.7).all(axis=None)
+
+
+def test_delta_orthogonal_convolutions_keep_every_norm(run):
+    table = run("xiao2018_delta_orthogonal", depth=40, channels=6, size=4, n_inputs=5)
+    delta = table.loc["delta-orthogonal"]
+    # 40 products of 6 x 6 matrices in float32, each off by some 2^-24 at most times 6.
+    assert delta["largest relative error, any depth"] < 1e-5
+    np.testing.assert_allclose(delta[["largest singular value", "smallest singular value"]].astype(float), 1, rtol=1e-5)
+    others = table.drop("delta-orthogonal")
+    assert (others["largest singular value"] > 2 * others["smallest singular value"]).all()
+    # Without an activation function He's variance doubles the mean square in every layer.
+    assert table.loc["He", "mean norm"] / table.loc["LeCun", "mean norm"] == pytest.approx(2**20, rel=1e-3)
+
+
+def test_sparse_units_have_an_input_that_does_not_depend_on_width(run):
+    frame = run("martens2010_sparse", widths=(50, 500, 2000), n_units=300, n_samples=200)
+    by_name = frame.set_index(["initializer", "width"])
+    sparse, dense = by_name.loc["sparse: 15 from N(0, 1)"], by_name.loc["dense N(0, 1)"]
+    assert (sparse[["fewest weights", "most weights"]] == 15).all(axis=None)
+    # Uniform inputs of variance 1/3. Units vary by sqrt(2 / 15) in their squared input, so the mean of 300 has a
+    # standard error of 2 %, its root of 1 %: six of them are a false alarm in 1e8 runs.
+    np.testing.assert_allclose(sparse["std of the input"], (15 / 3) ** 0.5, rtol=0.07)
+    np.testing.assert_allclose(dense["std of the input"], np.sqrt(dense.index / 3), rtol=0.07)
+    assert np.ptp(sparse["saturated"]) < 0.05
+    assert dense["saturated"].is_monotonic_increasing
+
+
+def test_mean_length_is_kept_at_variance_two_over_fan_in_alone(run):
+    networks = {"wide": (100,) * 4, "mixed": (100, 25), "narrow": (20,) * 2}
+    last, spread = run("hanin2018_mean_length", widths=(40,) * 10, networks=networks, n_draws=1000)
+    # Five means of a thousand draws with a long right tail: over 150 seeds none was off by more than 3.5 standard errors.
+    assert (abs(last["mean"] - last["law"]) < 6 * last["standard error"]).all()
+    assert last["law"][2.0] == 1
+    assert last["mean"][1.6] < 0.25 < 4 < last["mean"][2.4]
+    # Over 150 seeds the standard deviations found scatter about the law by 4 % and are never off by more than 16 %.
+    np.testing.assert_allclose(spread["std"], spread["law"], rtol=0.25)
+    assert spread["law"].is_monotonic_increasing
