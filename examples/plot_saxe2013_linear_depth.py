@@ -2,7 +2,7 @@
 Depth costs an orthogonal start almost nothing
 ==============================================
 
-Saxe, McClelland and Ganguli (2013, section 3) showed that a deep linear network learns in a time that hardly depends on
+Saxe, McClelland and Ganguli (2013) showed that a deep linear network learns in a time that hardly depends on
 its depth if its weights start as orthogonal matrices, and that scaled Gaussian weights, which keep the signal's mean
 square just as well, do not share this: their product has a few large singular values and many tiny ones. Here a
 chain of square matrices learns a random rotation from whitened data, by gradient descent on the full batch;
@@ -115,4 +115,6 @@ def draw(table, spectra, max_steps):
 
 
 if __name__ == "__main__":
+    # Matrices this small are faster on one thread.
+    torch.set_num_threads(1)
     main()

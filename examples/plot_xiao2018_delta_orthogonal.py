@@ -3,7 +3,7 @@ A convolution that keeps every norm
 ===================================
 
 An orthogonal matrix at the centre of the kernel, and zeros around it, make a convolution that keeps the norm of every
-input, however many are stacked (Xiao et al. 2018, section 2.3). A kernel that is orthogonal only when it is
+input, however many are stacked (Xiao et al. 2018). A kernel that is orthogonal only when it is
 flattened to a matrix does not: it keeps norms on average, as Gaussian weights of variance 1 / fan_in do, but
 stretches some inputs and shrinks others. Here for circular convolutions without an activation function, so that
 nothing is lost at the borders. Ends in ``reports/examples/xiao2018_delta_orthogonal.png``.
@@ -53,7 +53,7 @@ def main(depth=100, channels=16, size=6, n_inputs=20, random_state=0):
         }
     ).T
     print(f"Norm after {depth} circular 3 x 3 convolutions of {channels} channels, relative to the input's;")
-    print(f"singular values of the first {shown} as one matrix")
+    print(f"singular values of the first {shown} as one matrix (what is below 1e-15 is rounding)")
     print(table.T.to_string(float_format="{:.3g}".format))
     draw(norms, spectra, shown)
     return table
@@ -91,4 +91,6 @@ def draw(norms, spectra, shown):
 
 
 if __name__ == "__main__":
+    # Convolutions this small are faster on one thread.
+    torch.set_num_threads(1)
     main()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from initsk._version import __version__
 
 if TYPE_CHECKING:
-    from initsk import datasets, initializers
+    from initsk import datasets, initializers, theory
     from initsk.comparison import ComparisonResult, compare_initializers
     from initsk.estimators import MLPClassifier, NeuralNetClassifier
     from initsk.initializers import get_initializer, list_initializers
@@ -28,7 +28,7 @@ _HOME = {
     "inspect_activations": "initsk.inspection",
     "list_initializers": "initsk.initializers",
 }
-_SUBPACKAGES = ("datasets", "initializers")
+_SUBPACKAGES = ("datasets", "initializers", "theory")
 
 __all__ = [
     "ActivationInspector",
@@ -43,6 +43,7 @@ __all__ = [
     "initializers",
     "inspect_activations",
     "list_initializers",
+    "theory",
 ]
 
 

@@ -1,6 +1,7 @@
 """The claims of the papers, as the examples show them; run small."""
 
 import runpy
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,17 @@ import torch
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
+@contextmanager
+def one_thread():
+    """Small matrices wait for each other on several threads, for very long where the cores are busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Run an example's `main` in an empty folder and check that its picture is there."""
@@ -17,7 +29,7 @@ def run(tmp_path, monkeypatch):
     def run_main(name, **sizes):
         monkeypatch.chdir(tmp_path)
         main = runpy.run_path(str(EXAMPLES / f"plot_{name}.py"))["main"]
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), one_thread():
             found = main(**sizes)
         assert (tmp_path / f"reports/examples/{name}.png").read_bytes().startswith(b"\x89PNG")
         return found
@@ -89,7 +101,7 @@ def test_sparse_units_have_an_input_that_does_not_depend_on_width(run):
 def test_mean_length_is_kept_at_variance_two_over_fan_in_alone(run):
     networks = {"wide": (100,) * 4, "mixed": (100, 25), "narrow": (20,) * 2}
     last, spread = run("hanin2018_mean_length", widths=(40,) * 10, networks=networks, n_draws=1000)
-    # Five means of a thousand draws with a long right tail: over 150 seeds none was off by more than 3.5 standard errors.
+    # Five means of a thousand draws with a long right tail: over 150 seeds none was off by 3.5 standard errors.
     assert (abs(last["mean"] - last["law"]) < 6 * last["standard error"]).all()
     assert last["law"][2.0] == 1
     assert last["mean"][1.6] < 0.25 < 4 < last["mean"][2.4]

@@ -73,8 +73,19 @@ def test_torch_counts_the_fans_of_layers(layer, name):
     assert stats.ks_2samp(mine, weight.detach().flatten().numpy()).pvalue > ALARM
 
 
-def test_torch_names_without_underscore():
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_torch_dirac_with_groups(groups):
+    ours, theirs = (build(lambda: nn.Conv2d(6, 12, 3, groups=groups)) for _ in range(2))
+    initialize(ours, "torch.dirac_")
+    nn.init.dirac_(theirs.weight, groups=groups)
+    assert torch.equal(ours.weight, theirs.weight)
+
+
+def test_other_spellings():
     assert get_initializer("torch.kaiming_normal") == get_initializer("torch.kaiming_normal_")
+    assert get_initializer("keras.HeNormal") == get_initializer("keras.he_normal")
+    assert get_initializer("HeNormal") == get_initializer("he_normal")
+    assert get_initializer("ZerO") != get_initializer("zero")
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from initsk.initializers._gradients import (
-    Batches,
-    Criterion,
-    GradientScheme,
-    Point,
-    ScalingProblem,
-    real_parts,
-)
+from initsk.initializers._gradients import Criterion, GradientScheme, Point, ScalingProblem
+from initsk.initializers._minibatches import Batches, real_parts
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._site import Site
 from initsk.utils._validation import Constraint, one_of, optional, real

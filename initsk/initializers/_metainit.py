@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from initsk.initializers._gradients import Batches, Criterion, GradientScheme, ScalingProblem, real_parts
+from initsk.initializers._gradients import Criterion, GradientScheme, ScalingProblem
+from initsk.initializers._minibatches import Batches, real_parts
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._site import Site
 from initsk.utils._validation import Constraint, real

@@ -39,8 +39,9 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     Parameters
     ----------
     initializer : str, Initializer, Initializer class or callable
-        Names are matched without regard to case, spaces and hyphens. A name of another framework
-        begins with its prefix (``"keras.he_normal"``) and means what is drawn there.
+        Names are matched without regard to case, spaces and hyphens; a class's name is one too
+        (``"HeNormal"``). A name of another framework begins with its prefix
+        (``"keras.he_normal"``) and means what is drawn there.
 
     Returns
     -------
@@ -76,13 +77,17 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
 
 
 def _by_name(given: str) -> Initializer:
+    for cls in named_classes():
+        if given == cls.__name__:
+            return cls()
     key = re.sub(r"[\s-]+", "_", given.strip().lower())
     prefix, _, name = key.rpartition(".")
     if prefix in FRAMEWORKS:
+        # Keras knows its classes' names too, torch its functions' without the underscore.
         known = FRAMEWORKS[prefix]
-        for candidate in (name, f"{name}_"):
-            if candidate in known:
-                return known[candidate]
+        for candidate, value in known.items():
+            if name.replace("_", "") == candidate.replace("_", ""):
+                return value
         for full, instead in WITHOUT_DEFAULTS.items():
             if key.rstrip("_") == full.rstrip("_"):
                 raise InvalidParameterError(f"{full} has no default arguments (allowed: {instead})")
