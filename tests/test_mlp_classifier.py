@@ -179,6 +179,15 @@ def test_threads_and_callbacks(iris):
     assert seen == [1, 1, 1]
 
 
+@pytest.fixture
+def _interrupts_arrive():
+    """Listen to interrupts also where the tests run in the background, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interrupts_arrive")
 def test_interrupt_reaches_the_caller(iris):
     class Interrupted(torch.optim.SGD):
         def step(self, closure):
