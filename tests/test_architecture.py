@@ -15,7 +15,6 @@ LAYERS = [
     {"theory"},
     {"initializers"},
     {"modules"},
-    {"_testing_modules"},
     {"testing"},
     {"inspection", "estimators"},
     {"comparison"},

@@ -167,6 +167,11 @@ def test_list_initializers():
             assert get_initializer(synonym) == get_initializer(row.name)
 
 
+def test_numbers_of_numpy_are_shown_as_numbers():
+    shown = [repr(RandomNormal(std=std)) for std in np.logspace(-2, -1, 2)]
+    assert shown == ["RandomNormal()", "RandomNormal(std=0.1)"]
+
+
 def test_labels_of_functions_hold_no_address():
     assert initializer_name(torch.nn.init.ones_) == "ones_"
     assert initializer_name(partial(torch.nn.init.normal_, std=0.1)) == "normal_(std=0.1)"

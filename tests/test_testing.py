@@ -147,6 +147,11 @@ class MovesBuffers(Fixed):
             buffer.data.add_(1)
 
 
+class ForgetsItsSize(Fixed):
+    def __repr__(self, N_CHAR_MAX=700):
+        return "ForgetsItsSize()"
+
+
 class HidesFunction(Fixed):
     def to_json(self):
         return '{"initializer": "Fixed", "parameters": {"size": 2.0}}'
@@ -166,6 +171,7 @@ class HidesFunction(Fixed):
         (DrawsInHalf, "check_types"),
         (MovesFrozen, "check_module_rules"),
         (MovesBuffers, "check_module_rules"),
+        (ForgetsItsSize, "check_repr"),
         (HidesFunction, "check_json"),
     ],
 )
@@ -173,7 +179,7 @@ def test_each_law_is_really_checked(broken, check):
     law = next(known for known in checks() if known.__name__ == check)
     law(Fixed())
     with torch.random.fork_rng(), pytest.raises(AssertionError, match=broken.__name__):
-        law(broken())
+        law(broken(size=2.0) if broken is ForgetsItsSize else broken())
 
 
 def test_global_state_is_checked():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
@@ -271,7 +272,9 @@ class Initializer(BaseEstimator):
 
 
 def _show(value: Any) -> str:
-    """Write a parameter without the address that functions carry in their repr."""
+    """Write a parameter as Python has it: numpy's numbers as numbers, functions without their address."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if callable(value) and not isinstance(value, Initializer) and not hasattr(value, "parameters"):
         return str(getattr(value, "__name__", type(value).__name__))
     if isinstance(value, list):

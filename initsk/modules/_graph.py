@@ -163,7 +163,7 @@ def attention_contexts(name: str, context: Context) -> dict[str, Context]:
     first = None if branch is None else Branch(branch.n_branches, branch.depth, branch.position - 1)
     return {
         name: Context(None, "hidden", first, context.stack),
-        f"{name}.out_proj": Context(context.activation, context.place, branch, context.stack),
+        f"{name}.out_proj".lstrip("."): Context(context.activation, context.place, branch, context.stack),
     }
 
 

@@ -10,7 +10,8 @@ from torch import nn
 class Case(NamedTuple):
     """A layer with one weight to look at.
 
-    `shape` is that of one block (group, gate or projection) as ``(out, in, *kernel)``.
+    `shape` is that of one block (group, gate or projection) as ``(out, in, *kernel)``; `block` is the first one's
+    name, and `place` the layer's in a network that consists of it.
     """
 
     label: str
@@ -20,6 +21,8 @@ class Case(NamedTuple):
     fan_in: int
     fan_out: int
     kind: str
+    block: str = ""
+    place: str = "output"
 
 
 LAYERS = (
@@ -28,14 +31,62 @@ LAYERS = (
     Case("Conv1d", lambda: nn.Conv1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
     Case("Conv2d", lambda: nn.Conv2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
     Case("Conv3d", lambda: nn.Conv3d(20, 30, 3), "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"),
-    Case("grouped", lambda: nn.Conv2d(40, 80, 5, groups=4), "weight", (20, 10, 5, 5), 250, 500, "convolution"),
-    Case("depthwise", lambda: nn.Conv2d(200, 400, 7, groups=200), "weight", (2, 1, 7, 7), 49, 98, "convolution"),
-    Case("transposed", lambda: nn.ConvTranspose2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
-    Case("Embedding", lambda: nn.Embedding(500, 60), "weight", (500, 60), 1, 60, "embedding"),
+    Case("grouped", lambda: nn.Conv2d(40, 80, 5, groups=4), "weight", (20, 10, 5, 5), 250, 500, "convolution", "0"),
+    Case("depthwise", lambda: nn.Conv2d(200, 400, 7, groups=200), "weight", (2, 1, 7, 7), 49, 98, "convolution", "0"),
+    Case("ConvTranspose1d", lambda: nn.ConvTranspose1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
+    Case("ConvTranspose2d", lambda: nn.ConvTranspose2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
+    Case(
+        "ConvTranspose3d", lambda: nn.ConvTranspose3d(20, 30, 3), "weight", (30, 20, *[3] * 3), 540, 810, "convolution"
+    ),
+    Case(
+        "grouped ConvTranspose2d",
+        lambda: nn.ConvTranspose2d(40, 80, 5, groups=4),
+        "weight",
+        (20, 10, 5, 5),
+        250,
+        500,
+        "convolution",
+        "0",
+    ),
+    Case("Embedding", lambda: nn.Embedding(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
+    Case("EmbeddingBag", lambda: nn.EmbeddingBag(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
     Case("RNN", lambda: nn.RNN(100, 200), "weight_ih_l0", (200, 100), 100, 200, "recurrent"),
-    Case("LSTM", lambda: nn.LSTM(80, 90), "weight_ih_l0", (90, 80), 80, 90, "recurrent"),
-    Case("GRU", lambda: nn.GRU(80, 90), "weight_hh_l0", (90, 90), 90, 90, "recurrent"),
-    Case("attention", lambda: nn.MultiheadAttention(120, 4), "in_proj_weight", (120, 120), 120, 120, "attention"),
+    Case("LSTM", lambda: nn.LSTM(80, 90), "weight_ih_l0", (90, 80), 80, 90, "recurrent", "i"),
+    Case("LSTM's projection", lambda: nn.LSTM(80, 190, proj_size=90), "weight_hr_l0", (90, 190), 190, 90, "recurrent"),
+    Case("GRU", lambda: nn.GRU(80, 90), "weight_hh_l0", (90, 90), 90, 90, "recurrent", "r"),
+    Case("RNNCell", lambda: nn.RNNCell(100, 200), "weight_hh", (200, 200), 200, 200, "recurrent"),
+    Case("LSTMCell", lambda: nn.LSTMCell(80, 90), "weight_hh", (90, 90), 90, 90, "recurrent", "i"),
+    Case("GRUCell", lambda: nn.GRUCell(80, 90), "weight_ih", (90, 80), 80, 90, "recurrent", "r"),
+    Case(
+        "attention",
+        lambda: nn.MultiheadAttention(120, 4),
+        "in_proj_weight",
+        *((120,) * 2, 120, 120),
+        "attention",
+        "q",
+        "hidden",
+    ),
+    Case(
+        "attention of other keys",
+        lambda: nn.MultiheadAttention(120, 4, kdim=90),
+        "k_proj_weight",
+        (120, 90),
+        90,
+        120,
+        "attention",
+        "k",
+        "hidden",
+    ),
+    Case(
+        "attention's output",
+        lambda: nn.MultiheadAttention(120, 4),
+        "out_proj.weight",
+        (120, 120),
+        120,
+        120,
+        "attention",
+        "o",
+    ),
 )
 
 
