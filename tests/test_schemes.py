@@ -144,10 +144,13 @@ def test_auto_where_the_forward_cannot_be_traced():
     assert found["embed.weight"] == "embedding"
 
 
-@pytest.mark.parametrize(("activation", "bias_variance", "expected"), [("tanh", 0.05, 1.760955), ("relu", 0.0, 2.0)])
-def test_edge_of_chaos(activation, bias_variance, expected):
+@pytest.mark.parametrize(
+    ("activation", "given", "expected", "bias_variance"),
+    [("tanh", 0.05, 1.760955, 0.05), ("relu", None, 2.0, 0.0), ("gelu", None, 1.983058, 0.172922)],
+)
+def test_edge_of_chaos(activation, given, expected, bias_variance):
     module = build(lambda: MLP(300, 10, (400, 300), activation=activation))
-    found = record(module, EdgeOfChaos(bias_variance=bias_variance))
+    found = record(module, EdgeOfChaos(bias_variance=given))
     assert six_standard_errors(module.hidden_1.weight, expected / 300)
     assert six_standard_errors(module.hidden_2.weight, expected / 400)
     assert six_standard_errors(module.output.weight, 1 / 300)  # it feeds no activation function
@@ -157,7 +160,7 @@ def test_edge_of_chaos(activation, bias_variance, expected):
 
 def test_edge_of_chaos_says_where_there_is_none():
     module = build(lambda: MLP(3, 2, (4,)))
-    with pytest.raises(ValueError, match="no critical point"):
+    with pytest.raises(ValueError, match="relu.*no stable critical point.*None, which means 0.*hidden_1"):
         initialize(module, EdgeOfChaos(bias_variance=0.1))
 
 

@@ -5,6 +5,7 @@ from math import pi, sqrt
 import numpy as np
 import pytest
 import torch
+from scipy import special
 from torch import nn
 
 from initsk import theory
@@ -69,7 +70,6 @@ def test_moments_of_the_normal_distribution(variance):
         ("relu", 0.0, 2.0, 1.0),
         ("identity", 0.0, 1.0, 1.0),
         ("leaky_relu", 0.0, 2 / 1.0001, 1.0),
-        ("gelu", 0.0, 4.0, 0.0),
     ],
 )
 def test_critical_points(activation, bias_variance, weight_variance, length):
@@ -78,11 +78,59 @@ def test_critical_points(activation, bias_variance, weight_variance, length):
     assert point.length == pytest.approx(length, abs=1e-6)
 
 
-def test_critical_point_solves_its_equations():
-    point = theory.critical_point("gelu", 0.1)
-    gelu = theory.as_function("gelu")
-    fixed = point.weight_variance * theory.gaussian_mean(lambda x: gelu(x) ** 2, point.length) + 0.1
-    assert fixed == pytest.approx(point.length, rel=1e-8)
+@pytest.mark.parametrize(
+    ("activation", "bias_variance", "weight_variance", "length"),
+    [
+        # Roberts, Yaida and Hanin 2022, section 5.3.4.
+        ("silu", 0.55514317, 1.98800468, 14.32017362),
+        ("gelu", 0.17292239, 1.98305826, None),
+        ("tanh", 0.0, 1.0, 0.0),
+        ("relu", 0.0, 2.0, 1.0),
+    ],
+)
+def test_least_biases_at_which_lengths_are_stable(activation, bias_variance, weight_variance, length):
+    point = theory.critical_point(activation)
+    assert point.bias_variance == pytest.approx(bias_variance, abs=1e-8)
+    assert point.weight_variance == pytest.approx(weight_variance, abs=1e-8)
+    assert point.length_slope == 1
+    assert length is None or point.length == pytest.approx(length, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("activation", "derivative", "bias_variance"),
+    [
+        ("gelu", lambda x: special.ndtr(x) + x * np.exp(-x * x / 2) / sqrt(2 * pi), 0.3),
+        ("tanh", lambda x: 1 - np.tanh(x) ** 2, 0.05),
+        ("sigmoid", lambda x: special.expit(x) * special.expit(-x), 0.0),
+        ("elu", lambda x: np.exp(np.minimum(x, 0)), 0.1),
+    ],
+)
+def test_critical_point_solves_its_equations(activation, derivative, bias_variance):
+    point = theory.critical_point(activation, bias_variance)
+    function = theory.as_function(activation)
+
+    def next_length(length):
+        square = theory.gaussian_mean(lambda x: function(x) ** 2, length)
+        return point.weight_variance * square + bias_variance
+
+    assert next_length(point.length) == pytest.approx(point.length, rel=1e-8)
+    chi = point.weight_variance * theory.gaussian_mean(lambda x: derivative(x) ** 2, point.length)
+    assert chi == pytest.approx(1, abs=1e-7)
+    step = 1e-4 * point.length
+    slope = (next_length(point.length + step) - next_length(point.length - step)) / (2 * step)
+    assert slope == pytest.approx(point.length_slope, abs=1e-5)
+    assert slope < 1
+
+
+def test_lengths_stay_along_the_critical_line():
+    # Where the slope is just 1 (mish) they may still drift; where it is 1.1 they grow by a factor of ten thousand.
+    for name in ["gelu", "silu", "mish", "tanh", "elu", "selu", "relu6"]:
+        point, function = theory.critical_point(name), theory.as_function(name)
+        length = 1.2 * point.length + 0.1
+        for _ in range(100):
+            square = theory.gaussian_mean(lambda x, f=function: f(x) ** 2, length)
+            length = point.weight_variance * square + point.bias_variance
+        assert length < 2 * point.length + 0.2
 
 
 @pytest.mark.parametrize(
@@ -94,7 +142,11 @@ def test_critical_point_solves_its_equations():
         (lambda: theory.gain(lambda x: 1 / np.maximum(x, 0)), "not finite"),
         (lambda: theory.gain(lambda x: x.sum()), "element by element"),
         (lambda: theory.gain(lambda x: x.nothing), "cannot be applied"),
-        (lambda: theory.critical_point("relu", 0.1), "no critical point"),
+        (lambda: theory.critical_point("relu", 0.1), r"no stable critical point .*None, which means 0"),
+        (lambda: theory.critical_point("gelu", 0.0), r"no stable critical point .*None, which means 0.172922"),
+        (lambda: theory.critical_point("softplus"), "no stable critical point"),
+        (lambda: theory.critical_point("hardshrink"), "jumps"),
+        (lambda: theory.critical_point(np.sign), "jumps"),
         (lambda: theory.critical_point("tanh", -1), "bias_variance=-1 is not allowed"),
     ],
 )

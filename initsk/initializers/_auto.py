@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._draws import DISTRIBUTIONS, draw_scaled
 from initsk.initializers._free import RandomNormal
@@ -12,7 +13,7 @@ from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
 from initsk.initializers._site import Site
 from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, promise_of
-from initsk.theory import ActivationLike, as_function, critical_point, gain
+from initsk.theory import ActivationLike, CriticalPoint, as_function, critical_point, gain
 from initsk.utils._validation import Constraint, one_of, optional, real, resolved_by
 
 
@@ -88,8 +89,9 @@ class EdgeOfChaos(Initializer):
     nonlinearity : str, callable or None, default=None
         The activation function; None reads the one that follows each layer (layers that feed
         none are treated as linear).
-    bias_variance : float, default=0.0
-        Variance of the biases, at least 0; piecewise linear functions such as ReLU allow 0 alone.
+    bias_variance : float or None, default=None
+        Variance of the biases, at least 0; None takes the smallest at which the critical point is stable: 0 for ReLU
+        (which allows no other) and tanh, 0.173 for GELU, 0.555 for SiLU.
     distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
         Distribution of the weights; "orthogonal" keeps gradients from dispersing too (Pennington et al. 2017).
 
@@ -97,7 +99,8 @@ class EdgeOfChaos(Initializer):
     -----
     Law: ``Var(W) = sigma_w^2 / fan_in`` and ``b ~ N(0, bias_variance)``, with ``sigma_w^2`` on the critical line
     (`initsk.theory.critical_point`; Poole et al. 2016, Schoenholz et al. 2017): for tanh 1 without biases and 1.760955
-    at bias variance 0.05, for ReLU 2.
+    at bias variance 0.05, for ReLU 2, for GELU 1.983058. Softplus and shrinkage functions have no stable point
+    and are refused.
 
     Examples
     --------
@@ -115,12 +118,15 @@ class EdgeOfChaos(Initializer):
     sets_biases = True
     _constraints: ClassVar[dict[str, Constraint]] = {
         "nonlinearity": optional(resolved_by(as_function)),
-        "bias_variance": real(minimum=0),
+        "bias_variance": optional(real(minimum=0)),
         "distribution": one_of("distribution", DISTRIBUTIONS),
     }
 
     def __init__(
-        self, nonlinearity: ActivationLike | None = None, bias_variance: float = 0.0, distribution: str = "normal"
+        self,
+        nonlinearity: ActivationLike | None = None,
+        bias_variance: float | None = None,
+        distribution: str = "normal",
     ) -> None:
         self.nonlinearity = nonlinearity
         self.bias_variance = bias_variance
@@ -133,15 +139,21 @@ class EdgeOfChaos(Initializer):
 
     def refuses(self, site: Site) -> str | None:
         """Say what the initializer needs and `site` does not have."""
+        try:
+            self._point(site)
+        except InvalidParameterError as error:
+            return f"is not for a layer whose {error}"
         return site.lacks_fans
 
-    def _law(self, site: Site) -> tuple[float, str]:
+    def _point(self, site: Site) -> CriticalPoint:
         activation = self.nonlinearity if self.nonlinearity is not None else site.activation
-        linear = activation is None
+        # A linear layer has no room for biases on the critical line.
+        return critical_point("linear", 0.0) if activation is None else critical_point(activation, self.bias_variance)
+
+    def _law(self, site: Site) -> tuple[float, str]:
+        point = self._point(site)
         if site.role == "bias":
-            return (0.0 if linear else float(self.bias_variance)), "normal"
-        bias_variance = 0.0 if linear else self.bias_variance
-        point = critical_point("linear" if linear else activation, bias_variance)
+            return point.bias_variance, "normal"
         return point.weight_variance / site.fan("fan_in"), self.distribution
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """The edge of chaos: where neither signals nor gradients die out or blow up with depth."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,8 +12,12 @@ from initsk.theory._activations import ActivationLike, Function, as_function
 from initsk.theory._gaussian import gaussian_mean
 
 _STEP = 1e-5
-_LENGTHS = np.logspace(-6, 3, 37)
+_LOG_LENGTHS = np.linspace(np.log(1e-6), np.log(1e3), 64)
 _VANISHING = 1e-16
+# Where several functions have their kinks and jumps; quadrature would step over a jump there.
+_PLACES = np.arange(-12.0, 12.5, 0.5)
+# Piecewise linear functions have the slope 1 up to rounding.
+_ONE = 1 + 1e-8
 
 
 @dataclass(frozen=True)
@@ -27,38 +32,46 @@ class CriticalPoint:
         Variance of the biases.
     length : float
         Fixed point q* of the pre-activations' variance.
+    length_slope : float
+        Derivative of a layer's length by that of the layer before, at the fixed point: lengths return to
+        it where the slope is below 1, and stay nearby where it is 1.
     """
 
     weight_variance: float
     bias_variance: float
     length: float
+    length_slope: float
 
 
-def critical_point(activation: ActivationLike, bias_variance: float = 0.0) -> CriticalPoint:
+def critical_point(activation: ActivationLike, bias_variance: float | None = None) -> CriticalPoint:
     r"""Find the weight variance of the critical line for a bias variance.
 
     Parameters
     ----------
     activation : str or callable
         See `as_function`.
-    bias_variance : float, default=0.0
-        Variance of the biases, at least 0.
+    bias_variance : float or None, default=None
+        Variance of the biases, at least 0; None takes the smallest at which the point is stable: 0 for tanh
+        and ReLU, 0.173 for GELU, 0.555 for SiLU.
 
     Returns
     -------
     CriticalPoint
-        Where several solve the equations, the one of the smallest length.
+        Of those that are stable, the one of the smallest length.
 
     Raises
     ------
     InvalidParameterError
-        If no weight variance is critical for that bias variance (ReLU with any above 0).
+        If no weight variance is critical for that bias variance (ReLU with any above 0), or every one leaves lengths
+        to run away (GELU without biases), or the activation jumps, so that its derivative has no mean square.
 
     Notes
     -----
     Solves :math:`q = \sigma_w^2 E[\phi(x)^2] + \sigma_b^2` together with
-    :math:`\chi_1 = \sigma_w^2 E[\phi'(x)^2] = 1`, where :math:`x \sim N(0, q)` (Poole et al.
-    2016, equations 3 and 8; Schoenholz et al. 2017, section 2).
+    :math:`\chi_1 = \sigma_w^2 E[\phi'(x)^2] = 1`, where :math:`x \sim N(0, q)` (Poole et al. 2016, section 2;
+    Schoenholz et al. 2017, section 2), and keeps the solutions at which the length is stable:
+    :math:`\sigma_w^2 E[\phi(x)^2 (x^2 / q - 1)] / 2q \le 1` (Roberts, Yaida and Hanin 2022, section 5.3.4,
+    who give the points of GELU and SiLU).
 
     Examples
     --------
@@ -67,50 +80,120 @@ def critical_point(activation: ActivationLike, bias_variance: float = 0.0) -> Cr
     (1.76095, 0.57005)
     >>> round(critical_point("relu").weight_variance, 9)
     2.0
+    >>> point = critical_point("gelu")
+    >>> round(point.weight_variance, 3), round(point.bias_variance, 3)
+    (1.983, 0.173)
     """
-    if not 0 <= bias_variance < float("inf"):
-        raise InvalidParameterError(f"bias_variance={bias_variance!r} is not allowed (a finite number >= 0)")
-    # Names are computed once; a function, or a module with parameters, may change.
-    solve = _solve_named if isinstance(activation, str) else _solve
-    return solve(activation, float(bias_variance))
+    if bias_variance is not None and not 0 <= bias_variance < float("inf"):
+        raise InvalidParameterError(f"bias_variance={bias_variance!r} is not allowed (a finite number >= 0, or None)")
+    function = _ByValues(as_function(activation))
+    try:
+        return _solve(function, None if bias_variance is None else float(bias_variance))
+    except InvalidParameterError as error:
+        raise InvalidParameterError(f"activation={activation!r} {error}") from error
 
 
-def _solve(activation: ActivationLike, bias_variance: float) -> CriticalPoint:
-    function = as_function(activation)
+class _ByValues:
+    """A function that equals others of the same values, so that what was solved for it is found again."""
 
-    def excess(log_length: float) -> float:
-        """Length left over, relative, when the weight variance is set by the slope alone."""
-        length = float(np.exp(log_length))
-        weight_variance = 1 / _mean_square_slope(function, length)
-        return 1 - (weight_variance * _mean_square(function, length) + bias_variance) / length
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self._values = function(np.linspace(-9, 9, 361)).tobytes()
 
-    logs = np.log(_LENGTHS)
-    values = np.array([excess(value) for value in logs])
-    if bias_variance == 0 and abs(values[0]) < 1e-4:
-        # The length shrinks to 0 (tanh), or any length is a fixed point (ReLU).
-        length = 1.0 if np.abs(values).max() < 1e-8 else 0.0
-        slope = _mean_square_slope(function, length or _VANISHING)
-        return CriticalPoint(1 / slope, 0.0, length)
-    crossings = np.flatnonzero(np.sign(values[:-1]) != np.sign(values[1:]))
-    if len(crossings) == 0:
-        raise InvalidParameterError(
-            f"activation={activation!r} has no critical point with bias_variance={bias_variance:g}"
-            " (allowed: a bias variance for which one exists, 0 for piecewise linear functions)"
-        )
-    first = crossings[0]
-    length = float(np.exp(brentq(excess, logs[first], logs[first + 1], xtol=1e-14, rtol=1e-13)))
-    return CriticalPoint(1 / _mean_square_slope(function, length), bias_variance, length)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByValues) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(self._values)
 
 
-_solve_named = lru_cache(maxsize=256)(_solve)
+@lru_cache(maxsize=256)
+def _solve(activation: _ByValues, bias_variance: float | None) -> CriticalPoint:
+    line = _CriticalLine(activation.function)
+    if line.jumps:
+        raise InvalidParameterError("jumps, so no weight variance is critical")
+    points = () if bias_variance is None else line.with_bias(bias_variance)
+    found = min((p for p in points if p.length_slope <= _ONE), key=lambda p: p.length, default=None)
+    if found is not None:
+        return found
+    least = min(line.stable(), key=lambda p: p.bias_variance, default=None)
+    if bias_variance is None and least is not None:
+        return least
+    given = "" if bias_variance is None else f" with bias_variance={bias_variance:g}"
+    instead = "" if least is None else f" (allowed: None, which means {least.bias_variance:.6g}, or one that has)"
+    raise InvalidParameterError(f"has no stable critical point{given}{instead}")
 
 
-def _mean_square(function: Function, variance: float) -> float:
-    return gaussian_mean(lambda x: function(x) ** 2, variance)
+class _CriticalLine:
+    """All critical points of an activation, one for each length."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        # Shrinkage has next to no slope where the signal is small.
+        self.logs = [log for log in _LOG_LENGTHS if _mean_square_slope(function, float(np.exp(log))) > 1e-6]
+
+    @property
+    def jumps(self) -> bool:
+        step = 1e-9
+        rise = np.abs(self.function(_PLACES + step) - self.function(_PLACES - step)).max()
+        coarse, fine = (_mean_square_slope(self.function, 1.0, step) for step in (_STEP, _STEP / 4))
+        return bool(rise > 1e-4 or fine > 2 * coarse)
+
+    def at(self, length: float) -> CriticalPoint:
+        """Return the point of a length; its bias variance may come out below 0."""
+        weight = 1 / _mean_square_slope(self.function, length)
+        square = gaussian_mean(lambda x: self.function(x) ** 2, length)
+        slope = gaussian_mean(lambda x: self.function(x) ** 2 * (x * x / length - 1), length) / (2 * length)
+        return CriticalPoint(weight, length - weight * square, length, weight * slope)
+
+    def with_bias(self, bias_variance: float) -> Iterator[CriticalPoint]:
+        """Yield the points of a bias variance."""
+        if bias_variance == 0 and (start := self._without_length()) is not None:
+            yield start
+
+        def excess(log: float) -> float:
+            point = self.at(float(np.exp(log)))
+            return (point.bias_variance - bias_variance) / point.length
+
+        yield from self._crossings(excess, bias_variance)
+
+    def stable(self) -> Iterator[CriticalPoint]:
+        """Yield the points at which stability begins, and those without biases that are stable."""
+        yield from (point for point in self.with_bias(0.0) if point.length_slope <= _ONE)
+        begins = self._crossings(lambda log: self.at(float(np.exp(log))).length_slope - 1)
+        yield from (point for point in begins if point.bias_variance > 0)
+
+    def _without_length(self) -> CriticalPoint | None:
+        """Return the point at which any length is kept (ReLU), or lengths go to 0 with depth (tanh)."""
+        if not self.logs:
+            return None
+        points = [self.at(float(np.exp(log))) for log in self.logs[:: len(self.logs) // 8]]
+        left = np.array([point.bias_variance / point.length for point in points])
+        if np.abs(left).max() < 1e-8:
+            return replace(self.at(1.0), bias_variance=0.0, length_slope=1.0)
+        if abs(left[0]) >= 1e-4:
+            return None
+        # At 0 itself the slope is 1; what follows decides whether lengths fall back to it.
+        weight = 1 / _mean_square_slope(self.function, _VANISHING)
+        return CriticalPoint(weight, 0.0, 0.0, max(1.0, self.at(1e-2).length_slope))
+
+    def _crossings(self, of: Callable[[float], float], bias_variance: float | None = None) -> Iterator[CriticalPoint]:
+        """Yield the points at which a function of the logarithm of the length crosses 0."""
+        values = np.array([of(log) for log in self.logs])
+        # What only rounding makes positive or negative is no crossing.
+        signs = np.where(np.abs(values) < 1e-8, 0, np.sign(values))
+        for first in np.flatnonzero(signs[:-1] * signs[1:] < 0):
+            log = brentq(of, self.logs[first], self.logs[first + 1], xtol=1e-14, rtol=1e-13)
+            point = self.at(float(np.exp(log)))
+            yield (
+                replace(point, length_slope=1.0)
+                if bias_variance is None
+                else replace(point, bias_variance=bias_variance)
+            )
 
 
-def _mean_square_slope(function: Function, variance: float) -> float:
-    step = _STEP * min(1.0, variance**0.5)
+def _mean_square_slope(function: Function, variance: float, step: float = _STEP) -> float:
+    step *= min(1.0, variance**0.5)
     return gaussian_mean(
         lambda x: ((function(x + step) - function(x - step)) / (2 * step)) ** 2, variance, tolerance=1e-9
     )
