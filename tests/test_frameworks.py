@@ -14,7 +14,7 @@ from scipy import stats
 from torch import nn
 
 from initsk import get_initializer, initialize, list_initializers
-from initsk.initializers import DeltaOrthogonal
+from initsk.initializers import DataDependentWeightNorm, PerParameter, Scaled
 
 ALARM = 1e-4  # false alarms of each Kolmogorov-Smirnov test; the seeds are fixed
 CUT = 0.87962566103423978
@@ -74,14 +74,94 @@ def test_torch_counts_the_fans_of_layers(layer, name):
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3])
-def test_torch_dirac_with_groups(groups):
+def test_dirac_group_by_group_and_as_torch_has_it_by_default(groups):
     ours, theirs = (build(lambda: nn.Conv2d(6, 12, 3, groups=groups)) for _ in range(2))
-    initialize(ours, "torch.dirac_")
+    initialize(ours, "dirac")
     nn.init.dirac_(theirs.weight, groups=groups)
+    assert torch.equal(ours.weight, theirs.weight)
+    initialize(ours, "torch.dirac_")
+    nn.init.dirac_(theirs.weight)
     assert torch.equal(ours.weight, theirs.weight)
 
 
+STACKED = [
+    (lambda: nn.LSTM(20, 30), "weight_hh_l0"),
+    (lambda: nn.GRU(20, 30), "weight_ih_l0"),
+    (lambda: nn.MultiheadAttention(24, 4), "in_proj_weight"),
+    (lambda: nn.Conv2d(16, 32, 3, groups=16), "weight"),
+    (lambda: nn.ConvTranspose2d(8, 20, 3), "weight"),
+]
+
+
+@pytest.mark.parametrize(("layer", "name"), STACKED)
+def test_torch_takes_stacked_blocks_for_one_matrix(layer, name):
+    module = build(layer)
+    initialize(module, "torch.orthogonal_", random_state=0)
+    stored = module.get_parameter(name).detach().flatten(1)
+    with torch.random.fork_rng():
+        theirs = nn.init.orthogonal_(torch.empty_like(stored))
+    torch.testing.assert_close(torch.linalg.svdvals(stored), torch.linalg.svdvals(theirs), rtol=1e-5, atol=1e-6)
+    if stored.dim() == module.get_parameter(name).dim():
+        initialize(module, "torch.eye_")
+        assert torch.equal(module.get_parameter(name), nn.init.eye_(torch.empty_like(stored)))
+
+
+def test_keras_and_jax_have_orthogonal_matrices_by_their_own_kernels():
+    # Keras: gates in one kernel (units, 4 units), depthwise ones as (kernel, in, multiplier). flax: a kernel per gate.
+    lstm, depthwise = build(lambda: nn.LSTM(20, 30)), build(lambda: nn.Conv2d(16, 32, 3, groups=16))
+    initialize(lstm, "keras.orthogonal", random_state=0)
+    assert torch.linalg.svdvals(lstm.weight_hh_l0.detach()) == pytest.approx(np.ones(30), abs=1e-5)
+    initialize(lstm, "jax.orthogonal", random_state=0)
+    for gate in lstm.weight_hh_l0.detach().chunk(4):
+        assert torch.linalg.svdvals(gate) == pytest.approx(np.ones(30), abs=1e-5)
+    initialize(depthwise, "keras.orthogonal", random_state=0)
+    kernel = depthwise.weight.detach().reshape(16, 2, 9).permute(2, 0, 1).reshape(9 * 16, 2)
+    torch.testing.assert_close(kernel.T @ kernel, torch.eye(2), rtol=0, atol=1e-5)
+
+
+def test_embeddings_have_as_many_inputs_as_rows_in_keras_and_jax():
+    for name, variance in (
+        ("keras.he_uniform", 2 / 900),
+        ("jax.he_uniform", 2 / 900),
+        ("torch.kaiming_uniform", 2 / 50),
+    ):
+        module = build(lambda: nn.Embedding(900, 50))
+        initialize(module, name, random_state=0)
+        bound = sqrt(3 * variance)
+        values = module.weight.detach().flatten().numpy()
+        assert stats.kstest(values, stats.uniform(-bound, 2 * bound).cdf).pvalue > ALARM
+
+
+def test_one_tensor_takes_one_initializer():
+    module = build(lambda: nn.LSTM(3, 4))
+    before = module.weight_hh_l0.detach().clone()
+    mixed = PerParameter([("forget", "torch.orthogonal_", lambda site: site.block == "f" and site.role == "weight")])
+    with pytest.raises(ValueError, match=r"weight_ih_l0 is one tensor to .*AsStored.*the same initializer for all"):
+        initialize(module, mixed)
+    assert torch.equal(module.weight_hh_l0, before)
+
+
+def test_calibration_knows_the_layer_behind_the_stored_tensor():
+    # Grouped and transposed: the units are not where the stored tensor's rows are.
+    module = build(lambda: nn.ConvTranspose1d(4, 6, 3, groups=2))
+    X = torch.randn(200, 4, 9, generator=torch.Generator().manual_seed(0))
+    initialize(module, DataDependentWeightNorm("torch.xavier_normal_"), X=X, random_state=0)
+    with torch.no_grad():
+        assert module(X).var(dim=(0, 2), correction=0) == pytest.approx(np.ones(6), abs=1e-4)
+
+
+def test_a_factor_keeps_the_layout():
+    lstm = build(lambda: nn.LSTM(20, 30))
+    initialize(lstm, Scaled("torch.orthogonal_", 0.5), random_state=0)
+    assert torch.linalg.svdvals(lstm.weight_hh_l0.detach()) == pytest.approx(np.full(30, 0.5), abs=1e-5)
+
+
 def test_other_spellings():
+    for full in ("torch.nn.init.kaiming_normal_", "keras.initializers.HeNormal", "tf.keras.initializers.he_normal"):
+        framework = "torch" if full.startswith("torch") else "keras"
+        short = {"torch": "torch.kaiming_normal_", "keras": "keras.he_normal"}[framework]
+        assert get_initializer(full) == get_initializer(short)
+    assert get_initializer("keras.OrthogonalInitializer") == get_initializer("keras.orthogonal")
     assert get_initializer("torch.kaiming_normal") == get_initializer("torch.kaiming_normal_")
     assert get_initializer("keras.HeNormal") == get_initializer("keras.he_normal")
     assert get_initializer("HeNormal") == get_initializer("he_normal")
@@ -89,22 +169,29 @@ def test_other_spellings():
 
 
 @pytest.mark.parametrize(
-    "module", [nn.Linear(60, 50), nn.Conv2d(8, 30, 3), nn.ConvTranspose2d(8, 30, 3), nn.LSTM(30, 20)]
+    "layer",
+    [
+        lambda: nn.Linear(60, 50),
+        lambda: nn.Conv2d(8, 30, 3),
+        lambda: nn.ConvTranspose2d(8, 30, 3),
+        lambda: nn.Bilinear(10, 20, 30),
+        lambda: nn.Embedding(30, 40),
+        lambda: nn.LSTM(30, 20),
+        lambda: nn.GRUCell(30, 20),
+        lambda: nn.MultiheadAttention(40, 4),
+        lambda: nn.MultiheadAttention(40, 4, kdim=30, vdim=20, add_bias_kv=True),
+        lambda: nn.TransformerEncoderLayer(24, 4, 40),
+    ],
 )
-def test_torch_default_is_what_the_layer_does_itself(module):
-    ours, theirs = build(lambda: type(module)(*_arguments(module))), build(lambda: type(module)(*_arguments(module)))
+def test_torch_default_is_what_the_layer_does_itself(layer):
+    ours, theirs = build(layer), build(layer)
     initialize(ours, "torch.reset_parameters", random_state=0)
     for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        bound = max(float(mine.detach().abs().max()), float(other.detach().abs().max()))
-        assert stats.ks_2samp(mine.detach().flatten() / bound, other.detach().flatten() / bound).pvalue > ALARM, name
-
-
-def _arguments(module):
-    if isinstance(module, nn.Linear):
-        return module.in_features, module.out_features
-    if isinstance(module, nn.LSTM):
-        return module.input_size, module.hidden_size
-    return module.in_channels, module.out_channels, module.kernel_size
+        mine, other = mine.detach().flatten().numpy(), other.detach().flatten().numpy()
+        if other.std() == 0:
+            np.testing.assert_array_equal(mine, other, err_msg=name)
+        else:
+            assert stats.ks_2samp(mine, other).pvalue > ALARM, name
 
 
 SCALING = {"glorot": (1, "avg"), "he": (2, "in"), "lecun": (1, "in")}
@@ -167,7 +254,13 @@ def test_keras_and_jax_count_fans_by_their_kernels(layer, keras, jax):
 def test_synonyms_of_jax():
     for theirs, same in (("xavier_normal", "glorot_normal"), ("kaiming_uniform", "he_uniform")):
         assert get_initializer(f"jax.{theirs}") == get_initializer(f"jax.{same}")
-    assert get_initializer("jax.delta_orthogonal") == DeltaOrthogonal()
+
+
+def test_delta_orthogonal_in_even_kernels():
+    module = build(lambda: nn.Conv1d(4, 4, 4))
+    for name, centre in (("delta_orthogonal", 2), ("jax.delta_orthogonal", 1)):
+        initialize(module, name, random_state=0)
+        assert module.weight.detach().any(dim=0).any(dim=0).nonzero().flatten().tolist() == [centre]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +270,8 @@ def test_synonyms_of_jax():
         ("torch.constant_", r"Constant\(value\)"),
         ("torch.sparse", "functools.partial"),
         ("jax.variance_scaling", "VarianceScaling"),
+        ("keras.STFTInitializer", "spectrogram"),
+        ("timm.init_weight_vit", "PerParameter"),
         ("flax.he_normal", "unknown initializer"),
     ],
 )

@@ -118,6 +118,58 @@ def test_auto_gives_every_layer_what_suits_it():
     assert found["e.weight"] == "LeCunNormal()"
 
 
+class Sines(nn.Module):
+    """A sine network, and a layer with a plain sine."""
+
+    def __init__(self, omega=7):
+        super().__init__()
+        self.first, self.second, self.plain, self.last = (nn.Linear(300, 300) for _ in range(4))
+        self.omega = omega
+
+    def forward(self, x):
+        x = torch.sin(self.omega * self.first(x))
+        x = torch.sin(self.second(x) * self.omega)
+        return self.last(torch.sin(self.plain(x)))
+
+
+def test_auto_reads_the_factor_of_a_sine():
+    module = build(Sines)
+    found = record(module, "auto")["initializer"]
+    assert found[["first.weight", "first.bias", "second.weight"]].tolist() == ["Siren(omega_0=7.0)"] * 3
+    # The inputs of later sines keep variance 1: 7^2 Var(W) n E[sin^2], where the mean square of a sine is about 1 / 2.
+    assert six_standard_errors(module.second.weight, 2 / 300 / 49)
+    assert six_standard_errors(module.plain.weight, theory.gain("sin") ** 2 / 300)
+    assert not module.plain.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        ("relu6", "VarianceScaling(nonlinearity='relu6')"),
+        ("hardtanh", "GlorotUniform()"),
+        ("sigmoid", "GlorotUniform()"),
+    ],
+)
+def test_auto_tells_saturation_from_a_bound_far_away(activation, expected):
+    found = record(build(lambda: MLP(3, 2, (4,), activation=activation)), "auto")["initializer"]
+    assert found["hidden_1.weight"] == expected
+
+
+def test_gain_of_a_multiple():
+    # 3 relu(x) = relu(3 x): a third of the gain.
+    class Tripled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(200, 200), nn.Linear(200, 2)
+
+        def forward(self, x):
+            return self.b(torch.relu(3.0 * self.a(x)))
+
+    module = build(Tripled)
+    record(module, "auto")
+    assert six_standard_errors(module.a.weight, 2 / 9 / 200)
+
+
 @pytest.mark.parametrize("activation", ["relu", "selu", "elu", "silu", "mish"])
 def test_auto_keeps_the_mean_square_after_any_activation(activation):
     module = build(lambda: MLP(300, 10, (400,), activation=activation))
@@ -160,7 +212,7 @@ def test_edge_of_chaos(activation, given, expected, bias_variance):
 
 def test_edge_of_chaos_says_where_there_is_none():
     module = build(lambda: MLP(3, 2, (4,)))
-    with pytest.raises(ValueError, match="relu.*no stable critical point.*None, which means 0.*hidden_1"):
+    with pytest.raises(ValueError, match=r"relu.*no stable critical point.*None, which means 0.*hidden_1"):
         initialize(module, EdgeOfChaos(bias_variance=0.1))
 
 
@@ -169,6 +221,8 @@ def test_siren_treats_the_first_layer_apart():
     record(module, Siren(omega_0=10.0))
     first, second = module.hidden_1.weight.detach().abs().max(), module.hidden_2.weight.detach().abs().max()
     assert 0.99 / 200 < float(first) <= 1 / 200
+    # Without biases a sine network is an odd function; torch's own are U(-1 / sqrt(n), 1 / sqrt(n)).
+    assert 0.95 / sqrt(300) < float(module.hidden_2.bias.detach().abs().max()) <= 1 / sqrt(300)
     assert 0.99 * sqrt(6 / 300) / 10 < float(second) <= sqrt(6 / 300) / 10
 
 

@@ -1,5 +1,6 @@
 """Initializers: values with parameters, drawn from named random streams."""
 
+from initsk.initializers._as_stored import AsStored
 from initsk.initializers._auto import Auto, EdgeOfChaos
 from initsk.initializers._autoinit import AutoInit
 from initsk.initializers._base import Choice, Initializer, Promise
@@ -54,6 +55,7 @@ __all__ = [
     "FRAMEWORK_NAMES",
     "INITIALIZER_PARAMS",
     "LSUV",
+    "AsStored",
     "Auto",
     "AutoInit",
     "Branch",

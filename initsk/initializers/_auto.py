@@ -13,8 +13,19 @@ from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
 from initsk.initializers._site import Site
 from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, promise_of
-from initsk.theory import ActivationLike, CriticalPoint, as_function, critical_point, gain
+from initsk.theory import (
+    ActivationLike,
+    CriticalPoint,
+    OfMultiple,
+    activation_label,
+    as_function,
+    critical_point,
+    gain,
+)
 from initsk.utils._validation import Constraint, one_of, optional, real, resolved_by
+
+# Where a function levels off that saturates within the range of its input; ReLU6 goes on far beyond it.
+_SATURATED = 2.0
 
 
 class Auto(Initializer):
@@ -25,9 +36,10 @@ class Auto(Initializer):
     ============================================  =====================================================
     The layer                                     gets
     ============================================  =====================================================
-    feeds a function that is bounded on both      Glorot uniform (Glorot and Bengio 2010)
-    sides: tanh, sigmoid, softsign
-    feeds a sine                                  SIREN (Sitzmann et al. 2020)
+    feeds a function that saturates on both       Glorot uniform (Glorot and Bengio 2010)
+    sides, within -2 and 2: tanh, sigmoid,
+    softsign
+    feeds the sine of a multiple, ``sin(30 x)``   SIREN with that `omega_0`, biases too (Sitzmann et al. 2020)
     feeds any other function: ReLU, leaky ReLU,   normal with the variance ``gain^2 / fan_in``, by
     GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU, LeCun's for SELU
     feeds none, or the output                     LeCun normal
@@ -45,7 +57,7 @@ class Auto(Initializer):
     >>> from initsk.modules import MLP
     >>> record = initialize(MLP(4, 2, (8,), activation="tanh"), "auto", random_state=0)
     >>> record.to_frame()[["name", "why"]].iloc[0].tolist()
-    ['hidden_1.weight', 'feeds tanh, which is bounded']
+    ['hidden_1.weight', 'feeds tanh, which saturates']
     """
 
     name = "auto"
@@ -56,7 +68,7 @@ class Auto(Initializer):
 
     def choose(self, site: Site) -> Choice | None:
         """Choose by the layer's kind and by what follows it."""
-        if site.role != "weight" or not site.is_known:
+        if not site.is_known or (site.role == "bias" and not _is_sine(site.activation)):
             return None
         if site.kind == "recurrent":
             if site.short_name.startswith("weight_ih"):
@@ -71,13 +83,24 @@ class Auto(Initializer):
         return _by_activation(site.activation)
 
 
+def _is_sine(activation: ActivationLike | None) -> bool:
+    """Say whether a function is the sine of a multiple, as in sine networks; a plain sine has a gain like others."""
+    return isinstance(activation, OfMultiple) and activation_label(activation.activation) == "sin"
+
+
+def _saturates(activation: ActivationLike) -> bool:
+    """Say whether a function levels off on both sides, at different values; a sine is bounded, but does not."""
+    far_left, left, right, far_right = as_function(activation)(np.array([-2e3, -1e3, 1e3, 2e3]))
+    level = max(abs(far_left - left), abs(far_right - right)) < 0.01 < abs(right - left)
+    return bool(level and max(abs(left), abs(right)) <= _SATURATED)
+
+
 def _by_activation(activation: ActivationLike) -> Choice:
-    label = activation if isinstance(activation, str) else getattr(activation, "__name__", type(activation).__name__)
-    if label == "sin":
-        return Choice(Siren(), "feeds a sine")
-    values = as_function(activation)(np.array([-1e3, 1e3]))
-    if float(np.abs(values).max()) < 10:
-        return Choice(GlorotUniform(), f"feeds {label}, which is bounded")
+    label = activation_label(activation)
+    if isinstance(activation, OfMultiple) and _is_sine(activation):
+        return Choice(Siren(abs(activation.factor)), f"feeds {label}")
+    if _saturates(activation):
+        return Choice(GlorotUniform(), f"feeds {label}, which saturates")
     return Choice(VarianceScaling(nonlinearity=activation), f"feeds {label}, of gain {gain(activation):.4f}")
 
 

@@ -69,11 +69,10 @@ class Initializer(BaseEstimator):
     reference: ClassVar[str] = ""
     #: Whether the scheme sets the biases too, when nobody says otherwise; most leave them at zero.
     sets_biases: ClassVar[bool] = False
-    #: Whether `_draw` cannot fail where `refuses` has nothing to say, so that large networks are filled in place.
-    draws_surely: ClassVar[bool] = False
     _needs_data: ClassVar[bool] = False
     _needs_gradient: ClassVar[bool] = False
     _reads_architecture: ClassVar[bool] = False
+    _draws_surely: ClassVar[bool] = False
 
     @property
     def needs_data(self) -> bool:
@@ -89,6 +88,11 @@ class Initializer(BaseEstimator):
     def reads_architecture(self) -> bool:
         """Whether it looks at what follows each layer, or at residual branches."""
         return self._reads_architecture or any(part.reads_architecture for part in self.parts())
+
+    @property
+    def draws_surely(self) -> bool:
+        """Whether `_draw` cannot fail where `refuses` says nothing, so that large networks are filled in place."""
+        return self._draws_surely
 
     def parts(self) -> list["Initializer"]:
         """List the initializers among the parameters."""
@@ -122,6 +126,10 @@ class Initializer(BaseEstimator):
     def refuses(self, site: Site) -> str | None:
         """Say what the initializer needs and `site` does not have; None where it can be filled."""
         return None
+
+    def laid_out(self, site: Site) -> Site:
+        """Return the site that is drawn: `site` itself, or that of the whole tensor of which it is a block."""
+        return site
 
     def promise(self, site: Site) -> Promise | None:
         """Say what the values for `site` will be like; None where that depends on more than the site."""

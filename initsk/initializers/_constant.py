@@ -13,7 +13,7 @@ class _Filled(Initializer):
     """One number everywhere."""
 
     family = "constant"
-    draws_surely = True
+    _draws_surely = True
     value: float
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
@@ -162,7 +162,7 @@ class Dirac(Initializer):
     -----
     Law: ``W[i, i, k // 2, ...] = gain``, everything else zero; the groups are those of the
     convolution. Surplus outputs are zero and surplus inputs unused, as with torch's
-    ``dirac_(groups=...)``.
+    ``dirac_(groups=...)``; with its default of one group, whatever the layer has, it is ``"torch.dirac_"``.
 
     Examples
     --------
@@ -195,10 +195,10 @@ class Dirac(Initializer):
         return values
 
 
-def centre_tap(kernel: torch.Tensor) -> torch.Tensor:
-    """Return the view ``(out, in)`` of a kernel's centre, at ``size // 2``."""
+def centre_tap(kernel: torch.Tensor, before: bool = False) -> torch.Tensor:
+    """Return the view ``(out, in)`` of a kernel's centre, at ``size // 2`` or ``(size - 1) // 2``."""
     for size in kernel.shape[:1:-1]:
-        kernel = kernel[..., size // 2]
+        kernel = kernel[..., (size - before) // 2]
     return kernel
 
 

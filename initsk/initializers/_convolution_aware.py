@@ -56,7 +56,7 @@ class ConvolutionAware(Initializer):
     family = "structured"
     law = "orthogonal kernels in each unit, Var(W) = scale / fan_in"
     reference = "Aghajanyan 2017"
-    draws_surely = True
+    _draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {"scale": real(above=0)}
 
     def __init__(self, scale: float = 2.0) -> None:

@@ -1,5 +1,6 @@
 """The names of other frameworks, as the laws that they draw there with their defaults."""
 
+from initsk.initializers._as_stored import AsStored
 from initsk.initializers._base import Initializer
 from initsk.initializers._constant import Constant, Dirac, Identity, Ones, Zeros
 from initsk.initializers._free import RandomNormal, RandomUniform, TruncatedNormal
@@ -8,11 +9,11 @@ from initsk.initializers._torch_default import TorchDefault
 from initsk.initializers._variance_scaling import VarianceScaling
 
 
-def _family(fans: str, normal: str) -> dict[str, Initializer]:
+def _family(framework: str, normal: str) -> dict[str, Initializer]:
     """Return Glorot, He and LeCun as a framework counts fans and understands "normal"."""
     rows = {"glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in"), "lecun": (1.0, "fan_in")}
     return {
-        f"{name}_{suffix}": VarianceScaling(scale, mode, distribution, fans=fans)
+        f"{name}_{suffix}": AsStored(VarianceScaling(scale, mode, distribution), framework)
         for name, (scale, mode) in rows.items()
         for suffix, distribution in (("normal", normal), ("uniform", "uniform"))
     }
@@ -29,20 +30,20 @@ FRAMEWORKS: dict[str, dict[str, Initializer]] = {
         "trunc_normal_": TruncatedNormal(1.0, corrected=False),
         "ones_": Ones(),
         "zeros_": Zeros(),
-        "eye_": Identity(rectangular=True),
-        "dirac_": Dirac(),
+        "eye_": AsStored(Identity(rectangular=True)),
+        "dirac_": AsStored(Dirac()),
         "xavier_uniform_": _TORCH["glorot_uniform"],
         "xavier_normal_": _TORCH["glorot_normal"],
         "kaiming_uniform_": _TORCH["he_uniform"],
         "kaiming_normal_": _TORCH["he_normal"],
-        "orthogonal_": Orthogonal(),
+        "orthogonal_": AsStored(Orthogonal()),
         "reset_parameters": TorchDefault(),
     },
     "keras": {
         "zeros": Zeros(),
         "ones": Ones(),
         "constant": Constant(0.0),
-        "identity": Identity(rectangular=True),
+        "identity": AsStored(Identity(rectangular=True), "keras"),
         "random_normal": RandomNormal(0.05),
         "random_uniform": RandomUniform(-0.05, 0.05),
         "truncated_normal": TruncatedNormal(0.05, corrected=False),
@@ -50,8 +51,8 @@ FRAMEWORKS: dict[str, dict[str, Initializer]] = {
         "one": Ones(),
         "normal": RandomNormal(0.05),
         "uniform": RandomUniform(-0.05, 0.05),
-        "variance_scaling": VarianceScaling(distribution="truncated_normal", fans="keras"),
-        "orthogonal": Orthogonal(),
+        "variance_scaling": AsStored(VarianceScaling(distribution="truncated_normal"), "keras"),
+        "orthogonal": AsStored(Orthogonal(), "keras"),
         **_KERAS,
     },
     "jax": {
@@ -60,23 +61,31 @@ FRAMEWORKS: dict[str, dict[str, Initializer]] = {
         "normal": RandomNormal(0.01),
         "uniform": RandomUniform(0.0, 0.01),
         "truncated_normal": TruncatedNormal(0.01, corrected=False),
-        "orthogonal": Orthogonal(),
-        "delta_orthogonal": DeltaOrthogonal(),
+        "orthogonal": AsStored(Orthogonal(), "jax"),
+        "delta_orthogonal": AsStored(DeltaOrthogonal(even_centre="before"), "jax"),
         **_JAX,
         **{name.replace("glorot", "xavier").replace("he_", "kaiming_"): _JAX[name] for name in _JAX},
     },
     "timm": {
         "trunc_normal_": TruncatedNormal(1.0, corrected=False),
         "trunc_normal_tf_": TruncatedNormal(1.0, corrected=False),
-        "variance_scaling_": VarianceScaling(fans="torch"),
-        "lecun_normal_": VarianceScaling(distribution="truncated_normal", fans="torch"),
+        "variance_scaling_": AsStored(VarianceScaling()),
+        "lecun_normal_": AsStored(VarianceScaling(distribution="truncated_normal")),
     },
 }
 
-#: Names that mean nothing without an argument, and what to write instead.
-WITHOUT_DEFAULTS = {
-    "torch.constant_": "Constant(value)",
-    "torch.sparse_": "functools.partial(torch.nn.init.sparse_, sparsity=...)",
-    "jax.constant": "Constant(value)",
-    "jax.variance_scaling": "VarianceScaling(scale, mode, distribution, fans='jax')",
+#: Names that draw nothing by themselves: why, and what to write instead.
+WITHOUT_LAW = {
+    "torch.constant_": "has no default arguments (allowed: Constant(value))",
+    "torch.sparse_": "has no default arguments (allowed: functools.partial(torch.nn.init.sparse_, sparsity=...))",
+    "keras.stft": "fills the fixed kernels of a spectrogram (allowed: a function that returns them)",
+    "jax.constant": "has no default arguments (allowed: Constant(value))",
+    "jax.variance_scaling": (
+        "has no default arguments (allowed: AsStored(VarianceScaling(scale, mode, distribution), 'jax'))"
+    ),
+    "timm.init_weight_vit": "walks through a model (allowed: PerParameter, with rules for its layers and its head)",
+    "timm.init_weight_jax": "walks through a model (allowed: PerParameter, with rules for its layers and its head)",
 }
+
+#: Where the names live in their frameworks, for who writes them in full.
+FULL_PATHS = ("torch.nn.init.", "keras.initializers.", "jax.nn.initializers.", "timm.layers.", "tf.keras.initializers.")

@@ -39,7 +39,7 @@ class RandomNormal(Initializer):
     family = "free"
     law = "W ~ N(mean, std^2)"
     reference = "Krizhevsky, Sutskever and Hinton 2012, section 5 (std 0.01)"
-    draws_surely = True
+    _draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {"std": real(minimum=0), "mean": real()}
 
     def __init__(self, std: float = 0.01, mean: float = 0.0) -> None:
@@ -82,7 +82,7 @@ class RandomUniform(Initializer):
     family = "free"
     law = "W ~ U(low, high)"
     reference = "Keras RandomUniform (bounds)"
-    draws_surely = True
+    _draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {"low": real(), "high": real()}
 
     def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
@@ -142,7 +142,7 @@ class TruncatedNormal(Initializer):
     family = "free"
     law = "W ~ N(mean, s^2) given |W - mean| <= bounds s"
     reference = "Keras TruncatedNormal; Kotz, Balakrishnan and Johnson 1994, section 10.1"
-    draws_surely = True
+    _draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {
         "std": real(minimum=0),
         "mean": real(),

@@ -8,7 +8,7 @@ from initsk.initializers._base import Initializer, Promise
 from initsk.initializers._constant import centre_tap
 from initsk.initializers._draws import orthogonal_matrix
 from initsk.initializers._site import Site
-from initsk.utils._validation import Constraint, real
+from initsk.utils._validation import Constraint, one_of, real
 
 
 class Orthogonal(Initializer):
@@ -42,7 +42,7 @@ class Orthogonal(Initializer):
     family = "orthogonal"
     law = "W W^T = gain^2 I or W^T W = gain^2 I"
     reference = "Saxe, McClelland and Ganguli 2013"
-    draws_surely = True
+    _draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
 
     def __init__(self, gain: float = 1.0) -> None:
@@ -70,12 +70,15 @@ class DeltaOrthogonal(Initializer):
     ----------
     gain : float, default=1.0
         Factor on the matrix, above 0.
+    even_centre : {"after", "before"}, default="after"
+        Which of the two middle positions is the centre of a kernel of even size `k`: "after" is ``k // 2``, as in
+        `Dirac`; "before" is ``(k - 1) // 2``, as in JAX, and where torch's ``padding="same"`` has it.
 
     Notes
     -----
     Law: ``W[:, :, k // 2, ...] = gain Q`` with ``Q^T Q = I`` Haar distributed, so that each input is kept
-    (Xiao et al. 2018, section 2.3); that needs at least as many outputs as inputs in a group, and
-    fewer are refused. JAX's ``delta_orthogonal`` is the same law, its centre at ``(k - 1) // 2``.
+    (Xiao et al. 2018, section 2.3 and algorithm 2); that needs at least as many outputs as inputs in a group, and
+    fewer are refused. JAX's ``delta_orthogonal`` is the same law with ``even_centre="before"``, over all groups.
 
     Examples
     --------
@@ -88,11 +91,15 @@ class DeltaOrthogonal(Initializer):
     name = "delta_orthogonal"
     family = "orthogonal"
     law = "W[:, :, centre] = gain Q, Q^T Q = I, else 0"
-    reference = "Xiao et al. 2018, algorithm 1"
-    _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
+    reference = "Xiao et al. 2018, algorithm 2"
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        "gain": real(above=0),
+        "even_centre": one_of("even_centre", ("after", "before")),
+    }
 
-    def __init__(self, gain: float = 1.0) -> None:
+    def __init__(self, gain: float = 1.0, even_centre: str = "after") -> None:
         self.gain = gain
+        self.even_centre = even_centre
 
     def refuses(self, site: Site) -> str | None:
         """Say what the initializer needs and `site` does not have."""
@@ -105,7 +112,8 @@ class DeltaOrthogonal(Initializer):
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         values = torch.zeros(site.shape, dtype=dtype)
-        centre_tap(values).copy_(orthogonal_matrix(site.shape[0], site.shape[1], generator, dtype).mul_(self.gain))
+        matrix = orthogonal_matrix(site.shape[0], site.shape[1], generator, dtype).mul_(self.gain)
+        centre_tap(values, before=self.even_centre == "before").copy_(matrix)
         return values
 
     def promise(self, site: Site) -> Promise | None:

@@ -9,7 +9,7 @@ import pandas as pd
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Initializer
 from initsk.initializers._callable import FromCallable
-from initsk.initializers._frameworks import FRAMEWORKS, WITHOUT_DEFAULTS
+from initsk.initializers._frameworks import FRAMEWORKS, FULL_PATHS, WITHOUT_LAW
 from initsk.initializers._json import subclasses
 from initsk.utils._validation import one_of, unknown_name
 
@@ -60,7 +60,7 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     >>> get_initializer("kaiming_normal")
     HeNormal()
     >>> get_initializer("keras.he_normal")
-    VarianceScaling(scale=2.0, distribution='truncated_normal', fans='keras')
+    AsStored(base=VarianceScaling(scale=2.0, distribution='truncated_normal'), framework='keras')
     """
     value: object = initializer
     if isinstance(value, type) and issubclass(value, Initializer):
@@ -81,22 +81,30 @@ def _by_name(given: str) -> Initializer:
         if given == cls.__name__:
             return cls()
     key = re.sub(r"[\s-]+", "_", given.strip().lower())
-    prefix, _, name = key.rpartition(".")
+    for path in FULL_PATHS:
+        if key.startswith(path):
+            key = f"{path.removeprefix('tf.').partition('.')[0]}.{key.removeprefix(path)}"
+    prefix, _, name = key.partition(".")
     if prefix in FRAMEWORKS:
-        # Keras knows its classes' names too, torch its functions' without the underscore.
-        known = FRAMEWORKS[prefix]
-        for candidate, value in known.items():
-            if name.replace("_", "") == candidate.replace("_", ""):
-                return value
-        for full, instead in WITHOUT_DEFAULTS.items():
-            if key.rstrip("_") == full.rstrip("_"):
-                raise InvalidParameterError(f"{full} has no default arguments (allowed: {instead})")
-        raise InvalidParameterError(unknown_name(f"{prefix} initializer", given, [f"{prefix}.{n}" for n in known]))
+        return _of_framework(prefix, name, given)
     for cls in named_classes():
         if key == cls.name or key in cls.synonyms:
             return cls()
     names = [name for cls in named_classes() for name in (cls.name, *cls.synonyms)]
     raise InvalidParameterError(unknown_name("initializer", given, names))
+
+
+def _of_framework(prefix: str, name: str, given: str) -> Initializer:
+    """Find a framework's name; Keras knows its classes' names too, torch its functions' without the underscore."""
+    plain = name.replace("_", "").removesuffix("initializer")
+    for candidate, value in FRAMEWORKS[prefix].items():
+        if plain == candidate.replace("_", ""):
+            return value
+    for full, why in WITHOUT_LAW.items():
+        if f"{prefix}.{plain}" == full.replace("_", ""):
+            raise InvalidParameterError(f"{full} {why}")
+    known = [f"{prefix}.{candidate}" for candidate in FRAMEWORKS[prefix]]
+    raise InvalidParameterError(unknown_name(f"{prefix} initializer", given, known))
 
 
 def named_classes() -> Iterator[type[Initializer]]:

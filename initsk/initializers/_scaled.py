@@ -72,6 +72,15 @@ class Scaled(Wrapper):
         choice = self.filling.choose(site)
         return None if choice is None else Choice(Scaled(choice.initializer, self.factor), choice.why)
 
+    @property
+    def draws_surely(self) -> bool:
+        """Whether the base does."""
+        return self.filling.draws_surely
+
+    def laid_out(self, site: Site) -> Site:
+        """Return what the base draws."""
+        return self.filling.laid_out(site)
+
     def refuses(self, site: Site) -> str | None:
         """Say what the base says."""
         return self.filling.refuses(site)

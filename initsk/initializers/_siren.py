@@ -25,7 +25,8 @@ class Siren(Initializer):
     -----
     Law: first layer ``W ~ U(-1 / fan_in, 1 / fan_in)``; the others ``U(-b, b)`` with
     ``b = sqrt(6 / fan_in) / omega_0`` (Sitzmann et al. 2020, theorem 1.8 and section 3.2). Which layer is the first is
-    read from the module; a bare shape is taken for a later one.
+    read from the module; a bare shape is taken for a later one. The paper leaves the biases open; as in the authors'
+    code they are torch's, ``U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))``: without any the network is an odd function.
 
     Examples
     --------
@@ -36,9 +37,10 @@ class Siren(Initializer):
 
     name = "siren"
     family = "architecture-aware"
-    law = "first layer U(-1/n, 1/n), then U(-b, b), b = sqrt(6/n) / omega_0, n = fan_in"
+    law = "first layer U(-1/n, 1/n), then U(-b, b), b = sqrt(6/n) / omega_0, biases U(+-1/sqrt(n)), n = fan_in"
     reference = "Sitzmann et al. 2020, section 3.2"
-    draws_surely = True
+    sets_biases = True
+    _draws_surely = True
     _reads_architecture = True
     _constraints: ClassVar[dict[str, Constraint]] = {"omega_0": real(above=0)}
 
@@ -51,6 +53,8 @@ class Siren(Initializer):
 
     def _bound(self, site: Site) -> float:
         fan_in = site.fan("fan_in")
+        if site.role == "bias":
+            return sqrt(1 / fan_in)
         return 1 / fan_in if site.place == "input" else sqrt(6 / fan_in) / self.omega_0
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Where a draw lands: shape, fans, and the layer's place in the network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -8,8 +8,7 @@ from typing import Any
 from initsk.exceptions import InvalidParameterError
 
 FAN_MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
-#: "layer" counts connections; the others count as that framework does from the shape that it stores.
-FAN_CONVENTIONS = ("layer", "torch", "keras", "jax")
+FRAMEWORK_LAYOUTS = ("torch", "keras", "jax")
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,8 @@ class Site:
         Its place in a residual branch.
     stack : tuple of str and int, or None
         ``("encoder", n_layers)`` or ``("decoder", n_layers)`` inside of a transformer.
+    framework : {"", "torch", "keras", "jax"}
+        As whose stored tensor the site was made by `as_stored`; empty for blocks and counted fans.
     """
 
     shape: tuple[int, ...]
@@ -93,6 +94,7 @@ class Site:
     place: str = ""
     branch: Branch | None = None
     stack: tuple[str, int] | None = None
+    framework: str = ""
 
     @classmethod
     def from_shape(cls, shape: tuple[int, ...]) -> "Site":
@@ -128,12 +130,11 @@ class Site:
         """Rows and columns of the weight flattened to ``(out, in * kernel)``."""
         return self.shape[0], prod(self.shape[1:])
 
-    def fan(self, mode: str, convention: str = "layer") -> float:
+    def fan(self, mode: str) -> float:
         """Return the fan under `mode`, at least 1."""
-        fans = self.fans(convention)
-        if fans is None:
+        fan_in, fan_out = self.fan_in, self.fan_out
+        if fan_in is None or fan_out is None:
             raise InvalidParameterError(f"a tensor of shape {self.shape} has no fans")
-        fan_in, fan_out = fans
         modes = {
             "fan_in": float(fan_in),
             "fan_out": float(fan_out),
@@ -164,27 +165,28 @@ class Site:
             return None
         return f"needs a matrix, not a tensor of shape {self.shape} (allowed: two or more dimensions)"
 
-    def fans(self, convention: str = "layer") -> tuple[int, int] | None:
-        """Return fan_in and fan_out as a framework counts them.
+    def as_stored(self, framework: str) -> "Site":
+        """Return the site of the one tensor that a framework stores, with the fans that it counts.
 
         Examples
         --------
         >>> depthwise = Site((1, 1, 3, 3), 9, 9, kind="convolution", weight_shape=(8, 1, 3, 3), groups=8)
-        >>> [depthwise.fans(convention) for convention in FAN_CONVENTIONS]
-        [(9, 9), (9, 72), (72, 9), (9, 72)]
+        >>> [(site.fan_in, site.fan_out) for site in map(depthwise.as_stored, FRAMEWORK_LAYOUTS)]
+        [(9, 72), (72, 9), (9, 72)]
         """
-        if self.fan_in is None or self.fan_out is None:
-            return None
         stored = self.weight_shape
-        if convention == "layer" or len(stored) < 2:
-            return self.fan_in, self.fan_out
-        receptive = prod(stored[2:])
-        fan_in, fan_out = stored[1] * receptive, stored[0] * receptive
-        if convention == "keras" and self.groups > 1 and stored[1] == 1:
-            # A depthwise kernel is stored as (*kernel, in, multiplier).
-            return self.groups * receptive, stored[0] // self.groups * receptive
-        if (convention == "keras" and self.kind == "embedding") or (convention == "jax" and self.transposed):
-            return fan_out, fan_in
-        if convention == "jax" and self.kind == "embedding":
-            return stored[1], stored[0]
-        return fan_in, fan_out
+        apart = {"torch": (), "keras": ("attention",), "jax": ("attention", "recurrent")}[framework]
+        flax_counts_right = framework == "jax" and self.transposed and self.groups == 1
+        if self.framework or self.role != "weight" or len(stored) < 2 or self.kind in apart or flax_counts_right:
+            return self
+        (outputs, inputs), receptive = stored[:2], prod(stored[2:])
+        if self.kind == "embedding" and framework != "torch":
+            return replace(self, fan_in=outputs, fan_out=inputs, framework=framework)
+        whole = replace(self, block="", groups=1, transposed=False, framework=framework)
+        if framework == "keras" and self.groups > 1 and inputs == 1:
+            # Stored as (*kernel, in, multiplier); the multiplier's axis is in front where channels are transposed.
+            shape = (outputs // self.groups, self.groups, *stored[2:])
+            return replace(
+                whole, shape=shape, fan_in=shape[1] * receptive, fan_out=shape[0] * receptive, transposed=True
+            )
+        return replace(whole, shape=stored, fan_in=inputs * receptive, fan_out=outputs * receptive)

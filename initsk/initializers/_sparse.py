@@ -40,7 +40,7 @@ class Sparse(Initializer):
     family = "sparse"
     law = "n_nonzero entries a row ~ N(0, std^2), others 0"
     reference = "Martens 2010, section 5"
-    draws_surely = True
+    _draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {"n_nonzero": integer(1), "std": real(above=0)}
 
     def __init__(self, n_nonzero: int = 15, std: float = 1.0) -> None:

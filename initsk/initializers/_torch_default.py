@@ -17,9 +17,10 @@ class TorchDefault(Initializer):
     Law: linear and convolution layers, weight and bias, ``U(-b, b)`` with
     ``b = 1 / sqrt(fan_in)`` (written there as ``kaiming_uniform_(a=sqrt(5))``, variance
     ``1 / (3 fan_in)``); recurrent layers ``b = 1 / sqrt(hidden_size)``; bilinear layers ``b = 1 / sqrt(in1_features)``;
-    embeddings ``N(0, 1)``; attention Xavier uniform over the fused projection, its biases at zero and
-    `bias_k` and `bias_v` Xavier normal.
-    torch's fan_in is ``shape[1] * kernel``, for transposed convolutions too.
+    embeddings ``N(0, 1)``; attention Xavier uniform over the fused projection, its output projection as a linear
+    layer, its biases at zero and `bias_k` and `bias_v` Xavier normal.
+    torch's fan_in is ``shape[1] * kernel``, for transposed convolutions too. ``torch.nn.Transformer`` draws all of its
+    matrices anew by Xavier's uniform law when it is built; here they get what their layers draw.
 
     Examples
     --------
@@ -33,7 +34,7 @@ class TorchDefault(Initializer):
     law = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
     reference = "torch.nn.Linear.reset_parameters"
     sets_biases = True
-    draws_surely = True
+    _draws_surely = True
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         variance, distribution = _law(site)
@@ -50,7 +51,7 @@ def _law(site: Site) -> tuple[float, str]:
     weight = site.weight_shape
     if site.kind == "embedding":
         return 1.0, "normal"
-    if site.kind == "attention":
+    if site.kind == "attention" and not (site.block == "o" and site.role == "weight"):
         if site.short_name in ("bias_k", "bias_v"):
             return 1.0 / site.shape[-1], "normal"
         return (0.0 if site.role == "bias" else 2.0 / (weight[0] + weight[1])), "uniform"

@@ -7,7 +7,7 @@ import torch
 
 from initsk.initializers._base import Initializer, Promise
 from initsk.initializers._draws import DISTRIBUTIONS, bound_of, draw_scaled
-from initsk.initializers._site import FAN_CONVENTIONS, FAN_MODES, Site
+from initsk.initializers._site import FAN_MODES, Site
 from initsk.theory import ActivationLike, gain
 from initsk.utils._validation import Constraint, one_of, optional, real, resolved_by
 
@@ -20,8 +20,7 @@ class _Scaling(Initializer):
     mode: str = "fan_in"
     distribution: str = "normal"
     nonlinearity: ActivationLike | None = None
-    fans: str = "layer"
-    draws_surely = True
+    _draws_surely = True
 
     def refuses(self, site: Site) -> str | None:
         """Say what the initializer needs and `site` does not have."""
@@ -30,7 +29,7 @@ class _Scaling(Initializer):
     def variance(self, site: Site) -> float:
         """Return the variance of the values for `site`."""
         scale = self.scale if self.nonlinearity is None else self.scale * gain(self.nonlinearity) ** 2
-        return scale / site.fan(self.mode, self.fans)
+        return scale / site.fan(self.mode)
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         return draw_scaled(site.shape, self.variance(site), self.distribution, generator, dtype)
@@ -63,10 +62,6 @@ class VarianceScaling(_Scaling):
     nonlinearity : str, callable or None, default=None
         The activation function that the layer feeds; its gain (`initsk.theory.gain`) multiplies the
         standard deviation. A name of torch's, or any function of an array.
-    fans : {"layer", "torch", "keras", "jax"}, default="layer"
-        Who counts: "layer" counts the connections of the layer; the frameworks count by the shape
-        that they store, and so swap the fans of transposed convolutions (torch, Keras), forget
-        the groups in fan_out, and give depthwise convolutions too large a fan_in (Keras).
 
     Notes
     -----
@@ -90,7 +85,6 @@ class VarianceScaling(_Scaling):
         "mode": one_of("mode", FAN_MODES),
         "distribution": one_of("distribution", DISTRIBUTIONS),
         "nonlinearity": optional(resolved_by(gain)),
-        "fans": one_of("fans", FAN_CONVENTIONS),
     }
 
     def __init__(
@@ -99,13 +93,11 @@ class VarianceScaling(_Scaling):
         mode: str = "fan_in",
         distribution: str = "normal",
         nonlinearity: ActivationLike | None = None,
-        fans: str = "layer",
     ) -> None:
         self.scale = scale
         self.mode = mode
         self.distribution = distribution
         self.nonlinearity = nonlinearity
-        self.fans = fans
 
 
 class _NamedScaling(_Scaling):

@@ -53,7 +53,7 @@ class ZerO(Initializer):
     family = "structured"
     law = "W = I if out <= in, else 2^(-m/2) H[:out, :in], m = ceil(log2(out))"
     reference = "Zhao, Schaefer and Anandkumar 2022, algorithms 1 and 2"
-    draws_surely = True
+    _draws_surely = True
     _constraints: ClassVar[dict[str, Constraint]] = {"hadamard_gain": real(above=0)}
 
     def __init__(self, hadamard_gain: float = 1.0) -> None:

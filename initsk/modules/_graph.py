@@ -11,10 +11,11 @@ from torch import fx, nn
 from initsk.initializers import AFFINE, Branch, Tracer, attributes_stay
 from initsk.modules._activations import ACTIVATION_TYPES, activation_value
 from initsk.modules._plan import NORMALISATIONS
-from initsk.theory import ACTIVATION_FUNCTIONS
+from initsk.theory import ACTIVATION_FUNCTIONS, OfMultiple
 
 WEIGHTED = (*AFFINE, nn.RNNBase, nn.RNNCellBase, nn.Embedding, nn.EmbeddingBag, nn.MultiheadAttention)
 _ADDITIONS = {"add", "iadd", "add_"}
+_PRODUCTS = {"mul", "imul", "mul_"}
 _FUNCTIONS = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
 
 
@@ -101,6 +102,15 @@ class _GraphReader:
         return "hidden" if any(other in self.before[node] for other in self.weighted) else "input"
 
     def _activation(self, node: fx.Node) -> Any:
+        """Return the activation function that a node computes, of a multiple where a number multiplies the signal."""
+        found = self._function(node)
+        source = node.all_input_nodes[0] if found is not None and node.all_input_nodes else None
+        if source is None or getattr(source.target, "__name__", source.target) not in _PRODUCTS:
+            return found
+        factors = [value for value in source.args if isinstance(value, int | float)]
+        return OfMultiple(found, float(factors[0])) if factors else found
+
+    def _function(self, node: fx.Node) -> Any:
         if self._is(node, ACTIVATION_TYPES):
             return activation_value(self.modules[str(node.target)])
         name = str(getattr(node.target, "__name__", node.target)).rstrip("_")

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from initsk.exceptions import ModuleError
+from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.initializers import Choice, Initializer, InitializerLike, Network, Site, Zeros, get_initializer, set_tensor
 from initsk.modules._architecture import add_architecture
 from initsk.modules._batch import as_batch
@@ -23,14 +23,24 @@ _LARGE = 2**24
 
 @dataclass(frozen=True)
 class _Step:
-    """A planned parameter and, for each of its sites, who fills it; no choices where it is left."""
+    """A planned parameter, and who fills what of it.
+
+    Parameters
+    ----------
+    plan : PlannedParameter
+    choices : tuple of Choice
+        Who fills each of the sites that are drawn; none where the parameter is left.
+    drawn : PlannedParameter
+        The plan with the sites that are drawn: those of `plan`, or one for the whole tensor.
+    """
 
     plan: PlannedParameter
     choices: tuple[Choice, ...]
+    drawn: PlannedParameter
 
     def check(self) -> None:
         """Raise if anyone refuses the site that is his."""
-        for site, choice in zip(self.plan.sites, self.choices, strict=False):
+        for site, choice in zip(self.drawn.sites, self.choices, strict=False):
             choice.initializer.check_site(site)
 
     def draw(self, seed: int) -> torch.Tensor | None:
@@ -42,9 +52,9 @@ class _Step:
         with torch.no_grad():
             blocks = [
                 choice.initializer.draw(site, generator, tensor.dtype)
-                for site, choice in zip(self.plan.sites, self.choices, strict=True)
+                for site, choice in zip(self.drawn.sites, self.choices, strict=True)
             ]
-            return self.plan.assemble(blocks)
+            return self.drawn.assemble(blocks)
 
     def write(self, values: torch.Tensor | None) -> dict[str, float]:
         """Write the values and return the standard deviations from before, by name."""
@@ -128,7 +138,7 @@ def initialize(
         if chooser.reads_architecture:
             plan = add_architecture(module, plan)
         chooser.check_sites([site for step in plan for site in step.sites])
-        steps = [_Step(step, chooser.choices(step)) for step in plan]
+        steps = [_settle(step, chooser.choices(step)) for step in plan]
         for step in steps:
             step.check()
         notes: dict[str, str] = {}
@@ -192,6 +202,19 @@ class _Chooser:
         return choice
 
 
+def _settle(plan: PlannedParameter, choices: tuple[Choice, ...]) -> _Step:
+    """Lay out a parameter as who fills it wants it: in blocks, or as the one tensor that a framework stores."""
+    whole = [choice.initializer.laid_out(site) for site, choice in zip(plan.sites, choices, strict=False)]
+    if not choices or all(site.framework == "" for site in whole):
+        return _Step(plan, choices, plan)
+    if len({choice.initializer for choice in choices}) > 1:
+        names = ", ".join(dict.fromkeys(repr(choice.initializer) for choice in choices))
+        raise InvalidParameterError(
+            f"{plan.name} is one tensor to {names} (allowed: the same initializer for all of its blocks)"
+        )
+    return _Step(plan, choices[:1], replace(plan, sites=(whole[0],)))
+
+
 def _fill(steps: list[_Step], seed: int) -> dict[str, float]:
     """Draw and write every parameter; return the standard deviations from before.
 
@@ -244,7 +267,7 @@ def _as_before_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterato
 
 def _rows(step: _Step, before: dict[str, float], notes: dict[str, str]) -> Iterator[Row]:
     plan = step.plan
-    site = plan.sites[0] if step.choices else Site(())
+    site = step.drawn.sites[0] if step.choices else Site(())
     reasons = [choice.why for choice in step.choices] or [plan.why or _why_left(plan)]
     if plan.name in notes:
         reasons.append(notes[plan.name])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,46 @@ ACTIVATION_FUNCTIONS: dict[str, Function] = {
     "tanh": np.tanh,
     "tanhshrink": lambda x: x - np.tanh(x),
 }
+
+
+@dataclass(frozen=True)
+class OfMultiple:
+    """An activation function of a multiple of its input, as in ``sin(30 x)``.
+
+    Parameters
+    ----------
+    activation : str or callable
+        See `as_function`.
+    factor : float
+        What multiplies the input.
+
+    Examples
+    --------
+    >>> OfMultiple("relu", 3.0)(np.array([-1.0, 2.0])).tolist()
+    [0.0, 6.0]
+    """
+
+    activation: ActivationLike
+    factor: float
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Apply the function to arrays."""
+        return as_function(self.activation)(self.factor * np.asarray(x))
+
+    @property
+    def __name__(self) -> str:
+        return f"{activation_label(self.activation)}({self.factor:g} x)"
+
+
+def activation_label(activation: ActivationLike) -> str:
+    """Return a short name for messages.
+
+    Examples
+    --------
+    >>> activation_label("relu"), activation_label(OfMultiple(np.sin, 30.0))
+    ('relu', 'sin(30 x)')
+    """
+    return activation if isinstance(activation, str) else getattr(activation, "__name__", type(activation).__name__)
 
 
 def as_function(activation: ActivationLike) -> Function:
