@@ -25,6 +25,11 @@ from initsk.modules import ACTIVATIONS
         (nn.LeakyReLU(0.2), (1 + 0.04) / 2),
         (nn.LeakyReLU(0.2, inplace=True), (1 + 0.04) / 2),
         (nn.ReLU, 1 / 2),
+        (nn.PReLU(init=0.9), (1 + 0.81) / 2),
+        (nn.PReLU(num_parameters=3, init=0.5), (1 + 0.25) / 2),
+        # In training its slope is left to chance.
+        (nn.RReLU(0.1, 0.3), (1 + 0.04) / 2),
+        (theory.OfMultiple("relu", 3.0), 9 / 2),
         (torch.relu, 1 / 2),
     ],
 )
@@ -36,6 +41,37 @@ def test_gain_in_closed_form(activation, second_moment):
         assert theory.gain(activation) == pytest.approx(second_moment**-0.5, rel=1e-6)
         return
     assert theory.gain(activation) == pytest.approx(second_moment**-0.5, rel=1e-9)
+
+
+def test_gain_keeps_the_length_of_tanh_and_not_of_gelu():
+    for name, stays in (("tanh", True), ("gelu", False)):
+        gain, function = theory.gain(name), theory.as_function(name)
+        length = gain**2
+        for _ in range(60):
+            length = gain**2 * theory.gaussian_mean(lambda x, f=function: f(x) ** 2, length)
+        assert (abs(length - 1) < 1e-6) == stays
+        assert (length > 100) != stays
+
+
+def test_a_module_is_asked_without_its_hooks_and_left_as_it_was():
+    module = nn.PReLU()
+    called = []
+    module.register_forward_hook(lambda *_: called.append(1))
+    theory.gain(module)
+    assert not called
+    assert isinstance(module.weight, nn.Parameter)
+    assert module.weight.dtype == torch.float32
+    assert module.training
+
+
+def test_what_was_asked_before_does_not_matter():
+    theory.critical_point(lambda x: np.clip(x, 0, 20), 0.1)
+    with pytest.raises(ValueError, match="no stable critical point"):
+        theory.critical_point("relu", 0.1)
+    module = nn.PReLU(init=0.0)
+    assert theory.gain(module) == pytest.approx(sqrt(2))
+    nn.init.ones_(module.weight)
+    assert theory.gain(module) == pytest.approx(1)
 
 
 def test_selu_keeps_the_mean_square():
@@ -148,6 +184,10 @@ def test_lengths_stay_along_the_critical_line():
         (lambda: theory.critical_point("hardshrink"), "jumps"),
         (lambda: theory.critical_point(np.sign), "jumps"),
         (lambda: theory.critical_point("tanh", -1), "bias_variance=-1 is not allowed"),
+        (lambda: theory.critical_point("tanh", "a"), "bias_variance='a' is not allowed"),
+        (lambda: theory.gaussian_mean(np.abs, 0), "variance=0 is not allowed"),
+        (lambda: theory.gain(lambda x: np.random.default_rng().normal(size=x.shape)), "is it random"),
+        (lambda: theory.gain(nn.Threshold), "cannot be built"),
     ],
 )
 def test_wrong_use(call, words):

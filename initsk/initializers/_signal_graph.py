@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._network import AFFINE, Layer, Network
-from initsk.initializers._signal_modules import ACTIVATIONS, MODULES, activation_of
+from initsk.initializers._signal_modules import ACTIVATIONS, MODULES
 from initsk.initializers._signal_moments import Moments
 from initsk.initializers._signal_rules import Operation, apply_rule
 from initsk.initializers._trace import Tracer, attributes_stay
@@ -122,7 +122,7 @@ class SignalGraph:
         if isinstance(module, AFFINE):
             return self._through_layer(module, operation.signals), what
         if isinstance(module, ACTIVATIONS):
-            return operation.signals[0].through(activation_of(module)), what
+            return operation.signals[0].through(module), what
         for kind, (name, attributes) in MODULES.items():
             if isinstance(module, kind):
                 values = {attribute: getattr(module, attribute, None) for attribute in attributes}

@@ -3,8 +3,7 @@
 from torch import nn
 from torch.nn.modules import activation as torch_activations
 
-from initsk.initializers._signal_rules import DIMENSIONS, leaky
-from initsk.theory import ActivationLike
+from initsk.initializers._signal_rules import DIMENSIONS
 
 _NOT_ELEMENTWISE = {"MultiheadAttention", "GLU", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
 #: Modules that are a function of one number.
@@ -32,10 +31,3 @@ MODULES: dict[type, tuple[str, tuple[str, ...]]] = {
     nn.Softmax: ("softmax", ("dim",)),
     nn.Embedding: ("embedding", ("weight",)),
 }
-
-
-def activation_of(module: nn.Module) -> ActivationLike:
-    """Return a function that has no parameters and no chance in it."""
-    if isinstance(module, nn.PReLU):
-        return leaky(float(module.weight.detach().mean()))
-    return leaky((module.lower + module.upper) / 2) if isinstance(module, nn.RReLU) else module

@@ -2,6 +2,7 @@
 
 import re
 
+import torch
 from torch import nn
 from torch.nn.modules import activation as torch_activations
 
@@ -61,4 +62,8 @@ def activation_value(module: nn.Module) -> str | nn.Module:
     default = kind()
     constants = set(getattr(module, "__constants__", ())) - {"inplace"}
     same = all(getattr(module, constant) == getattr(default, constant) for constant in constants)
+    # A slope that is learned is a parameter.
+    same &= all(
+        torch.equal(mine, theirs) for mine, theirs in zip(module.parameters(), default.parameters(), strict=True)
+    )
     return name if same else module

@@ -1,5 +1,6 @@
 """Activation functions as numpy functions, by torch's names."""
 
+import copy
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -141,10 +142,28 @@ def as_function(activation: ActivationLike) -> Function:
         return ACTIVATION_FUNCTIONS[key]
     if not callable(activation):
         raise InvalidParameterError(f"unknown activation {activation!r}: a name, or a function of one array")
-    return _checked(activation() if isinstance(activation, type) else activation)
+    return _checked(activation, _without_state(activation))
 
 
-def _checked(function: Callable[..., Any]) -> Function:
+def _without_state(activation: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a copy of a torch module that computes in float64 and without chance; other functions as they are."""
+    if not hasattr(activation, "named_parameters"):
+        return activation
+    import torch
+
+    try:
+        module: Any = activation() if isinstance(activation, type) else copy.deepcopy(activation)
+    except Exception as error:  # whatever a stranger's module raises
+        raise InvalidParameterError(f"activation={activation!r} cannot be built or copied ({error})") from error
+    if isinstance(module, torch.nn.PReLU):
+        # One slope for each channel, of which there are none here.
+        return _leaky(float(module.weight.detach().mean()))
+    # Not by calling it: hooks are for the network's own signals.
+    forward: Callable[..., Any] = module.to("cpu", torch.float64).eval().forward
+    return forward
+
+
+def _checked(activation: Callable[..., Any], function: Callable[..., Any]) -> Function:
     """Wrap a user's function; one of torch's is recognised by its refusal of an array."""
     probe = np.array([-1.0, 0.5])
     for call in (_on_numpy, _on_torch):
@@ -155,7 +174,7 @@ def _checked(function: Callable[..., Any]) -> Function:
             reason = f"{type(error).__name__}: {error}"
         else:
             reason = "it does not work element by element"
-    raise InvalidParameterError(f"activation={function!r} cannot be applied to an array ({reason})")
+    raise InvalidParameterError(f"activation={activation!r} cannot be applied to an array ({reason})")
 
 
 def _on_numpy(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
@@ -170,11 +189,5 @@ def _on_torch(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
     import torch
 
     # A copy: functions that work in place would overwrite where they are asked.
-    values = torch.tensor(x)
-    with torch.no_grad():
-        if isinstance(function, torch.nn.Module):
-            parameters = {name: value.double() for name, value in function.state_dict().items()}
-            values = torch.func.functional_call(function, parameters, (values,))
-        else:
-            values = function(values)
-    return np.asarray(values.numpy(), dtype=np.float64)
+    with torch.no_grad(), torch.device("cpu"):
+        return np.asarray(function(torch.tensor(x)).numpy(), dtype=np.float64)

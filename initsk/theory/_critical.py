@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
@@ -10,6 +9,8 @@ from scipy.optimize import brentq
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, Function, as_function
 from initsk.theory._gaussian import gaussian_mean
+from initsk.theory._memory import remembers
+from initsk.utils._validation import check_parameters, optional, real
 
 _STEP = 1e-5
 _LOG_LENGTHS = np.linspace(np.log(1e-6), np.log(1e3), 64)
@@ -84,34 +85,15 @@ def critical_point(activation: ActivationLike, bias_variance: float | None = Non
     >>> round(point.weight_variance, 3), round(point.bias_variance, 3)
     (1.983, 0.173)
     """
-    if bias_variance is not None and not 0 <= bias_variance < float("inf"):
-        raise InvalidParameterError(f"bias_variance={bias_variance!r} is not allowed (a finite number >= 0, or None)")
-    function = _ByValues(as_function(activation))
-    try:
-        return _solve(function, None if bias_variance is None else float(bias_variance))
-    except InvalidParameterError as error:
-        raise InvalidParameterError(f"activation={activation!r} {error}") from error
+    check_parameters("critical_point", {"bias_variance": bias_variance}, {"bias_variance": optional(real(minimum=0))})
+    return _solve(activation, None if bias_variance is None else float(bias_variance))
 
 
-class _ByValues:
-    """A function that equals others of the same values, so that what was solved for it is found again."""
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-        self._values = function(np.linspace(-9, 9, 361)).tobytes()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByValues) and self._values == other._values
-
-    def __hash__(self) -> int:
-        return hash(self._values)
-
-
-@lru_cache(maxsize=256)
-def _solve(activation: _ByValues, bias_variance: float | None) -> CriticalPoint:
-    line = _CriticalLine(activation.function)
+@remembers
+def _solve(activation: ActivationLike, bias_variance: float | None) -> CriticalPoint:
+    line = _CriticalLine(as_function(activation))
     if line.jumps:
-        raise InvalidParameterError("jumps, so no weight variance is critical")
+        raise InvalidParameterError(f"activation={activation!r} jumps, so no weight variance is critical")
     points = () if bias_variance is None else line.with_bias(bias_variance)
     found = min((p for p in points if p.length_slope <= _ONE), key=lambda p: p.length, default=None)
     if found is not None:
@@ -121,7 +103,7 @@ def _solve(activation: _ByValues, bias_variance: float | None) -> CriticalPoint:
         return least
     given = "" if bias_variance is None else f" with bias_variance={bias_variance:g}"
     instead = "" if least is None else f" (allowed: None, which means {least.bias_variance:.6g}, or one that has)"
-    raise InvalidParameterError(f"has no stable critical point{given}{instead}")
+    raise InvalidParameterError(f"activation={activation!r} has no stable critical point{given}{instead}")
 
 
 class _CriticalLine:

@@ -4,12 +4,15 @@ import numpy as np
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, Function, as_function
+from initsk.theory._memory import remembers
+from initsk.utils._validation import check_parameters, real
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 # The normal density beyond is below 1e-32.
 _REACH = 12.0
 _KINK_GRID = 0.5
 _FARTHEST_KINK = 1000.0
+_MOST_PANELS = 50_000
 
 
 def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float = 1e-11) -> float:
@@ -36,13 +39,15 @@ def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float
     Raises
     ------
     InvalidParameterError
-        If the function is not finite where the distribution lies.
+        If the variance is not above 0, or the function is not finite where the distribution lies, or so rough that
+        its mean does not converge.
 
     Examples
     --------
     >>> round(gaussian_mean(lambda x: np.maximum(x, 0) ** 2, 3.0), 10)
     1.5
     """
+    check_parameters("gaussian_mean", {"variance": variance}, {"variance": real(above=0)})
     scale = float(np.sqrt(variance))
     reach = _REACH * scale
     # Wide distributions get their panels from the kinks, narrow ones from their scale.
@@ -59,6 +64,8 @@ def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float
         total += float((left + right)[~open_].sum())
         if not open_.any():
             return total
+        if open_.sum() > _MOST_PANELS:
+            raise InvalidParameterError("activation has no mean over a normal distribution (is it random?)")
         low, high = np.concatenate([low[open_], middle[open_]]), np.concatenate([middle[open_], high[open_]])
         coarse = np.concatenate([left[open_], right[open_]])
     return total + float(coarse.sum())
@@ -77,10 +84,7 @@ def _panels(function: Function, low: np.ndarray, high: np.ndarray, scale: float)
 
 
 def gain(activation: ActivationLike) -> float:
-    r"""Compute the factor on the standard deviation that makes up for an activation function.
-
-    With it, a layer's activations have the mean square 1 when its pre-activations have
-    variance 1 before the factor is applied to the next layer's weights.
+    r"""Compute the factor on the weights' standard deviation that makes up for an activation function.
 
     Parameters
     ----------
@@ -90,7 +94,7 @@ def gain(activation: ActivationLike) -> float:
     Returns
     -------
     float
-        :math:`1 / \sqrt{E[\phi(z)^2]}` with :math:`z \sim N(0, 1)`; the error is below 1e-9
+        :math:`g = 1 / \sqrt{E[\phi(z)^2]}` with :math:`z \sim N(0, 1)`; the error is below 1e-9
         relative for functions with finitely many kinks.
 
     Raises
@@ -100,14 +104,26 @@ def gain(activation: ActivationLike) -> float:
 
     Notes
     -----
-    For ReLU it is the square root of 2 (He et al. 2015); torch's ``calculate_gain`` has the
-    empirical 5/3 for tanh, where this gives 1.5925.
+    Where what a layer sums over is :math:`\phi(z)`, weights of variance :math:`g^2 / n` give its output variance 1
+    again. By convention, in torch as here, the factor is put on the layer that *feeds* the function. For functions that
+    scale with their input (ReLU) that comes to the same from layer to layer; for others the first pre-activations have
+    variance :math:`g^2`, and the following approach the fixed point of
+    :math:`q = g^2 E[\phi(\sqrt{q} z)^2]`, which is 1 where it is stable (tanh), and elsewhere where it is not (GELU,
+    SiLU: see `critical_point`).
+
+    For ReLU it is the square root of 2 (He et al. 2015). torch's ``calculate_gain`` has the empirical 5/3 for tanh,
+    where this gives 1.5925, 3/4 for SELU, where this gives 1, and 1 for sigmoid, where this gives 1.8462.
 
     Examples
     --------
     >>> round(gain("relu"), 9), round(gain("tanh"), 4), round(gain("gelu"), 4)
     (1.414213562, 1.5925, 1.5335)
     """
+    return float(_gain(activation))
+
+
+@remembers
+def _gain(activation: ActivationLike) -> float:
     function = as_function(activation)
     second_moment = gaussian_mean(lambda x: function(x) ** 2)
     if second_moment <= 0:
