@@ -25,7 +25,7 @@ from initsk.modules import ACTIVATIONS
         (nn.LeakyReLU(0.2), (1 + 0.04) / 2),
         (nn.LeakyReLU(0.2, inplace=True), (1 + 0.04) / 2),
         (nn.ReLU, 1 / 2),
-        (nn.PReLU(init=0.9), (1 + 0.81) / 2),
+        (nn.PReLU(init=0.875), (1 + 0.875**2) / 2),
         (nn.PReLU(num_parameters=3, init=0.5), (1 + 0.25) / 2),
         # In training its slope is left to chance.
         (nn.RReLU(0.1, 0.3), (1 + 0.04) / 2),

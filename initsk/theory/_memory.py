@@ -1,6 +1,5 @@
 """Results for an activation function, kept where it cannot change."""
 
-import pickle
 from collections.abc import Callable, Hashable
 from functools import lru_cache, wraps
 from types import BuiltinFunctionType
@@ -52,4 +51,8 @@ def _key(activation: ActivationLike) -> Hashable | None:
     kind = activation if isinstance(activation, type) else type(activation)
     if not kind.__module__.startswith("torch.nn.modules"):
         return None
-    return activation if isinstance(activation, type) else pickle.dumps(activation)
+    if isinstance(activation, type):
+        return activation
+    # Settings are in the repr, what is learned in the parameters.
+    learned: Any = activation
+    return kind, repr(activation), tuple(p.detach().cpu().numpy().tobytes() for p in learned.parameters())
