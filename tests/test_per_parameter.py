@@ -72,7 +72,8 @@ def test_a_pattern_without_a_match_shows_both_sides():
         ([("a", "nothing", "*")], "a: unknown initializer"),
         ([("a", "zeros", "*"), ("a", "ones", "*")], "'a' is taken"),
         ([("a__b", "zeros", "*")], "double underscore"),
-        ([("a", "zeros")], "is not a rule"),
+        ([("a", "zeros")], r"a list of \(name, initializer, pattern\)"),
+        (None, r"a list of \(name, initializer, pattern\)"),
         ([("a", "zeros", 3)], "pattern=3"),
     ],
 )

@@ -369,7 +369,7 @@ def test_without_attention_it_says_so_and_touches_nothing(frozen):
     module = build(lambda: nn.MultiheadAttention(4, 1) if frozen else nn.Sequential(nn.Linear(3, 2)))
     module.requires_grad_(not frozen)
     before = state(module)
-    with pytest.raises(ModuleError, match="MimeticAttention found no attention layer"):
+    with pytest.raises(ValueError, match="MimeticAttention found no attention layer"):
         initialize(module, "mimetic_attention", random_state=0)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 

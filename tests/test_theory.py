@@ -186,7 +186,13 @@ def test_lengths_stay_along_the_critical_line():
         (lambda: theory.critical_point("tanh", -1), "bias_variance=-1 is not allowed"),
         (lambda: theory.critical_point("tanh", "a"), "bias_variance='a' is not allowed"),
         (lambda: theory.gaussian_mean(np.abs, 0), "variance=0 is not allowed"),
-        (lambda: theory.gain(lambda x: np.random.default_rng().normal(size=x.shape)), "is it random"),
+        (
+            lambda: theory.gain(lambda x: np.random.default_rng().normal(size=x.shape)),
+            "element by element, or is random",
+        ),
+        (lambda: theory.gain(nn.Softmax(-1)), "element by element"),
+        (lambda: theory.gain(lambda x: 1 / x), "pole"),
+        (lambda: theory.gain(lambda x: np.exp(x**2)), "grows too fast"),
         (lambda: theory.gain(nn.Threshold), "cannot be built"),
     ],
 )

@@ -31,7 +31,7 @@ from initsk.initializers._siren import Siren
 from initsk.initializers._site import Branch, Site
 from initsk.initializers._sparse import Sparse
 from initsk.initializers._torch_default import TorchDefault
-from initsk.initializers._trace import Tracer, attributes_stay
+from initsk.initializers._trace import attributes_stay, trace
 from initsk.initializers._transformer import MaximalUpdate, TFixup
 from initsk.initializers._variance_scaling import (
     GlorotNormal,
@@ -99,7 +99,6 @@ __all__ = [
     "Sparse",
     "TFixup",
     "TorchDefault",
-    "Tracer",
     "TruncatedNormal",
     "VarianceScaling",
     "WithinLayer",
@@ -114,4 +113,5 @@ __all__ = [
     "list_initializers",
     "set_initializer_params",
     "set_tensor",
+    "trace",
 ]

@@ -1,47 +1,19 @@
 """The initializer as a value."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
-from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
-import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers._json import decode, encode
+from initsk.initializers._promise import Promise
 from initsk.initializers._site import Site
+from initsk.initializers._values import Value
 from initsk.utils._random import RandomState, make_generator, resolve_seed
-from initsk.utils._validation import Constraint, check_parameters
+from initsk.utils._tensors import working_type
+from initsk.utils._validation import Constraint, check_parameters, optional
 
 if TYPE_CHECKING:
     from initsk.initializers._network import Network
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What an initializer promises of the values that it draws for a site.
-
-    Parameters
-    ----------
-    variance : float
-        Mean square deviation from `mean`; of the magnitude for complex values.
-    mean : float, default=0.0
-        Mean of the values.
-    bound : float, default=inf
-        Largest distance from `mean`.
-    symmetric : bool, default=True
-        Whether the distribution is its own mirror image about `mean`.
-    singular_value : float or None, default=None
-        The value that every singular value of ``(out, in * kernel)`` has.
-    """
-
-    variance: float
-    mean: float = 0.0
-    bound: float = float("inf")
-    symmetric: bool = True
-    singular_value: float | None = None
 
 
 class Choice(NamedTuple):
@@ -51,7 +23,7 @@ class Choice(NamedTuple):
     why: str
 
 
-class Initializer(BaseEstimator):
+class Initializer(Value):
     """Base of all initializers: parameters, repr, equality, hash, clone, JSON and pickle.
 
     A subclass stores its parameters in ``__init__`` and lists what they allow in
@@ -91,8 +63,16 @@ class Initializer(BaseEstimator):
 
     @property
     def draws_surely(self) -> bool:
-        """Whether `_draw` cannot fail where `refuses` says nothing, so that large networks are filled in place."""
-        return self._draws_surely
+        """Whether `_draw` cannot fail where `refuses` says nothing, so that large networks are filled in place.
+
+        A subclass that draws in its own way must say so again, by ``_draws_surely = True``.
+        """
+        lineage = type(self).__mro__
+        drawing, promising = (
+            next(position for position, kind in enumerate(lineage) if name in vars(kind))
+            for name in ("_draw", "_draws_surely")
+        )
+        return self._draws_surely and promising <= drawing
 
     def parts(self) -> list["Initializer"]:
         """List the initializers among the parameters."""
@@ -124,8 +104,16 @@ class Initializer(BaseEstimator):
         return Choice(self, f"{site.role} initializer")
 
     def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have; None where it can be filled."""
-        return None
+        """Say what the initializer needs and `site` does not have; None where it can be filled.
+
+        Here: whoever is chosen says it, and a scheme that does not draw itself needs someone.
+        """
+        if type(self)._draw is not Initializer._draw:
+            return None
+        choice = self.choose(site)
+        if choice is None or choice.initializer is self:
+            return f"has nothing for a {site.role} of shape {site.shape} in a layer of kind {site.kind!r}"
+        return choice.initializer.refuses(site)
 
     def laid_out(self, site: Site) -> Site:
         """Return the site that is drawn: `site` itself, or that of the whole tensor of which it is a block."""
@@ -142,10 +130,9 @@ class Initializer(BaseEstimator):
             part.refine(network)
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        choice = self.choose(site)
-        if choice is None or choice.initializer is self:
-            raise NotImplementedError(f"{type(self).__name__} neither draws nor chooses")
-        return choice.initializer._draw(site, generator, dtype)
+        # Whoever refuses nothing has chosen.
+        chosen = cast(Choice, self.choose(site))
+        return chosen.initializer._draw(site, generator, dtype)
 
     def check(self) -> Self:
         """Check the parameters.
@@ -188,8 +175,17 @@ class Initializer(BaseEstimator):
         torch.Tensor of shape ``site.shape``
         """
         self.check_site(site)
-        working = torch.promote_types(dtype, torch.float32)
-        return self._draw(site, generator, working).to(dtype)
+        # Not on what somebody has made torch's default device.
+        with torch.device("cpu"):
+            values = self._draw(site, generator, working_type(dtype)).to(dtype)
+        where = f"; at {site.name}" if site.name else ""
+        if tuple(values.shape) != site.shape:
+            raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {site.shape}{where}")
+        if not self.draws_surely and not torch.isfinite(values).all():
+            raise InvalidParameterError(
+                f"{self!r} drew NaN or infinity, or left values unfilled (a function is given a tensor to fill){where}"
+            )
+        return values
 
     def sample(
         self,
@@ -226,67 +222,52 @@ class Initializer(BaseEstimator):
             fans and the law needs them.
         """
         self.check()
-        if not (dtype.is_floating_point or dtype.is_complex):
-            raise InvalidParameterError(f"dtype={dtype} is not allowed (a real or complex floating-point type)")
+        given = {"dtype": dtype, "generator": generator}
+        check_parameters("sample", given, {"dtype": _floating, "generator": optional(_generator)})
         if generator is None:
             generator = make_generator(resolve_seed(random_state))
+        elif random_state is not None:
+            raise InvalidParameterError("random_state and generator are not allowed together (one of them)")
         return self.draw(Site.from_shape(shape), generator, dtype).to(device)
 
-    def to_json(self) -> str:
-        """Write the class's name and the parameters as JSON.
+    def fill_(
+        self, tensor: torch.Tensor, *, random_state: RandomState = None, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """Fill one tensor or parameter in place, as the functions of ``torch.nn.init`` do.
 
-        Raises
-        ------
-        InvalidParameterError
-            If a parameter is a function, which JSON cannot hold.
-        """
-        return encode(self)
+        Parameters
+        ----------
+        tensor : torch.Tensor of shape ``(out, in)`` or ``(out, in, *kernel)``
+            Filled with what `sample` draws.
+        random_state, generator
+            As for `sample`.
 
-    @staticmethod
-    def from_json(text: str) -> Any:
-        """Read an initializer that `to_json` wrote.
+        Returns
+        -------
+        torch.Tensor
+            The same tensor.
 
         Examples
         --------
-        >>> from initsk.initializers import HeNormal, Initializer
-        >>> Initializer.from_json(HeNormal(mode="fan_out").to_json())
-        HeNormal(mode='fan_out')
+        >>> from initsk.initializers import Ones
+        >>> Ones().fill_(torch.empty(1, 2)).tolist()
+        [[1.0, 1.0]]
         """
-        return decode(text, Initializer)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Initializer) and type(self) is type(other) and self._values() == other._values()
-
-    def __hash__(self) -> int:
-        values = self._values().items()
-        return hash((type(self), *((name, v if isinstance(v, Hashable) else repr(v)) for name, v in values)))
-
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        defaults = signature(type(self).__init__).parameters
-        values = self._values()
-        shown = {key: (_show(values[key]), _show(defaults[key].default)) for key in defaults if key in values}
-        changed = [f"{key}={value}" for key, (value, default) in shown.items() if value != default]
-        return f"{type(self).__name__}({', '.join(changed)})"
-
-    def __str__(self) -> str:
-        return repr(self)
-
-    def __sklearn_clone__(self) -> Any:
-        return type(self)(**self.get_params(deep=False))
-
-    def _values(self) -> dict[str, Any]:
-        values: dict[str, Any] = self.get_params(deep=False)
-        return values
+        values = self.sample(
+            tuple(tensor.shape),
+            random_state=random_state,
+            generator=generator,
+            dtype=tensor.dtype,
+            device=tensor.device,
+        )
+        with torch.no_grad():
+            return tensor.copy_(values)
 
 
-def _show(value: Any) -> str:
-    """Write a parameter as Python has it: numpy's numbers as numbers, functions without their address."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if callable(value) and not isinstance(value, Initializer) and not hasattr(value, "parameters"):
-        return str(getattr(value, "__name__", type(value).__name__))
-    if isinstance(value, list):
-        return f"[{', '.join(map(_show, value))}]"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_show, value))}{',' if len(value) == 1 else ''})"
-    return repr(value)
+def _floating(value: Any) -> str | None:
+    fine = isinstance(value, torch.dtype) and (value.is_floating_point or value.is_complex)
+    return None if fine else "a real or complex floating-point type of torch's"
+
+
+def _generator(value: Any) -> str | None:
+    return None if isinstance(value, torch.Generator) and value.device.type == "cpu" else "a torch.Generator on the CPU"

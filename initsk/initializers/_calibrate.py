@@ -16,6 +16,7 @@ from initsk.initializers._base import Choice, Promise
 from initsk.initializers._network import AFFINE, Layer, Network
 from initsk.initializers._scaled import Wrapper
 from initsk.initializers._site import Site
+from initsk.utils._tensors import working_type
 
 
 @dataclass
@@ -147,6 +148,7 @@ class Calibrated(Wrapper):
 
     family = "data-dependent"
     _needs_data: ClassVar[bool] = True
+    _base_may_refine: ClassVar[bool] = True
 
     def choose(self, site: Site) -> Choice | None:
         """Follow the base, whose values are corrected afterwards."""
@@ -174,7 +176,7 @@ def is_calibrated(site: Site) -> bool:
 
 def mean_and_std(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return mean and standard deviation (divided by n) over the last axis, in float32 or better."""
-    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    values = values.to(working_type(values.dtype))
     mean = values.mean(dim=-1)
     return mean, (values - mean.unsqueeze(-1)).abs().square().mean(dim=-1).sqrt()
 

@@ -9,6 +9,7 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Initializer
 from initsk.initializers._site import Site
+from initsk.utils._random import GLOBAL_STATE, isolated_numpy_random, isolated_torch_random
 
 
 class FromCallable(Initializer):
@@ -18,7 +19,17 @@ class FromCallable(Initializer):
     ----------
     function : callable
         Called as ``function(tensor)``; it fills the tensor in place or returns the values.
-        torch's global random state is seeded from the stream around the call and put back.
+        torch's and numpy's global random states are seeded from the stream around the call and put back. It sees one
+        group, gate or projection at a time, of a transposed convolution as ``(out, in, *kernel)``.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used, if the function raises, leaves the tensor unfilled, or gives another shape.
+
+    Notes
+    -----
+    Law: the function's own.
 
     Examples
     --------
@@ -47,14 +58,15 @@ class FromCallable(Initializer):
         return f"FromCallable({self.label})"
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        tensor = torch.zeros(site.shape, dtype=dtype)
+        # What is still NaN afterwards was not filled.
+        tensor = torch.full(site.shape, float("nan"), dtype=dtype)
         seed = int(torch.randint(2**62, (), generator=generator))
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.random.default_generator.manual_seed(seed)
-            returned = self.function(tensor)
-        values = tensor if returned is None else torch.as_tensor(returned)
-        if tuple(values.shape) != site.shape:
+        try:
+            with GLOBAL_STATE, isolated_torch_random(seed), isolated_numpy_random(seed), torch.no_grad():
+                returned = self.function(tensor)
+            return tensor if returned is None else torch.as_tensor(returned).detach()
+        except Exception as error:  # whatever a stranger's function raises
+            at = f" at {site.name}" if site.name else ""
             raise InvalidParameterError(
-                f"{self.function!r} returned shape {tuple(values.shape)} for a tensor of shape {site.shape}"
-            )
-        return values.detach()
+                f"{self.label} failed on a tensor of shape {site.shape}{at} ({type(error).__name__}: {error})"
+            ) from error

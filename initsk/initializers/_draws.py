@@ -23,6 +23,9 @@ def truncated_std(bounds: float) -> float:
     >>> round(truncated_std(2.0), 6)
     0.879626
     """
+    if bounds < 1e-2:
+        # Nearly uniform; the difference below would have no digits left.
+        return bounds / sqrt(3) * (1 - bounds**2 / 15)
     density = exp(-bounds * bounds / 2) / sqrt(2 * pi)
     return sqrt(1 - 2 * bounds * density / erf(bounds / sqrt(2)))
 
@@ -119,5 +122,5 @@ def _column_norms(matrix: torch.Tensor) -> torch.Tensor:
 def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """Allocate; large arrays by numpy, whose memory comes in huge pages and so is ready sooner."""
     if prod(shape) < _LARGE or dtype not in _NUMPY_TYPES:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device="cpu")
     return torch.from_numpy(np.empty(shape, dtype=_NUMPY_TYPES[dtype]))

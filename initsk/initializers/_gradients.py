@@ -34,6 +34,7 @@ class GradientScheme(Wrapper):
     family = "gradient-based"
     _needs_data = True
     _needs_gradient = True
+    _base_may_refine = True
     _constraints: ClassVar[dict[str, Constraint]] = {
         **Wrapper._constraints,
         "lr": real(above=0),
@@ -48,10 +49,6 @@ class GradientScheme(Wrapper):
     def choose(self, site: Site) -> Choice | None:
         """Follow the base, whose values are multiplied by a factor afterwards."""
         return self.from_base(site)
-
-    def refuses(self, site: Site) -> str | None:
-        """Say what the base refuses."""
-        return self.filling.refuses(site)
 
     def promise(self, site: Site) -> Promise | None:
         """Promise nothing: the factors depend on the data."""

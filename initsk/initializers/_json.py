@@ -24,7 +24,8 @@ def decode(text: str, root: type) -> Any:
     value = _object(tree, known)
     if not isinstance(value, root):
         raise InvalidParameterError(f"{text!r} holds no initializer")
-    return value
+    checked: Any = value
+    return checked.check()
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -52,11 +53,18 @@ def _object(tree: Any, classes: dict[str, type]) -> Any:
     if "tuple" in tree:
         return tuple(_object(item, classes) for item in tree["tuple"])
     if "torch.nn" in tree:
-        return getattr(nn, tree["torch.nn"])
+        kind = vars(nn).get(tree["torch.nn"])
+        if not isinstance(kind, type):
+            raise InvalidParameterError(f"torch.nn has no class {tree['torch.nn']!r}")
+        return kind
     name = tree.get("initializer")
     if name not in classes:
         raise InvalidParameterError(f"unknown initializer class {name!r} (allowed: {', '.join(sorted(classes))})")
-    return classes[name](**{key: _object(item, classes) for key, item in tree.get("parameters", {}).items()})
+    parameters = {key: _object(item, classes) for key, item in tree.get("parameters", {}).items()}
+    try:
+        return classes[name](**parameters)
+    except TypeError as error:
+        raise InvalidParameterError(f"{name} cannot be made of {parameters!r} ({error})") from error
 
 
 def subclasses(root: type) -> list[type]:

@@ -108,10 +108,11 @@ class WithinLayer(Calibrated):
                 f"{call.scheme}: what reaches {call.where} is constant (allowed: a batch in which it varies)"
             )
         if self.method == "pca":
-            combinations = torch.eye(len(whitening), dtype=torch.float64)
+            combinations = torch.eye(len(whitening), dtype=torch.float64, device="cpu")
         else:
             combinations = _centres(patches @ whitening.T, n_units, generator)
-        noise = torch.randn((n_units - len(combinations), len(whitening)), generator=generator, dtype=torch.float64)
+        rest = (n_units - len(combinations), len(whitening))
+        noise = torch.randn(rest, generator=generator, dtype=torch.float64, device="cpu")
         return torch.cat([combinations, _directions(noise)]) @ whitening
 
 
@@ -141,7 +142,7 @@ def _centres(whitened: torch.Tensor, n_units: int, generator: torch.Generator) -
 
 def _spread(directions: torch.Tensor, number: int, generator: torch.Generator) -> torch.Tensor:
     """Choose some of the rows, each by chance but rather one far from those chosen before (k-means++)."""
-    distance = torch.ones(len(directions))
+    distance = torch.ones(len(directions), device="cpu")
     chosen: list[int] = []
     for _ in range(number):
         chosen.append(int(torch.multinomial(distance, 1, generator=generator)))
@@ -188,6 +189,6 @@ def _pad(module: Any, inputs: torch.Tensor) -> torch.Tensor:
 
 def _chosen(number: int, generator: torch.Generator) -> torch.Tensor:
     """Return the indices of all, or of a random choice of the most that are looked at."""
-    return (
-        torch.arange(number) if number <= _MOST_PATCHES else torch.randperm(number, generator=generator)[:_MOST_PATCHES]
-    )
+    if number <= _MOST_PATCHES:
+        return torch.arange(number, device="cpu")
+    return torch.randperm(number, generator=generator, device="cpu")[:_MOST_PATCHES]

@@ -5,15 +5,15 @@ from typing import ClassVar
 
 import torch
 from torch import nn
-from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from initsk.exceptions import ModuleError
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Choice, Promise
 from initsk.initializers._draws import draw_normal
 from initsk.initializers._network import Network, set_tensor
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._scaled import Wrapper
 from initsk.initializers._site import Site
+from initsk.utils._tensors import working_type
 from initsk.utils._validation import Constraint, real
 
 
@@ -74,6 +74,7 @@ class MimeticAttention(Wrapper):
     name = "mimetic_attention"
     synonyms = ("mimetic",)
     family = "architecture-aware"
+    _base_may_refine = True
     law = "W_Q^T W_K ~ 0.7 Z + 0.7 I, W_O W_V ~ 0.4 Z - 0.4 I, Z ~ N(0, 1/d)"
     reference = "Trockman and Kolter 2023, section 4"
     _constraints: ClassVar[dict[str, Constraint]] = {
@@ -101,7 +102,7 @@ class MimeticAttention(Wrapper):
     def check_sites(self, sites: list[Site]) -> None:
         """Raise if there is no attention layer to set."""
         if not any(site.kind == "attention" and site.role == "weight" for site in sites):
-            raise ModuleError(
+            raise InvalidParameterError(
                 "MimeticAttention found no attention layer to set in the module"
                 " (allowed: modules with a torch.nn.MultiheadAttention whose weights are not frozen)"
             )
@@ -111,16 +112,9 @@ class MimeticAttention(Wrapper):
         """Follow the base, whose values are replaced in attention layers afterwards."""
         return self.from_base(site)
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the base needs and `site` does not have."""
-        return self.filling.refuses(site)
-
     def promise(self, site: Site) -> Promise | None:
         """Say what the base promises, except for attention layers."""
-        projects = site.layer is not None and issubclass(site.layer, NonDynamicallyQuantizableLinear)
-        if site.role == "weight" and (site.kind == "attention" or projects):
-            return None
-        return super().promise(site)
+        return None if site.role == "weight" and site.kind == "attention" else super().promise(site)
 
     def refine(self, network: Network) -> None:
         """Set the projections of each attention layer."""
@@ -150,9 +144,9 @@ def _factors(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ``(d, rank)`` and ``(rank, d)``, whose product is ``alpha Z + beta I`` as closely as the rank allows."""
     width = module.embed_dim
-    dtype = torch.promote_types(module.out_proj.weight.dtype, torch.float32)
+    dtype = working_type(module.out_proj.weight.dtype)
     noise = draw_normal((width, width), width**-0.5, generator=generator, dtype=dtype)
-    left, sizes, right = torch.linalg.svd(noise.mul_(alpha) + beta * torch.eye(width, dtype=dtype))
+    left, sizes, right = torch.linalg.svd(noise.mul_(alpha) + beta * torch.eye(width, dtype=dtype, device="cpu"))
     root = sizes[:rank].sqrt()
     return left[:, :rank] * root, root.unsqueeze(1) * right[:rank]
 
@@ -209,5 +203,4 @@ def _write(network: Network, what: str, pair: tuple[_Projection, ...], values: l
 def _note(network: Network, text: str, pair: tuple[_Projection, ...]) -> None:
     for name in dict.fromkeys(projection.name for projection in pair):
         if name in network.sites:
-            before = network.notes.get(name)
-            network.notes[name] = f"{before}; {text}" if before else text
+            network.note(name, text)

@@ -7,6 +7,7 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._network import Network
+from initsk.utils._tensors import working_type
 
 
 class Batches:
@@ -16,7 +17,7 @@ class Batches:
         self.n_samples = _n_targets(network)
         self.size = None if size is None or size >= self.n_samples else size
         self._generator = network.generator("minibatches")
-        self._waiting = torch.empty(0, dtype=torch.int64)
+        self._waiting = torch.empty(0, dtype=torch.int64, device="cpu")
         parts = (*(network.inputs or ()), *network.keywords.values())
         if self.size is not None and not any(_has_rows(part, self.n_samples) for part in parts):
             raise ModuleError(
@@ -27,7 +28,8 @@ class Batches:
     def take(self, size: int) -> torch.Tensor:
         """Return the next rows."""
         while len(self._waiting) < size:
-            self._waiting = torch.cat([self._waiting, torch.randperm(self.n_samples, generator=self._generator)])
+            again = torch.randperm(self.n_samples, generator=self._generator, device="cpu")
+            self._waiting = torch.cat([self._waiting, again])
         rows, self._waiting = self._waiting[:size], self._waiting[size:]
         return rows
 
@@ -40,7 +42,7 @@ def pick(value: Any, network: Network, rows: torch.Tensor | None) -> Any:
 def real_parts(values: torch.Tensor) -> torch.Tensor:
     """View complex values as pairs of real ones, and half precision in float32."""
     values = torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+    return values.to(working_type(values.dtype))
 
 
 def default_loss(output: Any, target: torch.Tensor) -> torch.Tensor:

@@ -44,11 +44,6 @@ class Layer:
     site: Site
 
     @property
-    def unit_axis(self) -> int:
-        """The axis of the units in the weight, as torch stores it."""
-        return 1 if self.site.transposed else 0
-
-    @property
     def weight(self) -> torch.Tensor:
         """The weight as the layer uses it, apart from the graph."""
         weight: torch.Tensor = self.module.weight.detach()
@@ -135,18 +130,23 @@ class Network:
     def mode(self, training: bool) -> Iterator[None]:
         """Run the block in training or evaluation mode; modes, buffers and random state are put back."""
         modes = [(module, module.training) for module in self.module.modules()]
-        buffers = [(buffer, buffer.clone()) for buffer in self.module.buffers()]
+        # A forward may write into a buffer, or put another tensor in its place.
+        buffers = [(module._buffers, dict(module._buffers)) for module in self.module.modules()]
+        values = [(buffer, buffer.clone()) for buffer in self.module.buffers()]
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         try:
             self.module.train(training)
-            with isolated_torch_random(derive_seed(self.seed, "refine") % 2**63, str(device)):
+            with isolated_torch_random(derive_seed(self.seed, "refine"), str(device)):
                 yield
         finally:
             for module, was in modes:
                 module.training = was
+            for named, before in buffers:
+                named.clear()
+                named.update(before)
             with torch.no_grad():
-                for buffer, values in buffers:
-                    buffer.copy_(values)
+                for buffer, value in values:
+                    buffer.copy_(value)
 
     def forward(self) -> Any:
         """Run the batch through the module."""

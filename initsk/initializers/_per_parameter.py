@@ -7,12 +7,34 @@ from typing import Any, ClassVar
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Choice, Initializer
 from initsk.initializers._network import Network
-from initsk.initializers._registry import InitializerLike, get_initializer
+from initsk.initializers._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.initializers._site import Site
 from initsk.utils._validation import Constraint, resolved_by
 
 Pattern = str | type | Callable[[Site], bool]
 Rule = tuple[str, InitializerLike, Pattern]
+
+
+def _is_rule(rule: Any) -> bool:
+    return isinstance(rule, tuple | list) and len(rule) == 3 and isinstance(rule[0], str)
+
+
+def _rules(value: Any) -> str | None:
+    """Say what is wrong with a list of rules."""
+    if not isinstance(value, tuple | list) or not all(map(_is_rule, value)):
+        return "a list of (name, initializer, pattern)"
+    problems = []
+    seen: set[str] = set()
+    for name, initializer, pattern in value:
+        if name in seen or "__" in name or name in ("", "rules", "remainder"):
+            problems.append(f"the rule's name {name!r} is taken, empty or has a double underscore")
+        seen.add(name)
+        wrong = resolved_by(get_initializer)(initializer)
+        if wrong:
+            problems.append(f"{name}: {wrong}")
+        if not (isinstance(pattern, str) or callable(pattern)):
+            problems.append(f"{name}: pattern={pattern!r} is not allowed (a glob, a module class or a function)")
+    return "; ".join(problems) or None
 
 
 class PerParameter(Initializer):
@@ -57,7 +79,7 @@ class PerParameter(Initializer):
     family = "composed"
     law = "that of the first rule that matches"
 
-    _constraints: ClassVar[dict[str, Constraint]] = {"remainder": resolved_by(get_initializer)}
+    _constraints: ClassVar[dict[str, Constraint]] = {"rules": _rules, "remainder": resolved_by(get_initializer)}
 
     def __init__(self, rules: Sequence[Rule] = (), remainder: InitializerLike = "he_normal") -> None:
         self.rules = rules
@@ -70,7 +92,7 @@ class PerParameter(Initializer):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; with `deep` each rule's initializer under its name, and its parameters."""
         params: dict[str, Any] = super().get_params(deep=deep)
-        for name, initializer, _ in self.rules if deep else ():
+        for name, initializer, _ in filter(_is_rule, self.rules) if deep else ():
             params[name] = initializer
             if isinstance(initializer, Initializer):
                 params.update({f"{name}__{key}": value for key, value in initializer.get_params().items()})
@@ -93,33 +115,11 @@ class PerParameter(Initializer):
             # A copy, since the objects may be shared with other values.
             current = next(initializer for known, initializer, _ in self.rules if known == name)
             self._replace(name, get_initializer(current).__sklearn_clone__().set_params(**{inner: params.pop(key)}))
-        super().set_params(**params)
+        super().set_params(**set_initializer_params(self, params, ("remainder",)))
         return self
 
     def _replace(self, name: str, initializer: InitializerLike) -> None:
         self.rules = [(known, initializer if known == name else old, where) for known, old, where in self.rules]
-
-    def check(self) -> "PerParameter":
-        """Check the parameters, and every rule."""
-        problems = []
-        seen: set[str] = set()
-        for rule in self.rules:
-            if not (isinstance(rule, tuple | list) and len(rule) == 3 and isinstance(rule[0], str)):
-                problems.append(f"{rule!r} is not a rule (allowed: (name, initializer, pattern))")
-                continue
-            name, initializer, pattern = rule
-            if name in seen or "__" in name or name in ("", "rules", "remainder"):
-                problems.append(f"the rule's name {name!r} is taken, empty or has a double underscore")
-            seen.add(name)
-            wrong = resolved_by(get_initializer)(initializer)
-            if wrong:
-                problems.append(f"{name}: {wrong}")
-            if not (isinstance(pattern, str) or callable(pattern)):
-                problems.append(f"{name}: pattern={pattern!r} is not allowed (a glob, a module class or a function)")
-        if problems:
-            raise InvalidParameterError("PerParameter: " + "; ".join(problems))
-        super().check()
-        return self
 
     def check_sites(self, sites: list[Site]) -> None:
         """Raise if a pattern matches nothing; show the patterns and the names that there are."""

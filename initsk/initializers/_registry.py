@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
+from sklearn.base import clone
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Initializer
@@ -87,10 +88,14 @@ def _by_name(given: str) -> Initializer:
     prefix, _, name = key.partition(".")
     if prefix in FRAMEWORKS:
         return _of_framework(prefix, name, given)
+    names: dict[str, type[Initializer]] = {}
     for cls in named_classes():
-        if key == cls.name or key in cls.synonyms:
-            return cls()
-    names = [name for cls in named_classes() for name in (cls.name, *cls.synonyms)]
+        for known in (cls.name, *cls.synonyms):
+            names.setdefault(known, cls)
+    squeezed = {name.replace("_", ""): cls for name, cls in names.items()}
+    found = names.get(key) or squeezed.get(key.replace("_", ""))
+    if found is not None:
+        return found()
     raise InvalidParameterError(unknown_name("initializer", given, names))
 
 
@@ -99,7 +104,7 @@ def _of_framework(prefix: str, name: str, given: str) -> Initializer:
     plain = name.replace("_", "").removesuffix("initializer")
     for candidate, value in FRAMEWORKS[prefix].items():
         if plain == candidate.replace("_", ""):
-            return value
+            return clone(value)
     for full, why in WITHOUT_LAW.items():
         if f"{prefix}.{plain}" == full.replace("_", ""):
             raise InvalidParameterError(f"{full} {why}")
@@ -108,19 +113,24 @@ def _of_framework(prefix: str, name: str, given: str) -> Initializer:
 
 
 def named_classes() -> Iterator[type[Initializer]]:
-    """Yield the classes that have a name, a user's own included."""
-    yield from (cls for cls in subclasses(Initializer) if "name" in vars(cls))
+    """Yield the classes that have a name, a user's own included; of one that was defined again, the last."""
+    named = {(cls.__module__, cls.__qualname__): cls for cls in subclasses(Initializer) if "name" in vars(cls)}
+    yield from named.values()
 
 
-def set_initializer_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+def set_initializer_params(
+    owner: Any, params: dict[str, Any], names: tuple[str, ...] = INITIALIZER_PARAMS
+) -> dict[str, Any]:
     """Make ``initializer__std=0.1`` work also where `initializer` is a name: the name becomes its object.
 
     Parameters
     ----------
-    estimator : object
-        Has attributes whose names end in "initializer".
+    owner : object
+        Has the parameters, an estimator or an initializer.
     params : dict
         Arguments of ``set_params``.
+    names : tuple of str, default=("initializer", "bias_initializer", "output_initializer")
+        The parameters that are initializers.
 
     Returns
     -------
@@ -128,8 +138,8 @@ def set_initializer_params(estimator: Any, params: dict[str, Any]) -> dict[str, 
         The arguments, with an object wherever one is needed.
     """
     params = dict(params)
-    for name in INITIALIZER_PARAMS:
-        given = params.get(name, getattr(estimator, name))
+    for name in names:
+        given = params.get(name, getattr(owner, name))
         if isinstance(given, str | type) and any(key.startswith(f"{name}__") for key in params):
             params[name] = get_initializer(given)
     return params
@@ -194,6 +204,11 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
 
 
 def _row(cls: type[Initializer]) -> tuple[object, ...]:
-    value = cls()
     synonyms = ", ".join(cls.synonyms)
-    return cls.name, synonyms, cls.family, cls.law, value.needs_data, value.needs_gradient, cls.reference
+    try:
+        value = cls()
+        needs = value.needs_data, value.needs_gradient
+    except TypeError:
+        # Somebody's own, with arguments.
+        needs = cls._needs_data, cls._needs_gradient
+    return cls.name, synonyms, cls.family, cls.law, *needs, cls.reference

@@ -1,11 +1,12 @@
 """An initializer times a factor."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Choice, Initializer, Promise
-from initsk.initializers._registry import InitializerLike, get_initializer
+from initsk.initializers._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.initializers._site import Site
 from initsk.utils._validation import Constraint, real, resolved_by
 
@@ -14,6 +15,8 @@ class Wrapper(Initializer):
     """Base of schemes that change some layers of what another initializer does."""
 
     _constraints: ClassVar[dict[str, Constraint]] = {"base": resolved_by(get_initializer)}
+    #: Whether the base may work on the network once its values are in place; a factor of ours would be lost in that.
+    _base_may_refine: ClassVar[bool] = False
 
     base: InitializerLike | None
 
@@ -28,6 +31,23 @@ class Wrapper(Initializer):
     def parts(self) -> list[Initializer]:
         """List the initializer underneath."""
         return [self.filling]
+
+    def check(self) -> Self:
+        """Check the parameters, and that nothing the scheme does is undone by its base."""
+        super().check()
+        if self.filling.refines and not self._base_may_refine:
+            raise InvalidParameterError(
+                f"{type(self).__name__}: base={self.filling!r} is not allowed (an initializer that has done all once it"
+                " has drawn; the scheme may be the base of the other)"
+            )
+        return self
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; nested ones of a base that is a name, or left to the scheme, too."""
+        if self.base is None and "base" not in params and any(key.startswith("base__") for key in params):
+            params["base"] = self.filling
+        super().set_params(**set_initializer_params(self, params, ("base",)))
+        return self
 
     def from_base(self, site: Site, factor: float = 1.0, why: str = "") -> Choice | None:
         """Return what the base chooses, times a factor."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from inspect import signature
 from math import prod
 from typing import Any
 
@@ -15,7 +14,7 @@ from initsk.initializers._network import AFFINE, Layer, Network
 from initsk.initializers._signal_modules import ACTIVATIONS, MODULES
 from initsk.initializers._signal_moments import Moments
 from initsk.initializers._signal_rules import Operation, apply_rule
-from initsk.initializers._trace import Tracer, attributes_stay
+from initsk.initializers._trace import Tracer, attributes_stay, trace
 
 _ALLOWED = (
     "allowed: linear, bilinear and convolution layers, embeddings, activation functions, dropout, normalisation,"
@@ -26,10 +25,13 @@ _ALLOWED = (
 class _Sizes(fx.Interpreter):
     """Runs the graph, and keeps the shapes of tensors and the values of everything else."""
 
+    def __init__(self, module: nn.Module, graph: fx.Graph) -> None:
+        super().__init__(module, graph=graph)
+        self.seen: dict[fx.Node, Any] = {}
+
     def run_node(self, n: fx.Node) -> Any:
         """Run one node."""
         value = super().run_node(n)
-        self.seen: dict[fx.Node, Any] = getattr(self, "seen", {})
         self.seen[n] = value.shape if isinstance(value, torch.Tensor) else value
         return value
 
@@ -86,12 +88,10 @@ class SignalGraph:
         return module is not None and any(id(part) in self.left for part in module.modules())
 
     def _trace(self) -> fx.Graph:
-        parameters = signature(self.root.forward).parameters.values()
-        known = {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str | None)}
         try:
             # As in training, so that a dropout that asks for the mode is seen.
             with self.network.mode(training=True):
-                return Tracer().trace(self.root, concrete_args=known)
+                return trace(self.root)
         except Exception as error:  # whatever a stranger's forward raises on symbols
             reason = str(error).partition("\n")[0]
             raise ModuleError(
@@ -168,7 +168,7 @@ class SignalGraph:
                 " (allowed: AutoInit(input_shape=(channels, height, width)), without the batch's axis)"
             )
         like = next((p for p in self.root.parameters() if p.is_floating_point()), torch.empty(0))
-        interpreter = _Sizes(self.root, graph=self.graph)
+        interpreter = _Sizes(self.root, self.graph)
         try:
             interpreter.run(torch.zeros((1, *shape), dtype=like.dtype, device=like.device))
         except Exception as error:  # whatever a stranger's forward raises

@@ -54,7 +54,7 @@ class Sparse(Initializer):
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         rows, columns = site.matrix_shape
         count = min(self.n_nonzero, columns)
-        chosen = torch.rand((rows, columns), generator=generator).argsort(dim=1)[:, :count]
+        chosen = torch.rand((rows, columns), generator=generator).topk(count, dim=1, sorted=False).indices
         kept = draw_normal((rows, count), self.std, generator=generator, dtype=dtype)
         # A normal number rounds to exactly zero once in some ten million draws.
         kept = torch.where(kept == 0, torch.full_like(kept, self.std), kept)

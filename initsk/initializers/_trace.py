@@ -1,28 +1,67 @@
-"""Symbolic tracing (torch.fx) that leaves nothing behind in the module."""
+"""Symbolic tracing (torch.fx) that leaves nothing behind, in the module or in torch."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
+from typing import Any
 
+import torch
 from torch import fx, nn
 
 from initsk.initializers._network import AFFINE
+from initsk.utils._random import GLOBAL_STATE
 
 
 class Tracer(fx.Tracer):
-    """Takes layers as one operation, a user's subclass of them included."""
+    """Takes layers as one operation, a user's subclass of them included, and lets other threads pass.
+
+    torch.fx patches ``torch.nn.Module`` itself, so that modules which run elsewhere meet the tracer too.
+    """
+
+    trace_asserts = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Say whether a module is taken as one operation."""
         return isinstance(m, AFFINE) or super().is_leaf_module(m, module_qualified_name)
 
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Record a module's call, if it is ours."""
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """Record that a parameter is read, if it is ours."""
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
+
+
+def trace(module: nn.Module) -> fx.Graph:
+    """Trace a module, with the arguments of its ``forward`` that have plain defaults at these."""
+    parameters = signature(module.forward).parameters.values()
+    known = {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str | None)}
+    # Two at a time would put back each other's patches.
+    with GLOBAL_STATE, torch.random.fork_rng(devices=[]):
+        return Tracer().trace(module, concrete_args=known)
+
 
 @contextmanager
 def attributes_stay(module: nn.Module) -> Iterator[None]:
     """Take away what tracing leaves in modules: constants of the graph, symbols that a forward keeps."""
-    before = [(vars(part), dict(vars(part))) for part in module.modules()]
+    containers = [vars(part) for part in module.modules()]
+    containers += [value for held in containers for value in held.values() if type(value) in (list, dict, set)]
+    before = [(container, container.copy()) for container in containers]
     try:
         yield
     finally:
-        for attributes, values in before:
-            attributes.clear()
-            attributes.update(values)
+        for container, values in before:
+            container.clear()
+            (container.extend if isinstance(container, list) else container.update)(values)

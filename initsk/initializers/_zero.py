@@ -48,8 +48,8 @@ class ZerO(Initializer):
     [[0.5, 0.5], [0.5, -0.5], [0.5, 0.5], [0.5, -0.5]]
     """
 
-    name = "zer_o"
-    synonyms = ("zero_hadamard",)
+    name = "zero_hadamard"
+    synonyms = ("zer_o",)
     family = "structured"
     law = "W = I if out <= in, else 2^(-m/2) H[:out, :in], m = ceil(log2(out))"
     reference = "Zhao, Schaefer and Anandkumar 2022, algorithms 1 and 2"

@@ -12,7 +12,7 @@ from torch import nn
 
 from initsk.initializers import Branch, Site
 from initsk.modules._activations import ACTIVATION_TYPES, activation_value
-from initsk.modules._graph import WEIGHTED, Context, Reading, attention_contexts, read_graph, trace
+from initsk.modules._graph import WEIGHTED, Context, Reading, attention_contexts, read_graph, try_to_trace
 from initsk.modules._plan import PlannedParameter
 
 _TRANSFORMER_LAYERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
@@ -58,7 +58,7 @@ def _read_parts(module: nn.Module, prefix: str) -> Iterator[Reading]:
     elif isinstance(module, _TRANSFORMER_LAYERS):
         yield Reading({f"{prefix}linear1": Context(), f"{prefix}linear2": Context()})
     else:
-        graph = trace(module)
+        graph = try_to_trace(module)
         if graph is not None:
             reading = read_graph(graph, module)
             reading.contexts = {f"{prefix}{key}": value for key, value in reading.contexts.items()}

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
 from torch import fx, nn
 
-from initsk.initializers import AFFINE, Branch, Tracer, attributes_stay
+from initsk.initializers import AFFINE, Branch, attributes_stay, trace
 from initsk.modules._activations import ACTIVATION_TYPES, activation_value
 from initsk.modules._plan import NORMALISATIONS
 from initsk.theory import ACTIVATION_FUNCTIONS, OfMultiple
@@ -29,11 +28,11 @@ class Context:
     stack: tuple[str, int] | None = None
 
 
-def trace(module: nn.Module) -> fx.Graph | None:
+def try_to_trace(module: nn.Module) -> fx.Graph | None:
     """Trace a module symbolically; None where its ``forward`` does not allow it."""
     try:
-        with torch.random.fork_rng(devices=[]), attributes_stay(module):
-            return Tracer().trace(module)
+        with attributes_stay(module):
+            return trace(module)
     except Exception:  # whatever a stranger's forward raises on symbols
         return None
 

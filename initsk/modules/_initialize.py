@@ -19,6 +19,8 @@ from initsk.modules._record import InitializationRecord, Row, standard_deviation
 from initsk.utils._random import RandomState, derive_seed, make_generator, resolve_seed
 
 _LARGE = 2**24
+# Each holds a drawn tensor, and memory is what filling at once is for.
+_MOST_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,9 @@ def initialize(
             step.check()
         notes: dict[str, str] = {}
         refining = {id(part): part for part in chooser.given if part.refines}.values()
-        parametrized = any(step.name not in step.parameters for step in plan)
-        with _as_before_on_failure(plan, bool(refining) or parametrized):
-            before = _fill(steps, seed)
+        at_once = _fills_at_once(steps)
+        with _as_before_on_failure(plan, bool(refining) or not at_once):
+            before = _fill_at_once(steps, seed) if at_once else _fill(steps, seed)
             for part in refining:
                 sites = {step.plan.name: step.plan.sites[0] for step in steps if chooser.is_by(part, step)}
                 part.refine(Network(module, sites, *batch, derive_seed(seed, "refine"), notes))
@@ -189,13 +191,18 @@ class _Chooser:
     def choices(self, step: PlannedParameter) -> tuple[Choice, ...]:
         """Return who fills each site of a parameter; nothing where it is left."""
         found = [self._choice(site) for site in step.sites]
-        return tuple(choice for choice in found if choice is not None)
+        chosen = tuple(choice for choice in found if choice is not None)
+        if chosen and len(chosen) < len(found):
+            left = ", ".join(site.block for site, choice in zip(step.sites, found, strict=True) if choice is None)
+            raise InvalidParameterError(
+                f"nothing fills the blocks {left} of {step.name}, and others are filled (allowed: all of them, or none)"
+            )
+        return chosen
 
     def _choice(self, site: Site) -> Choice | None:
-        if self._bias is not None and self._takes_bias(site):
-            return self._bias.choose(site) or Choice(self._bias, "bias initializer")
-        if self._output is not None and self._takes_output(site):
-            return self._output.choose(site) or Choice(self._output, "output initializer")
+        taker = self._taker(site)
+        if taker is not self.initializer and taker is not None:
+            return taker.choose(site) or Choice(taker, f"{'bias' if taker is self._bias else 'output'} initializer")
         choice = self.initializer.choose(site)
         if choice is None and site.role == "bias" and site.is_known:
             return Choice(Zeros(), "biases are zero unless said otherwise")
@@ -215,20 +222,25 @@ def _settle(plan: PlannedParameter, choices: tuple[Choice, ...]) -> _Step:
     return _Step(plan, choices[:1], replace(plan, sites=(whole[0],)))
 
 
-def _fill(steps: list[_Step], seed: int) -> dict[str, float]:
-    """Draw and write every parameter; return the standard deviations from before.
+def _fills_at_once(steps: list[_Step]) -> bool:
+    """Say whether the network is so large that every draw before the first write would take too much memory.
 
-    Every draw comes before the first write, so that a failure leaves the module as it was. Only in
-    large networks, where that takes too much memory, are draws that cannot fail written at once: by several
-    threads, since the streams are independent, and an interrupt waits for them.
+    Then draws that cannot fail are written at once: by several threads, since the streams are independent.
     """
-    size = sum(step.plan.tensor.numel() for step in steps)
-    if size < _LARGE or not all(choice.initializer.draws_surely for step in steps for choice in step.choices):
-        drawn = [step.draw(seed) for step in steps]
-        return {
-            name: std for step, values in zip(steps, drawn, strict=True) for name, std in step.write(values).items()
-        }
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    large = sum(step.plan.tensor.numel() for step in steps) >= _LARGE
+    plain = all(step.plan.name in step.plan.parameters for step in steps)
+    return large and plain and all(choice.initializer.draws_surely for step in steps for choice in step.choices)
+
+
+def _fill(steps: list[_Step], seed: int) -> dict[str, float]:
+    """Draw every parameter, then write; return the standard deviations from before."""
+    drawn = [step.draw(seed) for step in steps]
+    return {name: std for step, values in zip(steps, drawn, strict=True) for name, std in step.write(values).items()}
+
+
+def _fill_at_once(steps: list[_Step], seed: int) -> dict[str, float]:
+    """Draw and write parameter by parameter; an interrupt waits for those that have begun."""
+    with ThreadPoolExecutor(min(torch.get_num_threads(), _MOST_THREADS)) as pool:
         written = list(pool.map(lambda step: step.write(step.draw(seed)), steps))
     return {name: std for stds in written for name, std in stds.items()}
 

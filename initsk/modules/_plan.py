@@ -1,5 +1,6 @@
 """Which parameter is what: the reading of a module before anything is drawn."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
@@ -22,6 +23,10 @@ _GATES = {
 }
 NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+_EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+# Whatever else a subclass has is left, as in unknown layers.
+_RECURRENT_NAMES = re.compile(r"(weight|bias)_(ih|hh|hr)(_l\d+(_reverse)?)?")
+_ATTENTION_NAMES = re.compile(r"in_proj_(weight|bias)|[qkv]_proj_weight|bias_[kv]")
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,26 @@ class PlannedParameter:
 
 
 def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
-    """Yield a plan for every parameter of `module`, tied ones once."""
-    seen: set[int] = set()
+    """Yield a plan for every parameter of `module`; tied ones are filled where they come first."""
+    seen: dict[object, str] = {}
     for prefix, owner in module.named_modules():
         if isinstance(owner, ParametrizationList):
             continue
         for attribute, parameters in _parameters_of(owner, f"{prefix}." if prefix else ""):
-            if any(id(parameter) in seen for parameter in parameters.values()):
-                continue
-            seen.update(map(id, parameters.values()))
             name = f"{prefix}.{attribute}" if prefix else attribute
-            yield _plan_one(owner, attribute, name, parameters)
+            plan = _plan_one(owner, attribute, name, parameters)
+            tied = [seen[key] for parameter in parameters.values() if (key := _memory(parameter)) in seen]
+            if tied and all(id(parameter) in seen for parameter in parameters.values()):
+                continue  # one object under two names, which named_parameters() lists once too
+            seen.update({key: name for parameter in parameters.values() for key in (id(parameter), _memory(parameter))})
+            yield replace(plan, sites=(), why=f"tied to {tied[0]}") if tied else plan
+
+
+def _memory(parameter: nn.Parameter) -> object:
+    """Say where a parameter's values lie: what has the same place has the same values."""
+    if parameter.is_meta or parameter.numel() == 0 or isinstance(parameter, nn.parameter.UninitializedParameter):
+        return id(parameter)
+    return parameter.data_ptr(), parameter.shape, parameter.stride()
 
 
 def _parameters_of(owner: nn.Module, prefix: str) -> Iterator[tuple[str, dict[str, nn.Parameter]]]:
@@ -110,7 +124,7 @@ def _plan_one(owner: nn.Module, attribute: str, name: str, parameters: dict[str,
     sites = tuple(
         replace(site, name=name, layer=type(owner), role=role) for site in _read_sites(owner, attribute, role, tensor)
     )
-    zero_row = getattr(owner, "padding_idx", None)
+    zero_row = owner.padding_idx if isinstance(owner, _EMBEDDINGS) and attribute == "weight" else None
     return PlannedParameter(owner, attribute, name, role, sites, parameters, zero_row=zero_row)
 
 
@@ -131,13 +145,13 @@ def _read_sites(owner: Any, attribute: str, role: str, tensor: torch.Tensor) -> 
         return _blocks(site, ("",), role)
     if isinstance(owner, _CONVOLUTIONS + _TRANSPOSED) and known:
         return _convolution(owner, role)
-    if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
+    if isinstance(owner, _EMBEDDINGS) and attribute == "weight":
         shape = (owner.num_embeddings, owner.embedding_dim)
         # A lookup sums over one row, and feeds `embedding_dim` units.
         return [Site(shape, 1, owner.embedding_dim, kind="embedding", weight_shape=shape)]
-    if isinstance(owner, RECURRENT):
-        return _recurrent(owner, attribute, role, tensor)
-    if isinstance(owner, nn.MultiheadAttention):
+    if isinstance(owner, RECURRENT) and _RECURRENT_NAMES.fullmatch(attribute):
+        return _recurrent(owner, attribute, role)
+    if isinstance(owner, nn.MultiheadAttention) and _ATTENTION_NAMES.fullmatch(attribute):
         return _attention(owner, attribute, role, tensor)
     site = Site.from_shape(tuple(tensor.shape))
     return [replace(site, kind="other")]
@@ -170,7 +184,7 @@ def _convolution(owner: Any, role: str) -> list[Site]:
     return _blocks(site, [str(group) for group in range(groups)] if groups > 1 else [""], role)
 
 
-def _recurrent(owner: Any, attribute: str, role: str, tensor: torch.Tensor) -> list[Site]:
+def _recurrent(owner: Any, attribute: str, role: str) -> list[Site]:
     gates: Any = next((names for kind, names in _GATES.items() if isinstance(owner, kind)), ("",))
     if attribute.startswith("weight_hr"):
         gates = ("",)

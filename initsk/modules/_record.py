@@ -6,6 +6,8 @@ from typing import TypedDict
 import pandas as pd
 import torch
 
+from initsk.utils._tensors import working_type
+
 
 class Row(TypedDict):
     """One parameter's line."""
@@ -70,7 +72,7 @@ def standard_deviation(tensor: torch.Tensor) -> float:
     if tensor.is_meta or tensor.numel() == 0:
         return float("nan")
     values = tensor.detach()
-    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    values = values.to(working_type(values.dtype))
     if values.is_complex() or not values.is_contiguous() or values.numel() < 2**12:
         return float(values.std(correction=0))
     # Two sums take a fraction of the time of torch's std, and are exact enough unless the mean is large beside it.

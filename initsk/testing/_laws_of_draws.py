@@ -6,6 +6,7 @@ import torch
 
 from initsk.initializers import Initializer, Site
 from initsk.testing._support import STANDARD_ERRORS, draws, promise_for, require, require_moments, shapes
+from initsk.utils._tensors import working_type
 
 _TYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128)
 
@@ -74,6 +75,6 @@ def check_singular_values(initializer: Initializer) -> None:
             (torch.bfloat16, 0.05),
         ):
             values = initializer.sample(shape, random_state=0, dtype=dtype).flatten(1)
-            values = values.to(torch.promote_types(dtype, torch.float32))
+            values = values.to(working_type(dtype))
             off = float((torch.linalg.svdvals(values) / promise.singular_value - 1).abs().max())
             require(initializer, off <= error, f"singular values of {shape} in {dtype} are off by {off:.1e}")

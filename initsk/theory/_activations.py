@@ -166,15 +166,18 @@ def _without_state(activation: Callable[..., Any]) -> Callable[..., Any]:
 def _checked(activation: Callable[..., Any], function: Callable[..., Any]) -> Function:
     """Wrap a user's function; one of torch's is recognised by its refusal of an array."""
     probe = np.array([-1.0, 0.5])
+    reasons = []
     for call in (_on_numpy, _on_torch):
         try:
-            if np.shape(call(function, probe)) == probe.shape:
+            values = call(function, probe)
+            # A single value must come out the same: a softmax's does not, and what is random seldom does.
+            if np.shape(values) == probe.shape and np.allclose(values[:1], call(function, probe[:1]), equal_nan=True):
                 return lambda x: call(function, x)
         except Exception as error:  # whatever a stranger's function raises
-            reason = f"{type(error).__name__}: {error}"
+            reasons.append(f"{type(error).__name__}: {error}")
         else:
-            reason = "it does not work element by element"
-    raise InvalidParameterError(f"activation={activation!r} cannot be applied to an array ({reason})")
+            reasons.insert(0, "it does not work element by element, or is random")
+    raise InvalidParameterError(f"activation={activation!r} cannot be applied to an array ({reasons[0]})")
 
 
 def _on_numpy(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:

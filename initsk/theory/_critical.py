@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import brentq
@@ -111,15 +112,19 @@ class _CriticalLine:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        # Shrinkage has next to no slope where the signal is small.
-        self.logs = [log for log in _LOG_LENGTHS if _mean_square_slope(function, float(np.exp(log))) > 1e-6]
+
+    @cached_property
+    def logs(self) -> list[float]:
+        """Logarithms of the lengths that are looked at; shrinkage has next to no slope where the signal is small."""
+        return [log for log in _LOG_LENGTHS if _mean_square_slope(self.function, float(np.exp(log))) > 1e-6]
 
     @property
     def jumps(self) -> bool:
         step = 1e-9
-        rise = np.abs(self.function(_PLACES + step) - self.function(_PLACES - step)).max()
+        if np.abs(self.function(_PLACES + step) - self.function(_PLACES - step)).max() > 1e-4:
+            return True
         coarse, fine = (_mean_square_slope(self.function, 1.0, step) for step in (_STEP, _STEP / 4))
-        return bool(rise > 1e-4 or fine > 2 * coarse)
+        return bool(fine > 2 * coarse)
 
     def at(self, length: float) -> CriticalPoint:
         """Return the point of a length; its bias variance may come out below 0."""

@@ -13,6 +13,8 @@ _REACH = 12.0
 _KINK_GRID = 0.5
 _FARTHEST_KINK = 1000.0
 _MOST_PANELS = 50_000
+# How much of the whole may be left open, or lie at the ends.
+_LEFT = 1e-6
 
 
 def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float = 1e-11) -> float:
@@ -56,7 +58,11 @@ def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float
     low, high = edges[:-1], edges[1:]
     total = 0.0
     coarse = _panels(function, low, high, scale)
-    allowed = tolerance * max(float(np.abs(coarse).sum()), 1e-300) / 64
+    size = max(float(np.abs(coarse).sum()), 1e-300)
+    allowed = tolerance * size / 64
+    # A function that is zero near the middle has all there is at the ends, but that is next to nothing.
+    if float(np.abs(coarse[[0, -1]]).sum()) > max(_LEFT * size, 1e-12):
+        raise InvalidParameterError("activation grows too fast to have a mean over a normal distribution")
     for _ in range(48):
         middle = (low + high) / 2
         left, right = _panels(function, low, middle, scale), _panels(function, middle, high, scale)
@@ -68,6 +74,8 @@ def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float
             raise InvalidParameterError("activation has no mean over a normal distribution (is it random?)")
         low, high = np.concatenate([low[open_], middle[open_]]), np.concatenate([middle[open_], high[open_]])
         coarse = np.concatenate([left[open_], right[open_]])
+    if float(np.abs(coarse).sum()) > _LEFT * size:
+        raise InvalidParameterError("activation has a pole, and so no mean over a normal distribution")
     return total + float(coarse.sum())
 
 

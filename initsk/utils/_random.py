@@ -1,6 +1,7 @@
 """Random streams: one per name, derived from one seed; the global state stays where it is."""
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -10,6 +11,8 @@ import torch
 
 from initsk.exceptions import InvalidParameterError
 
+#: Held by whoever changes something of torch's that all threads share, for as long as that takes.
+GLOBAL_STATE = threading.RLock()
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
@@ -54,7 +57,19 @@ def derive_seed(seed: int, *names: object) -> int:
 
 def make_generator(seed: int, *names: object) -> torch.Generator:
     """Make a CPU generator for a named stream."""
-    return torch.Generator().manual_seed(derive_seed(seed, *names))
+    return torch.Generator(device="cpu").manual_seed(derive_seed(seed, *names))
+
+
+@contextmanager
+def isolated_numpy_random(seed: int) -> Iterator[None]:
+    """Seed numpy's global state inside the block and put it back afterwards."""
+    # The legacy functions are what somebody's function may call.
+    before = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
 
 
 @contextmanager

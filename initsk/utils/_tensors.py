@@ -28,3 +28,16 @@ def as_tensor(array: Any) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return torch.from_numpy(array)
+
+
+def working_type(dtype: torch.dtype) -> torch.dtype:
+    """Return the type to compute in: float32 or its complex twin for what is smaller.
+
+    Examples
+    --------
+    >>> working_type(torch.bfloat16), working_type(torch.float64), working_type(torch.complex32)
+    (torch.float32, torch.float64, torch.complex64)
+    """
+    if dtype.is_complex:
+        return dtype if dtype == torch.complex128 else torch.complex64
+    return dtype if dtype == torch.float64 else torch.float32

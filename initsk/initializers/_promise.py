@@ -1,0 +1,28 @@
+"""What an initializer promises of its values."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What an initializer promises of the values that it draws for a site.
+
+    Parameters
+    ----------
+    variance : float
+        Mean square deviation from `mean`; of the magnitude for complex values.
+    mean : float, default=0.0
+        Mean of the values.
+    bound : float, default=inf
+        Largest distance from `mean`.
+    symmetric : bool, default=True
+        Whether the distribution is its own mirror image about `mean`.
+    singular_value : float or None, default=None
+        The value that every singular value of ``(out, in * kernel)`` has.
+    """
+
+    variance: float
+    mean: float = 0.0
+    bound: float = float("inf")
+    symmetric: bool = True
+    singular_value: float | None = None
