@@ -284,18 +284,29 @@ def test_wrong_shapes_are_named_with_their_parameter():
             initialize(module, initializer)
 
 
-@pytest.mark.parametrize("initializer", ["he_normal", "lsuv", "auto"])
-def test_reading_spectral_normalisation_moves_nothing(initializer):
-    module = build(lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(5, 4)), nn.BatchNorm1d(4)))
-    module.train()
-    buffers = {name: value.clone() for name, value in module.named_buffers()}
-    if initializer == "lsuv":  # the normalisation undoes every scaling
-        with pytest.raises(ValueError, match="LSUV"):
-            initialize(module, initializer, X=3 * torch.eye(5), random_state=0)
-    else:
-        initialize(module, initializer, random_state=0)
-    assert all(torch.equal(value, buffers[name]) for name, value in module.named_buffers())
-    assert all(part.training for part in module.modules())
+def spectral_net():
+    return nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(5, 4)), nn.BatchNorm1d(4)).train()
+
+
+def test_reading_spectral_normalisation_moves_nothing():
+    module = build(spectral_net)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    with pytest.raises(ValueError, match="LSUV"):  # the normalisation undoes every scaling
+        initialize(module, "lsuv", X=3 * torch.eye(5), random_state=0)
+    module.requires_grad_(False)
+    initialize(module, "he_normal", random_state=0)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("initializer", ["he_normal", "auto", RandomNormal(5.0)])
+def test_spectral_normalisation_follows_the_new_weight(initializer):
+    module = build(spectral_net)
+    statistics = {name: value.clone() for name, value in module[1].named_buffers()}
+    initialize(module, initializer, random_state=0)
+    module.eval()
+    # 15 steps of power iteration, as torch takes when the normalisation is registered.
+    assert float(torch.linalg.matrix_norm(module[0].weight.detach(), ord=2)) == pytest.approx(1, abs=0.05)
+    assert all(torch.equal(value, statistics[name]) for name, value in module[1].named_buffers())
 
 
 def test_the_callers_batch_stays_as_it_is():

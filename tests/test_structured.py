@@ -8,7 +8,7 @@ from scipy.linalg import hadamard
 from torch import nn
 
 from initsk import get_initializer, initialize
-from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import (
     ConvolutionAware,
     GlorotUniform,

@@ -1,5 +1,6 @@
 """The public checks, on everything that has a name, and on initializers that break a law each."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -152,6 +153,39 @@ class ForgetsItsSize(Fixed):
         return "ForgetsItsSize()"
 
 
+class SharesItsParts(Scaled):
+    def __sklearn_clone__(self):
+        return type(self)(self.base, self.factor)
+
+
+class Counts(Fixed):
+    def _draw(self, site, generator, dtype):
+        self.drawn = site.shape
+        return super()._draw(site, generator, dtype)
+
+
+class CrashesOnVectors(Fixed):
+    def _draw(self, site, generator, dtype):
+        return super()._draw(site, generator, dtype) / site.shape[1] * site.shape[1]
+
+
+class OnlySmall(Fixed):
+    def refuses(self, site):
+        return None if site.shape == (6, 6) else "is for six by six"
+
+    def _draw(self, site, generator, dtype):
+        return torch.full(site.shape, 7.0, dtype=dtype)
+
+    def choose(self, site):
+        return super().choose(site) if site.shape == (6, 6) else None
+
+
+class LeavesAHook(Fixed):
+    def refine(self, network):
+        network.module.register_forward_hook(lambda *_: None)
+        network.forward()
+
+
 class HidesFunction(Fixed):
     def to_json(self):
         return '{"initializer": "Fixed", "parameters": {"size": 2.0}}'
@@ -172,6 +206,11 @@ class HidesFunction(Fixed):
         (MovesFrozen, "check_module_rules"),
         (MovesBuffers, "check_module_rules"),
         (ForgetsItsSize, "check_repr"),
+        (SharesItsParts, "check_is_a_value"),
+        (Counts, "check_same_seed_same_values"),
+        (CrashesOnVectors, "check_same_seed_same_values"),
+        (OnlySmall, "check_mean_and_variance"),
+        (LeavesAHook, "check_failure_is_clean"),
         (HidesFunction, "check_json"),
     ],
 )
@@ -179,13 +218,42 @@ def test_each_law_is_really_checked(broken, check):
     law = next(known for known in checks() if known.__name__ == check)
     law(Fixed())
     with torch.random.fork_rng(), pytest.raises(AssertionError, match=broken.__name__):
-        law(broken(size=2.0) if broken is ForgetsItsSize else broken())
+        law({ForgetsItsSize: lambda: broken(2.0), SharesItsParts: lambda: broken(Zeros())}.get(broken, broken)())
 
 
-def test_global_state_is_checked():
+class Seeds(Fixed):
+    def _draw(self, site, generator, dtype):
+        torch.manual_seed(0)
+        return super()._draw(site, generator, dtype)
+
+
+class SeedsNumpy(Fixed):
+    def _draw(self, site, generator, dtype):
+        np.random.seed(0)  # noqa: NPY002
+        return super()._draw(site, generator, dtype)
+
+
+class SetsThreads(Fixed):
+    def _draw(self, site, generator, dtype):
+        torch.set_num_threads(1)
+        return super()._draw(site, generator, dtype)
+
+
+@pytest.mark.parametrize(
+    ("broken", "moved"),
+    [
+        (FromGlobalState, "torch's random state"),
+        (Seeds, "torch's random state"),
+        (SeedsNumpy, "numpy's random state"),
+        (SetsThreads, "torch's number of threads"),
+    ],
+)
+def test_global_state_is_checked_whatever_ran_before(broken, moved):
     law = next(known for known in checks() if known.__name__ == "check_global_state")
-    with torch.random.fork_rng(), pytest.raises(AssertionError, match="global state moved"):
-        law(FromGlobalState())
+    law(Fixed())
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=f"it moved {moved}"):
+            law(broken())
 
 
 def test_all_laws_by_one_call():

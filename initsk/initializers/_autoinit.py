@@ -28,8 +28,9 @@ class AutoInit(Initializer):
     distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="truncated_normal"
         Shape of the distribution; see `VarianceScaling`.
     input_shape : tuple of int or None, default=None
-        Shape of one input without the batch's axis. Only needed where sizes decide: adaptive pooling, means,
-        padding, softmax and cat of unlike signals, on the way to a layer; then one input of zeros is run through.
+        Shape of one input without the batch's axis; None takes that of X where `initialize` is given one. Only needed
+        where sizes decide: adaptive pooling, means, padding, softmax and cat of unlike signals, on the way to a layer;
+        then one input of zeros is run through.
 
     Notes
     -----

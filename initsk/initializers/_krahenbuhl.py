@@ -3,6 +3,7 @@
 from math import prod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -169,7 +170,9 @@ def _input_patches(layer: Layer, inputs: torch.Tensor, generator: torch.Generato
         # A view: only the chosen windows are ever copied.
         windows = windows.unfold(axis + 2, dilation * (size - 1) + 1, stride)[..., ::dilation]
     places = (len(windows), *windows.shape[2 : 2 + spatial])
-    sample, *position = torch.unravel_index(_chosen(prod(places), generator).to(windows.device), places)
+    # By numpy: torch's function imports a package for symbols, which takes longer than all of this.
+    chosen = np.unravel_index(_chosen(prod(places), generator).numpy(), places)
+    sample, *position = (torch.from_numpy(axis).to(windows.device) for axis in chosen)
     index: Any = (sample, slice(None), *position)
     return windows[index]
 

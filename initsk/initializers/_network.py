@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
@@ -23,6 +24,9 @@ AFFINE = (
     nn.ConvTranspose2d,
     nn.ConvTranspose3d,
 )
+
+# As many as torch takes at the start.
+_POWER_ITERATIONS = 15
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,22 @@ def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
     with torch.no_grad():
         if is_parametrized(module, name):
             setattr(module, name, values)
+            _follow(module, name)
         else:
             getattr(module, name).copy_(values)
+    # Autocast would go on with what it has cast before.
+    torch.clear_autocast_cache()
+
+
+def _follow(module: nn.Module, name: str) -> None:
+    """Let spectral normalisation find the directions of the new values, as when it was registered."""
+    behind: Any = module.parametrizations
+    for part in behind[name]:
+        if isinstance(part, _SpectralNorm):
+            was, part.training = part.training, True
+            for _ in range(_POWER_ITERATIONS):
+                getattr(module, name)
+            part.training = was
 
 
 @dataclass(frozen=True)

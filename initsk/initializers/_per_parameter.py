@@ -47,7 +47,8 @@ class PerParameter(Initializer):
         underscore; nested parameters are reached by it (``head__std``). `pattern` is one of
 
         - a glob over layers' names (``"encoder.*"``, ``"output"``) or a module class: means the layer, whose
-          biases become what `initializer` makes of biases (zero, mostly);
+          biases become what `initializer` makes of biases (zero, mostly); a class that is no known layer, or a
+          normalisation, has its weights filled and its biases left;
         - a glob over parameters' names (``"*.bias"``, ``"output.weight"``), or a function of a `Site`
           that says True: means those parameters themselves, biases and
           normalisation layers included.
@@ -122,12 +123,18 @@ class PerParameter(Initializer):
         self.rules = [(known, initializer if known == name else old, where) for known, old, where in self.rules]
 
     def check_sites(self, sites: list[Site]) -> None:
-        """Raise if a pattern matches nothing; show the patterns and the names that there are."""
-        idle = [(name, where) for name, _, where in self.rules if not any(_matches(where, site) for site in sites)]
+        """Raise if a rule has nothing to fill; show the patterns and the names that there are."""
+        used = {self._part_of(site) for site in sites}
+        idle = [(name, where) for number, (name, _, where) in enumerate(self.rules) if number not in used]
         if idle:
             patterns = ", ".join(f"{name} ({_show(where)})" for name, where in idle)
             names = ", ".join(dict.fromkeys(site.name for site in sites))
-            raise InvalidParameterError(f"PerParameter: no parameter matches {patterns}; there are: {names}")
+            taken = any(_matches(where, site) for _, where in idle for site in sites)
+            earlier = ", or earlier rules match all that do" if taken else ""
+            raise InvalidParameterError(
+                f"PerParameter: no parameter matches {patterns}{earlier}; there are: {names} (without frozen ones, and"
+                " tied ones by their first name)"
+            )
         super().check_sites(sites)
 
     def choose(self, site: Site) -> Choice | None:
@@ -136,7 +143,7 @@ class PerParameter(Initializer):
             match = _matches(where, site)
             if match:
                 choice = get_initializer(initializer).choose(site)
-                if match == "parameter":
+                if match == "parameter" or (isinstance(where, type) and site.role == "weight"):
                     choice = choice or Choice(get_initializer(initializer), "")
                 return choice and Choice(choice.initializer, f"rule {name!r}")
         return get_initializer(self.remainder).choose(site)

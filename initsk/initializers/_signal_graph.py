@@ -180,7 +180,9 @@ class SignalGraph:
         return interpreter.seen
 
     def _guess_shape(self) -> tuple[int, ...] | None:
-        """Return the input's shape where a linear layer begins the network."""
+        """Return the input's shape where a batch is given, or a linear layer begins the network."""
+        if self.network.inputs and isinstance(self.network.inputs[0], torch.Tensor):
+            return tuple(self.network.inputs[0].shape[1:])
         for node in self.graph.nodes:
             if node.op == "call_module" and all(source.op == "placeholder" for source in node.all_input_nodes):
                 module = self.modules[str(node.target)]

@@ -52,7 +52,7 @@ class Site:
         notion does not apply. A bias carries the fans of its layer's weight.
     role : {"weight", "bias"}
         What the tensor is to its layer.
-    kind : {"dense", "convolution", "embedding", "recurrent", "attention", "normalisation", "other"}
+    kind : {"dense", "bilinear", "convolution", "embedding", "recurrent", "attention", "normalisation", "other"}
         Which sort of layer owns it.
     weight_shape : tuple of int
         Shape of the layer's whole weight as torch stores it.
@@ -74,7 +74,11 @@ class Site:
     branch : Branch or None
         Its place in a residual branch.
     stack : tuple of str and int, or None
-        ``("encoder", n_layers)`` or ``("decoder", n_layers)`` inside of a transformer.
+        ``("encoder", n_layers)`` or ``("decoder", n_layers)`` inside of a transformer, ``("embedding", n_layers)`` for
+        the embeddings before it.
+    guessed : bool
+        Whether activation, place and branch follow from the order of registration, since the forward
+        cannot be traced.
     framework : {"", "torch", "keras", "jax"}
         As whose stored tensor the site was made by `as_stored`; empty for blocks and counted fans.
     """
@@ -94,6 +98,7 @@ class Site:
     place: str = ""
     branch: Branch | None = None
     stack: tuple[str, int] | None = None
+    guessed: bool = False
     framework: str = ""
 
     @classmethod

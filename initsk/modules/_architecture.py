@@ -5,7 +5,7 @@ whole is traced in parts, child by child; between the parts the order of registr
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from torch import nn
@@ -26,7 +26,8 @@ def add_architecture(module: nn.Module, plan: list[PlannedParameter]) -> list[Pl
 
 def _in_context(site: Site, contexts: dict[str, Context]) -> Site:
     found = contexts.get(site.layer_name, Context(place=""))
-    return replace(site, activation=found.activation, place=found.place, branch=found.branch, stack=found.stack)
+    surroundings = {field.name: getattr(found, field.name) for field in fields(Context)}
+    return replace(site, **surroundings)
 
 
 def read_architecture(module: nn.Module) -> dict[str, Context]:
@@ -86,7 +87,7 @@ def _join(readings: list[Reading]) -> None:
             activation = context.activation
             if activation is None and context.place == "output":
                 activation = following
-            reading.contexts[name] = replace(context, place=place, activation=activation)
+            reading.contexts[name] = replace(context, place=place, activation=activation, guessed=True)
 
 
 def _transformer_contexts(module: nn.Module) -> Iterator[tuple[str, Context, int]]:

@@ -1,11 +1,13 @@
 """From what a user has to what a module takes."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.initializers import Initializer
@@ -40,22 +42,42 @@ def as_batch(module: nn.Module, X: Any, y: Any, initializers: list[Initializer])
             raise InvalidParameterError(f"{name} needs a batch (allowed: initialize(..., X=...))")
         if initializer.refines and any(parameter.is_meta for parameter in module.parameters()):
             raise ModuleError(f"{name} works on values, which a module on the meta device does not have")
-    if not any(initializer.needs_data for initializer in initializers):
+    if not any(initializer.refines for initializer in initializers) or X is None:
         return Batch(None, {}, None)
     like = next((p for p in module.parameters() if p.is_floating_point() or p.is_complex()), torch.empty(0))
-    parts = tuple(X) if isinstance(X, tuple) else () if isinstance(X, Mapping) else (X,)
-    keywords = X if isinstance(X, Mapping) and not hasattr(X, "iloc") else {}
-    inputs = tuple(_tensor("X", part, like) for part in parts)
-    named = {str(key): _tensor(f"X[{key!r}]", part, like) for key, part in keywords.items()}
-    return Batch(inputs, named, None if y is None else _tensor("y", y, like))
+    # Only embeddings look integers up.
+    looks_up = any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in module.modules())
+    taken = partial(_taken, like=like, integers=looks_up)
+    parts = X if isinstance(X, tuple) and not isinstance(X, PackedSequence) else (X,)
+    if isinstance(X, Mapping):
+        return Batch((), {str(key): taken(f"X[{key!r}]", part) for key, part in X.items()}, _target(y, like))
+    return Batch(tuple(taken("X", part) for part in parts), {}, _target(y, like))
 
 
-def _tensor(name: str, values: Any, like: torch.Tensor) -> torch.Tensor:
+def _target(y: Any, like: torch.Tensor) -> torch.Tensor | None:
+    return None if y is None else _tensor("y", y, like, integers=True)
+
+
+def _taken(name: str, values: Any, like: torch.Tensor, integers: bool) -> Any:
+    """Bring one argument of the module's call to the module's device and type."""
+    if values is None or isinstance(values, bool | str):
+        return values
+    if isinstance(values, PackedSequence):
+        return values.cuda(like.device) if like.is_cuda else values.cpu()
+    if isinstance(values, Mapping):
+        return {key: _taken(f"{name}[{key!r}]", part, like, integers) for key, part in values.items()}
+    return _tensor(name, values, like, integers)
+
+
+def _tensor(name: str, values: Any, like: torch.Tensor, integers: bool) -> torch.Tensor:
     if not isinstance(values, torch.Tensor):
         values = np.asarray(values)
         if values.dtype.kind not in "biufc":
             raise InvalidParameterError(f"{name} of type {values.dtype} is not allowed (numbers)")
         values = as_tensor(values)
+    if values.dtype == torch.uint8 or not (integers or values.dtype == torch.bool):
+        # Images; or whatever a network without embeddings takes.
+        values = values if values.is_floating_point() or values.is_complex() else values.to(like.dtype)
     if values.is_floating_point() or values.is_complex():
         values = values.to(like.dtype)
         if not torch.isfinite(values).all():

@@ -26,6 +26,7 @@ class Context:
     place: str = "hidden"
     branch: Branch | None = None
     stack: tuple[str, int] | None = None
+    guessed: bool = False
 
 
 def try_to_trace(module: nn.Module) -> fx.Graph | None:

@@ -47,6 +47,8 @@ class PlannedParameter:
         Why it cannot be filled.
     zero_row : int or None
         The row of an embedding's padding, which stays zero.
+    also : tuple of str
+        Other names of the same parameter.
     """
 
     module: Any
@@ -57,6 +59,24 @@ class PlannedParameter:
     parameters: dict[str, nn.Parameter]
     why: str = ""
     zero_row: int | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> list[torch.Tensor]:
+        """What a parametrization keeps beside the parameters."""
+        if self.name in self.parameters:
+            return []
+        return list(self.module.parametrizations[self.attribute].buffers())
+
+    @property
+    def why_left(self) -> str:
+        """Why nobody fills it."""
+        kind = type(self.module).__name__
+        if self.why or not self.sites or self.sites[0].kind != "normalisation":
+            return self.why or f"no rule for {self.attribute} of {kind}"
+        identity = 0 if self.role == "bias" else 1
+        known = not self.tensor.is_meta and bool((self.tensor == identity).all())
+        return f"{kind} is left, {'the identity' if known else 'though it is not the identity'}"
 
     @property
     def tensor(self) -> torch.Tensor:
@@ -78,9 +98,13 @@ class PlannedParameter:
 def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
     """Yield a plan for every parameter of `module`; tied ones are filled where they come first."""
     seen: dict[object, str] = {}
+    names: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
     for prefix, owner in module.named_modules():
         if isinstance(owner, ParametrizationList):
             continue
+        _check_hooks(owner, prefix)
         for attribute, parameters in _parameters_of(owner, f"{prefix}." if prefix else ""):
             name = f"{prefix}.{attribute}" if prefix else attribute
             plan = _plan_one(owner, attribute, name, parameters)
@@ -88,7 +112,19 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
             if tied and all(id(parameter) in seen for parameter in parameters.values()):
                 continue  # one object under two names, which named_parameters() lists once too
             seen.update({key: name for parameter in parameters.values() for key in (id(parameter), _memory(parameter))})
-            yield replace(plan, sites=(), why=f"tied to {tied[0]}") if tied else plan
+            also = tuple(names[id(next(iter(parameters.values())))][1:])
+            yield replace(plan, sites=(), why=f"tied to {tied[0]}") if tied else replace(plan, also=also)
+
+
+def _check_hooks(owner: nn.Module, prefix: str) -> None:
+    """Raise if a layer's weight is computed by a hook from parameters that no layer knows."""
+    behind = [f"weight{ending}" for ending in ("_g", "_v", "_orig") if f"weight{ending}" in owner._parameters]
+    if behind and isinstance(owner, (nn.Linear, nn.Bilinear, *_CONVOLUTIONS, *_TRANSPOSED, *_EMBEDDINGS)):
+        where = f"{prefix}.weight" if prefix else "weight"
+        raise ModuleError(
+            f"{where} is computed by a hook from {', '.join(behind)} (allowed: torch.nn.utils.parametrizations instead"
+            " of torch.nn.utils.weight_norm or spectral_norm, and pruning afterwards)"
+        )
 
 
 def _memory(parameter: nn.Parameter) -> object:

@@ -13,18 +13,22 @@ from initsk.testing._support import require
 
 
 def check_is_a_value(initializer: Initializer) -> None:
-    """Equal parameters make equal objects: clone, hash, copy, pickle and ``get_params``."""
+    """Equal parameters make equal objects: clone, hash, copy, pickle and ``get_params``; a clone shares nothing."""
     same = [
         clone(initializer),
         copy.deepcopy(initializer),
-        pickle.loads(pickle.dumps(initializer)),
         type(initializer)(**initializer.get_params(deep=False)),
     ]
+    if not any(_is_function(value) for value in _values(initializer)):
+        same.append(pickle.loads(pickle.dumps(initializer)))
     for other in same:
         require(initializer, other == initializer, f"{other!r} is not equal to it")
         require(initializer, hash(other) == hash(initializer), "equal objects have different hashes")
         require(initializer, repr(other) == repr(initializer), "equal objects have different reprs")
     require(initializer, initializer != object(), "it equals a foreign object")
+    inner = {id(value) for value in _values(initializer) if isinstance(value, Initializer)}
+    shared = [value for value in _values(clone(initializer)) if id(value) in inner]
+    require(initializer, not shared, f"its clone shares {shared}, so that setting a parameter of one moves the other")
 
 
 def check_repr(initializer: Initializer) -> None:

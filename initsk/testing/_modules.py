@@ -143,6 +143,22 @@ class SquareNet(nn.Sequential):
         super().__init__(nn.Linear(6, 6), nn.Tanh(), nn.Dropout(0.1), nn.Linear(6, 6))
 
 
+class Breaking(nn.Module):
+    """A network whose forward raises once all layers have been called."""
+
+    class Error(RuntimeError):
+        """What it raises."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Raise."""
+        self.network(x)
+        raise Breaking.Error("as it was meant to")
+
+
 NETWORKS: tuple[Callable[[], nn.Module], ...] = (ResidualNet, TransformerNet, ConvolutionNet, SquareNet)
 
 

@@ -1,0 +1,48 @@
+"""What belongs to everybody in the process: it must be after a call as it was before."""
+
+import pickle
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from initsk.utils._torch_settings import flushes_subnormals
+
+
+def global_state() -> dict[str, Any]:
+    """Describe the global state of torch, numpy and Python."""
+    return {
+        "torch's random state": torch.get_rng_state().tolist(),
+        # The legacy global state is what must not move, so here it is the right one to ask.
+        "numpy's random state": pickle.dumps(np.random.get_state()),  # noqa: NPY002
+        "Python's random state": random.getstate(),
+        "torch's number of threads": torch.get_num_threads(),
+        "torch's default type": torch.get_default_dtype(),
+        "torch's treatment of subnormal numbers": flushes_subnormals(),
+        "torch's gradient mode": torch.is_grad_enabled(),
+        "numpy's treatment of errors": np.geterr(),
+        "the warnings' filters": list(warnings.filters),
+    }
+
+
+@contextmanager
+def unusual_global_state() -> Iterator[None]:
+    """Set what nobody would set inside the block, so that whoever sets something moves it; put back afterwards."""
+    of_torch, of_numpy, of_python = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    try:
+        torch.random.default_generator.manual_seed(20_250_731)
+        np.random.seed(20_250_731)  # noqa: NPY002
+        random.seed(20_250_731)
+        torch.set_num_threads(threads + 1)
+        yield
+    finally:
+        torch.set_rng_state(of_torch)
+        np.random.set_state(of_numpy)  # noqa: NPY002
+        random.setstate(of_python)
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
