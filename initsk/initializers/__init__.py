@@ -13,7 +13,7 @@ from initsk.initializers._krahenbuhl import WithinLayer
 from initsk.initializers._lsuv import LSUV
 from initsk.initializers._metainit import MetaInit
 from initsk.initializers._mimetic import MimeticAttention
-from initsk.initializers._network import AFFINE, Layer, Network, set_tensor
+from initsk.initializers._network import AFFINE, Layer, Network, remember_buffers, set_tensor
 from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
 from initsk.initializers._per_parameter import PerParameter
 from initsk.initializers._registry import (
@@ -111,6 +111,7 @@ __all__ = [
     "get_initializer",
     "initializer_name",
     "list_initializers",
+    "remember_buffers",
     "set_initializer_params",
     "set_tensor",
     "trace",

@@ -92,6 +92,22 @@ def _follow(module: nn.Module, name: str) -> None:
             part.training = was
 
 
+def remember_buffers(module: nn.Module) -> Callable[[], None]:
+    """Return a function that puts all buffers back, those that were written and those that were replaced."""
+    objects = [(part._buffers, dict(part._buffers)) for part in module.modules()]
+    values = [(buffer, buffer.clone()) for buffer in module.buffers()]
+
+    def put_back() -> None:
+        for named, before in objects:
+            named.clear()
+            named.update(before)
+        with torch.no_grad():
+            for buffer, value in values:
+                buffer.copy_(value)
+
+    return put_back
+
+
 @dataclass(frozen=True)
 class Network:
     """A module whose parameters have been drawn, with a batch, for `Initializer.refine`.
@@ -148,9 +164,7 @@ class Network:
     def mode(self, training: bool) -> Iterator[None]:
         """Run the block in training or evaluation mode; modes, buffers and random state are put back."""
         modes = [(module, module.training) for module in self.module.modules()]
-        # A forward may write into a buffer, or put another tensor in its place.
-        buffers = [(module._buffers, dict(module._buffers)) for module in self.module.modules()]
-        values = [(buffer, buffer.clone()) for buffer in self.module.buffers()]
+        put_buffers_back = remember_buffers(self.module)
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         try:
             self.module.train(training)
@@ -159,12 +173,7 @@ class Network:
         finally:
             for module, was in modes:
                 module.training = was
-            for named, before in buffers:
-                named.clear()
-                named.update(before)
-            with torch.no_grad():
-                for buffer, value in values:
-                    buffer.copy_(value)
+            put_buffers_back()
 
     def forward(self) -> Any:
         """Run the batch through the module."""

@@ -122,4 +122,4 @@ def _mark_embeddings(module: nn.Module, contexts: dict[str, Context]) -> None:
     for name, child in module.named_modules():
         if isinstance(child, nn.Embedding | nn.EmbeddingBag):
             known = contexts.get(name, Context())
-            contexts[name] = replace(known, place="input", stack=stack and ("embedding", stack[1]))
+            contexts[name] = replace(known, place="input", stack=stack and ("embedding", stack[1]), guessed=False)

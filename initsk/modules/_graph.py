@@ -1,6 +1,6 @@
 """Reading a traced module: which activation follows a layer, and which layers form a residual branch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -63,19 +63,27 @@ def read_graph(graph: fx.Graph, root: nn.Module) -> Reading:
 
 
 class _GraphReader:
+    """Sets of nodes are the bits of an integer, by their number in the graph, so that deep networks are read soon."""
+
     def __init__(self, graph: fx.Graph, root: nn.Module) -> None:
         self.nodes = list(graph.nodes)
         self.modules = dict(root.named_modules())
-        self.before: dict[fx.Node, set[fx.Node]] = {}
+        self.bit = {node: 1 << number for number, node in enumerate(self.nodes)}
+        self.before: dict[fx.Node, int] = {}
         for node in self.nodes:
-            inputs = node.all_input_nodes
-            self.before[node] = set(inputs).union(*(self.before[source] for source in inputs))
-        self.weighted = [node for node in self.nodes if self._is(node, WEIGHTED) or self._is_opaque(node)]
+            self.before[node] = 0
+            for source in node.all_input_nodes:
+                self.before[node] |= self.before[source] | self.bit[source]
+        self.weighted = {node for node in self.nodes if self._is(node, WEIGHTED) or self._is_opaque(node)}
+        self.all_weighted = self._set(self.weighted)
+        self.feeding = 0
+        for node in self.weighted:
+            self.feeding |= self.before[node]
 
     def read(self) -> Reading:
         reading = Reading()
         branches = self._branches(reading)
-        for node in self.weighted:
+        for node in filter(self.weighted.__contains__, self.nodes):
             context = Context(self._following(node), self._place(node), branches.get(node))
             name = str(node.target)
             reading.contexts[name] = context
@@ -97,9 +105,9 @@ class _GraphReader:
         return node.op == "call_module" and any(True for _ in self.modules[str(node.target)].children())
 
     def _place(self, node: fx.Node) -> str:
-        if not any(node in self.before[other] for other in self.weighted):
+        if not self.feeding & self.bit[node]:
             return "output"
-        return "hidden" if any(other in self.before[node] for other in self.weighted) else "input"
+        return "hidden" if self.before[node] & self.all_weighted else "input"
 
     def _activation(self, node: fx.Node) -> Any:
         """Return the activation function that a node computes, of a multiple where a number multiplies the signal."""
@@ -116,8 +124,12 @@ class _GraphReader:
         name = str(getattr(node.target, "__name__", node.target)).rstrip("_")
         if node.op not in ("call_function", "call_method") or name not in _FUNCTIONS:
             return None
-        arguments = [*node.args[1:], *(value for key, value in node.kwargs.items() if key != "inplace")]
-        return partial(_apply, node.target, node.args[1:], node.kwargs) if arguments else name
+        # What is random in training is not asked for; a slope that is learned is at its start.
+        keywords = {key: value for key, value in node.kwargs.items() if key not in ("inplace", "training")}
+        arguments = [*node.args[1:], *keywords.values()]
+        if not arguments or any(isinstance(value, fx.Node) for value in arguments):
+            return name
+        return partial(_apply, node.target, node.args[1:], keywords)
 
     def _following(self, node: fx.Node) -> Any:
         """Return the first activation function on the way to the next layers."""
@@ -135,29 +147,42 @@ class _GraphReader:
     def _branches(self, reading: Reading) -> dict[fx.Node, Branch]:
         """Find additions of a signal and what layers made of it; the innermost comes first."""
         found: dict[fx.Node, Branch] = {}
+        taken = 0
         for node in self.nodes:
             name = getattr(node.target, "__name__", node.target)
             if name not in _ADDITIONS or len(node.all_input_nodes) != 2:
                 continue
-            short, long = sorted((self._upto(source) for source in node.all_input_nodes), key=self._count)
-            inside = [n for n in self.nodes if n in long - short and n not in found]
-            shortcut = self._count(short - long)
+            sides = [self.before[source] | self.bit[source] for source in node.all_input_nodes]
+            short, long = sorted(sides, key=self._count)
+            if self._count(short & ~long) > 1 or self._count(long & ~short) <= self._count(short & ~long):
+                continue
+            inside = self._members(long & ~short & ~taken)
             weighted = [n for n in inside if n in self.weighted]
-            if long & short and weighted and shortcut <= 1 and self._count(long - short) > shortcut:
+            if long & short and weighted:
                 reading.n_branches += 1
                 found.update(self._positions(inside, weighted))
+                taken |= self._set(found)
         return found
 
-    def _upto(self, node: fx.Node) -> set[fx.Node]:
-        return self.before[node] | {node}
+    def _set(self, nodes: Iterable[fx.Node]) -> int:
+        return sum(self.bit[node] for node in nodes)
 
-    def _count(self, nodes: set[fx.Node]) -> int:
-        return sum(node in nodes for node in self.weighted)
+    def _members(self, nodes: int) -> list[fx.Node]:
+        """Return the nodes of a set, in order."""
+        members = []
+        while nodes:
+            lowest = nodes & -nodes
+            members.append(self.nodes[lowest.bit_length() - 1])
+            nodes ^= lowest
+        return members
+
+    def _count(self, nodes: int) -> int:
+        return (nodes & self.all_weighted).bit_count()
 
     def _positions(self, inside: list[fx.Node], weighted: list[fx.Node]) -> dict[fx.Node, Branch]:
         position: dict[fx.Node, int] = {}
         for node in inside:
-            earlier = max((position[n] for n in self.before[node] if n in position), default=0)
+            earlier = max((p for n, p in position.items() if self.before[node] & self.bit[n]), default=0)
             # Attention is two layers in sequence: its projections of the input, and of the output.
             steps = 2 if self._is(node, (nn.MultiheadAttention,)) else 1
             position[node] = earlier + (steps if node in weighted else 0)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from initsk.exceptions import ModuleError
-from initsk.initializers import InitializerLike, Network
+from initsk.initializers import InitializerLike, Network, remember_buffers
 from initsk.modules._architecture import add_architecture
 from initsk.modules._batch import as_batch
 from initsk.modules._choose import Chooser
@@ -144,12 +144,16 @@ def _parametrizations_rest(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _as_before_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
     """Put all parameters back if the block does not get through, and what parametrizations keep beside them."""
-    held = [tensor for step in plan for tensor in (*step.parameters.values(), *step.kept)] if needed else []
-    saved = [tensor.detach().clone() for tensor in held]
+    held = [parameter for step in plan for parameter in step.parameters.values()] if needed else []
+    saved = [parameter.detach().clone() for parameter in held]
+    behind = [step.module.parametrizations for step in plan if step.name not in step.parameters]
+    put_buffers_back = [remember_buffers(part) for part in behind]
     try:
         yield
     except BaseException:
         with torch.no_grad():
-            for tensor, values in zip(held, saved, strict=True):
-                tensor.copy_(values)
+            for parameter, values in zip(held, saved, strict=True):
+                parameter.copy_(values)
+        for put_back in put_buffers_back:
+            put_back()
         raise

@@ -62,13 +62,6 @@ class PlannedParameter:
     also: tuple[str, ...] = ()
 
     @property
-    def kept(self) -> list[torch.Tensor]:
-        """What a parametrization keeps beside the parameters."""
-        if self.name in self.parameters:
-            return []
-        return list(self.module.parametrizations[self.attribute].buffers())
-
-    @property
     def why_left(self) -> str:
         """Why nobody fills it."""
         kind = type(self.module).__name__
