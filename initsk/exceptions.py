@@ -15,7 +15,3 @@ class DataFormatError(InitskError, ValueError):
 
 class ModuleError(InitskError, ValueError):
     """A torch module cannot be initialized or inspected as asked."""
-
-
-class MissingDependencyError(InitskError, ImportError):
-    """An optional package is needed and not installed."""

@@ -1,4 +1,7 @@
-"""Initializers: values with parameters, drawn from named random streams."""
+"""Initializers: values with parameters, drawn from named random streams.
+
+What is imported here under its own name (``X as X``) is for the rest of the package, not for users.
+"""
 
 from initsk.initializers._as_stored import AsStored
 from initsk.initializers._auto import Auto, EdgeOfChaos
@@ -13,17 +16,23 @@ from initsk.initializers._krahenbuhl import WithinLayer
 from initsk.initializers._lsuv import LSUV
 from initsk.initializers._metainit import MetaInit
 from initsk.initializers._mimetic import MimeticAttention
-from initsk.initializers._network import AFFINE, Layer, Network, remember_buffers, set_tensor
+from initsk.initializers._network import (
+    AFFINE as AFFINE,
+    Layer,
+    Network,
+    remember_buffers as remember_buffers,
+    set_tensor as set_tensor,
+)
 from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
 from initsk.initializers._per_parameter import PerParameter
 from initsk.initializers._registry import (
-    FRAMEWORK_NAMES,
-    INITIALIZER_PARAMS,
+    FRAMEWORK_NAMES as FRAMEWORK_NAMES,
+    INITIALIZER_PARAMS as INITIALIZER_PARAMS,
     InitializerLike,
     get_initializer,
-    initializer_name,
+    initializer_name as initializer_name,
     list_initializers,
-    set_initializer_params,
+    set_initializer_params as set_initializer_params,
 )
 from initsk.initializers._residual import DepthScaledResidual, Fixup, ZeroLastInBranch
 from initsk.initializers._scaled import Scaled
@@ -31,7 +40,12 @@ from initsk.initializers._siren import Siren
 from initsk.initializers._site import Branch, Site
 from initsk.initializers._sparse import Sparse
 from initsk.initializers._torch_default import TorchDefault
-from initsk.initializers._trace import attributes_stay, trace
+from initsk.initializers._trace import (
+    ACTIVATION_NAMES as ACTIVATION_NAMES,
+    attributes_stay as attributes_stay,
+    function_of_first as function_of_first,
+    trace as trace,
+)
 from initsk.initializers._transformer import MaximalUpdate, TFixup
 from initsk.initializers._variance_scaling import (
     GlorotNormal,
@@ -51,9 +65,6 @@ KaimingNormal = HeNormal
 KaimingUniform = HeUniform
 
 __all__ = [
-    "AFFINE",
-    "FRAMEWORK_NAMES",
-    "INITIALIZER_PARAMS",
     "LSUV",
     "AsStored",
     "Auto",
@@ -107,12 +118,6 @@ __all__ = [
     "ZerO",
     "ZeroLastInBranch",
     "Zeros",
-    "attributes_stay",
     "get_initializer",
-    "initializer_name",
     "list_initializers",
-    "remember_buffers",
-    "set_initializer_params",
-    "set_tensor",
-    "trace",
 ]

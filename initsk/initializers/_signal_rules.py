@@ -9,7 +9,8 @@ from typing import Any
 from torch import fx, nn
 
 from initsk.initializers._signal_moments import Moments, mixture, plus, times
-from initsk.theory import ACTIVATION_FUNCTIONS, ActivationLike
+from initsk.initializers._trace import ACTIVATION_NAMES, function_of_first
+from initsk.theory import ActivationLike
 
 
 @dataclass
@@ -91,11 +92,7 @@ def _function(operation: Operation) -> Any:
     others = [*rest, *operation.keywords.values()]
     if not isinstance(first, Moments) or any(isinstance(value, Moments | fx.Node) for value in others):
         return NotImplemented
-    return first.through(partial(_apply, target, rest, operation.keywords))
-
-
-def _apply(target: Any, rest: list[Any], keywords: dict[str, Any], x: Any) -> Any:
-    return getattr(x, target)(*rest, **keywords) if isinstance(target, str) else target(x, *rest, **keywords)
+    return first.through(function_of_first(target, rest, operation.keywords))
 
 
 def _prelu(operation: Operation) -> Any:
@@ -203,8 +200,8 @@ def _embedding(operation: Operation) -> Moments:
     return weight
 
 
-_ELEMENTWISE = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
-_ELEMENTWISE |= {"abs", "atan", "clamp", "clamp_max", "clamp_min", "clip", "cos", "exp", "pow", "square", "threshold"}
+_ELEMENTWISE = {"abs", "atan", "clamp", "clamp_max", "clamp_min", "clip", "cos", "exp", "pow", "square", "threshold"}
+_ELEMENTWISE |= ACTIVATION_NAMES
 _RESHAPING = ("flatten", "reshape", "squeeze", "unflatten", "unsqueeze", "view", "pixel_shuffle", "pixel_unshuffle")
 _REORDERING = ("channel_shuffle", "flip", "movedim", "permute", "roll", "swapaxes", "t", "transpose")
 _CHOOSING = ("chunk", "expand", "getitem", "interpolate", "narrow", "repeat", "split", "tile", "unbind")

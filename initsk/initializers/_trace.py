@@ -1,8 +1,9 @@
 """Symbolic tracing (torch.fx) that leaves nothing behind, in the module or in torch."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -10,7 +11,11 @@ import torch
 from torch import fx, nn
 
 from initsk.initializers._network import AFFINE
+from initsk.theory import ACTIVATION_FUNCTIONS
 from initsk.utils._random import GLOBAL_STATE
+
+#: What a traced module may call that is an activation function.
+ACTIVATION_NAMES = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
 
 
 class Tracer(fx.Tracer):
@@ -51,6 +56,15 @@ def trace(module: nn.Module) -> fx.Graph:
     # Two at a time would put back each other's patches.
     with GLOBAL_STATE, torch.random.fork_rng(devices=[]):
         return Tracer().trace(module, concrete_args=known)
+
+
+def function_of_first(target: Callable[..., Any] | str, rest: Sequence[Any], keywords: dict[str, Any]) -> Any:
+    """Return what a traced call does to its first argument, with the others as they are; `target` may be a method."""
+    return partial(_call, target, rest, keywords)
+
+
+def _call(target: Callable[..., Any] | str, rest: Sequence[Any], keywords: dict[str, Any], x: Any) -> Any:
+    return getattr(x, target)(*rest, **keywords) if isinstance(target, str) else target(x, *rest, **keywords)
 
 
 @contextmanager

@@ -1,21 +1,19 @@
 """Reading a traced module: which activation follows a layer, and which layers form a residual branch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from torch import fx, nn
 
-from initsk.initializers import AFFINE, Branch, attributes_stay, trace
+from initsk.initializers import ACTIVATION_NAMES, AFFINE, Branch, attributes_stay, function_of_first, trace
 from initsk.modules._activations import ACTIVATION_TYPES, activation_value
 from initsk.modules._plan import NORMALISATIONS
-from initsk.theory import ACTIVATION_FUNCTIONS, OfMultiple
+from initsk.theory import OfMultiple
 
 WEIGHTED = (*AFFINE, nn.RNNBase, nn.RNNCellBase, nn.Embedding, nn.EmbeddingBag, nn.MultiheadAttention)
 _ADDITIONS = {"add", "iadd", "add_"}
 _PRODUCTS = {"mul", "imul", "mul_"}
-_FUNCTIONS = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
 
 
 @dataclass(frozen=True)
@@ -122,14 +120,14 @@ class _GraphReader:
         if self._is(node, ACTIVATION_TYPES):
             return activation_value(self.modules[str(node.target)])
         name = str(getattr(node.target, "__name__", node.target)).rstrip("_")
-        if node.op not in ("call_function", "call_method") or name not in _FUNCTIONS:
+        if node.op not in ("call_function", "call_method") or name not in ACTIVATION_NAMES:
             return None
         # What is random in training is not asked for; a slope that is learned is at its start.
         keywords = {key: value for key, value in node.kwargs.items() if key not in ("inplace", "training")}
         arguments = [*node.args[1:], *keywords.values()]
         if not arguments or any(isinstance(value, fx.Node) for value in arguments):
             return name
-        return partial(_apply, node.target, node.args[1:], keywords)
+        return function_of_first(node.target, node.args[1:], keywords)
 
     def _following(self, node: fx.Node) -> Any:
         """Return the first activation function on the way to the next layers."""
@@ -200,9 +198,3 @@ def attention_contexts(name: str, context: Context) -> dict[str, Context]:
         name: Context(None, "hidden", first, context.stack),
         f"{name}.out_proj".lstrip("."): Context(context.activation, context.place, branch, context.stack),
     }
-
-
-def _apply(function: Callable[..., Any] | str, rest: tuple[Any, ...], keywords: dict[str, Any], x: Any) -> Any:
-    if isinstance(function, str):
-        return getattr(x, function)(*rest, **keywords)
-    return function(x, *rest, **keywords)

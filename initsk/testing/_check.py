@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from initsk.initializers import Initializer, InitializerLike, get_initializer
-from initsk.testing import _laws_of_draws as draws
-from initsk.testing import _laws_of_modules as modules
-from initsk.testing import _laws_of_values as values
+from initsk.testing import _laws_of_draws as draws, _laws_of_modules as modules, _laws_of_values as values
 
 Check = Callable[[Initializer], None]
 
