@@ -23,6 +23,11 @@ class AsStored(Initializer):
     framework : {"torch", "keras", "jax"}, default="torch"
         Whose layout it is.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on what the base refuses.
+
     Notes
     -----
     Law: that of the base, over

@@ -33,6 +33,8 @@ class Auto(Initializer):
 
     Notes
     -----
+    Law: by the layer. Frameworks choose without looking: torch draws `TorchDefault`, Keras Glorot's uniform law.
+
     ============================================  =====================================================
     The layer                                     gets
     ============================================  =====================================================
@@ -41,9 +43,10 @@ class Auto(Initializer):
     softsign
     feeds the sine of a multiple, ``sin(30 x)``   SIREN with that `omega_0`, biases too (Sitzmann et al. 2020)
     feeds any other function: ReLU, leaky ReLU,   normal with the variance ``gain^2 / fan_in``, by
-    GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU, LeCun's for SELU
+    GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU (He et al. 2015)
     feeds none, or the output                     LeCun normal
-    is recurrent                                  orthogonal from state to state, Glorot uniform from input
+    is recurrent                                  orthogonal from state to state (Saxe et al. 2013), Glorot
+                                                  uniform from input
     is attention                                  Glorot uniform, projection by projection
     is an embedding                               ``N(0, 1 / width)``
     ============================================  =====================================================
@@ -118,12 +121,18 @@ class EdgeOfChaos(Initializer):
     distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
         Distribution of the weights; "orthogonal" keeps gradients from dispersing too (Pennington et al. 2017).
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector that is no bias, or with an activation function that has no stable critical point.
+
     Notes
     -----
     Law: ``Var(W) = sigma_w^2 / fan_in`` and ``b ~ N(0, bias_variance)``, with ``sigma_w^2`` on the critical line
     (`initsk.theory.critical_point`; Poole et al. 2016, Schoenholz et al. 2017): for tanh 1 without biases and 1.760955
     at bias variance 0.05, for ReLU 2, for GELU 1.983058. Softplus and shrinkage functions have no stable point
     and are refused.
+    No framework has it; torch, Keras and JAX leave the variance of the biases at zero or to a number.
 
     Examples
     --------

@@ -29,7 +29,8 @@ class FromCallable(Initializer):
 
     Notes
     -----
-    Law: the function's own.
+    Law: the function's own. Those of ``torch.nn.init`` are taken as they are, with torch's idea of the fans of what
+    they see.
 
     Examples
     --------

@@ -64,7 +64,8 @@ class Zeros(_Filled):
 
     Notes
     -----
-    Law: ``W = 0``.
+    Law: ``W = 0`` (why it fails: Rumelhart, Hinton and Williams 1986, on breaking the symmetry). The same in torch,
+    Keras and JAX.
 
     Examples
     --------
@@ -87,7 +88,7 @@ class Ones(_Filled):
 
     Notes
     -----
-    Law: ``W = 1``.
+    Law: ``W = 1``. The same in torch, Keras and JAX.
 
     Examples
     --------
@@ -114,9 +115,14 @@ class Identity(Initializer):
         Whether a matrix that is not square gets ones on its diagonal; otherwise it is refused,
         because inputs or outputs are lost.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a matrix that is not square, unless `rectangular`, or on anything that is no matrix.
+
     Notes
     -----
-    Law: ``W = gain I``; used for recurrent ReLU networks (Le et al. 2015). torch's ``eye_`` and Keras'
+    Law: ``W = gain I``; used for recurrent ReLU networks (Le et al. 2015, section 2). torch's ``eye_`` and Keras'
     ``Identity`` are ``rectangular=True``. `Dirac` is the identity for convolutions.
 
     Examples
@@ -158,10 +164,15 @@ class Dirac(Initializer):
     gain : float, default=1.0
         Value at the centre of the kernel.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on anything but the kernel of a convolution.
+
     Notes
     -----
-    Law: ``W[i, i, k // 2, ...] = gain``, everything else zero; the groups are those of the
-    convolution. Surplus outputs are zero and surplus inputs unused, as with torch's
+    Law: ``W[i, i, k // 2, ...] = gain``, everything else zero (Zagoruyko and Komodakis 2017); the groups
+    are those of the convolution. Surplus outputs are zero and surplus inputs unused, as with torch's
     ``dirac_(groups=...)``; with its default of one group, whatever the layer has, it is ``"torch.dirac_"``.
 
     Examples
@@ -210,6 +221,11 @@ class ForgetGateBias(Initializer):
     value : float, default=1.0
         Bias of the forget gate. torch adds two bias vectors per gate: `value` is in
         ``bias_ih``, and ``bias_hh`` is zero.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on weights.
 
     Notes
     -----

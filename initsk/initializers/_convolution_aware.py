@@ -20,6 +20,11 @@ class ConvolutionAware(Initializer):
     scale : float, default=2.0
         What the variance is times fan_in, above 0; 2 is He's, for ReLU.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
     Notes
     -----
     A convolution ``(out, in, *kernel)`` has for each of its units `in` kernels of ``k = prod(kernel)`` values.

@@ -24,7 +24,7 @@ class RandomNormal(Initializer):
     Notes
     -----
     Law: ``W ~ N(mean, std^2)``, whatever the layer's size, so the signal shrinks or
-    grows with depth unless `std` happens to fit. Used with 0.01 by Krizhevsky et al. 2012. The name's
+    grows with depth unless `std` happens to fit. Used with 0.01 by Krizhevsky et al. 2012, section 5. The name's
     standard deviation is 0.01 in JAX too, 0.05 in Keras and 1 in torch.
 
     Examples
@@ -63,6 +63,11 @@ class RandomUniform(Initializer):
         Lower bound.
     high : float, default=0.05
         Upper bound, not below `low`.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used with bounds in the wrong order.
 
     Notes
     -----
@@ -123,11 +128,11 @@ class TruncatedNormal(Initializer):
 
     Notes
     -----
-    Law: ``W = mean + s z``, with ``z`` standard normal given ``|z| <= bounds``, and ``s = std``, or
-    with the correction ``s = std / sqrt(1 - 2 b phi(b) / (2 Phi(b) - 1))``, for ``b = 2``
-    ``s = std / 0.8796``. Drawn by inversion: exact, nothing beyond the bounds. Keras' and JAX's
-    ``truncated_normal`` are ``corrected=False``; torch's and timm's ``trunc_normal_`` have absolute bounds
-    of -2 and 2, so with ``std=0.02`` they cut nothing; timm's ``trunc_normal_tf_`` has relative ones.
+    Law: ``W = mean + s z``, with ``z`` standard normal given ``|z| <= bounds``, and ``s = std``, or with the correction
+    ``s = std / sqrt(1 - 2 b phi(b) / (2 Phi(b) - 1))``, for ``b = 2`` ``s = std / 0.8796`` (Kotz, Balakrishnan and
+    Johnson 1994, section 10.1). Drawn by inversion: exact, nothing beyond the bounds. Keras' and JAX's
+    ``truncated_normal`` are ``corrected=False``; torch's and timm's ``trunc_normal_`` have absolute bounds of -2 and 2,
+    so with ``std=0.02`` they cut nothing; timm's ``trunc_normal_tf_`` has relative ones.
 
     Examples
     --------

@@ -50,9 +50,9 @@ class WithinLayer(Calibrated):
 
     Differences: components of relative variance below 1e-6 are left out instead of damped; patches are read, not
     reconstructed from random projections; their k-means goes by small batches; biases aim at 0, where the authors'
-    command line adds 0.1. Plain draws (their "elwise") are `DataDependentWeightNorm`; algorithm 2, which evens out the
-    rates of learning between layers, is not part of this. The decomposition of a layer whose units have `n` inputs
-    takes ``n^3`` steps.
+    command line adds 0.1. Plain draws (their "elwise" and "rand") are `DataDependentWeightNorm`, and their "zca" is not
+    here; algorithm 2, which evens out the rates of learning between layers, is not part of this. The decomposition of a
+    layer whose units have `n` inputs takes ``n^3`` steps.
 
     Raises
     ------

@@ -41,6 +41,12 @@ class MetaInit(GradientScheme):
         ``loss(output, y)``, one real number. None is the cross-entropy for integer y, with scores
         along the second or last axis, and the mean squared error for any other y.
 
+    Raises
+    ------
+    ModuleError
+        By `initialize`, if the loss is not finite, does not depend on a weight, or cannot be differentiated three
+        times.
+
     Notes
     -----
     Law: in each step, with ``g`` the gradient of the loss by all ``N`` parameters that train, and ``H`` its Hessian,

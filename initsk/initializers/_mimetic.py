@@ -36,6 +36,11 @@ class MimeticAttention(Wrapper):
     beta_vo : float, default=0.4
         Size of the negative identity in value times output projection; below 0 the identity is positive.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a module without an attention layer whose weights are to be set.
+
     Notes
     -----
     Law, for each ``torch.nn.MultiheadAttention`` of `d` dimensions with heads of `k`, in torch's
@@ -53,7 +58,8 @@ class MimeticAttention(Wrapper):
     trace, but is another matrix.
 
     Products that are not square (`kdim` or `vdim` differ from `embed_dim`), or one of whose weights is frozen,
-    keep the base's values, as the record says. The paper is about self-attention; cross-attention, which torch
+    keep the base's values, as the record says. The paper is about self-attention, and adds sinusoidal position
+    embeddings of its own; cross-attention, which torch
     does not tell apart, is set alike. Attention that is written out in linear layers is not
     recognised. Each head takes a singular value decomposition, so wide models take a while.
 

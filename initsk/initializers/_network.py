@@ -1,6 +1,6 @@
 """What an initializer sees of a network once the values are in place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,7 +31,7 @@ _POWER_ITERATIONS = 15
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer that is affine in its weight and bias, and that the initializer has filled.
+    """A layer that is affine in its weight and bias, and that the initializer has filled; see `Network.layers`.
 
     Attributes
     ----------
@@ -129,6 +129,18 @@ class Network:
         Seed that named streams derive from.
     notes : dict of str to str
         By name of a parameter, what `refine` did to it, for the record; written by `note`.
+
+    Examples
+    --------
+    >>> from initsk import initialize
+    >>> from initsk.initializers import HeNormal
+    >>> class Halved(HeNormal):
+    ...     def refine(self, network):
+    ...         for layer in network.layers():
+    ...             layer.set_weight(layer.weight / 2)
+    ...             network.note(layer.site.name, "halved")
+    >>> initialize(nn.Linear(3, 2), Halved()).to_frame()["why"].tolist()
+    ['weight initializer; halved', 'biases are zero unless said otherwise']
     """
 
     module: nn.Module
@@ -139,9 +151,9 @@ class Network:
     seed: int = 0
     notes: dict[str, str] = field(default_factory=dict)
 
-    def restricted(self, keep: Callable[[Site], bool]) -> "Network":
-        """Return the same network, with only those sites that `keep` accepts."""
-        return replace(self, sites={name: site for name, site in self.sites.items() if keep(site)})
+    def restricted(self, names: Collection[str]) -> "Network":
+        """Return the same network, with those sites only that have the given names."""
+        return replace(self, sites={name: site for name, site in self.sites.items() if name in names})
 
     def note(self, name: str, text: str) -> None:
         """Write into the record what was done to a parameter, after what is there already."""

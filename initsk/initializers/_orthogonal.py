@@ -22,12 +22,18 @@ class Orthogonal(Initializer):
     gain : float, default=1.0
         Factor on the matrix, above 0; ``2 ** 0.5`` keeps the mean square through ReLU.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector.
+
     Notes
     -----
-    Law: ``W^T W = gain^2 I`` (columns no more than rows) or ``W W^T = gain^2 I``, Haar
-    distributed (Saxe et al. 2013). Drawn as a product of random reflections (Stewart 1980), in float32
-    or better whatever the parameter's type. torch's ``orthogonal_``, Keras' and JAX's are the same
-    law by QR of a Gaussian; the three do not look at groups.
+    Law: ``W^T W = gain^2 I`` (columns no more than rows) or ``W W^T = gain^2 I``, Haar distributed (Saxe et al. 2013,
+    section 3). Drawn as a product of random reflections (Stewart 1980, theorem 3.3), in float32 or better whatever the
+    parameter's type; the last bits depend on LAPACK and on torch's number of threads. torch's ``orthogonal_``, Keras'
+    and JAX's are the same law by QR of a Gaussian, over the tensor as they store it (`AsStored`), where here each
+    group, gate and projection is orthogonal by itself.
 
     Examples
     --------
@@ -73,6 +79,11 @@ class DeltaOrthogonal(Initializer):
     even_centre : {"after", "before"}, default="after"
         Which of the two middle positions is the centre of a kernel of even size `k`: "after" is ``k // 2``, as in
         `Dirac`; "before" is ``(k - 1) // 2``, as in JAX, and where torch's ``padding="same"`` has it.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on anything but a convolution, or on one with fewer outputs than inputs.
 
     Notes
     -----

@@ -60,6 +60,11 @@ class PerParameter(Initializer):
     InvalidParameterError
         When used, if a pattern matches no parameter; the message shows both sides.
 
+    Notes
+    -----
+    Law: that of the first rule that matches. In torch it is a loop over ``named_modules()`` with conditions; Keras and
+    flax take an initializer for each layer as it is built.
+
     Examples
     --------
     >>> from initsk import initialize
@@ -150,8 +155,11 @@ class PerParameter(Initializer):
 
     def refine(self, network: Network) -> None:
         """Let each part refine what it filled."""
+        parts: dict[int, set[str]] = {}
+        for name, site in network.sites.items():
+            parts.setdefault(self._part_of(site), set()).add(name)
         for number, part in enumerate(self.parts()):
-            part.refine(network.restricted(lambda site, number=number: self._part_of(site) == number))  # type: ignore[misc]
+            part.refine(network.restricted(parts.get(number, set())))
 
     def _part_of(self, site: Site) -> int:
         return next((i for i, (_, _, where) in enumerate(self.rules) if _matches(where, site)), len(self.rules))

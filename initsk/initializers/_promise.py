@@ -19,6 +19,13 @@ class Promise:
         Whether the distribution is its own mirror image about `mean`.
     singular_value : float or None, default=None
         The value that every singular value of ``(out, in * kernel)`` has.
+
+    Examples
+    --------
+    >>> from initsk.initializers import HeUniform, Site
+    >>> promise = HeUniform().promise(Site.from_shape((8, 6)))
+    >>> round(promise.variance, 4), round(promise.bound, 4)
+    (0.3333, 1.0)
     """
 
     variance: float

@@ -36,6 +36,11 @@ class ZeroLastInBranch(_ResidualScheme):
     base : str, Initializer or callable, default="he_normal"
         What fills everything else.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a module without residual branches that torch.fx can trace.
+
     Notes
     -----
     Law: where a branch ends in a normalisation its scale is 0 (Goyal et al. 2017, section 5.1; torchvision's
@@ -80,6 +85,11 @@ class Fixup(_ResidualScheme):
     base : str, Initializer or callable, default="he_normal"
         What fills the layers outside of branches, and by a factor those within.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a module without residual branches that torch.fx can trace.
+
     Notes
     -----
     Law: with ``L`` branches of ``m`` weight layers, those on a branch are the base's times
@@ -123,10 +133,16 @@ class DepthScaledResidual(_ResidualScheme):
     base : str, Initializer, callable or None, default=None
         What fills everything; None means GPT-2's ``RandomNormal(0.02)``.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a module without residual branches that torch.fx can trace.
+
     Notes
     -----
     Law: last layers of branches ``base / sqrt(L)``, with ``L`` branches in all, two per transformer block;
     everything else the base's, embeddings too (Radford et al. 2019, section 2.3).
+    The paper says it so; the code that the authors published has 0.02 for tokens, 0.01 for positions, and no factor.
 
     Examples
     --------

@@ -67,9 +67,15 @@ class Scaled(Wrapper):
     factor : float, default=1.0
         What multiplies it.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on what the base refuses, or around a base that works on the network after it has drawn.
+
     Notes
     -----
     Law: ``W = factor W_base``.
+    torch has the factor as `gain` in its functions, Keras and JAX as `scale`, the factor's square.
 
     Examples
     --------

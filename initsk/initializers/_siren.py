@@ -21,6 +21,11 @@ class Siren(Initializer):
     omega_0 : float, default=30.0
         Factor inside of the sine, above 0.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector that is no bias.
+
     Notes
     -----
     Law: first layer ``W ~ U(-1 / fan_in, 1 / fan_in)``; the others ``U(-b, b)`` with

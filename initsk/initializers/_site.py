@@ -25,6 +25,11 @@ class Branch:
         Which of them this is, from 1; a normalisation has the position of the layer before it.
     normalised : bool
         Whether a normalisation follows on the branch, before the next weight layer.
+
+    Examples
+    --------
+    >>> Branch(n_branches=16, depth=2, position=2).is_last
+    True
     """
 
     n_branches: int
@@ -81,6 +86,12 @@ class Site:
         cannot be traced.
     framework : {"", "torch", "keras", "jax"}
         As whose stored tensor the site was made by `as_stored`; empty for blocks and counted fans.
+
+    Examples
+    --------
+    >>> site = Site((8, 4, 3), fan_in=12, fan_out=24, kind="convolution")
+    >>> site.fan("fan_avg"), site.matrix_shape
+    (18.0, (8, 12))
     """
 
     shape: tuple[int, ...]

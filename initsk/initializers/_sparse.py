@@ -23,6 +23,11 @@ class Sparse(Initializer):
     std : float, default=1.0
         Standard deviation of those, above 0.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector.
+
     Notes
     -----
     Law: in each row of ``(out, in * kernel)`` a uniform choice of `n_nonzero` entries is

@@ -22,13 +22,19 @@ class MaximalUpdate(Wrapper):
     base_width : float, default=1.0
         Fan_in of the output layer at which it is the base's; above 0.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used with a parameter that is not allowed.
+
     Notes
     -----
-    Law: input and hidden weights as the base; output weights the base's times
-    ``sqrt(base_width / fan_in)``, so with LeCun's law and `base_width` 1 their variance is ``1 / fan_in^2`` (Yang et
-    al. 2022, table 3). The initialization is half of muP: with Adam the learning rate of hidden and
-    output weights must be divided by their fan_in over that of the base model as well. Their package ``mup`` stores
-    the same model otherwise (table 8): a variance that does not fall, and a multiplier in ``forward``.
+    Law: input and hidden weights as the base; output weights the base's times ``sqrt(base_width / fan_in)``, so with
+    LeCun's law and `base_width` 1 their variance is ``1 / fan_in^2`` (Yang et al. 2022, table 3). The initialization is
+    half of muP: with Adam the learning rate of hidden and output weights must be divided by their fan_in over that of
+    the base model as well, and attention by the dimension of a head instead of its root. The authors also begin output
+    and query weights at zero. Their package ``mup`` stores the same model otherwise (table 8): a variance that does not
+    fall, and a multiplier in ``forward``.
 
     Examples
     --------
@@ -60,13 +66,19 @@ class MaximalUpdate(Wrapper):
 class TFixup(Initializer):
     """Train transformers without warm-up and without layer normalisation.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a module without torch's transformer layers.
+
     Notes
     -----
     Law: embeddings ``N(0, 1 / d)``, times ``(9 N)^(-1/4)``; everything else Xavier uniform. In torch's transformer
     layers the value and output projections of attention and both linear layers are then multiplied by
     ``0.67 N^(-1/4)`` in an encoder of ``N`` layers and by ``(9 N)^(-1/4)`` in a decoder (Huang et al. 2020,
-    section 3). The authors derive it for encoders with a decoder; for an encoder alone the embeddings take its ``N``.
-    Query and key projections keep torch's smaller Xavier over the fused matrix, as in the authors' code.
+    section 3). The authors derive it for encoders with a decoder; for an encoder alone the embeddings take its ``N``,
+    and beside stacks of both kinds all embeddings take the decoder's. Query and key projections have fairseq's factor
+    of ``1 / sqrt(2)``, as in the authors' code where keys and values have the width of the queries.
 
     Examples
     --------

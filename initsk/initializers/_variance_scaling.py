@@ -63,9 +63,18 @@ class VarianceScaling(_Scaling):
         The activation function that the layer feeds; its gain (`initsk.theory.gain`) multiplies the
         standard deviation. A name of torch's, or any function of an array.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
     Notes
     -----
-    Law: ``Var(W) = scale * gain(nonlinearity)^2 / fan``.
+    Law: ``Var(W) = scale * gain(nonlinearity)^2 / fan`` (Glorot and Bengio 2010; He et al. 2015, equation 9 for the
+    factor; LeCun et al. 1998, section 4.6). torch has it as ``kaiming_normal_`` and ``kaiming_uniform_`` with a gain by
+    name, Keras and JAX as ``VarianceScaling`` with `scale`, `mode` and `distribution`, without the activation function;
+    their names resolve to `AsStored`. Of complex values each part has half of the variance, and is truncated by itself;
+    JAX cuts the modulus.
 
     Examples
     --------
@@ -116,6 +125,11 @@ class GlorotNormal(_NamedScaling):
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_avg"
         Which fan divides.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
     Notes
     -----
     Law: ``W ~ N(0, 1 / fan_avg) = N(0, 2 / (fan_in + fan_out))``
@@ -146,6 +160,11 @@ class GlorotUniform(GlorotNormal):
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_avg"
         Which fan divides.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
     Notes
     -----
     Law: ``W ~ U(-b, b)`` with ``b = sqrt(6 / (fan_in + fan_out))`` (Glorot and Bengio 2010, equation
@@ -174,6 +193,11 @@ class HeNormal(_NamedScaling):
     ----------
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
         "fan_in" keeps the forward signal, "fan_out" the gradient.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
 
     Notes
     -----
@@ -206,9 +230,15 @@ class HeUniform(HeNormal):
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
         "fan_in" keeps the forward signal, "fan_out" the gradient.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
     Notes
     -----
-    Law: ``W ~ U(-b, b)`` with ``b = sqrt(6 / fan_in)``. The same in torch (``kaiming_uniform_``), Keras and JAX.
+    Law: ``W ~ U(-b, b)`` with ``b = sqrt(6 / fan_in)`` (He et al. 2015, equation 10, for the variance). The same in
+    torch (``kaiming_uniform_``), Keras and JAX.
 
     Examples
     --------
@@ -230,6 +260,11 @@ class LeCunNormal(_NamedScaling):
     ----------
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
         Which fan divides.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
 
     Notes
     -----
@@ -261,9 +296,15 @@ class LeCunUniform(LeCunNormal):
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
         Which fan divides.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
     Notes
     -----
-    Law: ``W ~ U(-b, b)`` with ``b = sqrt(3 / fan_in)``. The same in Keras and JAX.
+    Law: ``W ~ U(-b, b)`` with ``b = sqrt(3 / fan_in)`` (LeCun et al. 1998, equation 16, for the variance). The same in
+    Keras and JAX; torch has no such name.
 
     Examples
     --------

@@ -31,6 +31,8 @@ class DataDependentWeightNorm(Calibrated):
     divided, and the directions ``v`` stay as drawn, as in the paper; behind other parametrizations the weight
     is set through them. A layer that is called several times is set at its first call.
 
+    The authors' code does the same in the first call of each layer; in Keras and JAX it is left to the user.
+
     Raises
     ------
     ModuleError

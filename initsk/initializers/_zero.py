@@ -22,6 +22,11 @@ class ZerO(Initializer):
         Factor on the Hadamard matrices over their orthonormal scale, above 0; ``2 ** 0.5`` is the constant
         that the paper prints.
 
+    Raises
+    ------
+    InvalidParameterError
+        When used on anything but a matrix or a convolution's kernel.
+
     Notes
     -----
     Law, with ``(out, in)`` the matrix: ``W = I`` with as many ones as there are rows if ``out <= in``, otherwise
@@ -31,9 +36,9 @@ class ZerO(Initializer):
     `hadamard_gain`; otherwise the squared norm of each column is ``out / 2^m``.
 
     The paper's algorithms print ``c = 2^(-(m-1)/2)``; the authors' code, followed here, has ``2^(-m/2)``, which makes
-    ``c H`` orthogonal. For residual networks their code further zeroes the last layers of the branches and adds
-    fixed Hadamard transforms to the skips, which is a change of the network. Biases are zero; embeddings, bilinear and
-    normalisation layers, of which the algorithms do not speak, are left.
+    ``c H`` orthogonal. For residual networks their code further zeroes the last layers of the branches, the first
+    convolution and the classifier, and adds fixed Hadamard transforms to the skips, which is a change of the network.
+    Biases are zero; embeddings, bilinear and normalisation layers, of which the algorithms do not speak, are left.
 
     The rows of ``H[:out, :in]`` repeat, with a period of the next power of two from `in` on. Such units are told
     apart by their outgoing weights, unless the next layer is a partial identity that ignores them all: a layer

@@ -28,6 +28,16 @@ ACTIVATION_TYPES = tuple(set(ACTIVATIONS.values()))
 def make_activation(activation: str | type[nn.Module]) -> nn.Module:
     """Build an activation function from its name or class.
 
+    Parameters
+    ----------
+    activation : str or module class
+        A name of torch's in snake case, or a class that can be built without arguments.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name is unknown, or the class is none or needs arguments.
+
     Examples
     --------
     >>> make_activation("leaky_relu")

@@ -46,6 +46,13 @@ class InitializationRecord:
     ----------
     rows : tuple of dict
         One per parameter, in the module's order, with the columns of `to_frame`.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from initsk import initialize
+    >>> initialize(nn.Linear(3, 2))
+    InitializationRecord(2 parameters touched, 0 left; see to_frame())
     """
 
     rows: tuple[Row, ...]

@@ -30,7 +30,8 @@ def check_initializer(initializer: InitializerLike) -> None:
     Parameters
     ----------
     initializer : str, Initializer, Initializer class or callable
-        What is checked; its statistical promise is what its method ``promise(site)`` says.
+        What is checked; its statistical promise is what its method ``promise(site)`` says, and where that is None,
+        mean, variance, bounds and singular values are not looked at.
 
     Raises
     ------
@@ -80,5 +81,11 @@ def parametrize_with_checks(initializers: Iterable[InitializerLike]) -> Any:
 
 
 def checks() -> list[Check]:
-    """List the laws, each a function of an initializer whose name begins with ``check_``."""
+    """List the laws, each a function of an initializer whose name begins with ``check_``.
+
+    Examples
+    --------
+    >>> [check.__name__ for check in checks()][:3]
+    ['check_is_a_value', 'check_repr', 'check_json']
+    """
     return list(_CHECKS)
