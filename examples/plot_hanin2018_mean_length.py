@@ -77,7 +77,7 @@ def draw(along_depth, errors, spread, title):
         left.plot(depth, mean, color=colour, label=f"s = {scale}")
         left.fill_between(depth, mean - 2 * errors[scale], mean + 2 * errors[scale], color=colour, alpha=0.2, lw=0)
         left.plot(
-            depth, (scale / 2) ** depth, ":", color="#404040", lw=1, label="$(s/2)^{depth}$" if index == 4 else None
+            depth, (scale / 2) ** depth, ":", color="#404040", lw=1, label="$(s/2)^{depth}$" if index == 0 else None
         )
     left.set(yscale="log", xlabel="layer", ylabel="mean square of the activations")
     left.set_xticks(range(0, len(depth), max(len(depth) // 5, 1)))

@@ -37,6 +37,15 @@ def run(tmp_path, monkeypatch):
     return run_main
 
 
+def test_signal_along_depth(run):
+    last = run("signal_along_depth").iloc[-1]
+    # LeCun's scale halves the mean square in every ReLU layer; a factor of 4 is room for twenty random layers.
+    assert np.log2(last["LeCun"]) == pytest.approx(-10, abs=2)
+    assert last["Xavier"] == pytest.approx(last["LeCun"], rel=1e-4)
+    assert 0.25 < last["He"] < 4
+    assert 0.25 < last["orthogonal, gain sqrt(2)"] < 4
+
+
 def test_xaviers_signal_halves_with_every_relu_layer(run):
     table = run("he2015_deep_relu", depth=20, width=100, max_epochs=1, seeds=(0,))
     # The mean square is 2^-20 of He's; the same random numbers serve both, so only the scale differs.
@@ -48,10 +57,10 @@ def test_xaviers_signal_halves_with_every_relu_layer(run):
 @pytest.mark.slow
 def test_thirty_relu_layers_learn_with_he_and_not_with_xavier(run):
     table = run("he2015_deep_relu")
-    # Runs of this size jump between epochs: of 30 with He (batches of 32, 64 and 128) the lowest best epoch was 0.34,
-    # of 30 with Xavier the highest 0.16 and the second highest 0.12.
+    # Runs of this size jump between epochs: over 20 seeds with He the lowest best epoch was 0.33, the mean 0.53; with
+    # Xavier the highest was 0.11, where the most frequent class is 0.11 of the test images.
     assert (table.loc["he_normal", "best epoch"] > 0.25).all()
-    assert (table.loc["xavier", "best epoch"] < 0.2).all()
+    assert (table.loc["xavier", "best epoch"] < 0.15).all()
     assert table.loc["he_normal", "last epoch"].mean() > 2 * table.loc["xavier", "last epoch"].mean()
 
 
