@@ -448,7 +448,7 @@ def test_a_batch_with_targets_is_needed(scheme):
     [
         (GradInit(algorithm="lamb", eta=0, min_scale=0), r"algorithm='lamb'|eta=0 .*min_scale=0"),
         (GradInit(criterion=nn.CrossEntropyLoss, batch_size=1), r"batch_size=1 .*criterion="),
-        (MetaInit(momentum=1, eps=0), r"momentum=1 is not allowed \(a number >= 0 and < 1\).*eps=0"),
+        (MetaInit(momentum=1, eps=0), r"momentum=1 is not allowed \(a finite number >= 0 and < 1\).*eps=0"),
         (MetaInit(momentum="0.9"), "momentum='0.9'"),
     ],
     ids=str,

@@ -7,8 +7,9 @@ from initsk.initializers._as_stored import AsStored
 from initsk.initializers._auto import Auto, EdgeOfChaos
 from initsk.initializers._autoinit import AutoInit
 from initsk.initializers._base import Choice, Initializer, Promise
+from initsk.initializers._biases import ChronoBias, ForgetGateBias, PriorBias
 from initsk.initializers._callable import FromCallable
-from initsk.initializers._constant import Constant, Dirac, ForgetGateBias, Identity, Ones, Zeros
+from initsk.initializers._constant import Constant, Dirac, Identity, Ones, Zeros
 from initsk.initializers._convolution_aware import ConvolutionAware
 from initsk.initializers._free import RandomNormal, RandomUniform, TruncatedNormal
 from initsk.initializers._gradinit import GradInit
@@ -47,6 +48,7 @@ from initsk.initializers._trace import (
     trace as trace,
 )
 from initsk.initializers._transformer import MaximalUpdate, TFixup
+from initsk.initializers._upsampling import ICNR, BilinearUpsampling
 from initsk.initializers._variance_scaling import (
     GlorotNormal,
     GlorotUniform,
@@ -65,12 +67,15 @@ KaimingNormal = HeNormal
 KaimingUniform = HeUniform
 
 __all__ = [
+    "ICNR",
     "LSUV",
     "AsStored",
     "Auto",
     "AutoInit",
+    "BilinearUpsampling",
     "Branch",
     "Choice",
+    "ChronoBias",
     "Constant",
     "ConvolutionAware",
     "DataDependentWeightNorm",
@@ -101,6 +106,7 @@ __all__ = [
     "Ones",
     "Orthogonal",
     "PerParameter",
+    "PriorBias",
     "Promise",
     "RandomNormal",
     "RandomUniform",

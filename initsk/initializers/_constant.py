@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 
-from initsk.initializers._base import Choice, Initializer, Promise
+from initsk.initializers._base import Initializer, Promise
 from initsk.initializers._site import Site
 from initsk.utils._validation import Constraint, boolean, real
 
@@ -211,58 +211,3 @@ def centre_tap(kernel: torch.Tensor, before: bool = False) -> torch.Tensor:
     for size in kernel.shape[:1:-1]:
         kernel = kernel[..., (size - before) // 2]
     return kernel
-
-
-class ForgetGateBias(Initializer):
-    """Open the forget gate of LSTM layers at the start; for ``bias_initializer=``.
-
-    Parameters
-    ----------
-    value : float, default=1.0
-        Bias of the forget gate. torch adds two bias vectors per gate: `value` is in
-        ``bias_ih``, and ``bias_hh`` is zero.
-
-    Raises
-    ------
-    InvalidParameterError
-        When used on weights.
-
-    Notes
-    -----
-    Law: ``b_f = value``, every other bias zero (Jozefowicz et al. 2015, section 4). Keras' LSTM does so by
-    ``unit_forget_bias=True``; torch leaves the gate half open.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from initsk import initialize
-    >>> from initsk.initializers import ForgetGateBias
-    >>> lstm = torch.nn.LSTM(3, 1)
-    >>> record = initialize(lstm, "glorot_uniform", bias_initializer=ForgetGateBias(), random_state=0)
-    >>> lstm.bias_ih_l0.tolist()
-    [0.0, 1.0, 0.0, 0.0]
-    """
-
-    name = "forget_gate_bias"
-    synonyms = ("unit_forget_bias",)
-    family = "constant"
-    law = "b_f = value, other biases 0"
-    reference = "Jozefowicz, Zaremba and Sutskever 2015"
-    sets_biases = True
-    _constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
-
-    def __init__(self, value: float = 1.0) -> None:
-        self.value = value
-
-    def choose(self, site: Site) -> Choice | None:
-        """Say that biases alone are filled."""
-        if site.role != "bias":
-            return None
-        opened = site.block == "f" and site.short_name.startswith("bias_ih")
-        return Choice(Constant(self.value), "forget gate") if opened else Choice(Zeros(), "not a forget gate")
-
-    def refuses(self, site: Site) -> str | None:
-        """Say that weights are not for this initializer."""
-        if site.role == "bias":
-            return None
-        return f"fills biases, not a weight of shape {site.shape} (allowed: as bias_initializer)"

@@ -1,6 +1,6 @@
 """MetaInit: weights of those norms at which the gradient changes least along itself."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,11 +13,6 @@ from initsk.utils._validation import Constraint, real
 
 # The authors let a norm run through zero, which turns all signs around.
 _SMALLEST_FACTOR = 0.01
-
-
-def _fraction(value: Any) -> str | None:
-    allowed = "a number >= 0 and < 1"
-    return (real(minimum=0)(value) and allowed) or (None if value < 1 else allowed)
 
 
 class MetaInit(GradientScheme):
@@ -82,7 +77,7 @@ class MetaInit(GradientScheme):
     reference = "Dauphin and Schoenholz 2019, equation 1"
     _constraints: ClassVar[dict[str, Constraint]] = {
         **GradientScheme._constraints,
-        "momentum": _fraction,
+        "momentum": real(minimum=0, below=1),
         "eps": real(above=0),
     }
 

@@ -21,6 +21,7 @@ FRAMEWORK_NAMES = tuple(FRAMEWORKS)
 COLUMNS = ("name", "synonyms", "family", "law", "needs_data", "needs_gradient", "reference")
 _FAMILIES = (
     "constant",
+    "biases",
     "free",
     "variance scaling",
     "orthogonal",

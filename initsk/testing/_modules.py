@@ -136,6 +136,14 @@ class ConvolutionNet(nn.Sequential):
         super().__init__(nn.Unflatten(1, (1, 6)), *convolutions, nn.AdaptiveAvgPool1d(1), nn.Flatten())
 
 
+class UpsamplingNet(nn.Sequential):
+    """Transposed convolutions alone; for inputs of shape (n, 6)."""
+
+    def __init__(self) -> None:
+        enlarging = nn.ConvTranspose1d(3, 3, 4, stride=2, padding=1), nn.ReLU(), nn.ConvTranspose1d(3, 3, 3, groups=3)
+        super().__init__(nn.Unflatten(1, (3, 2)), *enlarging, nn.Flatten())
+
+
 class SquareNet(nn.Sequential):
     """Square layers alone; for inputs of shape (n, 6)."""
 
@@ -159,7 +167,7 @@ class Breaking(nn.Module):
         raise Breaking.Error("as it was meant to")
 
 
-NETWORKS: tuple[Callable[[], nn.Module], ...] = (ResidualNet, TransformerNet, ConvolutionNet, SquareNet)
+NETWORKS: tuple[Callable[[], nn.Module], ...] = (ResidualNet, TransformerNet, ConvolutionNet, UpsamplingNet, SquareNet)
 
 
 def batch(n_samples: int = 64) -> tuple[torch.Tensor, torch.Tensor]:

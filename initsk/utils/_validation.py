@@ -40,16 +40,21 @@ def integer(minimum: int) -> Constraint:
     return check
 
 
-def real(above: float | None = None, minimum: float | None = None) -> Constraint:
-    """Allow finite real numbers above `above`, or from `minimum` on."""
+def real(above: float | None = None, minimum: float | None = None, below: float | None = None) -> Constraint:
+    """Allow finite real numbers above `above` or from `minimum` on, and below `below`.
+
+    Examples
+    --------
+    >>> real(minimum=0, below=1)(1.0)
+    'a finite number >= 0 and < 1'
+    """
+    limits = [(">", above), (">=", minimum), ("<", below)]
+    wanted = " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
 
     def check(value: Any) -> str | None:
         fine = _is_number(value, Real) and abs(value) < float("inf")
-        if above is not None:
-            return None if fine and value > above else f"a finite number > {above:g}"
-        if minimum is not None:
-            return None if fine and value >= minimum else f"a finite number >= {minimum:g}"
-        return None if fine else "a finite number"
+        fine = fine and (above is None or value > above) and (minimum is None or value >= minimum)
+        return None if fine and (below is None or value < below) else f"a finite number {wanted}".rstrip()
 
     return check
 

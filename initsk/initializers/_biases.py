@@ -1,0 +1,181 @@
+"""Initializers of biases: gates that begin open, and outputs that begin at what is known."""
+
+from math import log
+from typing import ClassVar
+
+import torch
+
+from initsk.initializers._base import Choice, Initializer, Promise
+from initsk.initializers._constant import Constant, Zeros
+from initsk.initializers._site import Site
+from initsk.utils._validation import Constraint, real
+
+
+class _BiasScheme(Initializer):
+    """For ``bias_initializer=``, or a rule of `PerParameter` over biases."""
+
+    family = "biases"
+    sets_biases = True
+
+    def refuses(self, site: Site) -> str | None:
+        """Say that weights are not for this initializer."""
+        if site.role == "bias":
+            return None
+        return f"fills biases, not a weight of shape {site.shape} (allowed: as bias_initializer)"
+
+
+class ForgetGateBias(_BiasScheme):
+    """Open the forget gate of LSTM layers at the start; for ``bias_initializer=``.
+
+    Parameters
+    ----------
+    value : float, default=1.0
+        Bias of the forget gate. torch adds two bias vectors per gate: `value` is in
+        ``bias_ih``, and ``bias_hh`` is zero.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on weights.
+
+    Notes
+    -----
+    Law: ``b_f = value``, every other bias zero (Jozefowicz et al. 2015, section 4). Keras' LSTM does so by
+    ``unit_forget_bias=True``; torch leaves the gate half open.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import initialize
+    >>> from initsk.initializers import ForgetGateBias
+    >>> lstm = torch.nn.LSTM(3, 1)
+    >>> record = initialize(lstm, "glorot_uniform", bias_initializer=ForgetGateBias(), random_state=0)
+    >>> lstm.bias_ih_l0.tolist()
+    [0.0, 1.0, 0.0, 0.0]
+    """
+
+    name = "forget_gate_bias"
+    synonyms = ("unit_forget_bias",)
+    law = "b_f = value, other biases 0"
+    reference = "Jozefowicz, Zaremba and Sutskever 2015"
+    _constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.value = value
+
+    def choose(self, site: Site) -> Choice | None:
+        """Say that biases alone are filled."""
+        if site.role != "bias":
+            return None
+        opened = site.block == "f" and site.short_name.startswith("bias_ih")
+        return Choice(Constant(self.value), "forget gate") if opened else Choice(Zeros(), "not a forget gate")
+
+
+class ChronoBias(_BiasScheme):
+    """Let the gates of recurrent layers remember for as long as the series are; for ``bias_initializer=``.
+
+    Parameters
+    ----------
+    max_length : float, default=100.0
+        Longest time over which something is to be remembered, in steps; above 2.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on weights.
+
+    Notes
+    -----
+    Law: LSTM ``b_f = log(u)`` and ``b_i = -b_f`` with ``u ~ U(1, max_length - 1)`` for each unit; GRU ``b_z = log(u)``,
+    since torch's update gate keeps; every other bias 0 (Tallec and Ollivier 2018, section 2). torch adds two bias
+    vectors per gate: the law is in ``bias_ih``, and ``bias_hh`` is zero. torch, Keras and JAX do not have it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import initialize
+    >>> from initsk.initializers import ChronoBias
+    >>> lstm = torch.nn.LSTM(3, 500)
+    >>> record = initialize(lstm, "orthogonal", bias_initializer=ChronoBias(50), random_state=0)
+    >>> input_gate, forget_gate, *others = lstm.bias_ih_l0.detach().chunk(4)
+    >>> bool((input_gate == -forget_gate).all()), round(forget_gate.exp().max().item())
+    (True, 49)
+    """
+
+    name = "chrono_bias"
+    synonyms = ("chrono",)
+    law = "b_f = log(u), b_i = -log(u), u ~ U(1, max_length - 1), other biases 0"
+    reference = "Tallec and Ollivier 2018, section 2"
+    _constraints: ClassVar[dict[str, Constraint]] = {"max_length": real(above=2)}
+
+    def __init__(self, max_length: float = 100.0) -> None:
+        self.max_length = max_length
+
+    def choose(self, site: Site) -> Choice | None:
+        """Say that biases alone are filled."""
+        if site.role != "bias":
+            return None
+        if site.block in ("f", "i", "z") and site.short_name.startswith("bias_ih"):
+            return Choice(self, f"gate {site.block} of a recurrent layer")
+        return Choice(Zeros(), "no gate that keeps")
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        # Both gates of a unit see the same draw, whichever comes first.
+        twin = torch.Generator(device="cpu").manual_seed(generator.initial_seed())
+        times = torch.empty(site.shape, dtype=dtype).uniform_(1, self.max_length - 1, generator=twin)
+        return times.log_().mul_(-1 if site.block == "i" else 1)
+
+    def promise(self, site: Site) -> Promise | None:
+        """Say what the values for `site` will be like."""
+        chosen = self.choose(site)
+        if chosen is None or chosen.initializer is not self:
+            return None if chosen is None else chosen.initializer.promise(site)
+        top = self.max_length - 1
+        mean = (top * log(top) - top + 1) / (top - 1)
+        square = (top * log(top) ** 2 - 2 * top * log(top) + 2 * top - 2) / (top - 1)
+        sign = -1 if site.block == "i" else 1
+        return Promise(square - mean**2, sign * mean, max(mean, log(top) - mean), symmetric=False)
+
+
+class PriorBias(_BiasScheme):
+    """Let a classifier of rare things begin by calling everything rare.
+
+    Parameters
+    ----------
+    probability : float, default=0.01
+        What a sigmoid gives at the start, between 0 and 1.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on weights.
+
+    Notes
+    -----
+    Law: ``b = log(p / (1 - p))`` (Lin et al. 2017, section 3.3, for detectors with focal loss). For the output layer
+    alone: ``PerParameter([("prior", PriorBias(), "output.bias")])``. In Keras a `Constant` does so; torchvision has it
+    in its heads.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import initialize
+    >>> from initsk.initializers import PriorBias
+    >>> head = torch.nn.Linear(8, 2)
+    >>> record = initialize(head, "zeros", bias_initializer=PriorBias(0.1))
+    >>> [round(value, 4) for value in torch.sigmoid(head(torch.zeros(8))).tolist()]
+    [0.1, 0.1]
+    """
+
+    name = "prior_bias"
+    law = "b = log(p / (1 - p))"
+    reference = "Lin et al. 2017, section 3.3"
+    _constraints: ClassVar[dict[str, Constraint]] = {"probability": real(above=0, below=1)}
+
+    def __init__(self, probability: float = 0.01) -> None:
+        self.probability = probability
+
+    def choose(self, site: Site) -> Choice | None:
+        """Say that biases alone are filled."""
+        value = log(self.probability / (1 - self.probability))
+        return Choice(Constant(value), "prior probability") if site.role == "bias" else None

@@ -1,0 +1,128 @@
+"""Convolutions that enlarge: sub-pixel ones without a checkerboard, and transposed ones that interpolate."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+
+from initsk.initializers._base import Choice, Initializer, Promise
+from initsk.initializers._registry import InitializerLike
+from initsk.initializers._scaled import Wrapper
+from initsk.initializers._site import Site
+from initsk.utils._validation import Constraint, integer
+
+
+class ICNR(Wrapper):
+    """Give the sub-pixels of a convolution before a pixel shuffle the same kernel, so that no checkerboard appears.
+
+    Parameters
+    ----------
+    upscale_factor : int, default=2
+        Factor of the pixel shuffle, at least 1.
+    base : str, Initializer or callable, default="he_normal"
+        What draws the kernels.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on a convolution whose outputs are not a multiple of ``upscale_factor ** d``.
+
+    Notes
+    -----
+    Law: of the outputs of a convolution of `d` dimensions each ``upscale_factor ** d`` in a row have one kernel, drawn
+    by the base (Aitken et al. 2017): the result is that of nearest-neighbour resizing. Layers that are no convolutions
+    get the base. Meant for one layer: ``PerParameter([("up", ICNR(2), "up")])``. fastai has it; torch, Keras and JAX do
+    not.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk.initializers import ICNR
+    >>> kernels = ICNR(2).sample((8, 3, 3, 3), random_state=0)
+    >>> bool((kernels[0] == kernels[3]).all()), bool((kernels[3] == kernels[4]).all())
+    (True, False)
+    """
+
+    name = "icnr"
+    family = "structured"
+    law = "upscale_factor^d kernels in a row are the same, by the base"
+    reference = "Aitken et al. 2017"
+    _constraints: ClassVar[dict[str, Constraint]] = {**Wrapper._constraints, "upscale_factor": integer(1)}
+
+    def __init__(self, upscale_factor: int = 2, base: InitializerLike = "he_normal") -> None:
+        self.upscale_factor = upscale_factor
+        self.base = base
+
+    def choose(self, site: Site) -> Choice | None:
+        """Take convolutions, and leave the rest to the base."""
+        if site.kind == "convolution" and site.role == "weight":
+            return Choice(self, "sub-pixel convolution")
+        return self.from_base(site)
+
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        if site.kind != "convolution":
+            return self.filling.refuses(site)
+        if site.shape[0] % self._repeats(site):
+            return f"needs outputs in multiples of {self._repeats(site)}, not shape {site.shape} (out, in, *kernel)"
+        return self.filling.refuses(self._fewer(site))
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        if site.kind != "convolution":
+            return self.filling._draw(site, generator, dtype)
+        return self.filling._draw(self._fewer(site), generator, dtype).repeat_interleave(self._repeats(site), dim=0)
+
+    def promise(self, site: Site) -> Promise | None:
+        """Promise what the base does; kernels that are equal leave fewer values than there seem to be."""
+        return None if site.kind == "convolution" else self.filling.promise(site)
+
+    def _repeats(self, site: Site) -> int:
+        return int(self.upscale_factor ** (len(site.shape) - 2))
+
+    def _fewer(self, site: Site) -> Site:
+        return replace(site, shape=(site.shape[0] // self._repeats(site), *site.shape[1:]))
+
+
+class BilinearUpsampling(Initializer):
+    """Let a transposed convolution begin as linear interpolation, channel by channel.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on anything but a transposed convolution, group by group with as many outputs as inputs.
+
+    Notes
+    -----
+    Law: ``W[i, i] = w(x) w(y) ...`` and zero between channels, with ``w(x) = 1 - |x - c| / f``, ``f = ceil(k / 2)`` and
+    ``c = (k - 1) / 2`` the centre of a kernel of size `k` (Long et al. 2015, section 3.3, and their code). With ``k = 2
+    s`` and ``padding = s / 2`` a convolution of stride `s` resizes as ``torch.nn.functional.interpolate`` does, but for
+    the border. A bare shape is taken for a transposed convolution. torch, Keras and JAX do not have it.
+
+    Examples
+    --------
+    >>> from initsk.initializers import BilinearUpsampling
+    >>> BilinearUpsampling().sample((1, 1, 4)).tolist()
+    [[[0.25, 0.75, 0.75, 0.25]]]
+    """
+
+    name = "bilinear_upsampling"
+    synonyms = ("bilinear",)
+    family = "structured"
+    law = "W[i, i] = prod(1 - |x - c| / f), f = ceil(k / 2), else 0"
+    reference = "Long et al. 2015, section 3.3"
+
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        fits = site.kind == "convolution" and site.shape[0] == site.shape[1] and (site.transposed or not site.name)
+        needs = "needs a transposed convolution with as many outputs as inputs in each group"
+        return None if fits else f"{needs}, not shape {site.shape} (for other layers PerParameter)"
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        kernel = torch.ones((), dtype=dtype)
+        for size in site.shape[2:]:
+            position = torch.arange(size, dtype=torch.float64)
+            weights = 1 - (position - (size - 1) / 2).abs() / ((size + 1) // 2)
+            kernel = kernel.unsqueeze(-1) * weights.to(dtype)
+        values = torch.zeros(site.shape, dtype=dtype)
+        values[range(site.shape[0]), range(site.shape[0])] = kernel
+        return values
