@@ -1,0 +1,31 @@
+"""Modules from fixed seeds, batches, and the tolerance of a variance."""
+
+import math
+
+import torch
+
+from initsk import initialize
+
+# False alarms of a Kolmogorov-Smirnov test; the seeds are fixed.
+RARE = 1e-6
+
+
+def build(factory):
+    """Build a module from a fixed seed, without moving the global random state."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return factory()
+
+
+def batch(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def variance_fits(tensor, variance):
+    """Allow six standard errors of a normal's mean square: false alarms about 1e-8."""
+    squares = tensor.detach().double().square()
+    return abs(float(squares.mean()) - variance) <= 6 * variance * math.sqrt(2 / squares.numel())
+
+
+def record(module, initializer, **arguments):
+    return initialize(module, initializer, random_state=0, **arguments).to_frame().set_index("name")
