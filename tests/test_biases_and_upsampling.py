@@ -9,11 +9,7 @@ from torch import nn
 from initsk import initialize
 from initsk.initializers import ICNR, BilinearUpsampling, ChronoBias, ForgetGateBias, PerParameter, PriorBias
 from initsk.modules import MLP
-
-
-def build(factory):
-    with torch.random.fork_rng():
-        return factory()
+from tests.helpers import build
 
 
 def test_chrono_bias_of_an_lstm():

@@ -22,19 +22,9 @@ from initsk.initializers import (
     WithinLayer,
 )
 from initsk.modules import MLP
+from tests.helpers import batch, build
 
 DATA_DEPENDENT = [LSUV(), LSUV(remove_mean=True), DataDependentWeightNorm(), WithinLayer(), WithinLayer("kmeans")]
-
-
-def build(factory):
-    """Build a module without moving the global random state."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return factory()
-
-
-def batch(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def outputs(module, X):

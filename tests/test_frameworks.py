@@ -15,14 +15,10 @@ from torch import nn
 
 from initsk import get_initializer, initialize, list_initializers
 from initsk.initializers import DataDependentWeightNorm, PerParameter, Scaled
+from tests.helpers import build
 
 ALARM = 1e-4  # false alarms of each Kolmogorov-Smirnov test; the seeds are fixed
 CUT = 0.87962566103423978
-
-
-def build(factory):
-    with torch.random.fork_rng():
-        return factory()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from initsk import initialize
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.initializers import GradInit, HeNormal, MetaInit, PerParameter, RandomNormal, Zeros
 from initsk.modules import MLP
+from tests.helpers import build
 
 QUICK = [
     GradInit(n_steps=3),
@@ -32,13 +33,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def build(factory):
-    """Build a module without moving the global random state."""
-    with torch.random.fork_rng():
-        torch.random.default_generator.manual_seed(0)
-        return factory()
 
 
 def data(n=48, n_features=6):

@@ -8,16 +8,11 @@ from torch import nn
 from initsk import initialize
 from initsk.initializers import ForgetGateBias, HeNormal, Orthogonal, RandomNormal
 from initsk.modules import MLP
+from tests.helpers import build
 
 
 def state(module):
     return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def build(factory):
-    """Build a module without moving the global random state."""
-    with torch.random.fork_rng():
-        return factory()
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,9 @@ from initsk.initializers import (
     Scaled,
 )
 from initsk.modules import MLP
+from tests.helpers import build
 
 X = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
-
-
-def build(factory):
-    """Build a module without moving the global random state."""
-    with torch.random.fork_rng():
-        return factory()
 
 
 def state(module):

@@ -20,21 +20,7 @@ from initsk.initializers import (
     ZeroLastInBranch,
 )
 from initsk.modules import MLP
-
-
-def build(factory):
-    with torch.random.fork_rng():
-        return factory()
-
-
-def record(module, initializer, **arguments):
-    return initialize(module, initializer, random_state=0, **arguments).to_frame().set_index("name")
-
-
-def six_standard_errors(tensor, variance):
-    """Allow six standard errors of a normal's variance: false alarms about 1e-9."""
-    values = tensor.detach().double().square()
-    return abs(float(values.mean()) - variance) <= 6 * variance * sqrt(2 / values.numel())
+from tests.helpers import build, record, variance_fits
 
 
 class Block(nn.Module):
@@ -111,9 +97,9 @@ class Functional(nn.Module):
 def test_auto_gives_every_layer_what_suits_it():
     module = build(Functional)
     found = record(module, "auto")["initializer"]
-    assert six_standard_errors(module.a.weight, theory.gain("gelu") ** 2 / 100)
+    assert variance_fits(module.a.weight, theory.gain("gelu") ** 2 / 100)
     assert found["b.weight"] == "GlorotUniform()"
-    assert six_standard_errors(module.c.weight, 2 / (1 + 0.3**2) / 100)
+    assert variance_fits(module.c.weight, 2 / (1 + 0.3**2) / 100)
     assert found["d.weight"] == "Siren()"
     assert found["e.weight"] == "LeCunNormal()"
 
@@ -137,8 +123,8 @@ def test_auto_reads_the_factor_of_a_sine():
     found = record(module, "auto")["initializer"]
     assert found[["first.weight", "first.bias", "second.weight"]].tolist() == ["Siren(omega_0=7.0)"] * 3
     # The inputs of later sines keep variance 1: 7^2 Var(W) n E[sin^2], where the mean square of a sine is about 1 / 2.
-    assert six_standard_errors(module.second.weight, 2 / 300 / 49)
-    assert six_standard_errors(module.plain.weight, theory.gain("sin") ** 2 / 300)
+    assert variance_fits(module.second.weight, 2 / 300 / 49)
+    assert variance_fits(module.plain.weight, theory.gain("sin") ** 2 / 300)
     assert not module.plain.bias.any()
 
 
@@ -167,7 +153,7 @@ def test_gain_of_a_multiple():
 
     module = build(Tripled)
     record(module, "auto")
-    assert six_standard_errors(module.a.weight, 2 / 9 / 200)
+    assert variance_fits(module.a.weight, 2 / 9 / 200)
 
 
 @pytest.mark.parametrize("activation", ["relu", "selu", "elu", "silu", "mish"])
@@ -178,7 +164,7 @@ def test_auto_keeps_the_mean_square_after_any_activation(activation):
     x = torch.linspace(-10, 10, 400_001, dtype=torch.float64)
     density = torch.exp(-x.square() / 2) / sqrt(2 * pi) * (x[1] - x[0])
     mean_square = float((module.activation_1(x).square() * density).sum())
-    assert six_standard_errors(module.hidden_1.weight, 1 / mean_square / 300)
+    assert variance_fits(module.hidden_1.weight, 1 / mean_square / 300)
 
 
 def test_auto_in_recurrent_and_attention_layers():
@@ -203,10 +189,10 @@ def test_auto_where_the_forward_cannot_be_traced():
 def test_edge_of_chaos(activation, given, expected, bias_variance):
     module = build(lambda: MLP(300, 10, (400, 300), activation=activation))
     found = record(module, EdgeOfChaos(bias_variance=given))
-    assert six_standard_errors(module.hidden_1.weight, expected / 300)
-    assert six_standard_errors(module.hidden_2.weight, expected / 400)
-    assert six_standard_errors(module.output.weight, 1 / 300)  # it feeds no activation function
-    assert six_standard_errors(module.hidden_1.bias, bias_variance)
+    assert variance_fits(module.hidden_1.weight, expected / 300)
+    assert variance_fits(module.hidden_2.weight, expected / 400)
+    assert variance_fits(module.output.weight, 1 / 300)  # it feeds no activation function
+    assert variance_fits(module.hidden_1.bias, bias_variance)
     assert found.loc["output.bias", "std_after"] == 0
 
 
@@ -254,9 +240,9 @@ def test_fixup():
     fan_in = 20 * 9
     for block in module.blocks:
         assert block.conv2.weight.abs().sum() == 0
-        assert six_standard_errors(block.conv1.weight, 2 / fan_in / 16)  # 16 ** (-1 / (2 * 2 - 2)) is a quarter
-    assert six_standard_errors(module.stem.weight, 2 / 27)
-    assert six_standard_errors(module.blocks[1].shortcut.weight, 2 / 20)
+        assert variance_fits(block.conv1.weight, 2 / fan_in / 16)  # 16 ** (-1 / (2 * 2 - 2)) is a quarter
+    assert variance_fits(module.stem.weight, 2 / 27)
+    assert variance_fits(module.blocks[1].shortcut.weight, 2 / 20)
     assert module.head.weight.abs().sum() == 0
 
 
@@ -265,19 +251,19 @@ def test_gpt2():
     record(module, "gpt2")
     std = 0.02
     for block in module.blocks:
-        assert six_standard_errors(block.qkv.weight, std**2)
-        assert six_standard_errors(block.up.weight, std**2)
-        assert six_standard_errors(block.proj.weight, std**2 / 6)  # three blocks of two branches
-        assert six_standard_errors(block.down.weight, std**2 / 6)
-    assert six_standard_errors(module.embed.weight, std**2)
-    assert six_standard_errors(module.head.weight, std**2)
+        assert variance_fits(block.qkv.weight, std**2)
+        assert variance_fits(block.up.weight, std**2)
+        assert variance_fits(block.proj.weight, std**2 / 6)  # three blocks of two branches
+        assert variance_fits(block.down.weight, std**2 / 6)
+    assert variance_fits(module.embed.weight, std**2)
+    assert variance_fits(module.head.weight, std**2)
 
 
 def test_depth_scaled_residual_with_another_base():
     module = build(Decoder)
     record(module, DepthScaledResidual(HeNormal()))
-    assert six_standard_errors(module.blocks[0].proj.weight, 2 / 40 / 6)
-    assert six_standard_errors(module.blocks[0].qkv.weight, 2 / 40)
+    assert variance_fits(module.blocks[0].proj.weight, 2 / 40 / 6)
+    assert variance_fits(module.blocks[0].qkv.weight, 2 / 40)
 
 
 def encoder_decoder(width=32, n_encoder=2, n_decoder=3):
@@ -296,25 +282,25 @@ def test_t_fixup():
     encoder, decoder = 0.67**2 * 2**-0.5, 27**-0.5
     for layer in module["transformer"].encoder.layers:
         q, k, v = layer.self_attn.in_proj_weight.chunk(3)
-        assert six_standard_errors(torch.cat([q, k]), glorot[32, 32] / 2)
-        assert six_standard_errors(v, glorot[32, 32] * encoder)
-        assert six_standard_errors(layer.self_attn.out_proj.weight, glorot[32, 32] * encoder)
-        assert six_standard_errors(layer.linear1.weight, glorot[64, 32] * encoder)
+        assert variance_fits(torch.cat([q, k]), glorot[32, 32] / 2)
+        assert variance_fits(v, glorot[32, 32] * encoder)
+        assert variance_fits(layer.self_attn.out_proj.weight, glorot[32, 32] * encoder)
+        assert variance_fits(layer.linear1.weight, glorot[64, 32] * encoder)
     for layer in module["transformer"].decoder.layers:
         for attention in (layer.self_attn, layer.multihead_attn):
-            assert six_standard_errors(attention.in_proj_weight.chunk(3)[2], glorot[32, 32] * decoder)
-        assert six_standard_errors(layer.linear2.weight, glorot[32, 64] * decoder)
-    assert six_standard_errors(module["embed"].weight, decoder / 32)
-    assert six_standard_errors(module["head"].weight, 2 / 72)
+            assert variance_fits(attention.in_proj_weight.chunk(3)[2], glorot[32, 32] * decoder)
+        assert variance_fits(layer.linear2.weight, glorot[32, 64] * decoder)
+    assert variance_fits(module["embed"].weight, decoder / 32)
+    assert variance_fits(module["head"].weight, 2 / 72)
 
 
 def test_branches_inside_of_torchs_transformer_layers():
     module = build(encoder_decoder)
     record(module, "gpt2")
     branches = 2 * 2 + 3 * 3
-    assert six_standard_errors(module["transformer"].decoder.layers[0].linear2.weight, 0.02**2 / branches)
-    assert six_standard_errors(module["transformer"].encoder.layers[0].self_attn.out_proj.weight, 0.02**2 / branches)
-    assert six_standard_errors(module["transformer"].encoder.layers[0].linear1.weight, 0.02**2)
+    assert variance_fits(module["transformer"].decoder.layers[0].linear2.weight, 0.02**2 / branches)
+    assert variance_fits(module["transformer"].encoder.layers[0].self_attn.out_proj.weight, 0.02**2 / branches)
+    assert variance_fits(module["transformer"].encoder.layers[0].linear1.weight, 0.02**2)
 
 
 def test_maximal_update():
@@ -323,10 +309,10 @@ def test_maximal_update():
     for module in modules:
         record(module, MaximalUpdate(base_width=128))
     for module, width in zip(modules, widths, strict=True):
-        assert six_standard_errors(module.hidden_2.weight, 1 / width)
-        assert six_standard_errors(module.output.weight, 128 / width**2)
+        assert variance_fits(module.hidden_2.weight, 1 / width)
+        assert variance_fits(module.output.weight, 128 / width**2)
     record(modules[1], "mup")
-    assert six_standard_errors(modules[1].output.weight, 1 / 512**2)
+    assert variance_fits(modules[1].output.weight, 1 / 512**2)
 
 
 @pytest.mark.parametrize("scheme", [Fixup(), ZeroLastInBranch(), DepthScaledResidual(), TFixup()], ids=str)

@@ -18,15 +18,10 @@ from initsk.initializers import (
     Site,
     ZerO,
 )
+from tests.helpers import build
 
 # The chance that a test below raises a false alarm; seeds are fixed.
 RARE = 1e-6
-
-
-def build(factory):
-    """Build a module without moving the global random state."""
-    with torch.random.fork_rng():
-        return factory()
 
 
 def state(module):

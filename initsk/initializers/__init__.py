@@ -17,6 +17,14 @@ from initsk.initializers._krahenbuhl import WithinLayer
 from initsk.initializers._lsuv import LSUV
 from initsk.initializers._metainit import MetaInit
 from initsk.initializers._mimetic import MimeticAttention
+from initsk.initializers._named_scaling import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LeCunNormal,
+    LeCunUniform,
+)
 from initsk.initializers._network import (
     AFFINE as AFFINE,
     Layer,
@@ -49,15 +57,7 @@ from initsk.initializers._trace import (
 )
 from initsk.initializers._transformer import MaximalUpdate, TFixup
 from initsk.initializers._upsampling import ICNR, BilinearUpsampling
-from initsk.initializers._variance_scaling import (
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    LeCunNormal,
-    LeCunUniform,
-    VarianceScaling,
-)
+from initsk.initializers._variance_scaling import VarianceScaling
 from initsk.initializers._weight_norm import DataDependentWeightNorm
 from initsk.initializers._zero import ZerO
 

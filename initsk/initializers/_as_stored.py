@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch
 
 from initsk.initializers._base import Initializer, Promise
+from initsk.initializers._named_scaling import HeNormal
 from initsk.initializers._site import FRAMEWORK_LAYOUTS, Site
-from initsk.initializers._variance_scaling import HeNormal
 from initsk.utils._validation import Constraint, instance_of, one_of, optional
 
 

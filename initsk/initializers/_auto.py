@@ -9,10 +9,11 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._draws import DISTRIBUTIONS, draw_scaled
 from initsk.initializers._free import RandomNormal
+from initsk.initializers._named_scaling import GlorotUniform, LeCunNormal
 from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
 from initsk.initializers._site import Site
-from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, promise_of
+from initsk.initializers._variance_scaling import VarianceScaling, promise_of
 from initsk.theory import (
     ActivationLike,
     CriticalPoint,

@@ -5,10 +5,10 @@ from typing import ClassVar
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._base import Choice, Initializer
 from initsk.initializers._free import RandomNormal
+from initsk.initializers._named_scaling import GlorotUniform
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._scaled import Scaled, Wrapper
 from initsk.initializers._site import Site
-from initsk.initializers._variance_scaling import GlorotUniform
 from initsk.utils._validation import Constraint, real
 
 
