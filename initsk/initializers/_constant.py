@@ -197,7 +197,7 @@ class Dirac(Initializer):
             return None
         return (
             f"needs a convolution's kernel, not a tensor of shape {site.shape}"
-            " (allowed: three to five dimensions; for matrices 'identity')"
+            " (allowed: three to five dimensions; for matrices 'identity', for both PerParameter)"
         )
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:

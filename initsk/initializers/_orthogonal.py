@@ -118,7 +118,7 @@ class DeltaOrthogonal(Initializer):
             return None
         return (
             f"needs a convolution with no fewer outputs than inputs, not shape {site.shape}"
-            " (allowed: (out, in, *kernel) with out >= in)"
+            " (allowed: (out, in, *kernel) with out >= in; for other layers PerParameter)"
         )
 
     def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
