@@ -5,6 +5,7 @@ import math
 import torch
 
 from initsk import initialize
+from initsk.initializers import Initializer, Promise
 
 # False alarms of a Kolmogorov-Smirnov test; the seeds are fixed.
 RARE = 1e-6
@@ -29,3 +30,18 @@ def variance_fits(tensor, variance):
 
 def record(module, initializer, **arguments):
     return initialize(module, initializer, random_state=0, **arguments).to_frame().set_index("name")
+
+
+class Right(Initializer):
+    """Keeps every law: a base for those that break one."""
+
+    law = "W ~ N(0, 1)"
+
+    def __init__(self, size=1.0):
+        self.size = size
+
+    def _draw(self, site, generator, dtype):
+        return torch.randn(site.shape, generator=generator, dtype=dtype)
+
+    def promise(self, site):
+        return Promise(1.0)

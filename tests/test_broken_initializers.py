@@ -6,21 +6,8 @@ import pytest
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import Initializer, Promise
 from initsk.testing import check_initializer, checks
-
-
-class Right(Initializer):
-    """Keeps every law."""
-
-    def __init__(self, size=1.0):
-        self.size = size
-
-    def _draw(self, site, generator, dtype):
-        return torch.randn(site.shape, generator=generator, dtype=dtype)
-
-    def promise(self, site):
-        return Promise(1.0)
+from tests.helpers import Right
 
 
 def broken(methods):

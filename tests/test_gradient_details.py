@@ -159,8 +159,8 @@ def test_the_base_refines_first_and_both_are_noted():
     assert "GradInit" in r.loc["hidden_1.weight", "why"]
 
 
-def test_one_half_of_the_rows_is_kept():
-    # The second call of a step sees one half of the first call's rows, and a fresh half.
+def rows_seen_by(scheme):
+    """Return the rows of each minibatch that the loss is asked for; their targets are their numbers."""
     seen = []
 
     def loss(out, t):
@@ -168,29 +168,21 @@ def test_one_half_of_the_rows_is_kept():
         return (out.squeeze() - t).square().mean()
 
     X, y = batch(40, 3), torch.arange(40.0)
-    initialize(
-        build(lambda: nn.Linear(3, 1)),
-        GradInit(gamma=1e30, n_steps=1, batch_size=8, criterion=loss),
-        X=X,
-        y=y,
-        random_state=0,
-    )
+    module = build(lambda: nn.Linear(3, 1))
+    initialize(module, scheme.set_params(criterion=loss), X=X, y=y, random_state=0)
+    return seen
+
+
+def test_one_half_of_the_rows_is_kept():
+    # The second call of a step sees one half of the first call's rows, and a fresh half.
+    seen = rows_seen_by(GradInit(gamma=1e30, n_steps=1, batch_size=8))
     first, second = map(set, seen)
     assert len(second) == 8
     assert len(first & second) == 4
 
 
 def test_an_epoch_has_every_row_once():
-    seen = []
-
-    def loss(out, t):
-        seen.append(t.tolist())
-        return (out.squeeze() - t).square().mean()
-
-    X, y = batch(40, 3), torch.arange(40.0)
-    initialize(
-        build(lambda: nn.Linear(3, 1)), MetaInit(n_steps=5, batch_size=8, criterion=loss), X=X, y=y, random_state=0
-    )
+    seen = rows_seen_by(MetaInit(n_steps=5, batch_size=8))
     rows = [row for part in seen for row in part]
     assert sorted(rows) == list(range(40))
     assert rows != sorted(rows)

@@ -26,6 +26,7 @@ from initsk.initializers import (
     Zeros,
 )
 from initsk.testing import check_initializer, checks, parametrize_with_checks
+from tests.helpers import Right
 
 
 def swish_like(x):
@@ -72,43 +73,28 @@ def test_laws(initializer, check):
     check(initializer)
 
 
-class Fixed(Initializer):
-    """Keeps every law: a base for those that break one."""
-
-    law = "W ~ N(0, 1)"
-
-    def __init__(self, size=1.0):
-        self.size = size
-
-    def _draw(self, site, generator, dtype):
-        return torch.randn(site.shape, generator=generator, dtype=dtype)
-
-    def promise(self, site):
-        return Promise(1.0)
-
-
-class WrongVariance(Fixed):
+class WrongVariance(Right):
     def promise(self, site):
         return Promise(1.05)
 
 
-class WrongMean(Fixed):
+class WrongMean(Right):
     def promise(self, site):
         return Promise(1.0, mean=0.05)
 
 
-class BeyondItsBound(Fixed):
+class BeyondItsBound(Right):
     def promise(self, site):
         return Promise(1.0, bound=3.0)
 
 
-class Skewed(Fixed):
+class Skewed(Right):
     def _draw(self, site, generator, dtype):
         parts = torch.empty(site.shape, dtype=dtype.to_real()).exponential_(generator=generator).sub_(1)
         return parts.to(dtype)
 
 
-class NotOrthogonal(Fixed):
+class NotOrthogonal(Right):
     def promise(self, site):
         return Promise(1.0, singular_value=1.0)
 
@@ -121,34 +107,34 @@ class WrongFans(Initializer):
         return Promise(1 / site.fan_in)
 
 
-class Forgetful(Fixed):
+class Forgetful(Right):
     def __init__(self, size=1.0):
         self.size = size + 1
 
 
-class FromGlobalState(Fixed):
+class FromGlobalState(Right):
     def _draw(self, site, generator, dtype):
         return torch.randn(site.shape, dtype=dtype)
 
 
-class DrawsInHalf(Fixed):
+class DrawsInHalf(Right):
     def draw(self, site, generator, dtype=torch.float32):
         return self._draw(site, generator, dtype)
 
 
-class MovesFrozen(Fixed):
+class MovesFrozen(Right):
     def refine(self, network):
         for parameter in network.module.parameters():
             parameter.data.add_(1)
 
 
-class MovesBuffers(Fixed):
+class MovesBuffers(Right):
     def refine(self, network):
         for buffer in network.module.buffers():
             buffer.data.add_(1)
 
 
-class ForgetsItsSize(Fixed):
+class ForgetsItsSize(Right):
     def __repr__(self, N_CHAR_MAX=700):
         return "ForgetsItsSize()"
 
@@ -158,18 +144,18 @@ class SharesItsParts(Scaled):
         return type(self)(self.base, self.factor)
 
 
-class Counts(Fixed):
+class Counts(Right):
     def _draw(self, site, generator, dtype):
         self.drawn = site.shape
         return super()._draw(site, generator, dtype)
 
 
-class CrashesOnVectors(Fixed):
+class CrashesOnVectors(Right):
     def _draw(self, site, generator, dtype):
         return super()._draw(site, generator, dtype) / site.shape[1] * site.shape[1]
 
 
-class OnlySmall(Fixed):
+class OnlySmall(Right):
     def refuses(self, site):
         return None if site.shape == (6, 6) else "is for six by six"
 
@@ -180,15 +166,15 @@ class OnlySmall(Fixed):
         return super().choose(site) if site.shape == (6, 6) else None
 
 
-class LeavesAHook(Fixed):
+class LeavesAHook(Right):
     def refine(self, network):
         network.module.register_forward_hook(lambda *_: None)
         network.forward()
 
 
-class HidesFunction(Fixed):
+class HidesFunction(Right):
     def to_json(self):
-        return '{"initializer": "Fixed", "parameters": {"size": 2.0}}'
+        return '{"initializer": "Right", "parameters": {"size": 2.0}}'
 
 
 @pytest.mark.parametrize(
@@ -216,24 +202,24 @@ class HidesFunction(Fixed):
 )
 def test_each_law_is_really_checked(broken, check):
     law = next(known for known in checks() if known.__name__ == check)
-    law(Fixed())
+    law(Right())
     with torch.random.fork_rng(), pytest.raises(AssertionError, match=broken.__name__):
         law({ForgetsItsSize: lambda: broken(2.0), SharesItsParts: lambda: broken(Zeros())}.get(broken, broken)())
 
 
-class Seeds(Fixed):
+class Seeds(Right):
     def _draw(self, site, generator, dtype):
         torch.manual_seed(0)
         return super()._draw(site, generator, dtype)
 
 
-class SeedsNumpy(Fixed):
+class SeedsNumpy(Right):
     def _draw(self, site, generator, dtype):
         np.random.seed(0)  # noqa: NPY002
         return super()._draw(site, generator, dtype)
 
 
-class SetsThreads(Fixed):
+class SetsThreads(Right):
     def _draw(self, site, generator, dtype):
         torch.set_num_threads(1)
         return super()._draw(site, generator, dtype)
@@ -250,14 +236,14 @@ class SetsThreads(Fixed):
 )
 def test_global_state_is_checked_whatever_ran_before(broken, moved):
     law = next(known for known in checks() if known.__name__ == "check_global_state")
-    law(Fixed())
+    law(Right())
     for _ in range(2):
         with pytest.raises(AssertionError, match=f"it moved {moved}"):
             law(broken())
 
 
 def test_all_laws_by_one_call():
-    check_initializer(Fixed())
+    check_initializer(Right())
     check_initializer("zeros")
     check_initializer(Zeros)
     with pytest.raises(AssertionError, match="WrongVariance"):

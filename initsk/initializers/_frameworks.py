@@ -88,4 +88,10 @@ WITHOUT_LAW = {
 }
 
 #: Where the names live in their frameworks, for who writes them in full.
-FULL_PATHS = ("torch.nn.init.", "keras.initializers.", "jax.nn.initializers.", "timm.layers.", "tf.keras.initializers.")
+FULL_PATHS = {
+    "torch.nn.init.": "torch.",
+    "keras.initializers.": "keras.",
+    "tf.keras.initializers.": "keras.",
+    "jax.nn.initializers.": "jax.",
+    "timm.layers.": "timm.",
+}

@@ -83,9 +83,9 @@ def _by_name(given: str) -> Initializer:
         if given == cls.__name__:
             return cls()
     key = re.sub(r"[\s-]+", "_", given.strip().lower())
-    for path in FULL_PATHS:
+    for path, short in FULL_PATHS.items():
         if key.startswith(path):
-            key = f"{path.removeprefix('tf.').partition('.')[0]}.{key.removeprefix(path)}"
+            key = short + key.removeprefix(path)
     prefix, _, name = key.partition(".")
     if prefix in FRAMEWORKS:
         return _of_framework(prefix, name, given)

@@ -1,6 +1,6 @@
 """An initializer times a factor."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 
@@ -26,7 +26,8 @@ class Wrapper(Initializer):
     @property
     def filling(self) -> Initializer:
         """The base as an initializer."""
-        return get_initializer(self.base)  # type: ignore[arg-type]
+        # None is for subclasses that have a filling of their own.
+        return get_initializer(cast(InitializerLike, self.base))
 
     def parts(self) -> list[Initializer]:
         """List the initializer underneath."""

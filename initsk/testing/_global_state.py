@@ -17,8 +17,7 @@ def global_state() -> dict[str, Any]:
     """Describe the global state of torch, numpy and Python."""
     return {
         "torch's random state": torch.get_rng_state().tolist(),
-        # The legacy global state is what must not move, so here it is the right one to ask.
-        "numpy's random state": pickle.dumps(np.random.get_state()),  # noqa: NPY002
+        "numpy's random state": pickle.dumps(np.random.get_state()),  # noqa: NPY002 - the state that must stay
         "Python's random state": random.getstate(),
         "torch's number of threads": torch.get_num_threads(),
         "torch's default type": torch.get_default_dtype(),
@@ -33,17 +32,17 @@ def global_state() -> dict[str, Any]:
 @contextmanager
 def unusual_global_state() -> Iterator[None]:
     """Set what nobody would set inside the block, so that whoever sets something moves it; put back afterwards."""
-    of_torch, of_numpy, of_python = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    of_torch, of_numpy, of_python = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002 - the state that must stay
     threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
     try:
         torch.random.default_generator.manual_seed(20_250_731)
-        np.random.seed(20_250_731)  # noqa: NPY002
+        np.random.seed(20_250_731)  # noqa: NPY002 - the state that must stay
         random.seed(20_250_731)
         torch.set_num_threads(threads + 1)
         yield
     finally:
         torch.set_rng_state(of_torch)
-        np.random.set_state(of_numpy)  # noqa: NPY002
+        np.random.set_state(of_numpy)  # noqa: NPY002 - the state that must stay
         random.setstate(of_python)
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)

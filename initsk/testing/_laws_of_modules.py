@@ -1,5 +1,6 @@
 """What `initialize` does to a module with the initializer."""
 
+import copy
 from typing import Any
 
 import torch
@@ -32,7 +33,8 @@ def check_fans(initializer: Initializer) -> None:
 
 def check_module_rules(initializer: Initializer) -> None:
     """Buffers, frozen parameters and modes stay, nothing is set twice, the same seed gives the same network."""
-    for module, again in zip(fitting(initializer), fitting(initializer), strict=True):
+    for module in fitting(initializer):
+        again = copy.deepcopy(module)
         before, modes = state(module), [part.training for part in module.modules()]
         written = {name: parameter._version for name, parameter in module.named_parameters()}
         record = apply(initializer, module)
@@ -112,6 +114,6 @@ def _site_by_hand(case: Case, reads_architecture: bool) -> Site:
         layer=type(owner),
         block=case.block,
         groups=getattr(owner, "groups", 1),
-        transposed=case.label.startswith(("ConvTranspose", "grouped ConvTranspose")),
+        transposed=isinstance(owner, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d),
         place=case.place if reads_architecture else "",
     )

@@ -120,9 +120,10 @@ class _CriticalLine:
         self.function = function
 
     @cached_property
-    def logs(self) -> list[float]:
-        """Logarithms of the lengths that are looked at; shrinkage has next to no slope where the signal is small."""
-        return [log for log in _LOG_LENGTHS if _mean_square_slope(self.function, float(np.exp(log))) > 1e-6]
+    def points(self) -> list[CriticalPoint]:
+        """Points of all lengths that are looked at; shrinkage has next to no slope where the signal is small."""
+        lengths = np.exp(_LOG_LENGTHS).tolist()
+        return [self.at(length) for length in lengths if _mean_square_slope(self.function, length) > 1e-6]
 
     @property
     def jumps(self) -> bool:
@@ -144,24 +145,22 @@ class _CriticalLine:
         if bias_variance == 0 and (start := self._without_length()) is not None:
             yield start
 
-        def excess(log: float) -> float:
-            point = self.at(float(np.exp(log)))
+        def excess(point: CriticalPoint) -> float:
             return (point.bias_variance - bias_variance) / point.length
 
-        yield from self._crossings(excess, bias_variance)
+        yield from (replace(point, bias_variance=bias_variance) for point in self._crossings(excess))
 
     def stable(self) -> Iterator[CriticalPoint]:
         """Yield the points at which stability begins, and those without biases that are stable."""
         yield from (point for point in self.with_bias(0.0) if point.length_slope <= _ONE)
-        begins = self._crossings(lambda log: self.at(float(np.exp(log))).length_slope - 1)
-        yield from (point for point in begins if point.bias_variance > 0)
+        begins = self._crossings(lambda point: point.length_slope - 1)
+        yield from (replace(point, length_slope=1.0) for point in begins if point.bias_variance > 0)
 
     def _without_length(self) -> CriticalPoint | None:
         """Return the point at which any length is kept (ReLU), or lengths go to 0 with depth (tanh)."""
-        if not self.logs:
+        if not self.points:
             return None
-        points = [self.at(float(np.exp(log))) for log in self.logs[:: len(self.logs) // 8]]
-        left = np.array([point.bias_variance / point.length for point in points])
+        left = np.array([point.bias_variance / point.length for point in self.points])
         if np.abs(left).max() < 1e-8:
             return replace(self.at(1.0), bias_variance=0.0, length_slope=1.0)
         if abs(left[0]) >= 1e-4:
@@ -170,19 +169,15 @@ class _CriticalLine:
         weight = 1 / _mean_square_slope(self.function, _VANISHING)
         return CriticalPoint(weight, 0.0, 0.0, max(1.0, self.at(1e-2).length_slope))
 
-    def _crossings(self, of: Callable[[float], float], bias_variance: float | None = None) -> Iterator[CriticalPoint]:
-        """Yield the points at which a function of the logarithm of the length crosses 0."""
-        values = np.array([of(log) for log in self.logs])
+    def _crossings(self, of: Callable[[CriticalPoint], float]) -> Iterator[CriticalPoint]:
+        """Yield the points, between those that are looked at, where a function of them crosses 0."""
+        values = np.array([of(point) for point in self.points])
         # What only rounding makes positive or negative is no crossing.
         signs = np.where(np.abs(values) < 1e-8, 0, np.sign(values))
         for first in np.flatnonzero(signs[:-1] * signs[1:] < 0):
-            log = brentq(of, self.logs[first], self.logs[first + 1], xtol=1e-14, rtol=1e-13)
-            point = self.at(float(np.exp(log)))
-            yield (
-                replace(point, length_slope=1.0)
-                if bias_variance is None
-                else replace(point, bias_variance=bias_variance)
-            )
+            low, high = (float(np.log(point.length)) for point in self.points[first : first + 2])
+            log = brentq(lambda log: of(self.at(float(np.exp(log)))), low, high, xtol=1e-14, rtol=1e-13)
+            yield self.at(float(np.exp(log)))
 
 
 def _mean_square_slope(function: Function, variance: float, step: float = _STEP) -> float:

@@ -63,13 +63,12 @@ def make_generator(seed: int, *names: object) -> torch.Generator:
 @contextmanager
 def isolated_numpy_random(seed: int) -> Iterator[None]:
     """Seed numpy's global state inside the block and put it back afterwards."""
-    # The legacy functions are what somebody's function may call.
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed % 2**32)  # noqa: NPY002
+    before = np.random.get_state()  # noqa: NPY002 - what a stranger's function may use
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - what a stranger's function may use
     try:
         yield
     finally:
-        np.random.set_state(before)  # noqa: NPY002
+        np.random.set_state(before)  # noqa: NPY002 - what a stranger's function may use
 
 
 @contextmanager
