@@ -12,7 +12,7 @@ from initsk._version import __version__
 if TYPE_CHECKING:
     from initsk import datasets, initializers, theory
     from initsk.comparison import ComparisonResult, compare_initializers
-    from initsk.estimators import MLPClassifier, NeuralNetClassifier
+    from initsk.estimators import MLPClassifier, MLPRegressor, NeuralNetClassifier, NeuralNetRegressor
     from initsk.initializers import get_initializer, list_initializers
     from initsk.inspection import ActivationInspector, inspect_activations
     from initsk.modules import initialize
@@ -21,7 +21,9 @@ _HOME = {
     "ActivationInspector": "initsk.inspection",
     "ComparisonResult": "initsk.comparison",
     "MLPClassifier": "initsk.estimators",
+    "MLPRegressor": "initsk.estimators",
     "NeuralNetClassifier": "initsk.estimators",
+    "NeuralNetRegressor": "initsk.estimators",
     "compare_initializers": "initsk.comparison",
     "get_initializer": "initsk.initializers",
     "initialize": "initsk.modules",
@@ -34,7 +36,9 @@ __all__ = [
     "ActivationInspector",
     "ComparisonResult",
     "MLPClassifier",
+    "MLPRegressor",
     "NeuralNetClassifier",
+    "NeuralNetRegressor",
     "__version__",
     "compare_initializers",
     "datasets",

@@ -1,4 +1,6 @@
-"""Errors of initsk; each is also the built-in error that a caller would catch."""
+"""Errors and warnings of initsk; each is also the one that a caller would catch."""
+
+from sklearn.exceptions import ConvergenceWarning
 
 
 class InitskError(Exception):
@@ -15,3 +17,7 @@ class DataFormatError(InitskError, ValueError):
 
 class ModuleError(InitskError, ValueError):
     """A torch module cannot be initialized or inspected as asked."""
+
+
+class DivergenceWarning(ConvergenceWarning):
+    """Training ended because the loss was not finite."""

@@ -1,6 +1,7 @@
-"""Estimators: skorch nets with an initializer, and the scikit-learn MLP built on them."""
+"""Estimators: skorch nets with an initializer, and the scikit-learn MLPs built on them."""
 
-from initsk.estimators._mlp import MLPClassifier
-from initsk.estimators._net import NeuralNetClassifier
+from initsk.estimators._mlp_classifier import MLPClassifier
+from initsk.estimators._mlp_regressor import MLPRegressor
+from initsk.estimators._net import NeuralNetClassifier, NeuralNetRegressor
 
-__all__ = ["MLPClassifier", "NeuralNetClassifier"]
+__all__ = ["MLPClassifier", "MLPRegressor", "NeuralNetClassifier", "NeuralNetRegressor"]

@@ -11,6 +11,7 @@ from initsk.initializers._biases import ChronoBias, ForgetGateBias, PriorBias
 from initsk.initializers._callable import FromCallable
 from initsk.initializers._constant import Constant, Dirac, Identity, Ones, Zeros
 from initsk.initializers._convolution_aware import ConvolutionAware
+from initsk.initializers._elementwise import ElementwiseFunction as ElementwiseFunction
 from initsk.initializers._free import RandomNormal, RandomUniform, TruncatedNormal
 from initsk.initializers._gradinit import GradInit
 from initsk.initializers._krahenbuhl import WithinLayer

@@ -3,12 +3,14 @@
 from torch import nn
 from torch.nn.modules import activation as torch_activations
 
+from initsk.initializers._elementwise import ElementwiseFunction
 from initsk.initializers._signal_rules import DIMENSIONS
 
 _NOT_ELEMENTWISE = {"MultiheadAttention", "GLU", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
 #: Modules that are a function of one number.
-ACTIVATIONS = tuple(
-    getattr(torch_activations, name) for name in torch_activations.__all__ if name not in _NOT_ELEMENTWISE
+ACTIVATIONS = (
+    *(getattr(torch_activations, name) for name in torch_activations.__all__ if name not in _NOT_ELEMENTWISE),
+    ElementwiseFunction,
 )
 
 _RESHAPING = (nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from initsk.initializers._elementwise import ElementwiseFunction
 from initsk.initializers._network import AFFINE
 from initsk.theory import ACTIVATION_FUNCTIONS
 from initsk.utils._random import GLOBAL_STATE
@@ -32,7 +33,7 @@ class Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Say whether a module is taken as one operation."""
-        return isinstance(m, AFFINE) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (*AFFINE, ElementwiseFunction)) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from initsk.inspection._capture import watching
 from initsk.inspection._model import get_module, iterate_batches
-from initsk.utils._validation import check_parameters, each_of, integer, one_of
+from initsk.utils._random import RandomState, check_random_state, derive_seed, resolve_seed
+from initsk.utils._validation import check_parameters, each_of, integer, one_of, resolved_by
 
 
 class ActivationInspector(TransformerMixin, BaseEstimator):
@@ -30,6 +31,8 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         Take `estimator` as it is, already fitted, instead of fitting a clone.
     batch_size : int, default=1024
         Samples per forward pass.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed that every ``random_state`` of the clone derives from; None leaves them as they are.
 
     Attributes
     ----------
@@ -58,12 +61,14 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         when: str = "fitted",
         prefit: bool = False,
         batch_size: int = 1024,
+        random_state: RandomState = None,
     ) -> None:
         self.estimator = estimator
         self.layers = layers
         self.when = when
         self.prefit = prefit
         self.batch_size = batch_size
+        self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit or build a clone of the estimator.
@@ -87,7 +92,11 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         check_parameters(
             type(self).__name__,
             self.get_params(deep=False),
-            {"when": one_of("when", ("fitted", "initialized")), "batch_size": integer(1)},
+            {
+                "when": one_of("when", ("fitted", "initialized")),
+                "batch_size": integer(1),
+                "random_state": resolved_by(check_random_state),
+            },
         )
         checked = validate_data(self, X, dtype=np.float32)
         if self.prefit:
@@ -95,9 +104,9 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
                 check_is_fitted(self.estimator)
             self.estimator_ = self.estimator
         elif self.when == "fitted":
-            self.estimator_ = clone(self.estimator).fit(X, y)
+            self.estimator_ = self._seeded_clone().fit(X, y)
         else:
-            self.estimator_ = clone(self.estimator).initialize(X, y)
+            self.estimator_ = self._seeded_clone().initialize(X, y)
         self.__dict__.pop("layers_", None)
         widths = {layer: values.shape[1] for layer, values in self._collect(checked[:2]).items()}
         self.layers_ = self._choose(list(widths))
@@ -140,6 +149,14 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "layers_")
         return np.asarray(self._names, dtype=object)
+
+    def _seeded_clone(self) -> Any:
+        estimator = clone(self.estimator)
+        if self.random_state is not None:
+            seed = resolve_seed(self.random_state)
+            names = [name for name in estimator.get_params() if name.split("__")[-1] == "random_state"]
+            estimator.set_params(**{name: derive_seed(seed, name) % 2**31 for name in names})
+        return estimator
 
     def _choose(self, known: list[str]) -> list[str]:
         if self.layers is None:

@@ -16,6 +16,20 @@ GLOBAL_STATE = threading.RLock()
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
+def check_random_state(random_state: RandomState) -> None:
+    """Raise InvalidParameterError for what is no random state; it does not move.
+
+    Examples
+    --------
+    >>> check_random_state(7)
+    """
+    number = isinstance(random_state, Integral) and not isinstance(random_state, bool) and random_state >= 0
+    if not (number or random_state is None or isinstance(random_state, np.random.RandomState | np.random.Generator)):
+        raise InvalidParameterError(
+            f"random_state={random_state!r} is not allowed (an integer >= 0, a numpy RandomState or Generator, or None)"
+        )
+
+
 def resolve_seed(random_state: RandomState) -> int:
     """Turn scikit-learn's `random_state` into one integer seed.
 
@@ -28,17 +42,12 @@ def resolve_seed(random_state: RandomState) -> int:
     >>> resolve_seed(7)
     7
     """
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool) and random_state >= 0:
-        return int(random_state)
+    check_random_state(random_state)
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**31 - 1))
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    raise InvalidParameterError(
-        f"random_state={random_state!r} is not allowed (an integer >= 0, a numpy RandomState or Generator, or None)"
-    )
+    return int(np.random.SeedSequence().generate_state(1)[0]) if random_state is None else int(random_state)
 
 
 def derive_seed(seed: int, *names: object) -> int:
@@ -62,20 +71,21 @@ def make_generator(seed: int, *names: object) -> torch.Generator:
 
 @contextmanager
 def isolated_numpy_random(seed: int) -> Iterator[None]:
-    """Seed numpy's global state inside the block and put it back afterwards."""
-    before = np.random.get_state()  # noqa: NPY002 - what a stranger's function may use
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - what a stranger's function may use
-    try:
-        yield
-    finally:
-        np.random.set_state(before)  # noqa: NPY002 - what a stranger's function may use
+    """Seed numpy's global state inside the block and put it back afterwards; one thread at a time."""
+    with GLOBAL_STATE:
+        before = np.random.get_state()  # noqa: NPY002 - what a stranger's function may use
+        np.random.seed(seed % 2**32)  # noqa: NPY002 - what a stranger's function may use
+        try:
+            yield
+        finally:
+            np.random.set_state(before)  # noqa: NPY002 - what a stranger's function may use
 
 
 @contextmanager
 def isolated_torch_random(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Seed torch's global state inside the block and put it back afterwards."""
+    """Seed torch's global state inside the block and put it back afterwards; one thread at a time."""
     cuda = torch.device(device).type == "cuda"
-    with torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
+    with GLOBAL_STATE, torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
         torch.random.default_generator.manual_seed(seed)
         if cuda:
             with torch.cuda.device(device):

@@ -1,0 +1,129 @@
+"""All parameters of a module in one tensor, so that an optimizer's step is one call."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+#: Each value moves by its own gradient alone, so that it does not matter which tensor it is in.
+ELEMENTWISE = (
+    torch.optim.Adadelta,
+    torch.optim.Adagrad,
+    torch.optim.Adam,
+    torch.optim.Adamax,
+    torch.optim.AdamW,
+    torch.optim.NAdam,
+    torch.optim.RAdam,
+    torch.optim.RMSprop,
+    torch.optim.SGD,
+)
+
+
+class FlatOptimizer:
+    """A copy of an optimizer and its parameters in one flat tensor.
+
+    Attributes
+    ----------
+    values, gradients : list of tensor
+        One per parameter, in the optimizer's order and in the parameters' shapes; views of the flat tensors.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, dtype: torch.dtype) -> None:
+        self.original = optimizer
+        self.dtype = dtype
+        self.parameters: list[torch.Tensor] = optimizer.param_groups[0]["params"]
+        self.flat = nn.Parameter(self._join(self.parameters))
+        self.flat.grad = torch.zeros_like(self.flat)
+        self.values = self._parts(self.flat.detach())
+        self.gradients = self._parts(self.flat.grad)
+        kind: Any = type(optimizer)
+        self.optimizer: torch.optim.Optimizer = kind([self.flat])
+        options = {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
+        self.optimizer.param_groups[0].update(options)
+        self.optimizer.state[self.flat].update(self._join_states([optimizer.state[p] for p in self.parameters]))
+        # Without the wrappers that torch puts around a step for hooks and profilers, of which there are none here.
+        self._step = inspect.unwrap(kind.step)
+
+    def step(self) -> None:
+        """Move the values by the gradients; call it without gradients recorded."""
+        self._step(self.optimizer)
+
+    def write_back(self) -> None:
+        """Give the parameters, their gradients and the optimizer's state what the steps have made of them."""
+        state = self.optimizer.state[self.flat]
+        parts = {name: self._split(value) for name, value in state.items()}
+        with torch.no_grad():
+            for number, parameter in enumerate(self.parameters):
+                parameter.copy_(self.values[number])
+                parameter.grad = self.gradients[number].to(parameter.dtype, copy=True)
+                self.original.state[parameter].update({name: split[number] for name, split in parts.items()})
+
+    def _join(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.cat([tensor.detach().flatten() for tensor in tensors]).to(self.dtype)
+
+    def _parts(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        sizes = [parameter.numel() for parameter in self.parameters]
+        return [part.view_as(p) for part, p in zip(flat.split(sizes), self.parameters, strict=True)]
+
+    def _join_states(self, states: list[dict[str, Any]]) -> dict[str, Any]:
+        """Join what is kept per value; what is kept per parameter, as the number of steps, is the same for all."""
+        joined = {}
+        for name, first in states[0].items():
+            if isinstance(first, torch.Tensor) and first.shape == self.parameters[0].shape:
+                joined[name] = self._join([state[name] for state in states])
+            else:
+                joined[name] = first.clone() if isinstance(first, torch.Tensor) else first
+        return joined
+
+    def _split(self, value: Any) -> list[Any]:
+        if isinstance(value, torch.Tensor) and value.shape == self.flat.shape:
+            pairs = zip(self._parts(value), self.parameters, strict=True)
+            return [part.to(parameter.dtype, copy=True) for part, parameter in pairs]
+        return [value.clone() if isinstance(value, torch.Tensor) else value for _ in self.parameters]
+
+
+@contextmanager
+def flattened(optimizer: torch.optim.Optimizer, dtype: torch.dtype) -> Iterator[FlatOptimizer]:
+    """Work on a flat copy of type `dtype` inside the block; on any exit the original has what the copy has."""
+    flat = FlatOptimizer(optimizer, dtype)
+    try:
+        yield flat
+    finally:
+        flat.write_back()
+
+
+def can_be_flat(optimizer: torch.optim.Optimizer, parameters: Sequence[torch.Tensor]) -> bool:
+    """Say whether one flat tensor would be trained as these parameters are.
+
+    Examples
+    --------
+    >>> parameters = [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3, 2))]
+    >>> can_be_flat(torch.optim.Adam(parameters), parameters)
+    True
+    >>> can_be_flat(torch.optim.LBFGS(parameters), parameters)
+    False
+    """
+    groups = optimizer.param_groups
+    return (
+        type(optimizer) in ELEMENTWISE
+        and len(groups) == 1
+        and [id(p) for p in groups[0]["params"]] == [id(p) for p in parameters]
+        and all(p.dtype == parameters[0].dtype and p.device == parameters[0].device for p in parameters)
+        and not _has_hooks(optimizer)
+        and _same_everywhere([optimizer.state[p] for p in parameters if p in optimizer.state], len(parameters))
+    )
+
+
+def _has_hooks(optimizer: torch.optim.Optimizer) -> bool:
+    own = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    return any((*own, _global_optimizer_pre_hooks, _global_optimizer_post_hooks))
+
+
+def _same_everywhere(states: list[dict[str, Any]], n_parameters: int) -> bool:
+    """Say whether no parameter has been stepped more often than another."""
+    steps = [float(state["step"]) for state in states if "step" in state]
+    return len(states) in (0, n_parameters) and len(set(steps)) <= 1

@@ -1,0 +1,242 @@
+"""The multilayer perceptron as a scikit-learn classifier."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from initsk.estimators._dense_net import DenseNetClassifier
+from initsk.estimators._mlp_base import BaseMLP
+from initsk.estimators._parameters import CONSTRAINTS, document_parameters
+from initsk.estimators._samples import Samples
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers import InitializerLike
+from initsk.modules import ActivationSpec
+from initsk.utils._random import RandomState
+from initsk.utils._validation import Constraint, check_known_labels
+
+
+def _class_weight(value: Any) -> str | None:
+    """Allow what scikit-learn's `compute_sample_weight` takes for one target."""
+    fine = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
+    return None if fine else "'balanced', a dict of a weight for each label, or None"
+
+
+@document_parameters
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multilayer perceptron classifier whose weight initializer is a hyperparameter.
+
+    Parameters
+    ----------
+    {parameters}
+    class_weight : dict, "balanced" or None, default=None
+        Factors of the losses of each label's samples; "balanced" gives every class the same weight in all.
+
+    Attributes
+    ----------
+    net_ : NeuralNetClassifier
+        A skorch net, with ``module_``, ``history`` and ``optimizer_``.
+    classes_ : ndarray of shape (n_classes,)
+        Labels seen in `fit`.
+    class_prior_ : ndarray of shape (n_classes,)
+        Share of each label in the data of `fit`, weights included.
+    initialization_record_ : InitializationRecord
+        What the initializers touched.
+    history_ : DataFrame
+        A row per epoch: losses, scores of held-out data, seconds.
+    diverged_ : bool
+        Whether the training ended because its loss was not finite.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names seen in `fit`, if X had any.
+
+    Notes
+    -----
+    During training numbers below float32's normal range (1.2e-38) count as zero. Without `normalization` and
+    `dropout`, and with the common activation functions and optimizers, gradients are computed without autograd's
+    graph and all parameters are stepped as one; a hook on the module, or a callback that listens to single batches,
+    brings skorch's own steps back, with the same results to rounding.
+
+    Where the network's outputs are not finite, as after a divergence, the labels' shares are predicted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from initsk import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier((16,), initializer="he_normal", lr=0.01, max_epochs=30, random_state=0)
+    >>> clf.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    _net_class = DenseNetClassifier
+    _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS | {"class_weight": _class_weight}
+
+    def __init__(
+        self,
+        hidden_layer_sizes: tuple[int, ...] = (100,),
+        activation: ActivationSpec = "relu",
+        *,
+        initializer: InitializerLike = "he_normal",
+        bias_initializer: InitializerLike | None = None,
+        output_initializer: InitializerLike | None = None,
+        normalization: str | None = None,
+        dropout: float = 0.0,
+        optimizer: str | type[torch.optim.Optimizer] = "adam",
+        optimizer_params: dict[str, Any] | None = None,
+        lr: float = 1e-3,
+        batch_size: int = 32,
+        max_epochs: int = 20,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 5,
+        tol: float = 1e-4,
+        class_weight: dict[Any, float] | str | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        device: str = "cpu",
+        n_threads: int | None = None,
+        input_scale: float | None = None,
+        callbacks: list[Any] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            initializer=initializer,
+            bias_initializer=bias_initializer,
+            output_initializer=output_initializer,
+            normalization=normalization,
+            dropout=dropout,
+            optimizer=optimizer,
+            optimizer_params=optimizer_params,
+            lr=lr,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            tol=tol,
+            warm_start=warm_start,
+            random_state=random_state,
+            device=device,
+            n_threads=n_threads,
+            input_scale=input_scale,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on these data; the first call builds the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), optional
+            All labels there will be; needed at the first call.
+        sample_weight : array-like of shape (n_samples,), optional
+            As in `fit`.
+
+        Returns
+        -------
+        self
+        """
+        if isinstance(self.class_weight, str):
+            raise InvalidParameterError(
+                f"class_weight={self.class_weight!r} is not allowed in partial_fit, which does not see all samples"
+                " (a dict, or None)"
+            )
+        _check_partial_fit_first_call(self, classes)
+        return self._train_on(X, y, sample_weight, known_target=True)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        check_is_fitted(self, "net_")
+        return self._softmax(X, torch.softmax, self.class_prior_)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict the logarithms of class probabilities, without their loss of digits near 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self, "net_")
+        with np.errstate(divide="ignore"):
+            prior = np.log(self.class_prior_)
+        return self._softmax(X, torch.log_softmax, prior)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        winners = self.predict_proba(X).argmax(axis=1)
+        labels: np.ndarray = self.classes_[winners]
+        return labels
+
+    def _softmax(self, X: Any, function: Any, instead: np.ndarray) -> np.ndarray:
+        """Apply softmax or its logarithm to the scores; rows that are not finite get what comes instead."""
+        rows: np.ndarray = function(self._outputs(X), 1).float().numpy()
+        broken = np.isnan(rows).any(axis=1)
+        rows[broken] = instead
+        return rows
+
+    def _learn_target(self, y: np.ndarray) -> None:
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        check_known_labels("y", y, self.classes_)
+        return np.searchsorted(self.classes_, y).astype(np.int64)
+
+    def _layout(self) -> dict[str, Any]:
+        n_classes = len(self.classes_)
+        return {
+            "module__n_outputs": n_classes,
+            "criterion": torch.nn.CrossEntropyLoss,
+            "classes": list(range(n_classes)),
+        }
+
+    def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
+        if self.class_weight is None:
+            return sample_weight
+        by_class = compute_sample_weight(self.class_weight, y)
+        return by_class if sample_weight is None else by_class * np.asarray(sample_weight)
+
+    def _build(self, samples: Samples) -> None:
+        super()._build(samples)
+        counts = np.bincount(samples.y, weights=samples.weight, minlength=len(self.classes_))
+        self.class_prior_ = counts / counts.sum()

@@ -1,0 +1,117 @@
+"""The multilayer perceptron as a scikit-learn regressor."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.base import RegressorMixin
+
+from initsk.estimators._dense_net import DenseNetRegressor
+from initsk.estimators._mlp_base import BaseMLP
+from initsk.estimators._parameters import document_parameters
+from initsk.estimators._samples import Samples
+
+
+@document_parameters
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multilayer perceptron regressor whose weight initializer is a hyperparameter, by least squares.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    net_ : NeuralNetRegressor
+        A skorch net, with ``module_``, ``history`` and ``optimizer_``.
+    n_outputs_ : int
+        Number of targets seen in `fit`.
+    target_mean_ : ndarray of shape (n_outputs,)
+        Mean of the targets of `fit`, weights included.
+    initialization_record_ : InitializationRecord
+        What the initializers touched.
+    history_ : DataFrame
+        A row per epoch: losses, seconds.
+    diverged_ : bool
+        Whether the training ended because its loss was not finite.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names seen in `fit`, if X had any.
+
+    Notes
+    -----
+    Inputs and targets should be of the order of 1: scale them, ``TransformedTargetRegressor`` does it for y. What
+    `MLPClassifier` says of the training is true here as well. Where the network's outputs are not finite, as after
+    a divergence, the mean of the targets is predicted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from initsk import MLPRegressor
+    >>> X, y = make_friedman1(500, random_state=0)
+    >>> reg = MLPRegressor((64, 64), initializer="auto", lr=0.01, random_state=0)
+    >>> reg.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    _net_class = DenseNetRegressor
+    _checks_of_y: ClassVar[dict[str, bool]] = {"multi_output": True, "y_numeric": True}
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch on these data; the first call builds the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            As in `fit`.
+
+        Returns
+        -------
+        self
+        """
+        return self._train_on(X, y, sample_weight)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
+        """
+        predicted = self._outputs(X).double().numpy()
+        predicted = np.where(np.isfinite(predicted), predicted, self.target_mean_)
+        return predicted.ravel() if self._is_flat else predicted
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _learn_target(self, y: np.ndarray) -> None:
+        self._is_flat = y.ndim == 1
+        self.n_outputs_ = 1 if self._is_flat else y.shape[1]
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        target = y.reshape(len(y), -1).astype(np.float32)
+        if target.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y has {target.shape[1]} targets, {type(self).__name__} was fitted with {self.n_outputs_}"
+            )
+        return target
+
+    def _layout(self) -> dict[str, Any]:
+        return {"module__n_outputs": self.n_outputs_, "criterion": torch.nn.MSELoss}
+
+    def _build(self, samples: Samples) -> None:
+        super()._build(samples)
+        self.target_mean_ = np.average(samples.y.astype(np.float64), axis=0, weights=samples.weight)

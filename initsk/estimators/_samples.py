@@ -1,0 +1,78 @@
+"""Checked data of the multilayer perceptrons, and how a part of them is held out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import _check_sample_weight
+from skorch.dataset import Dataset
+from torch.utils.data import Subset
+
+#: What skorch calls to split a data set into one for training and one for validation.
+Split = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples, what the net learns from, and weights of mean 1 or None."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Numbers of the samples that count."""
+        return np.arange(len(self.X)) if self.weight is None else np.flatnonzero(self.weight)
+
+    @property
+    def target(self) -> Any:
+        """What goes to skorch as y."""
+        return self.y if self.weight is None else (self.y, self.weight)
+
+    def counted(self) -> Subset:
+        """Return the samples that count as a data set, without weights."""
+        return Subset(Dataset(self.X, self.y), self.rows.tolist())
+
+
+def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
+    """Return weights of mean 1, so that the learning rate means the same with and without; None stays.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, negative or not finite, or all are zero.
+
+    Examples
+    --------
+    >>> check_weight([2, 6, 0], np.ones((3, 1))).tolist()
+    [0.5, 1.5, 0.0]
+    """
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError("the weights of all samples are zero")
+    normalised: np.ndarray = weight / weight[weight > 0].mean()
+    return normalised
+
+
+def hold_out(samples: Samples, fraction: float, seed: int, stratify: bool) -> Split:
+    """Return a split that holds out a part of the samples that count; no data are copied.
+
+    Raises
+    ------
+    ValueError
+        If there are too few samples, or too few of a class.
+    """
+    rows = samples.rows
+    labels = samples.y[rows] if stratify else None
+    train, valid = train_test_split(rows, test_size=fraction, random_state=seed % 2**32, stratify=labels)
+    return partial(_split_rows, train.tolist(), valid.tolist())
+
+
+def _split_rows(train: list[int], valid: list[int], dataset: Dataset, y: Any = None) -> tuple[Subset, Subset]:
+    return Subset(dataset, train), Subset(dataset, valid)
