@@ -155,7 +155,7 @@ def test_numbers_of_numpy_are_numbers(iris):
 def test_validation_data_go_into_the_history(iris):
     clf = small().fit(*iris, X_val=iris[0], y_val=iris[1])
     assert clf.net_.history[-1]["valid_acc"] == pytest.approx(clf.score(*iris))
-    with pytest.raises(ValueError, match="labels that y does not"):
+    with pytest.raises(ValueError, match="y_val holds labels that classes_ does not"):
         small().fit(*iris, X_val=iris[0], y_val=iris[1] + 5)
 
 

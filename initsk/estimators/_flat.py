@@ -56,6 +56,8 @@ class FlatOptimizer:
         """Give the parameters, their gradients and the optimizer's state what the steps have made of them."""
         state = self.optimizer.state[self.flat]
         parts = {name: self._split(value) for name, value in state.items()}
+        # Schedulers of the learning rate look whether the optimizer was used.
+        vars(self.original)["_opt_called"] = True
         with torch.no_grad():
             for number, parameter in enumerate(self.parameters):
                 parameter.copy_(self.values[number])

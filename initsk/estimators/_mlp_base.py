@@ -180,7 +180,7 @@ class BaseMLP(BaseEstimator):
         """Note what there is to predict."""
         raise NotImplementedError
 
-    def _encode(self, y: np.ndarray) -> np.ndarray:
+    def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         """Return what the net learns from."""
         raise NotImplementedError
 
@@ -208,7 +208,7 @@ class BaseMLP(BaseEstimator):
         if X_val is None:
             return None
         X_val, y_val = self._check_samples(X_val, y_val, **self._checks_of_y)
-        return predefined_split(Dataset(X_val, self._encode(y_val)))
+        return predefined_split(Dataset(X_val, self._encode(y_val, "y_val")))
 
     def _hold_out(self, samples: Samples) -> Split:
         seed = derive_seed(self.net_.seed_, "validation split", len(self.net_.history))

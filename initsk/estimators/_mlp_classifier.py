@@ -218,8 +218,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         check_classification_targets(y)
         self.classes_ = np.unique(y)
 
-    def _encode(self, y: np.ndarray) -> np.ndarray:
-        check_known_labels("y", y, self.classes_)
+    def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
+        check_known_labels(name, y, self.classes_, "classes_")
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
     def _layout(self) -> dict[str, Any]:

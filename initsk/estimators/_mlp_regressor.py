@@ -101,11 +101,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._is_flat = y.ndim == 1
         self.n_outputs_ = 1 if self._is_flat else y.shape[1]
 
-    def _encode(self, y: np.ndarray) -> np.ndarray:
+    def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         target = y.reshape(len(y), -1).astype(np.float32)
         if target.shape[1] != self.n_outputs_:
             raise ValueError(
-                f"y has {target.shape[1]} targets, {type(self).__name__} was fitted with {self.n_outputs_}"
+                f"{name} has {target.shape[1]} targets, {type(self).__name__} was fitted with {self.n_outputs_}"
             )
         return target
 

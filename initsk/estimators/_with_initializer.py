@@ -116,12 +116,12 @@ class WithInitializer(skorch.NeuralNet):
         """
         self.seed_ = resolve_seed(self.random_state)
         self.diverged_ = False
-        with isolated_torch_random(derive_seed(self.seed_, "build"), self.device or "cpu"):
-            return super().initialize()
+        return super().initialize()
 
     def initialize_module(self) -> Any:
         """Let skorch build the module, then initialize it."""
-        super().initialize_module()
+        with isolated_torch_random(derive_seed(self.seed_, "build"), self.device or "cpu"):
+            super().initialize_module()
         if self.initializer is not None:
             X, y = self._start_batch(get_initializer(self.initializer).needs_data)
             self.initialization_record_ = initialize(
@@ -134,6 +134,11 @@ class WithInitializer(skorch.NeuralNet):
                 random_state=derive_seed(self.seed_, "weights"),
             )
         return self
+
+    def initialize_criterion(self) -> Any:
+        """Let skorch build the criterion, which may have parameters of its own."""
+        with isolated_torch_random(derive_seed(self.seed_, "criterion"), self.device or "cpu"):
+            return super().initialize_criterion()
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Return skorch's iterator; one for prediction does not ask torch's global state for a seed."""

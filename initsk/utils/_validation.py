@@ -135,8 +135,8 @@ def resolved_by(resolve: Callable[[Any], object]) -> Constraint:
     return check
 
 
-def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray) -> None:
-    """Raise InvalidParameterError if `labels` holds any that `known`, the labels of y, does not.
+def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray, holder: str = "y") -> None:
+    """Raise InvalidParameterError if `labels` holds any that `known`, the labels of `holder`, does not.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray) -> None
     """
     unknown = sorted(set(labels.tolist()) - set(known.tolist()), key=str)
     if unknown:
-        raise InvalidParameterError(f"{name} holds labels that y does not: {', '.join(map(repr, unknown[:10]))}")
+        raise InvalidParameterError(f"{name} holds labels that {holder} does not: {', '.join(map(repr, unknown[:10]))}")
 
 
 def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, Constraint]) -> None:

@@ -1,0 +1,222 @@
+"""Steps without autograd on one flat tensor are skorch's steps, to rounding."""
+
+import copy
+
+import numpy as np
+import pytest
+import skorch
+import torch
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import LRScheduler
+from torch import nn
+
+from initsk import MLPClassifier, MLPRegressor
+from tests.helpers import Listening
+
+ACTIVATIONS = [
+    "relu", "tanh", "sigmoid", "leaky_relu", "elu", "gelu", "silu", "identity",
+    nn.LeakyReLU(0.3), nn.ELU(0.7), nn.GELU("tanh"), ["relu", "tanh"],
+]  # fmt: skip
+OPTIMIZERS = [
+    ("adam", {}), ("adam", {"amsgrad": True, "weight_decay": 0.1}), ("adamw", {}), ("rmsprop", {"momentum": 0.5}),
+    ("sgd", {}), ("sgd", {"momentum": 0.9, "nesterov": True}), (torch.optim.Adagrad, {}), (torch.optim.NAdam, {}),
+    (torch.optim.RAdam, {}), (torch.optim.Adamax, {}), (torch.optim.Adadelta, {}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X).astype(np.float32), y
+
+
+def fit(data, callbacks, kind=MLPClassifier, weight=None, **arguments):
+    settings = {"hidden_layer_sizes": (16, 8), "max_epochs": 3, "lr": 0.01, "random_state": 0, **arguments}
+    return kind(**settings, callbacks=callbacks).fit(*data, sample_weight=weight)
+
+
+def assert_same(fast, slow, rtol=1e-4, atol=1e-6):
+    for (name, ours), theirs in zip(fast.net_.module_.named_parameters(), slow.net_.module_.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=rtol, atol=atol, msg=lambda m, name=name: f"{name}: {m}")
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+        mine, others = (e.net_.optimizer_.state[p] for e, p in ((fast, ours), (slow, theirs)))
+        assert mine.keys() == others.keys()
+        for key in mine:
+            assert type(mine[key]) is type(others[key])
+            torch.testing.assert_close(mine[key], others[key], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_every_activation(iris, activation, kind):
+    assert_same(*(fit(iris, callbacks, kind, activation=activation) for callbacks in (None, [Listening()])))
+
+
+@pytest.mark.parametrize(("optimizer", "options"), OPTIMIZERS, ids=str)
+def test_every_optimizer(iris, optimizer, options):
+    arguments = {"optimizer": optimizer, "optimizer_params": options}
+    assert_same(*(fit(iris, callbacks, **arguments) for callbacks in (None, [Listening()])))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("batch_size", [7, 32, 1000])
+def test_weights_and_batch_sizes(iris, kind, batch_size):
+    weight = np.random.default_rng(0).uniform(0, 2, size=150)
+    weight[::7] = 0
+    assert_same(*(fit(iris, c, kind, weight, batch_size=batch_size) for c in (None, [Listening()])))
+
+
+def test_several_outputs(iris):
+    X = iris[0]
+    assert_same(*(fit((X, X @ np.ones((4, 3))), callbacks, MLPRegressor) for callbacks in (None, [Listening()])))
+
+
+def test_without_hidden_layers(iris):
+    assert_same(*(fit(iris, callbacks, hidden_layer_sizes=()) for callbacks in (None, [Listening()])))
+
+
+def test_input_of_bytes(iris):
+    X = np.random.default_rng(0).integers(0, 256, size=(150, 9), dtype=np.uint8)
+    assert_same(*(fit((X, iris[1]), c, input_scale=1 / 255) for c in (None, [Listening()])))
+
+
+def test_histories_are_the_same(iris):
+    fast, slow = (fit(iris, callbacks, early_stopping=True) for callbacks in (None, [Listening()]))
+    ours, theirs = fast.history_, slow.history_
+    assert ours.columns.tolist() == theirs.columns.tolist()
+    for column in ours.columns.drop("dur"):
+        np.testing.assert_allclose(ours[column].astype(float), theirs[column].astype(float), rtol=1e-4)
+    batches = [[{k: round(v, 4) for k, v in b.items()} for b in e.net_.history[-1, "batches"]] for e in (fast, slow)]
+    assert batches[0] == batches[1]
+
+
+def test_a_schedule_of_the_learning_rate_is_followed(iris):
+    def schedule():
+        return LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)
+
+    fast, slow = fit(iris, [schedule()]), fit(iris, [schedule(), Listening()])
+    assert_same(fast, slow)
+    assert fast.history_["event_lr"].tolist() == pytest.approx([0.01, 0.005, 0.0025])
+
+
+def test_paths_can_take_turns(iris):
+    """What one path leaves in parameters and optimizer, the other goes on from."""
+    fast = fit(iris, None, warm_start=True)
+    mixed = fit(iris, None, warm_start=True)
+    mixed.net_.callbacks_.append(("listening", Listening()))
+    assert_same(fast.fit(*iris), mixed.fit(*iris))
+    mixed.net_.callbacks_.pop()
+    assert_same(fast.fit(*iris), mixed.fit(*iris))
+
+
+def calls(iris, **arguments):
+    """Return how often the module was called in training."""
+
+    class Watching(skorch.callbacks.Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.original = net.module_.forward
+
+            def forward(X):
+                seen.append(net.module_.training)
+                return self.original(X)
+
+            net.module_.forward = forward
+
+        def on_train_end(self, net, **kwargs):
+            del net.module_.forward
+
+    seen = []
+    fit(iris, [*arguments.pop("callbacks", []), Watching()], max_epochs=1, **arguments)
+    return sum(seen)
+
+
+def test_when_autograd_is_spared(iris):
+    assert calls(iris) == 0
+    assert calls(iris, callbacks=[LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)]) == 0
+    assert calls(iris, callbacks=[skorch.callbacks.EpochScoring("accuracy")], early_stopping=True) == 0
+    assert calls(iris, callbacks=[Listening()]) == 5
+    assert calls(iris, callbacks=[LRScheduler(torch.optim.lr_scheduler.StepLR, step_every="batch", step_size=2)]) == 5
+    assert calls(iris, callbacks=[skorch.callbacks.GradientNormClipping(1.0)]) == 5
+    assert calls(iris, dropout=0.1) == 5
+    assert calls(iris, normalization="batch_norm") == 5
+    assert calls(iris, activation=torch.sin) == 5
+    assert calls(iris, activation="prelu") == 5
+
+
+class Odd(skorch.callbacks.Callback):
+    """Changes something before training that only skorch's own steps heed."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def on_train_begin(self, net, **kwargs):
+        self.change(net)
+
+
+def freeze(net):
+    net.module_.hidden_1.weight.requires_grad_(False)
+
+
+def hook_step(net):
+    net.optimizer_.register_step_post_hook(lambda *_: None)
+
+
+def two_groups(net):
+    first, *rest = net.module_.parameters()
+    net.optimizer_ = torch.optim.Adam([{"params": [first], "lr": 0.1}, {"params": rest}], lr=0.01)
+
+
+def hook_gradient(net):
+    net.module_.hidden_1.weight.register_hook(lambda g: g * 2)
+
+
+@pytest.mark.parametrize("change", [freeze, hook_step, two_groups, hook_gradient])
+def test_what_is_odd_is_left_to_skorch(iris, change):
+    seen = calls(iris, callbacks=[Odd(change)])
+    assert seen == 5
+    assert_weights_equal(fit(iris, [Odd(change)]), fit(iris, [Odd(change), Listening()]))
+
+
+def assert_weights_equal(first, second):
+    for ours, theirs in zip(first.net_.module_.parameters(), second.net_.module_.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_an_interrupt_leaves_the_weights_of_the_last_step(iris):
+    """What was learned until then is in the module, and its optimizer can go on."""
+
+    clf = fit(iris, None, warm_start=True, max_epochs=1)
+    net, before = clf.net_, copy.deepcopy(clf.net_.module_.state_dict())
+    original = net.get_iterator
+
+    def interrupted(dataset, training=False):
+        iterator = original(dataset, training=training)
+
+        def some():
+            for number, batch in enumerate(iterator):
+                if number == 3:
+                    raise KeyboardInterrupt
+                yield batch
+
+        class Some:
+            X = iterator.X
+
+            def __iter__(self):
+                return some()
+
+            def __len__(self):
+                return len(iterator)
+
+        return Some() if training else iterator
+
+    net.get_iterator = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(*iris)
+    del net.get_iterator
+    parameter = net.module_.hidden_1.weight
+    assert not torch.equal(parameter, before["hidden_1.weight"])
+    # 5 batches of the first epoch, and 3 until the interrupt.
+    assert float(net.optimizer_.state[parameter]["step"]) == 8
+    clf.fit(*iris)
+    assert float(net.optimizer_.state[parameter]["step"]) == 13
