@@ -1,6 +1,5 @@
 """From arrays to tensors."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,16 @@ def as_tensor(array: Any) -> torch.Tensor:
     array = np.asarray(array)
     # What torch cannot share is copied: foreign byte orders and negative strides.
     array = array.astype(array.dtype.newbyteorder("="), copy=min(array.strides, default=0) < 0)
-    if array.flags.writeable:
-        return torch.from_numpy(array)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
-        return torch.from_numpy(array)
+    return torch.from_numpy(array if array.flags.writeable else np.asarray(_Writeable(array)))
+
+
+class _Writeable:
+    """The same memory, said to be writeable; the filters of warnings, which all threads share, are left alone."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        interface = array.__array_interface__
+        self.__array_interface__ = interface | {"data": (interface["data"][0], False)}
 
 
 def working_type(dtype: torch.dtype) -> torch.dtype:

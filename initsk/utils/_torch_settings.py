@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils._random import GLOBAL_STATE
 
 
 def check_device(device: str) -> None:
@@ -24,14 +25,17 @@ def check_device(device: str) -> None:
 
 @contextmanager
 def torch_threads(n_threads: int | None) -> Iterator[None]:
-    """Run the block on `n_threads` threads; None leaves the setting alone."""
-    before = torch.get_num_threads()
-    try:
-        if n_threads is not None and n_threads != before:
-            torch.set_num_threads(n_threads)
+    """Run the block on `n_threads` threads, one such block at a time; None leaves the setting alone."""
+    if n_threads is None:
         yield
-    finally:
-        if torch.get_num_threads() != before:
+        return
+    # torch hands the last setting of any thread to threads that are new to it.
+    with GLOBAL_STATE:
+        before = torch.get_num_threads()
+        torch.set_num_threads(n_threads)
+        try:
+            yield
+        finally:
             torch.set_num_threads(before)
 
 
