@@ -139,7 +139,6 @@ def test_optuna(digits, n_jobs):
     assert len(search.trials_) == 4
     assert all(trial.state == optuna.trial.TrialState.COMPLETE for trial in search.trials_)
     assert search.best_estimator_.initializer == Orthogonal(search.best_params_["initializer__gain"])
-    assert search.score(*digits) > 0.3
     # Trials run in threads; each has the numbers that it has alone.
     trial = max(search.trials_, key=lambda t: t.value)
     alone = cross_validate(mlp().set_params(**trial.params), *digits, cv=2)["test_score"].mean()

@@ -92,11 +92,14 @@ class TensorBatches:
             parts = zip(*(column.split(sizes) for column in columns), strict=True)
             yield from map(self._moved, parts)
         else:
-            for part in rows.to(self.X.device).split(sizes):
-                yield self._moved([column.index_select(0, part) for column in columns])
+            rows = rows.to(self.X.device)
+            # Targets and weights are small: they are put in order once, and not batch by batch.
+            small = [column.index_select(0, rows).split(sizes) for column in self.y]
+            for part, *rest in zip(rows.split(sizes), *small, strict=True):
+                yield self._moved((self.X.index_select(0, part), *rest))
 
     def _moved(self, columns: Any) -> tuple[torch.Tensor, Any]:
-        X, *y = (column.to(self.device) for column in columns)
+        X, *y = columns if self.X.device == self.device else [column.to(self.device) for column in columns]
         return X, y[0] if len(y) == 1 else tuple(y)
 
 

@@ -73,18 +73,17 @@ class DenseNet(WithInitializer):
         # Where one batch takes all samples, neither their order nor their repetition is to change the result.
         exact = len(iterator) == 1 and iterator.X.numel() <= SMALL
         dtype = torch.float64 if exact else torch.float32
-        with flattened(self.optimizer_, dtype) as flat, torch.no_grad():
+        batches = self.history.to_list()[-1]["batches"]
+        with flattened(self.optimizer_, dtype) as flat, torch.inference_mode():
             step = DenseStep(self.module_, self.criterion_, flat.values, flat.gradients)
             for X, y in iterator:
                 loss = step.compute(X, y).item()
-                self.history.new_batch()
-                self.history.record_batch(f"{prefix}_loss", loss)
-                self.history.record_batch(f"{prefix}_batch_size", len(X))
+                batches.append({f"{prefix}_loss": loss, f"{prefix}_batch_size": len(X)})
                 if not isfinite(loss):
                     self.diverged_ = True
                     break
                 flat.step()
-        self.history.record(f"{prefix}_batch_count", len(self.history[-1, "batches"]))
+        self.history.record(f"{prefix}_batch_count", len(batches))
 
 
 class DenseNetClassifier(DenseNet, NeuralNetClassifier):

@@ -8,6 +8,9 @@ from torch import nn
 from initsk.estimators._derivatives import RULES
 from initsk.modules import MLP
 
+_ATEN = torch.ops.aten
+# As torch counts kinds of reduction, and the class that no sample has.
+_NONE, _MEAN, _IGNORED = 0, 1, -100
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -31,6 +34,7 @@ class DenseStep:
         self.activations = [part for part in module.children() if type(part) in RULES]
         self.rules = [RULES[type(part)] for part in self.activations]
         self.weights, self.biases = values[::2], values[1::2]
+        self.dtype = values[0].dtype
         # A view, made once and not at every step.
         self.transposed = [weight.t() for weight in self.weights]
         self.gradients = list(zip(gradients[::2], gradients[1::2], strict=True))
@@ -39,7 +43,10 @@ class DenseStep:
     def compute(self, X: torch.Tensor, y: Any) -> torch.Tensor:
         """Return the mean loss of a batch, and write the gradients."""
         target, weight = y if isinstance(y, tuple) else (y, None)
-        inputs, saved, scores = self._forward(self.scaled(X).to(self.biases[0].dtype))
+        X = self.scaled(X)
+        if X.dtype != self.dtype:
+            X = X.to(self.dtype)
+        inputs, saved, scores = self._forward(X)
         loss, gradient = self.loss(scores, target, weight)
         self._backward(inputs, saved, gradient)
         return loss
@@ -70,14 +77,16 @@ def cross_entropy(
     scores: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean cross-entropy and its gradient: probability less 1 at the true class, over the samples."""
-    target = target.unsqueeze(1)
     log_probabilities = torch.log_softmax(scores, 1)
-    losses = log_probabilities.gather(1, target).neg_()
-    gradient = log_probabilities.exp_().scatter_add_(1, target, scores.new_full(target.shape, -1.0))
+    loss, total = _ATEN.nll_loss_forward(log_probabilities, target, None, _MEAN, _IGNORED)
+    of_loss = torch.ones_like(loss)
     if weight is not None:
-        weight = weight.to(scores.dtype).unsqueeze(1)
-        losses, gradient = losses.mul_(weight), gradient.mul_(weight)
-    return losses.mean(), gradient.div_(len(target))
+        losses, _ = _ATEN.nll_loss_forward(log_probabilities, target, None, _NONE, _IGNORED)
+        weight = weight.to(scores.dtype)
+        loss, of_loss = (losses * weight).mean(), weight / len(target)
+    reduction = _MEAN if weight is None else _NONE
+    inner = _ATEN.nll_loss_backward(of_loss, log_probabilities, target, None, reduction, _IGNORED, total)
+    return loss, _ATEN._log_softmax_backward_data(inner, log_probabilities, 1, scores.dtype)
 
 
 def squared_error(
@@ -111,5 +120,5 @@ def _is_plain(criterion: nn.Module) -> bool:
         and criterion.weight is None
         and criterion.reduction == "mean"
         and criterion.label_smoothing == 0
-        and criterion.ignore_index < 0
+        and criterion.ignore_index == _IGNORED
     )

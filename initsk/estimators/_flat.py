@@ -1,8 +1,9 @@
 """All parameters of a module in one tensor, so that an optimizer's step is one call."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,11 +47,17 @@ class FlatOptimizer:
         self.optimizer.param_groups[0].update(options)
         self.optimizer.state[self.flat].update(self._join_states([optimizer.state[p] for p in self.parameters]))
         # Without the wrappers that torch puts around a step for hooks and profilers, of which there are none here.
-        self._step = inspect.unwrap(kind.step)
+        self._plain_step = partial(inspect.unwrap(kind.step), self.optimizer)
+        self._step: Callable[[], object] | None = None
 
     def step(self) -> None:
         """Move the values by the gradients; call it without gradients recorded."""
-        self._step(self.optimizer)
+        if self._step is not None:
+            self._step()
+        else:
+            # The first one makes the state where there is none.
+            self._plain_step()
+            self._step = _fused_adam(self.optimizer, self.flat) or self._plain_step
 
     def write_back(self) -> None:
         """Give the parameters, their gradients and the optimizer's state what the steps have made of them."""
@@ -86,6 +93,26 @@ class FlatOptimizer:
             pairs = zip(self._parts(value), self.parameters, strict=True)
             return [part.to(parameter.dtype, copy=True) for part, parameter in pairs]
         return [value.clone() if isinstance(value, torch.Tensor) else value for _ in self.parameters]
+
+
+def _fused_adam(optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callable[[], object] | None:
+    """Return Adam's step as a call of torch's kernel, if it is one; its options stay as they are."""
+    group, state = optimizer.param_groups[0], optimizer.state[flat]
+    if not isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW) or not group["fused"]:
+        return None
+    decoupled = isinstance(optimizer, torch.optim.AdamW) or group.get("decoupled_weight_decay", False)
+    kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+    lists = [[flat.detach()], [flat.grad], [state["exp_avg"]], [state["exp_avg_sq"]]]
+    lists += [[state["max_exp_avg_sq"]] if group["amsgrad"] else [], [state["step"]]]
+    beta1, beta2 = group["betas"]
+    options = {name: group[name] for name in ("lr", "weight_decay", "eps", "amsgrad", "maximize")}
+    update = partial(kernel, *lists, beta1=beta1, beta2=beta2, **options)
+
+    def step() -> None:
+        state["step"].add_(1)
+        update()
+
+    return step
 
 
 @contextmanager
