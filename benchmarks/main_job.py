@@ -1,7 +1,7 @@
-"""Wall time of ``initsk compare`` against the same experiment in plain skorch, in turn.
+"""Wall time of ``initsk compare`` against the same experiment in plain skorch and in Keras, in turn.
 
-Both run as fresh processes, start-up included, with two runs at a time; initsk also draws
-and writes its report. Prints seconds and their ratio per round, and the spread.
+All run as fresh processes, start-up included, initsk and skorch with two runs at a time, Keras on all
+of its threads; initsk also draws and writes its report. Prints seconds and ratios per round, and the spread.
 """
 
 import argparse
@@ -11,6 +11,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+HERE = Path(__file__).parent
+COMMANDS = {
+    "initsk": ["-m", "initsk", "compare"],
+    "plain skorch": [str(HERE / "plain_skorch.py")],
+    "Keras": [str(HERE / "plain_keras.py")],
+}
 
 
 def seconds(command):
@@ -25,19 +32,24 @@ def main():
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=60000)
+    parser.add_argument("--peers", nargs="+", default=["plain skorch"], choices=list(COMMANDS)[1:])
     options = parser.parse_args()
-    plain = Path(__file__).with_name("plain_skorch.py")
     sizes = ["--epochs", options.epochs, "--seeds", options.seeds, "--limit", options.limit, "--jobs", 2]
     shared = [str(part) for part in sizes]
-    ratios = []
+    ratios = {peer: [] for peer in options.peers}
     for number in range(1, options.rounds + 1):
+        took = {}
         with tempfile.TemporaryDirectory() as folder:
-            ours = seconds([sys.executable, "-m", "initsk", "compare", *shared, "--out", f"{folder}/initsk"])
-            theirs = seconds([sys.executable, str(plain), *shared, "--out", f"{folder}/plain"])
-        ratio = ours / theirs
-        ratios.append(ratio)
-        print(f"round {number}: initsk {ours:.1f} s, plain skorch {theirs:.1f} s, ratio {ratio:.3f}", flush=True)
-    print(f"ratio: median {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}")
+            for name in ["initsk", *options.peers]:
+                command = [sys.executable, *COMMANDS[name], *shared, "--out", f"{folder}/{name}"]
+                took[name] = seconds(command)
+        for peer in options.peers:
+            ratios[peer].append(took[peer] / took["initsk"])
+        shown = ", ".join(f"{name} {value:.1f} s" for name, value in took.items())
+        print(f"round {number}: {shown}", flush=True)
+    for peer, values in ratios.items():
+        spread = f"from {min(values):.3f} to {max(values):.3f}"
+        print(f"{peer} takes as long as initsk times: median {statistics.median(values):.3f}, {spread}")
 
 
 if __name__ == "__main__":

@@ -117,3 +117,11 @@ def test_mean_length_is_kept_at_variance_two_over_fan_in_alone(run):
     # Over 150 seeds the standard deviations found scatter about the law by 4 % and are never off by more than 16 %.
     np.testing.assert_allclose(spread["std"], spread["law"], rtol=0.25)
     assert spread["law"].is_monotonic_increasing
+
+
+def test_every_initializer_has_its_best_learning_rate(run):
+    table = run("grid_search", rates=(1e-3, 1e-2), hidden=(32, 32), max_epochs=5, n_folds=2)
+    assert table.loc["zeros"].max() < 0.2
+    assert table.loc[["glorot_normal", "he_normal", "Orthogonal(gain=1.4)"]].max(axis=1).min() > 0.8
+    # Weights of standard deviation 0.01 learn at the larger rate, if at all.
+    assert table.loc["random_normal"].idxmax() == 1e-2

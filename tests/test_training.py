@@ -62,6 +62,18 @@ def test_early_stopping_holds_out_a_part_by_the_seed(digits, kind):
     assert sum(batch.get("valid_batch_size", 0) for batch in batches) == 60
 
 
+def test_warm_starts_hold_out_the_same(digits):
+    seen = []
+
+    class Rows(skorch.callbacks.Callback):
+        def on_train_begin(self, net, **kwargs):
+            seen.append(sorted(net.train_split(None)[1].indices))
+
+    clf = small(early_stopping=True, warm_start=True, callbacks=[Rows()])
+    clf.fit(*digits).fit(*digits)
+    assert seen[0] == seen[1]
+
+
 def test_every_class_is_held_out_in_proportion():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(200, 3)), np.repeat(["rare", "common"], [20, 180])

@@ -108,8 +108,10 @@ def _fused_adam(optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callabl
     options = {name: group[name] for name in ("lr", "weight_decay", "eps", "amsgrad", "maximize")}
     update = partial(kernel, *lists, beta1=beta1, beta2=beta2, **options)
 
+    count, one = state["step"], torch.ones_like(state["step"])
+
     def step() -> None:
-        state["step"].add_(1)
+        count.add_(one)
         update()
 
     return step

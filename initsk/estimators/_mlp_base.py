@@ -211,7 +211,8 @@ class BaseMLP(BaseEstimator):
         return predefined_split(Dataset(X_val, self._encode(y_val, "y_val")))
 
     def _hold_out(self, samples: Samples) -> Split:
-        seed = derive_seed(self.net_.seed_, "validation split", len(self.net_.history))
+        # The same samples at every warm start, or those held out before would be trained on.
+        seed = derive_seed(self.net_.seed_, "validation split")
         return hold_out(samples, self.validation_fraction, seed, stratify=is_classifier(self))
 
     def _build(self, samples: Samples) -> None:
