@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 COMMANDS = {
     "initsk": ["-m", "initsk", "compare"],
+    "initsk without report": [str(HERE / "initsk_comparison.py")],
     "plain skorch": [str(HERE / "plain_skorch.py")],
     "Keras": [str(HERE / "plain_keras.py")],
 }
@@ -32,19 +33,21 @@ def main():
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=60000)
-    parser.add_argument("--peers", nargs="+", default=["plain skorch"], choices=list(COMMANDS)[1:])
+    parser.add_argument("--peers", nargs="+", default=["plain skorch"], choices=["plain skorch", "Keras"])
+    parser.add_argument("--no-report", action="store_true", help="time the comparison alone")
     options = parser.parse_args()
     sizes = ["--epochs", options.epochs, "--seeds", options.seeds, "--limit", options.limit, "--jobs", 2]
     shared = [str(part) for part in sizes]
+    ours = "initsk without report" if options.no_report else "initsk"
     ratios = {peer: [] for peer in options.peers}
     for number in range(1, options.rounds + 1):
         took = {}
         with tempfile.TemporaryDirectory() as folder:
-            for name in ["initsk", *options.peers]:
+            for name in [ours, *options.peers]:
                 command = [sys.executable, *COMMANDS[name], *shared, "--out", f"{folder}/{name}"]
                 took[name] = seconds(command)
         for peer in options.peers:
-            ratios[peer].append(took[peer] / took["initsk"])
+            ratios[peer].append(took[peer] / took[ours])
         shown = ", ".join(f"{name} {value:.1f} s" for name, value in took.items())
         print(f"round {number}: {shown}", flush=True)
     for peer, values in ratios.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from initsk._list_command import list_markdown
 from initsk.testing import checks
@@ -14,7 +15,7 @@ from initsk.testing import checks
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-SEARCH, FEATURES, COMPARISON, PYTHON, INITIALIZERS, OWN = PROGRAMS
+SEARCH, FEATURES, COMPARISON, PYTHON, ESTIMATOR, SEARCHES, NET, INITIALIZERS, OWN = PROGRAMS
 
 
 def run(program, folder, monkeypatch):
@@ -54,6 +55,28 @@ def test_in_python(tmp_path, monkeypatch):
     assert names["record"].to_frame()["touched"].all()
     # He keeps the mean square: 1 after ReLU; with 64 units and 1000 samples it scatters by less than one per cent.
     assert names["summary"].to_frame()["rms"].iloc[1] == pytest.approx(1, abs=0.04)
+
+
+def test_estimator(tmp_path, monkeypatch):
+    names = run(ESTIMATOR, tmp_path, monkeypatch)
+    assert names["clf"].score(names["X_test"], names["y_test"]) > 0.9
+
+
+def test_searches(tmp_path, monkeypatch):
+    search = run(SEARCHES, tmp_path, monkeypatch)["search"]
+    # The same as in this process alone.
+    alone = search.set_params(n_jobs=1)
+    expected = search.cv_results_["mean_test_score"].tolist()
+    X, y = load_digits(return_X_y=True)
+    assert alone.fit(X / 16, y).cv_results_["mean_test_score"].tolist() == expected
+
+
+def test_net(tmp_path, monkeypatch):
+    with torch.random.fork_rng():
+        names = run(NET, tmp_path, monkeypatch)
+    why = names["net"].initialization_record_.to_frame()["why"]
+    assert why.str.contains("LSUV").sum() == 2
+    assert names["net"].score(names["X"].astype("float32") / 16, names["y"]) > 0.5
 
 
 def test_initializers(tmp_path, monkeypatch):

@@ -14,6 +14,15 @@ from initsk.initializers import Initializer
 from initsk.inspection import inspect_activations
 from initsk.utils._torch_settings import torch_threads
 
+# skorch's names of what is noted of an epoch, and ours.
+_HISTORY = {
+    "epoch": "epoch",
+    "train_loss": "train_loss",
+    "valid_loss": "test_loss",
+    "valid_acc": "test_score",
+    "dur": "seconds",
+}
+
 
 @dataclass(frozen=True)
 class Task:
@@ -65,14 +74,8 @@ def _measure(record: RunRecord, estimator: Any, X: Any, y: Any, X_test: Any, y_t
         seen.append(("trained", inspect_activations(model, X_test)))
     record.layers = pd.concat([s.to_frame().assign(phase=phase) for phase, s in seen], ignore_index=True)
     record.histograms = pd.concat([s.histograms().assign(phase=phase) for phase, s in seen], ignore_index=True)
-    record.history = _history_frame(model.net_.history)
+    record.history = model.history_[list(_HISTORY)].rename(columns=_HISTORY)
     if np.isfinite(record.history[["train_loss", "test_loss"]].to_numpy()).all():
         record.score = float(record.history["test_score"].iloc[-1])
     else:
         record.status, record.reason = "diverged", "the loss is not finite"
-
-
-def _history_frame(history: Any) -> pd.DataFrame:
-    columns = ["epoch", "train_loss", "valid_loss", "valid_acc"]
-    rows = [[epoch[name] for name in columns] + [epoch["dur"]] for epoch in history]
-    return pd.DataFrame(rows, columns=["epoch", "train_loss", "test_loss", "test_score", "seconds"])

@@ -72,7 +72,7 @@ class DenseNet(WithInitializer):
         self._set_training(True)
         # Where one batch takes all samples, neither their order nor their repetition is to change the result.
         exact = len(iterator) == 1 and iterator.X.numel() <= SMALL
-        dtype = torch.float64 if exact else torch.float32
+        dtype = torch.float64 if exact else next(self.module_.parameters()).dtype
         batches = self.history.to_list()[-1]["batches"]
         with flattened(self.optimizer_, dtype) as flat, torch.inference_mode():
             step = DenseStep(self.module_, self.criterion_, flat.values, flat.gradients)

@@ -106,6 +106,7 @@ def supports(module: nn.Module, criterion: nn.Module) -> bool:
         and _is_plain(criterion)
         and all(type(part) is nn.Linear or type(part) in RULES for part in parts[1:])
         and not any(getattr(part, hooks) for part in (*parts, criterion) for hooks in _HOOKS)
+        and not any("forward" in vars(part) for part in (*parts, criterion))
         and not nn.modules.module._has_any_global_hook()
         and all(p.requires_grad and not p._backward_hooks for p in module.parameters())
         and all(layer.bias is not None for layer in parts if isinstance(layer, nn.Linear))
