@@ -5,9 +5,7 @@ the sixth initializer is orthogonal. Runs follow each other, each on all of Tens
 of 32, and the test images go through every layer after training, as in the article.
 """
 
-import argparse
 import os
-from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -15,8 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pandas as pd
-
-from initsk.datasets import load_mnist
+from experiment import load, read_options
 
 INITIALIZERS = {
     "zeros": keras.initializers.Zeros,
@@ -46,18 +43,10 @@ def run_one(initializer, seed, epochs, X, y, X_test, y_test):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--limit", type=int, default=60000)
-    parser.add_argument("--jobs", type=int, default=2, help="for the same arguments as the others; not used")
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    X, y = load_mnist(split="train", return_X_y=True)
-    X_test, y_test = load_mnist(split="test", return_X_y=True)
-    X, X_test = (part.astype(np.float32) / 255 for part in (X[: options.limit], X_test))
+    options = read_options()
+    X, y, X_test, y_test = load(options.limit)
     runs = [
-        run_one(name, seed, options.epochs, X, y[: options.limit], X_test, y_test)
+        run_one(name, seed, options.epochs, X, y, X_test, y_test)
         for seed in range(options.seeds)
         for name in INITIALIZERS
     ]

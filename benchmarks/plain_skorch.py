@@ -5,20 +5,17 @@ data loader, torch's Adam as it comes, ``torch.nn.init``, forward hooks and nump
 histograms, joblib for two processes. Same network, data, epochs and seeds as ``initsk compare``.
 """
 
-import argparse
 from itertools import pairwise
-from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import torch
+from experiment import load, read_options
 from skorch import NeuralNetClassifier
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from torch import nn
-
-from initsk.datasets import load_mnist
 
 INITIALIZERS = {
     "zeros": nn.init.zeros_,
@@ -90,18 +87,10 @@ def run_one(initializer, seed, epochs, X, y, X_test, y_test):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--limit", type=int, default=60000)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    X, y = load_mnist(split="train", return_X_y=True)
-    X_test, y_test = load_mnist(split="test", return_X_y=True)
-    X, X_test = (part.astype(np.float32) / 255 for part in (X[: options.limit], X_test))
+    options = read_options()
+    X, y, X_test, y_test = load(options.limit)
     runs = joblib.Parallel(n_jobs=options.jobs)(
-        joblib.delayed(run_one)(name, seed, options.epochs, X, y[: options.limit], X_test, y_test)
+        joblib.delayed(run_one)(name, seed, options.epochs, X, y, X_test, y_test)
         for seed in range(options.seeds)
         for name in INITIALIZERS
     )

@@ -107,7 +107,6 @@ def _fused_adam(optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callabl
     beta1, beta2 = group["betas"]
     options = {name: group[name] for name in ("lr", "weight_decay", "eps", "amsgrad", "maximize")}
     update = partial(kernel, *lists, beta1=beta1, beta2=beta2, **options)
-
     count, one = state["step"], torch.ones_like(state["step"])
 
     def step() -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from skorch.callbacks import Callback
 
 from initsk.estimators._optimizers import get_optimizer
-from initsk.exceptions import InvalidParameterError
 from initsk.initializers import get_initializer
 from initsk.modules import NORMALIZATIONS, make_activation
 from initsk.utils._random import check_random_state
@@ -20,6 +19,7 @@ from initsk.utils._validation import (
     one_of,
     optional,
     real,
+    refuse,
     resolved_by,
     sequence_of,
     unknown_name,
@@ -152,5 +152,4 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
     for name in parameters["optimizer_params"] or {}:
         if name not in arguments:
             problems.append(f"optimizer_params: {unknown_name('argument', name, arguments)}")
-    if problems:
-        raise InvalidParameterError(f"{owner}: " + "; ".join(problems))
+    refuse(owner, problems)

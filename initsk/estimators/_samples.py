@@ -1,9 +1,9 @@
 """Checked data of the multilayer perceptrons, and how a part of them is held out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -33,9 +33,10 @@ class Samples:
         """What goes to skorch as y."""
         return self.y if self.weight is None else (self.y, self.weight)
 
-    def counted(self) -> Subset:
+    def counted(self) -> Dataset | Subset:
         """Return the samples that count as a data set, without weights."""
-        return Subset(Dataset(self.X, self.y), self.rows.tolist())
+        dataset = Dataset(self.X, self.y)
+        return dataset if self.weight is None else _subset(dataset, self.rows)
 
 
 def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
@@ -71,8 +72,13 @@ def hold_out(samples: Samples, fraction: float, seed: int, stratify: bool) -> Sp
     rows = samples.rows
     labels = samples.y[rows] if stratify else None
     train, valid = train_test_split(rows, test_size=fraction, random_state=seed % 2**32, stratify=labels)
-    return partial(_split_rows, train.tolist(), valid.tolist())
+    return partial(_split_rows, train, valid)
 
 
-def _split_rows(train: list[int], valid: list[int], dataset: Dataset, y: Any = None) -> tuple[Subset, Subset]:
-    return Subset(dataset, train), Subset(dataset, valid)
+def _split_rows(train: np.ndarray, valid: np.ndarray, dataset: Dataset, y: Any = None) -> tuple[Subset, Subset]:
+    return _subset(dataset, train), _subset(dataset, valid)
+
+
+def _subset(dataset: Dataset, rows: np.ndarray) -> Subset:
+    # An array, though torch says list: of many rows that would be several times as large.
+    return Subset(dataset, cast(Sequence[int], rows))

@@ -161,8 +161,7 @@ class WithInitializer(skorch.NeuralNet):
         """Train with split, batch order and dropout drawn from `random_state`; torch's and numpy's settings stay."""
         self.diverged_ = False
         seed = derive_seed(self.seed_, "training", len(self.history))
-        isolated = isolated_torch_random(seed, self.device or "cpu"), isolated_numpy_random(seed)
-        with isolated[0], isolated[1], flushed_subnormals():
+        with isolated_torch_random(seed, self.device or "cpu"), isolated_numpy_random(seed), flushed_subnormals():
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:

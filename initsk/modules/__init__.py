@@ -4,7 +4,6 @@ from initsk.modules._activations import (
     ACTIVATION_TYPES,
     ACTIVATIONS,
     ActivationSpec as ActivationSpec,
-    activations_of_layers as activations_of_layers,
     make_activation,
 )
 from initsk.modules._initialize import initialize

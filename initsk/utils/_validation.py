@@ -1,7 +1,7 @@
 """Parameter checks: one table per object, all mistakes in one message."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -177,5 +177,15 @@ def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, 
         wanted = constraint(values[name])
         if wanted is not None:
             problems.append(f"{name}={values[name]!r} is not allowed ({wanted})")
+    refuse(owner, problems)
+
+
+def refuse(owner: str, problems: Sequence[str]) -> None:
+    """Raise InvalidParameterError with every problem in its message, if there is any.
+
+    Examples
+    --------
+    >>> refuse("Net", [])
+    """
     if problems:
         raise InvalidParameterError(f"{owner}: " + "; ".join(problems))
