@@ -118,7 +118,7 @@ def test_weights_that_hooks_compute_are_refused(factory):
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.*` is:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
 def test_scripted_modules_are_refused():
-    with pytest.raises(ValueError, match=r"initialize before torch\.jit"):
+    with pytest.raises(ValueError, match=r"as it was before torch\.jit"):
         initialize(torch.jit.script(build(lambda: nn.Linear(6, 4))))
 
 

@@ -22,6 +22,8 @@ _HISTORY = {
     "valid_acc": "test_score",
     "dur": "seconds",
 }
+# Those that cost little beside the training; the others are columns of NaN.
+_MEASURES = ("units",)
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,9 @@ def _measure(record: RunRecord, estimator: Any, X: Any, y: Any, X_test: Any, y_t
         # The record's status says it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.initialize(X, y)
-        seen.append(("initialized", inspect_activations(model, X_test)))
+        seen.append(("initialized", inspect_activations(model, X_test, measures=_MEASURES)))
         model.fit(X, y, X_val=X_test, y_val=y_test)
-        seen.append(("trained", inspect_activations(model, X_test)))
+        seen.append(("trained", inspect_activations(model, X_test, measures=_MEASURES)))
     record.layers = pd.concat([s.to_frame().assign(phase=phase) for phase, s in seen], ignore_index=True)
     record.histograms = pd.concat([s.histograms().assign(phase=phase) for phase, s in seen], ignore_index=True)
     record.history = model.history_[list(_HISTORY)].rename(columns=_HISTORY)

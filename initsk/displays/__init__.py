@@ -1,6 +1,10 @@
 """Displays: frames in, matplotlib out; matplotlib loads when something is drawn."""
 
 from initsk.displays._activation_grid import AXES, PHASES, ActivationGridDisplay
+from initsk.displays._depth import DepthDisplay
+from initsk.displays._histogram_grid import HistogramGridDisplay
+from initsk.displays._history import HistoryDisplay
+from initsk.displays._layer_strip import LayerStripDisplay
 from initsk.displays._learning_curves import LearningCurvesDisplay
 from initsk.displays._style import colour_of, figure_png, figure_svg
 
@@ -8,6 +12,10 @@ __all__ = [
     "AXES",
     "PHASES",
     "ActivationGridDisplay",
+    "DepthDisplay",
+    "HistogramGridDisplay",
+    "HistoryDisplay",
+    "LayerStripDisplay",
     "LearningCurvesDisplay",
     "colour_of",
     "figure_png",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pandas as pd
 
+from initsk.displays._bins import central_range, without_zeros
 from initsk.displays._style import INK, colour_of, panels, quiet
 from initsk.inspection import pool_histograms
 from initsk.utils._validation import check_parameters, each_of, one_of
@@ -82,7 +83,7 @@ class ActivationGridDisplay:
                 count = int(at["count"].sum())
                 n_zero = round(float((at["zero_fraction"] * at["count"]).sum()))
                 zeros[row, column] = n_zero / count if count else float("nan")
-                panels[row, column] = _without_zeros(pool_histograms(grouped[row, column]), n_zero, count)
+                panels[row, column] = without_zeros(pool_histograms(grouped[row, column]), n_zero, count)
         return cls(panels, zeros, rows, columns, phase)
 
     def plot(self, *, axes: str = "shared", initializers: list[str] | None = None) -> Self:
@@ -157,9 +158,9 @@ class ActivationGridDisplay:
         for row in self.initializers:
             frame = self.panels[row, layer]
             if len(frame):
-                share = frame["count"].cumsum() / frame["count"].sum()
-                lows.append(float(frame["left"][share > 0.0005].iloc[0]))
-                highs.append(float(frame["right"][share >= 0.9995].iloc[0]))
+                low, high = central_range([frame])
+                lows.append(low)
+                highs.append(high)
         low, high = min(lows), max(highs)
         margin = 0.03 * (high - low) or 1.0
         return low - margin, high + margin
@@ -169,13 +170,3 @@ class ActivationGridDisplay:
         if not values:
             return 1e-4, 1.0
         return 1e-4, float(np.concatenate(values).max()) * 20
-
-
-def _without_zeros(frame: pd.DataFrame, n_zero: int, count: int) -> pd.DataFrame:
-    """Take the zeros out of the bin that begins at zero; density stays a share of all values."""
-    frame = frame.reset_index(drop=True)
-    holds_zero = (frame["left"] <= 0) & (frame["right"] > 0)
-    left = frame["count"].where(~holds_zero, frame["count"] - n_zero).clip(lower=0)
-    density = left / (max(count, 1) * (frame["right"] - frame["left"]))
-    frame = frame.assign(count=left, density=density)
-    return frame if left.sum() else frame.iloc[:0]

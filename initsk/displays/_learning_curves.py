@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pandas as pd
 
-from initsk.displays._style import INK, colour_of, line_of, panels, quiet
+from initsk.displays._style import INK, colour_of, legend_below, legend_columns, line_of, panels, quiet
+from initsk.displays._text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,8 +60,8 @@ class LearningCurvesDisplay:
         """
         from matplotlib.figure import Figure
 
-        labels = [_shortened(str(label)) for label in self.curves["initializer"].unique()]
-        columns = _legend_columns(labels)
+        labels = [shortened(str(label), 40) for label in self.curves["initializer"].unique()]
+        columns = legend_columns(labels, inches=10.8)
         self.figure_ = Figure()
         legend = 0.25 + 0.2 * ceil(len(labels) / columns)
         self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
@@ -71,11 +72,7 @@ class LearningCurvesDisplay:
             self._scale(ax, measure)
             ax.set_title(title, fontsize=11, color=INK)
             ax.set_xlabel("epoch", fontsize=9, color=INK)
-        # Outside of the axes, so that it hides no data.
-        self.figure_.legend(
-            self.axes_[0].get_lines(), labels, loc="lower center", ncols=columns, frameon=False,
-            labelcolor=INK, fontsize=9, handlelength=2.6,
-        )  # fmt: skip
+        legend_below(self.figure_, self.axes_[0].get_lines(), labels, columns)
         return self
 
     def _draw(self, ax: "Axes", measure: str) -> None:
@@ -98,13 +95,3 @@ class LearningCurvesDisplay:
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ax.yaxis.set_minor_locator(NullLocator())
-
-
-def _shortened(label: str, most: int = 40) -> str:
-    return label if len(label) <= most else label[: most - 3] + "..."
-
-
-def _legend_columns(labels: list[str]) -> int:
-    """Return how many columns fit below the panels, with about 10 characters for a line's sample."""
-    longest = max(map(len, labels), default=0)
-    return max(1, min(len(labels), 140 // (longest + 10)))

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette without yellow, which vanishes on white: told apart by colour-blind readers.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7F7F7F")
+SITE_COLOURS = {"activation": PALETTE[0], "pre_activation": PALETTE[1], "output": PALETTE[2]}
 LINES = ("-", "--", "-.", ":")
 _LEAST_SCALE = 0.62
 # In SVG this becomes the page's own text colour, so that pictures follow light and dark.
@@ -34,13 +36,18 @@ def panels(
     width: float,
     height: float,
     gap_x: float = 0.3,
+    gap_y: float = 0.35,
+    left: float = 0.85,
+    right: float = 0.15,
     legend: float = 0,
+    ratios: Sequence[float] | None = None,
 ) -> Any:
-    """Lay out a grid of axes of `width` by `height` inches, `gap_x` apart, with `legend` inches free below.
+    """Lay out a grid of axes of `width` by `height` inches, with `legend` inches free below.
 
+    Gaps and margins are inches too; `ratios` of the rows' heights leave their mean at `height`.
     Margins are fixed: matplotlib's layout engines draw every figure twice.
     """
-    left, right, top, bottom, gap_y = 0.85, 0.15, 0.35, 0.5 + legend, 0.35
+    top, bottom = 0.35, 0.5 + legend
     inner_width = n_columns * width + (n_columns - 1) * gap_x
     inner_height = n_rows * height + (n_rows - 1) * gap_y
     full_width, full_height = inner_width + left + right, inner_height + top + bottom
@@ -56,6 +63,7 @@ def panels(
             "bottom": bottom / full_height,
             "wspace": gap_x / width,
             "hspace": gap_y / height,
+            "height_ratios": ratios,
         },
     )
 
@@ -69,6 +77,24 @@ def quiet(axes: "Axes") -> None:
     axes.tick_params(which="both", colors=INK, labelsize=9)
     axes.grid(True, alpha=0.25, linewidth=0.5, color="#808080")
     axes.set_axisbelow(True)
+
+
+def legend_columns(labels: Sequence[str], inches: float) -> int:
+    """Return how many columns fit into so many inches, with about 10 characters for a line's sample."""
+    longest = max(map(len, labels), default=0)
+    return max(1, min(len(labels), int(inches * 13) // (longest + 10)))
+
+
+def legend_below(figure: "Figure", handles: Sequence[Any], labels: Sequence[str], columns: int) -> None:
+    """Put a legend below the axes, where it hides no data; labels appear as they are."""
+    if not handles:
+        return
+    legend = figure.legend(
+        handles, labels, loc="lower center", ncols=columns, frameon=False,
+        labelcolor=INK, fontsize=9, handlelength=2.6,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def figure_png(figure: "Figure") -> bytes:

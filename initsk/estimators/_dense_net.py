@@ -113,7 +113,9 @@ def _raised_by_callback(error: BaseException) -> bool:
 
 
 def _listens(callback: Callback) -> bool:
-    """Say whether a callback does something at training batches."""
+    """Say whether a callback does something at training batches; one may know it of itself."""
+    if not getattr(callback, "listens_to_batches", True):
+        return False
     if isinstance(callback, EpochScoring) and not callback.on_train:
         return False
     if type(callback) is LRScheduler and callback.step_every == "epoch":

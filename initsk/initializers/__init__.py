@@ -18,6 +18,7 @@ from initsk.initializers._krahenbuhl import WithinLayer
 from initsk.initializers._lsuv import LSUV
 from initsk.initializers._metainit import MetaInit
 from initsk.initializers._mimetic import MimeticAttention
+from initsk.initializers._minibatches import default_loss as default_loss
 from initsk.initializers._named_scaling import (
     GlorotNormal,
     GlorotUniform,

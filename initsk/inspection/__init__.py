@@ -1,16 +1,30 @@
 """Inspection: activations of any torch module as statistics, histograms and features."""
 
+from initsk.inspection._callback import ActivationRecorder
+from initsk.inspection._covariance import RunningCovariance
+from initsk.inspection._fixed_histogram import FixedHistogram
 from initsk.inspection._histogram import StreamingHistogram, pool_histograms
+from initsk.inspection._inspect import inspect_activations
+from initsk.inspection._layer_statistics import LayerStatistics
 from initsk.inspection._moments import RunningMoments
-from initsk.inspection._summary import ActivationSummary, LayerStatistics, inspect_activations
+from initsk.inspection._samples import SampleCosines
+from initsk.inspection._summary import ActivationSummary
+from initsk.inspection._thresholds import Thresholds
 from initsk.inspection._transformer import ActivationInspector
+from initsk.inspection._units import UnitStatistics
 
 __all__ = [
     "ActivationInspector",
+    "ActivationRecorder",
     "ActivationSummary",
+    "FixedHistogram",
     "LayerStatistics",
+    "RunningCovariance",
     "RunningMoments",
+    "SampleCosines",
     "StreamingHistogram",
+    "Thresholds",
+    "UnitStatistics",
     "inspect_activations",
     "pool_histograms",
 ]

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from initsk.inspection._finite import finite_part
+from initsk.inspection._finite import Finite, finite_part
+from initsk.inspection._scratch import BLOCK, scratch
 
 # Bins are multiples of a power of two: any histogram can be coarsened into any wider one exactly.
 _FINEST = -60
@@ -65,16 +66,19 @@ class StreamingHistogram:
         edges: np.ndarray = (self.first + np.arange(len(self.counts) + 1)) * 2.0**self.exponent
         return edges
 
-    def update(self, values: torch.Tensor) -> Self:
+    def update(self, values: torch.Tensor | Finite) -> Self:
         """Take in a batch of values of any shape; NaN and infinity are left out."""
-        values, low, high = finite_part(values)
-        if values.numel() == 0:
+        part = finite_part(values)
+        if part.values.numel() == 0:
             return self
-        self._cover(low, high)
-        working = values if values.dtype == torch.float64 else values.float()
-        # Scaling by a power of two is exact, and so is the floor.
-        index = torch.floor(working * 2.0**-self.exponent).long().sub_(self.first)
-        self.counts += torch.bincount(index, minlength=len(self.counts)).cpu().numpy()
+        self._cover(part.low, part.high)
+        for block in part.values.split(BLOCK):
+            # Scaling by a power of two is exact, and so is the floor.
+            scaled = torch.mul(block, 2.0**-self.exponent, out=scratch("scaled", block, block.dtype))
+            scaled = scaled if part.low >= 0 else scaled.floor_()
+            index = scratch("index", block, torch.int32).copy_(scaled)
+            index = index.sub_(self.first) if self.first else index
+            self.counts += torch.bincount(index, minlength=len(self.counts)).cpu().numpy()
         return self
 
     def __add__(self, other: "StreamingHistogram") -> "StreamingHistogram":
@@ -105,18 +109,43 @@ class StreamingHistogram:
             index = (np.arange(len(counts), dtype=np.int64) + first) >> min(shift, 62)
             np.add.at(self.counts, index - self.first, counts)
 
+    @property
+    def width(self) -> float:
+        """Width of a bin."""
+        return 2.0**self.exponent
+
+    def quantile(self, q: float) -> float:
+        """Return a quantile, less than a bin's `width` from that of the values; NaN without values.
+
+        Parameters
+        ----------
+        q : float
+            Share of the values at or below it, from 0 to 1.
+
+        Returns
+        -------
+        float
+            Interpolated within the bin where the cumulated share reaches `q`.
+        """
+        total = self.counts.sum()
+        if not total:
+            return float("nan")
+        reached = np.cumsum(self.counts)
+        bin_ = int(np.searchsorted(reached, max(q * total, 1)))
+        below = reached[bin_] - self.counts[bin_]
+        inside = (q * total - below) / self.counts[bin_]
+        value = (self.first + bin_ + min(max(inside, 0.0), 1.0)) * self.width
+        return float(min(max(value, self.low), self.high))
+
     def to_frame(self) -> pd.DataFrame:
         """Return a row per bin: left, right, count, density (per unit of the values, integrating to 1)."""
-        edges = self.edges
-        total = max(int(self.counts.sum()), 1)
-        return pd.DataFrame(
-            {
-                "left": edges[:-1],
-                "right": edges[1:],
-                "count": self.counts,
-                "density": self.counts / (total * 2.0**self.exponent),
-            }
-        )
+        return bins_frame(self.edges, self.counts)
+
+
+def bins_frame(edges: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
+    """Return a row per bin: left, right, count, density; an infinite bin has density 0."""
+    density = counts / (max(int(counts.sum()), 1) * np.diff(edges))
+    return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": counts, "density": density})
 
 
 def pool_histograms(frame: pd.DataFrame, max_bins: int = 128) -> pd.DataFrame:
@@ -144,6 +173,4 @@ def pool_histograms(frame: pd.DataFrame, max_bins: int = 128) -> pd.DataFrame:
     index = np.floor(left / width).astype(np.int64)
     first = int(index.min())
     counts = np.bincount(index - first, weights=frame["count"].to_numpy()).astype(np.int64)
-    edges = (first + np.arange(len(counts) + 1)) * width
-    density = counts / (counts.sum() * width)
-    return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": counts, "density": density})
+    return bins_frame((first + np.arange(len(counts) + 1)) * width, counts)

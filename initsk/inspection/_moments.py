@@ -5,15 +5,16 @@ from math import inf, nan, sqrt
 
 import torch
 
-from initsk.inspection._finite import finite_part
+from initsk.inspection._finite import Finite, finite_part
+from initsk.inspection._scratch import BLOCK, scratch
 
 
 @dataclass
 class RunningMoments:
-    """Count, mean, variance, extremes and zeros of a stream of values, in float64.
+    """Count, first four moments, extremes and zeros of a stream of values, in float64.
 
-    Batches merge by the pairwise formula of Chan, Golub and LeVeque (1983), so two
-    halves of the data give what one pass gives, to rounding.
+    Blocks are centred near their mean and merge by the pairwise formulas of Chan, Golub and LeVeque
+    (1983) and Pébay (2008, equations 3.1), so two halves of the data give what one pass gives, to rounding.
 
     Attributes
     ----------
@@ -21,8 +22,8 @@ class RunningMoments:
         Finite values seen.
     mean : float
         Their mean.
-    m2 : float
-        Sum of squared deviations from the mean.
+    m2, m3, m4 : float
+        Sums of powers of the deviations from the mean.
     min, max : float
         Extremes of the finite values.
     zeros : int
@@ -35,50 +36,53 @@ class RunningMoments:
     >>> import torch
     >>> left = RunningMoments().update(torch.tensor([0.0, 1.0]))
     >>> both = left + RunningMoments().update(torch.tensor([5.0]))
-    >>> both.count, both.mean, round(both.variance, 6), both.zeros
-    (3, 2.0, 4.666667, 1)
+    >>> both.count, both.mean, round(both.variance, 6), round(both.skewness, 6), both.zeros
+    (3, 2.0, 4.666667, 0.59517, 1)
     """
 
     count: int = 0
     mean: float = 0.0
     m2: float = 0.0
+    m3: float = 0.0
+    m4: float = 0.0
     min: float = inf
     max: float = -inf
     zeros: int = 0
     nonfinite: int = 0
 
-    def update(self, values: torch.Tensor) -> "RunningMoments":
+    def update(self, values: torch.Tensor | Finite) -> "RunningMoments":
         """Take in a batch of values of any shape; returns self."""
-        n_values = values.numel()
-        values, low, high = finite_part(values)
-        count = values.numel()
-        if count == 0:
-            self.nonfinite += n_values
-            return self
-        deviations = values.double()
-        mean = float(deviations.sum()) / count
-        deviations = deviations - mean
-        zeros = count - int(torch.count_nonzero(values))
-        m2 = float(torch.dot(deviations, deviations))
-        batch = RunningMoments(count, mean, m2, low, high, zeros, n_values - count)
-        merged = self + batch
+        part = finite_part(values)
+        merged = self + RunningMoments(nonfinite=part.left_out)
+        for block in part.values.split(BLOCK) if part.values.numel() else ():
+            # Any centre near the mean will do, and the mean so far mostly is.
+            merged += _moments_of(block, merged.mean if merged.count else float(block.mean()))
+        merged.min, merged.max = min(self.min, part.low), max(self.max, part.high)
         self.__dict__.update(merged.__dict__)
         return self
 
     def __add__(self, other: "RunningMoments") -> "RunningMoments":
         count = self.count + other.count
+        nonfinite = self.nonfinite + other.nonfinite
         if count == 0:
-            return RunningMoments(nonfinite=self.nonfinite + other.nonfinite)
+            return RunningMoments(nonfinite=nonfinite)
+        n, m = self.count, other.count
+        # As shares, since products of counts and deviations could overflow.
+        p, q = n / count, m / count
         delta = other.mean - self.mean
+        square = delta * delta
         return RunningMoments(
             count,
-            self.mean + delta * (other.count / count),
-            self.m2 + other.m2 + delta * delta * (self.count * other.count / count),
+            self.mean + delta * q,
+            self.m2 + other.m2 + square * (n * q),
+            self.m3 + other.m3 + delta * (square * (n * q * (p - q)) + 3 * (p * other.m2 - q * self.m2)),
+            self.m4 + other.m4 + square * (square * (n * q * (p * p - p * q + q * q)))
+            + 6 * square * (p * p * other.m2 + q * q * self.m2) + 4 * delta * (p * other.m3 - q * self.m3),
             min(self.min, other.min),
             max(self.max, other.max),
             self.zeros + other.zeros,
-            self.nonfinite + other.nonfinite,
-        )
+            nonfinite,
+        )  # fmt: skip
 
     @property
     def variance(self) -> float:
@@ -96,6 +100,40 @@ class RunningMoments:
         return sqrt(self.variance + self.mean**2) if self.count else nan
 
     @property
+    def skewness(self) -> float:
+        """Third central moment over the cube of the standard deviation; NaN where values do not vary."""
+        return self.m3 / self.count / self.variance / self.std if self.m2 > 0 else nan
+
+    @property
+    def kurtosis(self) -> float:
+        """Fourth central moment over the squared variance, minus 3 (a normal's is 0); NaN where values do not vary."""
+        return self.m4 / self.count / self.variance / self.variance - 3 if self.m2 > 0 else nan
+
+    @property
     def zero_fraction(self) -> float:
         """Share of the finite values that are zero."""
         return self.zeros / self.count if self.count else nan
+
+
+def _moments_of(values: torch.Tensor, centre: float) -> RunningMoments:
+    """Return the moments of one block of finite values; extremes are left to the caller."""
+    n = values.numel()
+    deviations, squares = (scratch(name, values, torch.float64) for name in ("deviations", "squares"))
+    deviations.copy_(values).sub_(centre)
+    torch.mul(deviations, deviations, out=squares)
+    zeros = torch.eq(values, 0, out=scratch("zeros", values, torch.float32)).sum()
+    sums = deviations.sum(), squares.sum(), torch.dot(deviations, squares), torch.dot(squares, squares), zeros
+    s1, s2, s3, s4, n_zeros = torch.stack(sums).tolist()
+    delta = s1 / n
+    if delta * s1 > 0.9 * s2 > 0:
+        # Too far away: the squares have lost what they are wanted for, unless nothing varies.
+        mean = centre + delta
+        return RunningMoments(n, mean, zeros=int(n_zeros)) if mean == centre else _moments_of(values, mean)
+    return RunningMoments(
+        n,
+        centre + delta,
+        max(s2 - delta * s1, 0.0),
+        s3 - delta * (3 * s2 - 2 * delta * s1),
+        max(s4 - delta * (4 * s3 - delta * (6 * s2 - 3 * delta * s1)), 0.0),
+        zeros=int(n_zeros),
+    )

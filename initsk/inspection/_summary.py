@@ -1,167 +1,171 @@
-"""Statistics of every layer, in one pass and bounded memory."""
+"""What an inspection found, as frames."""
 
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
-import torch
 
-from initsk.exceptions import ModuleError
-from initsk.inspection._capture import watching
-from initsk.inspection._histogram import StreamingHistogram
-from initsk.inspection._model import get_module, iterate_batches
-from initsk.inspection._moments import RunningMoments
-from initsk.utils._validation import check_parameters, integer
+from initsk.exceptions import InvalidParameterError
+from initsk.inspection._layer_statistics import QUANTILES
+from initsk.inspection._recorder import Key, Record
+from initsk.inspection._steps import ratios_frame
+from initsk.inspection._verdicts import Thresholds, verdicts_of
+from initsk.utils._validation import check_parameters, one_of
 
-_SITES = {"output": "pre_activation", "activation": "activation"}
-
-
-@dataclass
-class LayerStatistics:
-    """What is kept of one layer's values at one site, whatever the number of samples."""
-
-    bins: int
-    moments: RunningMoments = field(default_factory=RunningMoments)
-    histogram: StreamingHistogram = field(init=False)
-    alive: torch.Tensor | None = None
-
-    def __post_init__(self) -> None:
-        self.histogram = StreamingHistogram(self.bins)
-
-    def update(self, values: torch.Tensor) -> None:
-        """Take in values of shape (samples, units)."""
-        self.moments.update(values)
-        self.histogram.update(values)
-        alive = (values != 0).any(dim=0)
-        self.alive = alive if self.alive is None else self.alive | alive
-
-    @property
-    def dead_fraction(self) -> float:
-        """Share of units that were zero for every sample."""
-        return float("nan") if self.alive is None else 1.0 - float(self.alive.double().mean())
+NAMES = ("layer", "site", "module", "function")
+_COUNTS = ("units", "count", "nonfinite")
+COLUMNS = (
+    *NAMES, "units", "count", "mean", "std", "rms", "min", "max", "skewness", "kurtosis",
+    *(f"q{round(100 * q):02d}" for q in QUANTILES), "quantile_error", "zero_fraction", "dead_fraction",
+    "saturated_fraction", "copied_fraction", "nonfinite", "effective_rank", "participation_ratio", "mean_cosine",
+)  # fmt: skip
+DTYPES = {name: "str" if name in NAMES else "int64" if name in _COUNTS else "float64" for name in COLUMNS}
+_BIN_DTYPES = {"layer": "str", "site": "str", "left": "float64", "right": "float64", "count": "int64"}
+BIN_DTYPES = _BIN_DTYPES | {"density": "float64"}
+OF = ("activations", "gradients")
 
 
 class ActivationSummary:
-    """Statistics of a network's activations; made by `inspect_activations`.
+    """Statistics of a network's layers; made by `inspect_activations`.
 
-    Attributes
+    Two summaries of the same network, of two parts of the data, are added with ``+``.
+
+    Parameters
     ----------
-    statistics : dict of (layer, site) to LayerStatistics
+    records : dict of (layer, site) to Record
         In the order of the forward pass.
+    parameters : DataFrame, optional
+        What `parameters` returns.
     """
 
-    def __init__(self, statistics: dict[tuple[str, str], LayerStatistics]) -> None:
-        paired = {layer for layer, site in statistics if site == "activation"}
-        self.statistics = {
-            (layer, _SITES[site] if layer in paired else site): value for (layer, site), value in statistics.items()
-        }
+    def __init__(self, records: dict[Key, Record], parameters: pd.DataFrame | None = None) -> None:
+        self.records = records
+        self._parameters = ratios_frame({}, {}, {}) if parameters is None else parameters
 
     def __repr__(self) -> str:
-        layers = len({layer for layer, _ in self.statistics})
-        return f"ActivationSummary({layers} layers; see to_frame() and histograms())"
+        return f"ActivationSummary({len(self.layers)} layers; see to_frame(), histograms() and verdicts())"
 
-    def to_frame(self) -> pd.DataFrame:
+    def __add__(self, other: "ActivationSummary") -> "ActivationSummary":
+        if self.records.keys() != other.records.keys():
+            raise InvalidParameterError("summaries of different layers cannot be added")
+        return ActivationSummary({key: record + other.records[key] for key, record in self.records.items()})
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers, in the order of the forward pass."""
+        return list(dict.fromkeys(layer for layer, _ in self.records))
+
+    def to_frame(self, of: str = "activations") -> pd.DataFrame:
         """Return a row per layer and site.
+
+        Parameters
+        ----------
+        of : {"activations", "gradients"}, default="activations"
+            Of the values themselves, or of the gradients of each sample's loss with respect to them (empty
+            unless the summary was made with ``gradients=True``).
 
         Returns
         -------
         DataFrame
-            ``layer``; ``site``: "pre_activation" and "activation" where an activation function
-            follows the layer, else "output"; ``units``; ``count`` of finite values; ``mean``, ``std``
-            (population), ``rms``, ``min``, ``max``; ``zero_fraction`` of values; ``dead_fraction`` of
-            units, zero for every sample; ``nonfinite`` count.
+            Strings: ``layer``; ``site``, which is "pre_activation" and "activation" where an activation function
+            follows the layer, otherwise "output"; ``module``, what produced the values, with the number of the
+            call (``relu:1``); ``function``, the activation function's class or name.
+            Integers (int64): ``units``; ``count`` of finite values; ``nonfinite`` count of NaN and infinities.
+            Numbers (float64, NaN where there are none): ``mean``, ``std`` (population), ``rms``, ``min``, ``max``,
+            ``skewness``, ``kurtosis`` (a normal's is 0); quantiles ``q01`` to ``q99``, each less than
+            ``quantile_error`` from the true one; ``zero_fraction`` of values; ``dead_fraction`` of units, zero for
+            every sample; ``saturated_fraction`` of values that have gone 95 % of the way from f(0) to a
+            bound of the activation function f, NaN where it has none; ``copied_fraction`` of units that equal
+            another unit for every sample, dead ones included; ``effective_rank`` (Roy and Vetterli 2007) and
+            ``participation_ratio`` of the covariance between units, at most the number of units, NaN beyond 2048
+            units; ``mean_cosine`` between the activations of two samples.
         """
+        check_parameters("to_frame", {"of": of}, {"of": one_of("statistics", OF)})
+        return self._frames[of].copy()
+
+    @cached_property
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        return {of: _typed([row for row in self._rows(of) if row["count"] + row["nonfinite"]]) for of in OF}
+
+    def _rows(self, of: str) -> list[dict[str, Any]]:
         rows = []
-        for (layer, site), kept in self.statistics.items():
-            m = kept.moments
-            units = 0 if kept.alive is None else len(kept.alive)
-            rows.append(
-                {
-                    "layer": layer,
-                    "site": site,
-                    "units": units,
-                    "count": m.count,
-                    "mean": m.mean if m.count else float("nan"),
-                    "std": m.std,
-                    "rms": m.rms,
-                    "min": m.min if m.count else float("nan"),
-                    "max": m.max if m.count else float("nan"),
-                    "zero_fraction": m.zero_fraction,
-                    "dead_fraction": kept.dead_fraction,
-                    "nonfinite": m.nonfinite,
-                }
-            )
-        return pd.DataFrame(rows)
+        for (layer, site), record in self.records.items():
+            statistics = record.values if of == "activations" else record.gradients
+            names = {"layer": layer, "site": self.site(layer, site), "module": record.module}
+            rows.append(names | {"function": record.function} | statistics.to_row())
+        return rows
 
-    def histograms(self) -> pd.DataFrame:
-        """Return a row per layer, site and bin: left, right, count, density."""
-        parts = [
-            kept.histogram.to_frame().assign(layer=layer, site=site) for (layer, site), kept in self.statistics.items()
-        ]
-        return pd.concat(parts, ignore_index=True)[["layer", "site", "left", "right", "count", "density"]]
+    def site(self, layer: str, site: str) -> str:
+        """Return the name of a site: the output of a layer with an activation function is its pre-activation."""
+        return "pre_activation" if site == "output" and (layer, "activation") in self.records else site
+
+    def histograms(self, of: str = "activations") -> pd.DataFrame:
+        """Return a row per layer, site and bin.
+
+        Parameters
+        ----------
+        of : {"activations", "gradients"}, default="activations"
+            As in `to_frame`.
+
+        Returns
+        -------
+        DataFrame
+            ``layer``, ``site`` (strings), ``left``, ``right`` (float64), ``count`` (int64), ``density`` (float64:
+            per unit of the values, integrating to 1). With fixed edges, the first and last bin of each layer are
+            what lies below and above, from ``-inf`` and to ``inf``, of density 0.
+        """
+        check_parameters("histograms", {"of": of}, {"of": one_of("statistics", OF)})
+        parts = []
+        for (layer, site), record in self.records.items():
+            statistics = record.values if of == "activations" else record.gradients
+            bins = (statistics.fixed or statistics.histogram).to_frame()
+            parts.append(bins.assign(layer=layer, site=self.site(layer, site)))
+        return pd.concat(parts, ignore_index=True)[list(BIN_DTYPES)].astype(BIN_DTYPES)
+
+    def parameters(self) -> pd.DataFrame:
+        """Return a row per trained parameter, where gradients were asked for; otherwise none.
+
+        Returns
+        -------
+        DataFrame
+            ``name``; ``size`` (int64); norms (float64): ``weight_norm``, ``gradient_norm`` of the mean loss over all
+            samples, ``update_norm`` of one step of the optimizer with that gradient; and
+            ``gradient_to_weight``, ``update_to_weight``, their ratios to the weight's norm, NaN for weights of zero.
+        """
+        return self._parameters.copy()
+
+    def verdicts(self, **thresholds: float) -> pd.DataFrame:
+        """Say what is wrong with the network, in words; of one that nobody can call ill, that it is healthy.
+
+        Parameters
+        ----------
+        **thresholds : float
+            Fields of `Thresholds`, where other limits are wanted.
+
+        Returns
+        -------
+        DataFrame
+            A row per finding: ``layer``, ``verdict`` ("non-finite", "symmetric", "dead", "saturated", "collapsed",
+            "vanishing", "exploding", "shifted mean", or one row "healthy"), ``value``, ``threshold`` (float64),
+            ``evidence`` (a sentence) and ``advice`` (what to do).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a threshold is unknown or not a number.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from initsk import initialize, inspect_activations
+        >>> from initsk.modules import MLP
+        >>> net = MLP(8, 2, (16, 16))
+        >>> _ = initialize(net, "zeros")
+        >>> inspect_activations(net, torch.eye(8).repeat(5, 1)).verdicts()["verdict"].unique().tolist()
+        ['symmetric', 'dead']
+        """
+        return verdicts_of(self._frames["activations"], self._frames["gradients"], Thresholds.of(thresholds))
 
 
-def inspect_activations(
-    model: Any, X: Any, y: Any = None, *, batch_size: int = 1024, bins: int = 128
-) -> ActivationSummary:
-    """Measure the activations of every layer in one pass.
-
-    Values are taken when they are produced, before and after each activation function,
-    so an in-place activation does not change what is recorded for the layer before it.
-    Activation functions are seen where they are modules (``nn.ReLU``); one called as a function
-    inside ``forward`` is not. Memory does not depend on the number of samples. The model is as before afterwards:
-    training mode, hooks, gradients, buffers and random state.
-
-    Parameters
-    ----------
-    model : torch.nn.Module or estimator
-        A module, or what carries one (`net_`, `module_`); of an unfitted estimator the
-        initial weights are seen, on a clone.
-    X : array-like of shape (n_samples, ...)
-        Input of the module.
-    y : array-like of shape (n_samples,), optional
-        Needed only to build an unfitted classifier.
-    batch_size : int, default=1024
-        Samples per forward pass.
-    bins : int, default=128
-        Most bins per histogram.
-
-    Returns
-    -------
-    ActivationSummary
-
-    Raises
-    ------
-    ModuleError
-        If the model carries no module, or the module no layer, or X no sample.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from initsk import inspect_activations
-    >>> net = torch.nn.Sequential(torch.nn.Linear(1, 2, bias=False), torch.nn.ReLU(inplace=True))
-    >>> _ = net[0].weight.data.copy_(torch.tensor([[1.0], [-1.0]]))
-    >>> frame = inspect_activations(net, [[1.0], [3.0]]).to_frame()
-    >>> frame[["layer", "site", "min", "max", "dead_fraction"]]
-      layer            site  min  max  dead_fraction
-    0     0  pre_activation -3.0  3.0            0.0
-    1     0      activation  0.0  3.0            0.5
-    """
-    check_parameters(
-        "inspect_activations",
-        {"batch_size": batch_size, "bins": bins},
-        {"batch_size": integer(1), "bins": integer(2)},
-    )
-    module = get_module(model, X, y)
-    statistics: dict[tuple[str, str], LayerStatistics] = {}
-
-    def observe(layer: str, site: str, values: torch.Tensor) -> None:
-        if values.is_floating_point():
-            statistics.setdefault((layer, site), LayerStatistics(bins)).update(values)
-
-    with watching(module, observe) as run:
-        for batch in iterate_batches(module, X, batch_size):
-            run(batch)
-    if not statistics:
-        raise ModuleError("X holds no sample, or no layer gives real numbers: there is nothing to inspect")
-    return ActivationSummary(statistics)
+def _typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(DTYPES)

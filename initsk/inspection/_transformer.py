@@ -1,6 +1,6 @@
 """Activations as features for the next step of a pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -8,10 +8,15 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from initsk.inspection._capture import watching
-from initsk.inspection._model import get_module, iterate_batches
+from initsk.exceptions import ModuleError
+from initsk.inspection._batches import Batch, iterate_batches
+from initsk.inspection._inspect import survey
+from initsk.inspection._layers import Layers
+from initsk.inspection._model import get_model, initialized
+from initsk.inspection._untouched import untouched
+from initsk.inspection._watch import Value, watching
 from initsk.utils._random import RandomState, check_random_state, derive_seed, resolve_seed
-from initsk.utils._validation import check_parameters, each_of, integer, one_of, resolved_by
+from initsk.utils._validation import boolean, check_parameters, integer, one_of, resolved_by
 
 
 class ActivationInspector(TransformerMixin, BaseEstimator):
@@ -20,11 +25,12 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator
-        `MLPClassifier` or anything with ``fit`` and a torch module in ``net_`` or ``module_``; with
-        `prefit` a bare torch module too.
-    layers : str, list of str or None, default=None
-        Layers by name (``"hidden_3"``); None takes all but the last. A layer's values are those
-        after its activation function, where one follows.
+        `MLPClassifier` or anything with ``fit`` and a torch module in ``net_`` or ``module_``, a pipeline or a
+        search that ends in one included; with `prefit` a bare torch module too.
+    layers : str, class, int, callable, list of these, or None, default=None
+        Layers by name (``"hidden_3"``), pattern (``"hidden_*"``), class of module (``torch.nn.Conv2d``), position
+        (``-1`` is the last), or a function of name and module that says which. None takes all but the last. A layer's
+        values are those after its activation function, where one follows.
     when : {"fitted", "initialized"}, default="fitted"
         After training, or at the initial weights.
     prefit : bool, default=False
@@ -56,7 +62,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         estimator: Any,
-        layers: str | Sequence[str] | None = None,
+        layers: Layers = None,
         *,
         when: str = "fitted",
         prefit: bool = False,
@@ -94,11 +100,12 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
             self.get_params(deep=False),
             {
                 "when": one_of("when", ("fitted", "initialized")),
+                "prefit": boolean(),
                 "batch_size": integer(1),
                 "random_state": resolved_by(check_random_state),
             },
         )
-        checked = validate_data(self, X, dtype=np.float32)
+        checked = validate_data(self, X, allow_nd=True)
         if self.prefit:
             if not isinstance(self.estimator, torch.nn.Module):
                 check_is_fitted(self.estimator)
@@ -106,10 +113,8 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         elif self.when == "fitted":
             self.estimator_ = self._seeded_clone().fit(X, y)
         else:
-            self.estimator_ = self._seeded_clone().initialize(X, y)
-        self.__dict__.pop("layers_", None)
-        widths = {layer: values.shape[1] for layer, values in self._collect(checked[:2]).items()}
-        self.layers_ = self._choose(list(widths))
+            self.estimator_ = initialized(self._seeded_clone(), X, y)
+        self.layers_, widths = self._choose(checked[:2])
         self._names = [f"{layer}_{unit}" for layer in self.layers_ for unit in range(widths[layer])]
         return self
 
@@ -124,11 +129,26 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_units), float32
+
+        Raises
+        ------
+        ModuleError
+            If a layer does not give each sample as many values as in `fit`.
         """
         check_is_fitted(self, "layers_")
-        X = validate_data(self, X, dtype=np.float32, reset=False)
-        found = self._collect(X)
-        return np.concatenate([found[layer] for layer in self.layers_], axis=1)
+        X = validate_data(self, X, allow_nd=True, reset=False)
+        features = np.empty((len(X), len(self._names)), np.float32)
+        start = 0
+        for found in self._collect(X, self.layers_):
+            rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
+            if rows.shape[1] != features.shape[1]:
+                raise ModuleError(
+                    f"{', '.join(self.layers_)}: {rows.shape[1]} features of a sample, {features.shape[1]} in `fit`"
+                    " (allowed: layers that give every sample as many values)"
+                )
+            features[start : start + len(rows)] = rows.numpy()
+            start += len(rows)
+        return features
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -158,29 +178,36 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
             estimator.set_params(**{name: derive_seed(seed, name) % 2**31 for name in names})
         return estimator
 
-    def _choose(self, known: list[str]) -> list[str]:
+    def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
+        """Return the layers asked for and their widths."""
+        model = get_model(self.estimator_)
+        with untouched(model.module, training=False, gradients=False, seed=0):
+            seen = survey(model.module, next(self._batches(X)))
+        chosen = seen.choose(type(self).__name__, self.layers)
         if self.layers is None:
-            return known[:-1] or known
-        wanted = [self.layers] if isinstance(self.layers, str) else self.layers
-        check_parameters(type(self).__name__, {"layers": wanted}, {"layers": each_of("layer", known)})
-        return list(wanted)
+            chosen = chosen[:-1] or chosen
+        found = next(self._collect(X, chosen))
+        return chosen, {layer: values.shape[1] for layer, values in found.items()}
 
-    def _collect(self, X: np.ndarray) -> dict[str, np.ndarray]:
-        """Run X and keep each layer's last site: its activation where it has one, else its output."""
-        module = get_module(self.estimator_)
-        batch_found: dict[str, torch.Tensor] = {}
-        kept: dict[str, list[np.ndarray]] = {}
-        wanted = getattr(self, "layers_", None)
+    def _batches(self, X: np.ndarray) -> Iterator[Batch]:
+        model = get_model(self.estimator_)
+        yield from iterate_batches(model.module, model.prepared(X), batch_size=self.batch_size)
 
-        def observe(layer: str, site: str, values: torch.Tensor) -> None:
-            batch_found[layer] = values.clone()
+    def _collect(self, X: np.ndarray, layers: Collection[str]) -> Iterator[dict[str, torch.Tensor]]:
+        """Yield, for each batch, the last site of each layer: its activation where it has one, else its output."""
+        module = get_model(self.estimator_).module
+        found: dict[str, torch.Tensor] = {}
+        n_samples = 0
 
-        with watching(module, observe) as run:
-            for batch in iterate_batches(module, X, self.batch_size):
-                batch_found.clear()
-                run(batch)
-                for layer, values in batch_found.items():
-                    if wanted is None or layer in wanted:
-                        per_sample = values.reshape(len(batch), -1)
-                        kept.setdefault(layer, []).append(per_sample.float().cpu().numpy())
-        return {layer: np.concatenate(parts) for layer, parts in kept.items()}
+        def observe(value: Value) -> None:
+            if value.layer in layers:
+                rows = value.axes.per_sample(value.tensor, n_samples, value.layer)
+                found[value.layer] = rows.to("cpu", torch.float32, copy=True)
+
+        with untouched(module, training=False, gradients=False, seed=0), watching(module, observe) as watch:
+            for batch in self._batches(X):
+                found.clear()
+                n_samples = batch.n_samples
+                watch.begin()
+                module(*batch.inputs, **batch.keywords)
+                yield found

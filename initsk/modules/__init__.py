@@ -1,4 +1,7 @@
-"""Torch modules: the MLP, activation functions by name, and `initialize` for any module."""
+"""Torch modules: the MLP, activation functions by name, and `initialize` for any module.
+
+What is imported here under its own name (``X as X``) is for the rest of the package, not for users.
+"""
 
 from initsk.modules._activations import (
     ACTIVATION_TYPES,
@@ -6,9 +9,12 @@ from initsk.modules._activations import (
     ActivationSpec as ActivationSpec,
     make_activation,
 )
+from initsk.modules._batch import to_input as to_input
 from initsk.modules._initialize import initialize
 from initsk.modules._mlp import MLP, NORMALIZATIONS
+from initsk.modules._plan import NORMALISATIONS as NORMALISATIONS
 from initsk.modules._record import InitializationRecord
+from initsk.modules._unwrap import unwrap as unwrap
 
 __all__ = [
     "ACTIVATIONS",

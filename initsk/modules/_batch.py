@@ -70,17 +70,38 @@ def _taken(name: str, values: Any, like: torch.Tensor, integers: bool) -> Any:
 
 
 def _tensor(name: str, values: Any, like: torch.Tensor, integers: bool) -> torch.Tensor:
+    taken = to_input(name, values, like, integers)
+    if (taken.is_floating_point() or taken.is_complex()) and not torch.isfinite(taken).all():
+        raise ModuleError(f"{name} holds NaN or infinity")
+    return taken
+
+
+def to_input(
+    name: str, values: Any, like: torch.Tensor, integers: bool, buffers: dict[str, torch.Tensor] | None = None
+) -> torch.Tensor:
+    """Copy numbers to the device and type of a module's parameters; integers stay where `integers` says so.
+
+    Who goes through many batches gives a dict of `buffers`, which are overwritten by the next batch: fresh memory
+    costs more than the copy.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the values are no numbers.
+    """
     if not isinstance(values, torch.Tensor):
         values = np.asarray(values)
         if values.dtype.kind not in "biufc":
             raise InvalidParameterError(f"{name} of type {values.dtype} is not allowed (numbers)")
         values = as_tensor(values)
-    if values.dtype == torch.uint8 or not (integers or values.dtype == torch.bool):
-        # Images; or whatever a network without embeddings takes.
-        values = values if values.is_floating_point() or values.is_complex() else values.to(like.dtype)
-    if values.is_floating_point() or values.is_complex():
-        values = values.to(like.dtype)
-        if not torch.isfinite(values).all():
-            raise ModuleError(f"{name} holds NaN or infinity")
+    # Bytes are images, which even a network with embeddings takes as numbers.
+    stays = values.dtype == torch.bool or (integers and values.dtype != torch.uint8)
+    stays &= not (values.is_floating_point() or values.is_complex())
+    dtype = values.dtype if stays else like.dtype
     # A copy: a module that begins with an operation in place would overwrite the caller's data.
-    return values.detach().to(like.device, copy=True)
+    if buffers is None or values.dim() == 0:
+        return values.detach().to(like.device, dtype, copy=True)
+    held = buffers.get(name)
+    if held is None or held.dtype != dtype or held.shape[1:] != values.shape[1:] or len(held) < len(values):
+        held = buffers[name] = torch.empty(values.shape, dtype=dtype, device=like.device)
+    return held[: len(values)].copy_(values.detach())

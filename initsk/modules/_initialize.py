@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from initsk.exceptions import ModuleError
 from initsk.initializers import InitializerLike, Network, remember_buffers
 from initsk.modules._architecture import add_architecture
 from initsk.modules._batch import as_batch
@@ -16,6 +15,7 @@ from initsk.modules._choose import Chooser
 from initsk.modules._fill import fill, fill_at_once, fills_at_once, settle
 from initsk.modules._plan import PlannedParameter, plan_parameters
 from initsk.modules._record import InitializationRecord
+from initsk.modules._unwrap import unwrap
 from initsk.utils._random import RandomState, derive_seed, resolve_seed
 
 
@@ -88,7 +88,7 @@ def initialize(
     2  1.weight                False
     3    1.bias                False
     """
-    module = _itself(module)
+    module = unwrap(module)
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     batch = as_batch(module, X, y, chooser.given)
     seed = resolve_seed(random_state)
@@ -110,17 +110,6 @@ def initialize(
                 sites = {known.name: known.sites[0] for known in filled if chooser.taker(known.sites[0]) is part}
                 part.refine(Network(module, sites, *batch, derive_seed(seed, "refine"), notes))
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
-
-
-def _itself(module: Any) -> nn.Module:
-    """Return the module that is wrapped for other devices or by the compiler, whose names are the same without."""
-    if isinstance(module, torch.jit.ScriptModule):
-        raise ModuleError(f"{type(module).__name__} hides its layers (allowed: initialize before torch.jit)")
-    if not isinstance(module, nn.Module):
-        raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
-    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return _itself(module.module)
-    return _itself(module._orig_mod) if hasattr(module, "_orig_mod") else module
 
 
 @contextmanager

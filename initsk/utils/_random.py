@@ -82,12 +82,16 @@ def isolated_numpy_random(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def isolated_torch_random(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Seed torch's global state inside the block and put it back afterwards; one thread at a time."""
+def isolated_torch_random(seed: int | None, device: str = "cpu") -> Iterator[None]:
+    """Seed torch's global state inside the block and put it back afterwards; one thread at a time.
+
+    Without a seed, the state inside is what it was.
+    """
     cuda = torch.device(device).type == "cuda"
     with GLOBAL_STATE, torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
-        torch.random.default_generator.manual_seed(seed)
-        if cuda:
+        if seed is not None:
+            torch.random.default_generator.manual_seed(seed)
+        if cuda and seed is not None:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield

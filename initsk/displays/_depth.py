@@ -1,0 +1,182 @@
+"""How far the signal goes forward, and the gradient back: statistics along depth."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from initsk.displays._axes import name_layers, name_room
+from initsk.displays._depth_lines import Line, draw_fractions, draw_spread
+from initsk.displays._frames import KEY, SITES, checked, chosen
+from initsk.displays._marks import MEANING, sample
+from initsk.displays._style import INK, legend_below, legend_columns, panels, quiet
+from initsk.displays._text import shortened
+from initsk.utils._validation import check_parameters, one_of, refuse
+
+_SPREADS = {"rms": "root mean square of the values", "gradient_rms": "root mean square of the loss's gradient"}
+# With the place of the colour and the style of each.
+_FRACTIONS = {
+    "zero_fraction": ("zero values", 0),
+    "dead_fraction": ("dead units", 1),
+    "saturated_fraction": ("saturated values", 2),
+}
+_TITLES = {**_SPREADS, "fractions": "share", **{name: words for name, (words, _) in _FRACTIONS.items()}}
+
+
+class DepthDisplay:
+    """Root mean square along depth, forward and backward, and the shares of dead, zero and saturated.
+
+    A layer whose values are all zero has no place on a logarithmic axis: a triangle with "0" marks it
+    at the lower edge. A cross at the upper edge marks a layer with values that are not finite.
+
+    Parameters
+    ----------
+    frames : dict of str to DataFrame
+        By label: rows of layer and site in the order of the forward pass.
+    gradients : dict of str to DataFrame
+        The same of the loss's gradient; may be empty.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : dict of str to Axes
+        "rms"; "gradient_rms" where gradients were given; and "fractions", or with several labels a panel
+        for each of "zero_fraction", "dead_fraction" and "saturated_fraction". Fractions that apply to no
+        layer are left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from initsk.displays import DepthDisplay
+    >>> frame = pd.DataFrame({"layer": ["a", "b"], "site": "activation", "rms": [1.0, 0.1], "nonfinite": 0})
+    >>> frame = frame.assign(dead_fraction=0.0, zero_fraction=0.5, saturated_fraction=float("nan"))
+    >>> list(DepthDisplay.from_frames(frame).plot().axes_)
+    ['rms', 'fractions']
+    >>> list(DepthDisplay.from_frames({"one": frame, "two": frame}, {"two": frame}).plot().axes_)
+    ['rms', 'gradient_rms', 'zero_fraction', 'dead_fraction']
+    """
+
+    def __init__(self, frames: dict[str, pd.DataFrame], gradients: dict[str, pd.DataFrame]) -> None:
+        self.frames = frames
+        self.gradients = gradients
+
+    @classmethod
+    def from_frames(
+        cls,
+        frame: pd.DataFrame | Mapping[str, pd.DataFrame],
+        gradients: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    ) -> Self:
+        """Take one summary, or several by label.
+
+        Parameters
+        ----------
+        frame : DataFrame or mapping of str to DataFrame
+            `ActivationSummary.to_frame()`; a mapping draws a line per label.
+        gradients : DataFrame or mapping of str to DataFrame, optional
+            `ActivationSummary.to_frame("gradients")`; of a mapping, for any of its labels.
+
+        Returns
+        -------
+        DepthDisplay
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no frame, a frame has no rows, lacks columns or has two rows of one layer and
+            site, or gradients have labels that `frame` does not have.
+        """
+        frames, backward = _by_label(frame), _by_label({} if gradients is None else gradients)
+        problems = [] if frames else ["frame is an empty mapping"]
+        problems += [f"gradients have the label {label!r}, frame has not" for label in backward if label not in frames]
+        refuse(cls.__name__, problems)
+        columns = (*KEY, "rms", "nonfinite")
+        given: dict[str, Any] = {_name("frame", k): (one, (*columns, *_FRACTIONS), KEY) for k, one in frames.items()}
+        given |= {_name("gradients", k): (one, columns, KEY) for k, one in backward.items()}
+        fine = iter(checked(cls.__name__, given))
+        return cls({label: next(fine) for label in frames}, {label: next(fine) for label in backward})
+
+    def plot(self, *, site: str = "activation") -> Self:
+        """Draw all panels, one below the other.
+
+        Parameters
+        ----------
+        site : {"activation", "pre_activation"}, default="activation"
+            Which values. Layers without an activation function have one site, "output", always drawn.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidParameterError
+            If `site` is not allowed, or no layer has it.
+        """
+        from matplotlib.figure import Figure
+
+        check_parameters("plot", {"site": site}, {"site": one_of("site", SITES)})
+        rows = {label: chosen(frame, site) for label, frame in self.frames.items()}
+        names = list(dict.fromkeys(name for frame in rows.values() for name in frame["layer"]))
+        lines = self._lines(rows, site, names)
+        width = float(np.clip(0.32 * len(names), 4.8, 11))
+        samples = _samples(lines)
+        labels = [text for text, _ in samples]
+        columns = legend_columns(labels, width + 0.8)
+        self.figure_ = Figure()
+        heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
+        room = 0.2 * ceil(len(samples) / columns) - 0.05
+        grid = panels(
+            self.figure_, len(lines), 1, width=width, height=float(np.mean(heights)), ratios=heights,
+            gap_y=0.42, legend=room + name_room(names, width),
+        )[:, 0]  # fmt: skip
+        self.axes_ = dict(zip(lines, grid, strict=True))
+        for name, ax in self.axes_.items():
+            quiet(ax)
+            ax.set_title(_TITLES[name], fontsize=10, color=INK, loc="left", y=1.0, pad=6)
+            (draw_spread if name in _SPREADS else draw_fractions)(ax, lines[name])
+            name_layers(ax, names, width, shown=ax is grid[-1])
+        legend_below(self.figure_, [handle for _, handle in samples], labels, columns)
+        return self
+
+    def _lines(self, rows: dict[str, pd.DataFrame], site: str, layers: list[str]) -> dict[str, list[Line]]:
+        """Return the lines of each panel, from the top down."""
+        found = {"rms": [Line.of(label, i, rows[label], "rms", layers) for i, label in enumerate(rows)]}
+        if self.gradients:
+            back = {i: (label, self.gradients[label]) for i, label in enumerate(rows) if label in self.gradients}
+            found["gradient_rms"] = [
+                Line.of(label, i, chosen(frame, site), "rms", layers) for i, (label, frame) in back.items()
+            ]
+        for name, (words, colour) in _FRACTIONS.items():
+            several = [Line.of(label, i, rows[label], name, layers) for i, label in enumerate(rows)]
+            if not any(np.isfinite(line.values).any() for line in several):
+                continue
+            if len(rows) > 1:
+                found[name] = several
+            else:
+                [only] = several
+                found.setdefault("fractions", []).append(replace(only, label=words, index=colour))
+        return found
+
+
+def _by_label(given: Any) -> dict[str, Any]:
+    """Return frames by label; one frame alone has the label "" (none)."""
+    return {str(label): frame for label, frame in given.items()} if isinstance(given, Mapping) else {"": given}
+
+
+def _samples(lines: dict[str, list[Line]]) -> list[tuple[str, Any]]:
+    """Return what the legend shows: a line per label, or per fraction, and the marks in use."""
+    shown = lines["rms"] if len(lines["rms"]) > 1 else lines.get("fractions", [])
+    samples: list[tuple[str, Any]] = [(shortened(line.label, 40), line.sample()) for line in shown]
+    spreads = [line for name in _SPREADS for line in lines.get(name, [])]
+    if any((line.values == 0).any() for line in spreads):
+        samples.append((MEANING["zero"], sample("zero")))
+    if any(line.nonfinite.any() for line in spreads):
+        samples.append((MEANING["nonfinite"], sample("nonfinite")))
+    return samples
+
+
+def _name(kind: str, label: str) -> str:
+    return f"{kind} {label!r}" if label else kind

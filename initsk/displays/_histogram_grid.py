@@ -1,0 +1,194 @@
+"""Histograms of every layer of one network, before and after the activation function."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from initsk.displays._axes import few_ticks
+from initsk.displays._bins import central_range, outline, take_apart
+from initsk.displays._frames import BINS, BOTH, KEY, checked, chosen
+from initsk.displays._style import INK, SITE_COLOURS, panels, quiet
+from initsk.displays._text import number, percent, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLUMNS = 5
+_ROWS = {"pre_activation": 0, "output": 0, "activation": 1}
+_DECADES = 4
+_LINE = 0.135
+
+
+class HistogramGridDisplay:
+    """Histograms of one network's values, a column per layer, `pre_activation` above `activation`.
+
+    After five layers the grid goes on below. Each panel has axes of its own: the range that holds
+    99.9 % of its values by the four upper decades of its density. Exact zeros are taken out of the histogram
+    and written as a share, since one spike would squeeze everything else; so is what lies beyond
+    the edges of a histogram with fixed bins.
+
+    Parameters
+    ----------
+    panels : dict of (layer, site) to DataFrame
+        Histogram without zeros: left, right, count, density (of all values).
+    shares : DataFrame
+        Indexed by layer and site: `zero`, `below` and `above`, shares of the finite values; `lowest`
+        and `highest`, the edges that they lie beyond.
+    statistics : DataFrame
+        The summary's rows: layer, site, count, std and nonfinite.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : dict of (layer, site) to Axes
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from initsk.displays import HistogramGridDisplay
+    >>> bins = pd.DataFrame({"left": [-1.0, 0.0], "right": [0.0, 1.0], "count": [2, 6]})
+    >>> row = {"layer": "out", "site": "output", "count": 8, "std": 0.5, "zero_fraction": 0.25, "nonfinite": 0}
+    >>> display = HistogramGridDisplay.from_frames(bins.assign(layer="out", site="output"), pd.DataFrame([row]))
+    >>> display.panels["out", "output"]["density"].tolist()
+    [0.25, 0.5]
+    >>> list(display.plot().axes_)
+    [('out', 'output')]
+    """
+
+    def __init__(
+        self, panels: dict[tuple[str, str], pd.DataFrame], shares: pd.DataFrame, statistics: pd.DataFrame
+    ) -> None:
+        self.panels = panels
+        self.shares = shares
+        self.statistics = statistics
+
+    @classmethod
+    def from_frames(cls, histograms: pd.DataFrame, frame: pd.DataFrame) -> Self:
+        """Take the histograms of a summary apart.
+
+        Parameters
+        ----------
+        histograms, frame : DataFrame
+            `ActivationSummary.histograms()` and `ActivationSummary.to_frame()`.
+
+        Returns
+        -------
+        HistogramGridDisplay
+
+        Raises
+        ------
+        InvalidParameterError
+            If a frame has no rows or lacks columns, or `frame` has two rows of one layer and site.
+        """
+        needed = (*KEY, "count", "std", "zero_fraction", "nonfinite")
+        given = {"histograms": (histograms, BINS, ()), "frame": (frame, needed, KEY)}
+        histograms, frame = checked(cls.__name__, given)
+        return cls(*take_apart(histograms, frame), frame)
+
+    def plot(self, *, site: str = "both", layers: Sequence[str] | None = None) -> Self:
+        """Draw the grid.
+
+        Parameters
+        ----------
+        site : {"both", "activation", "pre_activation"}, default="both"
+            Which values. Layers without an activation function have one site, "output", always drawn.
+        layers : list of str, optional
+            Layers to draw; all by default.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not allowed.
+        """
+        from matplotlib.figure import Figure
+
+        rows = chosen(self.statistics, site, layers, BOTH)
+        names = list(rows["layer"].unique())
+        stack = 2 if site == "both" and rows["site"].isin(("pre_activation", "activation")).any() else 1
+        columns = min(len(names), _COLUMNS)
+        self.figure_ = Figure()
+        grid = panels(
+            self.figure_, stack * ceil(len(names) / columns), columns, width=2.3, height=1.4, gap_y=0.52, gap_x=0.5
+        )
+        self.axes_ = {}
+        for _, row in rows.iterrows():
+            block, column = divmod(names.index(row["layer"]), columns)
+            first = grid[block * stack, column]
+            ax = grid[block * stack + _ROWS[row["site"]] % stack, column]
+            self.axes_[row["layer"], row["site"]] = ax
+            self._draw(ax, row)
+            if column == 0:
+                ax.set_ylabel("density", fontsize=9, color=INK)
+            if ax is first:
+                title = shortened(row["layer"], 26)
+                ax.set_title(title, fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
+        self._fill_gaps(grid, stack)
+        return self
+
+    def _fill_gaps(self, grid: Any, stack: int) -> None:
+        """Take away panels that hold nothing; a layer with one site stretches over both."""
+        used = set(self.axes_.values())
+        for i, j in np.ndindex(grid.shape):
+            if grid[i, j] in used:
+                continue
+            grid[i, j].remove()
+            partner = grid[i - 1, j]
+            if i % stack and partner in used:
+                spec = partner.get_subplotspec().get_gridspec()
+                partner.set_subplotspec(spec[i - 1 : i + 1, j])
+
+    def _draw(self, ax: "Axes", row: pd.Series) -> None:
+        quiet(ax)
+        key = row["layer"], row["site"]
+        frame, notes = self.panels[key], self._notes(row)
+        colour = SITE_COLOURS.get(row["site"], INK)
+        if len(frame):
+            edges, density = outline(frame)
+            ax.stairs(density, edges, fill=True, color=colour, alpha=0.45, linewidth=0, baseline=1e-300)
+            ax.stairs(density, edges, color=colour, linewidth=1.2, baseline=1e-300)
+            self._scale(ax, frame, len(notes))
+        else:
+            ax.set(xticks=[], yticks=[])
+        style: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 8, "color": INK}
+        ax.text(0.02, 0.97, row["site"].replace("_", "-"), ha="left", va="top", parse_math=False, **style)
+        if len(frame):
+            ax.text(0.98, 0.97, "\n".join(notes), ha="right", va="top", **style)
+        else:
+            ax.text(0.5, 0.5, "\n".join(notes), ha="center", va="center", **style)
+
+    def _scale(self, ax: "Axes", frame: pd.DataFrame, n_notes: int) -> None:
+        from matplotlib.ticker import LogLocator, NullLocator
+
+        low, high = central_range([frame])
+        # A constant gets a line in the middle, not a bar of all the width with ticks that read the same.
+        margin = max(0.03 * (high - low), 1e-3 * max(abs(low), abs(high)))
+        peak = float(frame["density"].max())
+        # Above the peak stays room for the notes.
+        free = _LINE * (n_notes + 1) / 1.4
+        ax.set(xlim=(low - margin, high + margin), yscale="log")
+        ax.set_ylim(peak * 10.0**-_DECADES, peak * 10 ** (_DECADES * free / (1 - free)))
+        few_ticks(ax.xaxis)
+        ax.yaxis.set_major_locator(LogLocator(numticks=4))
+        ax.yaxis.set_minor_locator(NullLocator())
+
+    def _notes(self, row: pd.Series) -> list[str]:
+        share = self.shares.loc[(row["layer"], row["site"])]
+        notes = [f"{row['nonfinite']} not finite"] if row["nonfinite"] else []
+        if not row["count"]:
+            return [*notes, "no finite value"]
+        if share["zero"] == 1:
+            return [*notes, "all others zero" if notes else "all zero"]
+        notes.append(f"std {number(row['std'])}")
+        if share["zero"]:
+            notes.append(f"{percent(share['zero'])} zero")
+        for side, edge in (("below", "lowest"), ("above", "highest")):
+            if share[side]:
+                notes.append(f"{percent(share[side])} {side} {share[edge]:.4g}")
+        return notes

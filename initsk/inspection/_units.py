@@ -1,0 +1,102 @@
+"""What is kept of each unit: its extremes, and a sketch that tells copies."""
+
+from functools import cache
+from math import isfinite
+from typing import Self
+
+import torch
+
+_PROBES, _PERIOD = 4, 4096
+#: Units are copies where they differ by less than this share of their largest magnitude.
+TOLERANCE = 1e-5
+
+
+@cache
+def _signs(dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    generator = torch.Generator(device="cpu").manual_seed(20091)
+    signs = torch.randint(0, 2, (_PROBES, 2 * _PERIOD), generator=generator) * 2 - 1
+    signs[:, _PERIOD:] = signs[:, :_PERIOD]
+    return signs.to(device, dtype)
+
+
+class UnitStatistics:
+    """Dead and copied units of a stream of rows.
+
+    Two units that are copies of each other have the same inner product with any vector over the samples.
+    Kept are those with four vectors of random signs, which repeat every 4096 rows: memory does not grow, and
+    two units that differ pass for copies only where all four sums agree to `TOLERANCE`.
+
+    Attributes
+    ----------
+    low, high : tensor of shape (n_units,)
+        Extremes of each unit's finite values.
+
+    Examples
+    --------
+    >>> units = UnitStatistics().update(torch.tensor([[0.0, 1.0, 1.0], [0.0, 3.0, 3.0]]))
+    >>> round(units.dead_fraction, 3), round(units.copied_fraction, 3)
+    (0.333, 0.667)
+    """
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self.low = self.high = torch.empty(0)
+        self.sketch = torch.empty(0)
+
+    def update(self, rows: torch.Tensor) -> Self:
+        """Take in a batch of shape (rows, units); NaN and infinity count as zero in the sketch."""
+        if len(rows) == 0:
+            return self
+        low, high = rows.amin(0), rows.amax(0)
+        if not (isfinite(float(low.min())) and isfinite(float(high.max()))):
+            finite = torch.isfinite(rows)
+            low = rows.where(finite, torch.inf).amin(0)
+            high = rows.where(finite, -torch.inf).amax(0)
+            rows = rows.where(finite, 0)
+        return self._merge(len(rows), low, high, self._project(rows))
+
+    def __add__(self, other: "UnitStatistics") -> "UnitStatistics":
+        merged = UnitStatistics()
+        for part in (self, other):
+            if part.n_rows:
+                merged._merge(part.n_rows, part.low, part.high, part.sketch)
+        return merged
+
+    def _merge(self, n_rows: int, low: torch.Tensor, high: torch.Tensor, sketch: torch.Tensor) -> Self:
+        if self.n_rows:
+            low, high = torch.minimum(self.low, low), torch.maximum(self.high, high)
+            sketch = self.sketch + sketch
+        self.n_rows, self.low, self.high, self.sketch = self.n_rows + n_rows, low, high, sketch
+        return self
+
+    def _project(self, rows: torch.Tensor) -> torch.Tensor:
+        signs = _signs(rows.dtype, rows.device)
+        start, total = self.n_rows % _PERIOD, torch.zeros(_PROBES, rows.shape[1], dtype=torch.float64)
+        for part in rows.split(_PERIOD):
+            total += (signs[:, start : start + len(part)] @ part).double().cpu()
+        return total
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return self.low.numel()
+
+    @property
+    def dead_fraction(self) -> float:
+        """Share of the units that were zero for every sample."""
+        return float(((self.low == 0) & (self.high == 0)).double().mean()) if self.n_rows else float("nan")
+
+    @property
+    def copied_fraction(self) -> float:
+        """Share of the units that are the same as another unit for every sample."""
+        if not self.n_rows:
+            return float("nan")
+        magnitude = torch.maximum(self.low.abs(), self.high.abs()).double().cpu()
+        tolerance = TOLERANCE * self.n_rows**0.5 * magnitude
+        order = torch.argsort(self.sketch[0])
+        sketch, tolerance = self.sketch[:, order], tolerance[order]
+        same = (sketch.diff(dim=1).abs() <= tolerance[1:].minimum(tolerance[:-1])).all(0)
+        # A unit is a copy if it is the same as the one before or the one after.
+        nothing = torch.zeros(1, dtype=torch.bool)
+        copied = torch.cat([same, nothing]) | torch.cat([nothing, same])
+        return float(copied.double().mean())

@@ -1,0 +1,55 @@
+"""A module that is looked at and then is as it was."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+
+from initsk.exceptions import ModuleError
+from initsk.initializers import remember_buffers
+from initsk.utils._random import isolated_torch_random
+
+
+@contextmanager
+def untouched(module: nn.Module, *, training: bool, gradients: bool, seed: int | None) -> Iterator[None]:
+    """Set the module's mode, torch's random state and the recording of gradients for the length of the block.
+
+    Afterwards, on any exit, training flags, buffers, what requires a gradient and the random state are as before.
+    Without a seed, the module draws what it would draw next.
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    needs = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    put_buffers_back = remember_buffers(module)
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    with ExitStack() as stack:
+        stack.enter_context(isolated_torch_random(seed, str(device)))
+        stack.enter_context(_not_compiled(module))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.set_grad_enabled(gradients))
+        try:
+            module.train(training)
+            for parameter, _ in needs if gradients else ():
+                # Frozen parameters would hide the layers before them.
+                parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
+            yield
+        finally:
+            for part, was in modes:
+                part.training = was
+            for parameter, was in needs:
+                parameter.requires_grad_(was)
+            put_buffers_back()
+
+
+@contextmanager
+def _not_compiled(module: nn.Module) -> Iterator[None]:
+    """Have compiled parts run as they were written."""
+    compiled = [p for p in module.modules() if hasattr(p, "_orig_mod") or getattr(p, "_compiled_call_impl", None)]
+    if not compiled:
+        yield
+        return
+    stance = getattr(torch.compiler, "set_stance", None)
+    if stance is None:
+        raise ModuleError("compiled parts cannot be looked into with this version of torch (allowed: 2.6 or newer)")
+    with stance("force_eager"):
+        yield
