@@ -15,7 +15,7 @@ from initsk.testing import checks
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-SEARCH, FEATURES, COMPARISON, PYTHON, ESTIMATOR, SEARCHES, NET, INITIALIZERS, OWN = PROGRAMS
+SEARCH, FEATURES, COMPARISON, PYTHON, ESTIMATOR, SEARCHES, NET, INSPECTION, TRAINING, INITIALIZERS, OWN = PROGRAMS
 
 
 def run(program, folder, monkeypatch):
@@ -77,6 +77,29 @@ def test_net(tmp_path, monkeypatch):
     why = names["net"].initialization_record_.to_frame()["why"]
     assert why.str.contains("LSUV").sum() == 2
     assert names["net"].score(names["X"].astype("float32") / 16, names["y"]) > 0.5
+
+
+def test_inspection(tmp_path, monkeypatch):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        summary = run(INSPECTION, tmp_path, monkeypatch)["summary"]
+    frame = summary.to_frame().set_index(["layer", "site"])
+    assert frame.index.tolist() == [
+        *[(layer, "output") for layer in ("embed", "lstm", "lstm/h_n", "lstm/c_n")],
+        ("head", "pre_activation"),
+        ("head", "activation"),
+    ]
+    # Nine of twelve positions are no padding; the states at the end have no positions.
+    assert (frame["count"] / frame["units"]).tolist() == [200 * 9] * 2 + [200] * 2 + [200 * 9] * 2
+    assert summary.verdicts()["verdict"].tolist() == ["healthy"]
+    assert (summary.parameters()["update_to_weight"] > 0).all()
+
+
+def test_over_training(tmp_path, monkeypatch):
+    names = run(TRAINING, tmp_path, monkeypatch)
+    # 1797 samples in batches of 32 are 57 steps an epoch.
+    assert names["frame"]["step"].unique().tolist() == [0, 100, 200, 300, 400, 500, 570]
+    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_initializers(tmp_path, monkeypatch):

@@ -122,3 +122,12 @@ def test_curves_of_many_initializers_are_told_apart(label):
     assert box.x1 <= display.figure_.bbox.x1
     assert box.y1 <= display.axes_[0].get_tightbbox().y0
     assert np.array_equal(display.axes_[0].get_xticks(), [1])
+
+
+def test_linear_networks_are_shown_by_their_outputs(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    clf = MLPClassifier((16, 8), activation="identity", max_epochs=1)
+    result = compare_initializers(clf, X / 16, y, initializers=["he_normal"], n_repeats=1)
+    page = result.to_html(tmp_path / "index.html").read_text()
+    assert page.count("<svg") == 1 + 2 * 1
+    assert "hidden_2" in describe_activations(result.layers, "he_normal", "trained")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from initsk.displays._bins import central_range, without_zeros
 from initsk.displays._style import INK, colour_of, panels, quiet
-from initsk.inspection import pool_histograms
+from initsk.inspection import pool_histograms, signal_rows
 from initsk.utils._validation import check_parameters, each_of, one_of
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class ActivationGridDisplay:
         ActivationGridDisplay
         """
         check_parameters("ActivationGridDisplay", {"phase": phase}, {"phase": one_of("phase", PHASES)})
-        chosen = histograms[(histograms["phase"] == phase) & (histograms["site"] == "activation")]
-        moments = layers[(layers["phase"] == phase) & (layers["site"] == "activation")]
+        chosen = signal_rows(histograms[histograms["phase"] == phase])
+        moments = signal_rows(layers[layers["phase"] == phase])
         rows = list(dict.fromkeys(chosen["initializer"].astype(str)))
         columns = list(dict.fromkeys(chosen["layer"]))
         panels, zeros = {}, {}

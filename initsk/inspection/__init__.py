@@ -8,6 +8,7 @@ from initsk.inspection._inspect import inspect_activations
 from initsk.inspection._layer_statistics import LayerStatistics
 from initsk.inspection._moments import RunningMoments
 from initsk.inspection._samples import SampleCosines
+from initsk.inspection._sites import signal_rows
 from initsk.inspection._summary import ActivationSummary
 from initsk.inspection._thresholds import Thresholds
 from initsk.inspection._transformer import ActivationInspector
@@ -27,4 +28,5 @@ __all__ = [
     "UnitStatistics",
     "inspect_activations",
     "pool_histograms",
+    "signal_rows",
 ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from initsk.inspection._sites import signal_rows
 from initsk.inspection._thresholds import Thresholds
 
 ADVICE = {
@@ -58,10 +59,7 @@ class _Network:
         self.limits = thresholds
         self.values, self.gradients = activations, gradients
         self.before = activations[activations["site"] != "activation"].set_index("layer")
-        after = activations[activations["site"] == "activation"].set_index("layer")
-        # Layers with an activation function carry the signal; in linear networks, all but the last do.
-        self.body = after if len(after) else self.before.iloc[:-1]
-        self.back = gradients[gradients["site"] == ("activation" if len(after) else "output")].set_index("layer")
+        self.body, self.back = (signal_rows(frame).set_index("layer") for frame in (activations, gradients))
 
     def nonfinite(self) -> Iterator[Finding]:
         for what, frame in (("values", self.values), ("gradients", self.gradients)):

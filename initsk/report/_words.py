@@ -4,6 +4,8 @@ from math import isfinite
 
 import pandas as pd
 
+from initsk.inspection import signal_rows
+
 
 def answer(summary: pd.DataFrame) -> str:
     """Say in one or two sentences what the comparison found."""
@@ -54,11 +56,7 @@ def _list(names: list[str]) -> str:
 
 def describe_activations(layers: pd.DataFrame, initializer: str, phase: str) -> str:
     """Describe one row of the grid: size along depth, zeros, dead units; means over repeats."""
-    at = layers[
-        (layers["initializer"].astype(str) == initializer)
-        & (layers["phase"] == phase)
-        & (layers["site"] == "activation")
-    ]
+    at = signal_rows(layers[(layers["initializer"].astype(str) == initializer) & (layers["phase"] == phase)])
     if at.empty:
         return "No activations were recorded."
     by_layer = at.groupby("layer", sort=False)[["rms", "zero_fraction", "dead_fraction"]].mean()

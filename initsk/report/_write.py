@@ -21,6 +21,7 @@ from initsk.displays import (
     figure_png,
     figure_svg,
 )
+from initsk.inspection import signal_rows
 from initsk.report._words import answer, describe_activations, shortfall
 from initsk.utils._files import write_atomic
 
@@ -62,7 +63,7 @@ def _grids(result: ComparisonResult) -> dict[str, ActivationGridDisplay]:
     return {
         phase: ActivationGridDisplay.from_frames(result.histograms, result.layers, phase=phase)
         for phase in PHASES
-        if ((result.histograms["phase"] == phase) & (result.histograms["site"] == "activation")).any()
+        if len(signal_rows(result.histograms[result.histograms["phase"] == phase]))
     }
 
 
