@@ -9,15 +9,14 @@ from skorch.dataset import unpack_data
 from torch import nn
 
 from initsk.inspection._batches import iterate_batches, make_batch
+from initsk.inspection._frames import Bins, histograms_frame, statistics_frame
 from initsk.inspection._inspect import inspect_batches
 from initsk.inspection._layers import Layers
 from initsk.inspection._model import Model
 from initsk.inspection._recorder import Settings
 from initsk.inspection._request import CHECKS, Request
-from initsk.inspection._summary import BIN_DTYPES, DTYPES, OF, ActivationSummary
+from initsk.inspection._summary import OF, ActivationSummary
 from initsk.utils._validation import Constraint, boolean, check_parameters, integer, one_of
-
-_TIME = {"step": "int64", "epoch": "int64"}
 
 
 class ActivationRecorder(Callback):
@@ -92,7 +91,10 @@ class ActivationRecorder(Callback):
         """Forget what was recorded; skorch calls it when a net is initialized."""
         check_parameters(type(self).__name__, self.get_params(deep=False), _TABLE)
         self.n_steps_ = 0
-        self.frames_: dict[str, list[pd.DataFrame]] = {name: [] for name in ("parameters", *OF, *map(_bins, OF))}
+        self.rows_: dict[str, list[tuple[Any, ...]]] = {of: [] for of in OF}
+        self.bins_: dict[str, list[Bins]] = {of: [] for of in OF}
+        self.times_: dict[str, list[tuple[int, int]]] = {of: [] for of in OF}
+        self.parameters_: list[pd.DataFrame] = []
         self.last_ = -1
         self.stream_: ActivationSummary | None = None
         return self
@@ -158,7 +160,7 @@ class ActivationRecorder(Callback):
             its own), then the columns of `ActivationSummary.to_frame`.
         """
         check_parameters("to_frame", {"of": of}, {"of": one_of("statistics", OF)})
-        return self._stacked(of, DTYPES)
+        return statistics_frame(self.rows_[of], timed=True)
 
     def histograms(self, of: str = "activations") -> pd.DataFrame:
         """Return a row per record, layer, site and bin.
@@ -174,7 +176,7 @@ class ActivationRecorder(Callback):
             ``step``, ``epoch``, then the columns of `ActivationSummary.histograms`.
         """
         check_parameters("histograms", {"of": of}, {"of": one_of("statistics", OF)})
-        return self._stacked(_bins(of), BIN_DTYPES)
+        return histograms_frame(self.bins_[of], self.times_[of])
 
     def parameters(self) -> pd.DataFrame:
         """Return a row per record and parameter, with gradients alone.
@@ -184,13 +186,7 @@ class ActivationRecorder(Callback):
         DataFrame
             ``step``, ``epoch``, then the columns of `ActivationSummary.parameters`.
         """
-        return self._stacked("parameters", {})
-
-    def _stacked(self, name: str, dtypes: dict[str, Any]) -> pd.DataFrame:
-        parts = [part for part in self.frames_[name] if len(part)]
-        if not parts:
-            return pd.DataFrame(columns=[*_TIME, *dtypes]).astype(_TIME | dtypes)
-        return pd.concat(parts, ignore_index=True)
+        return pd.concat(self.parameters_, ignore_index=True) if self.parameters_ else pd.DataFrame()
 
     def _wanted(self, net: Any) -> bool:
         """Say whether the coming training batch is to be recorded."""
@@ -213,17 +209,17 @@ class ActivationRecorder(Callback):
         return inspect_batches(Model(module, net), batches, Request(self.layers, "both", settings, training), None)
 
     def _keep(self, net: Any, summary: ActivationSummary) -> None:
-        frames = {"parameters": summary.parameters()}
-        frames |= {of: summary.to_frame(of) for of in OF}
-        frames |= {_bins(of): summary.histograms(of) for of in OF}
-        for name, frame in frames.items():
-            frame.insert(0, "step", self.n_steps_)
-            frame.insert(1, "epoch", len(net.history))
-            self.frames_[name].append(frame)
-
-
-def _bins(of: str) -> str:
-    return f"histograms of {of}"
+        time = self.n_steps_, len(net.history)
+        for of in OF:
+            self.rows_[of] += [(*time, *row) for row in summary.rows(of)]
+            bins = [part for part in summary.bins(of) if len(part.counts)]
+            self.bins_[of] += bins
+            self.times_[of] += [time] * len(bins)
+        if self.gradients:
+            frame = summary.parameters()
+            frame.insert(0, "step", time[0])
+            frame.insert(1, "epoch", time[1])
+            self.parameters_.append(frame)
 
 
 _TABLE: dict[str, Constraint] = {

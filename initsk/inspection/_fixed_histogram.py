@@ -60,6 +60,10 @@ class FixedHistogram:
         merged.counts = self.counts + other.counts
         return merged
 
+    def bins(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return edges, the infinite ones included, and counts."""
+        return np.concatenate([[-np.inf], self.edges, [np.inf]]), self.counts.copy()
+
     def to_frame(self) -> pd.DataFrame:
         """Return a row per bin: left, right, count, density (of all values); those outside have density 0."""
-        return bins_frame(np.concatenate([[-np.inf], self.edges, [np.inf]]), self.counts)
+        return bins_frame(*self.bins())

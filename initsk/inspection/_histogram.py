@@ -137,9 +137,13 @@ class StreamingHistogram:
         value = (self.first + bin_ + min(max(inside, 0.0), 1.0)) * self.width
         return float(min(max(value, self.low), self.high))
 
+    def bins(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return edges and counts."""
+        return self.edges, self.counts.copy()
+
     def to_frame(self) -> pd.DataFrame:
         """Return a row per bin: left, right, count, density (per unit of the values, integrating to 1)."""
-        return bins_frame(self.edges, self.counts)
+        return bins_frame(*self.bins())
 
 
 def bins_frame(edges: np.ndarray, counts: np.ndarray) -> pd.DataFrame:

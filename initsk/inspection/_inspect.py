@@ -146,6 +146,7 @@ def inspect_activations(
 def inspect_batches(model: Model, batches: Iterator[Batch], request: Request, seed: int | None) -> ActivationSummary:
     """Inspect a network on batches that fit it; without a seed it draws what it would draw next."""
     gradients = request.settings.gradients
+    trained = {name for name, parameter in model.module.named_parameters() if parameter.requires_grad}
     with untouched(model.module, training=request.training, gradients=gradients, seed=seed):
         first = next(batches, None)
         if first is None:
@@ -155,17 +156,19 @@ def inspect_batches(model: Model, batches: Iterator[Batch], request: Request, se
             seen = survey(model.module, first)
             chosen = seen.keys(seen.choose("inspect_activations", request.layers), request.sites)
         recorder = Recorder(request.settings, chosen)
-        parameters = _run(model, chain([first], batches), recorder, request)
+        parameters = _run(model, chain([first], batches), recorder, request, trained)
     if not recorder.records:
         raise ModuleError("no layer gives real numbers: there is nothing to inspect")
     return ActivationSummary(recorder.records, parameters)
 
 
-def _run(model: Model, batches: Iterator[Batch], recorder: Recorder, request: Request) -> pd.DataFrame | None:
+def _run(
+    model: Model, batches: Iterator[Batch], recorder: Recorder, request: Request, trained: set[str]
+) -> pd.DataFrame | None:
     """Send the batches through the module, and back if gradients are asked for."""
     module, backward = model.module, None
     if request.settings.gradients:
-        backward = ParameterGradients({n: p for n, p in module.named_parameters() if p.requires_grad})
+        backward = ParameterGradients(dict(module.named_parameters()), trained)
     with watching(module, recorder) as watch:
         for batch in batches:
             watch.begin()

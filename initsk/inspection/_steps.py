@@ -1,7 +1,7 @@
 """Gradients of the parameters, and what a step of the optimizer makes of them."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import nan
 from typing import Any
 
@@ -19,17 +19,21 @@ COLUMNS = ("name", "size", "weight_norm", "gradient_norm", "gradient_to_weight",
 class ParameterGradients:
     """Gradient of the mean loss over a stream of batches, with respect to each parameter."""
 
-    def __init__(self, trained: dict[str, nn.Parameter]) -> None:
-        self.trained = trained
-        self.sums = {name: torch.zeros_like(p) for name, p in trained.items()}
+    def __init__(self, parameters: dict[str, nn.Parameter], trained: Collection[str]) -> None:
+        # Backward goes to all, since activations lie between; frozen parameters are left out of the frame.
+        self.every = [parameter for parameter in parameters.values() if parameter.requires_grad]
+        self.trained = {name: parameter for name, parameter in parameters.items() if name in trained}
+        self.sums = {name: torch.zeros_like(p) for name, p in self.trained.items()}
         self.n_samples = 0
 
     def add(self, loss: torch.Tensor, n_samples: int) -> None:
         """Go backward through one batch of so many samples, whose mean loss this is."""
         if loss.dim() or not loss.requires_grad:
             raise ModuleError(f"the loss of shape {tuple(loss.shape)} has no gradient (allowed: one number that has)")
-        gradients = torch.autograd.grad(loss, list(self.trained.values()), allow_unused=True)
-        for total, gradient in zip(self.sums.values(), gradients, strict=True):
+        gradients = torch.autograd.grad(loss, self.every, allow_unused=True)
+        by_parameter = {id(parameter): gradient for parameter, gradient in zip(self.every, gradients, strict=True)}
+        for name, total in self.sums.items():
+            gradient = by_parameter[id(self.trained[name])]
             if gradient is not None:
                 total.add_(gradient.to_dense() if gradient.is_sparse else gradient, alpha=n_samples)
         self.n_samples += n_samples

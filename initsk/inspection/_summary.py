@@ -6,22 +6,12 @@ from typing import Any
 import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
-from initsk.inspection._layer_statistics import QUANTILES
+from initsk.inspection._frames import COLUMNS, Bins, histograms_frame, statistics_frame
 from initsk.inspection._recorder import Key, Record
 from initsk.inspection._steps import ratios_frame
 from initsk.inspection._verdicts import Thresholds, verdicts_of
 from initsk.utils._validation import check_parameters, one_of
 
-NAMES = ("layer", "site", "module", "function")
-_COUNTS = ("units", "count", "nonfinite")
-COLUMNS = (
-    *NAMES, "units", "count", "mean", "std", "rms", "min", "max", "skewness", "kurtosis",
-    *(f"q{round(100 * q):02d}" for q in QUANTILES), "quantile_error", "zero_fraction", "dead_fraction",
-    "saturated_fraction", "copied_fraction", "nonfinite", "effective_rank", "participation_ratio", "mean_cosine",
-)  # fmt: skip
-DTYPES = {name: "str" if name in NAMES else "int64" if name in _COUNTS else "float64" for name in COLUMNS}
-_BIN_DTYPES = {"layer": "str", "site": "str", "left": "float64", "right": "float64", "count": "int64"}
-BIN_DTYPES = _BIN_DTYPES | {"density": "float64"}
 OF = ("activations", "gradients")
 
 
@@ -85,15 +75,28 @@ class ActivationSummary:
 
     @cached_property
     def _frames(self) -> dict[str, pd.DataFrame]:
-        return {of: _typed([row for row in self._rows(of) if row["count"] + row["nonfinite"]]) for of in OF}
+        return {of: statistics_frame(self.rows(of)) for of in OF}
 
-    def _rows(self, of: str) -> list[dict[str, Any]]:
+    def rows(self, of: str) -> list[tuple[Any, ...]]:
+        """Return the rows of `to_frame` as tuples, for who keeps many of them."""
         rows = []
         for (layer, site), record in self.records.items():
             statistics = record.values if of == "activations" else record.gradients
-            names = {"layer": layer, "site": self.site(layer, site), "module": record.module}
-            rows.append(names | {"function": record.function} | statistics.to_row())
+            row = statistics.to_row()
+            if row["count"] + row["nonfinite"]:
+                row |= {"layer": layer, "site": self.site(layer, site)}
+                row |= {"module": record.module, "function": record.function}
+                rows.append(tuple(row[name] for name in COLUMNS))
         return rows
+
+    def bins(self, of: str) -> list[Bins]:
+        """Return the histograms."""
+        found = []
+        for (layer, site), record in self.records.items():
+            statistics = record.values if of == "activations" else record.gradients
+            edges, counts = (statistics.fixed or statistics.histogram).bins()
+            found.append(Bins(layer, self.site(layer, site), edges, counts))
+        return found
 
     def site(self, layer: str, site: str) -> str:
         """Return the name of a site: the output of a layer with an activation function is its pre-activation."""
@@ -115,12 +118,7 @@ class ActivationSummary:
             what lies below and above, from ``-inf`` and to ``inf``, of density 0.
         """
         check_parameters("histograms", {"of": of}, {"of": one_of("statistics", OF)})
-        parts = []
-        for (layer, site), record in self.records.items():
-            statistics = record.values if of == "activations" else record.gradients
-            bins = (statistics.fixed or statistics.histogram).to_frame()
-            parts.append(bins.assign(layer=layer, site=self.site(layer, site)))
-        return pd.concat(parts, ignore_index=True)[list(BIN_DTYPES)].astype(BIN_DTYPES)
+        return histograms_frame(self.bins(of))
 
     def parameters(self) -> pd.DataFrame:
         """Return a row per trained parameter, where gradients were asked for; otherwise none.
@@ -165,7 +163,3 @@ class ActivationSummary:
         ['symmetric', 'dead']
         """
         return verdicts_of(self._frames["activations"], self._frames["gradients"], Thresholds.of(thresholds))
-
-
-def _typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(DTYPES)

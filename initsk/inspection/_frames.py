@@ -1,0 +1,53 @@
+"""The frames of an inspection: columns, types, and how rows become frames."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from initsk.inspection._layer_statistics import QUANTILES
+
+NAMES = ("layer", "site", "module", "function")
+_COUNTS = ("units", "count", "nonfinite")
+COLUMNS = (
+    *NAMES, "units", "count", "mean", "std", "rms", "min", "max", "skewness", "kurtosis",
+    *(f"q{round(100 * q):02d}" for q in QUANTILES), "quantile_error", "zero_fraction", "dead_fraction",
+    "saturated_fraction", "copied_fraction", "nonfinite", "effective_rank", "participation_ratio", "mean_cosine",
+)  # fmt: skip
+_DTYPES = {name: "str" if name in NAMES else "int64" if name in _COUNTS else "float64" for name in COLUMNS}
+_TIME = {"step": "int64", "epoch": "int64"}
+
+
+class Bins(NamedTuple):
+    """One histogram, and where it belongs."""
+
+    layer: str
+    site: str
+    edges: np.ndarray
+    counts: np.ndarray
+
+
+def statistics_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.DataFrame:
+    """Return a row per layer and site; `timed` rows begin with step and epoch."""
+    dtypes = _TIME | _DTYPES if timed else _DTYPES
+    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
+
+
+def histograms_frame(parts: Sequence[Bins], times: Sequence[tuple[int, int]] = ()) -> pd.DataFrame:
+    """Return a row per bin of each histogram; with step and epoch where there are times."""
+    n_bins = [len(part.counts) for part in parts]
+    counts = _joined([part.counts for part in parts]).astype(np.int64)
+    left, right = _joined([part.edges[:-1] for part in parts]), _joined([part.edges[1:] for part in parts])
+    totals = np.repeat([max(int(part.counts.sum()), 1) for part in parts], n_bins)
+    columns: dict[str, Any] = {}
+    if times:
+        columns = {name: np.repeat([time[i] for time in times], n_bins) for i, name in enumerate(_TIME)}
+    columns |= {name: np.repeat([getattr(p, name) for p in parts], n_bins) for name in ("layer", "site")}
+    columns |= {"left": left, "right": right, "count": counts, "density": counts / totals / (right - left)}
+    dtypes = {name: _TIME.get(name, "str") for name in columns if name in (*_TIME, "layer", "site")}
+    return pd.DataFrame(columns).astype(dtypes)
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0)
