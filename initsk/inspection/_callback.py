@@ -9,7 +9,7 @@ from skorch.dataset import unpack_data
 from torch import nn
 
 from initsk.inspection._batches import iterate_batches, make_batch
-from initsk.inspection._frames import Bins, histograms_frame, statistics_frame
+from initsk.inspection._frames import PackedBins, histograms_frame, parameters_frame, statistics_frame
 from initsk.inspection._inspect import inspect_batches
 from initsk.inspection._layers import Layers
 from initsk.inspection._model import Model
@@ -92,9 +92,9 @@ class ActivationRecorder(Callback):
         check_parameters(type(self).__name__, self.get_params(deep=False), _TABLE)
         self.n_steps_ = 0
         self.rows_: dict[str, list[tuple[Any, ...]]] = {of: [] for of in OF}
-        self.bins_: dict[str, list[Bins]] = {of: [] for of in OF}
+        self.bins_: dict[str, list[PackedBins]] = {of: [] for of in OF}
         self.times_: dict[str, list[tuple[int, int]]] = {of: [] for of in OF}
-        self.parameters_: list[pd.DataFrame] = []
+        self.parameters_: list[tuple[Any, ...]] = []
         self.last_ = -1
         self.stream_: ActivationSummary | None = None
         return self
@@ -176,7 +176,7 @@ class ActivationRecorder(Callback):
             ``step``, ``epoch``, then the columns of `ActivationSummary.histograms`.
         """
         check_parameters("histograms", {"of": of}, {"of": one_of("statistics", OF)})
-        return histograms_frame(self.bins_[of], self.times_[of])
+        return histograms_frame([bins.unpacked() for bins in self.bins_[of]], self.times_[of])
 
     def parameters(self) -> pd.DataFrame:
         """Return a row per record and parameter, with gradients alone.
@@ -186,7 +186,7 @@ class ActivationRecorder(Callback):
         DataFrame
             ``step``, ``epoch``, then the columns of `ActivationSummary.parameters`.
         """
-        return pd.concat(self.parameters_, ignore_index=True) if self.parameters_ else pd.DataFrame()
+        return parameters_frame(self.parameters_, timed=True)
 
     def _wanted(self, net: Any) -> bool:
         """Say whether the coming training batch is to be recorded."""
@@ -212,14 +212,10 @@ class ActivationRecorder(Callback):
         time = self.n_steps_, len(net.history)
         for of in OF:
             self.rows_[of] += [(*time, *row) for row in summary.rows(of)]
-            bins = [part for part in summary.bins(of) if len(part.counts)]
+            bins = [part.packed() for part in summary.bins(of) if len(part.counts)]
             self.bins_[of] += bins
             self.times_[of] += [time] * len(bins)
-        if self.gradients:
-            frame = summary.parameters()
-            frame.insert(0, "step", time[0])
-            frame.insert(1, "epoch", time[1])
-            self.parameters_.append(frame)
+        self.parameters_ += [(*time, *row) for row in summary.parameters().itertuples(index=False)]
 
 
 _TABLE: dict[str, Constraint] = {

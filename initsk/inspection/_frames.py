@@ -16,6 +16,10 @@ COLUMNS = (
     "saturated_fraction", "copied_fraction", "nonfinite", "effective_rank", "participation_ratio", "mean_cosine",
 )  # fmt: skip
 _DTYPES = {name: "str" if name in NAMES else "int64" if name in _COUNTS else "float64" for name in COLUMNS}
+_PARAMETERS = {
+    "name": "str", "size": "int64", "weight_norm": "float64", "gradient_norm": "float64",
+    "gradient_to_weight": "float64", "update_norm": "float64", "update_to_weight": "float64",
+}  # fmt: skip
 _TIME = {"step": "int64", "epoch": "int64"}
 
 
@@ -26,6 +30,29 @@ class Bins(NamedTuple):
     site: str
     edges: np.ndarray
     counts: np.ndarray
+
+    def packed(self) -> "PackedBins":
+        """Return the same in a form of which many can be kept."""
+        return PackedBins(self.layer, self.site, self.edges.tobytes(), self.counts.tobytes())
+
+
+class PackedBins(NamedTuple):
+    """A histogram as bytes: small arrays that stay would cut up the memory that large tensors come and go in."""
+
+    layer: str
+    site: str
+    edges: bytes
+    counts: bytes
+
+    def unpacked(self) -> Bins:
+        """Return it as arrays."""
+        return Bins(self.layer, self.site, np.frombuffer(self.edges), np.frombuffer(self.counts, np.int64))
+
+
+def parameters_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.DataFrame:
+    """Return a row per parameter; `timed` rows begin with step and epoch."""
+    dtypes = _TIME | _PARAMETERS if timed else _PARAMETERS
+    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
 
 
 def statistics_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.DataFrame:

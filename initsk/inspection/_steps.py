@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.inspection._frames import parameters_frame
 
 #: A torch optimizer of these parameters, or what makes one from a list of parameters.
 OptimizerLike = torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
-COLUMNS = ("name", "size", "weight_norm", "gradient_norm", "gradient_to_weight", "update_norm", "update_to_weight")
 
 
 class ParameterGradients:
@@ -54,7 +54,7 @@ def ratios_frame(
         w, g = _norm(weight), _norm(gradients[name])
         u = _norm(updates[name]) if name in updates else nan
         rows.append((name, weight.numel(), w, g, g / w if w else nan, u, u / w if w else nan))
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"size": "int64", **dict.fromkeys(COLUMNS[2:], "float64")})
+    return parameters_frame(rows)
 
 
 def _norm(tensor: torch.Tensor) -> float:
