@@ -61,14 +61,14 @@ def statistics_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.D
     return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
 
 
-def histograms_frame(parts: Sequence[Bins], times: Sequence[tuple[int, int]] = ()) -> pd.DataFrame:
+def histograms_frame(parts: Sequence[Bins], times: Sequence[tuple[int, int]] | None = None) -> pd.DataFrame:
     """Return a row per bin of each histogram; with step and epoch where there are times."""
     n_bins = [len(part.counts) for part in parts]
     counts = _joined([part.counts for part in parts]).astype(np.int64)
     left, right = _joined([part.edges[:-1] for part in parts]), _joined([part.edges[1:] for part in parts])
     totals = np.repeat([max(int(part.counts.sum()), 1) for part in parts], n_bins)
     columns: dict[str, Any] = {}
-    if times:
+    if times is not None:
         columns = {name: np.repeat([time[i] for time in times], n_bins) for i, name in enumerate(_TIME)}
     columns |= {name: np.repeat([getattr(p, name) for p in parts], n_bins) for name in ("layer", "site")}
     columns |= {"left": left, "right": right, "count": counts, "density": counts / totals / (right - left)}

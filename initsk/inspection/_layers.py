@@ -79,7 +79,8 @@ class Survey:
     def _meant(self, one: Any) -> tuple[list[str], str]:
         """Return the layers that one item of the list means, or what is wrong with it."""
         if isinstance(one, str):
-            matching = self._where(lambda name, _: name == one) or self._where(lambda name, _: fnmatchcase(name, one))
+            exact = [one] if one in self.seen else self._where(lambda name, _: name == one)
+            matching = exact or self._where(lambda name, _: fnmatchcase(name, one))
             return matching, "" if matching else unknown_name("layer", one, self.layers)
         if isinstance(one, int) and not isinstance(one, bool):
             n = len(self.layers)

@@ -98,7 +98,7 @@ def _of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
     if not hasattr(last, "net_") and not hasattr(last, "module_") and len(before):
         before = clone(before).fit(X, y)
     prepare = before.transform if len(before) else None
-    found = get_model(last, X if prepare is None else prepare(X), y)
+    found = get_model(last, X if X is None or prepare is None else prepare(X), y)
     return Model(found.module, found.net, found.classes, prepare)
 
 

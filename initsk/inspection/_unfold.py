@@ -60,9 +60,9 @@ class Axes:
 
     def per_sample(self, values: torch.Tensor, n_samples: int, layer: str) -> torch.Tensor:
         """Reshape to (samples, everything else), in the tensor's own order."""
-        for axis in (self.samples, 0):
-            if values.dim() > axis and values.shape[axis] == n_samples:
-                return values.movedim(axis, 0).reshape(n_samples, -1)
+        axis = self.samples if values.dim() > 2 else 0
+        if values.dim() > axis and values.shape[axis] == n_samples:
+            return values.movedim(axis, 0).reshape(n_samples, -1)
         raise ModuleError(
             f"{layer} gives values of shape {tuple(values.shape)} for {n_samples} samples: they cannot be features"
             " (allowed: layers that give each sample its own values)"

@@ -77,7 +77,8 @@ class _Network:
             copied = copied.combine(back, min).reindex(copied.index)
         else:
             # Nor do units that the layer after them tells apart.
-            copied = copied.combine(copied.shift(-1, fill_value=copied.iloc[-1] if len(copied) > 1 else 0.0), min)
+            beside = np.append(copied.iloc[1:], copied.iloc[-2] if len(copied) > 1 else 0.0)[: len(copied)]
+            copied = copied.clip(upper=pd.Series(beside, copied.index))
         for layer, share in copied[copied >= self.limits.copied].items():
             sentence = f"{share:.0%} of the units of {layer} are copies of one another, and will stay so."
             yield Finding(str(layer), "symmetric", float(share), self.limits.copied, sentence)

@@ -22,7 +22,8 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
     "unknown colour 'rod'; did you mean 'red'? Allowed: 'blue', 'red'"
     """
     names = sorted(allowed)
-    near = difflib.get_close_matches(str(given).lower(), names, n=3, cutoff=0.5)
+    as_written = {name.lower(): name for name in names}
+    near = [as_written[name] for name in difflib.get_close_matches(str(given).lower(), as_written, n=3, cutoff=0.5)]
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
     return f"unknown {kind} {given!r}{hint} Allowed: {', '.join(repr(name) for name in names)}"
 
