@@ -125,3 +125,25 @@ def test_every_initializer_has_its_best_learning_rate(run):
     assert table.loc[["glorot_normal", "he_normal", "Orthogonal(gain=1.4)"]].max(axis=1).min() > 0.8
     # Weights of standard deviation 0.01 learn at the larger rate, if at all.
     assert table.loc["random_normal"].idxmax() == 1e-2
+
+
+def test_verdicts_of_your_network_and_what_padding_changes(run):
+    found = run("inspect_your_network", n_images=300, n_texts=60)
+    verdicts = {name: set(summary.verdicts()["verdict"]) for name, summary in found.items()}
+    assert verdicts.pop("small weights") == {"vanishing"}
+    assert list(verdicts.values()) == [{"healthy"}] * 3
+    frame = found["he_normal"].to_frame().set_index(["layer", "site"])
+    assert frame.loc[("stem.0", "pre_activation"), "min"] < 0 == frame.loc[("stem.0", "activation"), "min"]
+    assert frame.loc[("block.leaky_relu", "activation"), "function"] == "leaky_relu"
+    short, long = (found[name].to_frame()["std"] for name in ("reader", "longer padding"))
+    np.testing.assert_allclose(short, long, rtol=1e-5)
+
+
+def test_what_training_does_to_good_and_bad_starts(run):
+    table = run("activations_over_training", max_epochs=5)
+    assert table["verdicts at the start"].to_dict() == {"good": "healthy", "bad": "vanishing"}
+    assert table.loc["good", "verdicts at the end"] == "healthy"
+    # Of six layers each makes the signal at least ten times smaller; chance is right once in ten.
+    assert table.loc["bad", "last rms at the start"] < 1e-5 * table.loc["good", "last rms at the start"]
+    assert table.loc["bad", "accuracy"] < 0.3 < 0.8 < table.loc["good", "accuracy"]
+    assert table["bytes"].max() < 1e6

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from initsk.displays._text import shortened
+from initsk.displays._text import distinct, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-_NAME = 20
+_NAME = 30
+_SIZE = 8
 
 
 def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float]) -> None:
@@ -49,14 +50,22 @@ def name_layers(axes: "Axes", names: Sequence[str], inches: float, *, shown: boo
     """Put layers side by side along x, and label as many as have room, upright where they are long."""
     every = ceil(len(names) * 0.16 / inches)
     positions = range(0, len(names), every)
-    labels = [shortened(names[i], _NAME) for i in positions]
-    upright = name_room(names, inches) > 0
+    labels = distinct(names, _NAME)
+    rotation = 90 if _upright(labels, inches) else 0
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_xticks(positions, labels, rotation=90 if upright else 0, parse_math=False, fontsize=8)
+    axes.set_xticks(positions, labels[::every], rotation=rotation, parse_math=False, fontsize=_SIZE)
     axes.tick_params(labelbottom=shown)
 
 
 def name_room(names: Sequence[str], inches: float) -> float:
     """Return how many inches upright names need below the axis; none where they fit side by side."""
-    longest = min(max(map(len, names)), _NAME)
-    return 0.072 * longest - 0.15 if longest * 0.085 > inches / len(names) else 0.0
+    labels = distinct(names, _NAME)
+    return max(_longest(labels) - 0.2, 0.0) if _upright(labels, inches) else 0.0
+
+
+def _upright(labels: Sequence[str], inches: float) -> bool:
+    return _longest(labels) + 0.12 > inches / len(labels)
+
+
+def _longest(labels: Sequence[str]) -> float:
+    return max(text_width(label, _SIZE) for label in labels)

@@ -10,8 +10,8 @@ import pandas as pd
 from initsk.displays._axes import few_ticks
 from initsk.displays._bins import central_range, outline, take_apart
 from initsk.displays._frames import BINS, BOTH, KEY, checked, chosen
-from initsk.displays._style import INK, SITE_COLOURS, panels, quiet
-from initsk.displays._text import number, percent, shortened
+from initsk.displays._style import INK, SITE_COLOURS, label_left, panels, quiet
+from initsk.displays._text import distinct, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,8 +115,10 @@ class HistogramGridDisplay:
         columns = min(len(names), _COLUMNS)
         self.figure_ = Figure()
         grid = panels(
-            self.figure_, stack * ceil(len(names) / columns), columns, width=2.3, height=1.4, gap_y=0.52, gap_x=0.5
-        )
+            self.figure_, stack * ceil(len(names) / columns), columns, width=2.3, height=1.4, gap_x=0.5, gap_y=0.38,
+            stack=stack, gap_stacks=0.68,
+        )  # fmt: skip
+        titles = dict(zip(names, distinct(names, 30), strict=True))
         self.axes_ = {}
         for _, row in rows.iterrows():
             block, column = divmod(names.index(row["layer"]), columns)
@@ -125,10 +127,9 @@ class HistogramGridDisplay:
             self.axes_[row["layer"], row["site"]] = ax
             self._draw(ax, row)
             if column == 0:
-                ax.set_ylabel("density", fontsize=9, color=INK)
+                label_left(ax, "density", 0.6)
             if ax is first:
-                title = shortened(row["layer"], 26)
-                ax.set_title(title, fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
+                ax.set_title(titles[row["layer"]], fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
         self._fill_gaps(grid, stack)
         return self
 
@@ -142,7 +143,7 @@ class HistogramGridDisplay:
             partner = grid[i - 1, j]
             if i % stack and partner in used:
                 spec = partner.get_subplotspec().get_gridspec()
-                partner.set_subplotspec(spec[i - 1 : i + 1, j])
+                partner.set_subplotspec(spec[:, j])
 
     def _draw(self, ax: "Axes", row: pd.Series) -> None:
         quiet(ax)

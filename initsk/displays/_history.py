@@ -13,8 +13,8 @@ from initsk.displays._bins import bins_of
 from initsk.displays._frames import BINS, KEY, SITES, checked, chosen
 from initsk.displays._heat import draw_heat, explain_heat
 from initsk.displays._marks import MEANING, mark, sample
-from initsk.displays._style import INK, colour_of, legend_below, legend_columns, panels, quiet
-from initsk.displays._text import shortened
+from initsk.displays._style import INK, colour_of, label_left, legend_below, legend_columns, panels, quiet
+from initsk.displays._text import distinct
 from initsk.utils._validation import check_parameters, one_of
 
 if TYPE_CHECKING:
@@ -121,8 +121,10 @@ class HistoryDisplay:
         self.figure_ = Figure()
         grid = panels(
             self.figure_, len(kinds) * ceil(len(names) / columns), columns, width=2.7 if columns > 1 else 4.6,
-            height=1.6, gap_x=0.75, gap_y=0.5, legend=0.4 if self.histograms is None else 1.0,
+            height=1.6, gap_x=0.75, gap_y=0.18, legend=0.4 if self.histograms is None else 1.0,
+            stack=len(kinds), gap_stacks=0.75,
         )  # fmt: skip
+        titles = dict(zip(names, distinct(names, 30), strict=True))
         self.axes_: dict[tuple[str, str], Axes] = {}
         for i, (name, of_layer) in enumerate(rows.groupby(rows["layer"], sort=False)):
             block, column = divmod(i, columns)
@@ -134,9 +136,8 @@ class HistoryDisplay:
                 axes[-1].set_xlabel("step", fontsize=9, color=INK)
             if column == 0:
                 for ax in axes:
-                    ax.set_ylabel("value", fontsize=9, color=INK)
-            title = shortened(str(name), 30)
-            axes[0].set_title(title, fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
+                    label_left(ax, "value", 0.65)
+            axes[0].set_title(titles[name], fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
         for ax in set(grid.flat) - set(self.axes_.values()):
             ax.remove()
         self._explain(rows)

@@ -11,7 +11,7 @@ from initsk.displays._frames import BINS, BOTH, KEY, checked, chosen
 from initsk.displays._heat import heat_colours
 from initsk.displays._strip_axis import SCALES, strip_axis
 from initsk.displays._style import INK, panels
-from initsk.displays._text import number, percent, shortened
+from initsk.displays._text import distinct, number, percent, text_width
 from initsk.utils._validation import check_parameters, one_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _ROW = 0.21
 _COLUMN = 0.74
 _CELLS = 240
 _LONG = 25
+_ROUNDING = 1e-6
 
 
 class LayerStripDisplay:
@@ -120,8 +121,8 @@ class LayerStripDisplay:
         check_parameters("plot", {"scale": scale}, {"scale": one_of("scale", SCALES)})
         rows = chosen(self.statistics, site, layers, BOTH)
         shown = {name: _NUMBERS[name] for name in _NUMBERS if _worth(rows[name], name)}
-        names = [shortened(name, 30) for name in rows["layer"]]
-        left = 0.9 + 0.08 * max(map(len, names))
+        names = distinct(list(rows["layer"]), 30)
+        left = 1.0 + max(text_width(name, 8) for name in names)
         self.figure_ = Figure()
         self.axes_ = ax = panels(
             self.figure_, 1, 1, width=_WIDTH, height=_ROW * len(rows), left=left, right=0.15 + _COLUMN * len(shown)
@@ -137,7 +138,11 @@ class LayerStripDisplay:
         for k, (column, (words, form)) in enumerate(shown.items()):
             at_x = _WIDTH + _COLUMN * (k + 1)
             _write(ax, at_x, -0.9, words, ha="right", weight="bold")
-            for i, value in enumerate(rows[column]):
+            values = rows[column]
+            if column == "mean":
+                # What single precision leaves of a sum that cancels.
+                values = values.where(values.abs() > _ROUNDING * rows["std"], 0.0).where(values.notna())
+            for i, value in enumerate(values):
                 _write(ax, at_x, i, form(value), ha="right")
         return self
 
@@ -157,7 +162,9 @@ class LayerStripDisplay:
         linear = ax.get_xscale() == "linear"
         if linear:
             mean = rows["mean"].where(np.array([len(part) > 0 for part in parts]))
-            ax.plot(mean, np.arange(len(rows)), "|", color=INK, markersize=7, markeredgewidth=1.3)
+            # In white around, to be seen on the darkest shade.
+            for colour, width in (("white", 3.6), (INK, 1.3)):
+                ax.plot(mean, np.arange(len(rows)), "|", color=colour, markersize=8.5, markeredgewidth=width)
         words = "value (darkest where most are; zeros left out" + ("; tick: mean)" if linear else ")")
         ax.set_xlabel(words, fontsize=9, color=INK)
         for i, (part, count) in enumerate(zip(parts, rows["count"], strict=True)):

@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -41,31 +43,41 @@ def panels(
     right: float = 0.15,
     legend: float = 0,
     ratios: Sequence[float] | None = None,
+    stack: int | None = None,
+    gap_stacks: float = 0,
 ) -> Any:
     """Lay out a grid of axes of `width` by `height` inches, with `legend` inches free below.
 
     Gaps and margins are inches too; `ratios` of the rows' heights leave their mean at `height`.
+    Rows that belong together, `stack` of them, are `gap_y` apart, and `gap_stacks` from the next such rows.
     Margins are fixed: matplotlib's layout engines draw every figure twice.
     """
     top, bottom = 0.35, 0.5 + legend
     inner_width = n_columns * width + (n_columns - 1) * gap_x
-    inner_height = n_rows * height + (n_rows - 1) * gap_y
+    stack = stack or n_rows
+    stack_height, n_stacks = stack * height + (stack - 1) * gap_y, n_rows // stack
+    inner_height = n_stacks * stack_height + (n_stacks - 1) * gap_stacks
     full_width, full_height = inner_width + left + right, inner_height + top + bottom
     figure.set_size_inches(full_width, full_height)
-    return figure.subplots(
-        n_rows,
-        n_columns,
-        squeeze=False,
-        gridspec_kw={
-            "left": left / full_width,
-            "right": 1 - right / full_width,
-            "top": 1 - top / full_height,
-            "bottom": bottom / full_height,
-            "wspace": gap_x / width,
-            "hspace": gap_y / height,
-            "height_ratios": ratios,
-        },
+    stacks = figure.add_gridspec(
+        n_stacks,
+        1,
+        left=left / full_width,
+        right=1 - right / full_width,
+        top=1 - top / full_height,
+        bottom=bottom / full_height,
+        hspace=gap_stacks / stack_height,
     )
+    gaps = {"wspace": gap_x / width, "hspace": gap_y / height}
+    grids = [stacks[i].subgridspec(stack, n_columns, height_ratios=ratios, **gaps) for i in range(n_stacks)]
+    return np.concatenate([grid.subplots(squeeze=False) for grid in grids])
+
+
+def label_left(axes: "Axes", words: str, inches: float) -> None:
+    """Label the y axis so many inches to its left, whatever its ticks, so that labels of several axes align."""
+    width = axes.get_position().width * axes.get_figure().get_figwidth()  # type: ignore[union-attr]
+    axes.set_ylabel(words, fontsize=9, color=INK)
+    axes.yaxis.set_label_coords(-inches / width, 0.5)
 
 
 def quiet(axes: "Axes") -> None:

@@ -1,12 +1,14 @@
 """Short texts: names that fit, shares and numbers."""
 
+from collections.abc import Sequence
 from math import isfinite
 
 
-def shortened(text: str, most: int) -> str:
+def shortened(text: str, most: int, tail: int | None = None) -> str:
     """Return printable text of at most `most` characters, with an ellipsis in its middle where some are left out.
 
-    Both ends stay, since names of layers often differ in the last characters only.
+    Both ends stay, since names of layers often differ in the last characters only; `tail` characters of
+    the end, half by default.
 
     Examples
     --------
@@ -16,8 +18,39 @@ def shortened(text: str, most: int) -> str:
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     if len(text) <= most:
         return text
-    tail = (most - 1) // 2
+    tail = (most - 1) // 2 if tail is None else tail
     return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def distinct(names: Sequence[str], most: int) -> list[str]:
+    """Shorten names so that different ones still differ, by as much of their ends as that needs.
+
+    Where nothing tells all of them apart, as many as possible.
+
+    Examples
+    --------
+    >>> distinct(["encoder.layers.0.linear1", "encoder.layers.1.linear1"], 16)
+    ['encode…0.linear1', 'encode…1.linear1']
+    """
+    half = (most - 1) // 2
+    tails = sorted(range(most), key=lambda tail: (tail < half, abs(tail - half)))
+    candidates = ([shortened(name, most, tail) for name in names] for tail in tails)
+    n_names, best = len(set(names)), list[str]()
+    for candidate in candidates:
+        if len(set(candidate)) > len(set(best)):
+            best = candidate
+        if len(set(best)) == n_names:
+            break
+    return best
+
+
+def text_width(text: str, size: float) -> float:
+    """Return the inches that text takes at this size of the font, in points."""
+    from matplotlib.textpath import TextPath
+
+    # A dollar sign would begin a formula.
+    path = TextPath((0, 0), text.replace("$", "S"), size=size)
+    return float(path.get_extents().x1) / 72 if len(path.vertices) else 0.0
 
 
 def percent(share: float) -> str:

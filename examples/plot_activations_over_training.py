@@ -1,0 +1,67 @@
+"""
+Activations while a network learns
+==================================
+
+Six ReLU layers on the digits, from a good and from a bad start: He's, and normal weights of standard deviation 0.01.
+``ActivationRecorder`` looks at the same 200 images, which are not trained on, at the start and after every epoch.
+From He's start every layer is healthy and stays so. From the bad one almost nothing reaches the last layer, and what
+training does about it is to kill the units of the upper layers. All that was recorded fits into less than a megabyte.
+Ends in ``reports/examples/activations_over_training.png``, of the good start, and in one of the bad start beside it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
+
+from initsk import MLPClassifier, inspect_activations
+from initsk.displays import HistoryDisplay, figure_png
+from initsk.inspection import ActivationRecorder
+
+STARTS = {"good": "he_normal", "bad": "random_normal"}
+SUFFIXES = {"good": "", "bad": "_bad_start"}
+
+
+def main(depth=6, width=64, max_epochs=20, n_probe=200, random_state=0):
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    probe, rest, y_probe, y_rest = X[:n_probe], X[n_probe:], y[:n_probe], y[n_probe:]
+    rows, frames = [], {}
+    for start, initializer in STARTS.items():
+        recorder = ActivationRecorder(probe=probe)
+        options = {"initializer": initializer, "random_state": random_state, "n_threads": 1}
+        clf = MLPClassifier((width,) * depth, max_epochs=max_epochs, callbacks=[recorder], **options)
+        verdicts = {"start": inspect_activations(clf, probe, y_probe).verdicts()}
+        clf.fit(rest, y_rest)
+        verdicts["end"] = inspect_activations(clf, probe).verdicts()
+        frames[start] = recorder.to_frame(), recorder.histograms()
+        for when, frame in verdicts.items():
+            print(f"{start} start, {when} of the training:", "; ".join(frame["evidence"]))
+        size = sum(int(frame.memory_usage(deep=True).sum()) for frame in frames[start])
+        last = frames[start][0].query(f"layer == 'hidden_{depth}' and site == 'activation'")["rms"]
+        rows.append({
+            "accuracy": clf.score(probe, y_probe),
+            **{f"verdicts at the {when}": ", ".join(frame["verdict"].unique()) for when, frame in verdicts.items()},
+            "last rms at the start": last.iloc[0],
+            "last rms at the end": last.iloc[-1],
+            "bytes": size,
+        })  # fmt: skip
+    table = pd.DataFrame(rows, index=pd.Index(STARTS, name="start"))
+    print("\n" + table.T.to_string())
+    draw(frames)
+    return table
+
+
+def draw(frames):
+    folder = Path("reports/examples")
+    folder.mkdir(parents=True, exist_ok=True)
+    for start, (history, histograms) in frames.items():
+        display = HistoryDisplay.from_frames(history, histograms).plot()
+        path = folder / f"activations_over_training{SUFFIXES[start]}.png"
+        path.write_bytes(figure_png(display.figure_))
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
