@@ -144,7 +144,7 @@ def test_functions_outside_of_the_module_are_not_seen():
     ],
 )
 def test_structures_have_stable_names(give, names):
-    net = Net(lambda self, x: give(self.fc(x)), fc=fc())
+    net = Net(lambda self, x: give(self.fc(x) + 1), fc=fc())
     net.scale = nn.Parameter(torch.ones(1))
     assert inspect_activations(net, X).layers == ["fc", *names]
 
@@ -224,6 +224,13 @@ def test_units_are_channels_and_positions_are_samples():
     assert frame["layer"].tolist() == ["0", "1", "1", "4", "4"]
     assert frame["units"].tolist() == [3] * 5
     assert (frame["count"] / 3).tolist() == [40, 40, 40, 20, 20]
+
+
+def test_what_a_container_passes_on_is_seen_once():
+    net = Net(lambda self, x: self.fc(x), fc=fc())
+    net.token = nn.Parameter(torch.ones(1))
+    assert inspect_activations(net, X).layers == ["fc"]
+    assert inspect_activations(net, X, layers="module").layers == ["module"]
 
 
 def test_parametrized_layers_are_seen_once():

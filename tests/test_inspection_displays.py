@@ -514,3 +514,21 @@ OVER, HISTORY = HISTOGRAMS.assign(step=0), FRAME.assign(step=0)
 def test_what_cannot_be_drawn_is_refused(make, named):
     with pytest.raises(InvalidParameterError, match=named):
         make()
+
+
+def test_long_names_that_differ_in_their_middle_stay_apart():
+    names = [f"model.encoder.layers.{i}.attention.output.LayerNorm" for i in range(3)]
+    histograms, frame = network(names)
+    grid = HistogramGridDisplay.from_frames(histograms, frame).plot(site="activation")
+    titles = {ax.get_title() for ax in grid.axes_.values()}
+    strip = texts(LayerStripDisplay.from_frames(histograms, frame).plot().axes_).splitlines()
+    lowest = DepthDisplay.from_frames(frame).plot().axes_["fractions"]
+    depth = [tick.get_text() for tick in lowest.get_xticklabels()]
+    assert len(titles) == len(set(depth)) == 3
+    assert titles == set(depth) == {text for text in strip if "LayerNorm" in text}
+
+
+def test_strip_writes_a_mean_of_rounding_errors_as_zero():
+    histograms, frame = network(["norm"], mean=2e-9)
+    written = texts(LayerStripDisplay.from_frames(histograms, frame).plot().axes_).splitlines()
+    assert written[written.index("mean") + 1] == "0"

@@ -219,7 +219,7 @@ def test_what_is_asked_for():
     assert after.histograms()["left"].tolist() == [-np.inf, -1, 0, 1] * 2
     assert after.histograms().groupby("layer")["count"].sum().tolist() == [250, 100]
     before = inspect_activations(network(), X, sites="pre_activation").to_frame()
-    assert before["layer"].tolist() == ["0", "2"]
+    assert before[["layer", "site"]].to_numpy().tolist() == [["0", "pre_activation"], ["2", "output"]]
 
 
 def linear():

@@ -9,6 +9,7 @@ import skorch
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -194,6 +195,8 @@ def test_what_is_kept_does_not_depend_on_the_batch():
 
 def test_frames_without_a_record_and_bad_parameters():
     recorder = ActivationRecorder(PROBE, every=100, start=False, end=False)
+    with pytest.raises(NotFittedError, match="among the callbacks of a net"):
+        recorder.to_frame()
     mlp(recorder).fit(X, Y)
     for frame in (recorder.to_frame(), recorder.to_frame("gradients"), recorder.histograms(), recorder.parameters()):
         assert frame.empty

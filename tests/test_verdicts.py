@@ -17,9 +17,9 @@ X = batch(400, 32)
 Y = torch.arange(400) % 4
 
 
-def mlp(initializer, depth=6, activation="relu", change=None, **arguments):
+def mlp(initializer, depth=6, activation="relu", change=None, seed=0, **arguments):
     net = build(lambda: MLP(32, 4, (48,) * depth, activation=activation, **arguments))
-    initialize(net, initializer, random_state=0)
+    initialize(net, initializer, random_state=seed)
     if change:
         with torch.no_grad():
             change(net)
@@ -117,6 +117,7 @@ HEALTHY = {
     "linear": (lambda: mlp("orthogonal", 10, "identity"), X),
     "torch's default": (lambda: build(lambda: MLP(32, 4, (48, 48))), X),
     "normalised, any scale": (lambda: mlp(RandomNormal(0.001), 6, normalization="layer_norm"), X),
+    **{f"narrow, seed {s}": (lambda s=s: mlp("he_normal", 20, seed=s), X) for s in range(4)},
     "zero head": (lambda: mlp("he_normal", 3, change=zero_head), X),
     "zero branches": (lambda: build(ZeroBranches), X),
     "LSTM": (lambda: build(lambda: nn.LSTM(32, 16, batch_first=True)), SEQUENCES),

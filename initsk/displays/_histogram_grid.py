@@ -127,7 +127,7 @@ class HistogramGridDisplay:
             self.axes_[row["layer"], row["site"]] = ax
             self._draw(ax, row)
             if column == 0:
-                label_left(ax, "density", 0.6)
+                label_left(ax, "density", 0.5)
             if ax is first:
                 ax.set_title(titles[row["layer"]], fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
         self._fill_gaps(grid, stack)

@@ -136,7 +136,7 @@ class HistoryDisplay:
                 axes[-1].set_xlabel("step", fontsize=9, color=INK)
             if column == 0:
                 for ax in axes:
-                    label_left(ax, "value", 0.65)
+                    label_left(ax, "value", 0.6)
             axes[0].set_title(titles[name], fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
         for ax in set(grid.flat) - set(self.axes_.values()):
             ax.remove()

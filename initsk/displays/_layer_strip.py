@@ -10,7 +10,7 @@ from initsk.displays._bins import central_range, count_below, take_apart
 from initsk.displays._frames import BINS, BOTH, KEY, checked, chosen
 from initsk.displays._heat import heat_colours
 from initsk.displays._strip_axis import SCALES, strip_axis
-from initsk.displays._style import INK, panels
+from initsk.displays._style import INK, colour_of, panels
 from initsk.displays._text import distinct, number, percent, text_width
 from initsk.utils._validation import check_parameters, one_of
 
@@ -162,9 +162,8 @@ class LayerStripDisplay:
         linear = ax.get_xscale() == "linear"
         if linear:
             mean = rows["mean"].where(np.array([len(part) > 0 for part in parts]))
-            # In white around, to be seen on the darkest shade.
-            for colour, width in (("white", 3.6), (INK, 1.3)):
-                ax.plot(mean, np.arange(len(rows)), "|", color=colour, markersize=8.5, markeredgewidth=width)
+            # Of a colour that is seen on every shade.
+            ax.plot(mean, np.arange(len(rows)), "|", color=colour_of(4), markersize=8, markeredgewidth=1.6)
         words = "value (darkest where most are; zeros left out" + ("; tick: mean)" if linear else ")")
         ax.set_xlabel(words, fontsize=9, color=INK)
         for i, (part, count) in enumerate(zip(parts, rows["count"], strict=True)):

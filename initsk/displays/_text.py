@@ -32,8 +32,9 @@ def distinct(names: Sequence[str], most: int) -> list[str]:
     >>> distinct(["encoder.layers.0.linear1", "encoder.layers.1.linear1"], 16)
     ['encode…0.linear1', 'encode…1.linear1']
     """
-    half = (most - 1) // 2
-    tails = sorted(range(most), key=lambda tail: (tail < half, abs(tail - half)))
+    half, whole = (most - 1) // 2, most - 1
+    # A beginning of one or two letters says nothing.
+    tails = [*range(half, whole - 2), whole, *range(half - 1, -1, -1)]
     candidates = ([shortened(name, most, tail) for name in names] for tail in tails)
     n_names, best = len(set(names)), list[str]()
     for candidate in candidates:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
+from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import nn
@@ -156,10 +157,11 @@ class ActivationRecorder(Callback):
         Returns
         -------
         DataFrame
-            ``step`` (training batches before the record) and ``epoch`` (int64; epochs ended, or of a training batch
-            its own), then the columns of `ActivationSummary.to_frame`.
+            ``step`` (training batches before the record) and ``epoch`` (the one that the step before belongs to, or of
+            a training batch its own; int64), then the columns of `ActivationSummary.to_frame`.
         """
         check_parameters("to_frame", {"of": of}, {"of": one_of("statistics", OF)})
+        self._check_recorded()
         return statistics_frame(self.rows_[of], timed=True)
 
     def histograms(self, of: str = "activations") -> pd.DataFrame:
@@ -176,6 +178,7 @@ class ActivationRecorder(Callback):
             ``step``, ``epoch``, then the columns of `ActivationSummary.histograms`.
         """
         check_parameters("histograms", {"of": of}, {"of": one_of("statistics", OF)})
+        self._check_recorded()
         return histograms_frame([bins.unpacked() for bins in self.bins_[of]], self.times_[of])
 
     def parameters(self) -> pd.DataFrame:
@@ -186,7 +189,14 @@ class ActivationRecorder(Callback):
         DataFrame
             ``step``, ``epoch``, then the columns of `ActivationSummary.parameters`.
         """
+        self._check_recorded()
         return parameters_frame(self.parameters_, timed=True)
+
+    def _check_recorded(self) -> None:
+        if not hasattr(self, "rows_"):
+            raise NotFittedError(
+                "nothing is recorded yet: an ActivationRecorder is among the callbacks of a net that trains"
+            )
 
     def _wanted(self, net: Any) -> bool:
         """Say whether the coming training batch is to be recorded."""

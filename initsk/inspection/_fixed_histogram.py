@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from initsk.exceptions import InvalidParameterError
 from initsk.inspection._finite import Finite, finite_part
 from initsk.inspection._histogram import bins_frame
 from initsk.inspection._scratch import BLOCK
@@ -55,7 +56,7 @@ class FixedHistogram:
 
     def __add__(self, other: "FixedHistogram") -> "FixedHistogram":
         if not np.array_equal(self.edges, other.edges):
-            raise ValueError("histograms over different edges cannot be added")
+            raise InvalidParameterError("histograms over different edges cannot be added")
         merged = FixedHistogram(self.edges)
         merged.counts = self.counts + other.counts
         return merged

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 _CLAMPS = {"clamp", "clamp_min", "clip"}
 _OTHER_NAMES = {"special_expit": "sigmoid", "special_erf": "erf"}
-# What does not change values, and what makes the function random.
-_LEFT_OUT = ("inplace", "input", "training")
+# What does not change values, what makes the function random, and where it is to write.
+_LEFT_OUT = ("inplace", "input", "training", "out")
 
 
 class FunctionalActivations(TorchFunctionMode):

@@ -159,7 +159,7 @@ def inspect_batches(model: Model, batches: Iterator[Batch], request: Request, se
         parameters = _run(model, chain([first], batches), recorder, request, trained)
     if not recorder.records:
         raise ModuleError("no layer gives real numbers: there is nothing to inspect")
-    return ActivationSummary(recorder.records, parameters)
+    return ActivationSummary(recorder.records, recorder.activated, parameters)
 
 
 def _run(

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import torch
 
+from initsk.exceptions import InvalidParameterError
 from initsk.inspection._covariance import RunningCovariance
 from initsk.inspection._finite import finite_part
 from initsk.inspection._fixed_histogram import FixedHistogram
@@ -81,6 +82,8 @@ class LayerStatistics:
             self.spectrum.update(rows)
 
     def __add__(self, other: "LayerStatistics") -> "LayerStatistics":
+        if set(self.measures) != set(other.measures) or (self.fixed is None) != (other.fixed is None):
+            raise InvalidParameterError("statistics of different measures or edges cannot be added")
         merged = LayerStatistics(measures=self.measures)
         merged.n_units = max(self.n_units, other.n_units)
         merged.bounds, merged.n_saturated = self.bounds, self.n_saturated + other.n_saturated

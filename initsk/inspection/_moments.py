@@ -56,7 +56,7 @@ class RunningMoments:
         merged = self + RunningMoments(nonfinite=part.left_out)
         for block in part.values.split(BLOCK) if part.values.numel() else ():
             # Any centre near the mean will do, and the mean so far mostly is.
-            merged += _moments_of(block, merged.mean if merged.count else float(block.mean()))
+            merged += _moments_of(block, merged.mean if merged.count else float(block.mean(dtype=torch.float64)))
         merged.min, merged.max = min(self.min, part.low), max(self.max, part.high)
         self.__dict__.update(merged.__dict__)
         return self

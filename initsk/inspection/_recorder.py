@@ -44,11 +44,14 @@ class Recorder:
     ----------
     records : dict of (layer, site) to Record
         In the order of the forward pass.
+    activated : set of str
+        Layers with an activation function, recorded or not.
     """
 
     settings: Settings
     chosen: Collection[Key] | None = None
     records: dict[Key, Record] = field(default_factory=dict)
+    activated: set[str] = field(default_factory=set)
     padding: torch.Tensor | None = None
     n_samples: int = 1
 
@@ -59,6 +62,8 @@ class Recorder:
     def __call__(self, value: Value) -> None:
         """Take one value of the forward pass, and its gradient when the backward pass comes to it."""
         key = value.layer, value.site
+        if value.site == "activation":
+            self.activated.add(value.layer)
         wanted = value.is_layer if self.chosen is None else key in self.chosen
         if not wanted or value.tensor.numel() == 0:
             return

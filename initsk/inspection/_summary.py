@@ -24,12 +24,15 @@ class ActivationSummary:
     ----------
     records : dict of (layer, site) to Record
         In the order of the forward pass.
+    activated : set of str
+        Layers that an activation function follows.
     parameters : DataFrame, optional
         What `parameters` returns.
     """
 
-    def __init__(self, records: dict[Key, Record], parameters: pd.DataFrame | None = None) -> None:
+    def __init__(self, records: dict[Key, Record], activated: set[str], parameters: pd.DataFrame | None = None) -> None:
         self.records = records
+        self.activated = activated
         self._parameters = ratios_frame({}, {}, {}) if parameters is None else parameters
 
     def __repr__(self) -> str:
@@ -38,7 +41,8 @@ class ActivationSummary:
     def __add__(self, other: "ActivationSummary") -> "ActivationSummary":
         if self.records.keys() != other.records.keys():
             raise InvalidParameterError("summaries of different layers cannot be added")
-        return ActivationSummary({key: record + other.records[key] for key, record in self.records.items()})
+        records = {key: record + other.records[key] for key, record in self.records.items()}
+        return ActivationSummary(records, self.activated | other.activated)
 
     @property
     def layers(self) -> list[str]:
@@ -100,7 +104,7 @@ class ActivationSummary:
 
     def site(self, layer: str, site: str) -> str:
         """Return the name of a site: the output of a layer with an activation function is its pre-activation."""
-        return "pre_activation" if site == "output" and (layer, "activation") in self.records else site
+        return "pre_activation" if site == "output" and layer in self.activated else site
 
     def histograms(self, of: str = "activations") -> pd.DataFrame:
         """Return a row per layer, site and bin.

@@ -23,9 +23,9 @@ class Thresholds:
         Share of values within 5 % of a bound of the activation function, where the slope of tanh and of the
         sigmoid is below a tenth of its largest. Standard normal pre-activations of tanh have 0.067; a layer of
         which most is saturated hardly learns (Glorot and Bengio 2010, section 3).
-    collapsed : float, default=0.01
+    collapsed : float, default=0.0025
         Distance between samples, 1 - mean cosine, relative to the first layer. Distances decay as exp(-depth / xi), and
-        beyond about 4.6 xi = log(100) xi networks hardly train (Schoenholz et al. 2017, figure 5: about 6 xi).
+        beyond a depth of about 6 xi, where they are 0.0025, networks do not train (Schoenholz et al. 2017, figure 5).
     vanishing : float, default=0.01
         Root mean square relative to the first layer (backward: to the last). He's and Xavier's conditions keep
         it at 1 (He et al. 2015, equation 10); fluctuations at finite width stay within a factor of 10 (Hanin and
@@ -48,7 +48,7 @@ class Thresholds:
     copied: float = 0.5
     dead: float = 0.5
     saturated: float = 0.5
-    collapsed: float = 0.01
+    collapsed: float = 0.0025
     vanishing: float = 0.01
     exploding: float = 100.0
     shifted_mean: float = 2.0

@@ -33,11 +33,14 @@ class Axes:
         Which axis counts the samples.
     has_positions : bool
         Whether the next axis counts positions of sequences, which may be padding.
+    follows_time_first : bool
+        Whether a part that has positions before samples ran before, as where both are equally many nothing else tells.
     """
 
     channels_first: bool = False
     samples: int = 0
     has_positions: bool = True
+    follows_time_first: bool = False
 
     def rows(self, values: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Reshape to (samples and positions, units), without the positions where `padding` is True."""
@@ -54,9 +57,9 @@ class Axes:
         if values.dim() == 2:
             # All positions of all samples one after another.
             return values[~padding.flatten()] if len(values) == padding.numel() else values
-        if self.samples == 1 and values.shape[:2] == padding.T.shape:
-            padding = padding.T
-        return values[~padding] if values.shape[:2] == padding.shape else values
+        ways = (padding.T, padding) if self.samples == 1 or self.follows_time_first else (padding, padding.T)
+        fitting = next((way for way in ways if values.shape[:2] == way.shape), None)
+        return values if fitting is None else values[~fitting]
 
     def per_sample(self, values: torch.Tensor, n_samples: int, layer: str) -> torch.Tensor:
         """Reshape to (samples, everything else), in the tensor's own order."""
@@ -97,7 +100,10 @@ def unfold(part: nn.Module, output: Any, samples: int) -> Iterator[tuple[str, to
             yield from _tensors(name, state, Axes(has_positions=False))
     elif isinstance(part, nn.MultiheadAttention) and isinstance(output, tuple):
         yield from _tensors("", output[0], Axes(samples=samples))
-        yield from _tensors("/weights", output[1], Axes())
+        weights = output[1]
+        # One matrix per head, or their mean: queries are positions, keys are units.
+        heads = isinstance(weights, torch.Tensor) and weights.dim() == 4
+        yield from _tensors("/weights", weights.movedim(1, 2) if heads else weights, Axes())
     elif isinstance(part, CHANNELS_FIRST) and isinstance(output, torch.Tensor):
         kernel = getattr(part, "kernel_size", ())
         alone = isinstance(part, nn.modules.conv._ConvNd) and output.dim() == len(kernel) + 1

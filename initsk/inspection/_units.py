@@ -6,25 +6,27 @@ from typing import Self
 
 import torch
 
-_PROBES, _PERIOD = 4, 4096
+_PROBES = 4
 #: Units are copies where they differ by less than this share of their largest magnitude.
 TOLERANCE = 1e-5
 
 
 @cache
-def _signs(dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def _probes(n_units: int, dtype: torch.dtype, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a random direction among the units, and random frequencies."""
     generator = torch.Generator(device="cpu").manual_seed(20091)
-    signs = torch.randint(0, 2, (_PROBES, 2 * _PERIOD), generator=generator) * 2 - 1
-    signs[:, _PERIOD:] = signs[:, :_PERIOD]
-    return signs.to(device, dtype)
+    frequencies = 100 * torch.randn(_PROBES, generator=generator, dtype=torch.float64)
+    direction = torch.randn(n_units, generator=generator, dtype=torch.float64)
+    return direction.to(device, dtype), frequencies.to(device, dtype)
 
 
 class UnitStatistics:
     """Dead and copied units of a stream of rows.
 
-    Two units that are copies of each other have the same inner product with any vector over the samples.
-    Kept are those with four vectors of random signs, which repeat every 4096 rows: memory does not grow, and
-    two units that differ pass for copies only where all four sums agree to `TOLERANCE`.
+    Two units that are copies of each other have the same inner product with any vector over the samples. Kept are
+    those with four vectors that depend on the samples alone, ``cos(f d.x / |x|)`` for a random direction d and random
+    frequencies f: memory does not grow, halves merge, and two units that differ pass for copies only where all four
+    sums agree to `TOLERANCE`.
 
     Attributes
     ----------
@@ -70,11 +72,10 @@ class UnitStatistics:
         return self
 
     def _project(self, rows: torch.Tensor) -> torch.Tensor:
-        signs = _signs(rows.dtype, rows.device)
-        start, total = self.n_rows % _PERIOD, torch.zeros(_PROBES, rows.shape[1], dtype=torch.float64)
-        for part in rows.split(_PERIOD):
-            total += (signs[:, start : start + len(part)] @ part).double().cpu()
-        return total
+        direction, frequencies = _probes(rows.shape[1], rows.dtype, rows.device)
+        lengths = torch.linalg.vector_norm(rows, dim=1)
+        place = (rows @ direction) / lengths.where(lengths > 0, 1)
+        return (torch.cos(torch.outer(frequencies, place)) @ rows).double().cpu()
 
     @property
     def n_units(self) -> int:
@@ -84,7 +85,9 @@ class UnitStatistics:
     @property
     def dead_fraction(self) -> float:
         """Share of the units that were zero for every sample."""
-        return float(((self.low == 0) & (self.high == 0)).double().mean()) if self.n_rows else float("nan")
+        if not (self.n_rows and (self.low <= self.high).any()):
+            return float("nan")
+        return float(((self.low == 0) & (self.high == 0)).double().mean())
 
     @property
     def copied_fraction(self) -> float:
@@ -92,6 +95,8 @@ class UnitStatistics:
         if not self.n_rows:
             return float("nan")
         magnitude = torch.maximum(self.low.abs(), self.high.abs()).double().cpu()
+        # Without a finite value a unit is like none.
+        magnitude[(self.low > self.high).cpu()] = -1
         tolerance = TOLERANCE * self.n_rows**0.5 * magnitude
         order = torch.argsort(self.sketch[0])
         sketch, tolerance = self.sketch[:, order], tolerance[order]

@@ -94,17 +94,25 @@ class Watch:
         self.origins: dict[int, _Origin] = {}
         self.channels: set[tuple[int, int]] = set()
         self.stack: list[nn.Module] = []
+        self.running = True
+        self.met_time_first = False
         self.pending: list[Call] = []
 
     def enter(self, part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Note that a module is called."""
+        if not self.running:
+            # What is computed again for the backward pass was seen before.
+            return
         with torch._C.DisableTorchFunction():
             if isinstance(part, _ACTIVATIONS) and not self.in_activation:
                 self.pending.append(self.before(self.names[part], part, (*args, *kwargs.values())))
             self.stack.append(part)
+            self.met_time_first |= bool(self._samples_axis(part))
 
     def leave(self, part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         """Take what a module returned."""
+        if not self.running:
+            return
         with torch._C.DisableTorchFunction():
             self.stack.pop()
             if self.in_activation:
@@ -114,6 +122,7 @@ class Watch:
                 self.after(self.pending.pop(), part, type(part).__name__, function, output)
             else:
                 self._take(part, output)
+            self.running = bool(self.stack)
 
     @property
     def in_activation(self) -> bool:
@@ -131,11 +140,13 @@ class Watch:
         given = next((x for x in inputs if isinstance(x, torch.Tensor)), None)
         if given is None or not given.is_floating_point():
             return name, None
-        origin = self.origins.pop(id(given), None)
-        if origin is not None and origin.tensor() is given and origin.version == given._version:
+        origin = self._origin_of(given)
+        if origin is not None:
+            del self.origins[id(given)]
             return name, origin.source
         axes = Axes((given.dim(), given.shape[1]) in self.channels if given.dim() > 2 else False)
-        axes = replace(axes, samples=self._samples_axis(part) if not axes.channels_first else 0)
+        samples = 0 if axes.channels_first else self._samples_axis(part)
+        axes = replace(axes, samples=samples, follows_time_first=self.met_time_first)
         kind = type(part).__name__ if part is not None else name.rpartition(".")[2]
         self.observer(Value(name, "pre_activation", name, part, kind, True, given, axes))
         return name, _Source(name, axes)
@@ -151,15 +162,26 @@ class Watch:
         name, is_layer = self.names[part], _is_layer(part)
         numbered = self._numbered(name or "module")
         stem, _, call = numbered.partition(":")
-        for suffix, tensor, axes in unfold(part, output, self._samples_axis(part)):
+        unfolded = list(unfold(part, output, self._samples_axis(part)))
+        # What a container passes on is its last layer's.
+        passed_on = {id(tensor) for _, tensor, _ in unfolded if self._origin_of(tensor) is not None}
+        for suffix, tensor, axes in unfolded:
             layer = f"{stem}{suffix}" + (f":{call}" if call else "")
             if not axes.channels_first and tensor.dim() > 3 and (tensor.dim(), tensor.shape[1]) in self.channels:
                 axes = replace(axes, channels_first=True)
+            axes = replace(axes, follows_time_first=self.met_time_first)
             if axes.channels_first and tensor.dim() > 2:
                 self.channels.add((tensor.dim(), tensor.shape[1]))
-            if is_layer:
+            is_new = is_layer and id(tensor) not in passed_on
+            if is_new:
                 self.origins[id(tensor)] = _Origin(weakref.ref(tensor), tensor._version, _Source(layer, axes))
-            self.observer(Value(layer, "output", numbered, part, type(part).__name__, is_layer, tensor, axes))
+            self.observer(Value(layer, "output", numbered, part, type(part).__name__, is_new, tensor, axes))
+
+    def _origin_of(self, tensor: torch.Tensor) -> _Origin | None:
+        """Return where a tensor comes from, if it is as it was and no activation function has taken it yet."""
+        origin = self.origins.get(id(tensor))
+        unchanged = origin is not None and origin.tensor() is tensor and origin.version == tensor._version
+        return origin if unchanged else None
 
     def _numbered(self, name: str) -> str:
         self.calls[name] += 1
