@@ -4,6 +4,7 @@ import math
 
 import torch
 from skorch.callbacks import Callback
+from torch import nn
 
 from initsk import initialize
 from initsk.initializers import Initializer, Promise
@@ -53,3 +54,23 @@ class Listening(Callback):
 
     def on_batch_end(self, net, **kwargs):
         pass
+
+
+class Net(nn.Module):
+    """Layers by name and a forward that is given."""
+
+    def __init__(self, forward, **layers):
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.compute = forward
+
+    def forward(self, *args, **kwargs):
+        return self.compute(self, *args, **kwargs)
+
+
+def fc(weight=1.0, bias=0.0):
+    layer = build(lambda: nn.Linear(1, 1))
+    layer.weight.data.fill_(weight)
+    layer.bias.data.fill_(bias)
+    return layer

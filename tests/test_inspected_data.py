@@ -12,29 +12,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from initsk import inspect_activations
 from initsk.exceptions import InvalidParameterError
-from tests.helpers import batch, build
+from tests.helpers import Net, batch, build, fc
 
 X = torch.tensor([[-1.0], [3.0]])
-
-
-class Net(nn.Module):
-    """Layers by name and a forward that is given."""
-
-    def __init__(self, forward, **layers):
-        super().__init__()
-        for name, layer in layers.items():
-            self.add_module(name, layer)
-        self.compute = forward
-
-    def forward(self, *args, **kwargs):
-        return self.compute(self, *args, **kwargs)
-
-
-def fc(weight=1.0, bias=0.0):
-    layer = build(lambda: nn.Linear(1, 1))
-    layer.weight.data.fill_(weight)
-    layer.bias.data.fill_(bias)
-    return layer
 
 
 def means(net, X, **arguments):

@@ -6,20 +6,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - as users write it
 
 from initsk import inspect_activations
-from tests.helpers import batch, build
-
-
-class Net(nn.Module):
-    """Layers by name and a forward that is given."""
-
-    def __init__(self, forward, **layers):
-        super().__init__()
-        for name, layer in layers.items():
-            self.add_module(name, layer)
-        self.compute = forward
-
-    def forward(self, *args, **kwargs):
-        return self.compute(self, *args, **kwargs)
+from tests.helpers import Net, batch, build
 
 
 def assert_holds(row, values):

@@ -75,7 +75,7 @@ def panels(
 
 def label_left(axes: "Axes", words: str, inches: float) -> None:
     """Label the y axis so many inches to its left, whatever its ticks, so that labels of several axes align."""
-    width = axes.get_position().width * axes.get_figure().get_figwidth()  # type: ignore[union-attr]
+    width = axes.bbox.width / axes.figure.dpi
     axes.set_ylabel(words, fontsize=9, color=INK)
     axes.yaxis.set_label_coords(-inches / width, 0.5)
 

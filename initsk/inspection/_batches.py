@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
 
 from initsk.exceptions import InvalidParameterError
-from initsk.modules import to_input
+from initsk.modules import input_type, to_input
 from initsk.utils._tensors import as_tensor
 
 PaddingMask = Any | Callable[[Any], Any]
@@ -50,40 +50,53 @@ def iterate_batches(
     InvalidParameterError
         If X is not made of numbers, parts differ in length, or y or the mask does not fit X.
     """
-    buffers: dict[str, torch.Tensor] = {}
+    intake = Intake(module, reuse=True)
     if is_stream(X):
         if y is not None:
             raise InvalidParameterError(f"y beside {type(X).__name__} is not allowed (pairs of X and y in the stream)")
         if padding_mask is not None and not callable(padding_mask):
             raise InvalidParameterError("padding_mask beside a stream is not allowed (a function of the batch)")
         for part, target in _pairs(X, batch_size):
-            yield make_batch(module, part, target, padding_mask, buffers)
+            yield intake.batch(part, target, padding_mask)
     elif isinstance(X, PackedSequence):
-        yield make_batch(module, X, y)
+        yield intake.batch(X, y)
     else:
         X = _parts(X)
         n_samples = _common_length(X, y, padding_mask)
         for start in range(0, n_samples, batch_size):
             rows = slice(start, start + batch_size)
             mask = padding_mask if padding_mask is None or callable(padding_mask) else as_tensor(padding_mask)[rows]
-            yield make_batch(
-                module, _sliced(X, rows, n_samples), None if y is None else _rows_of(y, rows), mask, buffers
-            )
+            yield intake.batch(_sliced(X, rows, n_samples), None if y is None else _rows_of(y, rows), mask)
 
 
-def make_batch(
-    module: nn.Module,
-    X: Any,
-    y: Any = None,
-    padding_mask: PaddingMask = None,
-    buffers: dict[str, torch.Tensor] | None = None,
-) -> Batch:
-    """Bring one batch to the module's type and device; several targets in a tuple are left to who takes them."""
-    like = next((p for p in module.parameters() if p.is_floating_point() or p.is_complex()), torch.empty(0))
-    looks_up = any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in module.modules())
-    inputs, keywords = _arguments(X, like, looks_up, buffers)
-    target = y if y is None or isinstance(y, tuple) else to_input("y", y, like, integers=True)
-    return Batch(inputs, keywords, target, _padding(padding_mask, X))
+class Intake:
+    """Brings batches to a module's type and device.
+
+    With `reuse`, each batch overwrites the one before, since fresh memory costs more than the copy.
+    """
+
+    def __init__(self, module: nn.Module, *, reuse: bool = False) -> None:
+        self.like, self.integers = input_type(module)
+        self.buffers: dict[str, torch.Tensor] | None = {} if reuse else None
+
+    def batch(self, X: Any, y: Any = None, padding_mask: PaddingMask = None) -> Batch:
+        """Return one batch; several targets in a tuple are left to who takes them."""
+        inputs, keywords = self._arguments(X)
+        target = y if y is None or isinstance(y, tuple) else to_input("y", y, self.like, integers=True)
+        return Batch(inputs, keywords, target, _padding(padding_mask, X))
+
+    def _arguments(self, X: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if isinstance(X, Mapping):
+            return (), {str(key): self._taken(f"X[{key!r}]", part) for key, part in X.items()}
+        parts = X if isinstance(X, tuple) and not isinstance(X, PackedSequence) else (X,)
+        return tuple(self._taken(f"X[{i}]" if len(parts) > 1 else "X", part) for i, part in enumerate(parts)), {}
+
+    def _taken(self, name: str, part: Any) -> Any:
+        if part is None or isinstance(part, bool | str):
+            return part
+        if isinstance(part, PackedSequence):
+            return part._replace(data=self._taken(name, part.data))
+        return to_input(name, part, self.like, self.integers, self.buffers)
 
 
 def is_stream(X: Any) -> bool:
@@ -99,22 +112,6 @@ def _pairs(stream: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
     for batch in stream:
         pair = isinstance(batch, tuple | list) and len(batch) == 2 and not isinstance(batch, PackedSequence)
         yield tuple(batch) if pair else (batch, None)
-
-
-def _arguments(
-    X: Any, like: torch.Tensor, integers: bool, buffers: dict[str, torch.Tensor] | None
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    def taken(name: str, part: Any) -> Any:
-        if part is None or isinstance(part, bool | str):
-            return part
-        if isinstance(part, PackedSequence):
-            return part._replace(data=to_input(name, part.data, like, integers, buffers))
-        return to_input(name, part, like, integers, buffers)
-
-    if isinstance(X, Mapping):
-        return (), {str(key): taken(f"X[{key!r}]", part) for key, part in X.items()}
-    parts = X if isinstance(X, tuple) and not isinstance(X, PackedSequence) else (X,)
-    return tuple(taken(f"X[{i}]" if len(parts) > 1 else "X", part) for i, part in enumerate(parts)), {}
 
 
 def _parts(X: Any) -> Any:

@@ -9,14 +9,14 @@ from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import nn
 
-from initsk.inspection._batches import iterate_batches, make_batch
-from initsk.inspection._frames import PackedBins, histograms_frame, parameters_frame, statistics_frame
+from initsk.inspection._batches import Intake, iterate_batches
+from initsk.inspection._frames import OF, PackedBins, check_of, histograms_frame, parameters_frame, statistics_frame
 from initsk.inspection._inspect import inspect_batches
 from initsk.inspection._layers import Layers
 from initsk.inspection._model import Model
 from initsk.inspection._recorder import Settings
 from initsk.inspection._request import CHECKS, Request
-from initsk.inspection._summary import OF, ActivationSummary
+from initsk.inspection._summary import ActivationSummary
 from initsk.utils._validation import Constraint, boolean, check_parameters, integer, one_of
 
 
@@ -160,7 +160,7 @@ class ActivationRecorder(Callback):
             ``step`` (training batches before the record) and ``epoch`` (the one that the step before belongs to, or of
             a training batch its own; int64), then the columns of `ActivationSummary.to_frame`.
         """
-        check_parameters("to_frame", {"of": of}, {"of": one_of("statistics", OF)})
+        check_of("to_frame", of)
         self._check_recorded()
         return statistics_frame(self.rows_[of], timed=True)
 
@@ -177,7 +177,7 @@ class ActivationRecorder(Callback):
         DataFrame
             ``step``, ``epoch``, then the columns of `ActivationSummary.histograms`.
         """
-        check_parameters("histograms", {"of": of}, {"of": one_of("statistics", OF)})
+        check_of("histograms", of)
         self._check_recorded()
         return histograms_frame([bins.unpacked() for bins in self.bins_[of]], self.times_[of])
 
@@ -215,7 +215,7 @@ class ActivationRecorder(Callback):
         settings = Settings(self.bins, None, tuple(self.measures), self.gradients)
         module: nn.Module = net.module_
         y = y if self.gradients else None
-        batches = iter([make_batch(module, X, y)]) if training else iterate_batches(module, X, y, self.batch_size)
+        batches = iter([Intake(module).batch(X, y)]) if training else iterate_batches(module, X, y, self.batch_size)
         return inspect_batches(Model(module, net), batches, Request(self.layers, "both", settings, training), None)
 
     def _keep(self, net: Any, summary: ActivationSummary) -> None:

@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 
 from initsk.inspection._layer_statistics import QUANTILES
+from initsk.utils._validation import check_parameters, one_of
 
+#: What a frame is of.
+OF = ("activations", "gradients")
 NAMES = ("layer", "site", "module", "function")
 _COUNTS = ("units", "count", "nonfinite")
 COLUMNS = (
@@ -21,6 +24,11 @@ _PARAMETERS = {
     "gradient_to_weight": "float64", "update_norm": "float64", "update_to_weight": "float64",
 }  # fmt: skip
 _TIME = {"step": "int64", "epoch": "int64"}
+
+
+def check_of(method: str, of: str) -> None:
+    """Raise InvalidParameterError if a frame of something else is asked for."""
+    check_parameters(method, {"of": of}, {"of": one_of("statistics", OF)})
 
 
 class Bins(NamedTuple):

@@ -32,6 +32,10 @@ class Record:
     values: LayerStatistics
     gradients: LayerStatistics
 
+    def of(self, what: str) -> LayerStatistics:
+        """Return the statistics of the "activations" or of the "gradients"."""
+        return self.values if what == "activations" else self.gradients
+
     def __add__(self, other: "Record") -> "Record":
         return Record(self.module, self.function, self.values + other.values, self.gradients + other.gradients)
 

@@ -5,6 +5,8 @@ from math import inf, isfinite
 
 import torch
 
+from initsk.utils._random import isolated_torch_random
+
 #: A value is saturated when it has gone this share of the way from f(0) to a bound of f: there the slopes of
 #: tanh and of the sigmoid are below a tenth of their largest.
 SATURATED = 0.95
@@ -26,7 +28,8 @@ def saturation_bounds(function: Callable[[torch.Tensor], torch.Tensor] | None) -
         return -inf, inf
     points = torch.tensor([0.0, *_FAR, *(-far for far in _FAR)], dtype=torch.float64)
     try:
-        with torch.no_grad():
+        # RReLU draws in training; what the module draws next is to stay.
+        with torch.no_grad(), isolated_torch_random(None):
             rest, *ends = function(points).tolist()
     except Exception:  # whatever a stranger's function raises on five numbers
         return -inf, inf

@@ -6,13 +6,10 @@ from typing import Any
 import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
-from initsk.inspection._frames import COLUMNS, Bins, histograms_frame, statistics_frame
+from initsk.inspection._frames import COLUMNS, OF, Bins, check_of, histograms_frame, statistics_frame
 from initsk.inspection._recorder import Key, Record
 from initsk.inspection._steps import ratios_frame
 from initsk.inspection._verdicts import Thresholds, verdicts_of
-from initsk.utils._validation import check_parameters, one_of
-
-OF = ("activations", "gradients")
 
 
 class ActivationSummary:
@@ -74,7 +71,7 @@ class ActivationSummary:
             ``participation_ratio`` of the covariance between units, at most the number of units, NaN beyond 2048
             units; ``mean_cosine`` between the activations of two samples.
         """
-        check_parameters("to_frame", {"of": of}, {"of": one_of("statistics", OF)})
+        check_of("to_frame", of)
         return self._frames[of].copy()
 
     @cached_property
@@ -85,8 +82,7 @@ class ActivationSummary:
         """Return the rows of `to_frame` as tuples, for who keeps many of them."""
         rows = []
         for (layer, site), record in self.records.items():
-            statistics = record.values if of == "activations" else record.gradients
-            row = statistics.to_row()
+            row = record.of(of).to_row()
             if row["count"] + row["nonfinite"]:
                 row |= {"layer": layer, "site": self.site(layer, site)}
                 row |= {"module": record.module, "function": record.function}
@@ -97,7 +93,7 @@ class ActivationSummary:
         """Return the histograms."""
         found = []
         for (layer, site), record in self.records.items():
-            statistics = record.values if of == "activations" else record.gradients
+            statistics = record.of(of)
             edges, counts = (statistics.fixed or statistics.histogram).bins()
             found.append(Bins(layer, self.site(layer, site), edges, counts))
         return found
@@ -121,7 +117,7 @@ class ActivationSummary:
             per unit of the values, integrating to 1). With fixed edges, the first and last bin of each layer are
             what lies below and above, from ``-inf`` and to ``inf``, of density 0.
         """
-        check_parameters("histograms", {"of": of}, {"of": one_of("statistics", OF)})
+        check_of("histograms", of)
         return histograms_frame(self.bins(of))
 
     def parameters(self) -> pd.DataFrame:

@@ -78,11 +78,6 @@ class UnitStatistics:
         return (torch.cos(torch.outer(frequencies, place)) @ rows).double().cpu()
 
     @property
-    def n_units(self) -> int:
-        """Number of units."""
-        return self.low.numel()
-
-    @property
     def dead_fraction(self) -> float:
         """Share of the units that were zero for every sample."""
         if not (self.n_rows and (self.low <= self.high).any()):

@@ -9,7 +9,7 @@ from initsk.modules._activations import (
     ActivationSpec as ActivationSpec,
     make_activation,
 )
-from initsk.modules._batch import to_input as to_input
+from initsk.modules._batch import input_type as input_type, to_input as to_input
 from initsk.modules._initialize import initialize
 from initsk.modules._mlp import MLP, NORMALIZATIONS
 from initsk.modules._plan import NORMALISATIONS as NORMALISATIONS

@@ -44,14 +44,19 @@ def as_batch(module: nn.Module, X: Any, y: Any, initializers: list[Initializer])
             raise ModuleError(f"{name} works on values, which a module on the meta device does not have")
     if not any(initializer.refines for initializer in initializers) or X is None:
         return Batch(None, {}, None)
-    like = next((p for p in module.parameters() if p.is_floating_point() or p.is_complex()), torch.empty(0))
-    # Only embeddings look integers up.
-    looks_up = any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in module.modules())
+    like, looks_up = input_type(module)
     taken = partial(_taken, like=like, integers=looks_up)
     parts = X if isinstance(X, tuple) and not isinstance(X, PackedSequence) else (X,)
     if isinstance(X, Mapping):
         return Batch((), {str(key): taken(f"X[{key!r}]", part) for key, part in X.items()}, _target(y, like))
     return Batch(tuple(taken("X", part) for part in parts), {}, _target(y, like))
+
+
+def input_type(module: nn.Module) -> tuple[torch.Tensor, bool]:
+    """Return a tensor of the device and type that a module takes, and whether it takes integers as they are."""
+    like = next((p for p in module.parameters() if p.is_floating_point() or p.is_complex()), torch.empty(0))
+    # Only embeddings look integers up.
+    return like, any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in module.modules())
 
 
 def _target(y: Any, like: torch.Tensor) -> torch.Tensor | None:
