@@ -11,11 +11,16 @@ import joblib
 import numpy as np
 from sklearn.datasets import load_digits
 
-from initsk.comparison import ComparisonInterrupted, ComparisonResult, Data, compare_initializers, hold_out
+from initsk.comparison import Arrays, ComparisonInterrupted, ComparisonResult, compare_initializers, hold_out
 from initsk.datasets import load_idx, load_mnist, load_table
 from initsk.estimators import MLPClassifier
 from initsk.exceptions import DataFormatError, InitskError, InvalidParameterError
 from initsk.report import write_report
+
+_NOT_PRINTED = [
+    "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
+]  # fmt: skip
+_WITHOUT_EFFECT = ("--jobs", "--out", "--store")
 
 
 def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | None, **options: Any) -> int:
@@ -24,7 +29,7 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
     estimator = MLPClassifier(
         options["hidden"],
         options["activation"],
-        lr=options["lr"],
+        lr=options["lr"][0],
         batch_size=options["batch_size"],
         max_epochs=options["epochs"],
         device=options["device"],
@@ -38,14 +43,15 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
         X, y, X_test, y_test = data
         result = compare_initializers(
             estimator, X, y, initializers=names, X_test=X_test, y_test=y_test,
-            n_repeats=options["seeds"], random_state=options["random_state"],
+            grid={"lr": options["lr"]} if len(options["lr"]) > 1 else None, n_repeats=options["seeds"],
+            random_state=options["random_state"], halving=options["halving"], store=options["store"],
             n_jobs=jobs or joblib.cpu_count(), progress=True,
         )  # fmt: skip
     except ComparisonInterrupted as interrupt:
-        code = 130 if interrupt.reason == "interrupted" else 1
+        code = 130
         if interrupt.result is None:
-            return _say(f"{interrupt.reason} before a run had finished; nothing was kept", code)
-        result, said = interrupt.result, f"{interrupt.reason}; kept {interrupt.finished} of {interrupt.planned} runs"
+            return _say("interrupted before a run had finished; nothing was kept", code)
+        result, said = interrupt.result, _how_to_resume(interrupt)
     except InitskError as error:
         return _say(" ".join(str(error).split()), 2)
     result.settings |= {"dataset": name, "command": command_line(sys.argv[1:])}
@@ -54,10 +60,17 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
     except OSError as error:
         return _say(f"{folder} cannot be written ({error.strerror})", 1)
     if said:
-        return _say(f"{said} in {folder}", code)
+        return _say(said.format(folder=folder), code)
     if not result.runs["score"].notna().any():
         return _say(f"no run gave a score; the first: {result.runs['reason'].iloc[0]}", 1)
     return 0
+
+
+def _how_to_resume(interrupt: ComparisonInterrupted) -> str:
+    kept = f"interrupted; {interrupt.finished} of {interrupt.planned} runs are reported in {{folder}}"
+    if interrupt.store is None:
+        return f"{kept}; with --store FILE, the same command would go on from there"
+    return f"{kept}; to go on: {shlex.join(['initsk', *sys.argv[1:]])}"
 
 
 def _say(message: str, code: int) -> int:
@@ -68,7 +81,7 @@ def _say(message: str, code: int) -> int:
 def _write(result: ComparisonResult, folder: Path, axes: str) -> None:
     result.to_csv(folder)
     page = write_report(result, folder / "index.html", axes=axes)
-    shown = result.summary().drop(columns=["std_score", "difference_to_best", "n_runs"]).set_index("rank").reset_index()
+    shown = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
     shown["tied_with_best"] = shown["tied_with_best"].astype("string").fillna("not tested")
     click.echo(shown.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4f}"))
     click.echo(f"report: {page}", err=True)
@@ -78,9 +91,9 @@ def command_line(arguments: list[str]) -> str:
     """Return the command that repeats the run; what does not change the numbers is left out."""
     kept, skip = [], False
     for argument in arguments:
-        if skip or argument.startswith(("--jobs=", "--out=")):
+        if skip or argument.startswith(tuple(f"{option}=" for option in _WITHOUT_EFFECT)):
             skip = False
-        elif argument in ("--jobs", "--out"):
+        elif argument in _WITHOUT_EFFECT:
             skip = True
         else:
             kept.append(argument)
@@ -98,7 +111,7 @@ def _check_folder(folder: Path) -> None:
         raise InvalidParameterError(f"--out {str(folder)!r} cannot be written ({reason})") from error
 
 
-def load_data(dataset: str, target: str | None, limit: int | None, seed: int) -> tuple[str, Data]:
+def load_data(dataset: str, target: str | None, limit: int | None, seed: int) -> tuple[str, Arrays]:
     """Return the name of the data set, and its training and held-out parts, scaled.
 
     Pixels are divided by their type's largest value; the columns of a table are
@@ -128,12 +141,12 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
     return name, data
 
 
-def _pixels(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Data:
+def _pixels(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Arrays:
     top = np.iinfo(X.dtype).max if X.dtype.kind in "iu" else max(float(np.abs(X).max()), 1.0)
     return (X / np.float32(top)).astype(np.float32), y, (X_test / np.float32(top)).astype(np.float32), y_test
 
 
-def _idx_folder(path: Path, seed: int) -> Data:
+def _idx_folder(path: Path, seed: int) -> Arrays:
     try:
         test = load_idx(path, split="test", return_X_y=True)
     except DataFormatError as error:
@@ -144,7 +157,7 @@ def _idx_folder(path: Path, seed: int) -> Data:
     return _pixels(*load_idx(path, split="train", return_X_y=True), *test)
 
 
-def _table(path: Path, target: str, seed: int) -> Data:
+def _table(path: Path, target: str, seed: int) -> Arrays:
     frame, y = load_table(path, target)
     missing = [str(name) for name, values in [*frame.items(), (target, y)] if values.isna().any()]
     if missing:
@@ -152,13 +165,13 @@ def _table(path: Path, target: str, seed: int) -> Data:
     return _standardized(*hold_out(frame.to_numpy(np.float64), y.to_numpy(), seed))
 
 
-def _standardized(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Data:
+def _standardized(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Arrays:
     mean, std = X.mean(axis=0), X.std(axis=0)
     std[std == 0] = 1.0
     return (X - mean) / std, y, (X_test - mean) / std, y_test
 
 
-def _limited(data: Data, limit: int, seed: int) -> Data:
+def _limited(data: Arrays, limit: int, seed: int) -> Arrays:
     X, y, X_test, y_test = data
     rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:limit])
     return X[rows], y[rows], X_test, y_test

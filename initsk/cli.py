@@ -27,6 +27,13 @@ def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> tu
     return sizes
 
 
+def _rates(context: click.Context, parameter: click.Parameter, value: str) -> list[float]:
+    try:
+        return [float(part) for part in value.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a list of learning rates such as 0.001,0.01") from error
+
+
 _POSITIVE = click.IntRange(min=1)
 
 
@@ -39,7 +46,7 @@ _POSITIVE = click.IntRange(min=1)
 )
 @click.option("--target", help="Column to predict, for a CSV or Parquet file.")
 @click.option("--initializers", default=_ARTICLE, show_default=True, help="Names, separated by commas.")
-@click.option("--seeds", default=3, show_default=True, type=_POSITIVE, help="Paired repeats.")
+@click.option("--seeds", default=10, show_default=True, type=_POSITIVE, help="Paired repeats.")
 @click.option("--epochs", default=5, show_default=True, type=_POSITIVE, help="Passes over the training data.")
 @click.option("--batch-size", default=32, show_default=True, type=_POSITIVE, help="Samples per step.")
 @click.option(
@@ -50,7 +57,11 @@ _POSITIVE = click.IntRange(min=1)
     help="Widths of the hidden layers.",
 )
 @click.option("--activation", default="relu", show_default=True, help="Activation function of the hidden layers.")
-@click.option("--lr", default=1e-3, show_default=True, type=float, help="Learning rate of Adam.")
+@click.option("--lr", default="0.001", show_default=True, callback=_rates,
+              help="Learning rate of Adam; of several, 0.001,0.01, each initializer is shown at its best.")  # fmt: skip
+@click.option("--halving", is_flag=True, help="Leave out who is clearly behind before all seeds are run.")
+@click.option("--store", type=click.Path(dir_okay=False, path_type=Path),
+              help="Keep every finished run in this SQLite file; the same command goes on from there.")  # fmt: skip
 @click.option("--jobs", type=_POSITIVE, help="Runs at once; default: the number of processors.")
 @click.option("--device", default="cpu", show_default=True, help="torch device.")
 @click.option("--limit", type=_POSITIVE, help="Use this many training samples only.")

@@ -19,5 +19,9 @@ class ModuleError(InitskError, ValueError):
     """A torch module cannot be initialized or inspected as asked."""
 
 
+class StoreError(InitskError, ValueError):
+    """A file of finished runs is not one, is damaged, or holds another experiment."""
+
+
 class DivergenceWarning(ConvergenceWarning):
     """Training ended because the loss was not finite."""

@@ -71,6 +71,7 @@ def test_limit(tmp_path, capsys):
         (["--hidden", "5,x"], "list of layer widths"),
         (["--nothing"], "No such option"),
         (["--lr", "-1"], "a finite number > 0"),
+        (["--lr", "0.1,x"], "list of learning rates"),
         (["--activation", "rleu"], "did you mean 'relu'"),
         (["--initializers", "he_nrmal"], "did you mean 'he_normal'"),
         (["--initializers", ","], "at least one"),
@@ -120,23 +121,61 @@ def test_no_run_with_a_score_is_an_error(tmp_path, capsys):
     assert "no run gave a score; the first: the loss is not finite" in capsys.readouterr().err
 
 
-def test_interrupted_job_says_what_it_kept(tmp_path, capsys, monkeypatch):
-    from initsk.comparison import _runner
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Let the fourth run be interrupted."""
+    from initsk.comparison._run import Experiment
 
-    original = _runner.run_one
+    original = Experiment.run
     calls = []
 
-    def interrupted(*arguments):
+    def run_three(*arguments):
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(_runner, "run_one", interrupted)
+    monkeypatch.setattr(Experiment, "run", run_three)
+
+
+def test_interrupted_job_says_what_it_kept(tmp_path, capsys, interrupted):
     assert run("compare", "--dataset", "digits", *QUICK, "--out", tmp_path) == 130
-    assert f"kept 3 of 4 runs in {tmp_path}" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert f"3 of 4 runs are reported in {tmp_path}; with --store FILE, the same command" in shown
     assert len(pd.read_csv(tmp_path / "runs.csv")) == 3
     assert "Interrupted: 3 of 4 runs had finished" in (tmp_path / "index.html").read_text()
+
+
+def test_interrupted_job_goes_on_from_its_store(tmp_path, capsys, interrupted, monkeypatch):
+    command = ["compare", "--dataset", "digits", *QUICK]
+    kept = [*command, "--store", tmp_path / "runs.sqlite", "--out", tmp_path / "kept"]
+    monkeypatch.setattr("sys.argv", ["initsk", *map(str, kept)])
+    assert run(*kept) == 130
+    assert f"to go on: initsk {' '.join(map(str, kept))}" in capsys.readouterr().err
+    assert run(*kept) == 0
+    assert run(*command, "--out", tmp_path / "whole") == 0
+    for name in FILES - {"timing.csv", "index.html"}:
+        assert (tmp_path / "kept" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_store_of_something_else_is_one_line_and_exit_2(tmp_path, capsys):
+    (tmp_path / "runs.sqlite").write_text("mine")
+    arguments = ["--dataset", "digits", *QUICK, "--store", tmp_path / "runs.sqlite", "--out", tmp_path]
+    assert run("compare", *arguments) == 2
+    shown = capsys.readouterr().err
+    assert "is not a store of runs, and is left as it is" in shown
+    assert shown.count("\n") == 1
+
+
+def test_learning_rates_and_halving(tmp_path, capsys):
+    arguments = ["--dataset", "digits", "--epochs", "2", "--hidden", "16", "--seeds", "4", "--jobs", "1"]
+    arguments += ["--initializers", "zeros,he_normal", "--lr", "0.001,0.01", "--halving", "--out", tmp_path]
+    assert run("compare", *arguments) == 0
+    runs = pd.read_csv(tmp_path / "runs.csv")
+    assert set(runs["lr"]) == {0.001, 0.01}
+    assert len(runs) < 16
+    assert "Left out early" in (tmp_path / "index.html").read_text()
+    assert "0.0100" in capsys.readouterr().out
 
 
 def test_list(capsys):

@@ -1,15 +1,10 @@
-"""Comparison of initializers over paired seeds."""
+"""Comparison of initializers over paired seeds and splits."""
 
-from initsk.comparison._data import Data, hold_out
-from initsk.comparison._result import TABLES, ComparisonResult
-from initsk.comparison._runner import ARTICLE_INITIALIZERS, ComparisonInterrupted, compare_initializers
+from initsk.comparison._data import Arrays as Arrays, hold_out as hold_out
+from initsk.comparison._frames import TABLES as TABLES, grid_columns as grid_columns
+from initsk.comparison._identity import versions as versions
+from initsk.comparison._interrupted import ComparisonInterrupted
+from initsk.comparison._result import ComparisonResult
+from initsk.comparison._runner import ARTICLE_INITIALIZERS, compare_initializers
 
-__all__ = [
-    "ARTICLE_INITIALIZERS",
-    "TABLES",
-    "ComparisonInterrupted",
-    "ComparisonResult",
-    "Data",
-    "compare_initializers",
-    "hold_out",
-]
+__all__ = ["ARTICLE_INITIALIZERS", "ComparisonInterrupted", "ComparisonResult", "compare_initializers"]

@@ -1,43 +1,95 @@
 """The data of a comparison: checked once, before any time is spent."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _num_samples
+from skorch.utils import multi_indexing
 
+from initsk.comparison._design import Block, folded_blocks, held_out_blocks
+from initsk.comparison._subject import Subject
 from initsk.exceptions import InvalidParameterError
 from initsk.utils._validation import check_known_labels
 
-Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def hold_out(X: Any, y: Any, seed: int) -> Data:
-    """Hold out a quarter of the samples, with every class in both parts.
+@dataclass(frozen=True)
+class Data:
+    """Samples and targets, and those held out for all runs, if it is not folds that are."""
+
+    X: Any
+    y: Any
+    X_test: Any = None
+    y_test: Any = None
+
+    def parts(self, block: Block) -> tuple[Any, Any, Any, Any]:
+        """Return X and y to train on, and those to test on, of one block."""
+        if block.train is None:
+            return self.X, self.y, self.X_test, self.y_test
+        return tuple(multi_indexing(part, rows) for rows in (block.train, block.test) for part in (self.X, self.y))
+
+
+def hold_out(X: Any, y: Any, seed: int, *, by_class: bool = True) -> Arrays:
+    """Hold out a quarter of the samples; `by_class` with every class in both parts.
 
     Raises
     ------
     InvalidParameterError
         If a class has a single sample, or there are fewer samples than classes to share out.
     """
-    labels, counts = np.unique(y, return_counts=True)
-    if counts.min(initial=2) < 2:
-        single = ", ".join(map(repr, labels[counts < 2][:3].tolist()))
-        raise InvalidParameterError(
-            f"the data cannot be split by class: {(counts < 2).sum()} of {len(labels)} classes have a single sample"
-            f" ({single}{', ...' if (counts < 2).sum() > 3 else ''}); a target of continuous numbers has no classes"
-        )
+    if by_class:
+        _check_classes(y)
+    rows = np.arange(n_samples(y))
     try:
-        X, X_test, y, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed % 2**32)
+        rest, out = train_test_split(rows, test_size=0.25, stratify=y if by_class else None, random_state=seed % 2**32)
     except ValueError as error:
-        raise InvalidParameterError(f"the data cannot be split by class: {_first_line(error)}") from error
+        raise InvalidParameterError(
+            f"the data cannot be split{' by class' * by_class}: {_first_line(error)}"
+        ) from error
+    X, X_test = (multi_indexing(X, part) for part in (rest, out))
+    y, y_test = (multi_indexing(y, part) for part in (rest, out))
     return X, y, X_test, y_test
 
 
-def check_data(X: Any, y: Any, X_test: Any, y_test: Any, seed: int) -> Data:
-    """Return float32 samples and labels for training and for testing; without test data a quarter is held out.
+def split_data(
+    subject: Subject,
+    X: Any,
+    y: Any,
+    *,
+    X_test: Any,
+    y_test: Any,
+    cv: Any,
+    groups: Any,
+    n_repeats: int,
+    seed: int,
+) -> tuple[Data, list[Block]]:
+    """Check the data, and return them with the repeats and folds that they are seen in.
+
+    Raises
+    ------
+    InvalidParameterError
+        If anything is wrong that would make every run fail.
+    """
+    if cv is not None and X_test is not None:
+        raise InvalidParameterError("cv and X_test exclude each other: either folds are held out, or X_test is")
+    by_class = is_classifier(subject.estimator)
+    data = check_data(X, y, X_test, y_test, as_matrix=subject.is_mlp, by_class=by_class)
+    if cv is not None:
+        return data, folded_blocks(cv, data.X, data.y, groups, by_class, n_repeats, seed)
+    if X_test is None:
+        data = Data(*hold_out(data.X, data.y, seed, by_class=by_class))
+    return data, held_out_blocks(n_repeats, seed)
+
+
+def check_data(X: Any, y: Any, X_test: Any, y_test: Any, *, as_matrix: bool, by_class: bool) -> Data:
+    """Return the data, `as_matrix` float32 samples; nothing is held out yet.
 
     Raises
     ------
@@ -46,28 +98,52 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any, seed: int) -> Data:
     """
     if (X_test is None) != (y_test is None):
         raise InvalidParameterError("X_test and y_test go together; only one of them was given")
-    X, y = _check_pair("X", X, "y", y)
+    X, y = _check_pair("X", X, "y", y, as_matrix, by_class)
     if X_test is None:
-        return hold_out(X, y, seed)
-    X_test, y_test = _check_pair("X_test", X_test, "y_test", y_test)
-    if X_test.shape[1] != X.shape[1]:
+        return Data(X, y)
+    X_test, y_test = _check_pair("X_test", X_test, "y_test", y_test, as_matrix, by_class)
+    if as_matrix and X_test.shape[1] != X.shape[1]:
         raise InvalidParameterError(f"X_test has {X_test.shape[1]} features, X has {X.shape[1]}")
-    check_known_labels("y_test", y_test, y)
-    return X, y, X_test, y_test
+    if by_class:
+        check_known_labels("y_test", y_test, y)
+    return Data(X, y, X_test, y_test)
 
 
-def _check_pair(name: str, X: Any, target: str, y: Any) -> tuple[np.ndarray, np.ndarray]:
+def n_samples(values: Any) -> int:
+    """Return the number of samples of an array, a frame, or a mapping or tuple of several inputs."""
+    if isinstance(values, dict):
+        values = next(iter(values.values()))
+    elif isinstance(values, tuple):
+        values = values[0]
+    return int(_num_samples(values))
+
+
+def _check_pair(name: str, X: Any, target: str, y: Any, as_matrix: bool, by_class: bool) -> tuple[Any, Any]:
     try:
-        X = check_array(X, dtype=np.float32, input_name=name)
-        y = column_or_1d(y)
-        check_consistent_length(X, y)
-        missing = int(pd.isna(y).sum())
+        if as_matrix:
+            X = check_array(X, dtype=[np.float32, np.uint8], input_name=name)
+        if by_class:
+            y = column_or_1d(y)
+        if n_samples(X) != n_samples(y):
+            raise ValueError(f"inconsistent numbers of samples: {n_samples(X)} and {n_samples(y)}")
+        missing = int(pd.isna(np.asarray(y)).sum())
         if missing:
             raise InvalidParameterError(f"{target} has {missing} missing values")
-        check_classification_targets(y)
+        if by_class:
+            check_classification_targets(y)
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"{name} and {target}: {_first_line(error)}") from error
     return X, y
+
+
+def _check_classes(y: Any) -> None:
+    labels, counts = np.unique(y, return_counts=True)
+    if counts.min(initial=2) < 2:
+        single = ", ".join(map(repr, labels[counts < 2][:3].tolist()))
+        raise InvalidParameterError(
+            f"the data cannot be split by class: {(counts < 2).sum()} of {len(labels)} classes have a single sample"
+            f" ({single}{', ...' if (counts < 2).sum() > 3 else ''}); a target of continuous numbers has no classes"
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -1,20 +1,35 @@
 """What a comparison found, as tidy frames."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from initsk.comparison._experiment import RunRecord
-from initsk.comparison._statistics import summarize_scores
-from initsk.utils._files import write_atomic
+from initsk.comparison._files import FORMATS, read_tables, write_about, write_tables
+from initsk.comparison._frames import TABLES, grid_columns
+from initsk.comparison._scores import of_splits, tuned
+from initsk.comparison._search import tables_of_search
+from initsk.comparison._statistics import TESTS
+from initsk.comparison._summary import BY, compare_pairs, summarize
+from initsk.exceptions import InvalidParameterError
+from initsk.utils._validation import Constraint, check_parameters, one_of, optional, real
 
-TABLES = ("runs", "history", "layers", "histograms", "timing")
-_KEYS = ["initializer", "repeat"]
+_TABLE: dict[str, Constraint] = {
+    "alpha": real(above=0, below=1),
+    "test": one_of("test", TESTS),
+    "by": one_of("treatment", BY),
+    "target": optional(real()),
+    "rope": optional(real(minimum=0)),
+    "format": one_of("format", FORMATS),
+}
 
 
 class ComparisonResult:
     """Initializers compared; made by `compare_initializers`.
+
+    Every frame has fixed types, begins with ``initializer`` (a categorical in the order given), the parameters of the
+    grid, ``repeat`` and ``fold``, and can be joined to the others by these.
 
     Parameters
     ----------
@@ -26,22 +41,24 @@ class ComparisonResult:
     Attributes
     ----------
     runs : DataFrame
-        A row per run: initializer, repeat, seed, status ("ok", "diverged" or "failed"),
-        reason, score on the held-out data (NaN unless "ok").
+        A row per run: seed; split (equal numbers are equal splits); test_ratio (held-out samples for each of those
+        trained on); epochs; status ("ok", "diverged" or "failed"); reason; score on the held-out data (NaN unless
+        "ok"), and with several scorers ``score_<name>`` of each.
     history : DataFrame
-        A row per run and epoch: train_loss, test_loss, test_score.
+        A row per run and epoch, of estimators that train by epochs: train_loss, test_loss, test_score.
     layers : DataFrame
         A row per run, phase ("initialized" or "trained"), layer and site; columns as
         `ActivationSummary.to_frame`, over the held-out samples.
     histograms : DataFrame
         A row per run, phase, layer, site and bin: left, right, count, density.
     timing : DataFrame
-        A row per run: seconds in all, and seconds per epoch; apart, since it differs every time.
+        A row per run: seconds in all, of the fit alone, and per epoch of training; apart, since they differ every
+        time.
     settings : dict
         What was run.
     """
 
-    def __init__(self, frames: dict[str, pd.DataFrame], settings: dict[str, Any] | None = None) -> None:
+    def __init__(self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
         self.runs = frames["runs"]
         self.history = frames["history"]
         self.layers = frames["layers"]
@@ -49,64 +66,127 @@ class ComparisonResult:
         self.timing = frames["timing"]
         self.settings = dict(settings or {})
 
-    @classmethod
-    def from_records(
-        cls, records: list[RunRecord], labels: list[str], settings: dict[str, Any] | None = None
-    ) -> "ComparisonResult":
-        """Assemble the frames from finished runs, in the order of `labels` and repeats."""
-        position = {label: i for i, label in enumerate(labels)}
-        records = sorted(records, key=lambda r: (position[r.task.label], r.task.repeat))
-        runs = [(r.task.label, r.task.repeat, r.task.seed, r.status, r.reason, r.score) for r in records]
-        frames = {
-            "runs": pd.DataFrame(runs, columns=[*_KEYS, "seed", "status", "reason", "score"]),
-            "history": _stack(records, "history", ["epoch", "train_loss", "test_loss", "test_score", "seconds"]),
-            "layers": _stack(records, "layers", ["phase", "layer", "site"]),
-            "histograms": _stack(
-                records, "histograms", ["phase", "layer", "site", "left", "right", "count", "density"]
-            ),
-        }
-        epochs = frames["history"].groupby(_KEYS, sort=False, observed=True)["seconds"].mean()
-        frames["history"] = frames["history"].drop(columns="seconds")
-        frames["timing"] = pd.DataFrame(
-            [
-                (
-                    r.task.label,
-                    r.task.repeat,
-                    r.seconds,
-                    epochs.get((r.task.label, r.task.repeat), float("nan")),
-                )
-                for r in records
-            ],
-            columns=[*_KEYS, "seconds", "seconds_per_epoch"],
-        )
-        for frame in frames.values():
-            frame["initializer"] = pd.Categorical(frame["initializer"], categories=labels)
-        return cls(frames, settings)
-
     def __repr__(self) -> str:
         return f"ComparisonResult({len(self.runs)} runs of {len(self.initializers)} initializers; see summary())"
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The five tables by name."""
+        return {name: getattr(self, name) for name in TABLES}
 
     @property
     def initializers(self) -> list[str]:
         """Labels of the initializers, in the order given."""
         return list(self.runs["initializer"].cat.categories)
 
-    def summary(self) -> pd.DataFrame:
-        """Rank the initializers.
+    def summary(
+        self,
+        *,
+        alpha: float = 0.05,
+        test: str = "t",
+        target: float | None = None,
+        score: str | None = None,
+        by: str = "initializer",
+    ) -> pd.DataFrame:
+        """Rank the initializers, and tell differences from noise.
+
+        Parameters
+        ----------
+        alpha : float, default=0.05
+            Level of the tests.
+        test : {"t", "permutation"}, default="t"
+            Over repeats, the paired t-test, or the permutation of signs, which assumes no normal differences but
+            needs six repeats to see anything at 5 %. Over folds the t-test is corrected for what they share
+            (Nadeau and Bengio 2003), and there is no permutation.
+        target : float, optional
+            Score to be reached; by default 2 % of its size below the best mean score.
+        score : str, optional
+            Which of several scorers; by default the first.
+        by : {"initializer", "setting"}, default="initializer"
+            With a grid: each initializer, in every repeat and fold at the setting that was best in the other ones;
+            or each initializer at each setting.
 
         Returns
         -------
         DataFrame
-            A row per initializer, best mean score first: rank, mean_score, std_score, low and high
-            (95 % t interval of the mean), difference_to_best, p_value (paired t-test against
-            the best over the repeats, Holm's correction over the initializers; NaN for the best
-            itself, and where the test is undefined: fewer than two shared repeats, or differences
-            that do not vary), tied_with_best (not told apart at the 5 % level; NA where not tested),
-            n_runs (with a score), n_failed, n_diverged. The best was picked by the same scores, so its lead is
-            optimistic.
+            A row per initializer, the best mean score first: rank; the setting that was mostly best; mean_score,
+            std_score, low and high (95 % interval of the mean); difference_to_best, effect_size (Cohen's d of the
+            paired differences), p_value (against the best, Holm's correction over all pairs; NaN where there is no
+            test: the best itself, fewer than two shared repeats, differences that do not vary), tied_with_best (not
+            told apart at this level; NA without a test), n_needed (where not told apart: the repeats, or splits,
+            that would tell such a difference in 80 % of experiments; infinite if none would); median epochs_to_target
+            and seconds_to_target (infinite where the median run does not get there), area_under_curve (mean held-out
+            score over the epochs); n_runs with a score, n_failed, n_diverged.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not allowed.
         """
-        runs = self.runs.assign(initializer=self.runs["initializer"].astype(str))
-        return summarize_scores(runs)
+        self._check(alpha=alpha, test=test, target=target, by=by)
+        arguments: dict[str, Any] = {"alpha": alpha, "test": test, "target": target, "by": by}
+        return self._each(summarize, column=self._column(score), **arguments)
+
+    def pairwise(
+        self,
+        *,
+        alpha: float = 0.05,
+        test: str = "t",
+        rope: float | None = None,
+        score: str | None = None,
+        by: str = "initializer",
+    ) -> pd.DataFrame:
+        """Compare every two initializers.
+
+        Parameters
+        ----------
+        alpha, test, score, by
+            As in `summary`.
+        rope : float, optional
+            Differences up to this size count as none in practice (region of practical equivalence); adds a Bayesian
+            reading.
+
+        Returns
+        -------
+        DataFrame
+            A row per pair, the better mean first: first, second; n pairs of scores; difference, low and high
+            (interval of its mean at level alpha, not corrected for the number of pairs), effect_size, p_value (Holm's
+            correction over all pairs), tied, n_needed, as in `summary`. With `rope`, the posterior probabilities
+            that `first` is worse, that both are equivalent, and that it is better: p_worse, p_equivalent, p_better
+            (Bayesian correlated t-test, Corani and Benavoli 2015).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not allowed.
+        """
+        self._check(alpha=alpha, test=test, rope=rope, by=by)
+        arguments: dict[str, Any] = {"alpha": alpha, "test": test, "rope": rope, "by": by}
+        return self._each(compare_pairs, column=self._column(score), **arguments)
+
+    def tuned(self, score: str | None = None) -> "ComparisonResult":
+        """Return each initializer at its own best setting, in every repeat and fold that of the other ones.
+
+        Parameters
+        ----------
+        score : str, optional
+            Which of several scorers; by default the first.
+
+        Returns
+        -------
+        ComparisonResult
+            The chosen runs alone; without a grid, all.
+        """
+        runs = tuned(self.runs, self._column(score))
+        keys = ["initializer", *grid_columns(self.runs), "repeat", "fold"]
+        order = ["initializer", "repeat", "fold"]
+        frames = {
+            name: frame.merge(runs[keys], on=keys, how="inner").sort_values(order, kind="stable", ignore_index=True)
+            for name, frame in self.frames.items()
+            if len(frame)
+        }
+        frames = self.frames | frames
+        return ComparisonResult(frames, self.settings)
 
     def to_csv(self, folder: str | Path) -> list[Path]:
         """Write the five tables as CSV files.
@@ -120,7 +200,122 @@ class ComparisonResult:
         -------
         list of Path
         """
-        return [write_atomic(Path(folder) / f"{name}.csv", getattr(self, name).to_csv(index=False)) for name in TABLES]
+        return write_tables(self.frames, Path(folder))
+
+    def save(self, folder: str | Path, *, format: str = "csv") -> Path:
+        """Write everything, so that `load` restores it to the last bit; no pickle.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it is not there.
+        format : {"csv", "parquet"}, default="csv"
+            Of the tables; types and settings go into ``comparison.json``. Parquet needs pyarrow.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the format is unknown.
+        """
+        self._check(format=format)
+        write_tables(self.frames, Path(folder), format)
+        write_about(self.frames, self.settings, Path(folder), format)
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "ComparisonResult":
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        folder : str or Path
+            As given to `save`.
+
+        Returns
+        -------
+        ComparisonResult
+
+        Raises
+        ------
+        DataFormatError
+            If the folder holds no saved comparison, or not whole.
+        """
+        return cls(*read_tables(Path(folder)))
+
+    @classmethod
+    def from_search(
+        cls, search: Any, *, parameter: str | None = None, test_ratio: float | None = None
+    ) -> "ComparisonResult":
+        """Read a finished search, for the same statistics and the same report.
+
+        Parameters
+        ----------
+        search : GridSearchCV or another of scikit-learn's searches
+            Fitted. Of a halving search, the candidates of the last iteration count.
+        parameter : str, optional
+            Name of what is compared; by default the parameter called ``initializer``, at any depth. Others are the
+            grid.
+        test_ratio : float, optional
+            Held-out samples for each of those trained on, where the search's `cv` does not tell.
+
+        Returns
+        -------
+        ComparisonResult
+            With one repeat, a run per candidate and split, and neither history nor layers.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the search is not fitted, or which parameter is compared is not clear.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from initsk import ComparisonResult, MLPClassifier
+        >>> grid = {"initializer": ["zeros", "he_normal"]}
+        >>> search = GridSearchCV(MLPClassifier((8,), max_epochs=5, random_state=0), grid)
+        >>> result = ComparisonResult.from_search(search.fit(*load_iris(return_X_y=True)))
+        >>> result.summary()["n_runs"].tolist()
+        [5, 5]
+        """
+        return cls(*tables_of_search(search, parameter, test_ratio))
+
+    @classmethod
+    def concat(cls, results: Mapping[str, "ComparisonResult"]) -> "ComparisonResult":
+        """Put the frames of several experiments together, with a column ``experiment`` first.
+
+        Parameters
+        ----------
+        results : dict of str to ComparisonResult
+            By the names of the experiments.
+
+        Returns
+        -------
+        ComparisonResult
+            Its `summary` and `pairwise` look at each experiment by itself.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is none.
+        """
+        if not results:
+            raise InvalidParameterError("concat needs at least one result")
+        labels = list(dict.fromkeys(label for result in results.values() for label in result.initializers))
+        frames = {
+            name: pd.concat(
+                [_named(key, result.frames[name], list(results), labels) for key, result in results.items()]
+            )
+            for name in TABLES
+        }
+        settings = {key: result.settings for key, result in results.items()}
+        return cls({name: frame.reset_index(drop=True) for name, frame in frames.items()}, settings)
 
     def to_html(self, path: str | Path, *, axes: str = "shared") -> Path:
         """Write the report, with its pictures beside it.
@@ -128,7 +323,7 @@ class ComparisonResult:
         Parameters
         ----------
         path : str or Path
-            The page; ``activations.png`` and ``learning_curves.png`` go into its folder.
+            The page; ``scores.png``, ``activations.png`` and ``learning_curves.png`` go into its folder.
         axes : {"shared", "article"}, default="shared"
             Axes of the activation grid: sensible ones shared by all rows, or the article's
             fixed -1..1 by 0..4.
@@ -137,20 +332,51 @@ class ComparisonResult:
         -------
         Path
             The page.
+
+        Raises
+        ------
+        InvalidParameterError
+            Of several experiments, which have a report each.
         """
         from initsk.report import write_report
 
+        if "experiment" in self.runs:
+            raise InvalidParameterError(
+                "several experiments have a report each: call to_html of the results themselves"
+            )
         return write_report(self, path, axes=axes)
 
+    def _check(self, **values: Any) -> None:
+        check_parameters(type(self).__name__, values, {name: _TABLE[name] for name in values})
+        if values.get("test") == "permutation" and of_splits(self.runs):
+            raise InvalidParameterError("test='permutation' is for repeats; folds share samples (allowed: 't')")
 
-def _stack(records: list[RunRecord], name: str, columns: list[str]) -> pd.DataFrame:
-    parts = []
-    for record in records:
-        part = getattr(record, name)
-        if len(part):
-            part = part[[*columns, *(c for c in part.columns if c not in columns)]]
-            parts.append(part.assign(initializer=record.task.label, repeat=record.task.repeat))
-    if not parts:
-        return pd.DataFrame(columns=[*_KEYS, *columns])
-    frame = pd.concat(parts, ignore_index=True)
-    return frame[[*_KEYS, *(c for c in frame.columns if c not in _KEYS)]]
+    def _column(self, score: str | None) -> str:
+        if score is None:
+            return "score"
+        names = [str(name).removeprefix("score_") for name in self.runs.columns if str(name).startswith("score_")]
+        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", names)})
+        return f"score_{score}"
+
+    def _each(self, make: Any, **arguments: Any) -> pd.DataFrame:
+        """Make a frame; of several experiments, one each."""
+        if "experiment" not in self.runs:
+            frame: pd.DataFrame = make(self.frames, **arguments)
+            return frame
+        names = list(self.runs["experiment"].cat.categories)
+        parts = []
+        for name in names:
+            frames = {key: f[f["experiment"] == name].drop(columns="experiment") for key, f in self.frames.items()}
+            part = make({key: f.reset_index(drop=True) for key, f in frames.items()}, **arguments)
+            parts.append(_with_experiment(part, name, names))
+        return pd.concat(parts, ignore_index=True)
+
+
+def _named(name: str, frame: pd.DataFrame, names: list[str], labels: list[str]) -> pd.DataFrame:
+    frame = frame.assign(initializer=frame["initializer"].cat.set_categories(labels))
+    return _with_experiment(frame, name, names)
+
+
+def _with_experiment(frame: pd.DataFrame, name: str, names: list[str]) -> pd.DataFrame:
+    frame.insert(0, "experiment", pd.Series(pd.Categorical([name] * len(frame), categories=names), frame.index))
+    return frame

@@ -1,44 +1,24 @@
-"""Run initializers over paired seeds."""
+"""Run initializers over paired seeds and splits."""
 
-import sys
-from collections.abc import Iterable
-from concurrent.futures import BrokenExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
-from tqdm import tqdm
-
-from initsk.comparison._data import check_data
-from initsk.comparison._experiment import RunRecord, Task, run_one
+from initsk.comparison._candidates import make_candidates, shown, without_addresses
+from initsk.comparison._data import split_data
+from initsk.comparison._identity import identify
+from initsk.comparison._plan import Plan
 from initsk.comparison._result import ComparisonResult
-from initsk.estimators import MLPClassifier
-from initsk.exceptions import InvalidParameterError
-from initsk.initializers import Initializer, InitializerLike, get_initializer, initializer_name
-from initsk.utils._random import RandomState, derive_seed, resolve_seed
-from initsk.utils._validation import check_parameters, integer
+from initsk.comparison._run import Experiment
+from initsk.comparison._scoring import make_scorer
+from initsk.comparison._store import Store
+from initsk.comparison._subject import Subject
+from initsk.initializers import InitializerLike
+from initsk.utils._random import RandomState, resolve_seed
+from initsk.utils._validation import Constraint, boolean, check_parameters, integer
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
-
-
-class ComparisonInterrupted(KeyboardInterrupt):
-    """A comparison was interrupted, or a worker process died; `result` holds the runs that had finished.
-
-    Attributes
-    ----------
-    reason : str
-        "interrupted", or "a worker process died" (killed, or out of memory).
-    result : ComparisonResult or None
-        None if no run had finished.
-    finished, planned : int
-        Numbers of runs.
-    """
-
-    def __init__(self, reason: str, result: ComparisonResult | None, finished: int, planned: int) -> None:
-        super().__init__(f"{reason} with {finished} of {planned} runs finished")
-        self.reason = reason
-        self.result = result
-        self.finished = finished
-        self.planned = planned
 
 
 def compare_initializers(
@@ -47,41 +27,74 @@ def compare_initializers(
     y: Any,
     *,
     initializers: Iterable[InitializerLike] = ARTICLE_INITIALIZERS,
+    parameter: str | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
     X_test: Any = None,
     y_test: Any = None,
-    n_repeats: int = 3,
+    cv: Any = None,
+    groups: Any = None,
+    scoring: Any = None,
+    n_repeats: int = 5,
     random_state: RandomState = 0,
+    halving: bool = False,
+    activations: bool = True,
+    store: str | Path | None = None,
     n_jobs: int | None = None,
+    n_threads: int = 1,
     progress: bool = False,
 ) -> ComparisonResult:
-    """Compare initializers on one estimator, paired by construction.
+    """Compare initializers, paired by construction.
 
-    Under one repeat every initializer sees the same data, the same batches in the same
-    order and common random numbers, so that differences between them are not noise of
-    the seeds. Each run trains on one thread and several run at once, so the numbers do
-    not depend on `n_jobs`. A run that fails or diverges is a row, not an exception.
+    Under one repeat and fold every initializer sees the same split, the same batches in the same order, the same
+    dropout masks and common random numbers, so that differences between them are not noise of the seeds. Each run
+    trains on a fixed number of threads, so the numbers depend neither on how many run at once, nor where, nor in
+    which order they finish. A run that fails, diverges or is killed is a row, not an exception.
 
     Parameters
     ----------
-    estimator : MLPClassifier
-        Cloned for every run; its `initializer`, `random_state` and `n_threads` are set. Other
-        estimators are refused.
-    X : array-like of shape (n_samples, n_features)
-        Training samples.
-    y : array-like of shape (n_samples,)
-        Labels.
+    estimator : estimator
+        Of this package, a skorch net of any class, a pipeline that ends in one, or any other estimator together
+        with `parameter`. Cloned for every run; all its parameters ``random_state`` and ``n_threads`` are set.
+    X : array-like of shape (n_samples, ...)
+        Training samples; for skorch nets whatever they take.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Labels or targets.
     initializers : iterable of str, Initializer or callable
         What to compare; the article's six by default. Each once, under its name, its
-        repr or the function's name.
+        repr or the function's name. Values of any kind, where `parameter` is no initializer.
+    parameter : str, optional
+        Which parameter is compared; by default the one called ``initializer``, at any depth.
+    grid : dict of str to list, optional
+        Other parameters to vary. Every initializer is run at every setting, and `ComparisonResult.summary` compares
+        each at its own best: ``grid={"lr": [1e-4, 1e-3, 1e-2]}`` is the fair comparison, as the best
+        learning rate differs.
     X_test, y_test : array-like, optional
-        Held-out data for scores and activations; without them a quarter of X, stratified
-        and drawn by `random_state`, is held out.
-    n_repeats : int, default=3
-        Seeds per initializer.
+        Held-out data for scores and activations; without them, and without `cv`, a quarter of X, drawn
+        by `random_state` and for classifiers by class, is held out.
+    cv : int, splitter or iterable of splits, optional
+        Folds instead of held-out data. A number of folds, and a splitter without a random state of its own, is
+        shuffled anew in every repeat.
+    groups : array-like of shape (n_samples,), optional
+        For splitters that keep groups together.
+    scoring : str, callable, list, dict or None, default=None
+        As in scikit-learn; of several scorers the first one ranks. None takes the estimator's own score.
+    n_repeats : int, default=5
+        Seeds per initializer, or per initializer and fold.
     random_state : int, RandomState, Generator or None, default=0
-        Seed that the runs' seeds derive from.
+        Seed that splits and the runs' seeds derive from.
+    halving : bool, default=False
+        After every repeat (and fold) from the second on, leave out who is already worse than the best beyond noise
+        (by the test of `ComparisonResult.summary`, at 5 % divided by the number of looks). ``settings`` says
+        who was, and how many runs were saved.
+    activations : bool, default=True
+        Measure the layers of networks before and after training.
+    store : str or Path, optional
+        SQLite file in which every finished run is committed at once. The same call goes on from what is there, byte
+        for byte, also after the process was killed; more initializers, settings or repeats can be added.
     n_jobs : int or None, default=None
-        Runs at once, as joblib counts.
+        Runs at once, as joblib counts; None is 1 or what ``joblib.parallel_config`` says.
+    n_threads : int, default=1
+        Threads of each run. Other numbers of threads give other roundings.
     progress : bool, default=False
         Show progress with the time left on standard error.
 
@@ -94,8 +107,10 @@ def compare_initializers(
     InvalidParameterError
         If a parameter is not allowed, or the data would make every run fail: missing values,
         parts that do not fit together, labels that only `y_test` holds.
+    StoreError
+        If the store is another kind of file, damaged, or holds other data, another estimator or other versions.
     ComparisonInterrupted
-        On an interrupt, or if a worker process dies; carries what had finished.
+        On Ctrl-C; carries what had finished. The workers have ended.
 
     Examples
     --------
@@ -107,72 +122,30 @@ def compare_initializers(
     >>> result.summary()["initializer"].tolist()
     ['he_normal', 'zeros']
     """
-    check_parameters("compare_initializers", {"n_repeats": n_repeats}, {"n_repeats": integer(1)})
-    resolved = _resolve(initializers)
-    _check_estimator(estimator)
+    given = {
+        "n_repeats": n_repeats, "n_threads": n_threads, "halving": halving, "activations": activations,
+        "progress": progress,
+    }  # fmt: skip
+    check_parameters("compare_initializers", given, _TABLE)
+    subject = Subject.of(estimator, parameter)
+    candidates = make_candidates(subject, initializers, grid)
     seed = resolve_seed(random_state)
-    data = check_data(X, y, X_test, y_test, seed)
-    seeds = [derive_seed(seed, "repeat", repeat) % 2**31 for repeat in range(n_repeats)]
-    tasks = [
-        Task(label, initializer, repeat, seeds[repeat])
-        for repeat in range(n_repeats)
-        for label, initializer in resolved.items()
-    ]
-    settings = {
-        "n_train": len(data[0]),
-        "n_test": len(data[2]),
-        "n_features": data[0].shape[1],
-        "n_planned": len(tasks),
-        "random_state": seed,
-        "estimator": repr(estimator),
-    }
-    records: list[RunRecord] = []
-    labels = list(resolved)
-    try:
-        _run_all(estimator, tasks, data, n_jobs, progress, records)
-    except (KeyboardInterrupt, BrokenExecutor) as error:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else "a worker process died"
-        partial = ComparisonResult.from_records(records, labels, settings) if records else None
-        raise ComparisonInterrupted(reason, partial, len(records), len(tasks)) from error
-    return ComparisonResult.from_records(records, labels, settings)
+    data, blocks = split_data(
+        subject, X, y, X_test=X_test, y_test=y_test, cv=cv, groups=groups, n_repeats=n_repeats, seed=seed
+    )
+    experiment = Experiment(subject, data, make_scorer(estimator, scoring), n_threads, activations)
+    plan = Plan(experiment, candidates, blocks, halving)
+    settings = plan.settings() | {"random_state": seed}
+    if cv is not None:
+        settings["cv"] = without_addresses(repr(cv))
+    if scoring is not None:
+        settings["scoring"] = shown(scoring)
+    with nullcontext() if store is None else Store(store, identify(experiment, seed, scoring, plan.varied)) as kept:
+        return plan.carry_out(settings, n_jobs, kept, progress)
 
 
-def _resolve(initializers: Iterable[InitializerLike]) -> dict[str, Initializer]:
-    """Return the initializers under their labels; two functions of one name are numbered."""
-    if isinstance(initializers, str | Initializer) or not isinstance(initializers, Iterable):
-        raise InvalidParameterError(f"initializers={initializers!r} is not allowed (a list of at least one)")
-    resolved: dict[str, Initializer] = {}
-    for item in initializers:
-        initializer, label = get_initializer(item), initializer_name(item)
-        if initializer in resolved.values():
-            raise InvalidParameterError(f"initializers must be each given once; {label} is there twice")
-        same = sum(known == label or known.startswith(f"{label} (") for known in resolved)
-        resolved[f"{label} ({same + 1})" if same else label] = initializer
-    if not resolved:
-        raise InvalidParameterError("initializers must be at least one")
-    return resolved
-
-
-def _check_estimator(estimator: Any) -> None:
-    if not isinstance(estimator, MLPClassifier):
-        raise InvalidParameterError(f"estimator={estimator!r} is not allowed (an MLPClassifier)")
-    estimator.check_parameters()
-
-
-def _run_all(
-    estimator: Any,
-    tasks: list[Task],
-    data: tuple[Any, ...],
-    n_jobs: int | None,
-    progress: bool,
-    done: list[RunRecord],
-) -> None:
-    """Run every task, adding each record to `done` as soon as it is finished."""
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    finished = parallel(delayed(run_one)(estimator, task, *data) for task in tasks)
-    # Runs at a fixed pace make "time left" simple: no smoothing towards the latest.
-    with tqdm(total=len(tasks), desc="runs", unit="run", smoothing=0, file=sys.stderr, disable=not progress) as bar:
-        for record in finished:
-            done.append(record)
-            bar.set_postfix_str(f"{record.task.label}: {record.score:.4f}" if record.status == "ok" else record.status)
-            bar.update()
+_TABLE: dict[str, Constraint] = {
+    "n_repeats": integer(1),
+    "n_threads": integer(1),
+    **dict.fromkeys(("halving", "activations", "progress"), boolean()),
+}

@@ -1,13 +1,22 @@
-"""Telling a difference from noise over paired repeats."""
+"""Telling a difference from noise: tests, intervals and posteriors of paired scores.
 
-import warnings
+Scores over seeds are independent. Scores over folds share training data, so that their variance is estimated too
+low; it is corrected as Nadeau and Bengio did (2003, "Inference for the generalization error", Machine Learning 52,
+equation 8): the variance of the mean of n differences is (1 / n + n_test / n_train) times theirs. The `ratio` below
+is n_test / n_train, and 0 for seeds, which leaves Student's test.
+"""
+
+from math import inf, isfinite, nan, sqrt
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
+TESTS = ("t", "permutation")
+_RESAMPLES = 9999
+_MOST_NEEDED = 100_000
 
-def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+
+def mean_interval(values: np.ndarray, ratio: float = 0.0, confidence: float = 0.95) -> tuple[float, float]:
     """Student's t interval of the mean; NaN with fewer than two values.
 
     Examples
@@ -18,9 +27,20 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
     """
     values = values[np.isfinite(values)]
     if len(values) < 2:
-        return float("nan"), float("nan")
-    half = stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+        return nan, nan
+    half = stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * standard_error(values, ratio)
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def standard_error(values: np.ndarray, ratio: float = 0.0) -> float:
+    """Return that of the mean of at least two values, corrected for what folds share.
+
+    Examples
+    --------
+    >>> standard_error(np.array([1.0, 2.0, 3.0]), ratio=2 / 3)
+    1.0
+    """
+    return float(values.std(ddof=1) * sqrt(1 / len(values) + ratio))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -31,61 +51,119 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     >>> holm(np.array([0.01, 0.04, np.nan, 0.03])).round(3).tolist()
     [0.03, 0.06, nan, 0.06]
     """
-    corrected = np.full(len(p_values), np.nan)
-    order = np.argsort(p_values)[: int(np.isfinite(p_values).sum())]
-    factors = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    from statsmodels.stats.multitest import multipletests
+
+    corrected = np.full(len(p_values), nan)
+    tested = np.isfinite(p_values)
+    if tested.any():
+        corrected[tested] = multipletests(p_values[tested], method="holm")[1]
     return corrected
 
 
-def paired_p_value(first: np.ndarray, second: np.ndarray) -> float:
-    """Two-sided paired t-test; NaN with fewer than two pairs, and where the differences do not vary.
+def paired_p_value(differences: np.ndarray, ratio: float = 0.0, test: str = "t") -> float:
+    """Two-sided test that the mean difference is zero.
 
-    Scores of a few samples are coarse, so equal differences do not mean that there is no noise.
-    Equal scores give 1.
+    NaN with fewer than two differences, and where they do not vary: scores of a few samples are coarse, so equal
+    differences do not mean that there is no noise. Differences that are all zero give 1.
+
+    Examples
+    --------
+    >>> paired_p_value(np.array([1.0, 2.0, 3.0])).__round__(3)
+    0.074
+    >>> paired_p_value(np.array([1.0, 2.0, 3.0]), test="permutation")
+    0.25
     """
-    both = np.isfinite(first) & np.isfinite(second)
-    difference = first[both] - second[both]
-    if len(difference) < 2:
-        return float("nan")
-    if np.ptp(difference) == 0:
-        return 1.0 if difference[0] == 0 else float("nan")
-    with warnings.catch_warnings():
-        # scipy warns where the differences are nearly constant; the p-value is then nearly 0, as it should be.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return float(stats.ttest_1samp(difference, 0.0).pvalue)
-
-
-def summarize_scores(runs: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
-    """Rank initializers by mean score and test each against the best, paired by repeat."""
-    scores = runs.pivot(index="repeat", columns="initializer", values="score")
-    status = runs.pivot(index="repeat", columns="initializer", values="status")
-    labels = sorted(scores.columns, key=lambda label: -np.nan_to_num(scores[label].mean(), nan=-np.inf))
-    best = labels[0]
-    rows = []
-    for rank, label in enumerate(labels, start=1):
-        values = scores[label].to_numpy(dtype=float)
-        low, high = mean_interval(values)
-        p_value = float("nan") if label == best else paired_p_value(scores[best].to_numpy(float), values)
-        finite = values[np.isfinite(values)]
-        rows.append(
-            {
-                "initializer": label,
-                "rank": rank,
-                "mean_score": finite.mean() if len(finite) else float("nan"),
-                "std_score": finite.std(ddof=1) if len(finite) > 1 else float("nan"),
-                "low": low,
-                "high": high,
-                "difference_to_best": finite.mean() - scores[best].mean() if len(finite) else float("nan"),
-                "p_value": p_value,
-                "n_runs": len(finite),
-                "n_failed": int((status[label] == "failed").sum()),
-                "n_diverged": int((status[label] == "diverged").sum()),
-            }
+    if len(differences) < 2:
+        return nan
+    if np.ptp(differences) == 0:
+        return 1.0 if differences[0] == 0 else nan
+    if test == "permutation":
+        # Exact where there are few enough changes of sign.
+        result = stats.permutation_test(
+            (differences,), np.mean, permutation_type="samples", n_resamples=_RESAMPLES, rng=0
         )
-    frame = pd.DataFrame(rows)
-    frame["p_value"] = holm(frame["p_value"].to_numpy())
-    is_best = (frame["rank"] == 1) & (frame["n_runs"] > 0)
-    tied = ((frame["p_value"] >= alpha) | is_best).astype("boolean")
-    frame.insert(8, "tied_with_best", tied.mask(frame["p_value"].isna() & ~is_best))
-    return frame
+        return float(result.pvalue)
+    t = differences.mean() / standard_error(differences, ratio)
+    return float(2 * stats.t.sf(abs(t), len(differences) - 1))
+
+
+def effect_size(differences: np.ndarray) -> float:
+    """Cohen's d of paired differences: their mean in units of their standard deviation.
+
+    Examples
+    --------
+    >>> effect_size(np.array([1.0, 2.0, 3.0]))
+    2.0
+    """
+    if len(differences) < 2 or np.ptp(differences) == 0:
+        return nan
+    return float(differences.mean() / differences.std(ddof=1))
+
+
+def number_needed(effect: float, alpha: float, ratio: float = 0.0, power: float = 0.8) -> float:
+    """How many differences a t-test needs to see an effect of this size with this power; infinity if none is enough.
+
+    Parameters
+    ----------
+    effect : float
+        Cohen's d, as `effect_size`.
+    alpha : float
+        Level of the test.
+    ratio : float, default=0.0
+        Of folds, n_test / n_train: what they share keeps the noise from averaging out.
+    power : float, default=0.8
+        Chance to see it.
+
+    Returns
+    -------
+    float
+        A whole number, NaN without an effect size, or infinity (beyond 100,000).
+
+    Examples
+    --------
+    Cohen (1988), a medium effect: d = 0.5 needs 34 pairs.
+
+    >>> number_needed(0.5, alpha=0.05)
+    34.0
+    """
+    from statsmodels.stats.power import TTestPower
+
+    if not isfinite(effect):
+        return nan
+    test = TTestPower()
+
+    def is_enough(n: int) -> bool:
+        return bool(test.power(abs(effect) / sqrt(1 + n * ratio), nobs=n, alpha=alpha, df=n - 1) >= power)
+
+    enough = 2
+    while not is_enough(enough):
+        enough *= 2
+        if enough > _MOST_NEEDED:
+            return inf
+    too_few = enough // 2
+    while enough - too_few > 1:
+        middle = (enough + too_few) // 2
+        enough, too_few = (middle, too_few) if is_enough(middle) else (enough, middle)
+    return float(enough)
+
+
+def equivalence(differences: np.ndarray, rope: float, ratio: float = 0.0) -> tuple[float, float, float]:
+    """Return the posterior probabilities that the mean difference is below, in and above a region around zero.
+
+    The Bayesian correlated t-test: under the prior of no information the mean is Student's t around the observed one,
+    with the corrected standard error (Corani and Benavoli 2015, "A Bayesian approach for comparing cross-validated
+    algorithms on multiple data sets", Machine Learning 100).
+
+    Examples
+    --------
+    >>> [round(p, 3) for p in equivalence(np.array([1.0, 2.0, 3.0]), rope=0.5)]
+    [0.025, 0.036, 0.939]
+    """
+    if len(differences) < 2:
+        return nan, nan, nan
+    mean, error = differences.mean(), standard_error(differences, ratio)
+    if error == 0:
+        return float(mean < -rope), float(abs(mean) <= rope), float(mean > rope)
+    posterior = stats.t(len(differences) - 1, mean, error)
+    below, above = float(posterior.cdf(-rope)), float(posterior.sf(rope))
+    return below, max(1 - below - above, 0.0), above

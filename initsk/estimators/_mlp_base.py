@@ -141,6 +141,23 @@ class BaseMLP(BaseEstimator):
         self._build(self._check_data(X, y, sample_weight, first=True))
         return self
 
+    def as_dataset(self, X: Any, y: Any, name: str = "y") -> Dataset:
+        """Return data as a built `net_` takes them, for its losses and steps.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As in `fit`.
+        name : str, default="y"
+            What messages call y.
+
+        Returns
+        -------
+        skorch.dataset.Dataset
+        """
+        X, y = self._check_samples(X, y, **self._checks_of_y)
+        return Dataset(X, self._encode(y, name))
+
     def set_params(self, **params: Any) -> Self:
         """Set parameters; nested ones of an initializer too, given by name or as an object.
 
@@ -205,10 +222,7 @@ class BaseMLP(BaseEstimator):
     def _check_held_out(self, X_val: Any, y_val: Any) -> Split | None:
         if (X_val is None) != (y_val is None):
             raise InvalidParameterError("X_val and y_val go together; only one of them was given")
-        if X_val is None:
-            return None
-        X_val, y_val = self._check_samples(X_val, y_val, **self._checks_of_y)
-        return predefined_split(Dataset(X_val, self._encode(y_val, "y_val")))
+        return None if X_val is None else predefined_split(self.as_dataset(X_val, y_val, "y_val"))
 
     def _hold_out(self, samples: Samples) -> Split:
         # The same samples at every warm start, or those held out before would be trained on.

@@ -3,6 +3,11 @@
 from initsk.inspection._callback import ActivationRecorder
 from initsk.inspection._covariance import RunningCovariance
 from initsk.inspection._fixed_histogram import FixedHistogram
+from initsk.inspection._frames import (
+    PackedBins as PackedBins,
+    histograms_frame as histograms_frame,
+    statistics_frame as statistics_frame,
+)
 from initsk.inspection._histogram import StreamingHistogram, pool_histograms
 from initsk.inspection._inspect import inspect_activations
 from initsk.inspection._layer_statistics import LayerStatistics

@@ -225,7 +225,8 @@ class ActivationRecorder(Callback):
             bins = [part.packed() for part in summary.bins(of) if len(part.counts)]
             self.bins_[of] += bins
             self.times_[of] += [time] * len(bins)
-        self.parameters_ += [(*time, *row) for row in summary.parameters().itertuples(index=False)]
+        if self.gradients:
+            self.parameters_ += [(*time, *row) for row in summary.parameters().itertuples(index=False)]
 
 
 _TABLE: dict[str, Constraint] = {

@@ -52,6 +52,11 @@ class PackedBins(NamedTuple):
     edges: bytes
     counts: bytes
 
+    @property
+    def n_bins(self) -> int:
+        """Number of bins."""
+        return len(self.counts) // 8
+
     def unpacked(self) -> Bins:
         """Return it as arrays."""
         return Bins(self.layer, self.site, np.frombuffer(self.edges), np.frombuffer(self.counts, np.int64))

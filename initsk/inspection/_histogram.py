@@ -1,5 +1,6 @@
 """Streaming histograms whose range grows, so that nothing is dropped and halves merge exactly."""
 
+from collections.abc import Sequence
 from math import floor, log2
 from typing import Self
 
@@ -127,15 +128,20 @@ class StreamingHistogram:
         float
             Interpolated within the bin where the cumulated share reaches `q`.
         """
-        total = self.counts.sum()
-        if not total:
-            return float("nan")
+        return self.quantiles([q])[0]
+
+    def quantiles(self, qs: Sequence[float]) -> list[float]:
+        """Return several quantiles, as `quantile`."""
         reached = np.cumsum(self.counts)
-        bin_ = int(np.searchsorted(reached, max(q * total, 1)))
-        below = reached[bin_] - self.counts[bin_]
-        inside = (q * total - below) / self.counts[bin_]
-        value = (self.first + bin_ + min(max(inside, 0.0), 1.0)) * self.width
-        return float(min(max(value, self.low), self.high))
+        if not len(reached):
+            return [float("nan")] * len(qs)
+        wanted = np.asarray(qs) * reached[-1]
+        bin_ = np.searchsorted(reached, np.maximum(wanted, 1))
+        counts = self.counts[bin_]
+        inside = (wanted - (reached[bin_] - counts)) / counts
+        value = (self.first + bin_ + inside.clip(0.0, 1.0)) * self.width
+        quantiles: list[float] = value.clip(self.low, self.high).tolist()
+        return quantiles
 
     def bins(self) -> tuple[np.ndarray, np.ndarray]:
         """Return edges and counts."""

@@ -103,7 +103,8 @@ class LayerStatistics:
     def to_row(self) -> dict[str, Any]:
         """Return the numbers, by the names of the columns of `ActivationSummary.to_frame`."""
         m, nan = self.moments, float("nan")
-        quantiles = {f"q{round(100 * q):02d}": self.histogram.quantile(q) for q in QUANTILES}
+        names = (f"q{round(100 * q):02d}" for q in QUANTILES)
+        quantiles = dict(zip(names, self.histogram.quantiles(QUANTILES), strict=True))
         return {
             "units": self.n_units,
             "count": m.count,

@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
-from initsk.inspection._frames import COLUMNS, OF, Bins, check_of, histograms_frame, statistics_frame
+from initsk.inspection._frames import COLUMNS, OF, Bins, check_of, histograms_frame, parameters_frame, statistics_frame
 from initsk.inspection._recorder import Key, Record
-from initsk.inspection._steps import ratios_frame
 from initsk.inspection._verdicts import Thresholds, verdicts_of
 
 
@@ -30,7 +29,7 @@ class ActivationSummary:
     def __init__(self, records: dict[Key, Record], activated: set[str], parameters: pd.DataFrame | None = None) -> None:
         self.records = records
         self.activated = activated
-        self._parameters = ratios_frame({}, {}, {}) if parameters is None else parameters
+        self._parameters = parameters
 
     def __repr__(self) -> str:
         return f"ActivationSummary({len(self.layers)} layers; see to_frame(), histograms() and verdicts())"
@@ -130,7 +129,7 @@ class ActivationSummary:
             samples, ``update_norm`` of one step of the optimizer with that gradient; and
             ``gradient_to_weight``, ``update_to_weight``, their ratios to the weight's norm, NaN for weights of zero.
         """
-        return self._parameters.copy()
+        return parameters_frame([]) if self._parameters is None else self._parameters.copy()
 
     def verdicts(self, **thresholds: float) -> pd.DataFrame:
         """Say what is wrong with the network, in words; of one that nobody can call ill, that it is healthy.

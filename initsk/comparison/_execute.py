@@ -1,0 +1,136 @@
+"""Many runs on whatever workers joblib has; none is lost with the worker of another."""
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
+from typing import Any
+
+from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
+
+from initsk.comparison._design import RunKey, Task
+from initsk.comparison._progress import Progress
+from initsk.comparison._record import RunRecord
+from initsk.comparison._run import Experiment
+from initsk.comparison._store import Store
+from initsk.exceptions import InvalidParameterError
+
+KILLED = "the process that ran it was killed, as the system does when memory runs out"
+
+
+class Execution:
+    """Carry out runs and keep what they leave, in a store too if there is one.
+
+    When a worker process is killed, all runs that were under way are run again, one at a time in a process of
+    their own. The one that is killed there as well has failed; the others have not. The same is done for the next
+    run of a store that is stuck.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What all runs have in common.
+    n_jobs : int or None
+        Runs at once, as joblib counts.
+    store : Store or None
+        Where every finished run is committed.
+    progress : Progress
+        What is told of every finished run.
+    known : mapping of RunKey to RunRecord
+        Runs that finished before.
+
+    Attributes
+    ----------
+    records : dict of RunKey to RunRecord
+        Of the runs that have finished.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        n_jobs: int | None,
+        store: Store | None,
+        progress: Progress,
+        known: Mapping[RunKey, RunRecord],
+    ) -> None:
+        self.experiment = experiment
+        self.n_jobs = n_jobs
+        self.store = store
+        self.progress = progress
+        self.records = dict(known)
+        self._suspects: set[RunKey] = set()
+        self._is_stuck = store is not None and store.is_stuck
+
+    def carry_out(self, tasks: Iterable[Task]) -> None:
+        """Run those tasks that have not finished.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When it comes; the workers have ended, and what had finished is in `records`.
+        """
+        self._check_backend()
+        waiting = {task.key: task for task in tasks if task.key not in self.records}
+        if self._is_stuck:
+            self._suspects.update(list(waiting)[:1])
+            self._is_stuck = not waiting
+        while waiting:
+            for key in self._suspects & waiting.keys():
+                task = waiting.pop(key)
+                self._keep(task, self._alone(task))
+            begun: set[RunKey] = set()
+            try:
+                self._together(waiting, begun)
+            except Exception as error:
+                if not _is_death(error):
+                    raise
+                self._suspects |= begun & waiting.keys()
+
+    def _check_backend(self) -> None:
+        backend, _ = get_active_backend()
+        if not backend.supports_return_generator:
+            raise InvalidParameterError(
+                f"joblib's {type(backend).__name__} gives its results at the end alone (allowed: loky, threading, dask)"
+            )
+
+    def _together(self, waiting: dict[RunKey, Task], begun: set[RunKey]) -> None:
+        """Run all that wait, several at once; who has finished waits no more."""
+        tasks = list(waiting.values())
+
+        def calls() -> Iterator[Any]:
+            for task in tasks:
+                begun.add(task.key)
+                yield self._call(task)
+
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")(calls())
+        try:
+            for record in results:
+                self._keep(waiting.pop(record.key), record)
+        finally:
+            with warnings.catch_warnings():
+                # joblib says that runs were cut short, which they were.
+                warnings.simplefilter("ignore")
+                results.close()
+
+    def _alone(self, task: Task) -> RunRecord:
+        """Run one task in a process of its own."""
+        try:
+            # joblib would run the job of a single worker in this process.
+            [record] = Parallel(n_jobs=2, backend="loky")([self._call(task)])
+        except BrokenExecutor:
+            return RunRecord.of(task).fail("failed", KILLED)
+        return record
+
+    def _call(self, task: Task) -> Any:
+        return delayed(self.experiment.run)(task, os.getpid())
+
+    def _keep(self, task: Task, record: RunRecord) -> None:
+        if self.store is not None:
+            self.store.finish(task, record)
+        self.records[task.key] = record
+        self.progress.finish(record)
+
+
+def _is_death(error: Exception) -> bool:
+    """Say whether an error is that of a worker process which is gone: joblib's, or Dask's after several tries."""
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"

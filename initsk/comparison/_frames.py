@@ -1,0 +1,94 @@
+"""From records to tidy frames of fixed types."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from initsk.comparison._candidates import Candidate
+from initsk.comparison._record import PHASES, STATUS, RunRecord
+from initsk.inspection import histograms_frame, statistics_frame
+
+TABLES = ("runs", "history", "layers", "histograms", "timing")
+_HISTORY = {"epoch": "int64", "train_loss": "float64", "test_loss": "float64", "test_score": "float64"}
+
+
+def make_frames(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -> dict[str, pd.DataFrame]:
+    """Return the tables by name, in the order of the candidates, repeats and folds."""
+    position = {candidate.key: i for i, candidate in enumerate(candidates)}
+    records = sorted(records, key=lambda r: (position[r.key[0], r.key[1]], *r.key[2:]))
+    keys = _keys(records, candidates)
+    history = pd.DataFrame([row for record in records for row in record.history], columns=list(_HISTORY))
+    layers = statistics_frame([row[1:] for record in records for row in record.layers])
+    parts = [part for record in records for part in record.bins]
+    histograms = histograms_frame([bins.unpacked() for _, bins in parts])
+    layers.insert(0, "phase", _phases([row[0] for record in records for row in record.layers]))
+    histograms.insert(
+        0, "phase", _phases([phase for phase, _ in parts]).repeat([bins.n_bins for _, bins in parts]).array
+    )
+    timing = {name: [getattr(r, name) for r in records] for name in ("seconds", "fit_seconds", "seconds_per_epoch")}
+    return {
+        "runs": pd.concat([keys, _outcomes(records)], axis=1),
+        "history": _beside(keys, [len(r.history) for r in records], history.astype(_HISTORY)),
+        "layers": _beside(keys, [len(r.layers) for r in records], layers),
+        "histograms": _beside(keys, [sum(bins.n_bins for _, bins in r.bins) for r in records], histograms),
+        "timing": pd.concat([keys, pd.DataFrame(timing, dtype="float64")], axis=1),
+    }
+
+
+def grid_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the parameters that were varied beside the initializer.
+
+    Examples
+    --------
+    >>> grid_columns(pd.DataFrame(columns=["initializer", "lr", "repeat", "fold"]))
+    ['lr']
+    """
+    columns = list(frame.columns)
+    return columns[columns.index("initializer") + 1 : columns.index("repeat")]
+
+
+def _keys(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """Return what stands first in every table, a row per record."""
+    by_key = {candidate.key: candidate for candidate in candidates}
+    labels = list(dict.fromkeys(candidate.label for candidate in candidates))
+    columns: dict[str, Any] = {"initializer": pd.Categorical([record.key[0] for record in records], categories=labels)}
+    for name in candidates[0].setting:
+        values = [by_key[record.key[0], record.key[1]].setting[name] for record in records]
+        columns[name] = _column(values, [candidate.setting[name] for candidate in candidates])
+    for i, name in ((2, "repeat"), (3, "fold")):
+        columns[name] = np.array([record.key[i] for record in records], dtype="int64")
+    return pd.DataFrame(columns)
+
+
+def _column(values: Sequence[Any], every: Sequence[Any]) -> Any:
+    """Return values of a grid as numbers, if every value of the grid is one, and otherwise as text."""
+    dtype = pd.Series(list(every)).dtype
+    return pd.Series(values, dtype=dtype) if dtype.kind in "biuf" else pd.Series([*map(str, values)], dtype="str")
+
+
+def _phases(phases: list[str]) -> pd.Series:
+    return pd.Series(pd.Categorical(phases, categories=list(PHASES)))
+
+
+def _outcomes(records: Sequence[RunRecord]) -> pd.DataFrame:
+    names = list(dict.fromkeys(name for record in records for name in record.scores))
+    columns: dict[str, Any] = {
+        name: np.array([getattr(record, name) for record in records], dtype="int64") for name in ("seed", "split")
+    }
+    columns["test_ratio"] = np.array([record.test_ratio for record in records], dtype="float64")
+    columns["epochs"] = np.array([len(record.history) for record in records], dtype="int64")
+    columns["status"] = pd.Categorical([record.status for record in records], categories=list(STATUS))
+    columns["reason"] = pd.Series([record.reason for record in records], dtype="str")
+    columns["score"] = np.array([record.score for record in records], dtype="float64")
+    for name in names if len(names) > 1 else []:
+        values = [record.scores.get(name, np.nan) for record in records]
+        columns[f"score_{name}"] = np.array(values, dtype="float64")
+    return pd.DataFrame(columns)
+
+
+def _beside(keys: pd.DataFrame, counts: Sequence[int], frame: pd.DataFrame) -> pd.DataFrame:
+    """Repeat each row of `keys` so often beside the rows that belong to it."""
+    repeated = keys.take(np.repeat(np.arange(len(keys)), counts)).reset_index(drop=True)
+    return pd.concat([repeated, frame], axis=1)

@@ -1,0 +1,79 @@
+"""What must be the same for two comparisons to share their runs, in words."""
+
+import platform
+from typing import Any
+
+import numpy as np
+import sklearn
+import skorch
+import torch
+
+from initsk._version import __version__
+from initsk.comparison._describe import describe
+from initsk.comparison._design import Task
+from initsk.comparison._run import Experiment
+from initsk.comparison._subject import Subject
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the numbers depend on."""
+    parts = [("Python", platform.python_version()), ("initsk", __version__)]
+    return dict(parts) | {part.__name__: part.__version__ for part in (torch, np, sklearn, skorch)}
+
+
+def identify(experiment: Experiment, seed: int, scoring: Any, varied: list[str]) -> dict[str, str]:
+    """Return what all runs have in common, each part under the name that a user knows it by.
+
+    `varied` are the parameters that differ from run to run.
+    """
+    data = experiment.data
+    return {
+        "estimator": f"{type(experiment.subject.estimator).__module__}.{type(experiment.subject.estimator).__name__}",
+        **_parameters(experiment.subject, varied),
+        **{name: describe(getattr(data, name)) for name in ("X", "y", "X_test", "y_test")},
+        "scoring": describe(scoring),
+        "random_state": str(seed),
+        "n_threads": str(experiment.n_threads),
+        "activations": str(experiment.activations),
+        **{f"version of {name}": number for name, number in versions().items()},
+    }
+
+
+def identify_run(task: Task) -> str:
+    """Return what one run is made of, beside what all have in common."""
+    block = task.block
+    return describe({"params": task.candidate.params, "seed": block.seed, "train": block.train, "test": block.test})
+
+
+def _parameters(subject: Subject, varied: list[str]) -> dict[str, str]:
+    # Set for every run, or described by their own parameters.
+    own = (*varied, "random_state", "n_threads", "steps", "memory", "verbose")
+    found = subject.estimator.get_params()
+    return {
+        name: describe(value)
+        for name, value in found.items()
+        if name.rpartition("__")[2] not in own
+        and name not in own
+        and not name.startswith(tuple(f"{given}__" for given in varied))
+        and not any(other.startswith(f"{name}__") for other in found)
+    }
+
+
+def differences(there: dict[str, str], here: dict[str, str]) -> list[str]:
+    """Say what differs, a sentence each.
+
+    Examples
+    --------
+    >>> differences({"lr": "0.1"}, {"lr": "0.2"})
+    ['lr is 0.1 there and 0.2 here']
+    """
+    names = [*here, *(name for name in there if name not in here)]
+    return [
+        f"{name} is {_short(there.get(name))} there and {_short(here.get(name))} here"
+        for name in names
+        if there.get(name) != here.get(name)
+    ]
+
+
+def _short(text: str | None) -> str:
+    return "not given" if text is None else text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,82 @@
+"""What a run leaves: numbers and bytes that can be sent, stored and put into frames."""
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field
+from math import nan
+from typing import Any
+
+from initsk.comparison._candidates import without_addresses
+from initsk.comparison._design import RunKey, Task
+from initsk.inspection import ActivationSummary, PackedBins
+
+STATUS = ("ok", "diverged", "failed")
+PHASES = ("initialized", "trained")
+
+
+@dataclass
+class RunRecord:
+    """One finished run."""
+
+    key: RunKey
+    seed: int
+    split: int
+    status: str = "ok"
+    reason: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+    #: Held-out samples for each of those trained on.
+    test_ratio: float = nan
+    #: Rows of epoch, train_loss, test_loss, test_score.
+    history: list[tuple[int, float, float, float]] = field(default_factory=list)
+    #: Rows of phase and what `ActivationSummary.rows` returns.
+    layers: list[tuple[Any, ...]] = field(default_factory=list)
+    #: Phase and histogram.
+    bins: list[tuple[str, PackedBins]] = field(default_factory=list)
+    seconds: float = nan
+    fit_seconds: float = nan
+    seconds_per_epoch: float = nan
+
+    @classmethod
+    def of(cls, task: Task) -> "RunRecord":
+        """Begin the record of a run."""
+        return cls(task.key, task.block.seed, task.block.split)
+
+    @property
+    def score(self) -> float:
+        """The first of the scores; NaN without any."""
+        return next(iter(self.scores.values()), nan)
+
+    def fail(self, status: str, reason: str) -> "RunRecord":
+        """Say that the run gives no score, and why."""
+        self.status, self.reason = status, without_addresses(reason)
+        self.scores = dict.fromkeys(self.scores, nan)
+        return self
+
+    def add_layers(self, phase: str, summary: ActivationSummary) -> None:
+        """Keep what an inspection found."""
+        self.layers += [(phase, *row) for row in summary.rows("activations")]
+        self.bins += [(phase, bins.packed()) for bins in summary.bins("activations") if len(bins.counts)]
+
+    def to_json(self) -> str:
+        """Write everything but what the store has columns for; numbers come back exactly."""
+        plain = asdict(self)
+        for name in ("key", "status", "reason", "seed", "seconds"):
+            del plain[name]
+        plain["bins"] = [(phase, b.layer, b.site, _text(b.edges), _text(b.counts)) for phase, b in self.bins]
+        return json.dumps(plain)
+
+    @classmethod
+    def from_json(cls, text: str, **columns: Any) -> "RunRecord":
+        """Read what `to_json` wrote; the store's columns are given."""
+        plain = json.loads(text)
+        plain["history"] = [tuple(row) for row in plain["history"]]
+        plain["layers"] = [tuple(row) for row in plain["layers"]]
+        plain["bins"] = [
+            (phase, PackedBins(layer, site, base64.b64decode(edges), base64.b64decode(counts)))
+            for phase, layer, site, edges, counts in plain["bins"]
+        ]
+        return cls(**columns, **plain)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

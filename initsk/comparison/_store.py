@@ -1,0 +1,175 @@
+"""Finished runs in an SQLite file, committed one by one."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from initsk.comparison._design import RunKey, Task
+from initsk.comparison._identity import differences, identify_run
+from initsk.comparison._record import RunRecord
+from initsk.exceptions import StoreError
+
+# "init" as a number: SQLite's field for whose file it is.
+_APPLICATION = 0x696E6974
+_FORMAT = 1
+_MAGIC = b"SQLite format 3\x00"
+_SCHEMA = f"""
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {_FORMAT};
+CREATE TABLE experiment (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (
+    initializer TEXT NOT NULL, setting TEXT NOT NULL, repeat INTEGER NOT NULL, fold INTEGER NOT NULL,
+    made_of TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    seconds REAL NOT NULL, record TEXT NOT NULL, PRIMARY KEY (initializer, setting, repeat, fold)
+);
+-- A row for every process that opened the file and did not close it: how many runs there were.
+CREATE TABLE lives (id INTEGER PRIMARY KEY, finished INTEGER NOT NULL);
+"""
+# So many deaths in a row without a finished run between them are no accident.
+_SUSPICIOUS = 2
+_WAIT_S = 60.0
+
+
+class Store:
+    """The runs of one experiment in a file that survives the process at any moment.
+
+    Parameters
+    ----------
+    path : str or Path
+        Made if it is not there; a file that is not a store is refused and left as it is.
+    identity : dict of str to str
+        What the runs have in common (`identify`); a file of another experiment is refused.
+
+    Attributes
+    ----------
+    is_stuck : bool
+        Whether the last two processes were killed before they had finished a single run: the next one
+        may have killed them.
+
+    Raises
+    ------
+    StoreError
+        If the file is no store, is damaged, cannot be used, or holds another experiment.
+    """
+
+    def __init__(self, path: str | Path, identity: dict[str, str]) -> None:
+        self.path = Path(path)
+        # joblib asks for the next runs in threads of its own.
+        self._lock = threading.Lock()
+        if not self.path.exists():
+            _create(self.path, identity)
+        self._connection = self._open()
+        try:
+            self._check(identity)
+            deaths = "SELECT count(*) FROM lives WHERE finished = (SELECT count(*) FROM runs)"
+            [(deaths_here,)] = self._execute(deaths)
+            [(self._life,)] = self._execute("INSERT INTO lives (finished) SELECT count(*) FROM runs RETURNING id")
+        except BaseException:
+            self._connection.close()
+            raise
+        # Every second time: deaths of another cause may come sooner than a process of its own has started.
+        self.is_stuck = deaths_here > 0 and deaths_here % _SUSPICIOUS == 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._execute("DELETE FROM lives WHERE id = ?", (self._life,))
+        self._connection.close()
+
+    def finished(self, tasks: Iterable[Task]) -> dict[RunKey, RunRecord]:
+        """Return the records of those runs that are in the file.
+
+        Raises
+        ------
+        StoreError
+            If a run there was made of something else under the same name.
+        """
+        wanted = {task.key: task for task in tasks}
+        found = {}
+        rows = self._execute(
+            "SELECT initializer, setting, repeat, fold, made_of, seed, status, reason, seconds, record FROM runs"
+        )
+        for *names, made_of, seed, status, reason, seconds, text in rows:
+            key: RunKey = (names[0], names[1], names[2], names[3])
+            if key not in wanted:
+                continue
+            if made_of != identify_run(wanted[key]):
+                raise StoreError(
+                    f"{self.path} holds a run of {wanted[key].candidate} that is another one here: its initializer, "
+                    "setting or split differs; give it another name, or the comparison another file"
+                )
+            columns = {"key": key, "seed": seed, "status": status, "reason": reason, "seconds": seconds}
+            found[key] = RunRecord.from_json(text, **columns)
+        return found
+
+    def finish(self, task: Task, record: RunRecord) -> None:
+        """Commit a finished run; one that another process has committed meanwhile stays."""
+        row = (
+            *task.key, identify_run(task), record.seed, record.status, record.reason, record.seconds, record.to_json(),
+        )  # fmt: skip
+        self._execute("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._connection.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.path} cannot be used: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            with self.path.open("rb") as file:
+                if file.read(len(_MAGIC)) != _MAGIC:
+                    raise StoreError(f"{self.path} is not a store of runs, and is left as it is")
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read ({error.strerror})") from error
+        # Every statement commits at once.
+        return sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+
+    def _check(self, identity: dict[str, str]) -> None:
+        [(application,)] = self._execute("PRAGMA application_id")
+        [(version,)] = self._execute("PRAGMA user_version")
+        if application != _APPLICATION:
+            raise StoreError(f"{self.path} is a database of something else, and is left as it is")
+        if version != _FORMAT:
+            raise StoreError(f"{self.path} is a store of format {version} (allowed: {_FORMAT})")
+        damage = self._execute("PRAGMA quick_check(1)")
+        if damage != [("ok",)]:
+            raise StoreError(f"{self.path} is damaged ({damage[0][0]}), and is left as it is")
+        there = {str(name): str(value) for name, value in self._execute("SELECT name, value FROM experiment")}
+        different = differences(there, identity)
+        if different:
+            raise StoreError(f"{self.path} holds another experiment: {'; '.join(different)}")
+
+
+def _create(path: Path, identity: dict[str, str]) -> None:
+    """Make the file whole under another name first, so that nobody ever meets half of it."""
+    draft = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with closing(sqlite3.connect(draft)) as connection, connection:
+            connection.executescript(_SCHEMA)
+            connection.executemany("INSERT INTO experiment VALUES (?, ?)", identity.items())
+        _publish(draft, path)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path} cannot be written ({getattr(error, 'strerror', None) or error})") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Give a finished file its name, unless another process was faster."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without links.
+        if not path.exists():
+            draft.rename(path)
