@@ -11,7 +11,7 @@ from tests.test_datasets import write_folder
 
 QUICK = ["--epochs", "1", "--hidden", "8", "--seeds", "2", "--jobs", "1", "--initializers", "zeros,he_normal"]
 FILES = {
-    "index.html", "activations.png", "activations_initialized.png", "learning_curves.png",
+    "index.html", "activations.png", "activations_initialized.png", "differences.png", "learning_curves.png",
     "runs.csv", "history.csv", "layers.csv", "histograms.csv", "timing.csv",
 }  # fmt: skip
 

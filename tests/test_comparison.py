@@ -186,5 +186,5 @@ def test_pictures_leave_matplotlib_alone(result, tmp_path):
     before = dict(mpl.rcParams)
     result.to_html(tmp_path / "index.html")
     assert dict(mpl.rcParams) == before
-    for name in ("activations.png", "activations_initialized.png", "learning_curves.png"):
+    for name in ("activations.png", "activations_initialized.png", "differences.png", "learning_curves.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

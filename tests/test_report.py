@@ -3,11 +3,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.model_selection import GridSearchCV
 
-from initsk import MLPClassifier, compare_initializers
-from initsk.displays import LearningCurvesDisplay
-from initsk.report import answer, describe_activations, shortfall
+from initsk import ComparisonResult, MLPClassifier, MLPRegressor, compare_initializers
+from initsk.displays import DifferencesDisplay, LearningCurvesDisplay
+from initsk.report import answer, describe_activations, shortfall, slow_starts
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def test_page_is_self_contained(page):
 def test_page_tells_everything(page):
     for words in ("Ranking", "Learning curves", "at initialization", "after training", "What was run", "he_normal"):
         assert words in page
-    assert page.count("<svg") == 1 + 2 * 2
+    assert page.count("<svg") == 2 + 2 * 2
 
 
 def test_ids_are_unique(page):
@@ -71,11 +72,12 @@ def test_words_follow_the_numbers(frame, said):
 
 def summary(**columns):
     base = {"initializer": ["a", "b"], "mean_score": [0.9, 0.8], "low": [0.88, 0.7], "high": [0.92, 0.9]}
-    return pd.DataFrame({**base, "tied_with_best": [True, False], "n_runs": [3, 3], **columns})
+    base |= {"difference_to_best": [0, -0.1], "tied_with_best": [True, False], "n_needed": [float("nan")] * 2}
+    return pd.DataFrame({**base, "n_runs": [3, 3], "epochs_to_target": [1.0, 3.0], **columns})
 
 
 def test_answer_follows_the_numbers():
-    assert "a has the highest mean score, 0.9000 (95 % interval 0.8800 to 0.9200, 3 repeats)" in answer(summary())
+    assert "a has the highest mean score, 0.9000 (95 % interval 0.8800 to 0.9200, 3 runs)" in answer(summary())
     assert "Lower beyond noise: b." in answer(summary())
     assert "Not told apart from it at the 5 % level: b." in answer(summary(tied_with_best=[True, True]))
     once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], tied_with_best=[True, True])
@@ -90,13 +92,70 @@ def test_untested_is_neither_tied_nor_worse():
     assert "Not told apart" not in said
 
 
+def test_too_few_runs_are_told():
+    tied = {"tied_with_best": [True, True], "n_needed": [float("nan"), 40.0]}
+    said = answer(summary(**tied))
+    assert "If the difference to b, 0.1000, is what it seems, 40 paired runs would show it" in said
+    assert "these are 3" in said
+    never = answer(summary(**tied | {"n_needed": [float("nan"), float("inf")]}))
+    assert "No number of runs on such splits would tell them apart" in never
+
+
+def test_slow_starts_are_told():
+    assert slow_starts(summary(), 0.88) == "The median run of a reaches a score of 0.8800 in epoch 1; b in epoch 3."
+    never = summary(epochs_to_target=[2.0, float("inf")])
+    assert slow_starts(never, 0.88).endswith("in epoch 2; b not at all.")
+    assert slow_starts(summary(epochs_to_target=[2.0, 1.0]), 0.88).endswith("in epoch 2; none is later.")
+    assert "does not reach" in slow_starts(summary(epochs_to_target=[float("inf")] * 2), 0.88)
+    assert slow_starts(summary(epochs_to_target=[float("nan")] * 2), 0.88) == ""
+
+
 def test_shortfall_is_told():
     runs = pd.DataFrame({"initializer": ["a", "b", "b"], "status": ["ok", "failed", "diverged"]})
-    assert shortfall(runs[:1], 1) == ""
-    said = shortfall(runs, 4)
+    assert shortfall(runs[:1], {"n_planned": 1}) == ""
+    said = shortfall(runs, {"n_planned": 4})
     assert "Interrupted: 3 of 4 runs had finished" in said
     assert "1 of 3 runs failed and give no score: b." in said
     assert "1 of 3 runs diverged and give no score: b." in said
+    halved = shortfall(runs[:1], {"n_planned": 4, "halving": {"dropped": {"b": 1}, "runs_saved": 3}})
+    assert halved == "Left out early, as clearly behind: b after 1 rounds. That saved 3 of 4 runs (75%)."
+
+
+def test_every_setting_of_a_grid_is_told(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    result = compare_initializers(
+        MLPClassifier((8,), max_epochs=1), X / 16, y, initializers=["zeros", "he_normal"], n_repeats=2,
+        grid={"lr": [0.001, 0.01]},
+    )  # fmt: skip
+    page = result.to_html(tmp_path / "index.html").read_text()
+    assert "Every setting" in page
+    assert page.count("<td>0.01</td>") >= 2
+    # The pictures show each initializer at its best setting: as many rows as initializers.
+    assert page.count("<svg") == 2 + 2 * 2
+
+
+def test_a_search_has_a_report(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    grid = {"initializer": ["zeros", "he_normal"], "lr": [0.001, 0.01]}
+    search = GridSearchCV(MLPClassifier((8,), max_epochs=1, random_state=0), grid, cv=3).fit(X / 16, y)
+    page = ComparisonResult.from_search(search).to_html(tmp_path / "index.html").read_text()
+    assert "Nadeau and Bengio" in page
+    assert page.count("<svg") == 1
+
+
+def test_differences_are_paired_and_far_rows_are_arrows():
+    scores = {"a": [0.9, 0.91, 0.92], "b": [0.89, 0.91, 0.9], "zeros": [0.1, 0.11, 0.1]}
+    rows = [(label, i, 0, 0, 0.25, score) for label, values in scores.items() for i, score in enumerate(values)]
+    runs = pd.DataFrame(rows, columns=["initializer", "repeat", "fold", "split", "test_ratio", "score"])
+    runs["initializer"] = pd.Categorical(runs["initializer"], categories=list(scores))
+    display = DifferencesDisplay.from_frames(runs).plot()
+    b = display.differences.query("initializer == 'b'")["difference"]
+    np.testing.assert_allclose(b, [-0.01, 0, -0.02])
+    left, right = display.axes_.get_xlim()
+    assert -0.03 < left < -0.02
+    assert right > 0
+    [arrow] = [text.get_text() for text in display.axes_.texts]
+    assert arrow == "-0.807"
 
 
 def test_a_linear_model_has_curves_and_no_grid(tmp_path):
@@ -131,3 +190,10 @@ def test_linear_networks_are_shown_by_their_outputs(tmp_path):
     page = result.to_html(tmp_path / "index.html").read_text()
     assert page.count("<svg") == 1 + 2 * 1
     assert "hidden_2" in describe_activations(result.layers, "he_normal", "trained")
+
+
+def test_a_score_that_is_no_share_is_drawn_as_it_is():
+    X, y = load_diabetes(return_X_y=True)
+    result = compare_initializers(MLPRegressor((8,), max_epochs=2), X, y, initializers=["zeros"], n_repeats=1)
+    titles = [ax.get_title() for ax in LearningCurvesDisplay.from_frames(result.history).plot().axes_]
+    assert titles == ["score on held-out data", "training loss"]

@@ -11,7 +11,7 @@ from initsk.comparison._frames import TABLES, grid_columns
 from initsk.comparison._scores import of_splits, tuned
 from initsk.comparison._search import tables_of_search
 from initsk.comparison._statistics import TESTS
-from initsk.comparison._summary import BY, compare_pairs, summarize
+from initsk.comparison._summary import BY, compare_pairs, summarize, target_of
 from initsk.exceptions import InvalidParameterError
 from initsk.utils._validation import Constraint, check_parameters, one_of, optional, real
 
@@ -126,6 +126,21 @@ class ComparisonResult:
         self._check(alpha=alpha, test=test, target=target, by=by)
         arguments: dict[str, Any] = {"alpha": alpha, "test": test, "target": target, "by": by}
         return self._each(summarize, column=self._column(score), **arguments)
+
+    def target(self, score: str | None = None) -> float:
+        """Return the score that `summary` takes for reached: 2 % of its size below the best mean score.
+
+        Parameters
+        ----------
+        score : str, optional
+            Which of several scorers; by default the first.
+
+        Returns
+        -------
+        float
+            NaN if no run gave a score.
+        """
+        return target_of(self.frames, self._column(score))
 
     def pairwise(
         self,

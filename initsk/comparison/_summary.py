@@ -31,7 +31,7 @@ def summarize(frames: Frames, *, alpha: float, test: str, target: float | None, 
     runs, treatment = chosen_runs(frames, by, column)
     scores = scores_of(runs, treatment, column)
     if target is None:
-        target = default_target(scores)
+        target = _near_best(scores)
     speed = _learning(frames, runs, target)
     p_values = scores.p_values(test)
     rows = []
@@ -74,8 +74,12 @@ def compare_pairs(frames: Frames, *, alpha: float, test: str, rope: float | None
     return pd.DataFrame(rows, columns=columns).astype(types)
 
 
-def default_target(scores: Scores) -> float:
-    """Return the score that is 2 % of its size below the best mean score."""
+def target_of(frames: Frames, column: str) -> float:
+    """Return the target of who gives none."""
+    return _near_best(scores_of(*chosen_runs(frames, "initializer", column), column))
+
+
+def _near_best(scores: Scores) -> float:
     means = scores.table.mean()
     best = float(means.max()) if means.notna().any() else nan
     return best - _NEAR * abs(best)

@@ -2,6 +2,7 @@
 
 from initsk.displays._activation_grid import AXES, PHASES, ActivationGridDisplay
 from initsk.displays._depth import DepthDisplay
+from initsk.displays._differences import DifferencesDisplay
 from initsk.displays._histogram_grid import HistogramGridDisplay
 from initsk.displays._history import HistoryDisplay
 from initsk.displays._layer_strip import LayerStripDisplay
@@ -13,6 +14,7 @@ __all__ = [
     "PHASES",
     "ActivationGridDisplay",
     "DepthDisplay",
+    "DifferencesDisplay",
     "HistogramGridDisplay",
     "HistoryDisplay",
     "LayerStripDisplay",

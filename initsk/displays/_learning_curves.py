@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_TITLES = {
+    "test_error": "error on held-out data (1 - score)",
+    "test_score": "score on held-out data",
+    "train_loss": "training loss",
+}
+
+
 class LearningCurvesDisplay:
     """Held-out error and training loss after each epoch; lines are means, bands the range over repeats.
+
+    Of scores beyond 0..1 there is no error: they are drawn themselves.
 
     Parameters
     ----------
@@ -45,8 +54,11 @@ class LearningCurvesDisplay:
         LearningCurvesDisplay
         """
         keys = [history["initializer"].astype(str), history["epoch"]]
+        # A share of correct answers is read best as that of wrong ones; other scores as they are.
+        is_share = history["test_score"].dropna().between(0, 1).all()
         measures = history.assign(test_error=1 - history["test_score"])
-        grouped = measures.groupby(keys, sort=False)[["test_error", "train_loss"]]
+        chosen = ["test_error" if is_share else "test_score", "train_loss"]
+        grouped = measures.groupby(keys, sort=False)[chosen]
         curves = grouped.agg(["mean", "min", "max"])
         curves.columns = ["_".join(pair) for pair in curves.columns.to_flat_index()]
         return cls(curves.reset_index())
@@ -65,12 +77,12 @@ class LearningCurvesDisplay:
         self.figure_ = Figure()
         legend = 0.25 + 0.2 * ceil(len(labels) / columns)
         self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
-        titles = {"test_error": "error on held-out data (1 - score)", "train_loss": "training loss"}
-        for ax, (measure, title) in zip(self.axes_, titles.items(), strict=True):
+        measures = [name for name in _TITLES if f"{name}_mean" in self.curves]
+        for ax, measure in zip(self.axes_, measures, strict=True):
             quiet(ax)
             self._draw(ax, measure)
             self._scale(ax, measure)
-            ax.set_title(title, fontsize=11, color=INK)
+            ax.set_title(_TITLES[measure], fontsize=11, color=INK)
             ax.set_xlabel("epoch", fontsize=9, color=INK)
         legend_below(self.figure_, self.axes_[0].get_lines(), labels, columns)
         return self
@@ -89,7 +101,7 @@ class LearningCurvesDisplay:
         if self.curves["epoch"].eq(1).all():
             ax.set_xticks([1])
         values = self.curves[f"{measure}_mean"]
-        if (np.isfinite(values) & (values > 0)).any():
+        if measure != "test_score" and (np.isfinite(values) & (values > 0)).any():
             # Logarithmic, since one initializer that does not learn would flatten all others.
             ax.set_yscale("log")
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -1,28 +1,24 @@
 """From a result to a page with pictures beside it: summarize, draw, render, write."""
 
-import platform
 from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
 import pandas as pd
-import sklearn
-import skorch
-import torch
 
-from initsk._version import __version__
-from initsk.comparison import ComparisonResult
+from initsk.comparison import ComparisonResult, grid_columns, of_splits, versions
 from initsk.displays import (
     PHASES,
     ActivationGridDisplay,
+    DifferencesDisplay,
     LearningCurvesDisplay,
     colour_of,
     figure_png,
     figure_svg,
 )
 from initsk.inspection import signal_rows
-from initsk.report._words import answer, describe_activations, shortfall
+from initsk.report._rows import table_rows
+from initsk.report._words import answer, describe_activations, shortfall, slow_starts
 from initsk.utils._files import write_atomic
 
 
@@ -43,17 +39,21 @@ def write_report(result: ComparisonResult, path: str | Path, *, axes: str = "sha
     Path
     """
     path = Path(path)
-    grids = _grids(result)
-    curves = LearningCurvesDisplay.from_frames(result.history).plot() if len(result.history) else None
-    page = render_html(result, grids, curves, axes)
-    if grids:
-        phase = "trained" if "trained" in grids else "initialized"
-        write_atomic(path.parent / "activations.png", figure_png(grids[phase].plot(axes=axes).figure_))
-        if phase == "trained":
-            initial = figure_png(grids["initialized"].plot(axes=axes).figure_)
-            write_atomic(path.parent / "activations_initialized.png", initial)
-    if curves is not None:
-        write_atomic(path.parent / "learning_curves.png", figure_png(curves.figure_))
+    # With a grid, each initializer is shown at its own best setting.
+    shown = result.tuned()
+    grids = _grids(shown)
+    pictures: dict[str, Any] = {}
+    if len(result.initializers) > 1:
+        pictures["differences"] = DifferencesDisplay.from_frames(result.runs).plot()
+    if len(shown.history):
+        pictures["learning_curves"] = LearningCurvesDisplay.from_frames(shown.history).plot()
+    page = render_html(result, shown, grids, pictures, axes)
+    for name, picture in pictures.items():
+        write_atomic(path.parent / f"{name}.png", figure_png(picture.figure_))
+    for phase, grid in grids.items():
+        # The grid after training is the picture of a comparison; of who does not train, there is the first alone.
+        name = "activations" if phase == list(grids)[-1] else f"activations_{phase}"
+        write_atomic(path.parent / f"{name}.png", figure_png(grid.plot(axes=axes).figure_))
     return write_atomic(path, page)
 
 
@@ -69,8 +69,9 @@ def _grids(result: ComparisonResult) -> dict[str, ActivationGridDisplay]:
 
 def render_html(
     result: ComparisonResult,
+    shown: ComparisonResult,
     grids: dict[str, ActivationGridDisplay],
-    curves: LearningCurvesDisplay | None,
+    pictures: dict[str, Any],
     axes: str,
 ) -> str:
     """Render the page; equal results give equal text."""
@@ -83,18 +84,25 @@ def render_html(
         lstrip_blocks=True,
     )
     summary = result.summary()
+    grid = grid_columns(result.runs)
     problems = result.runs[result.runs["status"] != "ok"]
+    target = result.target()
     return environment.get_template("comparison.html").render(
         title=f"Initializers compared: {result.settings.get('dataset', 'a data set')}",
         answer=answer(summary),
-        shortfall=shortfall(result.runs, result.settings.get("n_planned", len(result.runs))),
-        rows=_table_rows(summary, result.initializers),
+        speed=slow_starts(summary, target),
+        shortfall=shortfall(result.runs, result.settings),
+        rows=table_rows(summary, grid, result.initializers),
+        grid=grid,
+        settings_rows=table_rows(result.summary(by="setting"), grid, result.initializers) if grid else [],
+        over_splits=of_splits(result.runs),
+        target=f"{target:.4f}",
         problems=problems.astype(str).to_dict("records"),
-        curves=figure_svg(curves.figure_, "curves") if curves is not None else "",
-        phases=[_phase(result, grids[phase], phase, axes) for phase in grids],
+        svg={name: figure_svg(picture.figure_, name) for name, picture in pictures.items()},
+        phases=[_phase(shown, grids[phase], phase, axes) for phase in grids],
         axes=axes,
         settings=_facts(result.settings),
-        versions=_versions(),
+        versions=", ".join(f"{name} {number}" for name, number in _versions().items()),
     )
 
 
@@ -114,60 +122,23 @@ def _phase(result: ComparisonResult, grid: ActivationGridDisplay, phase: str, ax
     return {"id": phase, "name": name, "rows": rows}
 
 
-def _table_rows(summary: pd.DataFrame, order: list[str]) -> list[dict[str, Any]]:
-    def number(value: float, digits: int = 4) -> str:
-        # Adding zero turns a rounded -0.0 into 0.0.
-        return f"{round(value, digits) + 0.0:.{digits}f}" if np.isfinite(value) else "-"
-
-    def p_text(value: float) -> str:
-        return "< 0.0001" if value < 1e-4 else number(value)
-
-    return [
-        {
-            "rank": row["rank"],
-            "label": row["initializer"],
-            "colour": colour_of(order.index(row["initializer"])),
-            "mean": number(row["mean_score"]),
-            "interval": f"{number(row['low'])} to {number(row['high'])}" if np.isfinite(row["low"]) else "-",
-            "difference": number(row["difference_to_best"]) if row["rank"] > 1 else "-",
-            "p": p_text(row["p_value"]),
-            "tied": _tied_text(row),
-            "failed": row["n_failed"] + row["n_diverged"],
-        }
-        for row in summary.to_dict("records")
-    ]
-
-
-def _tied_text(row: dict[Any, Any]) -> str:
-    if pd.isna(row["tied_with_best"]):
-        return "not tested"
-    return "yes" if row["tied_with_best"] else "no"
-
-
 _FACTS = {
     "dataset": "Data set",
     "n_train": "Training samples",
     "n_test": "Held-out samples",
     "n_features": "Features",
     "estimator": "Estimator",
+    "parameter": "Compared parameter",
+    "cv": "Folds",
+    "scoring": "Scoring",
     "random_state": "Seed",
     "command": "Command",
 }
 
 
 def _facts(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(text, str(settings[key])) for key, text in _FACTS.items() if key in settings]
+    return [(text, str(settings[key])) for key, text in _FACTS.items() if settings.get(key) is not None]
 
 
-def _versions() -> str:
-    parts = {
-        "initsk": __version__,
-        "Python": platform.python_version(),
-        "torch": torch.__version__,
-        "skorch": skorch.__version__,
-        "scikit-learn": sklearn.__version__,
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-        "joblib": joblib.__version__,
-    }
-    return ", ".join(f"{name} {version}" for name, version in parts.items())
+def _versions() -> dict[str, str]:
+    return versions() | {part.__name__: part.__version__ for part in (pd, joblib)}

@@ -1,0 +1,122 @@
+"""Paired differences to the best initializer, a row each."""
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pandas as pd
+
+from initsk.comparison import mean_interval, scores_of, tuned
+from initsk.displays._style import INK, colour_of, panels, quiet
+from initsk.displays._text import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# A row whose differences reach so many times further than those of the rows before it is shown by an arrow.
+_FAR = 6.0
+_ROW = 0.34
+
+
+class DifferencesDisplay:
+    """How far each initializer is from the best one, run by run.
+
+    Dots are paired differences (same repeat and fold), the thick mark their mean, the line its 95 % interval. Rows
+    that are too far away to be drawn on the scale of the others are arrows with a number.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        A row per initializer and pair: initializer, difference; the best initializer first.
+    intervals : DataFrame
+        Rows of initializer; columns mean, low, high.
+    order : list of str
+        Initializers in the order in which they are coloured.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : Axes
+    """
+
+    def __init__(self, differences: pd.DataFrame, intervals: pd.DataFrame, order: list[str]) -> None:
+        self.differences = differences
+        self.intervals = intervals
+        self.order = order
+
+    @classmethod
+    def from_frames(cls, runs: pd.DataFrame) -> Self:
+        """Take the differences of a comparison; with a grid, each initializer is at its own best setting.
+
+        Parameters
+        ----------
+        runs : DataFrame
+            `ComparisonResult.runs`.
+
+        Returns
+        -------
+        DifferencesDisplay
+        """
+        order = list(runs["initializer"].cat.categories)
+        runs = tuned(runs)
+        scores = scores_of(runs, runs["initializer"].astype(str))
+        best, rows, intervals = scores.labels[0], [], {}
+        for label in scores.labels:
+            values = scores.differences(label, best)
+            rows += [(label, value) for value in values]
+            low, high = mean_interval(values, scores.ratio)
+            intervals[label] = (float(values.mean()) if len(values) else np.nan, low, high)
+        frame = pd.DataFrame(intervals, index=["mean", "low", "high"]).T.rename_axis("initializer")
+        return cls(pd.DataFrame(rows, columns=["initializer", "difference"]), frame, order)
+
+    def plot(self) -> Self:
+        """Draw the rows, the best on top.
+
+        Returns
+        -------
+        self
+        """
+        from matplotlib.figure import Figure
+
+        labels = list(self.intervals.index)
+        self.figure_ = Figure()
+        height = max(_ROW * len(labels), 0.8)
+        self.axes_ = panels(self.figure_, 1, 1, width=6.6, height=height, left=2.6, right=0.3)[0, 0]
+        quiet(self.axes_)
+        self.axes_.axvline(0, color=INK, linewidth=1, alpha=0.6)
+        least = self._least()
+        for row, label in enumerate(labels):
+            self._draw(self.axes_, row, label, least)
+        self.axes_.set_yticks(range(len(labels)), [shortened(label, 34) for label in labels])
+        for text in self.axes_.get_yticklabels():
+            text.set_parse_math(False)
+        self.axes_.set_ylim(len(labels) - 0.5, -0.5)
+        self.axes_.set_xlim(1.08 * least, -0.35 * least)
+        self.axes_.grid(False, axis="y")
+        self.axes_.set_title(
+            f"score minus that of {shortened(labels[0], 40)}", fontsize=11, color=INK, parse_math=False
+        )
+        return self
+
+    def _least(self) -> float:
+        """Return the lowest difference that has a place on the axis."""
+        reach = self.differences.groupby("initializer")["difference"].agg(lambda values: float(np.abs(values).max()))
+        least = 0.0
+        for value in sorted(reach[reach > 0]):
+            if least and value > _FAR * least:
+                break
+            least = value
+        return -least or -1.0
+
+    def _draw(self, axes: "Axes", row: int, label: str, least: float) -> None:
+        mean, low, high = (float(self.intervals[name][label]) for name in ("mean", "low", "high"))
+        colour = colour_of(self.order.index(label))
+        if mean < 1.05 * least:
+            axes.annotate(
+                f"{mean:.3g}", (1.06 * least, row), (0.9 * least, row), color=INK, fontsize=9, va="center",
+                arrowprops={"arrowstyle": "->", "color": colour},
+            )  # fmt: skip
+            return
+        values = self.differences.loc[self.differences["initializer"] == label, "difference"]
+        axes.plot(values, np.full(len(values), row), "o", color=colour, alpha=0.35, markersize=5, markeredgewidth=0)
+        axes.plot([low, high], [row, row], color=colour, linewidth=2)
+        axes.plot([mean], [row], "|", color=colour, markersize=13, markeredgewidth=3)
