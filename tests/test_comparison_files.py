@@ -81,6 +81,18 @@ def test_experiments_stand_side_by_side():
     assert pd.concat([one.runs, two.runs], keys=["one", "two"]).index.get_level_values(0).nunique() == 2
 
 
+def test_experiments_with_other_grids_stand_side_by_side():
+    arguments = {"initializers": ["zeros", "he_normal"], "n_repeats": 2}
+    plain = compare_initializers(CLF, X, Y, **arguments)
+    gridded = compare_initializers(CLF, X, Y, grid={"lr": [0.01, 0.02]}, **arguments)
+    both = ComparisonResult.concat({"plain": plain, "gridded": gridded})
+    assert both.runs.columns[:5].tolist() == ["experiment", "initializer", "lr", "repeat", "fold"]
+    for name, part in both.parts().items():
+        alone = {"plain": plain, "gridded": gridded}[name]
+        assert_same(part, alone)
+    assert len(both.summary(by="setting")) == 2 + 4
+
+
 def test_several_experiments_have_a_report_each(result, tmp_path):
     with pytest.raises(InvalidParameterError, match="a report each"):
         ComparisonResult.concat({"one": result}).to_html(tmp_path / "index.html")

@@ -127,6 +127,16 @@ def test_every_initializer_has_its_best_learning_rate(run):
     assert table.loc["random_normal"].idxmax() == 1e-2
 
 
+def test_a_fair_comparison_tells_what_it_can(run):
+    result = run("fair_comparison", rates=(1e-3, 1e-2), hidden=(32, 32, 32), max_epochs=5, n_repeats=4)
+    summary = result.summary().set_index("initializer")
+    # Weights of standard deviation 0.01 want the larger rate; at the smaller one they hardly learn.
+    assert summary.loc["random_normal", "lr"] == 1e-2
+    by_setting = result.summary(by="setting").set_index(["initializer", "lr"])["mean_score"]
+    assert by_setting["random_normal", 1e-3] < summary.loc["random_normal", "mean_score"]
+    assert (summary.drop("random_normal")["mean_score"] > 0.9).all()
+
+
 def test_verdicts_of_your_network_and_what_padding_changes(run):
     found = run("inspect_your_network", n_images=300, n_texts=60)
     verdicts = {name: set(summary.verdicts()["verdict"]) for name, summary in found.items()}

@@ -21,7 +21,7 @@ def compare(*arguments):
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mnist")
-    compare("--out", folder)
+    compare("--seeds", 3, "--out", folder, "--store", folder / "runs.sqlite")
     return folder
 
 
@@ -47,8 +47,18 @@ def assert_same_tables(first, second):
 
 
 def test_the_same_command_writes_the_same_bytes(job, tmp_path):
-    compare("--out", tmp_path)
+    compare("--seeds", 3, "--out", tmp_path)
     assert_same_tables(job, tmp_path)
+
+
+def test_halving_finds_the_same_winner(job, tmp_path):
+    # The runs are taken from the store: which ones are made does not change them.
+    compare("--seeds", 3, "--halving", "--out", tmp_path, "--store", job / "runs.sqlite")
+    whole, halved = (pd.read_csv(folder / "runs.csv") for folder in (job, tmp_path))
+    assert len(halved) < len(whole)
+    winners = [runs.groupby("initializer")["score"].mean().idxmax() for runs in (whole, halved)]
+    assert winners[0] == winners[1]
+    assert "Left out early" in (tmp_path / "index.html").read_text()
 
 
 def test_jobs_do_not_change_a_byte(tmp_path):

@@ -26,6 +26,8 @@ from skorch.helper import SkorchDoctor
 from torch import nn
 
 from initsk import NeuralNetClassifier, NeuralNetRegressor, inspect_activations
+from initsk.estimators import with_initializer
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Orthogonal
 from initsk.testing._global_state import global_state
 from tests.helpers import build
@@ -278,3 +280,24 @@ def test_unknown_parameters_are_refused():
         net(modul__n_channels=2).initialize()
     with pytest.raises(ValueError, match="random_state='x'"):
         net(random_state="x").initialize()
+
+
+class OwnNet(skorch.NeuralNetClassifier):
+    """Somebody's own class of nets, with a parameter more."""
+
+    def __init__(self, *args, factor=1.0, **kwargs):
+        self.factor = factor
+        super().__init__(*args, **kwargs)
+
+
+def test_any_skorch_net_takes_an_initializer():
+    plain = OwnNet(nn.Linear, module__in_features=3, module__out_features=2, factor=2.0, max_epochs=3, lr=0.5)
+    net = with_initializer(plain, "orthogonal", random_state=0)
+    assert isinstance(net, OwnNet)
+    assert (net.factor, net.max_epochs, net.lr) == (2.0, 3, 0.5)
+    assert "initializer" not in plain.get_params()
+    copy = clone(net).set_params(initializer__gain=2.0).initialize()
+    torch.testing.assert_close(copy.module_.weight @ copy.module_.weight.T, 4 * torch.eye(2))
+    assert with_initializer(net) is net
+    with pytest.raises(InvalidParameterError, match="a skorch net"):
+        with_initializer(object())

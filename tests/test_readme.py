@@ -15,7 +15,9 @@ from initsk.testing import checks
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-SEARCH, FEATURES, COMPARISON, PYTHON, ESTIMATOR, SEARCHES, NET, INSPECTION, TRAINING, INITIALIZERS, OWN = PROGRAMS
+SEARCH, FEATURES, COMPARISON, PYTHON, ESTIMATOR, SEARCHES, NET, COMPARING, INSPECTION, TRAINING, INITIALIZERS, OWN = (
+    PROGRAMS
+)
 
 
 def run(program, folder, monkeypatch):
@@ -46,6 +48,18 @@ def test_comparison_frame(tmp_path, monkeypatch, capsys):
     assert summary["initializer"].iloc[-1] == "zeros"
     assert not summary["tied_with_best"].iloc[-1]
     assert (tmp_path / "reports" / "digits" / "index.html").stat().st_size > 10_000
+
+
+def test_comparing(tmp_path, monkeypatch):
+    with torch.random.fork_rng():
+        names = run(COMPARING, tmp_path, monkeypatch)
+    result = names["result"]
+    summary = result.summary().set_index("initializer")
+    assert set(summary["lr"]) <= {1e-3, 1e-2}
+    assert summary.loc["zeros", "rank"] == 3
+    assert not summary.loc["zeros", "tied_with_best"]
+    assert names["both"].summary()["experiment"].tolist() == ["digits"] * 3 + ["once more"] * 3
+    assert (tmp_path / "runs.sqlite").exists()
 
 
 def test_in_python(tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.model_selection import GridSearchCV
 
@@ -197,3 +199,33 @@ def test_a_score_that_is_no_share_is_drawn_as_it_is():
     result = compare_initializers(MLPRegressor((8,), max_epochs=2), X, y, initializers=["zeros"], n_repeats=1)
     titles = [ax.get_title() for ax in LearningCurvesDisplay.from_frames(result.history).plot().axes_]
     assert titles == ["score on held-out data", "training loss"]
+
+
+@pytest.fixture(scope="module")
+def sample():
+    folder = Path(__file__).parents[1] / "reports" / "mnist"
+    frames = {name: pd.read_csv(folder / f"{name}.csv") for name in ("runs", "history", "timing")}
+    order = list(dict.fromkeys(frames["runs"]["initializer"]))
+    for frame in frames.values():
+        frame["initializer"] = pd.Categorical(frame["initializer"], categories=order)
+    result = ComparisonResult(frames | dict.fromkeys(["layers", "histograms"], pd.DataFrame()))
+    return result, (folder / "index.html").read_text()
+
+
+def test_the_sample_tells_apart_what_ten_seeds_allow(sample):
+    result, page = sample
+    runs, summary = result.runs, result.summary().set_index("initializer")
+    assert runs.groupby("initializer", observed=True).size().tolist() == [10] * 6
+    assert summary.index[-1] == "zeros"
+    assert summary.loc["zeros", ["mean_score", "epochs_to_target"]].tolist() == [0.1135, np.inf]
+    assert not summary.loc["zeros", "tied_with_best"]
+    # Random normal comes to a good score late: four of the others are there before.
+    epochs = summary["epochs_to_target"]
+    assert (epochs[["glorot_normal", "he_normal", "lecun_normal", "orthogonal"]] < epochs["random_normal"]).all()
+    table = runs.pivot(index="repeat", columns="initializer", values="score")
+    for pair in result.pairwise().itertuples():
+        # Whoever is told apart is so before any correction as well.
+        if pair.tied is not pd.NA and not pair.tied:
+            assert stats.ttest_rel(table[pair.first], table[pair.second]).pvalue < 0.05
+    assert answer(result.summary()) in page
+    assert slow_starts(result.summary(), result.target()) in page

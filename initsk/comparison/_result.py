@@ -1,17 +1,16 @@
 """What a comparison found, as tidy frames."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from initsk.comparison._files import FORMATS, read_tables, write_about, write_tables
-from initsk.comparison._frames import TABLES, grid_columns
+from initsk.comparison._frames import grid_columns
 from initsk.comparison._scores import of_splits, tuned
 from initsk.comparison._search import tables_of_search
 from initsk.comparison._statistics import TESTS
 from initsk.comparison._summary import BY, compare_pairs, summarize, target_of
+from initsk.comparison._tables import Tables, with_experiment
 from initsk.exceptions import InvalidParameterError
 from initsk.utils._validation import Constraint, check_parameters, one_of, optional, real
 
@@ -21,11 +20,10 @@ _TABLE: dict[str, Constraint] = {
     "by": one_of("treatment", BY),
     "target": optional(real()),
     "rope": optional(real(minimum=0)),
-    "format": one_of("format", FORMATS),
 }
 
 
-class ComparisonResult:
+class ComparisonResult(Tables):
     """Initializers compared; made by `compare_initializers`.
 
     Every frame has fixed types, begins with ``initializer`` (a categorical in the order given), the parameters of the
@@ -58,26 +56,8 @@ class ComparisonResult:
         What was run.
     """
 
-    def __init__(self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
-        self.runs = frames["runs"]
-        self.history = frames["history"]
-        self.layers = frames["layers"]
-        self.histograms = frames["histograms"]
-        self.timing = frames["timing"]
-        self.settings = dict(settings or {})
-
     def __repr__(self) -> str:
         return f"ComparisonResult({len(self.runs)} runs of {len(self.initializers)} initializers; see summary())"
-
-    @property
-    def frames(self) -> dict[str, pd.DataFrame]:
-        """The five tables by name."""
-        return {name: getattr(self, name) for name in TABLES}
-
-    @property
-    def initializers(self) -> list[str]:
-        """Labels of the initializers, in the order given."""
-        return list(self.runs["initializer"].cat.categories)
 
     def summary(
         self,
@@ -203,65 +183,6 @@ class ComparisonResult:
         frames = self.frames | frames
         return ComparisonResult(frames, self.settings)
 
-    def to_csv(self, folder: str | Path) -> list[Path]:
-        """Write the five tables as CSV files.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Made if it is not there.
-
-        Returns
-        -------
-        list of Path
-        """
-        return write_tables(self.frames, Path(folder))
-
-    def save(self, folder: str | Path, *, format: str = "csv") -> Path:
-        """Write everything, so that `load` restores it to the last bit; no pickle.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Made if it is not there.
-        format : {"csv", "parquet"}, default="csv"
-            Of the tables; types and settings go into ``comparison.json``. Parquet needs pyarrow.
-
-        Returns
-        -------
-        Path
-            The folder.
-
-        Raises
-        ------
-        InvalidParameterError
-            If the format is unknown.
-        """
-        self._check(format=format)
-        write_tables(self.frames, Path(folder), format)
-        write_about(self.frames, self.settings, Path(folder), format)
-        return Path(folder)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "ComparisonResult":
-        """Read what `save` wrote.
-
-        Parameters
-        ----------
-        folder : str or Path
-            As given to `save`.
-
-        Returns
-        -------
-        ComparisonResult
-
-        Raises
-        ------
-        DataFormatError
-            If the folder holds no saved comparison, or not whole.
-        """
-        return cls(*read_tables(Path(folder)))
-
     @classmethod
     def from_search(
         cls, search: Any, *, parameter: str | None = None, test_ratio: float | None = None
@@ -300,37 +221,6 @@ class ComparisonResult:
         [5, 5]
         """
         return cls(*tables_of_search(search, parameter, test_ratio))
-
-    @classmethod
-    def concat(cls, results: Mapping[str, "ComparisonResult"]) -> "ComparisonResult":
-        """Put the frames of several experiments together, with a column ``experiment`` first.
-
-        Parameters
-        ----------
-        results : dict of str to ComparisonResult
-            By the names of the experiments.
-
-        Returns
-        -------
-        ComparisonResult
-            Its `summary` and `pairwise` look at each experiment by itself.
-
-        Raises
-        ------
-        InvalidParameterError
-            If there is none.
-        """
-        if not results:
-            raise InvalidParameterError("concat needs at least one result")
-        labels = list(dict.fromkeys(label for result in results.values() for label in result.initializers))
-        frames = {
-            name: pd.concat(
-                [_named(key, result.frames[name], list(results), labels) for key, result in results.items()]
-            )
-            for name in TABLES
-        }
-        settings = {key: result.settings for key, result in results.items()}
-        return cls({name: frame.reset_index(drop=True) for name, frame in frames.items()}, settings)
 
     def to_html(self, path: str | Path, *, axes: str = "shared") -> Path:
         """Write the report, with its pictures beside it.
@@ -378,20 +268,6 @@ class ComparisonResult:
         if "experiment" not in self.runs:
             frame: pd.DataFrame = make(self.frames, **arguments)
             return frame
-        names = list(self.runs["experiment"].cat.categories)
-        parts = []
-        for name in names:
-            frames = {key: f[f["experiment"] == name].drop(columns="experiment") for key, f in self.frames.items()}
-            part = make({key: f.reset_index(drop=True) for key, f in frames.items()}, **arguments)
-            parts.append(_with_experiment(part, name, names))
+        found = {name: make(part.frames, **arguments) for name, part in self.parts().items()}
+        parts = [with_experiment(frame, name, list(found)) for name, frame in found.items()]
         return pd.concat(parts, ignore_index=True)
-
-
-def _named(name: str, frame: pd.DataFrame, names: list[str], labels: list[str]) -> pd.DataFrame:
-    frame = frame.assign(initializer=frame["initializer"].cat.set_categories(labels))
-    return _with_experiment(frame, name, names)
-
-
-def _with_experiment(frame: pd.DataFrame, name: str, names: list[str]) -> pd.DataFrame:
-    frame.insert(0, "experiment", pd.Series(pd.Categorical([name] * len(frame), categories=names), frame.index))
-    return frame
