@@ -18,8 +18,6 @@ from initsk.initializers import HeNormal
 class OtherSeeds(HeNormal):
     """He's law with other random numbers."""
 
-    name = ""
-
     def __init__(self, number=1):
         super().__init__()
         self.number = number

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import joblib
 import numpy as np
+import pandas as pd
 from sklearn.datasets import load_digits
 
 from initsk.comparison import Arrays, ComparisonInterrupted, ComparisonResult, compare_initializers, hold_out
@@ -83,8 +84,13 @@ def _write(result: ComparisonResult, folder: Path, axes: str) -> None:
     page = write_report(result, folder / "index.html", axes=axes)
     shown = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
     shown["tied_with_best"] = shown["tied_with_best"].astype("string").fillna("not tested")
-    click.echo(shown.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4f}"))
+    whole = dict.fromkeys(["lr", "n_needed", "epochs_to_target"], _whole)
+    click.echo(shown.to_string(index=False, na_rep="-", float_format="{:.4f}".format, formatters=whole))
     click.echo(f"report: {page}", err=True)
+
+
+def _whole(value: float) -> str:
+    return "-" if pd.isna(value) else f"{value:g}"
 
 
 def command_line(arguments: list[str]) -> str:

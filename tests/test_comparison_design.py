@@ -7,7 +7,7 @@ import skorch
 import torch
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
@@ -121,6 +121,7 @@ def test_a_run_can_be_repeated_by_hand():
         plain_net(),
         NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, max_epochs=2, verbose=0, batch_size=16),
         make_pipeline(StandardScaler(), plain_net()),
+        plain_net(callbacks__train_loss=None, callbacks__epoch_timer=None),
         plain_net(train_split=None, callbacks=[skorch.callbacks.EpochScoring("f1_macro", on_train=True)]),
     ],
 )
@@ -153,6 +154,20 @@ def test_early_stopping_does_not_see_the_held_out_data():
     other = compare_initializers(clf, X, Y, X_test=X, y_test=Y[::-1], initializers=["he_normal"], n_repeats=2)
     assert easy.runs["epochs"].tolist() == other.runs["epochs"].tolist()
     assert (easy.history["train_loss"] == other.history["train_loss"]).all()
+
+
+def test_images_of_bytes_need_no_copy():
+    images = (X * 30).astype(np.uint8)
+    scaled = compare_initializers(MLPClassifier((8,), max_epochs=2, input_scale=1 / 255), images, Y, n_repeats=1)
+    floats = compare_initializers(MLPClassifier((8,), max_epochs=2), images / np.float32(255), Y, n_repeats=1)
+    np.testing.assert_allclose(scaled.history["train_loss"], floats.history["train_loss"], rtol=1e-4)
+
+
+def test_a_search_inside_of_every_run():
+    search = GridSearchCV(MLPClassifier((8,), max_epochs=2, n_threads=1), {"lr": [0.001, 0.05]}, cv=2)
+    result = compare_initializers(search, X, Y, initializers=["zeros", "he_normal"], n_repeats=2)
+    assert result.settings["parameter"] == "estimator__initializer"
+    assert result.summary()["initializer"].tolist() == ["he_normal", "zeros"]
 
 
 def test_regressors():

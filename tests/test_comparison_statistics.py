@@ -139,6 +139,19 @@ def test_number_needed_gives_the_power_that_it_promises():
     assert np.mean(fewer) < 0.8
 
 
+def test_larger_effects_need_no_more():
+    base = stats.norm.ppf((np.arange(12) + 0.5) / 12)
+    base /= base.std(ddof=1)
+    # Too small to be told apart with twelve pairs, all of them.
+    needed = [
+        result_of({"a": base + d, "b": np.zeros(12)}).pairwise()["n_needed"][0] for d in np.linspace(0.2, 0.62, 15)
+    ]
+    assert (np.diff(needed) <= 0).all()
+    three = {"a": [0.9, 0.91, 0.905], "b": [0.8, 0.86, 0.83], "c": [0.79, 0.84, 0.88]}
+    pairs = result_of(three).pairwise().dropna(subset="n_needed").sort_values("effect_size")
+    assert pairs["n_needed"].is_monotonic_decreasing
+
+
 def test_no_number_of_folds_shows_what_their_overlap_hides():
     a, b = np.array([0.80, 0.84, 0.82, 0.79]), np.array([0.79, 0.85, 0.82, 0.79])
     pair = result_of({"a": a, "b": b - 1e-4}, split=True, test_ratio=1 / 3).pairwise()
@@ -237,8 +250,6 @@ def test_folds_have_no_permutation():
 
 class OtherSeeds(HeNormal):
     """He's law with other random numbers."""
-
-    name = ""
 
     def _draw(self, site, generator, dtype):
         seed = int(torch.randint(2**62, (), generator=generator))

@@ -76,6 +76,7 @@ def python_random():
     random.setstate(before)
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_that_loses_a_worker_gives_the_same(python_random):
     slow = MLPClassifier((32,), max_epochs=30)
     expected = compare(estimator=slow, n_repeats=6)

@@ -151,11 +151,24 @@ def test_ci_runs_the_test_line_as_it_stands():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "docs/initializers.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "benchmarks/README.md",
+        "docs/comparison.md",
+        "docs/initializers.md",
+    ],
 )
 def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
-        assert link.startswith("https://") or (ROOT / page).parent.joinpath(link).exists(), link
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert link.startswith("https://") or target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), flags=re.MULTILINE)
+            assert anchor in [heading.lower().replace(" ", "-") for heading in headings], link
 
 
 def test_layout_in_contributing_is_the_real_one():

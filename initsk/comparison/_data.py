@@ -80,7 +80,7 @@ def split_data(
     if cv is not None and X_test is not None:
         raise InvalidParameterError("cv and X_test exclude each other: either folds are held out, or X_test is")
     by_class = is_classifier(subject.estimator)
-    data = check_data(X, y, X_test, y_test, as_matrix=subject.is_mlp, by_class=by_class)
+    data = check_data(X, y, X_test, y_test, types=subject.types_of_matrix, by_class=by_class)
     if cv is not None:
         return data, folded_blocks(cv, data.X, data.y, groups, by_class, n_repeats, seed)
     if X_test is None:
@@ -88,8 +88,8 @@ def split_data(
     return data, held_out_blocks(n_repeats, seed)
 
 
-def check_data(X: Any, y: Any, X_test: Any, y_test: Any, *, as_matrix: bool, by_class: bool) -> Data:
-    """Return the data, `as_matrix` float32 samples; nothing is held out yet.
+def check_data(X: Any, y: Any, X_test: Any, y_test: Any, *, types: list[type] | None, by_class: bool) -> Data:
+    """Return the data, X as a matrix where `types` of its values are given; nothing is held out yet.
 
     Raises
     ------
@@ -98,11 +98,11 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any, *, as_matrix: bool, by_
     """
     if (X_test is None) != (y_test is None):
         raise InvalidParameterError("X_test and y_test go together; only one of them was given")
-    X, y = _check_pair("X", X, "y", y, as_matrix, by_class)
+    X, y = _check_pair("X", X, "y", y, types, by_class)
     if X_test is None:
         return Data(X, y)
-    X_test, y_test = _check_pair("X_test", X_test, "y_test", y_test, as_matrix, by_class)
-    if as_matrix and X_test.shape[1] != X.shape[1]:
+    X_test, y_test = _check_pair("X_test", X_test, "y_test", y_test, types, by_class)
+    if types and X_test.shape[1] != X.shape[1]:
         raise InvalidParameterError(f"X_test has {X_test.shape[1]} features, X has {X.shape[1]}")
     if by_class:
         check_known_labels("y_test", y_test, y)
@@ -118,10 +118,10 @@ def n_samples(values: Any) -> int:
     return int(_num_samples(values))
 
 
-def _check_pair(name: str, X: Any, target: str, y: Any, as_matrix: bool, by_class: bool) -> tuple[Any, Any]:
+def _check_pair(name: str, X: Any, target: str, y: Any, types: list[type] | None, by_class: bool) -> tuple[Any, Any]:
     try:
-        if as_matrix:
-            X = check_array(X, dtype=[np.float32, np.uint8], input_name=name)
+        if types:
+            X = check_array(X, dtype=types, input_name=name)
         if by_class:
             y = column_or_1d(y)
         if n_samples(X) != n_samples(y):

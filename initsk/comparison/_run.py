@@ -63,8 +63,9 @@ class Experiment:
         record.fit_seconds = time.perf_counter() - started
         if witness is not None:
             record.history, record.seconds_per_epoch = witness.epochs, _mean(witness.seconds)
-        losses = [loss for _, train_loss, test_loss, _ in record.history for loss in (train_loss, test_loss)]
-        diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, losses))
+        # Our nets notice a training loss that is not finite themselves.
+        held_out = (test_loss for _, _, test_loss, _ in record.history)
+        diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, held_out))
         record.scores = {name: float(score) for name, score in self.scorer(model, X_test, y_test).items()}
         if witness is not None and witness.start is not None:
             for phase, summary in zip(PHASES, (witness.start, look_at_layers(*witness.see())), strict=True):

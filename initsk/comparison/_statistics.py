@@ -133,7 +133,11 @@ def number_needed(effect: float, alpha: float, ratio: float = 0.0, power: float 
     test = TTestPower()
 
     def is_enough(n: int) -> bool:
-        return bool(test.power(abs(effect) / sqrt(1 + n * ratio), nobs=n, alpha=alpha, df=n - 1) >= power)
+        # The other tail of the two-sided test has no power to speak of. Where the power is 1 to the last digit,
+        # scipy's distribution overflows to NaN.
+        corrected = abs(effect) / sqrt(1 + n * ratio)
+        reached = test.power(corrected, nobs=n, alpha=alpha / 2, df=n - 1, alternative="larger")
+        return bool(np.isnan(reached) or reached >= power)
 
     enough = 2
     while not is_enough(enough):

@@ -19,7 +19,9 @@ from initsk.exceptions import StoreError
 _APPLICATION = 0x696E6974
 _FORMAT = 1
 _MAGIC = b"SQLite format 3\x00"
+# A write-ahead log: a commit is on the disk after one write, and readers need not wait.
 _SCHEMA = f"""
+PRAGMA journal_mode = WAL;
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_FORMAT};
 CREATE TABLE experiment (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -27,7 +29,7 @@ CREATE TABLE runs (
     initializer TEXT NOT NULL, setting TEXT NOT NULL, repeat INTEGER NOT NULL, fold INTEGER NOT NULL,
     made_of TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
     seconds REAL NOT NULL, record TEXT NOT NULL, PRIMARY KEY (initializer, setting, repeat, fold)
-);
+) WITHOUT ROWID;
 -- A row for every process that opened the file and did not close it: how many runs there were.
 CREATE TABLE lives (id INTEGER PRIMARY KEY, finished INTEGER NOT NULL);
 """

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import skorch
 from sklearn.base import clone
 
@@ -50,9 +51,11 @@ class Subject:
         return self.parameter.rpartition("__")[2].endswith("initializer")
 
     @property
-    def is_mlp(self) -> bool:
-        """Whether X goes to one of the package's perceptrons as it is, and may be checked for it."""
-        return isinstance(self.estimator, _MLPS)
+    def types_of_matrix(self) -> list[type] | None:
+        """Types of the values in X, where it goes to one of the package's perceptrons as it is; otherwise None."""
+        if not isinstance(self.estimator, _MLPS):
+            return None
+        return [np.float32] if self.estimator.input_scale is None else [np.float32, np.uint8]
 
     def build(self, params: Mapping[str, Any], seed: int, n_threads: int) -> Any:
         """Return a clone with these parameters, all its random states seeded and its threads set."""

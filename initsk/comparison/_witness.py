@@ -1,6 +1,7 @@
 """A skorch callback that looks at a net in training, and changes nothing about it."""
 
 from collections.abc import Callable
+from math import nan
 from typing import Any
 
 from skorch.callbacks import Callback
@@ -52,8 +53,9 @@ class Witness(Callback):
         with isolated_torch_random(None, net.device or "cpu"):
             loss = self._mean_loss(net, model, X_test)
             score = self.score()
-        self.epochs.append((last["epoch"], float(last["train_loss"]), loss, float(score)))
-        self.seconds.append(float(last["dur"]))
+        # A net may be told not to note its training loss, or the time.
+        self.epochs.append((last["epoch"], float(last.get("train_loss", nan)), loss, float(score)))
+        self.seconds.append(float(last.get("dur", nan)))
 
     def _mean_loss(self, net: Any, model: Any, X: Any) -> float:
         if self.dataset is None:

@@ -78,15 +78,16 @@ class DifferencesDisplay:
         from matplotlib.figure import Figure
 
         labels = list(self.intervals.index)
+        shown = [shortened(label, 34) for label in labels]
         self.figure_ = Figure()
-        height = max(_ROW * len(labels), 0.8)
-        self.axes_ = panels(self.figure_, 1, 1, width=6.6, height=height, left=2.6, right=0.3)[0, 0]
+        height, left = max(_ROW * len(labels), 0.8), 0.3 + 0.08 * max(map(len, shown))
+        self.axes_ = panels(self.figure_, 1, 1, width=5.6, height=height, left=left, right=0.3)[0, 0]
         quiet(self.axes_)
         self.axes_.axvline(0, color=INK, linewidth=1, alpha=0.6)
         least = self._least()
         for row, label in enumerate(labels):
             self._draw(self.axes_, row, label, least)
-        self.axes_.set_yticks(range(len(labels)), [shortened(label, 34) for label in labels])
+        self.axes_.set_yticks(range(len(labels)), shown)
         for text in self.axes_.get_yticklabels():
             text.set_parse_math(False)
         self.axes_.set_ylim(len(labels) - 0.5, -0.5)
@@ -117,6 +118,7 @@ class DifferencesDisplay:
             )  # fmt: skip
             return
         values = self.differences.loc[self.differences["initializer"] == label, "difference"]
-        axes.plot(values, np.full(len(values), row), "o", color=colour, alpha=0.35, markersize=5, markeredgewidth=0)
+        below = np.full(len(values), row + 0.24)
+        axes.plot(values, below, "o", color=colour, alpha=0.45, markersize=5, markeredgewidth=0)
         axes.plot([low, high], [row, row], color=colour, linewidth=2)
         axes.plot([mean], [row], "|", color=colour, markersize=13, markeredgewidth=3)
