@@ -8,7 +8,10 @@ from contextlib import closing, suppress
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
 from initsk.comparison import TABLES, ComparisonInterrupted
@@ -156,6 +159,24 @@ def test_more_of_the_same_can_be_added(tmp_path):
     assert n_runs(store) == 9
     for name in SAME:
         assert more.frames[name].equals(compare(None).frames[name])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (Pipeline([("scale", MinMaxScaler(copy=True)), ("mlp", CLF)]), "scale is .*StandardScaler there and .*MinMax"),
+        (
+            Pipeline([("scale", StandardScaler(with_std=False)), ("mlp", CLF)]),
+            "scale__with_std is True there",
+        ),
+        (Pipeline([("scale", StandardScaler()), ("mlp", clone(CLF).set_params(lr=1.0))]), "mlp__lr is 0.001 there"),
+    ],
+)
+def test_other_steps_of_a_pipeline_are_refused(tmp_path, changed, words):
+    store, before = tmp_path / "runs.sqlite", Pipeline([("scale", StandardScaler()), ("mlp", CLF)])
+    compare(store, estimator=before, initializers=["zeros"], n_repeats=1)
+    with pytest.raises(StoreError, match=words):
+        compare(store, estimator=changed, initializers=["zeros"], n_repeats=1)
 
 
 def plain(tensor):

@@ -71,9 +71,9 @@ class Execution:
         """
         self._check_backend()
         waiting = {task.key: task for task in tasks if task.key not in self.records}
-        if self._is_stuck:
-            self._suspects.update(list(waiting)[:1])
-            self._is_stuck = not waiting
+        if self._is_stuck and waiting:
+            self._suspects.add(next(iter(waiting)))
+            self._is_stuck = False
         while waiting:
             for key in self._suspects & waiting.keys():
                 task = waiting.pop(key)

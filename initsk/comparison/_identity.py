@@ -14,6 +14,9 @@ from initsk.comparison._design import Task
 from initsk.comparison._run import Experiment
 from initsk.comparison._subject import Subject
 
+# Set for every run, told by their parts, or without effect on the numbers.
+_NOT_OWN = ("random_state", "n_threads", "steps", "memory", "verbose")
+
 
 def versions() -> dict[str, str]:
     """Return the versions of what the numbers depend on."""
@@ -46,17 +49,17 @@ def identify_run(task: Task) -> str:
 
 
 def _parameters(subject: Subject, varied: list[str]) -> dict[str, str]:
-    # Set for every run, or described by their own parameters.
-    own = (*varied, "random_state", "n_threads", "steps", "memory", "verbose")
     found = subject.estimator.get_params()
-    return {
-        name: describe(value)
-        for name, value in found.items()
-        if name.rpartition("__")[2] not in own
-        and name not in own
-        and not name.startswith(tuple(f"{given}__" for given in varied))
-        and not any(other.startswith(f"{name}__") for other in found)
-    }
+    described = {}
+    for name, value in found.items():
+        if name in varied or name.startswith(tuple(f"{given}__" for given in varied)):
+            continue
+        if name.rpartition("__")[2] in _NOT_OWN:
+            continue
+        has_parts = any(other.startswith(f"{name}__") for other in found)
+        # Parts are described under their own names.
+        described[name] = describe(type(value) if has_parts else value)
+    return described
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> list[str]:
