@@ -7,7 +7,9 @@ import sqlite3
 from contextlib import closing, suppress
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.pipeline import Pipeline
@@ -150,6 +152,19 @@ def test_runs_are_read_and_not_run_again(tmp_path):
     again = compare(tmp_path / "runs.sqlite")
     # Durations differ every time, unless they are those of the same runs.
     assert first.timing.equals(again.timing)
+
+
+def test_other_tools_read_a_store(tmp_path):
+    result = compare(tmp_path / "runs.sqlite")
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as connection:
+        rows = pd.read_sql("SELECT *, json_extract(scores, '$.score') AS score FROM runs", connection)
+    keys = ["initializer", "repeat", "fold"]
+    both = rows.merge(result.runs.astype({"initializer": "str"}), on=keys)
+    for name in ("score", "seed", "split", "status", "test_ratio"):
+        assert (both[f"{name}_x"] == both[f"{name}_y"]).all(), name
+    assert rows["made_of"].str.contains("HeNormal").sum() == 3
+    assert rows["data"].str.contains(r"array\(112, 4\) float32").all()
+    assert rows["versions"].str.contains(torch.__version__, regex=False).all()
 
 
 def test_more_of_the_same_can_be_added(tmp_path):

@@ -1,5 +1,6 @@
 """What must be the same for two comparisons to share their runs, in words."""
 
+import json
 import platform
 from typing import Any
 
@@ -14,6 +15,8 @@ from initsk.comparison._design import Task
 from initsk.comparison._run import Experiment
 from initsk.comparison._subject import Subject
 
+_DATA = ("X", "y", "X_test", "y_test")
+_VERSION = "version of "
 # Set for every run, told by their parts, or without effect on the numbers.
 _NOT_OWN = ("random_state", "n_threads", "steps", "memory", "verbose")
 
@@ -33,13 +36,20 @@ def identify(experiment: Experiment, seed: int, scoring: Any, varied: list[str])
     return {
         "estimator": f"{type(experiment.subject.estimator).__module__}.{type(experiment.subject.estimator).__name__}",
         **_parameters(experiment.subject, varied),
-        **{name: describe(getattr(data, name)) for name in ("X", "y", "X_test", "y_test")},
+        **{name: describe(getattr(data, name)) for name in _DATA},
         "scoring": describe(scoring),
         "random_state": str(seed),
         "n_threads": str(experiment.n_threads),
         "activations": str(experiment.activations),
-        **{f"version of {name}": number for name, number in versions().items()},
+        **{f"{_VERSION}{name}": number for name, number in versions().items()},
     }
+
+
+def in_every_row(identity: dict[str, str]) -> dict[str, str]:
+    """Return data and versions as each row of a store names them, for who reads it with other tools."""
+    data = {name: identity[name] for name in _DATA}
+    numbers = {name: number for name, number in identity.items() if name.startswith(_VERSION)}
+    return {"data": json.dumps(data), "versions": json.dumps(numbers)}
 
 
 def identify_run(task: Task) -> str:

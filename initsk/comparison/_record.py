@@ -2,7 +2,8 @@
 
 import base64
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import nan
 from typing import Any
 
@@ -12,6 +13,8 @@ from initsk.inspection import ActivationSummary, PackedBins
 
 STATUS = ("ok", "diverged", "failed")
 PHASES = ("initialized", "trained")
+# Fields that are numbers or words.
+_PLAIN = ("seed", "split", "status", "reason", "test_ratio", "seconds", "fit_seconds", "seconds_per_epoch")
 
 
 @dataclass
@@ -57,25 +60,27 @@ class RunRecord:
         self.layers += [(phase, *row) for row in summary.rows("activations")]
         self.bins += [(phase, bins.packed()) for bins in summary.bins("activations") if len(bins.counts)]
 
-    def to_json(self) -> str:
-        """Write everything but what the store has columns for; numbers come back exactly."""
-        plain = asdict(self)
-        for name in ("key", "status", "reason", "seed", "seconds"):
-            del plain[name]
-        plain["bins"] = [(phase, b.layer, b.site, _text(b.edges), _text(b.counts)) for phase, b in self.bins]
-        return json.dumps(plain)
+    def to_columns(self) -> dict[str, Any]:
+        """Return what a store has columns for, beside the key; numbers come back exactly."""
+        bins = [(phase, b.layer, b.site, _text(b.edges), _text(b.counts)) for phase, b in self.bins]
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        packed = {"scores": self.scores, "history": self.history, "layers": self.layers, "histograms": bins}
+        return plain | {name: json.dumps(value) for name, value in packed.items()}
 
     @classmethod
-    def from_json(cls, text: str, **columns: Any) -> "RunRecord":
-        """Read what `to_json` wrote; the store's columns are given."""
-        plain = json.loads(text)
-        plain["history"] = [tuple(row) for row in plain["history"]]
-        plain["layers"] = [tuple(row) for row in plain["layers"]]
-        plain["bins"] = [
+    def from_columns(cls, key: RunKey, columns: Mapping[str, Any]) -> "RunRecord":
+        """Read what `to_columns` wrote."""
+        scores, history, layers, bins = (
+            json.loads(columns[name]) for name in ("scores", "history", "layers", "histograms")
+        )
+        record = cls(key, **{name: columns[name] for name in _PLAIN}, scores=scores)
+        record.history = [tuple(row) for row in history]
+        record.layers = [tuple(row) for row in layers]
+        record.bins = [
             (phase, PackedBins(layer, site, base64.b64decode(edges), base64.b64decode(counts)))
-            for phase, layer, site, edges, counts in plain["bins"]
+            for phase, layer, site, edges, counts in bins
         ]
-        return cls(**columns, **plain)
+        return record
 
 
 def _text(data: bytes) -> str:

@@ -5,13 +5,14 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 from contextlib import closing
+from math import nan
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
 from initsk.comparison._design import RunKey, Task
-from initsk.comparison._identity import differences, identify_run
+from initsk.comparison._identity import differences, identify_run, in_every_row
 from initsk.comparison._record import RunRecord
 from initsk.exceptions import StoreError
 
@@ -27,8 +28,11 @@ PRAGMA user_version = {_FORMAT};
 CREATE TABLE experiment (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
     initializer TEXT NOT NULL, setting TEXT NOT NULL, repeat INTEGER NOT NULL, fold INTEGER NOT NULL,
-    made_of TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    seconds REAL NOT NULL, record TEXT NOT NULL, PRIMARY KEY (initializer, setting, repeat, fold)
+    made_of TEXT NOT NULL, data TEXT NOT NULL, versions TEXT NOT NULL,
+    seed INTEGER NOT NULL, split INTEGER NOT NULL, test_ratio REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    scores TEXT NOT NULL, history TEXT NOT NULL, layers TEXT NOT NULL, histograms TEXT NOT NULL,
+    seconds REAL, fit_seconds REAL, seconds_per_epoch REAL,
+    PRIMARY KEY (initializer, setting, repeat, fold)
 ) WITHOUT ROWID;
 -- A row for every process that opened the file and did not close it: how many runs there were.
 CREATE TABLE lives (id INTEGER PRIMARY KEY, finished INTEGER NOT NULL);
@@ -62,6 +66,7 @@ class Store:
 
     def __init__(self, path: str | Path, identity: dict[str, str]) -> None:
         self.path = Path(path)
+        self._common = in_every_row(identity)
         # joblib asks for the next runs in threads of its own.
         self._lock = threading.Lock()
         if not self.path.exists():
@@ -95,28 +100,28 @@ class Store:
         """
         wanted = {task.key: task for task in tasks}
         found = {}
-        rows = self._execute(
-            "SELECT initializer, setting, repeat, fold, made_of, seed, status, reason, seconds, record FROM runs"
-        )
-        for *names, made_of, seed, status, reason, seconds, text in rows:
-            key: RunKey = (names[0], names[1], names[2], names[3])
+        names = [name for _, name, *_ in self._execute("PRAGMA table_info(runs)")]
+        for row in self._execute("SELECT * FROM runs"):
+            columns: dict[str, Any] = {
+                name: nan if value is None else value for name, value in zip(names, row, strict=True)
+            }
+            key: RunKey = (columns["initializer"], columns["setting"], columns["repeat"], columns["fold"])
             if key not in wanted:
                 continue
-            if made_of != identify_run(wanted[key]):
+            if columns["made_of"] != identify_run(wanted[key]):
                 raise StoreError(
                     f"{self.path} holds a run of {wanted[key].candidate} that is another one here: its initializer, "
                     "setting or split differs; give it another name, or the comparison another file"
                 )
-            columns = {"key": key, "seed": seed, "status": status, "reason": reason, "seconds": seconds}
-            found[key] = RunRecord.from_json(text, **columns)
+            found[key] = RunRecord.from_columns(key, columns)
         return found
 
     def finish(self, task: Task, record: RunRecord) -> None:
         """Commit a finished run; one that another process has committed meanwhile stays."""
-        row = (
-            *task.key, identify_run(task), record.seed, record.status, record.reason, record.seconds, record.to_json(),
-        )  # fmt: skip
-        self._execute("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        key = dict(zip(("initializer", "setting", "repeat", "fold"), task.key, strict=True))
+        row = key | self._common | {"made_of": identify_run(task)} | record.to_columns()
+        names, places = ", ".join(row), ", ".join("?" * len(row))
+        self._execute(f"INSERT OR IGNORE INTO runs ({names}) VALUES ({places})", tuple(row.values()))
 
     def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         try:
