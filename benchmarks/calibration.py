@@ -18,8 +18,8 @@ from initsk.initializers import HeNormal
 class OtherSeeds(HeNormal):
     """He's law with other random numbers."""
 
-    def __init__(self, number=1):
-        super().__init__()
+    def __init__(self, number=1, mode="fan_in"):
+        super().__init__(mode)
         self.number = number
 
     def _draw(self, site, generator, dtype):

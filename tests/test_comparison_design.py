@@ -260,6 +260,16 @@ def test_a_grid_beside_the_initializer():
     assert len(result.summary(by="setting")) == 8
 
 
+def test_a_parameter_of_the_initializer_in_the_grid():
+    result = compare_initializers(
+        MLPClassifier((8,), max_epochs=1), X, Y, initializers=["random_normal"], n_repeats=2,
+        grid={"initializer__std": [0.01, 0.5]},
+    )  # fmt: skip
+    start = result.layers.query("phase == 'initialized' and layer == 'hidden_1' and site == 'pre_activation'")
+    stds = start.groupby("initializer__std")["std"].mean()
+    assert stds[0.5] / stds[0.01] == pytest.approx(50, rel=1e-4)
+
+
 def test_a_linear_rate_finds_its_initializer():
     # The best learning rate belongs to its initializer: weights a hundred times as large need another one.
     result = compare_initializers(

@@ -80,7 +80,7 @@ def _checked_grid(subject: Subject, grid: Mapping[str, Sequence[Any]] | None) ->
         return {}
     if not isinstance(grid, Mapping):
         raise InvalidParameterError(f"grid={grid!r} is not allowed (a dict of a list of values for each parameter)")
-    names = [name for name in subject.estimator.get_params() if name != subject.parameter]
+    names = list(subject.estimator.get_params())
     checked = {}
     for name, choices in grid.items():
         if name == subject.parameter:

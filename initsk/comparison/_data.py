@@ -77,6 +77,8 @@ def split_data(
     InvalidParameterError
         If anything is wrong that would make every run fail.
     """
+    if groups is not None and cv is None:
+        raise InvalidParameterError("groups are for a cv that keeps them together; cv is not given")
     if cv is not None and X_test is not None:
         raise InvalidParameterError("cv and X_test exclude each other: either folds are held out, or X_test is")
     by_class = is_classifier(subject.estimator)

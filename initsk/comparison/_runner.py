@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from initsk.comparison._store import Store
 from initsk.comparison._subject import Subject
 from initsk.initializers import InitializerLike
 from initsk.utils._random import RandomState, resolve_seed
-from initsk.utils._validation import Constraint, boolean, check_parameters, integer
+from initsk.utils._validation import Constraint, boolean, check_parameters, integer, optional
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
 
@@ -124,7 +126,7 @@ def compare_initializers(
     """
     given = {
         "n_repeats": n_repeats, "n_threads": n_threads, "halving": halving, "activations": activations,
-        "progress": progress,
+        "progress": progress, "store": store, "n_jobs": n_jobs,
     }  # fmt: skip
     check_parameters("compare_initializers", given, _TABLE)
     subject = Subject.of(estimator, parameter)
@@ -144,7 +146,18 @@ def compare_initializers(
         return plan.carry_out(settings, n_jobs, kept, progress)
 
 
+def _jobs(value: Any) -> str | None:
+    fine = isinstance(value, Integral) and not isinstance(value, bool) and value != 0
+    return None if fine else "an integer other than 0, -1 for all processors"
+
+
+def _path(value: Any) -> str | None:
+    return None if isinstance(value, str | PathLike) else "a path"
+
+
 _TABLE: dict[str, Constraint] = {
+    "store": optional(_path),
+    "n_jobs": optional(_jobs),
     "n_repeats": integer(1),
     "n_threads": integer(1),
     **dict.fromkeys(("halving", "activations", "progress"), boolean()),

@@ -70,7 +70,7 @@ def compare_pairs(frames: Frames, *, alpha: float, test: str, rope: float | None
         rows.append(row)
     columns = ["first", "second", "n", "difference", "low", "high", "effect_size", "p_value", "tied", "n_needed"]
     columns += ["p_worse", "p_equivalent", "p_better"] if rope is not None else []
-    types = {name: "float64" for name in columns[3:] if name != "tied"} | {"n": "int64", "tied": "boolean"}
+    types = dict.fromkeys(columns[3:], "float64") | {"first": "str", "second": "str", "n": "int64", "tied": "boolean"}
     return pd.DataFrame(rows, columns=columns).astype(types)
 
 
