@@ -51,6 +51,14 @@ def test_over_repeats_it_is_the_paired_t_test_with_holms_correction_over_all_pai
     assert summary["rank"].tolist() == [1, 2, 3]
 
 
+def test_holms_correction_is_statsmodels():
+    rng = np.random.default_rng(0)
+    scores = {name: rng.normal(0.02 * i, 0.05, 8) for i, name in enumerate("abcdef")}
+    pairs = result_of(scores).pairwise()
+    raw = [stats.ttest_rel(scores[x], scores[y]).pvalue for x, y in zip(pairs["first"], pairs["second"], strict=True)]
+    np.testing.assert_allclose(pairs["p_value"], holm(*raw), rtol=1e-12)
+
+
 def test_means_and_intervals_are_students():
     summary = result_of(THREE).summary().set_index("initializer")
     for label, scores in THREE.items():

@@ -51,12 +51,11 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     >>> holm(np.array([0.01, 0.04, np.nan, 0.03])).round(3).tolist()
     [0.03, 0.06, nan, 0.06]
     """
-    from statsmodels.stats.multitest import multipletests
-
+    # Not by statsmodels, which collects garbage at every call: a third of a second where torch is loaded.
     corrected = np.full(len(p_values), nan)
-    tested = np.isfinite(p_values)
-    if tested.any():
-        corrected[tested] = multipletests(p_values[tested], method="holm")[1]
+    order = np.argsort(p_values)[: np.isfinite(p_values).sum()]
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
     return corrected
 
 
