@@ -3,6 +3,7 @@
 import shlex
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
+from sklearn.exceptions import FitFailedWarning
 
 from initsk.comparison import Arrays, ComparisonInterrupted, ComparisonResult, compare_initializers, hold_out
 from initsk.datasets import load_idx, load_mnist, load_table
@@ -41,13 +43,7 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
         name, data = load_data(dataset, target, options["limit"], options["random_state"])
         folder = out or Path("reports") / name
         _check_folder(folder)
-        X, y, X_test, y_test = data
-        result = compare_initializers(
-            estimator, X, y, initializers=names, X_test=X_test, y_test=y_test,
-            grid={"lr": options["lr"]} if len(options["lr"]) > 1 else None, n_repeats=options["seeds"],
-            random_state=options["random_state"], halving=options["halving"], store=options["store"],
-            n_jobs=jobs or joblib.cpu_count(), progress=True,
-        )  # fmt: skip
+        result = _compare(estimator, data, names, jobs, options)
     except ComparisonInterrupted as interrupt:
         code = 130
         if interrupt.result is None:
@@ -65,6 +61,21 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
     if not result.runs["score"].notna().any():
         return _say(f"no run gave a score; the first: {result.runs['reason'].iloc[0]}", 1)
     return 0
+
+
+def _compare(
+    estimator: MLPClassifier, data: Arrays, names: list[str], jobs: int | None, options: dict[str, Any]
+) -> ComparisonResult:
+    X, y, X_test, y_test = data
+    with warnings.catch_warnings():
+        # That no run gave a score is said in a line of its own.
+        warnings.simplefilter("ignore", FitFailedWarning)
+        return compare_initializers(
+            estimator, X, y, initializers=names, X_test=X_test, y_test=y_test,
+            grid={"lr": options["lr"]} if len(options["lr"]) > 1 else None, n_repeats=options["seeds"],
+            random_state=options["random_state"], halving=options["halving"], store=options["store"],
+            n_jobs=jobs or joblib.cpu_count(), progress=True,
+        )  # fmt: skip
 
 
 def _how_to_resume(interrupt: ComparisonInterrupted) -> str:

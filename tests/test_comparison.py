@@ -113,6 +113,8 @@ def test_interrupt_keeps_what_finished(digits, capsys):
         ({"scoring": []}, "at least one scorer"),
         ({"cv": 1}, "cv=1 does not split these data"),
         ({"groups": [0] * 1797}, "groups are for a cv"),
+        ({"grid": {"random_state": [0, 1]}}, "random_state is set for every run"),
+        ({"estimator": LogisticRegression(), "parameter": "C"}, "C is no initializer: give its values"),
         ({"n_jobs": 0}, "n_jobs=0 is not allowed"),
         ({"n_jobs": "2"}, "n_jobs='2' is not allowed"),
         ({"store": 3}, "store=3 is not allowed .a path, or None"),

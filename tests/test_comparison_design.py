@@ -6,6 +6,8 @@ import pytest
 import skorch
 import torch
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import FitFailedWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -226,6 +228,36 @@ def test_groups_stay_together():
     assert result.runs["score"].tolist() == expected.tolist()
 
 
+def test_columns_in_another_order_are_refused():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    with pytest.raises(InvalidParameterError, match=r"X_test has the columns .'d', 'c', 'b', 'a'., X has"):
+        compare_initializers(MLPClassifier((8,)), frame, Y, X_test=frame[list("dcba")], y_test=Y)
+
+
+def test_labels_that_a_fold_does_not_train_on_count_as_wrong():
+    result = compare_initializers(MLPClassifier((8,), max_epochs=2), X, Y, cv=KFold(3), n_repeats=1)
+    # Iris is sorted by class: nothing that is held out was seen.
+    assert set(result.runs["status"]) == {"ok"}
+    assert (result.runs["score"] == 0).all()
+    assert result.history["test_loss"].isna().all()
+
+
+def test_lists_of_texts():
+    pipe = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    texts = ["good day", "bad day"] * 20
+    result = compare_initializers(
+        pipe, texts, [0, 1] * 20, parameter="logisticregression__C", initializers=[0.1, 1.0], n_repeats=1
+    )
+    assert (result.runs["score"] == 1).all()
+
+
+def test_that_nothing_worked_is_said():
+    with pytest.warns(FitFailedWarning, match="none of 2 runs gave a score; the first: ValueError"):
+        compare_initializers(
+            MLPClassifier((8,), max_epochs=1), X, Y, initializers=["zeros"], n_repeats=2, scoring="roc_auc"
+        )
+
+
 def test_several_scorers():
     scoring = ["f1_macro", "neg_log_loss"]
     clf = MLPClassifier((8,), max_epochs=3, lr=0.02)
@@ -235,6 +267,12 @@ def test_several_scorers():
     means = result.runs.groupby("initializer", observed=True)["score_neg_log_loss"].mean()
     summary = result.summary(score="neg_log_loss").set_index("initializer")
     assert summary["mean_score"].to_dict() == pytest.approx(means.to_dict())
+    # The curve is that of the first scorer alone.
+    assert summary[["epochs_to_target", "area_under_curve"]].isna().all(axis=None)
+    assert result.summary(score="f1_macro").equals(result.summary())
+    assert (
+        compare_initializers(clf, X, Y, n_repeats=1, scoring="f1_macro").summary(score="f1_macro")["n_runs"].eq(1).all()
+    )
     own = compare_initializers(
         clf, X, Y, initializers=["he_normal"], n_repeats=1, scoring={"mine": lambda model, X, y: 0.5}
     )
@@ -293,6 +331,7 @@ def test_failures_are_rows_and_the_others_go_on():
     assert "0x" not in result.runs["reason"][0]
 
 
+@pytest.mark.filterwarnings("ignore:none of 1 runs gave a score")
 def test_scores_that_are_not_numbers_fail():
     result = compare_initializers(
         LogisticRegression(), X, Y, parameter="C", initializers=[1.0], n_repeats=1, scoring=lambda *_: np.nan
@@ -324,6 +363,7 @@ def test_who_never_has_a_score_is_left_out():
     assert result.settings["halving"] == {"dropped": {"fails": 2}, "runs_saved": 3}
 
 
+@pytest.mark.filterwarnings("ignore:none of 1 runs gave a score")
 def test_frames_have_fixed_types():
     expected = {"initializer": "category", "repeat": "int64", "fold": "int64"}
 

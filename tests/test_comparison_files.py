@@ -96,8 +96,19 @@ def test_experiments_with_other_grids_stand_side_by_side():
 def test_several_experiments_have_a_report_each(result, tmp_path):
     with pytest.raises(InvalidParameterError, match="a report each"):
         ComparisonResult.concat({"one": result}).to_html(tmp_path / "index.html")
-    with pytest.raises(InvalidParameterError, match="at least one"):
-        ComparisonResult.concat({})
+    for wrong in ({}, [result], {"a": result.runs}, {"a": ComparisonResult.concat({"b": result})}):
+        with pytest.raises(InvalidParameterError, match="concat"):
+            ComparisonResult.concat(wrong)
+    with pytest.raises(InvalidParameterError, match="one comparison"):
+        result.parts()
+    with pytest.raises(InvalidParameterError, match="is a folder"):
+        result.to_html(tmp_path)
+
+
+def test_the_last_format_is_the_only_one(result, tmp_path):
+    result.save(tmp_path, format="parquet")
+    result.save(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".json"}
 
 
 def test_frames_plot_in_one_line(result):

@@ -201,6 +201,14 @@ def test_speed_is_that_of_the_median_run():
     assert sooner.loc["a", "epochs_to_target"] == 1
 
 
+def test_runs_without_a_score_reach_nothing():
+    history, timing = curves(a=[[0.9, 0.9]], b=[[0.9, 0.9], [0.1, 0.9]])
+    summary = result_of({"a": [np.nan], "b": [0.9, np.nan]}, history=history, timing=timing).summary()
+    summary = summary.set_index("initializer")
+    assert summary.loc["a", ["epochs_to_target", "area_under_curve"]].isna().all()
+    assert summary.loc["b", "epochs_to_target"] == 1
+
+
 def grid_result(scores, n_repeats):
     """Make a result of scores by initializer and learning rate."""
     rows = [
@@ -240,7 +248,7 @@ def test_a_setting_that_failed_once_is_not_picked():
     [
         (lambda r: r.summary(alpha=1), "alpha=1 is not allowed"),
         (lambda r: r.summary(test="perm"), "did you mean 'permutation'"),
-        (lambda r: r.summary(by="lr"), "unknown treatment 'lr'"),
+        (lambda r: r.summary(by="lr"), "unknown row 'lr'"),
         (lambda r: r.summary(target="high"), "target='high'"),
         (lambda r: r.summary(score="f1"), "unknown score 'f1'"),
         (lambda r: r.pairwise(rope=-1), "rope=-1 is not allowed"),

@@ -17,7 +17,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
 from initsk.comparison import TABLES, ComparisonInterrupted
-from initsk.exceptions import StoreError
+from initsk.exceptions import InvalidParameterError, StoreError
 
 X, Y = load_iris(return_X_y=True)
 CLF = MLPClassifier((8,), max_epochs=4)
@@ -163,7 +163,7 @@ def test_other_tools_read_a_store(tmp_path):
     for name in ("score", "seed", "split", "status", "test_ratio"):
         assert (both[f"{name}_x"] == both[f"{name}_y"]).all(), name
     assert rows["made_of"].str.contains("HeNormal").sum() == 3
-    assert rows["data"].str.contains(r"array\(112, 4\) float32").all()
+    assert rows["data"].str.contains(r"array\(150, 4\) float32").all()
     assert rows["versions"].str.contains(torch.__version__, regex=False).all()
 
 
@@ -201,15 +201,16 @@ def plain(tensor):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"X": X + 1}, r"X is array\(112, 4\) float32 \w+ there and array\(112, 4\) float32 \w+ here"),
-        ({"y": np.where(np.arange(150) < 2, 1, Y)}, "y is .* there"),
+        ({"X": X + 1}, r"X is array\(150, 4\) float32 \w+ there and array\(150, 4\) float32 \w+ here$"),
+        ({"y": Y[::-1]}, r"experiment: y is array\(150,\) int64 \w+ there and \S+ int64 \w+ here$"),
         ({"estimator": MLPClassifier((8,), max_epochs=4, lr=0.01)}, "lr is 0.001 there and 0.01 here"),
         ({"estimator": MLPClassifier((9,), max_epochs=4)}, r"hidden_layer_sizes is \(8\) there and \(9\) here"),
-        ({"random_state": 1}, "random_state is 0 there and 1 here"),
+        ({"random_state": 1}, "random_state is 0 there and 1 here$"),
+        ({"cv": 3}, "cv is None there and 3 here$"),
         ({"scoring": "f1_macro"}, "scoring is None there and 'f1_macro' here"),
         ({"n_threads": 2}, "n_threads is 1 there and 2 here"),
         ({"activations": False}, "activations is True there and False here"),
-        ({"grid": {"lr": [0.1]}}, "lr is 0.001 there and not given here"),
+        ({"grid": {"lr": [0.1]}}, "lr is 0.001 there and compared or in the grid here$"),
     ],
 )
 def test_other_experiments_are_refused_with_what_differs(tmp_path, changes, words):
@@ -219,6 +220,16 @@ def test_other_experiments_are_refused_with_what_differs(tmp_path, changes, word
     with pytest.raises(StoreError, match=words):
         compare(store, **changes)
     assert store.read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    compare(tmp_path / "new" / "runs.sqlite", initializers=["zeros"], n_repeats=1)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["runs.sqlite"]
+
+
+def test_a_seed_that_is_another_every_time_has_no_store(tmp_path):
+    with pytest.raises(InvalidParameterError, match="random_state=None draws another seed"):
+        compare(tmp_path / "runs.sqlite", random_state=None)
 
 
 def test_another_function_of_the_same_name_is_refused(tmp_path):
@@ -268,8 +279,9 @@ def test_foreign_and_damaged_files_are_left_as_they_are(tmp_path, make, words):
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
-        compare(tmp_path / "missing" / "runs.sqlite")
+        compare(tmp_path / "file" / "runs.sqlite")
     with pytest.raises(StoreError, match="cannot be read"):
         compare(tmp_path)
 

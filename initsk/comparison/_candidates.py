@@ -85,6 +85,8 @@ def _checked_grid(subject: Subject, grid: Mapping[str, Sequence[Any]] | None) ->
     for name, choices in grid.items():
         if name == subject.parameter:
             raise InvalidParameterError(f"grid: the values of {name} are given by initializers=")
+        if name.rpartition("__")[2] in ("random_state", "n_threads"):
+            raise InvalidParameterError(f"grid: {name} is set for every run, by random_state= or n_threads=")
         if name not in names and not name.startswith(tuple(f"{known}__" for known in names)):
             raise InvalidParameterError(f"grid: {unknown_name('parameter', name, names)}")
         if isinstance(choices, str) or not isinstance(choices, Sequence | np.ndarray) or not len(choices):

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -13,7 +12,6 @@ from sklearn.utils.validation import _num_samples
 from skorch.utils import multi_indexing
 
 from initsk.comparison._design import Block, folded_blocks, held_out_blocks
-from initsk.comparison._subject import Subject
 from initsk.exceptions import InvalidParameterError
 from initsk.utils._validation import check_known_labels
 
@@ -59,33 +57,22 @@ def hold_out(X: Any, y: Any, seed: int, *, by_class: bool = True) -> Arrays:
 
 
 def split_data(
-    subject: Subject,
-    X: Any,
-    y: Any,
-    *,
-    X_test: Any,
-    y_test: Any,
-    cv: Any,
-    groups: Any,
-    n_repeats: int,
-    seed: int,
+    data: Data, cv: Any, groups: Any, *, by_class: bool, n_repeats: int, seed: int
 ) -> tuple[Data, list[Block]]:
-    """Check the data, and return them with the repeats and folds that they are seen in.
+    """Return the data with what is held out, and the repeats and folds that they are seen in.
 
     Raises
     ------
     InvalidParameterError
-        If anything is wrong that would make every run fail.
+        If the data cannot be split so.
     """
     if groups is not None and cv is None:
         raise InvalidParameterError("groups are for a cv that keeps them together; cv is not given")
-    if cv is not None and X_test is not None:
+    if cv is not None and data.X_test is not None:
         raise InvalidParameterError("cv and X_test exclude each other: either folds are held out, or X_test is")
-    by_class = is_classifier(subject.estimator)
-    data = check_data(X, y, X_test, y_test, types=subject.types_of_matrix, by_class=by_class)
     if cv is not None:
         return data, folded_blocks(cv, data.X, data.y, groups, by_class, n_repeats, seed)
-    if X_test is None:
+    if data.X_test is None:
         data = Data(*hold_out(data.X, data.y, seed, by_class=by_class))
     return data, held_out_blocks(n_repeats, seed)
 
@@ -100,6 +87,9 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any, *, types: list[type] | 
     """
     if (X_test is None) != (y_test is None):
         raise InvalidParameterError("X_test and y_test go together; only one of them was given")
+    names = [list(part.columns) if hasattr(part, "columns") else None for part in (X, X_test)]
+    if None not in names and names[0] != names[1]:
+        raise InvalidParameterError(f"X_test has the columns {names[1]}, X has {names[0]}")
     X, y = _check_pair("X", X, "y", y, types, by_class)
     if X_test is None:
         return Data(X, y)
@@ -122,6 +112,8 @@ def n_samples(values: Any) -> int:
 
 def _check_pair(name: str, X: Any, target: str, y: Any, types: list[type] | None, by_class: bool) -> tuple[Any, Any]:
     try:
+        if isinstance(X, list):
+            X = np.asarray(X)
         if types:
             X = check_array(X, dtype=types, input_name=name)
         if by_class:

@@ -16,7 +16,14 @@ _VERSION = 1
 
 
 def write_tables(frames: dict[str, pd.DataFrame], folder: Path, kind: str = "csv") -> list[Path]:
-    """Write each table into a file of its name; numbers are written so that they come back exactly."""
+    """Write each table into a file of its name; numbers are written so that they come back exactly.
+
+    Where a comparison was saved in the other format, its tables go.
+    """
+    for name in TABLES if (folder / _ABOUT).exists() else ():
+        for other in FORMATS:
+            if other != kind:
+                (folder / f"{name}.{other}").unlink(missing_ok=True)
     if kind == "csv":
         return [write_atomic(folder / f"{name}.csv", frames[name].to_csv(index=False)) for name in TABLES]
     return [write_atomic(folder / f"{name}.parquet", frames[name].to_parquet(index=False)) for name in TABLES]

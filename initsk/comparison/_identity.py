@@ -10,6 +10,7 @@ import skorch
 import torch
 
 from initsk._version import __version__
+from initsk.comparison._data import Data
 from initsk.comparison._describe import describe
 from initsk.comparison._design import Task
 from initsk.comparison._run import Experiment
@@ -27,20 +28,21 @@ def versions() -> dict[str, str]:
     return dict(parts) | {part.__name__: part.__version__ for part in (torch, np, sklearn, skorch)}
 
 
-def identify(experiment: Experiment, seed: int, scoring: Any, varied: list[str]) -> dict[str, str]:
+def identify(experiment: Experiment, data: Data, varied: list[str], **given: Any) -> dict[str, str]:
     """Return what all runs have in common, each part under the name that a user knows it by.
 
-    `varied` are the parameters that differ from run to run.
+    `data` are as they were given, before anything was held out; `varied` are the parameters that differ from run to
+    run; other arguments of the comparison are described as they are.
     """
-    data = experiment.data
+    estimator = experiment.subject.estimator
     return {
-        "estimator": f"{type(experiment.subject.estimator).__module__}.{type(experiment.subject.estimator).__name__}",
+        "estimator": describe(type(estimator)),
         **_parameters(experiment.subject, varied),
-        **{name: describe(getattr(data, name)) for name in _DATA},
-        "scoring": describe(scoring),
-        "random_state": str(seed),
+        **dict.fromkeys(varied, "compared or in the grid"),
+        **{name: describe(value) for name, value in given.items()},
         "n_threads": str(experiment.n_threads),
         "activations": str(experiment.activations),
+        **{name: describe(getattr(data, name)) for name in _DATA},
         **{f"{_VERSION}{name}": number for name, number in versions().items()},
     }
 

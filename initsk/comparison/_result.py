@@ -17,7 +17,7 @@ from initsk.utils._validation import Constraint, check_parameters, one_of, optio
 _TABLE: dict[str, Constraint] = {
     "alpha": real(above=0, below=1),
     "test": one_of("test", TESTS),
-    "by": one_of("treatment", BY),
+    "by": one_of("row", BY),
     "target": optional(real()),
     "rope": optional(real(minimum=0)),
 }
@@ -228,7 +228,8 @@ class ComparisonResult(Tables):
         Parameters
         ----------
         path : str or Path
-            The page; ``scores.png``, ``activations.png`` and ``learning_curves.png`` go into its folder.
+            The page; ``differences.png``, ``learning_curves.png``, ``activations.png`` and
+            ``activations_initialized.png`` go into its folder, so that each report needs one of its own.
         axes : {"shared", "article"}, default="shared"
             Axes of the activation grid: sensible ones shared by all rows, or the article's
             fixed -1..1 by 0..4.
@@ -241,10 +242,12 @@ class ComparisonResult(Tables):
         Raises
         ------
         InvalidParameterError
-            Of several experiments, which have a report each.
+            Of several experiments, which have a report each; or if the path is a folder.
         """
         from initsk.report import write_report
 
+        if Path(path).is_dir():
+            raise InvalidParameterError(f"path={str(path)!r} is a folder (allowed: a page in it, as index.html)")
         if "experiment" in self.runs:
             raise InvalidParameterError(
                 "several experiments have a report each: call to_html of the results themselves"
@@ -257,7 +260,7 @@ class ComparisonResult(Tables):
             raise InvalidParameterError("test='permutation' is for repeats; folds share samples (allowed: 't')")
 
     def _column(self, score: str | None) -> str:
-        if score is None:
+        if score is None or score == self.settings.get("scoring"):
             return "score"
         names = [str(name).removeprefix("score_") for name in self.runs.columns if str(name).startswith("score_")]
         check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", names)})

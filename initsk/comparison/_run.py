@@ -64,7 +64,7 @@ class Experiment:
         if witness is not None:
             record.history, record.seconds_per_epoch = witness.epochs, _mean(witness.seconds)
         # Our nets notice a training loss that is not finite themselves.
-        held_out = (test_loss for _, _, test_loss, _ in record.history)
+        held_out = [test_loss for _, _, test_loss, _ in record.history] if witness and witness.has_loss else []
         diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, held_out))
         record.scores = {name: float(score) for name, score in self.scorer(model, X_test, y_test).items()}
         if witness is not None and witness.start is not None:

@@ -1,5 +1,6 @@
 """Run initializers over paired seeds and splits."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from numbers import Integral
@@ -7,15 +8,19 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import is_classifier
+from sklearn.exceptions import FitFailedWarning
+
 from initsk.comparison._candidates import make_candidates, shown, without_addresses
-from initsk.comparison._data import split_data
-from initsk.comparison._identity import identify
+from initsk.comparison._data import check_data, split_data
+from initsk.comparison._identity import identify, versions
 from initsk.comparison._plan import Plan
 from initsk.comparison._result import ComparisonResult
 from initsk.comparison._run import Experiment
 from initsk.comparison._scoring import make_scorer
 from initsk.comparison._store import Store
 from initsk.comparison._subject import Subject
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike
 from initsk.utils._random import RandomState, resolve_seed
 from initsk.utils._validation import Constraint, boolean, check_parameters, integer, optional
@@ -74,8 +79,8 @@ def compare_initializers(
         Held-out data for scores and activations; without them, and without `cv`, a quarter of X, drawn
         by `random_state` and for classifiers by class, is held out.
     cv : int, splitter or iterable of splits, optional
-        Folds instead of held-out data. A number of folds, and a splitter without a random state of its own, is
-        shuffled anew in every repeat.
+        Folds instead of held-out data. A number of folds is shuffled, anew in every repeat, and so is a splitter that
+        shuffles without a random state of its own; others split the same way every time.
     groups : array-like of shape (n_samples,), optional
         For splitters that keep groups together.
     scoring : str, callable, list, dict or None, default=None
@@ -114,6 +119,11 @@ def compare_initializers(
     ComparisonInterrupted
         On Ctrl-C; carries what had finished. The workers have ended.
 
+    Warns
+    -----
+    FitFailedWarning
+        If no run gave a score; scikit-learn's.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -130,20 +140,29 @@ def compare_initializers(
     }  # fmt: skip
     check_parameters("compare_initializers", given, _TABLE)
     subject = Subject.of(estimator, parameter)
+    if initializers is ARTICLE_INITIALIZERS and not subject.is_of_initializers:
+        raise InvalidParameterError(f"{subject.parameter} is no initializer: give its values by initializers=")
+    if random_state is None and store is not None:
+        raise InvalidParameterError("random_state=None draws another seed at every call, so a store could never go on")
     candidates = make_candidates(subject, initializers, grid)
     seed = resolve_seed(random_state)
-    data, blocks = split_data(
-        subject, X, y, X_test=X_test, y_test=y_test, cv=cv, groups=groups, n_repeats=n_repeats, seed=seed
-    )
+    by_class = is_classifier(estimator)
+    whole = check_data(X, y, X_test, y_test, types=subject.types_of_matrix, by_class=by_class)
+    data, blocks = split_data(whole, cv, groups, by_class=by_class, n_repeats=n_repeats, seed=seed)
     experiment = Experiment(subject, data, make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, blocks, halving)
-    settings = plan.settings() | {"random_state": seed}
+    settings = plan.settings() | {"random_state": seed, "n_repeats": n_repeats, "versions": versions()}
     if cv is not None:
         settings["cv"] = without_addresses(repr(cv))
     if scoring is not None:
         settings["scoring"] = shown(scoring)
-    with nullcontext() if store is None else Store(store, identify(experiment, seed, scoring, plan.varied)) as kept:
-        return plan.carry_out(settings, n_jobs, kept, progress)
+    identity = identify(experiment, whole, plan.varied, random_state=seed, scoring=scoring, cv=cv)
+    with nullcontext() if store is None else Store(store, identity) as kept:
+        result = plan.carry_out(settings, n_jobs, kept, progress)
+    if result.runs["score"].isna().all():
+        message = f"none of {len(result.runs)} runs gave a score; the first: {result.runs['reason'].iloc[0]}"
+        warnings.warn(message, FitFailedWarning, stacklevel=2)
+    return result
 
 
 def _jobs(value: Any) -> str | None:

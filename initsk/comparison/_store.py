@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from math import nan
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +65,7 @@ class Store:
     """
 
     def __init__(self, path: str | Path, identity: dict[str, str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self._common = in_every_row(identity)
         # joblib asks for the next runs in threads of its own.
         self._lock = threading.Lock()
@@ -110,8 +110,8 @@ class Store:
                 continue
             if columns["made_of"] != identify_run(wanted[key]):
                 raise StoreError(
-                    f"{self.path} holds a run of {wanted[key].candidate} that is another one here: its initializer, "
-                    "setting or split differs; give it another name, or the comparison another file"
+                    f"{self.path} holds a run of {wanted[key].candidate} that is another one here: its values, "
+                    f"seed or split differ ({columns['made_of']:.300})"
                 )
             found[key] = RunRecord.from_columns(key, columns)
         return found
@@ -128,7 +128,7 @@ class Store:
             with self._lock:
                 return self._connection.execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self.path} cannot be used: {error}") from error
+            raise StoreError(f"{self.path} is damaged, or cannot be used: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -149,7 +149,7 @@ class Store:
             raise StoreError(f"{self.path} is a store of format {version} (allowed: {_FORMAT})")
         damage = self._execute("PRAGMA quick_check(1)")
         if damage != [("ok",)]:
-            raise StoreError(f"{self.path} is damaged ({damage[0][0]}), and is left as it is")
+            raise StoreError(f"{self.path} is damaged ({' '.join(str(damage[0][0]).split())}), and is left as it is")
         there = {str(name): str(value) for name, value in self._execute("SELECT name, value FROM experiment")}
         different = differences(there, identity)
         if different:
@@ -160,6 +160,7 @@ def _create(path: Path, identity: dict[str, str]) -> None:
     """Make the file whole under another name first, so that nobody ever meets half of it."""
     draft = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(draft)) as connection, connection:
             connection.executescript(_SCHEMA)
             connection.executemany("INSERT INTO experiment VALUES (?, ?)", identity.items())
@@ -167,7 +168,8 @@ def _create(path: Path, identity: dict[str, str]) -> None:
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path} cannot be written ({getattr(error, 'strerror', None) or error})") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _publish(draft: Path, path: Path) -> None:

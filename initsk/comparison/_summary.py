@@ -11,6 +11,7 @@ from initsk.comparison._frames import grid_columns
 from initsk.comparison._scores import Scores, scores_of, setting_labels, tuned
 from initsk.comparison._statistics import effect_size, equivalence, mean_interval, number_needed
 
+#: What `by` may be.
 BY = ("initializer", "setting")
 # How near the best mean score counts as there, when no target is given: 2 % of its size.
 _NEAR = 0.02
@@ -32,7 +33,7 @@ def summarize(frames: Frames, *, alpha: float, test: str, target: float | None, 
     scores = scores_of(runs, treatment, column)
     if target is None:
         target = _near_best(scores)
-    speed = _learning(frames, runs, target)
+    speed = _learning(frames, runs, target, column)
     p_values = scores.p_values(test)
     rows = []
     for rank, label in enumerate(scores.labels, start=1):
@@ -110,7 +111,8 @@ def _location(scores: Scores, label: str) -> dict[str, float]:
     low, high = mean_interval(values, scores.ratio)
     return {
         "mean_score": float(values.mean()) if len(values) else nan,
-        "std_score": float(values.std(ddof=1)) if len(values) > 1 else nan,
+        # Of equal values it is zero, and not what rounding leaves.
+        "std_score": float(values.std(ddof=1) if np.ptp(values) else 0.0) if len(values) > 1 else nan,
         "low": low,
         "high": high,
     }
@@ -134,12 +136,16 @@ def _against_best(scores: Scores, label: str, p_values: dict[tuple[str, str], fl
     }
 
 
-def _learning(frames: Frames, runs: pd.DataFrame, target: float) -> pd.DataFrame:
-    """Return, for each run, epochs and seconds to the target (infinite if it is never met), and the area."""
+def _learning(frames: Frames, runs: pd.DataFrame, target: float, column: str) -> pd.DataFrame:
+    """Return, for each run, epochs and seconds to the target (infinite if it is never met), and the area.
+
+    Of runs without a score, and of scores that were not followed over the epochs, there are none.
+    """
     keys = ["initializer", *grid_columns(runs), "repeat", "fold"]
     history = frames["history"]
     empty = pd.DataFrame(nan, index=runs.index, columns=["epochs_to_target", "seconds_to_target", "area_under_curve"])
-    if history.empty:
+    followed = column == "score" or runs[column].equals(runs["score"])
+    if history.empty or not followed:
         return empty
     area = history.groupby(keys, observed=True)["test_score"].mean().rename("area_under_curve")
     reached = history[history["test_score"] >= target].groupby(keys, observed=True)["epoch"].min()
@@ -148,7 +154,7 @@ def _learning(frames: Frames, runs: pd.DataFrame, target: float) -> pd.DataFrame
     found = runs[keys].merge(speed, on=keys, how="left")
     found = found.merge(frames["timing"][[*keys, "seconds_per_epoch"]], on=keys, how="left")
     found["seconds_to_target"] = found["epochs_to_target"] * found["seconds_per_epoch"]
-    return found[empty.columns].set_index(runs.index)
+    return found[empty.columns].set_index(runs.index).where(runs[column].notna(), nan)
 
 
 def _typical(speed: pd.DataFrame) -> dict[str, float]:

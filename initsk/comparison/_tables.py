@@ -111,8 +111,11 @@ class Tables:
         InvalidParameterError
             If there is none.
         """
-        if not results:
-            raise InvalidParameterError("concat needs at least one result")
+        if not isinstance(results, Mapping) or not results:
+            raise InvalidParameterError("concat needs a dict of at least one result by its name")
+        for name, result in results.items():
+            if not isinstance(result, cls) or "experiment" in result.runs:
+                raise InvalidParameterError(f"concat: {name!r} is not the result of one comparison")
         labels = list(dict.fromkeys(label for result in results.values() for label in result.initializers))
         grid = list(dict.fromkeys(name for result in results.values() for name in grid_columns(result.runs)))
         first = ["experiment", "initializer", *grid, "repeat", "fold"]
@@ -130,7 +133,14 @@ class Tables:
         -------
         dict of str to ComparisonResult
             Without the column ``experiment``, and without parameters of a grid that were varied in others alone.
+
+        Raises
+        ------
+        InvalidParameterError
+            If it is one comparison.
         """
+        if "experiment" not in self.runs:
+            raise InvalidParameterError("this is the result of one comparison; parts are those of concat")
         return {name: self._part(name) for name in self.runs["experiment"].cat.categories}
 
     def _part(self, name: str) -> Self:

@@ -8,6 +8,7 @@ from skorch.callbacks import Callback
 from skorch.dataset import get_len
 
 from initsk.estimators import MLPClassifier, MLPRegressor
+from initsk.exceptions import InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.utils._random import isolated_torch_random
 
@@ -39,6 +40,7 @@ class Witness(Callback):
         self.seconds: list[float] = []
         self.start: ActivationSummary | None = None
         self.dataset: Any = None
+        self.has_loss = True
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Look at the layers as they start."""
@@ -51,16 +53,23 @@ class Witness(Callback):
         model, X_test = self.see()
         last = net.history[-1]
         with isolated_torch_random(None, net.device or "cpu"):
-            loss = self._mean_loss(net, model, X_test)
+            loss = self._mean_loss(net, model, X_test) if self._prepare(net, model, X_test) else nan
             score = self.score()
         # A net may be told not to note its training loss, or the time.
         self.epochs.append((last["epoch"], float(last.get("train_loss", nan)), loss, float(score)))
         self.seconds.append(float(last.get("dur", nan)))
 
-    def _mean_loss(self, net: Any, model: Any, X: Any) -> float:
-        if self.dataset is None:
+    def _prepare(self, net: Any, model: Any, X: Any) -> bool:
+        """Have the held-out samples as the net takes them; labels that it was not trained on have no loss."""
+        if self.dataset is None and self.has_loss:
             is_mlp = isinstance(model, MLPClassifier | MLPRegressor)
-            self.dataset = (model.as_dataset if is_mlp else net.get_dataset)(X, self.y_test)
+            try:
+                self.dataset = (model.as_dataset if is_mlp else net.get_dataset)(X, self.y_test)
+            except InvalidParameterError:
+                self.has_loss = False
+        return self.has_loss
+
+    def _mean_loss(self, net: Any, model: Any, X: Any) -> float:
         total, count = 0.0, 0
         for batch in net.get_iterator(self.dataset, training=False):
             n_samples = get_len(batch[0])

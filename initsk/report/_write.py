@@ -8,6 +8,7 @@ import pandas as pd
 
 from initsk.comparison import ComparisonResult, grid_columns, of_splits, versions
 from initsk.displays import (
+    AXES,
     PHASES,
     ActivationGridDisplay,
     DifferencesDisplay,
@@ -20,6 +21,7 @@ from initsk.inspection import signal_rows
 from initsk.report._rows import table_rows
 from initsk.report._words import answer, describe_activations, shortfall, slow_starts
 from initsk.utils._files import write_atomic
+from initsk.utils._validation import check_parameters, one_of
 
 
 def write_report(result: ComparisonResult, path: str | Path, *, axes: str = "shared") -> Path:
@@ -38,6 +40,7 @@ def write_report(result: ComparisonResult, path: str | Path, *, axes: str = "sha
     -------
     Path
     """
+    check_parameters("to_html", {"axes": axes}, {"axes": one_of("axes", AXES)})
     path = Path(path)
     # With a grid, each initializer is shown at its own best setting.
     shown = result.tuned()
