@@ -46,7 +46,6 @@ def main():
         "2 initializers, 5 repeats": {"n_initializers": 2, "n_repeats": 5},
         "4 initializers, 5 repeats (any pair)": {"n_initializers": 4, "n_repeats": 5},
         "2 initializers, 5 folds": {"n_initializers": 2, "n_repeats": 1, "cv": 5},
-        "2 initializers, 2 x 5 folds": {"n_initializers": 2, "n_repeats": 2, "cv": 5},
     }
     for name, design in designs.items():
         found = [p_values(seed, **design) for seed in range(n)]
