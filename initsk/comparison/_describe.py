@@ -71,7 +71,7 @@ def _function(function: FunctionType, inside: tuple[int, ...]) -> str:
 
 
 def _code(code: CodeType) -> str:
-    constants = [_code(part) if isinstance(part, CodeType) else repr(part) for part in code.co_consts]
+    constants = [_code(part) if isinstance(part, CodeType) else _describe(part, ()) for part in code.co_consts]
     return repr((code.co_code, code.co_names, code.co_varnames, constants))
 
 
@@ -93,7 +93,8 @@ def _array(value: Any) -> str:
     if sparse.issparse(value):
         value = value.tocsr()
         return f"sparse{value.shape} {[_array(part) for part in (value.data, value.indices, value.indptr)]}"
-    data = repr(value.tolist()).encode() if value.dtype == object else np.ascontiguousarray(value).data
+    flat = np.ascontiguousarray(value).reshape(-1)
+    data = repr(value.tolist()).encode() if value.dtype == object else flat.view(np.uint8)
     return f"array{value.shape} {value.dtype} {_digest(data)}"
 
 
