@@ -42,7 +42,7 @@ class Execution:
     Attributes
     ----------
     records : dict of RunKey to RunRecord
-        Of the runs that have finished.
+        Of the runs that were asked for and have finished.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class Execution:
         self.n_jobs = n_jobs
         self.store = store
         self.progress = progress
-        self.records = dict(known)
+        self.records: dict[RunKey, RunRecord] = {}
+        self._known = known
         self._suspects: set[RunKey] = set()
         self._is_stuck = store is not None and store.is_stuck
 
@@ -70,7 +71,10 @@ class Execution:
             When it comes; the workers have ended, and what had finished is in `records`.
         """
         self._check_backend()
-        waiting = {task.key: task for task in tasks if task.key not in self.records}
+        wanted = {task.key: task for task in tasks}
+        # Of the known runs those that are asked for: a race may do without others.
+        self.records |= {key: self._known[key] for key in wanted if key in self._known}
+        waiting = {key: task for key, task in wanted.items() if key not in self.records}
         if self._is_stuck and waiting:
             self._suspects.add(next(iter(waiting)))
             self._is_stuck = False

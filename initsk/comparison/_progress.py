@@ -41,5 +41,5 @@ class Progress:
 
     def leave_out(self, n_runs: int) -> None:
         """Expect so many runs less."""
-        self._bar.total -= n_runs
+        self._bar.total = max(self._bar.total - n_runs, self._bar.n)
         self._bar.refresh()
