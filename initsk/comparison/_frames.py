@@ -49,6 +49,17 @@ def grid_columns(frame: pd.DataFrame) -> list[str]:
     return columns[columns.index("initializer") + 1 : columns.index("repeat")]
 
 
+def key_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the columns that tell a run from all others.
+
+    Examples
+    --------
+    >>> key_columns(pd.DataFrame(columns=["initializer", "lr", "repeat", "fold", "score"]))
+    ['initializer', 'lr', 'repeat', 'fold']
+    """
+    return ["initializer", *grid_columns(frame), "repeat", "fold"]
+
+
 def _keys(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -> pd.DataFrame:
     """Return what stands first in every table, a row per record."""
     by_key = {candidate.key: candidate for candidate in candidates}

@@ -40,11 +40,11 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Say what is run, as text and numbers."""
-        X, y, _, y_test = self.experiment.data.parts(self.blocks[0])
+        data, first = self.experiment.data, self.blocks[0]
         return {
-            "n_train": n_samples(y),
-            "n_test": n_samples(y_test),
-            "n_features": int(np.prod(X.shape[1:])) if hasattr(X, "shape") else None,
+            "n_train": n_samples(data.y if first.train is None else first.train),
+            "n_test": n_samples(data.y_test if first.test is None else first.test),
+            "n_features": int(np.prod(data.X.shape[1:])) if hasattr(data.X, "shape") else None,
             "n_planned": len(self.candidates) * len(self.blocks),
             "estimator": without_addresses(repr(self.experiment.subject.estimator)),
             "parameter": self.experiment.subject.parameter,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.comparison._frames import grid_columns
+from initsk.comparison._frames import key_columns
 from initsk.comparison._scores import of_splits, tuned
 from initsk.comparison._search import tables_of_search
 from initsk.comparison._statistics import TESTS
@@ -173,7 +173,7 @@ class ComparisonResult(Tables):
             The chosen runs alone; without a grid, all.
         """
         runs = tuned(self.runs, self._column(score))
-        keys = ["initializer", *grid_columns(self.runs), "repeat", "fold"]
+        keys = key_columns(self.runs)
         order = ["initializer", "repeat", "fold"]
         frames = {
             name: frame.merge(runs[keys], on=keys, how="inner").sort_values(order, kind="stable", ignore_index=True)

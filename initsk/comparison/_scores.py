@@ -32,11 +32,6 @@ class Scores:
         """The treatments, the best first."""
         return list(self.table.columns)
 
-    @property
-    def are_of_splits(self) -> bool:
-        """Whether the rows are splits, which share training data, and not repeats."""
-        return self.ratio > 0
-
     def values(self, label: str) -> np.ndarray:
         """Return the scores of one treatment that are there."""
         values = self.table[label].to_numpy(float)

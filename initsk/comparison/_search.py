@@ -8,6 +8,7 @@ import pandas as pd
 from initsk.comparison._candidates import Candidate, shown
 from initsk.comparison._frames import make_frames
 from initsk.comparison._record import RunRecord
+from initsk.comparison._subject import names_initializer
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import initializer_name
 from initsk.utils._validation import check_parameters, optional, real, unknown_name
@@ -59,8 +60,7 @@ def _compared(params: list[dict[str, Any]], parameter: str | None) -> str:
 
 def _candidate(params: dict[str, Any], name: str, others: list[str]) -> Candidate:
     value = params[name]
-    is_initializer = name.rpartition("__")[2].endswith("initializer")
-    label = initializer_name(value) if is_initializer and value is not None else str(shown(value))
+    label = initializer_name(value) if names_initializer(name) and value is not None else str(shown(value))
     # A list of grids need not vary the same parameters.
     return Candidate(label, {}, {other: shown(params[other]) if other in params else "" for other in others})
 

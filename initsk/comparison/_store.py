@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import threading
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from math import nan
@@ -67,8 +66,6 @@ class Store:
     def __init__(self, path: str | Path, identity: dict[str, str]) -> None:
         self.path = Path(path).expanduser()
         self._common = in_every_row(identity)
-        # joblib asks for the next runs in threads of its own.
-        self._lock = threading.Lock()
         if not self.path.exists():
             _create(self.path, identity)
         self._connection = self._open()
@@ -125,8 +122,7 @@ class Store:
 
     def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         try:
-            with self._lock:
-                return self._connection.execute(statement, values).fetchall()
+            return self._connection.execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{self.path} is damaged, or cannot be used: {error}") from error
 
@@ -138,7 +134,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"{self.path} cannot be read ({error.strerror})") from error
         # Every statement commits at once.
-        return sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
 
     def _check(self, identity: dict[str, str]) -> None:
         [(application,)] = self._execute("PRAGMA application_id")

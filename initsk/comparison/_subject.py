@@ -48,7 +48,7 @@ class Subject:
     @property
     def is_of_initializers(self) -> bool:
         """Whether the values of the parameter are initializers."""
-        return self.parameter.rpartition("__")[2].endswith("initializer")
+        return names_initializer(self.parameter)
 
     @property
     def types_of_matrix(self) -> list[type] | None:
@@ -66,6 +66,17 @@ class Subject:
             # An estimator among the values brings random states of its own.
             model.set_params(**_found(model, fixed))
         return model
+
+
+def names_initializer(parameter: str) -> bool:
+    """Say whether a parameter, at any depth, takes initializers.
+
+    Examples
+    --------
+    >>> names_initializer("mlp__output_initializer"), names_initializer("initializer__std")
+    (True, False)
+    """
+    return parameter.rpartition("__")[2].endswith("initializer")
 
 
 def last_step(model: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from initsk.comparison._frames import grid_columns
+from initsk.comparison._frames import grid_columns, key_columns
 from initsk.comparison._scores import Scores, scores_of, setting_labels, tuned
 from initsk.comparison._statistics import effect_size, equivalence, mean_interval, number_needed
 
@@ -141,7 +141,7 @@ def _learning(frames: Frames, runs: pd.DataFrame, target: float, column: str) ->
 
     Of runs without a score, and of scores that were not followed over the epochs, there are none.
     """
-    keys = ["initializer", *grid_columns(runs), "repeat", "fold"]
+    keys = key_columns(runs)
     history = frames["history"]
     empty = pd.DataFrame(nan, index=runs.index, columns=["epochs_to_target", "seconds_to_target", "area_under_curve"])
     followed = column == "score" or runs[column].equals(runs["score"])
