@@ -18,7 +18,6 @@ from initsk.comparison import Arrays, ComparisonInterrupted, ComparisonResult, c
 from initsk.datasets import load_idx, load_mnist, load_table
 from initsk.estimators import MLPClassifier
 from initsk.exceptions import DataFormatError, InitskError, InvalidParameterError
-from initsk.report import write_report
 
 _NOT_PRINTED = [
     "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
@@ -92,7 +91,7 @@ def _say(message: str, code: int) -> int:
 
 def _write(result: ComparisonResult, folder: Path, axes: str) -> None:
     result.to_csv(folder)
-    page = write_report(result, folder / "index.html", axes=axes)
+    page = result.to_html(folder / "index.html", axes=axes)
     shown = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
     shown["tied_with_best"] = shown["tied_with_best"].astype("string").fillna("not tested")
     whole = dict.fromkeys(["lr", "n_needed", "epochs_to_target"], _whole)

@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 from statsmodels.stats.multitest import multipletests
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
+from initsk.comparison import TABLES
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import HeNormal
 
@@ -26,7 +27,7 @@ def result_of(scores, split=None, test_ratio=1 / 3, history=None, timing=None, *
     runs["initializer"] = pd.Categorical(runs["initializer"], categories=list(scores))
     runs["test_ratio"], runs["seed"], runs["reason"] = test_ratio, 0, ""
     empty = pd.DataFrame()
-    frames = {"runs": runs, "history": empty, "layers": empty, "histograms": empty, "timing": empty}
+    frames = dict.fromkeys(TABLES, empty) | {"runs": runs}
     if history is not None:
         frames |= {"history": history, "timing": timing}
     return ComparisonResult(frames)
@@ -220,7 +221,7 @@ def grid_result(scores, n_repeats):
     runs = pd.DataFrame(rows, columns=names)
     runs["initializer"] = pd.Categorical(runs["initializer"], categories=list(dict.fromkeys(k[0] for k in scores)))
     empty = pd.DataFrame()
-    return ComparisonResult(dict.fromkeys(["history", "layers", "histograms", "timing"], empty) | {"runs": runs})
+    return ComparisonResult(dict.fromkeys(TABLES, empty) | {"runs": runs})
 
 
 def test_each_is_shown_at_the_setting_that_was_best_in_the_other_repeats():

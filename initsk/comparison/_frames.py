@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison._candidates import Candidate
-from initsk.comparison._record import PHASES, STATUS, RunRecord
+from initsk.comparison._record import MEASURED, PHASES, STATUS, RunRecord
 from initsk.inspection import histograms_frame, statistics_frame
 
-TABLES = ("runs", "history", "layers", "histograms", "timing")
+TABLES = ("runs", "history", *MEASURED, "histograms", "timing")
 _HISTORY = {"epoch": "int64", "train_loss": "float64", "test_loss": "float64", "test_score": "float64"}
 
 
@@ -20,19 +20,16 @@ def make_frames(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -
     records = sorted(records, key=lambda r: (position[r.key[0], r.key[1]], *r.key[2:]))
     keys = _keys(records, candidates)
     history = pd.DataFrame([row for record in records for row in record.history], columns=list(_HISTORY))
-    layers = statistics_frame([row[1:] for record in records for row in record.layers])
     parts = [part for record in records for part in record.bins]
-    histograms = histograms_frame([bins.unpacked() for _, bins in parts])
-    layers.insert(0, "phase", _phases([row[0] for record in records for row in record.layers]))
-    histograms.insert(
-        0, "phase", _phases([phase for phase, _ in parts]).repeat([bins.n_bins for _, bins in parts]).array
-    )
+    histograms = histograms_frame([bins.unpacked() for *_, bins in parts])
+    n_bins = [bins.n_bins for *_, bins in parts]
+    histograms = pd.concat([_repeated(_moments([part[:2] for part in parts]), n_bins), histograms], axis=1)
     timing = {name: [getattr(r, name) for r in records] for name in ("seconds", "fit_seconds", "seconds_per_epoch")}
     return {
         "runs": pd.concat([keys, _outcomes(records)], axis=1),
         "history": _beside(keys, [len(r.history) for r in records], history.astype(_HISTORY)),
-        "layers": _beside(keys, [len(r.layers) for r in records], layers),
-        "histograms": _beside(keys, [sum(bins.n_bins for _, bins in r.bins) for r in records], histograms),
+        **{name: _measured(name, keys, records) for name in MEASURED},
+        "histograms": _beside(keys, [sum(bins.n_bins for *_, bins in r.bins) for r in records], histograms),
         "timing": pd.concat([keys, pd.DataFrame(timing, dtype="float64")], axis=1),
     }
 
@@ -79,8 +76,20 @@ def _column(values: Sequence[Any], every: Sequence[Any]) -> Any:
     return pd.Series(values, dtype=dtype) if dtype.kind in "biuf" else pd.Series([*map(str, values)], dtype="str")
 
 
-def _phases(phases: list[str]) -> pd.Series:
-    return pd.Series(pd.Categorical(phases, categories=list(PHASES)))
+def _measured(name: str, keys: pd.DataFrame, records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return a table of the layers: when, the statistics, and what theory expects of those that it speaks of."""
+    rows = [row for record in records for row in record.measured[name]]
+    statistics = statistics_frame([row[2:-1] for row in rows])
+    if name != "weights":
+        statistics["predicted_rms"] = np.array([row[-1] for row in rows], dtype="float64")
+    frame = pd.concat([_moments([row[:2] for row in rows]), statistics], axis=1)
+    return _beside(keys, [len(record.measured[name]) for record in records], frame)
+
+
+def _moments(pairs: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    """Return phase and epoch, a row each."""
+    phases = pd.Categorical([phase for phase, _ in pairs], categories=list(PHASES))
+    return pd.DataFrame({"phase": phases, "epoch": np.array([epoch for _, epoch in pairs], dtype="int64")})
 
 
 def _outcomes(records: Sequence[RunRecord]) -> pd.DataFrame:
@@ -101,5 +110,8 @@ def _outcomes(records: Sequence[RunRecord]) -> pd.DataFrame:
 
 def _beside(keys: pd.DataFrame, counts: Sequence[int], frame: pd.DataFrame) -> pd.DataFrame:
     """Repeat each row of `keys` so often beside the rows that belong to it."""
-    repeated = keys.take(np.repeat(np.arange(len(keys)), counts)).reset_index(drop=True)
-    return pd.concat([repeated, frame], axis=1)
+    return pd.concat([_repeated(keys, counts), frame], axis=1)
+
+
+def _repeated(frame: pd.DataFrame, counts: Sequence[int]) -> pd.DataFrame:
+    return frame.take(np.repeat(np.arange(len(frame)), counts)).reset_index(drop=True)

@@ -8,6 +8,7 @@ import numpy as np
 import sklearn
 import skorch
 import torch
+from joblib import cpu_count
 
 from initsk._version import __version__
 from initsk.comparison._data import Data
@@ -26,6 +27,11 @@ def versions() -> dict[str, str]:
     """Return the versions of what the numbers depend on."""
     parts = [("Python", platform.python_version()), ("initsk", __version__)]
     return dict(parts) | {part.__name__: part.__version__ for part in (torch, np, sklearn, skorch)}
+
+
+def hardware() -> str:
+    """Return in short on what the runs are carried out."""
+    return f"{platform.system()} {platform.machine()}, {cpu_count()} processors"
 
 
 def identify(experiment: Experiment, data: Data, varied: list[str], **given: Any) -> dict[str, str]:

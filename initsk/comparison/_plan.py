@@ -62,12 +62,16 @@ class Plan:
         """
         tasks = self.tasks
         known = {} if store is None else store.finished(tasks)
+        if store is not None:
+            store.describe(settings, self.candidates)
         progress = Progress(len(tasks), len(known), shown)
         execution = Execution(self.experiment, n_jobs, store, progress, known)
         try:
             with progress:
                 if self.halving:
                     settings = settings | {"halving": self._race(execution)}
+                    if store is not None:
+                        store.describe(settings, self.candidates)
                 else:
                     execution.carry_out(tasks)
         except KeyboardInterrupt as error:

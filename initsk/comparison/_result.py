@@ -9,9 +9,11 @@ from initsk.comparison._frames import key_columns
 from initsk.comparison._scores import of_splits, tuned
 from initsk.comparison._search import tables_of_search
 from initsk.comparison._statistics import TESTS
+from initsk.comparison._stored import tables_of_store
 from initsk.comparison._summary import BY, compare_pairs, summarize, target_of
 from initsk.comparison._tables import Tables, with_experiment
 from initsk.exceptions import InvalidParameterError
+from initsk.utils._reported import Reported
 from initsk.utils._validation import Constraint, check_parameters, one_of, optional, real
 
 _TABLE: dict[str, Constraint] = {
@@ -23,7 +25,7 @@ _TABLE: dict[str, Constraint] = {
 }
 
 
-class ComparisonResult(Tables):
+class ComparisonResult(Tables, Reported):
     """Initializers compared; made by `compare_initializers`.
 
     Every frame has fixed types, begins with ``initializer`` (a categorical in the order given), the parameters of the
@@ -32,7 +34,7 @@ class ComparisonResult(Tables):
     Parameters
     ----------
     frames : dict of str to DataFrame
-        The five tables below.
+        The tables below.
     settings : dict
         What was run, as text and numbers.
 
@@ -45,10 +47,18 @@ class ComparisonResult(Tables):
     history : DataFrame
         A row per run and epoch, of estimators that train by epochs: train_loss, test_loss, test_score.
     layers : DataFrame
-        A row per run, phase ("initialized" or "trained"), layer and site; columns as
-        `ActivationSummary.to_frame`, over the held-out samples.
+        A row per run, phase, epoch, layer and site; columns as `ActivationSummary.to_frame`, over the held-out
+        samples. Phases are "initialized" (epoch 0), "trained" and, of the first repeat and fold alone, "training": up
+        to eight epochs on the way. predicted_rms is the root mean square that theory expects at initialization
+        from the first layer's on (`theory.forward_signal`), NaN where the network is no plain chain of layers.
+    gradients : DataFrame
+        The same of each sample's loss, over at most 1,000 held-out samples, initialized and trained; predicted_rms goes
+        from the last layer's gradient back (`theory.backward_signal`).
+    weights : DataFrame
+        The same of the parameters; the site is the parameter's name in its layer.
     histograms : DataFrame
-        A row per run, phase, layer, site and bin: left, right, count, density.
+        A row per run, phase, epoch, layer, site and bin: left, right, count, density; of activations and, under
+        the sites of `weights`, of parameters.
     timing : DataFrame
         A row per run: seconds in all, of the fit alone, and per epoch of training; apart, since they differ every
         time.
@@ -222,37 +232,26 @@ class ComparisonResult(Tables):
         """
         return cls(*tables_of_search(search, parameter, test_ratio))
 
-    def to_html(self, path: str | Path, *, axes: str = "shared") -> Path:
-        """Write the report, with its pictures beside it.
+    @classmethod
+    def from_store(cls, path: str | Path) -> "ComparisonResult":
+        """Read the runs of a store, whether its comparison has finished, was killed or still runs.
 
         Parameters
         ----------
         path : str or Path
-            The page; ``differences.png``, ``learning_curves.png``, ``activations.png`` and
-            ``activations_initialized.png`` go into its folder, so that each report needs one of its own.
-        axes : {"shared", "article"}, default="shared"
-            Axes of the activation grid: sensible ones shared by all rows, or the article's
-            fixed -1..1 by 0..4.
+            As given to `compare_initializers`.
 
         Returns
         -------
-        Path
-            The page.
+        ComparisonResult
+            Of what the last call with this file compared: all runs that have finished so far.
 
         Raises
         ------
-        InvalidParameterError
-            Of several experiments, which have a report each; or if the path is a folder.
+        StoreError
+            If the file is no store, is damaged, or holds no finished run.
         """
-        from initsk.report import write_report
-
-        if Path(path).is_dir():
-            raise InvalidParameterError(f"path={str(path)!r} is a folder (allowed: a page in it, as index.html)")
-        if "experiment" in self.runs:
-            raise InvalidParameterError(
-                "several experiments have a report each: call to_html of the results themselves"
-            )
-        return write_report(self, path, axes=axes)
+        return cls(*tables_of_store(Path(path).expanduser()))
 
     def _check(self, **values: Any) -> None:
         check_parameters(type(self).__name__, values, {name: _TABLE[name] for name in values})

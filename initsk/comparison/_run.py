@@ -15,9 +15,9 @@ from threadpoolctl import ThreadpoolController
 from initsk.comparison._data import Data, n_samples
 from initsk.comparison._design import Task
 from initsk.comparison._orphans import end_with
-from initsk.comparison._record import PHASES, RunRecord
+from initsk.comparison._record import RunRecord
 from initsk.comparison._subject import Subject, can_be_watched, last_step
-from initsk.comparison._witness import Witness, look_at_layers
+from initsk.comparison._witness import Witness
 from initsk.utils._random import isolated_numpy_random, isolated_torch_random
 from initsk.utils._torch_settings import torch_threads
 
@@ -57,7 +57,7 @@ class Experiment:
         X, y, X_test, y_test = self.data.parts(task.block)
         record.test_ratio = n_samples(y_test) / n_samples(y)
         model = self.subject.build(task.candidate.params, task.block.seed, self.n_threads)
-        witness = self._watch(model, X_test, y_test)
+        witness = self._watch(model, X_test, y_test, on_the_way=task.block.repeat == task.block.fold == 0)
         started = time.perf_counter()
         model.fit(X, y)
         record.fit_seconds = time.perf_counter() - started
@@ -67,15 +67,16 @@ class Experiment:
         held_out = [test_loss for _, _, test_loss, _ in record.history] if witness and witness.has_loss else []
         diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, held_out))
         record.scores = {name: float(score) for name, score in self.scorer(model, X_test, y_test).items()}
-        if witness is not None and witness.start is not None:
-            for phase, summary in zip(PHASES, (witness.start, look_at_layers(*witness.see())), strict=True):
-                record.add_layers(phase, summary)
+        if witness is not None:
+            witness.look_at_the_end()
+            for look in witness.looks:
+                record.add_look(*look)
         if diverged:
             record.fail("diverged", "the loss is not finite")
         elif not all(map(isfinite, record.scores.values())):
             record.fail("failed", "a score is not finite")
 
-    def _watch(self, model: Any, X_test: Any, y_test: Any) -> Witness | None:
+    def _watch(self, model: Any, X_test: Any, y_test: Any, *, on_the_way: bool) -> Witness | None:
         """Put a witness among the callbacks of a net, if there is one."""
         last = last_step(model)
         if not can_be_watched(last):
@@ -90,7 +91,7 @@ class Experiment:
         def score() -> float:
             return next(iter(self.scorer(model, X_test, y_test).values()))
 
-        witness = Witness(see, y_test, score, self.activations)
+        witness = Witness(see, y_test, score, self.activations, on_the_way)
         last.set_params(callbacks=[*(last.callbacks or []), ("initsk_witness", witness)])
         return witness
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from initsk.comparison._candidates import make_candidates, shown, without_addresses
 from initsk.comparison._data import check_data, split_data
-from initsk.comparison._identity import identify, versions
+from initsk.comparison._identity import hardware, identify, versions
 from initsk.comparison._plan import Plan
 from initsk.comparison._result import ComparisonResult
 from initsk.comparison._run import Experiment
@@ -49,6 +49,7 @@ def compare_initializers(
     n_jobs: int | None = None,
     n_threads: int = 1,
     progress: bool = False,
+    about: Mapping[str, str] | None = None,
 ) -> ComparisonResult:
     """Compare initializers, paired by construction.
 
@@ -104,6 +105,9 @@ def compare_initializers(
         Threads of each run. Other numbers of threads give other roundings.
     progress : bool, default=False
         Show progress with the time left on standard error.
+    about : dict of str to str, optional
+        Words for the report, kept in ``settings``: "dataset", the name of the data, and "command", what repeats the
+        comparison, in place of the call in Python.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def compare_initializers(
     """
     given = {
         "n_repeats": n_repeats, "n_threads": n_threads, "halving": halving, "activations": activations,
-        "progress": progress, "store": store, "n_jobs": n_jobs,
+        "progress": progress, "store": store, "n_jobs": n_jobs, "about": about,
     }  # fmt: skip
     check_parameters("compare_initializers", given, _TABLE)
     subject = Subject.of(estimator, parameter)
@@ -152,6 +156,7 @@ def compare_initializers(
     experiment = Experiment(subject, data, make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, blocks, halving)
     settings = plan.settings() | {"random_state": seed, "n_repeats": n_repeats, "versions": versions()}
+    settings |= {"hardware": hardware(), "n_threads": n_threads} | dict(about or {})
     if cv is not None:
         settings["cv"] = without_addresses(repr(cv))
     if scoring is not None:
@@ -174,8 +179,15 @@ def _path(value: Any) -> str | None:
     return None if isinstance(value, str | PathLike) else "a path"
 
 
+def _words(value: Any) -> str | None:
+    allowed = ("dataset", "command")
+    fine = isinstance(value, Mapping) and all(name in allowed and isinstance(text, str) for name, text in value.items())
+    return None if fine else f"a dict of words for {' and '.join(map(repr, allowed))}"
+
+
 _TABLE: dict[str, Constraint] = {
     "store": optional(_path),
+    "about": optional(_words),
     "n_jobs": optional(_jobs),
     "n_repeats": integer(1),
     "n_threads": integer(1),

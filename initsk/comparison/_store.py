@@ -1,8 +1,9 @@
 """Finished runs in an SQLite file, committed one by one."""
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from math import nan
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+from initsk.comparison._candidates import Candidate
 from initsk.comparison._design import RunKey, Task
 from initsk.comparison._identity import differences, identify_run, in_every_row
 from initsk.comparison._record import RunRecord
@@ -17,7 +19,7 @@ from initsk.exceptions import StoreError
 
 # "init" as a number: SQLite's field for whose file it is.
 _APPLICATION = 0x696E6974
-_FORMAT = 1
+_FORMAT = 2
 _MAGIC = b"SQLite format 3\x00"
 # A write-ahead log: a commit is on the disk after one write, and readers need not wait.
 _SCHEMA = f"""
@@ -29,10 +31,12 @@ CREATE TABLE runs (
     initializer TEXT NOT NULL, setting TEXT NOT NULL, repeat INTEGER NOT NULL, fold INTEGER NOT NULL,
     made_of TEXT NOT NULL, data TEXT NOT NULL, versions TEXT NOT NULL,
     seed INTEGER NOT NULL, split INTEGER NOT NULL, test_ratio REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    scores TEXT NOT NULL, history TEXT NOT NULL, layers TEXT NOT NULL, histograms TEXT NOT NULL,
+    scores TEXT NOT NULL, history TEXT NOT NULL, measured TEXT NOT NULL, histograms TEXT NOT NULL,
     seconds REAL, fit_seconds REAL, seconds_per_epoch REAL,
     PRIMARY KEY (initializer, setting, repeat, fold)
 ) WITHOUT ROWID;
+-- What the last call with this file compared, for who makes a report of it.
+CREATE TABLE comparison (id INTEGER PRIMARY KEY CHECK (id = 0), settings TEXT NOT NULL, candidates TEXT NOT NULL);
 -- A row for every process that opened the file and did not close it: how many runs there were.
 CREATE TABLE lives (id INTEGER PRIMARY KEY, finished INTEGER NOT NULL);
 """
@@ -68,8 +72,9 @@ class Store:
         self._common = in_every_row(identity)
         if not self.path.exists():
             _create(self.path, identity)
-        self._connection = self._open()
+        self._connection = connect(self.path)
         try:
+            check_format(self.path, self._connection)
             self._check(identity)
             deaths = "SELECT count(*) FROM lives WHERE finished = (SELECT count(*) FROM runs)"
             [(deaths_here,)] = self._execute(deaths)
@@ -97,12 +102,7 @@ class Store:
         """
         wanted = {task.key: task for task in tasks}
         found = {}
-        names = [name for _, name, *_ in self._execute("PRAGMA table_info(runs)")]
-        for row in self._execute("SELECT * FROM runs"):
-            columns: dict[str, Any] = {
-                name: nan if value is None else value for name, value in zip(names, row, strict=True)
-            }
-            key: RunKey = (columns["initializer"], columns["setting"], columns["repeat"], columns["fold"])
+        for key, columns in rows_of_runs(self.path, self._connection):
             if key not in wanted:
                 continue
             if columns["made_of"] != identify_run(wanted[key]):
@@ -120,36 +120,62 @@ class Store:
         names, places = ", ".join(row), ", ".join("?" * len(row))
         self._execute(f"INSERT OR IGNORE INTO runs ({names}) VALUES ({places})", tuple(row.values()))
 
-    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        try:
-            return self._connection.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self.path} is damaged, or cannot be used: {error}") from error
+    def describe(self, settings: dict[str, Any], candidates: Sequence[Candidate]) -> None:
+        """Note what is compared, and in which order, in place of what was noted before."""
+        names = [(candidate.label, candidate.setting) for candidate in candidates]
+        statement = "INSERT OR REPLACE INTO comparison VALUES (0, ?, ?)"
+        self._execute(statement, (json.dumps(settings), json.dumps(names)))
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            with self.path.open("rb") as file:
-                if file.read(len(_MAGIC)) != _MAGIC:
-                    raise StoreError(f"{self.path} is not a store of runs, and is left as it is")
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be read ({error.strerror})") from error
-        # Every statement commits at once.
-        return sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
+    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        return execute(self.path, self._connection, statement, values)
 
     def _check(self, identity: dict[str, str]) -> None:
-        [(application,)] = self._execute("PRAGMA application_id")
-        [(version,)] = self._execute("PRAGMA user_version")
-        if application != _APPLICATION:
-            raise StoreError(f"{self.path} is a database of something else, and is left as it is")
-        if version != _FORMAT:
-            raise StoreError(f"{self.path} is a store of format {version} (allowed: {_FORMAT})")
-        damage = self._execute("PRAGMA quick_check(1)")
-        if damage != [("ok",)]:
-            raise StoreError(f"{self.path} is damaged ({' '.join(str(damage[0][0]).split())}), and is left as it is")
         there = {str(name): str(value) for name, value in self._execute("SELECT name, value FROM experiment")}
         different = differences(there, identity)
         if different:
             raise StoreError(f"{self.path} holds another experiment: {'; '.join(different)}")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a file that is a database; every statement commits at once."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise StoreError(f"{path} is not a store of runs, and is left as it is")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror})") from error
+    return sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+
+
+def check_format(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a database that is no store, or damaged."""
+    [(application,)] = execute(path, connection, "PRAGMA application_id")
+    [(version,)] = execute(path, connection, "PRAGMA user_version")
+    if application != _APPLICATION:
+        raise StoreError(f"{path} is a database of something else, and is left as it is")
+    if version != _FORMAT:
+        raise StoreError(f"{path} is a store of format {version} (allowed: {_FORMAT})")
+    damage = execute(path, connection, "PRAGMA quick_check(1)")
+    if damage != [("ok",)]:
+        raise StoreError(f"{path} is damaged ({' '.join(str(damage[0][0]).split())}), and is left as it is")
+
+
+def execute(
+    path: Path, connection: sqlite3.Connection, statement: str, values: tuple[object, ...] = ()
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement."""
+    try:
+        return connection.execute(statement, values).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path} is damaged, or cannot be used: {error}") from error
+
+
+def rows_of_runs(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[RunKey, dict[str, Any]]]:
+    """Yield key and columns of every run."""
+    names = [name for _, name, *_ in execute(path, connection, "PRAGMA table_info(runs)")]
+    for row in execute(path, connection, "SELECT * FROM runs"):
+        columns: dict[str, Any] = {n: nan if value is None else value for n, value in zip(names, row, strict=True)}
+        yield (columns["initializer"], columns["setting"], columns["repeat"], columns["fold"]), columns
 
 
 def _create(path: Path, identity: dict[str, str]) -> None:

@@ -13,19 +13,21 @@ from initsk.utils._validation import check_parameters, one_of
 
 
 class Tables:
-    """What `ComparisonResult` has in common with any five tables and a dict of settings."""
+    """What `ComparisonResult` has in common with any such tables and a dict of settings."""
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
         self.runs = frames["runs"]
         self.history = frames["history"]
         self.layers = frames["layers"]
+        self.gradients = frames["gradients"]
+        self.weights = frames["weights"]
         self.histograms = frames["histograms"]
         self.timing = frames["timing"]
         self.settings = dict(settings or {})
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
-        """The five tables by name."""
+        """The tables by name."""
         return {name: getattr(self, name) for name in TABLES}
 
     @property
@@ -34,7 +36,7 @@ class Tables:
         return list(self.runs["initializer"].cat.categories)
 
     def to_csv(self, folder: str | Path) -> list[Path]:
-        """Write the five tables as CSV files.
+        """Write the tables as CSV files.
 
         Parameters
         ----------

@@ -7,13 +7,12 @@ from typing import Any
 from skorch.callbacks import Callback
 from skorch.dataset import get_len
 
+from initsk.comparison._look import Look, glance, look_at_layers
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InvalidParameterError
-from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.utils._random import isolated_torch_random
 
-# What costs little beside the training; the other measures are columns of NaN.
-_MEASURES = ("units",)
+_MOST_STAGES = 8
 
 
 class Witness(Callback):
@@ -28,25 +27,47 @@ class Witness(Callback):
     score : callable
         Returns the held-out score of the whole model as it is now.
     activations : bool
-        Whether to look at the layers.
+        Whether to look at the layers before and after training.
+    on_the_way : bool
+        Whether to look at them after some of the epochs as well.
+
+    Attributes
+    ----------
+    looks : list of (phase, epoch, Look)
     """
 
-    def __init__(self, see: Callable[[], tuple[Any, Any]], y_test: Any, score: Callable[[], float], activations: bool):
+    def __init__(
+        self,
+        see: Callable[[], tuple[Any, Any]],
+        y_test: Any,
+        score: Callable[[], float],
+        activations: bool,
+        on_the_way: bool,
+    ) -> None:
         self.see = see
         self.y_test = y_test
         self.score = score
         self.activations = activations
+        self.on_the_way = on_the_way
         self.epochs: list[tuple[int, float, float, float]] = []
         self.seconds: list[float] = []
-        self.start: ActivationSummary | None = None
+        self.looks: list[tuple[str, int, Look]] = []
         self.dataset: Any = None
         self.has_loss = True
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Look at the layers as they start."""
         if self.activations:
-            model, X_test = self.see()
-            self.start = look_at_layers(model, X_test)
+            self._prepare(net, *self.see())
+            self.looks.append(("initialized", 0, self._look(expect=True)))
+
+    def look_at_the_end(self) -> None:
+        """Look at the layers as they are now, unless nobody wants to know."""
+        if self.activations:
+            self.looks.append(("trained", len(self.epochs), self._look(expect=False)))
+
+    def _look(self, *, expect: bool) -> Look:
+        return look_at_layers(*self.see(), self.y_test if self.has_loss else None, expect=expect)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Note losses and score; what is drawn for it is drawn again in training."""
@@ -58,6 +79,8 @@ class Witness(Callback):
         # A net may be told not to note its training loss, or the time.
         self.epochs.append((last["epoch"], float(last.get("train_loss", nan)), loss, float(score)))
         self.seconds.append(float(last.get("dur", nan)))
+        if self.activations and self.on_the_way and last["epoch"] in stages(net.max_epochs):
+            self.looks.append(("training", last["epoch"], glance(model, X_test)))
 
     def _prepare(self, net: Any, model: Any, X: Any) -> bool:
         """Have the held-out samples as the net takes them; labels that it was not trained on have no loss."""
@@ -78,6 +101,15 @@ class Witness(Callback):
         return total / count
 
 
-def look_at_layers(model: Any, X: Any) -> ActivationSummary:
-    """Inspect the layers over the held-out samples."""
-    return inspect_activations(model, X, measures=_MEASURES)
+def stages(n_epochs: int) -> list[int]:
+    """Return after which epochs on the way to look: all of them, or some at equal distances.
+
+    Examples
+    --------
+    >>> stages(5), stages(1)
+    ([1, 2, 3, 4], [])
+    >>> stages(90)
+    [10, 20, 30, 40, 50, 60, 70, 80]
+    """
+    count = min(n_epochs - 1, _MOST_STAGES)
+    return [round(n_epochs * (i + 1) / (count + 1)) for i in range(count)]

@@ -1,20 +1,24 @@
 """The article's grid: a row per initializer, a column per hidden layer."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
+from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
+from initsk.displays._order import labels_in_order, order_of
 from initsk.displays._style import INK, colour_of, panels, quiet
+from initsk.displays._text import percent, shortened
 from initsk.inspection import pool_histograms, signal_rows
+from initsk.utils._language import Language, get_language, message
 from initsk.utils._validation import check_parameters, each_of, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PHASES = ("initialized", "trained")
+PHASES = ("initialized", "training", "trained")
 AXES = ("shared", "article")
 
 
@@ -33,13 +37,17 @@ class ActivationGridDisplay:
     initializers, layers : list of str
         Rows and columns.
     phase : str
-        Which weights: "initialized" or "trained".
+        Which weights: "initialized", "training" or "trained".
+    order : list of str, optional
+        Initializers in the order in which they are coloured; by default the rows.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
     axes_ : ndarray of Axes of shape (n_initializers, n_layers)
     """
+
+    _values: ClassVar[str] = message("activation")
 
     def __init__(
         self,
@@ -48,45 +56,55 @@ class ActivationGridDisplay:
         initializers: list[str],
         layers: list[str],
         phase: str,
+        order: list[str] | None = None,
     ) -> None:
         self.panels = panels
         self.zero_fractions = zero_fractions
         self.initializers = initializers
         self.layers = layers
         self.phase = phase
+        self.order = initializers if order is None else order
 
     @classmethod
-    def from_frames(cls, histograms: pd.DataFrame, layers: pd.DataFrame, *, phase: str = "trained") -> Self:
+    def from_frames(
+        cls, histograms: pd.DataFrame, layers: pd.DataFrame, *, phase: str = "trained", epoch: int | None = None
+    ) -> Self:
         """Pool the histograms of a comparison.
 
         Parameters
         ----------
         histograms, layers : DataFrame
-            `ComparisonResult.histograms` and `ComparisonResult.layers`.
-        phase : {"initialized", "trained"}, default="trained"
+            `ComparisonResult.histograms` and `ComparisonResult.layers` (of weights, `ComparisonResult.weights`).
+        phase : {"initialized", "training", "trained"}, default="trained"
             Which weights.
+        epoch : int, optional
+            After which epoch of the phase; all by default.
 
         Returns
         -------
         ActivationGridDisplay
         """
-        check_parameters("ActivationGridDisplay", {"phase": phase}, {"phase": one_of("phase", PHASES)})
-        chosen = signal_rows(histograms[histograms["phase"] == phase])
-        moments = signal_rows(layers[layers["phase"] == phase])
-        rows = list(dict.fromkeys(chosen["initializer"].astype(str)))
-        columns = list(dict.fromkeys(chosen["layer"]))
+        check_parameters(cls.__name__, {"phase": phase}, {"phase": one_of("phase", PHASES)})
+        chosen, moments = (cls._rows(_at(frame, phase, epoch)) for frame in (histograms, layers))
+        labels = chosen["initializer"].astype(str)
+        rows, columns = labels_in_order(chosen["initializer"]), list(dict.fromkeys(chosen["layer"]))
         panels, zeros = {}, {}
-        grouped = dict(iter(chosen.groupby([chosen["initializer"].astype(str), "layer"], sort=False)))
+        grouped = dict(iter(chosen.groupby([labels, "layer"], sort=False)))
+        sums = _zeros_and_counts(moments)
         for row in rows:
             for column in columns:
-                at = moments[(moments["initializer"].astype(str) == row) & (moments["layer"] == column)]
-                count = int(at["count"].sum())
-                n_zero = round(float((at["zero_fraction"] * at["count"]).sum()))
+                n_zero, count = sums.get((row, column), (0, 0))
                 zeros[row, column] = n_zero / count if count else float("nan")
-                panels[row, column] = without_zeros(pool_histograms(grouped[row, column]), n_zero, count)
-        return cls(panels, zeros, rows, columns, phase)
+                bins = pool_histograms(grouped[row, column]) if (row, column) in grouped else chosen.iloc[:0]
+                panels[row, column] = without_zeros(bins, n_zero, count)
+        return cls(panels, zeros, rows, columns, phase, order_of(chosen["initializer"]))
 
-    def plot(self, *, axes: str = "shared", initializers: list[str] | None = None) -> Self:
+    @staticmethod
+    def _rows(frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of what is drawn."""
+        return signal_rows(frame)
+
+    def plot(self, *, axes: str = "shared", initializers: list[str] | None = None, language: str = "en") -> Self:
         """Draw the grid.
 
         Parameters
@@ -96,57 +114,64 @@ class ActivationGridDisplay:
             logarithmic density axis; "article": -1..1 by 0..4 everywhere.
         initializers : list of str, optional
             Rows to draw; all by default. Axes stay those of all rows.
+        language : str, default="en"
+            Of words and numbers: a file in ``initsk/locale``.
 
         Returns
         -------
         self
         """
         from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+        say = get_language(language)
         rows = initializers or self.initializers
         allowed = {"axes": one_of("axes", AXES), "initializers": each_of("initializer", self.initializers)}
         check_parameters("plot", {"axes": axes, "initializers": rows}, allowed)
         self.figure_ = Figure()
-        self.axes_ = panels(self.figure_, len(rows), len(self.layers), width=2.55, height=1.45)
-        ranges, densities = self._limits
+        # One row may be seen a panel at a time, so that each needs its numbers.
+        gap = 0.5 if len(rows) == 1 else 0.3
+        self.axes_ = panels(self.figure_, len(rows), len(self.layers), width=2.55, height=1.45, gap_x=gap)
         for i, row in enumerate(rows):
             for j, layer in enumerate(self.layers):
-                ax = self.axes_[i, j]
-                self._draw(ax, row, layer)
-                if axes == "article":
-                    ax.set(xlim=(-1, 1), ylim=(0, 4))
-                else:
-                    ax.set(xlim=ranges[layer], yscale="log", ylim=densities)
-                    ax.xaxis.set_major_locator(MaxNLocator(4))
-                    ax.yaxis.set_major_locator(LogLocator(numticks=4))
-                    ax.yaxis.set_minor_locator(NullLocator())
-                self._label(ax, i, j, len(rows), row, layer)
+                self._draw(self.axes_[i, j], row, layer, say)
+                self._scale(self.axes_[i, j], layer, axes, say)
+                self._label(self.axes_[i, j], i, j, len(rows), row, layer, say)
         return self
 
-    def _draw(self, ax: "Axes", row: str, layer: str) -> None:
+    def _draw(self, ax: "Axes", row: str, layer: str, say: Language) -> None:
         quiet(ax)
         frame = self.panels[row, layer]
-        colour = colour_of(self.initializers.index(row))
+        colour = colour_of(self.order.index(row))
         if len(frame):
             edges = np.append(frame["left"].to_numpy(), frame["right"].to_numpy()[-1])
-            density = frame["density"].to_numpy()
-            ax.stairs(density, edges, fill=True, color=colour, alpha=0.45, linewidth=0, baseline=1e-12)
-            ax.stairs(density, edges, color=colour, linewidth=1.2, baseline=1e-12)
+            style: dict[str, Any] = {"facecolor": (colour, 0.45), "edgecolor": colour, "linewidth": 1.2}
+            ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **style)
         zeros = self.zero_fractions[row, layer]
-        note = "all zero" if zeros == 1 else f"{zeros:.0%} zero"
+        note = say("all zero") if zeros == 1 else say("{share} zero", share=percent(zeros, say)) if zeros > 0 else ""
         ax.text(0.97, 0.93, note, transform=ax.transAxes, ha="right", va="top", fontsize=9, color=INK)
 
-    def _label(self, ax: "Axes", i: int, j: int, n_rows: int, row: str, layer: str) -> None:
+    def _scale(self, ax: "Axes", layer: str, axes: str, say: Language) -> None:
+        if axes == "article":
+            ax.set(xlim=(-1, 1), ylim=(0, 4))
+            few_ticks(ax.yaxis, say=say)
+        else:
+            ranges, densities = self._limits
+            ax.set(xlim=ranges[layer], yscale="log", ylim=densities)
+            power_ticks(ax.yaxis)
+        few_ticks(ax.xaxis, say=say)
+
+    def _label(self, ax: "Axes", i: int, j: int, n_rows: int, row: str, layer: str, say: Language) -> None:
+        ax.set_gid(f"layer-{j}")
         if i == 0:
             # A fixed height spares matplotlib the search for one.
-            ax.set_title(layer, fontsize=11, color=INK, y=1.0, pad=6)
+            ax.set_title(shortened(layer, 30), fontsize=11, color=INK, y=1.0, pad=6, parse_math=False)
         if i == n_rows - 1:
-            ax.set_xlabel("activation", fontsize=9, color=INK)
+            ax.set_xlabel(say(self._values), fontsize=9, color=INK)
         if j == 0:
-            ax.set_ylabel(f"{row}\ndensity", fontsize=9, color=INK)
+            words = f"{shortened(row, 24)}\n{say('density')}" if n_rows > 1 else say("density")
+            ax.set_ylabel(words, fontsize=9, color=INK, parse_math=False)
         else:
-            ax.tick_params(labelleft=False)
+            ax.tick_params(labelleft=n_rows == 1)
 
     @cached_property
     def _limits(self) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
@@ -170,3 +195,32 @@ class ActivationGridDisplay:
         if not values:
             return 1e-4, 1.0
         return 1e-4, float(np.concatenate(values).max()) * 20
+
+
+class WeightGridDisplay(ActivationGridDisplay):
+    """Histograms of the weights, a row per initializer and a column per layer; biases are left out.
+
+    Everything else is as in `ActivationGridDisplay`; made from `ComparisonResult.histograms` and
+    `ComparisonResult.weights`.
+    """
+
+    _values: ClassVar[str] = message("weight")
+
+    @staticmethod
+    def _rows(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["site"] == "weight"]
+
+
+def _at(frame: pd.DataFrame, phase: str, epoch: int | None) -> pd.DataFrame:
+    at = frame["phase"] == phase
+    return frame[at if epoch is None else at & (frame["epoch"] == epoch)]
+
+
+def _zeros_and_counts(moments: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return how many zeros and values there are in each panel."""
+    zeros = (moments["zero_fraction"] * moments["count"]).fillna(0)
+    keys = [moments["initializer"].astype(str), moments["layer"]]
+    sums = pd.DataFrame({"zeros": zeros, "values": moments["count"]}).groupby(keys, sort=False).sum()
+    return {
+        key: (round(n_zero), int(n)) for key, n_zero, n in zip(sums.index, sums["zeros"], sums["values"], strict=True)
+    }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from initsk.displays._text import distinct, text_width
+from initsk.utils._language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
 _NAME = 30
 _SIZE = 8
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float]) -> None:
+def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float], say: Language) -> None:
     """Make y logarithmic around the positive finite values, over a decade at least.
 
     Shares of `room` stay free below and above; they have no ticks, nor has an axis without values.
@@ -34,16 +36,26 @@ def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float]) -> None:
     ticks = np.asarray(finder.tick_values(10**low, 10**high) if len(logs) else [], float)
     inside = ticks[(ticks >= 10**low) & (ticks <= 10**high)]
     ax.yaxis.set_major_locator(FixedLocator(inside.tolist()))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say.short(value, 6)))
     ax.yaxis.set_minor_locator(NullLocator())
 
 
-def few_ticks(axis: "Axis", most: int = 4, *, integer: bool = False) -> None:
+def power_ticks(axis: "Axis", most: int = 4) -> None:
+    """Label a logarithmic axis with powers of ten; superscripts are letters, as formulas take long to draw."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(numticks=most))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"10{str(round(np.log10(value))).translate(_RAISED)}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def few_ticks(axis: "Axis", most: int = 4, *, integer: bool = False, say: Language | None = None) -> None:
     """Label a linear axis with at most `most` round numbers, each written in full."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis.set_major_locator(MaxNLocator(most, integer=integer))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+    language = say or get_language("en")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: language.short(value, 6)))
 
 
 def name_layers(axes: "Axes", names: Sequence[str], inches: float, *, shown: bool) -> None:

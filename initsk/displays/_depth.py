@@ -9,28 +9,33 @@ import numpy as np
 import pandas as pd
 
 from initsk.displays._axes import name_layers, name_room
-from initsk.displays._depth_lines import Line, draw_fractions, draw_spread
+from initsk.displays._depth_lines import Line, draw_fractions, draw_spread, predicted_sample
 from initsk.displays._frames import KEY, SITES, checked, chosen
 from initsk.displays._marks import MEANING, sample
 from initsk.displays._style import INK, legend_below, legend_columns, panels, quiet
 from initsk.displays._text import shortened
+from initsk.utils._language import Language, get_language, message
 from initsk.utils._validation import check_parameters, one_of, refuse
 
-_SPREADS = {"rms": "root mean square of the values", "gradient_rms": "root mean square of the loss's gradient"}
+_SPREADS = {
+    "rms": message("root mean square of the values"),
+    "gradient_rms": message("root mean square of the loss's gradient"),
+}
 # With the place of the colour and the style of each.
 _FRACTIONS = {
-    "zero_fraction": ("zero values", 0),
-    "dead_fraction": ("dead units", 1),
-    "saturated_fraction": ("saturated values", 2),
+    "zero_fraction": (message("zero values"), 0),
+    "dead_fraction": (message("dead units"), 1),
+    "saturated_fraction": (message("saturated values"), 2),
 }
-_TITLES = {**_SPREADS, "fractions": "share", **{name: words for name, (words, _) in _FRACTIONS.items()}}
+_TITLES = {**_SPREADS, "fractions": message("share"), **{name: words for name, (words, _) in _FRACTIONS.items()}}
 
 
 class DepthDisplay:
     """Root mean square along depth, forward and backward, and the shares of dead, zero and saturated.
 
     A layer whose values are all zero has no place on a logarithmic axis: a triangle with "0" marks it
-    at the lower edge. A cross at the upper edge marks a layer with values that are not finite.
+    at the lower edge. A cross at the upper edge marks a layer with values that are not finite. Hollow diamonds are
+    what theory predicts, where a frame has the column ``predicted_rms``.
 
     Parameters
     ----------
@@ -98,13 +103,15 @@ class DepthDisplay:
         fine = iter(checked(cls.__name__, given))
         return cls({label: next(fine) for label in frames}, {label: next(fine) for label in backward})
 
-    def plot(self, *, site: str = "activation") -> Self:
+    def plot(self, *, site: str = "activation", language: str = "en") -> Self:
         """Draw all panels, one below the other.
 
         Parameters
         ----------
         site : {"activation", "pre_activation"}, default="activation"
             Which values. Layers without an activation function have one site, "output", always drawn.
+        language : str, default="en"
+            Of words and numbers: a file in ``initsk/locale``.
 
         Returns
         -------
@@ -118,11 +125,12 @@ class DepthDisplay:
         from matplotlib.figure import Figure
 
         check_parameters("plot", {"site": site}, {"site": one_of("site", SITES)})
+        say = get_language(language)
         rows = {label: chosen(frame, site) for label, frame in self.frames.items()}
         names = list(dict.fromkeys(name for frame in rows.values() for name in frame["layer"]))
         lines = self._lines(rows, site, names)
         width = float(np.clip(0.32 * len(names), 4.8, 11))
-        samples = _samples(lines)
+        samples = _samples(lines, say)
         labels = [text for text, _ in samples]
         columns = legend_columns(labels, width + 0.8)
         self.figure_ = Figure()
@@ -135,8 +143,8 @@ class DepthDisplay:
         self.axes_ = dict(zip(lines, grid, strict=True))
         for name, ax in self.axes_.items():
             quiet(ax)
-            ax.set_title(_TITLES[name], fontsize=10, color=INK, loc="left", y=1.0, pad=6)
-            (draw_spread if name in _SPREADS else draw_fractions)(ax, lines[name])
+            ax.set_title(say(_TITLES[name]), fontsize=10, color=INK, loc="left", y=1.0, pad=6)
+            (draw_spread if name in _SPREADS else draw_fractions)(ax, lines[name], say)
             name_layers(ax, names, width, shown=ax is grid[-1])
         legend_below(self.figure_, [handle for _, handle in samples], labels, columns)
         return self
@@ -157,7 +165,7 @@ class DepthDisplay:
                 found[name] = several
             else:
                 [only] = several
-                found.setdefault("fractions", []).append(replace(only, label=words, index=colour))
+                found.setdefault("fractions", []).append(replace(only, label=words, index=colour, translated=True))
         return found
 
 
@@ -166,15 +174,19 @@ def _by_label(given: Any) -> dict[str, Any]:
     return {str(label): frame for label, frame in given.items()} if isinstance(given, Mapping) else {"": given}
 
 
-def _samples(lines: dict[str, list[Line]]) -> list[tuple[str, Any]]:
+def _samples(lines: dict[str, list[Line]], say: Language) -> list[tuple[str, Any]]:
     """Return what the legend shows: a line per label, or per fraction, and the marks in use."""
     shown = lines["rms"] if len(lines["rms"]) > 1 else lines.get("fractions", [])
-    samples: list[tuple[str, Any]] = [(shortened(line.label, 40), line.sample()) for line in shown]
+    samples: list[tuple[str, Any]] = [
+        (say(line.label) if line.translated else shortened(line.label, 40), line.sample()) for line in shown
+    ]
     spreads = [line for name in _SPREADS for line in lines.get(name, [])]
     if any((line.values == 0).any() for line in spreads):
-        samples.append((MEANING["zero"], sample("zero")))
+        samples.append((say(MEANING["zero"]), sample("zero")))
     if any(line.nonfinite.any() for line in spreads):
-        samples.append((MEANING["nonfinite"], sample("nonfinite")))
+        samples.append((say(MEANING["nonfinite"]), sample("nonfinite")))
+    if any(np.isfinite(line.predicted).any() for line in spreads):
+        samples.append((say("predicted by theory"), predicted_sample()))
     return samples
 
 

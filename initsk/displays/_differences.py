@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison import mean_interval, scores_of, tuned
+from initsk.displays._axes import few_ticks
 from initsk.displays._style import INK, colour_of, panels, quiet
 from initsk.displays._text import shortened
+from initsk.utils._language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,8 +70,13 @@ class DifferencesDisplay:
         frame = pd.DataFrame(intervals, index=["mean", "low", "high"]).T.rename_axis("initializer")
         return cls(pd.DataFrame(rows, columns=["initializer", "difference"]), frame, order)
 
-    def plot(self) -> Self:
+    def plot(self, *, language: str = "en") -> Self:
         """Draw the rows, the best on top.
+
+        Parameters
+        ----------
+        language : str, default="en"
+            Of words and numbers: a file in ``initsk/locale``.
 
         Returns
         -------
@@ -77,6 +84,7 @@ class DifferencesDisplay:
         """
         from matplotlib.figure import Figure
 
+        say = get_language(language)
         labels = list(self.intervals.index)
         shown = [shortened(label, 34) for label in labels]
         self.figure_ = Figure()
@@ -86,16 +94,16 @@ class DifferencesDisplay:
         self.axes_.axvline(0, color=INK, linewidth=1, alpha=0.6)
         least = self._least()
         for row, label in enumerate(labels):
-            self._draw(self.axes_, row, label, least)
+            self._draw(self.axes_, row, label, least, say)
         self.axes_.set_yticks(range(len(labels)), shown)
         for text in self.axes_.get_yticklabels():
             text.set_parse_math(False)
         self.axes_.set_ylim(len(labels) - 0.5, -0.5)
         self.axes_.set_xlim(1.08 * least, -0.35 * least)
         self.axes_.grid(False, axis="y")
-        self.axes_.set_title(
-            f"score minus that of {shortened(labels[0], 40)}", fontsize=11, color=INK, parse_math=False
-        )
+        title = say("score minus that of {best}", best=shortened(labels[0], 40))
+        self.axes_.set_title(title, fontsize=11, color=INK, parse_math=False)
+        few_ticks(self.axes_.xaxis, 6, say=say)
         return self
 
     def _least(self) -> float:
@@ -108,12 +116,12 @@ class DifferencesDisplay:
             least = value
         return -least or -1.0
 
-    def _draw(self, axes: "Axes", row: int, label: str, least: float) -> None:
+    def _draw(self, axes: "Axes", row: int, label: str, least: float, say: Language) -> None:
         mean, low, high = (float(self.intervals[name][label]) for name in ("mean", "low", "high"))
         colour = colour_of(self.order.index(label))
         if mean < 1.05 * least:
             axes.annotate(
-                f"{mean:.3g}", (1.06 * least, row), (0.9 * least, row), color=INK, fontsize=9, va="center",
+                say.short(mean), (1.06 * least, row), (0.9 * least, row), color=INK, fontsize=9, va="center",
                 arrowprops={"arrowstyle": "->", "color": colour},
             )  # fmt: skip
             return

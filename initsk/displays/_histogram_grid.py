@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.displays._axes import few_ticks
+from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, outline, take_apart
 from initsk.displays._frames import BINS, BOTH, KEY, checked, chosen
 from initsk.displays._style import INK, SITE_COLOURS, label_left, panels, quiet
 from initsk.displays._text import distinct, number, percent
+from initsk.utils._language import Language, get_language, message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,11 @@ _COLUMNS = 5
 _ROWS = {"pre_activation": 0, "output": 0, "activation": 1}
 _DECADES = 4
 _LINE = 0.135
+_SITES = {
+    "pre_activation": message("pre-activation"),
+    "activation": message("activation"),
+    "output": message("output"),
+}
 
 
 class HistogramGridDisplay:
@@ -88,7 +94,7 @@ class HistogramGridDisplay:
         histograms, frame = checked(cls.__name__, given)
         return cls(*take_apart(histograms, frame), frame)
 
-    def plot(self, *, site: str = "both", layers: Sequence[str] | None = None) -> Self:
+    def plot(self, *, site: str = "both", layers: Sequence[str] | None = None, language: str = "en") -> Self:
         """Draw the grid.
 
         Parameters
@@ -97,6 +103,8 @@ class HistogramGridDisplay:
             Which values. Layers without an activation function have one site, "output", always drawn.
         layers : list of str, optional
             Layers to draw; all by default.
+        language : str, default="en"
+            Of words and numbers: a file in ``initsk/locale``.
 
         Returns
         -------
@@ -109,6 +117,7 @@ class HistogramGridDisplay:
         """
         from matplotlib.figure import Figure
 
+        say = get_language(language)
         rows = chosen(self.statistics, site, layers, BOTH)
         names = list(rows["layer"].unique())
         stack = 2 if site == "both" and rows["site"].isin(("pre_activation", "activation")).any() else 1
@@ -125,9 +134,9 @@ class HistogramGridDisplay:
             first = grid[block * stack, column]
             ax = grid[block * stack + _ROWS[row["site"]] % stack, column]
             self.axes_[row["layer"], row["site"]] = ax
-            self._draw(ax, row)
+            self._draw(ax, row, say)
             if column == 0:
-                label_left(ax, "density", 0.5)
+                label_left(ax, say("density"), 0.5)
             if ax is first:
                 ax.set_title(titles[row["layer"]], fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
         self._fill_gaps(grid, stack)
@@ -145,28 +154,27 @@ class HistogramGridDisplay:
                 spec = partner.get_subplotspec().get_gridspec()
                 partner.set_subplotspec(spec[:, j])
 
-    def _draw(self, ax: "Axes", row: pd.Series) -> None:
+    def _draw(self, ax: "Axes", row: pd.Series, say: Language) -> None:
         quiet(ax)
         key = row["layer"], row["site"]
-        frame, notes = self.panels[key], self._notes(row)
+        frame, notes = self.panels[key], self._notes(row, say)
         colour = SITE_COLOURS.get(row["site"], INK)
         if len(frame):
             edges, density = outline(frame)
             ax.stairs(density, edges, fill=True, color=colour, alpha=0.45, linewidth=0, baseline=1e-300)
             ax.stairs(density, edges, color=colour, linewidth=1.2, baseline=1e-300)
-            self._scale(ax, frame, len(notes))
+            self._scale(ax, frame, len(notes), say)
         else:
             ax.set(xticks=[], yticks=[])
         style: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 8, "color": INK}
-        ax.text(0.02, 0.97, row["site"].replace("_", "-"), ha="left", va="top", parse_math=False, **style)
+        site = _SITES.get(row["site"], row["site"])
+        ax.text(0.02, 0.97, say(site), ha="left", va="top", parse_math=False, **style)
         if len(frame):
             ax.text(0.98, 0.97, "\n".join(notes), ha="right", va="top", **style)
         else:
             ax.text(0.5, 0.5, "\n".join(notes), ha="center", va="center", **style)
 
-    def _scale(self, ax: "Axes", frame: pd.DataFrame, n_notes: int) -> None:
-        from matplotlib.ticker import LogLocator, NullLocator
-
+    def _scale(self, ax: "Axes", frame: pd.DataFrame, n_notes: int, say: Language) -> None:
         low, high = central_range([frame])
         # A constant gets a line in the middle, not a bar of all the width with ticks that read the same.
         margin = max(0.03 * (high - low), 1e-3 * max(abs(low), abs(high)))
@@ -175,21 +183,23 @@ class HistogramGridDisplay:
         free = _LINE * (n_notes + 1) / 1.4
         ax.set(xlim=(low - margin, high + margin), yscale="log")
         ax.set_ylim(peak * 10.0**-_DECADES, peak * 10 ** (_DECADES * free / (1 - free)))
-        few_ticks(ax.xaxis)
-        ax.yaxis.set_major_locator(LogLocator(numticks=4))
-        ax.yaxis.set_minor_locator(NullLocator())
+        few_ticks(ax.xaxis, say=say)
+        power_ticks(ax.yaxis)
 
-    def _notes(self, row: pd.Series) -> list[str]:
+    def _notes(self, row: pd.Series, say: Language) -> list[str]:
         share = self.shares.loc[(row["layer"], row["site"])]
-        notes = [f"{row['nonfinite']} not finite"] if row["nonfinite"] else []
+        notes = [say("{n} not finite", n=say.integer(row["nonfinite"]))] if row["nonfinite"] else []
         if not row["count"]:
-            return [*notes, "no finite value"]
+            return [*notes, say("no finite value")]
         if share["zero"] == 1:
-            return [*notes, "all others zero" if notes else "all zero"]
-        notes.append(f"std {number(row['std'])}")
+            return [*notes, say("all others zero") if notes else say("all zero")]
+        notes.append(say("std {number}", number=number(row["std"], say)))
         if share["zero"]:
-            notes.append(f"{percent(share['zero'])} zero")
-        for side, edge in (("below", "lowest"), ("above", "highest")):
-            if share[side]:
-                notes.append(f"{percent(share[side])} {side} {share[edge]:.4g}")
+            notes.append(say("{share} zero", share=percent(share["zero"], say)))
+        if share["below"]:
+            below = {"share": percent(share["below"], say), "edge": say.short(share["lowest"], 4)}
+            notes.append(say("{share} below {edge}", **below))
+        if share["above"]:
+            above = {"share": percent(share["above"], say), "edge": say.short(share["highest"], 4)}
+            notes.append(say("{share} above {edge}", **above))
         return notes

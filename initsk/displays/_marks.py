@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from initsk.displays._style import INK
+from initsk.utils._language import message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW = 0.09
 _AT = {"zero": ("v", 0.04, 1), "nonfinite": ("x", 0.95, -1)}
-MEANING = {"zero": "all values zero", "nonfinite": "values not finite"}
+MEANING = {"zero": message("all values zero"), "nonfinite": message("values not finite")}
 
 
 def mark(ax: "Axes", kind: str, positions: Iterable[float], colour: str, level: int = 0) -> None:
@@ -27,7 +28,7 @@ def mark(ax: "Axes", kind: str, positions: Iterable[float], colour: str, level: 
         style: dict[str, Any] = {"linestyle": "none", "marker": marker, "markersize": 5.5, "markeredgewidth": 1.4}
         ax.plot(
             positions, [height] * len(positions), color=colour, transform=ax.get_xaxis_transform(),
-            clip_on=False, label=MEANING[kind], **style,
+            clip_on=False, **style,
         )  # fmt: skip
 
 

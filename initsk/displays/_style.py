@@ -18,6 +18,25 @@ LINES = ("-", "--", "-.", ":")
 _LEAST_SCALE = 0.62
 # In SVG this becomes the page's own text colour, so that pictures follow light and dark.
 INK = "#1b1f24"
+# What a page has no use for: comments, line ends, fonts and styles (it has its own), rotations by nothing, ids that
+# repeat in every picture and that nothing refers to, and hundredths of a point.
+_UNUSED_IDS = r"figure|axes|patch|text|xtick|ytick|line2d|matplotlib\.axis|legend|\w+Collection"
+_SHORTER = [
+    (re.compile(r"<!--.*?-->", re.DOTALL), ""),
+    (re.compile(r">\s+<"), "><"),
+    (re.compile(r" ?\n"), ""),
+    (re.compile(r" font-family: [^;\"]*;"), ""),
+    (re.compile(r' transform="rotate\(-0 [^"]*"'), ""),
+    (re.compile(rf' id="(?:{_UNUSED_IDS})_\d+"'), ""),
+    (re.compile(r' id="(layer-\d+)"'), r' data-part="\1"'),
+    (re.compile(r"<style.*?</style>"), ""),
+    (re.compile(r'<path d="[^"]*" style="fill: none"/>'), ""),
+    (re.compile(r' clip-path="[^"]*" style="fill: none; stroke: #808080; [^"]*"'), ' class="grid"'),
+    (re.compile(r' style="(?:fill: currentColor; )?stroke: currentColor; stroke-width: 0.8"'), ' class="tick"'),
+    (re.compile(r"<g><g>(<path[^>]*/>)</g></g>"), r"<g>\1</g>"),
+    (re.compile(r"<g></g>|<defs></defs>"), ""),
+    (re.compile(r"(\d\.\d)\d+(?=[^<>]*>)"), r"\1"),
+]
 
 
 def colour_of(index: int) -> str:
@@ -117,7 +136,20 @@ def figure_png(figure: "Figure") -> bytes:
 
 
 def figure_svg(figure: "Figure", name: str) -> str:
-    """Render as an inline SVG element that takes its text colour from the page.
+    """Render as an SVG file on white; equal figures give equal text.
+
+    Parameters
+    ----------
+    figure : Figure
+        The picture.
+    name : str
+        Salt of the element ids.
+    """
+    return _svg(figure, name, facecolor="white")
+
+
+def figure_inline(figure: "Figure", name: str) -> str:
+    """Render as an SVG element of a page, that takes its text colour from there.
 
     Parameters
     ----------
@@ -126,16 +158,22 @@ def figure_svg(figure: "Figure", name: str) -> str:
     name : str
         Salt of the element ids, so that several pictures live on one page.
     """
-    import matplotlib
-
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = stream.getvalue()
+    svg = _svg(figure, name, transparent=True)
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     # Where the page is narrower than the picture, it shrinks this far; then the page scrolls it sideways.
     least = round(_LEAST_SCALE * figure.get_figwidth() * 72)
     svg = svg.replace("<svg", f'<svg style="min-width:{least}pt"', 1)
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    # Ids such as "figure_1" and "axes_1" repeat in every picture; nothing refers to them.
-    return re.sub(r' id="(?:figure|axes|patch|text|xtick|ytick|line2d|matplotlib\.axis|legend)_\d+"', "", svg)
+    for pattern, instead in _SHORTER:
+        svg = pattern.sub(instead, svg)
+    return svg
+
+
+def _svg(figure: "Figure", name: str, **how: Any) -> str:
+    import matplotlib
+
+    stream = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, **how)
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", stream.getvalue(), flags=re.DOTALL)
+    # A hundredth of a point is less than anybody sees; what stands between tags is text.
+    return re.sub(r"\d+\.\d{3,}(?=[^<>]*>)", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from math import isfinite
 
+from initsk.utils._language import Language, get_language
+
 
 def shortened(text: str, most: int, tail: int | None = None) -> str:
     """Return printable text of at most `most` characters, with an ellipsis in its middle where some are left out.
@@ -54,7 +56,7 @@ def text_width(text: str, size: float) -> float:
     return float(path.get_extents().x1) / 72 if len(path.vertices) else 0.0
 
 
-def percent(share: float) -> str:
+def percent(share: float, say: Language | None = None) -> str:
     """Return a share in whole percent; 0% and 100% are said of none and all only.
 
     Examples
@@ -66,10 +68,10 @@ def percent(share: float) -> str:
         return "-"
     if 0 < share < 0.005:
         return "<1%"
-    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+    return ">99%" if 0.995 <= share < 1 else (say or get_language("en")).percent(share)
 
 
-def number(value: float) -> str:
+def number(value: float, say: Language | None = None) -> str:
     """Return two significant digits.
 
     Examples
@@ -79,4 +81,4 @@ def number(value: float) -> str:
     """
     if not isfinite(value):
         return "-"
-    return f"{value:.0f}" if 10 <= abs(value) < 1000 else f"{value:.2g}"
+    return f"{value:.0f}" if 10 <= abs(value) < 1000 else (say or get_language("en")).short(value, 2)

@@ -11,6 +11,7 @@ from initsk.inspection._frames import (
 from initsk.inspection._histogram import StreamingHistogram, pool_histograms
 from initsk.inspection._inspect import inspect_activations
 from initsk.inspection._layer_statistics import LayerStatistics
+from initsk.inspection._model import get_model as get_model
 from initsk.inspection._moments import RunningMoments
 from initsk.inspection._samples import SampleCosines
 from initsk.inspection._sites import signal_rows
@@ -18,6 +19,7 @@ from initsk.inspection._summary import ActivationSummary
 from initsk.inspection._thresholds import Thresholds
 from initsk.inspection._transformer import ActivationInspector
 from initsk.inspection._units import UnitStatistics
+from initsk.inspection._verdicts import verdicts_of as verdicts_of
 
 __all__ = [
     "ActivationInspector",

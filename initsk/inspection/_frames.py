@@ -10,7 +10,7 @@ from initsk.inspection._layer_statistics import QUANTILES
 from initsk.utils._validation import check_parameters, one_of
 
 #: What a frame is of.
-OF = ("activations", "gradients")
+OF = ("activations", "gradients", "weights")
 NAMES = ("layer", "site", "module", "function")
 _COUNTS = ("units", "count", "nonfinite")
 COLUMNS = (

@@ -19,6 +19,7 @@ from initsk.inspection._steps import OptimizerLike, ParameterGradients
 from initsk.inspection._summary import ActivationSummary
 from initsk.inspection._untouched import untouched
 from initsk.inspection._watch import watching
+from initsk.inspection._weights import weights_of
 from initsk.utils._random import RandomState, isolated_torch_random, resolve_seed
 from initsk.utils._validation import check_parameters, refuse
 
@@ -31,6 +32,7 @@ def inspect_activations(
     layers: Layers = None,
     sites: str = "both",
     gradients: bool = False,
+    weights: bool = False,
     criterion: Criterion | None = None,
     optimizer: OptimizerLike | None = None,
     measures: Collection[str] = MEASURES,
@@ -71,6 +73,8 @@ def inspect_activations(
         Where a layer has an activation function: before it, after it, or both.
     gradients : bool, default=False
         Measure the gradients of the loss as well.
+    weights : bool, default=False
+        Measure the parameters as well.
     criterion : callable, optional
         Mean loss of ``(output, y)``. By default the estimator's own; otherwise the cross-entropy
         of integer targets, and the mean squared error of others.
@@ -129,7 +133,8 @@ def inspect_activations(
     1     0      activation  0.0  3.0            0.5
     """
     given = {
-        "gradients": gradients, "training": training, "batch_size": batch_size, "bins": bins, "edges": edges,
+        "gradients": gradients, "weights": weights, "training": training,
+        "batch_size": batch_size, "bins": bins, "edges": edges,
         "measures": measures, "sites": sites, "criterion": criterion, "optimizer": optimizer,
         "random_state": random_state,
     }  # fmt: skip
@@ -139,7 +144,7 @@ def inspect_activations(
     found = get_model(model, X, y)
     batches = iterate_batches(found.module, found.prepared(X), found.encode(y), batch_size, padding_mask)
     settings = Settings(bins, edges, tuple(measures), gradients)
-    request = Request(layers, sites, settings, training, criterion, optimizer)
+    request = Request(layers, sites, settings, training, criterion, optimizer, weights)
     return inspect_batches(found, batches, request, resolve_seed(random_state))
 
 
@@ -159,7 +164,8 @@ def inspect_batches(model: Model, batches: Iterator[Batch], request: Request, se
         parameters = _run(model, chain([first], batches), recorder, request, trained)
     if not recorder.records:
         raise ModuleError("no layer gives real numbers: there is nothing to inspect")
-    return ActivationSummary(recorder.records, recorder.activated, parameters)
+    found = weights_of(model.module, request.settings.bins) if request.weights else None
+    return ActivationSummary(recorder.records, recorder.activated, parameters, found)
 
 
 def _run(
@@ -194,6 +200,9 @@ def _loss(model: Model, criterion: Criterion | None, output: Any, target: torch.
         raise ModuleError("gradients=True needs targets, and a batch has none (allowed: pairs of X and y)")
     if criterion is not None:
         return criterion(output, target)
+    if target.ndim == 1 and target.is_floating_point() and getattr(output, "shape", ()) == (len(target), 1):
+        # One target a sample is what one output is for.
+        target = target[:, None]
     if model.net is not None and hasattr(model.net, "criterion_"):
         loss: torch.Tensor = model.net.get_loss(output, target, X=None, training=False)
         return loss

@@ -27,6 +27,7 @@ class Request:
     training: bool = False
     criterion: Criterion | None = None
     optimizer: OptimizerLike | None = None
+    weights: bool = False
 
 
 def _measures(value: Any) -> str | None:
@@ -56,6 +57,7 @@ def _optimizer(value: Any) -> str | None:
 #: What the parameters of an inspection may be.
 CHECKS: dict[str, Constraint] = {
     "gradients": boolean(),
+    "weights": boolean(),
     "training": boolean(),
     "batch_size": integer(1),
     "bins": integer(2),

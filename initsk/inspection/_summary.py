@@ -1,5 +1,6 @@
 """What an inspection found, as frames."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -7,11 +8,14 @@ import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection._frames import COLUMNS, OF, Bins, check_of, histograms_frame, parameters_frame, statistics_frame
+from initsk.inspection._layer_statistics import LayerStatistics
 from initsk.inspection._recorder import Key, Record
 from initsk.inspection._verdicts import Thresholds, verdicts_of
+from initsk.inspection._weights import WeightRecord
+from initsk.utils._reported import Reported
 
 
-class ActivationSummary:
+class ActivationSummary(Reported):
     """Statistics of a network's layers; made by `inspect_activations`.
 
     Two summaries of the same network, of two parts of the data, are added with ``+``.
@@ -24,11 +28,20 @@ class ActivationSummary:
         Layers that an activation function follows.
     parameters : DataFrame, optional
         What `parameters` returns.
+    weights : dict of (layer, site) to WeightRecord, optional
+        Of every parameter, where they were asked for.
     """
 
-    def __init__(self, records: dict[Key, Record], activated: set[str], parameters: pd.DataFrame | None = None) -> None:
+    def __init__(
+        self,
+        records: dict[Key, Record],
+        activated: set[str],
+        parameters: pd.DataFrame | None = None,
+        weights: dict[Key, WeightRecord] | None = None,
+    ) -> None:
         self.records = records
         self.activated = activated
+        self.weights = {} if weights is None else weights
         self._parameters = parameters
 
     def __repr__(self) -> str:
@@ -38,7 +51,7 @@ class ActivationSummary:
         if self.records.keys() != other.records.keys():
             raise InvalidParameterError("summaries of different layers cannot be added")
         records = {key: record + other.records[key] for key, record in self.records.items()}
-        return ActivationSummary(records, self.activated | other.activated)
+        return ActivationSummary(records, self.activated | other.activated, weights=self.weights)
 
     @property
     def layers(self) -> list[str]:
@@ -50,9 +63,10 @@ class ActivationSummary:
 
         Parameters
         ----------
-        of : {"activations", "gradients"}, default="activations"
-            Of the values themselves, or of the gradients of each sample's loss with respect to them (empty
-            unless the summary was made with ``gradients=True``).
+        of : {"activations", "gradients", "weights"}, default="activations"
+            Of the values themselves; of the gradients of each sample's loss with respect to them (empty
+            unless the summary was made with ``gradients=True``); or of the parameters (with ``weights=True``), whose
+            ``site`` is the parameter's name in its layer.
 
         Returns
         -------
@@ -80,22 +94,27 @@ class ActivationSummary:
     def rows(self, of: str) -> list[tuple[Any, ...]]:
         """Return the rows of `to_frame` as tuples, for who keeps many of them."""
         rows = []
-        for (layer, site), record in self.records.items():
-            row = record.of(of).to_row()
+        for layer, site, record, statistics in self._statistics(of):
+            row = statistics.to_row()
             if row["count"] + row["nonfinite"]:
-                row |= {"layer": layer, "site": self.site(layer, site)}
-                row |= {"module": record.module, "function": record.function}
+                row |= {"layer": layer, "site": site, "module": record.module, "function": record.function}
                 rows.append(tuple(row[name] for name in COLUMNS))
         return rows
 
     def bins(self, of: str) -> list[Bins]:
         """Return the histograms."""
         found = []
-        for (layer, site), record in self.records.items():
-            statistics = record.of(of)
+        for layer, site, _, statistics in self._statistics(of):
             edges, counts = (statistics.fixed or statistics.histogram).bins()
-            found.append(Bins(layer, self.site(layer, site), edges, counts))
+            found.append(Bins(layer, site, edges, counts))
         return found
+
+    def _statistics(self, of: str) -> Iterator[tuple[str, str, Record | WeightRecord, LayerStatistics]]:
+        if of == "weights":
+            yield from ((layer, site, record, record.values) for (layer, site), record in self.weights.items())
+        else:
+            for (layer, site), record in self.records.items():
+                yield layer, self.site(layer, site), record, record.of(of)
 
     def site(self, layer: str, site: str) -> str:
         """Return the name of a site: the output of a layer with an activation function is its pre-activation."""
@@ -106,7 +125,7 @@ class ActivationSummary:
 
         Parameters
         ----------
-        of : {"activations", "gradients"}, default="activations"
+        of : {"activations", "gradients", "weights"}, default="activations"
             As in `to_frame`.
 
         Returns
@@ -131,11 +150,13 @@ class ActivationSummary:
         """
         return parameters_frame([]) if self._parameters is None else self._parameters.copy()
 
-    def verdicts(self, **thresholds: float) -> pd.DataFrame:
+    def verdicts(self, *, language: str = "en", **thresholds: float) -> pd.DataFrame:
         """Say what is wrong with the network, in words; of one that nobody can call ill, that it is healthy.
 
         Parameters
         ----------
+        language : str, default="en"
+            Of evidence and advice: a file in ``initsk/locale``.
         **thresholds : float
             Fields of `Thresholds`, where other limits are wanted.
 
@@ -161,4 +182,5 @@ class ActivationSummary:
         >>> inspect_activations(net, torch.eye(8).repeat(5, 1)).verdicts()["verdict"].unique().tolist()
         ['symmetric', 'dead']
         """
-        return verdicts_of(self._frames["activations"], self._frames["gradients"], Thresholds.of(thresholds))
+        limits = Thresholds.of(thresholds)
+        return verdicts_of(self._frames["activations"], self._frames["gradients"], limits, language)

@@ -9,18 +9,28 @@ import pandas as pd
 
 from initsk.inspection._sites import signal_rows
 from initsk.inspection._thresholds import Thresholds
+from initsk.utils._language import Language, get_language, message
 
 ADVICE = {
-    "non-finite": "look for NaN in X, then lower the learning rate or the variance of the weights",
-    "symmetric": "draw the weights at random: no scheme that sets them all to one value can be trained",
-    "dead": "use he_normal with biases of zero, a lower learning rate, or an activation function that leaks",
-    "saturated": "lower the variance of the weights (glorot_uniform or lecun_normal) or scale X",
-    "collapsed": "use fewer layers, residual branches or normalisation, or a critical initializer (edge_of_chaos)",
-    "vanishing": "raise the variance of the weights: he_normal for ReLU, orthogonal for deep networks",
-    "exploding": "lower the variance of the weights: he_normal for ReLU, glorot_normal or orthogonal otherwise",
-    "shifted mean": "centre X, set the biases to zero, and draw weights with mean zero",
+    "non-finite": message("look for NaN in X, then lower the learning rate or the variance of the weights"),
+    "symmetric": message("draw the weights at random: no scheme that sets them all to one value can be trained"),
+    "dead": message("use he_normal with biases of zero, a lower learning rate, or an activation function that leaks"),
+    "saturated": message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
+    "collapsed": message(
+        "use fewer layers, residual branches or normalisation, or a critical initializer (edge_of_chaos)"
+    ),
+    "vanishing": message("raise the variance of the weights: he_normal for ReLU, orthogonal for deep networks"),
+    "exploding": message(
+        "lower the variance of the weights: he_normal for ReLU, glorot_normal or orthogonal otherwise"
+    ),
+    "shifted mean": message("centre X, set the biases to zero, and draw weights with mean zero"),
     "healthy": "",
 }
+#: The gravest first.
+VERDICTS = (
+    message("non-finite"), message("symmetric"), message("dead"), message("saturated"), message("collapsed"),
+    message("vanishing"), message("exploding"), message("shifted mean"), message("healthy"),
+)  # fmt: skip
 DTYPES = {"layer": "str", "verdict": "str", "value": "float64", "threshold": "float64", "evidence": "str",
           "advice": "str"}  # fmt: skip
 
@@ -35,37 +45,44 @@ class Finding(NamedTuple):
     evidence: str
 
 
-def verdicts_of(activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+def verdicts_of(
+    activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds, language: str = "en"
+) -> pd.DataFrame:
     """Return a row per finding, the gravest kind first."""
-    network = _Network(activations, gradients, thresholds)
+    say = get_language(language)
+    network = _Network(activations, gradients, thresholds, say)
     found = [finding for kind in (
         network.nonfinite, network.symmetric, network.dead, network.saturated, network.collapsed,
         network.vanishing_or_exploding, network.shifted,
     ) for finding in kind()]  # fmt: skip
     if not found:
         n_layers = activations["layer"].nunique()
-        layers = "the only layer" if n_layers == 1 else f"any of the {n_layers} layers"
-        found = [Finding("", "healthy", nan, nan, f"Nothing is wrong in {layers}.")]
+        text = say.plural("Nothing is wrong in the only layer.", "Nothing is wrong in any of the {n} layers.", n_layers)
+        found = [Finding("", "healthy", nan, nan, text)]
     frame = pd.DataFrame(found, columns=list(Finding._fields))
-    frame = frame.assign(advice=frame["verdict"].map(ADVICE))
-    order = frame["verdict"].map({name: rank for rank, name in enumerate(ADVICE)})
+    frame = frame.assign(advice=[say(ADVICE[name]) if ADVICE[name] else "" for name in frame["verdict"]])
+    order = frame["verdict"].map({name: rank for rank, name in enumerate(VERDICTS)})
     return frame.iloc[np.argsort(order, kind="stable")].reset_index(drop=True).astype(DTYPES)
 
 
 class _Network:
     """The frames of a summary, asked one question after another."""
 
-    def __init__(self, activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds) -> None:
-        self.limits = thresholds
+    def __init__(
+        self, activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds, say: Language
+    ) -> None:
+        self.limits, self.say = thresholds, say
         self.values, self.gradients = activations, gradients
         self.before = activations[activations["site"] != "activation"].set_index("layer")
         self.body, self.back = (signal_rows(frame).set_index("layer") for frame in (activations, gradients))
 
     def nonfinite(self) -> Iterator[Finding]:
-        for what, frame in (("values", self.values), ("gradients", self.gradients)):
+        values = message("{n} values of {layer} are NaN or infinite.")
+        gradients = message("{n} gradients of {layer} are NaN or infinite.")
+        for what, frame in ((values, self.values), (gradients, self.gradients)):
             counts = frame.groupby("layer", sort=False)["nonfinite"].sum()
             for layer, n in counts[counts > 0].items():
-                sentence = f"{n} {what} of {layer} are NaN or infinite."
+                sentence = self.say(what, n=self.say.integer(n), layer=layer)
                 yield Finding(str(layer), "non-finite", float(n), 0.0, sentence)
 
     def symmetric(self) -> Iterator[Finding]:
@@ -80,18 +97,21 @@ class _Network:
             beside = np.append(copied.iloc[1:], copied.iloc[-2] if len(copied) > 1 else 0.0)[: len(copied)]
             copied = copied.clip(upper=pd.Series(beside, copied.index))
         for layer, share in copied[copied >= self.limits.copied].items():
-            sentence = f"{share:.0%} of the units of {layer} are copies of one another, and will stay so."
+            text = message("{share} of the units of {layer} are copies of one another, and will stay so.")
+            sentence = self.say(text, share=self.say.percent(share), layer=layer)
             yield Finding(str(layer), "symmetric", float(share), self.limits.copied, sentence)
 
     def dead(self) -> Iterator[Finding]:
         enough = self.body["count"] >= self.limits.min_samples * self.body["units"]
         for layer, share in self._above(self.body[enough], "dead_fraction", self.limits.dead):
-            sentence = f"{share:.0%} of the units of {layer} are zero for every sample."
+            text = message("{share} of the units of {layer} are zero for every sample.")
+            sentence = self.say(text, share=self.say.percent(share), layer=layer)
             yield Finding(layer, "dead", share, self.limits.dead, sentence)
 
     def saturated(self) -> Iterator[Finding]:
         for layer, share in self._above(self.body, "saturated_fraction", self.limits.saturated):
-            sentence = f"{share:.0%} of the activations of {layer} are at a bound of the activation function."
+            text = message("{share} of the activations of {layer} are at a bound of the activation function.")
+            sentence = self.say(text, share=self.say.percent(share), layer=layer)
             yield Finding(layer, "saturated", share, self.limits.saturated, sentence)
 
     def collapsed(self) -> Iterator[Finding]:
@@ -102,19 +122,22 @@ class _Network:
             return
         for layer, ratio in (distance / first).items():
             if ratio < self.limits.collapsed:
-                sentence = f"Samples differ {max(ratio, 0.0):.2g} times as much in {layer} as in the first layer."
+                text = message("Samples differ {ratio} times as much in {layer} as in the first layer.")
+                sentence = self.say(text, ratio=self.say.short(max(ratio, 0.0), 2), layer=layer)
                 yield Finding(str(layer), "collapsed", float(ratio), self.limits.collapsed, sentence)
 
     def vanishing_or_exploding(self) -> Iterator[Finding]:
-        for what, rms in (("activations", self.body["rms"]), ("gradients", self.back["rms"])):
+        forward = message("The activations of {layer} are {ratio} times those of {end}.")
+        backward = message("The gradients of {layer} are {ratio} times those of {end}.")
+        for what, rms, end_at in ((forward, self.body["rms"], 0), (backward, self.back["rms"], -1)):
             signal = rms[rms > 0]
             if len(signal) < 2:
                 continue
-            end = signal.index[0 if what == "activations" else -1]
+            end = signal.index[end_at]
             for layer, ratio in (signal / signal[end]).items():
                 limits = {"vanishing": self.limits.vanishing, "exploding": self.limits.exploding}
                 ill = {"vanishing": ratio < limits["vanishing"], "exploding": ratio > limits["exploding"]}
-                sentence = f"The {what} of {layer} are {ratio:.2g} times those of {end}."
+                sentence = self.say(what, layer=layer, ratio=self.say.short(ratio, 2), end=end)
                 for verdict in (name for name, is_ill in ill.items() if is_ill and isfinite(ratio)):
                     yield Finding(str(layer), verdict, float(ratio), limits[verdict], sentence)
 
@@ -122,7 +145,8 @@ class _Network:
         before = self.before[self.before["site"] == "pre_activation"]
         shift = before["mean"].abs() / before["std"].where(before["std"] > 0)
         for layer, size in shift[shift > self.limits.shifted_mean].items():
-            sentence = f"The mean of what {layer} gives is {size:.1f} standard deviations away from zero."
+            text = message("The mean of what {layer} gives is {size} standard deviations away from zero.")
+            sentence = self.say(text, layer=layer, size=self.say.number(size, 1))
             yield Finding(str(layer), "shifted mean", float(size), self.limits.shifted_mean, sentence)
 
     @staticmethod

@@ -9,11 +9,10 @@ from scipy.optimize import brentq
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, Function, as_function
-from initsk.theory._gaussian import gaussian_mean
+from initsk.theory._gaussian import SLOPE_STEP, gaussian_mean, mean_square_slope
 from initsk.theory._memory import remembers
 from initsk.utils._validation import check_parameters, optional, real
 
-_STEP = 1e-5
 _LOG_LENGTHS = np.linspace(np.log(1e-6), np.log(1e3), 64)
 _VANISHING = 1e-16
 # Where several functions have their kinks and jumps; quadrature would step over a jump there.
@@ -123,19 +122,19 @@ class _CriticalLine:
     def points(self) -> list[CriticalPoint]:
         """Points of all lengths that are looked at; shrinkage has next to no slope where the signal is small."""
         lengths = np.exp(_LOG_LENGTHS).tolist()
-        return [self.at(length) for length in lengths if _mean_square_slope(self.function, length) > 1e-6]
+        return [self.at(length) for length in lengths if mean_square_slope(self.function, length) > 1e-6]
 
     @property
     def jumps(self) -> bool:
         step = 1e-9
         if np.abs(self.function(_PLACES + step) - self.function(_PLACES - step)).max() > 1e-4:
             return True
-        coarse, fine = (_mean_square_slope(self.function, 1.0, step) for step in (_STEP, _STEP / 4))
+        coarse, fine = (mean_square_slope(self.function, 1.0, step) for step in (SLOPE_STEP, SLOPE_STEP / 4))
         return bool(fine > 2 * coarse)
 
     def at(self, length: float) -> CriticalPoint:
         """Return the point of a length; its bias variance may come out below 0."""
-        weight = 1 / _mean_square_slope(self.function, length)
+        weight = 1 / mean_square_slope(self.function, length)
         square = gaussian_mean(lambda x: self.function(x) ** 2, length)
         slope = gaussian_mean(lambda x: self.function(x) ** 2 * (x * x / length - 1), length) / (2 * length)
         return CriticalPoint(weight, length - weight * square, length, weight * slope)
@@ -166,7 +165,7 @@ class _CriticalLine:
         if abs(left[0]) >= 1e-4:
             return None
         # At 0 itself the slope is 1; what follows decides whether lengths fall back to it.
-        weight = 1 / _mean_square_slope(self.function, _VANISHING)
+        weight = 1 / mean_square_slope(self.function, _VANISHING)
         return CriticalPoint(weight, 0.0, 0.0, max(1.0, self.at(1e-2).length_slope))
 
     def _crossings(self, of: Callable[[CriticalPoint], float]) -> Iterator[CriticalPoint]:
@@ -178,10 +177,3 @@ class _CriticalLine:
             low, high = (float(np.log(point.length)) for point in self.points[first : first + 2])
             log = brentq(lambda log: of(self.at(float(np.exp(log)))), low, high, xtol=1e-14, rtol=1e-13)
             yield self.at(float(np.exp(log)))
-
-
-def _mean_square_slope(function: Function, variance: float, step: float = _STEP) -> float:
-    step *= min(1.0, variance**0.5)
-    return gaussian_mean(
-        lambda x: ((function(x + step) - function(x - step)) / (2 * step)) ** 2, variance, tolerance=1e-9
-    )

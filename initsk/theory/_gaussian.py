@@ -15,6 +15,8 @@ _FARTHEST_KINK = 1000.0
 _MOST_PANELS = 50_000
 # How much of the whole may be left open, or lie at the ends.
 _LEFT = 1e-6
+#: Of the differences that stand for a derivative.
+SLOPE_STEP = 1e-5
 
 
 def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float = 1e-11) -> float:
@@ -137,3 +139,11 @@ def _gain(activation: ActivationLike) -> float:
     if second_moment <= 0:
         raise InvalidParameterError(f"activation={activation!r} is zero everywhere, so no gain makes up for it")
     return float(second_moment**-0.5)
+
+
+def mean_square_slope(function: Function, variance: float, step: float = SLOPE_STEP) -> float:
+    """Compute the mean square of the function's derivative over ``x ~ N(0, variance)``."""
+    step *= min(1.0, variance**0.5)
+    return gaussian_mean(
+        lambda x: ((function(x + step) - function(x - step)) / (2 * step)) ** 2, variance, tolerance=1e-9
+    )

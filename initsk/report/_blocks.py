@@ -1,0 +1,179 @@
+"""What a report is made of: sections of words, tables, pictures and facts, before anybody writes them down."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from initsk.utils._language import Language
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: How a column's values are written.
+KINDS = ("text", "code", "integer", "number", "short", "share", "p")
+
+
+@dataclass(frozen=True)
+class Words:
+    """A paragraph; its role is "answer", "warning", "note" or none."""
+
+    text: str
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: under which key the rows have it, its title, and how its values are written."""
+
+    key: str
+    title: str
+    kind: str = "number"
+    digits: int = 4
+    #: What is written for an infinite value.
+    infinite: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of raw values; the first column names the row, unless it is a rank.
+
+    `colours` has the colour of each row's subject, where it has one.
+    """
+
+    key: str
+    title: str
+    columns: list[Column]
+    rows: list[dict[str, Any]]
+    colours: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with a text alternative, drawn when it is needed.
+
+    Attributes
+    ----------
+    key : str
+        Name of its files.
+    description : str
+        What a reader sees who does not see it.
+    draw : callable
+        Returns the matplotlib figure.
+    place : {"everywhere", "page", "files"}
+        In the page alone (a part of another picture), or as a file alone (of which the page has the parts).
+    subject, stage : str
+        Whom and which moment it shows, where a section has a picture for several.
+    parts : sequence of str
+        Names of its panels, in the order of the axes' ids ``layer-0``, ``layer-1``, ...
+    """
+
+    key: str
+    description: str
+    draw: Callable[[], "Figure"]
+    place: str = "everywhere"
+    subject: str = ""
+    stage: str = ""
+    parts: Sequence[str] = ()
+
+    @cached_property
+    def figure(self) -> "Figure":
+        """The figure, drawn once."""
+        return self.draw()
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A term and what is to be said of it; `code` is shown as such."""
+
+    name: str
+    value: str
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A list of facts."""
+
+    items: list[Fact]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines that repeat what was done."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """A part of a section that is about one subject, with its colour and its verdict."""
+
+    key: str
+    title: str
+    blocks: list["Block"]
+    colour: str = ""
+    verdict: str = ""
+    healthy: bool = True
+    subject: str = ""
+
+
+Block = Words | Table | Picture | Facts | Code | Item
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    key: str
+    title: str
+    blocks: list[Block]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report, in one language.
+
+    Attributes
+    ----------
+    kind : str
+        "comparison", "inspection", "diagnosis" or "recommendation".
+    title : str
+    say : Language
+    sections : list of Section
+        Of the first one, the page shows no heading: it is the answer.
+    """
+
+    kind: str
+    title: str
+    say: Language
+    sections: list[Section]
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield the pictures that are files of their own."""
+        yield from (block for block in self._all_blocks() if isinstance(block, Picture) and block.place != "page")
+
+    def _all_blocks(self) -> Iterator[Block]:
+        for section in self.sections:
+            for block in section.blocks:
+                yield block
+                if isinstance(block, Item):
+                    yield from block.blocks
+
+
+def written(value: Any, column: Column, say: Language) -> str:
+    """Return a cell as text."""
+    if column.kind in ("text", "code"):
+        return str(value)
+    number = float("nan") if value is None else float(value)
+    if column.infinite and number == float("inf"):
+        return column.infinite
+    if column.kind == "p" and number < 1e-4:
+        return f"< {say.number(1e-4)}"
+    if column.kind == "integer":
+        return say.integer(number)
+    if column.kind == "share":
+        return say.percent(number)
+    if column.kind == "short":
+        return say.short(number)
+    return say.number(number, column.digits)

@@ -1,0 +1,90 @@
+"""What was run, on what, for how long, and how to run it again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from initsk.comparison import ComparisonResult
+from initsk.report._blocks import Block, Code, Column, Fact, Facts, Section, Table, Words
+from initsk.utils._language import Language, message
+
+_FACTS = {
+    "dataset": message("Data set"),
+    "n_train": message("Training samples"),
+    "n_test": message("Held-out samples"),
+    "n_features": message("Features"),
+    "estimator": message("Estimator"),
+    "parameter": message("Compared parameter"),
+    "search": message("Search"),
+    "cv": message("Folds"),
+    "scoring": message("Scoring"),
+    "n_repeats": message("Repeats"),
+    "random_state": message("Seed of all seeds"),
+}
+_CODE = ("estimator", "parameter", "cv", "scoring")
+_MOST_SEEDS = 20
+
+
+def run_section(result: ComparisonResult, say: Language) -> Section:
+    """Return the facts of the run, the network, and the lines that repeat it."""
+    blocks: list[Block] = [Facts(list(_facts(result, say)))]
+    network = _network(result, say)
+    if network is not None:
+        blocks.append(network)
+    lines = result.settings.get("command") or result.settings.get("call")
+    if lines:
+        blocks += [Words(say("The same again:")), Code(lines)]
+    blocks.append(
+        Words(
+            say(
+                "Each run trained on a fixed number of threads; under one repeat and fold every initializer saw the"
+                " same split, and the same batches in the same order."
+            ),
+            "note",
+        )
+    )
+    return Section("run", say("What was run"), blocks)
+
+
+def _facts(result: ComparisonResult, say: Language) -> Iterator[Fact]:
+    settings = result.settings
+    for key, name in _FACTS.items():
+        value = settings.get(key)
+        if value is not None:
+            whole = isinstance(value, int) and key != "random_state"
+            yield Fact(say(name), say.integer(value) if whole else str(value), key in _CODE)
+    seeds = result.runs["seed"].unique().tolist()
+    more = ["..."] if len(seeds) > _MOST_SEEDS else []
+    if "random_state" in settings:
+        yield Fact(say("Seeds of the runs"), ", ".join([*map(str, seeds[:_MOST_SEEDS]), *more]))
+    if "hardware" in settings:
+        threads = say.plural("{n} thread a run", "{n} threads a run", settings.get("n_threads", 1))
+        yield Fact(say("Hardware"), f"{settings['hardware']}, {threads}")
+    if settings.get("versions"):
+        yield Fact(say("Versions"), ", ".join(f"{name} {number}" for name, number in settings["versions"].items()))
+    seconds = result.timing["seconds"].dropna()
+    if len(seconds):
+        values = {"total": say.short(float(seconds.sum())), "median": say.short(float(seconds.median()))}
+        yield Fact(say("Time"), say("{total} s in all runs together, {median} s in the median run", **values))
+
+
+def _network(result: ComparisonResult, say: Language) -> Table | None:
+    """Return the layers with parameters, of the first run that has any."""
+    weights = result.weights
+    if weights.empty:
+        return None
+    keys = ["initializer", "repeat", "fold", "phase", "epoch"]
+    first = weights[(weights[keys] == weights[keys].iloc[0]).all(axis=1)]
+    # With a grid, the first setting.
+    first = first[~first.duplicated(["layer", "site"])]
+    rows: list[dict[str, Any]] = []
+    for layer, part in first.groupby("layer", sort=False):
+        row = part.iloc[0]
+        rows.append({"layer": layer or "-", "module": row["module"], "units": row["units"], "n": part["count"].sum()})
+    rows.append({"layer": say("all layers"), "module": "", "units": float("nan"), "n": first["count"].sum()})
+    columns = [
+        Column("layer", say("Layer"), "text"),
+        Column("module", say("Kind"), "text"),
+        Column("units", say("Units"), "integer"),
+        Column("n", say("Parameters"), "integer"),
+    ]
+    return Table("network", say("The network"), columns, rows)
