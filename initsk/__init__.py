@@ -11,6 +11,7 @@ from initsk._version import __version__
 
 if TYPE_CHECKING:
     from initsk import datasets, initializers, theory
+    from initsk.advice import diagnose, recommend_initializer
     from initsk.comparison import ComparisonResult, compare_initializers
     from initsk.estimators import MLPClassifier, MLPRegressor, NeuralNetClassifier, NeuralNetRegressor
     from initsk.initializers import get_initializer, list_initializers
@@ -25,10 +26,12 @@ _HOME = {
     "NeuralNetClassifier": "initsk.estimators",
     "NeuralNetRegressor": "initsk.estimators",
     "compare_initializers": "initsk.comparison",
+    "diagnose": "initsk.advice",
     "get_initializer": "initsk.initializers",
     "initialize": "initsk.modules",
     "inspect_activations": "initsk.inspection",
     "list_initializers": "initsk.initializers",
+    "recommend_initializer": "initsk.advice",
 }
 _SUBPACKAGES = ("datasets", "initializers", "theory")
 
@@ -42,11 +45,13 @@ __all__ = [
     "__version__",
     "compare_initializers",
     "datasets",
+    "diagnose",
     "get_initializer",
     "initialize",
     "initializers",
     "inspect_activations",
     "list_initializers",
+    "recommend_initializer",
     "theory",
 ]
 

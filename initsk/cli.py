@@ -1,6 +1,7 @@
 """The command line. Nothing heavy is imported before a command really runs."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,29 +35,70 @@ def _rates(context: click.Context, parameter: click.Parameter, value: str) -> li
         raise click.BadParameter(f"{value!r} is not a list of learning rates such as 0.001,0.01") from error
 
 
+def _language(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    from initsk.utils._language import languages
+
+    if value not in languages():
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(languages())}")
+    return value
+
+
+def _shape(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    return () if value is None else _sizes(context, parameter, value)
+
+
 _POSITIVE = click.IntRange(min=1)
+_Options = Callable[[Callable[..., None]], Callable[..., None]]
+_DATA = click.option(
+    "--dataset", default="mnist", show_default=True, help="mnist, digits, an IDX folder, or a CSV, Parquet or NPZ file."
+)
+_TARGET = click.option("--target", help="Column to predict, for a CSV or Parquet file.")
+_HIDDEN = click.option(
+    "--hidden", default="512,256,128,64", show_default=True, callback=_sizes, help="Widths of the hidden layers."
+)
+_ACTIVATION = click.option(
+    "--activation", default="relu", show_default=True, help="Activation function of the hidden layers."
+)
+_SEED = click.option(
+    "--random-state", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything."
+)
+_AXES = click.option("--axes", default="shared", show_default=True, type=click.Choice(["shared", "article"]),
+                     help="Axes of the histograms: sensible shared ones, or the article's -1..1 by 0..4.")  # fmt: skip
+_LANGUAGE = click.option(
+    "--language", default="en", show_default=True, callback=_language, help="Of the report: en, id, or another one."
+)
+_OPEN = click.option("--open", is_flag=True, help="Open the report in the browser.")
+
+
+def _of_network(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what the commands about one network have in common."""
+    options: list[_Options] = [
+        click.argument("network", required=False),
+        _DATA,
+        _TARGET,
+        click.option("--shape", callback=_shape, help="Shape of a sample as the network takes it: 1,28,28."),
+        _HIDDEN,
+        _ACTIVATION,
+        click.option("--initializer", default="he_normal", show_default=True, help="Of the network without a NETWORK."),
+        _SEED,
+        click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a report to this page."),
+        _LANGUAGE,
+        _OPEN,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @cli.command()
-@click.option(
-    "--dataset",
-    default="mnist",
-    show_default=True,
-    help="mnist, digits, an IDX folder, or a CSV or Parquet file.",
-)
-@click.option("--target", help="Column to predict, for a CSV or Parquet file.")
+@_DATA
+@_TARGET
 @click.option("--initializers", default=_ARTICLE, show_default=True, help="Names, separated by commas.")
 @click.option("--seeds", default=10, show_default=True, type=_POSITIVE, help="Paired repeats.")
 @click.option("--epochs", default=5, show_default=True, type=_POSITIVE, help="Passes over the training data.")
 @click.option("--batch-size", default=32, show_default=True, type=_POSITIVE, help="Samples per step.")
-@click.option(
-    "--hidden",
-    default="512,256,128,64",
-    show_default=True,
-    callback=_sizes,
-    help="Widths of the hidden layers.",
-)
-@click.option("--activation", default="relu", show_default=True, help="Activation function of the hidden layers.")
+@_HIDDEN
+@_ACTIVATION
 @click.option("--lr", default="0.001", show_default=True, callback=_rates,
               help="Learning rate of Adam; of several, 0.001,0.01, each initializer is shown at its best.")  # fmt: skip
 @click.option("--halving", is_flag=True, help="Leave out who is clearly behind before all seeds are run.")
@@ -65,9 +107,10 @@ _POSITIVE = click.IntRange(min=1)
 @click.option("--jobs", type=_POSITIVE, help="Runs at once; default: the number of processors.")
 @click.option("--device", default="cpu", show_default=True, help="torch device.")
 @click.option("--limit", type=_POSITIVE, help="Use this many training samples only.")
-@click.option("--axes", default="shared", show_default=True, type=click.Choice(["shared", "article"]),
-              help="Axes of the histograms: sensible shared ones, or the article's -1..1 by 0..4.")  # fmt: skip
-@click.option("--random-state", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything.")
+@_AXES
+@_SEED
+@_LANGUAGE
+@_OPEN
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -82,6 +125,60 @@ def compare(**options: Any) -> None:
     from initsk._compare_command import run_compare
 
     sys.exit(run_compare(**options))
+
+
+@cli.command()
+@_of_network
+@click.option("--gradients/--no-gradients", default=True, show_default=True, help="Measure the gradients as well.")
+def inspect(**options: Any) -> None:
+    """Look into a network: statistics and verdicts of every layer over held-out samples.
+
+    NETWORK is package.module:factory, file.py:factory, or a .pt file of a whole module; its code is run. Without
+    one, it is a perceptron of the options' kind at its initialization.
+    """
+    from initsk._network_commands import run_inspect
+
+    sys.exit(run_inspect(**options))
+
+
+@cli.command()
+@_of_network
+def diagnose(**options: Any) -> None:
+    """Say whether a network is fit to be trained: exit code 0 if so, 1 if it is ill.
+
+    NETWORK is package.module:factory, file.py:factory, or a .pt file of a whole module; its code is run. Without
+    one, it is a perceptron of the options' kind at its initialization.
+    """
+    from initsk._network_commands import run_diagnose
+
+    sys.exit(run_diagnose(**options))
+
+
+@cli.command()
+@_of_network
+def recommend(**options: Any) -> None:
+    """Say which initializer suits each layer of a network, and why.
+
+    NETWORK is package.module:factory, file.py:factory, or a .pt file of a whole module; its code is run. Without
+    one, it is a perceptron of the options' kind.
+    """
+    from initsk._network_commands import run_recommend
+
+    sys.exit(run_recommend(**options))
+
+
+@cli.command()
+@click.argument("store", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of the report; default: reports/NAME.")  # fmt: skip
+@_AXES
+@_LANGUAGE
+@_OPEN
+def report(**options: Any) -> None:
+    """Make the report of a store of runs, whether its comparison has finished, was killed or still runs."""
+    from initsk._report_command import run_report
+
+    sys.exit(run_report(**options))
 
 
 @cli.command("list")

@@ -17,15 +17,16 @@ LAYERS = [
     {"modules"},
     {"testing"},
     {"inspection", "estimators"},
-    {"comparison"},
+    {"comparison", "advice"},
     {"displays"},
     {"report"},
-    {"_compare_command", "_list_command"},
+    {"_data_option", "_network_option"},
+    {"_compare_command", "_list_command", "_network_commands", "_report_command"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-DOORS_UP = {("comparison", "report")}
+DOORS_UP = {("utils", "report")}
 
 
 def imports_of(path):
@@ -67,7 +68,9 @@ def test_estimators_do_not_load_pictures():
     assert not {"matplotlib", "jinja2"} & loaded
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["list", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([name, "--help"] for name in ("compare", "inspect", "diagnose", "recommend", "report"))]
+)
 def test_help_answers_without_torch_in_half_a_second(arguments):
     code = (
         "import sys; from initsk.cli import main\n"

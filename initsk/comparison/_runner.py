@@ -11,6 +11,7 @@ from typing import Any
 from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning
 
+from initsk.comparison._call import code_of
 from initsk.comparison._candidates import make_candidates, shown, without_addresses
 from initsk.comparison._data import check_data, split_data
 from initsk.comparison._identity import hardware, identify, versions
@@ -156,7 +157,10 @@ def compare_initializers(
     experiment = Experiment(subject, data, make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, blocks, halving)
     settings = plan.settings() | {"random_state": seed, "n_repeats": n_repeats, "versions": versions()}
-    settings |= {"hardware": hardware(), "n_threads": n_threads} | dict(about or {})
+    called = {"X_test": X_test, "cv": cv, "scoring": scoring, "n_repeats": n_repeats, "random_state": seed}
+    called |= {"halving": halving, "activations": activations, "n_threads": n_threads}
+    settings |= {"hardware": hardware(), "n_threads": n_threads, "call": code_of(subject, candidates, grid, called)}
+    settings |= dict(about or {})
     if cv is not None:
         settings["cv"] = without_addresses(repr(cv))
     if scoring is not None:

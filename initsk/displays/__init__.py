@@ -8,6 +8,7 @@ from initsk.displays._history import HistoryDisplay
 from initsk.displays._layer_strip import LayerStripDisplay
 from initsk.displays._learning_curves import LearningCurvesDisplay
 from initsk.displays._style import (
+    SITE_NAMES as SITE_NAMES,
     colour_of as colour_of,
     figure_inline as figure_inline,
     figure_png as figure_png,

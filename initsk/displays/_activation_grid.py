@@ -168,7 +168,8 @@ class ActivationGridDisplay:
         if i == n_rows - 1:
             ax.set_xlabel(say(self._values), fontsize=9, color=INK)
         if j == 0:
-            words = f"{shortened(row, 24)}\n{say('density')}" if n_rows > 1 else say("density")
+            density = say("density")
+            words = f"{shortened(row, 24)}\n{density}" if n_rows > 1 else density
             ax.set_ylabel(words, fontsize=9, color=INK, parse_math=False)
         else:
             ax.tick_params(labelleft=n_rows == 1)

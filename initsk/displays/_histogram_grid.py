@@ -10,22 +10,17 @@ import pandas as pd
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, outline, take_apart
 from initsk.displays._frames import BINS, BOTH, KEY, checked, chosen
-from initsk.displays._style import INK, SITE_COLOURS, label_left, panels, quiet
+from initsk.displays._style import INK, SITE_COLOURS, SITE_NAMES, label_left, panels, quiet
 from initsk.displays._text import distinct, number, percent
-from initsk.utils._language import Language, get_language, message
+from initsk.utils._language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS = 5
-_ROWS = {"pre_activation": 0, "output": 0, "activation": 1}
+_ROWS = {"pre_activation": 0, "output": 0, "weight": 0, "activation": 1}
 _DECADES = 4
 _LINE = 0.135
-_SITES = {
-    "pre_activation": message("pre-activation"),
-    "activation": message("activation"),
-    "output": message("output"),
-}
 
 
 class HistogramGridDisplay:
@@ -167,8 +162,9 @@ class HistogramGridDisplay:
         else:
             ax.set(xticks=[], yticks=[])
         style: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 8, "color": INK}
-        site = _SITES.get(row["site"], row["site"])
-        ax.text(0.02, 0.97, say(site), ha="left", va="top", parse_math=False, **style)
+        site = SITE_NAMES.get(row["site"], row["site"])
+        if row["site"] != "weight":
+            ax.text(0.02, 0.97, say(site), ha="left", va="top", parse_math=False, **style)
         if len(frame):
             ax.text(0.98, 0.97, "\n".join(notes), ha="right", va="top", **style)
         else:

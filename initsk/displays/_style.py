@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from initsk.utils._language import message
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -14,8 +16,13 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette without yellow, which vanishes on white: told apart by colour-blind readers.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7F7F7F")
 SITE_COLOURS = {"activation": PALETTE[0], "pre_activation": PALETTE[1], "output": PALETTE[2]}
+SITE_NAMES = {
+    "pre_activation": message("pre-activation"),
+    "activation": message("activation"),
+    "output": message("output"),
+}
 LINES = ("-", "--", "-.", ":")
-_LEAST_SCALE = 0.62
+_LEAST_SCALE = 0.85
 # In SVG this becomes the page's own text colour, so that pictures follow light and dark.
 INK = "#1b1f24"
 # What a page has no use for: comments, line ends, fonts and styles (it has its own), rotations by nothing, ids that

@@ -12,6 +12,7 @@ from initsk.initializers._base import Initializer
 from initsk.initializers._callable import FromCallable
 from initsk.initializers._frameworks import FRAMEWORKS, FULL_PATHS, WITHOUT_LAW
 from initsk.initializers._json import subclasses
+from initsk.utils._language import message
 from initsk.utils._validation import one_of, unknown_name
 
 INITIALIZER_PARAMS = ("initializer", "bias_initializer", "output_initializer")
@@ -20,18 +21,18 @@ InitializerLike = str | Initializer | type[Initializer] | Callable[..., Any]
 FRAMEWORK_NAMES = tuple(FRAMEWORKS)
 COLUMNS = ("name", "synonyms", "family", "law", "needs_data", "needs_gradient", "reference")
 _FAMILIES = (
-    "constant",
-    "biases",
-    "free",
-    "variance scaling",
-    "orthogonal",
-    "sparse",
-    "structured",
-    "architecture-aware",
-    "data-dependent",
-    "gradient-based",
-    "composed",
-    "framework default",
+    message("constant"),
+    message("biases"),
+    message("free"),
+    message("variance scaling"),
+    message("orthogonal"),
+    message("sparse"),
+    message("structured"),
+    message("architecture-aware"),
+    message("data-dependent"),
+    message("gradient-based"),
+    message("composed"),
+    message("framework default"),
 )
 
 

@@ -19,7 +19,7 @@ from initsk.inspection._summary import ActivationSummary
 from initsk.inspection._thresholds import Thresholds
 from initsk.inspection._transformer import ActivationInspector
 from initsk.inspection._units import UnitStatistics
-from initsk.inspection._verdicts import verdicts_of as verdicts_of
+from initsk.inspection._verdicts import verdict_sentence as verdict_sentence, verdicts_of as verdicts_of
 
 __all__ = [
     "ActivationInspector",

@@ -65,6 +65,20 @@ def verdicts_of(
     return frame.iloc[np.argsort(order, kind="stable")].reset_index(drop=True).astype(DTYPES)
 
 
+def verdict_sentence(verdicts: pd.DataFrame, language: str = "en") -> str:
+    """Say in a sentence or two what is wrong."""
+    say = get_language(language)
+    ill = verdicts[verdicts["verdict"] != "healthy"]
+    if ill.empty:
+        return str(verdicts["evidence"].iloc[0])
+    layers = ill.groupby("verdict", sort=False)["layer"].nunique()
+    parts = [
+        say.plural("{verdict} ({n} layer)", "{verdict} ({n} layers)", int(n), verdict=say(str(name)))
+        for name, n in layers.items()
+    ]
+    return say("This network is ill: {verdicts}. {first}", verdicts=", ".join(parts), first=ill["evidence"].iloc[0])
+
+
 class _Network:
     """The frames of a summary, asked one question after another."""
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from initsk.initializers import InitializerLike, Network, remember_buffers
+from initsk.initializers import Choice, InitializerLike, Network, remember_buffers
 from initsk.modules._architecture import add_architecture
 from initsk.modules._batch import as_batch
 from initsk.modules._choose import Chooser
@@ -110,6 +110,17 @@ def initialize(
                 sites = {known.name: known.sites[0] for known in filled if chooser.taker(known.sites[0]) is part}
                 part.refine(Network(module, sites, *batch, derive_seed(seed, "refine"), notes))
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
+
+
+def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[PlannedParameter, tuple[Choice, ...]]]:
+    """Return who would fill each parameter, and why; nothing is drawn."""
+    module = unwrap(module)
+    chooser = Chooser(initializer, None, None)
+    with _parametrizations_rest(module):
+        plan = list(plan_parameters(module))
+        if chooser.reads_architecture:
+            plan = add_architecture(module, plan)
+        return [(step, chooser.choices(step)) for step in plan]
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from initsk.displays import DepthDisplay, HistogramGridDisplay, LayerStripDisplay
-from initsk.inspection import ActivationSummary
+from initsk.displays import SITE_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
+from initsk.inspection import ActivationSummary, verdict_sentence
 from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words
 from initsk.utils._language import Language, message
 
@@ -28,35 +28,17 @@ _COLUMNS = {
     "effective_rank": message("Effective rank"),
     "mean_cosine": message("Mean cosine"),
 }
-_SITES = {
-    "pre_activation": message("pre-activation"),
-    "activation": message("activation"),
-    "output": message("output"),
-}
 
 
 def summarize_inspection(summary: ActivationSummary, say: Language, *, brief: bool = False) -> Report:
     """Return the report of one network."""
     verdicts = summary.verdicts(language=say.code)
-    sections = [Section("answer", say("Answer"), [Words(verdict_sentence(verdicts, say), "answer")])]
+    sections = [Section("answer", say("Answer"), [Words(verdict_sentence(verdicts, say.code), "answer")])]
     sections.append(verdicts_section(verdicts, say))
     if not brief:
-        sections += _details(summary, say)
+        sections += inspection_details(summary, say)
     title = say.plural("A network of one layer", "A network of {n} layers", len(summary.layers))
     return Report("inspection", title, say, sections)
-
-
-def verdict_sentence(verdicts: pd.DataFrame, say: Language) -> str:
-    """Say in a sentence what is wrong."""
-    ill = verdicts[verdicts["verdict"] != "healthy"]
-    if ill.empty:
-        return str(verdicts["evidence"].iloc[0])
-    layers = ill.groupby("verdict", sort=False)["layer"].nunique()
-    parts = [
-        say.plural("{verdict} ({n} layer)", "{verdict} ({n} layers)", int(n), verdict=say(str(name)))
-        for name, n in layers.items()
-    ]
-    return say("This network is ill: {verdicts}. {first}", verdicts=", ".join(parts), first=ill["evidence"].iloc[0])
 
 
 def verdicts_section(verdicts: pd.DataFrame, say: Language) -> Section:
@@ -77,7 +59,8 @@ def verdicts_section(verdicts: pd.DataFrame, say: Language) -> Section:
     return Section("verdicts", say("Verdicts"), [Table("verdicts", say("Findings, the gravest first"), columns, rows)])
 
 
-def _details(summary: ActivationSummary, say: Language) -> list[Section]:
+def inspection_details(summary: ActivationSummary, say: Language) -> list[Section]:
+    """Return pictures and tables of activations, gradients and weights."""
     values, gradients, weights = (summary.to_frame(of) for of in ("activations", "gradients", "weights"))
     sections = [
         Section(
@@ -108,7 +91,7 @@ def _pictures(of: str, summary: ActivationSummary, say: Language) -> list[Block]
     if of == "weights":
         # Biases are often constant; of a layer's weights each is a panel of its own.
         frame, bins = (
-            part[part["site"] != "bias"].assign(layer=lambda rows: rows["layer"] + "." + rows["site"], site="output")
+            part[part["site"] != "bias"].assign(layer=lambda rows: rows["layer"] + "." + rows["site"], site="weight")
             for part in (frame, bins)
         )
     if bins.empty or frame.empty:
@@ -145,7 +128,7 @@ def _statistics(key: str, title: str, frame: pd.DataFrame, say: Language) -> Tab
         Column("nonfinite", say("Not finite"), "integer"),
     ]
     rows = [
-        {str(name): value for name, value in row.items()} | {"place": say(_SITES.get(row["site"], row["site"]))}
+        {str(name): value for name, value in row.items()} | {"place": say(SITE_NAMES.get(row["site"], row["site"]))}
         for row in frame.to_dict("records")
     ]
     return Table(key, title, columns, rows)

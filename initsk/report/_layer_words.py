@@ -71,7 +71,8 @@ def _zeros_and_dead(by_layer: pd.DataFrame, first: str, last: str, say: Language
             "Units that are zero for every sample: at most {share} of a layer ({layer}).", share=share, layer=worst
         )
         return f"{said} {text}"
-    return f"{said} {say('No unit is zero for every sample.')}"
+    none = say("No unit is zero for every sample.")
+    return f"{said} {none}"
 
 
 def verdicts_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:

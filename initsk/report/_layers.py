@@ -107,7 +107,8 @@ def _how_drawn(say: Language, axes: str) -> str:
         " training, the first repeat alone); exact zeros are taken out and written as a share."
     )
     if axes == "article":
-        return f"{said} {say('Axes are fixed at -1 to 1 by 0 to 4; values beyond are not shown.')}"
+        fixed = say("Axes are fixed at -1 to 1 by 0 to 4; values beyond are not shown.")
+        return f"{said} {fixed}"
     more = say(
         "Density is on a logarithmic axis shared by all rows; a column's range holds 99.9 % of every row's values."
     )

@@ -27,7 +27,8 @@ def answer(summary: pd.DataFrame, language: str = ENGLISH) -> str:
     if others.empty:
         return said[0]
     if not isfinite(best.low):
-        return f"{said[0]} {say('With one repeat, differences cannot be told from noise.')}"
+        said.append(say("With one repeat, differences cannot be told from noise."))
+        return " ".join(said)
     tied = others[others["tied_with_best"].fillna(False).astype(bool)]
     worse = others.loc[~others["tied_with_best"].fillna(True).astype(bool), "initializer"].tolist()
     untested = others.loc[others["tied_with_best"].isna(), "initializer"].tolist()

@@ -5,10 +5,12 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
+from initsk.advice import Diagnosis, Recommendation
 from initsk.comparison import ComparisonResult
 from initsk.displays import AXES, figure_png, figure_svg
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection import ActivationSummary
+from initsk.report._advice import summarize_diagnosis, summarize_recommendation
 from initsk.report._blocks import Report
 from initsk.report._comparison import summarize_comparison
 from initsk.report._html import to_fragment, to_page
@@ -37,6 +39,16 @@ def _of_comparison(result: ComparisonResult, say: Language, *, axes: str = "shar
 @summarize.register
 def _of_inspection(result: ActivationSummary, say: Language, *, brief: bool = False) -> Report:
     return summarize_inspection(result, say, brief=brief)
+
+
+@summarize.register
+def _of_diagnosis(result: Diagnosis, say: Language, *, brief: bool = False) -> Report:
+    return summarize_diagnosis(result, say, brief=brief)
+
+
+@summarize.register
+def _of_recommendation(result: Recommendation, say: Language, *, brief: bool = False) -> Report:
+    return summarize_recommendation(result, say, brief=brief)
 
 
 def make_report(

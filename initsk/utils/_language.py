@@ -91,7 +91,7 @@ class Language:
         """Return an enumeration, as "a, b and c"."""
         if len(names) == 1:
             return names[0]
-        return self("{first} and {last}", first=", ".join(names[:-1]), last=names[-1])
+        return self(message("{first} and {last}"), first=", ".join(names[:-1]), last=names[-1])
 
     def _local(self, text: str) -> str:
         return text.replace(".", self._point)

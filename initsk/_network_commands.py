@@ -1,0 +1,119 @@
+"""What ``initsk inspect``, ``diagnose`` and ``recommend`` do once their options are read."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+
+from initsk._data_option import load_data
+from initsk._network_option import load_network
+from initsk.advice import diagnose, recommend_initializer
+from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.inspection import inspect_activations
+from initsk.utils._reported import Reported
+
+_SHOWN = ["layer", "site", "units", "mean", "std", "rms", "zero_fraction", "dead_fraction", "saturated_fraction"]
+_MOST_SAMPLES = 10_000
+
+
+def run_inspect(network: str | None, **options: Any) -> int:
+    """Print statistics and verdicts of the held-out samples; returns the exit code."""
+    return _carried_out("inspect", _inspect, network, options)
+
+
+def run_diagnose(network: str | None, **options: Any) -> int:
+    """Print what is wrong; returns 0 for a network that is fit to be trained, and 1 for another."""
+    return _carried_out("diagnose", _diagnose, network, options)
+
+
+def run_recommend(network: str | None, **options: Any) -> int:
+    """Print which initializer suits each parameter; returns the exit code."""
+    return _carried_out("recommend", _recommend, network, options)
+
+
+def _carried_out(name: str, command: Any, network: str | None, options: dict[str, Any]) -> int:
+    try:
+        result, code = command(network, options)
+        write_on_request(result, name, options)
+    except InitskError as error:
+        click.echo(f"initsk {name}: {' '.join(str(error).split())}", err=True)
+        return 2
+    except OSError as error:
+        click.echo(f"initsk {name}: {options['report']} cannot be written ({error.strerror})", err=True)
+        return 2
+    return int(code)
+
+
+def _inspect(network: str | None, options: dict[str, Any]) -> tuple[Reported, int]:
+    model, X, y = _subject(network, options)
+    summary = inspect_activations(model, X, y, gradients=options["gradients"], weights=True)
+    frame = summary.to_frame()
+    click.echo(frame[_SHOWN].to_string(index=False, na_rep="-", float_format="{:.4g}".format))
+    click.echo("")
+    _say_findings(summary.verdicts())
+    return summary, 0
+
+
+def _diagnose(network: str | None, options: dict[str, Any]) -> tuple[Reported, int]:
+    model, X, y = _subject(network, options)
+    diagnosis = diagnose(model, X, y)
+    _say_findings(diagnosis.findings)
+    return diagnosis, diagnosis.exit_code
+
+
+def _say_findings(findings: pd.DataFrame) -> None:
+    for verdict, evidence, advice in findings[["verdict", "evidence", "advice"]].to_numpy().tolist():
+        click.echo(f"{verdict}: {evidence}" + (f" ({advice})" if advice else ""))
+
+
+def _recommend(network: str | None, options: dict[str, Any]) -> tuple[Reported, int]:
+    if network is None:
+        model, X, y = _subject(network, options)
+    else:
+        model, X, y = load_network(network), None, None
+        if not hasattr(model, "parameters"):
+            model, X, y = _subject(network, options)
+    recommendation = recommend_initializer(model, X, y)
+    frame = recommendation.to_frame()[["name", "shape", "initializer", "variance", "why"]]
+    click.echo(frame.to_string(index=False, na_rep="-", float_format="{:.4g}".format))
+    return recommendation, 0
+
+
+def _subject(network: str | None, options: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return the network and the held-out samples, in the shape that it takes."""
+    _, (X, y, X_test, y_test) = load_data(options["dataset"], options["target"], None, options["random_state"])
+    if network is None:
+        from initsk.estimators import MLPClassifier
+
+        made = {name: options[name] for name in ("activation", "initializer", "random_state")}
+        return MLPClassifier(options["hidden"], **made).initialize(X, y), X_test[:_MOST_SAMPLES], y_test[:_MOST_SAMPLES]
+    model = load_network(network)
+    X_test = X_test[:_MOST_SAMPLES].astype(np.float32) if X_test.dtype.kind == "f" else X_test[:_MOST_SAMPLES]
+    if options["shape"]:
+        try:
+            X_test = X_test.reshape(-1, *options["shape"])
+        except ValueError as error:
+            each = X_test[0].size
+            raise InvalidParameterError(f"--shape does not fit: a sample has {each} values") from error
+    y_test = y_test[:_MOST_SAMPLES]
+    if hasattr(model, "parameters") and y_test.dtype.kind not in "f":
+        # A plain module counts classes from 0.
+        y_test = np.searchsorted(np.unique(y), y_test)
+    return model, X_test, y_test
+
+
+def write_on_request(result: Reported, name: str, options: dict[str, Any]) -> None:
+    """Write the report where it is wanted, and open it."""
+    if options["report"] is None and not options["open"]:
+        return
+    page = result.to_html(options["report"] or Path("reports") / f"{name}.html", language=options["language"])
+    click.echo(f"report: {page}", err=True)
+    if options["open"]:
+        open_page(page)
+
+
+def open_page(page: Path) -> None:
+    """Open a page in the user's browser."""
+    click.launch(page.resolve().as_uri())

@@ -1,0 +1,111 @@
+"""Which initializer suits each layer, why, and who says so."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from initsk.initializers import initializer_name
+from initsk.inspection import get_model
+from initsk.modules import choices_for
+from initsk.utils._reported import Reported
+
+_DTYPES = {
+    "name": "str", "shape": "str", "initializer": "str", "why": "str", "variance": "float64", "reference": "str",
+}  # fmt: skip
+
+
+class Advice(NamedTuple):
+    """What is recommended for one parameter, or for one gate or projection that is stacked in it."""
+
+    name: str
+    shape: str
+    initializer: str
+    why: str
+    variance: float
+    reference: str
+
+
+class Recommendation(Reported):
+    """An initializer for each layer of a network; made by `recommend_initializer`.
+
+    Parameters
+    ----------
+    rows : tuple of Advice
+        In the module's order.
+    """
+
+    def __init__(self, rows: tuple[Advice, ...]) -> None:
+        self.rows = rows
+
+    def __repr__(self) -> str:
+        return f"Recommendation({len(self.rows)} parameters; see to_frame())"
+
+    def __str__(self) -> str:
+        weights = [row for row in self.rows if "." not in row.name or row.name.rpartition(".")[2] != "bias"]
+        by_initializer: dict[str, list[str]] = {}
+        for row in weights:
+            by_initializer.setdefault(row.initializer, []).append(row.name)
+        return "; ".join(f"{initializer} for {', '.join(names)}" for initializer, names in by_initializer.items())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per parameter, or per gate or projection that is stacked in it.
+
+        Returns
+        -------
+        DataFrame
+            name, shape, initializer (a name or repr that `get_initializer` knows or that can be called), why,
+            variance (float64, of the values that it draws; NaN where that depends on more), reference.
+        """
+        return pd.DataFrame(list(self.rows), columns=list(_DTYPES)).astype(_DTYPES)
+
+
+def recommend_initializer(model: Any, X: Any = None, y: Any = None) -> Recommendation:
+    """Read a network, and say which initializer suits each of its layers.
+
+    It is what ``initializer="auto"`` does, with reasons: `initsk.initializers.Auto`. The model stays as it is.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or estimator
+        A module, or what carries one; an unfitted estimator is built on a clone, for which it needs `X` and `y`.
+    X, y : array-like, optional
+        To build an unfitted estimator.
+
+    Returns
+    -------
+    Recommendation
+
+    Raises
+    ------
+    ModuleError
+        If the model carries no module, or has a layer that cannot be read.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from initsk import recommend_initializer
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    >>> print(recommend_initializer(net))
+    glorot_uniform for 0.weight; lecun_normal for 2.weight
+    """
+    return Recommendation(tuple(_advice(get_model(model, X, y).module)))
+
+
+def _advice(module: Any) -> Iterator[Advice]:
+    for step, choices in choices_for(module, "auto"):
+        # Gates and projections that get the same are one line.
+        told = set()
+        for site, choice in zip(step.sites, choices, strict=False):
+            promise = choice.initializer.promise(site)
+            row = Advice(
+                step.name,
+                " x ".join(map(str, site.shape)),
+                initializer_name(choice.initializer),
+                choice.why,
+                float("nan") if promise is None else promise.variance,
+                choice.initializer.reference,
+            )
+            if row not in told:
+                told.add(row)
+                yield row
