@@ -1,42 +1,199 @@
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from jsonschema import Draft202012Validator
 from scipy import stats
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.model_selection import GridSearchCV
 
 from initsk import ComparisonResult, MLPClassifier, MLPRegressor, compare_initializers
+from initsk.comparison import TABLES
 from initsk.displays import DifferencesDisplay, LearningCurvesDisplay
+from initsk.exceptions import InvalidParameterError
 from initsk.report import answer, describe_activations, shortfall, slow_starts
+
+ROOT = Path(__file__).parents[1]
+ORDER = ["answer", "ranking", "curves", "activations", "signal", "weights", "initializers", "run"]
+PICTURES = {"differences", "learning_curves", "activations", "activations_initialized", "signal", "weights",
+            "weights_initialized"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def result():
     X, y = load_digits(return_X_y=True)
-    result = compare_initializers(
-        MLPClassifier((16, 8), max_epochs=2), X / 16, y, initializers=["zeros", "he_normal"], n_repeats=2
+    return compare_initializers(
+        MLPClassifier((16, 8), max_epochs=3), X / 16, y, initializers=["zeros", "he_normal"], n_repeats=2
     )
-    return result.to_html(tmp_path_factory.mktemp("report") / "index.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def folder(result, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    result.to_html(folder / "index.html")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return (folder / "index.html").read_text()
 
 
 def test_page_is_self_contained(page):
-    assert not re.search(r'(?:src|href)="(?!#)', re.sub(r'xlink:href="#', 'xlink-href="#', page))
-    assert "@import" not in page
-    assert "url(http" not in page
+    outside = re.sub(r'xlink:href="#|xmlns(?::xlink)?="[^"]*"', "", page)
+    assert not re.search(r"(?:src|href)=|@import|url\((?!#)|https?:", outside)
 
 
-def test_page_tells_everything(page):
-    for words in ("Ranking", "Learning curves", "at initialization", "after training", "What was run", "he_normal"):
-        assert words in page
-    assert page.count("<svg") == 2 + 2 * 2
+def test_page_tells_everything_in_its_order(page):
+    assert re.findall(r'<section id="([^"]+)"', page) == ORDER
+    # Two initializers: four moments of the activations, two of the weights; differences, curves and the signal.
+    assert page.count("<svg") == 2 * 4 + 2 * 2 + 3
+    assert "W ~ N(0, 2 / fan_in)" in page
+    assert "He et al. 2015, equation 10" in page
 
 
 def test_ids_are_unique(page):
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+
+
+def test_equal_results_give_equal_bytes(result, page, tmp_path):
+    again = ComparisonResult.load(result.save(tmp_path))
+    assert again.to_html() == page
+    assert again.to_json() == result.to_json()
+    assert again.to_markdown(language="id") == result.to_markdown(language="id")
+
+
+def test_every_picture_is_there_as_png_and_as_svg(result, folder, tmp_path):
+    names = {f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
+    assert {path.name for path in (folder / "index_files").iterdir()} == names
+    assert {path.name for path in result.to_pictures(tmp_path)} == names
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (folder / "index_files" / name).read_bytes()
+        begins = b"\x89PNG" if name.endswith("png") else b"<?xml"
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def blocks_of(content):
+    for section in content["sections"]:
+        for block in section["blocks"]:
+            yield block
+            yield from block.get("blocks", [])
+
+
+@pytest.mark.parametrize("language", ["en", "id"])
+def test_json_keeps_to_its_schema_and_has_the_numbers_in_full(result, language):
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    content = json.loads(result.to_json(language=language), parse_constant=pytest.fail)
+    Draft202012Validator(schema).validate(content)
+    assert [section["key"] for section in content["sections"]] == ORDER
+    assert {block["key"] for block in blocks_of(content) if block["type"] == "picture"} == PICTURES
+    [ranking] = [block for block in blocks_of(content) if block.get("key") == "ranking"]
+    summary = result.summary()
+    assert [row["initializer"] for row in ranking["rows"]] == summary["initializer"].tolist()
+    assert [row["mean_score"] for row in ranking["rows"]] == summary["mean_score"].tolist()
+    assert ranking["rows"][0]["difference_to_best"] is None
+    assert ranking["rows"][1]["epochs_to_target"] == "infinite"
+
+
+def test_markdown_has_tables_and_names_its_pictures(result, tmp_path):
+    path = result.to_markdown(tmp_path / "report.md")
+    text = path.read_text()
+    assert text.startswith("# Initializers compared: a data set\n")
+    assert text.count("\n## ") == len(ORDER) - 1
+    for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
+        assert (tmp_path / link).is_file()
+    assert set(re.findall(r"report_files/(\w+)\.png", text)) == PICTURES
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    # Every row of a table has as many cells as its heading.
+    cells = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
+    rules = [i for i, row in enumerate(rows) if set(row) <= set("|-: ")]
+    for start, end in zip([i - 1 for i in rules], [i - 1 for i in rules[1:]] + [len(rows)], strict=True):
+        assert len(set(cells[start:end])) == 1
+
+
+def test_a_notebook_shows_answer_and_ranking_in_a_frame(result):
+    html = result._repr_html_()
+    assert html.startswith("<iframe ")
+    assert "</iframe>" in html
+    assert answer(result.summary()) in html
+    assert html.count("&lt;section") == 2
+    assert result.to_html(fragment=True).count("&lt;section") == len(ORDER)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"language": "xx"}, "unknown language 'xx'.*'en', 'id'"),
+        ({"axes": "log"}, "unknown axes 'log'"),
+        ({"path": "."}, "is a folder"),
+    ],
+)
+def test_wrong_reports_are_refused(result, arguments, words):
+    with pytest.raises(InvalidParameterError, match=words):
+        result.to_html(**arguments)
+
+
+def test_an_interrupted_report_leaves_the_old_one(result, tmp_path, monkeypatch):
+    path = result.to_json(tmp_path / "report.json")
+    before = path.read_bytes()
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        result.to_json(path, language="id")
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+EVIL = "<script>alert(1)</script>|`$x$"
+
+
+@pytest.fixture(scope="module")
+def evil():
+    def draw(tensor):
+        return tensor.fill_(0.1)
+
+    draw.__name__ = EVIL
+
+    def formula(tensor):
+        return tensor.fill_(0.2)
+
+    formula.__name__ = "=HYPERLINK(1)"
+    X, y = load_digits(return_X_y=True)
+    return compare_initializers(
+        MLPClassifier((4,), max_epochs=1), X / 16, y, initializers=[draw, formula], n_repeats=2,
+        about={"dataset": EVIL, "command": EVIL},
+    )  # fmt: skip
+
+
+def test_names_are_text_wherever_they_show(evil, tmp_path):
+    page = evil.to_html(tmp_path / "index.html").read_text()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    # In a frame, escaped twice.
+    assert "<script>" not in evil._repr_html_()
+    # What stands indented is code, in which nothing is a tag.
+    prose = [line for line in evil.to_markdown().splitlines() if not line.startswith("    ")]
+    assert "<script>" not in "".join(prose)
+    assert "\\<script\\>alert(1)\\</script\\>\\|\\`\\$x\\$" in evil.to_markdown()
+    for path in (tmp_path / "index_files").glob("*.svg"):
+        assert "<script>" not in path.read_text()
+    assert "&lt;script&gt;alert(1)" in (tmp_path / "index_files" / "differences.svg").read_text()
+
+
+def test_no_name_is_a_formula_and_all_come_back(evil, tmp_path):
+    for path in evil.to_csv(tmp_path):
+        assert not re.search(r'(?:^|,|")[=+@]', path.read_text(), re.MULTILINE)
+    again = ComparisonResult.load(evil.save(tmp_path))
+    assert again.initializers == [EVIL, "=HYPERLINK(1)"]
+    assert again.runs.equals(evil.runs)
 
 
 def layers(rms, zero, dead, nonfinite=0):
@@ -69,7 +226,7 @@ def layers(rms, zero, dead, nonfinite=0):
     ],
 )
 def test_words_follow_the_numbers(frame, said):
-    assert said in describe_activations(frame, "x", "trained")
+    assert said in describe_activations(frame)
 
 
 def summary(**columns):
@@ -120,7 +277,7 @@ def test_shortfall_is_told():
     assert "1 of 3 runs failed and give no score: b." in said
     assert "1 of 3 runs diverged and give no score: b." in said
     halved = shortfall(runs[:1], {"n_planned": 4, "halving": {"dropped": {"b": 1}, "runs_saved": 3}})
-    assert halved == "Left out early, as clearly behind: b after 1 rounds. That saved 3 of 4 runs (75%)."
+    assert halved == "Left out early, as clearly behind: b after 1 round. That saved 3 of 4 runs (75%)."
 
 
 def test_every_setting_of_a_grid_is_told(tmp_path):
@@ -131,9 +288,9 @@ def test_every_setting_of_a_grid_is_told(tmp_path):
     )  # fmt: skip
     page = result.to_html(tmp_path / "index.html").read_text()
     assert "Every setting" in page
-    assert page.count("<td>0.01</td>") >= 2
-    # The pictures show each initializer at its best setting: as many rows as initializers.
-    assert page.count("<svg") == 2 + 2 * 2
+    assert page.count('<td class="name">0.01</td>') >= 2
+    # The pictures show each initializer at its best setting: as many rows as initializers, before and after training.
+    assert page.count("<svg") == 2 * 2 + 2 * 2 + 3
 
 
 def test_a_search_has_a_report(tmp_path):
@@ -164,8 +321,10 @@ def test_a_linear_model_has_curves_and_no_grid(tmp_path):
     X, y = load_digits(return_X_y=True)
     result = compare_initializers(MLPClassifier((), max_epochs=1), X / 16, y, initializers=["zeros"], n_repeats=1)
     page = result.to_html(tmp_path / "index.html").read_text()
-    assert page.count("<svg") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "learning_curves.png"}
+    # The curves, and the weights before and after training.
+    assert page.count("<svg") == 1 + 2
+    pictures = {path.stem for path in (tmp_path / "index_files").iterdir()}
+    assert pictures == {"learning_curves", "weights", "weights_initialized"}
 
 
 @pytest.mark.parametrize("label", ["{}", "an initializer with a label too long for one line of the legend {}"])
@@ -190,8 +349,9 @@ def test_linear_networks_are_shown_by_their_outputs(tmp_path):
     clf = MLPClassifier((16, 8), activation="identity", max_epochs=1)
     result = compare_initializers(clf, X / 16, y, initializers=["he_normal"], n_repeats=1)
     page = result.to_html(tmp_path / "index.html").read_text()
-    assert page.count("<svg") == 1 + 2 * 1
-    assert "hidden_2" in describe_activations(result.layers, "he_normal", "trained")
+    # One row before and after training, of activations and of weights; the curves and the signal.
+    assert page.count("<svg") == 2 + 2 + 2
+    assert "hidden_2" in describe_activations(result.layers[result.layers["phase"] == "trained"])
 
 
 def test_a_score_that_is_no_share_is_drawn_as_it_is():
@@ -208,7 +368,7 @@ def sample():
     order = list(dict.fromkeys(frames["runs"]["initializer"]))
     for frame in frames.values():
         frame["initializer"] = pd.Categorical(frame["initializer"], categories=order)
-    result = ComparisonResult(frames | dict.fromkeys(["layers", "histograms"], pd.DataFrame()))
+    result = ComparisonResult(dict.fromkeys(TABLES, pd.DataFrame()) | frames)
     return result, (folder / "index.html").read_text()
 
 

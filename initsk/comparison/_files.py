@@ -1,6 +1,8 @@
 """Tables in files and back, exactly: CSV or Parquet, and their types as JSON beside them; no pickle."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from initsk.utils._files import write_atomic
 FORMATS = ("csv", "parquet")
 _ABOUT = "comparison.json"
 _VERSION = 1
+# How a formula begins in a spreadsheet, behind as many apostrophes as you like.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def write_tables(frames: dict[str, pd.DataFrame], folder: Path, kind: str = "csv") -> list[Path]:
@@ -25,7 +29,8 @@ def write_tables(frames: dict[str, pd.DataFrame], folder: Path, kind: str = "csv
             if other != kind:
                 (folder / f"{name}.{other}").unlink(missing_ok=True)
     if kind == "csv":
-        return [write_atomic(folder / f"{name}.csv", frames[name].to_csv(index=False)) for name in TABLES]
+        safe = {name: without_formulas(frames[name]) for name in TABLES}
+        return [write_atomic(folder / f"{name}.csv", safe[name].to_csv(index=False)) for name in TABLES]
     return [write_atomic(folder / f"{name}.parquet", frames[name].to_parquet(index=False)) for name in TABLES]
 
 
@@ -67,12 +72,47 @@ def _read(path: Path, types: dict[str, Any]) -> pd.DataFrame:
         # Words stay words, as an initializer may be called "nan"; numbers are read from words, which is exact.
         plain = {name: "int64" if kind == "int64" else "str" for name, kind in types.items()}
         gaps = {name: [""] for name, kind in types.items() if kind == "float64"}
-        frame = pd.read_csv(path, dtype=plain, keep_default_na=False, na_values=gaps)
+        frame = _with_formulas(pd.read_csv(path, dtype=plain, keep_default_na=False, na_values=gaps))
     if list(frame.columns) != list(types):
         raise DataFormatError(f"{path} has the columns {list(frame.columns)} and not {list(types)}")
     return frame.astype({name: _dtype(kind) for name, kind in types.items() if kind != "bool"}).assign(
         **{name: frame[name].astype(str) == "True" for name, kind in types.items() if kind == "bool"}
     )
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which no text is a formula to a spreadsheet: such text gets an apostrophe in front.
+
+    Examples
+    --------
+    >>> without_formulas(pd.DataFrame({"name": ["=1+1", "he_normal", "-1"]}))["name"].tolist()
+    ["'=1+1", 'he_normal', '-1']
+    """
+    return _replaced(frame, lambda text: f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text)
+
+
+def _with_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Undo `without_formulas`."""
+    return _replaced(frame, lambda text: text[1:] if text.startswith("'") and _FORMULA.match(text) else text)
+
+
+def _replaced(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    changed = {}
+    for name in frame.columns:
+        if frame[name].dtype.kind in "biuf":
+            continue
+        values = {str(value): change(str(value)) for value in frame[name].unique()}
+        if any(old != new for old, new in values.items()):
+            changed[name] = frame[name].astype(str).map(values)
+    return frame.assign(**changed)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _type_of(dtype: Any) -> Any:

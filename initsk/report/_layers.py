@@ -23,7 +23,7 @@ _MEASURES = ["rms", "predicted_rms", "nonfinite", "zero_fraction", "dead_fractio
 
 def activations_section(shown: ComparisonResult, say: Language, axes: str) -> Section | None:
     """Return the article's grid: a row per initializer, with its verdict, at every moment that was looked at."""
-    if shown.layers.empty:
+    if signal_rows(shown.layers).empty:
         return None
     moments = _moments(shown.layers, say)
     layers, histograms = (
@@ -162,7 +162,8 @@ def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, 
     """Yield the means over the repeats at initialization, of all initializers, so that each keeps its colour."""
     for label in shown.initializers:
         rows = rows_of(table, label, "initialized")
-        if len(rows):
+        # A single layer has no depth.
+        if len(signal_rows(rows)):
             yield label, rows.groupby(["layer", "site"], sort=False)[_MEASURES].mean().reset_index()
 
 

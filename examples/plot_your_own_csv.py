@@ -1,0 +1,49 @@
+"""
+A comparison on your own CSV, and its report
+============================================
+
+A table with a column to predict, as it comes from anywhere: here scikit-learn's wines. The folds are of scikit-learn,
+the columns are standardized inside of each, and the report is written in English and in Indonesian. On the shell,
+``initsk compare --dataset wines.csv --target cultivar`` does the like. Ends in ``reports/examples/your_own_csv.png``.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from sklearn.datasets import load_wine
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from initsk import MLPClassifier, compare_initializers
+from initsk.datasets import load_table
+
+COLUMNS = ["initializer", "mean_score", "low", "high", "p_value", "tied_with_best", "n_needed"]
+
+
+def write_wines(path):
+    wines = load_wine(as_frame=True)
+    cultivar = pd.Series(wines.target).map({0: "Barolo", 1: "Grignolino", 2: "Barbera"})
+    wines.data.assign(cultivar=cultivar).to_csv(path, index=False)
+
+
+def main(max_epochs=15, n_repeats=3, n_jobs=None):
+    with tempfile.TemporaryDirectory() as folder:
+        write_wines(Path(folder) / "wines.csv")
+        X, y = load_table(Path(folder) / "wines.csv", target="cultivar")
+        pipeline = make_pipeline(StandardScaler(), MLPClassifier((32, 32), max_epochs=max_epochs))
+        result = compare_initializers(
+            pipeline, X, y, cv=5, n_repeats=n_repeats, n_jobs=n_jobs, about={"dataset": "wines.csv"}
+        )
+        print(result.summary()[COLUMNS].to_string(index=False, float_format="{:.4f}".format))
+        pages = [result.to_html(Path(folder) / f"{language}.html", language=language) for language in ("en", "id")]
+        print("\nreports:", ", ".join(f"{page.stat().st_size / 1e3:.0f} kB" for page in pages))
+        picture = Path("reports/examples/your_own_csv.png")
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(folder) / "en_files" / "differences.png", picture)
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The pages in a real browser: Chromium, driven by Playwright, without a network."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+from sklearn.datasets import load_digits
+
+from initsk import MLPClassifier, compare_initializers, diagnose, inspect_activations, recommend_initializer
+from initsk.initializers import RandomNormal
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)")
+WIDTHS = [390, 1440]
+SCHEMES = ["light", "dark"]
+LANGUAGES = ["en", "id"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def result():
+    X, y = load_digits(return_X_y=True)
+    # One initializer diverges, so that there is a run without a score to show.
+    names = ["zeros", "he_normal", RandomNormal(std=1e20)]
+    return compare_initializers(MLPClassifier((16, 8), max_epochs=3), X / 16, y, initializers=names, n_repeats=2)
+
+
+@pytest.fixture(scope="module")
+def pages(result, tmp_path_factory):
+    """Every kind of page, in both languages, by name."""
+    folder = tmp_path_factory.mktemp("pages")
+    X, y = load_digits(return_X_y=True)
+    clf = MLPClassifier((16, 8), initializer="random_normal", random_state=0)
+    kinds = {
+        "comparison": result,
+        "inspection": inspect_activations(clf, X / 16, y, gradients=True, weights=True),
+        "diagnosis": diagnose(MLPClassifier((16, 8), initializer="zeros", random_state=0), X / 16, y),
+        "recommendation": recommend_initializer(clf, X / 16, y),
+    }
+    return {
+        (kind, language): shown.to_html(folder / f"{kind}.{language}.html", language=language)
+        for kind, shown in kinds.items()
+        for language in LANGUAGES
+    }
+
+
+class Visit:
+    """A page, and what it complained of."""
+
+    def __init__(self, browser, path, **options):
+        self.context = browser.new_context(**options)
+        self.context.set_offline(True)
+        self.page = self.context.new_page()
+        self.complaints = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.complaints.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def __enter__(self):
+        return self.page
+
+    def __exit__(self, *error):
+        self.context.close()
+        assert not self.complaints
+
+
+def sized(width, scheme="light", **options):
+    return {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, **options}
+
+
+OVERFLOWING = """() => [...document.querySelectorAll("body *")].filter(element => {
+    const box = element.getBoundingClientRect();
+    const inside = element.closest(".scroll, .unseen");
+    return box.width && !inside && box.right > document.documentElement.clientWidth + 0.5;
+}).map(element => element.outerHTML.slice(0, 100))"""
+
+
+def check(browser, path, language, width, scheme):
+    """Look at a page: its language, nothing wider than the screen, no violation of axe's rules."""
+    with Visit(browser, path, **sized(width, scheme)) as page:
+        assert page.locator("html").get_attribute("lang") == language
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(OVERFLOWING) == []
+        found = Axe().run(page)
+        assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found.response["violations"]] == []
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), [("en", 390, "dark"), ("id", 1440, "light")])
+def test_the_page_of_a_comparison_is_whole_and_accessible(browser, pages, language, width, scheme):
+    check(browser, pages["comparison", language], language, width, scheme)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["comparison", "inspection", "diagnosis", "recommendation"])
+def test_every_page_is_whole_and_accessible(browser, pages, kind, language):
+    for width in WIDTHS:
+        for scheme in SCHEMES:
+            check(browser, pages[kind, language], language, width, scheme)
+
+
+def test_what_scrolls_is_within_the_page_and_the_rest_is_on_paper(browser, pages):
+    with Visit(browser, pages["comparison", "en"], **sized(390)) as page:
+        boxes = page.evaluate("[...document.querySelectorAll('.scroll')].map(box => box.getBoundingClientRect().right)")
+        assert max(boxes) <= 390
+        page.emulate_media(media="print")
+        assert not page.locator(".controls").first.is_visible()
+        assert page.locator("table").first.is_visible()
+
+
+def cells(page, table, column):
+    return page.locator(f"#{table} tbody tr > :nth-child({column})").all_inner_texts()
+
+
+def test_tables_are_sorted_by_mouse_and_by_keyboard(browser, pages, result):
+    summary = result.summary()
+    with Visit(browser, pages["comparison", "en"], **sized(1440)) as page:
+        names = [name.strip() for name in cells(page, "table-ranking", 2)]
+        assert names == summary["initializer"].tolist()
+        heading = page.locator("#table-ranking thead th", has_text="Initializer")
+        heading.locator("button").click()
+        assert heading.get_attribute("aria-sort") == "ascending"
+        assert [name.strip() for name in cells(page, "table-ranking", 2)] == sorted(names, key=str.casefold)
+        page.locator("#table-ranking thead th", has_text="Mean score").locator("button").focus()
+        page.keyboard.press("Enter")
+        # Who has no score stays last, whichever way.
+        shown = cells(page, "table-ranking", 3)
+        assert shown == [f"{score:.4f}" for score in sorted(summary["mean_score"].dropna())] + ["-"]
+        page.keyboard.press("Space")
+        shown = cells(page, "table-ranking", 3)
+        assert shown == [f"{score:.4f}" for score in sorted(summary["mean_score"].dropna(), reverse=True)] + ["-"]
+        assert heading.get_attribute("aria-sort") is None
+
+
+def visible_stages(page):
+    return set(page.locator("#activations figure:visible figcaption").all_inner_texts())
+
+
+def test_moments_initializers_and_layers_are_chosen(browser, pages):
+    with Visit(browser, pages["comparison", "en"], **sized(1440)) as page:
+        controls = page.locator("#activations .controls")
+        assert visible_stages(page) == {"after training"}
+        controls.get_by_role("button", name="at initialization").click()
+        assert visible_stages(page) == {"at initialization"}
+        slider = controls.get_by_role("slider", name="Moment of the training")
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        assert visible_stages(page) == {"after epoch 2"}
+        assert slider.get_attribute("aria-valuetext") == "after epoch 2"
+        assert page.locator("#activations .item:visible").count() == 3
+        controls.get_by_label("Initializer").select_option("he_normal")
+        assert page.locator("#activations .item:visible").count() == 1
+        drawing = page.locator("#activations figure:visible svg")
+        whole = json.loads(f"[{','.join(drawing.get_attribute('viewBox').split())}]")
+        controls.get_by_label("Layer").select_option("hidden_2")
+        part = json.loads(f"[{','.join(drawing.get_attribute('viewBox').split())}]")
+        # The second panel alone: the right half.
+        assert part[0] > whole[2] / 3
+        assert part[2] < 0.7 * whole[2]
+        assert part[0] + part[2] <= whole[2]
+        controls.get_by_label("Layer").select_option("")
+        assert json.loads(f"[{','.join(drawing.get_attribute('viewBox').split())}]") == whole
+
+
+def test_without_javascript_everything_is_there(browser, pages):
+    with Visit(browser, pages["comparison", "en"], **sized(390, java_script_enabled=False)) as page:
+        figures, tables = page.locator("figure"), page.locator("table")
+        # Of two initializers four moments of the activations, of the one that diverges two; of each two of the weights.
+        assert figures.count() == page.locator("figure:visible").count() == (4 + 4 + 2) + 3 * 2 + 3
+        assert tables.count() == page.locator("table:visible").count() >= 6
+        assert page.locator(".controls:visible").count() == 0
+
+
+HOSTILE = """<!DOCTYPE html><html lang="en"><title>host</title><style>
+* {{ font-size: 41px !important; color: rgb(255, 0, 0) !important; }} td {{ padding: 99px !important; }}</style>
+<p id="host">text</p><div id="output">{fragment}</div></html>"""
+
+
+def test_styles_neither_leak_nor_suffer(browser, result, tmp_path):
+    (tmp_path / "host.html").write_text(HOSTILE.format(fragment=result._repr_html_()))
+    (tmp_path / "alone.html").write_text(HOSTILE.format(fragment=""))
+    style = "e => [getComputedStyle(e).fontSize, getComputedStyle(e).color, getComputedStyle(e).margin]"
+    with Visit(browser, tmp_path / "alone.html", **sized(1440)) as page:
+        before = page.locator("#host").evaluate(style)
+    with Visit(browser, tmp_path / "host.html", **sized(1440)) as page:
+        assert page.locator("#host").evaluate(style) == before
+        frame = page.frame_locator("iframe")
+        size, colour, _ = frame.locator("td").first.evaluate(style)
+        assert (size, colour) != ("41px", "rgb(255, 0, 0)")
+        # As high as what it shows, so that nothing scrolls inside.
+        inner = frame.locator("html").evaluate("e => e.scrollHeight")
+        assert page.locator("iframe").bounding_box()["height"] >= inner
+
+
+def test_dark_and_light_differ(browser, pages):
+    def paper(scheme):
+        with Visit(browser, pages["comparison", "en"], **sized(1440, scheme)) as page:
+            colour = page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
+            return np.mean(json.loads(colour.replace("rgb(", "[").replace(")", "]")))
+
+    assert paper("light") > 240
+    assert paper("dark") < 40
