@@ -50,7 +50,8 @@ def draw(table):
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for name, rows in table.groupby("initializer", observed=True, sort=False):
-        scale = name.removeprefix("VarianceScaling(").removesuffix(")").removeprefix("scale=") or "1.0"
+        # Of scale 1 the label is the name alone.
+        scale = name.removeprefix("VarianceScaling(scale=").removesuffix(")").replace("variance_scaling", "1.0")
         axes.scatter(rows["rms"], rows["score"], label=scale, s=28)
     axes.set_xscale("log")
     axes.set_xlabel("root mean square of the last hidden layer at initialization")

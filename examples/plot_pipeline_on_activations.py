@@ -50,8 +50,10 @@ def draw(tables):
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     for axes, (number, table) in zip(figure.subplots(1, len(tables), sharey=True), tables.items(), strict=True):
         for name in table:
-            axes.plot(table.index, table[name], marker="o", label=name)
+            axes.plot(range(1, len(table) + 1), table[name], marker="o", label=name)
         axes.set_title(f"after {number} epoch{'s' if number > 1 else ''}", fontsize=11)
+        axes.set_xticks(range(1, len(table) + 1))
+        axes.set_xlabel("hidden layer")
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("accuracy of a linear model")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.exceptions import FitFailedWarning
 
 from initsk._data_option import load_data
-from initsk._network_commands import open_page
+from initsk._page_option import open_page
 from initsk.comparison import Arrays, ComparisonInterrupted, ComparisonResult, compare_initializers
 from initsk.estimators import MLPClassifier
 from initsk.exceptions import InitskError, InvalidParameterError

@@ -1,6 +1,5 @@
 """What ``initsk inspect``, ``diagnose`` and ``recommend`` do once their options are read."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +8,7 @@ import pandas as pd
 
 from initsk._data_option import load_data
 from initsk._network_option import load_network
+from initsk._page_option import write_on_request
 from initsk.advice import diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import inspect_activations
@@ -93,7 +93,7 @@ def _subject(network: str | None, options: dict[str, Any]) -> tuple[Any, Any, An
     X_test = X_test[:_MOST_SAMPLES].astype(np.float32) if X_test.dtype.kind == "f" else X_test[:_MOST_SAMPLES]
     if options["shape"]:
         try:
-            X_test = X_test.reshape(-1, *options["shape"])
+            X_test = X_test.reshape(len(X_test), *options["shape"])
         except ValueError as error:
             each = X_test[0].size
             raise InvalidParameterError(f"--shape does not fit: a sample has {each} values") from error
@@ -102,18 +102,3 @@ def _subject(network: str | None, options: dict[str, Any]) -> tuple[Any, Any, An
         # A plain module counts classes from 0.
         y_test = np.searchsorted(np.unique(y), y_test)
     return model, X_test, y_test
-
-
-def write_on_request(result: Reported, name: str, options: dict[str, Any]) -> None:
-    """Write the report where it is wanted, and open it."""
-    if options["report"] is None and not options["open"]:
-        return
-    page = result.to_html(options["report"] or Path("reports") / f"{name}.html", language=options["language"])
-    click.echo(f"report: {page}", err=True)
-    if options["open"]:
-        open_page(page)
-
-
-def open_page(page: Path) -> None:
-    """Open a page in the user's browser."""
-    click.launch(page.resolve().as_uri())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from initsk._network_commands import open_page
+from initsk._page_option import open_page
 from initsk.comparison import ComparisonResult
 from initsk.exceptions import InitskError
 

@@ -20,7 +20,7 @@ LAYERS = [
     {"comparison", "advice"},
     {"displays"},
     {"report"},
-    {"_data_option", "_network_option"},
+    {"_data_option", "_network_option", "_page_option"},
     {"_compare_command", "_list_command", "_network_commands", "_report_command"},
     {"cli"},
     {"__main__"},

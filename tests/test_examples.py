@@ -137,6 +137,37 @@ def test_a_fair_comparison_tells_what_it_can(run):
     assert (summary.drop("random_normal")["mean_score"] > 0.9).all()
 
 
+def test_a_linear_model_reads_every_layer(run):
+    tables = run("pipeline_on_activations", hidden=(32, 16), epochs=(1, 10), n_folds=2)
+    assert tables[10].index.tolist() == ["hidden_1", "hidden_2"]
+    # Nine of ten digits are read from a trained first layer, and training does not make a layer worse to read.
+    assert (tables[10].loc["hidden_1"] > 0.8).all()
+    assert (tables[10].loc["hidden_2"] > tables[1].loc["hidden_2"]).all()
+
+
+def test_signals_that_are_lost_learn_worse(run):
+    table = run("pandas_analysis", scales=(0.02, 1.0, 50.0), hidden=(32,) * 6, max_epochs=3, n_repeats=2)
+    means = table.groupby("initializer", observed=True, sort=False)[["rms", "score"]].mean()
+    assert means["rms"].is_monotonic_increasing
+    lost, kept, saturated = means["score"]
+    assert kept > max(lost, saturated) + 0.2
+
+
+def test_your_own_csv(run):
+    result = run("your_own_csv", max_epochs=5, n_repeats=1)
+    summary = result.summary().set_index("initializer")
+    assert summary.index[-1] == "zeros"
+    assert len(result.runs) == 6 * 5
+    assert result.settings["dataset"] == "wines.csv"
+
+
+def test_the_gallery_shows_every_example():
+    page = (EXAMPLES / "README.md").read_text()
+    for script in EXAMPLES.glob("plot_*.py"):
+        assert f"({script.name})" in page, script.name
+        assert f"(../reports/examples/{script.stem.removeprefix('plot_')}.png)" in page, script.name
+
+
 def test_verdicts_of_your_network_and_what_padding_changes(run):
     found = run("inspect_your_network", n_images=300, n_texts=60)
     verdicts = {name: set(summary.verdicts()["verdict"]) for name, summary in found.items()}

@@ -15,9 +15,21 @@ from initsk.testing import checks
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-SEARCH, FEATURES, COMPARISON, PYTHON, ESTIMATOR, SEARCHES, NET, COMPARING, INSPECTION, TRAINING, INITIALIZERS, OWN = (
-    PROGRAMS
-)
+(
+    SEARCH,
+    FEATURES,
+    COMPARISON,
+    REPORTS,
+    PYTHON,
+    ESTIMATOR,
+    SEARCHES,
+    NET,
+    COMPARING,
+    INSPECTION,
+    TRAINING,
+    INITIALIZERS,
+    OWN,
+) = PROGRAMS
 
 
 def run(program, folder, monkeypatch):
@@ -48,6 +60,19 @@ def test_comparison_frame(tmp_path, monkeypatch, capsys):
     assert summary["initializer"].iloc[-1] == "zeros"
     assert not summary["tied_with_best"].iloc[-1]
     assert (tmp_path / "reports" / "digits" / "index.html").stat().st_size > 10_000
+
+
+def test_reports(tmp_path, monkeypatch, capsys):
+    names = run(REPORTS, tmp_path, monkeypatch)
+    written = {path.name for path in (tmp_path / "reports" / "digits").iterdir()}
+    pages = {"index.html", "index.id.html", "report.md", "report.json"}
+    assert written == pages | {"index_files", "index.id_files", "report_files"}
+    assert {path.name for path in (tmp_path / "reports").glob("*.html")} == {"network.html", "diagnosis.html"}
+    assert names["html"].startswith("<iframe")
+    assert names["diagnosis"].will_train
+    shown = capsys.readouterr().out
+    assert "Nothing is wrong in any of the 3 layers. True" in shown
+    assert "lecun_normal for output.weight" in shown
 
 
 def test_comparing(tmp_path, monkeypatch):
@@ -159,6 +184,7 @@ def test_ci_runs_the_test_line_as_it_stands():
         "benchmarks/README.md",
         "docs/comparison.md",
         "docs/initializers.md",
+        "examples/README.md",
     ],
 )
 def test_links_lead_somewhere(page):
