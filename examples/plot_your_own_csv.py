@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from initsk import MLPClassifier, compare_initializers
+from initsk.comparison import ARTICLE_INITIALIZERS
 from initsk.datasets import load_table
 
 COLUMNS = ["initializer", "mean_score", "low", "high", "p_value", "tied_with_best", "n_needed"]
@@ -28,13 +29,20 @@ def write_wines(path):
     wines.data.assign(cultivar=cultivar).to_csv(path, index=False)
 
 
-def main(max_epochs=15, n_repeats=3, n_jobs=None):
+def main(initializers=ARTICLE_INITIALIZERS, max_epochs=15, n_repeats=3, n_jobs=None):
     with tempfile.TemporaryDirectory() as folder:
         write_wines(Path(folder) / "wines.csv")
         X, y = load_table(Path(folder) / "wines.csv", target="cultivar")
         pipeline = make_pipeline(StandardScaler(), MLPClassifier((32, 32), max_epochs=max_epochs))
         result = compare_initializers(
-            pipeline, X, y, cv=5, n_repeats=n_repeats, n_jobs=n_jobs, about={"dataset": "wines.csv"}
+            pipeline,
+            X,
+            y,
+            initializers=initializers,
+            cv=5,
+            n_repeats=n_repeats,
+            n_jobs=n_jobs,
+            about={"dataset": "wines.csv"},
         )
         print(result.summary()[COLUMNS].to_string(index=False, float_format="{:.4f}".format))
         pages = [result.to_html(Path(folder) / f"{language}.html", language=language) for language in ("en", "id")]

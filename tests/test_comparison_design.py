@@ -376,7 +376,7 @@ def test_frames_have_fixed_types():
         assert frame.dtypes[:3].astype(str).to_dict() == expected
         assert [str(d) for d in frame.dtypes] == [str(d) for d in none.frames[name].dtypes], name
     assert full.runs["status"].cat.categories.tolist() == ["ok", "diverged", "failed"]
-    assert full.layers["phase"].cat.categories.tolist() == ["initialized", "trained"]
+    assert full.layers["phase"].cat.categories.tolist() == ["initialized", "training", "trained"]
 
 
 def test_data_frames_go_to_pipelines_as_they_are():

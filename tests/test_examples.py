@@ -154,10 +154,10 @@ def test_signals_that_are_lost_learn_worse(run):
 
 
 def test_your_own_csv(run):
-    result = run("your_own_csv", max_epochs=5, n_repeats=1)
+    result = run("your_own_csv", initializers=["zeros", "he_normal"], max_epochs=5, n_repeats=1)
     summary = result.summary().set_index("initializer")
     assert summary.index[-1] == "zeros"
-    assert len(result.runs) == 6 * 5
+    assert len(result.runs) == 2 * 5
     assert result.settings["dataset"] == "wines.csv"
 
 

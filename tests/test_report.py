@@ -1,20 +1,23 @@
 import json
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from jsonschema import Draft202012Validator
 from scipy import stats
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.model_selection import GridSearchCV
 
-from initsk import ComparisonResult, MLPClassifier, MLPRegressor, compare_initializers
+from initsk import ComparisonResult, MLPClassifier, MLPRegressor, compare_initializers, inspect_activations
 from initsk.comparison import TABLES
-from initsk.displays import DifferencesDisplay, LearningCurvesDisplay
+from initsk.displays import DepthDisplay, DifferencesDisplay, LearningCurvesDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.report import answer, describe_activations, shortfall, slow_starts
+from tests.helpers import build
 
 ROOT = Path(__file__).parents[1]
 ORDER = ["answer", "ranking", "curves", "activations", "signal", "weights", "initializers", "run"]
@@ -116,6 +119,20 @@ def test_markdown_has_tables_and_names_its_pictures(result, tmp_path):
         assert len(set(cells[start:end])) == 1
 
 
+def test_one_colour_for_each_initializer_even_if_another_has_nothing_to_show(result):
+    def colours(lines):
+        return [line.get_color() for line in lines]
+
+    without = result.history[result.history["initializer"] != "zeros"]
+    [line] = LearningCurvesDisplay.from_frames(without).plot().axes_[0].get_lines()
+    both = LearningCurvesDisplay.from_frames(result.history).plot().axes_[0].get_lines()
+    assert line.get_color() == colours(both)[1]
+    frame = result.layers[(result.layers["phase"] == "initialized") & (result.layers["repeat"] == 0)]
+    second = frame[frame["initializer"] == "he_normal"]
+    display = DepthDisplay.from_frames({"he_normal": second}, order=result.initializers).plot()
+    assert display.axes_["rms"].get_lines()[0].get_color() == colours(both)[1]
+
+
 def test_a_notebook_shows_answer_and_ranking_in_a_frame(result):
     html = result._repr_html_()
     assert html.startswith("<iframe ")
@@ -131,6 +148,7 @@ def test_a_notebook_shows_answer_and_ranking_in_a_frame(result):
         ({"language": "xx"}, "unknown language 'xx'.*'en', 'id'"),
         ({"axes": "log"}, "unknown axes 'log'"),
         ({"path": "."}, "is a folder"),
+        ({"axis": "shared"}, "the report of ComparisonResult has no option 'axis' .allowed: axes."),
     ],
 )
 def test_wrong_reports_are_refused(result, arguments, words):
@@ -186,6 +204,15 @@ def test_names_are_text_wherever_they_show(evil, tmp_path):
     for path in (tmp_path / "index_files").glob("*.svg"):
         assert "<script>" not in path.read_text()
     assert "&lt;script&gt;alert(1)" in (tmp_path / "index_files" / "differences.svg").read_text()
+
+
+def test_layers_names_are_text_too(tmp_path):
+    module = build(lambda: torch.nn.Sequential(OrderedDict({EVIL: torch.nn.Linear(3, 2), "$b$": torch.nn.ReLU()})))
+    summary = inspect_activations(module, torch.eye(3), weights=True)
+    page = summary.to_html(tmp_path / "index.html").read_text()
+    assert "<script>alert(1)" not in page + summary.to_markdown()
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>" not in (tmp_path / "index_files" / "activations_histograms.svg").read_text()
 
 
 def test_no_name_is_a_formula_and_all_come_back(evil, tmp_path):
@@ -370,6 +397,15 @@ def sample():
         frame["initializer"] = pd.Categorical(frame["initializer"], categories=order)
     result = ComparisonResult(dict.fromkeys(TABLES, pd.DataFrame()) | frames)
     return result, (folder / "index.html").read_text()
+
+
+def test_the_sample_is_there_in_both_languages_and_light(sample):
+    folder = ROOT / "reports" / "mnist"
+    for language in ("en", "id"):
+        path = folder / ("index.html" if language == "en" else "index.id.html")
+        assert f'<html lang="{language}">' in path.read_text()
+        assert path.stat().st_size < 2e6
+        assert {p.stem for p in (folder / f"{path.stem}_files").iterdir()} == PICTURES
 
 
 def test_the_sample_tells_apart_what_ten_seeds_allow(sample):

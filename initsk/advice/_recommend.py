@@ -104,7 +104,8 @@ def _advice(module: Any) -> Iterator[Advice]:
                 initializer_name(choice.initializer),
                 choice.why,
                 float("nan") if promise is None else promise.variance,
-                choice.initializer.reference,
+                # Nobody need be named for biases of zero.
+                "" if site.role == "bias" else choice.initializer.reference,
             )
             if row not in told:
                 told.add(row)

@@ -49,7 +49,7 @@ class ComparisonResult(Tables, Reported):
     layers : DataFrame
         A row per run, phase, epoch, layer and site; columns as `ActivationSummary.to_frame`, over the held-out
         samples. Phases are "initialized" (epoch 0), "trained" and, of the first repeat and fold alone, "training": up
-        to eight epochs on the way. predicted_rms is the root mean square that theory expects at initialization
+        to four epochs on the way. predicted_rms is the root mean square that theory expects at initialization
         from the first layer's on (`theory.forward_signal`), NaN where the network is no plain chain of layers.
     gradients : DataFrame
         The same of each sample's loss, over at most 1,000 held-out samples, initialized and trained; predicted_rms goes

@@ -12,7 +12,7 @@ from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InvalidParameterError
 from initsk.utils._random import isolated_torch_random
 
-_MOST_STAGES = 8
+_MOST_STAGES = 4
 
 
 class Witness(Callback):
@@ -108,8 +108,8 @@ def stages(n_epochs: int) -> list[int]:
     --------
     >>> stages(5), stages(1)
     ([1, 2, 3, 4], [])
-    >>> stages(90)
-    [10, 20, 30, 40, 50, 60, 70, 80]
+    >>> stages(100)
+    [20, 40, 60, 80]
     """
     count = min(n_epochs - 1, _MOST_STAGES)
     return [round(n_epochs * (i + 1) / (count + 1)) for i in range(count)]

@@ -1,6 +1,6 @@
 """How far the signal goes forward, and the gradient back: statistics along depth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 from typing import Any, Self
@@ -43,6 +43,8 @@ class DepthDisplay:
         By label: rows of layer and site in the order of the forward pass.
     gradients : dict of str to DataFrame
         The same of the loss's gradient; may be empty.
+    order : sequence of str, optional
+        Labels in the order in which they are coloured; by default that of `frames`.
 
     Attributes
     ----------
@@ -64,15 +66,20 @@ class DepthDisplay:
     ['rms', 'gradient_rms', 'zero_fraction', 'dead_fraction']
     """
 
-    def __init__(self, frames: dict[str, pd.DataFrame], gradients: dict[str, pd.DataFrame]) -> None:
+    def __init__(
+        self, frames: dict[str, pd.DataFrame], gradients: dict[str, pd.DataFrame], order: Sequence[str] | None = None
+    ) -> None:
         self.frames = frames
         self.gradients = gradients
+        self.order = list(frames) if order is None else list(order)
 
     @classmethod
     def from_frames(
         cls,
         frame: pd.DataFrame | Mapping[str, pd.DataFrame],
         gradients: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+        *,
+        order: Sequence[str] | None = None,
     ) -> Self:
         """Take one summary, or several by label.
 
@@ -82,6 +89,8 @@ class DepthDisplay:
             `ActivationSummary.to_frame()`; a mapping draws a line per label.
         gradients : DataFrame or mapping of str to DataFrame, optional
             `ActivationSummary.to_frame("gradients")`; of a mapping, for any of its labels.
+        order : sequence of str, optional
+            Labels in the order in which they are coloured; others may be among them, and none may be missing.
 
         Returns
         -------
@@ -96,12 +105,13 @@ class DepthDisplay:
         frames, backward = _by_label(frame), _by_label({} if gradients is None else gradients)
         problems = [] if frames else ["frame is an empty mapping"]
         problems += [f"gradients have the label {label!r}, frame has not" for label in backward if label not in frames]
+        problems += [f"order lacks the label {label!r}" for label in frames if order is not None and label not in order]
         refuse(cls.__name__, problems)
         columns = (*KEY, "rms", "nonfinite")
         given: dict[str, Any] = {_name("frame", k): (one, (*columns, *_FRACTIONS), KEY) for k, one in frames.items()}
         given |= {_name("gradients", k): (one, columns, KEY) for k, one in backward.items()}
         fine = iter(checked(cls.__name__, given))
-        return cls({label: next(fine) for label in frames}, {label: next(fine) for label in backward})
+        return cls({label: next(fine) for label in frames}, {label: next(fine) for label in backward}, order)
 
     def plot(self, *, site: str = "activation", language: str = "en") -> Self:
         """Draw all panels, one below the other.
@@ -151,14 +161,15 @@ class DepthDisplay:
 
     def _lines(self, rows: dict[str, pd.DataFrame], site: str, layers: list[str]) -> dict[str, list[Line]]:
         """Return the lines of each panel, from the top down."""
-        found = {"rms": [Line.of(label, i, rows[label], "rms", layers) for i, label in enumerate(rows)]}
+        place = {label: self.order.index(label) for label in rows}
+        found = {"rms": [Line.of(label, i, rows[label], "rms", layers) for label, i in place.items()]}
         if self.gradients:
-            back = {i: (label, self.gradients[label]) for i, label in enumerate(rows) if label in self.gradients}
+            back = {i: (label, self.gradients[label]) for label, i in place.items() if label in self.gradients}
             found["gradient_rms"] = [
                 Line.of(label, i, chosen(frame, site), "rms", layers) for i, (label, frame) in back.items()
             ]
         for name, (words, colour) in _FRACTIONS.items():
-            several = [Line.of(label, i, rows[label], name, layers) for i, label in enumerate(rows)]
+            several = [Line.of(label, i, rows[label], name, layers) for label, i in place.items()]
             if not any(np.isfinite(line.values).any() for line in several):
                 continue
             if len(rows) > 1:

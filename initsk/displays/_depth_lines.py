@@ -74,9 +74,10 @@ def draw_spread(ax: "Axes", lines: Sequence[Line], say: Language) -> None:
     log_axis(ax, shown, (min(room[0], 0.4), min(room[1], 0.4)), say)
     for line in lines:
         line.draw(ax, np.where(np.isfinite(line.values) & (line.values > 0), line.values, np.nan))
-        mark_predicted = predicted_sample(colour_of(line.index))
-        mark_predicted.set_data(np.arange(len(line.predicted)), np.where(line.predicted > 0, line.predicted, np.nan))
-        ax.add_line(mark_predicted)
+        if (line.predicted > 0).any():
+            expected = predicted_sample(colour_of(line.index))
+            expected.set_data(np.arange(len(line.predicted)), np.where(line.predicted > 0, line.predicted, np.nan))
+            ax.add_line(expected)
     for kind, marks in (("zero", zero), ("nonfinite", lost)):
         for level, (index, positions) in enumerate(marks.items()):
             mark(ax, kind, positions, colour_of(index), level)

@@ -41,10 +41,10 @@ def _recommended(recommendation: Recommendation, say: Language) -> Section:
         Column("name", say("Parameter"), "text"),
         Column("shape", say("Shape"), "text"),
         Column("initializer", say("Initializer"), "code"),
-        Column("why", say("Why"), "text"),
+        Column("why", say("Why"), "words"),
         Column("variance", say("Variance"), "short"),
-        Column("reference", say("Reference"), "text"),
+        Column("reference", say("Reference"), "words"),
     ]
     rows: list[dict[str, Any]] = [row._asdict() for row in recommendation.rows]
-    title = say("What suits each parameter")
-    return Section("recommendation", say("Recommended initializers"), [Table("recommended", title, columns, rows)])
+    table = Table("recommended", say("What suits each parameter"), columns, rows)
+    return Section("recommendation", say("Recommended, layer by layer"), [table])

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from initsk.utils._language import Language
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: How a column's values are written.
-KINDS = ("text", "code", "integer", "number", "short", "share", "p")
+KINDS = ("text", "words", "code", "integer", "number", "short", "share", "p")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Column:
     digits: int = 4
     #: What is written for an infinite value.
     infinite: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are no numbers: names ("text"), sentences ("words") or code."""
+        return self.kind in ("text", "words", "code")
 
 
 @dataclass(frozen=True)
@@ -161,9 +168,14 @@ class Report:
                     yield from block.blocks
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as a table's."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
 def written(value: Any, column: Column, say: Language) -> str:
     """Return a cell as text."""
-    if column.kind in ("text", "code"):
+    if column.is_text:
         return str(value)
     number = float("nan") if value is None else float(value)
     if column.infinite and number == float("inf"):

@@ -1,16 +1,16 @@
 """What the report of a comparison says: the answer, the ranking, how they learned."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult, grid_columns, of_splits
 from initsk.displays import DifferencesDisplay, LearningCurvesDisplay, colour_of
-from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words
+from initsk.report._activations import activations_section
+from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words, records
 from initsk.report._initializers import initializers_section
-from initsk.report._layers import activations_section, signal_section, weights_section
 from initsk.report._run import run_section
+from initsk.report._signal import signal_section
+from initsk.report._weights import weights_section
 from initsk.report._words import answer, shortfall, slow_starts
 from initsk.utils._language import Language
 
@@ -106,14 +106,13 @@ def ranking_table(key: str, title: str, summary: pd.DataFrame, result: Compariso
         Column("no_score", say("No score"), "integer"),
     ]
     tied = {True: say("yes"), False: say("no")}
-    rows: list[dict[str, Any]] = []
-    for row in summary.to_dict("records"):
-        rows.append(
-            {str(name): value for name, value in row.items()}
-            | {"tied": say("not tested") if pd.isna(row["tied_with_best"]) else tied[bool(row["tied_with_best"])]}
-            | {"no_score": row["n_failed"] + row["n_diverged"]}
-            | ({"difference_to_best": np.nan} if row["rank"] == 1 else {})
-        )
+    rows = [
+        row
+        | {"tied": say("not tested") if pd.isna(row["tied_with_best"]) else tied[bool(row["tied_with_best"])]}
+        | {"no_score": row["n_failed"] + row["n_diverged"]}
+        | ({"difference_to_best": np.nan} if row["rank"] == 1 else {})
+        for row in records(summary)
+    ]
     colours = [colour_of(result.initializers.index(row["initializer"])) for row in rows]
     return Table(key, title, columns, rows, colours)
 
@@ -160,13 +159,10 @@ def _problems(problems: pd.DataFrame, grid: list[str], say: Language) -> Table:
         Column("repeat", say("Repeat"), "integer"),
         Column("fold", say("Fold"), "integer"),
         Column("outcome", say("Status"), "text"),
-        Column("reason", say("Reason"), "text"),
+        Column("reason", say("Reason"), "words"),
     ]
     outcome = {"failed": say("failed"), "diverged": say("diverged")}
-    rows = [
-        {str(name): value for name, value in row.items()} | {"outcome": outcome[row["status"]]}
-        for row in problems.to_dict("records")
-    ]
+    rows = [row | {"outcome": outcome[row["status"]]} for row in records(problems)]
     return Table("problems", say("Failed and diverged runs"), columns, rows)
 
 

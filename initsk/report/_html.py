@@ -77,7 +77,7 @@ def _pictures(section: Section) -> Iterator[Picture]:
 
 def _heading_of(table: Table) -> str:
     """Return the key of the column that names the row: the first one of text."""
-    return next((column.key for column in table.columns if column.kind in ("text", "code")), "")
+    return next((column.key for column in table.columns if column.is_text), "")
 
 
 def _boxes(picture: Picture) -> str:

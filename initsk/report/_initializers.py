@@ -1,6 +1,7 @@
 """Each initializer's own part of the report: its law, where it comes from, and how it did."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,8 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.displays import colour_of
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import Initializer, get_initializer
-from initsk.report._blocks import Block, Fact, Facts, Item, Section
+from initsk.initializers import Initializer, Site, get_initializer
+from initsk.report._blocks import Block, Column, Fact, Facts, Item, Section, Table
 from initsk.utils._language import Language
 
 
@@ -26,11 +27,13 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, say: La
             Fact(say("Family"), say(kind.family)),
             Fact(say("Reference"), kind.reference),
             Fact(say("Other names"), ", ".join(kind.synonyms), code=True),
-            Fact(say("Standard deviation at initialization"), _spread(shown, label, say)),
             Fact(say("Result"), _result(by_name[label], say) if label in by_name else ""),
         ]
-        given = [fact for fact in facts if fact.value]
-        items.append(Item(f"initializer-{number}", label, [Facts(given)], colour_of(number), subject=label))
+        blocks: list[Block] = [Facts([fact for fact in facts if fact.value])]
+        drawn = _drawn(shown, label, number, say)
+        if drawn.rows:
+            blocks.append(drawn)
+        items.append(Item(f"initializer-{number}", label, blocks, colour_of(number), subject=label))
     return Section("initializers", say("The initializers"), items) if items else None
 
 
@@ -45,12 +48,36 @@ def _class_of(label: str) -> type[Initializer] | None:
         return None
 
 
-def _spread(shown: ComparisonResult, label: str, say: Language) -> str:
+def _drawn(shown: ComparisonResult, label: str, number: int, say: Language) -> Table:
+    """Return the standard deviation of every layer's weights, as the law says and as it was drawn."""
     weights = shown.weights
     at = weights[(weights["initializer"].astype(str) == label) & (weights["site"] == "weight")]
     at = at[at["phase"] == "initialized"]
-    means = at.groupby("layer", sort=False)["std"].mean()
-    return ", ".join(f"{layer} {say.short(std)}" for layer, std in means.items())
+    rows: list[dict[str, Any]] = []
+    for layer, part in at.groupby("layer", sort=False):
+        fan_out = int(part["units"].iloc[0])
+        fan_in = int(part["count"].iloc[0]) // fan_out
+        # Of other kinds of layers, the fans cannot be told from the number of weights.
+        is_dense = part["module"].iloc[0] == "Linear"
+        law = _std_of_law(label, fan_in, fan_out) if is_dense else np.nan
+        fans = {"fan_in": fan_in, "fan_out": fan_out} if is_dense else {"fan_in": np.nan, "fan_out": np.nan}
+        rows.append({"layer": layer, **fans, "law": law, "drawn": part["std"].mean()})
+    columns = [
+        Column("layer", say("Layer"), "text"),
+        Column("fan_in", "fan_in", "integer"),
+        Column("fan_out", "fan_out", "integer"),
+        Column("law", say("Std by the law"), "short"),
+        Column("drawn", say("Std as drawn"), "short"),
+    ]
+    return Table(f"law-{number}", say("Weights of {name} at initialization", name=label), columns, rows)
+
+
+def _std_of_law(label: str, fan_in: int, fan_out: int) -> float:
+    """Return what the law promises; NaN where that depends on more than the fans, or on parameters in the label."""
+    if "(" in label:
+        return float("nan")
+    promise = get_initializer(label).promise(Site.from_shape((fan_out, fan_in)))
+    return float("nan") if promise is None else float(promise.variance**0.5)
 
 
 def _result(row: pd.Series, say: Language) -> str:

@@ -1,14 +1,14 @@
 """What the report of an inspection says: what is wrong, and the statistics of every layer."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from initsk.displays import SITE_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
 from initsk.inspection import ActivationSummary, verdict_sentence
-from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words
+from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words, records
 from initsk.utils._language import Language, message
 
 if TYPE_CHECKING:
@@ -48,13 +48,11 @@ def verdicts_section(verdicts: pd.DataFrame, say: Language) -> Section:
         Column("verdict", say("Verdict"), "text"),
         Column("value", say("Value"), "short"),
         Column("threshold", say("Threshold"), "short"),
-        Column("evidence", say("Evidence"), "text"),
-        Column("advice", say("Advice"), "text"),
+        Column("evidence", say("Evidence"), "words"),
+        Column("advice", say("Advice"), "words"),
     ]
     rows = [
-        {str(name): value for name, value in row.items()}
-        | {"verdict": say(row["verdict"]), "layer": row["layer"] or say("all layers")}
-        for row in verdicts.to_dict("records")
+        row | {"verdict": say(row["verdict"]), "layer": row["layer"] or say("all layers")} for row in records(verdicts)
     ]
     return Section("verdicts", say("Verdicts"), [Table("verdicts", say("Findings, the gravest first"), columns, rows)])
 
@@ -127,10 +125,7 @@ def _statistics(key: str, title: str, frame: pd.DataFrame, say: Language) -> Tab
         *(Column(name, say(_COLUMNS[name]), "share" if name in shares else "short") for name in shown),
         Column("nonfinite", say("Not finite"), "integer"),
     ]
-    rows = [
-        {str(name): value for name, value in row.items()} | {"place": say(SITE_NAMES.get(row["site"], row["site"]))}
-        for row in frame.to_dict("records")
-    ]
+    rows = [row | {"place": say(SITE_NAMES.get(row["site"], row["site"]))} for row in records(frame)]
     return Table(key, title, columns, rows)
 
 
@@ -146,8 +141,7 @@ def _weights(weights: pd.DataFrame, say: Language) -> Table:
         Column("zero_fraction", say("Zeros"), "share"),
     ]
     norms = weights.assign(norm=weights["rms"] * np.sqrt(weights["count"]))
-    rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in norms.to_dict("records")]
-    return Table("weights", say("Weights and biases"), columns, rows)
+    return Table("weights", say("Weights and biases"), columns, records(norms))
 
 
 def _parameters(parameters: pd.DataFrame, say: Language) -> Table:
@@ -158,5 +152,4 @@ def _parameters(parameters: pd.DataFrame, say: Language) -> Table:
         Column("gradient_to_weight", say("Gradient to weight"), "short"),
         Column("update_to_weight", say("Update to weight"), "short"),
     ]
-    rows = [{str(name): value for name, value in row.items()} for row in parameters.to_dict("records")]
-    return Table("parameters", say("What a step changes"), columns, rows)
+    return Table("parameters", say("What a step changes"), columns, records(parameters))

@@ -68,5 +68,5 @@ def _table(table: Table, report: Report) -> str:
     rows = [[written(row[c.key], c, report.say) for c in table.columns] for row in table.rows]
     lines = [[column.title for column in table.columns], *rows]
     texts = [f"| {' | '.join(escaped(cell) for cell in line)} |" for line in lines]
-    rule = "|".join(" --- " if column.kind in ("text", "code") else " ---: " for column in table.columns)
+    rule = "|".join(" --- " if column.is_text else " ---: " for column in table.columns)
     return "\n".join([texts[0], f"|{rule}|", *texts[1:]])

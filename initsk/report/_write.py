@@ -2,6 +2,7 @@
 
 import re
 from functools import singledispatch
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from initsk.report._markdown import to_markdown
 from initsk.utils._files import write_atomic
 from initsk.utils._language import Language, get_language
 from initsk.utils._validation import check_parameters, one_of
+
+_NOT_OPTIONS = ("result", "say", "brief")
 
 
 @singledispatch
@@ -70,6 +73,7 @@ def make_report(
     """
     if path is not None and Path(path).is_dir():
         raise InvalidParameterError(f"path={str(path)!r} is a folder (allowed: a file in it, as index.html)")
+    _check_options(result, options)
     report = summarize(result, get_language(language), **options)
     folder = None if path is None else f"{Path(path).stem}_files"
     text = _rendered(report, kind, folder, fragment)
@@ -79,6 +83,15 @@ def make_report(
     if kind != "json":
         write_pictures(report, Path(path).parent / str(folder))
     return write_atomic(path, text)
+
+
+def _check_options(result: Any, options: dict[str, Any]) -> None:
+    """Refuse options that this kind of result's report does not have."""
+    known = [name for name in signature(summarize.dispatch(type(result))).parameters if name not in _NOT_OPTIONS]
+    for name in options:
+        if name not in known:
+            has = f"allowed: {', '.join(known)}" if known else "it has none"
+            raise InvalidParameterError(f"the report of {type(result).__name__} has no option {name!r} ({has})")
 
 
 def _rendered(report: Report, kind: str, folder: str | None, fragment: bool) -> str:
