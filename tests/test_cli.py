@@ -10,10 +10,8 @@ from initsk.comparison import ARTICLE_INITIALIZERS
 from tests.test_datasets import write_folder
 
 QUICK = ["--epochs", "1", "--hidden", "8", "--seeds", "2", "--jobs", "1", "--initializers", "zeros,he_normal"]
-FILES = {
-    "index.html", "index_files", "runs.csv", "history.csv", "layers.csv", "gradients.csv", "weights.csv", "histograms.csv",
-    "timing.csv",
-}  # fmt: skip
+TABLES = ("runs", "history", "layers", "gradients", "weights", "histograms", "timing")
+FILES = {"index.html", "index_files", *(f"{name}.csv" for name in TABLES)}
 
 
 def run(*arguments):

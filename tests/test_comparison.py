@@ -41,7 +41,7 @@ def test_frames_are_tidy(result):
     assert set(result.runs["status"]) == {"ok"}
     assert result.runs["initializer"].cat.categories.tolist() == result.initializers
     assert result.runs.groupby("repeat")["seed"].nunique().tolist() == [1, 1]
-    # Before and after training, and of the first repeat after the first of two epochs: 2 hidden layers x 2 sites + output.
+    # Before and after training, and of the first repeat after one of two epochs: 2 hidden layers x 2 sites + output.
     assert len(result.layers) == (12 * 2 + 6) * 5
     assert len(result.gradients) == 12 * 2 * 5
     assert len(result.weights) == 12 * 2 * 6
