@@ -56,6 +56,7 @@ def test_a_backend_that_keeps_its_results_to_the_end_is_refused():
         compare()
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_worker_fails_and_the_others_go_on(tmp_path):
     arguments = {"n_jobs": 2, "n_repeats": 2, "store": tmp_path / "runs.sqlite"}
     result = compare(initializers=["zeros", die, "he_normal"], **arguments)

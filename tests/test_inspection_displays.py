@@ -454,6 +454,7 @@ def test_long_names_keep_both_ends_and_stay_on_the_picture():
         assert box.x1 <= figure.get_figwidth() + 0.01, kind
 
 
+@pytest.mark.slow
 def test_networks_of_a_hundred_layers():
     scale = 1e30
     names = [f"layers.{i}.fc" for i in range(100)]

@@ -293,6 +293,7 @@ print(next(l for l in Path("/proc/self/status").read_text().splitlines() if "VmH
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_is_flat():
     peaks = [

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 
 import numpy as np
 import pytest
@@ -36,22 +37,25 @@ def result():
 
 
 @pytest.fixture(scope="module")
-def pages(result, tmp_path_factory):
-    """Every kind of page, in both languages, by name."""
+def page_of(result, tmp_path_factory):
+    """Return a function that writes a page of any kind in any language, each once."""
     folder = tmp_path_factory.mktemp("pages")
     X, y = load_digits(return_X_y=True)
     clf = MLPClassifier((16, 8), initializer="random_normal", random_state=0)
     kinds = {
-        "comparison": result,
-        "inspection": inspect_activations(clf, X / 16, y, gradients=True, weights=True),
-        "diagnosis": diagnose(MLPClassifier((16, 8), initializer="zeros", random_state=0), X / 16, y),
-        "recommendation": recommend_initializer(clf, X / 16, y),
+        "comparison": lambda: result,
+        "inspection": lambda: inspect_activations(clf, X / 16, y, gradients=True, weights=True),
+        "diagnosis": lambda: diagnose(MLPClassifier((16, 8), initializer="zeros", random_state=0), X / 16, y),
+        "recommendation": lambda: recommend_initializer(clf, X / 16, y),
     }
-    return {
-        (kind, language): shown.to_html(folder / f"{kind}.{language}.html", language=language)
-        for kind, shown in kinds.items()
-        for language in LANGUAGES
-    }
+
+    @cache
+    def write(kind, language):
+        path = folder / f"{kind}.{language}.html"
+        path.write_text(kinds[kind]().to_html(language=language))
+        return path
+
+    return write
 
 
 class Visit:
@@ -97,21 +101,21 @@ def check(browser, path, language, width, scheme):
 
 
 @pytest.mark.parametrize(("language", "width", "scheme"), [("en", 390, "dark"), ("id", 1440, "light")])
-def test_the_page_of_a_comparison_is_whole_and_accessible(browser, pages, language, width, scheme):
-    check(browser, pages["comparison", language], language, width, scheme)
+def test_the_page_of_a_comparison_is_whole_and_accessible(browser, page_of, language, width, scheme):
+    check(browser, page_of("comparison", language), language, width, scheme)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["comparison", "inspection", "diagnosis", "recommendation"])
-def test_every_page_is_whole_and_accessible(browser, pages, kind, language):
+def test_every_page_is_whole_and_accessible(browser, page_of, kind, language):
     for width in WIDTHS:
         for scheme in SCHEMES:
-            check(browser, pages[kind, language], language, width, scheme)
+            check(browser, page_of(kind, language), language, width, scheme)
 
 
-def test_what_scrolls_is_within_the_page_and_the_rest_is_on_paper(browser, pages):
-    with Visit(browser, pages["comparison", "en"], **sized(390)) as page:
+def test_what_scrolls_is_within_the_page_and_the_rest_is_on_paper(browser, page_of):
+    with Visit(browser, page_of("comparison", "en"), **sized(390)) as page:
         boxes = page.evaluate("[...document.querySelectorAll('.scroll')].map(box => box.getBoundingClientRect().right)")
         assert max(boxes) <= 390
         page.emulate_media(media="print")
@@ -123,9 +127,9 @@ def cells(page, table, column):
     return page.locator(f"#{table} tbody tr > :nth-child({column})").all_inner_texts()
 
 
-def test_tables_are_sorted_by_mouse_and_by_keyboard(browser, pages, result):
+def test_tables_are_sorted_by_mouse_and_by_keyboard(browser, page_of, result):
     summary = result.summary()
-    with Visit(browser, pages["comparison", "en"], **sized(1440)) as page:
+    with Visit(browser, page_of("comparison", "en"), **sized(1440)) as page:
         names = [name.strip() for name in cells(page, "table-ranking", 2)]
         assert names == summary["initializer"].tolist()
         heading = page.locator("#table-ranking thead th", has_text="Initializer")
@@ -147,8 +151,8 @@ def visible_stages(page):
     return set(page.locator("#activations figure:visible figcaption").all_inner_texts())
 
 
-def test_moments_initializers_and_layers_are_chosen(browser, pages):
-    with Visit(browser, pages["comparison", "en"], **sized(1440)) as page:
+def test_moments_initializers_and_layers_are_chosen(browser, page_of):
+    with Visit(browser, page_of("comparison", "en"), **sized(1440)) as page:
         controls = page.locator("#activations .controls")
         assert visible_stages(page) == {"after training"}
         controls.get_by_role("button", name="at initialization").click()
@@ -174,8 +178,8 @@ def test_moments_initializers_and_layers_are_chosen(browser, pages):
         assert json.loads(f"[{','.join(drawing.get_attribute('viewBox').split())}]") == whole
 
 
-def test_without_javascript_everything_is_there(browser, pages):
-    with Visit(browser, pages["comparison", "en"], **sized(390, java_script_enabled=False)) as page:
+def test_without_javascript_everything_is_there(browser, page_of):
+    with Visit(browser, page_of("comparison", "en"), **sized(390, java_script_enabled=False)) as page:
         figures, tables = page.locator("figure"), page.locator("table")
         assert figures.count() == page.locator("figure:visible").count()
         # Of two initializers four moments of the activations; of each two of the weights; curves, differences, signal.
@@ -205,9 +209,9 @@ def test_styles_neither_leak_nor_suffer(browser, result, tmp_path):
         assert page.locator("iframe").bounding_box()["height"] >= inner
 
 
-def test_dark_and_light_differ(browser, pages):
+def test_dark_and_light_differ(browser, page_of):
     def paper(scheme):
-        with Visit(browser, pages["comparison", "en"], **sized(1440, scheme)) as page:
+        with Visit(browser, page_of("comparison", "en"), **sized(1440, scheme)) as page:
             colour = page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
             return np.mean(json.loads(colour.replace("rgb(", "[").replace(")", "]")))
 

@@ -220,6 +220,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_numbers(tmp_path):
     script = tmp_path / "search.py"
     script.write_text(DASK)

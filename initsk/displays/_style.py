@@ -21,12 +21,15 @@ SITE_NAMES = {
     "activation": message("activation"),
     "output": message("output"),
 }
+# Numbers stand in these attributes; a hundredth of a point is less than anybody sees.
+_NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points|transform|width|height)="[^"]*"')
+_DIGITS = re.compile(r"(\.\d\d)\d+")
 LINES = ("-", "--", "-.", ":")
 _LEAST_SCALE = 0.85
 # In SVG this becomes the page's own text colour, so that pictures follow light and dark.
 INK = "#1b1f24"
-# What a page has no use for: comments, line ends, fonts and styles (it has its own), rotations by nothing, ids that
-# repeat in every picture and that nothing refers to, and hundredths of a point.
+# What a page has no use for: comments, line ends, fonts and styles (it has its own), rotations by nothing, and ids
+# that repeat in every picture and that nothing refers to.
 _UNUSED_IDS = r"figure|axes|patch|text|xtick|ytick|line2d|matplotlib\.axis|legend|\w+Collection"
 _SHORTER = [
     (re.compile(r"<!--.*?-->", re.DOTALL), ""),
@@ -42,7 +45,6 @@ _SHORTER = [
     (re.compile(r' style="(?:fill: currentColor; )?stroke: currentColor; stroke-width: 0.8"'), ' class="tick"'),
     (re.compile(r"<g><g>(<path[^>]*/>)</g></g>"), r"<g>\1</g>"),
     (re.compile(r"<g></g>|<defs></defs>"), ""),
-    (re.compile(r"(\d\.\d)\d+(?=[^<>]*>)"), r"\1"),
 ]
 
 
@@ -182,5 +184,4 @@ def _svg(figure: "Figure", name: str, **how: Any) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, **how)
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", stream.getvalue(), flags=re.DOTALL)
-    # A hundredth of a point is less than anybody sees; what stands between tags is text.
-    return re.sub(r"\d+\.\d{3,}(?=[^<>]*>)", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    return _NUMBERS.sub(lambda found: _DIGITS.sub(r"\1", found[0]), svg)
