@@ -63,8 +63,25 @@ def _facts(result: ComparisonResult, say: Language) -> Iterator[Fact]:
         yield Fact(say("Versions"), ", ".join(f"{name} {number}" for name, number in settings["versions"].items()))
     seconds = result.timing["seconds"].dropna()
     if len(seconds):
-        values = {"total": say.short(float(seconds.sum())), "median": say.short(float(seconds.median()))}
-        yield Fact(say("Time"), say("{total} s in all runs together, {median} s in the median run", **values))
+        values = {"total": duration(float(seconds.sum()), say), "median": duration(float(seconds.median()), say)}
+        yield Fact(say("Time"), say("{total} in all runs together, {median} in the median run", **values))
+
+
+def duration(seconds: float, say: Language) -> str:
+    """Return a time in the units that suit it.
+
+    Examples
+    --------
+    >>> from initsk.utils._language import get_language
+    >>> [duration(seconds, get_language("en")) for seconds in (0.0123, 22.34, 1360.2, 7300.0)]
+    ['0.0123 s', '22.3 s', '22 min 40 s', '2 h 1 min']
+    """
+    if seconds < 100:
+        return say("{n} s", n=say.short(seconds))
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return say("{hours} h {minutes} min", hours=say.integer(minutes // 60), minutes=minutes % 60)
 
 
 def _network(result: ComparisonResult, say: Language) -> Table | None:

@@ -39,6 +39,14 @@ class Reported:
         ------
         InvalidParameterError
             If there is no such language or option, the path is a folder, or the result is of several experiments.
+
+        Examples
+        --------
+        >>> from torch import nn
+        >>> from initsk import recommend_initializer
+        >>> page = recommend_initializer(nn.Sequential(nn.Linear(2, 3), nn.ReLU())).to_html(language="id")
+        >>> '<html lang="id">' in page, "Inisialisasi yang disarankan" in page
+        (True, True)
         """
         return self._report("html", path, language, fragment=fragment, **options)
 
