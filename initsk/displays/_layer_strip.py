@@ -12,20 +12,21 @@ from initsk.displays._heat import heat_colours
 from initsk.displays._strip_axis import SCALES, strip_axis
 from initsk.displays._style import INK, colour_of, panels
 from initsk.displays._text import distinct, number, percent, text_width
+from initsk.utils._language import Language, get_language, message
 from initsk.utils._validation import check_parameters, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SITES = {"activation": "activation", "pre_activation": "pre-act.", "output": "output"}
-_NUMBERS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "mean": ("mean", number),
-    "std": ("std", number),
-    "zero_fraction": ("zero", percent),
-    "dead_fraction": ("dead", percent),
-    "saturated_fraction": ("saturated", percent),
-    "outside": ("outside", percent),
-    "nonfinite": ("not finite", str),
+_SITES = {"activation": message("activation"), "pre_activation": message("pre-act."), "output": message("output")}
+_NUMBERS: dict[str, tuple[str, Callable[[Any, Language], str]]] = {
+    "mean": (message("mean"), number),
+    "std": (message("std"), number),
+    "zero_fraction": (message("zero"), percent),
+    "dead_fraction": (message("dead"), percent),
+    "saturated_fraction": (message("saturated"), percent),
+    "outside": (message("outside"), percent),
+    "nonfinite": (message("not finite"), lambda value, say: say.integer(value)),
 }
 _WIDTH = 4.4
 _ROW = 0.21
@@ -95,7 +96,14 @@ class LayerStripDisplay:
         parts, shares = take_apart(histograms, frame)
         return cls(parts, frame.assign(outside=(shares["below"] + shares["above"]).to_numpy()))
 
-    def plot(self, *, site: str = "activation", layers: Sequence[str] | None = None, scale: str = "auto") -> Self:
+    def plot(
+        self,
+        *,
+        site: str = "activation",
+        layers: Sequence[str] | None = None,
+        scale: str = "auto",
+        language: str = "en",
+    ) -> Self:
         """Draw the strips.
 
         Parameters
@@ -106,6 +114,8 @@ class LayerStripDisplay:
             Layers to draw; all by default.
         scale : {"auto", "linear", "symlog"}, default="auto"
             Of the axis; "auto" is linear while the root mean squares of layers are within a factor of 30.
+        language : str, default="en"
+            Of words and numbers: a file in ``initsk/locale``.
 
         Returns
         -------
@@ -119,6 +129,7 @@ class LayerStripDisplay:
         from matplotlib.figure import Figure
 
         check_parameters("plot", {"scale": scale}, {"scale": one_of("scale", SCALES)})
+        say = get_language(language)
         rows = chosen(self.statistics, site, layers, BOTH)
         shown = {name: _NUMBERS[name] for name in _NUMBERS if _worth(rows[name], name)}
         names = distinct(list(rows["layer"]), 30)
@@ -127,28 +138,31 @@ class LayerStripDisplay:
         self.axes_ = ax = panels(
             self.figure_, 1, 1, width=_WIDTH, height=_ROW * len(rows), left=left, right=0.15 + _COLUMN * len(shown)
         )[0, 0]
-        self._draw(ax, rows, scale)
+        self._draw(ax, rows, scale, say)
         before = None
         for i, (layer, name, at) in enumerate(zip(rows["layer"], names, rows["site"], strict=True)):
             # The second site of a layer goes without its name.
             if layer != before:
                 _write(ax, -0.85, i, name, ha="right")
-            _write(ax, -0.08, i, _SITES.get(at, at), ha="right", alpha=0.75)
+            if at in _SITES:
+                _write(ax, -0.08, i, say(_SITES[at]), ha="right", alpha=0.75)
             before = layer
         for k, (column, (words, form)) in enumerate(shown.items()):
             at_x = _WIDTH + _COLUMN * (k + 1)
-            _write(ax, at_x, -0.9, words, ha="right", weight="bold")
+            _write(ax, at_x, -0.9, say(words), ha="right", weight="bold")
             values = rows[column]
             if column == "mean":
                 # What single precision leaves of a sum that cancels.
                 values = values.where(values.abs() > _ROUNDING * rows["std"], 0.0).where(values.notna())
             for i, value in enumerate(values):
-                _write(ax, at_x, i, form(value), ha="right")
+                _write(ax, at_x, i, form(value, say), ha="right")
         return self
 
-    def _draw(self, ax: "Axes", rows: pd.DataFrame, scale: str) -> None:
+    def _draw(self, ax: "Axes", rows: pd.DataFrame, scale: str, say: Language) -> None:
         parts = [self.panels[layer, site] for layer, site in zip(rows["layer"], rows["site"], strict=True)]
-        edges = strip_axis(ax, [central_range([part]) for part in parts], rows["rms"].to_numpy(float), scale, _CELLS)
+        edges = strip_axis(
+            ax, [central_range([part]) for part in parts], rows["rms"].to_numpy(float), scale, _CELLS, say
+        )
         # Every second row is a gap.
         shades = np.zeros((2 * len(parts) - 1, _CELLS))
         for i, part in enumerate(parts):
@@ -164,11 +178,13 @@ class LayerStripDisplay:
             mean = rows["mean"].where(np.array([len(part) > 0 for part in parts]))
             # Of a colour that is seen on every shade.
             ax.plot(mean, np.arange(len(rows)), "|", color=colour_of(4), markersize=8, markeredgewidth=1.6)
-        words = "value (darkest where most are; zeros left out" + ("; tick: mean)" if linear else ")")
+        words = say("value (darkest where most are; zeros left out)")
+        if linear:
+            words = say("value (darkest where most are; zeros left out; tick: mean)")
         ax.set_xlabel(words, fontsize=9, color=INK)
         for i, (part, count) in enumerate(zip(parts, rows["count"], strict=True)):
             if part.empty:
-                _write(ax, _WIDTH / 2, i, "no finite value" if not count else "all zero", ha="center")
+                _write(ax, _WIDTH / 2, i, say("no finite value") if not count else say("all zero"), ha="center")
 
     def _quiet(self, ax: "Axes", n_rows: int) -> None:
         ax.set_facecolor("none")

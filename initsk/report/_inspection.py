@@ -104,7 +104,9 @@ def _pictures(of: str, summary: ActivationSummary, say: Language) -> list[Block]
 
 def _draw(bins: pd.DataFrame, frame: pd.DataFrame, say: Language) -> "Figure":
     if frame["layer"].nunique() > _MOST_HISTOGRAMS:
-        return LayerStripDisplay.from_frames(bins, frame).plot().figure_
+        # A layer's values after its activation function; weights have one site anyhow.
+        site = "both" if (frame["site"] == "weight").all() else "activation"
+        return LayerStripDisplay.from_frames(bins, frame).plot(site=site, language=say.code).figure_
     return HistogramGridDisplay.from_frames(bins, frame).plot(language=say.code).figure_
 
 
