@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import joblib
 import pandas as pd
 from sklearn.exceptions import FitFailedWarning
 
-from initsk._data_option import load_data
-from initsk._page_option import open_page
+from initsk._data_option import is_continuous, load_data
+from initsk._page_option import check_folder, open_page
 from initsk.comparison import Arrays, ComparisonInterrupted, ComparisonResult, compare_initializers
 from initsk.estimators import MLPClassifier
 from initsk.exceptions import InitskError, InvalidParameterError
@@ -41,7 +40,12 @@ def run_compare(dataset: str, target: str | None, out: Path | None, jobs: int | 
         estimator.check_parameters()
         name, data = load_data(dataset, target, options["limit"], options["random_state"])
         folder = out or Path("reports") / name
-        _check_folder(folder)
+        check_folder("--out", folder)
+        if is_continuous(data[1]):
+            raise InvalidParameterError(
+                f"{dataset}: the target has continuous numbers, and the command compares classifiers (allowed: classes;"
+                " for numbers, compare_initializers with an MLPRegressor in Python)"
+            )
         about = {"dataset": name, "command": command_line(sys.argv[1:])}
         result = _compare(estimator, data, names, jobs, about, options)
     except ComparisonInterrupted as interrupt:
@@ -122,14 +126,3 @@ def command_line(arguments: list[str]) -> str:
         elif argument not in _FLAGS_WITHOUT_EFFECT:
             kept.append(argument)
     return shlex.join(["initsk", *kept])
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be written before any time is spent; nothing is left there."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=existing):
-            pass
-    except OSError as error:
-        reason = f"{error.strerror}: {existing}"
-        raise InvalidParameterError(f"--out {str(folder)!r} cannot be written ({reason})") from error

@@ -10,6 +10,8 @@ from initsk.datasets import load_idx, load_mnist, load_table
 from initsk.exceptions import DataFormatError, InvalidParameterError
 
 TABLES = (".csv", ".csv.gz", ".parquet")
+# Whole numbers of a floating type are classes, unless there are more of them.
+_MOST_CLASSES = 20
 
 
 def load_data(dataset: str, target: str | None, limit: int | None, seed: int) -> tuple[str, Arrays]:
@@ -45,6 +47,13 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
     return name, data
 
 
+def is_continuous(y: np.ndarray) -> bool:
+    """Say whether these are numbers to predict, and no classes."""
+    if y.dtype.kind != "f":
+        return False
+    return bool((y % 1 != 0).any()) or len(np.unique(y)) > max(_MOST_CLASSES, len(y) // 20)
+
+
 def _pixels(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Arrays:
     top = np.iinfo(X.dtype).max if X.dtype.kind in "iu" else max(float(np.abs(X).max()), 1.0)
     return (X / np.float32(top)).astype(np.float32), y, (X_test / np.float32(top)).astype(np.float32), y_test
@@ -66,7 +75,8 @@ def _table(path: Path, target: str, seed: int) -> Arrays:
     missing = [str(name) for name, values in [*frame.items(), (target, y)] if values.isna().any()]
     if missing:
         raise InvalidParameterError(f"{path}: values are missing in the columns {', '.join(missing[:8])}")
-    return _standardized(*hold_out(frame.to_numpy(np.float64), y.to_numpy(), seed))
+    values = y.to_numpy()
+    return _standardized(*hold_out(frame.to_numpy(np.float64), values, seed, by_class=not is_continuous(values)))
 
 
 def _arrays(path: Path, seed: int) -> Arrays:
@@ -83,7 +93,7 @@ def _arrays(path: Path, seed: int) -> Arrays:
             raise DataFormatError(f"{path}: {X} has {len(arrays[X])} rows and {y} has {len(arrays[y])}")
     if "X_test" in arrays:
         return arrays["X"], arrays["y"], arrays["X_test"], arrays["y_test"]
-    return hold_out(arrays["X"], arrays["y"], seed, by_class=arrays["y"].dtype.kind != "f")
+    return hold_out(arrays["X"], arrays["y"], seed, by_class=not is_continuous(arrays["y"]))
 
 
 def _standardized(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Arrays:

@@ -6,9 +6,9 @@ import click
 import numpy as np
 import pandas as pd
 
-from initsk._data_option import load_data
+from initsk._data_option import is_continuous, load_data
 from initsk._network_option import load_network
-from initsk._page_option import write_on_request
+from initsk._page_option import check_report, write_on_request
 from initsk.advice import diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import inspect_activations
@@ -35,15 +35,23 @@ def run_recommend(network: str | None, **options: Any) -> int:
 
 def _carried_out(name: str, command: Any, network: str | None, options: dict[str, Any]) -> int:
     try:
+        check_report(options)
         result, code = command(network, options)
         write_on_request(result, name, options)
     except InitskError as error:
-        click.echo(f"initsk {name}: {' '.join(str(error).split())}", err=True)
-        return 2
+        return _say(name, " ".join(str(error).split()))
     except OSError as error:
-        click.echo(f"initsk {name}: {options['report']} cannot be written ({error.strerror})", err=True)
-        return 2
+        return _say(name, f"{options['report']} cannot be written ({error.strerror})")
+    except (RuntimeError, ValueError, TypeError, LookupError) as error:
+        # The user's network on the user's data: what one does not take of the other is known to its author alone.
+        hint = "" if options["shape"] or network is None else "; --shape gives samples the shape that it takes"
+        return _say(name, f"the network does not take these data ({type(error).__name__}: {error}{hint})")
     return int(code)
+
+
+def _say(name: str, message: str) -> int:
+    click.echo(f"initsk {name}: {' '.join(message.split())}", err=True)
+    return 2
 
 
 def _inspect(network: str | None, options: dict[str, Any]) -> tuple[Reported, int]:
@@ -85,10 +93,11 @@ def _subject(network: str | None, options: dict[str, Any]) -> tuple[Any, Any, An
     """Return the network and the held-out samples, in the shape that it takes."""
     _, (X, y, X_test, y_test) = load_data(options["dataset"], options["target"], None, options["random_state"])
     if network is None:
-        from initsk.estimators import MLPClassifier
+        from initsk.estimators import MLPClassifier, MLPRegressor
 
         made = {name: options[name] for name in ("activation", "initializer", "random_state")}
-        return MLPClassifier(options["hidden"], **made).initialize(X, y), X_test[:_MOST_SAMPLES], y_test[:_MOST_SAMPLES]
+        kind = MLPRegressor if is_continuous(y) else MLPClassifier
+        return kind(options["hidden"], **made).initialize(X, y), X_test[:_MOST_SAMPLES], y_test[:_MOST_SAMPLES]
     model = load_network(network)
     X_test = X_test[:_MOST_SAMPLES].astype(np.float32) if X_test.dtype.kind == "f" else X_test[:_MOST_SAMPLES]
     if options["shape"]:
@@ -98,7 +107,7 @@ def _subject(network: str | None, options: dict[str, Any]) -> tuple[Any, Any, An
             each = X_test[0].size
             raise InvalidParameterError(f"--shape does not fit: a sample has {each} values") from error
     y_test = y_test[:_MOST_SAMPLES]
-    if hasattr(model, "parameters") and y_test.dtype.kind not in "f":
-        # A plain module counts classes from 0.
-        y_test = np.searchsorted(np.unique(y), y_test)
+    if hasattr(model, "parameters"):
+        # A plain module counts classes from 0, and computes in single precision.
+        y_test = y_test.astype(np.float32) if is_continuous(y) else np.searchsorted(np.unique(y), y_test)
     return model, X_test, y_test

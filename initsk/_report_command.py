@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from initsk._page_option import open_page
+from initsk._page_option import check_folder, open_page
 from initsk.comparison import ComparisonResult
 from initsk.exceptions import InitskError
 
@@ -13,6 +13,7 @@ def run_report(store: Path, out: Path | None, axes: str, language: str, open: bo
     """Read the store, write the page and the tables; returns the exit code."""
     folder = out or Path("reports") / store.name.split(".")[0]
     try:
+        check_folder("--out", folder)
         result = ComparisonResult.from_store(store)
         result.to_csv(folder)
         page = result.to_html(folder / "index.html", axes=axes, language=language)

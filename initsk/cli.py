@@ -24,7 +24,8 @@ def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> tu
     except ValueError:
         sizes = ()
     if not sizes or min(sizes) < 1:
-        raise click.BadParameter(f"{value!r} is not a list of layer widths such as 512,256,128,64")
+        example = parameter.default or "1,28,28"
+        raise click.BadParameter(f"{value!r} is not a list of sizes such as {example}")
     return sizes
 
 

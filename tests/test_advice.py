@@ -99,3 +99,15 @@ def test_reports_of_advice_show_the_layers():
     for row in recommendation.to_frame().itertuples():
         assert row.name in recommendation.to_markdown().replace("\\", "")
         get_initializer(row.initializer.partition("(")[0])
+
+
+def test_deep_networks_have_a_report_too():
+    module = build(
+        lambda: nn.Sequential(*(part for _ in range(25) for part in (nn.Linear(64, 64), nn.ReLU())), nn.Linear(64, 10))
+    )
+    initialize(module, "he_normal", random_state=0)
+    page = diagnose(module, X.astype("float32"), Y).to_html(language="id")
+    assert page.count("<svg") == 4
+    # Every sentence is in the page's language, reasons too; layers that are numbers are called layers.
+    assert "menuju relu, dengan gain 1,4142" in page
+    assert "feeds" not in page

@@ -66,7 +66,7 @@ def test_limit(tmp_path, capsys):
     [
         (["--seeds", "0"], "--seeds"),
         (["--epochs", "x"], "--epochs"),
-        (["--hidden", "5,x"], "list of layer widths"),
+        (["--hidden", "5,x"], "list of sizes such as 512,256"),
         (["--nothing"], "No such option"),
         (["--lr", "-1"], "a finite number > 0"),
         (["--lr", "0.1,x"], "list of learning rates"),

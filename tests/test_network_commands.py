@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_diabetes, load_digits, load_iris
 from torch import nn
 
 from initsk import compare_initializers
@@ -16,7 +16,7 @@ from tests.test_datasets import write_folder
 SOURCE = """
 import torch
 from torch import nn
-from initsk import MLPClassifier
+from initsk import MLPClassifier, MLPRegressor
 
 def good():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
@@ -29,6 +29,12 @@ def bad():
 
 def image():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
+
+def one():
+    return nn.Sequential(nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 1))
+
+def regressor():
+    return MLPRegressor((8,), random_state=0)
 
 def broken():
     raise RuntimeError("no such luck")
@@ -144,6 +150,31 @@ def test_arrays_that_cannot_be_used(networks, capsys, arrays, words):
     shown = capsys.readouterr().err
     assert words in shown
     assert shown.count("\n") == 1
+
+
+def test_a_network_that_the_data_do_not_fit_is_no_diagnosis(networks, capsys):
+    write_data(networks)
+    assert run("diagnose", "my_networks.py:good", "--dataset", "iris.npz") == 2
+    shown = capsys.readouterr().err
+    assert "the network does not take these data (RuntimeError: mat1 and mat2" in shown
+    assert "--shape gives samples the shape that it takes" in shown
+    assert shown.count("\n") == 1
+
+
+def test_numbers_to_predict(networks, capsys):
+    load_diabetes(as_frame=True).frame.to_csv("diabetes.csv", index=False)
+    data = ["--dataset", "diabetes.csv", "--target", "target"]
+    for network in ([], ["my_networks.py:one"], ["my_networks.py:regressor"]):
+        assert run("inspect", *network, *data, "--hidden", "8") == 0
+        assert "pre_activation" in capsys.readouterr().out
+    assert run("compare", *data, "--out", "out") == 2
+    assert "continuous numbers, and the command compares classifiers" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(networks, capsys):
+    (networks / "file").write_text("in the way")
+    assert run("inspect", "nowhere:net", "--report", "file/below/page.html") == 2
+    assert "--report 'file/below' cannot be written (Not a directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
+import ast
 import json
 import re
 from collections import OrderedDict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,9 @@ from sklearn.model_selection import GridSearchCV
 
 from initsk import ComparisonResult, MLPClassifier, MLPRegressor, compare_initializers, inspect_activations
 from initsk.comparison import TABLES
-from initsk.displays import DepthDisplay, DifferencesDisplay, LearningCurvesDisplay
+from initsk.displays import ActivationGridDisplay, DepthDisplay, DifferencesDisplay, LearningCurvesDisplay
 from initsk.exceptions import InvalidParameterError
+from initsk.initializers import RandomNormal
 from initsk.report import answer, describe_activations, shortfall, slow_starts
 from tests.helpers import build
 
@@ -131,6 +134,83 @@ def test_one_colour_for_each_initializer_even_if_another_has_nothing_to_show(res
     second = frame[frame["initializer"] == "he_normal"]
     display = DepthDisplay.from_frames({"he_normal": second}, order=result.initializers).plot()
     assert display.axes_["rms"].get_lines()[0].get_color() == colours(both)[1]
+
+
+def test_one_initializer_alone_is_best_of_nothing():
+    alone = answer(summary()[:1])
+    assert alone == "a has a mean score of 0.9000 (95 % interval 0.8800 to 0.9200, 3 runs)."
+    assert answer(summary(low=[float("nan")] * 2)[:1]) == "a has a score of 0.9000 (one run)."
+    assert slow_starts(summary()[:1], 0.88) == "The median run of a reaches a score of 0.8800 in epoch 1."
+
+
+@pytest.mark.filterwarnings("ignore:none of 2 runs gave a score")
+def test_where_nobody_has_a_score_nothing_is_compared():
+    X, y = load_digits(return_X_y=True)
+
+    def fails(tensor):
+        raise RuntimeError("no")
+
+    clf = MLPClassifier((4,), max_epochs=1, lr=1e38)
+    page = compare_initializers(clf, X / 16, y, initializers=["he_normal", fails], n_repeats=1).to_html()
+    assert "No run gave a score." in page
+    assert "minus that of" not in page
+    assert "Epochs to target: of" not in page
+
+
+def test_an_explosion_does_not_hide_the_others():
+    X, y = load_digits(return_X_y=True)
+    names = ["he_normal", RandomNormal(1e9), "orthogonal"]
+    result = compare_initializers(MLPClassifier((8,), max_epochs=1), X / 16, y, initializers=names, n_repeats=1)
+    display = ActivationGridDisplay.from_frames(result.histograms, result.layers, phase="initialized").plot()
+    for row, ax in zip(display.initializers, display.axes_[:, 0], strict=True):
+        notes = " ".join(text.get_text() for text in ax.texts)
+        assert ax.get_xlim()[1] < 100
+        assert ("up to" in notes) == ("1000000000" in row)
+
+
+def test_differences_are_within_the_picture_or_pointed_to():
+    rows = [("a", [0.9, 0.9, 0.9]), ("b", [0.8, 0.95, 0.89]), ("c", [0.1, 0.1, 0.11])]
+    runs = pd.DataFrame([(n, i, 0, 0, s) for n, v in rows for i, s in enumerate(v)],
+                        columns=["initializer", "repeat", "fold", "split", "score"])  # fmt: skip
+    runs["initializer"] = pd.Categorical(runs["initializer"])
+    ax = DifferencesDisplay.from_frames(runs.assign(test_ratio=0.25)).plot().axes_
+    low, high = ax.get_xlim()
+    dots = [x for line in ax.get_lines() if line.get_marker() == "o" for x in line.get_xdata()]
+    assert sorted(np.round(dots, 6)) == [-0.1, -0.01, 0, 0, 0, 0.05]
+    assert low < min(dots)
+    assert max(dots) < high
+    # The interval of b is cut at both ends, c is an arrow.
+    assert sorted(line.get_marker() for line in ax.get_lines() if line.get_marker() in "<>") == ["<", ">"]
+    assert [text.get_text() for text in ax.texts] == ["-0.797"]
+
+
+def test_markdown_has_no_empty_parts(result):
+    lines = [line for line in result.to_markdown().splitlines() if line]
+    for line, following in pairwise(lines):
+        assert not (line.startswith("### ") and following.startswith("#"))
+
+
+def test_the_lines_that_repeat_it_are_code():
+    X, y = load_digits(return_X_y=True)
+
+    def my_init(tensor):
+        return tensor.fill_(0.1)
+
+    def my_score(model, X, y):
+        return model.score(X, y)
+
+    result = compare_initializers(
+        MLPClassifier((4,), max_epochs=1), X / 16, y, initializers=[my_init, "he_normal", RandomNormal(0.5)],
+        n_repeats=1, scoring=my_score, grid={"lr": [0.1, 0.2]}, halving=True,
+    )  # fmt: skip
+    call = ast.parse(result.settings["call"]).body[0].value
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    assert ast.unparse(call.args[0]) == "MLPClassifier(hidden_layer_sizes=(4,), max_epochs=1)"
+    assert given == {
+        "initializers": "[my_init, 'he_normal', RandomNormal(std=0.5)]", "grid": "{'lr': [0.1, 0.2]}",
+        "scoring": "my_score", "n_repeats": "1", "halving": "True",
+    }  # fmt: skip
+    assert result.settings["call"] in result.to_html().replace("&#39;", "'")
 
 
 def test_a_notebook_shows_answer_and_ranking_in_a_frame(result):
@@ -267,7 +347,7 @@ def test_answer_follows_the_numbers():
     assert "Lower beyond noise: b." in answer(summary())
     assert "Not told apart from it at the 5 % level: b." in answer(summary(tied_with_best=[True, True]))
     once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], tied_with_best=[True, True])
-    assert "cannot be told from noise" in answer(once)
+    assert "With one run of it, differences cannot be told from noise" in answer(once)
     assert answer(summary(n_runs=[0, 0])) == "No run gave a score."
 
 
@@ -291,7 +371,7 @@ def test_slow_starts_are_told():
     assert slow_starts(summary(), 0.88) == "The median run of a reaches a score of 0.8800 in epoch 1; b in epoch 3."
     never = summary(epochs_to_target=[2.0, float("inf")])
     assert slow_starts(never, 0.88).endswith("in epoch 2; b not at all.")
-    assert slow_starts(summary(epochs_to_target=[2.0, 1.0]), 0.88).endswith("in epoch 2; none is later.")
+    assert slow_starts(summary(epochs_to_target=[2.0, 1.0]), 0.88).endswith("in epoch 2; no other one is later.")
     assert "does not reach" in slow_starts(summary(epochs_to_target=[float("inf")] * 2), 0.88)
     assert slow_starts(summary(epochs_to_target=[float("nan")] * 2), 0.88) == ""
 
@@ -315,7 +395,7 @@ def test_every_setting_of_a_grid_is_told(tmp_path):
     )  # fmt: skip
     page = result.to_html(tmp_path / "index.html").read_text()
     assert "Every setting" in page
-    assert page.count('<td class="name">0.01</td>') >= 2
+    assert page.count('<td data-sort="0.01">0.01</td>') >= 2
     # The pictures show each initializer at its best setting: as many rows as initializers, before and after training.
     assert page.count("<svg") == 2 * 2 + 2 * 2 + 3
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from initsk.initializers import initializer_name
+from initsk.initializers import Initializer, RandomNormal, Site, initializer_name
 from initsk.inspection import get_model
 from initsk.modules import choices_for
 from initsk.utils._reported import Reported
@@ -104,9 +104,13 @@ def _advice(module: Any) -> Iterator[Advice]:
                 initializer_name(choice.initializer),
                 choice.why,
                 float("nan") if promise is None else promise.variance,
-                # Nobody need be named for biases of zero.
-                "" if site.role == "bias" else choice.initializer.reference,
+                _reference(site, choice.initializer),
             )
             if row not in told:
                 told.add(row)
                 yield row
+
+
+def _reference(site: Site, initializer: Initializer) -> str:
+    """Return who says so: nobody for biases of zero; and of a free law, the paper is about another number."""
+    return "" if site.role == "bias" or isinstance(initializer, RandomNormal) else initializer.reference

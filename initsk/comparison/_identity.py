@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
 
 def hardware() -> str:
     """Return in short on what the runs are carried out."""
-    return f"{platform.system()} {platform.machine()}, {cpu_count()} processors"
+    return f"{platform.system()} {platform.machine()}, {cpu_count()} CPUs"
 
 
 def identify(experiment: Experiment, data: Data, varied: list[str], **given: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 
 from initsk.comparison._call import code_of
@@ -165,6 +165,8 @@ def compare_initializers(
         settings["cv"] = without_addresses(repr(cv))
     if scoring is not None:
         settings["scoring"] = shown(scoring)
+    elif by_class or is_regressor(estimator):
+        settings["scoring"] = "accuracy" if by_class else "r2"
     identity = identify(experiment, whole, plan.varied, random_state=seed, scoring=scoring, cv=cv)
     with nullcontext() if store is None else Store(store, identity) as kept:
         result = plan.carry_out(settings, n_jobs, kept, progress)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PHASES = ("initialized", "training", "trained")
 AXES = ("shared", "article")
+# Values beyond this are no signal any more, and do not set an axis for others.
+_EXPLODED = 1e6
 
 
 class ActivationGridDisplay:
@@ -110,8 +112,8 @@ class ActivationGridDisplay:
         Parameters
         ----------
         axes : {"shared", "article"}, default="shared"
-            "shared": one range per column that holds 99.9 % of every row's values, and one
-            logarithmic density axis; "article": -1..1 by 0..4 everywhere.
+            "shared": one range per column that holds 99.9 % of every row's values (explosions beyond a million
+            apart, which say how far they go), and one logarithmic density axis; "article": -1..1 by 0..4 everywhere.
         initializers : list of str, optional
             Rows to draw; all by default. Axes stay those of all rows.
         language : str, default="en"
@@ -148,6 +150,9 @@ class ActivationGridDisplay:
             ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **style)
         zeros = self.zero_fractions[row, layer]
         note = say("all zero") if zeros == 1 else say("{share} zero", share=percent(zeros, say)) if zeros > 0 else ""
+        if self._explodes(row, layer):
+            reach = max(map(abs, central_range([frame])))
+            note = "\n".join(part for part in (note, say("up to {value}", value=say.short(reach, 2))) if part)
         ax.text(0.97, 0.93, note, transform=ax.transAxes, ha="right", va="top", fontsize=9, color=INK)
 
     def _scale(self, ax: "Axes", layer: str, axes: str, say: Language) -> None:
@@ -180,19 +185,23 @@ class ActivationGridDisplay:
         return {layer: self._range(layer) for layer in self.layers}, self._densities()
 
     def _range(self, layer: str) -> tuple[float, float]:
-        lows, highs = [0.0], [0.0]
-        for row in self.initializers:
-            frame = self.panels[row, layer]
-            if len(frame):
-                low, high = central_range([frame])
-                lows.append(low)
-                highs.append(high)
-        low, high = min(lows), max(highs)
+        ranges = [central_range([self.panels[row, layer]]) for row in self._within(layer)]
+        low, high = min([0.0, *(low for low, _ in ranges)]), max([0.0, *(high for _, high in ranges)])
         margin = 0.03 * (high - low) or 1.0
         return low - margin, high + margin
 
+    def _within(self, layer: str) -> list[str]:
+        """Return the rows that set the range: those with values, without explosions if there are others."""
+        rows = [row for row in self.initializers if len(self.panels[row, layer])]
+        sound = [row for row in rows if not self._explodes(row, layer)]
+        return sound or rows
+
+    def _explodes(self, row: str, layer: str) -> bool:
+        frame = self.panels[row, layer]
+        return len(frame) > 0 and max(map(abs, central_range([frame]))) > _EXPLODED
+
     def _densities(self) -> tuple[float, float]:
-        values = [frame["density"].to_numpy() for frame in self.panels.values() if len(frame)]
+        values = [self.panels[row, layer]["density"].to_numpy() for layer in self.layers for row in self._within(layer)]
         if not values:
             return 1e-4, 1.0
         return 1e-4, float(np.concatenate(values).max()) * 20

@@ -93,13 +93,15 @@ class DifferencesDisplay:
         quiet(self.axes_)
         self.axes_.axvline(0, color=INK, linewidth=1, alpha=0.6)
         least = self._least()
+        near = self.differences[self.differences["initializer"].isin(self._near(least))]
+        limits = 1.08 * least, max(-0.35 * least, 1.08 * float(near["difference"].max()) if len(near) else 0.0)
         for row, label in enumerate(labels):
-            self._draw(self.axes_, row, label, least, say)
+            self._draw(self.axes_, row, label, least, limits, say)
         self.axes_.set_yticks(range(len(labels)), shown)
         for text in self.axes_.get_yticklabels():
             text.set_parse_math(False)
         self.axes_.set_ylim(len(labels) - 0.5, -0.5)
-        self.axes_.set_xlim(1.08 * least, -0.35 * least)
+        self.axes_.set_xlim(*limits)
         self.axes_.grid(False, axis="y")
         title = say("score minus that of {best}", best=shortened(labels[0], 40))
         self.axes_.set_title(title, fontsize=11, color=INK, parse_math=False)
@@ -116,10 +118,17 @@ class DifferencesDisplay:
             least = value
         return -least or -1.0
 
-    def _draw(self, axes: "Axes", row: int, label: str, least: float, say: Language) -> None:
+    def _near(self, least: float) -> list[str]:
+        """Return who is drawn on the scale, and not as an arrow."""
+        means = self.intervals["mean"]
+        return [str(label) for label in means.index[~(means < 1.05 * least)]]
+
+    def _draw(
+        self, axes: "Axes", row: int, label: str, least: float, limits: tuple[float, float], say: Language
+    ) -> None:
         mean, low, high = (float(self.intervals[name][label]) for name in ("mean", "low", "high"))
         colour = colour_of(self.order.index(label))
-        if mean < 1.05 * least:
+        if label not in self._near(least):
             axes.annotate(
                 say.short(mean), (1.06 * least, row), (0.9 * least, row), color=INK, fontsize=9, va="center",
                 arrowprops={"arrowstyle": "->", "color": colour},
@@ -129,4 +138,7 @@ class DifferencesDisplay:
         below = np.full(len(values), row + 0.24)
         axes.plot(values, below, "o", color=colour, alpha=0.45, markersize=5, markeredgewidth=0)
         axes.plot([low, high], [row, row], color=colour, linewidth=2)
+        for end, beyond, marker in ((limits[0], low < limits[0], "<"), (limits[1], high > limits[1], ">")):
+            if beyond:
+                axes.plot([end], [row], marker, color=colour, markersize=6, markeredgewidth=0, clip_on=False)
         axes.plot([mean], [row], "|", color=colour, markersize=13, markeredgewidth=3)

@@ -121,7 +121,7 @@ class LearningCurvesDisplay:
             )
 
     def _scale(self, ax: "Axes", measure: str, say: Language) -> None:
-        from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+        from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
         few_ticks(ax.xaxis, 8, integer=True, say=say)
         if self.curves["epoch"].eq(1).all():
@@ -135,7 +135,10 @@ class LearningCurvesDisplay:
         low, high = float(shown.min()), float(shown.max())
         ax.set_yscale("log")
         ax.set_ylim(low / 1.4, high * 1.4)
-        finder = LogLocator(subs=(1, 2, 5)) if high < 300 * low else LogLocator(numticks=7)
+        finder: Locator = LogLocator(subs=(1, 2, 5)) if high < 300 * low else LogLocator(numticks=7)
+        if high < 4 * low:
+            # Between two powers of ten there would be a number or none.
+            finder = MaxNLocator(6)
         ticks = np.asarray(finder.tick_values(low / 1.4, high * 1.4))
         ax.yaxis.set_major_locator(FixedLocator(ticks[(ticks >= low / 1.4) & (ticks <= high * 1.4)].tolist()))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say.short(value, 6)))

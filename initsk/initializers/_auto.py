@@ -23,6 +23,7 @@ from initsk.theory import (
     critical_point,
     gain,
 )
+from initsk.utils._language import Sentence, message
 from initsk.utils._validation import Constraint, one_of, optional, real, resolved_by
 
 # Where a function levels off that saturates within the range of its input; ReLU6 goes on far beyond it.
@@ -76,14 +77,15 @@ class Auto(Initializer):
             return None
         if site.kind == "recurrent":
             if site.short_name.startswith("weight_ih"):
-                return Choice(GlorotUniform(), "from input to state")
-            return Choice(Orthogonal(), "from state to state")
+                return Choice(GlorotUniform(), Sentence(message("from input to state")))
+            return Choice(Orthogonal(), Sentence(message("from state to state")))
         if site.kind == "attention":
-            return Choice(GlorotUniform(), "attention")
+            return Choice(GlorotUniform(), Sentence(message("attention")))
         if site.kind == "embedding":
-            return Choice(RandomNormal(site.weight_shape[1] ** -0.5), "embedding")
+            return Choice(RandomNormal(site.weight_shape[1] ** -0.5), Sentence(message("embedding")))
         if site.activation is None:
-            return Choice(LeCunNormal(), "output layer" if site.place == "output" else "feeds no activation function")
+            why = message("output layer") if site.place == "output" else message("feeds no activation function")
+            return Choice(LeCunNormal(), Sentence(why))
         return _by_activation(site.activation)
 
 
@@ -102,10 +104,11 @@ def _saturates(activation: ActivationLike) -> bool:
 def _by_activation(activation: ActivationLike) -> Choice:
     label = activation_label(activation)
     if isinstance(activation, OfMultiple) and _is_sine(activation):
-        return Choice(Siren(abs(activation.factor)), f"feeds {label}")
+        return Choice(Siren(abs(activation.factor)), Sentence(message("feeds {activation}"), activation=label))
     if _saturates(activation):
-        return Choice(GlorotUniform(), f"feeds {label}, which saturates")
-    return Choice(VarianceScaling(nonlinearity=activation), f"feeds {label}, of gain {gain(activation):.4f}")
+        return Choice(GlorotUniform(), Sentence(message("feeds {activation}, which saturates"), activation=label))
+    why = Sentence(message("feeds {activation}, of gain {gain}"), activation=label, gain=gain(activation))
+    return Choice(VarianceScaling(nonlinearity=activation), why)
 
 
 class EdgeOfChaos(Initializer):

@@ -3,6 +3,7 @@
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Choice, Initializer, InitializerLike, Site, Zeros, get_initializer
 from initsk.modules._plan import PlannedParameter
+from initsk.utils._language import Sentence, message
 
 
 class Chooser:
@@ -63,5 +64,5 @@ class Chooser:
         if taker is not self.initializer:
             return Choice(taker, f"{'bias' if taker is self._bias else 'output'} initializer")
         if site.role == "bias" and site.is_known:
-            return Choice(Zeros(), "biases are zero unless said otherwise")
+            return Choice(Zeros(), Sentence(message("biases are zero unless said otherwise")))
         return None

@@ -94,8 +94,8 @@ def _moments(layers: pd.DataFrame, say: Language) -> Moments:
 
 def _how_drawn(say: Language, axes: str) -> str:
     said = say(
-        "Histograms over the held-out samples, after the activation function, all repeats pooled (on the way through"
-        " training, the first repeat alone); exact zeros are taken out and written as a share."
+        "Histograms over the held-out samples, after the activation function, all runs pooled (on the way through"
+        " training, the first run of each alone); exact zeros are taken out and written as a share."
     )
     if axes == "article":
         fixed = say("Axes are fixed at -1 to 1 by 0 to 4; values beyond are not shown.")

@@ -45,6 +45,6 @@ def _recommended(recommendation: Recommendation, say: Language) -> Section:
         Column("variance", say("Variance"), "short"),
         Column("reference", say("Reference"), "words"),
     ]
-    rows: list[dict[str, Any]] = [row._asdict() for row in recommendation.rows]
+    rows: list[dict[str, Any]] = [row._asdict() | {"why": say.again(row.why)} for row in recommendation.rows]
     table = Table("recommended", say("What suits each parameter"), columns, rows)
     return Section("recommendation", say("Recommended, layer by layer"), [table])

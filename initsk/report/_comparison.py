@@ -1,5 +1,7 @@
 """What the report of a comparison says: the answer, the ranking, how they learned."""
 
+from math import isfinite
+
 import numpy as np
 import pandas as pd
 
@@ -12,7 +14,7 @@ from initsk.report._run import run_section
 from initsk.report._signal import signal_section
 from initsk.report._weights import weights_section
 from initsk.report._words import answer, shortfall, slow_starts
-from initsk.utils._language import Language
+from initsk.utils._language import Language, message
 
 _MOST_EPOCHS = 12
 
@@ -57,7 +59,7 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame, say: Langu
         Words(_how_scored(say, over_splits=over_splits, target=target, with_grid=bool(grid)), "note"),
         Words(slow_starts(summary, target, say.code)),
     ]
-    if len(result.initializers) > 1:
+    if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
         blocks += [
             _differences(result, say),
             Words(
@@ -92,7 +94,7 @@ def ranking_table(key: str, title: str, summary: pd.DataFrame, result: Compariso
     columns = [
         Column("rank", say("Rank"), "integer"),
         Column("initializer", say("Initializer"), "text"),
-        *(Column(name, name, "text") for name in grid_columns(result.runs)),
+        *(Column(name, name, _kind(result.runs[name])) for name in grid_columns(result.runs)),
         Column("mean_score", say("Mean score")),
         Column("low", say("95 % interval from")),
         Column("high", say("to")),
@@ -103,6 +105,7 @@ def ranking_table(key: str, title: str, summary: pd.DataFrame, result: Compariso
         Column("n_needed", say("Runs needed"), "integer", infinite=say("none is enough")),
         Column("epochs_to_target", say("Epochs to target"), "short", infinite=say("never")),
         Column("area_under_curve", say("Area under curve")),
+        Column("n_runs", say("Runs"), "integer"),
         Column("no_score", say("No score"), "integer"),
     ]
     tied = {True: say("yes"), False: say("no")}
@@ -110,11 +113,16 @@ def ranking_table(key: str, title: str, summary: pd.DataFrame, result: Compariso
         row
         | {"tied": say("not tested") if pd.isna(row["tied_with_best"]) else tied[bool(row["tied_with_best"])]}
         | {"no_score": row["n_failed"] + row["n_diverged"]}
-        | ({"difference_to_best": np.nan} if row["rank"] == 1 else {})
+        | ({"difference_to_best": np.nan, "tied": "-"} if row["rank"] == 1 else {})
         for row in records(summary)
     ]
     colours = [colour_of(result.initializers.index(row["initializer"])) for row in rows]
     return Table(key, title, columns, rows, colours)
+
+
+def _kind(column: pd.Series) -> str:
+    """Return how the values of a grid are written."""
+    return "short" if column.dtype.kind in "iuf" else "text"
 
 
 def _how_scored(say: Language, *, over_splits: bool, target: float, with_grid: bool) -> str:
@@ -143,21 +151,23 @@ def _how_scored(say: Language, *, over_splits: bool, target: float, with_grid: b
         )
     said.append(
         say(
-            "The effect size is Cohen's d of the paired differences. Runs needed: how many would show such a difference"
-            " in 80 % of experiments. Epochs to target: of the median run, to a score of {target}, 2 % below the best"
-            " mean. Area under curve: the mean held-out score over the epochs.",
-            target=say.number(target),
+            "Differences are over the repeats and folds that both have. The effect size is Cohen's d of the paired"
+            " differences. Runs needed: how many would show such a difference in 80 % of experiments. Area under"
+            " curve: the mean held-out score over the epochs."
         )
     )
+    if isfinite(target):
+        text = message("Epochs to target: of the median run, to a score of {target}, 2 % below the best mean.")
+        said.append(say(text, target=say.number(target)))
     return " ".join(said)
 
 
 def _problems(problems: pd.DataFrame, grid: list[str], say: Language) -> Table:
     columns = [
         Column("initializer", say("Initializer"), "text"),
-        *(Column(name, name, "text") for name in grid),
+        *(Column(name, name, _kind(problems[name])) for name in grid),
         Column("repeat", say("Repeat"), "integer"),
-        Column("fold", say("Fold"), "integer"),
+        *([Column("fold", say("Fold"), "integer")] if problems["fold"].any() else []),
         Column("outcome", say("Status"), "text"),
         Column("reason", say("Reason"), "words"),
     ]
@@ -181,7 +191,7 @@ def _curves_section(shown: ComparisonResult, say: Language) -> Section | None:
                 say("Held-out error and training loss after each epoch, a line per initializer."),
                 lambda: display.plot(language=say.code).figure_,
             ),
-            Words(say("Lines are means over the repeats, bands their 95 % intervals."), "note"),
+            Words(say("Lines are means over the runs, bands their 95 % intervals."), "note"),
             _score_by_epoch(shown, say),
         ],
     )

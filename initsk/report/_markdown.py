@@ -54,7 +54,7 @@ def _block(block: Block, report: Report, folder: str | None) -> list[str]:
         case Item():
             verdict = f" ({escaped(block.verdict)})" if block.verdict else ""
             inner = [part for inside in block.blocks for part in _block(inside, report, folder)]
-            return [f"### {escaped(block.title)}{verdict}", *inner]
+            return [f"### {escaped(block.title)}{verdict}", *inner] if inner else []
 
 
 def _picture(picture: Picture, folder: str | None) -> list[str]:

@@ -42,7 +42,7 @@ def signal_section(shown: ComparisonResult, say: Language) -> Section | None:
         Table("signal", say("Measured and predicted at initialization"), columns, rows, colours),
         Words(
             say(
-                "Means over the repeats. Forward, theory starts from the first layer's length (Poole et al. 2016,"
+                "Means over the runs. Forward, theory starts from the first layer's length (Poole et al. 2016,"
                 " equation 3); backward, from the gradient at the output (Schoenholz et al. 2017). It speaks of wide"
                 " layers: in narrow ones single draws scatter about it."
             ),

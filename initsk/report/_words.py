@@ -22,12 +22,12 @@ def answer(summary: pd.DataFrame, language: str = ENGLISH) -> str:
     if scored.empty:
         return say("No run gave a score.")
     best = scored.iloc[0]
-    said = [_best(best, say)]
     others = scored.iloc[1:]
+    said = [_best(best, say, alone=len(summary) == 1)]
     if others.empty:
         return said[0]
     if not isfinite(best.low):
-        said.append(say("With one repeat, differences cannot be told from noise."))
+        said.append(say("With one run of it, differences cannot be told from noise."))
         return " ".join(said)
     tied = others[others["tied_with_best"].fillna(False).astype(bool)]
     worse = others.loc[~others["tied_with_best"].fillna(True).astype(bool), "initializer"].tolist()
@@ -43,10 +43,17 @@ def answer(summary: pd.DataFrame, language: str = ENGLISH) -> str:
     return " ".join(part for part in said if part)
 
 
-def _best(best: Any, say: Language) -> str:
+def _best(best: Any, say: Language, *, alone: bool) -> str:
     values = {"name": best.initializer, "score": say.number(best.mean_score), "n": say.integer(best.n_runs)}
+    if alone and not isfinite(best.low):
+        return say("{name} has a score of {score} (one run).", **values)
+    if alone:
+        interval = {"low": say.number(best.low), "high": say.number(best.high)}
+        return say(
+            "{name} has a mean score of {score} (95 % interval {low} to {high}, {n} runs).", **values, **interval
+        )
     if not isfinite(best.low):
-        return say("{name} has the highest mean score, {score} (one repeat).", **values)
+        return say("{name} has the highest mean score, {score} (one run).", **values)
     return say(
         "{name} has the highest mean score, {score} (95 % interval {low} to {high}, {n} runs).",
         low=say.number(best.low), high=say.number(best.high), **values,
@@ -79,6 +86,8 @@ def slow_starts(summary: pd.DataFrame, target: float, language: str = ENGLISH) -
     values = {"name": name, "target": say.number(target), "epoch": say.short(best)}
     if not isfinite(best):
         return say("The median run of {name} does not reach a score of {target}.", **values)
+    if len(summary) == 1:
+        return say("The median run of {name} reaches a score of {target} in epoch {epoch}.", **values)
     late = reached[reached["epochs_to_target"] > best]
     parts = [
         say("{name} in epoch {epoch}", name=row.initializer, epoch=say.short(row.epochs_to_target))
@@ -86,7 +95,7 @@ def slow_starts(summary: pd.DataFrame, target: float, language: str = ENGLISH) -
         else say("{name} not at all", name=row.initializer)
         for row in late.itertuples()
     ]
-    rest = ", ".join(parts) or say("none is later")
+    rest = ", ".join(parts) or say("no other one is later")
     return say("The median run of {name} reaches a score of {target} in epoch {epoch}; {rest}.", rest=rest, **values)
 
 

@@ -20,7 +20,7 @@ from initsk.report._json import to_json
 from initsk.report._markdown import to_markdown
 from initsk.utils._files import write_atomic
 from initsk.utils._language import Language, get_language
-from initsk.utils._validation import check_parameters, one_of
+from initsk.utils._validation import boolean, check_parameters, one_of
 
 _NOT_OPTIONS = ("result", "say", "brief")
 
@@ -73,6 +73,7 @@ def make_report(
     """
     if path is not None and Path(path).is_dir():
         raise InvalidParameterError(f"path={str(path)!r} is a folder (allowed: a file in it, as index.html)")
+    check_parameters("to_html", {"fragment": fragment}, {"fragment": boolean()})
     _check_options(result, options)
     report = summarize(result, get_language(language), **options)
     folder = None if path is None else f"{Path(path).stem}_files"

@@ -31,6 +31,37 @@ def message(text: str) -> str:
     return text
 
 
+class Sentence(str):
+    """An English sentence that knows how it is made, so that it can be said again in another language.
+
+    Parameters
+    ----------
+    template : str
+        Marked by `message` where it stands.
+    **values
+        What is put into its braces; numbers are written with four digits.
+
+    Examples
+    --------
+    >>> why = Sentence(message("feeds {activation}, of gain {gain}"), activation="relu", gain=2**0.5)
+    >>> why, get_language("id").again(why)
+    ('feeds relu, of gain 1.4142', 'menuju relu, dengan gain 1,4142')
+    """
+
+    template: str
+    values: dict[str, Any]
+
+    def __new__(cls, template: str, **values: Any) -> "Sentence":
+        """Make the English sentence."""
+        shown = {name: f"{value:.4f}" if isinstance(value, float) else value for name, value in values.items()}
+        sentence = super().__new__(cls, template.format(**shown))
+        sentence.template, sentence.values = template, values
+        return sentence
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
 class Language:
     """A language: called with an English message, it returns the translation with the values filled in.
 
@@ -62,6 +93,13 @@ class Language:
         """Translate, and put the values into the braces."""
         return self._catalogue.gettext(message).format(**values)
 
+    def again(self, text: str) -> str:
+        """Return a `Sentence` in this language; of other text nobody knows how it is made."""
+        if not isinstance(text, Sentence):
+            return text
+        values = {name: self.number(v) if isinstance(v, float) else v for name, v in text.values.items()}
+        return self(text.template, **values)
+
     def plural(self, one: str, many: str, n: int, /, **values: Any) -> str:
         """Translate by a number, which is the value ``{n}``."""
         return self._catalogue.ngettext(one, many, n).format(n=self.integer(n), **values)
@@ -75,6 +113,9 @@ class Language:
         """Return so many significant digits."""
         if isnan(value):
             return MISSING
+        if 1000 <= abs(value) < 10**6 and 3 <= digits < 6:
+            # Nobody reads 2.05e+03.
+            return self.integer(round(value))
         return self._local(f"{value:.{digits}g}")
 
     def integer(self, value: float) -> str:
