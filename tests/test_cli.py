@@ -37,7 +37,7 @@ def test_own_data(tmp_path, capsys):
     folder = tmp_path / "idx"
     folder.mkdir()
     write_folder(folder, 40, 20)
-    for source in (["iris.csv", "--target", "target"], ["iris.parquet", "--target", "target"], ["idx"]):
+    for source in (["iris.csv", "--target", "target"], ["idx"]):
         out = tmp_path / "out" / source[0]
         assert run("compare", "--dataset", tmp_path / source[0], *source[1:], *QUICK, "--out", out) == 0
         assert {path.name for path in out.iterdir()} == FILES
@@ -144,6 +144,7 @@ def test_interrupted_job_says_what_it_kept(tmp_path, capsys, interrupted):
     assert "Interrupted: 3 of 4 runs had finished" in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_interrupted_job_goes_on_from_its_store(tmp_path, capsys, interrupted, monkeypatch):
     command = ["compare", "--dataset", "digits", *QUICK]
     kept = [*command, "--store", tmp_path / "runs.sqlite", "--out", tmp_path / "kept"]

@@ -71,6 +71,7 @@ print(describe([f, {"b", "a", "c"}, object()]))
 """
 
 
+@pytest.mark.slow
 def test_another_process_says_the_same():
     # Each process has other addresses, and another order of sets.
     said = {

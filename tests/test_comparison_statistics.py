@@ -134,6 +134,7 @@ def test_runs_without_a_score_are_counted_and_left_out():
     assert np.isnan(summary["mean_score"][2])
 
 
+@pytest.mark.slow
 def test_number_needed_gives_the_power_that_it_promises():
     # An effect of 0.5: Cohen's table says 34 pairs for a power of 80 % at 5 %. False alarms of this test: 1e-6.
     rng = np.random.default_rng(0)

@@ -172,7 +172,7 @@ def has_runs(store):
 @pytest.mark.parametrize(
     ("n_jobs", "sign", "code"),
     [
-        (2, signal.SIGINT, 130),
+        pytest.param(2, signal.SIGINT, 130, marks=pytest.mark.slow),
         pytest.param(1, signal.SIGINT, 130, marks=pytest.mark.slow),
         pytest.param(2, signal.SIGKILL, -9, marks=pytest.mark.slow),
     ],

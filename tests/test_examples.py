@@ -153,6 +153,7 @@ def test_signals_that_are_lost_learn_worse(run):
     assert kept > max(lost, saturated) + 0.2
 
 
+@pytest.mark.slow
 def test_your_own_csv(run):
     result = run("your_own_csv", initializers=["zeros", "he_normal"], max_epochs=5, n_repeats=1)
     summary = result.summary().set_index("initializer")

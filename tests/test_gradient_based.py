@@ -151,6 +151,7 @@ def test_metainit_steps_against_the_slope_of_the_quotient(n_steps):
     assert found == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_metainit_lowers_the_quotient():
     X, y = data()
     for seed in range(3):
