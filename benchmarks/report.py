@@ -8,10 +8,11 @@ import argparse
 import statistics
 import time
 
+import torch
 from matplotlib.figure import Figure
 from sklearn.base import clone
 
-from initsk import ActivationInspector, MLPClassifier, compare_initializers
+from initsk import MLPClassifier, compare_initializers
 from initsk.comparison import ARTICLE_INITIALIZERS
 from initsk.datasets import load_mnist
 from initsk.displays import figure_png
@@ -28,7 +29,13 @@ def plain_matplotlib(activations):
 
 def activations_of(model, X):
     """Return the activations of the four hidden layers."""
-    return [ActivationInspector(model, layers=f"hidden_{i + 1}").fit(X).transform(X).ravel() for i in range(4)]
+    found, values = [], torch.from_numpy(X)
+    with torch.no_grad():
+        for layer in list(model.net_.module_.children())[:-1]:
+            values = layer(values)
+            if not isinstance(layer, torch.nn.Linear):
+                found.append(values.numpy().ravel())
+    return found
 
 
 def seconds(function, *arguments, **options):

@@ -43,7 +43,7 @@ def test_frames_are_tidy(result):
     assert result.runs.groupby("repeat")["seed"].nunique().tolist() == [1, 1]
     # Before and after training, and of the first repeat after one of two epochs: 2 hidden layers x 2 sites + output.
     assert len(result.layers) == (12 * 2 + 6) * 5
-    assert len(result.gradients) == 12 * 2 * 5
+    assert len(result.gradients) == 12 * 5
     assert len(result.weights) == 12 * 2 * 6
     way = result.layers[result.layers["phase"] == "training"]
     assert way[["repeat", "fold", "epoch"]].drop_duplicates().to_numpy().tolist() == [[0, 0, 1]]

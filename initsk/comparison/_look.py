@@ -52,27 +52,35 @@ def glance(model: Any, X: Any) -> Look:
     return Look(inspect_activations(model, X, measures=_MEASURES))
 
 
-def look_at_layers(model: Any, X: Any, y: Any, *, expect: bool) -> Look:
-    """Look at activations, gradients and weights; `expect` to say what theory has to say of random weights.
+def look_at_layers(model: Any, X: Any) -> Look:
+    """Look at activations and weights."""
+    return Look(inspect_activations(model, X, measures=_MEASURES, weights=True))
+
+
+def look_at_start(model: Any, X: Any, y: Any) -> Look:
+    """Look at activations, weights and gradients, and say what theory has to say of random weights.
 
     `y` may be None, where the loss is not to be had.
     """
-    look = Look(inspect_activations(model, X, measures=_MEASURES, weights=True), _gradients(model, X, y))
-    chain = chain_of(get_model(model).module) if expect else None
+    look = None if y is None else _with_gradients(model, X, y)
+    look = look or look_at_layers(model, X)
+    chain = chain_of(get_model(model).module)
     if chain is not None:
         _expect(look, chain)
     return look
 
 
-def _gradients(model: Any, X: Any, y: Any) -> ActivationSummary | None:
-    if y is None:
-        return None
-    rows = slice(0, min(n_samples(y), _MOST_FOR_GRADIENTS))
+def _with_gradients(model: Any, X: Any, y: Any) -> Look | None:
+    rows = slice(0, _MOST_FOR_GRADIENTS)
     try:
-        return inspect_activations(model, multi_indexing(X, rows), y[rows], gradients=True, measures=_MEASURES)
+        back = inspect_activations(
+            model, multi_indexing(X, rows), y[rows], gradients=True, measures=_MEASURES, weights=True
+        )
     except (InitskError, KeyError, RuntimeError, TypeError, ValueError):
         # A stranger's loss may want what only its own training gives; the comparison goes on without.
         return None
+    # Few samples are looked at once for both.
+    return Look(back if n_samples(y) <= _MOST_FOR_GRADIENTS else look_at_layers(model, X).values, back)
 
 
 def _expect(look: Look, chain: list[ChainLayer]) -> None:

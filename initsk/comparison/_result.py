@@ -52,7 +52,7 @@ class ComparisonResult(Tables, Reported):
         to four epochs on the way. predicted_rms is the root mean square that theory expects at initialization
         from the first layer's on (`theory.forward_signal`), NaN where the network is no plain chain of layers.
     gradients : DataFrame
-        The same of each sample's loss, over at most 1,000 held-out samples, initialized and trained; predicted_rms goes
+        The same of each sample's loss, over at most 1,000 held-out samples, at initialization; predicted_rms goes
         from the last layer's gradient back (`theory.backward_signal`).
     weights : DataFrame
         The same of the parameters; the site is the parameter's name in its layer.

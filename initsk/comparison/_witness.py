@@ -7,7 +7,7 @@ from typing import Any
 from skorch.callbacks import Callback
 from skorch.dataset import get_len
 
-from initsk.comparison._look import Look, glance, look_at_layers
+from initsk.comparison._look import Look, glance, look_at_layers, look_at_start
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InvalidParameterError
 from initsk.utils._random import isolated_torch_random
@@ -58,16 +58,13 @@ class Witness(Callback):
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Look at the layers as they start."""
         if self.activations:
-            self._prepare(net, *self.see())
-            self.looks.append(("initialized", 0, self._look(expect=True)))
+            has_loss = self._prepare(net, *self.see())
+            self.looks.append(("initialized", 0, look_at_start(*self.see(), self.y_test if has_loss else None)))
 
     def look_at_the_end(self) -> None:
         """Look at the layers as they are now, unless nobody wants to know."""
         if self.activations:
-            self.looks.append(("trained", len(self.epochs), self._look(expect=False)))
-
-    def _look(self, *, expect: bool) -> Look:
-        return look_at_layers(*self.see(), self.y_test if self.has_loss else None, expect=expect)
+            self.looks.append(("trained", len(self.epochs), look_at_layers(*self.see())))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Note losses and score; what is drawn for it is drawn again in training."""
