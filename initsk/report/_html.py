@@ -10,8 +10,8 @@ from typing import Any
 from initsk.displays import figure_inline
 from initsk.report._blocks import Column, Item, Picture, Report, Section, Table, written
 
-# Beside a panel, for its ticks and labels, in points.
-_LEFT, _RIGHT = 44, 8
+# Beside a panel, for its ticks, in points; the first one has its axis' name there too.
+_LEFT, _RIGHT = 34, 8
 _FRAGMENT = (
     '<iframe title="{title}" srcdoc="{page}" style="width:100%;height:32rem;border:0"'
     " onload=\"this.style.height=this.contentDocument.documentElement.scrollHeight+'px'\"></iframe>"
@@ -86,8 +86,8 @@ def _boxes(picture: Picture) -> str:
         return "[]"
     width, height = picture.figure.get_size_inches() * 72
     boxes = []
-    for axes in picture.figure.axes:
+    for number, axes in enumerate(picture.figure.axes):
         place = axes.get_position()
-        left = place.x0 * width - _LEFT
+        left = place.x0 * width - _LEFT if number else 0.0
         boxes.append([round(v, 1) for v in (left, 0, place.x1 * width + _RIGHT - left, height)])
     return json.dumps(boxes)
