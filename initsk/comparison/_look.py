@@ -71,16 +71,16 @@ def look_at_start(model: Any, X: Any, y: Any) -> Look:
 
 
 def _with_gradients(model: Any, X: Any, y: Any) -> Look | None:
-    rows = slice(0, _MOST_FOR_GRADIENTS)
+    rows, few = slice(0, _MOST_FOR_GRADIENTS), n_samples(y) <= _MOST_FOR_GRADIENTS
     try:
+        # Few samples are looked at once for everything.
         back = inspect_activations(
-            model, multi_indexing(X, rows), y[rows], gradients=True, measures=_MEASURES, weights=True
+            model, multi_indexing(X, rows), y[rows], gradients=True, measures=_MEASURES, weights=few
         )
     except (InitskError, KeyError, RuntimeError, TypeError, ValueError):
         # A stranger's loss may want what only its own training gives; the comparison goes on without.
         return None
-    # Few samples are looked at once for both.
-    return Look(back if n_samples(y) <= _MOST_FOR_GRADIENTS else look_at_layers(model, X).values, back)
+    return Look(back if few else look_at_layers(model, X).values, back)
 
 
 def _expect(look: Look, chain: list[ChainLayer]) -> None:
