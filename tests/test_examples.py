@@ -127,6 +127,7 @@ def test_every_initializer_has_its_best_learning_rate(run):
     assert table.loc["random_normal"].idxmax() == 1e-2
 
 
+@pytest.mark.slow
 def test_a_fair_comparison_tells_what_it_can(run):
     result = run("fair_comparison", rates=(1e-3, 1e-2), hidden=(32, 32, 32), max_epochs=5, n_repeats=4)
     summary = result.summary().set_index("initializer")

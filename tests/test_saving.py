@@ -58,7 +58,7 @@ def test_here(fitted, digits, name):
     np.testing.assert_array_equal(again.predict(digits[0]), expected)
 
 
-@pytest.mark.parametrize("how", ["pickle", "skops"])
+@pytest.mark.parametrize("how", ["pickle", pytest.param("skops", marks=pytest.mark.slow)])
 def test_in_another_process(fitted, digits, tmp_path, how):
     model = fitted["stopped early"]
     if how == "pickle":
