@@ -39,7 +39,7 @@ def _carried_out(name: str, command: Any, network: str | None, options: dict[str
         result, code = command(network, options)
         write_on_request(result, name, options)
     except InitskError as error:
-        return _say(name, " ".join(str(error).split()))
+        return _say(name, str(error))
     except OSError as error:
         return _say(name, f"{options['report']} cannot be written ({error.strerror})")
     except (RuntimeError, ValueError, TypeError, LookupError) as error:

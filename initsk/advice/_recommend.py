@@ -1,6 +1,6 @@
 """Which initializer suits each layer, why, and who says so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -43,10 +43,9 @@ class Recommendation(Reported):
 
     def __str__(self) -> str:
         weights = [row for row in self.rows if "." not in row.name or row.name.rpartition(".")[2] != "bias"]
-        by_initializer: dict[str, list[str]] = {}
-        for row in weights:
-            by_initializer.setdefault(row.initializer, []).append(row.name)
-        return "; ".join(f"{initializer} for {', '.join(names)}" for initializer, names in by_initializer.items())
+        return "; ".join(
+            f"{initializer} for {', '.join(names)}" for initializer, names in by_initializer(weights).items()
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per parameter, or per gate or projection that is stacked in it.
@@ -58,6 +57,14 @@ class Recommendation(Reported):
             variance (float64, of the values that it draws; NaN where that depends on more), reference.
         """
         return pd.DataFrame(list(self.rows), columns=list(_DTYPES)).astype(_DTYPES)
+
+
+def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
+    """Return the names of the parameters that each initializer is recommended for."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.initializer, []).append(row.name)
+    return names
 
 
 def recommend_initializer(model: Any, X: Any = None, y: Any = None) -> Recommendation:

@@ -150,8 +150,8 @@ class ActivationGridDisplay:
             ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **style)
         zeros = self.zero_fractions[row, layer]
         note = say("all zero") if zeros == 1 else say("{share} zero", share=percent(zeros, say)) if zeros > 0 else ""
-        if self._explodes(row, layer):
-            reach = max(map(abs, central_range([frame])))
+        reach = self._reach(row, layer)
+        if reach > _EXPLODED:
             note = "\n".join(part for part in (note, say("up to {value}", value=say.short(reach, 2))) if part)
         ax.text(0.97, 0.93, note, transform=ax.transAxes, ha="right", va="top", fontsize=9, color=INK)
 
@@ -193,12 +193,13 @@ class ActivationGridDisplay:
     def _within(self, layer: str) -> list[str]:
         """Return the rows that set the range: those with values, without explosions if there are others."""
         rows = [row for row in self.initializers if len(self.panels[row, layer])]
-        sound = [row for row in rows if not self._explodes(row, layer)]
+        sound = [row for row in rows if self._reach(row, layer) <= _EXPLODED]
         return sound or rows
 
-    def _explodes(self, row: str, layer: str) -> bool:
+    def _reach(self, row: str, layer: str) -> float:
+        """Return how far from zero a panel's values go."""
         frame = self.panels[row, layer]
-        return len(frame) > 0 and max(map(abs, central_range([frame]))) > _EXPLODED
+        return max(map(abs, central_range([frame]))) if len(frame) else 0.0
 
     def _densities(self) -> tuple[float, float]:
         values = [self.panels[row, layer]["density"].to_numpy() for layer in self.layers for row in self._within(layer)]

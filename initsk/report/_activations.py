@@ -101,6 +101,7 @@ def _how_drawn(say: Language, axes: str) -> str:
         fixed = say("Axes are fixed at -1 to 1 by 0 to 4; values beyond are not shown.")
         return f"{said} {fixed}"
     more = say(
-        "Density is on a logarithmic axis shared by all rows; a column's range holds 99.9 % of every row's values."
+        "Density is on a logarithmic axis shared by all rows; a column's range holds 99.9 % of every row's values, but"
+        " for those beyond a million, which say how far they go."
     )
     return f"{said} {more}"

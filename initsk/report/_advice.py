@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from initsk.advice import Diagnosis, Recommendation
+from initsk.advice import Diagnosis, Recommendation, by_initializer
 from initsk.inspection import verdict_sentence
 from initsk.report._blocks import Column, Fact, Facts, Report, Section, Table, Words
 from initsk.report._inspection import inspection_details, verdicts_section
@@ -24,10 +24,7 @@ def summarize_diagnosis(diagnosis: Diagnosis, say: Language, *, brief: bool = Fa
 
 def summarize_recommendation(recommendation: Recommendation, say: Language, *, brief: bool = False) -> Report:
     """Return the report: what suits each layer, and why; it is as brief as it is."""
-    by_initializer: dict[str, list[str]] = {}
-    for row in recommendation.rows:
-        by_initializer.setdefault(row.initializer, []).append(row.name)
-    facts = [Fact(name, ", ".join(names)) for name, names in by_initializer.items()]
+    facts = [Fact(name, ", ".join(names)) for name, names in by_initializer(recommendation.rows).items()]
     said = say('In code, initializer="auto" does what is said here.')
     sections = [
         Section("answer", say("Answer"), [Facts(facts), Words(said, "note")]),
