@@ -106,12 +106,12 @@ def _expect(look: Look, chain: list[ChainLayer]) -> None:
 def _signal_layer(summary: ActivationSummary, name: str, layer: nn.Module, activation: Any) -> SignalLayer:
     weight: Any = layer.weight
     groups, stride = getattr(layer, "groups", 1), getattr(layer, "stride", (1,))
-    squares = [
+    weight_square, bias_square = (
         summary.weights[name, part].values.moments.rms ** 2 if (name, part) in summary.weights else 0.0
         for part in ("weight", "bias")
-    ]
+    )
     fan_out = weight.shape[0] * prod(weight.shape[2:]) // (groups * prod(stride))
-    return SignalLayer(activation, weight[0].numel(), fan_out, *squares)
+    return SignalLayer(activation, weight[0].numel(), fan_out, weight_square, bias_square)
 
 
 def _by_site(names: list[str], pairs: list[tuple[float, float]]) -> Expected:

@@ -1,21 +1,28 @@
-"""Gaussian integrals of activation functions: gains, critical points, the size of signals along depth."""
+"""Gaussian integrals of activation functions: gains, mean fields, critical points, signals along depth."""
 
 from initsk.theory._activations import ACTIVATION_FUNCTIONS, ActivationLike, OfMultiple, activation_label, as_function
 from initsk.theory._critical import CriticalPoint, critical_point
+from initsk.theory._finite_width import backward_spread, band, forward_spread
 from initsk.theory._gaussian import gain, gaussian_mean
+from initsk.theory._mean_field import DepthScales, MeanField
 from initsk.theory._signal import SignalLayer, backward_signal, forward_signal
 
 __all__ = [
     "ACTIVATION_FUNCTIONS",
     "ActivationLike",
     "CriticalPoint",
+    "DepthScales",
+    "MeanField",
     "OfMultiple",
     "SignalLayer",
     "activation_label",
     "as_function",
     "backward_signal",
+    "backward_spread",
+    "band",
     "critical_point",
     "forward_signal",
+    "forward_spread",
     "gain",
     "gaussian_mean",
 ]

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, Function, as_function
-from initsk.theory._gaussian import SLOPE_STEP, gaussian_mean, mean_square_slope
+from initsk.theory._gaussian import SLOPE_STEP, gaussian_mean, mean_power_of_slope
 from initsk.theory._memory import remembers
 from initsk.utils._validation import check_parameters, optional, real
 
@@ -50,8 +50,10 @@ class CriticalPoint:
     length_slope: float
 
 
-def critical_point(activation: ActivationLike, bias_variance: float | None = None) -> CriticalPoint:
-    r"""Find the weight variance of the critical line for a bias variance.
+def critical_point(
+    activation: ActivationLike, bias_variance: float | None = None, *, weight_variance: float | None = None
+) -> CriticalPoint:
+    r"""Find the weight variance of the critical line for a bias variance, or the bias variance for a weight variance.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ def critical_point(activation: ActivationLike, bias_variance: float | None = Non
     bias_variance : float or None, default=None
         Variance of the biases, at least 0; None takes the smallest at which the point is stable: 0 for tanh
         and ReLU, 0.173 for GELU, 0.555 for SiLU.
+    weight_variance : float or None, default=None
+        Instead of `bias_variance`: variance of the weights times fan_in, above 0.
 
     Returns
     -------
@@ -69,8 +73,9 @@ def critical_point(activation: ActivationLike, bias_variance: float | None = Non
     Raises
     ------
     InvalidParameterError
-        If no weight variance is critical for that bias variance (ReLU with any above 0), or every one leaves lengths
-        to run away (GELU without biases), or the activation jumps, so that its derivative has no mean square.
+        If both variances are given, or no weight variance is critical for that bias variance (ReLU with any above 0)
+        or no bias variance for that weight variance, or every one leaves lengths to run away (GELU without biases), or
+        the activation jumps, so that its derivative has no mean square.
 
     Notes
     -----
@@ -85,31 +90,42 @@ def critical_point(activation: ActivationLike, bias_variance: float | None = Non
     >>> point = critical_point("tanh", 0.05)
     >>> round(point.weight_variance, 5), round(point.length, 5)
     (1.76095, 0.57005)
+    >>> round(critical_point("tanh", weight_variance=1.760955).bias_variance, 5)
+    0.05
     >>> round(critical_point("relu").weight_variance, 9)
     2.0
     >>> point = critical_point("gelu")
     >>> round(point.weight_variance, 3), round(point.bias_variance, 3)
     (1.983, 0.173)
     """
-    check_parameters("critical_point", {"bias_variance": bias_variance}, {"bias_variance": optional(real(minimum=0))})
-    return _solve(activation, None if bias_variance is None else float(bias_variance))
+    given = {"bias_variance": bias_variance, "weight_variance": weight_variance}
+    check_parameters(
+        "critical_point",
+        given,
+        {"bias_variance": optional(real(minimum=0)), "weight_variance": optional(real(above=0))},
+    )
+    if None not in given.values():
+        raise InvalidParameterError("critical_point: one of bias_variance and weight_variance follows from the other")
+    name, value = next(((name, float(value)) for name, value in given.items() if value is not None), ("", 0.0))
+    return _solve(activation, name, value)
 
 
 @remembers
-def _solve(activation: ActivationLike, bias_variance: float | None) -> CriticalPoint:
+def _solve(activation: ActivationLike, given: str, value: float) -> CriticalPoint:
     line = _CriticalLine(as_function(activation))
     if line.jumps:
         raise InvalidParameterError(f"activation={activation!r} jumps, so no weight variance is critical")
-    points = () if bias_variance is None else line.with_bias(bias_variance)
+    ways = {"bias_variance": line.with_bias, "weight_variance": line.with_weight}
+    points = ways[given](value) if given else iter(())
     found = min((p for p in points if p.length_slope <= _ONE), key=lambda p: p.length, default=None)
     if found is not None:
         return found
     least = min(line.stable(), key=lambda p: p.bias_variance, default=None)
-    if bias_variance is None and least is not None:
+    if not given and least is not None:
         return least
-    given = "" if bias_variance is None else f" with bias_variance={bias_variance:g}"
-    instead = "" if least is None else f" (allowed: None, which means {least.bias_variance:.6g}, or one that has)"
-    raise InvalidParameterError(f"activation={activation!r} has no stable critical point{given}{instead}")
+    at = f" with {given}={value:g}" if given else ""
+    instead = "" if least is None else f" (allowed: None, which means {getattr(least, given):.6g}, or one that has)"
+    raise InvalidParameterError(f"activation={activation!r} has no stable critical point{at}{instead}")
 
 
 class _CriticalLine:
@@ -122,19 +138,19 @@ class _CriticalLine:
     def points(self) -> list[CriticalPoint]:
         """Points of all lengths that are looked at; shrinkage has next to no slope where the signal is small."""
         lengths = np.exp(_LOG_LENGTHS).tolist()
-        return [self.at(length) for length in lengths if mean_square_slope(self.function, length) > 1e-6]
+        return [self.at(length) for length in lengths if mean_power_of_slope(self.function, length, 2) > 1e-6]
 
     @property
     def jumps(self) -> bool:
         step = 1e-9
         if np.abs(self.function(_PLACES + step) - self.function(_PLACES - step)).max() > 1e-4:
             return True
-        coarse, fine = (mean_square_slope(self.function, 1.0, step) for step in (SLOPE_STEP, SLOPE_STEP / 4))
+        coarse, fine = (mean_power_of_slope(self.function, 1.0, 2, step) for step in (SLOPE_STEP, SLOPE_STEP / 4))
         return bool(fine > 2 * coarse)
 
     def at(self, length: float) -> CriticalPoint:
         """Return the point of a length; its bias variance may come out below 0."""
-        weight = 1 / mean_square_slope(self.function, length)
+        weight = 1 / mean_power_of_slope(self.function, length, 2)
         square = gaussian_mean(lambda x: self.function(x) ** 2, length)
         slope = gaussian_mean(lambda x: self.function(x) ** 2 * (x * x / length - 1), length) / (2 * length)
         return CriticalPoint(weight, length - weight * square, length, weight * slope)
@@ -148,6 +164,15 @@ class _CriticalLine:
             return (point.bias_variance - bias_variance) / point.length
 
         yield from (replace(point, bias_variance=bias_variance) for point in self._crossings(excess))
+
+    def with_weight(self, weight_variance: float) -> Iterator[CriticalPoint]:
+        """Yield the points of a weight variance at which the bias variance is not below 0."""
+        start = self._without_length()
+        if start is not None and abs(start.weight_variance / weight_variance - 1) < 1e-6:
+            yield start
+        for point in self._crossings(lambda point: point.weight_variance / weight_variance - 1):
+            if point.bias_variance > -1e-9:
+                yield replace(point, weight_variance=weight_variance, bias_variance=max(point.bias_variance, 0.0))
 
     def stable(self) -> Iterator[CriticalPoint]:
         """Yield the points at which stability begins, and those without biases that are stable."""
@@ -165,7 +190,7 @@ class _CriticalLine:
         if abs(left[0]) >= 1e-4:
             return None
         # At 0 itself the slope is 1; what follows decides whether lengths fall back to it.
-        weight = 1 / mean_square_slope(self.function, _VANISHING)
+        weight = 1 / mean_power_of_slope(self.function, _VANISHING, 2)
         return CriticalPoint(weight, 0.0, 0.0, max(1.0, self.at(1e-2).length_slope))
 
     def _crossings(self, of: Callable[[CriticalPoint], float]) -> Iterator[CriticalPoint]:

@@ -141,9 +141,15 @@ def _gain(activation: ActivationLike) -> float:
     return float(second_moment**-0.5)
 
 
-def mean_square_slope(function: Function, variance: float, step: float = SLOPE_STEP) -> float:
-    """Compute the mean square of the function's derivative over ``x ~ N(0, variance)``."""
+def mean_power_of_slope(function: Function, variance: float, power: int, step: float = SLOPE_STEP) -> float:
+    """Compute the mean of a power of the function's derivative over ``x ~ N(0, variance)``."""
     step *= min(1.0, variance**0.5)
     return gaussian_mean(
-        lambda x: ((function(x + step) - function(x - step)) / (2 * step)) ** 2, variance, tolerance=1e-9
+        lambda x: ((function(x + step) - function(x - step)) / (2 * step)) ** power, variance, tolerance=1e-9
     )
+
+
+def log_slope(function: Function, variance: float) -> float:
+    """Compute the derivative of the logarithm of the function's mean square by that of the variance."""
+    square = gaussian_mean(lambda x: function(x) ** 2, variance)
+    return gaussian_mean(lambda x: function(x) ** 2 * (x * x / variance - 1), variance) / (2 * square)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from initsk.theory._activations import ActivationLike, as_function
-from initsk.theory._gaussian import gaussian_mean, mean_square_slope
+from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope
 from initsk.theory._memory import remembers
 
 # Below this variance a function is its tangent.
@@ -25,6 +25,10 @@ class SignalLayer:
         Inputs of a unit, and units that an input goes to.
     weight_square, bias_square : float
         Mean squares of the weights and of the biases.
+    width : int or None, default=None
+        Units of the layer, where `fan_out` is another number (convolutions); None for `fan_out`.
+    orthogonal : bool, default=False
+        Whether the weights are a multiple of an orthogonal matrix, or of a part of one.
     """
 
     activation: ActivationLike | None
@@ -32,6 +36,13 @@ class SignalLayer:
     fan_out: int
     weight_square: float
     bias_square: float = 0.0
+    width: int | None = None
+    orthogonal: bool = False
+
+    @property
+    def units(self) -> int:
+        """Units that share what the layer's weights hold of chance."""
+        return self.width or self.fan_out
 
 
 def forward_signal(layers: Sequence[SignalLayer], input_square: float) -> list[tuple[float, float]]:
@@ -122,4 +133,4 @@ def _mean_square(activation: ActivationLike, length: float) -> float:
 
 @remembers
 def _mean_square_slope(activation: ActivationLike, length: float) -> float:
-    return mean_square_slope(as_function(activation), max(length, _VANISHING))
+    return mean_power_of_slope(as_function(activation), max(length, _VANISHING), 2)

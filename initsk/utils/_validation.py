@@ -41,21 +41,24 @@ def integer(minimum: int) -> Constraint:
     return check
 
 
-def real(above: float | None = None, minimum: float | None = None, below: float | None = None) -> Constraint:
-    """Allow finite real numbers above `above` or from `minimum` on, and below `below`.
+def real(
+    above: float | None = None, minimum: float | None = None, below: float | None = None, maximum: float | None = None
+) -> Constraint:
+    """Allow finite real numbers above `above` or from `minimum` on, and below `below` or up to `maximum`.
 
     Examples
     --------
     >>> real(minimum=0, below=1)(1.0)
     'a finite number >= 0 and < 1'
     """
-    limits = [(">", above), (">=", minimum), ("<", below)]
+    limits = [(">", above), (">=", minimum), ("<", below), ("<=", maximum)]
     wanted = " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
 
     def check(value: Any) -> str | None:
         fine = _is_number(value, Real) and abs(value) < float("inf")
         fine = fine and (above is None or value > above) and (minimum is None or value >= minimum)
-        return None if fine and (below is None or value < below) else f"a finite number {wanted}".rstrip()
+        fine = fine and (below is None or value < below) and (maximum is None or value <= maximum)
+        return None if fine else f"a finite number {wanted}".rstrip()
 
     return check
 
