@@ -39,19 +39,19 @@ def split(name):
     return X[n_valid:], y[n_valid:], X[:n_valid], y[:n_valid], X_test, y_test
 
 
-def trained(task, initializer, data):
-    """Yield a row for each seed and learning rate."""
+def trained(task, initializers, data):
+    """Yield a row for each initializer, seed and learning rate; all are one fleet."""
     activation, depth, width, name = task
     X, y, X_valid, y_valid, X_test, y_test = data
-    grid = list(itertools.product(range(SEEDS[name]), RATES))
+    grid = list(itertools.product(initializers, range(SEEDS[name]), RATES))
     modules = []
-    for seed, _ in grid:
+    for initializer, seed, _ in grid:
         module = network(X.shape[1], 10, activation, depth, width)
         initialize(module, initializer, X=X[:256], y=y[:256], random_state=seed)
         modules.append(module)
-    fleet = train(modules, [rate for _, rate in grid], X, y, STEPS)
+    fleet = train(modules, [rate for *_, rate in grid], X, y, STEPS)
     scores = zip(grid, fleet.accuracies(X_valid, y_valid), fleet.accuracies(X_test, y_test), strict=True)
-    for (seed, rate), valid, test in scores:
+    for (initializer, seed, rate), valid, test in scores:
         yield {
             "activation": activation, "depth": depth, "width": width, "data": name, "initializer": initializer,
             "seed": seed, "rate": rate, "valid": valid, "test": test,
@@ -70,12 +70,13 @@ def main():
     # What is in the table already is not trained again.
     rows = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
     known = {(row["activation"], row["depth"], row["width"], row["data"], row["initializer"]) for row in rows}
-    for task, initializer in itertools.product(tasks(), options.initializers):
-        if (*task, initializer) not in known:
-            rows += trained(task, initializer, data[task[-1]])
+    for task in tasks():
+        missing = [initializer for initializer in options.initializers if (*task, initializer) not in known]
+        if missing:
+            rows += trained(task, missing, data[task[-1]])
             options.out.parent.mkdir(exist_ok=True)
             pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.5f")
-            print(*task, initializer, flush=True)
+            print(*task, *missing, flush=True)
 
 
 if __name__ == "__main__":

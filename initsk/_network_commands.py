@@ -24,7 +24,7 @@ def run_inspect(network: str | None, **options: Any) -> int:
 
 
 def run_diagnose(network: str | None, **options: Any) -> int:
-    """Print what is wrong; returns 0 for a network that is fit to be trained, and 1 for another."""
+    """Print what is wrong; returns 0 for a network that will train, and 1 for another."""
     return _carried_out("diagnose", _diagnose, network, options)
 
 
@@ -60,19 +60,22 @@ def _inspect(network: str | None, options: dict[str, Any]) -> tuple[Reported, in
     frame = summary.to_frame()
     click.echo(frame[_SHOWN].to_string(index=False, na_rep="-", float_format="{:.4g}".format))
     click.echo("")
-    _say_findings(summary.verdicts())
+    _say_findings(summary.verdicts(), "advice")
     return summary, 0
 
 
 def _diagnose(network: str | None, options: dict[str, Any]) -> tuple[Reported, int]:
     model, X, y = _subject(network, options)
-    diagnosis = diagnose(model, X, y)
-    _say_findings(diagnosis.findings)
+    diagnosis = diagnose(model, X, y, optimizer=options["optimizer"])
+    click.echo(str(diagnosis))
+    _say_findings(diagnosis.findings, "fix")
+    if not np.isnan(diagnosis.recommended_score):
+        click.echo(f"with the recommended initializers: score {diagnosis.recommended_score:.2f}")
     return diagnosis, diagnosis.exit_code
 
 
-def _say_findings(findings: pd.DataFrame) -> None:
-    for verdict, evidence, advice in findings[["verdict", "evidence", "advice"]].to_numpy().tolist():
+def _say_findings(findings: pd.DataFrame, column: str) -> None:
+    for verdict, evidence, advice in findings[["verdict", "evidence", column]].to_numpy().tolist():
         click.echo(f"{verdict}: {evidence}" + (f" ({advice})" if advice else ""))
 
 

@@ -144,8 +144,9 @@ def inspect(**options: Any) -> None:
 
 @cli.command()
 @_of_network
+@click.option("--optimizer", help="adam, adamw, rmsprop or sgd; default: the estimator's, and sgd for a plain module.")
 def diagnose(**options: Any) -> None:
-    """Say whether a network is fit to be trained: exit code 0 if so, 1 if it is ill.
+    """Say whether a network will train, before it does: exit code 0 if so, 1 if it is ill.
 
     NETWORK is package.module:factory, file.py:factory, or a .pt file of a whole module; its code is run. Without
     one, it is a perceptron of the options' kind at its initialization.

@@ -78,7 +78,7 @@ def test_diagnose_answers_by_its_exit_code(networks, capsys):
     assert run("diagnose", "my_networks.py:good", "--dataset", "digits") == 0
     assert run("diagnose", "my_networks.py:bad", "--dataset", "digits", "--report", "ill.html") == 1
     assert "symmetric: 100% of the units" in capsys.readouterr().out
-    assert "Not fit to be trained" in (networks / "ill.html").read_text()
+    assert "It will not train as it is" in (networks / "ill.html").read_text()
 
 
 def test_recommend_needs_no_data(networks, capsys):

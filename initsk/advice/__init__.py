@@ -1,6 +1,9 @@
 """Advice: which initializer a network should have and why, and whether it will train as it is."""
 
+from initsk.advice._depth import DepthBudget
 from initsk.advice._diagnose import Diagnosis, diagnose
+from initsk.advice._findings import findings_of as findings_of
+from initsk.advice._limits import LIMITS, Limit
 from initsk.advice._recommend import Recommendation, by_initializer as by_initializer, recommend_initializer
 
-__all__ = ["Diagnosis", "Recommendation", "diagnose", "recommend_initializer"]
+__all__ = ["LIMITS", "DepthBudget", "Diagnosis", "Limit", "Recommendation", "diagnose", "recommend_initializer"]

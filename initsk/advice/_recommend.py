@@ -5,13 +5,19 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from initsk.advice._folklore import folklore
+from initsk.advice._limits import optimizer_kind
+from initsk.advice._measure import measure
+from initsk.advice._vitals import MOST_SAMPLES, some_samples
 from initsk.initializers import Initializer, RandomNormal, Site, initializer_name
 from initsk.inspection import get_model
 from initsk.modules import choices_for
+from initsk.utils._random import RandomState, resolve_seed
 from initsk.utils._reported import Reported
 
 _DTYPES = {
     "name": "str", "shape": "str", "initializer": "str", "why": "str", "variance": "float64", "reference": "str",
+    "folklore": "str",
 }  # fmt: skip
 
 
@@ -24,6 +30,7 @@ class Advice(NamedTuple):
     why: str
     variance: float
     reference: str
+    folklore: str = ""
 
 
 class Recommendation(Reported):
@@ -33,10 +40,15 @@ class Recommendation(Reported):
     ----------
     rows : tuple of Advice
         In the module's order.
+    measured : DataFrame or None
+        Where samples were given, a row per initializer that was tried on them, the healthiest first: ``initializer``;
+        ``score`` as in `Diagnosis`; ``weakest``, the verdict that it is the score of; ``gradient_size``,
+        ``agreement`` and ``loss`` (float64; see `initsk.inspection.TeachingSignal`).
     """
 
-    def __init__(self, rows: tuple[Advice, ...]) -> None:
+    def __init__(self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None) -> None:
         self.rows = rows
+        self.measured = measured
 
     def __repr__(self) -> str:
         return f"Recommendation({len(self.rows)} parameters; see to_frame())"
@@ -67,17 +79,20 @@ def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
     return names
 
 
-def recommend_initializer(model: Any, X: Any = None, y: Any = None) -> Recommendation:
+def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_state: RandomState = 0) -> Recommendation:
     """Read a network, and say which initializer suits each of its layers.
 
-    It is what ``initializer="auto"`` does, with reasons: `initsk.initializers.Auto`. The model stays as it is.
+    It is what ``initializer="auto"`` does, with reasons: `initsk.initializers.Auto`. With samples it is also measured
+    against other initializers, on copies and before training, as `diagnose` does. The model stays as it is.
 
     Parameters
     ----------
     model : torch.nn.Module or estimator
         A module, or what carries one; an unfitted estimator is built on a clone, for which it needs `X` and `y`.
     X, y : array-like, optional
-        To build an unfitted estimator.
+        To build an unfitted estimator, and to measure: 512 of them are drawn.
+    random_state : int, RandomState or Generator, default=0
+        Of the samples and of what is tried.
 
     Returns
     -------
@@ -96,7 +111,13 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None) -> Recommend
     >>> print(recommend_initializer(net))
     glorot_uniform for 0.weight; lecun_normal for 2.weight
     """
-    return Recommendation(tuple(_advice(get_model(model, X, y).module)))
+    found = get_model(model, X, y)
+    rows = tuple(_advice(found.module))
+    if X is None or y is None:
+        return Recommendation(rows)
+    seed = resolve_seed(random_state)
+    some = some_samples(X, y, MOST_SAMPLES, seed)
+    return Recommendation(rows, measure(found, *some, optimizer_kind(getattr(found.net, "optimizer_", None)), seed))
 
 
 def _advice(module: Any) -> Iterator[Advice]:
@@ -112,6 +133,7 @@ def _advice(module: Any) -> Iterator[Advice]:
                 choice.why,
                 float("nan") if promise is None else promise.variance,
                 _reference(site, choice.initializer),
+                folklore(site),
             )
             if row not in told:
                 told.add(row)

@@ -7,6 +7,7 @@ from initsk.displays._histogram_grid import HistogramGridDisplay
 from initsk.displays._history import HistoryDisplay
 from initsk.displays._layer_strip import LayerStripDisplay
 from initsk.displays._learning_curves import LearningCurvesDisplay
+from initsk.displays._phase_diagram import PhaseDiagramDisplay
 from initsk.displays._style import (
     SITE_NAMES as SITE_NAMES,
     colour_of as colour_of,
@@ -23,5 +24,6 @@ __all__ = [
     "HistoryDisplay",
     "LayerStripDisplay",
     "LearningCurvesDisplay",
+    "PhaseDiagramDisplay",
     "WeightGridDisplay",
 ]

@@ -4,13 +4,15 @@ What is imported here under its own name (``X as X``) is for the rest of the pac
 """
 
 from initsk.initializers._as_stored import AsStored
-from initsk.initializers._auto import Auto, EdgeOfChaos
+from initsk.initializers._auto import Auto
 from initsk.initializers._autoinit import AutoInit
 from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._biases import ChronoBias, ForgetGateBias, PriorBias
 from initsk.initializers._callable import FromCallable
+from initsk.initializers._centred import Centred
 from initsk.initializers._constant import Constant, Dirac, Identity, Ones, Zeros
 from initsk.initializers._convolution_aware import ConvolutionAware
+from initsk.initializers._edge_of_chaos import EdgeOfChaos
 from initsk.initializers._elementwise import ElementwiseFunction as ElementwiseFunction
 from initsk.initializers._free import RandomNormal, RandomUniform, TruncatedNormal
 from initsk.initializers._gradinit import GradInit
@@ -76,6 +78,7 @@ __all__ = [
     "AutoInit",
     "BilinearUpsampling",
     "Branch",
+    "Centred",
     "Choice",
     "ChronoBias",
     "Constant",

@@ -1,33 +1,38 @@
 """Initializers that follow the activation functions of the network."""
 
-from typing import ClassVar
-
 import numpy as np
-import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers._base import Choice, Initializer, Promise
-from initsk.initializers._draws import DISTRIBUTIONS, draw_scaled
+from initsk.initializers._base import Choice, Initializer
+from initsk.initializers._centred import Centred
+from initsk.initializers._edge_of_chaos import EdgeOfChaos
 from initsk.initializers._free import RandomNormal
 from initsk.initializers._named_scaling import GlorotUniform, LeCunNormal
 from initsk.initializers._orthogonal import Orthogonal
+from initsk.initializers._scaled import Scaled
 from initsk.initializers._siren import Siren
 from initsk.initializers._site import Site
-from initsk.initializers._variance_scaling import VarianceScaling, promise_of
+from initsk.initializers._variance_scaling import VarianceScaling
 from initsk.theory import (
     ActivationLike,
-    CriticalPoint,
+    MeanField,
     OfMultiple,
     activation_label,
     as_function,
     critical_point,
     gain,
+    remembers,
 )
 from initsk.utils._language import Sentence, message
-from initsk.utils._validation import Constraint, one_of, optional, real, resolved_by
 
 # Where a function levels off that saturates within the range of its input; ReLU6 goes on far beyond it.
 _SATURATED = 2.0
+# From so many hidden layers on a network is deep, and its plain law must reach through this many times as many.
+_DEEP, _MARGIN = 5, 10
+# Of the length map; ReLU keeps every length, so that its slope is 1 up to rounding.
+_STABLE = 1 + 1e-6
+# Over which slopes at 0 are taken, and below which a value is none.
+_STEP = 1e-4
 
 
 class Auto(Initializer):
@@ -72,9 +77,29 @@ class Auto(Initializer):
     _reads_architecture = True
 
     def choose(self, site: Site) -> Choice | None:
-        """Choose by the layer's kind and by what follows it."""
-        if not site.is_known or (site.role == "bias" and not _is_sine(site.activation)):
+        """Choose by the layer's kind, by what follows it, and by its place in the network."""
+        if not site.is_known:
             return None
+        if site.role == "bias":
+            return self._of_bias(site)
+        choice = self._of_weight(site)
+        branch = site.branch
+        if branch is None or branch.n_branches < 2 or not branch.is_last or branch.normalised:
+            return choice
+        why = message("{first}; last of one of {n} residual branches, which add up")
+        scaled = Scaled(choice.initializer, float(f"{branch.n_branches**-0.5:.6g}"))
+        return Choice(scaled, Sentence(why, first=choice.why, n=branch.n_branches))
+
+    @staticmethod
+    def _of_bias(site: Site) -> Choice | None:
+        """Leave biases at zero, but where the weights' scheme has a law for them."""
+        if site.activation is None or site.kind in ("recurrent", "attention", "embedding"):
+            return None
+        choice = _by_activation(site.activation, site.depth)
+        return choice if choice.initializer.sets_biases else None
+
+    @staticmethod
+    def _of_weight(site: Site) -> Choice:
         if site.kind == "recurrent":
             if site.short_name.startswith("weight_ih"):
                 return Choice(GlorotUniform(), Sentence(message("from input to state")))
@@ -86,7 +111,7 @@ class Auto(Initializer):
         if site.activation is None:
             why = message("output layer") if site.place == "output" else message("feeds no activation function")
             return Choice(LeCunNormal(), Sentence(why))
-        return _by_activation(site.activation)
+        return _by_activation(site.activation, site.depth)
 
 
 def _is_sine(activation: ActivationLike | None) -> bool:
@@ -101,102 +126,49 @@ def _saturates(activation: ActivationLike) -> bool:
     return bool(level and max(abs(left), abs(right)) <= _SATURATED)
 
 
-def _by_activation(activation: ActivationLike) -> Choice:
+def _by_activation(activation: ActivationLike, depth: int) -> Choice:
     label = activation_label(activation)
     if isinstance(activation, OfMultiple) and _is_sine(activation):
         return Choice(Siren(abs(activation.factor)), Sentence(message("feeds {activation}"), activation=label))
-    if _saturates(activation):
+    saturates = _saturates(activation)
+    # The output layer is none of those that signals must get through.
+    layers, reach = depth - 1, _reach(activation, 1.0 if saturates else gain(activation) ** 2)
+    critical = _critical(activation) if layers > (reach / _MARGIN if layers >= _DEEP else reach) else None
+    if critical is not None:
+        why = message("feeds {activation}, and {layers} layers are deep for its plain law: the critical one")
+        return Choice(critical, Sentence(why, activation=label, layers=layers))
+    if layers >= _DEEP:
+        scale = {"scale": 1.0} if saturates else {"nonlinearity": activation}
+        why = message("feeds {activation}, and {layers} layers are deep: orthogonal")
+        found = VarianceScaling(**scale, distribution="orthogonal")
+        return Choice(found, Sentence(why, activation=label, layers=layers))
+    if saturates:
         return Choice(GlorotUniform(), Sentence(message("feeds {activation}, which saturates"), activation=label))
     why = Sentence(message("feeds {activation}, of gain {gain}"), activation=label, gain=gain(activation))
     return Choice(VarianceScaling(nonlinearity=activation), why)
 
 
-class EdgeOfChaos(Initializer):
-    """Put a deep network where signals neither converge nor decorrelate with depth.
+@remembers
+def _reach(activation: ActivationLike, weight_variance: float) -> float:
+    """Return through how many layers signals get by a plain law; where their lengths run away, through a few."""
+    try:
+        field = MeanField(activation, weight_variance)
+        return field.depth_scales().reach if field.length_slope < _STABLE else _DEEP - 1.0
+    except InvalidParameterError:
+        # Functions without a mean over a normal distribution.
+        return float("inf")
 
-    Parameters
-    ----------
-    nonlinearity : str, callable or None, default=None
-        The activation function; None reads the one that follows each layer (layers that feed
-        none are treated as linear).
-    bias_variance : float or None, default=None
-        Variance of the biases, at least 0; None takes the smallest at which the critical point is stable: 0 for ReLU
-        (which allows no other) and tanh, 0.173 for GELU, 0.555 for SiLU.
-    distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
-        Distribution of the weights; "orthogonal" keeps gradients from dispersing too (Pennington et al. 2017).
 
-    Raises
-    ------
-    InvalidParameterError
-        When used on a vector that is no bias, or with an activation function that has no stable critical point.
-
-    Notes
-    -----
-    Law: ``Var(W) = sigma_w^2 / fan_in`` and ``b ~ N(0, bias_variance)``, with ``sigma_w^2`` on the critical line
-    (`initsk.theory.critical_point`; Poole et al. 2016, Schoenholz et al. 2017): for tanh 1 without biases and 1.760955
-    at bias variance 0.05, for ReLU 2, for GELU 1.983058. Softplus and shrinkage functions have no stable point
-    and are refused.
-    No framework has it; torch, Keras and JAX leave the variance of the biases at zero or to a number.
-
-    Examples
-    --------
-    >>> from initsk.initializers import EdgeOfChaos
-    >>> w = EdgeOfChaos("tanh", bias_variance=0.05).sample((500, 400), random_state=0)
-    >>> round(w.var().item() * 400, 1)
-    1.8
-    """
-
-    name = "edge_of_chaos"
-    synonyms = ("critical",)
-    family = "architecture-aware"
-    law = "Var(W) = sigma_w^2 / fan_in, Var(b) = sigma_b^2, on the critical line"
-    reference = "Schoenholz et al. 2017; Poole et al. 2016"
-    sets_biases = True
-    _constraints: ClassVar[dict[str, Constraint]] = {
-        "nonlinearity": optional(resolved_by(as_function)),
-        "bias_variance": optional(real(minimum=0)),
-        "distribution": one_of("distribution", DISTRIBUTIONS),
-    }
-
-    def __init__(
-        self,
-        nonlinearity: ActivationLike | None = None,
-        bias_variance: float | None = None,
-        distribution: str = "normal",
-    ) -> None:
-        self.nonlinearity = nonlinearity
-        self.bias_variance = bias_variance
-        self.distribution = distribution
-
-    @property
-    def reads_architecture(self) -> bool:
-        """Whether the activation functions are to be read from the module."""
-        return self.nonlinearity is None
-
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        try:
-            self._point(site)
-        except InvalidParameterError as error:
-            return f"is not for a layer whose {error}"
-        return site.lacks_fans
-
-    def _point(self, site: Site) -> CriticalPoint:
-        activation = self.nonlinearity if self.nonlinearity is not None else site.activation
-        # A linear layer has no room for biases on the critical line.
-        return critical_point("linear", 0.0) if activation is None else critical_point(activation, self.bias_variance)
-
-    def _law(self, site: Site) -> tuple[float, str]:
-        point = self._point(site)
-        if site.role == "bias":
-            return point.bias_variance, "normal"
-        return point.weight_variance / site.fan("fan_in"), self.distribution
-
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        variance, distribution = self._law(site)
-        return draw_scaled(site.shape, variance, distribution, generator, dtype)
-
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        variance, distribution = self._law(site)
-        return promise_of(site, variance, distribution)
+@remembers
+def _critical(activation: ActivationLike) -> Initializer | None:
+    """Return what keeps signals alive at any depth; None where there is no such law."""
+    below, shift, above = as_function(activation)(np.array([-_STEP, 0.0, _STEP]))
+    slope = abs(above - below) / (2 * _STEP)
+    if abs(shift) > _STEP and slope > _STEP and _saturates(activation):
+        # Without its shift the function has a critical point, at which signals see its slope at 0.
+        return Centred(VarianceScaling(float(f"{slope**-2:.6g}"), distribution="orthogonal"))
+    try:
+        critical_point(activation)
+    except InvalidParameterError:
+        return None
+    return EdgeOfChaos(activation, distribution="orthogonal")

@@ -81,6 +81,8 @@ class Site:
     stack : tuple of str and int, or None
         ``("encoder", n_layers)`` or ``("decoder", n_layers)`` inside of a transformer, ``("embedding", n_layers)`` for
         the embeddings before it.
+    depth : int
+        Layers with weights that a signal cannot get around on its way through the network; 0 if nobody has counted.
     guessed : bool
         Whether activation, place and branch follow from the order of registration, since the forward
         cannot be traced.
@@ -109,6 +111,7 @@ class Site:
     place: str = ""
     branch: Branch | None = None
     stack: tuple[str, int] | None = None
+    depth: int = 0
     guessed: bool = False
     framework: str = ""
 

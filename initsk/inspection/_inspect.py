@@ -181,7 +181,7 @@ def _run(
             recorder.expect(batch.n_samples, batch.padding)
             output = module(*batch.inputs, **batch.keywords)
             if backward is not None:
-                backward.add(_loss(model, request.criterion, output, batch.target), batch.n_samples)
+                backward.add(loss_of(model, request.criterion, output, batch.target), batch.n_samples)
     return None if backward is None else backward.to_frame(request.optimizer or _own_optimizer(model))
 
 
@@ -195,7 +195,8 @@ def survey(module: torch.nn.Module, batch: Batch) -> Survey:
     return seen
 
 
-def _loss(model: Model, criterion: Criterion | None, output: Any, target: torch.Tensor | None) -> torch.Tensor:
+def loss_of(model: Model, criterion: Criterion | None, output: Any, target: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean loss: by the criterion that is given, by the estimator's own, or by what the targets are."""
     if target is None:
         raise ModuleError("gradients=True needs targets, and a batch has none (allowed: pairs of X and y)")
     if criterion is not None:
@@ -210,5 +211,10 @@ def _loss(model: Model, criterion: Criterion | None, output: Any, target: torch.
 
 
 def _own_optimizer(model: Model) -> torch.optim.Optimizer | None:
+    """Return the estimator's optimizer, where it is one of this module: not of the one that this is a copy of."""
     optimizer = getattr(model.net, "optimizer_", None)
-    return optimizer if isinstance(optimizer, torch.optim.Optimizer) else None
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        return None
+    known = {id(parameter) for parameter in model.module.parameters()}
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    return optimizer if held <= known else None

@@ -63,6 +63,8 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     ModuleError
         If there is none, or one whose layers cannot be seen.
     """
+    if isinstance(model, Model):
+        return model
     if isinstance(model, nn.Module):
         return Model(_visible(model))
     if hasattr(model, "best_estimator_"):

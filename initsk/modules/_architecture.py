@@ -36,13 +36,13 @@ def read_architecture(module: nn.Module) -> dict[str, Context]:
     if len(readings) > 1:
         _join(readings)
     contexts = {name: context for reading in readings for name, context in reading.contexts.items()}
-    total = sum(reading.n_branches for reading in readings)
+    total, depth = (sum(getattr(reading, name) for reading in readings) for name in ("n_branches", "depth"))
     for name, context, n_branches in _transformer_contexts(module):
         contexts[name] = context
         total += n_branches
     _mark_embeddings(module, contexts)
     return {
-        name: replace(context, branch=context.branch and replace(context.branch, n_branches=total))
+        name: replace(context, branch=context.branch and replace(context.branch, n_branches=total), depth=depth)
         for name, context in contexts.items()
     }
 
@@ -53,7 +53,7 @@ def _read_parts(module: nn.Module, prefix: str) -> Iterator[Reading]:
     if isinstance(module, WEIGHTED):
         context = Context(place="output")
         single = isinstance(module, nn.MultiheadAttention)
-        yield Reading(attention_contexts(name, context) if single else {name: context})
+        yield Reading(attention_contexts(name, context) if single else {name: context}, depth=1)
     elif isinstance(module, ACTIVATION_TYPES):
         yield Reading(lone_activation=activation_value(module))
     elif isinstance(module, _TRANSFORMER_LAYERS):

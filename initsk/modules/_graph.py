@@ -24,6 +24,7 @@ class Context:
     place: str = "hidden"
     branch: Branch | None = None
     stack: tuple[str, int] | None = None
+    depth: int = 0
     guessed: bool = False
 
 
@@ -48,11 +49,14 @@ class Reading:
         Residual branches.
     lone_activation : object or None
         The first activation function, where the graph has no layers with weights.
+    depth : int
+        Layers with weights on the shortest way through.
     """
 
     contexts: dict[str, Context] = field(default_factory=dict)
     n_branches: int = 0
     lone_activation: Any = None
+    depth: int = 0
 
 
 def read_graph(graph: fx.Graph, root: nn.Module) -> Reading:
@@ -79,7 +83,7 @@ class _GraphReader:
             self.feeding |= self.before[node]
 
     def read(self) -> Reading:
-        reading = Reading()
+        reading = Reading(depth=self._depth())
         branches = self._branches(reading)
         for node in filter(self.weighted.__contains__, self.nodes):
             context = Context(self._following(node), self._place(node), branches.get(node))
@@ -94,6 +98,16 @@ class _GraphReader:
             activations = [self._activation(node) for node in self.nodes]
             reading.lone_activation = next((found for found in activations if found is not None), None)
         return reading
+
+    def _depth(self) -> int:
+        """Return how many layers with weights there are on the shortest way through."""
+        passed: dict[fx.Node, int] = {}
+        for node in self.nodes:
+            # Parameters and constants are no way in.
+            ways = [passed[source] for source in node.all_input_nodes if source in passed]
+            if node.op == "placeholder" or ways:
+                passed[node] = min(ways, default=0) + (node in self.weighted)
+        return max((passed.get(node, 0) for node in self.nodes if node.op == "output"), default=0)
 
     def _is(self, node: fx.Node, kinds: tuple[type, ...]) -> bool:
         return node.op == "call_module" and isinstance(self.modules[str(node.target)], kinds)

@@ -5,6 +5,8 @@ from initsk.theory._critical import CriticalPoint, critical_point
 from initsk.theory._finite_width import backward_spread, band, forward_spread
 from initsk.theory._gaussian import gain, gaussian_mean
 from initsk.theory._mean_field import DepthScales, MeanField
+from initsk.theory._memory import remembers as remembers
+from initsk.theory._phase import PhaseDiagram, phase_diagram
 from initsk.theory._signal import SignalLayer, backward_signal, forward_signal
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "DepthScales",
     "MeanField",
     "OfMultiple",
+    "PhaseDiagram",
     "SignalLayer",
     "activation_label",
     "as_function",
@@ -25,4 +28,5 @@ __all__ = [
     "forward_spread",
     "gain",
     "gaussian_mean",
+    "phase_diagram",
 ]

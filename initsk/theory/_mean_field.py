@@ -38,6 +38,11 @@ class DepthScales:
     xi_q: float
     xi_c: float
 
+    @property
+    def reach(self) -> float:
+        """Layers through which two samples can be told apart, 6 xi_c: as deep as networks train."""
+        return 6 * self.xi_c
+
 
 class MeanField:
     r"""The limit of wide networks in which every layer has the same activation function and the same variances.
@@ -56,6 +61,8 @@ class MeanField:
     length : float
         Fixed point q* of the pre-activations' variance that inputs of mean square 1 come to; 0 where they vanish,
         inf where they grow without end.
+    length_slope : float
+        Derivative of the length map at q*: lengths come back to it where it is below 1, and run away from it above.
     chi_1 : float
         Factor by which a layer multiplies the mean square of gradients, and the distance of inputs that are close:
         :math:`\sigma_w^2 E[\phi'(\sqrt{q^*} z)^2]`.
@@ -189,7 +196,7 @@ class MeanField:
         DepthScales
             With fields `xi_q` and `xi_c`, in layers.
         """
-        return DepthScales(_scale(self._length_slope()), _scale(self._slope_at(self.correlation)))
+        return DepthScales(_scale(self.length_slope), _scale(self._slope_at(self.correlation)))
 
     def spread_of_singular_values(self, depth: int, distribution: str = "normal") -> tuple[float, float]:
         r"""Return mean and relative variance of the squared singular values of the input-output Jacobian.
@@ -249,7 +256,9 @@ class MeanField:
         length = float(np.exp(log_length))
         return self._next_length(length) / length - 1
 
-    def _length_slope(self) -> float:
+    @cached_property
+    def length_slope(self) -> float:
+        """Derivative of the length map at its fixed point."""
         length, function = self._finite_length, as_function(self.activation)
         weighted = gaussian_mean(lambda x: function(x) ** 2 * (x * x / length - 1), length)
         return self.weight_variance * weighted / (2 * length)

@@ -97,7 +97,10 @@ class Language:
         """Return a `Sentence` in this language; of other text nobody knows how it is made."""
         if not isinstance(text, Sentence):
             return text
-        values = {name: self.number(v) if isinstance(v, float) else v for name, v in text.values.items()}
+        values = {
+            name: self.number(v) if isinstance(v, float) else self.again(v) if isinstance(v, str) else v
+            for name, v in text.values.items()
+        }
         return self(text.template, **values)
 
     def plural(self, one: str, many: str, n: int, /, **values: Any) -> str:

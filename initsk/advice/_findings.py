@@ -1,0 +1,140 @@
+"""What is wrong with a network before it is trained, in words: what decides, and what is to be noted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from initsk.advice._limits import LIMITS
+from initsk.advice._vitals import Vitals
+from initsk.inspection import ADVICE
+from initsk.theory import activation_label
+from initsk.utils._language import Language, get_language, message
+
+FIXES = {
+    "non-finite": ADVICE["non-finite"],
+    "symmetric": ADVICE["symmetric"],
+    "vanishing": message("raise the variance of the weights, add normalisation, or use a recommended initializer"),
+    "exploding": message("lower the variance of the weights, scale X, or use a recommended initializer"),
+    message("incoherent"): message("lower the variance of the weights, or add residual branches or normalisation"),
+    message("disproportionate"): message(
+        "use a critical or orthogonal initializer, residual branches or normalisation"
+    ),
+    message("overconfident"): message(
+        "lower the variance of the output layer's weights (lecun_normal, or zeros there alone)"
+    ),
+    message("too deep"): message(
+        "use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalisation"
+    ),
+}
+_EVIDENCE = {
+    "symmetric": message("{share} of the units of {layer} are copies of one another, and will stay so."),
+    "vanishing": message(
+        "What tells samples apart reaches the weights with a gradient of size {number}: too small a step to learn from."
+    ),
+    "exploding": message(
+        "What tells samples apart reaches the weights with a gradient of size {number}: a step goes much too far."
+    ),
+    "incoherent": message(
+        "The gradients of two halves of the samples agree by {number}: what one half teaches is of no use to the other."
+    ),
+    "disproportionate": message("The gradients of {layer} are {number} times those of the last hidden layer."),
+    "overconfident": message("The loss at the start is {number} times that of guessing."),
+    "too deep": message(
+        "{depth} layers of {activation} are {number} times what theory allows: six depth scales of {scale}."
+    ),
+}
+DTYPES = {
+    "layer": "str", "verdict": "str", "number": "float64", "threshold": "float64", "decides": "bool",
+    "evidence": "str", "fix": "str",
+}  # fmt: skip
+_Row = tuple[str, str, float, float, bool, str, str]
+
+
+def findings_of(vitals: Vitals, kind: str, language: str = "en") -> pd.DataFrame:
+    """Return a row per finding: first what decides, the gravest first, then what is to be noted.
+
+    Parameters
+    ----------
+    vitals : Vitals
+    kind : {"gradient", "adaptive"}
+        Of the optimizer.
+    language : str, default="en"
+
+    Returns
+    -------
+    DataFrame
+        ``layer`` ("" for the whole network), ``verdict``, ``number``, ``threshold``, ``decides``, ``evidence``,
+        ``fix``.
+    """
+    say = get_language(language)
+    deciding = list(_deciding(vitals, kind, say))
+    rows = [*deciding, *_notes(vitals, {row[1] for row in deciding}, say)]
+    return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
+
+
+def health(vitals: Vitals, kind: str) -> dict[str, float]:
+    """Return the health by each deciding verdict: that of the worst layer."""
+    found = {"non-finite": 0.0 if vitals.numbers["non-finite"] else 1.0}
+    for verdict, limit in LIMITS[kind].items():
+        found[verdict] = min((limit.health(number) for number in vitals.numbers[verdict].values()), default=1.0)
+    return found
+
+
+def _deciding(vitals: Vitals, kind: str, say: Language) -> Iterator[_Row]:
+    ill = [name for name, value in health(vitals, kind).items() if value < 0.5]
+    for verdict in sorted(ill, key=health(vitals, kind).__getitem__):
+        if verdict == "non-finite":
+            found = vitals.summary.verdicts(language=say.code)
+            for layer, value, threshold, evidence in _cells(found[found["verdict"] == verdict]):
+                yield layer, verdict, value, threshold, True, evidence, say(FIXES[verdict])
+            continue
+        limit = LIMITS[kind][verdict]
+        for layer, number in vitals.numbers[verdict].items():
+            if limit.health(number) < 0.5:
+                where = layer or vitals.weakest(verdict)
+                shown = {"number": say.short(number, 2), "share": say.percent(number)}
+                evidence = say(_EVIDENCE[verdict], layer=named(where, say), **shown)
+                yield where, verdict, number, limit.threshold, True, evidence, say(FIXES[verdict])
+
+
+def _notes(vitals: Vitals, said: set[str], say: Language) -> Iterator[_Row]:
+    """Yield what does not decide: networks that have it have been trained."""
+    found = vitals.summary.verdicts(language=say.code)
+    noted = found[~found["verdict"].isin([*said, "healthy", "non-finite"])]
+    for (layer, value, threshold, evidence), verdict in zip(_cells(noted), noted["verdict"], strict=True):
+        yield layer, verdict, value, threshold, False, evidence, say(ADVICE[verdict])
+    budget = vitals.budget
+    if budget is not None and budget.share > 1:
+        evidence = say(
+            _EVIDENCE["too deep"],
+            depth=say.integer(budget.depth),
+            activation=activation_label(budget.activation),
+            number=say.short(budget.share, 2),
+            scale=say.short(budget.xi_c),
+        )
+        yield "", "too deep", budget.share, 1.0, False, evidence, say(FIXES["too deep"])
+
+
+def _cells(verdicts: pd.DataFrame) -> list[list[Any]]:
+    cells: list[list[Any]] = verdicts[["layer", "value", "threshold", "evidence"]].to_numpy().tolist()
+    return cells
+
+
+def named(layer: str, say: Language) -> str:
+    """Return what sentences call a layer; a number alone would not be taken for one."""
+    return layer if any(letter.isalpha() for letter in layer) else say("layer {name}", name=layer)
+
+
+def sentence(findings: pd.DataFrame, score: float, language: str = "en") -> str:
+    """Say in a sentence or two whether a network will train, and what keeps it from it."""
+    say = get_language(language)
+    deciding, notes = (findings[findings["decides"] == which] for which in (True, False))
+    shown = say.number(score, 2)
+    if len(deciding):
+        first = str(deciding["evidence"].iloc[0])
+        return say("It will not train as it is (score {score}). {first}", score=shown, first=first)
+    if notes.empty:
+        return say("It will train (score {score}); nothing is wrong.", score=shown)
+    kinds = say.all_of([say(str(verdict)) for verdict in notes["verdict"].unique()])
+    return say("It will train (score {score}); to be noted: {verdicts}.", score=shown, verdicts=kinds)

@@ -1,0 +1,123 @@
+"""Depth scales over a whole plane of weight and bias variances."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from initsk.exceptions import InvalidParameterError
+from initsk.theory._activations import ActivationLike, activation_label, as_function
+from initsk.theory._correlation import products
+from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope
+from initsk.utils._validation import check_parameters, integer, real
+
+_SHORTEST, _LONGEST, _LENGTHS = 1e-4, 1e3, 96
+_CORRELATIONS = 1 - np.geomspace(1, 1e-6, 240)
+
+
+@dataclass(frozen=True)
+class PhaseDiagram:
+    """A plane of variances, seen from mean field theory.
+
+    Attributes
+    ----------
+    activation : str
+        Name of the activation function.
+    weight_variances : ndarray of shape (n_weights,)
+        Variances of the weights times fan_in.
+    bias_variances : ndarray of shape (n_biases,)
+    chi_1 : ndarray of shape (n_biases, n_weights)
+        NaN where no length is stable.
+    xi_c : ndarray of shape (n_biases, n_weights)
+        Depth scales of correlations, in layers; NaN where no length is stable.
+    """
+
+    activation: str
+    weight_variances: np.ndarray
+    bias_variances: np.ndarray
+    chi_1: np.ndarray
+    xi_c: np.ndarray
+
+
+def phase_diagram(
+    activation: ActivationLike, *, most_weight: float = 4.0, most_bias: float = 0.3, cells: int = 80
+) -> PhaseDiagram:
+    """Compute `MeanField`'s chi_1 and xi_c over a plane.
+
+    For one length of the signal everything is known in closed form of the variances, so that a few lengths give
+    the whole plane: between them chi_1 and 1 / xi_c are interpolated, to about 1 % of chi_1.
+
+    Parameters
+    ----------
+    activation : str or callable
+        See `as_function`.
+    most_weight, most_bias : float, default=4.0 and 0.3
+        Largest variances, above 0.
+    cells : int, default=80
+        Values of each variance, at least 2.
+
+    Returns
+    -------
+    PhaseDiagram
+
+    Raises
+    ------
+    InvalidParameterError
+        If the activation is unknown or cannot be integrated, or a number is not allowed.
+
+    Examples
+    --------
+    >>> plane = phase_diagram("tanh", cells=5)
+    >>> plane.weight_variances.tolist(), (plane.chi_1[1] > 1).tolist()
+    ([0.8, 1.6, 2.4000000000000004, 3.2, 4.0], [False, False, True, True, True])
+    """
+    given = {"most_weight": most_weight, "most_bias": most_bias, "cells": cells}
+    check_parameters("phase_diagram", given, dict.fromkeys(given, real(above=0)) | {"cells": integer(2)})
+    weights = np.linspace(most_weight / cells, most_weight, cells)
+    biases = np.linspace(0, most_bias, cells)
+    columns = [_column(activation, length, weights) for length in _lengths(activation, weights, most_bias)]
+    bias, chi, decay = (np.array([column[part] for column in columns]) for part in range(3))
+    planes = np.full((2, cells, cells), np.nan)
+    for i in range(cells):
+        # Where more biases make longer signals, lengths are stable.
+        rising = np.append(np.diff(bias[:, i]) > 0, False)
+        if rising.any():
+            at = bias[rising, i]
+            inside = (biases >= at.min()) & (biases <= at.max())
+            order = np.argsort(at)
+            for plane, values in zip(planes, (chi, decay), strict=True):
+                plane[inside, i] = np.interp(biases[inside], at[order], values[rising, i][order])
+    if np.isnan(planes).all():
+        raise InvalidParameterError(f"activation={activation!r} has no stable length in this plane")
+    return PhaseDiagram(activation_label(activation), weights, biases, planes[0], 1 / np.abs(planes[1]))
+
+
+def _lengths(activation: ActivationLike, weights: np.ndarray, most_bias: float) -> np.ndarray:
+    """Return lengths that signals have in the plane."""
+    function = as_function(activation)
+    lengths = np.geomspace(_SHORTEST, _LONGEST, _LENGTHS)
+    squares = np.array([gaussian_mean(lambda x: function(x) ** 2, length) for length in lengths])
+    # The smallest and the largest weights enclose what is between them.
+    biases = lengths[:, None] - squares[:, None] * weights[[0, -1]]
+    [used] = np.nonzero((biases.max(1) >= 0) & (biases.min(1) <= most_bias))
+    if not len(used):
+        return lengths
+    # Two more on either side, so that nothing is cut off.
+    shortest, longest = lengths[max(used[0] - 2, 0)], lengths[min(used[-1] + 2, _LENGTHS - 1)]
+    return np.geomspace(shortest, longest, _LENGTHS)
+
+
+def _column(activation: ActivationLike, length: float, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return bias variance, chi_1 and 1 / xi_c of each weight variance, where signals have a length.
+
+    The last is negative on the side of chaos, so that it passes smoothly through the critical line.
+    """
+    function = as_function(activation)
+    bias = length - weights * gaussian_mean(lambda x: function(x) ** 2, length)
+    chi = weights * mean_power_of_slope(function, length, 2)
+    means = products(activation, length)
+    # The correlation map meets the diagonal where this is 1 / weight variance.
+    steepness = (means.at(1.0) - means.at(_CORRELATIONS)) / (1 - _CORRELATIONS) / length
+    correlations = np.interp(1 / weights, steepness, _CORRELATIONS)
+    chaotic = weights * np.interp(correlations, _CORRELATIONS, means.slope_at(_CORRELATIONS) / length)
+    decay = np.where(chi > 1, np.log(np.clip(chaotic, 1e-12, 1.0)), -np.log(np.clip(chi, 1e-12, None)))
+    return bias, chi, decay
