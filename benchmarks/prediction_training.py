@@ -22,7 +22,7 @@ WIDTHS = (32, 64, 128, 256, 512)
 FACTORS = (0.1, 0.3, 0.5, 2.0, 3.0, 10.0)
 OPTIMIZERS = {"adam_0.001": ("adam", 0.001)} | {f"sgd_{rate}": ("sgd", rate) for rate in (0.1, 0.01, 0.001)}
 STEPS = 500
-LARGEST = 60 * 256
+LARGEST = 32 * 256
 TABLE = Path(__file__).parent / "results" / "prediction_training.csv"
 
 
@@ -38,7 +38,7 @@ def shapes():
         kinds = [(str(name), 1.0) for name in names]
         kinds += [(str(name), float(factor)) for name, factor in zip(bases, factors, strict=True)]
         if depth * width > LARGEST:
-            # The four largest would take twice as long as all the others.
+            # The six largest would take twice as long as all the others.
             continue
         yield number, str(activation), depth, width, residual, str(data), kinds
 

@@ -143,7 +143,7 @@ def test_recommending_changes_nothing_and_needs_no_data():
         ((64,) * 4, "he_normal", "adam", set()),
         ((64,) * 4, "he_normal", "sgd", set()),
         ((64,) * 4, "zeros", "adam", {"symmetric", "vanishing"}),
-        ((64,) * 4, "random_normal", "sgd", {"vanishing"}),
+        ((64,) * 4, "random_normal", "sgd", {"disproportionate"}),
         ((64,) * 4, Scaled("he_normal", 10.0), "sgd", {"exploding", "overconfident"}),
     ],
 )

@@ -190,3 +190,16 @@ def test_what_training_does_to_good_and_bad_starts(run):
     assert table.loc["bad", "last rms at the start"] < 1e-5 * table.loc["good", "last rms at the start"]
     assert table.loc["bad", "accuracy"] < 0.3 < 0.8 < table.loc["good", "accuracy"]
     assert table["bytes"].max() < 1e6
+
+
+def test_the_critical_line_lies_between_what_vanishes_and_what_explodes(run):
+    table = run("phase_diagram", depth=8, width=60)
+    assert table.loc["half of LeCun's", "phase"] == "ordered"
+    assert table.loc["he_normal", "phase"] == "chaotic"
+    assert table["reach"].idxmax() in ("lecun_normal", "critical, biases 0.05")
+
+
+def test_the_score_tells_what_trains(run):
+    table = run("will_it_train", depths=(8,), max_epochs=8).set_index("initializer")
+    assert (table["score before"] > 0.5).tolist() == [False, False, True]
+    assert table.loc["auto", "accuracy after"] > 0.8 > 0.5 > table.loc["glorot_uniform", "accuracy after"]

@@ -27,6 +27,7 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     COMPARING,
     INSPECTION,
     TRAINING,
+    ADVISER,
     INITIALIZERS,
     OWN,
 ) = PROGRAMS
@@ -71,7 +72,7 @@ def test_reports(tmp_path, monkeypatch, capsys):
     assert names["html"].startswith("<iframe")
     assert names["diagnosis"].will_train
     shown = capsys.readouterr().out
-    assert "Nothing is wrong in any of the 3 layers. True" in shown
+    assert "It will train (score" in shown
     assert "lecun_normal for output.weight" in shown
 
 
@@ -139,6 +140,16 @@ def test_over_training(tmp_path, monkeypatch):
     # 1797 samples in batches of 32 are 57 steps an epoch.
     assert names["frame"]["step"].unique().tolist() == [0, 100, 200, 300, 400, 500, 570]
     assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_adviser(tmp_path, monkeypatch):
+    names = run(ADVISER, tmp_path, monkeypatch)
+    assert names["diagnosis"].score < 0.1
+    assert names["diagnosis"].recommended_score > 0.9
+    assert names["recommendation"].measured["initializer"].iloc[0] == "auto"
+    assert names["clf"].score(names["X"] / 16, names["y"]) > 0.9
+    assert round(names["field"].depth_scales().reach) == 95
+    assert (tmp_path / "phase.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_initializers(tmp_path, monkeypatch):

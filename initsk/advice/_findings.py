@@ -82,8 +82,7 @@ def health(vitals: Vitals, kind: str) -> dict[str, float]:
 
 
 def _deciding(vitals: Vitals, kind: str, say: Language) -> Iterator[_Row]:
-    ill = [name for name, value in health(vitals, kind).items() if value < 0.5]
-    for verdict in sorted(ill, key=health(vitals, kind).__getitem__):
+    for verdict in (name for name, value in health(vitals, kind).items() if value < 0.5):
         if verdict == "non-finite":
             found = vitals.summary.verdicts(language=say.code)
             for layer, value, threshold, evidence in _cells(found[found["verdict"] == verdict]):

@@ -57,18 +57,19 @@ def _log(number: float) -> float:
 LIMITS: Mapping[str, Mapping[str, Limit]] = {
     "gradient": {
         "symmetric": Limit(0.5, 0.05, above=False, is_size=False),
-        "vanishing": Limit(0.01, 0.3),
-        "exploding": Limit(200.0, 0.2, above=False),
-        "incoherent": Limit(0.16, 0.03, is_size=False),
-        "disproportionate": Limit(0.0025, 0.2),
-        "overconfident": Limit(100.0, 0.3, above=False),
+        "vanishing": Limit(0.0013, 0.1),
+        "exploding": Limit(300.0, 0.1, above=False),
+        "incoherent": Limit(0.2, 0.093, is_size=False),
+        "disproportionate": Limit(0.0034, 0.28),
+        "overconfident": Limit(55.0, 0.1, above=False),
     },
     "adaptive": {
         "symmetric": Limit(0.5, 0.05, above=False, is_size=False),
-        "vanishing": Limit(0.0005, 0.5),
-        "exploding": Limit(6000.0, 1.0, above=False),
-        "incoherent": Limit(0.16, 0.03, is_size=False),
-        "overconfident": Limit(3000.0, 1.0, above=False),
+        "vanishing": Limit(0.000084, 0.1),
+        "exploding": Limit(330000.0, 0.85, above=False),
+        "incoherent": Limit(0.29, 0.09, is_size=False),
+        "disproportionate": Limit(0.00019, 1.0),
+        "overconfident": Limit(26000.0, 1.0, above=False),
     },
 }
 _ADAPTIVE = ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")

@@ -1,11 +1,10 @@
 """A look at the layers of a network: what is measured there, and what theory expects."""
 
 from dataclasses import dataclass, field
-from math import nan, prod
+from math import nan
 from typing import Any
 
 from skorch.utils import multi_indexing
-from torch import nn
 
 from initsk.comparison._data import n_samples
 from initsk.exceptions import InitskError
@@ -89,7 +88,7 @@ def _expect(look: Look, chain: list[ChainLayer]) -> None:
     records = look.values.records
     if not all((name, "output") in records for name in names):
         return
-    layers = [_signal_layer(look.values, *step) for step in chain]
+    layers = [_signal_layer(look.values, step) for step in chain]
     inward = layers[0].fan_in * layers[0].weight_square
     first = records[names[0], "output"].values.moments.rms ** 2 - layers[0].bias_square
     try:
@@ -103,15 +102,12 @@ def _expect(look: Look, chain: list[ChainLayer]) -> None:
         return
 
 
-def _signal_layer(summary: ActivationSummary, name: str, layer: nn.Module, activation: Any) -> SignalLayer:
-    weight: Any = layer.weight
-    groups, stride = getattr(layer, "groups", 1), getattr(layer, "stride", (1,))
+def _signal_layer(summary: ActivationSummary, step: ChainLayer) -> SignalLayer:
     weight_square, bias_square = (
-        summary.weights[name, part].values.moments.rms ** 2 if (name, part) in summary.weights else 0.0
+        summary.weights[step.name, part].values.moments.rms ** 2 if (step.name, part) in summary.weights else 0.0
         for part in ("weight", "bias")
     )
-    fan_out = weight.shape[0] * prod(weight.shape[2:]) // (groups * prod(stride))
-    return SignalLayer(activation, weight[0].numel(), fan_out, weight_square, bias_square)
+    return step.as_signal(weight_square, bias_square)
 
 
 def _by_site(names: list[str], pairs: list[tuple[float, float]]) -> Expected:

@@ -51,12 +51,23 @@ class Auto(Initializer):
     feeds the sine of a multiple, ``sin(30 x)``   SIREN with that `omega_0`, biases too (Sitzmann et al. 2020)
     feeds any other function: ReLU, leaky ReLU,   normal with the variance ``gain^2 / fan_in``, by
     GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU (He et al. 2015)
+    does so in a deep network, of 5 hidden        orthogonal with the same variance (Saxe et al. 2013)
+    layers or more
+    ... for which that variance is none to go     orthogonal on the critical line, biases too, as `EdgeOfChaos`
+    deep with: GELU, SiLU, sine                   (Schoenholz et al. 2017; Pennington et al. 2017)
+    ... or the function has a value at 0:         orthogonal, `Centred`, with the variance ``1 / (f'(0)^2 fan_in)``:
+    sigmoid (from 3 hidden layers on)             for sigmoid 16 / fan_in
     feeds none, or the output                     LeCun normal
+    is the last of a residual branch, one of n    its law, divided by the root of n (Radford et al. 2019)
     is recurrent                                  orthogonal from state to state (Saxe et al. 2013), Glorot
                                                   uniform from input
     is attention                                  Glorot uniform, projection by projection
     is an embedding                               ``N(0, 1 / width)``
     ============================================  =====================================================
+
+    A plain law goes deep where lengths come back to its fixed point and its depth scale (`initsk.theory.MeanField`)
+    reaches through ten times as many layers as there are; in networks that are not deep, through as many. Hidden layers
+    are counted on the shortest way from input to output, so that residual branches make no network deep.
 
     Which function follows is read by symbolic tracing (torch.fx) of the module's ``forward``, functions
     included; where a part cannot be traced, by the order in which its modules are registered.
@@ -72,8 +83,8 @@ class Auto(Initializer):
 
     name = "auto"
     family = "architecture-aware"
-    law = "by the activation that follows each layer"
-    reference = "Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2013; Sitzmann et al. 2020"
+    law = "by the activation that follows each layer, depth and residual branches"
+    reference = "Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2013; Schoenholz et al. 2017; Sitzmann et al. 2020"
     _reads_architecture = True
 
     def choose(self, site: Site) -> Choice | None:

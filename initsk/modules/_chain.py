@@ -1,12 +1,13 @@
 """Modules that are a plain chain of layers, of which theory can say what to expect."""
 
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from initsk.modules._activations import ACTIVATION_TYPES, activation_value
 from initsk.modules._mlp import MLP
-from initsk.theory import ActivationLike
+from initsk.theory import ActivationLike, SignalLayer
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _SAME_VALUES = (nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -19,6 +20,15 @@ class ChainLayer(NamedTuple):
     name: str
     layer: nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
     activation: ActivationLike | None
+
+    def as_signal(self, weight_square: float, bias_square: float, *, orthogonal: bool = False) -> SignalLayer:
+        """Return the layer as theory sees it, with these mean squares of weights and biases."""
+        weight: Any = self.layer.weight
+        groups, stride = getattr(self.layer, "groups", 1), getattr(self.layer, "stride", (1,))
+        fan_out = weight.shape[0] * prod(weight.shape[2:]) // (groups * prod(stride))
+        return SignalLayer(
+            self.activation, weight[0].numel(), fan_out, weight_square, bias_square, weight.shape[0], orthogonal
+        )
 
 
 def chain_of(module: nn.Module) -> list[ChainLayer] | None:

@@ -1,0 +1,53 @@
+"""
+Order, chaos, and where a network lies between them
+===================================================
+
+In a wide network the variances of weights and biases decide how far information travels (Poole et al. 2016, Schoenholz
+et al. 2017): on the side of order samples become alike and gradients vanish, on the side of chaos gradients explode.
+Five initializers of a deep tanh network on that plane, and what the diagnosis says of each before anything is trained.
+Ends in ``reports/examples/phase_diagram.png``.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from sklearn.datasets import load_digits
+
+from initsk import MLPClassifier, diagnose
+from initsk.displays import PhaseDiagramDisplay
+from initsk.initializers import EdgeOfChaos, VarianceScaling
+
+INITIALIZERS = {
+    "half of LeCun's": VarianceScaling(0.5),
+    "lecun_normal": "lecun_normal",
+    "critical, biases 0.05": EdgeOfChaos("tanh", 0.05),
+    "he_normal": "he_normal",
+    "torch's gain 5/3": VarianceScaling((5 / 3) ** 2),
+}
+
+
+def main(depth=30, width=200, initializers=INITIALIZERS):
+    X, y = load_digits(return_X_y=True)
+    rows, points = {}, {}
+    for label, initializer in initializers.items():
+        clf = MLPClassifier(
+            (width,) * depth, activation="tanh", initializer=initializer, optimizer="sgd", random_state=0
+        )
+        diagnosis = diagnose(clf, X / 16, y)
+        theory = diagnosis.depth
+        points[label] = theory.weight_variance, theory.bias_variance
+        rows[label] = (*points[label], theory.phase, theory.reach, diagnosis.score)
+    columns = ["weight_variance", "bias_variance", "phase", "reach", "score"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    print(f"{depth} layers of {width} tanh units: reach in layers by theory, score of the diagnosis before training")
+    print(table.to_string(float_format="{:.3g}".format))
+    figure = PhaseDiagramDisplay.from_activation("tanh", points).plot().figure_
+    target = Path("reports/examples/phase_diagram.png")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, dpi=120)
+    print(target)
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""
+Will this network train? Asked before it is
+===========================================
+
+Networks of sigmoids, deeper and deeper, by torch's default, Xavier's law, and what is recommended: `diagnose` gives
+each a score before a single step, and then they are trained. Xavier's law, which the textbooks have for sigmoids,
+makes all samples alike after a few layers; weights that are centred, orthogonal and four times as large make of the
+same network one of tanh, which trains at any of these depths. Ends in ``reports/examples/will_it_train.png``.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from initsk import MLPClassifier, diagnose
+from initsk.displays import colour_of
+
+INITIALIZERS = ("torch_default", "glorot_uniform", "auto")
+DEPTHS = (2, 4, 8, 12, 16)
+
+
+def main(depths=DEPTHS, width=64, max_epochs=15, initializers=INITIALIZERS):
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
+    rows = []
+    for depth in depths:
+        for initializer in initializers:
+            clf = MLPClassifier(
+                (width,) * depth, activation="sigmoid", initializer=initializer, max_epochs=max_epochs, random_state=0
+            )
+            before = diagnose(clf, X_train, y_train)
+            rows.append((initializer, depth, before.score, clf.fit(X_train, y_train).score(X_test, y_test)))
+    table = pd.DataFrame(rows, columns=["initializer", "depth", "score before", "accuracy after"])
+    print(table.to_string(index=False, float_format="{:.2f}".format))
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, column in zip(panels, ("score before", "accuracy after"), strict=True):
+        for index, initializer in enumerate(initializers):
+            line = table[table["initializer"] == initializer]
+            axes.plot(line["depth"], line[column], "os^"[index], ls="-", color=colour_of(index), label=initializer)
+        axes.set(xlabel="layers of sigmoids", title=column, ylim=(-0.03, 1.03))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].axhline(0.5, color="#808080", lw=0.8, ls=":")
+    panels[1].legend(frameon=False, fontsize=9)
+    target = Path("reports/examples/will_it_train.png")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, dpi=120)
+    print(target)
+    return table
+
+
+if __name__ == "__main__":
+    main()

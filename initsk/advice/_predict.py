@@ -1,0 +1,96 @@
+"""Mean squares of signals and gradients that theory expects of a network, layer by layer, and how far draws scatter."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from initsk.exceptions import ModuleError
+from initsk.initializers import InitializerLike
+from initsk.inspection import get_model
+from initsk.modules import ChainLayer, chain_of, choices_for
+from initsk.theory import SignalLayer, backward_signal, backward_spread, band, forward_signal, forward_spread
+from initsk.utils._validation import check_parameters, real
+
+_DTYPES = {"layer": "str", "site": "str"} | dict.fromkeys(
+    ("forward", "forward_low", "forward_high", "backward", "backward_low", "backward_high"), "float64"
+)
+
+
+def predict_signal(
+    model: Any, initializer: InitializerLike | None = None, *, input_square: float = 1.0, level: float = 0.99
+) -> pd.DataFrame:
+    """Predict the mean squares of signals and gradients in a network at initialization; nothing is drawn or run.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or estimator
+        A plain chain of linear or convolution layers and activation functions, such as `initsk.modules.MLP`.
+    initializer : str, Initializer, callable or None, default=None
+        Whose law the weights and biases follow; None takes the weights that there are.
+    input_square : float, default=1.0
+        Mean square of the input, at least 0.
+    level : float, default=0.99
+        Share of all draws for which one sample's mean square lies between the bounds, above 0 and below 1.
+
+    Returns
+    -------
+    DataFrame
+        A row per layer and site ("pre_activation" and "activation", or "output"): ``forward``, the mean square of the
+        values, and ``backward``, that of the gradient if the last layer's is 1; each with the bounds ``_low`` and
+        ``_high`` at finite width (`initsk.theory.forward_spread`).
+
+    Raises
+    ------
+    InvalidParameterError
+        If a number is not allowed, or an activation function has no mean over a normal distribution.
+    ModuleError
+        If the network is no plain chain, or the initializer promises no variance for one of its parameters.
+
+    Examples
+    --------
+    >>> from initsk.advice import predict_signal
+    >>> from initsk.modules import MLP
+    >>> frame = predict_signal(MLP(100, 10, (100, 100)), "he_normal")
+    >>> frame.loc[frame["site"] == "activation", "forward"].round(6).tolist()
+    [1.0, 1.0]
+    """
+    given = {"input_square": input_square, "level": level}
+    check_parameters("predict_signal", given, {"input_square": real(minimum=0), "level": real(above=0, below=1)})
+    module = get_model(model).module
+    chain = chain_of(module)
+    if chain is None:
+        raise ModuleError("theory speaks of plain chains of layers and activation functions, which the module is not")
+    layers = list(_as_they_are(chain) if initializer is None else _by_law(chain, module, initializer))
+    signal = forward_signal(layers, float(input_square))
+    lengths = [length for length, _ in signal]
+    gradients = backward_signal(layers, lengths, 1.0)
+    spreads = zip(forward_spread(layers, lengths), backward_spread(layers, lengths), strict=True)
+    rows = []
+    for step, values, back, (spread, back_spread) in zip(chain, signal, gradients, spreads, strict=True):
+        sites = ("output",) if step.activation is None else ("pre_activation", "activation")
+        for part, site in enumerate(sites):
+            forward = (values[part], *band(values[part], spread[part], level))
+            rows.append((step.name, site, *forward, back[part], *band(back[part], back_spread[part], level)))
+    return pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
+
+
+def _as_they_are(chain: list[ChainLayer]) -> Iterator[SignalLayer]:
+    for step in chain:
+        bias = step.layer.bias
+        weight_square = float(step.layer.weight.detach().double().square().mean())
+        yield step.as_signal(weight_square, 0.0 if bias is None else float(bias.detach().double().square().mean()))
+
+
+def _by_law(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[SignalLayer]:
+    promises = {}
+    for step, choices in choices_for(module, initializer):
+        found = [choice.initializer.promise(site) for site, choice in zip(step.sites, choices, strict=False)]
+        promises[step.name] = found[0] if found else None
+    for layer in chain:
+        weight, bias = (promises.get(f"{layer.name}.{part}".lstrip(".")) for part in ("weight", "bias"))
+        if weight is None or (bias is None and layer.layer.bias is not None):
+            raise ModuleError(f"{initializer!r} promises no variance for {layer.name or 'the layer'}")
+        bias_square = 0.0 if bias is None else bias.variance + bias.mean**2
+        orthogonal = weight.singular_value is not None
+        yield layer.as_signal(weight.variance + weight.mean**2, bias_square, orthogonal=orthogonal)
