@@ -33,8 +33,8 @@ class Centred(Wrapper):
     A function with :math:`\phi(0) \ne 0` shifts all of a layer's activations alike, which the next layer turns into a
     shift of each unit that is the same for all samples: in deep networks of sigmoids it is all that is left. Centred
     weights do not let it pass. Since :math:`\sigma(x) = 1/2 + \tanh(x / 2) / 2`, centred weights times 4 make of a
-    network of sigmoids one of tanh, layer by layer. Huang et al. 2017 keep weights centred while they are trained; no
-    framework has it for the start.
+    network of sigmoids one of tanh, layer by layer. Huang et al. 2017 keep weights centred while they are trained;
+    for the start neither torch nor Keras nor JAX has it.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class Centred(Wrapper):
     name = "centred"
     family = "composed"
     law = "W = (W_base - mean of each unit) / sqrt(1 - 1 / fan_in)"
-    reference = "Huang et al. 2017, section 3.1"
+    reference = "Huang et al. 2017"
     _constraints: ClassVar[dict[str, Constraint]] = {**Wrapper._constraints}
 
     def __init__(self, base: InitializerLike = "orthogonal") -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.advice import Diagnosis, Recommendation, by_initializer, findings_of
-from initsk.report._blocks import Column, Fact, Facts, Report, Section, Table, Words, records
+from initsk.advice import Advice, Diagnosis, Recommendation, by_initializer, findings_of
+from initsk.displays import PhaseDiagramDisplay
+from initsk.exceptions import InvalidParameterError
+from initsk.report._blocks import Column, Fact, Facts, Picture, Report, Section, Table, Words, records
 from initsk.report._inspection import inspection_details
-from initsk.utils._language import Language
+from initsk.utils._language import Language, message
 
 
 def summarize_diagnosis(diagnosis: Diagnosis, say: Language, *, brief: bool = False) -> Report:
@@ -21,7 +23,7 @@ def summarize_diagnosis(diagnosis: Diagnosis, say: Language, *, brief: bool = Fa
     if diagnosis.recommendation is not None:
         sections.append(_recommended(diagnosis.recommendation, say))
     if not brief:
-        sections += inspection_details(diagnosis.summary, say)
+        sections += [*_phase(diagnosis, say), *inspection_details(diagnosis.summary, say)]
     return Report("diagnosis", say("Before training: a diagnosis"), say, sections)
 
 
@@ -37,6 +39,25 @@ def _facts(diagnosis: Diagnosis, say: Language) -> list[Fact]:
     if diagnosis.depth is not None:
         facts.append(Fact(say("Depth as a share of what theory allows"), say.short(diagnosis.depth.share)))
     return facts
+
+
+def _phase(diagnosis: Diagnosis, say: Language) -> list[Section]:
+    """Return where the network lies between order and chaos, if theory has anything to say of it."""
+    depth = diagnosis.depth
+    try:
+        display = PhaseDiagramDisplay.from_diagnosis(diagnosis, say("this network"))
+    except InvalidParameterError:
+        return []
+    assert depth is not None
+    text = message("By theory samples can be told apart through {reach} layers of this kind; there are {depth}.")
+    if depth.reach == float("inf"):
+        text = message(
+            "By theory samples can be told apart through any number of layers of this kind; there are {depth}."
+        )
+    words = say(text, reach=say.integer(depth.reach), depth=say.integer(depth.depth))
+    said = say("Depth scale over the variances of weights and biases, with the critical line and this network.")
+    picture = Picture("phase", said, lambda: display.plot(language=say.code).figure_)
+    return [Section("phase", say("Between order and chaos"), [Words(words), picture])]
 
 
 def _findings(diagnosis: Diagnosis, say: Language) -> Section:
@@ -81,7 +102,7 @@ def summarize_recommendation(recommendation: Recommendation, say: Language, *, b
 
 def _recommended(recommendation: Recommendation, say: Language) -> Section:
     columns = [
-        Column("name", say("Parameter"), "text"),
+        Column("name", say("Parameters"), "text"),
         Column("shape", say("Shape"), "text"),
         Column("initializer", say("Initializer"), "code"),
         Column("why", say("Why"), "words"),
@@ -89,11 +110,21 @@ def _recommended(recommendation: Recommendation, say: Language) -> Section:
         Column("reference", say("Reference"), "words"),
         Column("folklore", say("What is usually done"), "words"),
     ]
-    rows: list[dict[str, Any]] = [
-        row._asdict() | {"why": say.again(row.why), "folklore": say.again(row.folklore)} for row in recommendation.rows
-    ]
+    # Layers of which the same is said are one row.
+    groups: dict[str, list[Advice]] = {}
+    for row in recommendation.rows:
+        groups.setdefault(repr(row[1:]), []).append(row)
+    rows: list[dict[str, Any]] = []
+    for same in groups.values():
+        said = {"why": say.again(same[0].why), "folklore": say.again(same[0].folklore)}
+        rows.append(same[0]._asdict() | said | {"name": _names([row.name for row in same])})
     table = Table("recommended", say("What suits each parameter"), columns, rows)
     return Section("recommendation", say("Recommended, layer by layer"), [table])
+
+
+def _names(names: list[str]) -> str:
+    """Return names, of many the first and the last and how many there are."""
+    return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]} ({len(names)})"
 
 
 def _measured(measured: pd.DataFrame, say: Language) -> Section:
