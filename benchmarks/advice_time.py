@@ -34,9 +34,8 @@ def main():
     rounds = {name: [seconds(call) for _ in range(options.rounds)] for name, call in calls.items()}
     epoch = np.median(rounds["epoch of training"])
     for name, found in rounds.items():
-        print(
-            f"{name}: {np.median(found):.4f} s ({min(found):.4f} to {max(found):.4f}), {np.median(found) / epoch:.4f} epochs"
-        )
+        middle = np.median(found)
+        print(f"{name}: {middle:.4f} s ({min(found):.4f} to {max(found):.4f}), {middle / epoch:.4f} epochs")
 
 
 if __name__ == "__main__":

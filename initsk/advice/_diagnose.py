@@ -192,7 +192,7 @@ def diagnose(
     found = get_model(model, X, y)
     X, y = some_samples(X, y, max_samples, seed)
     kind = optimizer_kind(getattr(found.net, "optimizer_", None) if optimizer is None else optimizer)
-    vitals = examine(found, X, y, seed, weights=True)
+    vitals = examine(found, X, y, seed, whole=True)
     try:
         recommendation = recommend_initializer(found)
         recommended = examine(initialized(found, "auto", seed), X, y, seed)

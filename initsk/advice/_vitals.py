@@ -80,18 +80,18 @@ class Vitals:
         return choice(matrices, key=lambda name: matrices[name]).rpartition(".")[0]
 
 
-def examine(model: Model, X: Any, y: Any, random_state: int, *, weights: bool = False) -> Vitals:
-    """Send samples forward and backward.
+def examine(model: Model, X: Any, y: Any, random_state: int, *, whole: bool = False) -> Vitals:
+    """Send samples forward and backward; as a whole, with the weights' statistics and what theory says of the depth.
 
     Batch normalisation takes the batch's own moments, since its running ones know nothing before training.
     """
     training = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.module.modules())
     options: dict[str, Any] = {"training": training, "random_state": random_state}
     summary = inspect_activations(
-        model, X, y, gradients=True, weights=weights, measures=("units", "samples"), batch_size=len(y), **options
+        model, X, y, gradients=True, weights=whole, measures=("units", "samples"), batch_size=len(y), **options
     )
     teaching = teaching_signal(model, X, y, **options)
-    return Vitals(summary, teaching, _chance(model, y), depth_budget(model.module))
+    return Vitals(summary, teaching, _chance(model, y), depth_budget(model.module) if whole else None)
 
 
 def some_samples(X: Any, y: Any, n: int, seed: int) -> tuple[Any, Any]:

@@ -156,7 +156,7 @@ class MeanField:
         excess = self._next_length(1.0) - 1
         if abs(excess) < 1e-9:
             return 1.0
-        step = 2.0 if excess > 0 else 0.5
+        step = 4.0 if excess > 0 else 0.25
         before, after = 1.0, step
         while _SMALLEST <= after <= _LARGEST:
             if (self._next_length(after) - after) * excess <= 0:
