@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from initsk.exceptions import ModuleError
-from initsk.initializers import InitializerLike
+from initsk.initializers import InitializerLike, get_initializer
 from initsk.inspection import get_model
 from initsk.modules import ChainLayer, chain_of, choices_for
 from initsk.theory import SignalLayer, backward_signal, backward_spread, band, forward_signal, forward_spread
@@ -83,6 +83,8 @@ def _as_they_are(chain: list[ChainLayer]) -> Iterator[SignalLayer]:
 
 
 def _by_law(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[SignalLayer]:
+    if get_initializer(initializer).refines:
+        raise ModuleError(f"{initializer!r} promises no variance: it goes on by what it measures")
     promises = {}
     for step, choices in choices_for(module, initializer):
         found = [choice.initializer.promise(site) for site, choice in zip(step.sites, choices, strict=False)]
