@@ -74,9 +74,7 @@ def draw(scores, path):
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.axvline(3, color="#808080", linewidth=0.8, linestyle=":")
-    axes.set_xlabel(
-        "points of accuracy behind the best of a task (a dot each; the mark is the mean; 0 is drawn at 0.03)"
-    )
+    axes.set_xlabel("points behind the best of each task (marks: means; 0 is drawn at 0.03)")
     figure.savefig(path, dpi=110)
 
 

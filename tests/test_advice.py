@@ -100,6 +100,7 @@ def test_residual_branches_add_up_to_one():
     frame = recommend_initializer(module).to_frame().set_index("name")
     assert frame.loc["second.3.weight", "variance"] == pytest.approx(1 / 64 / 8, rel=1e-4)
     assert frame.loc["first.3.weight", "variance"] == pytest.approx(2 / 64)
+    assert "Radford et al. 2019" in frame.loc["second.3.weight", "reference"]
     assert "one of 8 residual branches" in frame.loc["second.3.weight", "why"]
     assert "lengths double with each branch" in frame.loc["second.3.weight", "folklore"]
 
@@ -126,7 +127,11 @@ def test_with_samples_it_is_measured_against_others():
     assert measured["loss"].notna().all()
     assert "Measured on some samples" in recommendation.to_html()
     assert "Diukur pada beberapa sampel" in recommendation.to_markdown(language="id")
-    assert recommend_initializer(build(lambda: MLP(4, 2))).measured is None
+    why = recommendation.to_frame().set_index("name").loc["output.weight", "why"]
+    assert why == "output layer; small outputs let CrossEntropyLoss start near that of guessing"
+    without = recommend_initializer(build(lambda: MLP(4, 2)))
+    assert without.measured is None
+    assert without.to_frame().set_index("name").loc["output.weight", "why"] == "output layer"
 
 
 def test_recommending_changes_nothing_and_needs_no_data():
@@ -184,6 +189,8 @@ def test_the_optimizer_counts():
     assert diagnose(module, X, Y).optimizer == "gradient"
     with pytest.raises(InvalidParameterError, match="unknown optimizer 'sdg'; did you mean 'sgd'"):
         diagnose(clf, X, Y, optimizer="sdg")
+    with pytest.raises(InvalidParameterError, match="y=None is not allowed"):
+        diagnose(clf, X, None)
 
 
 def test_loss_and_depth_are_compared_with_chance_and_theory():

@@ -12,7 +12,7 @@ from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, get_model
 from initsk.utils._random import RandomState, check_random_state, resolve_seed
 from initsk.utils._reported import Reported
-from initsk.utils._validation import check_parameters, integer, resolved_by
+from initsk.utils._validation import check_parameters, integer, refuse, resolved_by
 
 
 class Diagnosis(Reported):
@@ -188,6 +188,8 @@ def diagnose(
         "random_state": resolved_by(check_random_state),
     }
     check_parameters("diagnose", given, allowed)
+    if y is None:
+        refuse("diagnose", ["y=None is not allowed (the targets of the loss)"])
     seed = resolve_seed(random_state)
     found = get_model(model, X, y)
     X, y = some_samples(X, y, max_samples, seed)

@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+import torch
 
 from initsk.advice._folklore import folklore
 from initsk.advice._limits import optimizer_kind
 from initsk.advice._measure import measure
 from initsk.advice._vitals import MOST_SAMPLES, some_samples
-from initsk.initializers import Initializer, RandomNormal, Site, initializer_name
-from initsk.inspection import get_model
+from initsk.initializers import DepthScaledResidual, Initializer, RandomNormal, Scaled, Site, initializer_name
+from initsk.inspection import Model, get_model
 from initsk.modules import choices_for
+from initsk.utils._language import Sentence, message
 from initsk.utils._random import RandomState, resolve_seed
 from initsk.utils._reported import Reported
 
@@ -66,7 +69,8 @@ class Recommendation(Reported):
         -------
         DataFrame
             name, shape, initializer (a name or repr that `get_initializer` knows or that can be called), why,
-            variance (float64, of the values that it draws; NaN where that depends on more), reference.
+            variance (float64, of the values that it draws; NaN where that depends on more), reference, folklore (what
+            is usually done where that is something else, otherwise empty).
         """
         return pd.DataFrame(list(self.rows), columns=list(_DTYPES)).astype(_DTYPES)
 
@@ -112,7 +116,7 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     glorot_uniform for 0.weight; lecun_normal for 2.weight
     """
     found = get_model(model, X, y)
-    rows = tuple(_advice(found.module))
+    rows = tuple(_advice(found.module, _loss(found, y)))
     if X is None or y is None:
         return Recommendation(rows)
     seed = resolve_seed(random_state)
@@ -120,7 +124,18 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     return Recommendation(rows, measure(found, *some, optimizer_kind(getattr(found.net, "optimizer_", None)), seed))
 
 
-def _advice(module: Any) -> Iterator[Advice]:
+def _loss(model: Model, y: Any) -> str:
+    """Return the name of the loss: the estimator's, or the one that is meant for such targets; "" if nobody knows."""
+    criterion = getattr(model.net, "criterion_", None)
+    if criterion is not None:
+        return type(criterion).__name__
+    if y is None:
+        return ""
+    continuous = y.is_floating_point() if isinstance(y, torch.Tensor) else np.asarray(y).dtype.kind == "f"
+    return "MSELoss" if continuous else "CrossEntropyLoss"
+
+
+def _advice(module: Any, loss: str) -> Iterator[Advice]:
     for step, choices in choices_for(module, "auto"):
         # Gates and projections that get the same are one line.
         told = set()
@@ -130,7 +145,7 @@ def _advice(module: Any) -> Iterator[Advice]:
                 step.name,
                 " x ".join(map(str, site.shape)),
                 initializer_name(choice.initializer),
-                choice.why,
+                _why(site, choice.why, loss),
                 float("nan") if promise is None else promise.variance,
                 _reference(site, choice.initializer),
                 folklore(site),
@@ -140,6 +155,17 @@ def _advice(module: Any) -> Iterator[Advice]:
                 yield row
 
 
+def _why(site: Site, why: str, loss: str) -> str:
+    if site.place != "output" or site.role == "bias" or not loss:
+        return why
+    return Sentence(message("{first}; small outputs let {loss} start near that of guessing"), first=why, loss=loss)
+
+
 def _reference(site: Site, initializer: Initializer) -> str:
     """Return who says so: nobody for biases of zero; and of a free law, the paper is about another number."""
-    return "" if site.role == "bias" or isinstance(initializer, RandomNormal) else initializer.reference
+    if isinstance(initializer, RandomNormal) or (site.role == "bias" and not initializer.sets_biases):
+        return ""
+    if isinstance(initializer, Scaled):
+        # Branches add up: the factor has a source of its own.
+        return f"{initializer.filling.reference}; {DepthScaledResidual.reference}"
+    return initializer.reference
