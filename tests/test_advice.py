@@ -163,6 +163,10 @@ def test_what_keeps_networks_from_training(hidden, initializer, optimizer, expec
     assert diagnosis.exit_code == (1 if expected else 0)
     assert str(diagnosis).startswith("It will not train" if expected else "It will train")
     assert diagnosis.recommended_score > 0.5
+    numbers = diagnosis.numbers.set_index("verdict")
+    assert numbers["health"].min() == pytest.approx(diagnosis.score)
+    assert numbers["recommended_health"].min() == pytest.approx(diagnosis.recommended_score)
+    assert set(numbers.index[numbers["health"] < 0.5]) == set(findings.loc[findings["decides"], "verdict"])
     # What decides comes first, each number on the wrong side of its threshold.
     assert findings["decides"].is_monotonic_decreasing
     assert (findings["number"] != findings["threshold"]).all()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from initsk.advice._depth import DepthBudget
-from initsk.advice._findings import findings_of, health, sentence
+from initsk.advice._findings import findings_of, health, numbers_of, sentence
 from initsk.advice._limits import optimizer_kind
 from initsk.advice._measure import initialized
 from initsk.advice._recommend import Recommendation, recommend_initializer
@@ -40,6 +40,10 @@ class Diagnosis(Reported):
     findings : DataFrame
         A row per finding: ``layer``, ``verdict``, ``number``, ``threshold``, ``decides`` (whether networks beyond the
         threshold do not train; the others are to be noted), ``evidence`` in words, ``fix``.
+    numbers : DataFrame
+        A row per verdict that decides by a number: ``verdict``; ``number`` of the worst layer, ``threshold``,
+        ``health`` (0 to 1, 0.5 at the threshold); ``recommended_number`` and ``recommended_health``, which the
+        recommended initializer would make of them (NaN where nothing is recommended).
     loss, chance : float
         Loss at the start, and that of the constant answer that is best (NaN where the loss is not known).
     depth : DepthBudget or None
@@ -63,6 +67,7 @@ class Diagnosis(Reported):
         self.recommended = recommended
         self.score = min(health(vitals, optimizer).values())
         self.findings = findings_of(vitals, optimizer)
+        self.numbers = numbers_of(vitals, recommended, optimizer)
 
     def __repr__(self) -> str:
         return f"Diagnosis(score={self.score:.2f}, will_train={self.will_train}; see findings)"

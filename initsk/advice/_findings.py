@@ -81,6 +81,28 @@ def health(vitals: Vitals, kind: str) -> dict[str, float]:
     return found
 
 
+def worst(vitals: Vitals, kind: str, verdict: str) -> float:
+    """Return the number of the layer that is worst by a deciding verdict; NaN where it applies to none."""
+    limit = LIMITS[kind][verdict]
+    return min(vitals.numbers[verdict].values(), key=limit.health, default=float("nan"))
+
+
+def numbers_of(vitals: Vitals, recommended: Vitals | None, kind: str) -> pd.DataFrame:
+    """Return a row per verdict that decides by a number: the worst layer's, now and with what is recommended."""
+    now = health(vitals, kind)
+    then = {} if recommended is None else health(recommended, kind)
+    nan = float("nan")
+    rows = [
+        (
+            verdict, worst(vitals, kind, verdict), limit.threshold, now[verdict],
+            nan if recommended is None else worst(recommended, kind, verdict), then.get(verdict, nan),
+        )
+        for verdict, limit in LIMITS[kind].items()
+    ]  # fmt: skip
+    columns = ["verdict", "number", "threshold", "health", "recommended_number", "recommended_health"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "float64"))
+
+
 def _deciding(vitals: Vitals, kind: str, say: Language) -> Iterator[_Row]:
     for verdict in (name for name, value in health(vitals, kind).items() if value < 0.5):
         if verdict == "non-finite":

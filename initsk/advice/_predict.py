@@ -94,5 +94,5 @@ def _by_law(chain: list[ChainLayer], module: Any, initializer: InitializerLike) 
         if weight is None or (bias is None and layer.layer.bias is not None):
             raise ModuleError(f"{initializer!r} promises no variance for {layer.name or 'the layer'}")
         bias_square = 0.0 if bias is None else bias.variance + bias.mean**2
-        orthogonal = weight.singular_value is not None
-        yield layer.as_signal(weight.variance + weight.mean**2, bias_square, orthogonal=orthogonal)
+        orthogonal, square = weight.singular_value is not None, weight.variance + weight.mean**2
+        yield layer.as_signal(square, bias_square, orthogonal=orthogonal, centred=weight.centred)

@@ -79,4 +79,4 @@ class Centred(Wrapper):
     def promise(self, site: Site) -> Promise | None:
         """Say what the values for `site` will be like."""
         inner = self.filling.promise(site)
-        return None if inner is None else Promise(inner.variance, symmetric=inner.symmetric)
+        return None if inner is None else Promise(inner.variance, symmetric=inner.symmetric, centred=True)

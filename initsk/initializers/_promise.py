@@ -19,6 +19,8 @@ class Promise:
         Whether the distribution is its own mirror image about `mean`.
     singular_value : float or None, default=None
         The value that every singular value of ``(out, in * kernel)`` has.
+    centred : bool, default=False
+        Whether the weights of each unit add up to zero.
 
     Examples
     --------
@@ -33,3 +35,4 @@ class Promise:
     bound: float = float("inf")
     symmetric: bool = True
     singular_value: float | None = None
+    centred: bool = False

@@ -21,13 +21,22 @@ class ChainLayer(NamedTuple):
     layer: nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
     activation: ActivationLike | None
 
-    def as_signal(self, weight_square: float, bias_square: float, *, orthogonal: bool = False) -> SignalLayer:
+    def as_signal(
+        self, weight_square: float, bias_square: float, *, orthogonal: bool = False, centred: bool = False
+    ) -> SignalLayer:
         """Return the layer as theory sees it, with these mean squares of weights and biases."""
         weight: Any = self.layer.weight
         groups, stride = getattr(self.layer, "groups", 1), getattr(self.layer, "stride", (1,))
         fan_out = weight.shape[0] * prod(weight.shape[2:]) // (groups * prod(stride))
         return SignalLayer(
-            self.activation, weight[0].numel(), fan_out, weight_square, bias_square, weight.shape[0], orthogonal
+            self.activation,
+            weight[0].numel(),
+            fan_out,
+            weight_square,
+            bias_square,
+            weight.shape[0],
+            orthogonal,
+            centred,
         )
 
 

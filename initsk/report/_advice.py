@@ -19,6 +19,7 @@ def summarize_diagnosis(diagnosis: Diagnosis, say: Language, *, brief: bool = Fa
             "answer", say("Answer"), [Words(diagnosis.sentence(say.code), "answer"), Facts(_facts(diagnosis, say))]
         ),
         _findings(diagnosis, say),
+        _numbers(diagnosis, say),
     ]
     if diagnosis.recommendation is not None:
         sections.append(_recommended(diagnosis.recommendation, say))
@@ -39,6 +40,22 @@ def _facts(diagnosis: Diagnosis, say: Language) -> list[Fact]:
     if diagnosis.depth is not None:
         facts.append(Fact(say("Depth as a share of what theory allows"), say.short(diagnosis.depth.share)))
     return facts
+
+
+def _numbers(diagnosis: Diagnosis, say: Language) -> Section:
+    columns = [
+        Column("verdict", say("Verdict"), "text"),
+        Column("number", say("Number"), "short"),
+        Column("threshold", say("Threshold"), "short"),
+        Column("health", say("Health"), "number"),
+        Column("recommended_number", say("Number, recommended"), "short"),
+        Column("recommended_health", say("Health, recommended"), "number"),
+    ]
+    rows = [row | {"verdict": say(row["verdict"])} for row in records(diagnosis.numbers)]
+    title = say(
+        "The worst layer's numbers, as it is and with the recommended initializers; health 0.5 is the threshold"
+    )
+    return Section("numbers", say("What decides"), [Table("numbers", title, columns, rows)])
 
 
 def _phase(diagnosis: Diagnosis, say: Language) -> list[Section]:

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from initsk.theory._activations import ActivationLike, as_function
 from initsk.theory._gaussian import gaussian_mean, log_slope, mean_power_of_slope
 from initsk.theory._memory import remembers
-from initsk.theory._signal import SignalLayer
+from initsk.theory._signal import SignalLayer, mean_activation
 from initsk.utils._validation import check_parameters, real
 
 # Below this variance a function is its tangent.
@@ -48,18 +48,29 @@ def forward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> l
     [0.005, 0.01, 0.015, 0.02]
     """
     found, spread = [], 0.0
-    for layer, length in zip(layers, lengths, strict=True):
+    following = [*layers[1:], None]
+    for layer, after, length in zip(layers, following, lengths, strict=True):
         # Biases are added to what follows from the layer before.
         spread *= (1 - layer.bias_square / length) ** 2 if length > 0 else 0.0
-        n, kept = layer.units, _kept(layer.fan_in, layer)
-        before = spread + _log_variance(2 * (1 - kept) / n)
+        kept = _kept(layer, layer.units / layer.fan_in)
+        before = spread + _log_variance(2 * (1 - kept) / layer.units)
         if layer.activation is None:
+            found.append((before, before))
             spread = before
-        else:
-            kurtosis, slope = _shape(layer.activation, max(length, _VANISHING))
-            spread = slope**2 * spread + _log_variance(max(kurtosis - 1 - 2 * kept * slope**2, 0.0) / n)
-        found.append((before, spread))
+            continue
+        found.append((before, _after_function(layer, length, kept, spread, 0.0)))
+        # Centred weights see what is left without the mean.
+        shift = mean_activation(layer.activation, length) if after is not None and after.centred else 0.0
+        spread = _after_function(layer, length, kept, spread, shift)
     return found
+
+
+def _after_function(layer: SignalLayer, length: float, kept: float, spread: float, shift: float) -> float:
+    """Return the spread of the mean square of activations less a shift, from that of the pre-activations' variance."""
+    assert layer.activation is not None
+    kurtosis, slope = _shape(layer.activation, max(length, _VANISHING), shift)
+    noise = max(kurtosis - 1 - 2 * kept * slope**2, 0.0)
+    return slope**2 * spread + _log_variance(noise / layer.units)
 
 
 def backward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> list[tuple[float, float]]:
@@ -88,14 +99,17 @@ def backward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> 
     [0.015, 0.01, 0.005, 0.0]
     """
     found, spread = [], 0.0
-    for number, (layer, length) in enumerate(zip(reversed(layers), reversed(lengths), strict=True)):
-        # Gradients of the last layer are given, unit by unit.
-        n, kept = layer.units, _kept(layer.fan_out, layer)
-        after = spread + (_log_variance(2 * (1 - kept) / n) if number else 0.0)
-        if number:
+    through: SignalLayer | None = None
+    for layer, length in zip(reversed(layers), reversed(lengths), strict=True):
+        after = spread
+        # Gradients of the last layer are given, unit by unit; others come through the weights of the layer behind.
+        if through is not None:
+            n, kept = layer.units, _kept(through, layer.units / through.units)
+            after += _log_variance(2 * (1 - kept) / n)
             kurtosis = 1.0 if layer.activation is None else _slopes_kurtosis(layer.activation, max(length, _VANISHING))
             spread += _log_variance((3 * kurtosis - 1 - 2 * kept) / n)
         found.append((spread, after))
+        through = layer
     return found[::-1]
 
 
@@ -127,24 +141,25 @@ def band(square: float, spread: float, level: float = 0.99) -> tuple[float, floa
     return square * exp(-spread / 2 - reach), square * exp(-spread / 2 + reach)
 
 
+def _kept(through: SignalLayer, ratio: float) -> float:
+    """Return which share of lengths' scatter an orthogonal matrix takes away: all of it where it does not narrow."""
+    return min(1.0, ratio) if through.orthogonal else 0.0
+
+
 def _log_variance(relative_variance: float) -> float:
     """Return the variance of the logarithm of a mean of squares, which is nearly a gamma variable."""
     return float(polygamma(1, 1 / relative_variance)) if relative_variance > 0 else 0.0
 
 
-def _kept(inputs: int, layer: SignalLayer) -> float:
-    """Return which share of lengths' scatter an orthogonal matrix takes away: all of it where it is not narrower."""
-    return min(1.0, layer.units / inputs) if layer.orthogonal else 0.0
-
-
 @remembers
-def _shape(activation: ActivationLike, length: float) -> tuple[float, float]:
-    """Return the kurtosis of activations about 0, and how their mean square follows that of the pre-activations."""
+def _shape(activation: ActivationLike, length: float, shift: float) -> tuple[float, float]:
+    """Return the kurtosis of activations about a shift, and how their mean square follows that of pre-activations."""
     function = as_function(activation)
-    square = gaussian_mean(lambda x: function(x) ** 2, length)
+    square = gaussian_mean(lambda x: (function(x) - shift) ** 2, length)
     if square == 0:
         return 1.0, 0.0
-    return gaussian_mean(lambda x: function(x) ** 4, length) / square**2, log_slope(function, length)
+    kurtosis = gaussian_mean(lambda x: (function(x) - shift) ** 4, length) / square**2
+    return kurtosis, log_slope(lambda x: function(x) - shift, length)
 
 
 @remembers

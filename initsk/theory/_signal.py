@@ -29,6 +29,8 @@ class SignalLayer:
         Units of the layer, where `fan_out` is another number (convolutions); None for `fan_out`.
     orthogonal : bool, default=False
         Whether the weights are a multiple of an orthogonal matrix, or of a part of one.
+    centred : bool, default=False
+        Whether the weights of each unit add up to zero, so that what its inputs have in common does not count.
     """
 
     activation: ActivationLike | None
@@ -38,6 +40,7 @@ class SignalLayer:
     bias_square: float = 0.0
     width: int | None = None
     orthogonal: bool = False
+    centred: bool = False
 
     @property
     def units(self) -> int:
@@ -66,7 +69,8 @@ def forward_signal(layers: Sequence[SignalLayer], input_square: float) -> list[t
 
     .. math:: q_l = n_{l-1} E[W_l^2] a_{l-1} + E[b_l^2], \quad a_l = E[\phi(\sqrt{q_l} z)^2], \quad z \sim N(0, 1)
 
-    (Poole et al. 2016, equation 3; He et al. 2015, equation 9).
+    (Poole et al. 2016, equation 3; He et al. 2015, equation 9). Centred weights see :math:`a_{l-1}` less the square of
+    the activations' mean; the input's is taken for 0.
 
     Examples
     --------
@@ -74,10 +78,13 @@ def forward_signal(layers: Sequence[SignalLayer], input_square: float) -> list[t
     >>> [(round(q, 9), round(a, 9)) for q, a in forward_signal(he, 1.0)]
     [(2.0, 1.0), (2.0, 1.0)]
     """
-    found, square = [], float(input_square)
+    found, square, mean = [], float(input_square), 0.0
     for layer in layers:
-        length = layer.fan_in * layer.weight_square * square + layer.bias_square
-        square = length if layer.activation is None else _mean_square(layer.activation, length)
+        received = square - mean**2 if layer.centred else square
+        length = layer.fan_in * layer.weight_square * received + layer.bias_square
+        square, mean = length, 0.0
+        if layer.activation is not None:
+            square, mean = _mean_square(layer.activation, length), mean_activation(layer.activation, length)
         found.append((length, square))
     return found
 
@@ -129,6 +136,13 @@ def _mean_square(activation: ActivationLike, length: float) -> float:
     if length == 0:
         return float(function(np.zeros(1))[0]) ** 2
     return gaussian_mean(lambda x: function(x) ** 2, length)
+
+
+@remembers
+def mean_activation(activation: ActivationLike, length: float) -> float:
+    """Compute the mean of an activation function over pre-activations of a variance."""
+    function = as_function(activation)
+    return float(function(np.zeros(1))[0]) if length == 0 else gaussian_mean(function, length)
 
 
 @remembers
