@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import skorch
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
 from initsk import MLPClassifier, MLPRegressor, diagnose, get_initializer, initialize, recommend_initializer
-from initsk.exceptions import InvalidParameterError
+from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.initializers import Scaled
 from initsk.modules import MLP
 from tests.helpers import batch, build
@@ -232,6 +233,40 @@ def test_samples_are_drawn():
     assert few.score == diagnose(clf, X[order], Y[order], max_samples=100).score
     with pytest.raises(InvalidParameterError, match=r"max_samples=1 is not allowed.*random_state='a'"):
         diagnose(clf, X, Y, max_samples=1, random_state="a")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "words"),
+    [
+        (X[:5], Y[:5], "X has 5 samples .*at least 20"),
+        (X, Y[:100], "y has 100 rows, and X has 1797"),
+        (X, np.zeros(len(X), int), "y holds one value alone"),
+        (X, Y + 7, "y has labels 7 to 16"),
+    ],
+)
+def test_samples_of_which_nothing_can_be_said_are_refused(inputs, targets, words):
+    module = build(lambda: MLP(64, 10, (16,)))
+    with pytest.raises(InitskError, match=words):
+        diagnose(module, inputs, targets)
+    if len(targets) >= 20:
+        with pytest.raises(InitskError, match=words):
+            recommend_initializer(module, inputs, targets)
+
+
+def test_a_loss_that_is_not_finite_is_found():
+    net = skorch.NeuralNetClassifier(build(lambda: MLP(64, 10, (16,))), verbose=0)
+    with torch.random.fork_rng():
+        # Scores where NLLLoss wants log-probabilities, as skorch takes logarithms of them.
+        diagnosis = diagnose(net, X.astype("float32"), Y)
+    assert np.isnan(diagnosis.loss)
+    assert diagnosis.findings["verdict"].iloc[0] == "non-finite"
+    assert "NLLLoss" in diagnosis.findings["fix"].iloc[0]
+    assert diagnosis.score == 0
+
+
+def test_lists_are_samples_too():
+    clf = MLPClassifier((16,), random_state=0)
+    assert diagnose(clf, X.tolist(), Y.tolist()).score == diagnose(clf, X, Y).score
 
 
 def test_normalised_networks_are_seen_as_they_are_trained():

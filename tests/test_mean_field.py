@@ -47,6 +47,8 @@ def test_relu_is_critical_at_two_and_zero_alone():
     assert field.depth_scales() == theory.DepthScales(float("inf"), float("inf"))
     assert (MeanField("relu", 1.99).phase, MeanField("relu", 2.01).phase) == ("ordered", "chaotic")
     assert (MeanField("relu", 1.5).length, MeanField("relu", 3.0).length) == (0.0, float("inf"))
+    # Where lengths run away, gradients do: by 3 / 2 with each layer.
+    assert MeanField("relu", 3.0).depth_scales().xi_c == pytest.approx(1 / np.log(1.5))
     assert MeanField("relu", 1.0, 0.1).length == pytest.approx(0.2)
 
 
@@ -165,6 +167,23 @@ def test_scatter_adds_up_with_depth_and_falls_with_width():
     back = theory.backward_spread([SignalLayer("relu", 1000, 1000, 2 / 1000)] * 41, [2.0] * 41)
     assert back[0][0] == pytest.approx(40 * 5 / 1000, rel=0.01)
     assert back[-1] == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("activation", ["hardshrink", np.sign, lambda x: np.where(x > 0.3, x, 0.0)])
+def test_a_jump_is_chaos(activation):
+    # Alike inputs on either side of it become different: the slope's mean square is infinite.
+    field = MeanField(activation, 0.9, 0.2)
+    assert (field.phase, field.chi_1) == ("chaotic", float("inf"))
+    assert 0 < field.correlation < 1
+    assert field.correlation_map(field.correlation) == pytest.approx(field.correlation, abs=1e-9)
+    assert np.isnan(field.spread_of_singular_values(3)[1])
+    with pytest.raises(ValueError, match="jumps, so that everything is chaos"):
+        theory.phase_diagram(activation)
+
+
+def test_what_is_steep_does_not_jump():
+    with pytest.raises(ValueError, match="grows too fast"):
+        theory.critical_point(np.exp)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from torch import nn
 from initsk import MLPClassifier, initialize
 from initsk.advice import predict_signal
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.initializers import Constant
+from initsk.initializers import Centred, Constant, VarianceScaling
 from initsk.inspection import teaching_signal
 from initsk.modules import MLP
 from tests.helpers import batch, build
 
+CENTRED = Centred(VarianceScaling(16.0, distribution="orthogonal"))
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
 
@@ -72,10 +73,15 @@ def test_nothing_is_left_behind():
     assert all(parameter.grad is None for parameter in module.parameters())
 
 
-@pytest.mark.parametrize("initializer", ["he_normal", "orthogonal", "edge_of_chaos", "torch_default", "auto"])
-def test_draws_lie_where_they_are_expected(initializer):
+@pytest.mark.parametrize(
+    ("activation", "initializer"),
+    [("tanh", "he_normal"), ("tanh", "orthogonal"), ("tanh", "edge_of_chaos"), ("tanh", "torch_default"),
+     ("gelu", "auto"), ("sigmoid", "he_normal"), ("sigmoid", CENTRED)],
+    ids=str,
+)  # fmt: skip
+def test_draws_lie_where_they_are_expected(activation, initializer):
     width, draws = 100, 60
-    module = build(lambda: MLP(width, width, (width,) * 3, activation="tanh"))
+    module = build(lambda: MLP(width, width, (width,) * 3, activation=activation))
     x = batch(1, width)
     frame = predict_signal(module, initializer, input_square=float(x.square().mean()))
     rows = frame.set_index(["layer", "site"])
@@ -85,7 +91,8 @@ def test_draws_lie_where_they_are_expected(initializer):
         with torch.no_grad():
             signal = x
             for depth in (1, 2, 3):
-                signal = torch.tanh(module.get_submodule(f"hidden_{depth}")(signal))
+                hidden = module.get_submodule(f"hidden_{depth}")(signal)
+                signal = module.get_submodule(f"activation_{depth}")(hidden)
                 row = rows.loc[(f"hidden_{depth}", "activation")]
                 outside += not row["forward_low"] <= float(signal.square().mean()) <= row["forward_high"]
     # 1.8 of 180 are expected outside; layers of one draw are alike, so that 12 are reached once in some thousand cases.
@@ -113,6 +120,11 @@ def test_weights_as_they_are_and_as_they_would_be():
         (lambda: predict_signal(build(lambda: MLP(4, 2)), "lsuv"), ModuleError, "goes on by what it measures"),
         (lambda: predict_signal(build(lambda: MLP(4, 2)), torch.nn.init.normal_), ModuleError, "promises no variance"),
         (lambda: predict_signal(build(lambda: MLP(4, 2)), level=1), InvalidParameterError, "level=1 is not allowed"),
+        (
+            lambda: predict_signal(build(lambda: MLP(4, 2)), "ones"),
+            ModuleError,
+            "weights of mean 0, and those of 'ones'",
+        ),
         (lambda: teaching_signal(build(lambda: nn.Flatten()), X, Y), ModuleError, "no parameter is trained"),
     ],
 )

@@ -67,7 +67,7 @@ def depth_budget(module: nn.Module) -> DepthBudget | None:
 
 def _variance(layer: ChainLayer) -> float:
     weight = layer.layer.weight.detach().double()
-    return float(weight.square().mean()) * weight[0].numel()
+    return float(weight.square().mean()) * weight[0].numel() if weight.numel() else 0.0
 
 
 def _bias_square(layer: ChainLayer) -> float:

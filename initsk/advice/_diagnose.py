@@ -171,7 +171,8 @@ def diagnose(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed, or X is not made of numbers.
+        If a parameter is not allowed, X is not made of numbers, X and y differ in length, there are fewer than 20
+        samples, or all targets are alike.
     ModuleError
         If the model carries no module that can be seen into.
 

@@ -16,7 +16,9 @@ FIXES = {
     "symmetric": ADVICE["symmetric"],
     "vanishing": message("raise the variance of the weights, add normalisation, or use a recommended initializer"),
     "exploding": message("lower the variance of the weights, scale X, or use a recommended initializer"),
-    message("incoherent"): message("lower the variance of the weights, or add residual branches or normalisation"),
+    message("incoherent"): message(
+        "lower the variance of the weights, add residual branches or normalisation; or see if y has to do with X"
+    ),
     message("disproportionate"): message(
         "use a critical or orthogonal initializer, residual branches or normalisation"
     ),
@@ -27,7 +29,9 @@ FIXES = {
         "use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalisation"
     ),
 }
+_LOSS = message("give the loss what it is made for: NLLLoss log-probabilities, CrossEntropyLoss scores as they are")
 _EVIDENCE = {
+    "loss": message("The loss at the start is NaN or infinite."),
     "symmetric": message("{share} of the units of {layer} are copies of one another, and will stay so."),
     "vanishing": message(
         "What tells samples apart reaches the weights with a gradient of size {number}: too small a step to learn from."
@@ -109,6 +113,8 @@ def _deciding(vitals: Vitals, kind: str, say: Language) -> Iterator[_Row]:
             found = vitals.summary.verdicts(language=say.code)
             for layer, value, threshold, evidence in _cells(found[found["verdict"] == verdict]):
                 yield layer, verdict, value, threshold, True, evidence, say(FIXES[verdict])
+            if "" in vitals.numbers[verdict]:
+                yield "", verdict, 1.0, 0.0, True, say(_EVIDENCE["loss"]), say(_LOSS)
             continue
         limit = LIMITS[kind][verdict]
         for layer, number in vitals.numbers[verdict].items():

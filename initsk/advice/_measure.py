@@ -29,9 +29,12 @@ def initialized(model: Model, initializer: InitializerLike, seed: int) -> Model:
 
 
 def measure(model: Model, X: Any, y: Any, kind: str, seed: int) -> pd.DataFrame:
-    """Return a row per initializer, the healthiest first; those that cannot fill the network are left out."""
-    rows = []
-    for name in CANDIDATES:
+    """Return a row per initializer, the healthiest first.
+
+    Errors of "auto" are the network's and the data's, and are raised; others that fail are left out.
+    """
+    rows = [_row(CANDIDATES[0], examine(initialized(model, CANDIDATES[0], seed), X, y, seed), kind)]
+    for name in CANDIDATES[1:]:
         try:
             vitals = examine(initialized(model, name, seed), X, y, seed)
         except InitskError:

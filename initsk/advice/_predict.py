@@ -45,7 +45,7 @@ def predict_signal(
     InvalidParameterError
         If a number is not allowed, or an activation function has no mean over a normal distribution.
     ModuleError
-        If the network is no plain chain, or the initializer promises no variance for one of its parameters.
+        If the network is no plain chain, or the initializer promises no variance, or a mean other than 0, of weights.
 
     Examples
     --------
@@ -93,6 +93,8 @@ def _by_law(chain: list[ChainLayer], module: Any, initializer: InitializerLike) 
         weight, bias = (promises.get(f"{layer.name}.{part}".lstrip(".")) for part in ("weight", "bias"))
         if weight is None or (bias is None and layer.layer.bias is not None):
             raise ModuleError(f"{initializer!r} promises no variance for {layer.name or 'the layer'}")
+        if weight.mean != 0:
+            raise ModuleError(f"theory speaks of weights of mean 0, and those of {initializer!r} have {weight.mean:g}")
         bias_square = 0.0 if bias is None else bias.variance + bias.mean**2
-        orthogonal, square = weight.singular_value is not None, weight.variance + weight.mean**2
-        yield layer.as_signal(square, bias_square, orthogonal=orthogonal, centred=weight.centred)
+        orthogonal = weight.singular_value is not None
+        yield layer.as_signal(weight.variance, bias_square, orthogonal=orthogonal, centred=weight.centred)

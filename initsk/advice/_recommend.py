@@ -10,7 +10,7 @@ import torch
 from initsk.advice._folklore import folklore
 from initsk.advice._limits import optimizer_kind
 from initsk.advice._measure import measure
-from initsk.advice._vitals import MOST_SAMPLES, some_samples
+from initsk.advice._vitals import FEWEST_SAMPLES, MOST_SAMPLES, some_samples
 from initsk.initializers import DepthScaledResidual, Initializer, RandomNormal, Scaled, Site, initializer_name
 from initsk.inspection import Model, get_model
 from initsk.modules import choices_for
@@ -94,7 +94,7 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     model : torch.nn.Module or estimator
         A module, or what carries one; an unfitted estimator is built on a clone, for which it needs `X` and `y`.
     X, y : array-like, optional
-        To build an unfitted estimator, and to measure: 512 of them are drawn.
+        To build an unfitted estimator and, from 20 samples on, to measure: 512 of them are drawn.
     random_state : int, RandomState or Generator, default=0
         Of the samples and of what is tried.
 
@@ -104,6 +104,8 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
 
     Raises
     ------
+    InvalidParameterError
+        If X and y do not fit each other or the network.
     ModuleError
         If the model carries no module, or has a layer that cannot be read.
 
@@ -117,7 +119,7 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     """
     found = get_model(model, X, y)
     rows = tuple(_advice(found.module, _loss(found, y)))
-    if X is None or y is None:
+    if X is None or y is None or len(y) < FEWEST_SAMPLES:
         return Recommendation(rows)
     seed = resolve_seed(random_state)
     some = some_samples(X, y, MOST_SAMPLES, seed)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,11 @@ from initsk.inspection import (
     signal_rows,
     teaching_signal,
 )
+from initsk.utils._validation import refuse
 
 MOST_SAMPLES = 512
+# Halves of fewer have gradients by chance alone.
+FEWEST_SAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Vitals:
             return dict(zip(rows["layer"], rows["value"], strict=True))
 
         return {
-            "non-finite": by_layer("non-finite"),
+            "non-finite": by_layer("non-finite") | ({} if isfinite(self.teaching.loss) else {"": 1.0}),
             "symmetric": by_layer("symmetric"),
             "vanishing": {"": self.teaching.size},
             "exploding": {"": self.teaching.size},
@@ -95,7 +99,25 @@ def examine(model: Model, X: Any, y: Any, random_state: int, *, whole: bool = Fa
 
 
 def some_samples(X: Any, y: Any, n: int, seed: int) -> tuple[Any, Any]:
-    """Return some samples in random order, so that either half is like the whole."""
+    """Return some samples in random order, so that either half is like the whole.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X and y differ in length, or there are so few samples, or targets all alike, that nothing can be said.
+    """
+    X, y = (np.asarray(part) if isinstance(part, list) else part for part in (X, y))
+    given = X.shape[0] if hasattr(X, "shape") else len(y)
+    problems = []
+    if given != len(y):
+        problems.append(f"y has {len(y)} rows, and X has {given} (allowed: as many)")
+    elif given < FEWEST_SAMPLES:
+        problems.append(
+            f"X has {given} samples (allowed: at least {FEWEST_SAMPLES}, to tell their halves' gradients apart)"
+        )
+    elif getattr(y, "ndim", 1) == 1 and (np.asarray(y) == np.asarray(y)[0]).all():
+        problems.append("y holds one value alone (allowed: targets that differ, or there is nothing to learn)")
+    refuse("diagnose", problems)
     rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:n])
     np.random.default_rng(seed).shuffle(rows)
     return multi_indexing(X, rows), multi_indexing(y, rows)

@@ -9,14 +9,12 @@ from scipy.optimize import brentq
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, Function, as_function
-from initsk.theory._gaussian import SLOPE_STEP, gaussian_mean, mean_power_of_slope
+from initsk.theory._gaussian import gaussian_mean, jumps, mean_power_of_slope
 from initsk.theory._memory import remembers
 from initsk.utils._validation import check_parameters, optional, real
 
 _LOG_LENGTHS = np.linspace(np.log(1e-6), np.log(1e3), 64)
 _VANISHING = 1e-16
-# Where several functions have their kinks and jumps; quadrature would step over a jump there.
-_PLACES = np.arange(-12.0, 12.5, 0.5)
 # Piecewise linear functions have the slope 1 up to rounding.
 _ONE = 1 + 1e-8
 
@@ -113,7 +111,7 @@ def critical_point(
 @remembers
 def _solve(activation: ActivationLike, given: str, value: float) -> CriticalPoint:
     line = _CriticalLine(as_function(activation))
-    if line.jumps:
+    if jumps(activation):
         raise InvalidParameterError(f"activation={activation!r} jumps, so no weight variance is critical")
     ways = {"bias_variance": line.with_bias, "weight_variance": line.with_weight}
     points = ways[given](value) if given else iter(())
@@ -139,14 +137,6 @@ class _CriticalLine:
         """Points of all lengths that are looked at; shrinkage has next to no slope where the signal is small."""
         lengths = np.exp(_LOG_LENGTHS).tolist()
         return [self.at(length) for length in lengths if mean_power_of_slope(self.function, length, 2) > 1e-6]
-
-    @property
-    def jumps(self) -> bool:
-        step = 1e-9
-        if np.abs(self.function(_PLACES + step) - self.function(_PLACES - step)).max() > 1e-4:
-            return True
-        coarse, fine = (mean_power_of_slope(self.function, 1.0, 2, step) for step in (SLOPE_STEP, SLOPE_STEP / 4))
-        return bool(fine > 2 * coarse)
 
     def at(self, length: float) -> CriticalPoint:
         """Return the point of a length; its bias variance may come out below 0."""

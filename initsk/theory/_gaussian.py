@@ -17,6 +17,8 @@ _MOST_PANELS = 50_000
 _LEFT = 1e-6
 #: Of the differences that stand for a derivative.
 SLOPE_STEP = 1e-5
+# Where several functions have their kinks and jumps; quadrature would step over a jump there.
+_PLACES = np.arange(-12.0, 12.5, 0.5)
 
 
 def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float = 1e-11) -> float:
@@ -153,3 +155,19 @@ def log_slope(function: Function, variance: float) -> float:
     """Compute the derivative of the logarithm of the function's mean square by that of the variance."""
     square = gaussian_mean(lambda x: function(x) ** 2, variance)
     return gaussian_mean(lambda x: function(x) ** 2 * (x * x / variance - 1), variance) / (2 * square)
+
+
+@remembers
+def jumps(activation: ActivationLike) -> bool:
+    """Say whether a function has a jump, so that its slope has no mean square."""
+    function, step = as_function(activation), 1e-9
+    left, right = function(_PLACES - step), function(_PLACES + step)
+    if (np.abs(right - left) > 1e-4 * (1 + np.abs(left))).any():
+        return True
+    gaussian_mean(lambda x: function(x) ** 2)
+    try:
+        coarse, fine = (mean_power_of_slope(function, 1.0, 2, step) for step in (SLOPE_STEP, SLOPE_STEP / 4))
+    except InvalidParameterError:
+        # The function itself has a mean square, so that it is a spike of its slope that has none.
+        return True
+    return bool(fine > 2 * coarse)

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from initsk.theory._activations import ActivationLike, as_function
 from initsk.theory._correlation import Products, products
-from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope
+from initsk.theory._gaussian import gaussian_mean, jumps, mean_power_of_slope
 from initsk.utils._validation import check_parameters, integer, one_of, real, resolved_by
 
 # Below and above these variances a function is taken for what it tends to.
@@ -32,7 +32,8 @@ class DepthScales:
         Layers after which a length's distance from its fixed point has fallen to 1 / e; inf where it does not fall.
     xi_c : float
         The same of correlations: two samples can be told apart through about 6 times as many layers
-        (Schoenholz et al. 2017, figure 5); inf at the edge of chaos.
+        (Schoenholz et al. 2017, figure 5); inf at the edge of chaos. Where lengths run away, the layers in which
+        gradients grow by e, 1 / ln chi_1.
     """
 
     xi_q: float
@@ -65,7 +66,7 @@ class MeanField:
         Derivative of the length map at q*: lengths come back to it where it is below 1, and run away from it above.
     chi_1 : float
         Factor by which a layer multiplies the mean square of gradients, and the distance of inputs that are close:
-        :math:`\sigma_w^2 E[\phi'(\sqrt{q^*} z)^2]`.
+        :math:`\sigma_w^2 E[\phi'(\sqrt{q^*} z)^2]`; inf of functions that jump.
     correlation : float
         Fixed point c* that the correlation of two inputs comes to: 1 in the ordered phase.
     phase : {"ordered", "critical", "chaotic"}
@@ -168,6 +169,8 @@ class MeanField:
     @cached_property
     def chi_1(self) -> float:
         """Factor by which a layer multiplies the mean square of gradients."""
+        if self.length >= 0 and jumps(self.activation):
+            return float("inf")
         return self.weight_variance * mean_power_of_slope(as_function(self.activation), self._finite_length, 2)
 
     @cached_property
@@ -196,6 +199,8 @@ class MeanField:
         DepthScales
             With fields `xi_q` and `xi_c`, in layers.
         """
+        if self.length == float("inf"):
+            return DepthScales(float("inf"), _scale(1 / self.chi_1 if self.chi_1 > 1 else self.chi_1))
         return DepthScales(_scale(self.length_slope), _scale(self._slope_at(self.correlation)))
 
     def spread_of_singular_values(self, depth: int, distribution: str = "normal") -> tuple[float, float]:
@@ -214,7 +219,8 @@ class MeanField:
             :math:`\chi_1^L`: the factor of the mean square of what is sent through.
         relative_variance : float
             :math:`L (\mu_2 / \mu_1^2 - 1 - s_1)` with :math:`\mu_k = E[\phi'^{2k}]` and :math:`s_1 = -1` for normal and
-            0 for orthogonal weights. At 0 all directions are treated alike: dynamical isometry.
+            0 for orthogonal weights. At 0 all directions are treated alike: dynamical isometry. NaN of functions that
+            are constant, or jump.
 
         Notes
         -----
@@ -236,6 +242,8 @@ class MeanField:
             {"depth": integer(1), "distribution": one_of("distribution", tuple(_S_1))},
         )
         chi, function, length = self.chi_1, as_function(self.activation), self._finite_length
+        if chi == 0 or chi == float("inf"):
+            return chi, float("nan")
         fourth = mean_power_of_slope(function, length, 4) / mean_power_of_slope(function, length, 2) ** 2
         # Rounding must not make a spread of a perfect isometry.
         relative = depth * (fourth - 1 - _S_1[distribution])

@@ -7,7 +7,7 @@ import numpy as np
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, activation_label, as_function
 from initsk.theory._correlation import products
-from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope
+from initsk.theory._gaussian import gaussian_mean, jumps, mean_power_of_slope
 from initsk.utils._validation import check_parameters, integer, real
 
 _SHORTEST, _LONGEST, _LENGTHS = 1e-4, 1e3, 96
@@ -62,7 +62,7 @@ def phase_diagram(
     Raises
     ------
     InvalidParameterError
-        If the activation is unknown or cannot be integrated, or a number is not allowed.
+        If the activation is unknown, cannot be integrated or jumps, or a number is not allowed.
 
     Examples
     --------
@@ -72,6 +72,8 @@ def phase_diagram(
     """
     given = {"most_weight": most_weight, "most_bias": most_bias, "cells": cells}
     check_parameters("phase_diagram", given, dict.fromkeys(given, real(above=0)) | {"cells": integer(2)})
+    if jumps(activation):
+        raise InvalidParameterError(f"activation={activation!r} jumps, so that everything is chaos")
     weights = np.linspace(most_weight / cells, most_weight, cells)
     biases = np.linspace(0, most_bias, cells)
     columns = [_column(activation, length, weights) for length in _lengths(activation, weights, most_bias)]
