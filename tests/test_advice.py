@@ -296,6 +296,7 @@ def test_reports_of_advice_show_the_layers():
         get_initializer(row.initializer.partition("(")[0])
 
 
+@pytest.mark.slow
 def test_deep_networks_have_a_report_too():
     module = build(
         lambda: nn.Sequential(*(part for _ in range(25) for part in (nn.Linear(64, 64), nn.ReLU())), nn.Linear(64, 10))

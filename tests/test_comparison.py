@@ -55,6 +55,7 @@ def test_frames_are_tidy(result):
     np.testing.assert_allclose(last["test_score"], result.runs["score"])
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_jobs(result, digits, tmp_path):
     again = compare_initializers(MLPClassifier((16, 8), max_epochs=2), *digits, n_repeats=2, n_jobs=2)
     result.to_csv(tmp_path / "a")
