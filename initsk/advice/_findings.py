@@ -7,7 +7,7 @@ import pandas as pd
 
 from initsk.advice._limits import LIMITS
 from initsk.advice._vitals import Vitals
-from initsk.inspection import ADVICE
+from initsk.inspection import ADVICE, named
 from initsk.theory import activation_label
 from initsk.utils._language import Language, get_language, message
 
@@ -81,7 +81,7 @@ def health(vitals: Vitals, kind: str) -> dict[str, float]:
     """Return the health by each deciding verdict: that of the worst layer."""
     found = {"non-finite": 0.0 if vitals.numbers["non-finite"] else 1.0}
     for verdict, limit in LIMITS[kind].items():
-        found[verdict] = min((limit.health(number) for number in vitals.numbers[verdict].values()), default=1.0)
+        found[verdict] = limit.health(worst(vitals, kind, verdict))
     return found
 
 
@@ -146,11 +146,6 @@ def _notes(vitals: Vitals, said: set[str], say: Language) -> Iterator[_Row]:
 def _cells(verdicts: pd.DataFrame) -> list[list[Any]]:
     cells: list[list[Any]] = verdicts[["layer", "value", "threshold", "evidence"]].to_numpy().tolist()
     return cells
-
-
-def named(layer: str, say: Language) -> str:
-    """Return what sentences call a layer; a number alone would not be taken for one."""
-    return layer if any(letter.isalpha() for letter in layer) else say("layer {name}", name=layer)
 
 
 def sentence(findings: pd.DataFrame, score: float, language: str = "en") -> str:

@@ -1,18 +1,18 @@
 """What is usually said or done where theory says otherwise."""
 
-from initsk.initializers import Branch, Site
+from initsk.initializers import DEEP, Site
 from initsk.theory import activation_label
 from initsk.utils._language import Sentence, message
 
-_SHALLOW = 5
+_AS_FOR_RELU = message("He's 2 / fan_in, as for ReLU: lengths shrink layer by layer")
 _BY_ACTIVATION = {
     "tanh": message("torch's gain of 5/3 (1.67): signals stay larger, gradients explode with depth"),
     "sigmoid": message("Xavier at any depth: beyond two or three layers all samples become alike"),
     "selu": message("torch's gain of 3/4: lengths shrink; the function keeps them with gain 1 (Klambauer et al. 2017)"),
-    "gelu": message("He's 2 / fan_in, as for ReLU: lengths shrink layer by layer"),
-    "silu": message("He's 2 / fan_in, as for ReLU: lengths shrink layer by layer"),
-    "mish": message("He's 2 / fan_in, as for ReLU: lengths shrink layer by layer"),
-    "swish": message("He's 2 / fan_in, as for ReLU: lengths shrink layer by layer"),
+    "gelu": _AS_FOR_RELU,
+    "silu": _AS_FOR_RELU,
+    "mish": _AS_FOR_RELU,
+    "swish": _AS_FOR_RELU,
 }
 _DEEP = message("He's normal law at any depth: single draws scatter more, with the sum of 5 / width")
 _BRANCH = message("the same as elsewhere: lengths double with each branch; or zeros (Goyal et al. 2017; Fixup)")
@@ -33,15 +33,11 @@ def _of_weight(site: Site) -> str:
         return _RECURRENT if site.kind == "recurrent" else _EMBEDDING
     if site.stack is not None:
         return _STACK
-    if _ends_branch(site.branch):
+    if site.branch is not None and site.branch.adds_up:
         return _BRANCH
     if site.activation is None:
         return _OUTPUT if site.place == "output" else ""
     label = activation_label(site.activation)
     if label in _BY_ACTIVATION:
         return _BY_ACTIVATION[label]
-    return _DEEP if label.endswith("relu") and site.depth > _SHALLOW else ""
-
-
-def _ends_branch(branch: Branch | None) -> bool:
-    return branch is not None and branch.is_last and branch.n_branches > 1
+    return _DEEP if label.endswith("relu") and site.n_hidden >= DEEP else ""

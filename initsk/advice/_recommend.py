@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-import torch
 
 from initsk.advice._folklore import folklore
 from initsk.advice._limits import optimizer_kind
 from initsk.advice._measure import measure
-from initsk.advice._vitals import FEWEST_SAMPLES, MOST_SAMPLES, some_samples
+from initsk.advice._vitals import FEWEST_SAMPLES, MOST_SAMPLES, as_array, some_samples
 from initsk.initializers import DepthScaledResidual, Initializer, RandomNormal, Scaled, Site, initializer_name
 from initsk.inspection import Model, get_model
 from initsk.modules import choices_for
@@ -133,8 +131,7 @@ def _loss(model: Model, y: Any) -> str:
         return type(criterion).__name__
     if y is None:
         return ""
-    continuous = y.is_floating_point() if isinstance(y, torch.Tensor) else np.asarray(y).dtype.kind == "f"
-    return "MSELoss" if continuous else "CrossEntropyLoss"
+    return "MSELoss" if as_array(y).dtype.kind == "f" else "CrossEntropyLoss"
 
 
 def _advice(module: Any, loss: str) -> Iterator[Advice]:

@@ -123,9 +123,14 @@ def some_samples(X: Any, y: Any, n: int, seed: int) -> tuple[Any, Any]:
     return multi_indexing(X, rows), multi_indexing(y, rows)
 
 
+def as_array(y: Any) -> np.ndarray:
+    """Return targets as an array, of which floats are numbers to predict and others are classes."""
+    return y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
+
+
 def _chance(model: Model, y: Any) -> float:
     """Return the loss of the constant that answers best: the entropy of the classes, or the variance."""
-    values = y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
+    values = as_array(y)
     criterion = getattr(model.net, "criterion_", None)
     continuous = values.dtype.kind == "f"
     if criterion is not None and not isinstance(criterion, nn.MSELoss if continuous else nn.CrossEntropyLoss):

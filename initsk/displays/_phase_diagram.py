@@ -9,6 +9,7 @@ from initsk.displays._axes import few_ticks
 from initsk.displays._heat import heat_colours
 from initsk.displays._style import INK, colour_of, legend_below, legend_columns, panels, quiet
 from initsk.displays._text import shortened
+from initsk.exceptions import InvalidParameterError
 from initsk.theory import PhaseDiagram, phase_diagram
 from initsk.utils._language import Language, get_language
 
@@ -91,8 +92,6 @@ class PhaseDiagramDisplay:
         InvalidParameterError
             If theory has nothing to say of the network.
         """
-        from initsk.exceptions import InvalidParameterError
-
         depth = diagnosis.depth
         if depth is None:
             raise InvalidParameterError("the network is no plain chain of layers, of which theory could speak")

@@ -4,7 +4,7 @@ What is imported here under its own name (``X as X``) is for the rest of the pac
 """
 
 from initsk.initializers._as_stored import AsStored
-from initsk.initializers._auto import Auto
+from initsk.initializers._auto import DEEP as DEEP, Auto
 from initsk.initializers._autoinit import AutoInit
 from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._biases import ChronoBias, ForgetGateBias, PriorBias

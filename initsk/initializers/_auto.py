@@ -28,7 +28,7 @@ from initsk.utils._language import Sentence, message
 # Where a function levels off that saturates within the range of its input; ReLU6 goes on far beyond it.
 _SATURATED = 2.0
 # From so many hidden layers on a network is deep, and its plain law must reach through this many times as many.
-_DEEP, _MARGIN = 5, 10
+DEEP, _MARGIN = 5, 10
 # Of the length map; ReLU keeps every length, so that its slope is 1 up to rounding.
 _STABLE = 1 + 1e-6
 # Over which slopes at 0 are taken, and below which a value is none.
@@ -95,7 +95,7 @@ class Auto(Initializer):
             return self._of_bias(site)
         choice = self._of_weight(site)
         branch = site.branch
-        if branch is None or branch.n_branches < 2 or not branch.is_last or branch.normalised:
+        if branch is None or not branch.adds_up:
             return choice
         why = message("{first}; last of one of {n} residual branches, which add up")
         scaled = Scaled(choice.initializer, float(f"{branch.n_branches**-0.5:.6g}"))
@@ -106,7 +106,7 @@ class Auto(Initializer):
         """Leave biases at zero, but where the weights' scheme has a law for them."""
         if site.activation is None or site.kind in ("recurrent", "attention", "embedding"):
             return None
-        choice = _by_activation(site.activation, site.depth)
+        choice = _by_activation(site.activation, site.n_hidden)
         return choice if choice.initializer.sets_biases else None
 
     @staticmethod
@@ -122,7 +122,7 @@ class Auto(Initializer):
         if site.activation is None:
             why = message("output layer") if site.place == "output" else message("feeds no activation function")
             return Choice(LeCunNormal(), Sentence(why))
-        return _by_activation(site.activation, site.depth)
+        return _by_activation(site.activation, site.n_hidden)
 
 
 def _is_sine(activation: ActivationLike | None) -> bool:
@@ -137,18 +137,17 @@ def _saturates(activation: ActivationLike) -> bool:
     return bool(level and max(abs(left), abs(right)) <= _SATURATED)
 
 
-def _by_activation(activation: ActivationLike, depth: int) -> Choice:
+def _by_activation(activation: ActivationLike, layers: int) -> Choice:
     label = activation_label(activation)
     if isinstance(activation, OfMultiple) and _is_sine(activation):
         return Choice(Siren(abs(activation.factor)), Sentence(message("feeds {activation}"), activation=label))
     saturates = _saturates(activation)
-    # The output layer is none of those that signals must get through.
-    layers, reach = depth - 1, _reach(activation, 1.0 if saturates else gain(activation) ** 2)
-    critical = _critical(activation) if layers > (reach / _MARGIN if layers >= _DEEP else reach) else None
+    reach = _reach(activation, 1.0 if saturates else gain(activation) ** 2)
+    critical = _critical(activation) if layers > (reach / _MARGIN if layers >= DEEP else reach) else None
     if critical is not None:
         why = message("feeds {activation}, and {layers} layers are deep for its plain law: the critical one")
         return Choice(critical, Sentence(why, activation=label, layers=layers))
-    if layers >= _DEEP:
+    if layers >= DEEP:
         scale = {"scale": 1.0} if saturates else {"nonlinearity": activation}
         why = message("feeds {activation}, and {layers} layers are deep: orthogonal")
         found = VarianceScaling(**scale, distribution="orthogonal")
@@ -164,7 +163,7 @@ def _reach(activation: ActivationLike, weight_variance: float) -> float:
     """Return through how many layers signals get by a plain law; where their lengths run away, through a few."""
     try:
         field = MeanField(activation, weight_variance)
-        return field.depth_scales().reach if field.length_slope < _STABLE else _DEEP - 1.0
+        return field.depth_scales().reach if field.length_slope < _STABLE else DEEP - 1.0
     except InvalidParameterError:
         # Functions without a mean over a normal distribution.
         return float("inf")

@@ -42,6 +42,11 @@ class Branch:
         """Whether nothing with weights follows on the branch."""
         return self.position == self.depth
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether what this layer gives is added, as it is, to what other branches give."""
+        return self.is_last and self.n_branches > 1 and not self.normalised
+
 
 @dataclass(frozen=True)
 class Site:
@@ -161,6 +166,11 @@ class Site:
             "fan_geo_avg": (fan_in * fan_out) ** 0.5,
         }
         return max(modes[mode], 1.0)
+
+    @property
+    def n_hidden(self) -> int:
+        """Layers before the output that a signal cannot get around; 0 if nobody has counted."""
+        return max(self.depth - 1, 0)
 
     @property
     def is_known(self) -> bool:

@@ -22,6 +22,7 @@ from initsk.inspection._transformer import ActivationInspector
 from initsk.inspection._units import UnitStatistics
 from initsk.inspection._verdicts import (
     ADVICE as ADVICE,
+    named as named,
     verdict_sentence as verdict_sentence,
     verdicts_of as verdicts_of,
 )

@@ -79,6 +79,12 @@ def verdict_sentence(verdicts: pd.DataFrame, language: str = "en") -> str:
     return say("This network is ill: {verdicts}. {first}", verdicts=", ".join(parts), first=ill["evidence"].iloc[0])
 
 
+def named(layer: object, say: Language) -> str:
+    """Return what sentences call a layer; a number alone would not be taken for one."""
+    name = str(layer)
+    return name if any(letter.isalpha() for letter in name) else say("layer {name}", name=name)
+
+
 class _Network:
     """The frames of a summary, asked one question after another."""
 
@@ -90,18 +96,13 @@ class _Network:
         self.before = activations[activations["site"] != "activation"].set_index("layer")
         self.body, self.back = (signal_rows(frame).set_index("layer") for frame in (activations, gradients))
 
-    def named(self, layer: object) -> str:
-        """Return what sentences call a layer; a number alone would not be taken for one."""
-        name = str(layer)
-        return name if any(letter.isalpha() for letter in name) else self.say("layer {name}", name=name)
-
     def nonfinite(self) -> Iterator[Finding]:
         values = message("{n} values of {layer} are NaN or infinite.")
         gradients = message("{n} gradients of {layer} are NaN or infinite.")
         for what, frame in ((values, self.values), (gradients, self.gradients)):
             counts = frame.groupby("layer", sort=False)["nonfinite"].max()
             for layer, n in counts[counts > 0].items():
-                sentence = self.say(what, n=self.say.integer(n), layer=self.named(layer))
+                sentence = self.say(what, n=self.say.integer(n), layer=named(layer, self.say))
                 yield Finding(str(layer), "non-finite", float(n), 0.0, sentence)
 
     def symmetric(self) -> Iterator[Finding]:
@@ -118,20 +119,20 @@ class _Network:
             copied = copied.clip(upper=pd.Series(beside, copied.index))
         for layer, share in copied[copied >= self.limits.copied].items():
             text = message("{share} of the units of {layer} are copies of one another, and will stay so.")
-            sentence = self.say(text, share=self.say.percent(share), layer=self.named(layer))
+            sentence = self.say(text, share=self.say.percent(share), layer=named(layer, self.say))
             yield Finding(str(layer), "symmetric", float(share), self.limits.copied, sentence)
 
     def dead(self) -> Iterator[Finding]:
         enough = self.body["count"] >= self.limits.min_samples * self.body["units"]
         for layer, share in self._above(self.body[enough], "dead_fraction", self.limits.dead):
             text = message("{share} of the units of {layer} are zero for every sample.")
-            sentence = self.say(text, share=self.say.percent(share), layer=self.named(layer))
+            sentence = self.say(text, share=self.say.percent(share), layer=named(layer, self.say))
             yield Finding(layer, "dead", share, self.limits.dead, sentence)
 
     def saturated(self) -> Iterator[Finding]:
         for layer, share in self._above(self.body, "saturated_fraction", self.limits.saturated):
             text = message("{share} of the activations of {layer} are at a bound of the activation function.")
-            sentence = self.say(text, share=self.say.percent(share), layer=self.named(layer))
+            sentence = self.say(text, share=self.say.percent(share), layer=named(layer, self.say))
             yield Finding(layer, "saturated", share, self.limits.saturated, sentence)
 
     def collapsed(self) -> Iterator[Finding]:
@@ -143,7 +144,7 @@ class _Network:
         for layer, ratio in (distance / first).items():
             if ratio < self.limits.collapsed:
                 text = message("Samples differ {ratio} times as much in {layer} as in the first layer.")
-                sentence = self.say(text, ratio=self.say.short(max(ratio, 0.0), 2), layer=self.named(layer))
+                sentence = self.say(text, ratio=self.say.short(max(ratio, 0.0), 2), layer=named(layer, self.say))
                 yield Finding(str(layer), "collapsed", float(ratio), self.limits.collapsed, sentence)
 
     def vanishing_or_exploding(self) -> Iterator[Finding]:
@@ -157,7 +158,9 @@ class _Network:
             for layer, ratio in (signal / signal[end]).items():
                 limits = {"vanishing": self.limits.vanishing, "exploding": self.limits.exploding}
                 ill = {"vanishing": ratio < limits["vanishing"], "exploding": ratio > limits["exploding"]}
-                sentence = self.say(what, layer=self.named(layer), ratio=self.say.short(ratio, 2), end=self.named(end))
+                sentence = self.say(
+                    what, layer=named(layer, self.say), ratio=self.say.short(ratio, 2), end=named(end, self.say)
+                )
                 for verdict in (name for name, is_ill in ill.items() if is_ill and isfinite(ratio)):
                     yield Finding(str(layer), verdict, float(ratio), limits[verdict], sentence)
 
@@ -166,7 +169,7 @@ class _Network:
         shift = before["mean"].abs() / before["std"].where(before["std"] > 0)
         for layer, size in shift[shift > self.limits.shifted_mean].items():
             text = message("The mean of what {layer} gives is {size} standard deviations away from zero.")
-            sentence = self.say(text, layer=self.named(layer), size=self.say.number(size, 1))
+            sentence = self.say(text, layer=named(layer, self.say), size=self.say.number(size, 1))
             yield Finding(str(layer), "shifted mean", float(size), self.limits.shifted_mean, sentence)
 
     @staticmethod

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.polynomial import polynomial
 
 from initsk.theory._activations import ActivationLike, Function, as_function
-from initsk.theory._gaussian import gaussian_mean
+from initsk.theory._gaussian import gaussian_mean, mean_square
 from initsk.theory._memory import remembers
 
 _DEGREE = 1000
@@ -50,7 +50,7 @@ def products(activation: ActivationLike, length: float) -> Products:
     function, scale = as_function(activation), length**0.5
     squares = _coefficients(function, scale) ** 2
     # At the correlations 1 and -1 the sum is known; what is missing there lies beyond the last degrees.
-    same = gaussian_mean(lambda x: function(x) ** 2, length)
+    same = mean_square(function, length)
     opposite = gaussian_mean(lambda x: function(x) * function(-x), length)
     for parity, known in enumerate((same + opposite, same - opposite)):
         squares[_DEGREE - 2 + parity] += max(known / 2 - float(squares[parity::2].sum()), 0.0)

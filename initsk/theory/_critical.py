@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, Function, as_function
-from initsk.theory._gaussian import gaussian_mean, jumps, mean_power_of_slope
+from initsk.theory._gaussian import jumps, mean_power_of_slope, mean_square, slope_of_mean_square
 from initsk.theory._memory import remembers
 from initsk.utils._validation import check_parameters, optional, real
 
@@ -141,8 +141,7 @@ class _CriticalLine:
     def at(self, length: float) -> CriticalPoint:
         """Return the point of a length; its bias variance may come out below 0."""
         weight = 1 / mean_power_of_slope(self.function, length, 2)
-        square = gaussian_mean(lambda x: self.function(x) ** 2, length)
-        slope = gaussian_mean(lambda x: self.function(x) ** 2 * (x * x / length - 1), length) / (2 * length)
+        square, slope = mean_square(self.function, length), slope_of_mean_square(self.function, length)
         return CriticalPoint(weight, length - weight * square, length, weight * slope)
 
     def with_bias(self, bias_variance: float) -> Iterator[CriticalPoint]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from math import exp
 
+import numpy as np
 from scipy.special import polygamma
 from scipy.stats import norm
 
 from initsk.theory._activations import ActivationLike, as_function
-from initsk.theory._gaussian import gaussian_mean, log_slope, mean_power_of_slope
+from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope, mean_square, slope_of_mean_square
 from initsk.theory._memory import remembers
 from initsk.theory._signal import SignalLayer, mean_activation
 from initsk.utils._validation import check_parameters, real
@@ -155,11 +156,15 @@ def _log_variance(relative_variance: float) -> float:
 def _shape(activation: ActivationLike, length: float, shift: float) -> tuple[float, float]:
     """Return the kurtosis of activations about a shift, and how their mean square follows that of pre-activations."""
     function = as_function(activation)
-    square = gaussian_mean(lambda x: (function(x) - shift) ** 2, length)
+
+    def shifted(x: np.ndarray) -> np.ndarray:
+        return function(x) - shift
+
+    square = mean_square(shifted, length)
     if square == 0:
         return 1.0, 0.0
-    kurtosis = gaussian_mean(lambda x: (function(x) - shift) ** 4, length) / square**2
-    return kurtosis, log_slope(lambda x: function(x) - shift, length)
+    kurtosis = gaussian_mean(lambda x: shifted(x) ** 4, length) / square**2
+    return kurtosis, slope_of_mean_square(shifted, length) * length / square
 
 
 @remembers

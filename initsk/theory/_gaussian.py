@@ -137,7 +137,7 @@ def gain(activation: ActivationLike) -> float:
 @remembers
 def _gain(activation: ActivationLike) -> float:
     function = as_function(activation)
-    second_moment = gaussian_mean(lambda x: function(x) ** 2)
+    second_moment = mean_square(function, 1.0)
     if second_moment <= 0:
         raise InvalidParameterError(f"activation={activation!r} is zero everywhere, so no gain makes up for it")
     return float(second_moment**-0.5)
@@ -151,10 +151,16 @@ def mean_power_of_slope(function: Function, variance: float, power: int, step: f
     )
 
 
-def log_slope(function: Function, variance: float) -> float:
-    """Compute the derivative of the logarithm of the function's mean square by that of the variance."""
-    square = gaussian_mean(lambda x: function(x) ** 2, variance)
-    return gaussian_mean(lambda x: function(x) ** 2 * (x * x / variance - 1), variance) / (2 * square)
+def mean_square(function: Function, variance: float) -> float:
+    """Compute the mean square of the function over ``x ~ N(0, variance)``, also where the variance is 0."""
+    if variance == 0:
+        return float(function(np.zeros(1))[0]) ** 2
+    return gaussian_mean(lambda x: function(x) ** 2, variance)
+
+
+def slope_of_mean_square(function: Function, variance: float) -> float:
+    """Compute the derivative of the mean square by the variance."""
+    return gaussian_mean(lambda x: function(x) ** 2 * (x * x / variance - 1), variance) / (2 * variance)
 
 
 @remembers
@@ -164,7 +170,7 @@ def jumps(activation: ActivationLike) -> bool:
     left, right = function(_PLACES - step), function(_PLACES + step)
     if (np.abs(right - left) > 1e-4 * (1 + np.abs(left))).any():
         return True
-    gaussian_mean(lambda x: function(x) ** 2)
+    mean_square(function, 1.0)
     try:
         coarse, fine = (mean_power_of_slope(function, 1.0, 2, step) for step in (SLOPE_STEP, SLOPE_STEP / 4))
     except InvalidParameterError:

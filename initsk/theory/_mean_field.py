@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from initsk.theory._activations import ActivationLike, as_function
 from initsk.theory._correlation import Products, products
-from initsk.theory._gaussian import gaussian_mean, jumps, mean_power_of_slope
+from initsk.theory._gaussian import jumps, mean_power_of_slope, mean_square, slope_of_mean_square
 from initsk.utils._validation import check_parameters, integer, one_of, real, resolved_by
 
 # Below and above these variances a function is taken for what it tends to.
@@ -109,15 +109,7 @@ class MeanField:
         return f"MeanField({self.activation!r}, {self.weight_variance!r}, {self.bias_variance!r})"
 
     def _check(self) -> None:
-        check_parameters(
-            "MeanField",
-            {name: getattr(self, name) for name in ("activation", "weight_variance", "bias_variance")},
-            {
-                "activation": resolved_by(as_function),
-                "weight_variance": real(above=0),
-                "bias_variance": real(minimum=0),
-            },
-        )
+        check_parameters("MeanField", {name: getattr(self, name) for name in _CONSTRAINTS}, _CONSTRAINTS)
 
     def length_map(self, length: float) -> float:
         """Return the variance of a layer's pre-activations from that of the layer before.
@@ -169,9 +161,10 @@ class MeanField:
     @cached_property
     def chi_1(self) -> float:
         """Factor by which a layer multiplies the mean square of gradients."""
-        if self.length >= 0 and jumps(self.activation):
+        length = self._finite_length
+        if jumps(self.activation):
             return float("inf")
-        return self.weight_variance * mean_power_of_slope(as_function(self.activation), self._finite_length, 2)
+        return self.weight_variance * mean_power_of_slope(as_function(self.activation), length, 2)
 
     @cached_property
     def correlation(self) -> float:
@@ -254,11 +247,7 @@ class MeanField:
         return float(np.clip(self.length, _SMALLEST, _LARGEST))
 
     def _next_length(self, length: float) -> float:
-        function = as_function(self.activation)
-        square = (
-            float(function(np.zeros(1))[0]) ** 2 if length == 0 else gaussian_mean(lambda x: function(x) ** 2, length)
-        )
-        return self.weight_variance * square + self.bias_variance
+        return self.weight_variance * mean_square(as_function(self.activation), length) + self.bias_variance
 
     def _log_growth(self, log_length: float) -> float:
         length = float(np.exp(log_length))
@@ -267,9 +256,7 @@ class MeanField:
     @cached_property
     def length_slope(self) -> float:
         """Derivative of the length map at its fixed point."""
-        length, function = self._finite_length, as_function(self.activation)
-        weighted = gaussian_mean(lambda x: function(x) ** 2 * (x * x / length - 1), length)
-        return self.weight_variance * weighted / (2 * length)
+        return self.weight_variance * slope_of_mean_square(as_function(self.activation), self._finite_length)
 
     @cached_property
     def _products(self) -> Products:

@@ -7,7 +7,7 @@ import numpy as np
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, activation_label, as_function
 from initsk.theory._correlation import products
-from initsk.theory._gaussian import gaussian_mean, jumps, mean_power_of_slope
+from initsk.theory._gaussian import jumps, mean_power_of_slope, mean_square
 from initsk.utils._validation import check_parameters, integer, real
 
 _SHORTEST, _LONGEST, _LENGTHS = 1e-4, 1e3, 96
@@ -97,7 +97,7 @@ def _lengths(activation: ActivationLike, weights: np.ndarray, most_bias: float) 
     """Return lengths that signals have in the plane."""
     function = as_function(activation)
     lengths = np.geomspace(_SHORTEST, _LONGEST, _LENGTHS)
-    squares = np.array([gaussian_mean(lambda x: function(x) ** 2, length) for length in lengths])
+    squares = np.array([mean_square(function, length) for length in lengths])
     # The smallest and the largest weights enclose what is between them.
     biases = lengths[:, None] - squares[:, None] * weights[[0, -1]]
     [used] = np.nonzero((biases.max(1) >= 0) & (biases.min(1) <= most_bias))
@@ -114,7 +114,7 @@ def _column(activation: ActivationLike, length: float, weights: np.ndarray) -> t
     The last is negative on the side of chaos, so that it passes smoothly through the critical line.
     """
     function = as_function(activation)
-    bias = length - weights * gaussian_mean(lambda x: function(x) ** 2, length)
+    bias = length - weights * mean_square(function, length)
     chi = weights * mean_power_of_slope(function, length, 2)
     means = products(activation, length)
     # The correlation map meets the diagonal where this is 1 / weight variance.

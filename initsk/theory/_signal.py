@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from initsk.theory._activations import ActivationLike, as_function
-from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope
+from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope, mean_square
 from initsk.theory._memory import remembers
 
 # Below this variance a function is its tangent.
@@ -132,10 +132,7 @@ def backward_signal(
 
 @remembers
 def _mean_square(activation: ActivationLike, length: float) -> float:
-    function = as_function(activation)
-    if length == 0:
-        return float(function(np.zeros(1))[0]) ** 2
-    return gaussian_mean(lambda x: function(x) ** 2, length)
+    return mean_square(as_function(activation), length)
 
 
 @remembers
