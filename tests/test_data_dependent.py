@@ -34,7 +34,7 @@ def outputs(module, X):
     def keep(name):
         return lambda layer, arguments, output: found.setdefault(name, []).append(output.detach().double())
 
-    layers = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
+    layers = (nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
     handles = [
         part.register_forward_hook(keep(name)) for name, part in module.named_modules() if isinstance(part, layers)
     ]

@@ -10,6 +10,8 @@ from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import LRScheduler
 from torch import nn
+from torch.nn.modules import module as module_hooks
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from initsk import MLPClassifier, MLPRegressor
 from tests.helpers import Listening
@@ -174,10 +176,109 @@ def other_forward(net):
     part.forward = lambda X: torch.relu(X) * 2
 
 
-@pytest.mark.parametrize("change", [freeze, hook_step, two_groups, hook_gradient, other_forward])
+def hook_accumulated_gradient(net):
+    def double(parameter):
+        parameter.grad *= 2
+
+    net.module_.hidden_1.weight.register_post_accumulate_grad_hook(double)
+
+
+def hook_forward(net):
+    net.module_.hidden_1.register_forward_hook(lambda part, args, output: output * 2)
+
+
+def hook_inputs(net):
+    net.module_.hidden_1.register_forward_pre_hook(lambda part, args: (args[0] * 2,))
+
+
+def hook_backward(net):
+    net.module_.hidden_2.register_full_backward_hook(lambda part, inputs, outputs: (inputs[0] * 2,))
+
+
+def hook_before_backward(net):
+    net.module_.hidden_2.register_full_backward_pre_hook(lambda part, outputs: (outputs[0] * 2,))
+
+
+def hook_before_step(net):
+    net.optimizer_.register_step_pre_hook(lambda *_: None)
+
+
+ODD = [
+    freeze, hook_step, hook_before_step, two_groups, hook_gradient, hook_accumulated_gradient, hook_forward,
+    hook_inputs, hook_backward, hook_before_backward, other_forward,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ODD)
 def test_what_is_odd_is_left_to_skorch(iris, calls, change):
     assert calls(callbacks=[Odd(change)]) == 5
     assert_weights_equal(fit(iris, [Odd(change)]), fit(iris, [Odd(change), Listening()]))
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        module_hooks.register_module_forward_hook,
+        module_hooks.register_module_forward_pre_hook,
+        register_optimizer_step_pre_hook,
+        register_optimizer_step_post_hook,
+    ],
+)
+def test_hooks_of_all_modules_and_optimizers_are_heeded(calls, register):
+    handle = register(lambda *_: None)
+    try:
+        assert calls() == 5
+    finally:
+        handle.remove()
+    assert calls() == 0
+
+
+def broken(*args, **kwargs):
+    raise RuntimeError("a later torch has other arguments here")
+
+
+def wrong(*args, **kwargs):
+    return torch.zeros_like(args[0])
+
+
+KERNELS = [
+    ("threshold_backward", "relu"), ("tanh_backward", "tanh"), ("sigmoid_backward", "sigmoid"),
+    ("leaky_relu_backward", "leaky_relu"), ("elu_backward", "elu"), ("gelu_backward", "gelu"),
+    ("silu_backward", "silu"), ("nll_loss_forward", "relu"), ("nll_loss_backward", "relu"),
+    ("_log_softmax_backward_data", "relu"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kernel", "activation"), KERNELS)
+@pytest.mark.parametrize("replacement", [None, broken, wrong])
+def test_without_a_kernel_autograd_gives_the_same(iris, calls, monkeypatch, kernel, activation, replacement):
+    weight = np.linspace(0.5, 1.5, 150)
+    fast = fit(iris, None, activation=activation, weight=weight)
+    monkeypatch.setattr(torch.ops.aten, kernel, replacement)
+    assert calls(activation=activation) == 5
+    assert_same(fast, fit(iris, None, activation=activation, weight=weight))
+
+
+@pytest.mark.parametrize(("kernel", "optimizer"), [("_fused_adam_", "adam"), ("_fused_adamw_", "adamw")])
+@pytest.mark.parametrize("replacement", [None, broken, wrong])
+def test_without_a_kernel_the_optimizer_gives_the_same(iris, monkeypatch, kernel, optimizer, replacement):
+    fast = fit(iris, None, optimizer=optimizer)
+    own = getattr(torch, kernel)
+    # The optimizer itself needs the kernel, and calls it with these arguments beside others.
+    monkeypatch.setattr(torch, kernel, lambda *a, **k: own(*a, **k) if "grad_scale" in k else replacement(*a, **k))
+    assert_weights_equal(fast, fit(iris, None, optimizer=optimizer))
+
+
+@pytest.mark.parametrize("name", ["_backward_hooks", "_post_accumulate_grad_hooks"])
+def test_hooks_that_torch_does_not_tell_of_are_expected(iris, calls, monkeypatch, name):
+    fast = fit(iris, None)
+    monkeypatch.setattr(torch.Tensor, name, property(removed), raising=False)
+    assert calls() == 5
+    assert_same(fast, fit(iris, None))
+
+
+def removed(self):
+    raise AttributeError("a later torch has no such name")
 
 
 def assert_weights_equal(first, second):

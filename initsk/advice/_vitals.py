@@ -20,6 +20,7 @@ from initsk.inspection import (
     signal_rows,
     teaching_signal,
 )
+from initsk.utils._torch_types import BATCH_NORMS
 from initsk.utils._validation import refuse
 
 MOST_SAMPLES = 512
@@ -89,7 +90,7 @@ def examine(model: Model, X: Any, y: Any, random_state: int, *, whole: bool = Fa
 
     Batch normalisation takes the batch's own moments, since its running ones know nothing before training.
     """
-    training = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.module.modules())
+    training = any(isinstance(part, BATCH_NORMS) for part in model.module.modules())
     options: dict[str, Any] = {"training": training, "random_state": random_state}
     summary = inspect_activations(
         model, X, y, gradients=True, weights=whole, measures=("units", "samples"), batch_size=len(y), **options

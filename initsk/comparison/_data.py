@@ -8,7 +8,6 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_samples
 from skorch.utils import multi_indexing
 
 from initsk.comparison._design import Block, folded_blocks, held_out_blocks
@@ -107,7 +106,9 @@ def n_samples(values: Any) -> int:
         values = next(iter(values.values()))
     elif isinstance(values, tuple):
         values = values[0]
-    return int(_num_samples(values))
+    if hasattr(values, "shape"):
+        return int(values.shape[0])
+    return len(values)
 
 
 def _check_pair(name: str, X: Any, target: str, y: Any, types: list[type] | None, by_class: bool) -> tuple[Any, Any]:

@@ -69,7 +69,8 @@ class DenseNet(WithInitializer):
         )
 
     def _train_epoch(self, iterator: Any, prefix: str) -> None:
-        self._set_training(True)
+        self.module_.train()
+        self.criterion_.train()
         # Where one batch takes all samples, neither their order nor their repetition is to change the result.
         exact = len(iterator) == 1 and iterator.X.numel() <= SMALL
         dtype = torch.float64 if exact else next(self.module_.parameters()).dtype
@@ -89,18 +90,12 @@ class DenseNet(WithInitializer):
 class DenseNetClassifier(DenseNet, NeuralNetClassifier):
     """The net of an `MLPClassifier`."""
 
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        callbacks = dict(super()._default_callbacks)
-        callbacks["valid_acc"].target_extractor = _without_weight
-        return list(callbacks.items())
-
 
 class DenseNetRegressor(DenseNet, NeuralNetRegressor):
     """The net of an `MLPRegressor`."""
 
 
-def _without_weight(y: Any) -> np.ndarray:
+def without_weight(y: Any) -> np.ndarray:
     """Return the targets, for scores."""
     labels: np.ndarray = to_numpy(y[0] if isinstance(y, tuple | list) else y)
     return labels

@@ -5,13 +5,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from initsk.estimators._derivatives import RULES
+from initsk.estimators._derivatives import (
+    IGNORED,
+    RULES,
+    cross_entropy,
+    find_kernel,
+    has_cross_entropy,
+    has_derivative,
+    squared_error,
+)
 from initsk.modules import MLP
-
-_ATEN = torch.ops.aten
-# As torch counts kinds of reduction, and the class that no sample has.
-_NONE, _MEAN, _IGNORED = 0, 1, -100
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+from initsk.utils._hooks import any_module_has_hooks, has_hooks, may_have_gradient_hooks
 
 
 class DenseStep:
@@ -33,6 +37,7 @@ class DenseStep:
         self.scaled = module.scaled
         self.activations = [part for part in module.children() if type(part) in RULES]
         self.rules = [RULES[type(part)] for part in self.activations]
+        self.kernels = [find_kernel(rule.kernel) for rule in self.rules]
         self.weights, self.biases = values[::2], values[1::2]
         self.dtype = values[0].dtype
         # A view, made once and not at every step.
@@ -70,45 +75,22 @@ class DenseStep:
             torch.sum(gradient, 0, out=of_bias)
             if depth:
                 behind = torch.mm(gradient, self.weights[depth])
-                gradient = self.rules[depth - 1].backward(self.activations[depth - 1], behind, saved[depth - 1])
-
-
-def cross_entropy(
-    scores: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the mean cross-entropy and its gradient: probability less 1 at the true class, over the samples."""
-    log_probabilities = torch.log_softmax(scores, 1)
-    loss, total = _ATEN.nll_loss_forward(log_probabilities, target, None, _MEAN, _IGNORED)
-    of_loss = torch.ones_like(loss)
-    if weight is not None:
-        losses, _ = _ATEN.nll_loss_forward(log_probabilities, target, None, _NONE, _IGNORED)
-        weight = weight.to(scores.dtype)
-        loss, of_loss = (losses * weight).mean(), weight / len(target)
-    reduction = _MEAN if weight is None else _NONE
-    inner = _ATEN.nll_loss_backward(of_loss, log_probabilities, target, None, reduction, _IGNORED, total)
-    return loss, _ATEN._log_softmax_backward_data(inner, log_probabilities, 1, scores.dtype)
-
-
-def squared_error(
-    scores: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the mean squared error and its gradient: twice the difference, over the samples and outputs."""
-    difference = scores - target
-    gradient = difference if weight is None else difference * weight.to(scores.dtype).unsqueeze(1)
-    return (gradient * difference).mean(), gradient * (2 / difference.numel())
+                before = depth - 1
+                gradient = self.rules[before].backward(
+                    self.kernels[before], self.activations[before], behind, saved[before]
+                )
 
 
 def supports(module: nn.Module, criterion: nn.Module) -> bool:
-    """Say whether autograd would do nothing else: known activations, plain parameters and loss, no hooks."""
+    """Return whether a step computes what autograd would: known activations, plain parameters and loss, no hooks."""
     parts = list(module.modules())
     return (
         type(module) is MLP
         and _is_plain(criterion)
-        and all(type(part) is nn.Linear or type(part) in RULES for part in parts[1:])
-        and not any(getattr(part, hooks) for part in (*parts, criterion) for hooks in _HOOKS)
-        and not any("forward" in vars(part) for part in (*parts, criterion))
-        and not nn.modules.module._has_any_global_hook()
-        and all(p.requires_grad and not p._backward_hooks for p in module.parameters())
+        and all(type(part) is nn.Linear or has_derivative(type(part)) for part in parts[1:])
+        and not any_module_has_hooks()
+        and not any(has_hooks(part) or "forward" in vars(part) for part in (*parts, criterion))
+        and all(p.requires_grad and not may_have_gradient_hooks(p) for p in module.parameters())
         and all(layer.bias is not None for layer in parts if isinstance(layer, nn.Linear))
     )
 
@@ -121,5 +103,6 @@ def _is_plain(criterion: nn.Module) -> bool:
         and criterion.weight is None
         and criterion.reduction == "mean"
         and criterion.label_smoothing == 0
-        and criterion.ignore_index == _IGNORED
+        and criterion.ignore_index == IGNORED
+        and has_cross_entropy()
     )

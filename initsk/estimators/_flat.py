@@ -3,12 +3,13 @@
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+from initsk.utils._hooks import any_optimizer_has_hooks, has_hooks
 
 #: Each value moves by its own gradient alone, so that it does not matter which tensor it is in.
 ELEMENTWISE = (
@@ -55,16 +56,17 @@ class FlatOptimizer:
         if self._step is not None:
             self._step()
         else:
-            # The first one makes the state where there is none.
+            # The first step makes the state where there is none.
             self._plain_step()
-            self._step = _fused_adam(self.optimizer, self.flat) or self._plain_step
+            self._step = _adam_step(self.optimizer, self.flat) or self._plain_step
 
     def write_back(self) -> None:
         """Give the parameters, their gradients and the optimizer's state what the steps have made of them."""
         state = self.optimizer.state[self.flat]
         parts = {name: self._split(value) for name, value in state.items()}
-        # Schedulers of the learning rate look whether the optimizer was used.
-        vars(self.original)["_opt_called"] = True
+        # Schedulers of the learning rate want to see a step; without gradients it changes nothing.
+        self.original.zero_grad()
+        self.original.step()
         with torch.no_grad():
             for number, parameter in enumerate(self.parameters):
                 parameter.copy_(self.values[number])
@@ -95,13 +97,41 @@ class FlatOptimizer:
         return [value.clone() if isinstance(value, torch.Tensor) else value for _ in self.parameters]
 
 
-def _fused_adam(optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callable[[], object] | None:
-    """Return Adam's step as a call of torch's kernel, if it is one; its options stay as they are."""
-    group, state = optimizer.param_groups[0], optimizer.state[flat]
+def _adam_step(optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callable[[], object] | None:
+    """Return a step of fused Adam as one call of torch's kernel, or None; the options stay as they are.
+
+    The kernel has no public name. It is compared to the optimizer's own step before its first use.
+    """
+    group = optimizer.param_groups[0]
     if not isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW) or not group["fused"]:
         return None
     decoupled = isinstance(optimizer, torch.optim.AdamW) or group.get("decoupled_weight_decay", False)
-    kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+    kernel, kind = getattr(torch, "_fused_adamw_" if decoupled else "_fused_adam_", None), cast(Any, type(optimizer))
+    return _call_of(kernel, optimizer, flat) if _kernel_holds(kernel, kind, decoupled) else None
+
+
+@cache
+def _kernel_holds(kernel: Any, kind: Any, decoupled: bool) -> bool:
+    """Return whether the kernel does what the optimizer's own step does."""
+    results = []
+    with torch.inference_mode(False), torch.no_grad():
+        for by_kernel in (False, True):
+            parameter = nn.Parameter(torch.linspace(-1, 1, 5, device="cpu"))
+            parameter.grad = torch.linspace(1, 2, 5, device="cpu")
+            optimizer = kind([parameter], lr=0.1, weight_decay=0.1, amsgrad=True, fused=True)
+            optimizer.param_groups[0] |= {"decoupled_weight_decay": decoupled}
+            optimizer.step()
+            try:
+                _call_of(kernel, optimizer, parameter)() if by_kernel else optimizer.step()
+            except Exception:  # whatever a kernel raises that was changed
+                return False
+            results.append([parameter, *optimizer.state[parameter].values()])
+    return all(torch.equal(expected, found) for expected, found in zip(*results, strict=True))
+
+
+def _call_of(kernel: Any, optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callable[[], object]:
+    """Return a function that calls Adam's kernel with the optimizer's options and state."""
+    group, state = optimizer.param_groups[0], optimizer.state[flat]
     lists = [[flat.detach()], [flat.grad], [state["exp_avg"]], [state["exp_avg_sq"]]]
     lists += [[state["max_exp_avg_sq"]] if group["amsgrad"] else [], [state["step"]]]
     beta1, beta2 = group["betas"]
@@ -127,7 +157,7 @@ def flattened(optimizer: torch.optim.Optimizer, dtype: torch.dtype) -> Iterator[
 
 
 def can_be_flat(optimizer: torch.optim.Optimizer, parameters: Sequence[torch.Tensor]) -> bool:
-    """Say whether one flat tensor would be trained as these parameters are.
+    """Return whether one flat tensor would be trained as these parameters are.
 
     Examples
     --------
@@ -143,14 +173,9 @@ def can_be_flat(optimizer: torch.optim.Optimizer, parameters: Sequence[torch.Ten
         and len(groups) == 1
         and [id(p) for p in groups[0]["params"]] == [id(p) for p in parameters]
         and all(p.dtype == parameters[0].dtype and p.device == parameters[0].device for p in parameters)
-        and not _has_hooks(optimizer)
+        and not (has_hooks(optimizer) or any_optimizer_has_hooks())
         and _same_everywhere([optimizer.state[p] for p in parameters if p in optimizer.state], len(parameters))
     )
-
-
-def _has_hooks(optimizer: torch.optim.Optimizer) -> bool:
-    own = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
-    return any((*own, _global_optimizer_pre_hooks, _global_optimizer_post_hooks))
 
 
 def _same_everywhere(states: list[dict[str, Any]], n_parameters: int) -> bool:

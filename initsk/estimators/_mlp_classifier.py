@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from initsk.estimators._dense_net import DenseNetClassifier
+from initsk.estimators._dense_net import DenseNetClassifier, without_weight
 from initsk.estimators._mlp_base import BaseMLP
 from initsk.estimators._parameters import CONSTRAINTS, document_parameters
 from initsk.estimators._samples import Samples
@@ -155,8 +155,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"class_weight={self.class_weight!r} is not allowed in partial_fit, which does not see all samples"
                 " (a dict, or None)"
             )
-        _check_partial_fit_first_call(self, classes)
+        self._set_classes(classes)
         return self._train_on(X, y, sample_weight, known_target=True)
+
+    def _set_classes(self, classes: Any) -> None:
+        """Set `classes_` at the first call of `partial_fit`; later ones may give the same classes or none."""
+        known = getattr(self, "classes_", None)
+        if classes is None:
+            if known is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            return
+        given = unique_labels(classes)
+        if known is not None and not np.array_equal(known, given):
+            raise ValueError(f"classes={classes!r} differ from those of the last call to partial_fit, {known}")
+        self.classes_ = given
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict class probabilities.
@@ -228,6 +240,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             "module__n_outputs": n_classes,
             "criterion": torch.nn.CrossEntropyLoss,
             "classes": list(range(n_classes)),
+            "callbacks__valid_acc__target_extractor": without_weight,
         }
 
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils import check_array
 from skorch.dataset import Dataset
 from torch.utils.data import Subset
 
@@ -54,7 +54,18 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weight = check_array(
+        np.full(len(X), sample_weight) if np.isscalar(sample_weight) else sample_weight,
+        ensure_2d=False,
+        dtype=np.float64,
+        input_name="sample_weight",
+    )
+    if weight.shape != (len(X),):
+        raise ValueError(
+            f"sample_weight has the shape {weight.shape} (allowed: one number for each of {len(X)} samples)"
+        )
+    if (weight < 0).any():
+        raise ValueError("sample_weight has negative values (allowed: 0 and above)")
     if not weight.any():
         raise ValueError("the weights of all samples are zero")
     normalised: np.ndarray = weight / weight[weight > 0].mean()

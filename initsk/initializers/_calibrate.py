@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import _WeightNorm
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
@@ -210,19 +209,31 @@ def _divide_units(call: LayerCall, std: torch.Tensor) -> None:
     """Divide the weights of each unit."""
     layer = call.layer
     weight, groups = layer.weight, layer.site.groups
-    behind: Any = getattr(layer.module, "parametrizations", {})
     if not layer.site.transposed:
         std = std.reshape(-1, *[1] * (weight.dim() - 1))
-        if is_parametrized(layer.module, "weight") and len(behind.weight) == 1:
-            (parametrization,) = behind.weight
-            if isinstance(parametrization, _WeightNorm) and behind.weight.original0.shape == std.shape:
-                # Weight normalisation keeps the size apart from the direction, which stays as drawn.
-                behind.weight.original0.copy_(behind.weight.original0 / std)
-                return
-        write_weight(call.scheme, layer, weight / std)
+        if not _divide_sizes(layer.module, weight / std, std):
+            write_weight(call.scheme, layer, weight / std)
         return
     std = std.reshape(groups, 1, -1, *[1] * (weight.dim() - 2))
     write_weight(call.scheme, layer, (weight.unflatten(0, (groups, -1)) / std).flatten(0, 1))
+
+
+def _divide_sizes(module: nn.Module, target: torch.Tensor, std: torch.Tensor) -> bool:
+    """Divide the sizes that a parametrization keeps apart from the directions, as weight normalisation does.
+
+    Return whether there are such sizes, and the weight is `target` afterwards. The directions stay as drawn.
+    """
+    if not is_parametrized(module, "weight"):
+        return False
+    behind: Any = module.parametrizations
+    for sizes in behind.weight.parameters():
+        if sizes.shape == std.shape:
+            before = sizes.clone()
+            sizes.copy_(sizes / std)
+            if torch.allclose(cast(torch.Tensor, module.weight), target, rtol=0.02, atol=0):
+                return True
+            sizes.copy_(before)
+    return False
 
 
 def full_name(layer: Layer, attribute: str) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
@@ -85,22 +86,34 @@ def _follow(module: nn.Module, name: str) -> None:
     """Let spectral normalisation find the directions of the new values, as when it was registered."""
     behind: Any = module.parametrizations
     for part in behind[name]:
-        if isinstance(part, _SpectralNorm):
+        if isinstance(part, _spectral_norm()):
             was, part.training = part.training, True
             for _ in range(_POWER_ITERATIONS):
                 getattr(module, name)
             part.training = was
 
 
+@cache
+def _spectral_norm() -> type[nn.Module]:
+    """Return the class that torch's `spectral_norm` puts before a weight; it has no public name."""
+    parametrized: Any = spectral_norm(nn.Linear(1, 1, device="meta"))
+    return type(parametrized.parametrizations.weight[0])
+
+
 def remember_buffers(module: nn.Module) -> Callable[[], None]:
-    """Return a function that puts all buffers back, those that were written and those that were replaced."""
-    objects = [(part._buffers, dict(part._buffers)) for part in module.modules()]
+    """Return a function that puts all buffers back, those that were written and those that were replaced.
+
+    What else a module keeps in dictionaries is put back as well: parameters, parts and hooks that came or went.
+    """
+    tables = [held for part in module.modules() for held in vars(part).values() if isinstance(held, dict)]
+    objects = [(held, dict(held)) for held in tables]
     values = [(buffer, buffer.clone()) for buffer in module.buffers()]
 
     def put_back() -> None:
-        for named, before in objects:
-            named.clear()
-            named.update(before)
+        for held, before in objects:
+            if list(map(id, held.values())) != list(map(id, before.values())) or list(held) != list(before):
+                held.clear()
+                held.update(before)
         with torch.no_grad():
             for buffer, value in values:
                 buffer.copy_(value)

@@ -5,6 +5,7 @@ from torch.nn.modules import activation as torch_activations
 
 from initsk.initializers._elementwise import ElementwiseFunction
 from initsk.initializers._signal_rules import DIMENSIONS
+from initsk.utils._torch_types import BATCH_OR_INSTANCE_NORMS
 
 _NOT_ELEMENTWISE = {"MultiheadAttention", "GLU", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
 #: Modules that are a function of one number.
@@ -25,7 +26,7 @@ MODULES: dict[type, tuple[str, tuple[str, ...]]] = {
     **{getattr(nn, f"MaxPool{d}"): (f"max_pool{d}", ("kernel_size",)) for d in DIMENSIONS},
     **{getattr(nn, f"AdaptiveAvgPool{d}"): (f"adaptive_avg_pool{d}", ()) for d in DIMENSIONS},
     **{getattr(nn, f"AdaptiveMaxPool{d}"): (f"adaptive_max_pool{d}", ()) for d in DIMENSIONS},
-    nn.modules.batchnorm._NormBase: ("batch_norm", ("weight", "bias")),
+    **dict.fromkeys(BATCH_OR_INSTANCE_NORMS, ("batch_norm", ("weight", "bias"))),
     nn.LayerNorm: ("layer_norm", ("weight", "bias")),
     nn.GroupNorm: ("group_norm", ("weight", "bias")),
     nn.RMSNorm: ("rms_norm", ("weight",)),

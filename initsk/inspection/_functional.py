@@ -27,9 +27,11 @@ class FunctionalActivations(TorchFunctionMode):
     ) -> Any:
         """Run a function of torch's; before and after an activation function, tell the watch."""
         kwargs = kwargs or {}
-        name = _activation_name(func, args, kwargs)
         # Outside of the module, data are made and losses computed.
-        if name is None or not self.watch.stack or self.watch.in_activation:
+        if self.watch.paused or not self.watch.stack or self.watch.in_activation:
+            return func(*args, **kwargs)
+        name = _activation_name(func, args, kwargs)
+        if name is None:
             return func(*args, **kwargs)
         inputs = args[:1] or (kwargs.get("input"),)
         pending = self.watch.before(self.watch.name_of_call(name), None, inputs)

@@ -9,16 +9,9 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import ModuleError
+from initsk.utils._torch_types import BATCH_OR_INSTANCE_NORMS, CONVOLUTIONS, POOLINGS
 
-CHANNELS_FIRST = (
-    nn.modules.conv._ConvNd,
-    nn.modules.batchnorm._NormBase,
-    nn.GroupNorm,
-    nn.modules.pooling._MaxPoolNd,
-    nn.modules.pooling._AvgPoolNd,
-    nn.modules.pooling._AdaptiveMaxPoolNd,
-    nn.modules.pooling._AdaptiveAvgPoolNd,
-)
+CHANNELS_FIRST = (*CONVOLUTIONS, *BATCH_OR_INSTANCE_NORMS, nn.GroupNorm, *POOLINGS)
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,7 @@ def unfold(part: nn.Module, output: Any, samples: int) -> Iterator[tuple[str, to
         yield from _tensors("/weights", weights.movedim(1, 2) if heads else weights, Axes())
     elif isinstance(part, CHANNELS_FIRST) and isinstance(output, torch.Tensor):
         kernel = getattr(part, "kernel_size", ())
-        alone = isinstance(part, nn.modules.conv._ConvNd) and output.dim() == len(kernel) + 1
+        alone = isinstance(part, CONVOLUTIONS) and output.dim() == len(kernel) + 1
         yield from _tensors("", output.unsqueeze(0) if alone else output, Axes(channels_first=True))
     else:
         yield from _tensors("", output, Axes(samples=samples))

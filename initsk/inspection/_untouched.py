@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
-from initsk.exceptions import ModuleError
 from initsk.initializers import remember_buffers
+from initsk.utils._compiled import is_compiled
 from initsk.utils._random import isolated_torch_random
 
 
@@ -44,12 +44,8 @@ def untouched(module: nn.Module, *, training: bool, gradients: bool, seed: int |
 @contextmanager
 def _not_compiled(module: nn.Module) -> Iterator[None]:
     """Have compiled parts run as they were written."""
-    compiled = [p for p in module.modules() if hasattr(p, "_orig_mod") or getattr(p, "_compiled_call_impl", None)]
-    if not compiled:
+    if not any(is_compiled(part) for part in module.modules()):
         yield
         return
-    stance = getattr(torch.compiler, "set_stance", None)
-    if stance is None:
-        raise ModuleError("compiled parts cannot be looked into with this version of torch (allowed: 2.6 or newer)")
-    with stance("force_eager"):
+    with torch.compiler.set_stance("force_eager"):
         yield

@@ -15,7 +15,10 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 from initsk.exceptions import ModuleError
 from initsk.inspection._functional import FunctionalActivations
 from initsk.inspection._unfold import Axes, unfold
-from initsk.modules import ACTIVATION_TYPES, NORMALISATIONS
+from initsk.modules import ACTIVATION_TYPES
+from initsk.utils._compiled import compiled_part
+from initsk.utils._tensors import contents_of, holds_still
+from initsk.utils._torch_types import NORMALISATIONS
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 # One that returns what it is given stands in many networks where nothing is meant.
@@ -71,7 +74,7 @@ class _Origin(NamedTuple):
     """The layer that gave a tensor, as long as the tensor is as it was given."""
 
     tensor: "weakref.ref[torch.Tensor]"
-    version: int
+    contents: Any
     source: _Source
 
 
@@ -84,8 +87,9 @@ class Watch:
 
     def __init__(self, module: nn.Module, observer: Observer) -> None:
         self.observer = observer
-        self.names = {part: _plain(name) for name, part in module.named_modules()}
-        self.time_first = _time_first(module)
+        wrappers = {found[0] for part in module.modules() if (found := compiled_part(part))}
+        self.names = {part: _without(wrappers, name) for name, part in module.named_modules()}
+        self.time_first = _time_first(self.names)
         self.begin()
 
     def begin(self) -> None:
@@ -95,6 +99,7 @@ class Watch:
         self.channels: set[tuple[int, int]] = set()
         self.stack: list[nn.Module] = []
         self.running = True
+        self.paused = False
         self.met_time_first = False
         self.pending: list[Call] = []
 
@@ -103,7 +108,7 @@ class Watch:
         if not self.running:
             # What is computed again for the backward pass was seen before.
             return
-        with torch._C.DisableTorchFunction():
+        with self._pause():
             if isinstance(part, _ACTIVATIONS) and not self.in_activation:
                 self.pending.append(self.before(self.names[part], part, (*args, *kwargs.values())))
             self.stack.append(part)
@@ -113,7 +118,7 @@ class Watch:
         """Take what a module returned."""
         if not self.running:
             return
-        with torch._C.DisableTorchFunction():
+        with self._pause():
             self.stack.pop()
             if self.in_activation:
                 return
@@ -123,6 +128,15 @@ class Watch:
             else:
                 self._take(part, output)
             self.running = bool(self.stack)
+
+    @contextmanager
+    def _pause(self) -> Iterator[None]:
+        """Take no notice of functions that the block calls."""
+        before, self.paused = self.paused, True
+        try:
+            yield
+        finally:
+            self.paused = before
 
     @property
     def in_activation(self) -> bool:
@@ -174,14 +188,15 @@ class Watch:
                 self.channels.add((tensor.dim(), tensor.shape[1]))
             is_new = is_layer and id(tensor) not in passed_on
             if is_new:
-                self.origins[id(tensor)] = _Origin(weakref.ref(tensor), tensor._version, _Source(layer, axes))
+                self.origins[id(tensor)] = _Origin(weakref.ref(tensor), contents_of(tensor), _Source(layer, axes))
             self.observer(Value(layer, "output", numbered, part, type(part).__name__, is_new, tensor, axes))
 
     def _origin_of(self, tensor: torch.Tensor) -> _Origin | None:
         """Return where a tensor comes from, if it is as it was and no activation function has taken it yet."""
         origin = self.origins.get(id(tensor))
-        unchanged = origin is not None and origin.tensor() is tensor and origin.version == tensor._version
-        return origin if unchanged else None
+        if origin is None or origin.tensor() is not tensor:
+            return None
+        return origin if holds_still(tensor, origin.contents) else None
 
     def _numbered(self, name: str) -> str:
         self.calls[name] += 1
@@ -192,9 +207,9 @@ class Watch:
         return int(any(not prefix or f"{name}.".startswith(f"{prefix}.") for prefix in self.time_first))
 
 
-def _plain(name: str) -> str:
-    """Take away what the compiler puts between names."""
-    return ".".join(piece for piece in name.split(".") if piece != "_orig_mod")
+def _without(wrappers: set[str], name: str) -> str:
+    """Return a name without what the compiler puts between names."""
+    return ".".join(piece for piece in name.split(".") if piece not in wrappers)
 
 
 def _is_layer(part: nn.Module) -> bool:
@@ -202,13 +217,13 @@ def _is_layer(part: nn.Module) -> bool:
     return own or isinstance(part, NORMALISATIONS)
 
 
-def _time_first(module: nn.Module) -> list[str]:
+def _time_first(names: dict[nn.Module, str]) -> list[str]:
     """Return the beginnings of the names under which positions come before samples."""
     found = []
-    for name, part in module.named_modules():
+    for part, name in names.items():
         if getattr(part, "batch_first", True) is False:
             # A transformer's layer says so by its attention.
-            found.append(_plain(name).rpartition(".")[0] if isinstance(part, nn.MultiheadAttention) else _plain(name))
+            found.append(name.rpartition(".")[0] if isinstance(part, nn.MultiheadAttention) else name)
     return found
 
 

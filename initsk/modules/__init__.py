@@ -13,7 +13,6 @@ from initsk.modules._batch import input_type as input_type, to_input as to_input
 from initsk.modules._chain import ChainLayer as ChainLayer, chain_of as chain_of
 from initsk.modules._initialize import choices_for as choices_for, initialize
 from initsk.modules._mlp import MLP, NORMALIZATIONS
-from initsk.modules._plan import NORMALISATIONS as NORMALISATIONS
 from initsk.modules._record import InitializationRecord
 from initsk.modules._unwrap import unwrap as unwrap
 

@@ -8,8 +8,8 @@ from torch import fx, nn
 
 from initsk.initializers import ACTIVATION_NAMES, AFFINE, Branch, attributes_stay, function_of_first, trace
 from initsk.modules._activations import ACTIVATION_TYPES, activation_value
-from initsk.modules._plan import NORMALISATIONS
 from initsk.theory import OfMultiple
+from initsk.utils._torch_types import NORMALISATIONS
 
 WEIGHTED = (*AFFINE, nn.RNNBase, nn.RNNCellBase, nn.Embedding, nn.EmbeddingBag, nn.MultiheadAttention)
 _ADDITIONS = {"add", "iadd", "add_"}

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
 from initsk.initializers import Site
+from initsk.utils._torch_types import NORMALISATIONS
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -21,7 +22,6 @@ _GATES = {
     nn.GRU: "rzn",
     nn.GRUCell: "rzn",
 }
-NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 _EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 # Whatever else a subclass has is left, as in unknown layers.
@@ -92,6 +92,7 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
     """Yield a plan for every parameter of `module`; tied ones are filled where they come first."""
     seen: dict[object, str] = {}
     names: dict[int, list[str]] = {}
+    last = {part.out_proj for part in module.modules() if isinstance(part, nn.MultiheadAttention)}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
     for prefix, owner in module.named_modules():
@@ -100,7 +101,7 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
         _check_hooks(owner, prefix)
         for attribute, parameters in _parameters_of(owner, f"{prefix}." if prefix else ""):
             name = f"{prefix}.{attribute}" if prefix else attribute
-            plan = _plan_one(owner, attribute, name, parameters)
+            plan = _plan_one(owner, attribute, name, parameters, owner in last)
             tied = [seen[key] for parameter in parameters.values() if (key := _memory(parameter)) in seen]
             if tied and all(id(parameter) in seen for parameter in parameters.values()):
                 continue  # one object under two names, which named_parameters() lists once too
@@ -111,7 +112,8 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
 
 def _check_hooks(owner: nn.Module, prefix: str) -> None:
     """Raise if a layer's weight is computed by a hook from parameters that no layer knows."""
-    behind = [f"weight{ending}" for ending in ("_g", "_v", "_orig") if f"weight{ending}" in owner._parameters]
+    own = dict(owner.named_parameters(recurse=False))
+    behind = [f"weight{ending}" for ending in ("_g", "_v", "_orig") if f"weight{ending}" in own]
     if behind and isinstance(owner, (nn.Linear, nn.Bilinear, *_CONVOLUTIONS, *_TRANSPOSED, *_EMBEDDINGS)):
         where = f"{prefix}.weight" if prefix else "weight"
         raise ModuleError(
@@ -137,7 +139,9 @@ def _parameters_of(owner: nn.Module, prefix: str) -> Iterator[tuple[str, dict[st
             yield attribute, {f"{where}{short}": value for short, value in originals.named_parameters()}
 
 
-def _plan_one(owner: nn.Module, attribute: str, name: str, parameters: dict[str, nn.Parameter]) -> PlannedParameter:
+def _plan_one(
+    owner: nn.Module, attribute: str, name: str, parameters: dict[str, nn.Parameter], after_attention: bool
+) -> PlannedParameter:
     role = "bias" if attribute.startswith("bias") or attribute.endswith("bias") else "weight"
     for full, parameter in parameters.items():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
@@ -151,19 +155,20 @@ def _plan_one(owner: nn.Module, attribute: str, name: str, parameters: dict[str,
     if why:
         return PlannedParameter(owner, attribute, name, role, (), parameters, why)
     sites = tuple(
-        replace(site, name=name, layer=type(owner), role=role) for site in _read_sites(owner, attribute, role, tensor)
+        replace(site, name=name, layer=type(owner), role=role)
+        for site in _read_sites(owner, attribute, role, tensor, after_attention)
     )
     zero_row = owner.padding_idx if isinstance(owner, _EMBEDDINGS) and attribute == "weight" else None
     return PlannedParameter(owner, attribute, name, role, sites, parameters, zero_row=zero_row)
 
 
-def _read_sites(owner: Any, attribute: str, role: str, tensor: torch.Tensor) -> list[Site]:
+def _read_sites(owner: Any, attribute: str, role: str, tensor: torch.Tensor, after_attention: bool) -> list[Site]:
     """Return the sites of the blocks that are stacked in a parameter."""
     if isinstance(owner, NORMALISATIONS):
         shape = tuple(tensor.shape)
         return [Site(shape, kind="normalisation", weight_shape=shape)]
     known = attribute in ("weight", "bias")
-    if isinstance(owner, nn.modules.linear.NonDynamicallyQuantizableLinear) and known:
+    if after_attention and known:
         return _blocks(_dense(owner.weight, "attention"), "o", role)
     if isinstance(owner, nn.Linear) and known:
         return _blocks(_dense(owner.weight, "dense"), ("",), role)

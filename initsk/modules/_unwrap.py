@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.utils._compiled import compiled_part
 
 
 def unwrap(module: Any) -> nn.Module:
@@ -27,4 +28,5 @@ def unwrap(module: Any) -> nn.Module:
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
     if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
         return unwrap(module.module)
-    return unwrap(module._orig_mod) if hasattr(module, "_orig_mod") else module
+    compiled = compiled_part(module)
+    return module if compiled is None else unwrap(compiled[1])

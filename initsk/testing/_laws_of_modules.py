@@ -12,6 +12,8 @@ from initsk.modules import initialize
 from initsk.testing._global_state import global_state, unusual_global_state
 from initsk.testing._modules import LAYERS, Breaking, Case
 from initsk.testing._support import apply, build, fitting, promise_for, require, require_moments, shapes, state
+from initsk.testing._writes import Writes
+from initsk.utils._hooks import has_hooks
 
 
 def check_fans(initializer: Initializer) -> None:
@@ -36,8 +38,8 @@ def check_module_rules(initializer: Initializer) -> None:
     for module in fitting(initializer):
         again = copy.deepcopy(module)
         before, modes = state(module), [part.training for part in module.modules()]
-        written = {name: parameter._version for name, parameter in module.named_parameters()}
-        record = apply(initializer, module)
+        with Writes() as writes:
+            record = apply(initializer, module)
         after = state(module)
         frame = record.to_frame()
         expected = {name for name, _ in module.named_parameters()}
@@ -45,7 +47,7 @@ def check_module_rules(initializer: Initializer) -> None:
         left = {row["name"] for row in record.rows if not row["touched"]} | {name for name, _ in module.named_buffers()}
         moved = [name for name in left if not torch.equal(before[name], after[name])]
         require(initializer, not moved, f"{moved} changed, though the record or their kind says that they stay")
-        twice = [name for name, parameter in module.named_parameters() if parameter._version > written[name] + 1]
+        twice = [name for name, parameter in module.named_parameters() if writes.into(parameter) > 1]
         require(initializer, initializer.refines or not twice, f"{twice} were written twice")
         frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
         require(initializer, frozen <= left, "frozen parameters were touched")
@@ -82,8 +84,7 @@ def _fails(initializer: Initializer, module: nn.Module, **arguments: Any) -> boo
 def _require_as_before(initializer: Initializer, module: nn.Module, before: dict[str, torch.Tensor]) -> None:
     same = all(torch.equal(value, before[name]) for name, value in state(module).items())
     require(initializer, same, "a failed call changed the module")
-    hooks = [h for part in module.modules() for h in (*part._forward_hooks, *part._forward_pre_hooks)]
-    require(initializer, not hooks, "hooks were left behind")
+    require(initializer, not any(has_hooks(part) for part in module.modules()), "hooks were left behind")
     require(initializer, all(part.training for part in module.modules()), "training modes changed")
 
 

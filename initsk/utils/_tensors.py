@@ -45,3 +45,33 @@ def working_type(dtype: torch.dtype) -> torch.dtype:
     if dtype.is_complex:
         return dtype if dtype == torch.complex128 else torch.complex64
     return dtype if dtype == torch.float64 else torch.float32
+
+
+def contents_of(tensor: torch.Tensor) -> Any:
+    """Return a mark of what a tensor holds now, for `holds_still`.
+
+    torch counts the writes to a tensor, in an attribute without a public name; inference tensors have no count.
+    Without the count, the mark is a copy.
+    """
+    try:
+        return tensor._version
+    except (AttributeError, RuntimeError):
+        return tensor.detach().clone()
+
+
+def holds_still(tensor: torch.Tensor, contents: Any) -> bool:
+    """Return whether a tensor has not been written to since `contents_of` was asked.
+
+    Examples
+    --------
+    >>> tensor = torch.zeros(2)
+    >>> contents = contents_of(tensor)
+    >>> holds_still(tensor, contents)
+    True
+    >>> _ = tensor.add_(1)
+    >>> holds_still(tensor, contents)
+    False
+    """
+    if isinstance(contents, torch.Tensor):
+        return bool(torch.allclose(contents, tensor, rtol=0, atol=0, equal_nan=True))
+    return bool(contents == contents_of(tensor))
