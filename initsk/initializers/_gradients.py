@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -14,10 +14,12 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._base import Choice, Promise
+from initsk.initializers._elementary_norms import ElementaryNorms
 from initsk.initializers._minibatches import Batches, default_loss, pick, real_parts
 from initsk.initializers._network import Network
 from initsk.initializers._scaled import Wrapper
 from initsk.initializers._site import Site
+from initsk.utils._torch_types import BATCH_OR_INSTANCE_NORMS
 from initsk.utils._validation import Constraint, integer, optional, real
 
 Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
@@ -58,7 +60,7 @@ class GradientScheme(Wrapper):
         """Learn the factors, then multiply."""
         super().refine(network)
         owner = type(self).__name__
-        with twice_differentiable(network):
+        with differentiable(network):
             carriers = dict(_carriers(network, {n: s for n, s in network.sites.items() if self._scales(s)}))
             if not carriers:
                 return
@@ -87,7 +89,8 @@ class ScalingProblem:
     """The loss as a function of one factor per weight tensor, for the scheme called `owner`.
 
     `weights` are multiplied; `others` train too, so gradients are taken with respect to both. Either
-    is by the parameters' full names.
+    is by the parameters' full names. `connected` has the orders of derivatives that were checked by
+    `_check_connected`, each at its first use.
     """
 
     owner: str
@@ -95,6 +98,7 @@ class ScalingProblem:
     weights: dict[str, torch.Tensor]
     others: dict[str, torch.Tensor]
     criterion: Criterion | None
+    connected: set[int] = field(default_factory=set)
 
     def point(self, factors: np.ndarray) -> Point:
         """Return all parameters that train, as leaves, with the weights multiplied by `factors`."""
@@ -124,7 +128,7 @@ class ScalingProblem:
         """Return the gradient by parameter, to be differentiated again; without those that the loss does not see."""
         if not loss.requires_grad:
             raise ModuleError(f"{self.owner}: the loss does not depend on any parameter that trains")
-        found = self._differentiate(loss, point, create_graph=True)
+        found = self._differentiate(loss, point, order=1, create_graph=True)
         idle = [name for name in self.weights if name not in found]
         if idle:
             raise ModuleError(f"{self.owner}: the loss does not depend on {', '.join(idle)}")
@@ -137,7 +141,7 @@ class ScalingProblem:
 
     def second(self, quantity: torch.Tensor, point: Point, create_graph: bool = False) -> Point:
         """Differentiate what was computed from a gradient; zero where it does not depend on a parameter."""
-        found = self._differentiate(quantity, point, create_graph) if quantity.requires_grad else {}
+        found = self._differentiate(quantity, point, 2, create_graph) if quantity.requires_grad else {}
         return {name: found.get(name, torch.zeros_like(value)) for name, value in point.items()}
 
     def slopes(self, quantity: torch.Tensor, point: Point) -> np.ndarray:
@@ -150,12 +154,17 @@ class ScalingProblem:
             raise ModuleError(f"{self.owner}: the derivative with respect to {', '.join(wrong)} is not finite")
         return slopes
 
-    def _differentiate(self, quantity: torch.Tensor, point: Point, create_graph: bool) -> Point:
+    def _differentiate(self, quantity: torch.Tensor, point: Point, order: int, create_graph: bool) -> Point:
+        is_new = create_graph and order not in self.connected
+        start = torch.ones_like(quantity, requires_grad=is_new)
         try:
-            # torch would take such a layer for one that nothing depends on.
-            if _ends_early(quantity):
-                raise RuntimeError("a backward marked as once_differentiable")
-            found = torch.autograd.grad(quantity, list(point.values()), create_graph=create_graph, allow_unused=True)
+            found = torch.autograd.grad(
+                quantity, list(point.values()), start, create_graph=create_graph, allow_unused=True
+            )
+            derivatives = {name: value for name, value in zip(point, found, strict=True) if value is not None}
+            if is_new:
+                _check_connected(derivatives, start)
+                self.connected.add(order)
         except torch.cuda.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -163,36 +172,50 @@ class ScalingProblem:
             raise ModuleError(
                 f"{self.owner} differentiates the loss more than once, which a layer does not allow: {reason}"
             ) from error
-        return {name: value for name, value in zip(point, found, strict=True) if value is not None}
+        return derivatives
 
 
 @contextmanager
-def twice_differentiable(network: Network) -> Iterator[None]:
-    """Run the block without dropout, with batch norms on the batch's statistics, and kernels that derive twice."""
+def differentiable(network: Network) -> Iterator[None]:
+    """Run the block without dropout, with batch statistics, and with operations that derive three times."""
     with ExitStack() as stack:
         stack.enter_context(network.mode(training=False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(ElementaryNorms())
         for module in network.module.modules():
-            if isinstance(module, nn.modules.batchnorm._NormBase):
+            if isinstance(module, BATCH_OR_INSTANCE_NORMS):
                 module.train()
         if any(isinstance(module, nn.RNNBase) for module in network.module.modules()):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         yield
 
 
-def _ends_early(quantity: torch.Tensor) -> bool:
-    """Say whether a function that can be differentiated once only stands between `quantity` and its arguments."""
-    seen: set[Any] = set()
-    waiting: list[Any] = [quantity.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            if type(node).__name__ == "Error":
-                return True
-            seen.add(node)
-            waiting.extend(following for following, _ in node.next_functions)
-    return False
+def _check_connected(derivatives: Point, start: torch.Tensor) -> None:
+    """Raise if a part of the derivatives was computed where autograd does not see it.
+
+    Derivatives are proportional to the value `start` that backpropagation starts with. So the slope of any
+    weighted sum of them by `start` is that sum. A backward that is marked as once_differentiable, or that leaves
+    autograd, cuts its part off from `start`, and torch then takes this part for a constant.
+
+    Raises
+    ------
+    RuntimeError
+    """
+    parts = [real_parts(values) for values in derivatives.values() if values.layout == torch.strided]
+    largest = max((float(part.detach().abs().amax()) for part in parts if part.numel()), default=0.0)
+    if not 0 < largest < float("inf"):
+        return
+    products = [(part * (part.detach() / largest)).sum().to(start.device) for part in parts]
+    total = torch.stack(products).sum()
+    slope = None
+    if total.requires_grad:
+        (slope,) = torch.autograd.grad(total, start, retain_graph=True, allow_unused=True)
+    missing = float(total.detach()) - (0.0 if slope is None else float(slope))
+    if abs(missing) > max(0.01, 16 * torch.finfo(start.dtype).eps) * float(total.detach()):
+        raise RuntimeError(
+            "a backward that is marked as once_differentiable, is computed outside of autograd, or is not linear"
+        )
 
 
 def _carriers(network: Network, sites: dict[str, Site]) -> Iterator[tuple[str, nn.Parameter]]:

@@ -1,0 +1,213 @@
+"""MetaInit's slopes in networks with normalisation, whose third derivatives torch itself gets wrong."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from initsk import initialize
+from initsk.exceptions import ModuleError
+from initsk.initializers import GradInit, MetaInit
+from initsk.initializers._elementary_norms import ElementaryNorms
+from tests.helpers import build
+from tests.test_gradient_based import data, fitted, quotient, weights
+
+NORMS = {
+    "batch norm": (lambda: nn.BatchNorm1d(4), (6, 4)),
+    "batch norm of images": (lambda: nn.BatchNorm2d(2, eps=0.1), (3, 2, 2, 2)),
+    "batch norm without factors": (lambda: nn.BatchNorm1d(4, affine=False), (6, 4)),
+    "batch norm without running statistics": (lambda: nn.BatchNorm1d(4, track_running_stats=False).eval(), (6, 4)),
+    "batch norm in evaluation mode": (lambda: nn.BatchNorm1d(4).eval(), (6, 4)),
+    "instance norm": (lambda: nn.InstanceNorm1d(2, affine=True), (3, 2, 4)),
+    "instance norm of images": (lambda: nn.InstanceNorm2d(2), (2, 2, 2, 3)),
+    "layer norm": (lambda: nn.LayerNorm(4), (3, 4)),
+    "layer norm over two axes": (lambda: nn.LayerNorm((2, 3), bias=False), (2, 2, 3)),
+    "group norm": (lambda: nn.GroupNorm(2, 4), (3, 4, 2)),
+    "RMS norm": (lambda: nn.RMSNorm(4), (3, 4)),
+}
+
+
+def make(name):
+    factory, shape = NORMS[name]
+    X = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    return build(lambda: factory().double()), X.requires_grad_()
+
+
+def gradients(module, X):
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    output = module(X)
+    goal = (output * torch.linspace(-1, 1, output.numel(), dtype=output.dtype).view_as(output) + output**3).sum()
+    return torch.autograd.grad(goal, [X, *parameters], create_graph=True)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_values_and_gradients_are_torchs(name):
+    module, X = make(name)
+    with ElementaryNorms():
+        found, found_gradients = module(X), gradients(module, X)
+    torch.testing.assert_close(found, module(X))
+    for ours, theirs in zip(found_gradients, gradients(module, X), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_third_derivatives_are_the_slopes_of_the_second(name):
+    module, X = make(name)
+    # It draws directions from the global generator.
+    with torch.random.fork_rng(), ElementaryNorms():
+        torch.manual_seed(0)
+        assert torch.autograd.gradgradcheck(lambda x: gradients(module, x)[0], X)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_stays(dtype):
+    X = torch.linspace(-1, 1, 12, dtype=dtype).reshape(3, 4)
+    with ElementaryNorms():
+        found = nn.functional.layer_norm(X, (4,))
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, nn.functional.layer_norm(X, (4,)))
+
+
+def test_one_value_per_channel_is_refused_by_torch():
+    with ElementaryNorms(), pytest.raises(ValueError, match="more than 1"):
+        nn.BatchNorm1d(3)(torch.ones(1, 3))
+
+
+class Channels(nn.Sequential):
+    def forward(self, X):
+        return super().forward(X.unflatten(1, (2, 3))).flatten(1)
+
+
+def networks():
+    act, double = nn.Tanh, {"dtype": torch.float64}
+    first, last = lambda: nn.Linear(6, 5, **double), lambda: nn.Linear(5, 3, **double)
+    for norm in (nn.BatchNorm1d(5, **double), nn.LayerNorm(5, **double), nn.RMSNorm(5, **double)):
+        yield nn.Sequential(first(), norm, act(), nn.Linear(5, 5, **double), act(), last())
+        yield nn.Sequential(first(), act(), nn.Linear(5, 5, **double), copy.deepcopy(norm), act(), last())
+    image = nn.Conv1d(2, 4, 2, **double), nn.InstanceNorm1d(4, **double), act(), nn.Conv1d(4, 1, 2, **double)
+    yield nn.Sequential(Channels(*image), nn.Linear(1, 3, **double))
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_a_step_goes_against_the_slope_of_the_quotient(number):
+    X, y = data()
+    module = build(lambda: list(networks())[number])
+    start = fitted(copy.deepcopy(module), "he_normal", X, y)
+    lr, expected = 0.02, {}
+    for name, weight in weights(start).items():
+        sides = []
+        for shift in (1e-6, -1e-6):
+            moved = copy.deepcopy(start)
+            with torch.no_grad():
+                moved.get_parameter(name).mul_(1 + shift)
+            sides.append(quotient(moved, X, y))
+        norm = weight.norm().item()
+        expected[name] = (norm - lr * np.sign(sides[0] - sides[1])) / norm
+    tuned = fitted(copy.deepcopy(module), MetaInit(lr=lr, n_steps=1, batch_size=None), X, y)
+    found = {name: (w.norm() / weights(start)[name].norm()).item() for name, w in weights(tuned).items()}
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+class Once(torch.autograd.Function):
+    """A square whose second derivative torch refuses, or does not see."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g):
+        return 2 * ctx.saved_tensors[0] * g
+
+
+class Outside(Once):
+    """A square whose derivative is computed by numpy."""
+
+    @staticmethod
+    def backward(ctx, g):
+        return torch.from_numpy(2 * ctx.saved_tensors[0].detach().numpy() * g.detach().numpy())
+
+
+class Twice(Once):
+    """A square that can be differentiated twice and no more."""
+
+    @staticmethod
+    def backward(ctx, g):
+        return TwiceBackward.apply(ctx.saved_tensors[0], g)
+
+
+class TwiceBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, g):
+        ctx.save_for_backward(x, g)
+        return 2 * x * g
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gg):
+        x, g = ctx.saved_tensors
+        return 2 * g * gg, 2 * x * gg
+
+
+class Thrice(Once):
+    """A square that can be differentiated any number of times."""
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * ctx.saved_tensors[0] * g
+
+
+class Squared(nn.Module):
+    def __init__(self, function, place):
+        super().__init__()
+        self.first, self.last, self.function, self.place = nn.Linear(6, 4), nn.Linear(4, 3), function, place
+
+    def forward(self, x):
+        hidden = self.first(x)
+        if self.place == "inside":
+            return self.last(self.function.apply(hidden))
+        if self.place == "on a branch":
+            return self.last(hidden + 0.1 * self.function.apply(hidden))
+        return self.function.apply(self.last(hidden.tanh()))
+
+
+def summed(output, target):
+    """A loss whose gradient by the output is a constant."""
+    return output.sum()
+
+
+SCHEMES = [GradInit(n_steps=2), MetaInit(n_steps=2)]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+@pytest.mark.parametrize("criterion", [None, summed])
+@pytest.mark.parametrize("place", ["inside", "on a branch", "at the end"])
+@pytest.mark.parametrize("function", [Once, Outside])
+def test_a_backward_that_autograd_does_not_see_is_refused(function, place, criterion, scheme):
+    X, y = data()
+    module = build(lambda: Squared(function, place).double())
+    before = copy.deepcopy(module.state_dict())
+    with pytest.raises(ModuleError, match="more than once"):
+        initialize(module, copy.copy(scheme).set_params(criterion=criterion), X=X, y=y, random_state=0)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("place", ["inside", "on a branch", "at the end"])
+def test_two_derivatives_are_enough_for_gradinit_and_too_few_for_metainit(place):
+    X, y = data()
+    gradinit, metainit = SCHEMES
+    fitted(build(lambda: Squared(Twice, place).double()), gradinit, X, y)
+    with pytest.raises(ModuleError, match="more than once"):
+        fitted(build(lambda: Squared(Twice, place).double()), metainit, X, y)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_functions_of_ones_own_are_taken(scheme, dtype):
+    X, y = data()
+    for place in ("inside", "on a branch", "at the end"):
+        fitted(build(lambda place=place: Squared(Thrice, place).to(dtype)), scheme, X.to(dtype), y)
