@@ -101,8 +101,10 @@ def kill_at_random(fork, tmp_path, whole, rng, n_jobs, longest):
         assert process.exitcode == -signal.SIGKILL
         deaths += 1
         with suppress(ProcessLookupError):
-            # Workers that were just starting do not know yet whom they work for.
+            # Workers that were just starting do not know their parent yet.
             os.killpg(process.pid, signal.SIGKILL)
+        # A slow or busy machine finishes no run in the first spans.
+        longest *= 1.1
     assert n_runs(store) == 36
     write(compare(store, n_repeats=12), tmp_path / "out")
     assert_same_bytes(whole, tmp_path / "out")
