@@ -69,6 +69,15 @@ class Net(nn.Module):
         return self.compute(self, *args, **kwargs)
 
 
+def hooks_of(module):
+    """Return by name the hooks of a module and its parts: torch keeps them in dictionaries, by numbers."""
+    found = {}
+    for name, part in module.named_modules():
+        held = [value for value in vars(part).values() if isinstance(value, dict)]
+        found[name] = [hook for hooks in held for number, hook in hooks.items() if isinstance(number, int)]
+    return {name: hooks for name, hooks in found.items() if hooks}
+
+
 def fc(weight=1.0, bias=0.0):
     layer = build(lambda: nn.Linear(1, 1))
     layer.weight.data.fill_(weight)

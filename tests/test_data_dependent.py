@@ -22,7 +22,7 @@ from initsk.initializers import (
     WithinLayer,
 )
 from initsk.modules import MLP
-from tests.helpers import batch, build
+from tests.helpers import batch, build, hooks_of
 
 DATA_DEPENDENT = [LSUV(), LSUV(remove_mean=True), DataDependentWeightNorm(), WithinLayer(), WithinLayer("kmeans")]
 
@@ -49,7 +49,7 @@ def outputs(module, X):
 
 
 def state(module):
-    hooks = [(len(p._forward_hooks), len(p._forward_pre_hooks), p.training, sorted(vars(p))) for p in module.modules()]
+    hooks = [hooks_of(module), *((p.training, sorted(vars(p))) for p in module.modules())]
     return {name: value.clone() for name, value in module.state_dict().items()}, hooks
 
 
@@ -128,7 +128,7 @@ def test_lsuv_is_one_pass():
     module.activation_1.register_forward_hook(lambda *_: calls.append(1))
     initialize(module, "lsuv", X=batch(16, 8), random_state=0)
     assert len(calls) == 1
-    assert len(module.activation_1._forward_hooks) == 1
+    assert len(hooks_of(module)["activation_1"]) == 1
 
 
 def test_lsuv_with_biases_takes_several_corrections_or_says_so():

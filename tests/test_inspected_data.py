@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from initsk import inspect_activations
 from initsk.exceptions import InvalidParameterError
-from tests.helpers import Net, batch, build, fc
+from initsk.utils._compiled import is_compiled
+from tests.helpers import Net, batch, build, fc, hooks_of
 
 X = torch.tensor([[-1.0], [3.0]])
 
@@ -124,7 +125,7 @@ def test_after_an_interruption_all_works_as_before(error, arguments):
         assert mode.n == seen + 1
     assert failing.calls == 2
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
-    assert [len(part._forward_hooks) + len(part._forward_pre_hooks) for part in net] == [1, 0, 0, 0, 0, 0]
+    assert [len(hooks_of(part)) for part in net] == [1, 0, 0, 0, 0, 0]
     failing.error = None
     again = inspect_activations(net, data, y, batch_size=4, **arguments)
     for of in ("activations", "gradients"):
@@ -152,15 +153,12 @@ def test_what_a_hook_of_the_users_makes_of_a_value_is_seen():
     assert means(net, X) == {("fc", "pre_activation"): 2.0, ("fc", "activation"): 2.0}
 
 
-# What torch warns of while it loads its compiler.
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("training", [False, True])
 def test_a_module_that_compiled_itself(training):
     net = Net(lambda self, x: self.fc(x).relu(), fc=fc())
-    net.compile()
-    compiled = net._compiled_call_impl
+    net.compile(backend="eager")
     assert means(net, X, training=training) == {("fc", "pre_activation"): 1.0, ("fc", "activation"): 1.5}
-    assert net._compiled_call_impl is compiled
+    assert is_compiled(net)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from torch import nn
 from initsk import ActivationInspector, MLPClassifier, inspect_activations
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection import RunningMoments, StreamingHistogram, pool_histograms
+from tests.helpers import hooks_of
 
 
 def known_net(inplace=False):
@@ -53,7 +54,7 @@ def test_nothing_is_left_behind():
     net.append(Broken())
     with pytest.raises(RuntimeError, match="broken"):
         inspect_activations(net, [[1.0], [2.0]])
-    assert not any(m._forward_hooks for m in net.modules())
+    assert not hooks_of(net)
     assert [m.training for m in net[:4]] == [False, True, True, True]
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     assert all(p.grad is None for p in net.parameters())

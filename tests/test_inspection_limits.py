@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from initsk import MLPClassifier, NeuralNetClassifier, inspect_activations
-from tests.helpers import batch, build
+from tests.helpers import batch, build, hooks_of
 
 X, Y = batch(7, 3), torch.arange(7) % 2
 
@@ -46,14 +46,14 @@ def test_the_module_is_as_before(error, arguments):
     except BaseException as raised:
         assert raised is error  # noqa: PT017 - an interrupt is no Exception, and none may be left
     assert [part.training for part in module.modules()][:3] == [True, False, True]
-    assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+    assert not hooks_of(module)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert [p.requires_grad for p in module.parameters()] == [True] * 4 + [False] * 2
     assert torch.equal(module[0].weight.grad, torch.ones(4, 3))
     assert all(p.grad is None for p in list(module.parameters())[1:])
     assert torch.equal(torch.random.get_rng_state(), state)
     assert torch.is_grad_enabled()
-    assert torch.overrides._get_current_function_mode_stack() == []
+    assert not torch.overrides.has_torch_function((torch.ones(1),))
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,13 @@ def test_dropout_and_batch_norm_in_training():
     pd.testing.assert_frame_equal(inspect_activations(net(), X, training=True).to_frame(), frame.reset_index())
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize(
     "wrapped",
     [
-        torch.compile,
+        lambda m: torch.compile(m, backend="eager"),
         nn.DataParallel,
-        lambda m: nn.Sequential(*[torch.compile(part) for part in m]),
-        lambda m: (m[0].compile(), m)[1],
+        lambda m: nn.Sequential(*[torch.compile(part, backend="eager") for part in m]),
+        lambda m: (m[0].compile(backend="eager"), m)[1],
     ],
 )
 def test_wrapped_modules_are_looked_into(wrapped):

@@ -17,7 +17,7 @@ from torch import nn
 
 from initsk import ActivationInspector, MLPClassifier, NeuralNetClassifier, inspect_activations
 from initsk.exceptions import InvalidParameterError, ModuleError
-from tests.helpers import batch, build
+from tests.helpers import batch, build, hooks_of
 
 
 class Convolutional(nn.Module):
@@ -296,7 +296,7 @@ def test_the_module_stays_as_it_was():
     assert [p.requires_grad for p in net.parameters()] == [False, False, True, True, True, True]
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
     assert all(p.grad is None for p in net.parameters())
-    assert not any(part._forward_hooks or part._forward_pre_hooks for part in net.modules())
+    assert not hooks_of(net)
 
 
 @pytest.mark.parametrize(

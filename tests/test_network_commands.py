@@ -156,7 +156,8 @@ def test_a_network_that_the_data_do_not_fit_is_no_diagnosis(networks, capsys):
     write_data(networks)
     assert run("diagnose", "my_networks.py:good", "--dataset", "iris.npz") == 2
     shown = capsys.readouterr().err
-    assert "the network does not take these data (RuntimeError: mat1 and mat2" in shown
+    assert "the network does not take these data (RuntimeError: " in shown
+    assert "mat1 and mat2 shapes cannot be multiplied (38x4 and 64x32)" in shown
     assert "--shape gives samples the shape that it takes" in shown
     assert shown.count("\n") == 1
 

@@ -159,8 +159,8 @@ def _learning(frames: Frames, runs: pd.DataFrame, target: float, column: str) ->
 
 def _typical(speed: pd.DataFrame) -> dict[str, float]:
     return {
-        "epochs_to_target": float(speed["epochs_to_target"].median()),
-        "seconds_to_target": float(speed["seconds_to_target"].median()),
+        "epochs_to_target": float(speed["epochs_to_target"].dropna().median()),
+        "seconds_to_target": float(speed["seconds_to_target"].dropna().median()),
         "area_under_curve": float(speed["area_under_curve"].mean()),
     }
 

@@ -56,7 +56,8 @@ class MetaInit(GradientScheme):
     here too. Batch normalisation uses the batch's statistics, as in the version of Zhu et al. 2021, and dropout is
     off. The few entries where ``g`` nearly vanishes rule the quotient, so it is noisy: small networks, whose norms
     are small next to `lr`, may need a smaller one, or larger batches. Layers must be differentiable three times, and
-    a step costs several ordinary ones.
+    a step costs several ordinary ones. `MetaInit` computes batch, instance and layer normalisation by elementary
+    operations, since the third derivatives of torch's own operations are wrong or missing.
 
     Examples
     --------
