@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from initsk.testing._global_state import global_state
 
@@ -10,3 +11,12 @@ def _global_state_stays():
     yield
     after = global_state()
     assert [name for name in before if before[name] != after[name]] == []
+
+
+@pytest.fixture
+def one_thread():
+    """For thousands of tiny steps: threads cost far more than they save."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -14,6 +14,8 @@ from initsk.initializers._elementary_norms import ElementaryNorms
 from tests.helpers import build
 from tests.test_gradient_based import data, fitted, quotient, weights
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NORMS = {
     "batch norm": (lambda: nn.BatchNorm1d(4), (6, 4)),
     "batch norm of images": (lambda: nn.BatchNorm2d(2, eps=0.1), (3, 2, 2, 2)),
@@ -83,14 +85,14 @@ class Channels(nn.Sequential):
 def networks():
     act, double = nn.Tanh, {"dtype": torch.float64}
     first, last = lambda: nn.Linear(6, 5, **double), lambda: nn.Linear(5, 3, **double)
-    for norm in (nn.BatchNorm1d(5, **double), nn.LayerNorm(5, **double), nn.RMSNorm(5, **double)):
+    for norm in (nn.BatchNorm1d(5, **double), nn.LayerNorm(5, **double)):
         yield nn.Sequential(first(), norm, act(), nn.Linear(5, 5, **double), act(), last())
         yield nn.Sequential(first(), act(), nn.Linear(5, 5, **double), copy.deepcopy(norm), act(), last())
     image = nn.Conv1d(2, 4, 2, **double), nn.InstanceNorm1d(4, **double), act(), nn.Conv1d(4, 1, 2, **double)
     yield nn.Sequential(Channels(*image), nn.Linear(1, 3, **double))
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", range(5))
 def test_a_step_goes_against_the_slope_of_the_quotient(number):
     X, y = data()
     module = build(lambda: list(networks())[number])

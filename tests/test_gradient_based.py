@@ -24,15 +24,7 @@ QUICK = [
     MetaInit(n_steps=2),
 ]
 EXPLOSIVE = RandomNormal(1.0)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Thousands of tiny steps: threads cost far more than they save."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def data(n=48, n_features=6):
