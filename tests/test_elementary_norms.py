@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from initsk import initialize
 from initsk.exceptions import ModuleError
@@ -72,9 +73,29 @@ def test_half_precision_stays(dtype):
     torch.testing.assert_close(found, nn.functional.layer_norm(X, (4,)))
 
 
-def test_one_value_per_channel_is_refused_by_torch():
-    with ElementaryNorms(), pytest.raises(ValueError, match="more than 1"):
-        nn.BatchNorm1d(3)(torch.ones(1, 3))
+F = nn.functional
+REFUSED = {
+    "one value per channel": lambda: F.batch_norm(torch.ones(1, 3), None, None, training=True),
+    "one position": lambda: F.instance_norm(torch.ones(2, 3, 1)),
+    "channels": lambda: F.batch_norm(torch.ones(4, 3), None, None, torch.ones(1), torch.ones(3), training=True),
+    "channels of images": lambda: F.instance_norm(torch.ones(2, 3, 4), weight=torch.ones(2), bias=torch.ones(2)),
+    "another shape": lambda: F.layer_norm(torch.ones(4, 3), (4,)),
+    "more axes": lambda: F.layer_norm(torch.ones(3), (3, 3)),
+    "factors": lambda: F.layer_norm(torch.ones(4, 3), (3,), torch.ones(1)),
+    "running statistics": lambda: F.batch_norm(torch.ones(4, 3), torch.ones(2), torch.ones(2), training=True),
+    "mixed types": lambda: F.layer_norm(torch.ones(4, 3), (3,), torch.ones(3, dtype=torch.float64)),
+    "a number for a shape": lambda: F.layer_norm(torch.ones(4, 3), 3),
+    "whole numbers": lambda: F.layer_norm(torch.ones(4, 3, dtype=torch.int64), (3,)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_torch_refuses_is_refused_in_its_words(name):
+    with pytest.raises((RuntimeError, TypeError, ValueError)) as plain:
+        REFUSED[name]()
+    with ElementaryNorms(), pytest.raises(type(plain.value)) as found:
+        REFUSED[name]()
+    assert str(found.value) == str(plain.value)
 
 
 class Channels(nn.Sequential):
@@ -182,7 +203,8 @@ def summed(output, target):
     return output.sum()
 
 
-SCHEMES = [GradInit(n_steps=2), MetaInit(n_steps=2)]
+# With this bound, GradInit follows the norm of the gradient from the first step on.
+SCHEMES = [GradInit(gamma=1e-9, n_steps=2), MetaInit(n_steps=2)]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=str)
@@ -205,6 +227,70 @@ def test_two_derivatives_are_enough_for_gradinit_and_too_few_for_metainit(place)
     fitted(build(lambda: Squared(Twice, place).double()), gradinit, X, y)
     with pytest.raises(ModuleError, match="more than once"):
         fitted(build(lambda: Squared(Twice, place).double()), metainit, X, y)
+
+
+class Unequal(Squared):
+    """Has the square on a branch of its own whose gradients are small beside the others."""
+
+    def __init__(self, function):
+        super().__init__(function, "")
+        self.other = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.last(self.first(x).tanh()) + 0.001 * self.function.apply(self.other(x))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_small_part_that_autograd_does_not_see_is_refused(dtype, scheme, seed):
+    X, y = data()
+    fitted(build(lambda: Unequal(Thrice).to(dtype)), scheme, X.to(dtype), y, seed)
+    with pytest.raises(ModuleError, match="more than once"):
+        fitted(build(lambda: Unequal(Once).to(dtype)), scheme, X.to(dtype), y, seed)
+
+
+@pytest.mark.parametrize("algorithm", ["sgd", "adam"])
+def test_gradinit_needs_one_derivative_while_the_norm_is_in_bounds(algorithm):
+    X, y = data()
+    scheme = GradInit(algorithm=algorithm, gamma=1e9, n_steps=3)
+    fitted(build(lambda: nn.Sequential(nn.Linear(6, 6), nn.Hardsigmoid(), nn.Linear(6, 3)).double()), scheme, X, y)
+    fitted(build(lambda: Squared(Once, "inside").double()), scheme, X, y)
+
+
+class Checkpointed(nn.Module):
+    """Computes its middle a second time during backpropagation."""
+
+    def __init__(self, norm, again):
+        super().__init__()
+        self.first, self.last, self.again = nn.Linear(6, 8), nn.Linear(8, 3), again
+        self.middle = nn.Sequential(norm(8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh())
+
+    def forward(self, x):
+        hidden = self.first(x)
+        hidden = checkpoint(self.middle, hidden, use_reentrant=False) if self.again else self.middle(hidden)
+        return self.last(hidden)
+
+
+@pytest.mark.parametrize("scheme", [GradInit(n_steps=5, lr=0.05), *SCHEMES], ids=str)
+@pytest.mark.parametrize("norm", [nn.Identity, nn.LayerNorm, nn.BatchNorm1d])
+def test_checkpoints_change_nothing(norm, scheme):
+    X, y = data()
+    plain, again = (
+        weights(fitted(build(lambda again=again: Checkpointed(norm, again).double()), scheme, X, y))
+        for again in (False, True)
+    )
+    for name in plain:
+        torch.testing.assert_close(plain[name], again[name])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+def test_compiled_modules_run_as_written(scheme):
+    X, y = data()
+    plain, compiled = (build(lambda: Checkpointed(nn.LayerNorm, False).double()) for _ in range(2))
+    compiled.compile(backend="eager")
+    expected, found = (weights(fitted(module, scheme, X, y)) for module in (plain, compiled))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=str)

@@ -356,3 +356,32 @@ def test_nets_too():
     net.set_params(max_epochs=1, criterion=torch.nn.CrossEntropyLoss)
     assert "LSUV" in net.fit(X, y).initialization_record_.to_frame()["why"].iloc[0]
     assert net.partial_fit(X, y).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        ([2.0], r"the shape \(1,\) \(a number for each of 150"),
+        (np.ones((150, 1)), r"the shape \(150, 1\)"),
+        (np.ones(149), r"the shape \(149,\)"),
+        (-np.ones(150), "negative"),
+        ([float("nan"), *np.ones(149)], "NaN"),
+        (["heavy"] * 150, "heavy"),
+        (np.zeros(150), "zero"),
+    ],
+)
+def test_weights_that_are_none_are_refused(weight, words, class_weight):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((3,), max_epochs=1, class_weight=class_weight).fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_one_weight_counts_for_all(class_weight):
+    X, y = load_iris(return_X_y=True)
+    one, many = (
+        MLPClassifier((3,), max_epochs=1, class_weight=class_weight, random_state=0).fit(X, y, sample_weight=weight)
+        for weight in (2.0, np.full(150, 2.0))
+    )
+    np.testing.assert_array_equal(one.predict_proba(X), many.predict_proba(X))

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from initsk.estimators._dense_net import DenseNetClassifier, without_weight
 from initsk.estimators._mlp_base import BaseMLP
 from initsk.estimators._parameters import CONSTRAINTS, document_parameters
-from initsk.estimators._samples import Samples
+from initsk.estimators._samples import Samples, as_weight
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike
 from initsk.modules import ActivationSpec
@@ -247,7 +247,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self.class_weight is None:
             return sample_weight
         by_class = compute_sample_weight(self.class_weight, y)
-        return by_class if sample_weight is None else by_class * np.asarray(sample_weight)
+        return by_class if sample_weight is None else by_class * as_weight(sample_weight, len(y))
 
     def _build(self, samples: Samples) -> None:
         super()._build(samples)

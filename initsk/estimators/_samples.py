@@ -54,22 +54,34 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    weight = check_array(
-        np.full(len(X), sample_weight) if np.isscalar(sample_weight) else sample_weight,
-        ensure_2d=False,
-        dtype=np.float64,
-        input_name="sample_weight",
-    )
-    if weight.shape != (len(X),):
-        raise ValueError(
-            f"sample_weight has the shape {weight.shape} (allowed: one number for each of {len(X)} samples)"
-        )
-    if (weight < 0).any():
-        raise ValueError("sample_weight has negative values (allowed: 0 and above)")
+    weight = as_weight(sample_weight, len(X))
     if not weight.any():
         raise ValueError("the weights of all samples are zero")
     normalised: np.ndarray = weight / weight[weight > 0].mean()
     return normalised
+
+
+def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
+    """Return a weight for each sample; one number counts for all.
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each sample, or one is missing, negative or not finite.
+    """
+    weight: np.ndarray = check_array(
+        np.full(n_samples, sample_weight) if np.isscalar(sample_weight) else sample_weight,
+        ensure_2d=False,
+        dtype=np.float64,
+        input_name="sample_weight",
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight has the shape {weight.shape} (allowed: a number for each of {n_samples} samples)"
+        )
+    if (weight < 0).any():
+        raise ValueError("sample_weight has negative values (allowed: 0 and above)")
+    return weight
 
 
 def hold_out(samples: Samples, fraction: float, seed: int, stratify: bool) -> Split:

@@ -1,13 +1,43 @@
 """Normalisation by elementary operations, which torch differentiates any number of times."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from initsk.utils._tensors import working_type
+
+
+@contextmanager
+def elementary_norms(module: nn.Module) -> Iterator[None]:
+    """Use `ElementaryNorms` inside the block, whenever the module or a part of it runs.
+
+    Hooks do it, so that it holds as well where checkpoints run a part again during backpropagation.
+    """
+    depth = threading.local()
+
+    def enter(*_: Any) -> None:
+        modes = vars(depth).setdefault("modes", [])
+        modes.append(None if modes else ElementaryNorms())
+        if modes[-1] is not None:
+            modes[-1].__enter__()
+
+    def leave(*_: Any) -> None:
+        mode = vars(depth)["modes"].pop()
+        if mode is not None:
+            mode.__exit__(None, None, None)
+
+    with ExitStack() as stack:
+        for part in module.modules():
+            if not isinstance(part, torch.jit.ScriptModule):
+                stack.callback(part.register_forward_pre_hook(enter, prepend=True).remove)
+                stack.callback(part.register_forward_hook(leave, always_call=True).remove)
+        yield
 
 
 class ElementaryNorms(TorchFunctionMode):
@@ -45,8 +75,9 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> torch.Tensor | None:
-    """Return None where running statistics are used, or torch is to refuse a single value per channel."""
-    if not training or input.numel() == input.shape[1]:
+    """Return None where running statistics are used, or torch is to refuse the arguments."""
+    factors = weight, bias, running_mean, running_var
+    if not training or input.numel() == input.shape[1] or not _fit(input, input.shape[1:2], *factors):
         return None
     normal = _normalise(input, [axis for axis in range(input.dim()) if axis != 1], eps)
     return _affine(normal, _per_channel(weight, input), _per_channel(bias, input)).to(input.dtype)
@@ -62,8 +93,8 @@ def _instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> torch.Tensor | None:
-    """Return None where running statistics are used, or torch is to refuse a single value per channel."""
-    if not use_input_stats or input.shape[2:].numel() == 1:
+    """Return None where running statistics are used, or torch is to refuse the arguments."""
+    if not use_input_stats or input.shape[2:].numel() == 1 or not _fit(input, input.shape[1:2], weight, bias):
         return None
     normal = _normalise(input, range(2, input.dim()), eps)
     return _affine(normal, _per_channel(weight, input), _per_channel(bias, input)).to(input.dtype)
@@ -71,12 +102,16 @@ def _instance_norm(
 
 def _layer_norm(
     input: torch.Tensor,
-    normalized_shape: Sequence[int],
+    normalized_shape: Sequence[int] | int,
     weight: torch.Tensor | None = None,
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
-) -> torch.Tensor:
-    normal = _normalise(input, range(-len(normalized_shape), 0), eps)
+) -> torch.Tensor | None:
+    """Return None where torch is to refuse the arguments."""
+    sizes = () if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not sizes or input.shape[input.dim() - len(sizes) :] != sizes or not _fit(input, sizes, weight, bias):
+        return None
+    normal = _normalise(input, range(-len(sizes), 0), eps)
     return _affine(normal, weight, bias).to(input.dtype)
 
 
@@ -84,7 +119,17 @@ _RULES: dict[Any, Callable[..., torch.Tensor | None]] = {
     functional.batch_norm: _batch_norm,
     functional.instance_norm: _instance_norm,
     functional.layer_norm: _layer_norm,
+    # The functions that those call, which take their arguments in another order.
+    torch.batch_norm: lambda x, w, b, mean, var, *rest: _batch_norm(x, mean, var, w, b, *rest[:-1]),
+    torch.instance_norm: lambda x, w, b, mean, var, *rest: _instance_norm(x, mean, var, w, b, *rest[:-1]),
+    torch.layer_norm: lambda x, sizes, *rest, **options: _layer_norm(x, sizes, *rest[:3], **options),
 }
+
+
+def _fit(input: torch.Tensor, sizes: Sequence[int], *factors: torch.Tensor | None) -> bool:
+    """Return whether torch takes an input and factors, each of these sizes or None."""
+    given, types = [f for f in factors if f is not None], (input.dtype, working_type(input.dtype))
+    return input.is_floating_point() and all(f.shape == tuple(sizes) and f.dtype in types for f in given)
 
 
 def _normalise(values: torch.Tensor, axes: Sequence[int], eps: float) -> torch.Tensor:

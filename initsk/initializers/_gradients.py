@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -14,16 +14,18 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._base import Choice, Promise
-from initsk.initializers._elementary_norms import ElementaryNorms
+from initsk.initializers._elementary_norms import elementary_norms
 from initsk.initializers._minibatches import Batches, default_loss, pick, real_parts
 from initsk.initializers._network import Network
 from initsk.initializers._scaled import Wrapper
 from initsk.initializers._site import Site
+from initsk.utils._compiled import run_as_written
 from initsk.utils._torch_types import BATCH_OR_INSTANCE_NORMS
 from initsk.utils._validation import Constraint, integer, optional, real
 
 Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
 Point = dict[str, torch.Tensor]
+Result = TypeVar("Result")
 
 
 def _loss_function(value: Any) -> str | None:
@@ -89,8 +91,9 @@ class ScalingProblem:
     """The loss as a function of one factor per weight tensor, for the scheme called `owner`.
 
     `weights` are multiplied; `others` train too, so gradients are taken with respect to both. Either
-    is by the parameters' full names. `connected` has the orders of derivatives that were checked by
-    `_check_connected`, each at its first use.
+    is by the parameters' full names. `connected` has the orders of derivatives that `_check_connected` has taken,
+    and `unchecked` has the point and the derivatives that are not differentiated yet, with the value that
+    backpropagation started with.
     """
 
     owner: str
@@ -99,6 +102,7 @@ class ScalingProblem:
     others: dict[str, torch.Tensor]
     criterion: Criterion | None
     connected: set[int] = field(default_factory=set)
+    unchecked: dict[int, tuple[Point, Point, torch.Tensor]] = field(default_factory=dict)
 
     def point(self, factors: np.ndarray) -> Point:
         """Return all parameters that train, as leaves, with the weights multiplied by `factors`."""
@@ -106,13 +110,21 @@ class ScalingProblem:
         values = {name: weight * factor for (name, weight), factor in scaled} | self.others
         return {name: value.detach().requires_grad_() for name, value in values.items()}
 
-    def loss(self, point: Point, rows: torch.Tensor | None) -> torch.Tensor:
-        """Return the loss on some rows of the batch, None for all, with the parameters at `point`."""
+    def within(self, point: Point, work: Callable[[], Result]) -> Result:
+        """Return ``work()``, during which the module's parameters are at `point`.
+
+        Derivatives are taken there as well: checkpoints run a part of the module again during backpropagation.
+        """
+        values = {f"module.{name}": value for name, value in point.items()}
+        return cast(Result, functional_call(_Within(self.network.module), values, (work,)))
+
+    def loss(self, rows: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss on some rows of the batch, None for all; call it `within` a point."""
         network = self.network
         inputs = tuple(pick(value, network, rows) for value in network.inputs or ())
         keywords = {key: pick(value, network, rows) for key, value in network.keywords.items()}
         target = cast(torch.Tensor, pick(network.target, network, rows))
-        output = functional_call(network.module, point, inputs, keywords)
+        output = network.module(*inputs, **keywords)
         loss: Any = (self.criterion or default_loss)(output, target)
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or loss.is_complex():
             shown = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
@@ -141,6 +153,7 @@ class ScalingProblem:
 
     def second(self, quantity: torch.Tensor, point: Point, create_graph: bool = False) -> Point:
         """Differentiate what was computed from a gradient; zero where it does not depend on a parameter."""
+        self._check_connected(point)
         found = self._differentiate(quantity, point, 2, create_graph) if quantity.requires_grad else {}
         return {name: found.get(name, torch.zeros_like(value)) for name, value in point.items()}
 
@@ -157,14 +170,28 @@ class ScalingProblem:
     def _differentiate(self, quantity: torch.Tensor, point: Point, order: int, create_graph: bool) -> Point:
         is_new = create_graph and order not in self.connected
         start = torch.ones_like(quantity, requires_grad=is_new)
-        try:
+        with self._refusals():
             found = torch.autograd.grad(
                 quantity, list(point.values()), start, create_graph=create_graph, allow_unused=True
             )
-            derivatives = {name: value for name, value in zip(point, found, strict=True) if value is not None}
-            if is_new:
-                _check_connected(derivatives, start)
+        derivatives = {name: value for name, value in zip(point, found, strict=True) if value is not None}
+        if is_new:
+            self.unchecked[order] = point, derivatives, start
+        return derivatives
+
+    def _check_connected(self, point: Point) -> None:
+        """Check the derivatives at a point that are about to be differentiated, once for each order."""
+        for order, (place, derivatives, start) in self.unchecked.items():
+            if any(place[name] is value for name, value in point.items() if name in place):
+                with self._refusals():
+                    check_connected(derivatives, start)
                 self.connected.add(order)
+        self.unchecked.clear()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
         except torch.cuda.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -172,7 +199,17 @@ class ScalingProblem:
             raise ModuleError(
                 f"{self.owner} differentiates the loss more than once, which a layer does not allow: {reason}"
             ) from error
-        return derivatives
+
+
+class _Within(nn.Module):
+    """Runs a function while `functional_call` has replaced the parameters of a module."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, work: Callable[[], Any]) -> Any:
+        return work()
 
 
 @contextmanager
@@ -182,7 +219,8 @@ def differentiable(network: Network) -> Iterator[None]:
         stack.enter_context(network.mode(training=False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        stack.enter_context(ElementaryNorms())
+        stack.enter_context(elementary_norms(network.module))
+        stack.enter_context(run_as_written(network.module))
         for module in network.module.modules():
             if isinstance(module, BATCH_OR_INSTANCE_NORMS):
                 module.train()
@@ -191,28 +229,34 @@ def differentiable(network: Network) -> Iterator[None]:
         yield
 
 
-def _check_connected(derivatives: Point, start: torch.Tensor) -> None:
+def check_connected(derivatives: Point, start: torch.Tensor) -> None:
     """Raise if a part of the derivatives was computed where autograd does not see it.
 
     Derivatives are proportional to the value `start` that backpropagation starts with. So the slope of any
     weighted sum of them by `start` is that sum. A backward that is marked as once_differentiable, or that leaves
-    autograd, cuts its part off from `start`, and torch then takes this part for a constant.
+    autograd, cuts its part off from `start`, and torch then takes this part for a constant. The weights give every
+    tensor the same share of the sum, except those that are nothing but rounding beside the others.
 
     Raises
     ------
     RuntimeError
     """
-    parts = [real_parts(values) for values in derivatives.values() if values.layout == torch.strided]
-    largest = max((float(part.detach().abs().amax()) for part in parts if part.numel()), default=0.0)
-    if not 0 < largest < float("inf"):
+    parts = [real_parts(values) for values in derivatives.values() if values.layout == torch.strided and values.numel()]
+    accuracy = max(torch.finfo(values.dtype).eps for values in (start, *derivatives.values())) ** 0.5
+    sizes = [float(part.detach().abs().amax()) for part in parts]
+    least = accuracy * max(sizes, default=0.0)
+    shares = []
+    for part, size in zip(parts, sizes, strict=True):
+        if least < size < float("inf"):
+            scaled = part.detach() / size
+            shares.append((part / size * scaled).sum().to(start.device) / scaled.square().sum().to(start.device))
+    if not shares:
         return
-    products = [(part * (part.detach() / largest)).sum().to(start.device) for part in parts]
-    total = torch.stack(products).sum()
-    slope = None
+    total, slope = torch.stack(shares).sum(), None
     if total.requires_grad:
         (slope,) = torch.autograd.grad(total, start, retain_graph=True, allow_unused=True)
-    missing = float(total.detach()) - (0.0 if slope is None else float(slope))
-    if abs(missing) > max(0.01, 16 * torch.finfo(start.dtype).eps) * float(total.detach()):
+    missing = len(shares) - (0.0 if slope is None else float(slope))
+    if abs(missing) > min(0.2, 100 * accuracy):
         raise RuntimeError(
             "a backward that is marked as once_differentiable, is computed outside of autograd, or is not linear"
         )

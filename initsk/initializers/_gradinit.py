@@ -1,5 +1,6 @@
 """GradInit: the norms after which one step of the optimizer helps most."""
 
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -125,16 +126,24 @@ class GradInit(GradientScheme):
         for _ in range(self.n_steps):
             kept, rows = _draw_rows(batches)
             point = problem.point(factors)
-            gradient = problem.gradient(problem.loss(point, rows), point)
-            norm = self._norm(gradient)
-            if float(norm.detach()) > gamma:
-                change = for_norm.step(problem.slopes(norm, point))
+            after, slopes = problem.within(point, partial(self._norm_or_step, problem, point, rows, gamma, eta))
+            if after is None:
+                change = for_norm.step(slopes)
             else:
-                after = self._step(point, gradient, norm, eta)
-                loss = problem.loss(after, _with_fresh_half(batches, kept))
-                change = for_loss.step(problem.slopes(loss / eta, after))
+                fresh = _with_fresh_half(batches, kept)
+                change = for_loss.step(problem.within(after, partial(_slopes_of_loss, problem, after, fresh, eta)))
             factors = np.maximum(factors + change, self.min_scale)
         return factors
+
+    def _norm_or_step(
+        self, problem: ScalingProblem, point: Point, rows: torch.Tensor | None, gamma: float, eta: float
+    ) -> tuple[Point | None, np.ndarray]:
+        """Return None and the slopes of the gradient's norm where it is above `gamma`; else the point after a step."""
+        gradient = problem.gradient(problem.loss(rows), point)
+        norm = self._norm(gradient)
+        if float(norm.detach()) > gamma:
+            return None, problem.slopes(norm, point)
+        return self._step(point, gradient, norm, eta), np.zeros(0)
 
     def _norm(self, gradient: Point) -> torch.Tensor:
         """Return the norm that is dual to the algorithm's step."""
@@ -151,6 +160,10 @@ class GradInit(GradientScheme):
                 direction = values / norm if self.algorithm == "sgd" else _signs(values)
                 after[name] = point[name] - eta * direction.to(values)
         return {name: value.detach().requires_grad_() for name, value in after.items()}
+
+
+def _slopes_of_loss(problem: ScalingProblem, point: Point, rows: torch.Tensor | None, eta: float) -> np.ndarray:
+    return problem.slopes(problem.loss(rows) / eta, point)
 
 
 class _Adam:

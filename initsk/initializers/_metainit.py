@@ -1,11 +1,12 @@
 """MetaInit: weights of those norms at which the gradient changes least along itself."""
 
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from initsk.initializers._gradients import Criterion, GradientScheme, ScalingProblem
+from initsk.initializers._gradients import Criterion, GradientScheme, Point, ScalingProblem
 from initsk.initializers._minibatches import Batches, real_parts
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._site import Site
@@ -109,15 +110,15 @@ class MetaInit(GradientScheme):
         factors, velocity = np.ones_like(norms), np.zeros_like(norms)
         for _ in range(self.n_steps):
             rows = None if batches.size is None else batches.take(batches.size)
-            slopes = self._slopes(problem, factors, rows)
+            point = problem.point(factors)
+            slopes = problem.within(point, partial(self._slopes, problem, point, rows))
             velocity = self.momentum * velocity - self.lr * np.sign(slopes)
             factors = np.maximum(factors + velocity / norms, _SMALLEST_FACTOR)
         return factors
 
-    def _slopes(self, problem: ScalingProblem, factors: np.ndarray, rows: torch.Tensor | None) -> np.ndarray:
+    def _slopes(self, problem: ScalingProblem, point: Point, rows: torch.Tensor | None) -> np.ndarray:
         """Return the derivatives of the gradient quotient."""
-        point = problem.point(factors)
-        gradient = problem.gradient(problem.loss(point, rows), point)
+        gradient = problem.gradient(problem.loss(rows), point)
         half_square = torch.stack([real_parts(g).square().sum() for g in gradient.values()]).sum() / 2
         curved = problem.second(half_square, {name: point[name] for name in gradient}, create_graph=True)
         terms = []

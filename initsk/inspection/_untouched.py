@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from initsk.initializers import remember_buffers
-from initsk.utils._compiled import is_compiled
+from initsk.utils._compiled import run_as_written
 from initsk.utils._random import isolated_torch_random
 
 
@@ -24,7 +24,7 @@ def untouched(module: nn.Module, *, training: bool, gradients: bool, seed: int |
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     with ExitStack() as stack:
         stack.enter_context(isolated_torch_random(seed, str(device)))
-        stack.enter_context(_not_compiled(module))
+        stack.enter_context(run_as_written(module))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(gradients))
         try:
@@ -39,13 +39,3 @@ def untouched(module: nn.Module, *, training: bool, gradients: bool, seed: int |
             for parameter, was in needs:
                 parameter.requires_grad_(was)
             put_buffers_back()
-
-
-@contextmanager
-def _not_compiled(module: nn.Module) -> Iterator[None]:
-    """Have compiled parts run as they were written."""
-    if not any(is_compiled(part) for part in module.modules()):
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
-        yield

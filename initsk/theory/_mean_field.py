@@ -152,7 +152,10 @@ class MeanField:
         step = 4.0 if excess > 0 else 0.25
         before, after = 1.0, step
         while _SMALLEST <= after <= _LARGEST:
-            if (self._next_length(after) - after) * excess <= 0:
+            growth = self._log_growth(float(np.log(after)))
+            if growth == 0:
+                return after
+            if growth * excess < 0:
                 found = brentq(self._log_growth, *sorted(np.log([before, after])), xtol=1e-14, rtol=1e-13)
                 return float(np.exp(found))
             before, after = after, after * step

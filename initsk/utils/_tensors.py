@@ -73,5 +73,6 @@ def holds_still(tensor: torch.Tensor, contents: Any) -> bool:
     False
     """
     if isinstance(contents, torch.Tensor):
-        return bool(torch.allclose(contents, tensor, rtol=0, atol=0, equal_nan=True))
+        same_shape = contents.shape == tensor.shape
+        return same_shape and bool(torch.allclose(contents, tensor, rtol=0, atol=0, equal_nan=True))
     return bool(contents == contents_of(tensor))
