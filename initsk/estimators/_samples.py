@@ -76,9 +76,7 @@ def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
         input_name="sample_weight",
     )
     if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight has the shape {weight.shape} (allowed: a number for each of {n_samples} samples)"
-        )
+        raise ValueError(f"sample_weight has the shape {weight.shape} (a number for each of {n_samples} samples)")
     if (weight < 0).any():
         raise ValueError("sample_weight has negative values (allowed: 0 and above)")
     return weight
