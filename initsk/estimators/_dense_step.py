@@ -87,8 +87,8 @@ def supports(module: nn.Module, criterion: nn.Module) -> bool:
     return (
         type(module) is MLP
         and _is_plain(criterion)
-        and all(type(part) is nn.Linear or has_derivative(type(part)) for part in parts[1:])
         and not any_module_has_hooks()
+        and all(type(part) is nn.Linear or has_derivative(type(part)) for part in parts[1:])
         and not any(has_hooks(part) or "forward" in vars(part) for part in (*parts, criterion))
         and all(p.requires_grad and not may_have_gradient_hooks(p) for p in module.parameters())
         and all(layer.bias is not None for layer in parts if isinstance(layer, nn.Linear))

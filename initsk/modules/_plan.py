@@ -168,7 +168,7 @@ def _read_sites(owner: Any, attribute: str, role: str, tensor: torch.Tensor, aft
         shape = tuple(tensor.shape)
         return [Site(shape, kind="normalisation", weight_shape=shape)]
     known = attribute in ("weight", "bias")
-    if after_attention and known:
+    if after_attention and isinstance(owner, nn.Linear) and known:
         return _blocks(_dense(owner.weight, "attention"), "o", role)
     if isinstance(owner, nn.Linear) and known:
         return _blocks(_dense(owner.weight, "dense"), ("",), role)
