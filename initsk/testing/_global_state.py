@@ -24,8 +24,10 @@ def global_state() -> dict[str, Any]:
         "torch's treatment of subnormal numbers": flushes_subnormals(),
         "torch's gradient mode": torch.is_grad_enabled(),
         "numpy's treatment of errors": np.geterr(),
-        # torch imports sympy when some of its layers are first called, and sympy adds a filter for its own warnings.
-        "the warnings' filters": [item for item in warnings.filters if not item[2].__module__.startswith("sympy")],
+        # torch imports these when some of its functions are first called, and each adds a filter for its own warnings.
+        "the warnings' filters": [
+            item for item in warnings.filters if not item[2].__module__.startswith(("sympy", "pkg_resources"))
+        ],
     }
 
 
