@@ -299,3 +299,27 @@ def test_functions_of_ones_own_are_taken(scheme, dtype):
     X, y = data()
     for place in ("inside", "on a branch", "at the end"):
         fitted(build(lambda place=place: Squared(Thrice, place).to(dtype)), scheme, X.to(dtype), y)
+
+
+DIRECT = {
+    "batch_norm": ((6, 4), lambda x: torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False)),
+    "instance_norm": ((3, 2, 4), lambda x: torch.instance_norm(x, None, None, None, None, True, 0.1, 1e-5, False)),
+    "layer_norm": ((3, 4), lambda x: torch.layer_norm(x, (4,), None, None, 1e-5, False)),
+}
+
+
+@pytest.mark.parametrize("name", DIRECT)
+def test_functions_that_torchs_layers_call_are_replaced_too(name):
+    shape, function = DIRECT[name]
+    X = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    weights = torch.linspace(-1, 1, X.numel(), dtype=torch.float64).view_as(X)
+
+    def gradient(x):
+        output = function(x)
+        return torch.autograd.grad((output * weights + output**3).sum(), x, create_graph=True)[0]
+
+    with torch.random.fork_rng(), ElementaryNorms():
+        torch.manual_seed(0)
+        found = function(X)
+        assert torch.autograd.gradgradcheck(gradient, X)
+    torch.testing.assert_close(found, function(X))

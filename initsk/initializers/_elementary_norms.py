@@ -19,16 +19,16 @@ def elementary_norms(module: nn.Module) -> Iterator[None]:
 
     Hooks do it, so that it holds as well where checkpoints run a part again during backpropagation.
     """
-    depth = threading.local()
+    running = threading.local()
 
     def enter(*_: Any) -> None:
-        modes = vars(depth).setdefault("modes", [])
+        modes = vars(running).setdefault("modes", [])
         modes.append(None if modes else ElementaryNorms())
         if modes[-1] is not None:
             modes[-1].__enter__()
 
     def leave(*_: Any) -> None:
-        mode = vars(depth)["modes"].pop()
+        mode = vars(running)["modes"].pop()
         if mode is not None:
             mode.__exit__(None, None, None)
 
