@@ -57,9 +57,9 @@ def test_xaviers_signal_halves_with_every_relu_layer(run):
 @pytest.mark.slow
 def test_thirty_relu_layers_learn_with_he_and_not_with_xavier(run):
     table = run("he2015_deep_relu")
-    # Runs of this size jump between epochs: over 20 seeds with He the lowest best epoch was 0.33, the mean 0.53; with
-    # Xavier the highest was 0.11, where the most frequent class is 0.11 of the test images.
-    assert (table.loc["he_normal", "best epoch"] > 0.25).all()
+    # Over 20 seeds the best epoch was 0.79 to 0.93 with He (mean 0.88) and at most 0.11 with Xavier; the most frequent
+    # class is 0.12 of the test images. The accuracy jumps between epochs, so the last one is compared by its mean.
+    assert (table.loc["he_normal", "best epoch"] > 0.6).all()
     assert (table.loc["xavier", "best epoch"] < 0.15).all()
     assert table.loc["he_normal", "last epoch"].mean() > 2 * table.loc["xavier", "last epoch"].mean()
 
