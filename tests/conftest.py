@@ -15,7 +15,7 @@ def _global_state_stays():
 
 @pytest.fixture
 def one_thread():
-    """For thousands of tiny steps: threads cost far more than they save."""
+    """Run the test on one thread: with small matrices, threads cost more than they save, most of all on busy cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,7 +1,6 @@
 """The claims of the papers, as the examples show them; run small."""
 
 import runpy
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +10,14 @@ import torch
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-@contextmanager
-def one_thread():
-    """Small matrices wait for each other on several threads, for very long where the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path, monkeypatch, one_thread):
     """Run an example's `main` in an empty folder and check that its picture is there."""
 
     def run_main(name, **sizes):
         monkeypatch.chdir(tmp_path)
         main = runpy.run_path(str(EXAMPLES / f"plot_{name}.py"))["main"]
-        with torch.random.fork_rng(), one_thread():
+        with torch.random.fork_rng():
             found = main(**sizes)
         assert (tmp_path / f"reports/examples/{name}.png").read_bytes().startswith(b"\x89PNG")
         return found

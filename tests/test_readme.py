@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def run(program, folder, monkeypatch):
     names = {"__name__": "readme"}
     exec(compile(program, "README.md", "exec"), names)
     return names
+
+
+def test_the_oldest_versions_are_those_that_the_project_allows():
+    (named,) = re.findall(r"oldest\s+releases that `pyproject.toml` allows \((.*?)\)", README, flags=re.DOTALL)
+    allowed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    oldest = [requirement.replace(" ", ">=") for requirement in re.split(r",\s+", named)]
+    assert len(oldest) == 5
+    assert set(oldest) <= set(allowed)
 
 
 def test_search_over_initializers(tmp_path, monkeypatch):

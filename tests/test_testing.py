@@ -215,7 +215,7 @@ class Seeds(Right):
 
 class SeedsNumpy(Right):
     def _draw(self, site, generator, dtype):
-        np.random.seed(0)  # noqa: NPY002
+        np.random.seed(0)  # noqa: NPY002 - the mistake that the law must notice
         return super()._draw(site, generator, dtype)
 
 
