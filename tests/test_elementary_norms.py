@@ -250,6 +250,18 @@ def test_a_small_part_that_autograd_does_not_see_is_refused(dtype, scheme, seed)
         fitted(build(lambda: Unequal(Once).to(dtype)), scheme, X.to(dtype), y, seed)
 
 
+def test_a_slope_that_is_not_a_number_is_refused():
+    X, y = data()
+
+    def small(output, target):
+        return 1e-5 * F.cross_entropy(output.float(), target)
+
+    # Half precision ends at 65,504, which the reciprocals of such gradients exceed.
+    scheme = GradInit(criterion=small, gamma=1e-9, n_steps=2)
+    with pytest.raises(ModuleError, match="more than once"):
+        fitted(build(lambda: Squared(Outside, "inside").half()), scheme, X.half(), y)
+
+
 @pytest.mark.parametrize("algorithm", ["sgd", "adam"])
 def test_gradinit_needs_one_derivative_while_the_norm_is_in_bounds(algorithm):
     X, y = data()
@@ -282,6 +294,33 @@ def test_checkpoints_change_nothing(norm, scheme):
     )
     for name in plain:
         torch.testing.assert_close(plain[name], again[name])
+
+
+class Interrupted(nn.Module):
+    """Is interrupted when it runs for the time that is given."""
+
+    def __init__(self, time):
+        super().__init__()
+        self.time, self.runs = time, 0
+
+    def forward(self, x):
+        self.runs += 1
+        if self.runs == self.time:
+            raise KeyboardInterrupt
+        return x
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+@pytest.mark.parametrize("time", [1, 2])
+def test_an_interrupt_leaves_normalisation_as_it_was(time, scheme):
+    X, y = data()
+    network = build(lambda: nn.Sequential(nn.Linear(6, 3), nn.Sequential(Interrupted(time))).double())
+    with pytest.raises(KeyboardInterrupt):
+        fitted(network, scheme, X, y)
+    norm = nn.BatchNorm1d(6).double()
+    norm(X)
+    # Normalisation by elementary operations leaves the running statistics alone.
+    assert norm.running_mean.any()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=str)

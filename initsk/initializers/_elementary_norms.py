@@ -32,7 +32,13 @@ def elementary_norms(module: nn.Module) -> Iterator[None]:
         if mode is not None:
             mode.__exit__(None, None, None)
 
+    def leave_all() -> None:
+        while vars(running).get("modes"):
+            leave()
+
     with ExitStack() as stack:
+        # torch does not call the hooks of a forward that an interrupt ends.
+        stack.callback(leave_all)
         for part in module.modules():
             if not isinstance(part, torch.jit.ScriptModule):
                 stack.callback(part.register_forward_pre_hook(enter, prepend=True).remove)

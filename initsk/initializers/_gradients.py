@@ -256,7 +256,8 @@ def check_connected(derivatives: Point, start: torch.Tensor) -> None:
     if total.requires_grad:
         (slope,) = torch.autograd.grad(total, start, retain_graph=True, allow_unused=True)
     missing = len(shares) - (0.0 if slope is None else float(slope))
-    if abs(missing) > min(0.2, 100 * accuracy):
+    # A slope that is not a number says nothing, so it does not pass.
+    if not abs(missing) <= min(0.2, 100 * accuracy):
         raise RuntimeError(
             "a backward that is marked as once_differentiable, is computed outside of autograd, or is not linear"
         )
