@@ -7,7 +7,7 @@ import numpy as np
 from experiment import load
 
 from initsk import MLPClassifier, diagnose, recommend_initializer
-from initsk.inspection import get_model
+from initsk.network import get_model
 
 
 def seconds(call):

@@ -11,7 +11,7 @@ from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from initsk.datasets import load_mnist
-from initsk.modules import make_activation
+from initsk.network import make_activation
 
 BATCH = 64
 

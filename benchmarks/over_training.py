@@ -18,7 +18,7 @@ from skorch.helper import SkorchDoctor
 
 from initsk.datasets import load_mnist
 from initsk.inspection import ActivationRecorder
-from initsk.modules import MLP
+from initsk.network import MLP
 
 ARTICLE = 5 * 60_000 // 32
 WAYS = ("nothing", "SkorchDoctor", "recorder, every step", "recorder, every 10 steps", "recorder, gradients, every 10")

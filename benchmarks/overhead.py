@@ -14,7 +14,8 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 
 from initsk import MLPClassifier, compare_initializers
-from initsk.comparison import ARTICLE_INITIALIZERS, hold_out
+from initsk.comparison import ARTICLE_INITIALIZERS
+from initsk.comparison.design import hold_out
 
 ESTIMATOR = MLPClassifier((8,), max_epochs=1)
 

@@ -2,7 +2,7 @@
 
 Scores networks of `prediction_training.py` before training, fits the limits on half of the shapes, and reports on the
 other half, which no limit has seen: the area under the ROC curve and both error rates. Writes
-results/prediction.csv, .json and .png; `initsk.advice.LIMITS` are the limits that it prints.
+results/prediction.csv, .json and .png; `initsk.diagnosis.LIMITS` are the limits that it prints.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from prediction_training import OPTIMIZERS, TABLE, built, load_all, shapes
 from scipy.optimize import differential_evolution
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from initsk.advice import LIMITS, Limit, examine, some_samples
-from initsk.inspection import get_model
+from initsk.diagnosis import LIMITS, Limit, examine, some_samples
+from initsk.network import get_model
 
 RESULTS = Path(__file__).parent / "results"
 #: An accuracy from which on training has succeeded; guessing gives 0.1.

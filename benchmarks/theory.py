@@ -1,7 +1,7 @@
 """Ask whether theory says what networks do: measured mean squares of every layer against the band of 99 %.
 
 For every activation function, width and initializer that promises a variance, networks are drawn anew and again, and
-the mean square of each layer, forward and backward, of one sample is compared with `initsk.advice.predict_signal`.
+the mean square of each layer, forward and backward, of one sample is compared with `initsk.diagnosis.predict_signal`.
 Writes results/theory.csv and .png.
 """
 
@@ -15,7 +15,7 @@ from fleet import network
 from torch.func import functional_call, stack_module_state, vmap
 
 from initsk import initialize, list_initializers
-from initsk.advice import predict_signal
+from initsk.diagnosis import predict_signal
 
 RESULTS = Path(__file__).parent / "results"
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "selu", "elu", "sin")

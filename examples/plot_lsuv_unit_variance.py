@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from initsk import initialize, inspect_activations
 from initsk.datasets import load_mnist
 from initsk.displays import colour_of
-from initsk.modules import MLP
+from initsk.network import MLP
 
 SHOWN = {"lsuv": "LSUV", "he_normal": "He", "xavier": "Xavier", "orthogonal": "orthogonal"}
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from initsk import initialize, inspect_activations
 from initsk.displays import colour_of
 from initsk.initializers import Orthogonal
-from initsk.modules import MLP
+from initsk.network import MLP
 
 INITIALIZERS = {
     "random normal, std 0.01": "random_normal",

@@ -11,12 +11,12 @@ from initsk._version import __version__
 
 if TYPE_CHECKING:
     from initsk import datasets, initializers, theory
-    from initsk.advice import diagnose, recommend_initializer
     from initsk.comparison import ComparisonResult, compare_initializers
+    from initsk.diagnosis import diagnose, recommend_initializer
     from initsk.estimators import MLPClassifier, MLPRegressor, NeuralNetClassifier, NeuralNetRegressor
+    from initsk.initialization import initialize
     from initsk.initializers import get_initializer, list_initializers
     from initsk.inspection import ActivationInspector, inspect_activations
-    from initsk.modules import initialize
 
 _HOME = {
     "ActivationInspector": "initsk.inspection",
@@ -26,12 +26,12 @@ _HOME = {
     "NeuralNetClassifier": "initsk.estimators",
     "NeuralNetRegressor": "initsk.estimators",
     "compare_initializers": "initsk.comparison",
-    "diagnose": "initsk.advice",
+    "diagnose": "initsk.diagnosis",
     "get_initializer": "initsk.initializers",
-    "initialize": "initsk.modules",
+    "initialize": "initsk.initialization",
     "inspect_activations": "initsk.inspection",
     "list_initializers": "initsk.initializers",
-    "recommend_initializer": "initsk.advice",
+    "recommend_initializer": "initsk.diagnosis",
 }
 _SUBPACKAGES = ("datasets", "initializers", "theory")
 

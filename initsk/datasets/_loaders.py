@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 
 from initsk.datasets._idx import read_idx
 from initsk.exceptions import DataFormatError, InvalidParameterError
-from initsk.utils._validation import check_parameters, one_of
+from initsk.utils.validation import check_parameters, one_of
 
 SPLITS = ("train", "test", "all")
 _DATA = Path(__file__).parent / "data"

@@ -8,12 +8,10 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
-from initsk.displays._order import labels_in_order, order_of
-from initsk.displays._style import INK, colour_of, panels, quiet
-from initsk.displays._text import percent, shortened
+from initsk.displays._style import INK, colour_of, labels_in_order, order_of, panels, percent, quiet, shortened
 from initsk.inspection import pool_histograms, signal_rows
-from initsk.utils._language import Language, get_language, message
-from initsk.utils._validation import check_parameters, each_of, one_of
+from initsk.utils.language import Language, get_language, message
+from initsk.utils.validation import check_parameters, each_of, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pandas as pd
 
-from initsk.comparison import mean_interval, scores_of, tuned
+from initsk.comparison.results import mean_interval, scores_of, tuned
 from initsk.displays._axes import few_ticks
-from initsk.displays._style import INK, colour_of, panels, quiet
-from initsk.displays._text import shortened
-from initsk.utils._language import Language, get_language
+from initsk.displays._style import INK, colour_of, panels, quiet, shortened
+from initsk.utils.language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

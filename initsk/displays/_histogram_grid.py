@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.displays._axes import few_ticks, power_ticks
+from initsk.displays._axes import BINS, BOTH, KEY, checked, chosen, few_ticks, power_ticks
 from initsk.displays._bins import central_range, outline, take_apart
-from initsk.displays._frames import BINS, BOTH, KEY, checked, chosen
-from initsk.displays._style import INK, SITE_COLOURS, SITE_NAMES, label_left, panels, quiet
-from initsk.displays._text import distinct, number, percent
-from initsk.utils._language import Language, get_language
+from initsk.displays._style import INK, SITE_COLOURS, SITE_NAMES, distinct, label_left, number, panels, percent, quiet
+from initsk.utils.language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

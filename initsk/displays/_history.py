@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.displays._axes import few_ticks
-from initsk.displays._bins import bins_of
-from initsk.displays._frames import BINS, KEY, SITES, checked, chosen
-from initsk.displays._heat import draw_heat, explain_heat
+from initsk.displays._axes import BINS, KEY, SITES, checked, chosen, few_ticks
+from initsk.displays._bins import bins_of, draw_heat, explain_heat
 from initsk.displays._marks import MEANING, mark, sample
-from initsk.displays._style import INK, colour_of, label_left, legend_below, legend_columns, panels, quiet
-from initsk.displays._text import distinct
-from initsk.utils._validation import check_parameters, one_of
+from initsk.displays._style import INK, colour_of, distinct, label_left, legend_below, legend_columns, panels, quiet
+from initsk.utils.validation import check_parameters, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.displays._bins import central_range, count_below, take_apart
-from initsk.displays._frames import BINS, BOTH, KEY, checked, chosen
-from initsk.displays._heat import heat_colours
-from initsk.displays._strip_axis import SCALES, strip_axis
-from initsk.displays._style import INK, colour_of, panels
-from initsk.displays._text import distinct, number, percent, text_width
-from initsk.utils._language import Language, get_language, message
-from initsk.utils._validation import check_parameters, one_of
+from initsk.displays._axes import BINS, BOTH, KEY, checked, chosen
+from initsk.displays._bins import central_range, count_below, heat_colours, take_apart
+from initsk.displays._marks import SCALES, strip_axis
+from initsk.displays._style import INK, colour_of, distinct, number, panels, percent, text_width
+from initsk.utils.language import Language, get_language, message
+from initsk.utils.validation import check_parameters, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

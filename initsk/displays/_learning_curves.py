@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.comparison import mean_interval
+from initsk.comparison.results import mean_interval
 from initsk.displays._axes import few_ticks
-from initsk.displays._order import labels_in_order, order_of
-from initsk.displays._style import INK, colour_of, legend_below, legend_columns, line_of, panels, quiet
-from initsk.displays._text import shortened
-from initsk.utils._language import Language, get_language, message
+from initsk.displays._style import (
+    INK,
+    colour_of,
+    labels_in_order,
+    legend_below,
+    legend_columns,
+    line_of,
+    order_of,
+    panels,
+    quiet,
+    shortened,
+)
+from initsk.utils.language import Language, get_language, message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

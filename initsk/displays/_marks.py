@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from initsk.displays._style import INK
-from initsk.utils._language import message
+from initsk.utils.language import message
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+from collections.abc import Sequence
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING
+
+from initsk.displays._axes import few_ticks
+from initsk.utils.language import Language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,3 +58,51 @@ def sample(kind: str) -> Any:
 
     marker, _, _ = _AT[kind]
     return Line2D([], [], linestyle="none", marker=marker, color=INK, markersize=5.5, markeredgewidth=1.4)
+
+
+SCALES = ("auto", "linear", "symlog")
+_FACTOR = 30
+# Histograms resolve no finer.
+_FINEST = 1e-18
+_SAME = 1e-6
+
+
+def strip_axis(
+    ax: "Axes", ranges: Sequence[tuple[float, float]], scales: np.ndarray, scale: str, n_cells: int, say: Language
+) -> np.ndarray:
+    """Scale the x axis for all ranges and return the edges of cells that are equally long on it.
+
+    `scales` are the layers' orders of magnitude: the axis is symmetric-logarithmic from the smallest on.
+    """
+    low, high = min(pair[0] for pair in ranges), max(pair[1] for pair in ranges)
+    largest = max(abs(low), abs(high))
+    if high - low <= _SAME * largest:
+        low, high = low - (largest or 1) / 2, high + (largest or 1) / 2
+    scales = scales[np.isfinite(scales) & (scales > 0)]
+    if scale == "linear" or not len(scales) or (scale == "auto" and scales.max() <= _FACTOR * scales.min()):
+        few_ticks(ax.xaxis, 7, say=say)
+        ax.set_xlim(low, high)
+        return np.linspace(low, high, n_cells + 1)
+    threshold = 10.0 ** floor(log10(max(scales.min(), _FINEST)))
+    ax.set_xscale("symlog", linthresh=threshold)
+    ax.set_xlim(low, high)
+    _symlog_ticks(ax, threshold, low, high, say)
+    there = ax.xaxis.get_transform()
+    first, last = (float(end) for end in there.transform(np.array([low, high])))
+    edges = there.inverted().transform(np.linspace(first, last, n_cells + 1))
+    edges[[0, -1]] = low, high
+    return np.asarray(edges)
+
+
+def _symlog_ticks(ax: "Axes", threshold: float, low: float, high: float, say: Language) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    top = floor(log10(max(abs(low), abs(high))))
+    first = round(log10(threshold))
+    sides = 2 if low < -threshold and high > threshold else 1
+    every = ceil((top - first + 1) * sides / 8)
+    powers = 10.0 ** np.arange(top, first - 1, -every)
+    ticks = np.concatenate([-powers, [0.0], powers[::-1]])
+    ax.xaxis.set_major_locator(FixedLocator(ticks[(ticks >= low) & (ticks <= high)].tolist()))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: say.short(value, 6)))
+    ax.xaxis.set_minor_locator(NullLocator())

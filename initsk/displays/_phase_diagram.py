@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from initsk.displays._axes import few_ticks
-from initsk.displays._heat import heat_colours
-from initsk.displays._style import INK, colour_of, legend_below, legend_columns, panels, quiet
-from initsk.displays._text import shortened
+from initsk.displays._bins import heat_colours
+from initsk.displays._style import INK, colour_of, legend_below, legend_columns, panels, quiet, shortened
 from initsk.exceptions import InvalidParameterError
 from initsk.theory import PhaseDiagram, phase_diagram
-from initsk.utils._language import Language, get_language
+from initsk.utils.language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

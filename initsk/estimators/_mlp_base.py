@@ -11,16 +11,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
+from initsk.estimators._inputs import CONSTRAINTS, Samples, Split, check_together, check_weight, hold_out
 from initsk.estimators._make_net import make_net
-from initsk.estimators._parameters import CONSTRAINTS, check_together
-from initsk.estimators._precision import SMALL, outputs_in_double
-from initsk.estimators._samples import Samples, Split, check_weight, hold_out
+from initsk.estimators.fast._batches import SMALL, outputs_in_double
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
-from initsk.modules import ActivationSpec
-from initsk.utils._random import RandomState, derive_seed
-from initsk.utils._torch_settings import torch_threads
-from initsk.utils._validation import Constraint, check_parameters
+from initsk.network import ActivationSpec
+from initsk.utils.random import RandomState, derive_seed
+from initsk.utils.torch_settings import torch_threads
+from initsk.utils.validation import Constraint, check_parameters
 
 
 class BaseMLP(BaseEstimator):

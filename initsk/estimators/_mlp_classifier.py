@@ -9,15 +9,14 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from initsk.estimators._dense_net import DenseNetClassifier, without_weight
+from initsk.estimators._inputs import CONSTRAINTS, Samples, as_weight, document_parameters
 from initsk.estimators._mlp_base import BaseMLP
-from initsk.estimators._parameters import CONSTRAINTS, document_parameters
-from initsk.estimators._samples import Samples, as_weight
+from initsk.estimators.fast._dense_net import DenseNetClassifier, without_weight
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike
-from initsk.modules import ActivationSpec
-from initsk.utils._random import RandomState
-from initsk.utils._validation import Constraint, check_known_labels
+from initsk.network import ActivationSpec
+from initsk.utils.random import RandomState
+from initsk.utils.validation import Constraint, check_known_labels
 
 
 def _class_weight(value: Any) -> str | None:

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from sklearn.base import RegressorMixin
 
-from initsk.estimators._dense_net import DenseNetRegressor
+from initsk.estimators._inputs import Samples, document_parameters
 from initsk.estimators._mlp_base import BaseMLP
-from initsk.estimators._parameters import document_parameters
-from initsk.estimators._samples import Samples
+from initsk.estimators.fast._dense_net import DenseNetRegressor
 
 
 @document_parameters

@@ -5,15 +5,12 @@ from typing import ClassVar
 import torch
 
 from initsk.exceptions import ModuleError
-from initsk.initializers._base import Initializer, Promise
-from initsk.initializers._calibrate import full_name, is_calibrated, write_weight
-from initsk.initializers._draws import DISTRIBUTIONS
-from initsk.initializers._network import Layer, Network
-from initsk.initializers._signal_graph import SignalGraph, fan_in_share
-from initsk.initializers._signal_moments import Moments
-from initsk.initializers._site import Site
 from initsk.initializers._variance_scaling import VarianceScaling
-from initsk.utils._validation import Constraint, integer, one_of, optional, real, sequence_of
+from initsk.initializers.core._base import Initializer, Promise
+from initsk.initializers.core._calibrate import full_name, is_calibrated, write_weight
+from initsk.initializers.core._draws import DISTRIBUTIONS
+from initsk.network import Layer, Moments, Network, SignalGraph, Site, fan_in_share
+from initsk.utils.validation import Constraint, integer, one_of, optional, real, sequence_of
 
 
 class AutoInit(Initializer):

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import torch
 
-from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._constant import Constant, Zeros
-from initsk.initializers._site import Site
-from initsk.utils._validation import Constraint, real
+from initsk.initializers.core._base import Choice, Initializer, Promise
+from initsk.network import Site
+from initsk.utils.validation import Constraint, real
 
 
 class _BiasScheme(Initializer):

@@ -6,11 +6,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from initsk.initializers._gradients import Criterion, GradientScheme, Point, ScalingProblem
-from initsk.initializers._minibatches import Batches, real_parts
 from initsk.initializers._registry import InitializerLike
-from initsk.initializers._site import Site
-from initsk.utils._validation import Constraint, real
+from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
+from initsk.initializers.core._minibatches import Batches, real_parts
+from initsk.network import Site
+from initsk.utils.validation import Constraint, real
 
 # The authors let a norm run through zero, which turns all signs around.
 _SMALLEST_FACTOR = 0.01

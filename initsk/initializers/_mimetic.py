@@ -7,14 +7,13 @@ import torch
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers._base import Choice, Promise
-from initsk.initializers._draws import draw_normal
-from initsk.initializers._network import Network, set_tensor
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._scaled import Wrapper
-from initsk.initializers._site import Site
-from initsk.utils._tensors import working_type
-from initsk.utils._validation import Constraint, real
+from initsk.initializers.core._base import Choice, Promise
+from initsk.initializers.core._draws import draw_normal
+from initsk.network import Network, Site, set_tensor
+from initsk.utils.torch_settings import working_type
+from initsk.utils.validation import Constraint, real
 
 
 class MimeticAttention(Wrapper):

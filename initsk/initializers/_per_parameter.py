@@ -5,11 +5,10 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers._base import Choice, Initializer
-from initsk.initializers._network import Network
 from initsk.initializers._registry import InitializerLike, get_initializer, set_initializer_params
-from initsk.initializers._site import Site
-from initsk.utils._validation import Constraint, resolved_by
+from initsk.initializers.core._base import Choice, Initializer
+from initsk.network import Network, Site
+from initsk.utils.validation import Constraint, resolved_by
 
 Pattern = str | type | Callable[[Site], bool]
 Rule = tuple[str, InitializerLike, Pattern]

@@ -1,14 +1,14 @@
 """Sine networks."""
 
-from math import sqrt
+from math import prod, sqrt
 from typing import ClassVar
 
 import torch
 
-from initsk.initializers._base import Initializer, Promise
-from initsk.initializers._draws import draw_uniform
-from initsk.initializers._site import Site
-from initsk.utils._validation import Constraint, real
+from initsk.initializers.core._base import Initializer, Promise
+from initsk.initializers.core._draws import bound_of, draw_scaled, draw_uniform
+from initsk.network import Site
+from initsk.utils.validation import Constraint, real
 
 
 class Siren(Initializer):
@@ -70,3 +70,59 @@ class Siren(Initializer):
         """Say what the values for `site` will be like."""
         bound = self._bound(site)
         return Promise(bound**2 / 3, bound=bound)
+
+
+class TorchDefault(Initializer):
+    """Draw as torch's own layers do in ``reset_parameters``.
+
+    Notes
+    -----
+    Law: linear and convolution layers, weight and bias, ``U(-b, b)`` with
+    ``b = 1 / sqrt(fan_in)`` (written there as ``kaiming_uniform_(a=sqrt(5))``, variance
+    ``1 / (3 fan_in)``); recurrent layers ``b = 1 / sqrt(hidden_size)``; bilinear layers ``b = 1 / sqrt(in1_features)``;
+    embeddings ``N(0, 1)``; attention Xavier uniform over the fused projection, its output projection as a linear
+    layer, its biases at zero and `bias_k` and `bias_v` Xavier normal.
+    torch's fan_in is ``shape[1] * kernel``, for transposed convolutions too. ``torch.nn.Transformer`` draws all of its
+    matrices anew by Xavier's uniform law when it is built; here they get what their layers draw.
+
+    Examples
+    --------
+    >>> from initsk.initializers import TorchDefault
+    >>> bool(TorchDefault().sample((50, 100), random_state=0).abs().max() <= 0.1)
+    True
+    """
+
+    name = "torch_default"
+    family = "framework default"
+    law = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
+    reference = "torch.nn.Linear.reset_parameters"
+    sets_biases = True
+    _draws_surely = True
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        variance, distribution = _law(site)
+        return draw_scaled(site.shape, variance, distribution, generator, dtype)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        variance, distribution = _law(site)
+        return Promise(variance, bound=bound_of(variance, distribution))
+
+
+def _law(site: Site) -> tuple[float, str]:
+    """Return the variance and the distribution of torch's own start."""
+    weight = site.weight_shape
+    if site.kind == "embedding":
+        return 1.0, "normal"
+    if site.kind == "attention" and not (site.block == "o" and site.role == "weight"):
+        if site.short_name in ("bias_k", "bias_v"):
+            return 1.0 / site.shape[-1], "normal"
+        return (0.0 if site.role == "bias" else 2.0 / (weight[0] + weight[1])), "uniform"
+    if site.kind == "recurrent":
+        # A projection of the state has the hidden size as its columns, everything else as its rows.
+        fan = site.shape[1 if site.short_name.startswith("weight_hr") else 0]
+    elif site.kind == "bilinear":
+        fan = weight[1]
+    else:
+        fan = weight[1] * prod(weight[2:]) if len(weight) > 1 else prod(weight)
+    return 1.0 / (3.0 * max(fan, 1)), "uniform"

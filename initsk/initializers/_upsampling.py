@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import torch
 
-from initsk.initializers._base import Choice, Initializer, Promise
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._scaled import Wrapper
-from initsk.initializers._site import Site
-from initsk.utils._validation import Constraint, integer
+from initsk.initializers.core._base import Choice, Initializer, Promise
+from initsk.network import Site
+from initsk.utils.validation import Constraint, integer
 
 
 class ICNR(Wrapper):

@@ -1,38 +1,25 @@
 """Inspection: activations of any torch module as statistics, histograms and features."""
 
 from initsk.inspection._callback import ActivationRecorder
-from initsk.inspection._covariance import RunningCovariance
-from initsk.inspection._fixed_histogram import FixedHistogram
-from initsk.inspection._frames import (
-    PackedBins as PackedBins,
-    histograms_frame as histograms_frame,
-    statistics_frame as statistics_frame,
-)
-from initsk.inspection._histogram import StreamingHistogram, pool_histograms
+from initsk.inspection._findings import ADVICE, Thresholds, named, verdict_sentence, verdicts_of
+from initsk.inspection._frames import PackedBins, histograms_frame, signal_rows, statistics_frame
 from initsk.inspection._inspect import inspect_activations
-from initsk.inspection._layer_statistics import LayerStatistics
-from initsk.inspection._model import Model as Model, get_model as get_model
-from initsk.inspection._moments import RunningMoments
-from initsk.inspection._samples import SampleCosines
-from initsk.inspection._sites import signal_rows
+from initsk.inspection._inspector import ActivationInspector
 from initsk.inspection._summary import ActivationSummary
-from initsk.inspection._teaching import TeachingSignal, teaching_signal
-from initsk.inspection._thresholds import Thresholds
-from initsk.inspection._transformer import ActivationInspector
-from initsk.inspection._units import UnitStatistics
-from initsk.inspection._verdicts import (
-    ADVICE as ADVICE,
-    named as named,
-    verdict_sentence as verdict_sentence,
-    verdicts_of as verdicts_of,
-)
+from initsk.inspection.statistics._coherence import TeachingSignal, teaching_signal
+from initsk.inspection.statistics._histogram import FixedHistogram, StreamingHistogram, pool_histograms
+from initsk.inspection.statistics._layer import LayerStatistics
+from initsk.inspection.statistics._moments import RunningMoments
+from initsk.inspection.statistics._units import RunningCovariance, SampleCosines, UnitStatistics
 
 __all__ = [
+    "ADVICE",
     "ActivationInspector",
     "ActivationRecorder",
     "ActivationSummary",
     "FixedHistogram",
     "LayerStatistics",
+    "PackedBins",
     "RunningCovariance",
     "RunningMoments",
     "SampleCosines",
@@ -40,8 +27,13 @@ __all__ = [
     "TeachingSignal",
     "Thresholds",
     "UnitStatistics",
+    "histograms_frame",
     "inspect_activations",
+    "named",
     "pool_histograms",
     "signal_rows",
+    "statistics_frame",
     "teaching_signal",
+    "verdict_sentence",
+    "verdicts_of",
 ]

@@ -9,15 +9,12 @@ from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import nn
 
-from initsk.inspection._batches import Intake, iterate_batches
 from initsk.inspection._frames import OF, PackedBins, check_of, histograms_frame, parameters_frame, statistics_frame
-from initsk.inspection._inspect import inspect_batches
-from initsk.inspection._layers import Layers
-from initsk.inspection._model import Model
-from initsk.inspection._recorder import Settings
-from initsk.inspection._request import CHECKS, Request
+from initsk.inspection._inspect import CHECKS, Request, inspect_batches
 from initsk.inspection._summary import ActivationSummary
-from initsk.utils._validation import Constraint, boolean, check_parameters, integer, one_of
+from initsk.inspection.capture._recorder import Layers, Settings
+from initsk.network import Intake, Model, iterate_batches
+from initsk.utils.validation import Constraint, boolean, check_parameters, integer, one_of
 
 
 class ActivationRecorder(Callback):

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from initsk.inspection._layer_statistics import QUANTILES
-from initsk.utils._validation import check_parameters, one_of
+from initsk.inspection.statistics._layer import QUANTILES
+from initsk.utils.validation import check_parameters, one_of
 
 #: What a frame is of.
 OF = ("activations", "gradients", "weights")
@@ -91,3 +91,25 @@ def histograms_frame(parts: Sequence[Bins], times: Sequence[tuple[int, int]] | N
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def signal_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows after activation functions; of a network without any, those of all layers but the last.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns layer and site, layers in the order of the forward pass.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> signal_rows(pd.DataFrame({"layer": ["a", "a", "b"], "site": ["pre_activation", "activation", "output"]}))
+      layer        site
+    1     a  activation
+    """
+    after = frame[frame["site"] == "activation"]
+    return after if len(after) or frame.empty else frame[frame["layer"] != frame["layer"].iloc[-1]]

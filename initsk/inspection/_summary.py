@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
+from initsk.inspection._findings import Thresholds, verdicts_of
 from initsk.inspection._frames import COLUMNS, OF, Bins, check_of, histograms_frame, parameters_frame, statistics_frame
-from initsk.inspection._layer_statistics import LayerStatistics
-from initsk.inspection._recorder import Key, Record
-from initsk.inspection._verdicts import Thresholds, verdicts_of
-from initsk.inspection._weights import WeightRecord
-from initsk.utils._reported import Reported
+from initsk.inspection.capture._recorder import Key, Record
+from initsk.inspection.statistics._gradients import WeightRecord
+from initsk.inspection.statistics._layer import LayerStatistics
+from initsk.utils.results import Reported
 
 
 class ActivationSummary(Reported):

@@ -2,16 +2,26 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
-from initsk.displays import ActivationGridDisplay, colour_of
+from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, colour_of
 from initsk.inspection import signal_rows
-from initsk.report._blocks import Block, Item, Picture, Section, Words
-from initsk.report._grids import MOST_LAYERS, draw, some_layers, whole_grids
-from initsk.report._layer_words import describe_activations, describe_verdicts, rows_of, verdicts_over_runs
-from initsk.utils._language import Language, message
+from initsk.report._blocks import Block, Column, Item, Picture, Section, Table, Words
+from initsk.report._comparison_text import (
+    MOST_LAYERS,
+    describe_activations,
+    describe_verdicts,
+    draw,
+    rows_of,
+    some_layers,
+    verdicts_over_runs,
+    whole_grids,
+)
+from initsk.utils.language import Language, message
 
 # Phase and epoch by the name that the page has for the moment.
 Moments = dict[str, tuple[str, int | None]]
@@ -105,3 +115,145 @@ def _how_drawn(say: Language, axes: str) -> str:
         " for those beyond a million, which say how far they go."
     )
     return f"{said} {more}"
+
+
+_WHOLE_WEIGHTS = message("Histograms of the weights, a row per initializer and a column per layer, {when}.")
+
+
+def weights_section(shown: ComparisonResult, say: Language) -> Section | None:
+    """Return histograms and norms of the weights, before and after training."""
+    weights = shown.weights[shown.weights["site"] == "weight"]
+    if weights.empty:
+        return None
+    names = {"initialized": say("at initialization"), "trained": say("after training")}
+    grids = {
+        phase: WeightGridDisplay.from_frames(
+            *(some_layers(frame, weights["layer"]) for frame in (shown.histograms, shown.weights)), phase=phase
+        )
+        for phase in names
+        if (weights["phase"] == phase).any()
+    }
+    rows = list(_weight_rows(shown, weights))
+    columns = [
+        Column("initializer", say("Initializer"), "text"),
+        Column("layer", say("Layer"), "text"),
+        Column("std_initialized", say("Std at initialization"), "short"),
+        Column("std_trained", say("Std after training"), "short"),
+        Column("norm_initialized", say("Norm at initialization"), "short"),
+        Column("norm_trained", say("Norm after training"), "short"),
+    ]
+    colours = [colour_of(shown.initializers.index(row["initializer"])) for row in rows]
+    blocks: list[Block] = [Table("weights", say("Standard deviation and norm of the weights"), columns, rows, colours)]
+    for label in shown.initializers:
+        pictures: list[Block] = []
+        for phase, grid in grids.items():
+            if label in grid.initializers:
+                key, paint = f"weights-{len(blocks)}-{phase}", partial(draw, grid, "shared", say, label)
+                said = say(
+                    "Histograms of the weights of {name}, a panel per layer, {when}.", name=label, when=names[phase]
+                )
+                pictures.append(Picture(key, said, paint, "page", label, names[phase], grid.layers))
+        if pictures:
+            number = shown.initializers.index(label)
+            blocks.append(Item(f"weights-of-{number}", label, pictures, colour_of(number), subject=label))
+    whole = {phase: (names[phase], grid) for phase, grid in grids.items()}
+    blocks += whole_grids("weights", _WHOLE_WEIGHTS, whole, "shared", say)
+    return Section("weights", say("Weights"), blocks)
+
+
+def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    norms = weights.assign(norm=weights["rms"] * np.sqrt(weights["count"]))
+    keys = [norms["initializer"].astype(str), "layer", norms["phase"].astype(str)]
+    means = norms.groupby(keys, sort=False)[["std", "norm"]].mean()
+    layers = list(dict.fromkeys(weights["layer"]))
+    for label in shown.initializers:
+        for layer in layers:
+            row = {"initializer": label, "layer": layer}
+            for phase in ("initialized", "trained"):
+                at = (label, layer, phase)
+                for name in ("std", "norm"):
+                    row[f"{name}_{phase}"] = float(means.loc[at, name]) if at in means.index else np.nan
+            if not np.isnan(row["std_initialized"]):
+                yield row
+
+
+_MEASURES = ["rms", "predicted_rms", "nonfinite", "zero_fraction", "dead_fraction", "saturated_fraction"]
+
+
+def signal_section(shown: ComparisonResult, say: Language) -> Section | None:
+    """Return the size of signal and gradient along depth at initialization, against what theory predicts."""
+    forward = dict(_means(shown, shown.layers))
+    if not forward:
+        return None
+    backward = dict(_means(shown, shown.gradients))
+    backward = {label: frame for label, frame in backward.items() if label in forward}
+    display = DepthDisplay.from_frames(forward, backward, order=shown.initializers)
+    rows = [_signal_row(label, forward[label], backward.get(label)) for label in forward]
+    columns = [
+        Column("initializer", say("Initializer"), "text"),
+        Column("last", say("RMS of the last hidden layer"), "short"),
+        Column("last_predicted", say("predicted"), "short"),
+        Column("forward", say("Largest deviation, forward"), "share"),
+        Column("first", say("RMS of the gradient at the first hidden layer"), "short"),
+        Column("first_predicted", say("predicted"), "short"),
+        Column("backward", say("Largest deviation, backward"), "share"),
+    ]
+    said = say("Root mean square of activations and gradients along depth, a line per initializer.")
+    colours = [colour_of(shown.initializers.index(label)) for label in forward]
+    blocks: list[Block] = [
+        Words(_how_well(rows, say)),
+        Picture("signal", said, lambda: display.plot(language=say.code).figure_),
+        Table("signal", say("Measured and predicted at initialization"), columns, rows, colours),
+        Words(
+            say(
+                "Means over the runs. Forward, theory starts from the first layer's length (Poole et al. 2016,"
+                " equation 3); backward, from the gradient at the output (Schoenholz et al. 2017). It speaks of wide"
+                " layers: in narrow ones single draws scatter about it."
+            ),
+            "note",
+        ),
+    ]
+    return Section("signal", say("Signal along depth, at initialization"), blocks)
+
+
+def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the means over the repeats at initialization, of all initializers, so that each keeps its colour."""
+    for label in shown.initializers:
+        rows = rows_of(table, label, "initialized")
+        # A single layer has no depth.
+        if len(signal_rows(rows)):
+            yield label, rows.groupby(["layer", "site"], sort=False)[_MEASURES].mean().reset_index()
+
+
+def _signal_row(label: str, forward: pd.DataFrame, backward: pd.DataFrame | None) -> dict[str, Any]:
+    body = signal_rows(forward)
+    row = {"initializer": label, "last": body["rms"].iloc[-1], "last_predicted": body["predicted_rms"].iloc[-1]}
+    row |= {"forward": _deviation(body), "first": np.nan, "first_predicted": np.nan, "backward": np.nan}
+    if backward is not None:
+        back = signal_rows(backward)
+        row |= {"first": back["rms"].iloc[0], "first_predicted": back["predicted_rms"].iloc[0]}
+        row["backward"] = _deviation(back)
+    return row
+
+
+def _deviation(frame: pd.DataFrame) -> float:
+    """Return how far the measured values are from the predicted ones at most, as a share; NaN without any."""
+    at = frame[frame["predicted_rms"] > 0]
+    return float((at["rms"] / at["predicted_rms"] - 1).abs().max()) if len(at) else np.nan
+
+
+def _how_well(rows: list[dict[str, Any]], say: Language) -> str:
+    forward, backward = (pd.Series([row[name] for row in rows], dtype=float).max() for name in ("forward", "backward"))
+    if np.isnan(forward):
+        return say(
+            "Theory predicts nothing here: the network is no plain chain of layers, or no signal passes, or its"
+            " activation function has no mean over a normal distribution."
+        )
+    if np.isnan(backward):
+        return say(
+            "What was measured differs from what theory predicts by at most {share}.", share=say.percent(forward)
+        )
+    return say(
+        "What was measured differs from what theory predicts by at most {forward} forward and {backward} backward.",
+        forward=say.percent(forward), backward=say.percent(backward),
+    )  # fmt: skip

@@ -5,16 +5,15 @@ from math import isfinite
 import numpy as np
 import pandas as pd
 
-from initsk.comparison import ComparisonResult, grid_columns, of_splits
+from initsk.comparison import ComparisonResult
+from initsk.comparison.results import grid_columns, of_splits
 from initsk.displays import DifferencesDisplay, LearningCurvesDisplay, colour_of
-from initsk.report._activations import activations_section
+from initsk.report._activations import activations_section, signal_section, weights_section
 from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words, records
+from initsk.report._comparison_text import answer, shortfall, slow_starts
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
-from initsk.report._signal import signal_section
-from initsk.report._weights import weights_section
-from initsk.report._words import answer, shortfall, slow_starts
-from initsk.utils._language import Language, message
+from initsk.utils.language import Language, message
 
 _MOST_EPOCHS = 12
 

@@ -9,9 +9,10 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.displays import colour_of
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import Initializer, Site, get_initializer
+from initsk.initializers import Initializer, get_initializer
+from initsk.network import Site
 from initsk.report._blocks import Block, Column, Fact, Facts, Item, Section, Table
-from initsk.utils._language import Language
+from initsk.utils.language import Language
 
 
 def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, say: Language) -> Section | None:

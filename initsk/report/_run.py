@@ -5,7 +5,7 @@ from typing import Any
 
 from initsk.comparison import ComparisonResult
 from initsk.report._blocks import Block, Code, Column, Fact, Facts, Section, Table, Words
-from initsk.utils._language import Language, message
+from initsk.utils.language import Language, message
 
 _FACTS = {
     "dataset": message("Data set"),

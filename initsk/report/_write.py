@@ -6,21 +6,19 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from initsk.advice import Diagnosis, Recommendation
 from initsk.comparison import ComparisonResult
+from initsk.diagnosis import Diagnosis, Recommendation
 from initsk.displays import AXES, figure_png, figure_svg
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection import ActivationSummary
-from initsk.report._advice import summarize_diagnosis, summarize_recommendation
 from initsk.report._blocks import Report
 from initsk.report._comparison import summarize_comparison
-from initsk.report._html import to_fragment, to_page
+from initsk.report._diagnosis import summarize_diagnosis, summarize_recommendation
 from initsk.report._inspection import summarize_inspection
-from initsk.report._json import to_json
-from initsk.report._markdown import to_markdown
-from initsk.utils._files import write_atomic
-from initsk.utils._language import Language, get_language
-from initsk.utils._validation import boolean, check_parameters, one_of
+from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
+from initsk.utils.files import write_atomic
+from initsk.utils.language import Language, get_language
+from initsk.utils.validation import boolean, check_parameters, one_of
 
 _NOT_OPTIONS = ("result", "say", "brief")
 

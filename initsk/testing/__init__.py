@@ -7,4 +7,8 @@ some five hundred million, and with fixed seeds the outcome never changes.
 
 from initsk.testing._check import check_initializer, checks, parametrize_with_checks
 
-__all__ = ["check_initializer", "checks", "parametrize_with_checks"]
+__all__ = [
+    "check_initializer",
+    "checks",
+    "parametrize_with_checks",
+]

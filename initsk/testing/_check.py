@@ -4,23 +4,36 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from initsk.initializers import Initializer, InitializerLike, get_initializer
-from initsk.testing import _laws_of_draws as draws, _laws_of_modules as modules, _laws_of_values as values
+from initsk.testing._laws import (
+    check_bounds_and_symmetry,
+    check_failure_is_clean,
+    check_fans,
+    check_global_state,
+    check_is_a_value,
+    check_json,
+    check_mean_and_variance,
+    check_module_rules,
+    check_repr,
+    check_same_seed_same_values,
+    check_singular_values,
+    check_types,
+)
 
 Check = Callable[[Initializer], None]
 
 _CHECKS: tuple[Check, ...] = (
-    values.check_is_a_value,
-    values.check_repr,
-    values.check_json,
-    draws.check_same_seed_same_values,
-    draws.check_types,
-    draws.check_mean_and_variance,
-    draws.check_bounds_and_symmetry,
-    draws.check_singular_values,
-    modules.check_fans,
-    modules.check_module_rules,
-    modules.check_failure_is_clean,
-    modules.check_global_state,
+    check_is_a_value,
+    check_repr,
+    check_json,
+    check_same_seed_same_values,
+    check_types,
+    check_mean_and_variance,
+    check_bounds_and_symmetry,
+    check_singular_values,
+    check_fans,
+    check_module_rules,
+    check_failure_is_clean,
+    check_global_state,
 )
 
 

@@ -1,13 +1,18 @@
 """Gaussian integrals of activation functions: gains, mean fields, critical points, signals along depth."""
 
-from initsk.theory._activations import ACTIVATION_FUNCTIONS, ActivationLike, OfMultiple, activation_label, as_function
+from initsk.theory._activations import (
+    ACTIVATION_FUNCTIONS,
+    ActivationLike,
+    OfMultiple,
+    activation_label,
+    as_function,
+    remembers,
+)
 from initsk.theory._critical import CriticalPoint, critical_point
-from initsk.theory._finite_width import backward_spread, band, forward_spread
 from initsk.theory._gaussian import gain, gaussian_mean
 from initsk.theory._mean_field import DepthScales, MeanField
-from initsk.theory._memory import remembers as remembers
 from initsk.theory._phase import PhaseDiagram, phase_diagram
-from initsk.theory._signal import SignalLayer, backward_signal, forward_signal
+from initsk.theory._signal import SignalLayer, backward_signal, backward_spread, band, forward_signal, forward_spread
 
 __all__ = [
     "ACTIVATION_FUNCTIONS",
@@ -29,4 +34,5 @@ __all__ = [
     "gain",
     "gaussian_mean",
     "phase_diagram",
+    "remembers",
 ]

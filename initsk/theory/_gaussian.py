@@ -3,9 +3,8 @@
 import numpy as np
 
 from initsk.exceptions import InvalidParameterError
-from initsk.theory._activations import ActivationLike, Function, as_function
-from initsk.theory._memory import remembers
-from initsk.utils._validation import check_parameters, real
+from initsk.theory._activations import ActivationLike, Function, as_function, remembers
+from initsk.utils.validation import check_parameters, real
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 # The normal density beyond is below 1e-32.

@@ -7,9 +7,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from initsk.theory._activations import ActivationLike, as_function
-from initsk.theory._correlation import Products, products
+from initsk.theory._critical import Products, products
 from initsk.theory._gaussian import jumps, mean_power_of_slope, mean_square, slope_of_mean_square
-from initsk.utils._validation import check_parameters, integer, one_of, real, resolved_by
+from initsk.utils.validation import check_parameters, integer, one_of, real, resolved_by
 
 # Below and above these variances a function is taken for what it tends to.
 _SMALLEST, _LARGEST = 1e-12, 1e8

@@ -6,9 +6,9 @@ import numpy as np
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, activation_label, as_function
-from initsk.theory._correlation import products
+from initsk.theory._critical import products
 from initsk.theory._gaussian import jumps, mean_power_of_slope, mean_square
-from initsk.utils._validation import check_parameters, integer, real
+from initsk.utils.validation import check_parameters, integer, real
 
 _SHORTEST, _LONGEST, _LENGTHS = 1e-4, 1e3, 96
 _CORRELATIONS = 1 - np.geomspace(1, 1e-6, 240)

@@ -1,1 +1,1 @@
-"""Helpers without a subject of their own: validation, random streams, threads, files."""
+"""Helpers for validation, random streams, torch's settings, languages and files."""

@@ -1,0 +1,7 @@
+"""The command line."""
+
+from initsk.cli._main import main
+
+__all__ = [
+    "main",
+]

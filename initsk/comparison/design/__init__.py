@@ -1,0 +1,8 @@
+"""The design of a comparison: candidates, splits, repeats, data."""
+
+from initsk.comparison.design._data import Arrays, hold_out
+
+__all__ = [
+    "Arrays",
+    "hold_out",
+]

@@ -1,0 +1,1 @@
+"""Executing the runs of a comparison."""

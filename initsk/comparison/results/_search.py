@@ -1,0 +1,99 @@
+"""From a finished search of scikit-learn to the tables of a comparison."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from initsk.comparison.design._candidates import Candidate, shown
+from initsk.comparison.design._subject import names_initializer
+from initsk.comparison.results._records import RunRecord, make_frames
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers import initializer_name
+from initsk.utils.validation import check_parameters, optional, real, unknown_name
+
+# Of scikit-learn's ShuffleSplit and its kin, where no test_size was given.
+_SHUFFLE_TEST_SIZE = {"GroupShuffleSplit": 0.2}
+
+
+def tables_of_search(
+    search: Any, parameter: str | None, test_ratio: float | None
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Return the tables, and what was run."""
+    check_parameters("from_search", {"test_ratio": test_ratio}, {"test_ratio": optional(real(above=0))})
+    results = getattr(search, "cv_results_", None)
+    if results is None:
+        raise InvalidParameterError(
+            f"search={type(search).__name__} is not allowed (a fitted GridSearchCV, or a search like it)"
+        )
+    rows = list(range(len(results["params"])))
+    if "iter" in results:
+        rows = [row for row in rows if results["iter"][row] == max(results["iter"])]
+    name = _compared(results["params"], parameter)
+    params = [results["params"][row] for row in rows]
+    others = [other for other in dict.fromkeys(key for given in params for key in given) if other != name]
+    candidates = [_candidate(given, name, others) for given in params]
+    ratio = _test_ratio(search) if test_ratio is None else test_ratio
+    scores = _score_names(search)
+    records = [
+        _record(results, row, candidate, fold, scores, ratio)
+        for row, candidate in zip(rows, candidates, strict=True)
+        for fold in range(search.n_splits_)
+    ]
+    settings = {"estimator": repr(search.estimator), "search": type(search).__name__, "n_planned": len(records)}
+    return make_frames(records, candidates), settings
+
+
+def _compared(params: list[dict[str, Any]], parameter: str | None) -> str:
+    names = list(dict.fromkeys(name for given in params for name in given))
+    if parameter is None:
+        found = [name for name in names if name.rpartition("__")[2] == "initializer"]
+        if len(found) != 1:
+            which = f"several: {', '.join(found)}" if found else f"none; searched: {', '.join(names)}"
+            raise InvalidParameterError(f"which parameter is the initializer ({which})? Name one with parameter=")
+        return found[0]
+    if parameter not in names:
+        raise InvalidParameterError(unknown_name("parameter", parameter, names))
+    return parameter
+
+
+def _candidate(params: dict[str, Any], name: str, others: list[str]) -> Candidate:
+    value = params[name]
+    label = initializer_name(value) if names_initializer(name) and value is not None else str(shown(value))
+    # A list of grids need not vary the same parameters.
+    return Candidate(label, {}, {other: shown(params[other]) if other in params else "" for other in others})
+
+
+def _score_names(search: Any) -> list[str]:
+    """Return the names of the scores in ``cv_results_``, the one that ranked first."""
+    if not search.multimetric_:
+        return ["score"]
+    names = list(search.scorer_)
+    first = search.refit if isinstance(search.refit, str) else names[0]
+    return [first, *(name for name in names if name != first)]
+
+
+def _record(
+    results: dict[str, Any], row: int, candidate: Candidate, fold: int, scores: list[str], ratio: float
+) -> RunRecord:
+    record = RunRecord((*candidate.key, 0, fold), seed=0, split=fold, test_ratio=ratio)
+    record.scores = {name: float(results[f"split{fold}_test_{name}"][row]) for name in scores}
+    record.fit_seconds = float(results["mean_fit_time"][row])
+    record.seconds = record.fit_seconds + float(results["mean_score_time"][row])
+    if not all(np.isfinite(list(record.scores.values()))):
+        record.fail("failed", "the search has no score")
+    return record
+
+
+def _test_ratio(search: Any) -> float:
+    """Return the held-out samples for each of those trained on, by what the splitter says of itself."""
+    cv = search.cv
+    if "Shuffle" in type(cv).__name__ and hasattr(cv, "test_size"):
+        size = _SHUFFLE_TEST_SIZE.get(type(cv).__name__, 0.1) if cv.test_size is None else cv.test_size
+        if not 0 < size < 1:
+            raise InvalidParameterError(f"test_size={size!r} of {cv!r} is no share; give test_ratio=")
+        return float(size / (1 - size))
+    folds = getattr(cv, "cvargs", {}).get("n_splits", search.n_splits_)
+    if folds < 2:
+        raise InvalidParameterError(f"the search has {folds} split, which gives no noise to compare with")
+    return 1 / (folds - 1)

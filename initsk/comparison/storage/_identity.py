@@ -1,0 +1,195 @@
+"""Objects as text by which two of them are found to be the same, in any process and at any time."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from functools import partial
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+import skorch
+import torch
+from joblib import cpu_count
+from scipy import sparse
+
+from initsk._version import __version__
+from initsk.comparison.design._candidates import without_addresses
+from initsk.comparison.design._data import Data
+from initsk.comparison.design._runs import Task
+from initsk.comparison.design._subject import Subject
+from initsk.comparison.execution._run import Experiment
+
+
+def describe(value: Any) -> str:
+    """Return text that changes with anything that could change a result.
+
+    Estimators and initializers are told by class and parameters, arrays and modules by their values, functions by
+    their code; what is none of these by its attributes.
+
+    Examples
+    --------
+    >>> describe({"lr": 0.1, "sizes": (8, 8)})
+    "{'lr': 0.1, 'sizes': (8, 8)}"
+    >>> describe(lambda w: w + 1) == describe(lambda w: w + 2)
+    False
+    """
+    return without_addresses(_describe(value, ()))
+
+
+def _describe(value: Any, above: tuple[int, ...]) -> str:
+    if value is None or isinstance(value, bool | int | float | str | bytes | np.generic | torch.dtype | torch.device):
+        return repr(value)
+    if id(value) in above:
+        return "..."
+    inside = (*above, id(value))
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [_describe(item, inside) for item in value]
+        listed = ", ".join(items if isinstance(value, list | tuple) else sorted(items))
+        return f"[{listed}]" if isinstance(value, list) else f"({listed})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_describe(item, inside)}" for key, item in value.items()) + "}"
+    if _is_array(value):
+        return _array(value)
+    if isinstance(value, torch.nn.Module):
+        state = "".join(_array(tensor) for tensor in value.state_dict().values())
+        return f"{value!r} {_digest(state.encode())}"
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, partial):
+        return f"partial({_describe([value.func, value.args, value.keywords], inside)})"
+    if isinstance(value, FunctionType):
+        return _function(value, inside)
+    return _object(value, inside)
+
+
+def _object(value: Any, inside: tuple[int, ...]) -> str:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if hasattr(value, "get_params"):
+        return kind + _describe(value.get_params(deep=False), inside)
+    attributes = getattr(value, "__dict__", None)
+    return f"{kind}{_describe(attributes, inside)}" if attributes else f"{kind} {value!r}"
+
+
+def _function(function: FunctionType, inside: tuple[int, ...]) -> str:
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    around = _describe([function.__defaults__, function.__kwdefaults__, cells], inside)
+    return f"{function.__qualname__} {_digest((_code(function.__code__) + around).encode())}"
+
+
+def _code(code: CodeType) -> str:
+    constants = [_code(part) if isinstance(part, CodeType) else _describe(part, ()) for part in code.co_consts]
+    return repr((code.co_code, code.co_names, code.co_varnames, constants))
+
+
+def _is_array(value: Any) -> bool:
+    kinds = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, pd.Index)
+    return isinstance(value, kinds) or sparse.issparse(value)
+
+
+def _array(value: Any) -> str:
+    """Return shape, type and a digest of the values."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().contiguous()
+        # Of any type, numpy's or not.
+        return f"tensor{tuple(value.shape)} {value.dtype} {_digest(value.reshape(-1).view(torch.uint8).numpy())}"
+    if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+        columns = [str(name) for name in getattr(value, "columns", [value.__class__.__name__])]
+        hashes = pd.util.hash_pandas_object(value, index=False).to_numpy()
+        return f"frame{value.shape} {columns} {_digest(hashes)}"
+    if sparse.issparse(value):
+        value = value.tocsr()
+        return f"sparse{value.shape} {[_array(part) for part in (value.data, value.indices, value.indptr)]}"
+    flat = np.ascontiguousarray(value).reshape(-1)
+    data = repr(value.tolist()).encode() if value.dtype == object else flat.view(np.uint8)
+    return f"array{value.shape} {value.dtype} {_digest(data)}"
+
+
+def _digest(data: Any) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+_DATA = ("X", "y", "X_test", "y_test")
+_VERSION = "version of "
+# Set for every run, told by their parts, or without effect on the numbers.
+_NOT_OWN = ("random_state", "n_threads", "steps", "memory", "verbose")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the numbers depend on."""
+    parts = [("Python", platform.python_version()), ("initsk", __version__)]
+    return dict(parts) | {part.__name__: part.__version__ for part in (torch, np, sklearn, skorch)}
+
+
+def hardware() -> str:
+    """Return in short on what the runs are carried out."""
+    return f"{platform.system()} {platform.machine()}, {cpu_count()} CPUs"
+
+
+def identify(experiment: Experiment, data: Data, varied: list[str], **given: Any) -> dict[str, str]:
+    """Return what all runs have in common, each part under the name that a user knows it by.
+
+    `data` are as they were given, before anything was held out; `varied` are the parameters that differ from run to
+    run; other arguments of the comparison are described as they are.
+    """
+    estimator = experiment.subject.estimator
+    return {
+        "estimator": describe(type(estimator)),
+        **_parameters(experiment.subject, varied),
+        **dict.fromkeys(varied, "compared or in the grid"),
+        **{name: describe(value) for name, value in given.items()},
+        "n_threads": str(experiment.n_threads),
+        "activations": str(experiment.activations),
+        **{name: describe(getattr(data, name)) for name in _DATA},
+        **{f"{_VERSION}{name}": number for name, number in versions().items()},
+    }
+
+
+def in_every_row(identity: dict[str, str]) -> dict[str, str]:
+    """Return data and versions as each row of a store names them, for who reads it with other tools."""
+    data = {name: identity[name] for name in _DATA}
+    numbers = {name: number for name, number in identity.items() if name.startswith(_VERSION)}
+    return {"data": json.dumps(data), "versions": json.dumps(numbers)}
+
+
+def identify_run(task: Task) -> str:
+    """Return what one run is made of, beside what all have in common."""
+    block = task.block
+    return describe({"params": task.candidate.params, "seed": block.seed, "train": block.train, "test": block.test})
+
+
+def _parameters(subject: Subject, varied: list[str]) -> dict[str, str]:
+    found = subject.estimator.get_params()
+    described = {}
+    for name, value in found.items():
+        if name in varied or name.startswith(tuple(f"{given}__" for given in varied)):
+            continue
+        if name.rpartition("__")[2] in _NOT_OWN:
+            continue
+        has_parts = any(other.startswith(f"{name}__") for other in found)
+        # Parts are described under their own names.
+        described[name] = describe(type(value) if has_parts else value)
+    return described
+
+
+def differences(there: dict[str, str], here: dict[str, str]) -> list[str]:
+    """Say what differs, a sentence each.
+
+    Examples
+    --------
+    >>> differences({"lr": "0.1"}, {"lr": "0.2"})
+    ['lr is 0.1 there and 0.2 here']
+    """
+    names = [*here, *(name for name in there if name not in here)]
+    return [
+        f"{name} is {_short(there.get(name))} there and {_short(here.get(name))} here"
+        for name in names
+        if there.get(name) != here.get(name)
+    ]
+
+
+def _short(text: str | None) -> str:
+    return "not given" if text is None else text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,280 @@
+"""Tables in files and back, exactly: CSV or Parquet, and their types as JSON beside them; no pickle."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from initsk.comparison.results._records import TABLES, grid_columns
+from initsk.exceptions import DataFormatError, InvalidParameterError
+from initsk.utils.files import write_atomic
+from initsk.utils.validation import check_parameters, one_of
+
+FORMATS = ("csv", "parquet")
+_ABOUT = "comparison.json"
+_VERSION = 1
+# How a formula begins in a spreadsheet, behind as many apostrophes as you like.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def write_tables(frames: dict[str, pd.DataFrame], folder: Path, kind: str = "csv") -> list[Path]:
+    """Write each table into a file of its name; numbers are written so that they come back exactly.
+
+    Where a comparison was saved in the other format, its tables go.
+    """
+    for name in TABLES if (folder / _ABOUT).exists() else ():
+        for other in FORMATS:
+            if other != kind:
+                (folder / f"{name}.{other}").unlink(missing_ok=True)
+    if kind == "csv":
+        safe = {name: without_formulas(frames[name]) for name in TABLES}
+        return [write_atomic(folder / f"{name}.csv", safe[name].to_csv(index=False)) for name in TABLES]
+    return [write_atomic(folder / f"{name}.parquet", frames[name].to_parquet(index=False)) for name in TABLES]
+
+
+def write_about(frames: dict[str, pd.DataFrame], settings: dict[str, Any], folder: Path, kind: str) -> Path:
+    """Write what the tables do not say: their types, and what was run."""
+    types = {name: {str(c): _type_of(dtype) for c, dtype in frames[name].dtypes.items()} for name in TABLES}
+    about = {"version": _VERSION, "format": kind, "settings": settings, "types": types}
+    return write_atomic(folder / _ABOUT, json.dumps(about, indent=1) + "\n")
+
+
+def read_tables(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Read what `write_tables` and `write_about` wrote.
+
+    Raises
+    ------
+    DataFormatError
+        If the folder does not hold it, or not whole.
+    """
+    try:
+        about = json.loads((folder / _ABOUT).read_text())
+        kind, types = about["format"], about["types"]
+        if about["version"] != _VERSION or kind not in FORMATS:
+            raise DataFormatError(f"{folder} is of format {about['version']} (allowed: {_VERSION})")
+        return {name: _read(folder / f"{name}.{kind}", types[name]) for name in TABLES}, about["settings"]
+    except FileNotFoundError as error:
+        raise DataFormatError(
+            f"{folder} holds no saved comparison: {Path(error.filename).name} is not there"
+        ) from error
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        if isinstance(error, DataFormatError):
+            raise
+        raise DataFormatError(f"{folder} holds no whole comparison ({type(error).__name__}: {error})") from error
+
+
+def _read(path: Path, types: dict[str, Any]) -> pd.DataFrame:
+    if path.suffix == ".parquet":
+        frame = pd.read_parquet(path)
+    else:
+        # Words stay words, as an initializer may be called "nan"; numbers are read from words, which is exact.
+        plain = {name: "int64" if kind == "int64" else "str" for name, kind in types.items()}
+        gaps = {name: [""] for name, kind in types.items() if kind == "float64"}
+        frame = _with_formulas(pd.read_csv(path, dtype=plain, keep_default_na=False, na_values=gaps))
+    if list(frame.columns) != list(types):
+        raise DataFormatError(f"{path} has the columns {list(frame.columns)} and not {list(types)}")
+    return frame.astype({name: _dtype(kind) for name, kind in types.items() if kind != "bool"}).assign(
+        **{name: frame[name].astype(str) == "True" for name, kind in types.items() if kind == "bool"}
+    )
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which no text is a formula to a spreadsheet: such text gets an apostrophe in front.
+
+    Examples
+    --------
+    >>> without_formulas(pd.DataFrame({"name": ["=1+1", "he_normal", "-1"]}))["name"].tolist()
+    ["'=1+1", 'he_normal', '-1']
+    """
+    return _replaced(frame, lambda text: f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text)
+
+
+def _with_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Undo `without_formulas`."""
+    return _replaced(frame, lambda text: text[1:] if text.startswith("'") and _FORMULA.match(text) else text)
+
+
+def _replaced(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    changed = {}
+    for name in frame.columns:
+        if frame[name].dtype.kind in "biuf":
+            continue
+        values = {str(value): change(str(value)) for value in frame[name].unique()}
+        if any(old != new for old, new in values.items()):
+            changed[name] = frame[name].astype(str).map(values)
+    return frame.assign(**changed)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _type_of(dtype: Any) -> Any:
+    if isinstance(dtype, pd.CategoricalDtype):
+        return {"categories": dtype.categories.tolist()}
+    return "str" if pd.api.types.is_string_dtype(dtype) else str(dtype)
+
+
+def _dtype(kind: Any) -> Any:
+    return pd.CategoricalDtype(kind["categories"]) if isinstance(kind, dict) else kind
+
+
+class Tables:
+    """What `ComparisonResult` has in common with any such tables and a dict of settings."""
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
+        self.runs = frames["runs"]
+        self.history = frames["history"]
+        self.layers = frames["layers"]
+        self.gradients = frames["gradients"]
+        self.weights = frames["weights"]
+        self.histograms = frames["histograms"]
+        self.timing = frames["timing"]
+        self.settings = dict(settings or {})
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The tables by name."""
+        return {name: getattr(self, name) for name in TABLES}
+
+    @property
+    def initializers(self) -> list[str]:
+        """Labels of the initializers, in the order given."""
+        return list(self.runs["initializer"].cat.categories)
+
+    def to_csv(self, folder: str | Path) -> list[Path]:
+        """Write the tables as CSV files.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it is not there.
+
+        Returns
+        -------
+        list of Path
+        """
+        return write_tables(self.frames, Path(folder))
+
+    def save(self, folder: str | Path, *, format: str = "csv") -> Path:
+        """Write everything, so that `load` restores it to the last bit; no pickle.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it is not there.
+        format : {"csv", "parquet"}, default="csv"
+            Of the tables; types and settings go into ``comparison.json``. Parquet needs pyarrow.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the format is unknown.
+        """
+        check_parameters(type(self).__name__, {"format": format}, {"format": one_of("format", FORMATS)})
+        write_tables(self.frames, Path(folder), format)
+        write_about(self.frames, self.settings, Path(folder), format)
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        folder : str or Path
+            As given to `save`.
+
+        Returns
+        -------
+        ComparisonResult
+
+        Raises
+        ------
+        DataFormatError
+            If the folder holds no saved comparison, or not whole.
+        """
+        return cls(*read_tables(Path(folder)))
+
+    @classmethod
+    def concat(cls, results: Mapping[str, Self]) -> Self:
+        """Put the frames of several experiments together, with a column ``experiment`` first.
+
+        Parameters
+        ----------
+        results : dict of str to ComparisonResult
+            By the names of the experiments.
+
+        Returns
+        -------
+        ComparisonResult
+            Its `summary` and `pairwise` look at each experiment by itself.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is none.
+        """
+        if not isinstance(results, Mapping) or not results:
+            raise InvalidParameterError("concat needs a dict of at least one result by its name")
+        for name, result in results.items():
+            if not isinstance(result, cls) or "experiment" in result.runs:
+                raise InvalidParameterError(f"concat: {name!r} is not the result of one comparison")
+        labels = list(dict.fromkeys(label for result in results.values() for label in result.initializers))
+        grid = list(dict.fromkeys(name for result in results.values() for name in grid_columns(result.runs)))
+        first = ["experiment", "initializer", *grid, "repeat", "fold"]
+        frames = {}
+        for name in TABLES:
+            parts = [_named(key, result.frames[name], list(results), labels) for key, result in results.items()]
+            frame = pd.concat(parts, ignore_index=True)
+            frames[name] = frame[[*first, *(column for column in frame.columns if column not in first)]]
+        return cls(frames, {key: result.settings for key, result in results.items()})
+
+    def parts(self) -> dict[str, Self]:
+        """Return the experiments of `concat` again, each by its name.
+
+        Returns
+        -------
+        dict of str to ComparisonResult
+            Without the column ``experiment``, and without parameters of a grid that were varied in others alone.
+
+        Raises
+        ------
+        InvalidParameterError
+            If it is one comparison.
+        """
+        if "experiment" not in self.runs:
+            raise InvalidParameterError("this is the result of one comparison; parts are those of concat")
+        return {name: self._part(name) for name in self.runs["experiment"].cat.categories}
+
+    def _part(self, name: str) -> Self:
+        frames = {key: frame[frame["experiment"] == name] for key, frame in self.frames.items()}
+        elsewhere = [column for column in grid_columns(frames["runs"]) if frames["runs"][column].isna().all()]
+        frames = {key: f.drop(columns=["experiment", *elsewhere]).reset_index(drop=True) for key, f in frames.items()}
+        labels = [label for label in self.initializers if (frames["runs"]["initializer"] == label).any()]
+        for frame in frames.values():
+            frame["initializer"] = frame["initializer"].cat.set_categories(labels)
+        return type(self)(frames, self.settings[name])
+
+
+def _named(name: str, frame: pd.DataFrame, names: list[str], labels: list[str]) -> pd.DataFrame:
+    frame = frame.assign(initializer=frame["initializer"].cat.set_categories(labels))
+    return with_experiment(frame, name, names)
+
+
+def with_experiment(frame: pd.DataFrame, name: str, names: list[str]) -> pd.DataFrame:
+    """Put a column ``experiment`` with the same name in all rows before the others, in place."""
+    frame.insert(0, "experiment", pd.Series(pd.Categorical([name] * len(frame), categories=names), frame.index))
+    return frame

@@ -1,0 +1,178 @@
+"""Whether a network is deeper than its depth scale allows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from initsk.exceptions import InitskError, ModuleError
+from initsk.initialization import choices_for
+from initsk.initializers import InitializerLike, get_initializer
+from initsk.network import ChainLayer, chain_of, get_model
+from initsk.theory import (
+    ActivationLike,
+    MeanField,
+    SignalLayer,
+    backward_signal,
+    backward_spread,
+    band,
+    forward_signal,
+    forward_spread,
+)
+from initsk.utils.validation import check_parameters, real
+
+
+@dataclass(frozen=True)
+class DepthBudget:
+    """A network's hidden layers as theory sees them: as one layer, repeated.
+
+    Attributes
+    ----------
+    activation : str or callable
+        What follows the most layers.
+    weight_variance, bias_variance : float
+        Mean square of the weights times fan_in, as a geometric mean over the layers, and of the biases.
+    depth : int
+        Layers with that activation function.
+    xi_c : float
+        Depth scale of correlations.
+    reach : float
+        Layers that networks train through, by theory: 6 xi_c (Schoenholz et al. 2017, figure 5).
+    phase : {"ordered", "critical", "chaotic"}
+    """
+
+    activation: ActivationLike
+    weight_variance: float
+    bias_variance: float
+    depth: int
+    xi_c: float
+    reach: float
+    phase: str
+
+    @property
+    def share(self) -> float:
+        """Depth as a share of what theory allows."""
+        return self.depth / self.reach if self.reach > 0 else float("inf")
+
+
+def depth_budget(module: nn.Module) -> DepthBudget | None:
+    """Return what theory says of a plain chain of layers; None of others, and of weights of zero."""
+    chain = [layer for layer in chain_of(module) or () if layer.activation is not None]
+    runs = [list(group) for _, group in groupby(chain, key=lambda layer: repr(layer.activation))]
+    run = max(runs, key=len, default=[])
+    weights = [_variance(layer) for layer in run]
+    if not run or min(weights) <= 0:
+        return None
+    weight = float(torch.tensor(weights, dtype=torch.float64).log().mean().exp())
+    bias = sum(_bias_square(layer) for layer in run) / len(run)
+    activation = run[0].activation
+    assert activation is not None
+    try:
+        field = MeanField(activation, weight, bias)
+        scales = field.depth_scales()
+        return DepthBudget(activation, weight, bias, len(run), scales.xi_c, scales.reach, field.phase)
+    except InitskError:
+        # A function without a mean over a normal distribution.
+        return None
+
+
+def _variance(layer: ChainLayer) -> float:
+    weight = layer.layer.weight.detach().double()
+    return float(weight.square().mean()) * weight[0].numel() if weight.numel() else 0.0
+
+
+def _bias_square(layer: ChainLayer) -> float:
+    bias = layer.layer.bias
+    return 0.0 if bias is None else float(bias.detach().double().square().mean())
+
+
+_DTYPES = {"layer": "str", "site": "str"} | dict.fromkeys(
+    ("forward", "forward_low", "forward_high", "backward", "backward_low", "backward_high"), "float64"
+)
+
+
+def predict_signal(
+    model: Any, initializer: InitializerLike | None = None, *, input_square: float = 1.0, level: float = 0.99
+) -> pd.DataFrame:
+    """Predict the mean squares of signals and gradients in a network at initialization; nothing is drawn or run.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or estimator
+        A plain chain of linear or convolution layers and activation functions, such as `initsk.modules.MLP`.
+    initializer : str, Initializer, callable or None, default=None
+        Whose law the weights and biases follow; None takes the weights that there are.
+    input_square : float, default=1.0
+        Mean square of the input, at least 0.
+    level : float, default=0.99
+        Share of all draws for which one sample's mean square lies between the bounds, above 0 and below 1.
+
+    Returns
+    -------
+    DataFrame
+        A row per layer and site ("pre_activation" and "activation", or "output"): ``forward``, the mean square of the
+        values, and ``backward``, that of the gradient if the last layer's is 1; each with the bounds ``_low`` and
+        ``_high`` at finite width (`initsk.theory.forward_spread`).
+
+    Raises
+    ------
+    InvalidParameterError
+        If a number is not allowed, or an activation function has no mean over a normal distribution.
+    ModuleError
+        If the network is no plain chain, or the initializer promises no variance, or a mean other than 0, of weights.
+
+    Examples
+    --------
+    >>> from initsk.advice import predict_signal
+    >>> from initsk.modules import MLP
+    >>> frame = predict_signal(MLP(100, 10, (100, 100)), "he_normal")
+    >>> frame.loc[frame["site"] == "activation", "forward"].round(6).tolist()
+    [1.0, 1.0]
+    """
+    given = {"input_square": input_square, "level": level}
+    check_parameters("predict_signal", given, {"input_square": real(minimum=0), "level": real(above=0, below=1)})
+    module = get_model(model).module
+    chain = chain_of(module)
+    if chain is None:
+        raise ModuleError("theory speaks of plain chains of layers and activation functions, which the module is not")
+    layers = list(_as_they_are(chain) if initializer is None else _by_law(chain, module, initializer))
+    signal = forward_signal(layers, float(input_square))
+    lengths = [length for length, _ in signal]
+    gradients = backward_signal(layers, lengths, 1.0)
+    spreads = zip(forward_spread(layers, lengths), backward_spread(layers, lengths), strict=True)
+    rows = []
+    for step, values, back, (spread, back_spread) in zip(chain, signal, gradients, spreads, strict=True):
+        sites = ("output",) if step.activation is None else ("pre_activation", "activation")
+        for part, site in enumerate(sites):
+            forward = (values[part], *band(values[part], spread[part], level))
+            rows.append((step.name, site, *forward, back[part], *band(back[part], back_spread[part], level)))
+    return pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
+
+
+def _as_they_are(chain: list[ChainLayer]) -> Iterator[SignalLayer]:
+    for step in chain:
+        bias = step.layer.bias
+        weight_square = float(step.layer.weight.detach().double().square().mean())
+        yield step.as_signal(weight_square, 0.0 if bias is None else float(bias.detach().double().square().mean()))
+
+
+def _by_law(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[SignalLayer]:
+    if get_initializer(initializer).refines:
+        raise ModuleError(f"{initializer!r} promises no variance: it goes on by what it measures")
+    promises = {}
+    for step, choices in choices_for(module, initializer):
+        found = [choice.initializer.promise(site) for site, choice in zip(step.sites, choices, strict=False)]
+        promises[step.name] = found[0] if found else None
+    for layer in chain:
+        weight, bias = (promises.get(f"{layer.name}.{part}".lstrip(".")) for part in ("weight", "bias"))
+        if weight is None or (bias is None and layer.layer.bias is not None):
+            raise ModuleError(f"{initializer!r} promises no variance for {layer.name or 'the layer'}")
+        if weight.mean != 0:
+            raise ModuleError(f"theory speaks of weights of mean 0, and those of {initializer!r} have {weight.mean:g}")
+        bias_square = 0.0 if bias is None else bias.variance + bias.mean**2
+        orthogonal = weight.singular_value is not None
+        yield layer.as_signal(weight.variance, bias_square, orthogonal=orthogonal, centred=weight.centred)

@@ -1,0 +1,305 @@
+"""What initsk adds to skorch's nets: an initializer, one random state, an end to training that diverges."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import isfinite
+from typing import Any
+
+import skorch
+import torch
+from sklearn.base import BaseEstimator
+from torch.utils.data import default_collate
+
+from initsk.exceptions import DivergenceWarning, InvalidParameterError
+from initsk.initialization import initialize
+from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
+from initsk.utils.random import (
+    RandomState,
+    derive_seed,
+    isolated_numpy_random,
+    isolated_torch_random,
+    make_generator,
+    resolve_seed,
+)
+from initsk.utils.torch_settings import flushed_subnormals
+
+_START_BATCH = 512
+_NESTED = tuple(f"{name}__" for name in INITIALIZER_PARAMS)
+
+
+class DivergedError(KeyboardInterrupt):
+    """Ends skorch's loop as a callback may end it, with a KeyboardInterrupt."""
+
+
+class WithInitializer(skorch.NeuralNet):
+    """Comes before one of skorch's nets in the bases of a class."""
+
+    def __init__(
+        self,
+        module: Any,
+        *args: Any,
+        initializer: InitializerLike | None = "he_normal",
+        bias_initializer: InitializerLike | None = None,
+        output_initializer: InitializerLike | None = None,
+        random_state: RandomState = None,
+        **kwargs: Any,
+    ) -> None:
+        self.initializer = initializer
+        self.bias_initializer = bias_initializer
+        self.output_initializer = output_initializer
+        self.random_state = random_state
+        super().__init__(module, *args, **kwargs)
+
+    def set_params(self, **kwargs: Any) -> Any:
+        """Set parameters as in skorch; nested ones of an initializer too (``initializer__std``).
+
+        Returns
+        -------
+        self
+        """
+        kwargs = set_initializer_params(self, kwargs)
+        nested = {key: kwargs.pop(key) for key in list(kwargs) if key.startswith(_NESTED)}
+        super().set_params(**kwargs)
+        BaseEstimator.set_params(self, **nested)
+        return self
+
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Initialize and train as in skorch; initializers that look at data get a batch of X and y.
+
+        Returns
+        -------
+        self
+
+        Warns
+        -----
+        DivergenceWarning
+            If the loss was not finite, which ends the training at once.
+        """
+        with self.starting_from(X, y):
+            return super().fit(X, y, **fit_params)
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
+        """Train further as in skorch; the first call initializes.
+
+        Returns
+        -------
+        self
+
+        Warns
+        -----
+        DivergenceWarning
+            If the loss was not finite, which ends the training at once.
+        """
+        with self.starting_from(X, y):
+            super().partial_fit(X, y, classes=classes, **fit_params)
+        if self.diverged_:
+            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=2)
+        return self
+
+    @contextmanager
+    def starting_from(self, X: Any, y: Any = None) -> Iterator[None]:
+        """Have data at hand for `initialize` inside of the block."""
+        outer = self.__dict__.get("_start")
+        self._start: tuple[Any, Any] | None = (X, y)
+        try:
+            yield
+        finally:
+            self._start = outer
+
+    def initialize(self) -> Any:
+        """Build the module and fill its parameters.
+
+        Returns
+        -------
+        self
+        """
+        self.seed_ = resolve_seed(self.random_state)
+        self.diverged_ = False
+        return super().initialize()
+
+    def initialize_module(self) -> Any:
+        """Let skorch build the module, then initialize it."""
+        with isolated_torch_random(derive_seed(self.seed_, "build"), self.device or "cpu"):
+            super().initialize_module()
+        if self.initializer is not None:
+            X, y = self._start_batch(get_initializer(self.initializer).needs_data)
+            self.initialization_record_ = initialize(
+                self.module_,
+                self.initializer,
+                X=X,
+                y=y,
+                bias_initializer=self.bias_initializer,
+                output_initializer=self.output_initializer,
+                random_state=derive_seed(self.seed_, "weights"),
+            )
+        return self
+
+    def initialize_criterion(self) -> Any:
+        """Let skorch build the criterion, which may have parameters of its own."""
+        with isolated_torch_random(derive_seed(self.seed_, "criterion"), self.device or "cpu"):
+            return super().initialize_criterion()
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return skorch's iterator; one for prediction does not ask torch's global state for a seed."""
+        iterator = super().get_iterator(dataset, training=training)
+        if not training and getattr(iterator, "generator", iterator) is None:
+            iterator.generator = make_generator(self.seed_, "iterator")
+        return iterator
+
+    def _start_batch(self, needed: bool) -> tuple[Any, Any]:
+        """Return a random batch of the data that `fit` was given; nothing where nobody asks."""
+        start = self.__dict__.get("_start")
+        if start is None or not needed:
+            return None, None
+        dataset = self.get_dataset(*start)
+        order = torch.randperm(len(dataset), generator=make_generator(self.seed_, "start batch"))
+        X, y = default_collate([dataset[int(index)] for index in order[:_START_BATCH]])
+        return X, None if getattr(dataset, "y", y) is None else y
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
+        """Train with split, batch order and dropout drawn from `random_state`; torch's and numpy's settings stay."""
+        self.diverged_ = False
+        seed = derive_seed(self.seed_, "training", len(self.history))
+        with isolated_torch_random(seed, self.device or "cpu"), isolated_numpy_random(seed), flushed_subnormals():
+            return super().fit_loop(X, y, epochs=epochs, **fit_params)
+
+    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
+        """Run an epoch as skorch does, as long as the training loss is finite."""
+        if training:
+            iterator = self._while_finite(iterator, f"{prefix}_loss")
+        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    def _while_finite(self, iterator: Any, loss: str) -> Iterator[Any]:
+        for batch in iterator:
+            yield batch
+            if not isfinite(self.history[-1, "batches", -1, loss]):
+                self.diverged_ = True
+                return
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Tell the callbacks; after the epoch in which training diverged, nothing follows but its end."""
+        super().notify(method_name, **cb_kwargs)
+        if method_name == "on_epoch_end" and self.diverged_:
+            raise DivergedError
+
+
+def with_initializer(
+    net: Any, initializer: InitializerLike | None = "he_normal", *, random_state: RandomState = None
+) -> Any:
+    """Return a skorch net of any class as one whose initializer is a hyperparameter.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Of any class; it stays as it is. One that has an initializer already is returned itself.
+    initializer : str, Initializer, callable or None, default="he_normal"
+        What fills the weights.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of weights, validation split, batch order and dropout.
+
+    Returns
+    -------
+    skorch.NeuralNet
+        Not initialized, of a class that derives from the net's own; the same parameters, and those of
+        `NeuralNetClassifier`: ``initializer``, ``bias_initializer``, ``output_initializer``, ``random_state``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `net` is no skorch net.
+
+    Examples
+    --------
+    >>> import skorch
+    >>> import torch
+    >>> from initsk.estimators import with_initializer
+    >>> plain = skorch.NeuralNetRegressor(torch.nn.Linear, module__in_features=2, module__out_features=1)
+    >>> net = with_initializer(plain, "zeros").initialize()
+    >>> net.module_.weight.tolist()
+    [[0.0, 0.0]]
+    """
+    if not isinstance(net, skorch.NeuralNet):
+        raise InvalidParameterError(f"net={net!r} is not allowed (a skorch net)")
+    if isinstance(net, WithInitializer):
+        return net
+    kind = type(net)
+    adopted = type(kind.__name__, (WithInitializer, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
+    return adopted(**net.get_params(deep=False), initializer=initializer, random_state=random_state)
+
+
+class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
+    """skorch's NeuralNetClassifier for any torch module, plus an initializer.
+
+    The initializer acts when the net is initialized, so an inspection before ``fit``
+    sees the weights that training starts from.
+
+    Parameters
+    ----------
+    module : torch.nn.Module class or instance
+        The network. As in skorch it gives probabilities, unless the criterion takes scores:
+        ``criterion=torch.nn.CrossEntropyLoss``.
+    *args
+        As in ``skorch.NeuralNetClassifier``.
+    initializer : str, Initializer, callable or None, default="he_normal"
+        What fills the weights; None leaves the module as it was built. One that looks at data
+        gets a random batch of 512 samples of what `fit` is given.
+    bias_initializer : str, Initializer, callable or None, default=None
+        What fills the biases; None means zeros (torch's default draws its own).
+    output_initializer : str, Initializer, callable or None, default=None
+        What fills the weights of the last layer; None treats it like the others.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of weights, validation split, batch order and dropout.
+    **kwargs
+        As in ``skorch.NeuralNetClassifier``.
+
+    Attributes
+    ----------
+    initialization_record_ : InitializationRecord
+        What the initializer touched (absent with ``initializer=None``).
+    diverged_ : bool
+        Whether the last training ended because its loss was not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import NeuralNetClassifier
+    >>> net = NeuralNetClassifier(torch.nn.Linear, module__in_features=4, module__out_features=2,
+    ...                           initializer="orthogonal", random_state=0).initialize()
+    >>> net.initialization_record_.to_frame()["initializer"].tolist()
+    ['Orthogonal()', 'Zeros()']
+    """
+
+
+class NeuralNetRegressor(WithInitializer, skorch.NeuralNetRegressor):
+    """skorch's NeuralNetRegressor for any torch module, plus an initializer.
+
+    Parameters
+    ----------
+    module : torch.nn.Module class or instance
+        The network.
+    *args
+        As in ``skorch.NeuralNetRegressor``; y has two dimensions there.
+    initializer, bias_initializer, output_initializer, random_state
+        As in `NeuralNetClassifier`.
+    **kwargs
+        As in ``skorch.NeuralNetRegressor``.
+
+    Attributes
+    ----------
+    initialization_record_ : InitializationRecord
+        What the initializer touched (absent with ``initializer=None``).
+    diverged_ : bool
+        Whether the last training ended because its loss was not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from initsk import NeuralNetRegressor
+    >>> X = np.linspace(-1, 1, 200, dtype=np.float32).reshape(-1, 1)
+    >>> net = NeuralNetRegressor(torch.nn.Linear, module__in_features=1, module__out_features=1,
+    ...                          initializer="zeros", lr=0.5, max_epochs=20, random_state=0, verbose=0)
+    >>> round(float(net.fit(X, 3 * X).predict(np.ones((1, 1), np.float32))[0, 0]), 1)
+    3.0
+    """

@@ -1,0 +1,1 @@
+"""Training steps without autograd: an optimization of the MLP estimators."""

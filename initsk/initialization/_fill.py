@@ -1,0 +1,195 @@
+"""Who fills what: the three initializers of a call, and the defaults."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import torch
+
+from initsk.exceptions import InvalidParameterError
+from initsk.initialization._record import Row, standard_deviation
+from initsk.initializers import Choice, Initializer, InitializerLike, Zeros, get_initializer
+from initsk.network import PlannedParameter, Site, set_tensor
+from initsk.utils.language import Sentence, message
+from initsk.utils.random import make_generator
+
+
+class Chooser:
+    """The initializers of weights, biases and output layers.
+
+    Parameters
+    ----------
+    initializer : str, Initializer or callable
+    bias, output : str, Initializer, callable or None
+    """
+
+    def __init__(
+        self, initializer: InitializerLike, bias: InitializerLike | None, output: InitializerLike | None
+    ) -> None:
+        self.initializer = get_initializer(initializer)
+        self._bias = None if bias is None else get_initializer(bias)
+        self._output = None if output is None else get_initializer(output)
+        self.given = [part for part in (self.initializer, self._bias, self._output) if part is not None]
+
+    @property
+    def reads_architecture(self) -> bool:
+        """Whether the module must be traced."""
+        return self._output is not None or any(part.reads_architecture for part in self.given)
+
+    def check_sites(self, sites: list[Site]) -> None:
+        """Raise if any of the initializers has nothing to do in this network."""
+        for part in self.given:
+            part.check_sites(sites)
+        if self._output is not None and not any(self.taker(site) is self._output for site in sites):
+            raise InvalidParameterError(
+                "output_initializer has nothing to fill: no last layer with a weight of its own was found"
+                " (allowed: PerParameter with the layer's name; the weight must be neither frozen nor tied to another)"
+            )
+
+    def taker(self, site: Site) -> Initializer:
+        """Return which of the initializers a site is for; it alone may refine it."""
+        if self._bias is not None and site.role == "bias" and site.is_known:
+            return self._bias
+        last = site.role == "weight" and site.place == "output" and site.is_known
+        return self._output if self._output is not None and last else self.initializer
+
+    def choices(self, step: PlannedParameter) -> tuple[Choice, ...]:
+        """Return who fills each site of a parameter; nothing where it is left."""
+        found = [self._choice(site) for site in step.sites]
+        chosen = tuple(choice for choice in found if choice is not None)
+        if chosen and len(chosen) < len(found):
+            left = ", ".join(site.block for site, choice in zip(step.sites, found, strict=True) if choice is None)
+            raise InvalidParameterError(
+                f"nothing fills the blocks {left} of {step.name}, and others are filled (allowed: all of them, or none)"
+            )
+        return chosen
+
+    def _choice(self, site: Site) -> Choice | None:
+        taker = self.taker(site)
+        choice = taker.choose(site)
+        if choice is not None:
+            return choice
+        if taker is not self.initializer:
+            return Choice(taker, f"{'bias' if taker is self._bias else 'output'} initializer")
+        if site.role == "bias" and site.is_known:
+            return Choice(Zeros(), Sentence(message("biases are zero unless said otherwise")))
+        return None
+
+
+_LARGE = 2**24
+# Each holds a drawn tensor, and memory is what filling at once is for.
+_MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """A planned parameter, and who fills what of it.
+
+    Parameters
+    ----------
+    plan : PlannedParameter
+    choices : tuple of Choice
+        Who fills each of the sites that are drawn; none where the parameter is left.
+    drawn : PlannedParameter
+        The plan with the sites that are drawn: those of `plan`, or one for the whole tensor.
+    """
+
+    plan: PlannedParameter
+    choices: tuple[Choice, ...]
+    drawn: PlannedParameter
+
+    def check(self) -> None:
+        """Raise if anyone refuses the site that is his."""
+        # Where the parameter is left there are sites, but nobody to ask.
+        for site, choice in zip(self.drawn.sites, self.choices, strict=False):
+            choice.initializer.check_site(site)
+
+    def draw(self, seed: int) -> torch.Tensor | None:
+        """Draw the values; None where the parameter is left or has no values."""
+        tensor = self.plan.tensor
+        if not self.choices or tensor.is_meta:
+            return None
+        generator = make_generator(seed, self.plan.name)
+        with torch.no_grad():
+            blocks = [
+                choice.initializer.draw(site, generator, tensor.dtype)
+                for site, choice in zip(self.drawn.sites, self.choices, strict=True)
+            ]
+            return self.drawn.assemble(blocks)
+
+    def write(self, values: torch.Tensor | None) -> dict[str, float]:
+        """Write the values and return the standard deviations from before, by name."""
+        before = {name: standard_deviation(parameter) for name, parameter in self.plan.parameters.items()}
+        if values is not None:
+            set_tensor(self.plan.module, self.plan.attribute, values)
+        return before
+
+    def rows(self, before: dict[str, float], notes: dict[str, str]) -> Iterator[Row]:
+        """Yield the record's rows."""
+        plan = self.plan
+        site = self.drawn.sites[0] if self.choices else Site(())
+        initializers = dict.fromkeys(repr(choice.initializer) for choice in self.choices)
+        for name, parameter in plan.parameters.items():
+            touched = bool(self.choices) and not parameter.is_meta
+            yield {
+                "name": name,
+                "shape": "x".join(str(size) for size in parameter.shape),
+                "role": plan.role,
+                "initializer": ", ".join(initializers),
+                "fan_in": site.fan_in,
+                "fan_out": site.fan_out,
+                "std_before": before[name],
+                "std_after": standard_deviation(parameter) if touched else before[name],
+                "touched": touched,
+                "why": "; ".join(dict.fromkeys(self._reasons(name, notes.get(plan.name, "")))),
+            }
+
+    def _reasons(self, name: str, note: str) -> Iterator[str]:
+        plan = self.plan
+        yield from [choice.why for choice in self.choices] or [plan.why_left]
+        if note:
+            yield note
+        if plan.sites and plan.sites[0].guessed and self.choices:
+            yield "its surroundings by the order of registration, since the forward cannot be traced"
+        if plan.also:
+            yield f"the same as {', '.join(plan.also)}"
+        if name != plan.name:
+            yield f"through the parametrization of {plan.name}"
+        if plan.parameters[name].is_meta:
+            yield "no values on the meta device"
+
+
+def settle(plan: PlannedParameter, choices: tuple[Choice, ...]) -> Step:
+    """Lay out a parameter as who fills it wants it: in blocks, or as the one tensor that a framework stores."""
+    whole = [choice.initializer.laid_out(site) for site, choice in zip(plan.sites, choices, strict=False)]
+    if not choices or all(site.framework == "" for site in whole):
+        return Step(plan, choices, plan)
+    if len({choice.initializer for choice in choices}) > 1:
+        names = ", ".join(dict.fromkeys(repr(choice.initializer) for choice in choices))
+        raise InvalidParameterError(
+            f"{plan.name} is one tensor to {names} (allowed: the same initializer for all of its blocks)"
+        )
+    return Step(plan, choices[:1], replace(plan, sites=(whole[0],)))
+
+
+def fills_at_once(steps: list[Step]) -> bool:
+    """Say whether the network is so large that every draw before the first write would take too much memory.
+
+    Then draws that cannot fail are written at once: by several threads, since the streams are independent.
+    """
+    large = sum(step.plan.tensor.numel() for step in steps) >= _LARGE
+    plain = all(step.plan.name in step.plan.parameters for step in steps)
+    return large and plain and all(choice.initializer.draws_surely for step in steps for choice in step.choices)
+
+
+def fill(steps: list[Step], seed: int) -> dict[str, float]:
+    """Draw every parameter, then write; return the standard deviations from before."""
+    drawn = [step.draw(seed) for step in steps]
+    return {name: std for step, values in zip(steps, drawn, strict=True) for name, std in step.write(values).items()}
+
+
+def fill_at_once(steps: list[Step], seed: int) -> dict[str, float]:
+    """Draw and write parameter by parameter; an interrupt waits for those that have begun."""
+    with ThreadPoolExecutor(min(torch.get_num_threads(), _MOST_THREADS)) as pool:
+        written = list(pool.map(lambda step: step.write(step.draw(seed)), steps))
+    return {name: std for stds in written for name, std in stds.items()}

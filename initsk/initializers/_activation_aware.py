@@ -1,0 +1,278 @@
+"""Initializers that follow the activation functions of the network."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers._orthogonal import Orthogonal
+from initsk.initializers._scaled import Centred, Scaled
+from initsk.initializers._siren import Siren
+from initsk.initializers._unscaled import RandomNormal
+from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, promise_of
+from initsk.initializers.core._base import Choice, Initializer, Promise
+from initsk.initializers.core._draws import DISTRIBUTIONS, draw_scaled
+from initsk.network import Site
+from initsk.theory import (
+    ActivationLike,
+    CriticalPoint,
+    MeanField,
+    OfMultiple,
+    activation_label,
+    as_function,
+    critical_point,
+    gain,
+    remembers,
+)
+from initsk.utils.language import Sentence, message
+from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
+
+# Where a function levels off that saturates within the range of its input; ReLU6 goes on far beyond it.
+_SATURATED = 2.0
+# From so many hidden layers on a network is deep, and its plain law must reach through this many times as many.
+DEEP, _MARGIN = 5, 10
+# Of the length map; ReLU keeps every length, so that its slope is 1 up to rounding.
+_STABLE = 1 + 1e-6
+# Over which slopes at 0 are taken, and below which a value is none.
+_STEP = 1e-4
+
+
+class Auto(Initializer):
+    """Read what follows each layer, and give it the initializer that suits.
+
+    Notes
+    -----
+    Law: by the layer. Frameworks choose without looking: torch draws `TorchDefault`, Keras Glorot's uniform law.
+
+    ============================================  =====================================================
+    The layer                                     gets
+    ============================================  =====================================================
+    feeds a function that saturates on both       Glorot uniform (Glorot and Bengio 2010)
+    sides, within -2 and 2: tanh, sigmoid,
+    softsign
+    feeds the sine of a multiple, ``sin(30 x)``   SIREN with that `omega_0`, biases too (Sitzmann et al. 2020)
+    feeds any other function: ReLU, leaky ReLU,   normal with the variance ``gain^2 / fan_in``, by
+    GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU (He et al. 2015)
+    does so in a deep network, of 5 hidden        orthogonal with the same variance (Saxe et al. 2013)
+    layers or more
+    ... for which that variance is none to go     orthogonal on the critical line, biases too, as `EdgeOfChaos`
+    deep with: GELU, SiLU, sine                   (Schoenholz et al. 2017; Pennington et al. 2017)
+    ... or the function has a value at 0:         orthogonal, `Centred`, with the variance ``1 / (f'(0)^2 fan_in)``:
+    sigmoid (from 3 hidden layers on)             for sigmoid 16 / fan_in
+    feeds none, or the output                     LeCun normal
+    is the last of a residual branch, one of n    its law, divided by the root of n (Radford et al. 2019)
+    is recurrent                                  orthogonal from state to state (Saxe et al. 2013), Glorot
+                                                  uniform from input
+    is attention                                  Glorot uniform, projection by projection
+    is an embedding                               ``N(0, 1 / width)``
+    ============================================  =====================================================
+
+    A plain law goes deep where lengths come back to its fixed point and its depth scale (`initsk.theory.MeanField`)
+    reaches through ten times as many layers as there are; in networks that are not deep, through as many. Hidden layers
+    are counted on the shortest way from input to output, so that residual branches make no network deep.
+
+    Which function follows is read by symbolic tracing (torch.fx) of the module's ``forward``, functions
+    included; where a part cannot be traced, by the order in which its modules are registered.
+
+    Examples
+    --------
+    >>> from initsk import initialize
+    >>> from initsk.modules import MLP
+    >>> record = initialize(MLP(4, 2, (8,), activation="tanh"), "auto", random_state=0)
+    >>> record.to_frame()[["name", "why"]].iloc[0].tolist()
+    ['hidden_1.weight', 'feeds tanh, which saturates']
+    """
+
+    name = "auto"
+    family = "architecture-aware"
+    law = "by the activation that follows each layer, depth and residual branches"
+    reference = "Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2013; Schoenholz et al. 2017; Sitzmann et al. 2020"
+    _reads_architecture = True
+
+    def choose(self, site: Site) -> Choice | None:
+        """Choose by the layer's kind, by what follows it, and by its place in the network."""
+        if not site.is_known:
+            return None
+        if site.role == "bias":
+            return self._of_bias(site)
+        choice = self._of_weight(site)
+        branch = site.branch
+        if branch is None or not branch.adds_up:
+            return choice
+        why = message("{first}; last of one of {n} residual branches, which add up")
+        scaled = Scaled(choice.initializer, float(f"{branch.n_branches**-0.5:.6g}"))
+        return Choice(scaled, Sentence(why, first=choice.why, n=branch.n_branches))
+
+    @staticmethod
+    def _of_bias(site: Site) -> Choice | None:
+        """Leave biases at zero, but where the weights' scheme has a law for them."""
+        if site.activation is None or site.kind in ("recurrent", "attention", "embedding"):
+            return None
+        choice = _by_activation(site.activation, site.n_hidden)
+        return choice if choice.initializer.sets_biases else None
+
+    @staticmethod
+    def _of_weight(site: Site) -> Choice:
+        if site.kind == "recurrent":
+            if site.short_name.startswith("weight_ih"):
+                return Choice(GlorotUniform(), Sentence(message("from input to state")))
+            return Choice(Orthogonal(), Sentence(message("from state to state")))
+        if site.kind == "attention":
+            return Choice(GlorotUniform(), Sentence(message("attention")))
+        if site.kind == "embedding":
+            return Choice(RandomNormal(site.weight_shape[1] ** -0.5), Sentence(message("embedding")))
+        if site.activation is None:
+            why = message("output layer") if site.place == "output" else message("feeds no activation function")
+            return Choice(LeCunNormal(), Sentence(why))
+        return _by_activation(site.activation, site.n_hidden)
+
+
+def _is_sine(activation: ActivationLike | None) -> bool:
+    """Say whether a function is the sine of a multiple, as in sine networks; a plain sine has a gain like others."""
+    return isinstance(activation, OfMultiple) and activation_label(activation.activation) == "sin"
+
+
+def _saturates(activation: ActivationLike) -> bool:
+    """Say whether a function levels off on both sides, at different values; a sine is bounded, but does not."""
+    far_left, left, right, far_right = as_function(activation)(np.array([-2e3, -1e3, 1e3, 2e3]))
+    level = max(abs(far_left - left), abs(far_right - right)) < 0.01 < abs(right - left)
+    return bool(level and max(abs(left), abs(right)) <= _SATURATED)
+
+
+def _by_activation(activation: ActivationLike, layers: int) -> Choice:
+    label = activation_label(activation)
+    if isinstance(activation, OfMultiple) and _is_sine(activation):
+        return Choice(Siren(abs(activation.factor)), Sentence(message("feeds {activation}"), activation=label))
+    saturates = _saturates(activation)
+    reach = _reach(activation, 1.0 if saturates else gain(activation) ** 2)
+    critical = _critical(activation) if layers > (reach / _MARGIN if layers >= DEEP else reach) else None
+    if critical is not None:
+        why = message("feeds {activation}, and {layers} layers are deep for its plain law: the critical one")
+        return Choice(critical, Sentence(why, activation=label, layers=layers))
+    if layers >= DEEP:
+        scale = {"scale": 1.0} if saturates else {"nonlinearity": activation}
+        why = message("feeds {activation}, and {layers} layers are deep: orthogonal")
+        found = VarianceScaling(**scale, distribution="orthogonal")
+        return Choice(found, Sentence(why, activation=label, layers=layers))
+    if saturates:
+        return Choice(GlorotUniform(), Sentence(message("feeds {activation}, which saturates"), activation=label))
+    why = Sentence(message("feeds {activation}, of gain {gain}"), activation=label, gain=gain(activation))
+    return Choice(VarianceScaling(nonlinearity=activation), why)
+
+
+@remembers
+def _reach(activation: ActivationLike, weight_variance: float) -> float:
+    """Return through how many layers signals get by a plain law; where their lengths run away, through a few."""
+    try:
+        field = MeanField(activation, weight_variance)
+        return field.depth_scales().reach if field.length_slope < _STABLE else DEEP - 1.0
+    except InvalidParameterError:
+        # Functions without a mean over a normal distribution.
+        return float("inf")
+
+
+@remembers
+def _critical(activation: ActivationLike) -> Initializer | None:
+    """Return what keeps signals alive at any depth; None where there is no such law."""
+    below, shift, above = as_function(activation)(np.array([-_STEP, 0.0, _STEP]))
+    slope = abs(above - below) / (2 * _STEP)
+    if abs(shift) > _STEP and slope > _STEP and _saturates(activation):
+        # Without its shift the function has a critical point, at which signals see its slope at 0.
+        return Centred(VarianceScaling(float(f"{slope**-2:.6g}"), distribution="orthogonal"))
+    try:
+        critical_point(activation)
+    except InvalidParameterError:
+        return None
+    return EdgeOfChaos(activation, distribution="orthogonal")
+
+
+class EdgeOfChaos(Initializer):
+    """Put a deep network where signals neither converge nor decorrelate with depth.
+
+    Parameters
+    ----------
+    nonlinearity : str, callable or None, default=None
+        The activation function; None reads the one that follows each layer (layers that feed
+        none are treated as linear).
+    bias_variance : float or None, default=None
+        Variance of the biases, at least 0; None takes the smallest at which the critical point is stable: 0 for ReLU
+        (which allows no other) and tanh, 0.173 for GELU, 0.555 for SiLU.
+    distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
+        Distribution of the weights; "orthogonal" keeps gradients from dispersing too (Pennington et al. 2017).
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector that is no bias, or with an activation function that has no stable critical point.
+
+    Notes
+    -----
+    Law: ``Var(W) = sigma_w^2 / fan_in`` and ``b ~ N(0, bias_variance)``, with ``sigma_w^2`` on the critical line
+    (`initsk.theory.critical_point`; Poole et al. 2016, Schoenholz et al. 2017): for tanh 1 without biases and 1.760955
+    at bias variance 0.05, for ReLU 2, for GELU 1.983058. Softplus and shrinkage functions have no stable point
+    and are refused.
+    No framework has it; torch, Keras and JAX leave the variance of the biases at zero or to a number.
+
+    Examples
+    --------
+    >>> from initsk.initializers import EdgeOfChaos
+    >>> w = EdgeOfChaos("tanh", bias_variance=0.05).sample((500, 400), random_state=0)
+    >>> round(w.var().item() * 400, 1)
+    1.8
+    """
+
+    name = "edge_of_chaos"
+    synonyms = ("critical",)
+    family = "architecture-aware"
+    law = "Var(W) = sigma_w^2 / fan_in, Var(b) = sigma_b^2, on the critical line"
+    reference = "Schoenholz et al. 2017; Poole et al. 2016"
+    sets_biases = True
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        "nonlinearity": optional(resolved_by(as_function)),
+        "bias_variance": optional(real(minimum=0)),
+        "distribution": one_of("distribution", DISTRIBUTIONS),
+    }
+
+    def __init__(
+        self,
+        nonlinearity: ActivationLike | None = None,
+        bias_variance: float | None = None,
+        distribution: str = "normal",
+    ) -> None:
+        self.nonlinearity = nonlinearity
+        self.bias_variance = bias_variance
+        self.distribution = distribution
+
+    @property
+    def reads_architecture(self) -> bool:
+        """Whether the activation functions are to be read from the module."""
+        return self.nonlinearity is None
+
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have."""
+        try:
+            self._point(site)
+        except InvalidParameterError as error:
+            return f"is not for a layer whose {error}"
+        return site.lacks_fans
+
+    def _point(self, site: Site) -> CriticalPoint:
+        activation = self.nonlinearity if self.nonlinearity is not None else site.activation
+        # A linear layer has no room for biases on the critical line.
+        return critical_point("linear", 0.0) if activation is None else critical_point(activation, self.bias_variance)
+
+    def _law(self, site: Site) -> tuple[float, str]:
+        point = self._point(site)
+        if site.role == "bias":
+            return point.bias_variance, "normal"
+        return point.weight_variance / site.fan("fan_in"), self.distribution
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        variance, distribution = self._law(site)
+        return draw_scaled(site.shape, variance, distribution, generator, dtype)
+
+    def promise(self, site: Site) -> Promise:
+        """Say what the values for `site` will be like."""
+        variance, distribution = self._law(site)
+        return promise_of(site, variance, distribution)

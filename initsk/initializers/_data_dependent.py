@@ -1,0 +1,180 @@
+"""Layer-sequential unit variance."""
+
+from typing import ClassVar
+
+from initsk.exceptions import ModuleError
+from initsk.initializers._registry import InitializerLike, get_initializer
+from initsk.initializers._scaled import Wrapper
+from initsk.initializers._unscaled import RandomNormal
+from initsk.initializers.core._base import Initializer
+from initsk.initializers.core._calibrate import (
+    Calibrated,
+    LayerCall,
+    is_constant,
+    mean_and_std,
+    normalise_units,
+    write_weight,
+)
+from initsk.utils.validation import Constraint, boolean, integer, optional, real, resolved_by
+
+
+class LSUV(Calibrated):
+    """Scale each layer, one after the other, so that its output on a batch has standard deviation 1.
+
+    Parameters
+    ----------
+    base : str, Initializer or callable, default="orthogonal"
+        What the weights are before they are scaled.
+    tol : float, default=0.01
+        How far from 1 the standard deviation may be, above 0.
+    max_iter : int, default=10
+        How often a layer is scaled at most, at least 1. One correction is enough if the biases are zero.
+    remove_mean : bool, default=False
+        Whether the mean of the output is subtracted from the layer's bias, where there is one.
+
+    Notes
+    -----
+    Algorithm (Mishkin and Matas 2016, algorithm 1): for each linear, bilinear or (transposed) convolution layer, in
+    the order in which the batch passes them, ``W <- W / std(output)`` until ``abs(std(output) - 1) <= tol``. The output
+    is the layer's own, before normalisation and activation function, the last layer's included; mean
+    and standard deviation (divided by n) are over the whole batch and all units. All of it is one
+    forward pass in evaluation mode: dropout is off, batch normalisation uses its running statistics. A layer
+    that is called several times is scaled at its first call; one that is not called as a module stays as drawn
+    (the output projection inside of ``torch.nn.MultiheadAttention``), as the record says.
+
+    The paper tolerates 0.1 in the variance and does not touch the mean. The authors' code tolerates 0.1 in the standard
+    deviation, goes by the order of registration with one pass for each layer and correction, and
+    removes the mean of those layers that need scaling; where the limit on corrections is met it goes on, while here
+    it is an error.
+
+    Raises
+    ------
+    ModuleError
+        By `initialize`, if the output of a layer is constant or not finite, or if its standard deviation is not
+        reached (biases of a large variance; a spectral normalisation, which undoes every scaling).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import initialize
+    >>> from initsk.initializers import LSUV
+    >>> from initsk.modules import MLP
+    >>> X = torch.randn(64, 20, generator=torch.Generator().manual_seed(0))
+    >>> module = MLP(20, 3, (50, 50))
+    >>> record = initialize(module, LSUV(), X=X, random_state=0)
+    >>> round(module(X).std(correction=0).item(), 2)
+    1.0
+    """
+
+    name = "lsuv"
+    law = "W = W_base / std(output), layer by layer"
+    reference = "Mishkin and Matas 2016, algorithm 1"
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        **Wrapper._constraints,
+        "tol": real(above=0),
+        "max_iter": integer(1),
+        "remove_mean": boolean(),
+    }
+
+    def __init__(
+        self,
+        base: InitializerLike = "orthogonal",
+        tol: float = 0.01,
+        max_iter: int = 10,
+        remove_mean: bool = False,
+    ) -> None:
+        self.base = base
+        self.tol = tol
+        self.max_iter = max_iter
+        self.remove_mean = remove_mean
+
+    def _adjust(self, call: LayerCall) -> None:
+        before = std = self._std(call)
+        corrections = 0
+        while abs(std - 1) > self.tol:
+            if corrections == self.max_iter:
+                raise ModuleError(
+                    f"LSUV: the output of {call.where} has standard deviation {std:.4g} after {corrections} corrections"
+                    f" (wanted: 1 within {self.tol:g}; allowed: biases of smaller variance, a larger tol or max_iter)"
+                )
+            write_weight(call.scheme, call.layer, call.layer.weight / std)
+            call.repeat()
+            corrections += 1
+            std = self._std(call)
+        scaled = f", scaled to {std:.4g}" if corrections else ""
+        call.note("weight", f"output's standard deviation {before:.4g}{scaled}")
+        bias = call.bias
+        if self.remove_mean and bias is not None:
+            mean, _ = mean_and_std(call.output.flatten())
+            call.layer.set_bias(bias - mean.to(bias.dtype))
+            call.note("bias", "output's mean subtracted")
+            call.repeat()
+
+    @staticmethod
+    def _std(call: LayerCall) -> float:
+        mean, std = mean_and_std(call.output.flatten())
+        if is_constant(mean, std, call.output.dtype):
+            raise ModuleError(
+                f"LSUV: the output of {call.where} is constant, so nothing scales it to standard deviation 1"
+                " (allowed: weights and a batch for which it varies)"
+            )
+        return float(std)
+
+
+class DataDependentWeightNorm(Calibrated):
+    """Scale and shift each unit, layer by layer, to mean 0 and variance 1 on a batch.
+
+    Meant for weight normalisation, and as good for plain layers: the network begins as if batch
+    normalisation had looked at this one batch.
+
+    Parameters
+    ----------
+    base : str, Initializer, callable or None, default=None
+        What the weights are before they are scaled; None means the paper's ``RandomNormal(0.05)``.
+
+    Notes
+    -----
+    Algorithm (Salimans and Kingma 2016, section 3, equations 5 and 6): with mean ``m`` and standard deviation ``s`` of
+    a unit's output over the batch (and the positions of a convolution), ``w <- w / s`` and ``b <- (b - m) / s``; the
+    next layer sees the corrected output, all in one forward pass in evaluation mode. Units of layers without a bias,
+    or whose bias is frozen, keep a mean.
+
+    Behind ``torch.nn.utils.parametrizations.weight_norm`` with one size for each unit (``dim=0``) the sizes ``g`` are
+    divided, and the directions ``v`` stay as drawn, as in the paper; behind other parametrizations the weight
+    is set through them. A layer that is called several times is set at its first call.
+
+    The authors' code does the same in the first call of each layer; in Keras and JAX it is left to the user.
+
+    Raises
+    ------
+    ModuleError
+        By `initialize`, if a unit's output is constant or not finite, as for a batch of one sample.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import initialize
+    >>> from initsk.initializers import DataDependentWeightNorm
+    >>> X = torch.randn(64, 20, generator=torch.Generator().manual_seed(0)) + 3
+    >>> layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(20, 2))
+    >>> record = initialize(layer, DataDependentWeightNorm(), X=X, random_state=0)
+    >>> [round(value, 4) for value in layer(X).var(dim=0, correction=0).tolist()]
+    [1.0, 1.0]
+    """
+
+    name = "data_dependent_weight_norm"
+    synonyms = ("salimans",)
+    law = "w = w_base / s, b = -m / s for a unit of mean m and std s, layer by layer"
+    reference = "Salimans and Kingma 2016, section 3"
+    _constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
+
+    def __init__(self, base: InitializerLike | None = None) -> None:
+        self.base = base
+
+    @property
+    def filling(self) -> Initializer:
+        """The base, or the paper's."""
+        return RandomNormal(0.05) if self.base is None else super().filling
+
+    def _adjust(self, call: LayerCall) -> None:
+        normalise_units(call)

@@ -1,0 +1,308 @@
+"""What an initializer promises of its values."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
+
+import torch
+
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers.core._values import Value
+from initsk.network import Site
+from initsk.utils.random import RandomState, make_generator, resolve_seed
+from initsk.utils.torch_settings import working_type
+from initsk.utils.validation import Constraint, check_parameters, optional
+
+if TYPE_CHECKING:
+    from initsk.network import Network
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What an initializer promises of the values that it draws for a site.
+
+    Parameters
+    ----------
+    variance : float
+        Mean square deviation from `mean`; of the magnitude for complex values.
+    mean : float, default=0.0
+        Mean of the values.
+    bound : float, default=inf
+        Largest distance from `mean`.
+    symmetric : bool, default=True
+        Whether the distribution is its own mirror image about `mean`.
+    singular_value : float or None, default=None
+        The value that every singular value of ``(out, in * kernel)`` has.
+    centred : bool, default=False
+        Whether the weights of each unit add up to zero.
+
+    Examples
+    --------
+    >>> from initsk.initializers import HeUniform, Site
+    >>> promise = HeUniform().promise(Site.from_shape((8, 6)))
+    >>> round(promise.variance, 4), round(promise.bound, 4)
+    (0.3333, 1.0)
+    """
+
+    variance: float
+    mean: float = 0.0
+    bound: float = float("inf")
+    symmetric: bool = True
+    singular_value: float | None = None
+    centred: bool = False
+
+
+class Choice(NamedTuple):
+    """Which initializer fills a site, and by what rule."""
+
+    initializer: "Initializer"
+    why: str
+
+
+class Initializer(Value):
+    """Base of all initializers: parameters, repr, equality, hash, clone, JSON and pickle.
+
+    A subclass stores its parameters in ``__init__`` and lists what they allow in
+    ``_constraints``. It draws in ``_draw``, or leaves the draw to others by ``choose``; it may
+    work on the network once the values are in place in ``refine``. It must not keep any other
+    state: two initializers are equal when their classes and parameters are.
+    """
+
+    _constraints: ClassVar[dict[str, Constraint]] = {}
+    #: What `list_initializers` shows, and `get_initializer` knows: names, family, law and reference.
+    name: ClassVar[str] = ""
+    synonyms: ClassVar[tuple[str, ...]] = ()
+    family: ClassVar[str] = ""
+    law: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
+    #: Whether the scheme sets the biases too, when nobody says otherwise; most leave them at zero.
+    sets_biases: ClassVar[bool] = False
+    _needs_data: ClassVar[bool] = False
+    _needs_gradient: ClassVar[bool] = False
+    _reads_architecture: ClassVar[bool] = False
+    _draws_surely: ClassVar[bool] = False
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether a batch X must be given."""
+        return self._needs_data or any(part.needs_data for part in self.parts())
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether a batch with y must be given, to compute gradients of the loss."""
+        return self._needs_gradient or any(part.needs_gradient for part in self.parts())
+
+    @property
+    def reads_architecture(self) -> bool:
+        """Whether it looks at what follows each layer, or at residual branches."""
+        return self._reads_architecture or any(part.reads_architecture for part in self.parts())
+
+    @property
+    def draws_surely(self) -> bool:
+        """Whether `_draw` cannot fail where `refuses` says nothing, so that large networks are filled in place.
+
+        A subclass that draws in its own way must say so again, by ``_draws_surely = True``.
+        """
+        lineage = type(self).__mro__
+        drawing, promising = (
+            next(position for position, kind in enumerate(lineage) if name in vars(kind))
+            for name in ("_draw", "_draws_surely")
+        )
+        return self._draws_surely and promising <= drawing
+
+    def parts(self) -> list["Initializer"]:
+        """List the initializers among the parameters."""
+        return [value for value in self.get_params(deep=False).values() if isinstance(value, Initializer)]
+
+    @property
+    def refines(self) -> bool:
+        """Whether `refine` does anything."""
+        return type(self).refine is not Initializer.refine or any(part.refines for part in self.parts())
+
+    def check_sites(self, sites: list[Site]) -> None:
+        """Raise if the network as a whole is not one that the scheme is for.
+
+        Raises
+        ------
+        InvalidParameterError
+            For example if a pattern of `PerParameter` matches nothing.
+        """
+        for part in self.parts():
+            part.check_sites(sites)
+
+    def choose(self, site: Site) -> Choice | None:
+        """Say which initializer fills `site`; None leaves it to the defaults.
+
+        The defaults: biases become zero, normalisation layers and unknown layers are left.
+        """
+        if not site.is_known or (site.role == "bias" and not self.sets_biases):
+            return None
+        return Choice(self, f"{site.role} initializer")
+
+    def refuses(self, site: Site) -> str | None:
+        """Say what the initializer needs and `site` does not have; None where it can be filled.
+
+        Here: whoever is chosen says it, and a scheme that does not draw itself needs someone.
+        """
+        if type(self)._draw is not Initializer._draw:
+            return None
+        choice = self.choose(site)
+        if choice is None or choice.initializer is self:
+            return f"has nothing for a {site.role} of shape {site.shape} in a layer of kind {site.kind!r}"
+        return choice.initializer.refuses(site)
+
+    def laid_out(self, site: Site) -> Site:
+        """Return the site that is drawn: `site` itself, or that of the whole tensor of which it is a block."""
+        return site
+
+    def promise(self, site: Site) -> Promise | None:
+        """Say what the values for `site` will be like; None where that depends on more than the site."""
+        choice = self.choose(site)
+        return None if choice is None or choice.initializer is self else choice.initializer.promise(site)
+
+    def refine(self, network: "Network") -> None:
+        """Work on the network after its values are in place; most have nothing left to do."""
+        for part in self.parts():
+            part.refine(network)
+
+    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        # Whoever refuses nothing has chosen.
+        chosen = cast(Choice, self.choose(site))
+        return chosen.initializer._draw(site, generator, dtype)
+
+    def check(self) -> Self:
+        """Check the parameters.
+
+        Raises
+        ------
+        InvalidParameterError
+            If any is not allowed; the message names all of them.
+        """
+        check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
+        return self
+
+    def check_site(self, site: Site) -> None:
+        """Raise what `refuses` says.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the initializer cannot fill the site.
+        """
+        reason = self.refuses(site)
+        if reason is not None:
+            where = f"; at {site.name}" if site.name else ""
+            raise InvalidParameterError(f"{type(self).__name__} {reason}{where}")
+
+    def draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Draw a CPU tensor for `site`; computed in float32 or better, then cast to `dtype`.
+
+        Parameters
+        ----------
+        site : Site
+            Shape, fans and role of the tensor.
+        generator : torch.Generator
+            CPU generator that the values come from.
+        dtype : torch.dtype, default=torch.float32
+            Type of the result.
+
+        Returns
+        -------
+        torch.Tensor of shape ``site.shape``
+        """
+        self.check_site(site)
+        # Not on what somebody has made torch's default device.
+        with torch.device("cpu"):
+            values = self._draw(site, generator, working_type(dtype)).to(dtype)
+        where = f"; at {site.name}" if site.name else ""
+        if tuple(values.shape) != site.shape:
+            raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {site.shape}{where}")
+        if not self.draws_surely and not torch.isfinite(values).all():
+            raise InvalidParameterError(
+                f"{self!r} drew NaN or infinity, or left values unfilled (a function is given a tensor to fill){where}"
+            )
+        return values
+
+    def sample(
+        self,
+        shape: tuple[int, ...],
+        *,
+        random_state: RandomState = None,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: str | torch.device = "cpu",
+    ) -> torch.Tensor:
+        """Draw one weight tensor.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            ``(out, in)`` or ``(out, in, *kernel)``, as torch stores weights.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; the same integer gives the same tensor on any device.
+        generator : torch.Generator, optional
+            CPU generator to draw from instead of `random_state`.
+        dtype : torch.dtype, default=torch.float32
+            Type of the tensor; real or complex.
+        device : str or torch.device, default="cpu"
+            Where the tensor goes after it was drawn on the CPU.
+
+        Returns
+        -------
+        torch.Tensor of the given shape
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter of the initializer is not allowed, or the shape has no
+            fans and the law needs them.
+        """
+        self.check()
+        given = {"dtype": dtype, "generator": generator}
+        check_parameters("sample", given, {"dtype": _floating, "generator": optional(_generator)})
+        if generator is None:
+            generator = make_generator(resolve_seed(random_state))
+        elif random_state is not None:
+            raise InvalidParameterError("random_state and generator are not allowed together (one of them)")
+        return self.draw(Site.from_shape(shape), generator, dtype).to(device)
+
+    def fill_(
+        self, tensor: torch.Tensor, *, random_state: RandomState = None, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """Fill one tensor or parameter in place, as the functions of ``torch.nn.init`` do.
+
+        Parameters
+        ----------
+        tensor : torch.Tensor of shape ``(out, in)`` or ``(out, in, *kernel)``
+            Filled with what `sample` draws.
+        random_state, generator
+            As for `sample`.
+
+        Returns
+        -------
+        torch.Tensor
+            The same tensor.
+
+        Examples
+        --------
+        >>> from initsk.initializers import Ones
+        >>> Ones().fill_(torch.empty(1, 2)).tolist()
+        [[1.0, 1.0]]
+        """
+        values = self.sample(
+            tuple(tensor.shape),
+            random_state=random_state,
+            generator=generator,
+            dtype=tensor.dtype,
+            device=tensor.device,
+        )
+        with torch.no_grad():
+            return tensor.copy_(values)
+
+
+def _floating(value: Any) -> str | None:
+    fine = isinstance(value, torch.dtype) and (value.is_floating_point or value.is_complex)
+    return None if fine else "a real or complex floating-point type of torch's"
+
+
+def _generator(value: Any) -> str | None:
+    return None if isinstance(value, torch.Generator) and value.device.type == "cpu" else "a torch.Generator on the CPU"

@@ -1,0 +1,245 @@
+"""Layer by layer on one batch: every scheme that measures a layer's output and then corrects the layer."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from initsk.exceptions import ModuleError
+from initsk.initializers._scaled import Wrapper
+from initsk.initializers.core._base import Choice, Promise
+from initsk.network import AFFINE, Layer, Network, Site
+from initsk.utils.torch_settings import working_type
+
+
+@dataclass
+class LayerCall:
+    """A layer at its first call in the pass: what went in, and what comes out.
+
+    Attributes
+    ----------
+    scheme : str
+        Whose messages these are.
+    network : Network
+        The network that is being refined.
+    layer : Layer
+        The layer, free to be changed.
+    arguments, keywords
+        What the layer was called with.
+    output : tensor
+        What it gave; `repeat` computes it again.
+    """
+
+    scheme: str
+    network: Network
+    layer: Layer
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    output: torch.Tensor
+
+    @property
+    def inputs(self) -> list[torch.Tensor]:
+        """The tensors that went in."""
+        return [value for value in (*self.arguments, *self.keywords.values()) if isinstance(value, torch.Tensor)]
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """The bias, or None where the layer has none that is ours to change."""
+        if full_name(self.layer, "bias") not in self.network.sites:
+            return None
+        bias: torch.Tensor = self.layer.module.bias.detach()
+        return bias
+
+    def repeat(self) -> None:
+        """Compute the output once more, with the layer as it is now."""
+        self.output = self.layer.module.forward(*self.arguments, **self.keywords)
+        self.check_output()
+
+    def check_inputs(self) -> None:
+        """Raise if what reaches the layer is empty, or not finite."""
+        for values in self.inputs:
+            if values.numel() == 0:
+                raise ModuleError(f"{self.scheme}: no values reach {self.where} (allowed: a batch that is not empty)")
+            _check_finite(values, f"{self.scheme}: what reaches {self.where}")
+
+    def check_output(self) -> None:
+        """Raise if the output is not finite."""
+        _check_finite(self.output, f"{self.scheme}: the output of {self.where}")
+
+    @property
+    def where(self) -> str:
+        """The layer, in a sentence."""
+        return f"layer {self.layer.name!r}" if self.layer.name else "the layer"
+
+    def note(self, attribute: str, text: str) -> None:
+        """Write into the record what was done to the weight or the bias."""
+        self.network.note(full_name(self.layer, attribute), f"{self.scheme}: {text}")
+
+
+def write_weight(scheme: str, layer: Layer, values: torch.Tensor) -> None:
+    """Set a layer's weight, or say that its parametrization does not take it."""
+    layer.set_weight(values.to(layer.weight.dtype))
+    if is_parametrized(layer.module, "weight"):
+        off = torch.linalg.vector_norm(layer.weight - values)
+        if not off <= 0.02 * torch.linalg.vector_norm(values):
+            raise ModuleError(
+                f"{scheme}: the parametrization of layer {layer.name!r} changes the weight that it is given"
+                " (allowed: parametrizations that can take any value, such as weight_norm)"
+            )
+
+
+def calibrate(network: Network, scheme: str, adjust: Callable[[LayerCall], None]) -> None:
+    """Run the batch through the network once, and adjust each layer at its first call.
+
+    `adjust` changes the layer and leaves the corrected output in the call, so that every later layer sees
+    what it will see in the end: the work grows with the depth, not with its square. Dropout is off, and
+    batch normalisation uses its running statistics.
+    """
+    layers = list(network.layers())
+    reached: set[str] = set()
+
+    def at_call(
+        layer: Layer, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Any
+    ) -> Any:
+        call = LayerCall(scheme, network, layer, arguments, keywords, output)
+        call.check_inputs()
+        call.check_output()
+        if layer.name not in reached:
+            reached.add(layer.name)
+            adjust(call)
+        return call.output
+
+    handles = []
+    try:
+        for layer in layers:
+            # Ahead of hooks that are there already: they are to see the corrected output.
+            hook = partial(at_call, layer)
+            handles.append(layer.module.register_forward_hook(hook, prepend=True, with_kwargs=True))
+        with network.mode(training=False), _layers_are_called(), torch.no_grad():
+            network.forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    for layer in layers:
+        if layer.name not in reached:
+            network.note(full_name(layer, "weight"), f"{scheme}: left as drawn, not called in the forward pass")
+
+
+@contextmanager
+def _layers_are_called() -> Iterator[None]:
+    """Keep transformer layers from their fused kernels, which go around the layers inside."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+class Calibrated(Wrapper):
+    """Base of the schemes that draw by another initializer, and then correct layer after layer on a batch."""
+
+    family = "data-dependent"
+    _needs_data: ClassVar[bool] = True
+    _base_may_refine: ClassVar[bool] = True
+
+    def choose(self, site: Site) -> Choice | None:
+        """Follow the base, whose values are corrected afterwards."""
+        return self.from_base(site)
+
+    def promise(self, site: Site) -> Promise | None:
+        """Say what the base promises, except for the layers that the batch decides about."""
+        return None if is_calibrated(site) else super().promise(site)
+
+    def refine(self, network: Network) -> None:
+        """Correct layer after layer."""
+        super().refine(network)
+        calibrate(network, type(self).__name__, self._adjust)
+
+    def _adjust(self, call: LayerCall) -> None:
+        raise NotImplementedError
+
+
+def is_calibrated(site: Site) -> bool:
+    """Say whether a site is the weight of a layer that `Network.layers` yields."""
+    if site.layer is not None:
+        return site.role == "weight" and issubclass(site.layer, AFFINE)
+    return site.role == "weight" and site.kind in ("dense", "bilinear", "convolution")
+
+
+def mean_and_std(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and standard deviation (divided by n) over the last axis, in float32 or better."""
+    values = values.to(working_type(values.dtype))
+    mean = values.mean(dim=-1)
+    return mean, (values - mean.unsqueeze(-1)).abs().square().mean(dim=-1).sqrt()
+
+
+def is_constant(mean: torch.Tensor, std: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Say where a standard deviation is nothing but rounding, in values of type `dtype`."""
+    return std <= 4 * torch.finfo(dtype).eps * (mean.abs().square() + std.square()).sqrt()
+
+
+def normalise_units(call: LayerCall) -> None:
+    """Give each unit's output variance 1 over the batch, and mean 0 where there is a bias for it."""
+    layer, output = call.layer, call.output
+    units = output.movedim(layer.output_axis(output), 0)
+    mean, std = mean_and_std(units.reshape(len(units), -1))
+    constant = is_constant(mean, std, output.dtype)
+    if constant.any():
+        raise ModuleError(
+            f"{call.scheme}: unit {int(constant.nonzero()[0])} of {call.where} is constant over the batch, so nothing"
+            " scales it to variance 1 (allowed: a batch in which what reaches the layer varies)"
+        )
+    bias = call.bias
+    _divide_units(call, std)
+    call.note("weight", f"each unit divided by its standard deviation, {std.min():.3g} to {std.max():.3g}")
+    if bias is not None:
+        layer.set_bias(((bias - mean) / std).to(bias.dtype))
+        call.note("bias", "set so that each unit has mean 0")
+    call.repeat()
+
+
+def _divide_units(call: LayerCall, std: torch.Tensor) -> None:
+    """Divide the weights of each unit."""
+    layer = call.layer
+    weight, groups = layer.weight, layer.site.groups
+    if not layer.site.transposed:
+        std = std.reshape(-1, *[1] * (weight.dim() - 1))
+        if not _divide_sizes(layer.module, weight / std, std):
+            write_weight(call.scheme, layer, weight / std)
+        return
+    std = std.reshape(groups, 1, -1, *[1] * (weight.dim() - 2))
+    write_weight(call.scheme, layer, (weight.unflatten(0, (groups, -1)) / std).flatten(0, 1))
+
+
+def _divide_sizes(module: nn.Module, target: torch.Tensor, std: torch.Tensor) -> bool:
+    """Divide the sizes that a parametrization keeps apart from the directions, as weight normalisation does.
+
+    Return whether there are such sizes, and the weight is `target` afterwards. The directions stay as drawn.
+    """
+    if not is_parametrized(module, "weight"):
+        return False
+    behind: Any = module.parametrizations
+    for sizes in behind.weight.parameters():
+        if sizes.shape == std.shape:
+            before = sizes.clone()
+            sizes.copy_(sizes / std)
+            if torch.allclose(cast(torch.Tensor, module.weight), target, rtol=0.02, atol=0):
+                return True
+            sizes.copy_(before)
+    return False
+
+
+def full_name(layer: Layer, attribute: str) -> str:
+    """Return the name of a layer's parameter in the network."""
+    return f"{layer.name}.{attribute}" if layer.name else attribute
+
+
+def _check_finite(values: torch.Tensor, what: str) -> None:
+    if not torch.isfinite(values).all():
+        raise ModuleError(f"{what} holds NaN or infinity")

@@ -1,0 +1,154 @@
+"""Normalisation by elementary operations, which torch differentiates any number of times."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from initsk.utils.torch_settings import working_type
+
+
+@contextmanager
+def elementary_norms(module: nn.Module) -> Iterator[None]:
+    """Use `ElementaryNorms` inside the block, whenever the module or a part of it runs.
+
+    Hooks do it, so that it holds as well where checkpoints run a part again during backpropagation.
+    """
+    running = threading.local()
+
+    def enter(*_: Any) -> None:
+        modes = vars(running).setdefault("modes", [])
+        modes.append(None if modes else ElementaryNorms())
+        if modes[-1] is not None:
+            modes[-1].__enter__()
+
+    def leave(*_: Any) -> None:
+        mode = vars(running)["modes"].pop()
+        if mode is not None:
+            mode.__exit__(None, None, None)
+
+    def leave_all() -> None:
+        while vars(running).get("modes"):
+            leave()
+
+    with ExitStack() as stack:
+        # torch does not call the hooks of a forward that an interrupt ends.
+        stack.callback(leave_all)
+        for part in module.modules():
+            if not isinstance(part, torch.jit.ScriptModule):
+                stack.callback(part.register_forward_pre_hook(enter, prepend=True).remove)
+                stack.callback(part.register_forward_hook(leave, always_call=True).remove)
+        yield
+
+
+class ElementaryNorms(TorchFunctionMode):
+    """Replace torch's batch, instance and layer normalisation inside the block, in this thread.
+
+    The third derivatives of torch's own operations cannot be used: ``layer_norm`` gives wrong ones, and so
+    does ``batch_norm`` up to torch 2.13; from torch 2.14 on ``batch_norm`` refuses them. Running statistics are
+    not updated.
+
+    Examples
+    --------
+    >>> X = torch.tensor([[1.0], [3.0]])
+    >>> with ElementaryNorms():
+    ...     functional.batch_norm(X, None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run a function of torch's, or its replacement."""
+        rule = _RULES.get(func)
+        result = None if rule is None else rule(*args, **kwargs or {})
+        return func(*args, **kwargs or {}) if result is None else result
+
+
+def _batch_norm(
+    input: torch.Tensor,
+    running_mean: torch.Tensor | None = None,
+    running_var: torch.Tensor | None = None,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> torch.Tensor | None:
+    """Return None where running statistics are used, or torch is to refuse the arguments."""
+    factors = weight, bias, running_mean, running_var
+    if not training or input.numel() == input.shape[1] or not _fit(input, input.shape[1:2], *factors):
+        return None
+    normal = _normalise(input, [axis for axis in range(input.dim()) if axis != 1], eps)
+    return _affine(normal, _per_channel(weight, input), _per_channel(bias, input)).to(input.dtype)
+
+
+def _instance_norm(
+    input: torch.Tensor,
+    running_mean: torch.Tensor | None = None,
+    running_var: torch.Tensor | None = None,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> torch.Tensor | None:
+    """Return None where running statistics are used, or torch is to refuse the arguments."""
+    if not use_input_stats or input.shape[2:].numel() == 1 or not _fit(input, input.shape[1:2], weight, bias):
+        return None
+    normal = _normalise(input, range(2, input.dim()), eps)
+    return _affine(normal, _per_channel(weight, input), _per_channel(bias, input)).to(input.dtype)
+
+
+def _layer_norm(
+    input: torch.Tensor,
+    normalized_shape: Sequence[int] | int,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    eps: float = 1e-5,
+) -> torch.Tensor | None:
+    """Return None where torch is to refuse the arguments."""
+    sizes = () if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not sizes or input.shape[input.dim() - len(sizes) :] != sizes or not _fit(input, sizes, weight, bias):
+        return None
+    normal = _normalise(input, range(-len(sizes), 0), eps)
+    return _affine(normal, weight, bias).to(input.dtype)
+
+
+_RULES: dict[Any, Callable[..., torch.Tensor | None]] = {
+    functional.batch_norm: _batch_norm,
+    functional.instance_norm: _instance_norm,
+    functional.layer_norm: _layer_norm,
+    # The functions that those call, which take their arguments in another order.
+    torch.batch_norm: lambda x, w, b, mean, var, *rest: _batch_norm(x, mean, var, w, b, *rest[:-1]),
+    torch.instance_norm: lambda x, w, b, mean, var, *rest: _instance_norm(x, mean, var, w, b, *rest[:-1]),
+    torch.layer_norm: lambda x, sizes, *rest, **options: _layer_norm(x, sizes, *rest[:3], **options),
+}
+
+
+def _fit(input: torch.Tensor, sizes: Sequence[int], *factors: torch.Tensor | None) -> bool:
+    """Return whether torch takes an input and factors, each of these sizes or None."""
+    given, types = [f for f in factors if f is not None], (input.dtype, working_type(input.dtype))
+    return input.is_floating_point() and all(f.shape == tuple(sizes) and f.dtype in types for f in given)
+
+
+def _normalise(values: torch.Tensor, axes: Sequence[int], eps: float) -> torch.Tensor:
+    """Return values of mean 0 and variance 1 over `axes`, in float32 or better."""
+    values = values.to(working_type(values.dtype))
+    centred = values - values.mean(tuple(axes), keepdim=True)
+    return centred * (centred.square().mean(tuple(axes), keepdim=True) + eps).rsqrt()
+
+
+def _per_channel(factors: torch.Tensor | None, values: torch.Tensor) -> torch.Tensor | None:
+    return None if factors is None else factors.view(-1, *[1] * (values.dim() - 2))
+
+
+def _affine(values: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor:
+    values = values if weight is None else values * weight
+    return values if bias is None else values + bias

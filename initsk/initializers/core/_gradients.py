@@ -1,0 +1,288 @@
+"""What schemes share that learn one factor per weight tensor from gradients of the loss."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils.parametrize import is_parametrized
+
+from initsk.exceptions import ModuleError
+from initsk.initializers._scaled import Wrapper
+from initsk.initializers.core._base import Choice, Promise
+from initsk.initializers.core._elementary_norms import elementary_norms
+from initsk.initializers.core._minibatches import Batches, default_loss, pick, real_parts
+from initsk.network import BATCH_OR_INSTANCE_NORMS, Network, Site, run_as_written
+from initsk.utils.validation import Constraint, integer, optional, real
+
+Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
+Point = dict[str, torch.Tensor]
+Result = TypeVar("Result")
+
+
+def _loss_function(value: Any) -> str | None:
+    return None if callable(value) and not isinstance(value, type) else "a function loss(output, y)"
+
+
+class GradientScheme(Wrapper):
+    """Base of schemes that multiply each tensor of another initializer by a factor learned from data."""
+
+    family = "gradient-based"
+    _needs_data = True
+    _needs_gradient = True
+    _base_may_refine = True
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        **Wrapper._constraints,
+        "lr": real(above=0),
+        "n_steps": integer(1),
+        "batch_size": optional(integer(2)),
+        "criterion": optional(_loss_function),
+    }
+
+    batch_size: int | None
+    criterion: Criterion | None
+
+    def choose(self, site: Site) -> Choice | None:
+        """Follow the base, whose values are multiplied by a factor afterwards."""
+        return self.from_base(site)
+
+    def promise(self, site: Site) -> Promise | None:
+        """Promise nothing: the factors depend on the data."""
+        return None
+
+    def refine(self, network: Network) -> None:
+        """Learn the factors, then multiply."""
+        super().refine(network)
+        owner = type(self).__name__
+        with differentiable(network):
+            carriers = dict(_carriers(network, {n: s for n, s in network.sites.items() if self._scales(s)}))
+            if not carriers:
+                return
+            trained = {name: p for name, p in network.module.named_parameters() if p.requires_grad}
+            names = {id(parameter): name for name, parameter in trained.items()}
+            weights = {names[id(p)]: trained.pop(names[id(p)]).detach() for p in carriers.values()}
+            others = {name: p.detach() for name, p in trained.items()}
+            problem = ScalingProblem(owner, network, weights, others, self.criterion)
+            factors = self._learn(problem, Batches(owner, network, self.batch_size))
+        with torch.no_grad():
+            for (name, parameter), factor in zip(carriers.items(), factors.tolist(), strict=True):
+                parameter.copy_(parameter * factor)
+                network.note(name, f"times {factor:.4g} by {owner}")
+
+    def _scales(self, site: Site) -> bool:
+        """Say whether the scheme multiplies a tensor like this one."""
+        raise NotImplementedError
+
+    def _learn(self, problem: "ScalingProblem", batches: "Batches") -> np.ndarray:
+        """Return a factor above 0 for each of the problem's weights."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ScalingProblem:
+    """The loss as a function of one factor per weight tensor, for the scheme called `owner`.
+
+    `weights` are multiplied; `others` train too, so gradients are taken with respect to both. Either
+    is by the parameters' full names. `connected` has the orders of derivatives that `_check_connected` has taken,
+    and `unchecked` has the point and the derivatives that are not differentiated yet, with the value that
+    backpropagation started with.
+    """
+
+    owner: str
+    network: Network
+    weights: dict[str, torch.Tensor]
+    others: dict[str, torch.Tensor]
+    criterion: Criterion | None
+    connected: set[int] = field(default_factory=set)
+    unchecked: dict[int, tuple[Point, Point, torch.Tensor]] = field(default_factory=dict)
+
+    def point(self, factors: np.ndarray) -> Point:
+        """Return all parameters that train, as leaves, with the weights multiplied by `factors`."""
+        scaled = zip(self.weights.items(), factors.tolist(), strict=True)
+        values = {name: weight * factor for (name, weight), factor in scaled} | self.others
+        return {name: value.detach().requires_grad_() for name, value in values.items()}
+
+    def within(self, point: Point, work: Callable[[], Result]) -> Result:
+        """Return ``work()``, during which the module's parameters are at `point`.
+
+        Derivatives are taken there as well: checkpoints run a part of the module again during backpropagation.
+        """
+        values = {f"module.{name}": value for name, value in point.items()}
+        return cast(Result, functional_call(_Within(self.network.module), values, (work,)))
+
+    def loss(self, rows: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss on some rows of the batch, None for all; call it `within` a point."""
+        network = self.network
+        inputs = tuple(pick(value, network, rows) for value in network.inputs or ())
+        keywords = {key: pick(value, network, rows) for key, value in network.keywords.items()}
+        target = cast(torch.Tensor, pick(network.target, network, rows))
+        output = network.module(*inputs, **keywords)
+        loss: Any = (self.criterion or default_loss)(output, target)
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or loss.is_complex():
+            shown = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
+            raise ModuleError(f"{self.owner}: the criterion gave a value of {shown} (allowed: one real number)")
+        if not torch.isfinite(loss).all():
+            raise ModuleError(
+                f"{self.owner}: the loss is {loss.item()}, not finite"
+                " (a base of smaller variance or scaled inputs may help)"
+            )
+        return loss.reshape(())
+
+    def gradient(self, loss: torch.Tensor, point: Point) -> Point:
+        """Return the gradient by parameter, to be differentiated again; without those that the loss does not see."""
+        if not loss.requires_grad:
+            raise ModuleError(f"{self.owner}: the loss does not depend on any parameter that trains")
+        found = self._differentiate(loss, point, order=1, create_graph=True)
+        idle = [name for name in self.weights if name not in found]
+        if idle:
+            raise ModuleError(f"{self.owner}: the loss does not depend on {', '.join(idle)}")
+        sparse = [name for name, values in found.items() if values.layout != torch.strided]
+        if sparse:
+            raise ModuleError(f"{self.owner}: the gradient of {', '.join(sparse)} is sparse (allowed: dense ones)")
+        if not any(values.any() for values in found.values()):
+            raise ModuleError(f"{self.owner}: the gradient of the loss is zero for every parameter")
+        return found
+
+    def second(self, quantity: torch.Tensor, point: Point, create_graph: bool = False) -> Point:
+        """Differentiate what was computed from a gradient; zero where it does not depend on a parameter."""
+        self._check_connected(point)
+        found = self._differentiate(quantity, point, 2, create_graph) if quantity.requires_grad else {}
+        return {name: found.get(name, torch.zeros_like(value)) for name, value in point.items()}
+
+    def slopes(self, quantity: torch.Tensor, point: Point) -> np.ndarray:
+        """Return the derivatives of `quantity` with respect to the factors."""
+        found = self.second(quantity, {name: point[name] for name in self.weights})
+        dots = [(real_parts(found[name]) * real_parts(weight)).sum() for name, weight in self.weights.items()]
+        slopes = torch.stack([dot.to(dots[0].device) for dot in dots]).double().cpu().numpy()
+        if not np.isfinite(slopes).all():
+            wrong = [name for name, slope in zip(self.weights, slopes, strict=True) if not np.isfinite(slope)]
+            raise ModuleError(f"{self.owner}: the derivative with respect to {', '.join(wrong)} is not finite")
+        return slopes
+
+    def _differentiate(self, quantity: torch.Tensor, point: Point, order: int, create_graph: bool) -> Point:
+        is_new = create_graph and order not in self.connected
+        start = torch.ones_like(quantity, requires_grad=is_new)
+        with self._refusals():
+            found = torch.autograd.grad(
+                quantity, list(point.values()), start, create_graph=create_graph, allow_unused=True
+            )
+        derivatives = {name: value for name, value in zip(point, found, strict=True) if value is not None}
+        if is_new:
+            self.unchecked[order] = point, derivatives, start
+        return derivatives
+
+    def _check_connected(self, point: Point) -> None:
+        """Check the derivatives at a point that are about to be differentiated, once for each order."""
+        for order, (place, derivatives, start) in self.unchecked.items():
+            if any(place[name] is value for name, value in point.items() if name in place):
+                with self._refusals():
+                    check_connected(derivatives, start)
+                self.connected.add(order)
+        self.unchecked.clear()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise ModuleError(
+                f"{self.owner} differentiates the loss more than once, which a layer does not allow: {reason}"
+            ) from error
+
+
+class _Within(nn.Module):
+    """Runs a function while `functional_call` has replaced the parameters of a module."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+
+@contextmanager
+def differentiable(network: Network) -> Iterator[None]:
+    """Run the block without dropout, with batch statistics, and with operations that derive three times."""
+    with ExitStack() as stack:
+        stack.enter_context(network.mode(training=False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(elementary_norms(network.module))
+        stack.enter_context(run_as_written(network.module))
+        for module in network.module.modules():
+            if isinstance(module, BATCH_OR_INSTANCE_NORMS):
+                module.train()
+        if any(isinstance(module, nn.RNNBase) for module in network.module.modules()):
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        yield
+
+
+def check_connected(derivatives: Point, start: torch.Tensor) -> None:
+    """Raise if a part of the derivatives was computed where autograd does not see it.
+
+    Derivatives are proportional to the value `start` that backpropagation starts with. So the slope of any
+    weighted sum of them by `start` is that sum. A backward that is marked as once_differentiable, or that leaves
+    autograd, cuts its part off from `start`, and torch then takes this part for a constant. The weights give every
+    tensor the same share of the sum, except those that are nothing but rounding beside the others.
+
+    Raises
+    ------
+    RuntimeError
+    """
+    parts = [real_parts(values) for values in derivatives.values() if values.layout == torch.strided and values.numel()]
+    accuracy = max(torch.finfo(values.dtype).eps for values in (start, *derivatives.values())) ** 0.5
+    sizes = [float(part.detach().abs().amax()) for part in parts]
+    least = accuracy * max(sizes, default=0.0)
+    shares = []
+    for part, size in zip(parts, sizes, strict=True):
+        if least < size < float("inf"):
+            scaled = part.detach() / size
+            shares.append((part / size * scaled).sum().to(start.device) / scaled.square().sum().to(start.device))
+    if not shares:
+        return
+    total, slope = torch.stack(shares).sum(), None
+    if total.requires_grad:
+        (slope,) = torch.autograd.grad(total, start, retain_graph=True, allow_unused=True)
+    missing = len(shares) - (0.0 if slope is None else float(slope))
+    # A slope that is not a number says nothing, so it does not pass.
+    if not abs(missing) <= min(0.2, 100 * accuracy):
+        raise RuntimeError(
+            "a backward that is marked as once_differentiable, is computed outside of autograd, or is not linear"
+        )
+
+
+def _carriers(network: Network, sites: dict[str, Site]) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield, by site, the parameter that takes the factor; say why where there is none."""
+    for name in sites:
+        prefix, _, attribute = name.rpartition(".")
+        owner: Any = network.module.get_submodule(prefix)
+        parameter = _carrier(owner, attribute)
+        if parameter is None:
+            network.note(name, "left as drawn: its parametrization does not pass a factor on")
+        elif getattr(owner, attribute).any():
+            yield name, parameter
+
+
+def _carrier(owner: Any, attribute: str) -> nn.Parameter | None:
+    """Return the parameter that multiplies the tensor when it is multiplied."""
+    if not is_parametrized(owner, attribute):
+        return cast(nn.Parameter, getattr(owner, attribute))
+    with torch.no_grad():
+        before = getattr(owner, attribute).clone()
+        for parameter in owner.parametrizations[attribute].parameters():
+            saved = parameter.clone()
+            parameter.mul_(2)
+            doubled = getattr(owner, attribute).clone()
+            parameter.copy_(saved)
+            if torch.allclose(doubled, 2 * before):
+                return cast(nn.Parameter, parameter)
+    return None

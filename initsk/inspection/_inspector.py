@@ -1,0 +1,211 @@
+"""Activations as features for the next step of a pipeline."""
+
+from collections.abc import Collection, Iterator
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from initsk.exceptions import ModuleError
+from initsk.inspection._inspect import survey
+from initsk.inspection.capture._capture import Value, watching
+from initsk.inspection.capture._recorder import Layers
+from initsk.network import Batch, get_model, initialized, iterate_batches, untouched
+from initsk.utils.random import RandomState, check_random_state, derive_seed, resolve_seed
+from initsk.utils.validation import boolean, check_parameters, integer, one_of, resolved_by
+
+
+class ActivationInspector(TransformerMixin, BaseEstimator):
+    """Transform samples into the activations of a network's layers.
+
+    Parameters
+    ----------
+    estimator : estimator
+        `MLPClassifier` or anything with ``fit`` and a torch module in ``net_`` or ``module_``, a pipeline or a
+        search that ends in one included; with `prefit` a bare torch module too.
+    layers : str, class, int, callable, list of these, or None, default=None
+        Layers by name (``"hidden_3"``), pattern (``"hidden_*"``), class of module (``torch.nn.Conv2d``), position
+        (``-1`` is the last), or a function of name and module that says which. None takes all but the last. A layer's
+        values are those after its activation function, where one follows.
+    when : {"fitted", "initialized"}, default="fitted"
+        After training, or at the initial weights.
+    prefit : bool, default=False
+        Take `estimator` as it is, already fitted, instead of fitting a clone.
+    batch_size : int, default=1024
+        Samples per forward pass.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed that every ``random_state`` of the clone derives from; None leaves them as they are.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The network that transforms.
+    layers_ : list of str
+        Names of the layers taken, in the order of the columns.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from initsk import ActivationInspector, MLPClassifier
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> inspector = ActivationInspector(MLPClassifier((4, 2), max_epochs=2, random_state=0), layers="hidden_2")
+    >>> inspector.set_output(transform="pandas").fit(X, y).transform(X).columns.tolist()
+    ['hidden_2_0', 'hidden_2_1']
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        layers: Layers = None,
+        *,
+        when: str = "fitted",
+        prefit: bool = False,
+        batch_size: int = 1024,
+        random_state: RandomState = None,
+    ) -> None:
+        self.estimator = estimator
+        self.layers = layers
+        self.when = when
+        self.prefit = prefit
+        self.batch_size = batch_size
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit or build a clone of the estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is not allowed, or a layer's name is unknown.
+        """
+        check_parameters(
+            type(self).__name__,
+            self.get_params(deep=False),
+            {
+                "when": one_of("when", ("fitted", "initialized")),
+                "prefit": boolean(),
+                "batch_size": integer(1),
+                "random_state": resolved_by(check_random_state),
+            },
+        )
+        checked = validate_data(self, X, allow_nd=True)
+        if self.prefit:
+            if not isinstance(self.estimator, torch.nn.Module):
+                check_is_fitted(self.estimator)
+            self.estimator_ = self.estimator
+        elif self.when == "fitted":
+            self.estimator_ = self._seeded_clone().fit(X, y)
+        else:
+            self.estimator_ = initialized(self._seeded_clone(), X, y)
+        self.layers_, widths = self._choose(checked[:2])
+        self._names = [f"{layer}_{unit}" for layer in self.layers_ for unit in range(widths[layer])]
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the activations.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units), float32
+
+        Raises
+        ------
+        ModuleError
+            If a layer does not give each sample as many values as in `fit`.
+        """
+        check_is_fitted(self, "layers_")
+        X = validate_data(self, X, allow_nd=True, reset=False)
+        features = np.empty((len(X), len(self._names)), np.float32)
+        start = 0
+        for found in self._collect(X, self.layers_):
+            rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
+            if rows.shape[1] != features.shape[1]:
+                raise ModuleError(
+                    f"{', '.join(self.layers_)}: {rows.shape[1]} features of a sample, {features.shape[1]} in `fit`"
+                    " (allowed: layers that give every sample as many values)"
+                )
+            features[start : start + len(rows)] = rows.numpy()
+            start += len(rows)
+        return features
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return ``layer_unit`` for every column.
+
+        Parameters
+        ----------
+        input_features : ignored
+            For the interface.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self, "layers_")
+        return np.asarray(self._names, dtype=object)
+
+    def _seeded_clone(self) -> Any:
+        estimator = clone(self.estimator)
+        if self.random_state is not None:
+            seed = resolve_seed(self.random_state)
+            names = [name for name in estimator.get_params() if name.split("__")[-1] == "random_state"]
+            estimator.set_params(**{name: derive_seed(seed, name) % 2**31 for name in names})
+        return estimator
+
+    def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
+        """Return the layers asked for and their widths."""
+        model = get_model(self.estimator_)
+        with untouched(model.module, training=False, gradients=False, seed=0):
+            seen = survey(model.module, next(self._batches(X)))
+        chosen = seen.choose(type(self).__name__, self.layers)
+        if self.layers is None:
+            chosen = chosen[:-1] or chosen
+        found = next(self._collect(X, chosen))
+        return chosen, {layer: values.shape[1] for layer, values in found.items()}
+
+    def _batches(self, X: np.ndarray) -> Iterator[Batch]:
+        model = get_model(self.estimator_)
+        yield from iterate_batches(model.module, model.prepared(X), batch_size=self.batch_size)
+
+    def _collect(self, X: np.ndarray, layers: Collection[str]) -> Iterator[dict[str, torch.Tensor]]:
+        """Yield, for each batch, the last site of each layer: its activation where it has one, else its output."""
+        module = get_model(self.estimator_).module
+        found: dict[str, torch.Tensor] = {}
+        n_samples = 0
+
+        def observe(value: Value) -> None:
+            if value.layer in layers:
+                rows = value.axes.per_sample(value.tensor, n_samples, value.layer)
+                found[value.layer] = rows.to("cpu", torch.float32, copy=True)
+
+        with untouched(module, training=False, gradients=False, seed=0), watching(module, observe) as watch:
+            for batch in self._batches(X):
+                found.clear()
+                n_samples = batch.n_samples
+                watch.begin()
+                module(*batch.inputs, **batch.keywords)
+                yield found

@@ -1,0 +1,1 @@
+"""Capturing the values that a module computes."""

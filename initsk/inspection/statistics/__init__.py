@@ -1,0 +1,1 @@
+"""Running statistics: small objects with `update` and `+` that know nothing of hooks."""

@@ -1,0 +1,148 @@
+"""What samples teach the parameters: the gradient in so far as it tells them apart, and whether halves agree."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+
+from initsk.exceptions import ModuleError
+from initsk.inspection._inspect import Criterion, loss_of
+from initsk.network import Batch, Model, get_model, iterate_batches, untouched
+from initsk.utils.random import RandomState, resolve_seed
+
+# Samples in a half to which agreements are brought.
+_HALF = 256
+
+
+@dataclass(frozen=True)
+class TeachingSignal:
+    r"""Two halves of some samples sent backward, each by itself.
+
+    Attributes
+    ----------
+    loss : float
+        Mean loss.
+    size : float
+        Norm of the gradient with respect to all parameters, relative to that of the outputs; see Notes.
+    sizes : dict of str to float
+        The same, parameter by parameter.
+    agreements : dict of str to float
+        For each weight the cosine between the gradients of both halves, as it is expected of halves of 256 samples: 0
+        where what one half teaches is of no use to the other.
+
+    Notes
+    -----
+    The gradient of the loss with respect to the output f, less its mean over the samples, is what tells samples apart;
+    the mean alone moves all outputs together, which is how networks learn the classes' frequencies and no more. Sent
+    back, it gives
+
+    .. math:: g = \sum_i \delta_i^T \partial f_i / \partial \theta, \quad
+        \text{size} = \lVert g \rVert \big/ \Big(N \sum_i \lVert \delta_i \rVert^2\Big)^{1/2},
+
+    which does not change with the loss's scale. In the halves' gradients, of n samples each, what they have in common
+    is S and what is their own N / n, so that the cosine is S / (S + N / n).
+    """
+
+    loss: float
+    size: float
+    sizes: dict[str, float]
+    agreements: dict[str, float]
+
+    @property
+    def agreement(self) -> float:
+        """Mean agreement of the weights; NaN without any."""
+        return float(np.mean(list(self.agreements.values()))) if self.agreements else float("nan")
+
+
+def teaching_signal(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    criterion: Criterion | None = None,
+    training: bool = False,
+    random_state: RandomState = 0,
+) -> TeachingSignal:
+    """Send two halves of the samples forward and backward, and compare what they teach; nothing is trained.
+
+    Parameters
+    ----------
+    model, X, y, criterion, training, random_state
+        As in `inspect_activations`; X is no stream, and holds at least two samples, in random order.
+
+    Returns
+    -------
+    TeachingSignal
+
+    Raises
+    ------
+    ModuleError
+        If the module has no parameters that are trained, its output is not a tensor, or there is no loss.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk.inspection import teaching_signal
+    >>> net = torch.nn.Linear(2, 1, bias=False)
+    >>> _ = torch.nn.init.zeros_(net.weight)
+    >>> X = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    >>> signal = teaching_signal(net, X, X[:, :1])
+    >>> signal.size, signal.agreements
+    (1.0, {'weight': 1.0})
+    """
+    found = get_model(model, X, y)
+    trained = {name: p for name, p in found.module.named_parameters() if p.requires_grad}
+    if not trained:
+        raise ModuleError("no parameter is trained: there is nothing to teach")
+    y = found.encode(y)
+    half = ceil(len(y) / 2)
+    halves = []
+    with untouched(found.module, training=training, gradients=True, seed=resolve_seed(random_state)):
+        for batch in iterate_batches(found.module, found.prepared(X), y, half):
+            halves.append((batch.n_samples, *_taught(found, batch, criterion, list(trained.values()))))
+    total = sum(n for n, *_ in halves)
+    loss = sum(n * loss for n, loss, *_ in halves) / total
+    scale = (sum(n * square for n, _, square, _ in halves) / total) ** 0.5
+    gradients = {name: [parts[-1][i] for parts in halves] for i, name in enumerate(trained)}
+    sizes = {name: _mean_norm(parts) / scale if scale > 0 else 0.0 for name, parts in gradients.items()}
+    agreements = {
+        name: _as_of(_HALF, half, _cosine(*parts))
+        for name, parts in gradients.items()
+        if trained[name].dim() > 1 and len(parts) > 1
+    }
+    return TeachingSignal(loss, sum(size**2 for size in sizes.values()) ** 0.5, sizes, agreements)
+
+
+def _taught(
+    model: Model, batch: Batch, criterion: Criterion | None, trained: list[torch.nn.Parameter]
+) -> tuple[float, float, list[torch.Tensor]]:
+    """Return a batch's loss, N times the sum of squares that is sent back, and the gradient of each parameter."""
+    output = model.module(*batch.inputs, **batch.keywords)
+    loss = loss_of(model, criterion, output, batch.target)
+    if not isinstance(output, torch.Tensor):
+        raise ModuleError(f"the module gives {type(output).__name__}, not a tensor, so nothing tells samples apart")
+    [delta] = torch.autograd.grad(loss, output, retain_graph=True)
+    delta = delta - delta.mean(0, keepdim=True)
+    gradients = torch.autograd.grad(output, trained, delta, allow_unused=True)
+    # In double precision, where squares of what has vanished are not zero.
+    dense = [torch.zeros(1).double() if g is None else g.to_dense().double().flatten() for g in gradients]
+    return float(loss.detach()), batch.n_samples * float(delta.double().square().sum()), dense
+
+
+def _mean_norm(parts: list[torch.Tensor]) -> float:
+    norm = float(torch.stack([part.norm() for part in parts]).square().mean().sqrt())
+    return norm if np.isfinite(norm) else float("inf")
+
+
+def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:
+    product = float(one.norm() * other.norm())
+    return float(one @ other) / product if 0 < product < float("inf") else 0.0
+
+
+def _as_of(wanted: int, n: int, cosine: float) -> float:
+    """Return the cosine that gradients of `wanted` samples would have, from that of n samples."""
+    if cosine <= 0:
+        return cosine
+    return 1 / (1 + n / wanted * (1 / cosine - 1))

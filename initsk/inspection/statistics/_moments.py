@@ -1,0 +1,192 @@
+"""The finite values of a tensor, and their range."""
+
+import threading
+from dataclasses import dataclass
+from math import inf, isfinite, nan, sqrt
+from typing import Any, NamedTuple
+
+import torch
+
+
+class Finite(NamedTuple):
+    """Finite values, flat; the smallest and largest (inf and -inf if there are none); how many were not finite."""
+
+    values: torch.Tensor
+    low: float
+    high: float
+    left_out: int
+
+
+def finite_part(values: "torch.Tensor | Finite") -> Finite:
+    """Return the finite values of a tensor, in float32 at least; what is a `Finite` already stays as it is.
+
+    Examples
+    --------
+    >>> finite_part(torch.tensor([[1.0, torch.nan], [-2.0, torch.inf]]))
+    Finite(values=tensor([ 1., -2.]), low=-2.0, high=1.0, left_out=2)
+    """
+    if isinstance(values, Finite):
+        return values
+    values = values.detach().flatten()
+    values = values if values.dtype == torch.float64 else values.float()
+    n_values = values.numel()
+    if n_values:
+        # The extremes carry NaN and infinity, so that only tensors that hold some are searched.
+        low, high = (float(extreme) for extreme in torch.aminmax(values))
+        if isfinite(low) and isfinite(high):
+            return Finite(values, low, high, 0)
+        values = values[torch.isfinite(values)]
+    if values.numel() == 0:
+        return Finite(values, inf, -inf, n_values)
+    low, high = (float(extreme) for extreme in torch.aminmax(values))
+    return Finite(values, low, high, n_values - values.numel())
+
+
+@dataclass
+class RunningMoments:
+    """Count, first four moments, extremes and zeros of a stream of values, in float64.
+
+    Blocks are centred near their mean and merge by the pairwise formulas of Chan, Golub and LeVeque
+    (1983) and Pébay (2008, equations 3.1), so two halves of the data give what one pass gives, to rounding.
+
+    Attributes
+    ----------
+    count : int
+        Finite values seen.
+    mean : float
+        Their mean.
+    m2, m3, m4 : float
+        Sums of powers of the deviations from the mean.
+    min, max : float
+        Extremes of the finite values.
+    zeros : int
+        Values equal to zero.
+    nonfinite : int
+        NaN and infinite values; they count nowhere else.
+
+    Examples
+    --------
+    >>> import torch
+    >>> left = RunningMoments().update(torch.tensor([0.0, 1.0]))
+    >>> both = left + RunningMoments().update(torch.tensor([5.0]))
+    >>> both.count, both.mean, round(both.variance, 6), round(both.skewness, 6), both.zeros
+    (3, 2.0, 4.666667, 0.59517, 1)
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    m2: float = 0.0
+    m3: float = 0.0
+    m4: float = 0.0
+    min: float = inf
+    max: float = -inf
+    zeros: int = 0
+    nonfinite: int = 0
+
+    def update(self, values: torch.Tensor | Finite) -> "RunningMoments":
+        """Take in a batch of values of any shape; returns self."""
+        part = finite_part(values)
+        merged = self + RunningMoments(nonfinite=part.left_out)
+        for block in part.values.split(BLOCK) if part.values.numel() else ():
+            # Any centre near the mean will do, and the mean so far mostly is.
+            merged += _moments_of(block, merged.mean if merged.count else float(block.mean(dtype=torch.float64)))
+        merged.min, merged.max = min(self.min, part.low), max(self.max, part.high)
+        self.__dict__.update(merged.__dict__)
+        return self
+
+    def __add__(self, other: "RunningMoments") -> "RunningMoments":
+        count = self.count + other.count
+        nonfinite = self.nonfinite + other.nonfinite
+        if count == 0:
+            return RunningMoments(nonfinite=nonfinite)
+        n, m = self.count, other.count
+        # As shares, since products of counts and deviations could overflow.
+        p, q = n / count, m / count
+        delta = other.mean - self.mean
+        square = delta * delta
+        return RunningMoments(
+            count,
+            self.mean + delta * q,
+            self.m2 + other.m2 + square * (n * q),
+            self.m3 + other.m3 + delta * (square * (n * q * (p - q)) + 3 * (p * other.m2 - q * self.m2)),
+            self.m4 + other.m4 + square * (square * (n * q * (p * p - p * q + q * q)))
+            + 6 * square * (p * p * other.m2 + q * q * self.m2) + 4 * delta * (p * other.m3 - q * self.m3),
+            min(self.min, other.min),
+            max(self.max, other.max),
+            self.zeros + other.zeros,
+            nonfinite,
+        )  # fmt: skip
+
+    @property
+    def variance(self) -> float:
+        """Population variance; NaN without values."""
+        return self.m2 / self.count if self.count else nan
+
+    @property
+    def std(self) -> float:
+        """Population standard deviation."""
+        return sqrt(self.variance) if self.count else nan
+
+    @property
+    def rms(self) -> float:
+        """Root of the mean square."""
+        return sqrt(self.variance + self.mean**2) if self.count else nan
+
+    @property
+    def skewness(self) -> float:
+        """Third central moment over the cube of the standard deviation; NaN where values do not vary."""
+        return self.m3 / self.count / self.variance / self.std if self.m2 > 0 else nan
+
+    @property
+    def kurtosis(self) -> float:
+        """Fourth central moment over the squared variance, minus 3 (a normal's is 0); NaN where values do not vary."""
+        return self.m4 / self.count / self.variance / self.variance - 3 if self.m2 > 0 else nan
+
+    @property
+    def zero_fraction(self) -> float:
+        """Share of the finite values that are zero."""
+        return self.zeros / self.count if self.count else nan
+
+
+def _moments_of(values: torch.Tensor, centre: float) -> RunningMoments:
+    """Return the moments of one block of finite values; extremes are left to the caller."""
+    n = values.numel()
+    deviations, squares = (scratch(name, values, torch.float64) for name in ("deviations", "squares"))
+    deviations.copy_(values).sub_(centre)
+    torch.mul(deviations, deviations, out=squares)
+    zeros = torch.eq(values, 0, out=scratch("zeros", values, torch.float32)).sum()
+    sums = deviations.sum(), squares.sum(), torch.dot(deviations, squares), torch.dot(squares, squares), zeros
+    s1, s2, s3, s4, n_zeros = torch.stack(sums).tolist()
+    delta = s1 / n
+    if delta * s1 > 0.9 * s2 > 0:
+        # Too far away: the squares have lost what they are wanted for, unless nothing varies.
+        mean = centre + delta
+        return RunningMoments(n, mean, zeros=int(n_zeros)) if mean == centre else _moments_of(values, mean)
+    return RunningMoments(
+        n,
+        centre + delta,
+        max(s2 - delta * s1, 0.0),
+        s3 - delta * (3 * s2 - 2 * delta * s1),
+        max(s4 - delta * (4 * s3 - delta * (6 * s2 - 3 * delta * s1)), 0.0),
+        zeros=int(n_zeros),
+    )
+
+
+#: Values that stay in a processor's cache while they are looked at several times.
+BLOCK = 2**18
+_THREAD = threading.local()
+
+
+def scratch(purpose: str, like: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return a tensor of the size of `like`, at most `BLOCK`, with arbitrary values; this thread's until the next call.
+
+    Examples
+    --------
+    >>> scratch("example", torch.zeros(3), torch.float64).shape
+    torch.Size([3])
+    """
+    held: dict[Any, torch.Tensor] = _THREAD.__dict__
+    key = purpose, like.device, dtype
+    if key not in held:
+        held[key] = torch.empty(BLOCK, dtype=dtype, device=like.device)
+    return held[key][: like.numel()]

@@ -1,0 +1,233 @@
+"""What is kept of each unit: its extremes, and a sketch that tells copies."""
+
+from functools import cache
+from math import isfinite
+from typing import Self
+
+import torch
+
+_PROBES = 4
+#: Units are copies where they differ by less than this share of their largest magnitude.
+TOLERANCE = 1e-5
+
+
+@cache
+def _probes(n_units: int, dtype: torch.dtype, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a random direction among the units, and random frequencies."""
+    generator = torch.Generator(device="cpu").manual_seed(20091)
+    frequencies = 100 * torch.randn(_PROBES, generator=generator, dtype=torch.float64)
+    direction = torch.randn(n_units, generator=generator, dtype=torch.float64)
+    return direction.to(device, dtype), frequencies.to(device, dtype)
+
+
+class UnitStatistics:
+    """Dead and copied units of a stream of rows.
+
+    Two units that are copies of each other have the same inner product with any vector over the samples. Kept are
+    those with four vectors that depend on the samples alone, ``cos(f d.x / |x|)`` for a random direction d and random
+    frequencies f: memory does not grow, halves merge, and two units that differ pass for copies only where all four
+    sums agree to `TOLERANCE`.
+
+    Attributes
+    ----------
+    low, high : tensor of shape (n_units,)
+        Extremes of each unit's finite values.
+
+    Examples
+    --------
+    >>> units = UnitStatistics().update(torch.tensor([[0.0, 1.0, 1.0], [0.0, 3.0, 3.0]]))
+    >>> round(units.dead_fraction, 3), round(units.copied_fraction, 3)
+    (0.333, 0.667)
+    """
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self.low = self.high = torch.empty(0)
+        self.sketch = torch.empty(0)
+
+    def update(self, rows: torch.Tensor) -> Self:
+        """Take in a batch of shape (rows, units); NaN and infinity count as zero in the sketch."""
+        if len(rows) == 0:
+            return self
+        low, high = rows.amin(0), rows.amax(0)
+        if not (isfinite(float(low.min())) and isfinite(float(high.max()))):
+            finite = torch.isfinite(rows)
+            low = rows.where(finite, torch.inf).amin(0)
+            high = rows.where(finite, -torch.inf).amax(0)
+            rows = rows.where(finite, 0)
+        return self._merge(len(rows), low, high, self._project(rows))
+
+    def __add__(self, other: "UnitStatistics") -> "UnitStatistics":
+        merged = UnitStatistics()
+        for part in (self, other):
+            if part.n_rows:
+                merged._merge(part.n_rows, part.low, part.high, part.sketch)
+        return merged
+
+    def _merge(self, n_rows: int, low: torch.Tensor, high: torch.Tensor, sketch: torch.Tensor) -> Self:
+        if self.n_rows:
+            low, high = torch.minimum(self.low, low), torch.maximum(self.high, high)
+            sketch = self.sketch + sketch
+        self.n_rows, self.low, self.high, self.sketch = self.n_rows + n_rows, low, high, sketch
+        return self
+
+    def _project(self, rows: torch.Tensor) -> torch.Tensor:
+        direction, frequencies = _probes(rows.shape[1], rows.dtype, rows.device)
+        lengths = torch.linalg.vector_norm(rows, dim=1)
+        place = (rows @ direction) / lengths.where(lengths > 0, 1)
+        return (torch.cos(torch.outer(frequencies, place)) @ rows).double().cpu()
+
+    @property
+    def dead_fraction(self) -> float:
+        """Share of the units that were zero for every sample."""
+        if not (self.n_rows and (self.low <= self.high).any()):
+            return float("nan")
+        return float(((self.low == 0) & (self.high == 0)).double().mean())
+
+    @property
+    def copied_fraction(self) -> float:
+        """Share of the units that are the same as another unit for every sample."""
+        if not self.n_rows:
+            return float("nan")
+        magnitude = torch.maximum(self.low.abs(), self.high.abs()).double().cpu()
+        # Without a finite value a unit is like none.
+        magnitude[(self.low > self.high).cpu()] = -1
+        tolerance = TOLERANCE * self.n_rows**0.5 * magnitude
+        order = torch.argsort(self.sketch[0])
+        sketch, tolerance = self.sketch[:, order], tolerance[order]
+        same = (sketch.diff(dim=1).abs() <= tolerance[1:].minimum(tolerance[:-1])).all(0)
+        # A unit is a copy if it is the same as the one before or the one after.
+        nothing = torch.zeros(1, dtype=torch.bool)
+        copied = torch.cat([same, nothing]) | torch.cat([nothing, same])
+        return float(copied.double().mean())
+
+
+#: Wider layers have no covariance kept: its memory grows with the square of the width.
+MOST_UNITS = 2048
+
+
+class RunningCovariance:
+    """Covariance between units of a stream of rows, in float64; batches merge by the pairwise formula.
+
+    Rows that hold NaN or infinity are left out, and so is everything where there are more than `MOST_UNITS`
+    units.
+
+    Attributes
+    ----------
+    count : int
+        Rows seen.
+    mean : tensor of shape (n_units,)
+    scatter : tensor of shape (n_units, n_units)
+        Sum of the products of deviations from the mean.
+
+    Examples
+    --------
+    >>> rows = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    >>> spread = RunningCovariance().update(rows)
+    >>> round(spread.effective_rank, 6), round(spread.participation_ratio, 6)
+    (2.0, 2.0)
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = torch.zeros(1, dtype=torch.float64)
+        self.scatter = torch.zeros(1, 1, dtype=torch.float64)
+
+    def update(self, rows: torch.Tensor) -> Self:
+        """Take in a batch of shape (rows, units)."""
+        if rows.shape[1] > MOST_UNITS or len(rows) == 0:
+            return self
+        mean = rows.mean(0)
+        if not torch.isfinite(mean).all():
+            rows = rows[torch.isfinite(rows).all(1)].double()
+            mean = rows.mean(0)
+        deviations = rows - mean
+        # What rounding leaves of the mean is taken out of the products.
+        rest = deviations.mean(0).double().cpu()
+        batch = RunningCovariance()
+        batch.count, batch.mean = len(rows), mean.double().cpu() + rest
+        batch.scatter = (deviations.T @ deviations).double().cpu() - len(rows) * torch.outer(rest, rest)
+        self.__dict__.update((self + batch).__dict__)
+        return self
+
+    def __add__(self, other: "RunningCovariance") -> "RunningCovariance":
+        if not (self.count and other.count):
+            return self if self.count else other
+        merged = RunningCovariance()
+        merged.count = self.count + other.count
+        delta = other.mean - self.mean
+        share = other.count / merged.count
+        merged.mean = self.mean + delta * share
+        merged.scatter = torch.addr(self.scatter + other.scatter, delta, delta, alpha=self.count * share)
+        return merged
+
+    @property
+    def _varies(self) -> bool:
+        """Whether more is there than the rounding of single precision leaves of equal rows."""
+        return self.count > 0 and float(self.scatter.trace()) > 1e-12 * self.count * float(self.mean.square().sum())
+
+    @property
+    def participation_ratio(self) -> float:
+        """Sum of the eigenvalues, squared, over the sum of their squares; NaN where nothing varies."""
+        if not self._varies:
+            return float("nan")
+        shares = self.scatter / self.scatter.trace()
+        return float(1 / shares.square().sum())
+
+    @property
+    def effective_rank(self) -> float:
+        """Exponential of the entropy of the eigenvalues' shares (Roy and Vetterli 2007); NaN where nothing varies."""
+        if not self._varies:
+            return float("nan")
+        shares = torch.linalg.eigvalsh(self.scatter / self.scatter.trace())
+        shares = shares[shares > 0]
+        return float(torch.exp(-(shares * shares.log()).sum()))
+
+
+class SampleCosines:
+    """Mean cosine between the rows of a stream, over all pairs of different rows, without looking at pairs.
+
+    With every row divided by its length, ``u = x / |x|``, the mean over the ``n (n - 1)`` pairs is
+    ``(|sum u|^2 - n) / (n (n - 1))``. Rows of zeros have no direction and are left out, as are rows that hold
+    NaN or infinity.
+
+    Attributes
+    ----------
+    count : int
+        Rows with a direction.
+    total : tensor of shape (n_units,)
+        Sum of the directions, in float64.
+
+    Examples
+    --------
+    >>> SampleCosines().update(torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]])).mean
+    0.3333333333333333
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = torch.zeros(1, dtype=torch.float64)
+
+    def update(self, rows: torch.Tensor) -> Self:
+        """Take in a batch of shape (rows, units)."""
+        lengths = torch.linalg.vector_norm(rows, dim=1)
+        has_direction = (lengths > 0) & torch.isfinite(lengths)
+        n_rows = int(has_direction.sum())
+        if n_rows < len(rows):
+            rows, lengths = rows[has_direction], lengths[has_direction]
+        self.total = self.total + (lengths.reciprocal() @ rows).double().cpu()
+        self.count += n_rows
+        return self
+
+    def __add__(self, other: "SampleCosines") -> "SampleCosines":
+        merged = SampleCosines()
+        merged.count, merged.total = self.count + other.count, self.total + other.total
+        return merged
+
+    @property
+    def mean(self) -> float:
+        """Mean cosine, between -1 and 1; NaN with fewer than two directions."""
+        if self.count < 2:
+            return float("nan")
+        squared = float(self.total.square().sum())
+        return min(1.0, (squared - self.count) / (self.count * (self.count - 1)))

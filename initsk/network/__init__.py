@@ -1,0 +1,77 @@
+"""Reading any torch module: parameters, layers, activation functions, inputs and state."""
+
+from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationSpec, make_activation
+from initsk.network._architecture import ChainLayer, add_architecture, chain_of
+from initsk.network._batches import Batch, Intake, PaddingMask, is_stream, iterate_batches
+from initsk.network._inputs import CallArguments, as_batch
+from initsk.network._mlp import MLP, NORMALIZATIONS
+from initsk.network._model import Model, compiled_part, get_model, initialized, run_as_written, unwrap
+from initsk.network._moment_propagation import SignalGraph, fan_in_share
+from initsk.network._moments import Moments
+from initsk.network._parameters import PlannedParameter, plan_parameters
+from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, Site
+from initsk.network._state import (
+    BATCH_NORMS,
+    BATCH_OR_INSTANCE_NORMS,
+    CONVOLUTIONS,
+    NORMALISATIONS,
+    POOLINGS,
+    any_module_has_hooks,
+    any_optimizer_has_hooks,
+    has_hooks,
+    may_have_gradient_hooks,
+    untouched,
+)
+from initsk.network._trace import ACTIVATION_NAMES, function_of_first
+from initsk.network._view import AFFINE, Layer, Network, remember_buffers, set_tensor
+
+__all__ = [
+    "ACTIVATIONS",
+    "ACTIVATION_NAMES",
+    "ACTIVATION_TYPES",
+    "AFFINE",
+    "BATCH_NORMS",
+    "BATCH_OR_INSTANCE_NORMS",
+    "CONVOLUTIONS",
+    "FAN_MODES",
+    "FRAMEWORK_LAYOUTS",
+    "MLP",
+    "NORMALISATIONS",
+    "NORMALIZATIONS",
+    "POOLINGS",
+    "ActivationSpec",
+    "Batch",
+    "Branch",
+    "CallArguments",
+    "ChainLayer",
+    "Intake",
+    "Layer",
+    "Model",
+    "Moments",
+    "Network",
+    "PaddingMask",
+    "PlannedParameter",
+    "SignalGraph",
+    "Site",
+    "add_architecture",
+    "any_module_has_hooks",
+    "any_optimizer_has_hooks",
+    "as_batch",
+    "chain_of",
+    "compiled_part",
+    "fan_in_share",
+    "function_of_first",
+    "get_model",
+    "has_hooks",
+    "initialized",
+    "is_stream",
+    "iterate_batches",
+    "make_activation",
+    "may_have_gradient_hooks",
+    "plan_parameters",
+    "remember_buffers",
+    "run_as_written",
+    "set_tensor",
+    "untouched",
+    "unwrap",
+]

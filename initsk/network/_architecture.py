@@ -1,0 +1,194 @@
+"""How a module's layers hang together: what follows each, and where the residual branches are.
+
+The module is traced symbolically (torch.fx), which computes nothing. What cannot be traced as a
+whole is traced in parts, child by child; between the parts the order of registration counts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from math import prod
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from initsk.network._activations import ACTIVATION_TYPES, activation_value
+from initsk.network._graph import WEIGHTED, Context, Reading, attention_contexts, read_graph, try_to_trace
+from initsk.network._mlp import MLP
+from initsk.network._parameters import PlannedParameter
+from initsk.network._spec import Branch, Site
+from initsk.theory import ActivationLike, SignalLayer
+
+_TRANSFORMER_LAYERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
+
+
+def add_architecture(module: nn.Module, plan: list[PlannedParameter]) -> list[PlannedParameter]:
+    """Return the plan with every site's activation, place, branch and stack filled in."""
+    contexts = read_architecture(module)
+    return [replace(step, sites=tuple(_in_context(site, contexts) for site in step.sites)) for step in plan]
+
+
+def _in_context(site: Site, contexts: dict[str, Context]) -> Site:
+    found = contexts.get(site.layer_name, Context(place=""))
+    surroundings = {field.name: getattr(found, field.name) for field in fields(Context)}
+    return replace(site, **surroundings)
+
+
+def read_architecture(module: nn.Module) -> dict[str, Context]:
+    """Return the surroundings of each layer, by its name in the module."""
+    readings = list(_read_parts(module, ""))
+    if len(readings) > 1:
+        _join(readings)
+    contexts = {name: context for reading in readings for name, context in reading.contexts.items()}
+    total, depth = (sum(getattr(reading, name) for reading in readings) for name in ("n_branches", "depth"))
+    for name, context, n_branches in _transformer_contexts(module):
+        contexts[name] = context
+        total += n_branches
+    _mark_embeddings(module, contexts)
+    return {
+        name: replace(context, branch=context.branch and replace(context.branch, n_branches=total), depth=depth)
+        for name, context in contexts.items()
+    }
+
+
+def _read_parts(module: nn.Module, prefix: str) -> Iterator[Reading]:
+    """Read the module as a whole if it can be traced, otherwise child by child."""
+    name = prefix.rstrip(".")
+    if isinstance(module, WEIGHTED):
+        context = Context(place="output")
+        single = isinstance(module, nn.MultiheadAttention)
+        yield Reading(attention_contexts(name, context) if single else {name: context}, depth=1)
+    elif isinstance(module, ACTIVATION_TYPES):
+        yield Reading(lone_activation=activation_value(module))
+    elif isinstance(module, _TRANSFORMER_LAYERS):
+        yield Reading({f"{prefix}linear1": Context(), f"{prefix}linear2": Context()})
+    else:
+        graph = try_to_trace(module)
+        if graph is not None:
+            reading = read_graph(graph, module)
+            reading.contexts = {f"{prefix}{key}": value for key, value in reading.contexts.items()}
+            yield reading
+        else:
+            for short, child in module.named_children():
+                yield from _read_parts(child, f"{prefix}{short}.")
+
+
+def _join(readings: list[Reading]) -> None:
+    """Give parts that were read apart their neighbours, by the order of registration."""
+    filled = [reading for reading in readings if any(c.place for c in reading.contexts.values())]
+    for number, reading in enumerate(readings):
+        following = None
+        for later in readings[number + 1 :]:
+            if later.contexts or later.lone_activation is not None:
+                following = later.lone_activation
+                break
+        for name, context in reading.contexts.items():
+            place = context.place
+            if reading is not filled[-1] and place == "output":
+                place = "input" if reading is filled[0] and len(reading.contexts) == 1 else "hidden"
+            if reading is not filled[0] and place == "input":
+                place = "hidden"
+            activation = context.activation
+            if activation is None and context.place == "output":
+                activation = following
+            reading.contexts[name] = replace(context, place=place, activation=activation, guessed=True)
+
+
+def _transformer_contexts(module: nn.Module) -> Iterator[tuple[str, Context, int]]:
+    """Yield the layers inside of torch's own transformer layers, whose forward cannot be traced."""
+    for kind, stack in ((nn.TransformerEncoderLayer, "encoder"), (nn.TransformerDecoderLayer, "decoder")):
+        layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, kind)]
+        place = (stack, len(layers))
+        for name, layer in layers:
+            prefix = f"{name}." if name else ""
+            yield f"{prefix}linear1", Context(_plain(layer.activation), branch=_half(1), stack=place), 0
+            yield f"{prefix}linear2", Context(None, branch=_half(2), stack=place), 1
+            for attention in ("self_attn", "multihead_attn"):
+                if hasattr(layer, attention):
+                    context = Context(None, branch=_half(2), stack=place)
+                    parts = attention_contexts(f"{prefix}{attention}", context)
+                    for number, (part, found) in enumerate(parts.items()):
+                        yield part, found, number
+
+
+def _half(position: int) -> Branch:
+    return Branch(0, 2, position)
+
+
+def _plain(activation: Any) -> Any:
+    return activation_value(activation) if isinstance(activation, nn.Module) else activation
+
+
+def _mark_embeddings(module: nn.Module, contexts: dict[str, Context]) -> None:
+    """Embeddings are where a network begins, and belong to the deepest stack of its transformer."""
+    stacks = [context.stack for context in contexts.values() if context.stack]
+    stack = max(stacks, key=lambda item: (item[0] == "decoder", item[1]), default=None)
+    for name, child in module.named_modules():
+        if isinstance(child, nn.Embedding | nn.EmbeddingBag):
+            known = contexts.get(name, Context())
+            contexts[name] = replace(known, place="input", stack=stack and ("embedding", stack[1]), guessed=False)
+
+
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_SAME_VALUES = (nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+_OF_SCORES = (nn.Softmax, nn.LogSoftmax)
+
+
+class ChainLayer(NamedTuple):
+    """One weighted layer of a chain: its name, the layer, and the activation function that follows."""
+
+    name: str
+    layer: nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+    activation: ActivationLike | None
+
+    def as_signal(
+        self, weight_square: float, bias_square: float, *, orthogonal: bool = False, centred: bool = False
+    ) -> SignalLayer:
+        """Return the layer as theory sees it, with these mean squares of weights and biases."""
+        weight: Any = self.layer.weight
+        groups, stride = getattr(self.layer, "groups", 1), getattr(self.layer, "stride", (1,))
+        fan_out = weight.shape[0] * prod(weight.shape[2:]) // (groups * prod(stride))
+        return SignalLayer(
+            self.activation,
+            weight[0].numel(),
+            fan_out,
+            weight_square,
+            bias_square,
+            weight.shape[0],
+            orthogonal,
+            centred,
+        )
+
+
+def chain_of(module: nn.Module) -> list[ChainLayer] | None:
+    """Return the layers of a module in which each feeds the next alone; None of any other module.
+
+    Known are `MLP` without normalisation and ``torch.nn.Sequential`` of linear and convolution layers,
+    activation functions, dropout and reshaping.
+
+    Examples
+    --------
+    >>> chain = chain_of(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)))
+    >>> [(name, activation) for name, _, activation in chain]
+    [('0', 'relu'), ('2', None)]
+    >>> chain_of(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))) is None
+    True
+    """
+    chain: list[ChainLayer] = []
+    parts = _parts(module)
+    for position, (name, part) in enumerate(parts):
+        if isinstance(part, _LAYERS):
+            chain.append(ChainLayer(name, part, None))
+        elif isinstance(part, _SAME_VALUES):
+            continue
+        elif isinstance(part, ACTIVATION_TYPES) and chain and chain[-1].activation is None:
+            chain[-1] = chain[-1]._replace(activation=activation_value(part))
+        elif not (isinstance(part, _OF_SCORES) and position == len(parts) - 1):
+            return None
+    return chain or None
+
+
+def _parts(module: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
+    """Return the modules that are called one after the other, by their names."""
+    if not isinstance(module, nn.Sequential | MLP):
+        return [(prefix.rstrip("."), module)]
+    return [part for name, child in module.named_children() for part in _parts(child, f"{prefix}{name}.")]

@@ -1,0 +1,106 @@
+"""The multilayer perceptron."""
+
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+
+import torch
+from torch import nn
+
+from initsk.exceptions import InvalidParameterError
+from initsk.network._activations import ActivationSpec, activations_of_layers, make_activation
+
+#: Normalisation layers by name, as functions of the width.
+NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"batch_norm": nn.BatchNorm1d, "layer_norm": nn.LayerNorm}
+
+
+class MLP(nn.Module):
+    """Linear layers, each but the last with an activation function and, on request, normalisation and dropout.
+
+    Children are named ``hidden_1``, ``norm_1``, ``activation_1``, ``dropout_1``, ..., ``output``; the output
+    layer gives raw scores (logits).
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+        Sizes of input and output.
+    hidden_layer_sizes : tuple of int, default=(100,)
+        Width of each hidden layer.
+    activation : str, module class, module, callable, or a list of these, default="relu"
+        Activation function after each hidden layer; a list has one per layer.
+    normalization : {"batch_norm", "layer_norm"} or None, default=None
+        What comes between a hidden layer and its activation function.
+    dropout : float, default=0.0
+        Probability, below 1, of setting an activation to zero in training.
+    input_scale : float or None, default=None
+        Factor of the input, which may then be of any numeric type: ``1 / 255`` for pixels of 8 bits.
+
+    Raises
+    ------
+    InvalidParameterError
+        If an activation function or a normalisation is not allowed.
+
+    Examples
+    --------
+    >>> from initsk.modules import MLP
+    >>> [name for name, _ in MLP(4, 2, (8,), normalization="layer_norm").named_children()]
+    ['hidden_1', 'norm_1', 'activation_1', 'output']
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_outputs: int,
+        hidden_layer_sizes: Sequence[int] = (100,),
+        activation: ActivationSpec = "relu",
+        *,
+        normalization: str | None = None,
+        dropout: float = 0.0,
+        input_scale: float | None = None,
+    ) -> None:
+        super().__init__()
+        if normalization not in (None, *NORMALIZATIONS):
+            raise InvalidParameterError(f"normalization={normalization!r} is not allowed ({', '.join(NORMALIZATIONS)})")
+        self.input_scale: torch.Tensor | None
+        scale = None if input_scale is None else torch.tensor([input_scale])
+        # As a buffer it has the parameters' type and device; it is a setting, and no part of what is learned.
+        self.register_buffer("input_scale", scale, persistent=False)
+        width = n_features
+        kinds = activations_of_layers(activation, len(hidden_layer_sizes))
+        for depth, (size, kind) in enumerate(zip_longest(hidden_layer_sizes, kinds), start=1):
+            self.add_module(f"hidden_{depth}", nn.Linear(width, size))
+            if normalization is not None:
+                self.add_module(f"norm_{depth}", NORMALIZATIONS[normalization](size))
+            self.add_module(f"activation_{depth}", make_activation(kind))
+            if dropout:
+                self.add_module(f"dropout_{depth}", nn.Dropout(dropout))
+            width = size
+        self.add_module("output", nn.Linear(width, n_outputs))
+
+    def scaled(self, X: torch.Tensor) -> torch.Tensor:
+        """Return the input times `input_scale` where there is one.
+
+        Parameters
+        ----------
+        X : tensor
+
+        Returns
+        -------
+        tensor
+        """
+        return X if self.input_scale is None else X * self.input_scale
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : tensor of shape (n_samples, n_features)
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_outputs)
+        """
+        X = self.scaled(X)
+        for layer in self.children():
+            X = layer(X)
+        return X

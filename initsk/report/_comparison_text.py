@@ -1,0 +1,271 @@
+"""Sentences of a comparison, computed from the numbers; nothing here is said that they do not carry."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from initsk.displays import ActivationGridDisplay
+from initsk.inspection import Thresholds, signal_rows, verdicts_of
+from initsk.report._blocks import Picture
+from initsk.utils.language import Language, get_language, message
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ENGLISH = "en"
+_WITHOUT_SCORE = {
+    "failed": message("{count} of {total} runs failed and give no score: {names}."),
+    "diverged": message("{count} of {total} runs diverged and give no score: {names}."),
+}
+
+
+def answer(summary: pd.DataFrame, language: str = ENGLISH) -> str:
+    """Say in a few sentences what the comparison found."""
+    say = get_language(language)
+    scored = summary[summary["n_runs"] > 0]
+    if scored.empty:
+        return say("No run gave a score.")
+    best = scored.iloc[0]
+    others = scored.iloc[1:]
+    said = [_best(best, say, alone=len(summary) == 1)]
+    if others.empty:
+        return said[0]
+    if not isfinite(best.low):
+        said.append(say("With one run of it, differences cannot be told from noise."))
+        return " ".join(said)
+    tied = others[others["tied_with_best"].fillna(False).astype(bool)]
+    worse = others.loc[~others["tied_with_best"].fillna(True).astype(bool), "initializer"].tolist()
+    untested = others.loc[others["tied_with_best"].isna(), "initializer"].tolist()
+    if len(tied):
+        names = say.all_of(tied["initializer"].tolist())
+        said += [say("Not told apart from it at the 5 % level: {names}.", names=names), _too_few(tied, say)]
+    if worse:
+        said.append(say("Lower beyond noise: {names}.", names=say.all_of(worse)))
+    if untested:
+        names = say.all_of(untested)
+        said.append(say("Not tested, for want of shared repeats whose differences vary: {names}.", names=names))
+    return " ".join(part for part in said if part)
+
+
+def _best(best: Any, say: Language, *, alone: bool) -> str:
+    values = {"name": best.initializer, "score": say.number(best.mean_score), "n": say.integer(best.n_runs)}
+    if alone and not isfinite(best.low):
+        return say("{name} has a score of {score} (one run).", **values)
+    if alone:
+        interval = {"low": say.number(best.low), "high": say.number(best.high)}
+        return say(
+            "{name} has a mean score of {score} (95 % interval {low} to {high}, {n} runs).", **values, **interval
+        )
+    if not isfinite(best.low):
+        return say("{name} has the highest mean score, {score} (one run).", **values)
+    return say(
+        "{name} has the highest mean score, {score} (95 % interval {low} to {high}, {n} runs).",
+        low=say.number(best.low), high=say.number(best.high), **values,
+    )  # fmt: skip
+
+
+def _too_few(tied: pd.DataFrame, say: Language) -> str:
+    """Say how many pairs would tell the first of those who are not told apart."""
+    needed = tied["n_needed"].dropna()
+    if needed.empty:
+        return ""
+    if not isfinite(needed.min()):
+        return say("No number of runs on such splits would tell them apart, if the differences are as they were seen.")
+    nearest = tied[tied["n_needed"] == needed.min()].iloc[0]
+    return say(
+        "If the difference to {name}, {difference}, is what it seems, {needed} paired runs would show it in four of"
+        " five experiments; these are {runs}.",
+        name=nearest.initializer, difference=say.number(abs(nearest.difference_to_best)),
+        needed=say.integer(needed.min()), runs=say.integer(nearest.n_runs),
+    )  # fmt: skip
+
+
+def slow_starts(summary: pd.DataFrame, target: float, language: str = ENGLISH) -> str:
+    """Say who reached the target later than the best did, or not at all."""
+    say = get_language(language)
+    reached = summary.dropna(subset="epochs_to_target")
+    if reached.empty:
+        return ""
+    best, name = reached["epochs_to_target"].iloc[0], reached["initializer"].iloc[0]
+    values = {"name": name, "target": say.number(target), "epoch": say.short(best)}
+    if not isfinite(best):
+        return say("The median run of {name} does not reach a score of {target}.", **values)
+    if len(summary) == 1:
+        return say("The median run of {name} reaches a score of {target} in epoch {epoch}.", **values)
+    late = reached[reached["epochs_to_target"] > best]
+    parts = [
+        say("{name} in epoch {epoch}", name=row.initializer, epoch=say.short(row.epochs_to_target))
+        if isfinite(row.epochs_to_target)
+        else say("{name} not at all", name=row.initializer)
+        for row in late.itertuples()
+    ]
+    rest = ", ".join(parts) or say("no other one is later")
+    return say("The median run of {name} reaches a score of {target} in epoch {epoch}; {rest}.", rest=rest, **values)
+
+
+def shortfall(runs: pd.DataFrame, settings: Mapping[str, Any], language: str = ENGLISH) -> str:
+    """Say which of the planned runs give no score, or nothing if all do."""
+    say = get_language(language)
+    said = []
+    halving = settings.get("halving", {"dropped": {}, "runs_saved": 0})
+    planned = settings.get("n_planned", len(runs)) - halving["runs_saved"]
+    done = {"done": say.integer(len(runs)), "planned": say.integer(planned)}
+    if len(runs) < planned:
+        said.append(say("Interrupted: {done} of {planned} runs had finished, and these alone are shown.", **done))
+    if halving["dropped"]:
+        said.append(_left_out(halving, settings["n_planned"], say))
+    for status, sentence in _WITHOUT_SCORE.items():
+        ill = runs.loc[runs["status"] == status, "initializer"].astype(str)
+        if len(ill):
+            names = say.all_of(ill.unique().tolist())
+            said.append(say(sentence, count=say.integer(len(ill)), total=done["done"], names=names))
+    return " ".join(said)
+
+
+def _left_out(halving: Mapping[str, Any], planned: int, say: Language) -> str:
+    names = [
+        say.plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
+        for name, number in halving["dropped"].items()
+    ]
+    saved = halving["runs_saved"]
+    return say(
+        "Left out early, as clearly behind: {names}. That saved {saved} of {planned} runs ({share}).",
+        names=say.all_of(names), saved=say.integer(saved), planned=say.integer(planned),
+        share=say.percent(saved / planned),
+    )  # fmt: skip
+
+
+def rows_of(frame: pd.DataFrame, initializer: str, phase: str, epoch: int | None = None) -> pd.DataFrame:
+    """Return the rows of one initializer at one moment."""
+    at = (frame["initializer"].astype(str) == initializer) & (frame["phase"] == phase)
+    return frame[at if epoch is None else at & (frame["epoch"] == epoch)]
+
+
+def describe_activations(layers: pd.DataFrame, language: str = ENGLISH) -> str:
+    """Describe one row of the grid: size along depth, zeros, dead units; means over repeats.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        Rows of `ComparisonResult.layers`, of one initializer at one moment.
+    language : str, default="en"
+    """
+    say = get_language(language)
+    at = signal_rows(layers)
+    if at.empty:
+        return say("No activations were recorded.")
+    by_layer = at.groupby("layer", sort=False)[["rms", "zero_fraction", "dead_fraction"]].mean()
+    n_bad = int(at["nonfinite"].sum())
+    if n_bad:
+        return say.plural("{n} activation is not finite.", "{n} activations are not finite.", n_bad)
+    if (by_layer["zero_fraction"] == 1).all():
+        return say("Every activation of every hidden layer is exactly zero: no signal passes.")
+    first, last = str(by_layer.index[0]), str(by_layer.index[-1])
+    return f"{_size_along_depth(by_layer['rms'], first, last, say)} {_zeros_and_dead(by_layer, first, last, say)}"
+
+
+def _size_along_depth(rms: pd.Series, first: str, last: str, say: Language) -> str:
+    start, end = float(rms[first]), float(rms[last])
+    values = {"first": first, "last": last, "start": say.short(start), "end": say.short(end)}
+    if len(rms) == 1:
+        return say("The RMS in {first} is {start}.", **values)
+    if start == 0 or end == 0:
+        return say("The RMS goes from {start} in {first} to {end} in {last}.", **values)
+    ratio = end / start
+    values["fold"] = say.short(max(ratio, 1 / ratio))
+    if ratio < 0.5:
+        return say("The RMS shrinks {fold}-fold, from {start} in {first} to {end} in {last}.", **values)
+    if ratio > 2:
+        return say("The RMS grows {fold}-fold, from {start} in {first} to {end} in {last}.", **values)
+    return say("The RMS stays within a factor of 2, from {start} in {first} to {end} in {last}.", **values)
+
+
+def _zeros_and_dead(by_layer: pd.DataFrame, first: str, last: str, say: Language) -> str:
+    zeros = by_layer["zero_fraction"]
+    values = {"first": first, "last": last, "start": say.percent(zeros[first]), "end": say.percent(zeros[last])}
+    if first == last:
+        said = say("Zeros are {start} of the values in {first}.", **values)
+    else:
+        said = say("Zeros are {start} of the values in {first} and {end} in {last}.", **values)
+    if not by_layer["dead_fraction"].notna().any():
+        return said
+    worst = str(by_layer["dead_fraction"].idxmax())
+    dead = float(by_layer["dead_fraction"][worst])
+    if dead > 0:
+        share = say.percent(dead, 1)
+        text = say(
+            "Units that are zero for every sample: at most {share} of a layer ({layer}).", share=share, layer=worst
+        )
+        return f"{said} {text}"
+    none = say("No unit is zero for every sample.")
+    return f"{said} {none}"
+
+
+def verdicts_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:
+    """Return which verdicts at least half of the runs get, each with the number of runs, and how many runs there are.
+
+    Parameters
+    ----------
+    layers, gradients : DataFrame
+        Of `ComparisonResult`, rows of one initializer at one moment.
+    """
+    keys = ["repeat", "fold"]
+    back = dict(iter(gradients.groupby(keys, sort=False)))
+    counts: Counter[str] = Counter()
+    n_runs = 0
+    for key, values in layers.groupby(keys, sort=False):
+        found = verdicts_of(values, back.get(key, gradients.iloc[:0]), Thresholds())
+        counts.update(found["verdict"].unique())
+        n_runs += 1
+    ill = [(name, n) for name, n in counts.items() if name != "healthy" and 2 * n >= n_runs]
+    return ill, n_runs
+
+
+def describe_verdicts(found: list[tuple[str, int]], n_runs: int, say: Language) -> str:
+    """Say which verdicts were found, and how often."""
+    if not n_runs:
+        return ""
+    if not found:
+        return say("healthy")
+    total = say.integer(n_runs)
+    parts = [
+        say("{verdict} in {n} of {total} runs", verdict=say(name), n=say.integer(n), total=total) for name, n in found
+    ]
+    return ", ".join(parts)
+
+
+MOST_LAYERS = 8
+
+
+def some_layers(frame: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """Return the rows of as many layers as a row of the grid has room for, first and last among them."""
+    layers = list(dict.fromkeys(names))
+    if len(layers) <= MOST_LAYERS:
+        return frame
+    places = np.linspace(0, len(layers) - 1, MOST_LAYERS).round().astype(int)
+    return frame[frame["layer"].isin([layers[place] for place in places])]
+
+
+def draw(grid: ActivationGridDisplay, axes: str, say: Language, label: str | None = None) -> "Figure":
+    """Draw one initializer's row, or all of them."""
+    rows = None if label is None else [label]
+    return grid.plot(axes=axes, initializers=rows, language=say.code).figure_
+
+
+def whole_grids(
+    key: str, text: str, grids: Mapping[str, tuple[str, ActivationGridDisplay]], axes: str, say: Language
+) -> Iterator[Picture]:
+    """Yield the grids as files of their own, by their phases; the page has their rows.
+
+    The last one has the plain name: the grid after training is the picture of a comparison, and of who does not
+    train there is the first alone.
+    """
+    drawn = {phase: (when, grid) for phase, (when, grid) in grids.items() if grid.initializers}
+    for phase, (when, grid) in drawn.items():
+        name = key if phase == list(drawn)[-1] else f"{key}_{phase}"
+        yield Picture(name, say(text, when=when), partial(draw, grid, axes, say), "files")

@@ -1,0 +1,265 @@
+"""The modules that `initsk.testing` initializes, with fans counted by hand."""
+
+from collections.abc import Callable
+from math import sqrt
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from initsk.exceptions import InitskError
+from initsk.initialization import InitializationRecord, initialize
+from initsk.initializers import Initializer, Promise
+from initsk.network import Site
+
+
+class Case(NamedTuple):
+    """A layer with one weight to look at.
+
+    `shape` is that of one block (group, gate or projection) as ``(out, in, *kernel)``; `block` is the first one's
+    name, and `place` the layer's in a network that consists of it.
+    """
+
+    label: str
+    build: Callable[[], nn.Module]
+    weight: str
+    shape: tuple[int, ...]
+    fan_in: int
+    fan_out: int
+    kind: str
+    block: str = ""
+    place: str = "output"
+
+
+LAYERS = (
+    Case("Linear", lambda: nn.Linear(300, 200), "weight", (200, 300), 300, 200, "dense"),
+    Case("Bilinear", lambda: nn.Bilinear(20, 30, 50), "weight", (50, 20, 30), 600, 1500, "bilinear"),
+    Case("Conv1d", lambda: nn.Conv1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
+    Case("Conv2d", lambda: nn.Conv2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
+    Case("Conv3d", lambda: nn.Conv3d(20, 30, 3), "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"),
+    Case("grouped", lambda: nn.Conv2d(40, 80, 5, groups=4), "weight", (20, 10, 5, 5), 250, 500, "convolution", "0"),
+    Case("depthwise", lambda: nn.Conv2d(200, 400, 7, groups=200), "weight", (2, 1, 7, 7), 49, 98, "convolution", "0"),
+    Case("ConvTranspose1d", lambda: nn.ConvTranspose1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
+    Case("ConvTranspose2d", lambda: nn.ConvTranspose2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
+    Case(
+        "ConvTranspose3d", lambda: nn.ConvTranspose3d(20, 30, 3), "weight", (30, 20, *[3] * 3), 540, 810, "convolution"
+    ),
+    Case(
+        "grouped ConvTranspose2d",
+        lambda: nn.ConvTranspose2d(40, 80, 5, groups=4),
+        "weight",
+        (20, 10, 5, 5),
+        250,
+        500,
+        "convolution",
+        "0",
+    ),
+    Case("Embedding", lambda: nn.Embedding(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
+    Case("EmbeddingBag", lambda: nn.EmbeddingBag(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
+    Case("RNN", lambda: nn.RNN(100, 200), "weight_ih_l0", (200, 100), 100, 200, "recurrent"),
+    Case("LSTM", lambda: nn.LSTM(80, 90), "weight_ih_l0", (90, 80), 80, 90, "recurrent", "i"),
+    Case("LSTM's projection", lambda: nn.LSTM(80, 190, proj_size=90), "weight_hr_l0", (90, 190), 190, 90, "recurrent"),
+    Case("GRU", lambda: nn.GRU(80, 90), "weight_hh_l0", (90, 90), 90, 90, "recurrent", "r"),
+    Case("RNNCell", lambda: nn.RNNCell(100, 200), "weight_hh", (200, 200), 200, 200, "recurrent"),
+    Case("LSTMCell", lambda: nn.LSTMCell(80, 90), "weight_hh", (90, 90), 90, 90, "recurrent", "i"),
+    Case("GRUCell", lambda: nn.GRUCell(80, 90), "weight_ih", (90, 80), 80, 90, "recurrent", "r"),
+    Case(
+        "attention",
+        lambda: nn.MultiheadAttention(120, 4),
+        "in_proj_weight",
+        *((120,) * 2, 120, 120),
+        "attention",
+        "q",
+        "hidden",
+    ),
+    Case(
+        "attention of other keys",
+        lambda: nn.MultiheadAttention(120, 4, kdim=90),
+        "k_proj_weight",
+        (120, 90),
+        90,
+        120,
+        "attention",
+        "k",
+        "hidden",
+    ),
+    Case(
+        "attention's output",
+        lambda: nn.MultiheadAttention(120, 4),
+        "out_proj.weight",
+        (120, 120),
+        120,
+        120,
+        "attention",
+        "o",
+    ),
+)
+
+
+class ResidualNet(nn.Module):
+    """Batch norm, a frozen layer, tied weights, a residual branch; for inputs of shape (n, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(6, 8)
+        self.norm = nn.BatchNorm1d(8)
+        self.first = nn.Linear(8, 8)
+        self.second = nn.Linear(8, 8)
+        self.tied = nn.Linear(8, 8)
+        self.tied.weight = self.first.weight
+        self.frozen = nn.Linear(8, 8).requires_grad_(False)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return scores of three classes."""
+        x = torch.relu(self.norm(self.stem(x)))
+        x = x + self.second(torch.relu(self.first(x)))
+        x = torch.relu(self.frozen(torch.relu(self.tied(x))))
+        scores: torch.Tensor = self.head(x)
+        return scores
+
+
+class TransformerNet(nn.Module):
+    """A transformer layer; for inputs of shape (n, 6), taken as six steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(1, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return scores of three classes."""
+        scores: torch.Tensor = self.head(self.layer(self.stem(x.unsqueeze(-1))).mean(dim=1))
+        return scores
+
+
+class ConvolutionNet(nn.Sequential):
+    """Convolutions alone, none with fewer outputs than inputs; for inputs of shape (n, 6)."""
+
+    def __init__(self) -> None:
+        convolutions = nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Conv1d(4, 4, 3, groups=2)
+        super().__init__(nn.Unflatten(1, (1, 6)), *convolutions, nn.AdaptiveAvgPool1d(1), nn.Flatten())
+
+
+class UpsamplingNet(nn.Sequential):
+    """Transposed convolutions alone; for inputs of shape (n, 6)."""
+
+    def __init__(self) -> None:
+        enlarging = nn.ConvTranspose1d(3, 3, 4, stride=2, padding=1), nn.ReLU(), nn.ConvTranspose1d(3, 3, 3, groups=3)
+        super().__init__(nn.Unflatten(1, (3, 2)), *enlarging, nn.Flatten())
+
+
+class SquareNet(nn.Sequential):
+    """Square layers alone; for inputs of shape (n, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 6), nn.Tanh(), nn.Dropout(0.1), nn.Linear(6, 6))
+
+
+class Breaking(nn.Module):
+    """A network whose forward raises once all layers have been called."""
+
+    class Error(RuntimeError):
+        """What it raises."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Raise."""
+        self.network(x)
+        raise Breaking.Error("as it was meant to")
+
+
+NETWORKS: tuple[Callable[[], nn.Module], ...] = (ResidualNet, TransformerNet, ConvolutionNet, UpsamplingNet, SquareNet)
+
+
+def batch(n_samples: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs and labels for the networks."""
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn(n_samples, 6, generator=generator)
+    return X, (X[:, 0] > 0).long() + (X[:, 1] > 0).long()
+
+
+STANDARD_ERRORS = 6.0
+_SHAPES = ((40, 40), (60, 30), (30, 60), (24, 12, 3, 3), (12, 12, 3), (6, 6), (5,))
+
+
+def require(initializer: Initializer, law: bool, message: str) -> None:
+    """Raise AssertionError with the initializer's repr if a law does not hold."""
+    if not law:
+        raise AssertionError(f"{initializer!r}: {message}")
+
+
+def require_moments(initializer: Initializer, values: torch.Tensor, promise: Promise, where: str) -> None:
+    """Compare mean and variance with what is promised; the sample's size says how close they must be."""
+    away = (values - promise.mean).flatten()
+    square = away.abs().square()
+    n = len(away)
+    allowed = STANDARD_ERRORS * max(float(square.std()), sqrt(2) * promise.variance) / sqrt(n) + 1e-12
+    found = float(square.mean())
+    wrong = f"variance {found:g} at {where}, not {promise.variance:g}"
+    require(initializer, abs(found - promise.variance) <= allowed, wrong)
+    off = abs(complex(away.mean().item()))
+    allowed = STANDARD_ERRORS * sqrt(promise.variance / n) + 1e-12
+    require(initializer, off <= allowed, f"mean off by {off:g} at {where}, where {allowed:g} is allowed")
+
+
+def draws(initializer: Initializer, shape: tuple[int, ...]) -> bool:
+    """Say whether the initializer takes a shape; it must take it, or say clearly that it does not."""
+    try:
+        initializer.sample(shape, random_state=0)
+    except InitskError:
+        return False
+    except Exception as error:
+        raise AssertionError(f"{initializer!r}: {shape} gave {type(error).__name__}: {error}") from error
+    return True
+
+
+def shapes(initializer: Initializer) -> list[tuple[int, ...]]:
+    """List the shapes that the initializer takes; those that it refuses must be refused on purpose."""
+    return [shape for shape in _SHAPES if draws(initializer, shape)]
+
+
+def promise_for(initializer: Initializer, site: Site) -> Promise | None:
+    """Return the promise for a site; None where there is none, or the site is refused."""
+    try:
+        return initializer.promise(site)
+    except InitskError:
+        return None
+
+
+def build(factory: Callable[[], nn.Module]) -> nn.Module:
+    """Build a module from a fixed seed, without moving the global random state."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(0)
+        return factory()
+
+
+def apply(initializer: Initializer, module: nn.Module, **arguments: Any) -> InitializationRecord:
+    """Initialize a module from a fixed seed, with a batch for those who look at one."""
+    X, y = batch()
+    return initialize(module, initializer, X=X, y=y, random_state=0, **arguments)
+
+
+def fitting(initializer: Initializer) -> list[nn.Module]:
+    """Build those networks that the scheme is for; there must be one."""
+    found = []
+    refusals = []
+    for network in NETWORKS:
+        try:
+            apply(initializer, build(network))
+        except InitskError as error:
+            refusals.append(str(error))
+        else:
+            found.append(build(network))
+    require(initializer, bool(found), f"it refuses every network: {refusals}")
+    return found
+
+
+def state(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Copy parameters and buffers."""
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return {name: value.detach().clone() for name, value in tensors}

@@ -1,0 +1,276 @@
+"""An initializer is a value: its parameters are all there is to it."""
+
+import copy
+import pickle
+from collections.abc import Iterator
+from math import prod, sqrt
+from typing import Any
+
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.initialization import initialize
+from initsk.initializers import Initializer, Orthogonal
+from initsk.network import Site, has_hooks
+from initsk.testing._cases import (
+    LAYERS,
+    STANDARD_ERRORS,
+    Breaking,
+    Case,
+    apply,
+    build,
+    draws,
+    fitting,
+    promise_for,
+    require,
+    require_moments,
+    shapes,
+    state,
+)
+from initsk.testing._global_state import Writes, global_state, unusual_global_state
+from initsk.utils.torch_settings import working_type
+
+
+def check_is_a_value(initializer: Initializer) -> None:
+    """Equal parameters make equal objects: clone, hash, copy, pickle and ``get_params``; a clone shares nothing."""
+    same = [
+        clone(initializer),
+        copy.deepcopy(initializer),
+        type(initializer)(**initializer.get_params(deep=False)),
+    ]
+    if not any(_is_function(value) for value in _values(initializer)):
+        same.append(pickle.loads(pickle.dumps(initializer)))
+    for other in same:
+        require(initializer, other == initializer, f"{other!r} is not equal to it")
+        require(initializer, hash(other) == hash(initializer), "equal objects have different hashes")
+        require(initializer, repr(other) == repr(initializer), "equal objects have different reprs")
+    require(initializer, initializer != object(), "it equals a foreign object")
+    inner = {id(value) for value in _values(initializer) if isinstance(value, Initializer)}
+    shared = [value for value in _values(clone(initializer)) if id(value) in inner]
+    require(initializer, not shared, f"its clone shares {shared}, so that setting a parameter of one moves the other")
+
+
+def check_repr(initializer: Initializer) -> None:
+    """Read as Python, the repr gives the object back, unless a parameter is a function: that is shown by its name."""
+    values = list(_values(initializer))
+    if any(_is_function(value) for value in values):
+        return
+    names = {type(value).__name__: type(value) for value in values if isinstance(value, Initializer)}
+    try:
+        again = eval(repr(initializer), names)
+    except Exception as error:
+        raise AssertionError(f"{initializer!r}: its repr is not Python ({error})") from error
+    require(initializer, again == initializer, f"its repr gives {again!r} back")
+
+
+def check_json(initializer: Initializer) -> None:
+    """JSON gives the object back, unless a parameter is a function: then it is refused."""
+    try:
+        text = initializer.to_json()
+    except InvalidParameterError:
+        functions = [value for value in _values(initializer) if _is_function(value)]
+        require(initializer, bool(functions), "it cannot be written as JSON, though no parameter is a function")
+        return
+    require(initializer, Initializer.from_json(text) == initializer, f"JSON does not give it back: {text}")
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, Initializer)
+
+
+def _values(initializer: Initializer) -> Iterator[Any]:
+    """Yield the initializer, its parameters, and what lies in them."""
+    todo: list[Any] = [initializer]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, list | tuple):
+            todo.extend(value)
+            continue
+        if isinstance(value, Initializer):
+            todo.extend(value.get_params(deep=False).values())
+        yield value
+
+
+_TYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128)
+
+
+def check_same_seed_same_values(initializer: Initializer) -> None:
+    """Equal seeds give equal values, other seeds others where there is any chance, and no draw leaves a trace."""
+    before = dict(vars(initializer))
+    for shape in shapes(initializer):
+        first, again, other = (initializer.sample(shape, random_state=seed) for seed in (0, 0, 1))
+        require(initializer, first.shape == shape, f"asked for {shape}, got {tuple(first.shape)}")
+        require(initializer, torch.equal(first, again), "the same seed gave different values")
+        promise = promise_for(initializer, Site.from_shape(shape))
+        if promise is not None and promise.variance > 0:
+            require(initializer, not torch.equal(first, other), "two seeds gave the same values")
+    moved = [name for name, value in vars(initializer).items() if name not in before or value is not before[name]]
+    require(initializer, not moved, f"drawing changed {moved} in the object")
+
+
+def check_types(initializer: Initializer) -> None:
+    """Every floating-point type comes out as asked, and half precision is drawn in float32 and then rounded."""
+    for shape in shapes(initializer):
+        single = initializer.sample(shape, random_state=0)
+        for dtype in _TYPES:
+            values = initializer.sample(shape, random_state=0, dtype=dtype)
+            require(initializer, values.dtype == dtype, f"asked for {dtype}, got {values.dtype}")
+            require(initializer, bool(torch.isfinite(values).all()), f"{dtype} values are not finite")
+            if dtype in (torch.float16, torch.bfloat16):
+                require(initializer, torch.equal(values, single.to(dtype)), f"{dtype} is not float32 rounded")
+
+
+def check_mean_and_variance(initializer: Initializer) -> None:
+    """Mean and variance are as promised, for real and for complex values.
+
+    Where an initializer takes only small tensors, many of them are drawn.
+    """
+    for shape in ((300, 200), (60, 40, 3, 3), (6, 6)):
+        promise = promise_for(initializer, Site.from_shape(shape))
+        if promise is None or not draws(initializer, shape):
+            continue
+        for dtype in (torch.float64, torch.complex128):
+            seeds = range(max(1, 2000 // prod(shape)))
+            values = torch.stack([initializer.sample(shape, random_state=seed, dtype=dtype) for seed in seeds])
+            require_moments(initializer, values, promise, str(shape))
+
+
+def check_bounds_and_symmetry(initializer: Initializer) -> None:
+    """No value lies beyond the promised bound, and as many lie above the mean as below."""
+    shape = (300, 200)
+    promise = promise_for(initializer, Site.from_shape(shape))
+    if promise is None or not draws(initializer, shape):
+        return
+    away = initializer.sample(shape, random_state=0, dtype=torch.float64) - promise.mean
+    reach = float(away.abs().max())
+    require(
+        initializer, reach <= promise.bound * (1 + 1e-6) + 1e-12, f"{reach:g} is beyond the bound {promise.bound:g}"
+    )
+    above, below = int((away > 0).sum()), int((away < 0).sum())
+    if promise.symmetric and promise.variance > 0:
+        allowed = STANDARD_ERRORS * sqrt(above + below)
+        require(initializer, abs(above - below) <= allowed, f"{above} values lie above the mean, {below} below")
+
+
+def check_singular_values(initializer: Initializer) -> None:
+    """Where orthogonality is promised, all singular values are equal, for real and complex values."""
+    for shape in shapes(initializer):
+        promise = promise_for(initializer, Site.from_shape(shape))
+        if promise is None or promise.singular_value is None:
+            continue
+        for dtype, error in (
+            (torch.float64, 1e-12),
+            (torch.float32, 1e-5),
+            (torch.complex64, 1e-5),
+            (torch.bfloat16, 0.05),
+        ):
+            values = initializer.sample(shape, random_state=0, dtype=dtype).flatten(1)
+            values = values.to(working_type(dtype))
+            off = float((torch.linalg.svdvals(values) / promise.singular_value - 1).abs().max())
+            require(initializer, off <= error, f"singular values of {shape} in {dtype} are off by {off:.1e}")
+
+
+def check_fans(initializer: Initializer) -> None:
+    """In every kind of layer the variance is what is promised for fans counted by hand."""
+    for case in LAYERS:
+        site = _site_by_hand(case, initializer.reads_architecture)
+        promise = promise_for(initializer, site) if initializer.choose(site) else None
+        if promise is None or initializer.refines:
+            continue
+        module = build(case.build)
+        try:
+            record = initialize(module, initializer, random_state=0)
+        except InvalidParameterError:
+            continue
+        if record.to_frame().set_index("name").loc[case.weight, "touched"]:
+            weight = module.get_parameter(case.weight).detach().double()
+            require_moments(initializer, weight, promise, case.label)
+
+
+def check_module_rules(initializer: Initializer) -> None:
+    """Buffers, frozen parameters and modes stay, nothing is set twice, the same seed gives the same network."""
+    for module in fitting(initializer):
+        again = copy.deepcopy(module)
+        before, modes = state(module), [part.training for part in module.modules()]
+        with Writes() as writes:
+            record = apply(initializer, module)
+        after = state(module)
+        frame = record.to_frame()
+        expected = {name for name, _ in module.named_parameters()}
+        require(initializer, set(frame["name"]) == expected and frame["name"].is_unique, "the record misses parameters")
+        left = {row["name"] for row in record.rows if not row["touched"]} | {name for name, _ in module.named_buffers()}
+        moved = [name for name in left if not torch.equal(before[name], after[name])]
+        require(initializer, not moved, f"{moved} changed, though the record or their kind says that they stay")
+        twice = [name for name, parameter in module.named_parameters() if writes.into(parameter) > 1]
+        require(initializer, initializer.refines or not twice, f"{twice} were written twice")
+        frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+        require(initializer, frozen <= left, "frozen parameters were touched")
+        require(initializer, modes == [part.training for part in module.modules()], "training modes changed")
+        require(initializer, all(p.grad is None for p in module.parameters()), "gradients were left behind")
+        apply(initializer, again)
+        same = all(torch.equal(value, after[name]) for name, value in state(again).items())
+        require(initializer, same, "the same seed gave two different networks")
+
+
+def check_failure_is_clean(initializer: Initializer) -> None:
+    """Failed calls leave the module as it was, and no hook behind: before anything is drawn, and in the middle."""
+    for module in fitting(initializer):
+        before = state(module)
+        require(initializer, _fails(initializer, module, bias_initializer=Orthogonal()), "a wrong bias was not noticed")
+        _require_as_before(initializer, module, before)
+    if not initializer.refines:
+        return
+    for module in map(Breaking, fitting(initializer)):
+        before = state(module)
+        # Some schemes do not run the module at all.
+        if _fails(initializer, module):
+            _require_as_before(initializer, module, before)
+
+
+def _fails(initializer: Initializer, module: nn.Module, **arguments: Any) -> bool:
+    try:
+        apply(initializer, module, **arguments)
+    except (InitskError, Breaking.Error):
+        return True
+    return False
+
+
+def _require_as_before(initializer: Initializer, module: nn.Module, before: dict[str, torch.Tensor]) -> None:
+    same = all(torch.equal(value, before[name]) for name, value in state(module).items())
+    require(initializer, same, "a failed call changed the module")
+    require(initializer, not any(has_hooks(part) for part in module.modules()), "hooks were left behind")
+    require(initializer, all(part.training for part in module.modules()), "training modes changed")
+
+
+def check_global_state(initializer: Initializer) -> None:
+    """Global random states, types and threads stay, whatever they were."""
+    with unusual_global_state():
+        before = global_state()
+        for shape in shapes(initializer):
+            initializer.sample(shape, random_state=0)
+        for module in fitting(initializer):
+            apply(initializer, module)
+        after = global_state()
+    moved = [name for name in before if before[name] != after[name]]
+    require(initializer, not moved, f"it moved {', '.join(moved)}")
+
+
+def _site_by_hand(case: Case, reads_architecture: bool) -> Site:
+    """Make a layer's site without the code that reads modules."""
+    module = build(case.build)
+    owner: Any = module.get_submodule(case.weight.rpartition(".")[0])
+    return Site(
+        case.shape,
+        case.fan_in,
+        case.fan_out,
+        kind=case.kind,
+        weight_shape=tuple(module.get_parameter(case.weight).shape),
+        name=case.weight,
+        layer=type(owner),
+        block=case.block,
+        groups=getattr(owner, "groups", 1),
+        transposed=isinstance(owner, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d),
+        place=case.place if reads_architecture else "",
+    )

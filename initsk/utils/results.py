@@ -1,0 +1,118 @@
+"""What all results have in common that can be shown as a report."""
+
+from pathlib import Path
+from typing import Any, overload
+
+
+class Reported:
+    """A result with a report: a page, the same as Markdown and JSON, and its pictures."""
+
+    @overload
+    def to_html(self, path: None = None, *, language: str = ..., fragment: bool = ..., **options: Any) -> str: ...
+    @overload
+    def to_html(self, path: str | Path, *, language: str = ..., fragment: bool = ..., **options: Any) -> Path: ...
+    def to_html(
+        self, path: str | Path | None = None, *, language: str = "en", fragment: bool = False, **options: Any
+    ) -> str | Path:
+        """Make the report as a page of one file, which needs neither network nor JavaScript.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to write the page; its pictures go into ``<name>_files`` beside it, as PNG and SVG. Without a path the
+            page is returned as text.
+        language : str, default="en"
+            Of words and numbers: "en", "id", or another file in ``initsk/locale``.
+        fragment : bool, default=False
+            Make an element of another page instead, as notebooks show it: a frame, so that styles neither leak nor
+            suffer.
+        **options
+            Of a comparison, ``axes``: "shared" (default), sensible axes of the histograms shared by all rows, or
+            "article", the article's fixed -1..1 by 0..4.
+
+        Returns
+        -------
+        str or Path
+            The page as text, or its path.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such language or option, the path is a folder, or the result is of several experiments.
+
+        Examples
+        --------
+        >>> from torch import nn
+        >>> from initsk import recommend_initializer
+        >>> page = recommend_initializer(nn.Sequential(nn.Linear(2, 3), nn.ReLU())).to_html(language="id")
+        >>> '<html lang="id">' in page, "Inisialisasi yang disarankan" in page
+        (True, True)
+        """
+        return self._report("html", path, language, fragment=fragment, **options)
+
+    @overload
+    def to_markdown(self, path: None = None, *, language: str = ..., **options: Any) -> str: ...
+    @overload
+    def to_markdown(self, path: str | Path, *, language: str = ..., **options: Any) -> Path: ...
+    def to_markdown(self, path: str | Path | None = None, *, language: str = "en", **options: Any) -> str | Path:
+        """Make the report as Markdown; with a path, with its pictures.
+
+        Parameters
+        ----------
+        path, language, **options
+            As in `to_html`.
+
+        Returns
+        -------
+        str or Path
+            The text, or its path.
+        """
+        return self._report("markdown", path, language, **options)
+
+    @overload
+    def to_json(self, path: None = None, *, language: str = ..., **options: Any) -> str: ...
+    @overload
+    def to_json(self, path: str | Path, *, language: str = ..., **options: Any) -> Path: ...
+    def to_json(self, path: str | Path | None = None, *, language: str = "en", **options: Any) -> str | Path:
+        """Make the report as JSON, after ``docs/report.schema.json``: numbers in full, sentences in words.
+
+        Parameters
+        ----------
+        path, language, **options
+            As in `to_html`.
+
+        Returns
+        -------
+        str or Path
+            The text, or its path.
+        """
+        return self._report("json", path, language, **options)
+
+    def to_pictures(self, folder: str | Path, *, language: str = "en", **options: Any) -> list[Path]:
+        """Write every picture of the report, as PNG and as SVG.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it is not there.
+        language, **options
+            As in `to_html`.
+
+        Returns
+        -------
+        list of Path
+        """
+        from initsk.report import summarize, write_pictures
+        from initsk.utils.language import get_language
+
+        return write_pictures(summarize(self, get_language(language), **options), Path(folder))
+
+    def _repr_html_(self) -> str:
+        from initsk.report import notebook_html
+
+        return notebook_html(self)
+
+    def _report(self, kind: str, path: str | Path | None, language: str, **options: Any) -> Any:
+        from initsk.report import make_report
+
+        return make_report(self, kind, path, language, **options)

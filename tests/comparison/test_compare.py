@@ -1,0 +1,202 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
+
+from initsk import MLPClassifier, compare_initializers
+from initsk.comparison import ComparisonInterrupted
+from initsk.comparison.results import TABLES
+from initsk.displays import ActivationGridDisplay, LearningCurvesDisplay
+from initsk.exceptions import InvalidParameterError
+
+
+def explode(tensor):
+    raise RuntimeError("cannot draw <script>alert(1)</script>")
+
+
+def huge(tensor):
+    tensor.fill_(1e30)
+
+
+def interrupt(tensor):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+@pytest.fixture(scope="module")
+def result(digits):
+    clf = MLPClassifier((16, 8), max_epochs=2)
+    return compare_initializers(clf, *digits, n_repeats=2, random_state=0)
+
+
+def test_frames_are_tidy(result):
+    assert len(result.runs) == 12
+    assert len(result.history) == 24
+    assert set(result.runs["status"]) == {"ok"}
+    assert result.runs["initializer"].cat.categories.tolist() == result.initializers
+    assert result.runs.groupby("repeat")["seed"].nunique().tolist() == [1, 1]
+    # Before and after training, and of the first repeat after one of two epochs: 2 hidden layers x 2 sites + output.
+    assert len(result.layers) == (12 * 2 + 6) * 5
+    assert len(result.gradients) == 12 * 5
+    assert len(result.weights) == 12 * 2 * 6
+    way = result.layers[result.layers["phase"] == "training"]
+    assert way[["repeat", "fold", "epoch"]].drop_duplicates().to_numpy().tolist() == [[0, 0, 1]]
+    keys = ["initializer", "repeat", "phase", "epoch", "layer", "site"]
+    totals = result.histograms.groupby(keys, observed=True)["count"].sum().sort_index()
+    counts = pd.concat([result.layers, result.weights]).set_index(keys)["count"].sort_index()
+    assert (totals == counts).all()
+    last = result.history.query("epoch == 2").reset_index()
+    np.testing.assert_allclose(last["test_score"], result.runs["score"])
+
+
+@pytest.mark.slow
+def test_bytes_do_not_depend_on_jobs(result, digits, tmp_path):
+    again = compare_initializers(MLPClassifier((16, 8), max_epochs=2), *digits, n_repeats=2, n_jobs=2)
+    result.to_csv(tmp_path / "a")
+    again.to_csv(tmp_path / "b")
+    for name in set(TABLES) - {"timing"}:
+        assert (tmp_path / "a" / f"{name}.csv").read_bytes() == (tmp_path / "b" / f"{name}.csv").read_bytes()
+    # Durations differ every time; how many jobs there were is not said.
+    again.timing = result.timing
+    assert again.to_json() == result.to_json()
+
+
+def test_summary_ranks_and_tests(result):
+    summary = result.summary()
+    assert summary["rank"].tolist() == list(range(1, 7))
+    assert summary["mean_score"].is_monotonic_decreasing
+    assert summary["tied_with_best"].iloc[0]
+    assert np.isnan(summary["p_value"].iloc[0])
+
+
+def test_failed_and_diverged_runs_are_rows(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    clf = MLPClassifier((8,), max_epochs=1)
+    result = compare_initializers(clf, X, y, initializers=["he_normal", explode, huge], n_repeats=1)
+    assert result.runs["status"].tolist() == ["ok", "failed", "diverged"]
+    assert "cannot draw" in result.runs["reason"][1]
+    assert result.summary()["n_failed"].sum() == 1
+    page = result.to_html(tmp_path / "index.html").read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert(1)" not in page
+
+
+def test_interrupt_keeps_what_finished(digits, capsys):
+    clf = MLPClassifier((8,), max_epochs=1)
+    with pytest.raises(ComparisonInterrupted) as caught:
+        compare_initializers(clf, *digits, initializers=["zeros", "he_normal", interrupt], n_repeats=1)
+    assert (caught.value.finished, caught.value.planned) == (2, 3)
+    assert caught.value.result.runs["initializer"].tolist() == ["zeros", "he_normal"]
+    assert isinstance(caught.value, KeyboardInterrupt)
+    assert "interrupted with 2 of 3 runs finished" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"n_repeats": 0}, "n_repeats=0"),
+        ({"initializers": []}, "at least one"),
+        ({"initializers": ["he", "kaiming"]}, "each given once"),
+        ({"initializers": ["he", "kaiming"]}, "he_normal is there twice"),
+        ({"initializers": ["hee"]}, "did you mean"),
+        ({"initializers": "he"}, "a list of at least one"),
+        ({"estimator": LogisticRegression()}, "no parameter of LogisticRegression is.*parameter="),
+        ({"estimator": MLPClassifier}, "an estimator of scikit-learn's kind, or a skorch net"),
+        ({"parameter": "intializer"}, "did you mean 'initializer'"),
+        ({"grid": {"lrr": [1]}}, "unknown parameter 'lrr'; did you mean 'lr'"),
+        ({"grid": {"lr": 0.1}}, "a list of at least one value"),
+        ({"grid": {"lr": []}}, "a list of at least one value"),
+        ({"grid": {"lr": [0.1, 0.1]}}, "the values of lr must be told apart"),
+        ({"grid": {"initializer": ["zeros"]}}, "given by initializers="),
+        ({"grid": ["lr"]}, "a dict of a list of values"),
+        ({"scoring": "acuracy"}, "scoring='acuracy' is not allowed"),
+        ({"scoring": []}, "at least one scorer"),
+        ({"cv": 1}, "cv=1 does not split these data"),
+        ({"groups": [0] * 1797}, "groups are for a cv"),
+        ({"grid": {"random_state": [0, 1]}}, "random_state is set for every run"),
+        ({"estimator": LogisticRegression(), "parameter": "C"}, "C is no initializer: give its values"),
+        ({"n_jobs": 0}, "n_jobs=0 is not allowed"),
+        ({"n_jobs": "2"}, "n_jobs='2' is not allowed"),
+        ({"store": 3}, "store=3 is not allowed .a path, or None"),
+        ({"cv": 5, "X_test": np.zeros((2, 64)), "y_test": [0, 1]}, "cv and X_test exclude each other"),
+        ({"halving": 1, "n_threads": 0}, "n_threads=0.*halving=1"),
+        ({"estimator": MLPClassifier((0,), lr=-1)}, "hidden_layer_sizes=.*lr=-1"),
+        ({"y": None}, "y"),
+        ({"y": np.arange(1797.0) / 7}, "Unknown label type: continuous"),
+        ({"y": np.arange(1797)}, "1797 of 1797 classes have a single sample .0, 1, 2, ...."),
+        ({"y": [None, *range(1796)]}, "y has 1 missing values"),
+        ({"X": np.full((1797, 2), np.nan)}, "X contains NaN"),
+        ({"X_test": np.zeros((2, 64))}, "go together"),
+        ({"X_test": np.zeros((2, 3)), "y_test": [0, 1]}, "X_test has 3 features, X has 64"),
+        ({"X_test": np.zeros((2, 64)), "y_test": [0, 1, 2]}, "inconsistent numbers of samples: 2 and 3"),
+        ({"X_test": np.zeros((2, 64)), "y_test": [0, 11]}, "labels that y does not: 11"),
+    ],
+)
+def test_what_would_fail_every_run_is_refused(digits, arguments, words):
+    with pytest.raises(InvalidParameterError, match=words):
+        compare_initializers(**{"estimator": MLPClassifier(), "X": digits[0], "y": digits[1], **arguments})
+
+
+def test_functions_of_one_name_are_numbered(digits):
+    functions = [lambda w: w.fill_(0.1), lambda w: w.fill_(0.2)]
+    result = compare_initializers(MLPClassifier((4,), max_epochs=1), *digits, initializers=functions, n_repeats=1)
+    assert result.initializers == ["<lambda>", "<lambda> (2)"]
+
+
+def test_a_diverged_run_has_no_score_and_comes_last(digits):
+    clf = MLPClassifier((8,), max_epochs=2, optimizer="sgd", lr=1e30)
+    result = compare_initializers(clf, *digits, initializers=["he_normal", "zeros"], n_repeats=2)
+    assert result.runs.query("initializer == 'he_normal'")["status"].tolist() == ["diverged"] * 2
+    summary = result.summary()
+    assert summary["initializer"].iloc[-1] == "he_normal"
+    assert summary["n_diverged"].iloc[-1] == 2
+    assert summary["tied_with_best"].isna().iloc[-1]
+
+
+def test_grid_shows_the_zero_mass_apart(result):
+    display = ActivationGridDisplay.from_frames(result.histograms, result.layers, phase="initialized")
+    assert display.zero_fractions["zeros", "hidden_1"] == 1
+    assert display.panels["zeros", "hidden_1"].empty
+    panel = display.panels["he_normal", "hidden_2"]
+    mass = (panel["density"] * (panel["right"] - panel["left"])).sum()
+    assert mass == pytest.approx(1 - display.zero_fractions["he_normal", "hidden_2"])
+
+
+def test_axes_of_the_grid(result):
+    display = ActivationGridDisplay.from_frames(result.histograms, result.layers)
+    shared = display.plot().axes_
+    assert shared.shape == (6, 2)
+    for column in shared.T:
+        assert len({ax.get_xlim() for ax in column}) == 1
+    assert len({ax.get_ylim() for ax in shared.flat}) == 1
+    article = display.plot(axes="article").axes_
+    assert {(ax.get_xlim(), ax.get_ylim()) for ax in article.flat} == {((-1, 1), (0, 4))}
+    with pytest.raises(ValueError, match="did you mean 'article'"):
+        display.plot(axes="artcle")
+    with pytest.raises(ValueError, match="unknown initializer 'he'"):
+        display.plot(initializers=["he"])
+
+
+def test_learning_curves_are_means(result):
+    curves = LearningCurvesDisplay.from_frames(result.history).curves
+    he = 1 - result.history.query("initializer == 'he_normal' and epoch == 1")["test_score"]
+    row = curves.query("initializer == 'he_normal' and epoch == 1").iloc[0]
+    assert row["test_error_mean"] == pytest.approx(he.mean())
+    interval = stats.t.interval(0.95, len(he) - 1, he.mean(), stats.sem(he))
+    assert (row["test_error_low"], row["test_error_high"]) == pytest.approx(interval)
+
+
+def test_pictures_leave_matplotlib_alone(result, tmp_path):
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    result.to_pictures(tmp_path)
+    assert dict(mpl.rcParams) == before

@@ -1,0 +1,76 @@
+"""Whether a tensor was written to, with torch's count of writes and without it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from initsk import inspect_activations
+from initsk.utils.torch_settings import contents_of, holds_still
+
+
+def removed(self):
+    raise AttributeError("a later torch has no such name")
+
+
+@pytest.fixture(params=["with the count", "without"])
+def _count(request, monkeypatch):
+    if request.param == "without":
+        monkeypatch.setattr(torch.Tensor, "_version", property(removed), raising=False)
+
+
+@pytest.mark.usefixtures("_count")
+def test_writes_are_seen():
+    tensor = torch.tensor([1.0, float("nan"), float("inf")])
+    contents = contents_of(tensor)
+    assert holds_still(tensor, contents)
+    tensor[0] = 2
+    assert not holds_still(tensor, contents)
+
+
+def test_writes_to_tensors_without_a_count_are_seen():
+    with torch.inference_mode():
+        tensor = torch.zeros(3)
+        contents = contents_of(tensor)
+        assert holds_still(tensor, contents)
+        tensor.add_(1)
+        assert not holds_still(tensor, contents)
+
+
+class Shifted(nn.Module):
+    """Changes what its layer gave before the activation function takes it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.act = nn.Linear(3, 4), nn.Linear(4, 2), nn.Tanh()
+
+    def forward(self, x):
+        hidden = self.first(x)
+        hidden += 1
+        return self.act(self.second(self.act(hidden)))
+
+
+class Inferring(Shifted):
+    @torch.inference_mode()
+    def forward(self, x):
+        return super().forward(x)
+
+
+def frame_of(kind):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = kind()
+    X = np.linspace(-1, 1, 30, dtype=np.float32).reshape(10, 3)
+    return inspect_activations(module, X).to_frame()
+
+
+def test_an_inspection_without_the_count_is_the_same(monkeypatch):
+    expected = frame_of(Shifted)
+    assert set(expected["layer"]) == {"first", "act", "second"}
+    monkeypatch.setattr(torch.Tensor, "_version", property(removed), raising=False)
+    pd.testing.assert_frame_equal(frame_of(Shifted), expected)
+
+
+def test_a_forward_in_inference_mode_is_inspected():
+    pd.testing.assert_frame_equal(frame_of(Inferring), frame_of(Shifted))
