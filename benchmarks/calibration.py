@@ -22,9 +22,9 @@ class OtherSeeds(HeNormal):
         super().__init__(mode)
         self.number = number
 
-    def _draw(self, site, generator, dtype):
+    def _draw(self, position, generator, dtype):
         seed = int(torch.randint(2**61, (), generator=generator)) + self.number
-        return super()._draw(site, torch.Generator().manual_seed(seed), dtype)
+        return super()._draw(position, torch.Generator().manual_seed(seed), dtype)
 
 
 def p_values(seed, n_initializers, **arguments):

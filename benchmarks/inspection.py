@@ -40,7 +40,7 @@ def bare(module, X):
 
 
 def after_functions(module, X):
-    return inspect_activations(module, X, sites="activation", measures=(), bins=50, batch_size=BATCH)
+    return inspect_activations(module, X, positions="activation", measures=(), bins=50, batch_size=BATCH)
 
 
 def both_sites(module, X):

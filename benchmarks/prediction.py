@@ -15,7 +15,7 @@ from prediction_training import OPTIMIZERS, TABLE, built, load_all, shapes
 from scipy.optimize import differential_evolution
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from initsk.diagnosis import LIMITS, Limit, examine, some_samples
+from initsk.diagnosis import LIMITS, Limit, some_samples, take_measurements
 from initsk.network import get_model
 
 RESULTS = Path(__file__).parent / "results"
@@ -38,7 +38,7 @@ def measured(table, path):
             continue
         X, y = some_samples(*data[name][:2], 512, 0)
         for (initializer, factor), module in zip(kinds, built(shape, kinds, X.shape[1]), strict=True):
-            numbers = examine(get_model(module), X, y, 0).numbers
+            numbers = take_measurements(get_model(module), X, y, 0).numbers
             worst = {
                 verdict: (max if FITTED.get(verdict, -1) < 0 else min)(found.values(), default=np.nan)
                 for verdict, found in numbers.items()

@@ -39,7 +39,7 @@ def main(depth=6, width=64, max_epochs=20, n_probe=200, random_state=0):
         for when, frame in verdicts.items():
             print(f"{start} start, {when} of the training:", "; ".join(frame["evidence"]))
         size = sum(int(frame.memory_usage(deep=True).sum()) for frame in frames[start])
-        last = frames[start][0].query(f"layer == 'hidden_{depth}' and site == 'activation'")["rms"]
+        last = frames[start][0].query(f"layer == 'hidden_{depth}' and position == 'activation'")["rms"]
         rows.append({
             "accuracy": clf.score(probe, y_probe),
             **{f"verdicts at the {when}": ", ".join(frame["verdict"].unique()) for when, frame in verdicts.items()},

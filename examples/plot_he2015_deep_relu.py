@@ -46,7 +46,7 @@ def main(depth=30, width=100, max_epochs=15, seeds=(0, 1, 2), batch_size=32):
             )
             # An unfitted estimator shows its initial weights.
             frame = inspect_activations(clf, X_train, y_train).to_frame()
-            signals[initializer, seed] = frame.loc[frame["site"] == "activation", "rms"].to_numpy()
+            signals[initializer, seed] = frame.loc[frame["position"] == "activation", "rms"].to_numpy()
             clf.fit(X_train, y_train, X_val=X_test, y_val=y_test)
             curves[initializer, seed] = clf.net_.history[:, "valid_acc"]
 

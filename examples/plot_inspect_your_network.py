@@ -20,7 +20,7 @@ from torch.nn import functional
 from initsk import initialize, inspect_activations
 from initsk.displays import DepthDisplay, LayerStripDisplay, figure_png
 
-COLUMNS = ["layer", "site", "function", "mean", "std", "zero_fraction", "dead_fraction"]
+COLUMNS = ["layer", "position", "function", "mean", "std", "zero_fraction", "dead_fraction"]
 
 
 class Residual(nn.Module):
@@ -113,7 +113,7 @@ def draw(found):
     pictures = {"": DepthDisplay.from_frames(frames, gradients).plot()}
     for name, key in (("_layers", "he_normal"), ("_text_layers", "reader")):
         display = LayerStripDisplay.from_frames(found[key].histograms(), found[key].to_frame())
-        pictures[name] = display.plot(site="both")
+        pictures[name] = display.plot(position="both")
     reader = found["reader"]
     pictures["_text"] = DepthDisplay.from_frames(reader.to_frame(), reader.to_frame("gradients")).plot()
     folder = Path("reports/examples")

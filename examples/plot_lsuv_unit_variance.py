@@ -37,13 +37,13 @@ def main(hidden_layer_sizes=(512, 256, 128, 64), batch_size=512, random_state=0)
     print(f"Standard deviation of each layer's output before the activation function, {batch_size} images")
     print(table.to_string(float_format="{:.4f}".format))
     print(f"LSUV on {len(others)} other images:", unseen["LSUV"].round(3).to_list())
-    draw(table, unseen["LSUV"], histograms[histograms["site"] != "activation"])
+    draw(table, unseen["LSUV"], histograms[histograms["position"] != "activation"])
     return table
 
 
 def standard_deviations(module, X):
     frame = inspect_activations(module, X).to_frame()
-    return frame[frame["site"] != "activation"].set_index("layer")["std"]
+    return frame[frame["position"] != "activation"].set_index("layer")["std"]
 
 
 def draw(table, elsewhere, histograms):

@@ -40,7 +40,7 @@ def main(scales=SCALES, hidden=(64,) * 6, max_epochs=5, n_repeats=4, n_jobs=None
 def join(result):
     """Put the last hidden layer at initialization, the score and the speed of every run side by side."""
     keys = ["initializer", "repeat", "fold"]
-    layers = result.layers.query("phase == 'initialized' and site == 'activation'")
+    layers = result.layers.query("phase == 'initialized' and position == 'activation'")
     last = layers.groupby(keys, observed=True)[["rms", "saturated_fraction"]].last()
     reached = result.history.query("test_score >= 0.8").groupby(keys, observed=True)["epoch"].min()
     return result.runs.set_index(keys).join(last).join(reached.rename("epochs_to_0.8")).reset_index()

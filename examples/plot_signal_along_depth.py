@@ -34,7 +34,7 @@ def main(depth=20, width=100, n_samples=1000, random_state=0):
         module = MLP(width, 10, (width,) * depth)
         initialize(module, initializer, random_state=random_state)
         frame = inspect_activations(module, x).to_frame()
-        curves[label] = frame.loc[frame["site"] == "activation", "rms"].to_numpy()
+        curves[label] = frame.loc[frame["position"] == "activation", "rms"].to_numpy()
     rms = pd.DataFrame(curves, index=pd.RangeIndex(1, depth + 1, name="hidden layer"))
     print("RMS of the activations in the first, a middle and the last layer")
     print(rms.iloc[[0, depth // 2 - 1, depth - 1]].T.to_string(float_format="{:.2g}".format))

@@ -12,7 +12,7 @@ class InvalidParameterError(InitskError, ValueError):
 
 
 class DataFormatError(InitskError, ValueError):
-    """A data file is not what its name or header promises."""
+    """A data file is not what its name or header expected."""
 
 
 class ModuleError(InitskError, ValueError):

@@ -7,7 +7,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from initsk import initialize
-from initsk.initializers import Initializer, Promise
+from initsk.initializers import ExpectedMoments, Initializer
 
 # False alarms of a Kolmogorov-Smirnov test; the seeds are fixed.
 RARE = 1e-6
@@ -42,11 +42,11 @@ class Right(Initializer):
     def __init__(self, size=1.0):
         self.size = size
 
-    def _draw(self, site, generator, dtype):
-        return torch.randn(site.shape, generator=generator, dtype=dtype)
+    def _draw(self, spec, generator, dtype):
+        return torch.randn(spec.shape, generator=generator, dtype=dtype)
 
-    def promise(self, site):
-        return Promise(1.0)
+    def expected_moments(self, spec):
+        return ExpectedMoments(1.0)
 
 
 class Listening(Callback):

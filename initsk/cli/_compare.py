@@ -84,7 +84,7 @@ def _compare(
         return compare_initializers(
             estimator, X, y, initializers=names, X_test=X_test, y_test=y_test,
             grid={"lr": options["lr"]} if len(options["lr"]) > 1 else None, n_repeats=options["seeds"],
-            random_state=options["random_state"], halving=options["halving"], store=options["store"],
+            random_state=options["random_state"], racing=options["racing"], store=options["store"],
             n_jobs=jobs or joblib.cpu_count(), progress=True, about=about,
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from initsk.exceptions import DataFormatError, InvalidParameterError
 
 TABLES = (".csv", ".csv.gz", ".parquet")
 # Whole numbers of a floating type are classes, unless there are more of them.
-_MOST_CLASSES = 20
+_MAX_CLASSES = 20
 
 
 def load_data(dataset: str, target: str | None, limit: int | None, seed: int) -> tuple[str, Arrays]:
@@ -51,7 +51,7 @@ def is_continuous(y: np.ndarray) -> bool:
     """Say whether these are numbers to predict, and no classes."""
     if y.dtype.kind != "f":
         return False
-    return bool((y % 1 != 0).any()) or len(np.unique(y)) > max(_MOST_CLASSES, len(y) // 20)
+    return bool((y % 1 != 0).any()) or len(np.unique(y)) > max(_MAX_CLASSES, len(y) // 20)
 
 
 def _pixels(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Arrays:

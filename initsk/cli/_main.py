@@ -102,7 +102,7 @@ def _of_network(command: Callable[..., None]) -> Callable[..., None]:
 @_ACTIVATION
 @click.option("--lr", default="0.001", show_default=True, callback=_rates,
               help="Learning rate of Adam; of several, 0.001,0.01, each initializer is shown at its best.")  # fmt: skip
-@click.option("--halving", is_flag=True, help="Leave out who is clearly behind before all seeds are run.")
+@click.option("--racing", is_flag=True, help="Leave out who is clearly behind before all seeds are run.")
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path),
               help="Keep every finished run in this SQLite file; the same command goes on from there.")  # fmt: skip
 @click.option("--jobs", type=_POSITIVE, help="Runs at once; default: the number of processors.")

@@ -96,8 +96,8 @@ def _saved(path: Path) -> Any:
     return found
 
 
-_SHOWN = ["layer", "site", "units", "mean", "std", "rms", "zero_fraction", "dead_fraction", "saturated_fraction"]
-_MOST_SAMPLES = 10_000
+_SHOWN = ["layer", "position", "units", "mean", "std", "rms", "zero_fraction", "dead_fraction", "saturated_fraction"]
+_MAX_SAMPLES = 10_000
 
 
 def run_inspect(network: str | None, **options: Any) -> int:
@@ -182,16 +182,16 @@ def _subject(network: str | None, options: dict[str, Any]) -> tuple[Any, Any, An
 
         made = {name: options[name] for name in ("activation", "initializer", "random_state")}
         kind = MLPRegressor if is_continuous(y) else MLPClassifier
-        return kind(options["hidden"], **made).initialize(X, y), X_test[:_MOST_SAMPLES], y_test[:_MOST_SAMPLES]
+        return kind(options["hidden"], **made).initialize(X, y), X_test[:_MAX_SAMPLES], y_test[:_MAX_SAMPLES]
     model = load_network(network)
-    X_test = X_test[:_MOST_SAMPLES].astype(np.float32) if X_test.dtype.kind == "f" else X_test[:_MOST_SAMPLES]
+    X_test = X_test[:_MAX_SAMPLES].astype(np.float32) if X_test.dtype.kind == "f" else X_test[:_MAX_SAMPLES]
     if options["shape"]:
         try:
             X_test = X_test.reshape(len(X_test), *options["shape"])
         except ValueError as error:
             each = X_test[0].size
             raise InvalidParameterError(f"--shape does not fit: a sample has {each} values") from error
-    y_test = y_test[:_MOST_SAMPLES]
+    y_test = y_test[:_MAX_SAMPLES]
     if hasattr(model, "parameters"):
         # A plain module counts classes from 0, and computes in single precision.
         y_test = y_test.astype(np.float32) if is_continuous(y) else np.searchsorted(np.unique(y), y_test)

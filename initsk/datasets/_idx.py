@@ -63,12 +63,12 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndar
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     promised = prod(shape) * dtype.itemsize
     if promised > limit:
-        raise DataFormatError(f"{path}: its header promises {promised} bytes of shape {shape}, more than is there")
+        raise DataFormatError(f"{path}: its header expected {promised} bytes of shape {shape}, more than is there")
     content = _read_at_most(stream, promised + 1)
     if len(content) < promised:
-        raise DataFormatError(f"{path}: truncated; its header promises {promised} bytes, {len(content)} are there")
+        raise DataFormatError(f"{path}: truncated; its header expected {promised} bytes, {len(content)} are there")
     if len(content) > promised:
-        raise DataFormatError(f"{path}: trailing bytes after the {promised} that its header promises")
+        raise DataFormatError(f"{path}: trailing bytes after the {promised} that its header expected")
     try:
         array = np.frombuffer(content, dtype).reshape(shape)
     except ValueError as error:

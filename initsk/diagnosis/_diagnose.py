@@ -3,9 +3,9 @@
 from typing import Any
 
 from initsk.diagnosis._findings import findings_of, health, numbers_of, optimizer_kind, sentence
-from initsk.diagnosis._measurements import MOST_SAMPLES, Vitals, examine, some_samples
+from initsk.diagnosis._measurements import MAX_SAMPLES, Measurements, some_samples, take_measurements
 from initsk.diagnosis._predict import DepthBudget
-from initsk.diagnosis._recommend import Recommendation, initialized, recommend_initializer
+from initsk.diagnosis._recommend import Recommendation, recommend_initializer, reinitialized
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary
 from initsk.network import get_model
@@ -19,13 +19,13 @@ class Diagnosis(Reported):
 
     Parameters
     ----------
-    vitals : Vitals
+    measurements : Measurements
         What was measured.
     optimizer : {"gradient", "adaptive"}
         Kind of optimizer that the limits are for.
     recommendation : Recommendation or None
         What would suit the network; None where it cannot be read.
-    recommended : Vitals or None
+    recommended : Measurements or None
         What was measured of a copy that has the recommended initializer.
 
     Attributes
@@ -43,7 +43,7 @@ class Diagnosis(Reported):
         A row per verdict that decides by a number: ``verdict``; ``number`` of the worst layer, ``threshold``,
         ``health`` (0 to 1, 0.5 at the threshold); ``recommended_number`` and ``recommended_health``, which the
         recommended initializer would make of them (NaN where nothing is recommended).
-    loss, chance : float
+    loss, baseline_loss : float
         Loss at the start, and that of the constant answer that is best (NaN where the loss is not known).
     depth : DepthBudget or None
         What theory says of the depth, of a plain chain of layers.
@@ -55,18 +55,18 @@ class Diagnosis(Reported):
 
     def __init__(
         self,
-        vitals: Vitals,
+        measurements: Measurements,
         optimizer: str,
         recommendation: Recommendation | None = None,
-        recommended: Vitals | None = None,
+        recommended: Measurements | None = None,
     ) -> None:
-        self.vitals = vitals
+        self.measurements = measurements
         self.optimizer = optimizer
         self.recommendation = recommendation
         self.recommended = recommended
-        self.score = min(health(vitals, optimizer).values())
-        self.findings = findings_of(vitals, optimizer)
-        self.numbers = numbers_of(vitals, recommended, optimizer)
+        self.score = min(health(measurements, optimizer).values())
+        self.findings = findings_of(measurements, optimizer)
+        self.numbers = numbers_of(measurements, recommended, optimizer)
 
     def __repr__(self) -> str:
         return f"Diagnosis(score={self.score:.2f}, will_train={self.will_train}; see findings)"
@@ -86,7 +86,7 @@ class Diagnosis(Reported):
         -------
         str
         """
-        return sentence(findings_of(self.vitals, self.optimizer, language), self.score, language)
+        return sentence(findings_of(self.measurements, self.optimizer, language), self.score, language)
 
     @property
     def will_train(self) -> bool:
@@ -106,22 +106,22 @@ class Diagnosis(Reported):
     @property
     def summary(self) -> ActivationSummary:
         """Statistics of every layer."""
-        return self.vitals.summary
+        return self.measurements.summary
 
     @property
     def depth(self) -> DepthBudget | None:
         """What theory says of the depth."""
-        return self.vitals.budget
+        return self.measurements.budget
 
     @property
     def loss(self) -> float:
         """Loss at the start."""
-        return self.vitals.teaching.loss
+        return self.measurements.coherence.loss
 
     @property
-    def chance(self) -> float:
+    def baseline_loss(self) -> float:
         """Loss of the constant answer that is best."""
-        return self.vitals.chance
+        return self.measurements.baseline_loss
 
 
 def diagnose(
@@ -130,17 +130,17 @@ def diagnose(
     y: Any,
     *,
     optimizer: Any = None,
-    max_samples: int = MOST_SAMPLES,
+    max_samples: int = MAX_SAMPLES,
     random_state: RandomState = 0,
 ) -> Diagnosis:
-    """Send a few samples forward and backward, and say whether the network will train.
+    """Send a few samples forward and backward, and translate whether the network will train.
 
     Nothing is trained, and the model stays as it is. Verdicts that decide, of which each has a threshold that
     ``benchmarks/prediction.py`` fits to networks that were trained:
 
     - *symmetric*: units of a layer are copies of one another (also in their gradients);
-    - *vanishing*, *exploding*: the gradient that tells samples apart, `TeachingSignal.size`, is too small or large;
-    - *incoherent*: what one half of the samples teaches is of no use to the other, `TeachingSignal.agreement`;
+    - *vanishing*, *exploding*: the gradient that tells samples apart, `GradientCoherence.size`, is too small or large;
+    - *incoherent*: what one half of the samples teaches is of no use to the other, `GradientCoherence.agreement`;
     - *disproportionate*: a layer's gradients are far smaller than the last hidden one's;
     - *overconfident*: the loss at the start is far above that of guessing;
     - *non-finite*.
@@ -199,10 +199,10 @@ def diagnose(
     found = get_model(model, X, y)
     X, y = some_samples(X, y, max_samples, seed)
     kind = optimizer_kind(getattr(found.net, "optimizer_", None) if optimizer is None else optimizer)
-    vitals = examine(found, X, y, seed, whole=True)
+    measurements = take_measurements(found, X, y, seed, whole=True)
     try:
         recommendation = recommend_initializer(found)
-        recommended = examine(initialized(found, "auto", seed), X, y, seed)
+        recommended = take_measurements(reinitialized(found, "auto", seed), X, y, seed)
     except InitskError:
-        return Diagnosis(vitals, kind)
-    return Diagnosis(vitals, kind, recommendation, recommended)
+        return Diagnosis(measurements, kind)
+    return Diagnosis(measurements, kind, recommendation, recommended)

@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 import torch
 
-from initsk.diagnosis._measurements import Vitals
+from initsk.diagnosis._measurements import Measurements
 from initsk.estimators import get_optimizer
 from initsk.inspection import ADVICE, named
 from initsk.theory import activation_label
 from initsk.utils.language import Language, get_language, message
 
 # A number of 0 is as far below every limit as this.
-_LEAST, _GREATEST = 1e-12, 1e12
+_MIN_NUMBER, _MAX_NUMBER = 1e-12, 1e12
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Limit:
 
 
 def _log(number: float) -> float:
-    return log10(min(max(number, _LEAST), _GREATEST))
+    return log10(min(max(number, _MIN_NUMBER), _MAX_NUMBER))
 
 
 #: By the kind of optimizer: "adaptive" ones, such as Adam, make up for small gradients.
@@ -143,12 +143,12 @@ DTYPES = {
 _Row = tuple[str, str, float, float, bool, str, str]
 
 
-def findings_of(vitals: Vitals, kind: str, language: str = "en") -> pd.DataFrame:
+def findings_of(measurements: Measurements, kind: str, language: str = "en") -> pd.DataFrame:
     """Return a row per finding: first what decides, the gravest first, then what is to be noted.
 
     Parameters
     ----------
-    vitals : Vitals
+    measurements : Measurements
     kind : {"gradient", "adaptive"}
         Of the optimizer.
     language : str, default="en"
@@ -159,34 +159,34 @@ def findings_of(vitals: Vitals, kind: str, language: str = "en") -> pd.DataFrame
         ``layer`` ("" for the whole network), ``verdict``, ``number``, ``threshold``, ``decides``, ``evidence``,
         ``fix``.
     """
-    say = get_language(language)
-    deciding = list(_deciding(vitals, kind, say))
-    rows = [*deciding, *_notes(vitals, {row[1] for row in deciding}, say)]
+    translate = get_language(language)
+    deciding = list(_deciding(measurements, kind, translate))
+    rows = [*deciding, *_notes(measurements, {row[1] for row in deciding}, translate)]
     return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
 
 
-def health(vitals: Vitals, kind: str) -> dict[str, float]:
+def health(measurements: Measurements, kind: str) -> dict[str, float]:
     """Return the health by each deciding verdict: that of the worst layer."""
-    found = {"non-finite": 0.0 if vitals.numbers["non-finite"] else 1.0}
+    found = {"non-finite": 0.0 if measurements.numbers["non-finite"] else 1.0}
     for verdict, limit in LIMITS[kind].items():
-        found[verdict] = limit.health(worst(vitals, kind, verdict))
+        found[verdict] = limit.health(worst(measurements, kind, verdict))
     return found
 
 
-def worst(vitals: Vitals, kind: str, verdict: str) -> float:
+def worst(measurements: Measurements, kind: str, verdict: str) -> float:
     """Return the number of the layer that is worst by a deciding verdict; NaN where it applies to none."""
     limit = LIMITS[kind][verdict]
-    return min(vitals.numbers[verdict].values(), key=limit.health, default=float("nan"))
+    return min(measurements.numbers[verdict].values(), key=limit.health, default=float("nan"))
 
 
-def numbers_of(vitals: Vitals, recommended: Vitals | None, kind: str) -> pd.DataFrame:
+def numbers_of(measurements: Measurements, recommended: Measurements | None, kind: str) -> pd.DataFrame:
     """Return a row per verdict that decides by a number: the worst layer's, now and with what is recommended."""
-    now = health(vitals, kind)
+    now = health(measurements, kind)
     then = {} if recommended is None else health(recommended, kind)
     nan = float("nan")
     rows = [
         (
-            verdict, worst(vitals, kind, verdict), limit.threshold, now[verdict],
+            verdict, worst(measurements, kind, verdict), limit.threshold, now[verdict],
             nan if recommended is None else worst(recommended, kind, verdict), then.get(verdict, nan),
         )
         for verdict, limit in LIMITS[kind].items()
@@ -195,40 +195,40 @@ def numbers_of(vitals: Vitals, recommended: Vitals | None, kind: str) -> pd.Data
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "float64"))
 
 
-def _deciding(vitals: Vitals, kind: str, say: Language) -> Iterator[_Row]:
-    for verdict in (name for name, value in health(vitals, kind).items() if value < 0.5):
+def _deciding(measurements: Measurements, kind: str, translate: Language) -> Iterator[_Row]:
+    for verdict in (name for name, value in health(measurements, kind).items() if value < 0.5):
         if verdict == "non-finite":
-            found = vitals.summary.verdicts(language=say.code)
+            found = measurements.summary.verdicts(language=translate.code)
             for layer, value, threshold, evidence in _cells(found[found["verdict"] == verdict]):
-                yield layer, verdict, value, threshold, True, evidence, say(FIXES[verdict])
-            if "" in vitals.numbers[verdict]:
-                yield "", verdict, 1.0, 0.0, True, say(_EVIDENCE["loss"]), say(_LOSS)
+                yield layer, verdict, value, threshold, True, evidence, translate(FIXES[verdict])
+            if "" in measurements.numbers[verdict]:
+                yield "", verdict, 1.0, 0.0, True, translate(_EVIDENCE["loss"]), translate(_LOSS)
             continue
         limit = LIMITS[kind][verdict]
-        for layer, number in vitals.numbers[verdict].items():
+        for layer, number in measurements.numbers[verdict].items():
             if limit.health(number) < 0.5:
-                where = layer or vitals.weakest(verdict)
-                shown = {"number": say.short(number, 2), "share": say.percent(number)}
-                evidence = say(_EVIDENCE[verdict], layer=named(where, say), **shown)
-                yield where, verdict, number, limit.threshold, True, evidence, say(FIXES[verdict])
+                where = layer or measurements.weakest(verdict)
+                shown = {"number": translate.short(number, 2), "share": translate.percent(number)}
+                evidence = translate(_EVIDENCE[verdict], layer=named(where, translate), **shown)
+                yield where, verdict, number, limit.threshold, True, evidence, translate(FIXES[verdict])
 
 
-def _notes(vitals: Vitals, said: set[str], say: Language) -> Iterator[_Row]:
+def _notes(measurements: Measurements, said: set[str], translate: Language) -> Iterator[_Row]:
     """Yield what does not decide: networks that have it have been trained."""
-    found = vitals.summary.verdicts(language=say.code)
+    found = measurements.summary.verdicts(language=translate.code)
     noted = found[~found["verdict"].isin([*said, "healthy", "non-finite"])]
     for (layer, value, threshold, evidence), verdict in zip(_cells(noted), noted["verdict"], strict=True):
-        yield layer, verdict, value, threshold, False, evidence, say(ADVICE[verdict])
-    budget = vitals.budget
+        yield layer, verdict, value, threshold, False, evidence, translate(ADVICE[verdict])
+    budget = measurements.budget
     if budget is not None and budget.share > 1:
-        evidence = say(
+        evidence = translate(
             _EVIDENCE["too deep"],
-            depth=say.integer(budget.depth),
+            depth=translate.integer(budget.depth),
             activation=activation_label(budget.activation),
-            number=say.short(budget.share, 2),
-            scale=say.short(budget.xi_c),
+            number=translate.short(budget.share, 2),
+            scale=translate.short(budget.xi_c),
         )
-        yield "", "too deep", budget.share, 1.0, False, evidence, say(FIXES["too deep"])
+        yield "", "too deep", budget.share, 1.0, False, evidence, translate(FIXES["too deep"])
 
 
 def _cells(verdicts: pd.DataFrame) -> list[list[Any]]:
@@ -238,13 +238,13 @@ def _cells(verdicts: pd.DataFrame) -> list[list[Any]]:
 
 def sentence(findings: pd.DataFrame, score: float, language: str = "en") -> str:
     """Say in a sentence or two whether a network will train, and what keeps it from it."""
-    say = get_language(language)
+    translate = get_language(language)
     deciding, notes = (findings[findings["decides"] == which] for which in (True, False))
-    shown = say.number(score, 2)
+    shown = translate.number(score, 2)
     if len(deciding):
         first = str(deciding["evidence"].iloc[0])
-        return say("It will not train as it is (score {score}). {first}", score=shown, first=first)
+        return translate("It will not train as it is (score {score}). {first}", score=shown, first=first)
     if notes.empty:
-        return say("It will train (score {score}); nothing is wrong.", score=shown)
-    kinds = say.all_of([say(str(verdict)) for verdict in notes["verdict"].unique()])
-    return say("It will train (score {score}); to be noted: {verdicts}.", score=shown, verdicts=kinds)
+        return translate("It will train (score {score}); nothing is wrong.", score=shown)
+    kinds = translate.all_of([translate(str(verdict)) for verdict in notes["verdict"].unique()])
+    return translate("It will train (score {score}); to be noted: {verdicts}.", score=shown, verdicts=kinds)

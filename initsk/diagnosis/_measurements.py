@@ -12,34 +12,34 @@ from skorch.utils import multi_indexing
 from torch import nn
 
 from initsk.diagnosis._predict import DepthBudget, depth_budget
-from initsk.inspection import ActivationSummary, TeachingSignal, inspect_activations, signal_rows, teaching_signal
-from initsk.network import BATCH_NORMS, Model
+from initsk.inspection import ActivationSummary, GradientCoherence, gradient_coherence, inspect_activations, signal_rows
+from initsk.network import BATCH_NORM_LAYERS, Model
 from initsk.utils.validation import refuse
 
-MOST_SAMPLES = 512
+MAX_SAMPLES = 512
 # Halves of fewer have gradients by chance alone.
-FEWEST_SAMPLES = 20
+MIN_SAMPLES = 20
 
 
 @dataclass(frozen=True)
-class Vitals:
+class Measurements:
     """Measured numbers of one network.
 
     Attributes
     ----------
     summary : ActivationSummary
         Activations and gradients of every layer.
-    teaching : TeachingSignal
+    coherence : GradientCoherence
         What two halves of the samples teach.
-    chance : float
+    baseline_loss : float
         Loss of the best constant answer, NaN where the loss is not known.
     budget : DepthBudget or None
         What theory says of the depth; None of what is no plain chain of layers.
     """
 
     summary: ActivationSummary
-    teaching: TeachingSignal
-    chance: float
+    coherence: GradientCoherence
+    baseline_loss: float
     budget: DepthBudget | None
 
     @cached_property
@@ -53,13 +53,13 @@ class Vitals:
             return dict(zip(rows["layer"], rows["value"], strict=True))
 
         return {
-            "non-finite": by_layer("non-finite") | ({} if isfinite(self.teaching.loss) else {"": 1.0}),
+            "non-finite": by_layer("non-finite") | ({} if isfinite(self.coherence.loss) else {"": 1.0}),
             "symmetric": by_layer("symmetric"),
-            "vanishing": {"": self.teaching.size},
-            "exploding": {"": self.teaching.size},
-            "incoherent": {"": self.teaching.agreement},
+            "vanishing": {"": self.coherence.size},
+            "exploding": {"": self.coherence.size},
+            "incoherent": {"": self.coherence.agreement},
             "disproportionate": self._proportions(),
-            "overconfident": {"": self.teaching.loss / self.chance if self.chance > 0 else float("nan")},
+            "overconfident": {"": self.coherence.loss / self.baseline_loss if self.baseline_loss > 0 else float("nan")},
         }
 
     def _proportions(self) -> dict[str, float]:
@@ -70,26 +70,26 @@ class Vitals:
 
     def weakest(self, verdict: str) -> str:
         """Return the layer whose gradients are the smallest, the largest, or agree least; "" of other verdicts."""
-        part = self.teaching.agreements if verdict == "incoherent" else self.teaching.sizes
-        matrices = {name: part[name] for name in self.teaching.agreements}
+        part = self.coherence.agreements if verdict == "incoherent" else self.coherence.sizes
+        matrices = {name: part[name] for name in self.coherence.agreements}
         choice = {"vanishing": min, "exploding": max, "incoherent": min}.get(verdict)
         if choice is None or not matrices:
             return ""
         return choice(matrices, key=lambda name: matrices[name]).rpartition(".")[0]
 
 
-def examine(model: Model, X: Any, y: Any, random_state: int, *, whole: bool = False) -> Vitals:
+def take_measurements(model: Model, X: Any, y: Any, random_state: int, *, whole: bool = False) -> Measurements:
     """Send samples forward and backward; as a whole, with the weights' statistics and what theory says of the depth.
 
     Batch normalisation takes the batch's own moments, since its running ones know nothing before training.
     """
-    training = any(isinstance(part, BATCH_NORMS) for part in model.module.modules())
+    training = any(isinstance(part, BATCH_NORM_LAYERS) for part in model.module.modules())
     options: dict[str, Any] = {"training": training, "random_state": random_state}
     summary = inspect_activations(
         model, X, y, gradients=True, weights=whole, measures=("units", "samples"), batch_size=len(y), **options
     )
-    teaching = teaching_signal(model, X, y, **options)
-    return Vitals(summary, teaching, _chance(model, y), depth_budget(model.module) if whole else None)
+    coherence = gradient_coherence(model, X, y, **options)
+    return Measurements(summary, coherence, _baseline_loss(model, y), depth_budget(model.module) if whole else None)
 
 
 def some_samples(X: Any, y: Any, n: int, seed: int) -> tuple[Any, Any]:
@@ -105,9 +105,9 @@ def some_samples(X: Any, y: Any, n: int, seed: int) -> tuple[Any, Any]:
     problems = []
     if given != len(y):
         problems.append(f"y has {len(y)} rows, and X has {given} (allowed: as many)")
-    elif given < FEWEST_SAMPLES:
+    elif given < MIN_SAMPLES:
         problems.append(
-            f"X has {given} samples (allowed: at least {FEWEST_SAMPLES}, to tell their halves' gradients apart)"
+            f"X has {given} samples (allowed: at least {MIN_SAMPLES}, to tell their halves' gradients apart)"
         )
     elif getattr(y, "ndim", 1) == 1 and (np.asarray(y) == np.asarray(y)[0]).all():
         problems.append("y holds one value alone (allowed: targets that differ, or there is nothing to learn)")
@@ -122,7 +122,7 @@ def as_array(y: Any) -> np.ndarray:
     return y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
 
 
-def _chance(model: Model, y: Any) -> float:
+def _baseline_loss(model: Model, y: Any) -> float:
     """Return the loss of the constant that answers best: the entropy of the classes, or the variance."""
     values = as_array(y)
     criterion = getattr(model.net, "criterion_", None)

@@ -19,9 +19,9 @@ from initsk.theory import (
     SignalLayer,
     backward_signal,
     backward_spread,
-    band,
     forward_signal,
     forward_spread,
+    prediction_interval,
 )
 from initsk.utils.validation import check_parameters, real
 
@@ -90,7 +90,7 @@ def _bias_square(layer: ChainLayer) -> float:
     return 0.0 if bias is None else float(bias.detach().double().square().mean())
 
 
-_DTYPES = {"layer": "str", "site": "str"} | dict.fromkeys(
+_DTYPES = {"layer": "str", "position": "str"} | dict.fromkeys(
     ("forward", "forward_low", "forward_high", "backward", "backward_low", "backward_high"), "float64"
 )
 
@@ -114,7 +114,7 @@ def predict_signal(
     Returns
     -------
     DataFrame
-        A row per layer and site ("pre_activation" and "activation", or "output"): ``forward``, the mean square of the
+        A row per layer and position ("pre_activation" and "activation", or "output"): ``forward``, the mean square of the
         values, and ``backward``, that of the gradient if the last layer's is 1; each with the bounds ``_low`` and
         ``_high`` at finite width (`initsk.theory.forward_spread`).
 
@@ -123,14 +123,14 @@ def predict_signal(
     InvalidParameterError
         If a number is not allowed, or an activation function has no mean over a normal distribution.
     ModuleError
-        If the network is no plain chain, or the initializer promises no variance, or a mean other than 0, of weights.
+        If the network is no plain chain, or the initializer expected no variance, or a mean other than 0, of weights.
 
     Examples
     --------
     >>> from initsk.advice import predict_signal
     >>> from initsk.modules import MLP
     >>> frame = predict_signal(MLP(100, 10, (100, 100)), "he_normal")
-    >>> frame.loc[frame["site"] == "activation", "forward"].round(6).tolist()
+    >>> frame.loc[frame["position"] == "activation", "forward"].round(6).tolist()
     [1.0, 1.0]
     """
     given = {"input_square": input_square, "level": level}
@@ -146,10 +146,12 @@ def predict_signal(
     spreads = zip(forward_spread(layers, lengths), backward_spread(layers, lengths), strict=True)
     rows = []
     for step, values, back, (spread, back_spread) in zip(chain, signal, gradients, spreads, strict=True):
-        sites = ("output",) if step.activation is None else ("pre_activation", "activation")
-        for part, site in enumerate(sites):
-            forward = (values[part], *band(values[part], spread[part], level))
-            rows.append((step.name, site, *forward, back[part], *band(back[part], back_spread[part], level)))
+        positions = ("output",) if step.activation is None else ("pre_activation", "activation")
+        for part, position in enumerate(positions):
+            forward = (values[part], *prediction_interval(values[part], spread[part], level))
+            rows.append(
+                (step.name, position, *forward, back[part], *prediction_interval(back[part], back_spread[part], level))
+            )
     return pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
 
 
@@ -162,15 +164,15 @@ def _as_they_are(chain: list[ChainLayer]) -> Iterator[SignalLayer]:
 
 def _by_law(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[SignalLayer]:
     if get_initializer(initializer).refines:
-        raise ModuleError(f"{initializer!r} promises no variance: it goes on by what it measures")
-    promises = {}
+        raise ModuleError(f"{initializer!r} expected no variance: it goes on by what it measures")
+    expected = {}
     for step, choices in choices_for(module, initializer):
-        found = [choice.initializer.promise(site) for site, choice in zip(step.sites, choices, strict=False)]
-        promises[step.name] = found[0] if found else None
+        found = [choice.initializer.expected_moments(spec) for spec, choice in zip(step.specs, choices, strict=False)]
+        expected[step.name] = found[0] if found else None
     for layer in chain:
-        weight, bias = (promises.get(f"{layer.name}.{part}".lstrip(".")) for part in ("weight", "bias"))
+        weight, bias = (expected.get(f"{layer.name}.{part}".lstrip(".")) for part in ("weight", "bias"))
         if weight is None or (bias is None and layer.layer.bias is not None):
-            raise ModuleError(f"{initializer!r} promises no variance for {layer.name or 'the layer'}")
+            raise ModuleError(f"{initializer!r} expected no variance for {layer.name or 'the layer'}")
         if weight.mean != 0:
             raise ModuleError(f"theory speaks of weights of mean 0, and those of {initializer!r} have {weight.mean:g}")
         bias_square = 0.0 if bias is None else bias.variance + bias.mean**2

@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from initsk.diagnosis._findings import health, optimizer_kind
-from initsk.diagnosis._measurements import FEWEST_SAMPLES, MOST_SAMPLES, Vitals, as_array, examine, some_samples
+from initsk.diagnosis._measurements import (
+    MAX_SAMPLES,
+    MIN_SAMPLES,
+    Measurements,
+    as_array,
+    some_samples,
+    take_measurements,
+)
 from initsk.exceptions import InitskError
 from initsk.initialization import choices_for, initialize
 from initsk.initializers import (
@@ -20,7 +27,7 @@ from initsk.initializers import (
     Scaled,
     initializer_name,
 )
-from initsk.network import Model, Site, get_model
+from initsk.network import Model, ParameterSpec, get_model
 from initsk.theory import activation_label
 from initsk.utils.language import Sentence, message
 from initsk.utils.random import RandomState, resolve_seed
@@ -44,25 +51,25 @@ _RECURRENT = message("U(-1 / sqrt(h), 1 / sqrt(h)), torch's default: states fade
 _OUTPUT = message("zeros, or Keras's Glorot uniform: both start near the loss of guessing as well")
 
 
-def folklore(site: Site) -> str:
-    """Return what is usually done with a site, where that is something else; otherwise an empty text."""
-    said = "" if site.role == "bias" else _of_weight(site)
+def common_practice(spec: ParameterSpec) -> str:
+    """Return what is usually done with a spec, where that is something else; otherwise an empty text."""
+    said = "" if spec.role == "bias" else _of_weight(spec)
     return Sentence(said) if said else ""
 
 
-def _of_weight(site: Site) -> str:
-    if site.kind in ("recurrent", "embedding"):
-        return _RECURRENT if site.kind == "recurrent" else _EMBEDDING
-    if site.stack is not None:
+def _of_weight(spec: ParameterSpec) -> str:
+    if spec.kind in ("recurrent", "embedding"):
+        return _RECURRENT if spec.kind == "recurrent" else _EMBEDDING
+    if spec.stack is not None:
         return _STACK
-    if site.branch is not None and site.branch.adds_up:
+    if spec.branch is not None and spec.branch.adds_up:
         return _BRANCH
-    if site.activation is None:
-        return _OUTPUT if site.place == "output" else ""
-    label = activation_label(site.activation)
+    if spec.activation is None:
+        return _OUTPUT if spec.place == "output" else ""
+    label = activation_label(spec.activation)
     if label in _BY_ACTIVATION:
         return _BY_ACTIVATION[label]
-    return _DEEP if label.endswith("relu") and site.n_hidden >= DEEP else ""
+    return _DEEP if label.endswith("relu") and spec.n_hidden >= DEEP else ""
 
 
 #: What a recommendation is measured against.
@@ -73,8 +80,8 @@ DTYPES = {
 }  # fmt: skip
 
 
-def initialized(model: Model, initializer: InitializerLike, seed: int) -> Model:
-    """Return the model with a copy of its module, initialized otherwise."""
+def reinitialized(model: Model, initializer: InitializerLike, seed: int) -> Model:
+    """Return the model with a copy of its module, reinitialized otherwise."""
     module = copy.deepcopy(model.module)
     initialize(module, initializer, random_state=seed)
     return replace(model, module=module)
@@ -85,27 +92,27 @@ def measure(model: Model, X: Any, y: Any, kind: str, seed: int) -> pd.DataFrame:
 
     Errors of "auto" are the network's and the data's, and are raised; others that fail are left out.
     """
-    rows = [_row(CANDIDATES[0], examine(initialized(model, CANDIDATES[0], seed), X, y, seed), kind)]
+    rows = [_row(CANDIDATES[0], take_measurements(reinitialized(model, CANDIDATES[0], seed), X, y, seed), kind)]
     for name in CANDIDATES[1:]:
         try:
-            vitals = examine(initialized(model, name, seed), X, y, seed)
+            measurements = take_measurements(reinitialized(model, name, seed), X, y, seed)
         except InitskError:
             continue
-        rows.append(_row(name, vitals, kind))
+        rows.append(_row(name, measurements, kind))
     frame = pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
     return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 
-def _row(name: str, vitals: Vitals, kind: str) -> tuple[str, float, str, float, float, float]:
-    found = health(vitals, kind)
+def _row(name: str, measurements: Measurements, kind: str) -> tuple[str, float, str, float, float, float]:
+    found = health(measurements, kind)
     weakest = min(found, key=found.__getitem__)
-    teaching = vitals.teaching
-    return name, found[weakest], weakest, teaching.size, teaching.agreement, teaching.loss
+    coherence = measurements.coherence
+    return name, found[weakest], weakest, coherence.size, coherence.agreement, coherence.loss
 
 
 _DTYPES = {
     "name": "str", "shape": "str", "initializer": "str", "why": "str", "variance": "float64", "reference": "str",
-    "folklore": "str",
+    "common_practice": "str",
 }  # fmt: skip
 
 
@@ -118,7 +125,7 @@ class Advice(NamedTuple):
     why: str
     variance: float
     reference: str
-    folklore: str = ""
+    common_practice: str = ""
 
 
 class Recommendation(Reported):
@@ -131,7 +138,7 @@ class Recommendation(Reported):
     measured : DataFrame or None
         Where samples were given, a row per initializer that was tried on them, the healthiest first: ``initializer``;
         ``score`` as in `Diagnosis`; ``weakest``, the verdict that it is the score of; ``gradient_size``,
-        ``agreement`` and ``loss`` (float64; see `initsk.inspection.TeachingSignal`).
+        ``agreement`` and ``loss`` (float64; see `initsk.inspection.GradientCoherence`).
     """
 
     def __init__(self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None) -> None:
@@ -154,7 +161,7 @@ class Recommendation(Reported):
         -------
         DataFrame
             name, shape, initializer (a name or repr that `get_initializer` knows or that can be called), why,
-            variance (float64, of the values that it draws; NaN where that depends on more), reference, folklore (what
+            variance (float64, of the values that it draws; NaN where that depends on more), reference, common_practice (what
             is usually done where that is something else, otherwise empty).
         """
         return pd.DataFrame(list(self.rows), columns=list(_DTYPES)).astype(_DTYPES)
@@ -169,7 +176,7 @@ def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
 
 
 def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_state: RandomState = 0) -> Recommendation:
-    """Read a network, and say which initializer suits each of its layers.
+    """Read a network, and translate which initializer suits each of its layers.
 
     It is what ``initializer="auto"`` does, with reasons: `initsk.initializers.Auto`. With samples it is also measured
     against other initializers, on copies and before training, as `diagnose` does. The model stays as it is.
@@ -204,10 +211,10 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     """
     found = get_model(model, X, y)
     rows = tuple(_advice(found.module, _loss(found, y)))
-    if X is None or y is None or len(y) < FEWEST_SAMPLES:
+    if X is None or y is None or len(y) < MIN_SAMPLES:
         return Recommendation(rows)
     seed = resolve_seed(random_state)
-    some = some_samples(X, y, MOST_SAMPLES, seed)
+    some = some_samples(X, y, MAX_SAMPLES, seed)
     return Recommendation(rows, measure(found, *some, optimizer_kind(getattr(found.net, "optimizer_", None)), seed))
 
 
@@ -225,31 +232,31 @@ def _advice(module: Any, loss: str) -> Iterator[Advice]:
     for step, choices in choices_for(module, "auto"):
         # Gates and projections that get the same are one line.
         told = set()
-        for site, choice in zip(step.sites, choices, strict=False):
-            promise = choice.initializer.promise(site)
+        for spec, choice in zip(step.specs, choices, strict=False):
+            expected = choice.initializer.expected_moments(spec)
             row = Advice(
                 step.name,
-                " x ".join(map(str, site.shape)),
+                " x ".join(map(str, spec.shape)),
                 initializer_name(choice.initializer),
-                _why(site, choice.why, loss),
-                float("nan") if promise is None else promise.variance,
-                _reference(site, choice.initializer),
-                folklore(site),
+                _why(spec, choice.why, loss),
+                float("nan") if expected is None else expected.variance,
+                _reference(spec, choice.initializer),
+                common_practice(spec),
             )
             if row not in told:
                 told.add(row)
                 yield row
 
 
-def _why(site: Site, why: str, loss: str) -> str:
-    if site.place != "output" or site.role == "bias" or not loss:
+def _why(spec: ParameterSpec, why: str, loss: str) -> str:
+    if spec.place != "output" or spec.role == "bias" or not loss:
         return why
     return Sentence(message("{first}; small outputs let {loss} start near that of guessing"), first=why, loss=loss)
 
 
-def _reference(site: Site, initializer: Initializer) -> str:
+def _reference(spec: ParameterSpec, initializer: Initializer) -> str:
     """Return who says so: nobody for biases of zero; and of a free law, the paper is about another number."""
-    if isinstance(initializer, RandomNormal) or (site.role == "bias" and not initializer.sets_biases):
+    if isinstance(initializer, RandomNormal) or (spec.role == "bias" and not initializer.sets_biases):
         return ""
     if isinstance(initializer, Scaled):
         # Branches add up: the factor has a source of its own.

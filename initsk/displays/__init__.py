@@ -8,11 +8,11 @@ from initsk.displays._history import HistoryDisplay
 from initsk.displays._layer_strip import LayerStripDisplay
 from initsk.displays._learning_curves import LearningCurvesDisplay
 from initsk.displays._phase_diagram import PhaseDiagramDisplay
-from initsk.displays._style import SITE_NAMES, colour_of, figure_inline, figure_png, figure_svg
+from initsk.displays._style import POSITION_NAMES, colour_of, figure_inline, figure_png, figure_svg
 
 __all__ = [
     "AXES",
-    "SITE_NAMES",
+    "POSITION_NAMES",
     "ActivationGridDisplay",
     "DepthDisplay",
     "DifferencesDisplay",

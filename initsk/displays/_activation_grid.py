@@ -111,7 +111,7 @@ class ActivationGridDisplay:
         ----------
         axes : {"shared", "article"}, default="shared"
             "shared": one range per column that holds 99.9 % of every row's values (explosions beyond a million
-            apart, which say how far they go), and one logarithmic density axis; "article": -1..1 by 0..4 everywhere.
+            apart, which translate how far they go), and one logarithmic density axis; "article": -1..1 by 0..4 everywhere.
         initializers : list of str, optional
             Rows to draw; all by default. Axes stay those of all rows.
         language : str, default="en"
@@ -123,7 +123,7 @@ class ActivationGridDisplay:
         """
         from matplotlib.figure import Figure
 
-        say = get_language(language)
+        translate = get_language(language)
         rows = initializers or self.initializers
         allowed = {"axes": one_of("axes", AXES), "initializers": each_of("initializer", self.initializers)}
         check_parameters("plot", {"axes": axes, "initializers": rows}, allowed)
@@ -133,12 +133,12 @@ class ActivationGridDisplay:
         self.axes_ = panels(self.figure_, len(rows), len(self.layers), width=2.55, height=1.45, gap_x=gap)
         for i, row in enumerate(rows):
             for j, layer in enumerate(self.layers):
-                self._draw(self.axes_[i, j], row, layer, say)
-                self._scale(self.axes_[i, j], layer, axes, say)
-                self._label(self.axes_[i, j], i, j, len(rows), row, layer, say)
+                self._draw(self.axes_[i, j], row, layer, translate)
+                self._scale(self.axes_[i, j], layer, axes, translate)
+                self._label(self.axes_[i, j], i, j, len(rows), row, layer, translate)
         return self
 
-    def _draw(self, ax: "Axes", row: str, layer: str, say: Language) -> None:
+    def _draw(self, ax: "Axes", row: str, layer: str, translate: Language) -> None:
         quiet(ax)
         frame = self.panels[row, layer]
         colour = colour_of(self.order.index(row))
@@ -147,31 +147,39 @@ class ActivationGridDisplay:
             style: dict[str, Any] = {"facecolor": (colour, 0.45), "edgecolor": colour, "linewidth": 1.2}
             ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **style)
         zeros = self.zero_fractions[row, layer]
-        note = say("all zero") if zeros == 1 else say("{share} zero", share=percent(zeros, say)) if zeros > 0 else ""
+        note = (
+            translate("all zero")
+            if zeros == 1
+            else translate("{share} zero", share=percent(zeros, translate))
+            if zeros > 0
+            else ""
+        )
         reach = self._reach(row, layer)
         if reach > _EXPLODED:
-            note = "\n".join(part for part in (note, say("up to {value}", value=say.short(reach, 2))) if part)
+            note = "\n".join(
+                part for part in (note, translate("up to {value}", value=translate.short(reach, 2))) if part
+            )
         ax.text(0.97, 0.93, note, transform=ax.transAxes, ha="right", va="top", fontsize=9, color=INK)
 
-    def _scale(self, ax: "Axes", layer: str, axes: str, say: Language) -> None:
+    def _scale(self, ax: "Axes", layer: str, axes: str, translate: Language) -> None:
         if axes == "article":
             ax.set(xlim=(-1, 1), ylim=(0, 4))
-            few_ticks(ax.yaxis, say=say)
+            few_ticks(ax.yaxis, translate=translate)
         else:
             ranges, densities = self._limits
             ax.set(xlim=ranges[layer], yscale="log", ylim=densities)
             power_ticks(ax.yaxis)
-        few_ticks(ax.xaxis, say=say)
+        few_ticks(ax.xaxis, translate=translate)
 
-    def _label(self, ax: "Axes", i: int, j: int, n_rows: int, row: str, layer: str, say: Language) -> None:
+    def _label(self, ax: "Axes", i: int, j: int, n_rows: int, row: str, layer: str, translate: Language) -> None:
         ax.set_gid(f"layer-{j}")
         if i == 0:
             # A fixed height spares matplotlib the search for one.
             ax.set_title(shortened(layer, 30), fontsize=11, color=INK, y=1.0, pad=6, parse_math=False)
         if i == n_rows - 1:
-            ax.set_xlabel(say(self._values), fontsize=9, color=INK)
+            ax.set_xlabel(translate(self._values), fontsize=9, color=INK)
         if j == 0:
-            density = say("density")
+            density = translate("density")
             words = f"{shortened(row, 24)}\n{density}" if n_rows > 1 else density
             ax.set_ylabel(words, fontsize=9, color=INK, parse_math=False)
         else:
@@ -209,7 +217,7 @@ class ActivationGridDisplay:
 class WeightGridDisplay(ActivationGridDisplay):
     """Histograms of the weights, a row per initializer and a column per layer; biases are left out.
 
-    Everything else is as in `ActivationGridDisplay`; made from `ComparisonResult.histograms` and
+    Everything else is as in `ActivationGridDisplay`; made from `ComparisonResult.weight_histograms` and
     `ComparisonResult.weights`.
     """
 
@@ -217,7 +225,7 @@ class WeightGridDisplay(ActivationGridDisplay):
 
     @staticmethod
     def _rows(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[frame["site"] == "weight"]
+        return frame[frame["parameter"] == "weight"]
 
 
 def _at(frame: pd.DataFrame, phase: str, epoch: int | None) -> pd.DataFrame:

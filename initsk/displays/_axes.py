@@ -25,7 +25,7 @@ _SIZE = 8
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float], say: Language) -> None:
+def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float], translate: Language) -> None:
     """Make y logarithmic around the positive finite values, over a decade at least.
 
     Shares of `room` stay free below and above; they have no ticks, nor has an axis without values.
@@ -43,7 +43,7 @@ def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float], say: Lan
     ticks = np.asarray(finder.tick_values(10**low, 10**high) if len(logs) else [], float)
     inside = ticks[(ticks >= 10**low) & (ticks <= 10**high)]
     ax.yaxis.set_major_locator(FixedLocator(inside.tolist()))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say.short(value, 6)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
     ax.yaxis.set_minor_locator(NullLocator())
 
 
@@ -56,12 +56,12 @@ def power_ticks(axis: "Axis", most: int = 4) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def few_ticks(axis: "Axis", most: int = 4, *, integer: bool = False, say: Language | None = None) -> None:
+def few_ticks(axis: "Axis", most: int = 4, *, integer: bool = False, translate: Language | None = None) -> None:
     """Label a linear axis with at most `most` round numbers, each written in full."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis.set_major_locator(MaxNLocator(most, integer=integer))
-    language = say or get_language("en")
+    language = translate or get_language("en")
     axis.set_major_formatter(FuncFormatter(lambda value, _: language.short(value, 6)))
 
 
@@ -90,15 +90,15 @@ def _longest(labels: Sequence[str]) -> float:
     return max(text_width(label, _SIZE) for label in labels)
 
 
-# What `site` of a plot may be; a layer without an activation function has one site, "output", drawn for each.
-SITES = ("activation", "pre_activation")
-BOTH = ("both", *SITES)
-BINS = ("layer", "site", "left", "right", "count")
-KEY = ("layer", "site")
+# What `position` of a plot may be; a layer without an activation function has one position, "output", drawn for each.
+POSITIONS = ("activation", "pre_activation")
+BOTH = ("both", *POSITIONS)
+BINS = ("layer", "position", "left", "right", "count")
+KEY = ("layer", "position")
 
 
 def checked(owner: str, frames: Mapping[str, tuple[Any, Sequence[str], Sequence[str]]]) -> list[pd.DataFrame]:
-    """Return the frames with layers and sites as text, or refuse all that is wrong in one message.
+    """Return the frames with layers and positions as text, or refuse all that is wrong in one message.
 
     Parameters
     ----------
@@ -116,7 +116,8 @@ def checked(owner: str, frames: Mapping[str, tuple[Any, Sequence[str], Sequence[
     problems = [problem for name, given in frames.items() if (problem := _problem(name, *given))]
     refuse(owner, problems)
     return [
-        frame.assign(layer=frame["layer"].astype(str), site=frame["site"].astype(str)) for frame, *_ in frames.values()
+        frame.assign(layer=frame["layer"].astype(str), position=frame["position"].astype(str))
+        for frame, *_ in frames.values()
     ]
 
 
@@ -136,9 +137,9 @@ def _problem(name: str, frame: Any, columns: Sequence[str], key: Sequence[str]) 
 
 
 def chosen(
-    frame: pd.DataFrame, site: str, layers: Sequence[str] | None = None, sites: Sequence[str] = SITES
+    frame: pd.DataFrame, position: str, layers: Sequence[str] | None = None, positions: Sequence[str] = POSITIONS
 ) -> pd.DataFrame:
-    """Return the rows at a site (of layers with one site only: at that one; "both": all), of the given layers.
+    """Return the rows at a position (of layers with one position only: at that one; "both": all), of the given layers.
 
     Raises
     ------
@@ -147,10 +148,13 @@ def chosen(
     """
     known = list(frame["layer"].unique())
     wanted = known if layers is None else layers
-    allowed = {"site": one_of("site", sites), "layers": each_of("layer", known)}
-    check_parameters("plot", {"site": site, "layers": wanted}, allowed)
+    allowed = {"position": one_of("position", positions), "layers": each_of("layer", known)}
+    check_parameters("plot", {"position": position, "layers": wanted}, allowed)
     rows = frame[frame["layer"].isin(wanted)]
-    at = rows if site == "both" else rows[rows["site"].isin((site, "output"))]
+    at = rows if position == "both" else rows[rows["position"].isin((position, "output"))]
     if at.empty:
-        refuse("plot", [f"site={site!r} is not allowed (these layers have {', '.join(rows['site'].unique())} only)"])
+        refuse(
+            "plot",
+            [f"position={position!r} is not allowed (these layers have {', '.join(rows['position'].unique())} only)"],
+        )
     return at

@@ -36,19 +36,21 @@ def take_apart(
 
     Returns
     -------
-    panels : dict of (layer, site) to DataFrame
+    panels : dict of (layer, position) to DataFrame
         Bins with two ends and without the exact zeros: left, right, count, density (of all values).
     shares : DataFrame
-        A row per layer and site: `zero`, `below` and `above`, shares of the finite values, with
+        A row per layer and position: `zero`, `below` and `above`, shares of the finite values, with
         `lowest` and `highest`, the edges beyond which below and above are.
     """
-    groups = bins_of(histograms, ["layer", "site"])
+    groups = bins_of(histograms, ["layer", "position"])
     panels, rows = {}, []
-    for layer, site, count, zero in zip(*(frame[c] for c in ("layer", "site", "count", "zero_fraction")), strict=True):
+    for layer, position, count, zero in zip(
+        *(frame[c] for c in ("layer", "position", "count", "zero_fraction")), strict=True
+    ):
         n_zero = round(zero * count) if count else 0
-        bins = without_zeros(groups.get((layer, site), histograms.iloc[:0]), n_zero, int(count))
+        bins = without_zeros(groups.get((layer, position), histograms.iloc[:0]), n_zero, int(count))
         inner, below, above = _without_tails(bins)
-        panels[layer, site] = inner
+        panels[layer, position] = inner
         rows.append(
             {
                 "zero": n_zero / count if count else np.nan,
@@ -58,7 +60,7 @@ def take_apart(
                 "highest": inner["right"].max(),
             }
         )
-    return panels, pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(list(panels), names=["layer", "site"]))
+    return panels, pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(list(panels), names=["layer", "position"]))
 
 
 def _without_tails(frame: pd.DataFrame) -> tuple[pd.DataFrame, int, int]:

@@ -21,7 +21,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Self
 
-from initsk.displays._axes import KEY, SITES, checked, chosen, name_layers, name_room
+from initsk.displays._axes import KEY, POSITIONS, checked, chosen, name_layers, name_room
 from initsk.displays._marks import MEANING, sample
 from initsk.displays._style import legend_below, legend_columns, panels, quiet, shortened
 from initsk.utils.language import get_language, message
@@ -76,13 +76,13 @@ def predicted_sample(colour: str = INK) -> "Line2D":
     return Line2D([], [], linestyle="none", marker="D", color=colour, **style)
 
 
-def draw_spread(ax: "Axes", lines: Sequence[Line], say: Language) -> None:
+def draw_spread(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
     """Draw root mean squares on a logarithmic axis, and marks at its edges for those that have no place there."""
     lost = {line.index: np.flatnonzero(line.nonfinite) for line in lines if line.nonfinite.any()}
     zero = {line.index: np.flatnonzero(line.values == 0) for line in lines if (line.values == 0).any()}
     room = _LEVEL * (len(zero) + 1) if zero else 0.0, _LEVEL * len(lost)
     shown = np.concatenate([part for line in lines for part in (line.values, line.predicted)])
-    log_axis(ax, shown, (min(room[0], 0.4), min(room[1], 0.4)), say)
+    log_axis(ax, shown, (min(room[0], 0.4), min(room[1], 0.4)), translate)
     for line in lines:
         line.draw(ax, np.where(np.isfinite(line.values) & (line.values > 0), line.values, np.nan))
         if (line.predicted > 0).any():
@@ -96,13 +96,13 @@ def draw_spread(ax: "Axes", lines: Sequence[Line], say: Language) -> None:
         write_zero(ax, np.unique(np.concatenate(list(zero.values()))), len(zero), crowded=len(lines[0].values) > _CROWD)
 
 
-def draw_fractions(ax: "Axes", lines: Sequence[Line], say: Language) -> None:
+def draw_fractions(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
     """Draw shares between 0 and 100 %."""
     from matplotlib.ticker import FuncFormatter
 
     ax.set_ylim(-0.06, 1.06)
     ax.set_yticks([0, 0.5, 1])
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say.percent(value)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: translate.percent(value)))
     for line in lines:
         line.draw(ax, line.values)
 
@@ -130,7 +130,7 @@ class DepthDisplay:
     Parameters
     ----------
     frames : dict of str to DataFrame
-        By label: rows of layer and site in the order of the forward pass.
+        By label: rows of layer and position in the order of the forward pass.
     gradients : dict of str to DataFrame
         The same of the loss's gradient; may be empty.
     order : sequence of str, optional
@@ -148,7 +148,7 @@ class DepthDisplay:
     --------
     >>> import pandas as pd
     >>> from initsk.displays import DepthDisplay
-    >>> frame = pd.DataFrame({"layer": ["a", "b"], "site": "activation", "rms": [1.0, 0.1], "nonfinite": 0})
+    >>> frame = pd.DataFrame({"layer": ["a", "b"], "position": "activation", "rms": [1.0, 0.1], "nonfinite": 0})
     >>> frame = frame.assign(dead_fraction=0.0, zero_fraction=0.5, saturated_fraction=float("nan"))
     >>> list(DepthDisplay.from_frames(frame).plot().axes_)
     ['rms', 'fractions']
@@ -190,7 +190,7 @@ class DepthDisplay:
         ------
         InvalidParameterError
             If there is no frame, a frame has no rows, lacks columns or has two rows of one layer and
-            site, or gradients have labels that `frame` does not have.
+            position, or gradients have labels that `frame` does not have.
         """
         frames, backward = _by_label(frame), _by_label({} if gradients is None else gradients)
         problems = [] if frames else ["frame is an empty mapping"]
@@ -203,13 +203,13 @@ class DepthDisplay:
         fine = iter(checked(cls.__name__, given))
         return cls({label: next(fine) for label in frames}, {label: next(fine) for label in backward}, order)
 
-    def plot(self, *, site: str = "activation", language: str = "en") -> Self:
+    def plot(self, *, position: str = "activation", language: str = "en") -> Self:
         """Draw all panels, one below the other.
 
         Parameters
         ----------
-        site : {"activation", "pre_activation"}, default="activation"
-            Which values. Layers without an activation function have one site, "output", always drawn.
+        position : {"activation", "pre_activation"}, default="activation"
+            Which values. Layers without an activation function have one position, "output", always drawn.
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
 
@@ -220,17 +220,17 @@ class DepthDisplay:
         Raises
         ------
         InvalidParameterError
-            If `site` is not allowed, or no layer has it.
+            If `position` is not allowed, or no layer has it.
         """
         from matplotlib.figure import Figure
 
-        check_parameters("plot", {"site": site}, {"site": one_of("site", SITES)})
-        say = get_language(language)
-        rows = {label: chosen(frame, site) for label, frame in self.frames.items()}
+        check_parameters("plot", {"position": position}, {"position": one_of("position", POSITIONS)})
+        translate = get_language(language)
+        rows = {label: chosen(frame, position) for label, frame in self.frames.items()}
         names = list(dict.fromkeys(name for frame in rows.values() for name in frame["layer"]))
-        lines = self._lines(rows, site, names)
+        lines = self._lines(rows, position, names)
         width = float(np.clip(0.32 * len(names), 4.8, 11))
-        samples = _samples(lines, say)
+        samples = _samples(lines, translate)
         labels = [text for text, _ in samples]
         columns = legend_columns(labels, width + 0.8)
         self.figure_ = Figure()
@@ -243,20 +243,20 @@ class DepthDisplay:
         self.axes_ = dict(zip(lines, grid, strict=True))
         for name, ax in self.axes_.items():
             quiet(ax)
-            ax.set_title(say(_TITLES[name]), fontsize=10, color=INK, loc="left", y=1.0, pad=6)
-            (draw_spread if name in _SPREADS else draw_fractions)(ax, lines[name], say)
+            ax.set_title(translate(_TITLES[name]), fontsize=10, color=INK, loc="left", y=1.0, pad=6)
+            (draw_spread if name in _SPREADS else draw_fractions)(ax, lines[name], translate)
             name_layers(ax, names, width, shown=ax is grid[-1])
         legend_below(self.figure_, [handle for _, handle in samples], labels, columns)
         return self
 
-    def _lines(self, rows: dict[str, pd.DataFrame], site: str, layers: list[str]) -> dict[str, list[Line]]:
+    def _lines(self, rows: dict[str, pd.DataFrame], position: str, layers: list[str]) -> dict[str, list[Line]]:
         """Return the lines of each panel, from the top down."""
         place = {label: self.order.index(label) for label in rows}
         found = {"rms": [Line.of(label, i, rows[label], "rms", layers) for label, i in place.items()]}
         if self.gradients:
             back = {i: (label, self.gradients[label]) for label, i in place.items() if label in self.gradients}
             found["gradient_rms"] = [
-                Line.of(label, i, chosen(frame, site), "rms", layers) for i, (label, frame) in back.items()
+                Line.of(label, i, chosen(frame, position), "rms", layers) for i, (label, frame) in back.items()
             ]
         for name, (words, colour) in _FRACTIONS.items():
             several = [Line.of(label, i, rows[label], name, layers) for label, i in place.items()]
@@ -275,19 +275,19 @@ def _by_label(given: Any) -> dict[str, Any]:
     return {str(label): frame for label, frame in given.items()} if isinstance(given, Mapping) else {"": given}
 
 
-def _samples(lines: dict[str, list[Line]], say: Language) -> list[tuple[str, Any]]:
+def _samples(lines: dict[str, list[Line]], translate: Language) -> list[tuple[str, Any]]:
     """Return what the legend shows: a line per label, or per fraction, and the marks in use."""
     shown = lines["rms"] if len(lines["rms"]) > 1 else lines.get("fractions", [])
     samples: list[tuple[str, Any]] = [
-        (say(line.label) if line.translated else shortened(line.label, 40), line.sample()) for line in shown
+        (translate(line.label) if line.translated else shortened(line.label, 40), line.sample()) for line in shown
     ]
     spreads = [line for name in _SPREADS for line in lines.get(name, [])]
     if any((line.values == 0).any() for line in spreads):
-        samples.append((say(MEANING["zero"]), sample("zero")))
+        samples.append((translate(MEANING["zero"]), sample("zero")))
     if any(line.nonfinite.any() for line in spreads):
-        samples.append((say(MEANING["nonfinite"]), sample("nonfinite")))
+        samples.append((translate(MEANING["nonfinite"]), sample("nonfinite")))
     if any(np.isfinite(line.predicted).any() for line in spreads):
-        samples.append((say("predicted by theory"), predicted_sample()))
+        samples.append((translate("predicted by theory"), predicted_sample()))
     return samples
 
 

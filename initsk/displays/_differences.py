@@ -83,7 +83,7 @@ class DifferencesDisplay:
         """
         from matplotlib.figure import Figure
 
-        say = get_language(language)
+        translate = get_language(language)
         labels = list(self.intervals.index)
         shown = [shortened(label, 34) for label in labels]
         self.figure_ = Figure()
@@ -95,16 +95,16 @@ class DifferencesDisplay:
         near = self.differences[self.differences["initializer"].isin(self._near(least))]
         limits = 1.08 * least, max(-0.35 * least, 1.08 * float(near["difference"].max()) if len(near) else 0.0)
         for row, label in enumerate(labels):
-            self._draw(self.axes_, row, label, least, limits, say)
+            self._draw(self.axes_, row, label, least, limits, translate)
         self.axes_.set_yticks(range(len(labels)), shown)
         for text in self.axes_.get_yticklabels():
             text.set_parse_math(False)
         self.axes_.set_ylim(len(labels) - 0.5, -0.5)
         self.axes_.set_xlim(*limits)
         self.axes_.grid(False, axis="y")
-        title = say("score minus that of {best}", best=shortened(labels[0], 40))
+        title = translate("score minus that of {best}", best=shortened(labels[0], 40))
         self.axes_.set_title(title, fontsize=11, color=INK, parse_math=False)
-        few_ticks(self.axes_.xaxis, 6, say=say)
+        few_ticks(self.axes_.xaxis, 6, translate=translate)
         return self
 
     def _least(self) -> float:
@@ -123,13 +123,13 @@ class DifferencesDisplay:
         return [str(label) for label in means.index[~(means < 1.05 * least)]]
 
     def _draw(
-        self, axes: "Axes", row: int, label: str, least: float, limits: tuple[float, float], say: Language
+        self, axes: "Axes", row: int, label: str, least: float, limits: tuple[float, float], translate: Language
     ) -> None:
         mean, low, high = (float(self.intervals[name][label]) for name in ("mean", "low", "high"))
         colour = colour_of(self.order.index(label))
         if label not in self._near(least):
             axes.annotate(
-                say.short(mean), (1.06 * least, row), (0.9 * least, row), color=INK, fontsize=9, va="center",
+                translate.short(mean), (1.06 * least, row), (0.9 * least, row), color=INK, fontsize=9, va="center",
                 arrowprops={"arrowstyle": "->", "color": colour},
             )  # fmt: skip
             return

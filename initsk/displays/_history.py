@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.displays._axes import BINS, KEY, SITES, checked, chosen, few_ticks
+from initsk.displays._axes import BINS, KEY, POSITIONS, checked, chosen, few_ticks
 from initsk.displays._bins import bins_of, draw_heat, explain_heat
 from initsk.displays._marks import MEANING, mark, sample
 from initsk.displays._style import INK, colour_of, distinct, label_left, legend_below, legend_columns, panels, quiet
@@ -33,9 +33,9 @@ class HistoryDisplay:
     Parameters
     ----------
     history : DataFrame
-        Rows of step, layer and site: mean, std, nonfinite.
+        Rows of step, layer and position: mean, std, nonfinite.
     histograms : DataFrame or None
-        Rows of step, layer, site and bin: left, right, count.
+        Rows of step, layer, position and bin: left, right, count.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class HistoryDisplay:
     --------
     >>> import pandas as pd
     >>> from initsk.displays import HistoryDisplay
-    >>> row = {"step": [0, 10, 100], "layer": "hidden_1", "site": "activation", "mean": [0.0, 0.1, 0.2]}
+    >>> row = {"step": [0, 10, 100], "layer": "hidden_1", "position": "activation", "mean": [0.0, 0.1, 0.2]}
     >>> history = pd.DataFrame(row).assign(std=1.0, nonfinite=0)
     >>> display = HistoryDisplay.from_frames(history).plot(spacing="record")
     >>> [label.get_text() for label in display.axes_["hidden_1", "moments"].get_xticklabels()]
@@ -76,7 +76,7 @@ class HistoryDisplay:
         Raises
         ------
         InvalidParameterError
-            If a frame has no rows or lacks columns, or `history` has two rows of one step, layer and site.
+            If a frame has no rows or lacks columns, or `history` has two rows of one step, layer and position.
         """
         key = ("step", *KEY)
         given: dict[str, Any] = {"history": (history, (*key, "mean", "std", "nonfinite"), key)}
@@ -85,15 +85,15 @@ class HistoryDisplay:
         history, *others = checked(cls.__name__, given)
         return cls(history, others[0] if others else None)
 
-    def plot(self, *, layers: Sequence[str] | None = None, site: str = "activation", spacing: str = "step") -> Self:
+    def plot(self, *, layers: Sequence[str] | None = None, position: str = "activation", spacing: str = "step") -> Self:
         """Draw a column per layer.
 
         Parameters
         ----------
         layers : list of str, optional
             Layers to draw; all by default.
-        site : {"activation", "pre_activation"}, default="activation"
-            Which values. Layers without an activation function have one site, "output", always drawn.
+        position : {"activation", "pre_activation"}, default="activation"
+            Which values. Layers without an activation function have one position, "output", always drawn.
         spacing : {"step", "record"}, default="step"
             "step": records lie at their step, and a column of the heat map reaches halfway to its neighbours;
             "record": all records take the same room, whatever the steps between them.
@@ -110,7 +110,7 @@ class HistoryDisplay:
         from matplotlib.figure import Figure
 
         check_parameters("plot", {"spacing": spacing}, {"spacing": one_of("spacing", SPACINGS)})
-        rows = chosen(self.history, site, layers, SITES)
+        rows = chosen(self.history, position, layers, POSITIONS)
         names = list(rows["layer"].unique())
         steps = np.unique(self.history["step"])
         kinds = ["moments"] if self.histograms is None else ["moments", "histogram"]
@@ -157,13 +157,13 @@ class HistoryDisplay:
             ax.tick_params(labelbottom=False)
         _draw_moments(axes[0], x, rows)
         if self.histograms is not None:
-            layer, site = rows[["layer", "site"]].dropna().iloc[0]
+            layer, position = rows[["layer", "position"]].dropna().iloc[0]
             nothing = self.histograms.iloc[:0]
-            draw_heat(axes[1], edges, [self._bins.get((layer, site, step), nothing) for step in steps])
+            draw_heat(axes[1], edges, [self._bins.get((layer, position, step), nothing) for step in steps])
 
     @cached_property
     def _bins(self) -> dict[tuple[Any, ...], pd.DataFrame]:
-        return {} if self.histograms is None else bins_of(self.histograms, ["layer", "site", "step"])
+        return {} if self.histograms is None else bins_of(self.histograms, ["layer", "position", "step"])
 
     def _explain(self, rows: pd.DataFrame) -> None:
         """Put below what lines, marks and colours mean."""

@@ -16,7 +16,7 @@ from initsk.utils.validation import check_parameters, one_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SITES = {"activation": message("activation"), "pre_activation": message("pre-act."), "output": message("output")}
+_POSITIONS = {"activation": message("activation"), "pre_activation": message("pre-act."), "output": message("output")}
 _NUMBERS: dict[str, tuple[str, Callable[[Any, Language], str]]] = {
     "mean": (message("mean"), number),
     "std": (message("std"), number),
@@ -24,7 +24,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[Any, Language], str]]] = {
     "dead_fraction": (message("dead"), percent),
     "saturated_fraction": (message("saturated"), percent),
     "outside": (message("outside"), percent),
-    "nonfinite": (message("not finite"), lambda value, say: say.integer(value)),
+    "nonfinite": (message("not finite"), lambda value, translate: translate.integer(value)),
 }
 _WIDTH = 4.4
 _ROW = 0.21
@@ -35,7 +35,7 @@ _ROUNDING = 1e-6
 
 
 class LayerStripDisplay:
-    """One line per layer: name, site, the histogram as a strip of shades, and its numbers.
+    """One line per layer: name, position, the histogram as a strip of shades, and its numbers.
 
     All strips share one axis, linear or, where layers differ by orders of magnitude, symmetric-logarithmic. It holds
     99.9 % of every layer's values. The darkest shade is the fullest place of each strip, per length
@@ -43,10 +43,10 @@ class LayerStripDisplay:
 
     Parameters
     ----------
-    panels : dict of (layer, site) to DataFrame
+    panels : dict of (layer, position) to DataFrame
         Histogram without zeros: left, right, count.
     statistics : DataFrame
-        Rows of layer and site: count, mean, std, rms, zero_fraction, dead_fraction, saturated_fraction,
+        Rows of layer and position: count, mean, std, rms, zero_fraction, dead_fraction, saturated_fraction,
         nonfinite, and `outside`, the share beyond the edges of a histogram with fixed bins.
 
     Attributes
@@ -59,9 +59,9 @@ class LayerStripDisplay:
     >>> import pandas as pd
     >>> from initsk.displays import LayerStripDisplay
     >>> bins = pd.DataFrame({"left": [-1.0, 0.0], "right": [0.0, 1.0], "count": [2, 6]})
-    >>> row = {"layer": "out", "site": "output", "count": 8, "mean": 0.25, "std": 0.5, "rms": 0.56, "nonfinite": 0}
+    >>> row = {"layer": "out", "position": "output", "count": 8, "mean": 0.25, "std": 0.5, "rms": 0.56, "nonfinite": 0}
     >>> frame = pd.DataFrame([row]).assign(zero_fraction=0.0, dead_fraction=0.0, saturated_fraction=float("nan"))
-    >>> display = LayerStripDisplay.from_frames(bins.assign(layer="out", site="output"), frame).plot()
+    >>> display = LayerStripDisplay.from_frames(bins.assign(layer="out", position="output"), frame).plot()
     >>> display.axes_.get_xscale(), [text.get_text() for text in display.axes_.texts]
     ('linear', ['out', 'output', 'mean', '0.25', 'std', '0.5', 'zero', '0%', 'dead', '0%'])
     """
@@ -86,7 +86,7 @@ class LayerStripDisplay:
         Raises
         ------
         InvalidParameterError
-            If a frame has no rows or lacks columns, or `frame` has two rows of one layer and site.
+            If a frame has no rows or lacks columns, or `frame` has two rows of one layer and position.
         """
         needed = (*KEY, "count", "rms", *(name for name in _NUMBERS if name != "outside"))
         given: dict[str, Any] = {"histograms": (histograms, BINS, ()), "frame": (frame, needed, KEY)}
@@ -97,7 +97,7 @@ class LayerStripDisplay:
     def plot(
         self,
         *,
-        site: str = "activation",
+        position: str = "activation",
         layers: Sequence[str] | None = None,
         scale: str = "auto",
         language: str = "en",
@@ -106,8 +106,8 @@ class LayerStripDisplay:
 
         Parameters
         ----------
-        site : {"both", "activation", "pre_activation"}, default="activation"
-            Which values. Layers without an activation function have one site, "output", always drawn.
+        position : {"both", "activation", "pre_activation"}, default="activation"
+            Which values. Layers without an activation function have one position, "output", always drawn.
         layers : list of str, optional
             Layers to draw; all by default.
         scale : {"auto", "linear", "symlog"}, default="auto"
@@ -127,8 +127,8 @@ class LayerStripDisplay:
         from matplotlib.figure import Figure
 
         check_parameters("plot", {"scale": scale}, {"scale": one_of("scale", SCALES)})
-        say = get_language(language)
-        rows = chosen(self.statistics, site, layers, BOTH)
+        translate = get_language(language)
+        rows = chosen(self.statistics, position, layers, BOTH)
         shown = {name: _NUMBERS[name] for name in _NUMBERS if _worth(rows[name], name)}
         names = distinct(list(rows["layer"]), 30)
         left = 1.0 + max(text_width(name, 8) for name in names)
@@ -136,30 +136,30 @@ class LayerStripDisplay:
         self.axes_ = ax = panels(
             self.figure_, 1, 1, width=_WIDTH, height=_ROW * len(rows), left=left, right=0.15 + _COLUMN * len(shown)
         )[0, 0]
-        self._draw(ax, rows, scale, say)
+        self._draw(ax, rows, scale, translate)
         before = None
-        for i, (layer, name, at) in enumerate(zip(rows["layer"], names, rows["site"], strict=True)):
-            # The second site of a layer goes without its name.
+        for i, (layer, name, at) in enumerate(zip(rows["layer"], names, rows["position"], strict=True)):
+            # The second position of a layer goes without its name.
             if layer != before:
                 _write(ax, -0.85, i, name, ha="right")
-            if at in _SITES:
-                _write(ax, -0.08, i, say(_SITES[at]), ha="right", alpha=0.75)
+            if at in _POSITIONS:
+                _write(ax, -0.08, i, translate(_POSITIONS[at]), ha="right", alpha=0.75)
             before = layer
         for k, (column, (words, form)) in enumerate(shown.items()):
             at_x = _WIDTH + _COLUMN * (k + 1)
-            _write(ax, at_x, -0.9, say(words), ha="right", weight="bold")
+            _write(ax, at_x, -0.9, translate(words), ha="right", weight="bold")
             values = rows[column]
             if column == "mean":
                 # What single precision leaves of a sum that cancels.
                 values = values.where(values.abs() > _ROUNDING * rows["std"], 0.0).where(values.notna())
             for i, value in enumerate(values):
-                _write(ax, at_x, i, form(value, say), ha="right")
+                _write(ax, at_x, i, form(value, translate), ha="right")
         return self
 
-    def _draw(self, ax: "Axes", rows: pd.DataFrame, scale: str, say: Language) -> None:
-        parts = [self.panels[layer, site] for layer, site in zip(rows["layer"], rows["site"], strict=True)]
+    def _draw(self, ax: "Axes", rows: pd.DataFrame, scale: str, translate: Language) -> None:
+        parts = [self.panels[layer, position] for layer, position in zip(rows["layer"], rows["position"], strict=True)]
         edges = strip_axis(
-            ax, [central_range([part]) for part in parts], rows["rms"].to_numpy(float), scale, _CELLS, say
+            ax, [central_range([part]) for part in parts], rows["rms"].to_numpy(float), scale, _CELLS, translate
         )
         # Every second row is a gap.
         shades = np.zeros((2 * len(parts) - 1, _CELLS))
@@ -176,13 +176,15 @@ class LayerStripDisplay:
             mean = rows["mean"].where(np.array([len(part) > 0 for part in parts]))
             # Of a colour that is seen on every shade.
             ax.plot(mean, np.arange(len(rows)), "|", color=colour_of(4), markersize=8, markeredgewidth=1.6)
-        words = say("value (darkest where most are; zeros left out)")
+        words = translate("value (darkest where most are; zeros left out)")
         if linear:
-            words = say("value (darkest where most are; zeros left out; tick: mean)")
+            words = translate("value (darkest where most are; zeros left out; tick: mean)")
         ax.set_xlabel(words, fontsize=9, color=INK)
         for i, (part, count) in enumerate(zip(parts, rows["count"], strict=True)):
             if part.empty:
-                _write(ax, _WIDTH / 2, i, say("no finite value") if not count else say("all zero"), ha="center")
+                _write(
+                    ax, _WIDTH / 2, i, translate("no finite value") if not count else translate("all zero"), ha="center"
+                )
 
     def _quiet(self, ax: "Axes", n_rows: int) -> None:
         ax.set_facecolor("none")

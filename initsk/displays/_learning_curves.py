@@ -101,7 +101,7 @@ class LearningCurvesDisplay:
         """
         from matplotlib.figure import Figure
 
-        say = get_language(language)
+        translate = get_language(language)
         labels = [shortened(str(label), 40) for label in self.curves["initializer"].unique()]
         columns = legend_columns(labels, inches=10.8)
         self.figure_ = Figure()
@@ -111,9 +111,9 @@ class LearningCurvesDisplay:
         for ax, measure in zip(self.axes_, measures, strict=True):
             quiet(ax)
             self._draw(ax, measure)
-            self._scale(ax, measure, say)
-            ax.set_title(say(_TITLES[measure]), fontsize=11, color=INK)
-            ax.set_xlabel(say("epoch"), fontsize=9, color=INK)
+            self._scale(ax, measure, translate)
+            ax.set_title(translate(_TITLES[measure]), fontsize=11, color=INK)
+            ax.set_xlabel(translate("epoch"), fontsize=9, color=INK)
         legend_below(self.figure_, self.axes_[0].get_lines(), labels, columns)
         return self
 
@@ -129,16 +129,16 @@ class LearningCurvesDisplay:
                 epochs, curve[f"{measure}_mean"], color=colour_of(i), linestyle=line_of(i), marker="o", markersize=4
             )
 
-    def _scale(self, ax: "Axes", measure: str, say: Language) -> None:
+    def _scale(self, ax: "Axes", measure: str, translate: Language) -> None:
         from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
-        few_ticks(ax.xaxis, 8, integer=True, say=say)
+        few_ticks(ax.xaxis, 8, integer=True, translate=translate)
         if self.curves["epoch"].eq(1).all():
             ax.set_xticks([1])
         values = self.curves[f"{measure}_mean"]
         shown = values[np.isfinite(values) & (values > 0)]
         if measure == "test_score" or shown.empty:
-            few_ticks(ax.yaxis, 6, say=say)
+            few_ticks(ax.yaxis, 6, translate=translate)
             return
         # Logarithmic, since one initializer that does not learn would flatten all others.
         low, high = float(shown.min()), float(shown.max())
@@ -150,5 +150,5 @@ class LearningCurvesDisplay:
             finder = MaxNLocator(6)
         ticks = np.asarray(finder.tick_values(low / 1.4, high * 1.4))
         ax.yaxis.set_major_locator(FixedLocator(ticks[(ticks >= low / 1.4) & (ticks <= high * 1.4)].tolist()))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say.short(value, 6)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
         ax.yaxis.set_minor_locator(NullLocator())

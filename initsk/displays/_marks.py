@@ -68,7 +68,7 @@ _SAME = 1e-6
 
 
 def strip_axis(
-    ax: "Axes", ranges: Sequence[tuple[float, float]], scales: np.ndarray, scale: str, n_cells: int, say: Language
+    ax: "Axes", ranges: Sequence[tuple[float, float]], scales: np.ndarray, scale: str, n_cells: int, translate: Language
 ) -> np.ndarray:
     """Scale the x axis for all ranges and return the edges of cells that are equally long on it.
 
@@ -80,13 +80,13 @@ def strip_axis(
         low, high = low - (largest or 1) / 2, high + (largest or 1) / 2
     scales = scales[np.isfinite(scales) & (scales > 0)]
     if scale == "linear" or not len(scales) or (scale == "auto" and scales.max() <= _FACTOR * scales.min()):
-        few_ticks(ax.xaxis, 7, say=say)
+        few_ticks(ax.xaxis, 7, translate=translate)
         ax.set_xlim(low, high)
         return np.linspace(low, high, n_cells + 1)
     threshold = 10.0 ** floor(log10(max(scales.min(), _FINEST)))
     ax.set_xscale("symlog", linthresh=threshold)
     ax.set_xlim(low, high)
-    _symlog_ticks(ax, threshold, low, high, say)
+    _symlog_ticks(ax, threshold, low, high, translate)
     there = ax.xaxis.get_transform()
     first, last = (float(end) for end in there.transform(np.array([low, high])))
     edges = there.inverted().transform(np.linspace(first, last, n_cells + 1))
@@ -94,7 +94,7 @@ def strip_axis(
     return np.asarray(edges)
 
 
-def _symlog_ticks(ax: "Axes", threshold: float, low: float, high: float, say: Language) -> None:
+def _symlog_ticks(ax: "Axes", threshold: float, low: float, high: float, translate: Language) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     top = floor(log10(max(abs(low), abs(high))))
@@ -104,5 +104,5 @@ def _symlog_ticks(ax: "Axes", threshold: float, low: float, high: float, say: La
     powers = 10.0 ** np.arange(top, first - 1, -every)
     ticks = np.concatenate([-powers, [0.0], powers[::-1]])
     ax.xaxis.set_major_locator(FixedLocator(ticks[(ticks >= low) & (ticks <= high)].tolist()))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: say.short(value, 6)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
     ax.xaxis.set_minor_locator(NullLocator())

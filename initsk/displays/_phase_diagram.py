@@ -68,9 +68,9 @@ class PhaseDiagramDisplay:
         PhaseDiagramDisplay
         """
         networks = dict(networks or {})
-        most_weight = max([4.0, *(1.15 * weight for weight, _ in networks.values())])
-        most_bias = max([0.3, *(1.15 * bias for _, bias in networks.values())])
-        return cls(phase_diagram(activation, most_weight=most_weight, most_bias=most_bias), networks)
+        max_weight = max([4.0, *(1.15 * weight for weight, _ in networks.values())])
+        max_bias = max([0.3, *(1.15 * bias for _, bias in networks.values())])
+        return cls(phase_diagram(activation, max_weight=max_weight, max_bias=max_bias), networks)
 
     @classmethod
     def from_diagnosis(cls, diagnosis: Any, label: str = "this network") -> Self:
@@ -89,7 +89,7 @@ class PhaseDiagramDisplay:
         Raises
         ------
         InvalidParameterError
-            If theory has nothing to say of the network.
+            If theory has nothing to translate of the network.
         """
         depth = diagnosis.depth
         if depth is None:
@@ -110,7 +110,7 @@ class PhaseDiagramDisplay:
         """
         from matplotlib.figure import Figure
 
-        say = get_language(language)
+        translate = get_language(language)
         self.figure_ = Figure()
         labels = [shortened(label, 40) for label in self.networks]
         columns = legend_columns(labels, 5.6)
@@ -120,18 +120,18 @@ class PhaseDiagramDisplay:
         )[0, 0]  # fmt: skip
         quiet(self.axes_)
         self.axes_.grid(False)
-        self._draw(self.axes_, say)
-        title = say("depth scale of {activation}, in layers", activation=self.diagram.activation)
+        self._draw(self.axes_, translate)
+        title = translate("depth scale of {activation}, in layers", activation=self.diagram.activation)
         self.axes_.set_title(title, fontsize=11, color=INK, parse_math=False)
-        self.axes_.set_xlabel(say("variance of the weights times fan_in"), fontsize=10, color=INK)
-        self.axes_.set_ylabel(say("variance of the biases"), fontsize=10, color=INK)
+        self.axes_.set_xlabel(translate("variance of the weights times fan_in"), fontsize=10, color=INK)
+        self.axes_.set_ylabel(translate("variance of the biases"), fontsize=10, color=INK)
         for axis in (self.axes_.xaxis, self.axes_.yaxis):
-            few_ticks(axis, 6, say=say)
+            few_ticks(axis, 6, translate=translate)
         points = [self._mark(self.axes_, number, *point) for number, point in enumerate(self.networks.values())]
         legend_below(self.figure_, points, labels, columns)
         return self
 
-    def _draw(self, axes: "Axes", say: Language) -> None:
+    def _draw(self, axes: "Axes", translate: Language) -> None:
         from matplotlib.colors import LogNorm
 
         plane, x, y = self.diagram, self.diagram.weight_variances, self.diagram.bias_variances
@@ -139,15 +139,15 @@ class PhaseDiagramDisplay:
         axes.pcolormesh(x, y, scales, cmap=heat_colours(), norm=LogNorm(*_SCALES), shading="nearest", rasterized=True)
         chi = np.ma.masked_invalid(plane.chi_1)
         if np.isnan(plane.chi_1).mean() > _VISIBLE:
-            axes.text(0.98, 0.5, say("lengths grow without end"), transform=axes.transAxes, ha="right", va="center",
+            axes.text(0.98, 0.5, translate("lengths grow without end"), transform=axes.transAxes, ha="right", va="center",
                       fontsize=9, color=INK)  # fmt: skip
         lines = axes.contour(x, y, np.ma.masked_invalid(plane.xi_c), _LINES, colors=_ON_HEAT, linewidths=0.6, alpha=0.5)
         axes.clabel(lines, fmt="%g", fontsize=8)
         if chi.min() < 1 < chi.max():
             axes.contour(x, y, chi, [1.0], colors=_ON_HEAT, linewidths=2)
         for side, words, at in (
-            (chi < 1, say("order: gradients vanish"), 0.02),
-            (chi > 1, say("chaos: gradients explode"), 0.98),
+            (chi < 1, translate("order: gradients vanish"), 0.02),
+            (chi > 1, translate("chaos: gradients explode"), 0.98),
         ):
             if side.any():
                 align = "left" if at < 0.5 else "right"

@@ -66,7 +66,7 @@ def text_width(text: str, size: float) -> float:
     return float(path.get_extents().x1) / 72 if len(path.vertices) else 0.0
 
 
-def percent(share: float, say: Language | None = None) -> str:
+def percent(share: float, translate: Language | None = None) -> str:
     """Return a share in whole percent; 0% and 100% are said of none and all only.
 
     Examples
@@ -78,10 +78,10 @@ def percent(share: float, say: Language | None = None) -> str:
         return "-"
     if 0 < share < 0.005:
         return "<1%"
-    return ">99%" if 0.995 <= share < 1 else (say or get_language("en")).percent(share)
+    return ">99%" if 0.995 <= share < 1 else (translate or get_language("en")).percent(share)
 
 
-def number(value: float, say: Language | None = None) -> str:
+def number(value: float, translate: Language | None = None) -> str:
     """Return two significant digits.
 
     Examples
@@ -91,7 +91,7 @@ def number(value: float, say: Language | None = None) -> str:
     """
     if not isfinite(value):
         return "-"
-    return f"{value:.0f}" if 10 <= abs(value) < 1000 else (say or get_language("en")).short(value, 2)
+    return f"{value:.0f}" if 10 <= abs(value) < 1000 else (translate or get_language("en")).short(value, 2)
 
 
 def order_of(column: pd.Series) -> list[str]:
@@ -115,8 +115,8 @@ def labels_in_order(column: pd.Series) -> list[str]:
 
 # Okabe and Ito's palette without yellow, which vanishes on white: told apart by colour-blind readers.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7F7F7F")
-SITE_COLOURS = {"activation": PALETTE[0], "pre_activation": PALETTE[1], "output": PALETTE[2]}
-SITE_NAMES = {
+POSITION_COLOURS = {"activation": PALETTE[0], "pre_activation": PALETTE[1], "output": PALETTE[2]}
+POSITION_NAMES = {
     "pre_activation": message("pre-activation"),
     "activation": message("activation"),
     "output": message("output"),
@@ -125,7 +125,7 @@ SITE_NAMES = {
 _NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points|transform|width|height)="[^"]*"')
 _DIGITS = re.compile(r"(\.\d\d)\d+")
 LINES = ("-", "--", "-.", ":")
-_LEAST_SCALE = 0.85
+_MIN_SCALE = 0.85
 # In SVG this becomes the page's own text colour, so that pictures follow light and dark.
 INK = "#1b1f24"
 # What a page has no use for: comments, line ends, fonts and styles (it has its own), rotations by nothing, and ids
@@ -270,7 +270,7 @@ def figure_inline(figure: "Figure", name: str) -> str:
     svg = _svg(figure, name, transparent=True)
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     # Where the page is narrower than the picture, it shrinks this far; then the page scrolls it sideways.
-    least = round(_LEAST_SCALE * figure.get_figwidth() * 72)
+    least = round(_MIN_SCALE * figure.get_figwidth() * 72)
     svg = svg.replace("<svg", f'<svg style="min-width:{least}pt"', 1)
     for pattern, instead in _SHORTER:
         svg = pattern.sub(instead, svg)

@@ -233,7 +233,7 @@ def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     return weight
 
 
-def hold_out(samples: Samples, fraction: float, seed: int, stratify: bool) -> Split:
+def split_validation(samples: Samples, fraction: float, seed: int, stratify: bool) -> Split:
     """Return a split that holds out a part of the samples that count; no data are copied.
 
     Raises

@@ -11,12 +11,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
-from initsk.estimators._inputs import CONSTRAINTS, Samples, Split, check_together, check_weight, hold_out
+from initsk.estimators._inputs import CONSTRAINTS, Samples, Split, check_together, check_weight, split_validation
 from initsk.estimators._make_net import make_net
 from initsk.estimators.fast._batches import SMALL, outputs_in_double
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
-from initsk.network import ActivationSpec
+from initsk.network import ActivationOption
 from initsk.utils.random import RandomState, derive_seed
 from initsk.utils.torch_settings import torch_threads
 from initsk.utils.validation import Constraint, check_parameters
@@ -35,7 +35,7 @@ class BaseMLP(BaseEstimator):
     def __init__(
         self,
         hidden_layer_sizes: tuple[int, ...] = (100,),
-        activation: ActivationSpec = "relu",
+        activation: ActivationOption = "relu",
         *,
         initializer: InitializerLike = "he_normal",
         bias_initializer: InitializerLike | None = None,
@@ -121,7 +121,7 @@ class BaseMLP(BaseEstimator):
         if first:
             self._build(samples)
         if split is None and self.early_stopping:
-            split = self._hold_out(samples)
+            split = self._split_validation(samples)
         return self._train(samples, split, self.max_epochs)
 
     def initialize(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -223,10 +223,10 @@ class BaseMLP(BaseEstimator):
             raise InvalidParameterError("X_val and y_val go together; only one of them was given")
         return None if X_val is None else predefined_split(self.as_dataset(X_val, y_val, "y_val"))
 
-    def _hold_out(self, samples: Samples) -> Split:
+    def _split_validation(self, samples: Samples) -> Split:
         # The same samples at every warm start, or those held out before would be trained on.
         seed = derive_seed(self.net_.seed_, "validation split")
-        return hold_out(samples, self.validation_fraction, seed, stratify=is_classifier(self))
+        return split_validation(samples, self.validation_fraction, seed, stratify=is_classifier(self))
 
     def _build(self, samples: Samples) -> None:
         net = make_net(self, self._net_class, samples.X.shape[1], self._layout())

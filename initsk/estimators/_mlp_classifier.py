@@ -14,7 +14,7 @@ from initsk.estimators._mlp_base import BaseMLP
 from initsk.estimators.fast._dense_net import DenseNetClassifier, without_weight
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike
-from initsk.network import ActivationSpec
+from initsk.network import ActivationOption
 from initsk.utils.random import RandomState
 from initsk.utils.validation import Constraint, check_known_labels
 
@@ -79,7 +79,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def __init__(
         self,
         hidden_layer_sizes: tuple[int, ...] = (100,),
-        activation: ActivationSpec = "relu",
+        activation: ActivationOption = "relu",
         *,
         initializer: InitializerLike = "he_normal",
         bias_initializer: InitializerLike | None = None,

@@ -9,7 +9,7 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization._record import Row, standard_deviation
 from initsk.initializers import Choice, Initializer, InitializerLike, Zeros, get_initializer
-from initsk.network import PlannedParameter, Site, set_tensor
+from initsk.network import ParameterSpec, PlannedParameter, set_tensor
 from initsk.utils.language import Sentence, message
 from initsk.utils.random import make_generator
 
@@ -36,49 +36,49 @@ class Chooser:
         """Whether the module must be traced."""
         return self._output is not None or any(part.reads_architecture for part in self.given)
 
-    def check_sites(self, sites: list[Site]) -> None:
+    def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if any of the initializers has nothing to do in this network."""
         for part in self.given:
-            part.check_sites(sites)
-        if self._output is not None and not any(self.taker(site) is self._output for site in sites):
+            part.check_specs(specs)
+        if self._output is not None and not any(self.initializer_for(spec) is self._output for spec in specs):
             raise InvalidParameterError(
                 "output_initializer has nothing to fill: no last layer with a weight of its own was found"
                 " (allowed: PerParameter with the layer's name; the weight must be neither frozen nor tied to another)"
             )
 
-    def taker(self, site: Site) -> Initializer:
-        """Return which of the initializers a site is for; it alone may refine it."""
-        if self._bias is not None and site.role == "bias" and site.is_known:
+    def initializer_for(self, spec: ParameterSpec) -> Initializer:
+        """Return which of the initializers a spec is for; it alone may refine it."""
+        if self._bias is not None and spec.role == "bias" and spec.is_known:
             return self._bias
-        last = site.role == "weight" and site.place == "output" and site.is_known
+        last = spec.role == "weight" and spec.place == "output" and spec.is_known
         return self._output if self._output is not None and last else self.initializer
 
     def choices(self, step: PlannedParameter) -> tuple[Choice, ...]:
-        """Return who fills each site of a parameter; nothing where it is left."""
-        found = [self._choice(site) for site in step.sites]
+        """Return who fills each spec of a parameter; nothing where it is left."""
+        found = [self._choice(spec) for spec in step.specs]
         chosen = tuple(choice for choice in found if choice is not None)
         if chosen and len(chosen) < len(found):
-            left = ", ".join(site.block for site, choice in zip(step.sites, found, strict=True) if choice is None)
+            left = ", ".join(spec.block for spec, choice in zip(step.specs, found, strict=True) if choice is None)
             raise InvalidParameterError(
                 f"nothing fills the blocks {left} of {step.name}, and others are filled (allowed: all of them, or none)"
             )
         return chosen
 
-    def _choice(self, site: Site) -> Choice | None:
-        taker = self.taker(site)
-        choice = taker.choose(site)
+    def _choice(self, spec: ParameterSpec) -> Choice | None:
+        initializer_for = self.initializer_for(spec)
+        choice = initializer_for.choose(spec)
         if choice is not None:
             return choice
-        if taker is not self.initializer:
-            return Choice(taker, f"{'bias' if taker is self._bias else 'output'} initializer")
-        if site.role == "bias" and site.is_known:
+        if initializer_for is not self.initializer:
+            return Choice(initializer_for, f"{'bias' if initializer_for is self._bias else 'output'} initializer")
+        if spec.role == "bias" and spec.is_known:
             return Choice(Zeros(), Sentence(message("biases are zero unless said otherwise")))
         return None
 
 
 _LARGE = 2**24
 # Each holds a drawn tensor, and memory is what filling at once is for.
-_MOST_THREADS = 4
+_MAX_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class Step:
     ----------
     plan : PlannedParameter
     choices : tuple of Choice
-        Who fills each of the sites that are drawn; none where the parameter is left.
+        Who fills each of the specs that are drawn; none where the parameter is left.
     drawn : PlannedParameter
-        The plan with the sites that are drawn: those of `plan`, or one for the whole tensor.
+        The plan with the specs that are drawn: those of `plan`, or one for the whole tensor.
     """
 
     plan: PlannedParameter
@@ -99,10 +99,10 @@ class Step:
     drawn: PlannedParameter
 
     def check(self) -> None:
-        """Raise if anyone refuses the site that is his."""
-        # Where the parameter is left there are sites, but nobody to ask.
-        for site, choice in zip(self.drawn.sites, self.choices, strict=False):
-            choice.initializer.check_site(site)
+        """Raise if anyone unsupported_reason the spec that is his."""
+        # Where the parameter is left there are specs, but nobody to ask.
+        for spec, choice in zip(self.drawn.specs, self.choices, strict=False):
+            choice.initializer.check_spec(spec)
 
     def draw(self, seed: int) -> torch.Tensor | None:
         """Draw the values; None where the parameter is left or has no values."""
@@ -112,8 +112,8 @@ class Step:
         generator = make_generator(seed, self.plan.name)
         with torch.no_grad():
             blocks = [
-                choice.initializer.draw(site, generator, tensor.dtype)
-                for site, choice in zip(self.drawn.sites, self.choices, strict=True)
+                choice.initializer.draw(spec, generator, tensor.dtype)
+                for spec, choice in zip(self.drawn.specs, self.choices, strict=True)
             ]
             return self.drawn.assemble(blocks)
 
@@ -127,7 +127,7 @@ class Step:
     def rows(self, before: dict[str, float], notes: dict[str, str]) -> Iterator[Row]:
         """Yield the record's rows."""
         plan = self.plan
-        site = self.drawn.sites[0] if self.choices else Site(())
+        spec = self.drawn.specs[0] if self.choices else ParameterSpec(())
         initializers = dict.fromkeys(repr(choice.initializer) for choice in self.choices)
         for name, parameter in plan.parameters.items():
             touched = bool(self.choices) and not parameter.is_meta
@@ -136,8 +136,8 @@ class Step:
                 "shape": "x".join(str(size) for size in parameter.shape),
                 "role": plan.role,
                 "initializer": ", ".join(initializers),
-                "fan_in": site.fan_in,
-                "fan_out": site.fan_out,
+                "fan_in": spec.fan_in,
+                "fan_out": spec.fan_out,
                 "std_before": before[name],
                 "std_after": standard_deviation(parameter) if touched else before[name],
                 "touched": touched,
@@ -149,7 +149,7 @@ class Step:
         yield from [choice.why for choice in self.choices] or [plan.why_left]
         if note:
             yield note
-        if plan.sites and plan.sites[0].guessed and self.choices:
+        if plan.specs and plan.specs[0].guessed and self.choices:
             yield "its surroundings by the order of registration, since the forward cannot be traced"
         if plan.also:
             yield f"the same as {', '.join(plan.also)}"
@@ -161,15 +161,15 @@ class Step:
 
 def settle(plan: PlannedParameter, choices: tuple[Choice, ...]) -> Step:
     """Lay out a parameter as who fills it wants it: in blocks, or as the one tensor that a framework stores."""
-    whole = [choice.initializer.laid_out(site) for site, choice in zip(plan.sites, choices, strict=False)]
-    if not choices or all(site.framework == "" for site in whole):
+    whole = [choice.initializer.laid_out(spec) for spec, choice in zip(plan.specs, choices, strict=False)]
+    if not choices or all(spec.framework == "" for spec in whole):
         return Step(plan, choices, plan)
     if len({choice.initializer for choice in choices}) > 1:
         names = ", ".join(dict.fromkeys(repr(choice.initializer) for choice in choices))
         raise InvalidParameterError(
             f"{plan.name} is one tensor to {names} (allowed: the same initializer for all of its blocks)"
         )
-    return Step(plan, choices[:1], replace(plan, sites=(whole[0],)))
+    return Step(plan, choices[:1], replace(plan, specs=(whole[0],)))
 
 
 def fills_at_once(steps: list[Step]) -> bool:
@@ -179,7 +179,7 @@ def fills_at_once(steps: list[Step]) -> bool:
     """
     large = sum(step.plan.tensor.numel() for step in steps) >= _LARGE
     plain = all(step.plan.name in step.plan.parameters for step in steps)
-    return large and plain and all(choice.initializer.draws_surely for step in steps for choice in step.choices)
+    return large and plain and all(choice.initializer.draw_never_fails for step in steps for choice in step.choices)
 
 
 def fill(steps: list[Step], seed: int) -> dict[str, float]:
@@ -190,6 +190,6 @@ def fill(steps: list[Step], seed: int) -> dict[str, float]:
 
 def fill_at_once(steps: list[Step], seed: int) -> dict[str, float]:
     """Draw and write parameter by parameter; an interrupt waits for those that have begun."""
-    with ThreadPoolExecutor(min(torch.get_num_threads(), _MOST_THREADS)) as pool:
+    with ThreadPoolExecutor(min(torch.get_num_threads(), _MAX_THREADS)) as pool:
         written = list(pool.map(lambda step: step.write(step.draw(seed)), steps))
     return {name: std for stds in written for name, std in stds.items()}

@@ -102,7 +102,7 @@ def initialize(
         plan = list(plan_parameters(module))
         if chooser.reads_architecture:
             plan = add_architecture(module, plan)
-        chooser.check_sites([site for step in plan for site in step.sites])
+        chooser.check_specs([spec for step in plan for spec in step.specs])
         steps = [settle(step, chooser.choices(step)) for step in plan]
         for step in steps:
             step.check()
@@ -113,8 +113,10 @@ def initialize(
             before = fill_at_once(steps, seed) if at_once else fill(steps, seed)
             for part in refining:
                 filled = (step.plan for step in steps if step.choices)
-                sites = {known.name: known.sites[0] for known in filled if chooser.taker(known.sites[0]) is part}
-                part.refine(Network(module, sites, *batch, derive_seed(seed, "refine"), notes))
+                specs = {
+                    known.name: known.specs[0] for known in filled if chooser.initializer_for(known.specs[0]) is part
+                }
+                part.refine(Network(module, specs, *batch, derive_seed(seed, "refine"), notes))
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
 
 

@@ -39,7 +39,7 @@ from initsk.initializers._variance_scaling import (
     VarianceScaling,
 )
 from initsk.initializers._within_layer import WithinLayer
-from initsk.initializers.core._base import Choice, Initializer, Promise
+from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 
 XavierNormal = GlorotNormal
 XavierUniform = GlorotUniform
@@ -66,6 +66,7 @@ __all__ = [
     "DepthScaledResidual",
     "Dirac",
     "EdgeOfChaos",
+    "ExpectedMoments",
     "Fixup",
     "ForgetGateBias",
     "FromCallable",
@@ -88,7 +89,6 @@ __all__ = [
     "Orthogonal",
     "PerParameter",
     "PriorBias",
-    "Promise",
     "RandomNormal",
     "RandomUniform",
     "Scaled",

@@ -10,10 +10,10 @@ from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._scaled import Centred, Scaled
 from initsk.initializers._siren import Siren
 from initsk.initializers._unscaled import RandomNormal
-from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, promise_of
-from initsk.initializers.core._base import Choice, Initializer, Promise
+from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, expected_from_variance
+from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS, draw_scaled
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.theory import (
     ActivationLike,
     CriticalPoint,
@@ -21,9 +21,9 @@ from initsk.theory import (
     OfMultiple,
     activation_label,
     as_function,
+    cached,
     critical_point,
     gain,
-    remembers,
 )
 from initsk.utils.language import Sentence, message
 from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
@@ -90,14 +90,14 @@ class Auto(Initializer):
     reference = "Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2013; Schoenholz et al. 2017; Sitzmann et al. 2020"
     _reads_architecture = True
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Choose by the layer's kind, by what follows it, and by its place in the network."""
-        if not site.is_known:
+        if not spec.is_known:
             return None
-        if site.role == "bias":
-            return self._of_bias(site)
-        choice = self._of_weight(site)
-        branch = site.branch
+        if spec.role == "bias":
+            return self._of_bias(spec)
+        choice = self._of_weight(spec)
+        branch = spec.branch
         if branch is None or not branch.adds_up:
             return choice
         why = message("{first}; last of one of {n} residual branches, which add up")
@@ -105,27 +105,27 @@ class Auto(Initializer):
         return Choice(scaled, Sentence(why, first=choice.why, n=branch.n_branches))
 
     @staticmethod
-    def _of_bias(site: Site) -> Choice | None:
+    def _of_bias(spec: ParameterSpec) -> Choice | None:
         """Leave biases at zero, but where the weights' scheme has a law for them."""
-        if site.activation is None or site.kind in ("recurrent", "attention", "embedding"):
+        if spec.activation is None or spec.kind in ("recurrent", "attention", "embedding"):
             return None
-        choice = _by_activation(site.activation, site.n_hidden)
+        choice = _by_activation(spec.activation, spec.n_hidden)
         return choice if choice.initializer.sets_biases else None
 
     @staticmethod
-    def _of_weight(site: Site) -> Choice:
-        if site.kind == "recurrent":
-            if site.short_name.startswith("weight_ih"):
+    def _of_weight(spec: ParameterSpec) -> Choice:
+        if spec.kind == "recurrent":
+            if spec.short_name.startswith("weight_ih"):
                 return Choice(GlorotUniform(), Sentence(message("from input to state")))
             return Choice(Orthogonal(), Sentence(message("from state to state")))
-        if site.kind == "attention":
+        if spec.kind == "attention":
             return Choice(GlorotUniform(), Sentence(message("attention")))
-        if site.kind == "embedding":
-            return Choice(RandomNormal(site.weight_shape[1] ** -0.5), Sentence(message("embedding")))
-        if site.activation is None:
-            why = message("output layer") if site.place == "output" else message("feeds no activation function")
+        if spec.kind == "embedding":
+            return Choice(RandomNormal(spec.weight_shape[1] ** -0.5), Sentence(message("embedding")))
+        if spec.activation is None:
+            why = message("output layer") if spec.place == "output" else message("feeds no activation function")
             return Choice(LeCunNormal(), Sentence(why))
-        return _by_activation(site.activation, site.n_hidden)
+        return _by_activation(spec.activation, spec.n_hidden)
 
 
 def _is_sine(activation: ActivationLike | None) -> bool:
@@ -161,7 +161,7 @@ def _by_activation(activation: ActivationLike, layers: int) -> Choice:
     return Choice(VarianceScaling(nonlinearity=activation), why)
 
 
-@remembers
+@cached
 def _reach(activation: ActivationLike, weight_variance: float) -> float:
     """Return through how many layers signals get by a plain law; where their lengths run away, through a few."""
     try:
@@ -172,7 +172,7 @@ def _reach(activation: ActivationLike, weight_variance: float) -> float:
         return float("inf")
 
 
-@remembers
+@cached
 def _critical(activation: ActivationLike) -> Initializer | None:
     """Return what keeps signals alive at any depth; None where there is no such law."""
     below, shift, above = as_function(activation)(np.array([-_STEP, 0.0, _STEP]))
@@ -249,30 +249,30 @@ class EdgeOfChaos(Initializer):
         """Whether the activation functions are to be read from the module."""
         return self.nonlinearity is None
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
         try:
-            self._point(site)
+            self._point(spec)
         except InvalidParameterError as error:
             return f"is not for a layer whose {error}"
-        return site.lacks_fans
+        return spec.missing_fans
 
-    def _point(self, site: Site) -> CriticalPoint:
-        activation = self.nonlinearity if self.nonlinearity is not None else site.activation
+    def _point(self, spec: ParameterSpec) -> CriticalPoint:
+        activation = self.nonlinearity if self.nonlinearity is not None else spec.activation
         # A linear layer has no room for biases on the critical line.
         return critical_point("linear", 0.0) if activation is None else critical_point(activation, self.bias_variance)
 
-    def _law(self, site: Site) -> tuple[float, str]:
-        point = self._point(site)
-        if site.role == "bias":
+    def _law(self, spec: ParameterSpec) -> tuple[float, str]:
+        point = self._point(spec)
+        if spec.role == "bias":
             return point.bias_variance, "normal"
-        return point.weight_variance / site.fan("fan_in"), self.distribution
+        return point.weight_variance / spec.fan("fan_in"), self.distribution
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        variance, distribution = self._law(site)
-        return draw_scaled(site.shape, variance, distribution, generator, dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        variance, distribution = self._law(spec)
+        return draw_scaled(spec.shape, variance, distribution, generator, dtype)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        variance, distribution = self._law(site)
-        return promise_of(site, variance, distribution)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
+        variance, distribution = self._law(spec)
+        return expected_from_variance(spec, variance, distribution)

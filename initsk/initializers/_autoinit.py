@@ -6,10 +6,10 @@ import torch
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._variance_scaling import VarianceScaling
-from initsk.initializers.core._base import Initializer, Promise
+from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._calibrate import full_name, is_calibrated, write_weight
 from initsk.initializers.core._draws import DISTRIBUTIONS
-from initsk.network import Layer, Moments, Network, SignalGraph, Site, fan_in_share
+from initsk.network import Layer, Moments, Network, ParameterSpec, SignalGraph, fan_in_share
 from initsk.utils.validation import Constraint, integer, one_of, optional, real, sequence_of
 
 
@@ -97,12 +97,12 @@ class AutoInit(Initializer):
     def _filling(self) -> VarianceScaling:
         return VarianceScaling(distribution=self.distribution)
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return self._filling._draw(site, generator, dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return self._filling._draw(spec, generator, dtype)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the values for `site` will be like, unless that depends on the network."""
-        return None if is_calibrated(site) else self._filling.promise(site)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the values for `spec` will be like, unless that depends on the network."""
+        return None if is_calibrated(spec) else self._filling.expected_moments(spec)
 
     def refine(self, network: Network) -> None:
         """Follow the moments, and scale each layer on the way."""

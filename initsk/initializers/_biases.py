@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 
 from initsk.initializers._constant import Constant, Zeros
-from initsk.initializers.core._base import Choice, Initializer, Promise
-from initsk.network import Site
+from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, real
 
 
@@ -17,11 +17,11 @@ class _BiasScheme(Initializer):
     family = "biases"
     sets_biases = True
 
-    def refuses(self, site: Site) -> str | None:
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say that weights are not for this initializer."""
-        if site.role == "bias":
+        if spec.role == "bias":
             return None
-        return f"fills biases, not a weight of shape {site.shape} (allowed: as bias_initializer)"
+        return f"fills biases, not a weight of shape {spec.shape} (allowed: as bias_initializer)"
 
 
 class ForgetGateBias(_BiasScheme):
@@ -63,11 +63,11 @@ class ForgetGateBias(_BiasScheme):
     def __init__(self, value: float = 1.0) -> None:
         self.value = value
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Say that biases alone are filled."""
-        if site.role != "bias":
+        if spec.role != "bias":
             return None
-        opened = site.block == "f" and site.short_name.startswith("bias_ih")
+        opened = spec.block == "f" and spec.short_name.startswith("bias_ih")
         return Choice(Constant(self.value), "forget gate") if opened else Choice(Zeros(), "not a forget gate")
 
 
@@ -111,30 +111,30 @@ class ChronoBias(_BiasScheme):
     def __init__(self, max_length: float = 100.0) -> None:
         self.max_length = max_length
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Say that biases alone are filled."""
-        if site.role != "bias":
+        if spec.role != "bias":
             return None
-        if site.block in ("f", "i", "z") and site.short_name.startswith("bias_ih"):
-            return Choice(self, f"gate {site.block} of a recurrent layer")
+        if spec.block in ("f", "i", "z") and spec.short_name.startswith("bias_ih"):
+            return Choice(self, f"gate {spec.block} of a recurrent layer")
         return Choice(Zeros(), "no gate that keeps")
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         # Both gates of a unit see the same draw, whichever comes first.
         twin = torch.Generator(device="cpu").manual_seed(generator.initial_seed())
-        times = torch.empty(site.shape, dtype=dtype).uniform_(1, self.max_length - 1, generator=twin)
-        return times.log_().mul_(-1 if site.block == "i" else 1)
+        times = torch.empty(spec.shape, dtype=dtype).uniform_(1, self.max_length - 1, generator=twin)
+        return times.log_().mul_(-1 if spec.block == "i" else 1)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the values for `site` will be like."""
-        chosen = self.choose(site)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the values for `spec` will be like."""
+        chosen = self.choose(spec)
         if chosen is None or chosen.initializer is not self:
-            return None if chosen is None else chosen.initializer.promise(site)
+            return None if chosen is None else chosen.initializer.expected_moments(spec)
         top = self.max_length - 1
         mean = (top * log(top) - top + 1) / (top - 1)
         square = (top * log(top) ** 2 - 2 * top * log(top) + 2 * top - 2) / (top - 1)
-        sign = -1 if site.block == "i" else 1
-        return Promise(square - mean**2, sign * mean, max(mean, log(top) - mean), symmetric=False)
+        sign = -1 if spec.block == "i" else 1
+        return ExpectedMoments(square - mean**2, sign * mean, max(mean, log(top) - mean), symmetric=False)
 
 
 class PriorBias(_BiasScheme):
@@ -175,7 +175,7 @@ class PriorBias(_BiasScheme):
     def __init__(self, probability: float = 0.01) -> None:
         self.probability = probability
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Say that biases alone are filled."""
         value = log(self.probability / (1 - self.probability))
-        return Choice(Constant(value), "prior probability") if site.role == "bias" else None
+        return Choice(Constant(value), "prior probability") if spec.role == "bias" else None

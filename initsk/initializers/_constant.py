@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import torch
 
-from initsk.initializers.core._base import Choice, Initializer, Promise
-from initsk.network import Site
+from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, boolean, real
 
 
@@ -13,15 +13,15 @@ class _Filled(Initializer):
     """One number everywhere."""
 
     family = "constant"
-    _draws_surely = True
+    _draw_never_fails = True
     value: float
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return torch.full(site.shape, self.value, dtype=dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return torch.full(spec.shape, self.value, dtype=dtype)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        return Promise(0.0, mean=float(self.value), bound=0.0)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
+        return ExpectedMoments(0.0, mean=float(self.value), bound=0.0)
 
 
 class Constant(_Filled):
@@ -143,17 +143,17 @@ class Identity(Initializer):
         self.gain = gain
         self.rectangular = rectangular
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        if len(site.shape) == 2 and (self.rectangular or site.shape[0] == site.shape[1]):
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        if len(spec.shape) == 2 and (self.rectangular or spec.shape[0] == spec.shape[1]):
             return None
         return (
-            f"needs a square matrix, not a tensor of shape {site.shape}"
+            f"needs a square matrix, not a tensor of shape {spec.shape}"
             " (allowed: (n, n), or rectangular=True; for convolutions 'dirac')"
         )
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return torch.eye(*site.shape, dtype=dtype).mul_(self.gain)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return torch.eye(*spec.shape, dtype=dtype).mul_(self.gain)
 
 
 class Dirac(Initializer):
@@ -191,17 +191,17 @@ class Dirac(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        if site.kind == "convolution":
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        if spec.kind == "convolution":
             return None
         return (
-            f"needs a convolution's kernel, not a tensor of shape {site.shape}"
+            f"needs a convolution's kernel, not a tensor of shape {spec.shape}"
             " (allowed: three to five dimensions; for matrices 'identity', for both PerParameter)"
         )
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        values = torch.zeros(site.shape, dtype=dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        values = torch.zeros(spec.shape, dtype=dtype)
         centre_tap(values).fill_diagonal_(self.gain)
         return values
 
@@ -261,28 +261,28 @@ class ZerO(Initializer):
     family = "structured"
     law = "W = I if out <= in, else 2^(-m/2) H[:out, :in], m = ceil(log2(out))"
     reference = "Zhao, Schaefer and Anandkumar 2022, algorithms 1 and 2"
-    _draws_surely = True
+    _draw_never_fails = True
     _constraints: ClassVar[dict[str, Constraint]] = {"hadamard_gain": real(above=0)}
 
     def __init__(self, hadamard_gain: float = 1.0) -> None:
         self.hadamard_gain = hadamard_gain
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Leave embeddings and bilinear layers, which are neither a matrix on vectors nor a convolution."""
-        return None if site.kind in ("embedding", "bilinear") else super().choose(site)
+        return None if spec.kind in ("embedding", "bilinear") else super().choose(spec)
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        if len(site.shape) >= 2 and site.kind != "bilinear":
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        if len(spec.shape) >= 2 and spec.kind != "bilinear":
             return None
         return (
-            f"needs a matrix or a convolution's kernel, not a tensor of shape {site.shape}"
+            f"needs a matrix or a convolution's kernel, not a tensor of shape {spec.shape}"
             " (allowed: (out, in) or (out, in, *kernel))"
         )
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        values = torch.zeros(site.shape, dtype=dtype)
-        rows, columns = site.shape[:2]
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        values = torch.zeros(spec.shape, dtype=dtype)
+        rows, columns = spec.shape[:2]
         centre_tap(values).copy_(self._matrix(rows, columns, dtype))
         return values
 

@@ -9,8 +9,8 @@ from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
 from initsk.initializers._siren import TorchDefault
 from initsk.initializers._unscaled import RandomNormal, RandomUniform, TruncatedNormal
 from initsk.initializers._variance_scaling import HeNormal, VarianceScaling
-from initsk.initializers.core._base import Initializer, Promise
-from initsk.network import FRAMEWORK_LAYOUTS, Site
+from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.network import FRAMEWORK_LAYOUTS, ParameterSpec
 from initsk.utils.validation import Constraint, instance_of, one_of, optional
 
 
@@ -30,7 +30,7 @@ class AsStored(Initializer):
     Raises
     ------
     InvalidParameterError
-        When used on what the base refuses.
+        When used on what the base unsupported_reason.
 
     Notes
     -----
@@ -76,24 +76,24 @@ class AsStored(Initializer):
         return HeNormal() if self.base is None else self.base
 
     @property
-    def draws_surely(self) -> bool:
+    def draw_never_fails(self) -> bool:
         """Whether the base does."""
-        return self.filling.draws_surely
+        return self.filling.draw_never_fails
 
-    def laid_out(self, site: Site) -> Site:
-        """Return the site of the whole tensor."""
-        return site.as_stored(self.framework)
+    def laid_out(self, spec: ParameterSpec) -> ParameterSpec:
+        """Return the spec of the whole tensor."""
+        return spec.as_stored(self.framework)
 
-    def refuses(self, site: Site) -> str | None:
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say what the base needs and the tensor does not have."""
-        return self.filling.refuses(self.laid_out(site))
+        return self.filling.unsupported_reason(self.laid_out(spec))
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the values for `site` will be like."""
-        return self.filling.promise(self.laid_out(site))
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the values for `spec` will be like."""
+        return self.filling.expected_moments(self.laid_out(spec))
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return self.filling._draw(self.laid_out(site), generator, dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return self.filling._draw(self.laid_out(spec), generator, dtype)
 
 
 def _family(framework: str, normal: str) -> dict[str, Initializer]:

@@ -9,7 +9,7 @@ import torch
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
 from initsk.initializers.core._minibatches import Batches, real_parts
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, one_of, optional, real
 
 # By algorithm, what the authors' runs used: CIFAR with SGD, translation with Adam.
@@ -115,7 +115,7 @@ class GradInit(GradientScheme):
         self.batch_size = batch_size
         self.criterion = criterion
 
-    def _scales(self, site: Site) -> bool:
+    def _scales(self, spec: ParameterSpec) -> bool:
         return True
 
     def _learn(self, problem: ScalingProblem, batches: Batches) -> np.ndarray:

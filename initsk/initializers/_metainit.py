@@ -9,11 +9,11 @@ import torch
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
 from initsk.initializers.core._minibatches import Batches, real_parts
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, real
 
 # The authors let a norm run through zero, which turns all signs around.
-_SMALLEST_FACTOR = 0.01
+_MIN_FACTOR = 0.01
 
 
 class MetaInit(GradientScheme):
@@ -101,8 +101,8 @@ class MetaInit(GradientScheme):
         self.batch_size = batch_size
         self.criterion = criterion
 
-    def _scales(self, site: Site) -> bool:
-        return site.role == "weight" and len(site.shape) >= 2
+    def _scales(self, spec: ParameterSpec) -> bool:
+        return spec.role == "weight" and len(spec.shape) >= 2
 
     def _learn(self, problem: ScalingProblem, batches: Batches) -> np.ndarray:
         sizes = [torch.linalg.vector_norm(real_parts(w), dtype=torch.float64) for w in problem.weights.values()]
@@ -113,7 +113,7 @@ class MetaInit(GradientScheme):
             point = problem.point(factors)
             slopes = problem.within(point, partial(self._slopes, problem, point, rows))
             velocity = self.momentum * velocity - self.lr * np.sign(slopes)
-            factors = np.maximum(factors + velocity / norms, _SMALLEST_FACTOR)
+            factors = np.maximum(factors + velocity / norms, _MIN_FACTOR)
         return factors
 
     def _slopes(self, problem: ScalingProblem, point: Point, rows: torch.Tensor | None) -> np.ndarray:

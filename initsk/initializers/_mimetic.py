@@ -9,9 +9,9 @@ from torch import nn
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._scaled import Wrapper
-from initsk.initializers.core._base import Choice, Promise
+from initsk.initializers.core._base import Choice, ExpectedMoments
 from initsk.initializers.core._draws import draw_normal
-from initsk.network import Network, Site, set_tensor
+from initsk.network import Network, ParameterSpec, set_tensor
 from initsk.utils.torch_settings import working_type
 from initsk.utils.validation import Constraint, real
 
@@ -104,22 +104,22 @@ class MimeticAttention(Wrapper):
         self.alpha_vo = alpha_vo
         self.beta_vo = beta_vo
 
-    def check_sites(self, sites: list[Site]) -> None:
+    def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if there is no attention layer to set."""
-        if not any(site.kind == "attention" and site.role == "weight" for site in sites):
+        if not any(spec.kind == "attention" and spec.role == "weight" for spec in specs):
             raise InvalidParameterError(
                 "MimeticAttention found no attention layer to set in the module"
                 " (allowed: modules with a torch.nn.MultiheadAttention whose weights are not frozen)"
             )
-        super().check_sites(sites)
+        super().check_specs(specs)
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Follow the base, whose values are replaced in attention layers afterwards."""
-        return self.from_base(site)
+        return self.from_base(spec)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the base promises, except for attention layers."""
-        return None if site.role == "weight" and site.kind == "attention" else super().promise(site)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the base expected, except for attention layers."""
+        return None if spec.role == "weight" and spec.kind == "attention" else super().expected_moments(spec)
 
     def refine(self, network: Network) -> None:
         """Set the projections of each attention layer."""
@@ -190,7 +190,7 @@ def _projections(name: str, module: nn.MultiheadAttention) -> list[_Projection]:
 def _can_set(network: Network, what: str, first: _Projection, second: _Projection) -> bool:
     """Say whether both are ours and the product is square; otherwise note why not."""
     why = ""
-    if not (first.name in network.sites and second.name in network.sites):
+    if not (first.name in network.specs and second.name in network.specs):
         why = "one of the two is not set here"
     elif first.stored.shape[1] != second.stored.shape[1]:
         why = "the product is not square"
@@ -207,5 +207,5 @@ def _write(network: Network, what: str, pair: tuple[_Projection, ...], values: l
 
 def _note(network: Network, text: str, pair: tuple[_Projection, ...]) -> None:
     for name in dict.fromkeys(projection.name for projection in pair):
-        if name in network.sites:
+        if name in network.specs:
             network.note(name, text)

@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 
 from initsk.initializers._constant import centre_tap
-from initsk.initializers._variance_scaling import promise_of
-from initsk.initializers.core._base import Initializer, Promise
+from initsk.initializers._variance_scaling import expected_from_variance
+from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import draw_normal, draw_scaled, orthogonal_matrix
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, one_of, real
 
 
@@ -50,22 +50,22 @@ class Orthogonal(Initializer):
     family = "orthogonal"
     law = "W W^T = gain^2 I or W^T W = gain^2 I"
     reference = "Saxe, McClelland and Ganguli 2013"
-    _draws_surely = True
+    _draw_never_fails = True
     _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        return site.lacks_matrix
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        return spec.missing_matrix
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return orthogonal_matrix(*site.matrix_shape, generator, dtype).mul_(self.gain).reshape(site.shape)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return orthogonal_matrix(*spec.matrix_shape, generator, dtype).mul_(self.gain).reshape(spec.shape)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        return Promise(self.gain**2 / max(site.matrix_shape), singular_value=self.gain)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
+        return ExpectedMoments(self.gain**2 / max(spec.matrix_shape), singular_value=self.gain)
 
 
 class DeltaOrthogonal(Initializer):
@@ -114,27 +114,27 @@ class DeltaOrthogonal(Initializer):
         self.gain = gain
         self.even_centre = even_centre
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        if site.kind == "convolution" and site.shape[0] >= site.shape[1]:
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        if spec.kind == "convolution" and spec.shape[0] >= spec.shape[1]:
             return None
         return (
-            f"needs a convolution with no fewer outputs than inputs, not shape {site.shape}"
+            f"needs a convolution with no fewer outputs than inputs, not shape {spec.shape}"
             " (allowed: (out, in, *kernel) with out >= in; for other layers PerParameter)"
         )
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        values = torch.zeros(site.shape, dtype=dtype)
-        matrix = orthogonal_matrix(site.shape[0], site.shape[1], generator, dtype).mul_(self.gain)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        values = torch.zeros(spec.shape, dtype=dtype)
+        matrix = orthogonal_matrix(spec.shape[0], spec.shape[1], generator, dtype).mul_(self.gain)
         centre_tap(values, before=self.even_centre == "before").copy_(matrix)
         return values
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the values for `site` will be like."""
-        if self.refuses(site):
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the values for `spec` will be like."""
+        if self.unsupported_reason(spec):
             return None
         # Of all entries, one in the kernel's size belongs to the matrix.
-        return Promise(self.gain**2 / site.shape[0] * site.shape[1] / site.matrix_shape[1])
+        return ExpectedMoments(self.gain**2 / spec.shape[0] * spec.shape[1] / spec.matrix_shape[1])
 
 
 class ConvolutionAware(Initializer):
@@ -186,41 +186,45 @@ class ConvolutionAware(Initializer):
     family = "structured"
     law = "orthogonal kernels in each unit, Var(W) = scale / fan_in"
     reference = "Aghajanyan 2017"
-    _draws_surely = True
+    _draw_never_fails = True
     _constraints: ClassVar[dict[str, Constraint]] = {"scale": real(above=0)}
 
     def __init__(self, scale: float = 2.0) -> None:
         self.scale = scale
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        return site.lacks_fans
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        return spec.missing_fans
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        variance = self._variance(site)
-        if not _has_kernels(site):
-            return draw_scaled(site.shape, variance, "orthogonal", generator, dtype)
-        units, inputs, size = *site.shape[:2], prod(site.shape[2:])
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        variance = self._variance(spec)
+        if not _has_kernels(spec):
+            return draw_scaled(spec.shape, variance, "orthogonal", generator, dtype)
+        units, inputs, size = *spec.shape[:2], prod(spec.shape[2:])
         if size == 1:
-            return draw_scaled(site.shape, variance, "normal", generator, dtype)
+            return draw_scaled(spec.shape, variance, "normal", generator, dtype)
         kernels = _orthonormal_rows(units, inputs, size, generator, dtype)
-        return kernels.mul_(sqrt(variance * size)).reshape(site.shape)
+        return kernels.mul_(sqrt(variance * size)).reshape(spec.shape)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the values for `site` will be like."""
-        if self.refuses(site):
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the values for `spec` will be like."""
+        if self.unsupported_reason(spec):
             return None
-        variance, size = self._variance(site), prod(site.shape[2:])
-        if not _has_kernels(site):
-            return promise_of(site, variance, "orthogonal")
-        return Promise(variance, bound=sqrt(variance * size)) if size > 1 else promise_of(site, variance, "normal")
+        variance, size = self._variance(spec), prod(spec.shape[2:])
+        if not _has_kernels(spec):
+            return expected_from_variance(spec, variance, "orthogonal")
+        return (
+            ExpectedMoments(variance, bound=sqrt(variance * size))
+            if size > 1
+            else expected_from_variance(spec, variance, "normal")
+        )
 
-    def _variance(self, site: Site) -> float:
-        return self.scale / site.fan("fan_in")
+    def _variance(self, spec: ParameterSpec) -> float:
+        return self.scale / spec.fan("fan_in")
 
 
-def _has_kernels(site: Site) -> bool:
-    return len(site.shape) > 2 and site.kind == "convolution"
+def _has_kernels(spec: ParameterSpec) -> bool:
+    return len(spec.shape) > 2 and spec.kind == "convolution"
 
 
 def _orthonormal_rows(

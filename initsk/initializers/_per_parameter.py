@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.initializers.core._base import Choice, Initializer
-from initsk.network import Network, Site
+from initsk.network import Network, ParameterSpec
 from initsk.utils.validation import Constraint, resolved_by
 
-Pattern = str | type | Callable[[Site], bool]
+Pattern = str | type | Callable[[ParameterSpec], bool]
 Rule = tuple[str, InitializerLike, Pattern]
 
 
@@ -48,7 +48,7 @@ class PerParameter(Initializer):
         - a glob over layers' names (``"encoder.*"``, ``"output"``) or a module class: means the layer, whose
           biases become what `initializer` makes of biases (zero, mostly); a class that is no known layer, or a
           normalisation, has its weights filled and its biases left;
-        - a glob over parameters' names (``"*.bias"``, ``"output.weight"``), or a function of a `Site`
+        - a glob over parameters' names (``"*.bias"``, ``"output.weight"``), or a function of a `ParameterSpec`
           that says True: means those parameters themselves, biases and
           normalisation layers included.
     remainder : str, Initializer or callable, default="he_normal"
@@ -126,53 +126,53 @@ class PerParameter(Initializer):
     def _replace(self, name: str, initializer: InitializerLike) -> None:
         self.rules = [(known, initializer if known == name else old, where) for known, old, where in self.rules]
 
-    def check_sites(self, sites: list[Site]) -> None:
+    def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if a rule has nothing to fill; show the patterns and the names that there are."""
-        used = {self._part_of(site) for site in sites}
+        used = {self._part_of(spec) for spec in specs}
         idle = [(name, where) for number, (name, _, where) in enumerate(self.rules) if number not in used]
         if idle:
             patterns = ", ".join(f"{name} ({_show(where)})" for name, where in idle)
-            names = ", ".join(dict.fromkeys(site.name for site in sites))
-            taken = any(_matches(where, site) for _, where in idle for site in sites)
+            names = ", ".join(dict.fromkeys(spec.name for spec in specs))
+            taken = any(_matches(where, spec) for _, where in idle for spec in specs)
             earlier = ", or earlier rules match all that do" if taken else ""
             raise InvalidParameterError(
                 f"PerParameter: no parameter matches {patterns}{earlier}; there are: {names} (without frozen ones, and"
                 " tied ones by their first name)"
             )
-        super().check_sites(sites)
+        super().check_specs(specs)
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Follow the first rule that matches."""
         for name, initializer, where in self.rules:
-            match = _matches(where, site)
+            match = _matches(where, spec)
             if match:
-                choice = get_initializer(initializer).choose(site)
-                if match == "parameter" or (isinstance(where, type) and site.role == "weight"):
+                choice = get_initializer(initializer).choose(spec)
+                if match == "parameter" or (isinstance(where, type) and spec.role == "weight"):
                     choice = choice or Choice(get_initializer(initializer), "")
                 return choice and Choice(choice.initializer, f"rule {name!r}")
-        return get_initializer(self.remainder).choose(site)
+        return get_initializer(self.remainder).choose(spec)
 
     def refine(self, network: Network) -> None:
         """Let each part refine what it filled."""
         parts: dict[int, set[str]] = {}
-        for name, site in network.sites.items():
-            parts.setdefault(self._part_of(site), set()).add(name)
+        for name, spec in network.specs.items():
+            parts.setdefault(self._part_of(spec), set()).add(name)
         for number, part in enumerate(self.parts()):
             part.refine(network.restricted(parts.get(number, set())))
 
-    def _part_of(self, site: Site) -> int:
-        return next((i for i, (_, _, where) in enumerate(self.rules) if _matches(where, site)), len(self.rules))
+    def _part_of(self, spec: ParameterSpec) -> int:
+        return next((i for i, (_, _, where) in enumerate(self.rules) if _matches(where, spec)), len(self.rules))
 
 
-def _matches(where: Pattern, site: Site) -> str:
-    """Say whether a pattern means the site's layer, the parameter itself, or neither (empty)."""
+def _matches(where: Pattern, spec: ParameterSpec) -> str:
+    """Say whether a pattern means the spec's layer, the parameter itself, or neither (empty)."""
     if isinstance(where, type):
-        return "layer" if site.layer is not None and issubclass(site.layer, where) else ""
+        return "layer" if spec.layer is not None and issubclass(spec.layer, where) else ""
     if not isinstance(where, str):
-        return "parameter" if where(site) else ""
-    if fnmatchcase(site.layer_name, where):
+        return "parameter" if where(spec) else ""
+    if fnmatchcase(spec.layer_name, where):
         return "layer"
-    return "parameter" if fnmatchcase(site.name, where) else ""
+    return "parameter" if fnmatchcase(spec.name, where) else ""
 
 
 def _show(where: Pattern) -> str:

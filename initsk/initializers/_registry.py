@@ -13,7 +13,7 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers._frameworks import FRAMEWORKS, FULL_PATHS, WITHOUT_LAW
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._values import subclasses
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.utils.language import message
 from initsk.utils.random import GLOBAL_STATE, isolated_numpy_random, isolated_torch_random
 from initsk.utils.validation import one_of, unknown_name
@@ -65,18 +65,18 @@ class FromCallable(Initializer):
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return f"FromCallable({self.label})"
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         # What is still NaN afterwards was not filled.
-        tensor = torch.full(site.shape, float("nan"), dtype=dtype)
+        tensor = torch.full(spec.shape, float("nan"), dtype=dtype)
         seed = int(torch.randint(2**62, (), generator=generator))
         try:
             with GLOBAL_STATE, isolated_torch_random(seed), isolated_numpy_random(seed), torch.no_grad():
                 returned = self.function(tensor)
             return tensor if returned is None else torch.as_tensor(returned).detach()
         except Exception as error:  # whatever a stranger's function raises
-            at = f" at {site.name}" if site.name else ""
+            at = f" at {spec.name}" if spec.name else ""
             raise InvalidParameterError(
-                f"{self.label} failed on a tensor of shape {site.shape}{at} ({type(error).__name__}: {error})"
+                f"{self.label} failed on a tensor of shape {spec.shape}{at} ({type(error).__name__}: {error})"
             ) from error
 
 

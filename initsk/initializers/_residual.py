@@ -9,7 +9,7 @@ from initsk.initializers._scaled import Scaled, Wrapper
 from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers._variance_scaling import GlorotUniform
 from initsk.initializers.core._base import Choice, Initializer
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, optional, real, resolved_by
 
 
@@ -19,10 +19,10 @@ class _ResidualScheme(Wrapper):
     family = "architecture-aware"
     _reads_architecture = True
 
-    def check_sites(self, sites: list[Site]) -> None:
+    def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if no residual branch was found."""
-        super().check_sites(sites)
-        if not any(site.branch for site in sites):
+        super().check_specs(specs)
+        if not any(spec.branch for spec in specs):
             raise InvalidParameterError(
                 f"{type(self).__name__} found no residual branch in the module (allowed: a module whose additions"
                 " x + f(x) torch.fx can trace, or PerParameter with the names of the branches' layers)"
@@ -67,15 +67,15 @@ class ZeroLastInBranch(_ResidualScheme):
     law = "the last weight, or scale, of each branch 0; else the base's"
     reference = "Goyal et al. 2017, section 5.1"
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Set the end of a branch to zero."""
-        branch = site.branch
-        if branch is not None and branch.is_last and site.role == "weight":
-            if site.kind == "normalisation":
+        branch = spec.branch
+        if branch is not None and branch.is_last and spec.role == "weight":
+            if spec.kind == "normalisation":
                 return Choice(Zeros(), "last normalisation of a residual branch")
             if not branch.normalised:
                 return Choice(Zeros(), "last layer of a residual branch")
-        return self.from_base(site)
+        return self.from_base(spec)
 
 
 class Fixup(_ResidualScheme):
@@ -100,9 +100,9 @@ class Fixup(_ResidualScheme):
 
     Examples
     --------
-    >>> from initsk.initializers import Branch, Fixup, Site
-    >>> site = Site((8, 8), 8, 8, branch=Branch(n_branches=16, depth=2, position=1))
-    >>> Fixup().choose(site).initializer
+    >>> from initsk.initializers import Branch, Fixup, ParameterSpec
+    >>> spec = ParameterSpec((8, 8), 8, 8, branch=Branch(n_branches=16, depth=2, position=1))
+    >>> Fixup().choose(spec).initializer
     Scaled(base=HeNormal(), factor=0.25)
     """
 
@@ -110,18 +110,18 @@ class Fixup(_ResidualScheme):
     law = "in branches L^(-1/(2m-2)) times the base's, last of a branch and output 0"
     reference = "Zhang, Dauphin and Ma 2019, section 3"
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Scale the layers of a branch and set its end to zero."""
-        branch = site.branch
-        if site.role == "weight" and site.kind != "normalisation":
-            if site.place == "output":
+        branch = spec.branch
+        if spec.role == "weight" and spec.kind != "normalisation":
+            if spec.place == "output":
                 return Choice(Zeros(), "output layer")
             if branch is not None and branch.is_last:
                 return Choice(Zeros(), "last layer of a residual branch")
             if branch is not None:
                 factor = branch.n_branches ** (-1 / (2 * branch.depth - 2))
-                return self.from_base(site, factor, f"layer {branch.position} of {branch.depth} on a branch")
-        return self.from_base(site)
+                return self.from_base(spec, factor, f"layer {branch.position} of {branch.depth} on a branch")
+        return self.from_base(spec)
 
 
 class DepthScaledResidual(_ResidualScheme):
@@ -147,9 +147,9 @@ class DepthScaledResidual(_ResidualScheme):
 
     Examples
     --------
-    >>> from initsk.initializers import Branch, DepthScaledResidual, Site
-    >>> site = Site((8, 8), 8, 8, branch=Branch(n_branches=4, depth=2, position=2))
-    >>> DepthScaledResidual().choose(site).initializer
+    >>> from initsk.initializers import Branch, DepthScaledResidual, ParameterSpec
+    >>> spec = ParameterSpec((8, 8), 8, 8, branch=Branch(n_branches=4, depth=2, position=2))
+    >>> DepthScaledResidual().choose(spec).initializer
     Scaled(base=RandomNormal(std=0.02), factor=0.5)
     """
 
@@ -167,12 +167,12 @@ class DepthScaledResidual(_ResidualScheme):
         """The base, or GPT-2's."""
         return RandomNormal(0.02) if self.base is None else super().filling
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Scale the end of a branch."""
-        branch = site.branch
-        if branch is not None and branch.is_last and site.role == "weight" and site.kind != "normalisation":
-            return self.from_base(site, branch.n_branches**-0.5, f"last layer of one of {branch.n_branches} branches")
-        return self.from_base(site)
+        branch = spec.branch
+        if branch is not None and branch.is_last and spec.role == "weight" and spec.kind != "normalisation":
+            return self.from_base(spec, branch.n_branches**-0.5, f"last layer of one of {branch.n_branches} branches")
+        return self.from_base(spec)
 
 
 class MaximalUpdate(Wrapper):
@@ -201,8 +201,8 @@ class MaximalUpdate(Wrapper):
 
     Examples
     --------
-    >>> from initsk.initializers import MaximalUpdate, Site
-    >>> MaximalUpdate(base_width=64).choose(Site((10, 256), 256, 10, place="output")).initializer
+    >>> from initsk.initializers import MaximalUpdate, ParameterSpec
+    >>> MaximalUpdate(base_width=64).choose(ParameterSpec((10, 256), 256, 10, place="output")).initializer
     Scaled(base=LeCunNormal(), factor=0.5)
     """
 
@@ -218,12 +218,12 @@ class MaximalUpdate(Wrapper):
         self.base = base
         self.base_width = base_width
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Scale the output layer."""
-        if site.place == "output" and site.role == "weight":
-            factor = (self.base_width / site.fan("fan_in")) ** 0.5
-            return self.from_base(site, factor, "output layer")
-        return self.from_base(site)
+        if spec.place == "output" and spec.role == "weight":
+            factor = (self.base_width / spec.fan("fan_in")) ** 0.5
+            return self.from_base(spec, factor, "output layer")
+        return self.from_base(spec)
 
 
 class TFixup(Initializer):
@@ -245,8 +245,8 @@ class TFixup(Initializer):
 
     Examples
     --------
-    >>> from initsk.initializers import Site, TFixup
-    >>> TFixup().choose(Site((8, 32), 32, 8, stack=("decoder", 9))).initializer
+    >>> from initsk.initializers import ParameterSpec, TFixup
+    >>> TFixup().choose(ParameterSpec((8, 32), 32, 8, stack=("decoder", 9))).initializer
     Scaled(base=GlorotUniform(), factor=0.3333333333333333)
     """
 
@@ -257,23 +257,23 @@ class TFixup(Initializer):
     reference = "Huang et al. 2020, section 3"
     _reads_architecture = True
 
-    def check_sites(self, sites: list[Site]) -> None:
+    def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if there is no transformer layer."""
-        if not any(site.stack for site in sites):
+        if not any(spec.stack for spec in specs):
             raise InvalidParameterError(
                 "TFixup found no transformer layer in the module (allowed: modules with"
                 " torch.nn.TransformerEncoderLayer or TransformerDecoderLayer)"
             )
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Choose by the layer's stack."""
-        if site.role != "weight" or not site.is_known:
+        if spec.role != "weight" or not spec.is_known:
             return None
-        stack, n_layers = site.stack or ("", 0)
-        if site.kind == "embedding":
-            embedding: Initializer = RandomNormal(site.weight_shape[1] ** -0.5)
+        stack, n_layers = spec.stack or ("", 0)
+        if spec.kind == "embedding":
+            embedding: Initializer = RandomNormal(spec.weight_shape[1] ** -0.5)
             return Choice(Scaled(embedding, (9 * n_layers) ** -0.25) if stack else embedding, "embedding")
-        if site.block in ("q", "k") and site.kind == "attention":
+        if spec.block in ("q", "k") and spec.kind == "attention":
             return Choice(Scaled(GlorotUniform(), 0.5**0.5), "query or key")
         if stack in ("encoder", "decoder"):
             factor = 0.67 * n_layers**-0.25 if stack == "encoder" else (9 * n_layers) ** -0.25

@@ -6,8 +6,8 @@ import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._registry import InitializerLike, get_initializer, set_initializer_params
-from initsk.initializers.core._base import Choice, Initializer, Promise
-from initsk.network import Site
+from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, real, resolved_by
 
 
@@ -50,9 +50,9 @@ class Wrapper(Initializer):
         super().set_params(**set_initializer_params(self, params, ("base",)))
         return self
 
-    def from_base(self, site: Site, factor: float = 1.0, why: str = "") -> Choice | None:
+    def from_base(self, spec: ParameterSpec, factor: float = 1.0, why: str = "") -> Choice | None:
         """Return what the base chooses, times a factor."""
-        choice = self.filling.choose(site)
+        choice = self.filling.choose(spec)
         if choice is None or not why:
             return choice
         return Choice(choice.initializer if factor == 1 else Scaled(choice.initializer, factor), why)
@@ -71,7 +71,7 @@ class Scaled(Wrapper):
     Raises
     ------
     InvalidParameterError
-        When used on what the base refuses, or around a base that works on the network after it has drawn.
+        When used on what the base unsupported_reason, or around a base that works on the network after it has drawn.
 
     Notes
     -----
@@ -94,34 +94,34 @@ class Scaled(Wrapper):
         self.base = base
         self.factor = factor
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Scale the base's choice."""
-        choice = self.filling.choose(site)
+        choice = self.filling.choose(spec)
         return None if choice is None else Choice(Scaled(choice.initializer, self.factor), choice.why)
 
     @property
-    def draws_surely(self) -> bool:
+    def draw_never_fails(self) -> bool:
         """Whether the base does."""
-        return self.filling.draws_surely
+        return self.filling.draw_never_fails
 
-    def laid_out(self, site: Site) -> Site:
+    def laid_out(self, spec: ParameterSpec) -> ParameterSpec:
         """Return what the base draws."""
-        return self.filling.laid_out(site)
+        return self.filling.laid_out(spec)
 
-    def refuses(self, site: Site) -> str | None:
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say what the base says."""
-        return self.filling.refuses(site)
+        return self.filling.unsupported_reason(spec)
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return self.filling._draw(site, generator, dtype).mul_(self.factor)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return self.filling._draw(spec, generator, dtype).mul_(self.factor)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the values for `site` will be like."""
-        inner = self.filling.promise(site)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the values for `spec` will be like."""
+        inner = self.filling.expected_moments(spec)
         if inner is None:
             return None
         size = abs(self.factor)
-        return Promise(
+        return ExpectedMoments(
             inner.variance * size**2,
             inner.mean * self.factor,
             inner.bound * size if size else 0.0,
@@ -141,7 +141,7 @@ class Centred(Wrapper):
     Raises
     ------
     InvalidParameterError
-        When used on what the base refuses, on units of one input, or around a base that works on the network after it
+        When used on what the base unsupported_reason, on units of one input, or around a base that works on the network after it
         has drawn.
 
     Notes
@@ -172,30 +172,30 @@ class Centred(Wrapper):
     def __init__(self, base: InitializerLike = "orthogonal") -> None:
         self.base = base
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Centre the base's choice of weights."""
-        choice = self.filling.choose(site)
-        if choice is None or site.role == "bias":
+        choice = self.filling.choose(spec)
+        if choice is None or spec.role == "bias":
             return choice
         return Choice(Centred(choice.initializer), choice.why)
 
-    def laid_out(self, site: Site) -> Site:
+    def laid_out(self, spec: ParameterSpec) -> ParameterSpec:
         """Return what the base draws."""
-        return self.filling.laid_out(site)
+        return self.filling.laid_out(spec)
 
-    def refuses(self, site: Site) -> str | None:
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say what the base says, and what has no mean to subtract."""
-        if site.lacks_matrix or site.matrix_shape[1] < 2:
-            return f"needs units of at least two inputs, not a tensor of shape {site.shape}"
-        return self.filling.refuses(site)
+        if spec.missing_matrix or spec.matrix_shape[1] < 2:
+            return f"needs units of at least two inputs, not a tensor of shape {spec.shape}"
+        return self.filling.unsupported_reason(spec)
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        values = self.filling._draw(site, generator, dtype)
-        rows = values.reshape(site.matrix_shape)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        values = self.filling._draw(spec, generator, dtype)
+        rows = values.reshape(spec.matrix_shape)
         rows = (rows - rows.mean(1, keepdim=True)) * (1 - 1 / rows.shape[1]) ** -0.5
         return rows.reshape(values.shape)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the values for `site` will be like."""
-        inner = self.filling.promise(site)
-        return None if inner is None else Promise(inner.variance, symmetric=inner.symmetric, centred=True)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the values for `spec` will be like."""
+        inner = self.filling.expected_moments(spec)
+        return None if inner is None else ExpectedMoments(inner.variance, symmetric=inner.symmetric, centred=True)

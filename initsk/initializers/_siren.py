@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import torch
 
-from initsk.initializers.core._base import Initializer, Promise
+from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import bound_of, draw_scaled, draw_uniform
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, real
 
 
@@ -45,31 +45,31 @@ class Siren(Initializer):
     law = "first layer U(-1/n, 1/n), then U(-b, b), b = sqrt(6/n) / omega_0, biases U(+-1/sqrt(n)), n = fan_in"
     reference = "Sitzmann et al. 2020, section 3.2"
     sets_biases = True
-    _draws_surely = True
+    _draw_never_fails = True
     _reads_architecture = True
     _constraints: ClassVar[dict[str, Constraint]] = {"omega_0": real(above=0)}
 
     def __init__(self, omega_0: float = 30.0) -> None:
         self.omega_0 = omega_0
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        return site.lacks_fans
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        return spec.missing_fans
 
-    def _bound(self, site: Site) -> float:
-        fan_in = site.fan("fan_in")
-        if site.role == "bias":
+    def _bound(self, spec: ParameterSpec) -> float:
+        fan_in = spec.fan("fan_in")
+        if spec.role == "bias":
             return sqrt(1 / fan_in)
-        return 1 / fan_in if site.place == "input" else sqrt(6 / fan_in) / self.omega_0
+        return 1 / fan_in if spec.place == "input" else sqrt(6 / fan_in) / self.omega_0
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        bound = self._bound(site)
-        return draw_uniform(site.shape, bound, generator=generator, dtype=dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        bound = self._bound(spec)
+        return draw_uniform(spec.shape, bound, generator=generator, dtype=dtype)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        bound = self._bound(site)
-        return Promise(bound**2 / 3, bound=bound)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
+        bound = self._bound(spec)
+        return ExpectedMoments(bound**2 / 3, bound=bound)
 
 
 class TorchDefault(Initializer):
@@ -97,31 +97,31 @@ class TorchDefault(Initializer):
     law = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
     reference = "torch.nn.Linear.reset_parameters"
     sets_biases = True
-    _draws_surely = True
+    _draw_never_fails = True
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        variance, distribution = _law(site)
-        return draw_scaled(site.shape, variance, distribution, generator, dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        variance, distribution = _law(spec)
+        return draw_scaled(spec.shape, variance, distribution, generator, dtype)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        variance, distribution = _law(site)
-        return Promise(variance, bound=bound_of(variance, distribution))
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
+        variance, distribution = _law(spec)
+        return ExpectedMoments(variance, bound=bound_of(variance, distribution))
 
 
-def _law(site: Site) -> tuple[float, str]:
+def _law(spec: ParameterSpec) -> tuple[float, str]:
     """Return the variance and the distribution of torch's own start."""
-    weight = site.weight_shape
-    if site.kind == "embedding":
+    weight = spec.weight_shape
+    if spec.kind == "embedding":
         return 1.0, "normal"
-    if site.kind == "attention" and not (site.block == "o" and site.role == "weight"):
-        if site.short_name in ("bias_k", "bias_v"):
-            return 1.0 / site.shape[-1], "normal"
-        return (0.0 if site.role == "bias" else 2.0 / (weight[0] + weight[1])), "uniform"
-    if site.kind == "recurrent":
+    if spec.kind == "attention" and not (spec.block == "o" and spec.role == "weight"):
+        if spec.short_name in ("bias_k", "bias_v"):
+            return 1.0 / spec.shape[-1], "normal"
+        return (0.0 if spec.role == "bias" else 2.0 / (weight[0] + weight[1])), "uniform"
+    if spec.kind == "recurrent":
         # A projection of the state has the hidden size as its columns, everything else as its rows.
-        fan = site.shape[1 if site.short_name.startswith("weight_hr") else 0]
-    elif site.kind == "bilinear":
+        fan = spec.shape[1 if spec.short_name.startswith("weight_hr") else 0]
+    elif spec.kind == "bilinear":
         fan = weight[1]
     else:
         fan = weight[1] * prod(weight[2:]) if len(weight) > 1 else prod(weight)

@@ -5,9 +5,9 @@ from typing import ClassVar
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers.core._base import Initializer, Promise
+from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import draw_normal, draw_truncated, draw_uniform, truncated_std
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, boolean, integer, real
 
 
@@ -39,19 +39,19 @@ class RandomNormal(Initializer):
     family = "free"
     law = "W ~ N(mean, std^2)"
     reference = "Krizhevsky, Sutskever and Hinton 2012, section 5 (std 0.01)"
-    _draws_surely = True
+    _draw_never_fails = True
     _constraints: ClassVar[dict[str, Constraint]] = {"std": real(minimum=0), "mean": real()}
 
     def __init__(self, std: float = 0.01, mean: float = 0.0) -> None:
         self.std = std
         self.mean = mean
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return draw_normal(site.shape, self.std, generator=generator, dtype=dtype).add_(self.mean)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return draw_normal(spec.shape, self.std, generator=generator, dtype=dtype).add_(self.mean)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        return Promise(self.std**2, mean=self.mean)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
+        return ExpectedMoments(self.std**2, mean=self.mean)
 
 
 class RandomUniform(Initializer):
@@ -87,7 +87,7 @@ class RandomUniform(Initializer):
     family = "free"
     law = "W ~ U(low, high)"
     reference = "Keras RandomUniform (bounds)"
-    _draws_surely = True
+    _draw_never_fails = True
     _constraints: ClassVar[dict[str, Constraint]] = {"low": real(), "high": real()}
 
     def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
@@ -101,14 +101,14 @@ class RandomUniform(Initializer):
             raise InvalidParameterError(f"RandomUniform: low={self.low} is not allowed (at most high={self.high})")
         return self
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         bound, middle = (self.high - self.low) / 2, (self.low + self.high) / 2
-        return draw_uniform(site.shape, bound, generator=generator, dtype=dtype).add_(middle)
+        return draw_uniform(spec.shape, bound, generator=generator, dtype=dtype).add_(middle)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
         width = self.high - self.low
-        return Promise(width**2 / 12, mean=(self.low + self.high) / 2, bound=width / 2)
+        return ExpectedMoments(width**2 / 12, mean=(self.low + self.high) / 2, bound=width / 2)
 
 
 class TruncatedNormal(Initializer):
@@ -147,7 +147,7 @@ class TruncatedNormal(Initializer):
     family = "free"
     law = "W ~ N(mean, s^2) given |W - mean| <= bounds s"
     reference = "Keras TruncatedNormal; Kotz, Balakrishnan and Johnson 1994, section 10.1"
-    _draws_surely = True
+    _draw_never_fails = True
     _constraints: ClassVar[dict[str, Constraint]] = {
         "std": real(minimum=0),
         "mean": real(),
@@ -165,14 +165,14 @@ class TruncatedNormal(Initializer):
     def _uncut_std(self) -> float:
         return self.std / truncated_std(self.bounds) if self.corrected else self.std
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        values = draw_truncated(site.shape, self._uncut_std, self.bounds, generator=generator, dtype=dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        values = draw_truncated(spec.shape, self._uncut_std, self.bounds, generator=generator, dtype=dtype)
         return values.add_(self.mean)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
         uncut = self._uncut_std
-        return Promise((uncut * truncated_std(self.bounds)) ** 2, mean=self.mean, bound=self.bounds * uncut)
+        return ExpectedMoments((uncut * truncated_std(self.bounds)) ** 2, mean=self.mean, bound=self.bounds * uncut)
 
 
 class Sparse(Initializer):
@@ -210,27 +210,27 @@ class Sparse(Initializer):
     family = "sparse"
     law = "n_nonzero entries a row ~ N(0, std^2), others 0"
     reference = "Martens 2010, section 5"
-    _draws_surely = True
+    _draw_never_fails = True
     _constraints: ClassVar[dict[str, Constraint]] = {"n_nonzero": integer(1), "std": real(above=0)}
 
     def __init__(self, n_nonzero: int = 15, std: float = 1.0) -> None:
         self.n_nonzero = n_nonzero
         self.std = std
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        return site.lacks_matrix
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        return spec.missing_matrix
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        rows, columns = site.matrix_shape
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        rows, columns = spec.matrix_shape
         count = min(self.n_nonzero, columns)
         chosen = torch.rand((rows, columns), generator=generator).topk(count, dim=1, sorted=False).indices
         kept = draw_normal((rows, count), self.std, generator=generator, dtype=dtype)
         # A normal number rounds to exactly zero once in some ten million draws.
         kept = torch.where(kept == 0, torch.full_like(kept, self.std), kept)
-        return torch.zeros((rows, columns), dtype=dtype).scatter_(1, chosen, kept).reshape(site.shape)
+        return torch.zeros((rows, columns), dtype=dtype).scatter_(1, chosen, kept).reshape(spec.shape)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        columns = max(site.matrix_shape[1], 1)
-        return Promise(self.std**2 * min(self.n_nonzero, columns) / columns)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
+        columns = max(spec.matrix_shape[1], 1)
+        return ExpectedMoments(self.std**2 * min(self.n_nonzero, columns) / columns)

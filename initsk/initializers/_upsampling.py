@@ -7,8 +7,8 @@ import torch
 
 from initsk.initializers._registry import InitializerLike
 from initsk.initializers._scaled import Wrapper
-from initsk.initializers.core._base import Choice, Initializer, Promise
-from initsk.network import Site
+from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, integer
 
 
@@ -53,34 +53,34 @@ class ICNR(Wrapper):
         self.upscale_factor = upscale_factor
         self.base = base
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Take convolutions, and leave the rest to the base."""
-        if site.kind == "convolution" and site.role == "weight":
+        if spec.kind == "convolution" and spec.role == "weight":
             return Choice(self, "sub-pixel convolution")
-        return self.from_base(site)
+        return self.from_base(spec)
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        if site.kind != "convolution":
-            return self.filling.refuses(site)
-        if site.shape[0] % self._repeats(site):
-            return f"needs outputs in multiples of {self._repeats(site)}, not shape {site.shape} (out, in, *kernel)"
-        return self.filling.refuses(self._fewer(site))
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        if spec.kind != "convolution":
+            return self.filling.unsupported_reason(spec)
+        if spec.shape[0] % self._repeats(spec):
+            return f"needs outputs in multiples of {self._repeats(spec)}, not shape {spec.shape} (out, in, *kernel)"
+        return self.filling.unsupported_reason(self._fewer(spec))
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        if site.kind != "convolution":
-            return self.filling._draw(site, generator, dtype)
-        return self.filling._draw(self._fewer(site), generator, dtype).repeat_interleave(self._repeats(site), dim=0)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        if spec.kind != "convolution":
+            return self.filling._draw(spec, generator, dtype)
+        return self.filling._draw(self._fewer(spec), generator, dtype).repeat_interleave(self._repeats(spec), dim=0)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Promise what the base does; kernels that are equal leave fewer values than there seem to be."""
-        return None if site.kind == "convolution" else self.filling.promise(site)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """ExpectedMoments what the base does; kernels that are equal leave fewer values than there seem to be."""
+        return None if spec.kind == "convolution" else self.filling.expected_moments(spec)
 
-    def _repeats(self, site: Site) -> int:
-        return int(self.upscale_factor ** (len(site.shape) - 2))
+    def _repeats(self, spec: ParameterSpec) -> int:
+        return int(self.upscale_factor ** (len(spec.shape) - 2))
 
-    def _fewer(self, site: Site) -> Site:
-        return replace(site, shape=(site.shape[0] // self._repeats(site), *site.shape[1:]))
+    def _fewer(self, spec: ParameterSpec) -> ParameterSpec:
+        return replace(spec, shape=(spec.shape[0] // self._repeats(spec), *spec.shape[1:]))
 
 
 class BilinearUpsampling(Initializer):
@@ -111,18 +111,18 @@ class BilinearUpsampling(Initializer):
     law = "W[i, i] = prod(1 - |x - c| / f), f = ceil(k / 2), else 0"
     reference = "Long et al. 2015, section 3.3"
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        fits = site.kind == "convolution" and site.shape[0] == site.shape[1] and (site.transposed or not site.name)
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        fits = spec.kind == "convolution" and spec.shape[0] == spec.shape[1] and (spec.transposed or not spec.name)
         needs = "needs a transposed convolution with as many outputs as inputs in each group"
-        return None if fits else f"{needs}, not shape {site.shape} (for other layers PerParameter)"
+        return None if fits else f"{needs}, not shape {spec.shape} (for other layers PerParameter)"
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         kernel = torch.ones((), dtype=dtype)
-        for size in site.shape[2:]:
+        for size in spec.shape[2:]:
             position = torch.arange(size, dtype=torch.float64)
             weights = 1 - (position - (size - 1) / 2).abs() / ((size + 1) // 2)
             kernel = kernel.unsqueeze(-1) * weights.to(dtype)
-        values = torch.zeros(site.shape, dtype=dtype)
-        values[range(site.shape[0]), range(site.shape[0])] = kernel
+        values = torch.zeros(spec.shape, dtype=dtype)
+        values[range(spec.shape[0]), range(spec.shape[0])] = kernel
         return values

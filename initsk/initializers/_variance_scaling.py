@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import torch
 
-from initsk.initializers.core._base import Initializer, Promise
+from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS, bound_of, draw_scaled
-from initsk.network import FAN_MODES, Site
+from initsk.network import FAN_MODES, ParameterSpec
 from initsk.theory import ActivationLike, gain
 from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
 
@@ -20,30 +20,30 @@ class Scaling(Initializer):
     mode: str = "fan_in"
     distribution: str = "normal"
     nonlinearity: ActivationLike | None = None
-    _draws_surely = True
+    _draw_never_fails = True
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have."""
-        return site.lacks_fans
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have."""
+        return spec.missing_fans
 
-    def variance(self, site: Site) -> float:
-        """Return the variance of the values for `site`."""
+    def variance(self, spec: ParameterSpec) -> float:
+        """Return the variance of the values for `spec`."""
         scale = self.scale if self.nonlinearity is None else self.scale * gain(self.nonlinearity) ** 2
-        return scale / site.fan(self.mode)
+        return scale / spec.fan(self.mode)
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return draw_scaled(site.shape, self.variance(site), self.distribution, generator, dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return draw_scaled(spec.shape, self.variance(spec), self.distribution, generator, dtype)
 
-    def promise(self, site: Site) -> Promise:
-        """Say what the values for `site` will be like."""
-        return promise_of(site, self.variance(site), self.distribution)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
+        """Say what the values for `spec` will be like."""
+        return expected_from_variance(spec, self.variance(spec), self.distribution)
 
 
-def promise_of(site: Site, variance: float, distribution: str) -> Promise:
-    """Say what `draw_scaled` gives for `site`."""
+def expected_from_variance(spec: ParameterSpec, variance: float, distribution: str) -> ExpectedMoments:
+    """Say what `draw_scaled` gives for `spec`."""
     if distribution == "orthogonal":
-        return Promise(variance, singular_value=sqrt(variance * max(site.matrix_shape)))
-    return Promise(variance, bound=bound_of(variance, distribution))
+        return ExpectedMoments(variance, singular_value=sqrt(variance * max(spec.matrix_shape)))
+    return ExpectedMoments(variance, bound=bound_of(variance, distribution))
 
 
 class VarianceScaling(Scaling):

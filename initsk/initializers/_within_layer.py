@@ -15,7 +15,7 @@ from initsk.network import Layer
 from initsk.utils.validation import Constraint, one_of
 
 # More input patches than these do not move the components by anything that matters.
-_MOST_PATCHES = 10_000
+_MAX_PATCHES = 10_000
 # Of k-means over the patches.
 _PASSES = 10
 # Variance below which a component is rounding, relative to the largest.
@@ -87,11 +87,11 @@ class WithinLayer(Calibrated):
     def _adjust(self, call: LayerCall) -> None:
         module = call.layer.module
         weight = call.layer.weight
-        if call.layer.site.transposed or isinstance(module, nn.Bilinear) or weight.is_complex():
+        if call.layer.spec.transposed or isinstance(module, nn.Bilinear) or weight.is_complex():
             call.note("weight", "has no input patches, directions as drawn")
         else:
             generator = call.network.generator(call.layer.name, "within layer")
-            groups = call.layer.site.groups
+            groups = call.layer.spec.groups
             patches = _input_patches(call.layer, call.inputs[0], generator).chunk(groups, dim=1)
             rows = [self._units(call, part.flatten(1), len(weight) // groups, generator) for part in patches]
             write_weight(call.scheme, call.layer, torch.cat(rows).reshape(weight.shape).to(weight))
@@ -192,6 +192,6 @@ def _pad(module: Any, inputs: torch.Tensor) -> torch.Tensor:
 
 def _chosen(number: int, generator: torch.Generator) -> torch.Tensor:
     """Return the indices of all, or of a random choice of the most that are looked at."""
-    if number <= _MOST_PATCHES:
+    if number <= _MAX_PATCHES:
         return torch.arange(number, device="cpu")
-    return torch.randperm(number, generator=generator, device="cpu")[:_MOST_PATCHES]
+    return torch.randperm(number, generator=generator, device="cpu")[:_MAX_PATCHES]

@@ -6,7 +6,7 @@ from initsk.inspection._frames import PackedBins, histograms_frame, signal_rows,
 from initsk.inspection._inspect import inspect_activations
 from initsk.inspection._inspector import ActivationInspector
 from initsk.inspection._summary import ActivationSummary
-from initsk.inspection.statistics._coherence import TeachingSignal, teaching_signal
+from initsk.inspection.statistics._coherence import GradientCoherence, gradient_coherence
 from initsk.inspection.statistics._histogram import FixedHistogram, StreamingHistogram, pool_histograms
 from initsk.inspection.statistics._layer import LayerStatistics
 from initsk.inspection.statistics._moments import RunningMoments
@@ -18,22 +18,22 @@ __all__ = [
     "ActivationRecorder",
     "ActivationSummary",
     "FixedHistogram",
+    "GradientCoherence",
     "LayerStatistics",
     "PackedBins",
     "RunningCovariance",
     "RunningMoments",
     "SampleCosines",
     "StreamingHistogram",
-    "TeachingSignal",
     "Thresholds",
     "UnitStatistics",
+    "gradient_coherence",
     "histograms_frame",
     "inspect_activations",
     "named",
     "pool_histograms",
     "signal_rows",
     "statistics_frame",
-    "teaching_signal",
     "verdict_sentence",
     "verdicts_of",
 ]

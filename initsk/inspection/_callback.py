@@ -53,7 +53,7 @@ class ActivationRecorder(Callback):
     >>> recorder = ActivationRecorder(probe=X[:100] / 16)
     >>> clf = MLPClassifier((32,), max_epochs=2, random_state=0, callbacks=[recorder]).fit(X / 16, y)
     >>> frame = recorder.to_frame()
-    >>> frame.loc[frame["site"] == "activation", ["step", "epoch", "layer"]]
+    >>> frame.loc[frame["position"] == "activation", ["step", "epoch", "layer"]]
        step  epoch     layer
     1     0      0  hidden_1
     4    57      1  hidden_1
@@ -144,7 +144,7 @@ class ActivationRecorder(Callback):
             self._record_probe(net)
 
     def to_frame(self, of: str = "activations") -> pd.DataFrame:
-        """Return a row per record, layer and site.
+        """Return a row per record, layer and position.
 
         Parameters
         ----------
@@ -159,10 +159,10 @@ class ActivationRecorder(Callback):
         """
         check_of("to_frame", of)
         self._check_recorded()
-        return statistics_frame(self.rows_[of], timed=True)
+        return statistics_frame(self.rows_[of], of, timed=True)
 
     def histograms(self, of: str = "activations") -> pd.DataFrame:
-        """Return a row per record, layer, site and bin.
+        """Return a row per record, layer, position and bin.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class ActivationRecorder(Callback):
         """
         check_of("histograms", of)
         self._check_recorded()
-        return histograms_frame([bins.unpacked() for bins in self.bins_[of]], self.times_[of])
+        return histograms_frame([bins.unpacked() for bins in self.bins_[of]], of, self.times_[of])
 
     def parameters(self) -> pd.DataFrame:
         """Return a row per record and parameter, with gradients alone.

@@ -113,51 +113,55 @@ def verdicts_of(
     activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds, language: str = "en"
 ) -> pd.DataFrame:
     """Return a row per finding, the gravest kind first."""
-    say = get_language(language)
-    network = _Network(activations, gradients, thresholds, say)
+    translate = get_language(language)
+    network = _Network(activations, gradients, thresholds, translate)
     found = [finding for kind in (
         network.nonfinite, network.symmetric, network.dead, network.saturated, network.collapsed,
         network.vanishing_or_exploding, network.shifted,
     ) for finding in kind()]  # fmt: skip
     if not found:
         n_layers = activations["layer"].nunique()
-        text = say.plural("Nothing is wrong in the only layer.", "Nothing is wrong in any of the {n} layers.", n_layers)
+        text = translate.plural(
+            "Nothing is wrong in the only layer.", "Nothing is wrong in any of the {n} layers.", n_layers
+        )
         found = [Finding("", "healthy", nan, nan, text)]
     frame = pd.DataFrame(found, columns=list(Finding._fields))
-    frame = frame.assign(advice=[say(ADVICE[name]) if ADVICE[name] else "" for name in frame["verdict"]])
+    frame = frame.assign(advice=[translate(ADVICE[name]) if ADVICE[name] else "" for name in frame["verdict"]])
     order = frame["verdict"].map({name: rank for rank, name in enumerate(VERDICTS)})
     return frame.iloc[np.argsort(order, kind="stable")].reset_index(drop=True).astype(DTYPES)
 
 
 def verdict_sentence(verdicts: pd.DataFrame, language: str = "en") -> str:
     """Say in a sentence or two what is wrong."""
-    say = get_language(language)
+    translate = get_language(language)
     ill = verdicts[verdicts["verdict"] != "healthy"]
     if ill.empty:
         return str(verdicts["evidence"].iloc[0])
     layers = ill.groupby("verdict", sort=False)["layer"].nunique()
     parts = [
-        say.plural("{verdict} ({n} layer)", "{verdict} ({n} layers)", int(n), verdict=say(str(name)))
+        translate.plural("{verdict} ({n} layer)", "{verdict} ({n} layers)", int(n), verdict=translate(str(name)))
         for name, n in layers.items()
     ]
-    return say("This network is ill: {verdicts}. {first}", verdicts=", ".join(parts), first=ill["evidence"].iloc[0])
+    return translate(
+        "This network is ill: {verdicts}. {first}", verdicts=", ".join(parts), first=ill["evidence"].iloc[0]
+    )
 
 
-def named(layer: object, say: Language) -> str:
+def named(layer: object, translate: Language) -> str:
     """Return what sentences call a layer; a number alone would not be taken for one."""
     name = str(layer)
-    return name if any(letter.isalpha() for letter in name) else say("layer {name}", name=name)
+    return name if any(letter.isalpha() for letter in name) else translate("layer {name}", name=name)
 
 
 class _Network:
     """The frames of a summary, asked one question after another."""
 
     def __init__(
-        self, activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds, say: Language
+        self, activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds, translate: Language
     ) -> None:
-        self.limits, self.say = thresholds, say
+        self.limits, self.translate = thresholds, translate
         self.values, self.gradients = activations, gradients
-        self.before = activations[activations["site"] != "activation"].set_index("layer")
+        self.before = activations[activations["position"] != "activation"].set_index("layer")
         self.body, self.back = (signal_rows(frame).set_index("layer") for frame in (activations, gradients))
 
     def nonfinite(self) -> Iterator[Finding]:
@@ -166,7 +170,7 @@ class _Network:
         for what, frame in ((values, self.values), (gradients, self.gradients)):
             counts = frame.groupby("layer", sort=False)["nonfinite"].max()
             for layer, n in counts[counts > 0].items():
-                sentence = self.say(what, n=self.say.integer(n), layer=named(layer, self.say))
+                sentence = self.translate(what, n=self.translate.integer(n), layer=named(layer, self.translate))
                 yield Finding(str(layer), "non-finite", float(n), 0.0, sentence)
 
     def symmetric(self) -> Iterator[Finding]:
@@ -175,7 +179,7 @@ class _Network:
         copied = wide["copied_fraction"]
         if len(self.gradients):
             # What the loss tells apart does not stay equal.
-            back = self.gradients[self.gradients["site"] != "activation"].set_index("layer")["copied_fraction"]
+            back = self.gradients[self.gradients["position"] != "activation"].set_index("layer")["copied_fraction"]
             copied = copied.combine(back, min).reindex(copied.index)
         else:
             # Nor do units that the layer after them tells apart.
@@ -183,20 +187,20 @@ class _Network:
             copied = copied.clip(upper=pd.Series(beside, copied.index))
         for layer, share in copied[copied >= self.limits.copied].items():
             text = message("{share} of the units of {layer} are copies of one another, and will stay so.")
-            sentence = self.say(text, share=self.say.percent(share), layer=named(layer, self.say))
+            sentence = self.translate(text, share=self.translate.percent(share), layer=named(layer, self.translate))
             yield Finding(str(layer), "symmetric", float(share), self.limits.copied, sentence)
 
     def dead(self) -> Iterator[Finding]:
         enough = self.body["count"] >= self.limits.min_samples * self.body["units"]
         for layer, share in self._above(self.body[enough], "dead_fraction", self.limits.dead):
             text = message("{share} of the units of {layer} are zero for every sample.")
-            sentence = self.say(text, share=self.say.percent(share), layer=named(layer, self.say))
+            sentence = self.translate(text, share=self.translate.percent(share), layer=named(layer, self.translate))
             yield Finding(layer, "dead", share, self.limits.dead, sentence)
 
     def saturated(self) -> Iterator[Finding]:
         for layer, share in self._above(self.body, "saturated_fraction", self.limits.saturated):
             text = message("{share} of the activations of {layer} are at a bound of the activation function.")
-            sentence = self.say(text, share=self.say.percent(share), layer=named(layer, self.say))
+            sentence = self.translate(text, share=self.translate.percent(share), layer=named(layer, self.translate))
             yield Finding(layer, "saturated", share, self.limits.saturated, sentence)
 
     def collapsed(self) -> Iterator[Finding]:
@@ -208,7 +212,9 @@ class _Network:
         for layer, ratio in (distance / first).items():
             if ratio < self.limits.collapsed:
                 text = message("Samples differ {ratio} times as much in {layer} as in the first layer.")
-                sentence = self.say(text, ratio=self.say.short(max(ratio, 0.0), 2), layer=named(layer, self.say))
+                sentence = self.translate(
+                    text, ratio=self.translate.short(max(ratio, 0.0), 2), layer=named(layer, self.translate)
+                )
                 yield Finding(str(layer), "collapsed", float(ratio), self.limits.collapsed, sentence)
 
     def vanishing_or_exploding(self) -> Iterator[Finding]:
@@ -222,18 +228,21 @@ class _Network:
             for layer, ratio in (signal / signal[end]).items():
                 limits = {"vanishing": self.limits.vanishing, "exploding": self.limits.exploding}
                 ill = {"vanishing": ratio < limits["vanishing"], "exploding": ratio > limits["exploding"]}
-                sentence = self.say(
-                    what, layer=named(layer, self.say), ratio=self.say.short(ratio, 2), end=named(end, self.say)
+                sentence = self.translate(
+                    what,
+                    layer=named(layer, self.translate),
+                    ratio=self.translate.short(ratio, 2),
+                    end=named(end, self.translate),
                 )
                 for verdict in (name for name, is_ill in ill.items() if is_ill and isfinite(ratio)):
                     yield Finding(str(layer), verdict, float(ratio), limits[verdict], sentence)
 
     def shifted(self) -> Iterator[Finding]:
-        before = self.before[self.before["site"] == "pre_activation"]
+        before = self.before[self.before["position"] == "pre_activation"]
         shift = before["mean"].abs() / before["std"].where(before["std"] > 0)
         for layer, size in shift[shift > self.limits.shifted_mean].items():
             text = message("The mean of what {layer} gives is {size} standard deviations away from zero.")
-            sentence = self.say(text, layer=named(layer, self.say), size=self.say.number(size, 1))
+            sentence = self.translate(text, layer=named(layer, self.translate), size=self.translate.number(size, 1))
             yield Finding(str(layer), "shifted mean", float(size), self.limits.shifted_mean, sentence)
 
     @staticmethod

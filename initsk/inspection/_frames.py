@@ -9,9 +9,11 @@ import pandas as pd
 from initsk.inspection.statistics._layer import QUANTILES
 from initsk.utils.validation import check_parameters, one_of
 
+NAMES = ("layer", "position", "module", "function")
+# What the second column of a frame is called: where values were taken, or the name of a parameter in its layer.
+PLACE = {"activations": "position", "gradients": "position", "weights": "parameter"}
 #: What a frame is of.
-OF = ("activations", "gradients", "weights")
-NAMES = ("layer", "site", "module", "function")
+OF = tuple(PLACE)
 _COUNTS = ("units", "count", "nonfinite")
 COLUMNS = (
     *NAMES, "units", "count", "mean", "std", "rms", "min", "max", "skewness", "kurtosis",
@@ -32,23 +34,23 @@ def check_of(method: str, of: str) -> None:
 
 
 class Bins(NamedTuple):
-    """One histogram, and where it belongs."""
+    """A histogram with its layer and the position (of weights: the parameter) that its values come from."""
 
     layer: str
-    site: str
+    position: str
     edges: np.ndarray
     counts: np.ndarray
 
     def packed(self) -> "PackedBins":
         """Return the same in a form of which many can be kept."""
-        return PackedBins(self.layer, self.site, self.edges.tobytes(), self.counts.tobytes())
+        return PackedBins(self.layer, self.position, self.edges.tobytes(), self.counts.tobytes())
 
 
 class PackedBins(NamedTuple):
     """A histogram as bytes: small arrays that stay would cut up the memory that large tensors come and go in."""
 
     layer: str
-    site: str
+    position: str
     edges: bytes
     counts: bytes
 
@@ -59,7 +61,7 @@ class PackedBins(NamedTuple):
 
     def unpacked(self) -> Bins:
         """Return it as arrays."""
-        return Bins(self.layer, self.site, np.frombuffer(self.edges), np.frombuffer(self.counts, np.int64))
+        return Bins(self.layer, self.position, np.frombuffer(self.edges), np.frombuffer(self.counts, np.int64))
 
 
 def parameters_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.DataFrame:
@@ -68,13 +70,14 @@ def parameters_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.D
     return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
 
 
-def statistics_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.DataFrame:
-    """Return a row per layer and site; `timed` rows begin with step and epoch."""
+def statistics_frame(rows: Sequence[Sequence[Any]], of: str, timed: bool = False) -> pd.DataFrame:
+    """Return a row per layer and position, or parameter; `timed` rows begin with step and epoch."""
     dtypes = _TIME | _DTYPES if timed else _DTYPES
-    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
+    frame = pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
+    return frame.rename(columns={"position": PLACE[of]})
 
 
-def histograms_frame(parts: Sequence[Bins], times: Sequence[tuple[int, int]] | None = None) -> pd.DataFrame:
+def histograms_frame(parts: Sequence[Bins], of: str, times: Sequence[tuple[int, int]] | None = None) -> pd.DataFrame:
     """Return a row per bin of each histogram; with step and epoch where there are times."""
     n_bins = [len(part.counts) for part in parts]
     counts = _joined([part.counts for part in parts]).astype(np.int64)
@@ -83,9 +86,10 @@ def histograms_frame(parts: Sequence[Bins], times: Sequence[tuple[int, int]] | N
     columns: dict[str, Any] = {}
     if times is not None:
         columns = {name: np.repeat([time[i] for time in times], n_bins) for i, name in enumerate(_TIME)}
-    columns |= {name: np.repeat([getattr(p, name) for p in parts], n_bins) for name in ("layer", "site")}
+    columns |= {"layer": np.repeat([part.layer for part in parts], n_bins)}
+    columns |= {PLACE[of]: np.repeat([part.position for part in parts], n_bins)}
     columns |= {"left": left, "right": right, "count": counts, "density": counts / totals / (right - left)}
-    dtypes = {name: _TIME.get(name, "str") for name in columns if name in (*_TIME, "layer", "site")}
+    dtypes = {name: _TIME.get(name, "str") for name in columns if name in (*_TIME, "layer", PLACE[of])}
     return pd.DataFrame(columns).astype(dtypes)
 
 
@@ -99,7 +103,7 @@ def signal_rows(frame: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame
-        Columns layer and site, layers in the order of the forward pass.
+        Columns layer and position, layers in the order of the forward pass.
 
     Returns
     -------
@@ -107,9 +111,9 @@ def signal_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> signal_rows(pd.DataFrame({"layer": ["a", "a", "b"], "site": ["pre_activation", "activation", "output"]}))
-      layer        site
+    >>> signal_rows(pd.DataFrame({"layer": ["a", "a", "b"], "position": ["pre_activation", "activation", "output"]}))
+      layer        position
     1     a  activation
     """
-    after = frame[frame["site"] == "activation"]
+    after = frame[frame["position"] == "activation"]
     return after if len(after) or frame.empty else frame[frame["layer"] != frame["layer"].iloc[-1]]

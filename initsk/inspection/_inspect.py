@@ -12,11 +12,11 @@ import torch
 from initsk.exceptions import ModuleError
 from initsk.initializers.core import default_loss
 from initsk.inspection._summary import ActivationSummary
-from initsk.inspection.capture._capture import watching
-from initsk.inspection.capture._recorder import SITES, Layers, Recorder, Settings, Survey
+from initsk.inspection.capture._capture import capturing
+from initsk.inspection.capture._recorder import POSITIONS, LayerCatalogue, Layers, Recorder, Settings
 from initsk.inspection.statistics._gradients import OptimizerLike, ParameterGradients, weights_of
 from initsk.inspection.statistics._layer import MEASURES
-from initsk.network import Batch, Model, PaddingMask, get_model, is_stream, iterate_batches, untouched
+from initsk.network import Batch, Model, PaddingMask, get_model, is_stream, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, check_random_state, isolated_torch_random, resolve_seed
 from initsk.utils.validation import (
     Constraint,
@@ -37,7 +37,7 @@ class Request:
     """What is to be measured, and how the module runs meanwhile."""
 
     layers: Layers
-    sites: str
+    positions: str
     settings: Settings
     training: bool = False
     criterion: Criterion | None = None
@@ -78,7 +78,7 @@ CHECKS: dict[str, Constraint] = {
     "bins": integer(2),
     "edges": optional(_edges),
     "measures": _measures,
-    "sites": one_of("sites", SITES),
+    "positions": one_of("positions", POSITIONS),
     "criterion": optional(_callable("a function loss(output, y)")),
     "optimizer": optional(_optimizer),
     "random_state": resolved_by(check_random_state),
@@ -91,7 +91,7 @@ def inspect_activations(
     y: Any = None,
     *,
     layers: Layers = None,
-    sites: str = "both",
+    positions: str = "both",
     gradients: bool = False,
     weights: bool = False,
     criterion: Criterion | None = None,
@@ -112,7 +112,7 @@ def inspect_activations(
     state.
 
     Layers are named as in ``named_modules``. A module that is called again in the same forward pass has a record for
-    each call (``fc``, ``fc:1``). An activation function that directly follows a layer is the layer's second site;
+    each call (``fc``, ``fc:1``). An activation function that directly follows a layer is the layer's second position;
     otherwise it has a name of its own (``block.relu``). Of several tensors that a module returns, each has its name:
     ``lstm``, ``lstm/h_n``, ``lstm/c_n``; ``attention``, ``attention/weights``; ``head/0``, ``head/logits``. Channels
     of convolutions are units; positions in an image or a sequence are samples.
@@ -130,7 +130,7 @@ def inspect_activations(
     layers : str, class, int, callable or list of these, optional
         Which layers: by name, pattern (``"encoder.*"``), class of module, position, or a function of name and module;
         modules without parameters, which are otherwise passed over, can be asked for too. All by default.
-    sites : {"both", "pre_activation", "activation"}, default="both"
+    positions : {"both", "pre_activation", "activation"}, default="both"
         Where a layer has an activation function: before it, after it, or both.
     gradients : bool, default=False
         Measure the gradients of the loss as well.
@@ -148,7 +148,7 @@ def inspect_activations(
         effective rank and participation ratio, which cost most. All by default.
     padding_mask : array of bool of shape (n_samples, n_positions) or callable, optional
         True at positions to leave out, as in torch's ``src_key_padding_mask``; or a function that makes it from a batch
-        of X. Values without these positions (after pooling, say) are taken whole.
+        of X. Values without these positions (after pooling, translate) are taken whole.
     training : bool, default=False
         Run the module in training mode: dropout drops, and batch normalisation uses the batch.
     batch_size : int, default=1024
@@ -188,15 +188,15 @@ def inspect_activations(
     >>> net = torch.nn.Sequential(torch.nn.Linear(1, 2, bias=False), torch.nn.ReLU(inplace=True))
     >>> _ = net[0].weight.data.copy_(torch.tensor([[1.0], [-1.0]]))
     >>> frame = inspect_activations(net, [[1.0], [3.0]]).to_frame()
-    >>> frame[["layer", "site", "min", "max", "dead_fraction"]]
-      layer            site  min  max  dead_fraction
+    >>> frame[["layer", "position", "min", "max", "dead_fraction"]]
+      layer            position  min  max  dead_fraction
     0     0  pre_activation -3.0  3.0            0.0
     1     0      activation  0.0  3.0            0.5
     """
     given = {
         "gradients": gradients, "weights": weights, "training": training,
         "batch_size": batch_size, "bins": bins, "edges": edges,
-        "measures": measures, "sites": sites, "criterion": criterion, "optimizer": optimizer,
+        "measures": measures, "positions": positions, "criterion": criterion, "optimizer": optimizer,
         "random_state": random_state,
     }  # fmt: skip
     check_parameters("inspect_activations", given, CHECKS)
@@ -205,7 +205,7 @@ def inspect_activations(
     found = get_model(model, X, y)
     batches = iterate_batches(found.module, found.prepared(X), found.encode(y), batch_size, padding_mask)
     settings = Settings(bins, edges, tuple(measures), gradients)
-    request = Request(layers, sites, settings, training, criterion, optimizer, weights)
+    request = Request(layers, positions, settings, training, criterion, optimizer, weights)
     return inspect_batches(found, batches, request, resolve_seed(random_state))
 
 
@@ -213,14 +213,14 @@ def inspect_batches(model: Model, batches: Iterator[Batch], request: Request, se
     """Inspect a network on batches that fit it; without a seed it draws what it would draw next."""
     gradients = request.settings.gradients
     trained = {name for name, parameter in model.module.named_parameters() if parameter.requires_grad}
-    with untouched(model.module, training=request.training, gradients=gradients, seed=seed):
+    with preserve_state(model.module, training=request.training, gradients=gradients, seed=seed):
         first = next(batches, None)
         if first is None:
             raise ModuleError("X holds no sample: there is nothing to inspect")
         chosen = None
-        if request.layers is not None or request.sites != "both":
-            seen = survey(model.module, first)
-            chosen = seen.keys(seen.choose("inspect_activations", request.layers), request.sites)
+        if request.layers is not None or request.positions != "both":
+            seen = list_layers(model.module, first)
+            chosen = seen.keys(seen.choose("inspect_activations", request.layers), request.positions)
         recorder = Recorder(request.settings, chosen)
         parameters = _run(model, chain([first], batches), recorder, request, trained)
     if not recorder.records:
@@ -236,9 +236,9 @@ def _run(
     module, backward = model.module, None
     if request.settings.gradients:
         backward = ParameterGradients(dict(module.named_parameters()), trained)
-    with watching(module, recorder) as watch:
+    with capturing(module, recorder) as capture:
         for batch in batches:
-            watch.begin()
+            capture.begin()
             recorder.expect(batch.n_samples, batch.padding)
             output = module(*batch.inputs, **batch.keywords)
             if backward is not None:
@@ -246,12 +246,12 @@ def _run(
     return None if backward is None else backward.to_frame(request.optimizer or _own_optimizer(model))
 
 
-def survey(module: torch.nn.Module, batch: Batch) -> Survey:
+def list_layers(module: torch.nn.Module, batch: Batch) -> LayerCatalogue:
     """Return the layers that a batch meets; what the module draws meanwhile is drawn again."""
-    seen = Survey()
+    seen = LayerCatalogue()
     # A copy, for what works in place.
     batch = batch.copied()
-    with watching(module, seen), torch.no_grad(), isolated_torch_random(None):
+    with capturing(module, seen), torch.no_grad(), isolated_torch_random(None):
         module(*batch.inputs, **batch.keywords)
     return seen
 

@@ -9,10 +9,10 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from initsk.exceptions import ModuleError
-from initsk.inspection._inspect import survey
-from initsk.inspection.capture._capture import Value, watching
+from initsk.inspection._inspect import list_layers
+from initsk.inspection.capture._capture import CapturedValue, capturing
 from initsk.inspection.capture._recorder import Layers
-from initsk.network import Batch, get_model, initialized, iterate_batches, untouched
+from initsk.network import Batch, get_model, initialized, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, check_random_state, derive_seed, resolve_seed
 from initsk.utils.validation import boolean, check_parameters, integer, one_of, resolved_by
 
@@ -179,8 +179,8 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
         """Return the layers asked for and their widths."""
         model = get_model(self.estimator_)
-        with untouched(model.module, training=False, gradients=False, seed=0):
-            seen = survey(model.module, next(self._batches(X)))
+        with preserve_state(model.module, training=False, gradients=False, seed=0):
+            seen = list_layers(model.module, next(self._batches(X)))
         chosen = seen.choose(type(self).__name__, self.layers)
         if self.layers is None:
             chosen = chosen[:-1] or chosen
@@ -192,20 +192,20 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         yield from iterate_batches(model.module, model.prepared(X), batch_size=self.batch_size)
 
     def _collect(self, X: np.ndarray, layers: Collection[str]) -> Iterator[dict[str, torch.Tensor]]:
-        """Yield, for each batch, the last site of each layer: its activation where it has one, else its output."""
+        """Yield, for each batch, the last position of each layer: its activation where it has one, else its output."""
         module = get_model(self.estimator_).module
         found: dict[str, torch.Tensor] = {}
         n_samples = 0
 
-        def observe(value: Value) -> None:
+        def observe(value: CapturedValue) -> None:
             if value.layer in layers:
                 rows = value.axes.per_sample(value.tensor, n_samples, value.layer)
                 found[value.layer] = rows.to("cpu", torch.float32, copy=True)
 
-        with untouched(module, training=False, gradients=False, seed=0), watching(module, observe) as watch:
+        with preserve_state(module, training=False, gradients=False, seed=0), capturing(module, observe) as capture:
             for batch in self._batches(X):
                 found.clear()
                 n_samples = batch.n_samples
-                watch.begin()
+                capture.begin()
                 module(*batch.inputs, **batch.keywords)
                 yield found

@@ -22,13 +22,13 @@ class ActivationSummary(Reported):
 
     Parameters
     ----------
-    records : dict of (layer, site) to Record
+    records : dict of (layer, position) to Record
         In the order of the forward pass.
     activated : set of str
         Layers that an activation function follows.
     parameters : DataFrame, optional
         What `parameters` returns.
-    weights : dict of (layer, site) to WeightRecord, optional
+    weights : dict of (layer, position) to WeightRecord, optional
         Of every parameter, where they were asked for.
     """
 
@@ -59,19 +59,19 @@ class ActivationSummary(Reported):
         return list(dict.fromkeys(layer for layer, _ in self.records))
 
     def to_frame(self, of: str = "activations") -> pd.DataFrame:
-        """Return a row per layer and site.
+        """Return a row per layer and position.
 
         Parameters
         ----------
         of : {"activations", "gradients", "weights"}, default="activations"
             Of the values themselves; of the gradients of each sample's loss with respect to them (empty
             unless the summary was made with ``gradients=True``); or of the parameters (with ``weights=True``), whose
-            ``site`` is the parameter's name in its layer.
+            column ``parameter``, the parameter's name in its layer, stands in place of ``position``.
 
         Returns
         -------
         DataFrame
-            Strings: ``layer``; ``site``, which is "pre_activation" and "activation" where an activation function
+            Strings: ``layer``; ``position``, which is "pre_activation" and "activation" where an activation function
             follows the layer, otherwise "output"; ``module``, what produced the values, with the number of the
             call (``relu:1``); ``function``, the activation function's class or name.
             Integers (int64): ``units``; ``count`` of finite values; ``nonfinite`` count of NaN and infinities.
@@ -89,39 +89,39 @@ class ActivationSummary(Reported):
 
     @cached_property
     def _frames(self) -> dict[str, pd.DataFrame]:
-        return {of: statistics_frame(self.rows(of)) for of in OF}
+        return {of: statistics_frame(self.rows(of), of) for of in OF}
 
     def rows(self, of: str) -> list[tuple[Any, ...]]:
         """Return the rows of `to_frame` as tuples, for who keeps many of them."""
         rows = []
-        for layer, site, record, statistics in self._statistics(of):
+        for layer, position, record, statistics in self._statistics(of):
             row = statistics.to_row()
             if row["count"] + row["nonfinite"]:
-                row |= {"layer": layer, "site": site, "module": record.module, "function": record.function}
+                row |= {"layer": layer, "position": position, "module": record.module, "function": record.function}
                 rows.append(tuple(row[name] for name in COLUMNS))
         return rows
 
     def bins(self, of: str) -> list[Bins]:
         """Return the histograms."""
         found = []
-        for layer, site, _, statistics in self._statistics(of):
+        for layer, position, _, statistics in self._statistics(of):
             edges, counts = (statistics.fixed or statistics.histogram).bins()
-            found.append(Bins(layer, site, edges, counts))
+            found.append(Bins(layer, position, edges, counts))
         return found
 
     def _statistics(self, of: str) -> Iterator[tuple[str, str, Record | WeightRecord, LayerStatistics]]:
         if of == "weights":
-            yield from ((layer, site, record, record.values) for (layer, site), record in self.weights.items())
+            yield from ((layer, position, record, record.values) for (layer, position), record in self.weights.items())
         else:
-            for (layer, site), record in self.records.items():
-                yield layer, self.site(layer, site), record, record.of(of)
+            for (layer, position), record in self.records.items():
+                yield layer, self.position(layer, position), record, record.of(of)
 
-    def site(self, layer: str, site: str) -> str:
-        """Return the name of a site: the output of a layer with an activation function is its pre-activation."""
-        return "pre_activation" if site == "output" and layer in self.activated else site
+    def position(self, layer: str, position: str) -> str:
+        """Return the name of a position: the output of a layer with an activation function is its pre-activation."""
+        return "pre_activation" if position == "output" and layer in self.activated else position
 
     def histograms(self, of: str = "activations") -> pd.DataFrame:
-        """Return a row per layer, site and bin.
+        """Return a row per layer, position and bin.
 
         Parameters
         ----------
@@ -131,12 +131,12 @@ class ActivationSummary(Reported):
         Returns
         -------
         DataFrame
-            ``layer``, ``site`` (strings), ``left``, ``right`` (float64), ``count`` (int64), ``density`` (float64:
+            ``layer``, ``position`` (strings), ``left``, ``right`` (float64), ``count`` (int64), ``density`` (float64:
             per unit of the values, integrating to 1). With fixed edges, the first and last bin of each layer are
             what lies below and above, from ``-inf`` and to ``inf``, of density 0.
         """
         check_of("histograms", of)
-        return histograms_frame(self.bins(of))
+        return histograms_frame(self.bins(of), of)
 
     def parameters(self) -> pd.DataFrame:
         """Return a row per trained parameter, where gradients were asked for; otherwise none.

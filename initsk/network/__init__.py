@@ -1,6 +1,6 @@
 """Reading any torch module: parameters, layers, activation functions, inputs and state."""
 
-from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationSpec, make_activation
+from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationOption, make_activation
 from initsk.network._architecture import ChainLayer, add_architecture, chain_of
 from initsk.network._batches import Batch, Intake, PaddingMask, is_stream, iterate_batches
 from initsk.network._inputs import CallArguments, as_batch
@@ -9,18 +9,18 @@ from initsk.network._model import Model, compiled_part, get_model, initialized, 
 from initsk.network._moment_propagation import SignalGraph, fan_in_share
 from initsk.network._moments import Moments
 from initsk.network._parameters import PlannedParameter, plan_parameters
-from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, Site
+from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
 from initsk.network._state import (
-    BATCH_NORMS,
-    BATCH_OR_INSTANCE_NORMS,
+    BATCH_NORM_LAYERS,
+    BATCH_OR_INSTANCE_NORM_LAYERS,
     CONVOLUTIONS,
-    NORMALISATIONS,
+    NORM_LAYERS,
     POOLINGS,
     any_module_has_hooks,
     any_optimizer_has_hooks,
     has_hooks,
     may_have_gradient_hooks,
-    untouched,
+    preserve_state,
 )
 from initsk.network._trace import ACTIVATION_NAMES, function_of_first
 from initsk.network._view import AFFINE, Layer, Network, remember_buffers, set_tensor
@@ -30,16 +30,16 @@ __all__ = [
     "ACTIVATION_NAMES",
     "ACTIVATION_TYPES",
     "AFFINE",
-    "BATCH_NORMS",
-    "BATCH_OR_INSTANCE_NORMS",
+    "BATCH_NORM_LAYERS",
+    "BATCH_OR_INSTANCE_NORM_LAYERS",
     "CONVOLUTIONS",
     "FAN_MODES",
     "FRAMEWORK_LAYOUTS",
     "MLP",
-    "NORMALISATIONS",
     "NORMALIZATIONS",
+    "NORM_LAYERS",
     "POOLINGS",
-    "ActivationSpec",
+    "ActivationOption",
     "Batch",
     "Branch",
     "CallArguments",
@@ -50,9 +50,9 @@ __all__ = [
     "Moments",
     "Network",
     "PaddingMask",
+    "ParameterSpec",
     "PlannedParameter",
     "SignalGraph",
-    "Site",
     "add_architecture",
     "any_module_has_hooks",
     "any_optimizer_has_hooks",
@@ -69,9 +69,9 @@ __all__ = [
     "make_activation",
     "may_have_gradient_hooks",
     "plan_parameters",
+    "preserve_state",
     "remember_buffers",
     "run_as_written",
     "set_tensor",
-    "untouched",
     "unwrap",
 ]

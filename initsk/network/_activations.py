@@ -28,7 +28,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 } | {"identity": nn.Identity, "swish": nn.SiLU}
 ACTIVATION_TYPES = (*set(ACTIVATIONS.values()), ElementwiseFunction)
 Activation = str | type[nn.Module] | Callable[[torch.Tensor], torch.Tensor]
-ActivationSpec = Activation | Sequence[Activation]
+ActivationOption = Activation | Sequence[Activation]
 
 
 def make_activation(activation: Activation) -> nn.Module:
@@ -90,7 +90,7 @@ def _try_out(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
         raise InvalidParameterError(f"activation={function!r} does not return a tensor of the shape it is given")
 
 
-def activations_of_layers(activation: ActivationSpec, n_layers: int) -> list[Activation]:
+def activations_of_layers(activation: ActivationOption, n_layers: int) -> list[Activation]:
     """Return one activation per hidden layer.
 
     Raises

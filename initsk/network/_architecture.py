@@ -15,22 +15,22 @@ from initsk.network._activations import ACTIVATION_TYPES, activation_value
 from initsk.network._graph import WEIGHTED, Context, Reading, attention_contexts, read_graph, try_to_trace
 from initsk.network._mlp import MLP
 from initsk.network._parameters import PlannedParameter
-from initsk.network._spec import Branch, Site
+from initsk.network._spec import Branch, ParameterSpec
 from initsk.theory import ActivationLike, SignalLayer
 
 _TRANSFORMER_LAYERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
 
 
 def add_architecture(module: nn.Module, plan: list[PlannedParameter]) -> list[PlannedParameter]:
-    """Return the plan with every site's activation, place, branch and stack filled in."""
+    """Return the plan with every spec's activation, place, branch and stack filled in."""
     contexts = read_architecture(module)
-    return [replace(step, sites=tuple(_in_context(site, contexts) for site in step.sites)) for step in plan]
+    return [replace(step, specs=tuple(_in_context(spec, contexts) for spec in step.specs)) for step in plan]
 
 
-def _in_context(site: Site, contexts: dict[str, Context]) -> Site:
-    found = contexts.get(site.layer_name, Context(place=""))
+def _in_context(spec: ParameterSpec, contexts: dict[str, Context]) -> ParameterSpec:
+    found = contexts.get(spec.layer_name, Context(place=""))
     surroundings = {field.name: getattr(found, field.name) for field in fields(Context)}
-    return replace(site, **surroundings)
+    return replace(spec, **surroundings)
 
 
 def read_architecture(module: nn.Module) -> dict[str, Context]:

@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from initsk.network._activations import ACTIVATION_TYPES, activation_value
 from initsk.network._spec import Branch
-from initsk.network._state import NORMALISATIONS
+from initsk.network._state import NORM_LAYERS
 from initsk.network._trace import ACTIVATION_NAMES, attributes_stay, function_of_first, trace
 from initsk.network._view import AFFINE
 from initsk.theory import OfMultiple
@@ -20,7 +20,7 @@ _PRODUCTS = {"mul", "imul", "mul_"}
 
 @dataclass(frozen=True)
 class Context:
-    """A layer's surroundings; the fields are those of `Site`."""
+    """A layer's surroundings; the fields are those of `ParameterSpec`."""
 
     activation: Any = None
     place: str = "hidden"
@@ -94,7 +94,7 @@ class _GraphReader:
             if self._is(node, (nn.MultiheadAttention,)):
                 reading.contexts.update(attention_contexts(name, context))
         for node in self.nodes:
-            if self._is(node, NORMALISATIONS):
+            if self._is(node, NORM_LAYERS):
                 reading.contexts[str(node.target)] = Context(branch=branches.get(node))
         if not self.weighted:
             activations = [self._activation(node) for node in self.nodes]
@@ -201,8 +201,8 @@ class _GraphReader:
             steps = 2 if self._is(node, (nn.MultiheadAttention,)) else 1
             position[node] = earlier + (steps if node in weighted else 0)
         depth = max(position[node] for node in weighted)
-        norms = {position[node] for node in inside if self._is(node, NORMALISATIONS)}
-        kept = [n for n in inside if n in weighted or (self._is(n, NORMALISATIONS) and position[n] > 0)]
+        norms = {position[node] for node in inside if self._is(node, NORM_LAYERS)}
+        kept = [n for n in inside if n in weighted or (self._is(n, NORM_LAYERS) and position[n] > 0)]
         return {node: Branch(0, depth, position[node], position[node] in norms) for node in kept}
 
 

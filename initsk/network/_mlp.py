@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
-from initsk.network._activations import ActivationSpec, activations_of_layers, make_activation
+from initsk.network._activations import ActivationOption, activations_of_layers, make_activation
 
 #: Normalisation layers by name, as functions of the width.
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"batch_norm": nn.BatchNorm1d, "layer_norm": nn.LayerNorm}
@@ -51,7 +51,7 @@ class MLP(nn.Module):
         n_features: int,
         n_outputs: int,
         hidden_layer_sizes: Sequence[int] = (100,),
-        activation: ActivationSpec = "relu",
+        activation: ActivationOption = "relu",
         *,
         normalization: str | None = None,
         dropout: float = 0.0,

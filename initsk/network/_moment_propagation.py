@@ -13,7 +13,7 @@ from torch.nn.modules import activation as torch_activations
 from initsk.exceptions import ModuleError
 from initsk.network._moment_rules import DIMENSIONS, Operation, apply_rule
 from initsk.network._moments import Moments
-from initsk.network._state import BATCH_OR_INSTANCE_NORMS
+from initsk.network._state import BATCH_OR_INSTANCE_NORM_LAYERS
 from initsk.network._trace import ElementwiseFunction, Tracer, attributes_stay, trace
 from initsk.network._view import AFFINE, Layer, Network
 
@@ -36,7 +36,7 @@ MODULES: dict[type, tuple[str, tuple[str, ...]]] = {
     **{getattr(nn, f"MaxPool{d}"): (f"max_pool{d}", ("kernel_size",)) for d in DIMENSIONS},
     **{getattr(nn, f"AdaptiveAvgPool{d}"): (f"adaptive_avg_pool{d}", ()) for d in DIMENSIONS},
     **{getattr(nn, f"AdaptiveMaxPool{d}"): (f"adaptive_max_pool{d}", ()) for d in DIMENSIONS},
-    **dict.fromkeys(BATCH_OR_INSTANCE_NORMS, ("batch_norm", ("weight", "bias"))),
+    **dict.fromkeys(BATCH_OR_INSTANCE_NORM_LAYERS, ("batch_norm", ("weight", "bias"))),
     nn.LayerNorm: ("layer_norm", ("weight", "bias")),
     nn.GroupNorm: ("group_norm", ("weight", "bias")),
     nn.RMSNorm: ("rms_norm", ("weight",)),

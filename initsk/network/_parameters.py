@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.network._spec import Site
-from initsk.network._state import NORMALISATIONS
+from initsk.network._spec import ParameterSpec
+from initsk.network._state import NORM_LAYERS
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -39,7 +39,7 @@ class PlannedParameter:
         The tensor is ``getattr(module, attribute)``.
     name : str
         Full name; the random stream is called so.
-    sites : tuple of Site
+    specs : tuple of ParameterSpec
         One for each matrix or vector stacked in it; empty if it cannot be filled.
     parameters : dict of str to Parameter
         Those that hold its values: itself, or the originals of a parametrization.
@@ -55,7 +55,7 @@ class PlannedParameter:
     attribute: str
     name: str
     role: str
-    sites: tuple[Site, ...]
+    specs: tuple[ParameterSpec, ...]
     parameters: dict[str, nn.Parameter]
     why: str = ""
     zero_row: int | None = None
@@ -65,7 +65,7 @@ class PlannedParameter:
     def why_left(self) -> str:
         """Why nobody fills it."""
         kind = type(self.module).__name__
-        if self.why or not self.sites or self.sites[0].kind != "normalisation":
+        if self.why or not self.specs or self.specs[0].kind != "normalisation":
             return self.why or f"no rule for {self.attribute} of {kind}"
         identity = 0 if self.role == "bias" else 1
         known = not self.tensor.is_meta and bool((self.tensor == identity).all())
@@ -78,8 +78,8 @@ class PlannedParameter:
         return tensor
 
     def assemble(self, blocks: list[torch.Tensor]) -> torch.Tensor:
-        """Stack the draws of all sites as torch stores them."""
-        if self.sites[0].transposed and self.role == "weight":
+        """Stack the draws of all specs as torch stores them."""
+        if self.specs[0].transposed and self.role == "weight":
             blocks = [block.transpose(0, 1) for block in blocks]
         values = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
         values = values.reshape(self.tensor.shape)
@@ -107,7 +107,7 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
                 continue  # one object under two names, which named_parameters() lists once too
             seen.update({key: name for parameter in parameters.values() for key in (id(parameter), _memory(parameter))})
             also = tuple(names[id(next(iter(parameters.values())))][1:])
-            yield replace(plan, sites=(), why=f"tied to {tied[0]}") if tied else replace(plan, also=also)
+            yield replace(plan, specs=(), why=f"tied to {tied[0]}") if tied else replace(plan, also=also)
 
 
 def _check_hooks(owner: nn.Module, prefix: str) -> None:
@@ -154,19 +154,21 @@ def _plan_one(
         why = f"type {tensor.dtype} is not a float"
     if why:
         return PlannedParameter(owner, attribute, name, role, (), parameters, why)
-    sites = tuple(
-        replace(site, name=name, layer=type(owner), role=role)
-        for site in _read_sites(owner, attribute, role, tensor, after_attention)
+    specs = tuple(
+        replace(spec, name=name, layer=type(owner), role=role)
+        for spec in _read_specs(owner, attribute, role, tensor, after_attention)
     )
     zero_row = owner.padding_idx if isinstance(owner, _EMBEDDINGS) and attribute == "weight" else None
-    return PlannedParameter(owner, attribute, name, role, sites, parameters, zero_row=zero_row)
+    return PlannedParameter(owner, attribute, name, role, specs, parameters, zero_row=zero_row)
 
 
-def _read_sites(owner: Any, attribute: str, role: str, tensor: torch.Tensor, after_attention: bool) -> list[Site]:
-    """Return the sites of the blocks that are stacked in a parameter."""
-    if isinstance(owner, NORMALISATIONS):
+def _read_specs(
+    owner: Any, attribute: str, role: str, tensor: torch.Tensor, after_attention: bool
+) -> list[ParameterSpec]:
+    """Return the specs of the blocks that are stacked in a parameter."""
+    if isinstance(owner, NORM_LAYERS):
         shape = tuple(tensor.shape)
-        return [Site(shape, kind="normalisation", weight_shape=shape)]
+        return [ParameterSpec(shape, kind="normalisation", weight_shape=shape)]
     known = attribute in ("weight", "bias")
     if after_attention and isinstance(owner, nn.Linear) and known:
         return _blocks(_dense(owner.weight, "attention"), "o", role)
@@ -175,38 +177,38 @@ def _read_sites(owner: Any, attribute: str, role: str, tensor: torch.Tensor, aft
     if isinstance(owner, nn.Bilinear) and known:
         out, first, second = owner.weight.shape
         shape = (out, first, second)
-        site = Site(shape, first * second, out * second, kind="bilinear", weight_shape=shape)
-        return _blocks(site, ("",), role)
+        spec = ParameterSpec(shape, first * second, out * second, kind="bilinear", weight_shape=shape)
+        return _blocks(spec, ("",), role)
     if isinstance(owner, _CONVOLUTIONS + _TRANSPOSED) and known:
         return _convolution(owner, role)
     if isinstance(owner, _EMBEDDINGS) and attribute == "weight":
         shape = (owner.num_embeddings, owner.embedding_dim)
         # A lookup sums over one row, and feeds `embedding_dim` units.
-        return [Site(shape, 1, owner.embedding_dim, kind="embedding", weight_shape=shape)]
+        return [ParameterSpec(shape, 1, owner.embedding_dim, kind="embedding", weight_shape=shape)]
     if isinstance(owner, RECURRENT) and _RECURRENT_NAMES.fullmatch(attribute):
         return _recurrent(owner, attribute, role)
     if isinstance(owner, nn.MultiheadAttention) and _ATTENTION_NAMES.fullmatch(attribute):
         return _attention(owner, attribute, role, tensor)
-    site = Site.from_shape(tuple(tensor.shape))
-    return [replace(site, kind="other")]
+    spec = ParameterSpec.from_shape(tuple(tensor.shape))
+    return [replace(spec, kind="other")]
 
 
-def _dense(weight: torch.Tensor, kind: str) -> Site:
-    return replace(Site.from_shape(tuple(weight.shape)), kind=kind)
+def _dense(weight: torch.Tensor, kind: str) -> ParameterSpec:
+    return replace(ParameterSpec.from_shape(tuple(weight.shape)), kind=kind)
 
 
-def _blocks(site: Site, names: Any, role: str) -> list[Site]:
-    """Repeat a block's site under each name; a bias has the block's rows as its shape."""
+def _blocks(spec: ParameterSpec, names: Any, role: str) -> list[ParameterSpec]:
+    """Repeat a block's spec under each name; a bias has the block's rows as its shape."""
     if role == "bias":
-        site = replace(site, shape=site.shape[:1])
-    return [replace(site, block=name) for name in names]
+        spec = replace(spec, shape=spec.shape[:1])
+    return [replace(spec, block=name) for name in names]
 
 
-def _convolution(owner: Any, role: str) -> list[Site]:
+def _convolution(owner: Any, role: str) -> list[ParameterSpec]:
     groups = owner.groups
     shape = (owner.out_channels // groups, owner.in_channels // groups, *owner.kernel_size)
     receptive = prod(owner.kernel_size)
-    site = Site(
+    spec = ParameterSpec(
         shape,
         shape[1] * receptive,
         shape[0] * receptive,
@@ -215,25 +217,25 @@ def _convolution(owner: Any, role: str) -> list[Site]:
         groups=groups,
         transposed=isinstance(owner, _TRANSPOSED),
     )
-    return _blocks(site, [str(group) for group in range(groups)] if groups > 1 else [""], role)
+    return _blocks(spec, [str(group) for group in range(groups)] if groups > 1 else [""], role)
 
 
-def _recurrent(owner: Any, attribute: str, role: str) -> list[Site]:
+def _recurrent(owner: Any, attribute: str, role: str) -> list[ParameterSpec]:
     gates: Any = next((names for kind, names in _GATES.items() if isinstance(owner, kind)), ("",))
     if attribute.startswith("weight_hr"):
         gates = ("",)
     # A bias belongs to the weight of the same ending.
     weight = tuple(getattr(owner, attribute.replace("bias", "weight")).shape)
-    site = Site.from_shape((weight[0] // len(gates), weight[1]))
-    return _blocks(replace(site, kind="recurrent", weight_shape=weight), gates, role)
+    spec = ParameterSpec.from_shape((weight[0] // len(gates), weight[1]))
+    return _blocks(replace(spec, kind="recurrent", weight_shape=weight), gates, role)
 
 
-def _attention(owner: Any, attribute: str, role: str, tensor: torch.Tensor) -> list[Site]:
+def _attention(owner: Any, attribute: str, role: str, tensor: torch.Tensor) -> list[ParameterSpec]:
     width = owner.embed_dim
     if attribute in ("in_proj_weight", "in_proj_bias"):
-        site = replace(Site.from_shape((width, width)), kind="attention", weight_shape=(3 * width, width))
-        return _blocks(site, "qkv", role)
+        spec = replace(ParameterSpec.from_shape((width, width)), kind="attention", weight_shape=(3 * width, width))
+        return _blocks(spec, "qkv", role)
     shape = tuple(tensor.shape)
     if attribute in ("bias_k", "bias_v"):
-        return [Site(shape, width, width, kind="attention", weight_shape=(width, width), block=attribute[-1])]
-    return [replace(Site.from_shape(shape), kind="attention", block=attribute[0])]
+        return [ParameterSpec(shape, width, width, kind="attention", weight_shape=(width, width), block=attribute[-1])]
+    return [replace(ParameterSpec.from_shape(shape), kind="attention", block=attribute[0])]

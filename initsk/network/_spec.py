@@ -49,7 +49,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Site:
+class ParameterSpec:
     """One tensor to fill: what an initializer may know of it.
 
     Parameters
@@ -92,12 +92,12 @@ class Site:
         Whether activation, place and branch follow from the order of registration, since the forward
         cannot be traced.
     framework : {"", "torch", "keras", "jax"}
-        As whose stored tensor the site was made by `as_stored`; empty for blocks and counted fans.
+        As whose stored tensor the spec was made by `as_stored`; empty for blocks and counted fans.
 
     Examples
     --------
-    >>> site = Site((8, 4, 3), fan_in=12, fan_out=24, kind="convolution")
-    >>> site.fan("fan_avg"), site.matrix_shape
+    >>> spec = ParameterSpec((8, 4, 3), fan_in=12, fan_out=24, kind="convolution")
+    >>> spec.fan("fan_avg"), spec.matrix_shape
     (18.0, (8, 12))
     """
 
@@ -121,13 +121,13 @@ class Site:
     framework: str = ""
 
     @classmethod
-    def from_shape(cls, shape: tuple[int, ...]) -> "Site":
+    def from_shape(cls, shape: tuple[int, ...]) -> "ParameterSpec":
         """Read a bare shape by torch's convention ``(out, in, *kernel)``.
 
         Examples
         --------
-        >>> site = Site.from_shape((16, 3, 5, 5))
-        >>> site.fan_in, site.fan_out
+        >>> spec = ParameterSpec.from_shape((16, 3, 5, 5))
+        >>> spec.fan_in, spec.fan_out
         (75, 400)
         """
         if not isinstance(shape, tuple | list) or not all(isinstance(n, Integral) and n >= 0 for n in shape):
@@ -178,8 +178,8 @@ class Site:
         return self.kind not in ("normalisation", "other")
 
     @property
-    def lacks_fans(self) -> str | None:
-        """What an initializer whose law needs fans has against the site."""
+    def missing_fans(self) -> str | None:
+        """What an initializer whose law needs fans has against the spec."""
         if self.fan_in is not None and self.fan_out is not None:
             return None
         return (
@@ -188,19 +188,19 @@ class Site:
         )
 
     @property
-    def lacks_matrix(self) -> str | None:
-        """What an initializer that draws matrices has against the site."""
+    def missing_matrix(self) -> str | None:
+        """What an initializer that draws matrices has against the spec."""
         if len(self.shape) >= 2:
             return None
         return f"needs a matrix, not a tensor of shape {self.shape} (allowed: two or more dimensions)"
 
-    def as_stored(self, framework: str) -> "Site":
-        """Return the site of the one tensor that a framework stores, with the fans that it counts.
+    def as_stored(self, framework: str) -> "ParameterSpec":
+        """Return the spec of the one tensor that a framework stores, with the fans that it counts.
 
         Examples
         --------
-        >>> depthwise = Site((1, 1, 3, 3), 9, 9, kind="convolution", weight_shape=(8, 1, 3, 3), groups=8)
-        >>> [(site.fan_in, site.fan_out) for site in map(depthwise.as_stored, FRAMEWORK_LAYOUTS)]
+        >>> depthwise = ParameterSpec((1, 1, 3, 3), 9, 9, kind="convolution", weight_shape=(8, 1, 3, 3), groups=8)
+        >>> [(spec.fan_in, spec.fan_out) for spec in map(depthwise.as_stored, FRAMEWORK_LAYOUTS)]
         [(9, 72), (72, 9), (9, 72)]
         """
         stored = self.weight_shape

@@ -31,7 +31,7 @@ def with_common_base(*kinds: type[nn.Module]) -> tuple[type[nn.Module], ...]:
     return kinds if closest is nn.Module else (*kinds, closest)
 
 
-BATCH_NORMS = with_common_base(
+BATCH_NORM_LAYERS = with_common_base(
     nn.BatchNorm1d,
     nn.BatchNorm2d,
     nn.BatchNorm3d,
@@ -40,8 +40,8 @@ BATCH_NORMS = with_common_base(
     nn.LazyBatchNorm2d,
     nn.LazyBatchNorm3d,
 )
-BATCH_OR_INSTANCE_NORMS = with_common_base(
-    *BATCH_NORMS,
+BATCH_OR_INSTANCE_NORM_LAYERS = with_common_base(
+    *BATCH_NORM_LAYERS,
     nn.InstanceNorm1d,
     nn.InstanceNorm2d,
     nn.InstanceNorm3d,
@@ -49,7 +49,7 @@ BATCH_OR_INSTANCE_NORMS = with_common_base(
     nn.LazyInstanceNorm2d,
     nn.LazyInstanceNorm3d,
 )
-NORMALISATIONS = (*BATCH_OR_INSTANCE_NORMS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+NORM_LAYERS = (*BATCH_OR_INSTANCE_NORM_LAYERS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 CONVOLUTIONS = with_common_base(
     nn.Conv1d,
     nn.Conv2d,
@@ -109,7 +109,7 @@ def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
 
 
 @contextmanager
-def untouched(module: nn.Module, *, training: bool, gradients: bool, seed: int | None) -> Iterator[None]:
+def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: int | None) -> Iterator[None]:
     """Set the module's mode, torch's random state and the recording of gradients for the length of the block.
 
     Afterwards, on any exit, training flags, buffers, what requires a gradient and the random state are as before.

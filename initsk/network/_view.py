@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.network._spec import Site
+from initsk.network._spec import ParameterSpec
 from initsk.utils.random import derive_seed, isolated_torch_random, make_generator
 
 AFFINE = (
@@ -40,13 +40,13 @@ class Layer:
         Name of the module in the network.
     module : torch.nn.Module
         Linear, bilinear, convolution or transposed convolution.
-    site : Site
-        The site of its weight (of one group, where there are several).
+    spec : ParameterSpec
+        The spec of its weight (of one group, where there are several).
     """
 
     name: str
     module: Any
-    site: Site
+    spec: ParameterSpec
 
     @property
     def weight(self) -> torch.Tensor:
@@ -130,8 +130,8 @@ class Network:
     module : torch.nn.Module
         The network; `refine` changes its parameters in place. Whoever calls `refine` puts the
         module back if it raises.
-    sites : dict of str to Site
-        By name, the sites of those parameters that this initializer set.
+    specs : dict of str to ParameterSpec
+        By name, the specs of those parameters that this initializer set.
     inputs : tuple or None
         Positional arguments of ``module(...)``, tensors on the module's device; None without X.
     keywords : dict
@@ -151,13 +151,13 @@ class Network:
     ...     def refine(self, network):
     ...         for layer in network.layers():
     ...             layer.set_weight(layer.weight / 2)
-    ...             network.note(layer.site.name, "halved")
+    ...             network.note(layer.spec.name, "halved")
     >>> initialize(nn.Linear(3, 2), Halved()).to_frame()["why"].tolist()
     ['weight initializer; halved', 'biases are zero unless said otherwise']
     """
 
     module: nn.Module
-    sites: dict[str, Site]
+    specs: dict[str, ParameterSpec]
     inputs: tuple[Any, ...] | None = None
     keywords: dict[str, Any] = field(default_factory=dict)
     target: torch.Tensor | None = None
@@ -165,8 +165,8 @@ class Network:
     notes: dict[str, str] = field(default_factory=dict)
 
     def restricted(self, names: Collection[str]) -> "Network":
-        """Return the same network, with those sites only that have the given names."""
-        return replace(self, sites={name: site for name, site in self.sites.items() if name in names})
+        """Return the same network, with those specs only that have the given names."""
+        return replace(self, specs={name: spec for name, spec in self.specs.items() if name in names})
 
     def note(self, name: str, text: str) -> None:
         """Write into the record what was done to a parameter, after what is there already."""
@@ -181,9 +181,9 @@ class Network:
         """Yield the affine layers whose weight this initializer set, in the module's order."""
         for name, module in self.module.named_modules():
             if isinstance(module, AFFINE):
-                site = self.sites.get(f"{name}.weight" if name else "weight")
-                if site is not None:
-                    yield Layer(name, module, site)
+                spec = self.specs.get(f"{name}.weight" if name else "weight")
+                if spec is not None:
+                    yield Layer(name, module, spec)
 
     @contextmanager
     def mode(self, training: bool) -> Iterator[None]:

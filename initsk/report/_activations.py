@@ -12,7 +12,7 @@ from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDispl
 from initsk.inspection import signal_rows
 from initsk.report._blocks import Block, Column, Item, Picture, Section, Table, Words
 from initsk.report._comparison_text import (
-    MOST_LAYERS,
+    MAX_LAYERS,
     describe_activations,
     describe_verdicts,
     draw,
@@ -28,29 +28,29 @@ Moments = dict[str, tuple[str, int | None]]
 _WHOLE = message("Histograms of the activations, a row per initializer and a column per layer, {when}.")
 
 
-def activations_section(shown: ComparisonResult, say: Language, axes: str) -> Section | None:
+def activations_section(shown: ComparisonResult, translate: Language, axes: str) -> Section | None:
     """Return the article's grid: a row per initializer, with its verdict, at every moment that was looked at."""
     if signal_rows(shown.layers).empty:
         return None
-    moments = _moments(shown.layers, say)
+    moments = _moments(shown.layers, translate)
     names = signal_rows(shown.layers)["layer"]
     layers, histograms = (some_layers(frame, names) for frame in (shown.layers, shown.histograms))
     grids = {
         name: ActivationGridDisplay.from_frames(histograms, layers, phase=phase, epoch=epoch)
         for name, (phase, epoch) in moments.items()
     }
-    blocks: list[Block] = [Words(_how_drawn(say, axes), "note")]
+    blocks: list[Block] = [Words(_how_drawn(translate, axes), "note")]
     n_layers = names.nunique()
-    if n_layers > MOST_LAYERS:
-        values = {"shown": say.integer(MOST_LAYERS), "all": say.integer(n_layers)}
-        blocks.append(Words(say("Of {all} layers, {shown} at equal distances are shown.", **values), "note"))
+    if n_layers > MAX_LAYERS:
+        values = {"shown": translate.integer(MAX_LAYERS), "all": translate.integer(n_layers)}
+        blocks.append(Words(translate("Of {all} layers, {shown} at equal distances are shown.", **values), "note"))
     for label in shown.initializers:
-        pictures = list(_pictures(shown, label, grids, moments, axes, say))
+        pictures = list(_pictures(shown, label, grids, moments, axes, translate))
         if pictures:
-            blocks.append(_row(shown, label, pictures, say))
+            blocks.append(_row(shown, label, pictures, translate))
     whole = {phase: (name, grids[name]) for name, (phase, _) in moments.items() if phase != "training"}
-    blocks += whole_grids("activations", _WHOLE, whole, axes, say)
-    return Section("activations", say("Activations of the hidden layers"), blocks)
+    blocks += whole_grids("activations", _WHOLE, whole, axes, translate)
+    return Section("activations", translate("Activations of the hidden layers"), blocks)
 
 
 def _pictures(
@@ -59,60 +59,60 @@ def _pictures(
     grids: dict[str, ActivationGridDisplay],
     moments: Moments,
     axes: str,
-    say: Language,
+    translate: Language,
 ) -> Iterator[Picture]:
     """Yield one initializer's row at every moment."""
     place = shown.initializers.index(label)
     for number, (name, (phase, epoch)) in enumerate(moments.items()):
         if label in grids[name].initializers:
             rows = rows_of(shown.layers, label, phase, epoch)
-            said = f"{label}, {name}: {describe_activations(rows, say.code)}"
-            paint = partial(draw, grids[name], axes, say, label)
+            said = f"{label}, {name}: {describe_activations(rows, translate.code)}"
+            paint = partial(draw, grids[name], axes, translate, label)
             yield Picture(f"activations-{place}-{number}", said, paint, "page", label, name, grids[name].layers)
 
 
-def _row(shown: ComparisonResult, label: str, pictures: list[Picture], say: Language) -> Item:
+def _row(shown: ComparisonResult, label: str, pictures: list[Picture], translate: Language) -> Item:
     """Return one initializer's part of the grid, with what is wrong before and after training."""
-    names = {"initialized": say("At initialization"), "trained": say("After training")}
+    names = {"initialized": translate("At initialization"), "trained": translate("After training")}
     words, ill = [], []
     for phase, name in names.items():
         rows = rows_of(shown.layers, label, phase)
         if len(rows):
             found, n_runs = verdicts_over_runs(rows, rows_of(shown.gradients, label, phase))
             ill += [verdict for verdict, _ in found]
-            verdict = describe_verdicts(found, n_runs, say)
-            words.append(Words(f"{name}: {verdict}. {describe_activations(rows, say.code)}"))
-    verdict = ", ".join(say(name) for name in dict.fromkeys(ill)) or say("healthy")
+            verdict = describe_verdicts(found, n_runs, translate)
+            words.append(Words(f"{name}: {verdict}. {describe_activations(rows, translate.code)}"))
+    verdict = ", ".join(translate(name) for name in dict.fromkeys(ill)) or translate("healthy")
     key, colour = f"activations-of-{shown.initializers.index(label)}", colour_of(shown.initializers.index(label))
     return Item(key, label, [*words, *pictures], colour, verdict, not ill, label)
 
 
-def _moments(layers: pd.DataFrame, say: Language) -> Moments:
+def _moments(layers: pd.DataFrame, translate: Language) -> Moments:
     """Return the moments that were looked at, by their names, in the order of the training."""
     found: Moments = {}
     phases = layers["phase"].astype(str)
     if (phases == "initialized").any():
-        found[say("at initialization")] = ("initialized", None)
+        found[translate("at initialization")] = ("initialized", None)
     last = layers.loc[phases == "trained", "epoch"].max()
     for epoch in sorted(layers.loc[phases == "training", "epoch"].unique()):
         if epoch != last:
-            found[say("after epoch {n}", n=say.integer(epoch))] = ("training", int(epoch))
+            found[translate("after epoch {n}", n=translate.integer(epoch))] = ("training", int(epoch))
     if (phases == "trained").any():
-        found[say("after training")] = ("trained", None)
+        found[translate("after training")] = ("trained", None)
     return found
 
 
-def _how_drawn(say: Language, axes: str) -> str:
-    said = say(
+def _how_drawn(translate: Language, axes: str) -> str:
+    said = translate(
         "Histograms over the held-out samples, after the activation function, all runs pooled (on the way through"
         " training, the first run of each alone); exact zeros are taken out and written as a share."
     )
     if axes == "article":
-        fixed = say("Axes are fixed at -1 to 1 by 0 to 4; values beyond are not shown.")
+        fixed = translate("Axes are fixed at -1 to 1 by 0 to 4; values beyond are not shown.")
         return f"{said} {fixed}"
-    more = say(
+    more = translate(
         "Density is on a logarithmic axis shared by all rows; a column's range holds 99.9 % of every row's values, but"
-        " for those beyond a million, which say how far they go."
+        " for those beyond a million, which translate how far they go."
     )
     return f"{said} {more}"
 
@@ -120,36 +120,38 @@ def _how_drawn(say: Language, axes: str) -> str:
 _WHOLE_WEIGHTS = message("Histograms of the weights, a row per initializer and a column per layer, {when}.")
 
 
-def weights_section(shown: ComparisonResult, say: Language) -> Section | None:
+def weights_section(shown: ComparisonResult, translate: Language) -> Section | None:
     """Return histograms and norms of the weights, before and after training."""
-    weights = shown.weights[shown.weights["site"] == "weight"]
+    weights = shown.weights[shown.weights["parameter"] == "weight"]
     if weights.empty:
         return None
-    names = {"initialized": say("at initialization"), "trained": say("after training")}
+    names = {"initialized": translate("at initialization"), "trained": translate("after training")}
     grids = {
         phase: WeightGridDisplay.from_frames(
-            *(some_layers(frame, weights["layer"]) for frame in (shown.histograms, shown.weights)), phase=phase
+            *(some_layers(frame, weights["layer"]) for frame in (shown.weight_histograms, shown.weights)), phase=phase
         )
         for phase in names
         if (weights["phase"] == phase).any()
     }
     rows = list(_weight_rows(shown, weights))
     columns = [
-        Column("initializer", say("Initializer"), "text"),
-        Column("layer", say("Layer"), "text"),
-        Column("std_initialized", say("Std at initialization"), "short"),
-        Column("std_trained", say("Std after training"), "short"),
-        Column("norm_initialized", say("Norm at initialization"), "short"),
-        Column("norm_trained", say("Norm after training"), "short"),
+        Column("initializer", translate("Initializer"), "text"),
+        Column("layer", translate("Layer"), "text"),
+        Column("std_initialized", translate("Std at initialization"), "short"),
+        Column("std_trained", translate("Std after training"), "short"),
+        Column("norm_initialized", translate("Norm at initialization"), "short"),
+        Column("norm_trained", translate("Norm after training"), "short"),
     ]
     colours = [colour_of(shown.initializers.index(row["initializer"])) for row in rows]
-    blocks: list[Block] = [Table("weights", say("Standard deviation and norm of the weights"), columns, rows, colours)]
+    blocks: list[Block] = [
+        Table("weights", translate("Standard deviation and norm of the weights"), columns, rows, colours)
+    ]
     for label in shown.initializers:
         pictures: list[Block] = []
         for phase, grid in grids.items():
             if label in grid.initializers:
-                key, paint = f"weights-{len(blocks)}-{phase}", partial(draw, grid, "shared", say, label)
-                said = say(
+                key, paint = f"weights-{len(blocks)}-{phase}", partial(draw, grid, "shared", translate, label)
+                said = translate(
                     "Histograms of the weights of {name}, a panel per layer, {when}.", name=label, when=names[phase]
                 )
                 pictures.append(Picture(key, said, paint, "page", label, names[phase], grid.layers))
@@ -157,8 +159,8 @@ def weights_section(shown: ComparisonResult, say: Language) -> Section | None:
             number = shown.initializers.index(label)
             blocks.append(Item(f"weights-of-{number}", label, pictures, colour_of(number), subject=label))
     whole = {phase: (names[phase], grid) for phase, grid in grids.items()}
-    blocks += whole_grids("weights", _WHOLE_WEIGHTS, whole, "shared", say)
-    return Section("weights", say("Weights"), blocks)
+    blocks += whole_grids("weights", _WHOLE_WEIGHTS, whole, "shared", translate)
+    return Section("weights", translate("Weights"), blocks)
 
 
 def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -180,7 +182,7 @@ def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> Iterator[dic
 _MEASURES = ["rms", "predicted_rms", "nonfinite", "zero_fraction", "dead_fraction", "saturated_fraction"]
 
 
-def signal_section(shown: ComparisonResult, say: Language) -> Section | None:
+def signal_section(shown: ComparisonResult, translate: Language) -> Section | None:
     """Return the size of signal and gradient along depth at initialization, against what theory predicts."""
     forward = dict(_means(shown, shown.layers))
     if not forward:
@@ -190,22 +192,22 @@ def signal_section(shown: ComparisonResult, say: Language) -> Section | None:
     display = DepthDisplay.from_frames(forward, backward, order=shown.initializers)
     rows = [_signal_row(label, forward[label], backward.get(label)) for label in forward]
     columns = [
-        Column("initializer", say("Initializer"), "text"),
-        Column("last", say("RMS of the last hidden layer"), "short"),
-        Column("last_predicted", say("predicted"), "short"),
-        Column("forward", say("Largest deviation, forward"), "share"),
-        Column("first", say("RMS of the gradient at the first hidden layer"), "short"),
-        Column("first_predicted", say("predicted"), "short"),
-        Column("backward", say("Largest deviation, backward"), "share"),
+        Column("initializer", translate("Initializer"), "text"),
+        Column("last", translate("RMS of the last hidden layer"), "short"),
+        Column("last_predicted", translate("predicted"), "short"),
+        Column("forward", translate("Largest deviation, forward"), "share"),
+        Column("first", translate("RMS of the gradient at the first hidden layer"), "short"),
+        Column("first_predicted", translate("predicted"), "short"),
+        Column("backward", translate("Largest deviation, backward"), "share"),
     ]
-    said = say("Root mean square of activations and gradients along depth, a line per initializer.")
+    said = translate("Root mean square of activations and gradients along depth, a line per initializer.")
     colours = [colour_of(shown.initializers.index(label)) for label in forward]
     blocks: list[Block] = [
-        Words(_how_well(rows, say)),
-        Picture("signal", said, lambda: display.plot(language=say.code).figure_),
-        Table("signal", say("Measured and predicted at initialization"), columns, rows, colours),
+        Words(_how_well(rows, translate)),
+        Picture("signal", said, lambda: display.plot(language=translate.code).figure_),
+        Table("signal", translate("Measured and predicted at initialization"), columns, rows, colours),
         Words(
-            say(
+            translate(
                 "Means over the runs. Forward, theory starts from the first layer's length (Poole et al. 2016,"
                 " equation 3); backward, from the gradient at the output (Schoenholz et al. 2017). It speaks of wide"
                 " layers: in narrow ones single draws scatter about it."
@@ -213,7 +215,7 @@ def signal_section(shown: ComparisonResult, say: Language) -> Section | None:
             "note",
         ),
     ]
-    return Section("signal", say("Signal along depth, at initialization"), blocks)
+    return Section("signal", translate("Signal along depth, at initialization"), blocks)
 
 
 def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -222,7 +224,7 @@ def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, 
         rows = rows_of(table, label, "initialized")
         # A single layer has no depth.
         if len(signal_rows(rows)):
-            yield label, rows.groupby(["layer", "site"], sort=False)[_MEASURES].mean().reset_index()
+            yield label, rows.groupby(["layer", "position"], sort=False)[_MEASURES].mean().reset_index()
 
 
 def _signal_row(label: str, forward: pd.DataFrame, backward: pd.DataFrame | None) -> dict[str, Any]:
@@ -242,18 +244,18 @@ def _deviation(frame: pd.DataFrame) -> float:
     return float((at["rms"] / at["predicted_rms"] - 1).abs().max()) if len(at) else np.nan
 
 
-def _how_well(rows: list[dict[str, Any]], say: Language) -> str:
+def _how_well(rows: list[dict[str, Any]], translate: Language) -> str:
     forward, backward = (pd.Series([row[name] for row in rows], dtype=float).max() for name in ("forward", "backward"))
     if np.isnan(forward):
-        return say(
+        return translate(
             "Theory predicts nothing here: the network is no plain chain of layers, or no signal passes, or its"
             " activation function has no mean over a normal distribution."
         )
     if np.isnan(backward):
-        return say(
-            "What was measured differs from what theory predicts by at most {share}.", share=say.percent(forward)
+        return translate(
+            "What was measured differs from what theory predicts by at most {share}.", share=translate.percent(forward)
         )
-    return say(
+    return translate(
         "What was measured differs from what theory predicts by at most {forward} forward and {backward} backward.",
-        forward=say.percent(forward), backward=say.percent(backward),
+        forward=translate.percent(forward), backward=translate.percent(backward),
     )  # fmt: skip

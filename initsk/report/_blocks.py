@@ -146,14 +146,14 @@ class Report:
     kind : str
         "comparison", "inspection", "diagnosis" or "recommendation".
     title : str
-    say : Language
+    translate : Language
     sections : list of Section
         Of the first one, the page shows no heading: it is the answer.
     """
 
     kind: str
     title: str
-    say: Language
+    translate: Language
     sections: list[Section]
 
     def pictures(self) -> Iterator[Picture]:
@@ -173,7 +173,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def written(value: Any, column: Column, say: Language) -> str:
+def written(value: Any, column: Column, translate: Language) -> str:
     """Return a cell as text."""
     if column.is_text:
         return str(value)
@@ -181,11 +181,11 @@ def written(value: Any, column: Column, say: Language) -> str:
     if column.infinite and number == float("inf"):
         return column.infinite
     if column.kind == "p" and number < 1e-4:
-        return f"< {say.number(1e-4)}"
+        return f"< {translate.number(1e-4)}"
     if column.kind == "integer":
-        return say.integer(number)
+        return translate.integer(number)
     if column.kind == "share":
-        return say.percent(number)
+        return translate.percent(number)
     if column.kind == "short":
-        return say.short(number)
-    return say.number(number, column.digits)
+        return translate.short(number)
+    return translate.number(number, column.digits)

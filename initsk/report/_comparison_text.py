@@ -26,117 +26,121 @@ _WITHOUT_SCORE = {
 
 def answer(summary: pd.DataFrame, language: str = ENGLISH) -> str:
     """Say in a few sentences what the comparison found."""
-    say = get_language(language)
+    translate = get_language(language)
     scored = summary[summary["n_runs"] > 0]
     if scored.empty:
-        return say("No run gave a score.")
+        return translate("No run gave a score.")
     best = scored.iloc[0]
     others = scored.iloc[1:]
-    said = [_best(best, say, alone=len(summary) == 1)]
+    said = [_best(best, translate, alone=len(summary) == 1)]
     if others.empty:
         return said[0]
     if not isfinite(best.low):
-        said.append(say("With one run of it, differences cannot be told from noise."))
+        said.append(translate("With one run of it, differences cannot be told from noise."))
         return " ".join(said)
     tied = others[others["tied_with_best"].fillna(False).astype(bool)]
     worse = others.loc[~others["tied_with_best"].fillna(True).astype(bool), "initializer"].tolist()
     untested = others.loc[others["tied_with_best"].isna(), "initializer"].tolist()
     if len(tied):
-        names = say.all_of(tied["initializer"].tolist())
-        said += [say("Not told apart from it at the 5 % level: {names}.", names=names), _too_few(tied, say)]
+        names = translate.all_of(tied["initializer"].tolist())
+        said += [translate("Not told apart from it at the 5 % level: {names}.", names=names), _too_few(tied, translate)]
     if worse:
-        said.append(say("Lower beyond noise: {names}.", names=say.all_of(worse)))
+        said.append(translate("Lower beyond noise: {names}.", names=translate.all_of(worse)))
     if untested:
-        names = say.all_of(untested)
-        said.append(say("Not tested, for want of shared repeats whose differences vary: {names}.", names=names))
+        names = translate.all_of(untested)
+        said.append(translate("Not tested, for want of shared repeats whose differences vary: {names}.", names=names))
     return " ".join(part for part in said if part)
 
 
-def _best(best: Any, say: Language, *, alone: bool) -> str:
-    values = {"name": best.initializer, "score": say.number(best.mean_score), "n": say.integer(best.n_runs)}
+def _best(best: Any, translate: Language, *, alone: bool) -> str:
+    values = {"name": best.initializer, "score": translate.number(best.mean_score), "n": translate.integer(best.n_runs)}
     if alone and not isfinite(best.low):
-        return say("{name} has a score of {score} (one run).", **values)
+        return translate("{name} has a score of {score} (one run).", **values)
     if alone:
-        interval = {"low": say.number(best.low), "high": say.number(best.high)}
-        return say(
+        interval = {"low": translate.number(best.low), "high": translate.number(best.high)}
+        return translate(
             "{name} has a mean score of {score} (95 % interval {low} to {high}, {n} runs).", **values, **interval
         )
     if not isfinite(best.low):
-        return say("{name} has the highest mean score, {score} (one run).", **values)
-    return say(
+        return translate("{name} has the highest mean score, {score} (one run).", **values)
+    return translate(
         "{name} has the highest mean score, {score} (95 % interval {low} to {high}, {n} runs).",
-        low=say.number(best.low), high=say.number(best.high), **values,
+        low=translate.number(best.low), high=translate.number(best.high), **values,
     )  # fmt: skip
 
 
-def _too_few(tied: pd.DataFrame, say: Language) -> str:
+def _too_few(tied: pd.DataFrame, translate: Language) -> str:
     """Say how many pairs would tell the first of those who are not told apart."""
     needed = tied["n_needed"].dropna()
     if needed.empty:
         return ""
     if not isfinite(needed.min()):
-        return say("No number of runs on such splits would tell them apart, if the differences are as they were seen.")
+        return translate(
+            "No number of runs on such splits would tell them apart, if the differences are as they were seen."
+        )
     nearest = tied[tied["n_needed"] == needed.min()].iloc[0]
-    return say(
+    return translate(
         "If the difference to {name}, {difference}, is what it seems, {needed} paired runs would show it in four of"
         " five experiments; these are {runs}.",
-        name=nearest.initializer, difference=say.number(abs(nearest.difference_to_best)),
-        needed=say.integer(needed.min()), runs=say.integer(nearest.n_runs),
+        name=nearest.initializer, difference=translate.number(abs(nearest.difference_to_best)),
+        needed=translate.integer(needed.min()), runs=translate.integer(nearest.n_runs),
     )  # fmt: skip
 
 
 def slow_starts(summary: pd.DataFrame, target: float, language: str = ENGLISH) -> str:
     """Say who reached the target later than the best did, or not at all."""
-    say = get_language(language)
+    translate = get_language(language)
     reached = summary.dropna(subset="epochs_to_target")
     if reached.empty:
         return ""
     best, name = reached["epochs_to_target"].iloc[0], reached["initializer"].iloc[0]
-    values = {"name": name, "target": say.number(target), "epoch": say.short(best)}
+    values = {"name": name, "target": translate.number(target), "epoch": translate.short(best)}
     if not isfinite(best):
-        return say("The median run of {name} does not reach a score of {target}.", **values)
+        return translate("The median run of {name} does not reach a score of {target}.", **values)
     if len(summary) == 1:
-        return say("The median run of {name} reaches a score of {target} in epoch {epoch}.", **values)
+        return translate("The median run of {name} reaches a score of {target} in epoch {epoch}.", **values)
     late = reached[reached["epochs_to_target"] > best]
     parts = [
-        say("{name} in epoch {epoch}", name=row.initializer, epoch=say.short(row.epochs_to_target))
+        translate("{name} in epoch {epoch}", name=row.initializer, epoch=translate.short(row.epochs_to_target))
         if isfinite(row.epochs_to_target)
-        else say("{name} not at all", name=row.initializer)
+        else translate("{name} not at all", name=row.initializer)
         for row in late.itertuples()
     ]
-    rest = ", ".join(parts) or say("no other one is later")
-    return say("The median run of {name} reaches a score of {target} in epoch {epoch}; {rest}.", rest=rest, **values)
+    rest = ", ".join(parts) or translate("no other one is later")
+    return translate(
+        "The median run of {name} reaches a score of {target} in epoch {epoch}; {rest}.", rest=rest, **values
+    )
 
 
 def shortfall(runs: pd.DataFrame, settings: Mapping[str, Any], language: str = ENGLISH) -> str:
     """Say which of the planned runs give no score, or nothing if all do."""
-    say = get_language(language)
+    translate = get_language(language)
     said = []
-    halving = settings.get("halving", {"dropped": {}, "runs_saved": 0})
-    planned = settings.get("n_planned", len(runs)) - halving["runs_saved"]
-    done = {"done": say.integer(len(runs)), "planned": say.integer(planned)}
+    racing = settings.get("racing", {"stopped": {}, "runs_saved": 0})
+    planned = settings.get("n_planned", len(runs)) - racing["runs_saved"]
+    done = {"done": translate.integer(len(runs)), "planned": translate.integer(planned)}
     if len(runs) < planned:
-        said.append(say("Interrupted: {done} of {planned} runs had finished, and these alone are shown.", **done))
-    if halving["dropped"]:
-        said.append(_left_out(halving, settings["n_planned"], say))
+        said.append(translate("Interrupted: {done} of {planned} runs had finished, and these alone are shown.", **done))
+    if racing["stopped"]:
+        said.append(_left_out(racing, settings["n_planned"], translate))
     for status, sentence in _WITHOUT_SCORE.items():
         ill = runs.loc[runs["status"] == status, "initializer"].astype(str)
         if len(ill):
-            names = say.all_of(ill.unique().tolist())
-            said.append(say(sentence, count=say.integer(len(ill)), total=done["done"], names=names))
+            names = translate.all_of(ill.unique().tolist())
+            said.append(translate(sentence, count=translate.integer(len(ill)), total=done["done"], names=names))
     return " ".join(said)
 
 
-def _left_out(halving: Mapping[str, Any], planned: int, say: Language) -> str:
+def _left_out(racing: Mapping[str, Any], planned: int, translate: Language) -> str:
     names = [
-        say.plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
-        for name, number in halving["dropped"].items()
+        translate.plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
+        for name, number in racing["stopped"].items()
     ]
-    saved = halving["runs_saved"]
-    return say(
+    saved = racing["runs_saved"]
+    return translate(
         "Left out early, as clearly behind: {names}. That saved {saved} of {planned} runs ({share}).",
-        names=say.all_of(names), saved=say.integer(saved), planned=say.integer(planned),
-        share=say.percent(saved / planned),
+        names=translate.all_of(names), saved=translate.integer(saved), planned=translate.integer(planned),
+        share=translate.percent(saved / planned),
     )  # fmt: skip
 
 
@@ -155,54 +159,59 @@ def describe_activations(layers: pd.DataFrame, language: str = ENGLISH) -> str:
         Rows of `ComparisonResult.layers`, of one initializer at one moment.
     language : str, default="en"
     """
-    say = get_language(language)
+    translate = get_language(language)
     at = signal_rows(layers)
     if at.empty:
-        return say("No activations were recorded.")
+        return translate("No activations were recorded.")
     by_layer = at.groupby("layer", sort=False)[["rms", "zero_fraction", "dead_fraction"]].mean()
     n_bad = int(at["nonfinite"].sum())
     if n_bad:
-        return say.plural("{n} activation is not finite.", "{n} activations are not finite.", n_bad)
+        return translate.plural("{n} activation is not finite.", "{n} activations are not finite.", n_bad)
     if (by_layer["zero_fraction"] == 1).all():
-        return say("Every activation of every hidden layer is exactly zero: no signal passes.")
+        return translate("Every activation of every hidden layer is exactly zero: no signal passes.")
     first, last = str(by_layer.index[0]), str(by_layer.index[-1])
-    return f"{_size_along_depth(by_layer['rms'], first, last, say)} {_zeros_and_dead(by_layer, first, last, say)}"
+    return f"{_size_along_depth(by_layer['rms'], first, last, translate)} {_zeros_and_dead(by_layer, first, last, translate)}"
 
 
-def _size_along_depth(rms: pd.Series, first: str, last: str, say: Language) -> str:
+def _size_along_depth(rms: pd.Series, first: str, last: str, translate: Language) -> str:
     start, end = float(rms[first]), float(rms[last])
-    values = {"first": first, "last": last, "start": say.short(start), "end": say.short(end)}
+    values = {"first": first, "last": last, "start": translate.short(start), "end": translate.short(end)}
     if len(rms) == 1:
-        return say("The RMS in {first} is {start}.", **values)
+        return translate("The RMS in {first} is {start}.", **values)
     if start == 0 or end == 0:
-        return say("The RMS goes from {start} in {first} to {end} in {last}.", **values)
+        return translate("The RMS goes from {start} in {first} to {end} in {last}.", **values)
     ratio = end / start
-    values["fold"] = say.short(max(ratio, 1 / ratio))
+    values["fold"] = translate.short(max(ratio, 1 / ratio))
     if ratio < 0.5:
-        return say("The RMS shrinks {fold}-fold, from {start} in {first} to {end} in {last}.", **values)
+        return translate("The RMS shrinks {fold}-fold, from {start} in {first} to {end} in {last}.", **values)
     if ratio > 2:
-        return say("The RMS grows {fold}-fold, from {start} in {first} to {end} in {last}.", **values)
-    return say("The RMS stays within a factor of 2, from {start} in {first} to {end} in {last}.", **values)
+        return translate("The RMS grows {fold}-fold, from {start} in {first} to {end} in {last}.", **values)
+    return translate("The RMS stays within a factor of 2, from {start} in {first} to {end} in {last}.", **values)
 
 
-def _zeros_and_dead(by_layer: pd.DataFrame, first: str, last: str, say: Language) -> str:
+def _zeros_and_dead(by_layer: pd.DataFrame, first: str, last: str, translate: Language) -> str:
     zeros = by_layer["zero_fraction"]
-    values = {"first": first, "last": last, "start": say.percent(zeros[first]), "end": say.percent(zeros[last])}
+    values = {
+        "first": first,
+        "last": last,
+        "start": translate.percent(zeros[first]),
+        "end": translate.percent(zeros[last]),
+    }
     if first == last:
-        said = say("Zeros are {start} of the values in {first}.", **values)
+        said = translate("Zeros are {start} of the values in {first}.", **values)
     else:
-        said = say("Zeros are {start} of the values in {first} and {end} in {last}.", **values)
+        said = translate("Zeros are {start} of the values in {first} and {end} in {last}.", **values)
     if not by_layer["dead_fraction"].notna().any():
         return said
     worst = str(by_layer["dead_fraction"].idxmax())
     dead = float(by_layer["dead_fraction"][worst])
     if dead > 0:
-        share = say.percent(dead, 1)
-        text = say(
+        share = translate.percent(dead, 1)
+        text = translate(
             "Units that are zero for every sample: at most {share} of a layer ({layer}).", share=share, layer=worst
         )
         return f"{said} {text}"
-    none = say("No unit is zero for every sample.")
+    none = translate("No unit is zero for every sample.")
     return f"{said} {none}"
 
 
@@ -226,39 +235,40 @@ def verdicts_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[l
     return ill, n_runs
 
 
-def describe_verdicts(found: list[tuple[str, int]], n_runs: int, say: Language) -> str:
+def describe_verdicts(found: list[tuple[str, int]], n_runs: int, translate: Language) -> str:
     """Say which verdicts were found, and how often."""
     if not n_runs:
         return ""
     if not found:
-        return say("healthy")
-    total = say.integer(n_runs)
+        return translate("healthy")
+    total = translate.integer(n_runs)
     parts = [
-        say("{verdict} in {n} of {total} runs", verdict=say(name), n=say.integer(n), total=total) for name, n in found
+        translate("{verdict} in {n} of {total} runs", verdict=translate(name), n=translate.integer(n), total=total)
+        for name, n in found
     ]
     return ", ".join(parts)
 
 
-MOST_LAYERS = 8
+MAX_LAYERS = 8
 
 
 def some_layers(frame: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     """Return the rows of as many layers as a row of the grid has room for, first and last among them."""
     layers = list(dict.fromkeys(names))
-    if len(layers) <= MOST_LAYERS:
+    if len(layers) <= MAX_LAYERS:
         return frame
-    places = np.linspace(0, len(layers) - 1, MOST_LAYERS).round().astype(int)
+    places = np.linspace(0, len(layers) - 1, MAX_LAYERS).round().astype(int)
     return frame[frame["layer"].isin([layers[place] for place in places])]
 
 
-def draw(grid: ActivationGridDisplay, axes: str, say: Language, label: str | None = None) -> "Figure":
+def draw(grid: ActivationGridDisplay, axes: str, translate: Language, label: str | None = None) -> "Figure":
     """Draw one initializer's row, or all of them."""
     rows = None if label is None else [label]
-    return grid.plot(axes=axes, initializers=rows, language=say.code).figure_
+    return grid.plot(axes=axes, initializers=rows, language=translate.code).figure_
 
 
 def whole_grids(
-    key: str, text: str, grids: Mapping[str, tuple[str, ActivationGridDisplay]], axes: str, say: Language
+    key: str, text: str, grids: Mapping[str, tuple[str, ActivationGridDisplay]], axes: str, translate: Language
 ) -> Iterator[Picture]:
     """Yield the grids as files of their own, by their phases; the page has their rows.
 
@@ -268,4 +278,4 @@ def whole_grids(
     drawn = {phase: (when, grid) for phase, (when, grid) in grids.items() if grid.initializers}
     for phase, (when, grid) in drawn.items():
         name = key if phase == list(drawn)[-1] else f"{key}_{phase}"
-        yield Picture(name, say(text, when=when), partial(draw, grid, axes, say), "files")
+        yield Picture(name, translate(text, when=when), partial(draw, grid, axes, translate), "files")

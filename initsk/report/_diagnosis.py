@@ -1,4 +1,4 @@
-"""What the reports of a diagnosis and of a recommendation say."""
+"""What the reports of a diagnosis and of a recommendation translate."""
 
 from typing import Any
 
@@ -12,57 +12,59 @@ from initsk.report._inspection import inspection_details
 from initsk.utils.language import Language, message
 
 
-def summarize_diagnosis(diagnosis: Diagnosis, say: Language, *, brief: bool = False) -> Report:
+def summarize_diagnosis(diagnosis: Diagnosis, translate: Language, *, brief: bool = False) -> Report:
     """Return the report: the answer, what was found, what would suit, and the layers."""
     sections = [
         Section(
-            "answer", say("Answer"), [Words(diagnosis.sentence(say.code), "answer"), Facts(_facts(diagnosis, say))]
+            "answer",
+            translate("Answer"),
+            [Words(diagnosis.sentence(translate.code), "answer"), Facts(_facts(diagnosis, translate))],
         ),
-        _findings(diagnosis, say),
-        _numbers(diagnosis, say),
+        _findings(diagnosis, translate),
+        _numbers(diagnosis, translate),
     ]
     if diagnosis.recommendation is not None:
-        sections.append(_recommended(diagnosis.recommendation, say))
+        sections.append(_recommended(diagnosis.recommendation, translate))
     if not brief:
-        sections += [*_phase(diagnosis, say), *inspection_details(diagnosis.summary, say)]
-    return Report("diagnosis", say("Before training: a diagnosis"), say, sections)
+        sections += [*_phase(diagnosis, translate), *inspection_details(diagnosis.summary, translate)]
+    return Report("diagnosis", translate("Before training: a diagnosis"), translate, sections)
 
 
-def _facts(diagnosis: Diagnosis, say: Language) -> list[Fact]:
-    kinds = {"gradient": say("steps along the gradient"), "adaptive": say("adaptive, such as Adam")}
+def _facts(diagnosis: Diagnosis, translate: Language) -> list[Fact]:
+    kinds = {"gradient": translate("steps along the gradient"), "adaptive": translate("adaptive, such as Adam")}
     facts = [
-        Fact(say("Score"), say.number(diagnosis.score, 2)),
-        Fact(say("Score with the recommended initializers"), say.number(diagnosis.recommended_score, 2)),
-        Fact(say("Optimizer"), kinds[diagnosis.optimizer]),
-        Fact(say("Loss at the start"), say.short(diagnosis.loss)),
-        Fact(say("Loss of guessing"), say.short(diagnosis.chance)),
+        Fact(translate("Score"), translate.number(diagnosis.score, 2)),
+        Fact(translate("Score with the recommended initializers"), translate.number(diagnosis.recommended_score, 2)),
+        Fact(translate("Optimizer"), kinds[diagnosis.optimizer]),
+        Fact(translate("Loss at the start"), translate.short(diagnosis.loss)),
+        Fact(translate("Loss of guessing"), translate.short(diagnosis.baseline_loss)),
     ]
     if diagnosis.depth is not None:
-        facts.append(Fact(say("Depth as a share of what theory allows"), say.short(diagnosis.depth.share)))
+        facts.append(Fact(translate("Depth as a share of what theory allows"), translate.short(diagnosis.depth.share)))
     return facts
 
 
-def _numbers(diagnosis: Diagnosis, say: Language) -> Section:
+def _numbers(diagnosis: Diagnosis, translate: Language) -> Section:
     columns = [
-        Column("verdict", say("Verdict"), "text"),
-        Column("number", say("Number"), "short"),
-        Column("threshold", say("Threshold"), "short"),
-        Column("health", say("Health"), "number"),
-        Column("recommended_number", say("Number, recommended"), "short"),
-        Column("recommended_health", say("Health, recommended"), "number"),
+        Column("verdict", translate("Verdict"), "text"),
+        Column("number", translate("Number"), "short"),
+        Column("threshold", translate("Threshold"), "short"),
+        Column("health", translate("Health"), "number"),
+        Column("recommended_number", translate("Number, recommended"), "short"),
+        Column("recommended_health", translate("Health, recommended"), "number"),
     ]
-    rows = [row | {"verdict": say(row["verdict"])} for row in records(diagnosis.numbers)]
-    title = say(
+    rows = [row | {"verdict": translate(row["verdict"])} for row in records(diagnosis.numbers)]
+    title = translate(
         "The worst layer's numbers, as it is and with the recommended initializers; health 0.5 is the threshold"
     )
-    return Section("numbers", say("What decides"), [Table("numbers", title, columns, rows)])
+    return Section("numbers", translate("What decides"), [Table("numbers", title, columns, rows)])
 
 
-def _phase(diagnosis: Diagnosis, say: Language) -> list[Section]:
-    """Return where the network lies between order and chaos, if theory has anything to say of it."""
+def _phase(diagnosis: Diagnosis, translate: Language) -> list[Section]:
+    """Return where the network lies between order and chaos, if theory has anything to translate of it."""
     depth = diagnosis.depth
     try:
-        display = PhaseDiagramDisplay.from_diagnosis(diagnosis, say("this network"))
+        display = PhaseDiagramDisplay.from_diagnosis(diagnosis, translate("this network"))
     except InvalidParameterError:
         return []
     assert depth is not None
@@ -71,61 +73,61 @@ def _phase(diagnosis: Diagnosis, say: Language) -> list[Section]:
         text = message(
             "By theory samples can be told apart through any number of layers of this kind; there are {depth}."
         )
-    words = say(text, reach=say.integer(depth.reach), depth=say.integer(depth.depth))
-    said = say("Depth scale over the variances of weights and biases, with the critical line and this network.")
-    picture = Picture("phase", said, lambda: display.plot(language=say.code).figure_)
-    return [Section("phase", say("Between order and chaos"), [Words(words), picture])]
+    words = translate(text, reach=translate.integer(depth.reach), depth=translate.integer(depth.depth))
+    said = translate("Depth scale over the variances of weights and biases, with the critical line and this network.")
+    picture = Picture("phase", said, lambda: display.plot(language=translate.code).figure_)
+    return [Section("phase", translate("Between order and chaos"), [Words(words), picture])]
 
 
-def _findings(diagnosis: Diagnosis, say: Language) -> Section:
-    found = findings_of(diagnosis.vitals, diagnosis.optimizer, say.code)
-    title = say("Findings, the gravest first")
+def _findings(diagnosis: Diagnosis, translate: Language) -> Section:
+    found = findings_of(diagnosis.measurements, diagnosis.optimizer, translate.code)
+    title = translate("Findings, the gravest first")
     if found.empty:
-        return Section("findings", say("Findings"), [Words(say("Nothing was found."), "note")])
+        return Section("findings", translate("Findings"), [Words(translate("Nothing was found."), "note")])
     columns = [
-        Column("layer", say("Layer"), "text"),
-        Column("verdict", say("Verdict"), "text"),
-        Column("decides", say("Kind"), "text"),
-        Column("number", say("Number"), "short"),
-        Column("threshold", say("Threshold"), "short"),
-        Column("evidence", say("Evidence"), "words"),
-        Column("fix", say("What to do"), "words"),
+        Column("layer", translate("Layer"), "text"),
+        Column("verdict", translate("Verdict"), "text"),
+        Column("decides", translate("Kind"), "text"),
+        Column("number", translate("Number"), "short"),
+        Column("threshold", translate("Threshold"), "short"),
+        Column("evidence", translate("Evidence"), "words"),
+        Column("fix", translate("What to do"), "words"),
     ]
-    weights = {True: say("decides"), False: say("to be noted")}
+    weights = {True: translate("decides"), False: translate("to be noted")}
     rows = [
         row
         | {
-            "verdict": say(row["verdict"]),
-            "layer": row["layer"] or say("all layers"),
+            "verdict": translate(row["verdict"]),
+            "layer": row["layer"] or translate("all layers"),
             "decides": weights[bool(row["decides"])],
         }
         for row in records(found)
     ]
-    return Section("findings", say("Findings"), [Table("findings", title, columns, rows)])
+    return Section("findings", translate("Findings"), [Table("findings", title, columns, rows)])
 
 
-def summarize_recommendation(recommendation: Recommendation, say: Language, *, brief: bool = False) -> Report:
+def summarize_recommendation(recommendation: Recommendation, translate: Language, *, brief: bool = False) -> Report:
     """Return the report: what suits each layer, and why; it is as brief as it is."""
     facts = [Fact(name, ", ".join(names)) for name, names in by_initializer(recommendation.rows).items()]
-    said = say('In code, initializer="auto" does what is said here.')
+    said = translate('In code, initializer="auto" does what is said here.')
     sections = [
-        Section("answer", say("Answer"), [Facts(facts), Words(said, "note")]),
-        _recommended(recommendation, say),
+        Section("answer", translate("Answer"), [Facts(facts), Words(said, "note")]),
+        _recommended(recommendation, translate),
     ]
     if recommendation.measured is not None:
-        sections.append(_measured(recommendation.measured, say))
-    return Report("recommendation", say("Recommended initializers"), say, sections)
+        sections.append(_measured(recommendation.measured, translate))
+    return Report("recommendation", translate("Recommended initializers"), translate, sections)
 
 
-def _recommended(recommendation: Recommendation, say: Language) -> Section:
+def _recommended(recommendation: Recommendation, translate: Language) -> Section:
     columns = [
-        Column("name", say("Parameters"), "text"),
-        Column("shape", say("Shape"), "text"),
-        Column("initializer", say("Initializer"), "code"),
-        Column("why", say("Why"), "words"),
-        Column("variance", say("Variance"), "short"),
-        Column("reference", say("Reference"), "words"),
-        Column("folklore", say("What is usually done"), "words"),
+        Column("name", translate("Parameters"), "text"),
+        Column("shape", translate("Shape"), "text"),
+        Column("initializer", translate("Initializer"), "code"),
+        Column("why", translate("Why"), "words"),
+        Column("variance", translate("Variance"), "short"),
+        Column("reference", translate("Reference"), "words"),
+        Column("common_practice", translate("What is usually done"), "words"),
     ]
     # Layers of which the same is said are one row.
     groups: dict[str, list[Advice]] = {}
@@ -133,10 +135,10 @@ def _recommended(recommendation: Recommendation, say: Language) -> Section:
         groups.setdefault(repr(row[1:]), []).append(row)
     rows: list[dict[str, Any]] = []
     for same in groups.values():
-        said = {"why": say.again(same[0].why), "folklore": say.again(same[0].folklore)}
+        said = {"why": translate.again(same[0].why), "common_practice": translate.again(same[0].common_practice)}
         rows.append(same[0]._asdict() | said | {"name": _names([row.name for row in same])})
-    table = Table("recommended", say("What suits each parameter"), columns, rows)
-    return Section("recommendation", say("Recommended, layer by layer"), [table])
+    table = Table("recommended", translate("What suits each parameter"), columns, rows)
+    return Section("recommendation", translate("Recommended, layer by layer"), [table])
 
 
 def _names(names: list[str]) -> str:
@@ -144,15 +146,15 @@ def _names(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]} ({len(names)})"
 
 
-def _measured(measured: pd.DataFrame, say: Language) -> Section:
+def _measured(measured: pd.DataFrame, translate: Language) -> Section:
     columns = [
-        Column("initializer", say("Initializer"), "text"),
-        Column("score", say("Score"), "number"),
-        Column("weakest", say("Weakest in"), "text"),
-        Column("gradient_size", say("Size of the gradient"), "short"),
-        Column("agreement", say("Agreement of halves"), "number"),
-        Column("loss", say("Loss at the start"), "short"),
+        Column("initializer", translate("Initializer"), "text"),
+        Column("score", translate("Score"), "number"),
+        Column("weakest", translate("Weakest in"), "text"),
+        Column("gradient_size", translate("Size of the gradient"), "short"),
+        Column("agreement", translate("Agreement of halves"), "number"),
+        Column("loss", translate("Loss at the start"), "short"),
     ]
-    rows = [row | {"weakest": say(row["weakest"])} for row in records(measured)]
-    title = say("Measured on some samples, before training")
-    return Section("measured", say("Measured"), [Table("measured", title, columns, rows)])
+    rows = [row | {"weakest": translate(row["weakest"])} for row in records(measured)]
+    title = translate("Measured on some samples, before training")
+    return Section("measured", translate("Measured"), [Table("measured", title, columns, rows)])

@@ -10,12 +10,12 @@ from initsk.comparison import ComparisonResult
 from initsk.displays import colour_of
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.report._blocks import Block, Column, Fact, Facts, Item, Section, Table
 from initsk.utils.language import Language
 
 
-def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, say: Language) -> Section | None:
+def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, translate: Language) -> Section | None:
     """Return an item per initializer; none where what was compared is something else."""
     by_name = {str(row["initializer"]): row for _, row in summary.iterrows()}
     items: list[Block] = []
@@ -24,18 +24,18 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, say: La
         if kind is None:
             continue
         facts = [
-            Fact(say("Law"), kind.law, code=True),
-            Fact(say("Family"), say(kind.family)),
-            Fact(say("Reference"), kind.reference),
-            Fact(say("Other names"), ", ".join(kind.synonyms), code=True),
-            Fact(say("Result"), _result(by_name[label], say) if label in by_name else ""),
+            Fact(translate("Law"), kind.law, code=True),
+            Fact(translate("Family"), translate(kind.family)),
+            Fact(translate("Reference"), kind.reference),
+            Fact(translate("Other names"), ", ".join(kind.synonyms), code=True),
+            Fact(translate("Result"), _result(by_name[label], translate) if label in by_name else ""),
         ]
         blocks: list[Block] = [Facts([fact for fact in facts if fact.value])]
-        drawn = _drawn(shown, label, number, say)
+        drawn = _drawn(shown, label, number, translate)
         if drawn.rows:
             blocks.append(drawn)
         items.append(Item(f"initializer-{number}", label, blocks, colour_of(number), subject=label))
-    return Section("initializers", say("The initializers"), items) if items else None
+    return Section("initializers", translate("The initializers"), items) if items else None
 
 
 def _class_of(label: str) -> type[Initializer] | None:
@@ -49,10 +49,10 @@ def _class_of(label: str) -> type[Initializer] | None:
         return None
 
 
-def _drawn(shown: ComparisonResult, label: str, number: int, say: Language) -> Table:
+def _drawn(shown: ComparisonResult, label: str, number: int, translate: Language) -> Table:
     """Return the standard deviation of every layer's weights, as the law says and as it was drawn."""
     weights = shown.weights
-    at = weights[(weights["initializer"].astype(str) == label) & (weights["site"] == "weight")]
+    at = weights[(weights["initializer"].astype(str) == label) & (weights["parameter"] == "weight")]
     at = at[at["phase"] == "initialized"]
     rows: list[dict[str, Any]] = []
     for layer, part in at.groupby("layer", sort=False):
@@ -64,28 +64,28 @@ def _drawn(shown: ComparisonResult, label: str, number: int, say: Language) -> T
         fans = {"fan_in": fan_in, "fan_out": fan_out} if is_dense else {"fan_in": np.nan, "fan_out": np.nan}
         rows.append({"layer": layer, **fans, "law": law, "drawn": part["std"].mean()})
     columns = [
-        Column("layer", say("Layer"), "text"),
+        Column("layer", translate("Layer"), "text"),
         Column("fan_in", "fan_in", "integer"),
         Column("fan_out", "fan_out", "integer"),
-        Column("law", say("Std by the law"), "short"),
-        Column("drawn", say("Std as drawn"), "short"),
+        Column("law", translate("Std by the law"), "short"),
+        Column("drawn", translate("Std as drawn"), "short"),
     ]
-    return Table(f"law-{number}", say("Weights of {name} at initialization", name=label), columns, rows)
+    return Table(f"law-{number}", translate("Weights of {name} at initialization", name=label), columns, rows)
 
 
 def _std_of_law(label: str, fan_in: int, fan_out: int) -> float:
-    """Return what the law promises; NaN where that depends on more than the fans, or on parameters in the label."""
+    """Return what the law expected; NaN where that depends on more than the fans, or on parameters in the label."""
     if "(" in label:
         return float("nan")
-    promise = get_initializer(label).promise(Site.from_shape((fan_out, fan_in)))
-    return float("nan") if promise is None else float(promise.variance**0.5)
+    expected = get_initializer(label).expected_moments(ParameterSpec.from_shape((fan_out, fan_in)))
+    return float("nan") if expected is None else float(expected.variance**0.5)
 
 
-def _result(row: pd.Series, say: Language) -> str:
+def _result(row: pd.Series, translate: Language) -> str:
     if not row["n_runs"]:
-        return say("no score")
-    values = {"rank": say.integer(row["rank"]), "score": say.number(row["mean_score"])}
+        return translate("no score")
+    values = {"rank": translate.integer(row["rank"]), "score": translate.number(row["mean_score"])}
     if np.isfinite(row["low"]):
-        interval = {"low": say.number(row["low"]), "high": say.number(row["high"])}
-        return say("rank {rank}, mean score {score} ({low} to {high})", **values, **interval)
-    return say("rank {rank}, mean score {score}", **values)
+        interval = {"low": translate.number(row["low"]), "high": translate.number(row["high"])}
+        return translate("rank {rank}, mean score {score} ({low} to {high})", **values, **interval)
+    return translate("rank {rank}, mean score {score}", **values)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from initsk.displays import SITE_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
+from initsk.displays import POSITION_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
 from initsk.inspection import ActivationSummary, verdict_sentence
 from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words, records
 from initsk.utils.language import Language, message
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # So many layers have a histogram each; more are drawn as strips.
-_MOST_HISTOGRAMS = 20
+_MAX_HISTOGRAMS = 20
 _COLUMNS = {
     "mean": message("Mean"),
     "std": message("Std"),
@@ -30,66 +30,75 @@ _COLUMNS = {
 }
 
 
-def summarize_inspection(summary: ActivationSummary, say: Language, *, brief: bool = False) -> Report:
+def summarize_inspection(summary: ActivationSummary, translate: Language, *, brief: bool = False) -> Report:
     """Return the report of one network."""
-    verdicts = summary.verdicts(language=say.code)
-    sections = [Section("answer", say("Answer"), [Words(verdict_sentence(verdicts, say.code), "answer")])]
-    sections.append(verdicts_section(verdicts, say))
+    verdicts = summary.verdicts(language=translate.code)
+    sections = [Section("answer", translate("Answer"), [Words(verdict_sentence(verdicts, translate.code), "answer")])]
+    sections.append(verdicts_section(verdicts, translate))
     if not brief:
-        sections += inspection_details(summary, say)
-    title = say.plural("A network of one layer", "A network of {n} layers", len(summary.layers))
-    return Report("inspection", title, say, sections)
+        sections += inspection_details(summary, translate)
+    title = translate.plural("A network of one layer", "A network of {n} layers", len(summary.layers))
+    return Report("inspection", title, translate, sections)
 
 
-def verdicts_section(verdicts: pd.DataFrame, say: Language) -> Section:
+def verdicts_section(verdicts: pd.DataFrame, translate: Language) -> Section:
     """Return what is wrong, a row per finding."""
     columns = [
-        Column("layer", say("Layer"), "text"),
-        Column("verdict", say("Verdict"), "text"),
-        Column("value", say("Value"), "short"),
-        Column("threshold", say("Threshold"), "short"),
-        Column("evidence", say("Evidence"), "words"),
-        Column("advice", say("Advice"), "words"),
+        Column("layer", translate("Layer"), "text"),
+        Column("verdict", translate("Verdict"), "text"),
+        Column("value", translate("Value"), "short"),
+        Column("threshold", translate("Threshold"), "short"),
+        Column("evidence", translate("Evidence"), "words"),
+        Column("advice", translate("Advice"), "words"),
     ]
     rows = [
-        row | {"verdict": say(row["verdict"]), "layer": row["layer"] or say("all layers")} for row in records(verdicts)
+        row | {"verdict": translate(row["verdict"]), "layer": row["layer"] or translate("all layers")}
+        for row in records(verdicts)
     ]
-    return Section("verdicts", say("Verdicts"), [Table("verdicts", say("Findings, the gravest first"), columns, rows)])
+    return Section(
+        "verdicts", translate("Verdicts"), [Table("verdicts", translate("Findings, the gravest first"), columns, rows)]
+    )
 
 
-def inspection_details(summary: ActivationSummary, say: Language) -> list[Section]:
+def inspection_details(summary: ActivationSummary, translate: Language) -> list[Section]:
     """Return pictures and tables of activations, gradients and weights."""
     values, gradients, weights = (summary.to_frame(of) for of in ("activations", "gradients", "weights"))
     sections = [
         Section(
             "activations",
-            say("Activations"),
+            translate("Activations"),
             [
-                *_pictures("activations", summary, say),
-                _statistics("layers", say("Activations, in the order of the forward pass"), values, say),
+                *_pictures("activations", summary, translate),
+                _statistics("layers", translate("Activations, in the order of the forward pass"), values, translate),
             ],
         ),
-        Section("depth", say("Signal along depth"), [_depth(values, gradients, say)]),
+        Section("depth", translate("Signal along depth"), [_depth(values, gradients, translate)]),
     ]
     if len(gradients):
-        table = _statistics("gradients", say("Gradients of each sample's loss"), gradients, say)
-        sections.append(Section("gradients", say("Gradients"), [*_pictures("gradients", summary, say), table]))
+        table = _statistics("gradients", translate("Gradients of each sample's loss"), gradients, translate)
+        sections.append(
+            Section("gradients", translate("Gradients"), [*_pictures("gradients", summary, translate), table])
+        )
     parameters = summary.parameters()
     if len(weights) or len(parameters):
-        blocks: list[Block] = [] if weights.empty else [*_pictures("weights", summary, say), _weights(weights, say)]
+        blocks: list[Block] = (
+            [] if weights.empty else [*_pictures("weights", summary, translate), _weights(weights, translate)]
+        )
         if len(parameters):
-            blocks.append(_parameters(parameters, say))
-        sections.append(Section("weights", say("Weights"), blocks))
+            blocks.append(_parameters(parameters, translate))
+        sections.append(Section("weights", translate("Weights"), blocks))
     return sections
 
 
-def _pictures(of: str, summary: ActivationSummary, say: Language) -> list[Block]:
+def _pictures(of: str, summary: ActivationSummary, translate: Language) -> list[Block]:
     """Return the histograms of all layers, in which there is anything to see."""
     frame, bins = summary.to_frame(of), summary.histograms(of)
     if of == "weights":
         # Biases are often constant; of a layer's weights each is a panel of its own.
         frame, bins = (
-            part[part["site"] != "bias"].assign(layer=lambda rows: rows["layer"] + "." + rows["site"], site="weight")
+            part[part["parameter"] != "bias"].assign(
+                layer=lambda rows: rows["layer"] + "." + rows["parameter"], position="weight"
+            )
             for part in (frame, bins)
         )
     if bins.empty or frame.empty:
@@ -99,59 +108,61 @@ def _pictures(of: str, summary: ActivationSummary, say: Language) -> list[Block]
         "gradients": message("Histograms of the gradients of every layer; the table has their moments."),
         "weights": message("Histograms of the weights of every layer; the table has their norms."),
     }
-    return [Picture(f"{of}_histograms", say(descriptions[of]), partial(_draw, bins, frame, say))]
+    return [Picture(f"{of}_histograms", translate(descriptions[of]), partial(_draw, bins, frame, translate))]
 
 
-def _draw(bins: pd.DataFrame, frame: pd.DataFrame, say: Language) -> "Figure":
-    if frame["layer"].nunique() > _MOST_HISTOGRAMS:
-        # A layer's values after its activation function; weights have one site anyhow.
-        site = "both" if (frame["site"] == "weight").all() else "activation"
-        return LayerStripDisplay.from_frames(bins, frame).plot(site=site, language=say.code).figure_
-    return HistogramGridDisplay.from_frames(bins, frame).plot(language=say.code).figure_
+def _draw(bins: pd.DataFrame, frame: pd.DataFrame, translate: Language) -> "Figure":
+    if frame["layer"].nunique() > _MAX_HISTOGRAMS:
+        # A layer's values after its activation function; weights have one position anyhow.
+        position = "both" if (frame["position"] == "weight").all() else "activation"
+        return LayerStripDisplay.from_frames(bins, frame).plot(position=position, language=translate.code).figure_
+    return HistogramGridDisplay.from_frames(bins, frame).plot(language=translate.code).figure_
 
 
-def _depth(values: pd.DataFrame, gradients: pd.DataFrame, say: Language) -> Picture:
+def _depth(values: pd.DataFrame, gradients: pd.DataFrame, translate: Language) -> Picture:
     display = DepthDisplay.from_frames(values, gradients if len(gradients) else None)
-    said = say("Root mean square along depth, and the shares of zero, dead and saturated; the table has the numbers.")
-    site = "activation" if (values["site"] == "activation").any() else "pre_activation"
-    return Picture("depth", said, lambda: display.plot(site=site, language=say.code).figure_)
+    said = translate(
+        "Root mean square along depth, and the shares of zero, dead and saturated; the table has the numbers."
+    )
+    position = "activation" if (values["position"] == "activation").any() else "pre_activation"
+    return Picture("depth", said, lambda: display.plot(position=position, language=translate.code).figure_)
 
 
-def _statistics(key: str, title: str, frame: pd.DataFrame, say: Language) -> Table:
+def _statistics(key: str, title: str, frame: pd.DataFrame, translate: Language) -> Table:
     shown = [name for name in _COLUMNS if frame[name].notna().any()]
     shares = ("zero_fraction", "dead_fraction", "saturated_fraction")
     columns = [
-        Column("layer", say("Layer"), "text"),
-        Column("place", say("Place"), "text"),
-        Column("units", say("Units"), "integer"),
-        *(Column(name, say(_COLUMNS[name]), "share" if name in shares else "short") for name in shown),
-        Column("nonfinite", say("Not finite"), "integer"),
+        Column("layer", translate("Layer"), "text"),
+        Column("place", translate("Place"), "text"),
+        Column("units", translate("Units"), "integer"),
+        *(Column(name, translate(_COLUMNS[name]), "share" if name in shares else "short") for name in shown),
+        Column("nonfinite", translate("Not finite"), "integer"),
     ]
-    rows = [row | {"place": say(SITE_NAMES.get(row["site"], row["site"]))} for row in records(frame)]
+    rows = [row | {"place": translate(POSITION_NAMES.get(row["position"], row["position"]))} for row in records(frame)]
     return Table(key, title, columns, rows)
 
 
-def _weights(weights: pd.DataFrame, say: Language) -> Table:
+def _weights(weights: pd.DataFrame, translate: Language) -> Table:
     columns = [
-        Column("layer", say("Layer"), "text"),
-        Column("site", say("Parameter"), "text"),
-        Column("module", say("Kind"), "text"),
-        Column("count", say("Values"), "integer"),
-        Column("mean", say("Mean"), "short"),
-        Column("std", say("Std"), "short"),
-        Column("norm", say("Norm"), "short"),
-        Column("zero_fraction", say("Zeros"), "share"),
+        Column("layer", translate("Layer"), "text"),
+        Column("parameter", translate("Parameter"), "text"),
+        Column("module", translate("Kind"), "text"),
+        Column("count", translate("Values"), "integer"),
+        Column("mean", translate("Mean"), "short"),
+        Column("std", translate("Std"), "short"),
+        Column("norm", translate("Norm"), "short"),
+        Column("zero_fraction", translate("Zeros"), "share"),
     ]
     norms = weights.assign(norm=weights["rms"] * np.sqrt(weights["count"]))
-    return Table("weights", say("Weights and biases"), columns, records(norms))
+    return Table("weights", translate("Weights and biases"), columns, records(norms))
 
 
-def _parameters(parameters: pd.DataFrame, say: Language) -> Table:
+def _parameters(parameters: pd.DataFrame, translate: Language) -> Table:
     columns = [
-        Column("name", say("Parameter"), "text"),
-        Column("weight_norm", say("Norm"), "short"),
-        Column("gradient_norm", say("Norm of the gradient"), "short"),
-        Column("gradient_to_weight", say("Gradient to weight"), "short"),
-        Column("update_to_weight", say("Update to weight"), "short"),
+        Column("name", translate("Parameter"), "text"),
+        Column("weight_norm", translate("Norm"), "short"),
+        Column("gradient_norm", translate("Norm of the gradient"), "short"),
+        Column("gradient_to_weight", translate("Gradient to weight"), "short"),
+        Column("update_to_weight", translate("Update to weight"), "short"),
     ]
-    return Table("parameters", say("What a step changes"), columns, records(parameters))
+    return Table("parameters", translate("What a step changes"), columns, records(parameters))

@@ -21,53 +21,58 @@ _FACTS = {
     "random_state": message("Seed of all seeds"),
 }
 _CODE = ("estimator", "parameter", "cv", "scoring")
-_MOST_SEEDS = 20
+_MAX_SEEDS = 20
 
 
-def run_section(result: ComparisonResult, say: Language) -> Section:
+def run_section(result: ComparisonResult, translate: Language) -> Section:
     """Return the facts of the run, the network, and the lines that repeat it."""
-    blocks: list[Block] = [Facts(list(_facts(result, say)))]
-    network = _network(result, say)
+    blocks: list[Block] = [Facts(list(_facts(result, translate)))]
+    network = _network(result, translate)
     if network is not None:
         blocks.append(network)
     lines = result.settings.get("command") or result.settings.get("call")
     if lines:
-        blocks += [Words(say("The same again:")), Code(lines)]
+        blocks += [Words(translate("The same again:")), Code(lines)]
     blocks.append(
         Words(
-            say(
+            translate(
                 "Each run trained on a fixed number of threads; under one repeat and fold every initializer saw the"
                 " same split, and the same batches in the same order."
             ),
             "note",
         )
     )
-    return Section("run", say("What was run"), blocks)
+    return Section("run", translate("What was run"), blocks)
 
 
-def _facts(result: ComparisonResult, say: Language) -> Iterator[Fact]:
+def _facts(result: ComparisonResult, translate: Language) -> Iterator[Fact]:
     settings = result.settings
     for key, name in _FACTS.items():
         value = settings.get(key)
         if value is not None:
             whole = isinstance(value, int) and key != "random_state"
-            yield Fact(say(name), say.integer(value) if whole else str(value), key in _CODE)
+            yield Fact(translate(name), translate.integer(value) if whole else str(value), key in _CODE)
     seeds = result.runs["seed"].unique().tolist()
-    more = ["..."] if len(seeds) > _MOST_SEEDS else []
+    more = ["..."] if len(seeds) > _MAX_SEEDS else []
     if "random_state" in settings:
-        yield Fact(say("Seeds of the runs"), ", ".join([*map(str, seeds[:_MOST_SEEDS]), *more]))
+        yield Fact(translate("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
     if "hardware" in settings:
-        threads = say.plural("{n} thread a run", "{n} threads a run", settings.get("n_threads", 1))
-        yield Fact(say("Hardware"), f"{settings['hardware']}, {threads}")
+        threads = translate.plural("{n} thread a run", "{n} threads a run", settings.get("n_threads", 1))
+        yield Fact(translate("Hardware"), f"{settings['hardware']}, {threads}")
     if settings.get("versions"):
-        yield Fact(say("Versions"), ", ".join(f"{name} {number}" for name, number in settings["versions"].items()))
+        yield Fact(
+            translate("Versions"), ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
+        )
     seconds = result.timing["seconds"].dropna()
     if len(seconds):
-        values = {"total": duration(float(seconds.sum()), say), "median": duration(float(seconds.median()), say)}
-        yield Fact(say("Time"), say("{total} in all runs together, {median} in the median run", **values))
+        values = {
+            "total": duration(float(seconds.sum()), translate),
+            "median": duration(float(seconds.median()), translate),
+        }
+        yield Fact(translate("Time"), translate("{total} in all runs together, {median} in the median run", **values))
 
 
-def duration(seconds: float, say: Language) -> str:
+def duration(seconds: float, translate: Language) -> str:
     """Return a time in the units that suit it.
 
     Examples
@@ -77,14 +82,14 @@ def duration(seconds: float, say: Language) -> str:
     ['0.0123 s', '22.3 s', '22 min 40 s', '2 h 1 min']
     """
     if seconds < 100:
-        return say("{n} s", n=say.short(seconds))
+        return translate("{n} s", n=translate.short(seconds))
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
-    return say("{hours} h {minutes} min", hours=say.integer(minutes // 60), minutes=minutes % 60)
+        return translate("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return translate("{hours} h {minutes} min", hours=translate.integer(minutes // 60), minutes=minutes % 60)
 
 
-def _network(result: ComparisonResult, say: Language) -> Table | None:
+def _network(result: ComparisonResult, translate: Language) -> Table | None:
     """Return the layers with parameters, of the first run that has any."""
     weights = result.weights
     if weights.empty:
@@ -92,16 +97,16 @@ def _network(result: ComparisonResult, say: Language) -> Table | None:
     keys = ["initializer", "repeat", "fold", "phase", "epoch"]
     first = weights[(weights[keys] == weights[keys].iloc[0]).all(axis=1)]
     # With a grid, the first setting.
-    first = first[~first.duplicated(["layer", "site"])]
+    first = first[~first.duplicated(["layer", "position"])]
     rows: list[dict[str, Any]] = []
     for layer, part in first.groupby("layer", sort=False):
         row = part.iloc[0]
         rows.append({"layer": layer or "-", "module": row["module"], "units": row["units"], "n": part["count"].sum()})
-    rows.append({"layer": say("all layers"), "module": "", "units": float("nan"), "n": first["count"].sum()})
+    rows.append({"layer": translate("all layers"), "module": "", "units": float("nan"), "n": first["count"].sum()})
     columns = [
-        Column("layer", say("Layer"), "text"),
-        Column("module", say("Kind"), "text"),
-        Column("units", say("Units"), "integer"),
-        Column("n", say("Parameters"), "integer"),
+        Column("layer", translate("Layer"), "text"),
+        Column("module", translate("Kind"), "text"),
+        Column("units", translate("Units"), "integer"),
+        Column("n", translate("Parameters"), "integer"),
     ]
-    return Table("network", say("The network"), columns, rows)
+    return Table("network", translate("The network"), columns, rows)

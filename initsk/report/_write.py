@@ -20,36 +20,38 @@ from initsk.utils.files import write_atomic
 from initsk.utils.language import Language, get_language
 from initsk.utils.validation import boolean, check_parameters, one_of
 
-_NOT_OPTIONS = ("result", "say", "brief")
+_NOT_OPTIONS = ("result", "translate", "brief")
 
 
 @singledispatch
-def summarize(result: Any, say: Language, **options: Any) -> Report:
+def summarize(result: Any, translate: Language, **options: Any) -> Report:
     """Return the report of a result, in a language."""
     raise InvalidParameterError(f"{type(result).__name__} has no report")
 
 
 @summarize.register
-def _of_comparison(result: ComparisonResult, say: Language, *, axes: str = "shared", brief: bool = False) -> Report:
+def _of_comparison(
+    result: ComparisonResult, translate: Language, *, axes: str = "shared", brief: bool = False
+) -> Report:
     check_parameters("report", {"axes": axes}, {"axes": one_of("axes", AXES)})
     if "experiment" in result.runs:
         raise InvalidParameterError("several experiments have a report each: take those of parts()")
-    return summarize_comparison(result, say, axes, brief=brief)
+    return summarize_comparison(result, translate, axes, brief=brief)
 
 
 @summarize.register
-def _of_inspection(result: ActivationSummary, say: Language, *, brief: bool = False) -> Report:
-    return summarize_inspection(result, say, brief=brief)
+def _of_inspection(result: ActivationSummary, translate: Language, *, brief: bool = False) -> Report:
+    return summarize_inspection(result, translate, brief=brief)
 
 
 @summarize.register
-def _of_diagnosis(result: Diagnosis, say: Language, *, brief: bool = False) -> Report:
-    return summarize_diagnosis(result, say, brief=brief)
+def _of_diagnosis(result: Diagnosis, translate: Language, *, brief: bool = False) -> Report:
+    return summarize_diagnosis(result, translate, brief=brief)
 
 
 @summarize.register
-def _of_recommendation(result: Recommendation, say: Language, *, brief: bool = False) -> Report:
-    return summarize_recommendation(result, say, brief=brief)
+def _of_recommendation(result: Recommendation, translate: Language, *, brief: bool = False) -> Report:
+    return summarize_recommendation(result, translate, brief=brief)
 
 
 def make_report(

@@ -24,23 +24,23 @@ _FRAGMENT = (
 
 def to_page(report: Report) -> str:
     """Return the whole page; equal reports give equal text."""
-    say = report.say
+    translate = report.translate
 
     def cell(row: dict[str, Any], column: Column) -> str:
-        return written(row[column.key], column, say)
+        return written(row[column.key], column, translate)
 
     return str(
         _environment()
         .get_template("report.html")
         .render(
-            report=report, say=say, cell=cell, choices=_choices, heading_of=_heading_of, boxes=_boxes,
+            report=report, translate=translate, cell=cell, choices=_choices, heading_of=_heading_of, boxes=_boxes,
             svg=lambda picture: figure_inline(picture.figure, picture.key),
         )
     )  # fmt: skip
 
 
 def to_fragment(report: Report) -> str:
-    """Return the report as an element of another page, a notebook's say.
+    """Return the report as an element of another page, a notebook's translate.
 
     It is a frame, so that neither page has any of the other's styles.
     """
@@ -158,7 +158,7 @@ def _picture(picture: Picture, folder: str | None) -> list[str]:
 
 
 def _table(table: Table, report: Report) -> str:
-    rows = [[written(row[c.key], c, report.say) for c in table.columns] for row in table.rows]
+    rows = [[written(row[c.key], c, report.translate) for c in table.columns] for row in table.rows]
     lines = [[column.title for column in table.columns], *rows]
     texts = [f"| {' | '.join(escaped(cell) for cell in line)} |" for line in lines]
     rule = "|".join(" --- " if column.is_text else " ---: " for column in table.columns)
@@ -174,7 +174,7 @@ def to_json(report: Report) -> str:
         "format": "initsk report",
         "version": VERSION,
         "kind": report.kind,
-        "language": report.say.code,
+        "language": report.translate.code,
         "title": report.title,
         "sections": [_section(section) for section in report.sections],
     }

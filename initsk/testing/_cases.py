@@ -9,8 +9,8 @@ from torch import nn
 
 from initsk.exceptions import InitskError
 from initsk.initialization import InitializationRecord, initialize
-from initsk.initializers import Initializer, Promise
-from initsk.network import Site
+from initsk.initializers import ExpectedMoments, Initializer
+from initsk.network import ParameterSpec
 
 
 class Case(NamedTuple):
@@ -193,17 +193,17 @@ def require(initializer: Initializer, law: bool, message: str) -> None:
         raise AssertionError(f"{initializer!r}: {message}")
 
 
-def require_moments(initializer: Initializer, values: torch.Tensor, promise: Promise, where: str) -> None:
+def require_moments(initializer: Initializer, values: torch.Tensor, expected: ExpectedMoments, where: str) -> None:
     """Compare mean and variance with what is promised; the sample's size says how close they must be."""
-    away = (values - promise.mean).flatten()
+    away = (values - expected.mean).flatten()
     square = away.abs().square()
     n = len(away)
-    allowed = STANDARD_ERRORS * max(float(square.std()), sqrt(2) * promise.variance) / sqrt(n) + 1e-12
+    allowed = STANDARD_ERRORS * max(float(square.std()), sqrt(2) * expected.variance) / sqrt(n) + 1e-12
     found = float(square.mean())
-    wrong = f"variance {found:g} at {where}, not {promise.variance:g}"
-    require(initializer, abs(found - promise.variance) <= allowed, wrong)
+    wrong = f"variance {found:g} at {where}, not {expected.variance:g}"
+    require(initializer, abs(found - expected.variance) <= allowed, wrong)
     off = abs(complex(away.mean().item()))
-    allowed = STANDARD_ERRORS * sqrt(promise.variance / n) + 1e-12
+    allowed = STANDARD_ERRORS * sqrt(expected.variance / n) + 1e-12
     require(initializer, off <= allowed, f"mean off by {off:g} at {where}, where {allowed:g} is allowed")
 
 
@@ -219,14 +219,14 @@ def draws(initializer: Initializer, shape: tuple[int, ...]) -> bool:
 
 
 def shapes(initializer: Initializer) -> list[tuple[int, ...]]:
-    """List the shapes that the initializer takes; those that it refuses must be refused on purpose."""
+    """List the shapes that the initializer takes; those that it unsupported_reason must be refused on purpose."""
     return [shape for shape in _SHAPES if draws(initializer, shape)]
 
 
-def promise_for(initializer: Initializer, site: Site) -> Promise | None:
-    """Return the promise for a site; None where there is none, or the site is refused."""
+def expected_for(initializer: Initializer, spec: ParameterSpec) -> ExpectedMoments | None:
+    """Return the expected for a spec; None where there is none, or the spec is refused."""
     try:
-        return initializer.promise(site)
+        return initializer.expected_moments(spec)
     except InitskError:
         return None
 
@@ -255,7 +255,7 @@ def fitting(initializer: Initializer) -> list[nn.Module]:
             refusals.append(str(error))
         else:
             found.append(build(network))
-    require(initializer, bool(found), f"it refuses every network: {refusals}")
+    require(initializer, bool(found), f"it unsupported_reason every network: {refusals}")
     return found
 
 

@@ -43,7 +43,7 @@ def check_initializer(initializer: InitializerLike) -> None:
     Parameters
     ----------
     initializer : str, Initializer, Initializer class or callable
-        What is checked; its statistical promise is what its method ``promise(site)`` says, and where that is None,
+        What is checked; its statistical expected is what its method ``expected(spec)`` says, and where that is None,
         mean, variance, bounds and singular values are not looked at.
 
     Raises

@@ -13,7 +13,7 @@ from torch import nn
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import Initializer, Orthogonal
-from initsk.network import Site, has_hooks
+from initsk.network import ParameterSpec, has_hooks
 from initsk.testing._cases import (
     LAYERS,
     STANDARD_ERRORS,
@@ -22,8 +22,8 @@ from initsk.testing._cases import (
     apply,
     build,
     draws,
+    expected_for,
     fitting,
-    promise_for,
     require,
     require_moments,
     shapes,
@@ -103,8 +103,8 @@ def check_same_seed_same_values(initializer: Initializer) -> None:
         first, again, other = (initializer.sample(shape, random_state=seed) for seed in (0, 0, 1))
         require(initializer, first.shape == shape, f"asked for {shape}, got {tuple(first.shape)}")
         require(initializer, torch.equal(first, again), "the same seed gave different values")
-        promise = promise_for(initializer, Site.from_shape(shape))
-        if promise is not None and promise.variance > 0:
+        expected = expected_for(initializer, ParameterSpec.from_shape(shape))
+        if expected is not None and expected.variance > 0:
             require(initializer, not torch.equal(first, other), "two seeds gave the same values")
     moved = [name for name, value in vars(initializer).items() if name not in before or value is not before[name]]
     require(initializer, not moved, f"drawing changed {moved} in the object")
@@ -128,28 +128,28 @@ def check_mean_and_variance(initializer: Initializer) -> None:
     Where an initializer takes only small tensors, many of them are drawn.
     """
     for shape in ((300, 200), (60, 40, 3, 3), (6, 6)):
-        promise = promise_for(initializer, Site.from_shape(shape))
-        if promise is None or not draws(initializer, shape):
+        expected = expected_for(initializer, ParameterSpec.from_shape(shape))
+        if expected is None or not draws(initializer, shape):
             continue
         for dtype in (torch.float64, torch.complex128):
             seeds = range(max(1, 2000 // prod(shape)))
             values = torch.stack([initializer.sample(shape, random_state=seed, dtype=dtype) for seed in seeds])
-            require_moments(initializer, values, promise, str(shape))
+            require_moments(initializer, values, expected, str(shape))
 
 
 def check_bounds_and_symmetry(initializer: Initializer) -> None:
     """No value lies beyond the promised bound, and as many lie above the mean as below."""
     shape = (300, 200)
-    promise = promise_for(initializer, Site.from_shape(shape))
-    if promise is None or not draws(initializer, shape):
+    expected = expected_for(initializer, ParameterSpec.from_shape(shape))
+    if expected is None or not draws(initializer, shape):
         return
-    away = initializer.sample(shape, random_state=0, dtype=torch.float64) - promise.mean
+    away = initializer.sample(shape, random_state=0, dtype=torch.float64) - expected.mean
     reach = float(away.abs().max())
     require(
-        initializer, reach <= promise.bound * (1 + 1e-6) + 1e-12, f"{reach:g} is beyond the bound {promise.bound:g}"
+        initializer, reach <= expected.bound * (1 + 1e-6) + 1e-12, f"{reach:g} is beyond the bound {expected.bound:g}"
     )
     above, below = int((away > 0).sum()), int((away < 0).sum())
-    if promise.symmetric and promise.variance > 0:
+    if expected.symmetric and expected.variance > 0:
         allowed = STANDARD_ERRORS * sqrt(above + below)
         require(initializer, abs(above - below) <= allowed, f"{above} values lie above the mean, {below} below")
 
@@ -157,8 +157,8 @@ def check_bounds_and_symmetry(initializer: Initializer) -> None:
 def check_singular_values(initializer: Initializer) -> None:
     """Where orthogonality is promised, all singular values are equal, for real and complex values."""
     for shape in shapes(initializer):
-        promise = promise_for(initializer, Site.from_shape(shape))
-        if promise is None or promise.singular_value is None:
+        expected = expected_for(initializer, ParameterSpec.from_shape(shape))
+        if expected is None or expected.singular_value is None:
             continue
         for dtype, error in (
             (torch.float64, 1e-12),
@@ -168,16 +168,16 @@ def check_singular_values(initializer: Initializer) -> None:
         ):
             values = initializer.sample(shape, random_state=0, dtype=dtype).flatten(1)
             values = values.to(working_type(dtype))
-            off = float((torch.linalg.svdvals(values) / promise.singular_value - 1).abs().max())
+            off = float((torch.linalg.svdvals(values) / expected.singular_value - 1).abs().max())
             require(initializer, off <= error, f"singular values of {shape} in {dtype} are off by {off:.1e}")
 
 
 def check_fans(initializer: Initializer) -> None:
     """In every kind of layer the variance is what is promised for fans counted by hand."""
     for case in LAYERS:
-        site = _site_by_hand(case, initializer.reads_architecture)
-        promise = promise_for(initializer, site) if initializer.choose(site) else None
-        if promise is None or initializer.refines:
+        spec = _spec_by_hand(case, initializer.reads_architecture)
+        expected = expected_for(initializer, spec) if initializer.choose(spec) else None
+        if expected is None or initializer.refines:
             continue
         module = build(case.build)
         try:
@@ -186,7 +186,7 @@ def check_fans(initializer: Initializer) -> None:
             continue
         if record.to_frame().set_index("name").loc[case.weight, "touched"]:
             weight = module.get_parameter(case.weight).detach().double()
-            require_moments(initializer, weight, promise, case.label)
+            require_moments(initializer, weight, expected, case.label)
 
 
 def check_module_rules(initializer: Initializer) -> None:
@@ -257,11 +257,11 @@ def check_global_state(initializer: Initializer) -> None:
     require(initializer, not moved, f"it moved {', '.join(moved)}")
 
 
-def _site_by_hand(case: Case, reads_architecture: bool) -> Site:
-    """Make a layer's site without the code that reads modules."""
+def _spec_by_hand(case: Case, reads_architecture: bool) -> ParameterSpec:
+    """Make a layer's spec without the code that reads modules."""
     module = build(case.build)
     owner: Any = module.get_submodule(case.weight.rpartition(".")[0])
-    return Site(
+    return ParameterSpec(
         case.shape,
         case.fan_in,
         case.fan_out,

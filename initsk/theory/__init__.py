@@ -6,13 +6,20 @@ from initsk.theory._activations import (
     OfMultiple,
     activation_label,
     as_function,
-    remembers,
+    cached,
 )
 from initsk.theory._critical import CriticalPoint, critical_point
 from initsk.theory._gaussian import gain, gaussian_mean
 from initsk.theory._mean_field import DepthScales, MeanField
 from initsk.theory._phase import PhaseDiagram, phase_diagram
-from initsk.theory._signal import SignalLayer, backward_signal, backward_spread, band, forward_signal, forward_spread
+from initsk.theory._signal import (
+    SignalLayer,
+    backward_signal,
+    backward_spread,
+    forward_signal,
+    forward_spread,
+    prediction_interval,
+)
 
 __all__ = [
     "ACTIVATION_FUNCTIONS",
@@ -27,12 +34,12 @@ __all__ = [
     "as_function",
     "backward_signal",
     "backward_spread",
-    "band",
+    "cached",
     "critical_point",
     "forward_signal",
     "forward_spread",
     "gain",
     "gaussian_mean",
     "phase_diagram",
-    "remembers",
+    "prediction_interval",
 ]

@@ -212,7 +212,7 @@ class _Keyed:
         return hash(self.key)
 
 
-def remembers(function: Callable[..., Any]) -> Callable[..., Any]:
+def cached(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a function of an activation so that it computes once for names, torch's modules and ufuncs.
 
     What a user wrote is computed anew at each call: nobody knows what it depends on.

@@ -9,7 +9,7 @@ from numpy.polynomial import polynomial
 from scipy.optimize import brentq
 
 from initsk.exceptions import InvalidParameterError
-from initsk.theory._activations import ActivationLike, Function, as_function, remembers
+from initsk.theory._activations import ActivationLike, Function, as_function, cached
 from initsk.theory._gaussian import gaussian_mean, jumps, mean_power_of_slope, mean_square, slope_of_mean_square
 from initsk.utils.validation import check_parameters, optional, real
 
@@ -48,7 +48,7 @@ class Products:
         return np.asarray(polynomial.polyval(correlation, self.squares[1:] * np.arange(1, len(self.squares))))
 
 
-@remembers
+@cached
 def products(activation: ActivationLike, length: float) -> Products:
     """Return the mean products for normal values of a variance."""
     function, scale = as_function(activation), length**0.5
@@ -178,7 +178,7 @@ def critical_point(
     return _solve(activation, name, value)
 
 
-@remembers
+@cached
 def _solve(activation: ActivationLike, given: str, value: float) -> CriticalPoint:
     line = _CriticalLine(as_function(activation))
     if jumps(activation):

@@ -3,15 +3,15 @@
 import numpy as np
 
 from initsk.exceptions import InvalidParameterError
-from initsk.theory._activations import ActivationLike, Function, as_function, remembers
+from initsk.theory._activations import ActivationLike, Function, as_function, cached
 from initsk.utils.validation import check_parameters, real
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 # The normal density beyond is below 1e-32.
 _REACH = 12.0
 _KINK_GRID = 0.5
-_FARTHEST_KINK = 1000.0
-_MOST_PANELS = 50_000
+_MAX_KINK = 1000.0
+_MAX_PANELS = 50_000
 # How much of the whole may be left open, or lie at the ends.
 _LEFT = 1e-6
 #: Of the differences that stand for a derivative.
@@ -56,7 +56,7 @@ def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float
     scale = float(np.sqrt(variance))
     reach = _REACH * scale
     # Wide distributions get their panels from the kinks, narrow ones from their scale.
-    kinks = np.arange(-min(reach, _FARTHEST_KINK), min(reach, _FARTHEST_KINK), _KINK_GRID) // _KINK_GRID * _KINK_GRID
+    kinks = np.arange(-min(reach, _MAX_KINK), min(reach, _MAX_KINK), _KINK_GRID) // _KINK_GRID * _KINK_GRID
     edges = np.unique(np.clip(np.concatenate([kinks, np.linspace(-reach, reach, 49)]), -reach, reach))
     low, high = edges[:-1], edges[1:]
     total = 0.0
@@ -73,7 +73,7 @@ def gaussian_mean(function: Function, variance: float = 1.0, *, tolerance: float
         total += float((left + right)[~open_].sum())
         if not open_.any():
             return total
-        if open_.sum() > _MOST_PANELS:
+        if open_.sum() > _MAX_PANELS:
             raise InvalidParameterError("activation has no mean over a normal distribution (is it random?)")
         low, high = np.concatenate([low[open_], middle[open_]]), np.concatenate([middle[open_], high[open_]])
         coarse = np.concatenate([left[open_], right[open_]])
@@ -133,7 +133,7 @@ def gain(activation: ActivationLike) -> float:
     return float(_gain(activation))
 
 
-@remembers
+@cached
 def _gain(activation: ActivationLike) -> float:
     function = as_function(activation)
     second_moment = mean_square(function, 1.0)
@@ -162,7 +162,7 @@ def slope_of_mean_square(function: Function, variance: float) -> float:
     return gaussian_mean(lambda x: function(x) ** 2 * (x * x / variance - 1), variance) / (2 * variance)
 
 
-@remembers
+@cached
 def jumps(activation: ActivationLike) -> bool:
     """Say whether a function has a jump, so that its slope has no mean square."""
     function, step = as_function(activation), 1e-9

@@ -39,7 +39,7 @@ class PhaseDiagram:
 
 
 def phase_diagram(
-    activation: ActivationLike, *, most_weight: float = 4.0, most_bias: float = 0.3, cells: int = 80
+    activation: ActivationLike, *, max_weight: float = 4.0, max_bias: float = 0.3, cells: int = 80
 ) -> PhaseDiagram:
     """Compute `MeanField`'s chi_1 and xi_c over a plane.
 
@@ -50,7 +50,7 @@ def phase_diagram(
     ----------
     activation : str or callable
         See `as_function`.
-    most_weight, most_bias : float, default=4.0 and 0.3
+    max_weight, max_bias : float, default=4.0 and 0.3
         Largest variances, above 0.
     cells : int, default=80
         Values of each variance, at least 2.
@@ -70,13 +70,13 @@ def phase_diagram(
     >>> plane.weight_variances.tolist(), (plane.chi_1[1] > 1).tolist()
     ([0.8, 1.6, 2.4000000000000004, 3.2, 4.0], [False, False, True, True, True])
     """
-    given = {"most_weight": most_weight, "most_bias": most_bias, "cells": cells}
+    given = {"max_weight": max_weight, "max_bias": max_bias, "cells": cells}
     check_parameters("phase_diagram", given, dict.fromkeys(given, real(above=0)) | {"cells": integer(2)})
     if jumps(activation):
         raise InvalidParameterError(f"activation={activation!r} jumps, so that everything is chaos")
-    weights = np.linspace(most_weight / cells, most_weight, cells)
-    biases = np.linspace(0, most_bias, cells)
-    columns = [_column(activation, length, weights) for length in _lengths(activation, weights, most_bias)]
+    weights = np.linspace(max_weight / cells, max_weight, cells)
+    biases = np.linspace(0, max_bias, cells)
+    columns = [_column(activation, length, weights) for length in _lengths(activation, weights, max_bias)]
     bias, chi, decay = (np.array([column[part] for column in columns]) for part in range(3))
     planes = np.full((2, cells, cells), np.nan)
     for i in range(cells):
@@ -93,14 +93,14 @@ def phase_diagram(
     return PhaseDiagram(activation_label(activation), weights, biases, planes[0], 1 / np.abs(planes[1]))
 
 
-def _lengths(activation: ActivationLike, weights: np.ndarray, most_bias: float) -> np.ndarray:
+def _lengths(activation: ActivationLike, weights: np.ndarray, max_bias: float) -> np.ndarray:
     """Return lengths that signals have in the plane."""
     function = as_function(activation)
     lengths = np.geomspace(_SHORTEST, _LONGEST, _LENGTHS)
     squares = np.array([mean_square(function, length) for length in lengths])
     # The smallest and the largest weights enclose what is between them.
     biases = lengths[:, None] - squares[:, None] * weights[[0, -1]]
-    [used] = np.nonzero((biases.max(1) >= 0) & (biases.min(1) <= most_bias))
+    [used] = np.nonzero((biases.max(1) >= 0) & (biases.min(1) <= max_bias))
     if not len(used):
         return lengths
     # Two more on either side, so that nothing is cut off.

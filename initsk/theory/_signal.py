@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import polygamma
 from scipy.stats import norm
 
-from initsk.theory._activations import ActivationLike, as_function, remembers
+from initsk.theory._activations import ActivationLike, as_function, cached
 from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope, mean_square, slope_of_mean_square
 from initsk.utils.validation import check_parameters, real
 
@@ -133,19 +133,19 @@ def backward_signal(
     return found[::-1]
 
 
-@remembers
+@cached
 def _mean_square(activation: ActivationLike, length: float) -> float:
     return mean_square(as_function(activation), length)
 
 
-@remembers
+@cached
 def mean_activation(activation: ActivationLike, length: float) -> float:
     """Compute the mean of an activation function over pre-activations of a variance."""
     function = as_function(activation)
     return float(function(np.zeros(1))[0]) if length == 0 else gaussian_mean(function, length)
 
 
-@remembers
+@cached
 def _mean_square_slope(activation: ActivationLike, length: float) -> float:
     return mean_power_of_slope(as_function(activation), max(length, _VANISHING), 2)
 
@@ -167,7 +167,7 @@ def forward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> l
     Returns
     -------
     list of (float, float)
-        For each layer that of its pre-activations and of its activations; see `band`.
+        For each layer that of its pre-activations and of its activations; see `prediction_interval`.
 
     Notes
     -----
@@ -251,7 +251,7 @@ def backward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> 
     return found[::-1]
 
 
-def band(square: float, spread: float, level: float = 0.99) -> tuple[float, float]:
+def prediction_interval(square: float, spread: float, level: float = 0.99) -> tuple[float, float]:
     r"""Return the bounds between which a mean square lies in a share of all draws.
 
     Parameters
@@ -271,10 +271,10 @@ def band(square: float, spread: float, level: float = 0.99) -> tuple[float, floa
 
     Examples
     --------
-    >>> [round(bound, 2) for bound in band(1.0, 0.2)]
+    >>> [round(bound, 2) for bound in prediction_interval(1.0, 0.2)]
     [0.29, 2.86]
     """
-    check_parameters("band", {"level": level}, {"level": real(above=0, below=1)})
+    check_parameters("prediction_interval", {"level": level}, {"level": real(above=0, below=1)})
     reach = float(norm.ppf((1 + level) / 2)) * spread**0.5
     return square * exp(-spread / 2 - reach), square * exp(-spread / 2 + reach)
 
@@ -289,7 +289,7 @@ def _log_variance(relative_variance: float) -> float:
     return float(polygamma(1, 1 / relative_variance)) if relative_variance > 0 else 0.0
 
 
-@remembers
+@cached
 def _shape(activation: ActivationLike, length: float, shift: float) -> tuple[float, float]:
     """Return the kurtosis of activations about a shift, and how their mean square follows that of pre-activations."""
     function = as_function(activation)
@@ -304,7 +304,7 @@ def _shape(activation: ActivationLike, length: float, shift: float) -> tuple[flo
     return kurtosis, slope_of_mean_square(shifted, length) * length / square
 
 
-@remembers
+@cached
 def _slopes_kurtosis(activation: ActivationLike, length: float) -> float:
     function = as_function(activation)
     square = mean_power_of_slope(function, length, 2)

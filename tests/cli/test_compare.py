@@ -168,7 +168,7 @@ def test_a_store_of_something_else_is_one_line_and_exit_2(tmp_path, capsys):
 
 def test_learning_rates_and_halving(tmp_path, capsys):
     arguments = ["--dataset", "digits", "--epochs", "2", "--hidden", "16", "--seeds", "4", "--jobs", "1"]
-    arguments += ["--initializers", "zeros,he_normal", "--lr", "0.001,0.01", "--halving", "--out", tmp_path]
+    arguments += ["--initializers", "zeros,he_normal", "--lr", "0.001,0.01", "--racing", "--out", tmp_path]
     assert run("compare", *arguments) == 0
     runs = pd.read_csv(tmp_path / "runs.csv")
     assert set(runs["lr"]) == {0.001, 0.01}

@@ -42,13 +42,13 @@ def test_frames_are_tidy(result):
     assert set(result.runs["status"]) == {"ok"}
     assert result.runs["initializer"].cat.categories.tolist() == result.initializers
     assert result.runs.groupby("repeat")["seed"].nunique().tolist() == [1, 1]
-    # Before and after training, and of the first repeat after one of two epochs: 2 hidden layers x 2 sites + output.
+    # Before and after training, and of the first repeat after one of two epochs: 2 hidden layers x 2 positions + output.
     assert len(result.layers) == (12 * 2 + 6) * 5
     assert len(result.gradients) == 12 * 5
     assert len(result.weights) == 12 * 2 * 6
     way = result.layers[result.layers["phase"] == "training"]
     assert way[["repeat", "fold", "epoch"]].drop_duplicates().to_numpy().tolist() == [[0, 0, 1]]
-    keys = ["initializer", "repeat", "phase", "epoch", "layer", "site"]
+    keys = ["initializer", "repeat", "phase", "epoch", "layer", "position"]
     totals = result.histograms.groupby(keys, observed=True)["count"].sum().sort_index()
     counts = pd.concat([result.layers, result.weights]).set_index(keys)["count"].sort_index()
     assert (totals == counts).all()
@@ -127,7 +127,7 @@ def test_interrupt_keeps_what_finished(digits, capsys):
         ({"n_jobs": "2"}, "n_jobs='2' is not allowed"),
         ({"store": 3}, "store=3 is not allowed .a path, or None"),
         ({"cv": 5, "X_test": np.zeros((2, 64)), "y_test": [0, 1]}, "cv and X_test exclude each other"),
-        ({"halving": 1, "n_threads": 0}, "n_threads=0.*halving=1"),
+        ({"racing": 1, "n_threads": 0}, "n_threads=0.*racing=1"),
         ({"estimator": MLPClassifier((0,), lr=-1)}, "hidden_layer_sizes=.*lr=-1"),
         ({"y": None}, "y"),
         ({"y": np.arange(1797.0) / 7}, "Unknown label type: continuous"),

@@ -303,7 +303,7 @@ def test_a_parameter_of_the_initializer_in_the_grid():
         MLPClassifier((8,), max_epochs=1), X, Y, initializers=["random_normal"], n_repeats=2,
         grid={"initializer__std": [0.01, 0.5]},
     )  # fmt: skip
-    start = result.layers.query("phase == 'initialized' and layer == 'hidden_1' and site == 'pre_activation'")
+    start = result.layers.query("phase == 'initialized' and layer == 'hidden_1' and position == 'pre_activation'")
     stds = start.groupby("initializer__std")["std"].mean()
     assert stds[0.5] / stds[0.01] == pytest.approx(50, rel=1e-4)
 
@@ -342,11 +342,11 @@ def test_scores_that_are_not_numbers_fail():
 def test_what_is_clearly_behind_is_left_out():
     clf = MLPClassifier((16,), max_epochs=8, lr=0.02)
     arguments = {"initializers": ["zeros", "he_normal", "orthogonal"], "n_repeats": 8}
-    whole, halved = (compare_initializers(clf, X, Y, halving=halving, **arguments) for halving in (False, True))
+    whole, halved = (compare_initializers(clf, X, Y, racing=racing, **arguments) for racing in (False, True))
     assert whole.summary()["initializer"][0] == halved.summary()["initializer"][0]
-    [(name, after)] = halved.settings["halving"]["dropped"].items()
+    [(name, after)] = halved.settings["racing"]["stopped"].items()
     assert name == "zeros"
-    assert halved.settings["halving"]["runs_saved"] == 8 - after == len(whole.runs) - len(halved.runs)
+    assert halved.settings["racing"]["runs_saved"] == 8 - after == len(whole.runs) - len(halved.runs)
     # The runs that were made are the same.
     keys = ["initializer", "repeat"]
     both = halved.runs.merge(whole.runs, on=keys, suffixes=("", "_whole"))
@@ -358,9 +358,9 @@ def test_who_never_has_a_score_is_left_out():
         raise RuntimeError
 
     result = compare_initializers(
-        MLPClassifier((8,), max_epochs=1), X, Y, initializers=[fails, "he_normal"], n_repeats=5, halving=True
+        MLPClassifier((8,), max_epochs=1), X, Y, initializers=[fails, "he_normal"], n_repeats=5, racing=True
     )
-    assert result.settings["halving"] == {"dropped": {"fails": 2}, "runs_saved": 3}
+    assert result.settings["racing"] == {"stopped": {"fails": 2}, "runs_saved": 3}
 
 
 @pytest.mark.filterwarnings("ignore:none of 1 runs gave a score")

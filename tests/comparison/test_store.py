@@ -202,9 +202,9 @@ def test_other_steps_of_a_pipeline_are_refused(tmp_path, changed, words):
 def test_a_race_gives_the_same_with_a_store_that_knows_more(tmp_path):
     arguments = {"estimator": MLPClassifier((16,), max_epochs=8, lr=0.02), "n_repeats": 6}
     compare(tmp_path / "runs.sqlite", **arguments)
-    fresh, known = (compare(store, halving=True, **arguments) for store in (None, tmp_path / "runs.sqlite"))
+    fresh, known = (compare(store, racing=True, **arguments) for store in (None, tmp_path / "runs.sqlite"))
     assert fresh.settings == known.settings
-    assert fresh.settings["halving"]["runs_saved"] > 0
+    assert fresh.settings["racing"]["runs_saved"] > 0
     for name in SAME:
         assert fresh.frames[name].equals(known.frames[name])
 

@@ -192,9 +192,9 @@ def test_searches_of_other_kinds():
     names = ["zeros", "he_normal", "orthogonal"]
     random = RandomizedSearchCV(pipe, {"mlpclassifier__initializer": names}, n_iter=3, cv=3, random_state=0)
     assert len(ComparisonResult.from_search(random.fit(X, Y)).runs) == 9
-    halving = HalvingGridSearchCV(CLF, {"initializer": names}, cv=3, random_state=0).fit(X, Y)
+    racing = HalvingGridSearchCV(CLF, {"initializer": names}, cv=3, random_state=0).fit(X, Y)
     # Scores of the last iteration alone, all from the same number of samples.
-    assert len(ComparisonResult.from_search(halving).initializers) < 3
+    assert len(ComparisonResult.from_search(racing).initializers) < 3
     by_rate = ComparisonResult.from_search(GridSearchCV(CLF, {"lr": [0.001, 0.02]}, cv=3).fit(X, Y), parameter="lr")
     assert by_rate.initializers == ["0.001", "0.02"]
     lists = GridSearchCV(CLF, [{"initializer": ["zeros"]}, {"initializer": ["he_normal"], "lr": [0.1]}], cv=3).fit(X, Y)

@@ -93,9 +93,9 @@ MALFORMED = {
     "bad type": (b"\0\0\x0a\3" + GOOD[4:], "not an IDX file"),
     "no dimensions": (b"\0\0\x08\0", "not an IDX file"),
     "short header": (GOOD[:9], "truncated inside its header"),
-    "truncated": (GOOD[:-1], "truncated; its header promises 12 bytes, 11 are there"),
+    "truncated": (GOOD[:-1], "truncated; its header expected 12 bytes, 11 are there"),
     "trailing": (GOOD + b"\0", "trailing bytes"),
-    "promises too much": (PROMISES, "more than is there"),
+    "expected too much": (PROMISES, "more than is there"),
     "too many dimensions": (bytes([0, 0, 8, 65]) + struct.pack(">65I", *[1] * 65) + b"\0", "not possible"),
     "empty but impossible": (bytes([0, 0, 8, 4]) + struct.pack(">4I", 0, *[2**32 - 1] * 3), "not possible"),
     "gzip truncated": (gzip.compress(GOOD)[:-9], "cannot be read"),
@@ -103,7 +103,7 @@ MALFORMED = {
     "gzip truncated inside": (gzip.compress(GOOD[:-1]), "truncated"),
     "gzip trailing": (gzip.compress(GOOD + b"\0"), "trailing bytes"),
     "gzip expands past its header": (gzip.compress(GOOD + bytes(10**7)), "trailing bytes"),
-    "gzip promises too much": (gzip.compress(PROMISES), "more than is there"),
+    "gzip expected too much": (gzip.compress(PROMISES), "more than is there"),
 }
 
 
@@ -117,7 +117,7 @@ def test_malformed_file_is_named(tmp_path, case):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("case", ["promises too much", "gzip expands past its header", "gzip promises too much"])
+@pytest.mark.parametrize("case", ["expected too much", "gzip expands past its header", "gzip expected too much"])
 def test_malformed_file_takes_no_memory(tmp_path, case):
     path = tmp_path / "broken-idx"
     path.write_bytes(MALFORMED[case][0])

@@ -103,12 +103,12 @@ def test_residual_branches_add_up_to_one():
     assert frame.loc["first.3.weight", "variance"] == pytest.approx(2 / 64)
     assert "Radford et al. 2019" in frame.loc["second.3.weight", "reference"]
     assert "one of 8 residual branches" in frame.loc["second.3.weight", "why"]
-    assert "lengths double with each branch" in frame.loc["second.3.weight", "folklore"]
+    assert "lengths double with each branch" in frame.loc["second.3.weight", "common_practice"]
 
 
 def test_where_theory_and_folklore_disagree_both_are_said():
     def said(module, name):
-        return recommend_initializer(module).to_frame().set_index("name").loc[name, "folklore"]
+        return recommend_initializer(module).to_frame().set_index("name").loc[name, "common_practice"]
 
     assert "5/3" in said(build(lambda: MLP(4, 2, (8,), activation="tanh")), "hidden_1.weight")
     assert "3/4" in said(build(lambda: MLP(4, 2, (8,), activation="selu")), "hidden_1.weight")
@@ -201,7 +201,7 @@ def test_the_optimizer_counts():
 def test_loss_and_depth_are_compared_with_chance_and_theory():
     clf = MLPClassifier((50,) * 30, activation="tanh", initializer=Scaled("glorot_normal", 0.6), random_state=0)
     diagnosis = diagnose(clf, X, Y)
-    assert diagnosis.chance == pytest.approx(np.log(10), rel=0.01)
+    assert diagnosis.baseline_loss == pytest.approx(np.log(10), rel=0.01)
     assert diagnosis.loss == pytest.approx(np.log(10), rel=0.05)
     # Without biases gradients fall by the weight variance: xi = -1 / ln 0.36.
     assert diagnosis.depth.weight_variance == pytest.approx(0.36, rel=0.05)
@@ -211,7 +211,7 @@ def test_loss_and_depth_are_compared_with_chance_and_theory():
     assert findings.loc["too deep", "number"] == diagnosis.depth.share
     assert not findings.loc["too deep", "decides"]
     regressor = MLPRegressor((16,), random_state=0)
-    assert diagnose(regressor, X, X[:, 20]).chance == pytest.approx(X[:, 20].var(), rel=0.2)
+    assert diagnose(regressor, X, X[:, 20]).baseline_loss == pytest.approx(X[:, 20].var(), rel=0.2)
 
 
 def test_a_plain_module_is_diagnosed_and_stays_as_it_is():

@@ -26,22 +26,31 @@ STATISTICS = {
 
 
 def summary(*rows):
-    """Rows of (layer, site, what differs from STATISTICS)."""
-    return pd.DataFrame([{"layer": layer, "site": site, **STATISTICS, **given} for layer, site, given in rows])
+    """Rows of (layer, position, what differs from STATISTICS)."""
+    return pd.DataFrame(
+        [{"layer": layer, "position": position, **STATISTICS, **given} for layer, position, given in rows]
+    )
 
 
-def bins(layer, site, edges, counts):
+def bins(layer, position, edges, counts):
     count = np.asarray(counts)
     width = np.diff(edges)
     with np.errstate(invalid="ignore"):
         density = count / (max(count.sum(), 1) * width)
-    frame = {"layer": layer, "site": site, "left": edges[:-1], "right": edges[1:], "count": count, "density": density}
+    frame = {
+        "layer": layer,
+        "position": position,
+        "left": edges[:-1],
+        "right": edges[1:],
+        "count": count,
+        "density": density,
+    }
     return pd.DataFrame(frame)
 
 
 def network(names, edges=(-1.0, 0.0, 1.0), counts=(4, 6), **given):
     """Histograms and frame of layers that are each followed by an activation function."""
-    keys = [(name, site) for name in names for site in PAIR]
+    keys = [(name, position) for name in names for position in PAIR]
     histograms = pd.concat([bins(*key, edges, counts) for key in keys], ignore_index=True)
     return histograms, summary(*((*key, given) for key in keys))
 
@@ -116,13 +125,13 @@ def test_layers_without_a_histogram_say_why():
 
 
 @pytest.mark.parametrize(
-    ("site", "drawn_sites"), [("both", PAIR), ("activation", PAIR[1:]), ("pre_activation", PAIR[:1])]
+    ("position", "drawn_sites"), [("both", PAIR), ("activation", PAIR[1:]), ("pre_activation", PAIR[:1])]
 )
-def test_grid_has_a_panel_per_layer_and_site(site, drawn_sites):
+def test_grid_has_a_panel_per_layer_and_site(position, drawn_sites):
     histograms, frame = network([f"h{i}" for i in range(12)])
     histograms = pd.concat([histograms, bins("out", "output", [0.0, 1.0], [10])])
     frame = pd.concat([frame, summary(("out", "output", {}))])
-    display = HistogramGridDisplay.from_frames(histograms, frame).plot(site=site)
+    display = HistogramGridDisplay.from_frames(histograms, frame).plot(position=position)
     expected = {(f"h{i}", at) for i in range(12) for at in drawn_sites} | {("out", "output")}
     assert set(display.axes_) == expected
     assert len(display.figure_.axes) == len(expected)
@@ -131,15 +140,15 @@ def test_grid_has_a_panel_per_layer_and_site(site, drawn_sites):
     at = drawn_sites[0]
     assert boxes["h5", at].x0 == pytest.approx(boxes["h0", at].x0)
     assert boxes["h5", at].y1 < boxes["h0", at].y0
-    if site == "both":
+    if position == "both":
         assert boxes["h7", "activation"].y1 < boxes["h7", "pre_activation"].y0
-        # A layer with one site takes the height of both.
+        # A layer with one position takes the height of both.
         assert boxes["out", "output"].y0 == pytest.approx(boxes["h11", "activation"].y0)
         assert boxes["out", "output"].y1 == pytest.approx(boxes["h11", "pre_activation"].y1)
 
 
 def test_grid_draws_the_layers_asked_for():
-    display = HistogramGridDisplay.from_frames(*network(["a", "b", "c"])).plot(layers=["c", "a"], site="activation")
+    display = HistogramGridDisplay.from_frames(*network(["a", "b", "c"])).plot(layers=["c", "a"], position="activation")
     assert list(display.axes_) == [("a", "activation"), ("c", "activation")]
 
 
@@ -179,11 +188,13 @@ def test_lines_are_the_frames_numbers():
 
 def test_the_site_decides_what_is_drawn():
     rows = [
-        (f"h{i}", site, {"rms": rms}) for i in range(2) for site, rms in (("pre_activation", 2.0), ("activation", 1.0))
+        (f"h{i}", position, {"rms": rms})
+        for i in range(2)
+        for position, rms in (("pre_activation", 2.0), ("activation", 1.0))
     ]
     display = DepthDisplay.from_frames(summary(*rows, ("out", "output", {"rms": 5.0})))
     assert lines(display.plot().axes_["rms"])[0].tolist() == [1, 1, 5]
-    assert lines(display.plot(site="pre_activation").axes_["rms"])[0].tolist() == [2, 2, 5]
+    assert lines(display.plot(position="pre_activation").axes_["rms"])[0].tolist() == [2, 2, 5]
 
 
 def test_several_summaries_have_a_line_and_a_label_each():
@@ -363,7 +374,7 @@ def test_every_layer_has_its_row():
     cells, _, y = mesh(display.axes_)
     assert (cells.sum(axis=1) > 0).sum() == 60
     assert (y[0], y[-1]) == pytest.approx((-0.4, 59.4))
-    assert (mesh(display.plot(site="both").axes_)[0].sum(axis=1) > 0).sum() == 120
+    assert (mesh(display.plot(position="both").axes_)[0].sum(axis=1) > 0).sum() == 120
 
 
 def test_numbers_stand_beside_the_strips():
@@ -467,7 +478,7 @@ def test_networks_of_a_hundred_layers():
     display.figure_.draw_without_rendering()
     boxes = [label.get_window_extent() for label in last.get_xticklabels()]
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
-    strip = LayerStripDisplay.from_frames(histograms, frame).plot(site="both")
+    strip = LayerStripDisplay.from_frames(histograms, frame).plot(position="both")
     assert figure_png(strip.figure_).startswith(b"\x89PNG")
 
 
@@ -499,15 +510,15 @@ OVER, HISTORY = HISTOGRAMS.assign(step=0), FRAME.assign(step=0)
         (lambda: HistoryDisplay.from_frames(HISTORY, HISTOGRAMS), "histograms lacks step"),
         (lambda: HistoryDisplay.from_frames(pd.concat([HISTORY, HISTORY]), OVER), "several rows of step 0"),
         (
-            lambda: HistogramGridDisplay.from_frames(HISTOGRAMS, FRAME).plot(site="activatoin", layers=["b"]),
+            lambda: HistogramGridDisplay.from_frames(HISTOGRAMS, FRAME).plot(position="activatoin", layers=["b"]),
             "(?s)did you mean 'activation'.*unknown layer 'b'",
         ),
-        (lambda: DepthDisplay.from_frames(FRAME).plot(site="both"), "unknown site 'both'"),
+        (lambda: DepthDisplay.from_frames(FRAME).plot(position="both"), "unknown position 'both'"),
         (lambda: LayerStripDisplay.from_frames(HISTOGRAMS, FRAME).plot(scale="log"), "unknown scale 'log'"),
         (lambda: HistoryDisplay.from_frames(HISTORY).plot(spacing="steps"), "did you mean 'step'"),
         (lambda: HistoryDisplay.from_frames(HISTORY).plot(layers=[]), "a list of at least one layer"),
         (
-            lambda: DepthDisplay.from_frames(FRAME[FRAME["site"] == "activation"]).plot(site="pre_activation"),
+            lambda: DepthDisplay.from_frames(FRAME[FRAME["position"] == "activation"]).plot(position="pre_activation"),
             "these layers have activation only",
         ),
     ],
@@ -520,7 +531,7 @@ def test_what_cannot_be_drawn_is_refused(make, named):
 def test_long_names_that_differ_in_their_middle_stay_apart():
     names = [f"model.encoder.layers.{i}.attention.output.LayerNorm" for i in range(3)]
     histograms, frame = network(names)
-    grid = HistogramGridDisplay.from_frames(histograms, frame).plot(site="activation")
+    grid = HistogramGridDisplay.from_frames(histograms, frame).plot(position="activation")
     titles = {ax.get_title() for ax in grid.axes_.values()}
     strip = texts(LayerStripDisplay.from_frames(histograms, frame).plot().axes_).splitlines()
     lowest = DepthDisplay.from_frames(frame).plot().axes_["fractions"]

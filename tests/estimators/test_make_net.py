@@ -65,7 +65,7 @@ def test_a_function_is_an_activation(digits, function):
         torch.testing.assert_close(module(X), expected, rtol=0, atol=0)
     # The inspector sees it as it sees torch's own.
     summary = inspect_activations(clf, digits[0]).to_frame()
-    assert ("hidden_1", "activation") in set(zip(summary["layer"], summary["site"], strict=True))
+    assert ("hidden_1", "activation") in set(zip(summary["layer"], summary["position"], strict=True))
     # So does an initializer that reads what follows.
     auto = start(digits, activation=function, initializer="auto")
     weight = auto.net_.module_.hidden_1.weight.detach()

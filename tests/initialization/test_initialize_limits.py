@@ -66,8 +66,8 @@ def test_functions_may_use_numpys_global_state():
 
 
 class Transposed(Initializer):
-    def _draw(self, site, generator, dtype):
-        return torch.zeros(site.shape[::-1], dtype=dtype)
+    def _draw(self, spec, generator, dtype):
+        return torch.zeros(spec.shape[::-1], dtype=dtype)
 
 
 def test_a_draw_of_another_shape_is_not_squeezed_in():
@@ -76,17 +76,17 @@ def test_a_draw_of_another_shape_is_not_squeezed_in():
 
 
 class Fails(HeNormal):
-    """Inherits the promise to draw surely, and breaks it."""
+    """Inherits the expected to draw surely, and breaks it."""
 
-    def _draw(self, site, generator, dtype):
-        if site.name.startswith("2"):
+    def _draw(self, spec, generator, dtype):
+        if spec.name.startswith("2"):
             raise ValueError("on purpose")
-        return super()._draw(site, generator, dtype)
+        return super()._draw(spec, generator, dtype)
 
 
 def test_a_subclass_that_draws_itself_promises_nothing(monkeypatch):
-    assert HeNormal().draws_surely
-    assert not Fails().draws_surely
+    assert HeNormal().draw_never_fails
+    assert not Fails().draw_never_fails
 
 
 def test_a_failure_puts_back_what_a_parametrization_keeps():
@@ -242,7 +242,7 @@ def test_what_a_subclass_adds_is_left(factory):
 
 
 def test_blocks_are_filled_together_or_not_at_all():
-    rules = [("gate", "he_normal", lambda site: site.block == "i" and site.role == "weight")]
+    rules = [("gate", "he_normal", lambda spec: spec.block == "i" and spec.role == "weight")]
     module = build(lambda: nn.LSTM(6, 4))
     before = state(module)
     with pytest.raises(ValueError, match=r"nothing fills the blocks f, g, o of weight_ih_l0"):

@@ -28,7 +28,7 @@ from initsk.initializers import (
     Zeros,
     initializer_name,
 )
-from initsk.network import Site
+from initsk.network import ParameterSpec
 
 SHAPE = (300, 400)
 N = SHAPE[0] * SHAPE[1]
@@ -227,7 +227,9 @@ def test_one_tensor_in_place():
 @pytest.mark.parametrize("bounds", [1e-12, 1e-6, 1e-3, 0.0099, 0.0101])
 def test_truncation_near_the_mean_is_nearly_uniform(bounds):
     # E[z^2] for |z| <= b by a series: b^2 / 3 (1 - 2 b^2 / 15 + ...)
-    promised = TruncatedNormal(1.0, bounds=bounds, corrected=False).promise(Site.from_shape((2, 2))).variance
+    promised = (
+        TruncatedNormal(1.0, bounds=bounds, corrected=False).expected_moments(ParameterSpec.from_shape((2, 2))).variance
+    )
     assert promised == pytest.approx(bounds**2 / 3 * (1 - 2 * bounds**2 / 15), rel=1e-8)
     values = TruncatedNormal(1.0, bounds=bounds).sample(SHAPE, random_state=0, dtype=torch.float64)
     assert abs(float(values.pow(2).mean()) - 1) <= 6 * sqrt(2 / N)

@@ -46,20 +46,20 @@ def test_chrono_bias_of_a_gru_opens_the_gate_that_keeps():
 
 
 def test_chrono_promise():
-    promise = ChronoBias(60).promise(site := _forget_gate())
-    values = ChronoBias(60).draw(site, torch.Generator().manual_seed(0), torch.float64)
+    expected = ChronoBias(60).expected_moments(spec := _forget_gate())
+    values = ChronoBias(60).draw(spec, torch.Generator().manual_seed(0), torch.float64)
     n = values.numel()
     # Six standard errors: for a normal mean a false alarm in some five hundred million; the fourth moment is bounded.
-    assert abs(float(values.mean()) - promise.mean) <= 6 * (promise.variance / n) ** 0.5
-    square = (values - promise.mean).square()
-    assert abs(float(square.mean()) - promise.variance) <= 6 * float(square.std()) / n**0.5
-    assert float((values - promise.mean).abs().max()) <= promise.bound
+    assert abs(float(values.mean()) - expected.mean) <= 6 * (expected.variance / n) ** 0.5
+    square = (values - expected.mean).square()
+    assert abs(float(square.mean()) - expected.variance) <= 6 * float(square.std()) / n**0.5
+    assert float((values - expected.mean).abs().max()) <= expected.bound
 
 
 def _forget_gate():
-    from initsk.network import Site
+    from initsk.network import ParameterSpec
 
-    return Site((4000,), 3, 4000, role="bias", kind="recurrent", name="rnn.bias_ih_l0", block="f")
+    return ParameterSpec((4000,), 3, 4000, role="bias", kind="recurrent", name="rnn.bias_ih_l0", block="f")
 
 
 def test_prior_bias_at_the_output_alone():

@@ -9,13 +9,13 @@ from torch import nn
 from initsk import initialize
 from initsk.exceptions import ModuleError
 from initsk.initializers import LSUV, DataDependentWeightNorm, Ones, WithinLayer
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from tests.helpers import batch, build
 
 
 def test_calibrated_layers_promise_nothing():
     for s in (LSUV(), DataDependentWeightNorm(), WithinLayer()):
-        assert s.promise(Site.from_shape((4, 3))) is None
+        assert s.expected_moments(ParameterSpec.from_shape((4, 3))) is None
 
 
 def test_fused_attention_is_as_before():

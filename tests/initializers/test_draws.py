@@ -16,6 +16,7 @@ from initsk.initializers import (
     ConvolutionAware,
     DeltaOrthogonal,
     Dirac,
+    ExpectedMoments,
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -25,7 +26,6 @@ from initsk.initializers import (
     LeCunNormal,
     Orthogonal,
     PerParameter,
-    Promise,
     RandomNormal,
     RandomUniform,
     Scaled,
@@ -34,7 +34,7 @@ from initsk.initializers import (
     TruncatedNormal,
     VarianceScaling,
 )
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from tests.helpers import RARE, batch, build, record, variance_fits
 
 
@@ -84,7 +84,7 @@ STRONG = [
 @pytest.mark.parametrize(("s", "shape"), STRONG, ids=str)
 def test_promise_of_singular_values(s, shape):
     found = torch.linalg.svdvals(s.sample(shape, random_state=0, dtype=torch.float64))
-    assert s.promise(Site.from_shape(shape)).singular_value == pytest.approx(float(found.mean()))
+    assert s.expected_moments(ParameterSpec.from_shape(shape)).singular_value == pytest.approx(float(found.mean()))
 
 
 def test_bounds_are_reached():
@@ -92,7 +92,7 @@ def test_bounds_are_reached():
         s = VarianceScaling(distribution=d)
         values = s.sample((300, 400), random_state=0)
         # 120000 values come within a hundredth of a bound that is a bound
-        assert float(values.abs().max()) >= 0.99 * s.promise(Site.from_shape((300, 400))).bound
+        assert float(values.abs().max()) >= 0.99 * s.expected_moments(ParameterSpec.from_shape((300, 400))).bound
 
 
 def test_tails_beyond_float32():
@@ -167,9 +167,9 @@ def test_families_are_listed_together():
 
 
 def test_promise_of_a_multiple():
-    assert Scaled(RandomNormal(0.1, mean=2.0), -3.0).promise(Site.from_shape((2, 2))) == Promise(
-        pytest.approx(0.09), mean=-6.0
-    )
+    assert Scaled(RandomNormal(0.1, mean=2.0), -3.0).expected_moments(
+        ParameterSpec.from_shape((2, 2))
+    ) == ExpectedMoments(pytest.approx(0.09), mean=-6.0)
 
 
 def test_std_of_sparse():
@@ -219,7 +219,7 @@ def test_filling_in_place_keeps_the_device():
 
 
 def test_stored_tensors_are_drawn_as_surely_as_their_base():
-    assert not AsStored(get_initializer(lambda t: t.zero_())).draws_surely
+    assert not AsStored(get_initializer(lambda t: t.zero_())).draw_never_fails
 
 
 def test_kinks_are_closed_in_upon():

@@ -134,7 +134,7 @@ def test_a_step_goes_against_the_slope_of_the_quotient(number):
 
 
 class Once(torch.autograd.Function):
-    """A square whose second derivative torch refuses, or does not see."""
+    """A square whose second derivative torch unsupported_reason, or does not see."""
 
     @staticmethod
     def forward(ctx, x):

@@ -131,7 +131,7 @@ def test_embeddings_have_as_many_inputs_as_rows_in_keras_and_jax():
 def test_one_tensor_takes_one_initializer():
     module = build(lambda: nn.LSTM(3, 4))
     before = module.weight_hh_l0.detach().clone()
-    mixed = PerParameter([("forget", "torch.orthogonal_", lambda site: site.block == "f" and site.role == "weight")])
+    mixed = PerParameter([("forget", "torch.orthogonal_", lambda spec: spec.block == "f" and spec.role == "weight")])
     with pytest.raises(ValueError, match=r"weight_ih_l0 is one tensor to .*AsStored.*the same initializer for all"):
         initialize(module, mixed)
     assert torch.equal(module.weight_hh_l0, before)

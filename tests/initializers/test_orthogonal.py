@@ -10,7 +10,7 @@ from torch import nn
 from initsk import get_initializer, initialize
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import ConvolutionAware, GlorotUniform, HeNormal, MimeticAttention, PerParameter, ZerO
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from tests.helpers import build
 
 # The chance that a test below raises a false alarm; seeds are fixed.
@@ -124,7 +124,7 @@ def test_mean_square_is_exactly_that_of_he(shape):
     values = ConvolutionAware().sample(shape, random_state=1, dtype=torch.float64)
     fan_in = prod(shape[1:])
     assert float(values.square().mean()) == pytest.approx(2 / fan_in, rel=1e-12)
-    assert ConvolutionAware().promise(Site.from_shape(shape)).variance == 2 / fan_in
+    assert ConvolutionAware().expected_moments(ParameterSpec.from_shape(shape)).variance == 2 / fan_in
 
 
 def test_groups_count_in_the_variance():
@@ -327,7 +327,7 @@ def test_a_rule_limits_it_to_some_layers():
         return build(lambda: nn.ModuleDict({name: nn.MultiheadAttention(8, 2) for name in "ab"}))
 
     module, plain = stack(), stack()
-    rule = ("some", MimeticAttention(), lambda site: site.name.startswith("a.") and site.role == "weight")
+    rule = ("some", MimeticAttention(), lambda spec: spec.name.startswith("a.") and spec.role == "weight")
     initialize(module, PerParameter([rule]), random_state=0)
     initialize(plain, HeNormal(), random_state=0)
     query_key, value_out = products(module["a"])
@@ -346,10 +346,10 @@ def test_half_precision_is_computed_in_float32():
 
 
 def test_it_promises_nothing_of_attention_and_the_bases_of_the_rest():
-    attention = Site.from_shape((8, 8))
-    assert MimeticAttention().promise(attention) == GlorotUniform().promise(attention)
-    projection = Site((8, 8), 8, 8, kind="attention", block="q")
-    assert MimeticAttention().promise(projection) is None
+    attention = ParameterSpec.from_shape((8, 8))
+    assert MimeticAttention().expected_moments(attention) == GlorotUniform().expected_moments(attention)
+    projection = ParameterSpec((8, 8), 8, 8, kind="attention", block="q")
+    assert MimeticAttention().expected_moments(projection) is None
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -214,6 +214,6 @@ def test_the_display_draws_what_was_recorded():
     frame = recorder.to_frame()
     display = HistoryDisplay.from_frames(frame, recorder.histograms()).plot()
     line = display.axes_["hidden_1", "moments"].get_lines()[0]
-    wanted = frame[(frame["layer"] == "hidden_1") & (frame["site"] == "activation")]
+    wanted = frame[(frame["layer"] == "hidden_1") & (frame["position"] == "activation")]
     assert line.get_xdata().tolist() == wanted["step"].tolist()
     np.testing.assert_array_equal(line.get_ydata(), wanted["mean"])

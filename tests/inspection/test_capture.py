@@ -39,9 +39,9 @@ def fc(n_in=1, n_out=1):
 
 
 def rows(net, X, **arguments):
-    """Return (layer, site, module) with mean, in order."""
+    """Return (layer, position, module) with mean, in order."""
     frame = inspect_activations(net, X, **arguments).to_frame()
-    return {(r.layer, r.site, r.module): r.mean for r in frame.itertuples()}
+    return {(r.layer, r.position, r.module): r.mean for r in frame.itertuples()}
 
 
 X = [[-1.0], [3.0]]
@@ -79,8 +79,8 @@ def test_functions_and_functions_in_place(function, name):
 )
 def test_functions_by_value(function, value):
     found = rows(Net(lambda self, x: function(self.fc(x)), fc=fc()), X)
-    (layer, site, _), mean = list(found.items())[1]
-    assert (layer, site) == ("fc", "activation")
+    (layer, position, _), mean = list(found.items())[1]
+    assert (layer, position) == ("fc", "activation")
     assert mean == pytest.approx(value(np.array([-1.0, 3.0])).mean(), rel=1e-6)
 
 

@@ -77,11 +77,11 @@ def test_statistics_are_those_of_the_unpadded_positions(parts, time_first, lengt
         handle.remove()
     for given in (mask, mask.numpy(), lambda parts: parts[1]):
         frame = inspect_activations(net, (data, mask), padding_mask=given).to_frame()
-        rows = frame[(frame["site"] != "activation") & frame["layer"].isin(values)].set_index("layer")
+        rows = frame[(frame["position"] != "activation") & frame["layer"].isin(values)].set_index("layer")
         assert len(rows) >= 2
         for layer, row in rows.iterrows():
             assert_holds(row, values[layer])
-        after = frame[(frame["layer"] == "head") & (frame["site"] == "activation")]
+        after = frame[(frame["layer"] == "head") & (frame["position"] == "activation")]
         for _, row in after.iterrows():
             assert_holds(row, values["head"].relu())
 

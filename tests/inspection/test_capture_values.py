@@ -23,9 +23,9 @@ def constant(layer, **biases):
 
 
 def seen(net, X, **arguments):
-    """Return (layer, site) with mean and minimum, in order."""
+    """Return (layer, position) with mean and minimum, in order."""
     frame = inspect_activations(net, X, **arguments).to_frame()
-    return {(r.layer, r.site): (r.mean, r.min) for r in frame.itertuples()}
+    return {(r.layer, r.position): (r.mean, r.min) for r in frame.itertuples()}
 
 
 def means(net, X, **arguments):

@@ -10,7 +10,7 @@ from initsk import MLPClassifier, initialize
 from initsk.diagnosis import predict_signal
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.initializers import Centred, Constant, VarianceScaling
-from initsk.inspection import teaching_signal
+from initsk.inspection import gradient_coherence
 from initsk.network import MLP
 from tests.helpers import batch, build
 
@@ -23,7 +23,7 @@ def test_what_a_linear_layer_is_taught_is_the_covariance():
     # The gradient of x^T w, less the mean of what is sent back, is the covariance of inputs and errors.
     module = build(lambda: nn.Linear(5, 1))
     inputs, targets = batch(400, 5), batch(400, 1, seed=1)
-    signal = teaching_signal(module, inputs, targets)
+    signal = gradient_coherence(module, inputs, targets)
     sizes = []
     for half in (slice(0, 200), slice(200, 400)):
         errors = (module(inputs[half]) - targets[half]).detach()
@@ -39,7 +39,7 @@ def test_what_a_linear_layer_is_taught_is_the_covariance():
 def test_the_loss_scale_does_not_matter():
     module = build(lambda: MLP(64, 10, (16,)))
     one, ten = (
-        teaching_signal(module, X, Y, criterion=lambda output, y, f=f: f * nn.functional.cross_entropy(output, y))
+        gradient_coherence(module, X, Y, criterion=lambda output, y, f=f: f * nn.functional.cross_entropy(output, y))
         for f in (1.0, 10.0)
     )
     assert ten.size == pytest.approx(one.size, rel=1e-5)
@@ -51,7 +51,7 @@ def test_agreement_does_not_depend_on_the_number_of_samples():
     module = build(lambda: MLP(64, 10, (64, 64)))
     initialize(module, "he_normal", random_state=0)
     order = np.random.default_rng(0).permutation(len(X))
-    few, many = (teaching_signal(module, X[order[:n]], Y[order[:n]]).agreement for n in (128, 1024))
+    few, many = (gradient_coherence(module, X[order[:n]], Y[order[:n]]).agreement for n in (128, 1024))
     # Cosines themselves differ by more: 1 / (1 + N / n) for n = 64 and 512.
     assert few == pytest.approx(many, abs=0.1)
     assert 0.5 < many < 1
@@ -61,14 +61,16 @@ def test_labels_at_random_teach_nothing():
     module = build(lambda: MLP(64, 10, (64, 64)))
     initialize(module, "he_normal", random_state=0)
     labels = np.random.default_rng(0).integers(0, 10, len(X))
-    assert teaching_signal(module, X, labels).agreement < 0.2 < 0.8 < teaching_signal(module, X, Y).agreement + 0.1
+    assert (
+        gradient_coherence(module, X, labels).agreement < 0.2 < 0.8 < gradient_coherence(module, X, Y).agreement + 0.1
+    )
 
 
 def test_nothing_is_left_behind():
     clf = MLPClassifier((16,), random_state=0).initialize(X, Y)
     module = clf.net_.module_
     before = {name: values.clone() for name, values in module.state_dict().items()}
-    teaching_signal(clf, X, Y)
+    gradient_coherence(clf, X, Y)
     assert all(torch.equal(values, before[name]) for name, values in module.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())
 
@@ -84,7 +86,7 @@ def test_draws_lie_where_they_are_expected(activation, initializer):
     module = build(lambda: MLP(width, width, (width,) * 3, activation=activation))
     x = batch(1, width)
     frame = predict_signal(module, initializer, input_square=float(x.square().mean()))
-    rows = frame.set_index(["layer", "site"])
+    rows = frame.set_index(["layer", "position"])
     outside = 0
     for seed in range(draws):
         initialize(module, initializer, random_state=seed)
@@ -118,14 +120,14 @@ def test_weights_as_they_are_and_as_they_would_be():
             "plain chains",
         ),
         (lambda: predict_signal(build(lambda: MLP(4, 2)), "lsuv"), ModuleError, "goes on by what it measures"),
-        (lambda: predict_signal(build(lambda: MLP(4, 2)), torch.nn.init.normal_), ModuleError, "promises no variance"),
+        (lambda: predict_signal(build(lambda: MLP(4, 2)), torch.nn.init.normal_), ModuleError, "expected no variance"),
         (lambda: predict_signal(build(lambda: MLP(4, 2)), level=1), InvalidParameterError, "level=1 is not allowed"),
         (
             lambda: predict_signal(build(lambda: MLP(4, 2)), "ones"),
             ModuleError,
             "weights of mean 0, and those of 'ones'",
         ),
-        (lambda: teaching_signal(build(lambda: nn.Flatten()), X, Y), ModuleError, "no parameter is trained"),
+        (lambda: gradient_coherence(build(lambda: nn.Flatten()), X, Y), ModuleError, "no parameter is trained"),
     ],
 )
 def test_wrong_use(call, error, words):

@@ -153,7 +153,7 @@ def test_the_healthy_stay_so_with_gradients(name):
 
 
 @pytest.mark.parametrize("name", [*ILL, "relu 2"])
-@pytest.mark.parametrize("arguments", [{"sites": "activation"}, {"sites": "pre_activation"}, {"measures": ()}])
+@pytest.mark.parametrize("arguments", [{"positions": "activation"}, {"positions": "pre_activation"}, {"measures": ()}])
 def test_with_less_measured_less_is_said(name, arguments):
     make = (ILL.get(name) or HEALTHY[name])[0]
     all_of_it = inspect_activations(make(), X).verdicts()
@@ -163,7 +163,7 @@ def test_with_less_measured_less_is_said(name, arguments):
 
 def test_thresholds_are_parameters():
     summary = inspect_activations(mlp("he_normal", 3), X)
-    frame = summary.to_frame().query("site == 'activation'")
+    frame = summary.to_frame().query("position == 'activation'")
     ratio = float((frame["rms"] / frame["rms"].iloc[0]).min())
     assert summary.verdicts(vanishing=ratio * 0.999)["verdict"].tolist() == ["healthy"]
     assert "vanishing" in summary.verdicts(vanishing=ratio * 1.001)["verdict"].tolist()

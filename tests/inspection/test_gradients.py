@@ -92,13 +92,13 @@ def test_gradients_of_a_layer_called_twice_by_hand(relu, batch_size):
     """Outputs w^2 x where that is positive: 1, 0, 2; with targets 0 the losses are 1, 0, 4."""
     X, y = torch.tensor([[1.0], [-1.0], [2.0]]), torch.zeros(3, 1)
     summary = inspect_activations(Calls(relu, relu), X, y, gradients=True, batch_size=batch_size, **SGD)
-    frame = summary.to_frame("gradients").set_index(["layer", "site"])
+    frame = summary.to_frame("gradients").set_index(["layer", "position"])
     told = frame[["mean", "min", "max"]].to_dict("index")
     # 2 * output, and nothing through a ReLU that is off; its slope at zero is zero.
     expected = dict(zip(("mean", "min", "max"), (2.0, 0.0, 4.0), strict=True))
     for name in ("fc", "fc:1"):
-        for site in ("pre_activation", "activation"):
-            assert told[name, site] == pytest.approx(expected)
+        for position in ("pre_activation", "activation"):
+            assert told[name, position] == pytest.approx(expected)
     table = summary.parameters().iloc[0]
     # Mean of 2 * w^2 x * 2 * w x: 4, 0, 16.
     told = table[["weight_norm", "gradient_norm", "gradient_to_weight", "update_norm", "update_to_weight"]].tolist()

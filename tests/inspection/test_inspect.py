@@ -30,7 +30,7 @@ def values(seed=0, n=1000):
 @pytest.mark.parametrize("inplace", [False, True])
 def test_known_activations(inplace):
     X = np.array([[1.0], [2.0], [3.0]])
-    frame = inspect_activations(known_net(inplace), X, batch_size=2).to_frame().set_index(["layer", "site"])
+    frame = inspect_activations(known_net(inplace), X, batch_size=2).to_frame().set_index(["layer", "position"])
     pre, post, out = (frame.loc[key] for key in (("0", "pre_activation"), ("0", "activation"), ("2", "output")))
     assert pre[["mean", "min", "max", "count"]].tolist() == [0, -3, 3, 6]
     assert post[["mean", "min", "zero_fraction", "dead_fraction"]].tolist() == [1, 0, 0.5, 0.5]
@@ -75,7 +75,7 @@ def test_channels_are_units_and_calls_are_kept_apart():
     net.conv.weight.data.fill_(1.0)
     net.conv.bias.data = torch.tensor([0.0, 0.0, -100.0])
     frame = inspect_activations(net, np.ones((2, 1, 4, 4))).to_frame()
-    assert frame[["layer", "site"]].to_numpy().tolist() == [
+    assert frame[["layer", "position"]].to_numpy().tolist() == [
         ["conv", "pre_activation"],
         ["conv", "activation"],
         ["relu:1", "pre_activation"],
@@ -188,7 +188,7 @@ def test_unfitted_and_fitted_estimators():
     assert initial.to_frame()["layer"].tolist() == ["hidden_1", "hidden_1", "output"]
     assert initial.to_frame()["rms"][0] != trained.to_frame()["rms"][0]
     histograms = trained.histograms()
-    assert histograms.groupby(["layer", "site"])["count"].sum().tolist() == [900, 900, 450]
+    assert histograms.groupby(["layer", "position"])["count"].sum().tolist() == [900, 900, 450]
 
 
 def test_memory_does_not_grow_with_the_samples():

@@ -20,7 +20,7 @@ X = torch.tensor([[-1.0], [3.0]])
 
 def means(net, X, **arguments):
     frame = inspect_activations(net, X, **arguments).to_frame()
-    return {(row.layer, row.site): row.mean for row in frame.itertuples()}
+    return {(row.layer, row.position): row.mean for row in frame.itertuples()}
 
 
 @pytest.mark.parametrize("arguments", [{}, {"batch_size": 1}, {"training": True}], ids=["plain", "batches", "training"])
@@ -181,7 +181,7 @@ def test_what_is_no_data(X, arguments, words):
 
 
 def test_all_mistakes_in_one_message_and_the_nearest_name():
-    wrong = {"gradients": 1, "training": "no", "batch_size": 0, "bins": 1, "edges": [1], "sites": "all",
+    wrong = {"gradients": 1, "training": "no", "batch_size": 0, "bins": 1, "edges": [1], "positions": "all",
              "measures": "units", "criterion": 3, "optimizer": "adam", "random_state": "x"}  # fmt: skip
     with pytest.raises(InvalidParameterError) as refused:
         inspect_activations(fc(), X, **wrong)

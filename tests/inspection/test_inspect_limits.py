@@ -1,4 +1,4 @@
-"""What an inspection takes, refuses, and leaves as it was."""
+"""What an inspection takes, unsupported_reason, and leaves as it was."""
 
 import numpy as np
 import pandas as pd
@@ -86,14 +86,14 @@ def test_pairs_of_a_stream_have_targets():
 def test_nobody_writes_to_the_data(layers):
     module = build(lambda: nn.Sequential(nn.LeakyReLU(-1.0, inplace=True), nn.Linear(3, 2)))
     given = X.clone()
-    found = inspect_activations(module, given, layers=layers, batch_size=3).to_frame().set_index(["layer", "site"])
+    found = inspect_activations(module, given, layers=layers, batch_size=3).to_frame().set_index(["layer", "position"])
     assert torch.equal(given, X)
     expected = nn.functional.linear(X.abs(), module[1].weight, module[1].bias)
     assert found.loc[("1", "output"), "mean"] == pytest.approx(float(expected.mean().detach()), abs=1e-6)
 
 
 def test_dropout_and_batch_norm_in_training():
-    frame = inspect_activations(net(), X, training=True).to_frame().set_index(["layer", "site"])
+    frame = inspect_activations(net(), X, training=True).to_frame().set_index(["layer", "position"])
     # Batch normalisation by the batch itself.
     assert frame.loc[("1", "pre_activation"), "mean"] == pytest.approx(0, abs=1e-6)
     assert frame.loc[("1", "pre_activation"), "std"] == pytest.approx(1, abs=1e-3)
@@ -146,7 +146,7 @@ def test_what_cannot_be_seen_is_refused(make, words):
         ({"layers": "00"}, "unknown layer '00'"),
         ({"layers": nn.Conv2d}, "unknown class 'Conv2d'"),
         ({"layers": [9, lambda name, part: False]}, "from -3 to 2.*chooses no layer"),
-        ({"bins": 1, "batch_size": 0, "sites": "after"}, "bins=1 .*batch_size=0 |batch_size=0 .*bins=1 "),
+        ({"bins": 1, "batch_size": 0, "positions": "after"}, "bins=1 .*batch_size=0 |batch_size=0 .*bins=1 "),
         ({"measures": ["rank"]}, "'units', 'samples', 'spectrum'"),
         ({"edges": [1, 0]}, "increase"),
         ({"gradients": True}, "needs y"),
@@ -184,5 +184,5 @@ def test_estimators_of_every_kind():
     with pytest.raises(ValueError, match="labels that the model does not know: \\['d'\\]"):
         inspect_activations(fitted, scaled[:1], ["d"], gradients=True)
     skorch_net = NeuralNetClassifier(net(), criterion=nn.CrossEntropyLoss, initializer="lsuv", random_state=0)
-    frame = inspect_activations(skorch_net, X, Y).to_frame().set_index(["layer", "site"])
+    frame = inspect_activations(skorch_net, X, Y).to_frame().set_index(["layer", "position"])
     assert frame.loc[("0", "output"), "std"] == pytest.approx(1, abs=0.1)

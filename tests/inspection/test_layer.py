@@ -188,7 +188,7 @@ def network():
 
 def test_frames_have_fixed_types():
     X, y = batch(20, 3), torch.arange(20) % 2
-    texts = {"layer", "site", "module", "function", "name", "verdict", "evidence", "advice"}
+    texts = {"layer", "position", "module", "function", "name", "verdict", "evidence", "advice"}
     integers = {"units", "count", "nonfinite", "size"}
     # pandas 3 has a type of its own for text.
     text = str(pd.Series(["text"]).dtype)
@@ -215,13 +215,13 @@ def test_two_halves_add_up_and_batches_do_not_matter():
 
 def test_what_is_asked_for():
     X = batch(50, 3)
-    after = inspect_activations(network(), X, sites="activation", measures=(), bins=8, edges=[-1, 0, 1])
-    assert after.to_frame()[["layer", "site"]].to_numpy().tolist() == [["0", "activation"], ["2", "output"]]
+    after = inspect_activations(network(), X, positions="activation", measures=(), bins=8, edges=[-1, 0, 1])
+    assert after.to_frame()[["layer", "position"]].to_numpy().tolist() == [["0", "activation"], ["2", "output"]]
     assert after.to_frame()[["dead_fraction", "effective_rank", "mean_cosine"]].isna().all(axis=None)
     assert after.histograms()["left"].tolist() == [-np.inf, -1, 0, 1] * 2
     assert after.histograms().groupby("layer")["count"].sum().tolist() == [250, 100]
-    before = inspect_activations(network(), X, sites="pre_activation").to_frame()
-    assert before[["layer", "site"]].to_numpy().tolist() == [["0", "pre_activation"], ["2", "output"]]
+    before = inspect_activations(network(), X, positions="pre_activation").to_frame()
+    assert before[["layer", "position"]].to_numpy().tolist() == [["0", "pre_activation"], ["2", "output"]]
 
 
 def linear():

@@ -36,5 +36,8 @@ def test_docstring(kind):
         assert year in kind.__doc__, "the source"
     assert re.search(r"torch|Keras|JAX|timm|keras-contrib|GPT-2|[Aa]uthors|[Tt]heir (code|package)", found["Notes"])
     assert ">>>" in found["Examples"]
-    if any(getattr(kind, name) is not getattr(Initializer, name) for name in ("refuses", "check_sites", "refine")):
+    if any(
+        getattr(kind, name) is not getattr(Initializer, name)
+        for name in ("unsupported_reason", "check_sites", "refine")
+    ):
         assert "Error" in found["Raises"], "what is refused"

@@ -163,7 +163,7 @@ def test_verdicts_of_your_network_and_what_padding_changes(run):
     verdicts = {name: set(summary.verdicts()["verdict"]) for name, summary in found.items()}
     assert verdicts.pop("small weights") == {"vanishing"}
     assert list(verdicts.values()) == [{"healthy"}] * 3
-    frame = found["he_normal"].to_frame().set_index(["layer", "site"])
+    frame = found["he_normal"].to_frame().set_index(["layer", "position"])
     assert frame.loc[("stem.0", "pre_activation"), "min"] < 0 == frame.loc[("stem.0", "activation"), "min"]
     assert frame.loc[("block.leaky_relu", "activation"), "function"] == "leaky_relu"
     short, long = (found[name].to_frame()["std"] for name in ("reader", "longer padding"))

@@ -36,7 +36,7 @@ def test_scores_of_the_articles_experiment(job):
 
 
 def test_zeros_are_symmetric_and_dead(job):
-    layers = pd.read_csv(job / "layers.csv").query("initializer == 'zeros' and site == 'activation'")
+    layers = pd.read_csv(job / "layers.csv").query("initializer == 'zeros' and position == 'activation'")
     assert (layers["zero_fraction"] == 1).all()
     assert (layers["dead_fraction"] == 1).all()
 
@@ -54,7 +54,7 @@ def test_the_same_command_writes_the_same_bytes(job, tmp_path):
 def test_halving_finds_the_same_winner(job, tmp_path):
     # The runs of the first three seeds are there; which ones are made does not change them.
     folders = [tmp_path / "whole", tmp_path / "halved"]
-    for folder, option in zip(folders, ([], ["--halving"]), strict=True):
+    for folder, option in zip(folders, ([], ["--racing"]), strict=True):
         compare("--seeds", 5, "--out", folder, "--store", job / "runs.sqlite", *option)
     whole, halved = (pd.read_csv(folder / "runs.csv") for folder in folders)
     assert len(halved) < len(whole)

@@ -132,7 +132,7 @@ def test_inspection(tmp_path, monkeypatch):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         summary = run(INSPECTION, tmp_path, monkeypatch)["summary"]
-    frame = summary.to_frame().set_index(["layer", "site"])
+    frame = summary.to_frame().set_index(["layer", "position"])
     assert frame.index.tolist() == [
         *[(layer, "output") for layer in ("embed", "lstm", "lstm/h_n", "lstm/c_n")],
         ("head", "pre_activation"),

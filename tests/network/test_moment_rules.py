@@ -9,7 +9,7 @@ from torch.nn import functional
 from initsk import initialize, theory
 from initsk.exceptions import ModuleError
 from initsk.initializers import AutoInit, Constant, VarianceScaling
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from tests.helpers import build, record, variance_fits
 
 
@@ -33,7 +33,7 @@ def test_autoinit_tells_of_layers_that_are_not_called():
 
 
 def test_autoinit_promises_nothing():
-    assert AutoInit().promise(Site.from_shape((4, 3))) is None
+    assert AutoInit().expected_moments(ParameterSpec.from_shape((4, 3))) is None
 
 
 class Apply(nn.Module):

@@ -201,14 +201,14 @@ def test_the_lines_that_repeat_it_are_code():
 
     result = compare_initializers(
         MLPClassifier((4,), max_epochs=1), X / 16, y, initializers=[my_init, "he_normal", RandomNormal(0.5)],
-        n_repeats=1, scoring=my_score, grid={"lr": [0.1, 0.2]}, halving=True,
+        n_repeats=1, scoring=my_score, grid={"lr": [0.1, 0.2]}, racing=True,
     )  # fmt: skip
     call = ast.parse(result.settings["call"]).body[0].value
     given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
     assert ast.unparse(call.args[0]) == "MLPClassifier(hidden_layer_sizes=(4,), max_epochs=1)"
     assert given == {
         "initializers": "[my_init, 'he_normal', RandomNormal(std=0.5)]", "grid": "{'lr': [0.1, 0.2]}",
-        "scoring": "my_score", "n_repeats": "1", "halving": "True",
+        "scoring": "my_score", "n_repeats": "1", "racing": "True",
     }  # fmt: skip
     assert result.settings["call"] in result.to_html().replace("&#39;", "'")
 
@@ -309,7 +309,7 @@ def layers(rms, zero, dead, nonfinite=0):
         {
             "initializer": "x",
             "phase": "trained",
-            "site": "activation",
+            "position": "activation",
             "layer": [f"hidden_{i + 1}" for i in range(n)],
             "rms": rms,
             "zero_fraction": zero,
@@ -383,7 +383,7 @@ def test_shortfall_is_told():
     assert "Interrupted: 3 of 4 runs had finished" in said
     assert "1 of 3 runs failed and give no score: b." in said
     assert "1 of 3 runs diverged and give no score: b." in said
-    halved = shortfall(runs[:1], {"n_planned": 4, "halving": {"dropped": {"b": 1}, "runs_saved": 3}})
+    halved = shortfall(runs[:1], {"n_planned": 4, "racing": {"stopped": {"b": 1}, "runs_saved": 3}})
     assert halved == "Left out early, as clearly behind: b after 1 round. That saved 3 of 4 runs (75%)."
 
 

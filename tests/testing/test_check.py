@@ -10,13 +10,13 @@ from initsk.initializers import (
     LSUV,
     AutoInit,
     EdgeOfChaos,
+    ExpectedMoments,
     GradInit,
     HeNormal,
     Initializer,
     MetaInit,
     Orthogonal,
     PerParameter,
-    Promise,
     RandomNormal,
     RandomUniform,
     Scaled,
@@ -74,37 +74,37 @@ def test_laws(initializer, check):
 
 
 class WrongVariance(Right):
-    def promise(self, site):
-        return Promise(1.05)
+    def expected_moments(self, spec):
+        return ExpectedMoments(1.05)
 
 
 class WrongMean(Right):
-    def promise(self, site):
-        return Promise(1.0, mean=0.05)
+    def expected_moments(self, spec):
+        return ExpectedMoments(1.0, mean=0.05)
 
 
 class BeyondItsBound(Right):
-    def promise(self, site):
-        return Promise(1.0, bound=3.0)
+    def expected_moments(self, spec):
+        return ExpectedMoments(1.0, bound=3.0)
 
 
 class Skewed(Right):
-    def _draw(self, site, generator, dtype):
-        parts = torch.empty(site.shape, dtype=dtype.to_real()).exponential_(generator=generator).sub_(1)
+    def _draw(self, spec, generator, dtype):
+        parts = torch.empty(spec.shape, dtype=dtype.to_real()).exponential_(generator=generator).sub_(1)
         return parts.to(dtype)
 
 
 class NotOrthogonal(Right):
-    def promise(self, site):
-        return Promise(1.0, singular_value=1.0)
+    def expected_moments(self, spec):
+        return ExpectedMoments(1.0, singular_value=1.0)
 
 
 class WrongFans(Initializer):
-    def _draw(self, site, generator, dtype):
-        return torch.randn(site.shape, generator=generator, dtype=dtype) * site.weight_shape[1] ** -0.5
+    def _draw(self, spec, generator, dtype):
+        return torch.randn(spec.shape, generator=generator, dtype=dtype) * spec.weight_shape[1] ** -0.5
 
-    def promise(self, site):
-        return Promise(1 / site.fan_in)
+    def expected_moments(self, spec):
+        return ExpectedMoments(1 / spec.fan_in)
 
 
 class Forgetful(Right):
@@ -113,13 +113,13 @@ class Forgetful(Right):
 
 
 class FromGlobalState(Right):
-    def _draw(self, site, generator, dtype):
-        return torch.randn(site.shape, dtype=dtype)
+    def _draw(self, spec, generator, dtype):
+        return torch.randn(spec.shape, dtype=dtype)
 
 
 class DrawsInHalf(Right):
-    def draw(self, site, generator, dtype=torch.float32):
-        return self._draw(site, generator, dtype)
+    def draw(self, spec, generator, dtype=torch.float32):
+        return self._draw(spec, generator, dtype)
 
 
 class MovesFrozen(Right):
@@ -145,25 +145,25 @@ class SharesItsParts(Scaled):
 
 
 class Counts(Right):
-    def _draw(self, site, generator, dtype):
-        self.drawn = site.shape
-        return super()._draw(site, generator, dtype)
+    def _draw(self, spec, generator, dtype):
+        self.drawn = spec.shape
+        return super()._draw(spec, generator, dtype)
 
 
 class CrashesOnVectors(Right):
-    def _draw(self, site, generator, dtype):
-        return super()._draw(site, generator, dtype) / site.shape[1] * site.shape[1]
+    def _draw(self, spec, generator, dtype):
+        return super()._draw(spec, generator, dtype) / spec.shape[1] * spec.shape[1]
 
 
 class OnlySmall(Right):
-    def refuses(self, site):
-        return None if site.shape == (6, 6) else "is for six by six"
+    def unsupported_reason(self, spec):
+        return None if spec.shape == (6, 6) else "is for six by six"
 
-    def _draw(self, site, generator, dtype):
-        return torch.full(site.shape, 7.0, dtype=dtype)
+    def _draw(self, spec, generator, dtype):
+        return torch.full(spec.shape, 7.0, dtype=dtype)
 
-    def choose(self, site):
-        return super().choose(site) if site.shape == (6, 6) else None
+    def choose(self, spec):
+        return super().choose(spec) if spec.shape == (6, 6) else None
 
 
 class LeavesAHook(Right):
@@ -208,21 +208,21 @@ def test_each_law_is_really_checked(broken, check):
 
 
 class Seeds(Right):
-    def _draw(self, site, generator, dtype):
+    def _draw(self, spec, generator, dtype):
         torch.manual_seed(0)
-        return super()._draw(site, generator, dtype)
+        return super()._draw(spec, generator, dtype)
 
 
 class SeedsNumpy(Right):
-    def _draw(self, site, generator, dtype):
+    def _draw(self, spec, generator, dtype):
         np.random.seed(0)  # noqa: NPY002 - the mistake that the law must notice
-        return super()._draw(site, generator, dtype)
+        return super()._draw(spec, generator, dtype)
 
 
 class SetsThreads(Right):
-    def _draw(self, site, generator, dtype):
+    def _draw(self, spec, generator, dtype):
         torch.set_num_threads(1)
-        return super()._draw(site, generator, dtype)
+        return super()._draw(spec, generator, dtype)
 
 
 @pytest.mark.parametrize(

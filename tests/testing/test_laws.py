@@ -24,16 +24,16 @@ def refining(change):
 def drawing(change):
     """Change what `draw` gives, by its type."""
     return {
-        "draw": lambda self, site, generator, dtype=torch.float32: change(Right().draw(site, generator, dtype), dtype)
+        "draw": lambda self, spec, generator, dtype=torch.float32: change(Right().draw(spec, generator, dtype), dtype)
     }
 
 
-def always_the_same(self, site, generator, dtype):
-    return torch.randn(site.shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
+def always_the_same(self, spec, generator, dtype):
+    return torch.randn(spec.shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
 
 
-def complex_of_twice_the_variance(self, site, generator, dtype):
-    values = Right()._draw(site, generator, dtype)
+def complex_of_twice_the_variance(self, spec, generator, dtype):
+    values = Right()._draw(spec, generator, dtype)
     return values * 2**0.5 if dtype.is_complex else values
 
 
@@ -51,7 +51,7 @@ count = itertools.count()
 
 def differ_each_time(network):
     with torch.no_grad():
-        for name in network.sites:
+        for name in network.specs:
             network.module.get_parameter(name).add_(next(count))
 
 
@@ -73,7 +73,7 @@ def differ_each_time(network):
         ("check_module_rules", refining(lambda network: network.module.eval())),
         ("check_module_rules", refining(leave_gradients)),
         ("check_module_rules", refining(differ_each_time)),
-        ("check_module_rules", {"check_sites": refuse}),
+        ("check_module_rules", {"check_specs": refuse}),
         ("check_global_state", refining(lambda network: torch.rand(1))),
     ],
 )

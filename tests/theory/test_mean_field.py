@@ -148,7 +148,7 @@ def test_draws_lie_in_the_band(activation, weight_variance, orthogonal):
             q, r = torch.linalg.qr(weights)
             weights = q * r.diagonal(dim1=1, dim2=2).sign()[:, None, :] * width**0.5
         x = function(scale * torch.einsum("dij,dj->di", weights, x))
-        low, high = theory.band(square, spread)
+        low, high = theory.prediction_interval(square, spread)
         squares = x.square().mean(1)
         outside = int(((squares < low) | (squares > high)).sum())
         # Of 300 draws 3 are expected outside; 12 or more by chance in one case of 15,000.
@@ -196,7 +196,7 @@ def test_what_is_steep_does_not_jump():
         (lambda: MeanField("relu", 1.0).spread_of_singular_values(0, "uniform"), "depth=0 .*; distribution='uniform'"),
         (lambda: theory.critical_point("tanh", 0.1, weight_variance=2.0), "follows from the other"),
         (lambda: theory.critical_point("relu", weight_variance=3.0), "no stable critical point with weight_variance=3"),
-        (lambda: theory.band(1.0, 0.1, level=1.0), "level=1.0 is not allowed"),
+        (lambda: theory.prediction_interval(1.0, 0.1, level=1.0), "level=1.0 is not allowed"),
     ],
 )  # fmt: skip
 def test_wrong_use(call, words):

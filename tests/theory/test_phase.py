@@ -68,7 +68,7 @@ def test_a_diagnosed_network_is_marked():
     ("call", "words"),
     [
         (lambda: phase_diagram("rely"), "did you mean 'relu'"),
-        (lambda: phase_diagram("tanh", cells=1, most_bias=0), "most_bias=0 is not allowed.*cells=1 is not allowed"),
+        (lambda: phase_diagram("tanh", cells=1, max_bias=0), "max_bias=0 is not allowed.*cells=1 is not allowed"),
     ],
 )
 def test_wrong_use(call, words):

@@ -84,7 +84,7 @@ def last_step(model: Any) -> Any:
     return last_step(model.steps[-1][1]) if hasattr(model, "steps") else model
 
 
-def can_be_watched(model: Any) -> bool:
+def can_be_recorded(model: Any) -> bool:
     """Say whether an estimator trains by skorch's loop and takes callbacks."""
     return isinstance(model, (*_MLPS, skorch.NeuralNet)) and model.callbacks != "disable"
 

@@ -56,7 +56,7 @@ class Single:
 
 
 # What is not said where it is as it is by itself.
-_DEFAULTS = {"cv": None, "scoring": None, "n_repeats": 5, "random_state": 0, "halving": False, "activations": True,
+_DEFAULTS = {"cv": None, "scoring": None, "n_repeats": 5, "random_state": 0, "racing": False, "activations": True,
              "n_threads": 1}  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def compare_initializers(
     scoring: Any = None,
     n_repeats: int = 5,
     random_state: RandomState = 0,
-    halving: bool = False,
+    racing: bool = False,
     activations: bool = True,
     store: str | Path | None = None,
     n_jobs: int | None = None,
@@ -157,7 +157,7 @@ def compare_initializers(
         Seeds per initializer, or per initializer and fold.
     random_state : int, RandomState, Generator or None, default=0
         Seed that splits and the runs' seeds derive from.
-    halving : bool, default=False
+    racing : bool, default=False
         After every repeat (and fold) from the second on, leave out who is already worse than the best beyond noise
         (by the test of `ComparisonResult.summary`, at 5 % divided by the number of looks). ``settings`` says
         who was, and how many runs were saved.
@@ -206,7 +206,7 @@ def compare_initializers(
     ['he_normal', 'zeros']
     """
     given = {
-        "n_repeats": n_repeats, "n_threads": n_threads, "halving": halving, "activations": activations,
+        "n_repeats": n_repeats, "n_threads": n_threads, "racing": racing, "activations": activations,
         "progress": progress, "store": store, "n_jobs": n_jobs, "about": about,
     }  # fmt: skip
     check_parameters("compare_initializers", given, _TABLE)
@@ -221,10 +221,10 @@ def compare_initializers(
     whole = check_data(X, y, X_test, y_test, types=subject.types_of_matrix, by_class=by_class)
     data, blocks = split_data(whole, cv, groups, by_class=by_class, n_repeats=n_repeats, seed=seed)
     experiment = Experiment(subject, data, make_scorer(estimator, scoring), n_threads, activations)
-    plan = Plan(experiment, candidates, blocks, halving)
+    plan = Plan(experiment, candidates, blocks, racing)
     settings = plan.settings() | {"random_state": seed, "n_repeats": n_repeats, "versions": versions()}
     called = {"X_test": X_test, "cv": cv, "scoring": scoring, "n_repeats": n_repeats, "random_state": seed}
-    called |= {"halving": halving, "activations": activations, "n_threads": n_threads}
+    called |= {"racing": racing, "activations": activations, "n_threads": n_threads}
     settings |= {"hardware": hardware(), "n_threads": n_threads, "call": code_of(subject, candidates, grid, called)}
     settings |= dict(about or {})
     if cv is not None:
@@ -263,5 +263,5 @@ _TABLE: dict[str, Constraint] = {
     "n_jobs": optional(_jobs),
     "n_repeats": integer(1),
     "n_threads": integer(1),
-    **dict.fromkeys(("halving", "activations", "progress"), boolean()),
+    **dict.fromkeys(("racing", "activations", "progress"), boolean()),
 }

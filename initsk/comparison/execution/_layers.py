@@ -1,4 +1,4 @@
-"""A look at the layers of a network: what is measured there, and what theory expects."""
+"""A measured at the layers of a network: what is measured there, and what theory expects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,22 +20,22 @@ from initsk.utils.random import isolated_torch_random
 # What costs little beside the training; the other measures are columns of NaN.
 _MEASURES = ("units",)
 # Gradients of so many samples tell their size to a few percent.
-_MOST_FOR_GRADIENTS = 1000
+_MAX_FOR_GRADIENTS = 1000
 
 Expected = dict[tuple[str, str], float]
 
 
 @dataclass
-class Look:
+class LayerMeasurements:
     """Statistics of every layer at one moment.
 
     Attributes
     ----------
     values : ActivationSummary
-        Of activations and, unless the look is a short one, of weights.
+        Of activations and, unless the measured is a short one, of weights.
     gradients : ActivationSummary or None
         None where the loss of the held-out samples cannot be had.
-    forward, backward : dict of (layer, site) to float
+    forward, backward : dict of (layer, position) to float
         Root mean squares that theory expects; empty where it has nothing to say.
     """
 
@@ -51,31 +51,31 @@ class Look:
         return [] if summary is None else [(*row, expected.get(row[:2], nan)) for row in summary.rows(of)]
 
 
-def glance(model: Any, X: Any) -> Look:
-    """Look at the activations alone."""
-    return Look(inspect_activations(model, X, measures=_MEASURES))
+def measure_activations(model: Any, X: Any) -> LayerMeasurements:
+    """LayerMeasurements at the activations alone."""
+    return LayerMeasurements(inspect_activations(model, X, measures=_MEASURES))
 
 
-def look_at_layers(model: Any, X: Any) -> Look:
-    """Look at activations and weights."""
-    return Look(inspect_activations(model, X, measures=_MEASURES, weights=True))
+def measure_layers(model: Any, X: Any) -> LayerMeasurements:
+    """LayerMeasurements at activations and weights."""
+    return LayerMeasurements(inspect_activations(model, X, measures=_MEASURES, weights=True))
 
 
-def look_at_start(model: Any, X: Any, y: Any) -> Look:
-    """Look at activations, weights and gradients, and say what theory has to say of random weights.
+def measure_start(model: Any, X: Any, y: Any) -> LayerMeasurements:
+    """LayerMeasurements at activations, weights and gradients, and say what theory has to say of random weights.
 
     `y` may be None, where the loss is not to be had.
     """
-    look = None if y is None else _with_gradients(model, X, y)
-    look = look or look_at_layers(model, X)
+    measured = None if y is None else _with_gradients(model, X, y)
+    measured = measured or measure_layers(model, X)
     chain = chain_of(get_model(model).module)
     if chain is not None:
-        _expect(look, chain)
-    return look
+        _expect(measured, chain)
+    return measured
 
 
-def _with_gradients(model: Any, X: Any, y: Any) -> Look | None:
-    rows, few = slice(0, _MOST_FOR_GRADIENTS), n_samples(y) <= _MOST_FOR_GRADIENTS
+def _with_gradients(model: Any, X: Any, y: Any) -> LayerMeasurements | None:
+    rows, few = slice(0, _MAX_FOR_GRADIENTS), n_samples(y) <= _MAX_FOR_GRADIENTS
     try:
         # Few samples are looked at once for everything.
         back = inspect_activations(
@@ -84,24 +84,24 @@ def _with_gradients(model: Any, X: Any, y: Any) -> Look | None:
     except (InitskError, KeyError, RuntimeError, TypeError, ValueError):
         # A stranger's loss may want what only its own training gives; the comparison goes on without.
         return None
-    return Look(back if few else look_at_layers(model, X).values, back)
+    return LayerMeasurements(back if few else measure_layers(model, X).values, back)
 
 
-def _expect(look: Look, chain: list[ChainLayer]) -> None:
+def _expect(measured: LayerMeasurements, chain: list[ChainLayer]) -> None:
     """Fill in what theory expects, from the first layer's length on, and from the last one's gradient back."""
     names = [name for name, *_ in chain]
-    records = look.values.records
+    records = measured.values.records
     if not all((name, "output") in records for name in names):
         return
-    layers = [_signal_layer(look.values, step) for step in chain]
+    layers = [_signal_layer(measured.values, step) for step in chain]
     inward = layers[0].fan_in * layers[0].weight_square
     first = records[names[0], "output"].values.moments.rms ** 2 - layers[0].bias_square
     try:
         signal = forward_signal(layers, max(first, 0.0) / inward if inward else 0.0)
-        look.forward = _by_site(names, signal)
-        if look.gradients is not None:
-            last = look.gradients.records[names[-1], "output"].gradients.moments.rms ** 2
-            look.backward = _by_site(names, backward_signal(layers, [length for length, _ in signal], last))
+        measured.forward = _by_position(names, signal)
+        if measured.gradients is not None:
+            last = measured.gradients.records[names[-1], "output"].gradients.moments.rms ** 2
+            measured.backward = _by_position(names, backward_signal(layers, [length for length, _ in signal], last))
     except InitskError:
         # A function without a mean over a normal distribution.
         return
@@ -115,20 +115,20 @@ def _signal_layer(summary: ActivationSummary, step: ChainLayer) -> SignalLayer:
     return step.as_signal(weight_square, bias_square)
 
 
-def _by_site(names: list[str], pairs: list[tuple[float, float]]) -> Expected:
-    sites = ("pre_activation", "activation")
+def _by_position(names: list[str], pairs: list[tuple[float, float]]) -> Expected:
+    positions = ("pre_activation", "activation")
     found = {
-        (name, site): square**0.5
+        (name, position): square**0.5
         for name, pair in zip(names, pairs, strict=True)
-        for site, square in zip(sites, pair, strict=True)
+        for position, square in zip(positions, pair, strict=True)
     }
     return found | {(names[-1], "output"): pairs[-1][0] ** 0.5}
 
 
-_MOST_STAGES = 4
+_MAX_STAGES = 4
 
 
-class Witness(Callback):
+class RunRecorder(Callback):
     """Note the losses and the held-out score of every epoch, and the layers before the first.
 
     Parameters
@@ -140,13 +140,13 @@ class Witness(Callback):
     score : callable
         Returns the held-out score of the whole model as it is now.
     activations : bool
-        Whether to look at the layers before and after training.
+        Whether to measured at the layers before and after training.
     on_the_way : bool
-        Whether to look at them after some of the epochs as well.
+        Whether to measured at them after some of the epochs as well.
 
     Attributes
     ----------
-    looks : list of (phase, epoch, Look)
+    measured_layers : list of (phase, epoch, LayerMeasurements)
     """
 
     def __init__(
@@ -164,20 +164,22 @@ class Witness(Callback):
         self.on_the_way = on_the_way
         self.epochs: list[tuple[int, float, float, float]] = []
         self.seconds: list[float] = []
-        self.looks: list[tuple[str, int, Look]] = []
+        self.measured_layers: list[tuple[str, int, LayerMeasurements]] = []
         self.dataset: Any = None
         self.has_loss = True
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Look at the layers as they start."""
+        """LayerMeasurements at the layers as they start."""
         if self.activations:
             has_loss = self._prepare(net, *self.see())
-            self.looks.append(("initialized", 0, look_at_start(*self.see(), self.y_test if has_loss else None)))
+            self.measured_layers.append(
+                ("initialized", 0, measure_start(*self.see(), self.y_test if has_loss else None))
+            )
 
-    def look_at_the_end(self) -> None:
-        """Look at the layers as they are now, unless nobody wants to know."""
+    def measure_end(self) -> None:
+        """LayerMeasurements at the layers as they are now, unless nobody wants to know."""
         if self.activations:
-            self.looks.append(("trained", len(self.epochs), look_at_layers(*self.see())))
+            self.measured_layers.append(("trained", len(self.epochs), measure_layers(*self.see())))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Note losses and score; what is drawn for it is drawn again in training."""
@@ -190,7 +192,7 @@ class Witness(Callback):
         self.epochs.append((last["epoch"], float(last.get("train_loss", nan)), loss, float(score)))
         self.seconds.append(float(last.get("dur", nan)))
         if self.activations and self.on_the_way and last["epoch"] in stages(net.max_epochs):
-            self.looks.append(("training", last["epoch"], glance(model, X_test)))
+            self.measured_layers.append(("training", last["epoch"], measure_activations(model, X_test)))
 
     def _prepare(self, net: Any, model: Any, X: Any) -> bool:
         """Have the held-out samples as the net takes them; labels that it was not trained on have no loss."""
@@ -212,7 +214,7 @@ class Witness(Callback):
 
 
 def stages(n_epochs: int) -> list[int]:
-    """Return after which epochs on the way to look: all of them, or some at equal distances.
+    """Return after which epochs on the way to measured: all of them, or some at equal distances.
 
     Examples
     --------
@@ -221,5 +223,5 @@ def stages(n_epochs: int) -> list[int]:
     >>> stages(100)
     [20, 40, 60, 80]
     """
-    count = min(n_epochs - 1, _MOST_STAGES)
+    count = min(n_epochs - 1, _MAX_STAGES)
     return [round(n_epochs * (i + 1) / (count + 1)) for i in range(count)]

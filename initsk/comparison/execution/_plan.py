@@ -1,4 +1,4 @@
-"""Who is clearly behind before all runs are done."""
+"""Who is clearly significantly_worse before all runs are done."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,22 +20,22 @@ from initsk.comparison.storage._store import Store
 
 _ALPHA = 0.05
 # With two blocks a t-test has one degree of freedom, and sees what is far apart alone.
-_FIRST_LOOK = 2
+_MIN_BLOCKS = 2
 
 
-def behind(
+def significantly_worse(
     candidates: Sequence[Candidate], blocks: Sequence[Block], records: Mapping[RunKey, RunRecord], n_planned: int
 ) -> list[Candidate]:
     """Return the candidates that are worse than the best after these blocks, of `n_planned` in all.
 
     By the test of `ComparisonResult.summary`, at its level divided by the number of looks, so that in all
-    experiments but one in twenty nobody is left out for noise. Who has no score at all is behind too.
+    experiments but one in twenty nobody is left out for noise. Who has no score at all is significantly_worse too.
     """
-    if not _FIRST_LOOK <= len(blocks) < n_planned:
+    if not _MIN_BLOCKS <= len(blocks) < n_planned:
         return []
     scores = _scores(candidates, blocks, records)
     best = scores.labels[0]
-    level, p_values = _ALPHA / (n_planned - _FIRST_LOOK), scores.p_values()
+    level, p_values = _ALPHA / (n_planned - _MIN_BLOCKS), scores.p_values()
     lost = {label for label in scores.labels[1:] if p_values[best, label] < level or not len(scores.values(label))}
     return [candidate for candidate in candidates if str(candidate.key) in lost]
 
@@ -52,12 +52,12 @@ def _scores(candidates: Sequence[Candidate], blocks: Sequence[Block], records: M
 
 @dataclass(frozen=True)
 class Plan:
-    """Every candidate in every block, or `halving` as long as it is not clearly behind."""
+    """Every candidate in every block, or `racing` as long as it is not clearly significantly_worse."""
 
     experiment: Experiment
     candidates: list[Candidate]
     blocks: list[Block]
-    halving: bool = False
+    racing: bool = False
 
     @property
     def tasks(self) -> list[Task]:
@@ -99,8 +99,8 @@ class Plan:
         execution = Execution(self.experiment, n_jobs, store, progress, known)
         try:
             with progress:
-                if self.halving:
-                    settings = settings | {"halving": self._race(execution)}
+                if self.racing:
+                    settings = settings | {"racing": self._race(execution)}
                     if store is not None:
                         store.describe(settings, self.candidates)
                 else:
@@ -112,15 +112,15 @@ class Plan:
         return self._result(execution, settings)
 
     def _race(self, execution: Execution) -> dict[str, Any]:
-        """Go block by block, and leave out who is clearly behind; say who, after how many blocks, and what it saved."""
-        left, dropped = list(self.candidates), {}
+        """Go block by block, and leave out who is clearly significantly_worse; say who, after how many blocks, and what it saved."""
+        left, stopped = list(self.candidates), {}
         for number, block in enumerate(self.blocks, start=1):
             execution.carry_out(tasks_of(left, [block]))
-            for candidate in behind(left, self.blocks[:number], execution.records, len(self.blocks)):
+            for candidate in significantly_worse(left, self.blocks[:number], execution.records, len(self.blocks)):
                 left.remove(candidate)
-                dropped[str(candidate)] = number
+                stopped[str(candidate)] = number
                 execution.progress.leave_out(len(self.blocks) - number)
-        return {"dropped": dropped, "runs_saved": sum(len(self.blocks) - number for number in dropped.values())}
+        return {"stopped": stopped, "runs_saved": sum(len(self.blocks) - number for number in stopped.values())}
 
     def _interrupted(
         self, execution: Execution, settings: dict[str, Any], store: Store | None

@@ -16,14 +16,14 @@ from threadpoolctl import ThreadpoolController
 
 from initsk.comparison.design._data import Data, n_samples
 from initsk.comparison.design._runs import Task
-from initsk.comparison.design._subject import Subject, can_be_watched, last_step
-from initsk.comparison.execution._layers import Witness
+from initsk.comparison.design._subject import Subject, can_be_recorded, last_step
+from initsk.comparison.execution._layers import RunRecorder
 from initsk.comparison.results._records import RunRecord
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.torch_settings import torch_threads
 
-_LOOK_EVERY = 0.5
-_watched: set[int] = set()
+_CHECK_EVERY_S = 0.5
+_guarded: set[int] = set()
 
 
 def end_with(owner: int) -> None:
@@ -31,15 +31,15 @@ def end_with(owner: int) -> None:
 
     A killed comparison cannot tell its workers, which would train on for nobody.
     """
-    if os.getppid() != owner or owner in _watched:
+    if os.getppid() != owner or owner in _guarded:
         return
-    _watched.add(owner)
+    _guarded.add(owner)
     threading.Thread(target=_watch, args=(owner,), name="initsk-orphans", daemon=True).start()
 
 
 def _watch(owner: int) -> None:
     while os.getppid() == owner:
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_CHECK_EVERY_S)
     os._exit(1)
 
 
@@ -90,18 +90,18 @@ class Experiment:
         diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, held_out))
         record.scores = {name: float(score) for name, score in self.scorer(model, X_test, y_test).items()}
         if witness is not None:
-            witness.look_at_the_end()
-            for look in witness.looks:
-                record.add_look(*look)
+            witness.measure_end()
+            for measured in witness.measured_layers:
+                record.add_layers(*measured)
         if diverged:
             record.fail("diverged", "the loss is not finite")
         elif not all(map(isfinite, record.scores.values())):
             record.fail("failed", "a score is not finite")
 
-    def _watch(self, model: Any, X_test: Any, y_test: Any, *, on_the_way: bool) -> Witness | None:
+    def _watch(self, model: Any, X_test: Any, y_test: Any, *, on_the_way: bool) -> RunRecorder | None:
         """Put a witness among the callbacks of a net, if there is one."""
         last = last_step(model)
-        if not can_be_watched(last):
+        if not can_be_recorded(last):
             return None
         before = model[:-1] if last is not model else None
 
@@ -113,7 +113,7 @@ class Experiment:
         def score() -> float:
             return next(iter(self.scorer(model, X_test, y_test).values()))
 
-        witness = Witness(see, y_test, score, self.activations, on_the_way)
+        witness = RunRecorder(see, y_test, score, self.activations, on_the_way)
         last.set_params(callbacks=[*(last.callbacks or []), ("initsk_witness", witness)])
         return witness
 

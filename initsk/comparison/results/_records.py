@@ -12,13 +12,15 @@ import pandas as pd
 
 from initsk.comparison.design._candidates import Candidate, without_addresses
 from initsk.comparison.design._runs import RunKey, Task
-from initsk.comparison.execution._layers import Look
+from initsk.comparison.execution._layers import LayerMeasurements
 from initsk.inspection import PackedBins, histograms_frame, statistics_frame
 
 STATUS = ("ok", "diverged", "failed")
 PHASES = ("initialized", "training", "trained")
 #: Tables of what was measured in the layers, and what each is of.
 MEASURED = {"layers": "activations", "gradients": "gradients", "weights": "weights"}
+#: Tables of histograms, and what each is of.
+BINS = {"histograms": "activations", "weight_histograms": "weights"}
 # Fields that are numbers or words.
 _PLAIN = ("seed", "split", "status", "reason", "test_ratio", "seconds", "fit_seconds", "seconds_per_epoch")
 
@@ -37,10 +39,10 @@ class RunRecord:
     test_ratio: float = nan
     #: Rows of epoch, train_loss, test_loss, test_score.
     history: list[tuple[int, float, float, float]] = field(default_factory=list)
-    #: By table, rows of phase, epoch and what `Look.rows` returns.
+    #: By table, rows of phase, epoch and what `LayerMeasurements.rows` returns.
     measured: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {name: [] for name in MEASURED})
-    #: Phase, epoch and histogram.
-    bins: list[tuple[str, int, PackedBins]] = field(default_factory=list)
+    #: By table, rows of phase, epoch and histogram.
+    bins: dict[str, list[tuple[str, int, PackedBins]]] = field(default_factory=lambda: {name: [] for name in BINS})
     seconds: float = nan
     fit_seconds: float = nan
     seconds_per_epoch: float = nan
@@ -61,16 +63,19 @@ class RunRecord:
         self.scores = dict.fromkeys(self.scores, nan)
         return self
 
-    def add_look(self, phase: str, epoch: int, look: Look) -> None:
-        """Keep what a look at the layers found."""
+    def add_layers(self, phase: str, epoch: int, layers: LayerMeasurements) -> None:
+        """Keep what was measured in the layers."""
         for name, of in MEASURED.items():
-            self.measured[name] += [(phase, epoch, *row) for row in look.rows(of)]
-        found = [*look.values.bins("activations"), *look.values.bins("weights")]
-        self.bins += [(phase, epoch, bins.packed()) for bins in found if len(bins.counts)]
+            self.measured[name] += [(phase, epoch, *row) for row in layers.rows(of)]
+        for name, of in BINS.items():
+            self.bins[name] += [(phase, epoch, bins.packed()) for bins in layers.values.bins(of) if len(bins.counts)]
 
     def to_columns(self) -> dict[str, Any]:
         """Return what a store has columns for, beside the key; numbers come back exactly."""
-        bins = [(phase, epoch, b.layer, b.site, _text(b.edges), _text(b.counts)) for phase, epoch, b in self.bins]
+        bins = {
+            name: [(phase, epoch, b.layer, b.position, _text(b.edges), _text(b.counts)) for phase, epoch, b in rows]
+            for name, rows in self.bins.items()
+        }
         plain = {name: getattr(self, name) for name in _PLAIN}
         packed = {"scores": self.scores, "history": self.history, "measured": self.measured, "histograms": bins}
         return plain | {name: json.dumps(value) for name, value in packed.items()}
@@ -84,10 +89,13 @@ class RunRecord:
         record = cls(key, **{name: columns[name] for name in _PLAIN}, scores=scores)
         record.history = [tuple(row) for row in history]
         record.measured = {name: [tuple(row) for row in rows] for name, rows in measured.items()}
-        record.bins = [
-            (phase, epoch, PackedBins(layer, site, base64.b64decode(edges), base64.b64decode(counts)))
-            for phase, epoch, layer, site, edges, counts in bins
-        ]
+        record.bins = {
+            name: [
+                (phase, epoch, PackedBins(layer, position, base64.b64decode(edges), base64.b64decode(counts)))
+                for phase, epoch, layer, position, edges, counts in rows
+            ]
+            for name, rows in bins.items()
+        }
         return record
 
 
@@ -95,26 +103,22 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-TABLES = ("runs", "history", *MEASURED, "histograms", "timing")
+TABLES = ("runs", "history", *MEASURED, *BINS, "timing")
 _HISTORY = {"epoch": "int64", "train_loss": "float64", "test_loss": "float64", "test_score": "float64"}
 
 
 def make_frames(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -> dict[str, pd.DataFrame]:
     """Return the tables by name, in the order of the candidates, repeats and folds."""
-    position = {candidate.key: i for i, candidate in enumerate(candidates)}
-    records = sorted(records, key=lambda r: (position[r.key[0], r.key[1]], *r.key[2:]))
+    order = {candidate.key: i for i, candidate in enumerate(candidates)}
+    records = sorted(records, key=lambda r: (order[r.key[0], r.key[1]], *r.key[2:]))
     keys = _keys(records, candidates)
     history = pd.DataFrame([row for record in records for row in record.history], columns=list(_HISTORY))
-    parts = [part for record in records for part in record.bins]
-    histograms = histograms_frame([bins.unpacked() for *_, bins in parts])
-    n_bins = [bins.n_bins for *_, bins in parts]
-    histograms = pd.concat([_repeated(_moments([part[:2] for part in parts]), n_bins), histograms], axis=1)
     timing = {name: [getattr(r, name) for r in records] for name in ("seconds", "fit_seconds", "seconds_per_epoch")}
     return {
         "runs": pd.concat([keys, _outcomes(records)], axis=1),
         "history": _beside(keys, [len(r.history) for r in records], history.astype(_HISTORY)),
         **{name: _measured(name, keys, records) for name in MEASURED},
-        "histograms": _beside(keys, [sum(bins.n_bins for *_, bins in r.bins) for r in records], histograms),
+        **{name: _histograms(name, keys, records) for name in BINS},
         "timing": pd.concat([keys, pd.DataFrame(timing, dtype="float64")], axis=1),
     }
 
@@ -164,11 +168,20 @@ def _column(values: Sequence[Any], every: Sequence[Any]) -> Any:
 def _measured(name: str, keys: pd.DataFrame, records: Sequence[RunRecord]) -> pd.DataFrame:
     """Return a table of the layers: when, the statistics, and what theory expects of those that it speaks of."""
     rows = [row for record in records for row in record.measured[name]]
-    statistics = statistics_frame([row[2:-1] for row in rows])
+    statistics = statistics_frame([row[2:-1] for row in rows], MEASURED[name])
     if name != "weights":
         statistics["predicted_rms"] = np.array([row[-1] for row in rows], dtype="float64")
     frame = pd.concat([_moments([row[:2] for row in rows]), statistics], axis=1)
     return _beside(keys, [len(record.measured[name]) for record in records], frame)
+
+
+def _histograms(name: str, keys: pd.DataFrame, records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return a table of histograms: when, and a row per bin."""
+    parts = [part for record in records for part in record.bins[name]]
+    frame = histograms_frame([bins.unpacked() for *_, bins in parts], BINS[name])
+    moments = _repeated(_moments([part[:2] for part in parts]), [bins.n_bins for *_, bins in parts])
+    counts = [sum(bins.n_bins for *_, bins in record.bins[name]) for record in records]
+    return _beside(keys, counts, pd.concat([moments, frame], axis=1))
 
 
 def _moments(pairs: Sequence[tuple[Any, ...]]) -> pd.DataFrame:

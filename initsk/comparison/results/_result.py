@@ -46,7 +46,7 @@ class ComparisonResult(Tables, Reported):
     history : DataFrame
         A row per run and epoch, of estimators that train by epochs: train_loss, test_loss, test_score.
     layers : DataFrame
-        A row per run, phase, epoch, layer and site; columns as `ActivationSummary.to_frame`, over the held-out
+        A row per run, phase, epoch, layer and position; columns as `ActivationSummary.to_frame`, over the held-out
         samples. Phases are "initialized" (epoch 0), "trained" and, of the first repeat and fold alone, "training": up
         to four epochs on the way. predicted_rms is the root mean square that theory expects at initialization
         from the first layer's on (`theory.forward_signal`), NaN where the network is no plain chain of layers.
@@ -54,10 +54,11 @@ class ComparisonResult(Tables, Reported):
         The same of each sample's loss, over at most 1,000 held-out samples, at initialization; predicted_rms goes
         from the last layer's gradient back (`theory.backward_signal`).
     weights : DataFrame
-        The same of the parameters; the site is the parameter's name in its layer.
+        The same of the parameters; ``parameter``, the name in the layer, stands in place of ``position``.
     histograms : DataFrame
-        A row per run, phase, epoch, layer, site and bin: left, right, count, density; of activations and, under
-        the sites of `weights`, of parameters.
+        A row per run, phase, epoch, layer, position and bin: left, right, count, density, of the activations.
+    weight_histograms : DataFrame
+        The same of the parameters.
     timing : DataFrame
         A row per run: seconds in all, of the fit alone, and per epoch of training; apart, since they differ every
         time.
@@ -201,7 +202,7 @@ class ComparisonResult(Tables, Reported):
         Parameters
         ----------
         search : GridSearchCV or another of scikit-learn's searches
-            Fitted. Of a halving search, the candidates of the last iteration count.
+            Fitted. Of a racing search, the candidates of the last iteration count.
         parameter : str, optional
             Name of what is compared; by default the parameter called ``initializer``, at any depth. Others are the
             grid.

@@ -19,7 +19,7 @@ from initsk.comparison.results._records import grid_columns
 
 TESTS = ("t", "permutation")
 _RESAMPLES = 9999
-_MOST_NEEDED = 100_000
+_MAX_NEEDED = 100_000
 
 
 def mean_interval(values: np.ndarray, ratio: float = 0.0, confidence: float = 0.95) -> tuple[float, float]:
@@ -147,7 +147,7 @@ def number_needed(effect: float, alpha: float, ratio: float = 0.0, power: float 
     enough = 2
     while not is_enough(enough):
         enough *= 2
-        if enough > _MOST_NEEDED:
+        if enough > _MAX_NEEDED:
             return inf
     too_few = enough // 2
     while enough - too_few > 1:

@@ -136,6 +136,7 @@ class Tables:
         self.gradients = frames["gradients"]
         self.weights = frames["weights"]
         self.histograms = frames["histograms"]
+        self.weight_histograms = frames["weight_histograms"]
         self.timing = frames["timing"]
         self.settings = dict(settings or {})
 

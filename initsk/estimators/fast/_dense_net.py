@@ -165,7 +165,7 @@ class DenseNet(WithInitializer):
         return (
             supports(self.module_, self.criterion_)
             and can_be_flat(self.optimizer_, list(self.module_.parameters()))
-            and not any(_listens(callback) for _, callback in self.callbacks_)
+            and not any(_needs_batch_events(callback) for _, callback in self.callbacks_)
         )
 
     def _train_epoch(self, iterator: Any, prefix: str) -> None:
@@ -207,7 +207,7 @@ def _raised_by_callback(error: BaseException) -> bool:
     return isinstance(frame.f_locals.get("self"), Callback)
 
 
-def _listens(callback: Callback) -> bool:
+def _needs_batch_events(callback: Callback) -> bool:
     """Say whether a callback does something at training batches; one may know it of itself."""
     if not getattr(callback, "listens_to_batches", True):
         return False

@@ -1,4 +1,4 @@
-"""What an initializer promises of its values."""
+"""What an initializer expected of its values."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
@@ -7,7 +7,7 @@ import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._values import Value
-from initsk.network import Site
+from initsk.network import ParameterSpec
 from initsk.utils.random import RandomState, make_generator, resolve_seed
 from initsk.utils.torch_settings import working_type
 from initsk.utils.validation import Constraint, check_parameters, optional
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What an initializer promises of the values that it draws for a site.
+class ExpectedMoments:
+    """What an initializer expected of the values that it draws for a spec.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class Promise:
 
     Examples
     --------
-    >>> from initsk.initializers import HeUniform, Site
-    >>> promise = HeUniform().promise(Site.from_shape((8, 6)))
-    >>> round(promise.variance, 4), round(promise.bound, 4)
+    >>> from initsk.initializers import HeUniform, ParameterSpec
+    >>> expected = HeUniform().expected_moments(ParameterSpec.from_shape((8, 6)))
+    >>> round(expected.variance, 4), round(expected.bound, 4)
     (0.3333, 1.0)
     """
 
@@ -52,7 +52,7 @@ class Promise:
 
 
 class Choice(NamedTuple):
-    """Which initializer fills a site, and by what rule."""
+    """Which initializer fills a spec, and by what rule."""
 
     initializer: "Initializer"
     why: str
@@ -79,7 +79,7 @@ class Initializer(Value):
     _needs_data: ClassVar[bool] = False
     _needs_gradient: ClassVar[bool] = False
     _reads_architecture: ClassVar[bool] = False
-    _draws_surely: ClassVar[bool] = False
+    _draw_never_fails: ClassVar[bool] = False
 
     @property
     def needs_data(self) -> bool:
@@ -97,17 +97,17 @@ class Initializer(Value):
         return self._reads_architecture or any(part.reads_architecture for part in self.parts())
 
     @property
-    def draws_surely(self) -> bool:
-        """Whether `_draw` cannot fail where `refuses` says nothing, so that large networks are filled in place.
+    def draw_never_fails(self) -> bool:
+        """Whether `_draw` cannot fail where `unsupported_reason` says nothing, so that large networks are filled in place.
 
-        A subclass that draws in its own way must say so again, by ``_draws_surely = True``.
+        A subclass that draws in its own way must say so again, by ``_draw_never_fails = True``.
         """
         lineage = type(self).__mro__
         drawing, promising = (
             next(position for position, kind in enumerate(lineage) if name in vars(kind))
-            for name in ("_draw", "_draws_surely")
+            for name in ("_draw", "_draw_never_fails")
         )
-        return self._draws_surely and promising <= drawing
+        return self._draw_never_fails and promising <= drawing
 
     def parts(self) -> list["Initializer"]:
         """List the initializers among the parameters."""
@@ -118,7 +118,7 @@ class Initializer(Value):
         """Whether `refine` does anything."""
         return type(self).refine is not Initializer.refine or any(part.refines for part in self.parts())
 
-    def check_sites(self, sites: list[Site]) -> None:
+    def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if the network as a whole is not one that the scheme is for.
 
         Raises
@@ -127,47 +127,47 @@ class Initializer(Value):
             For example if a pattern of `PerParameter` matches nothing.
         """
         for part in self.parts():
-            part.check_sites(sites)
+            part.check_specs(specs)
 
-    def choose(self, site: Site) -> Choice | None:
-        """Say which initializer fills `site`; None leaves it to the defaults.
+    def choose(self, spec: ParameterSpec) -> Choice | None:
+        """Say which initializer fills `spec`; None leaves it to the defaults.
 
         The defaults: biases become zero, normalisation layers and unknown layers are left.
         """
-        if not site.is_known or (site.role == "bias" and not self.sets_biases):
+        if not spec.is_known or (spec.role == "bias" and not self.sets_biases):
             return None
-        return Choice(self, f"{site.role} initializer")
+        return Choice(self, f"{spec.role} initializer")
 
-    def refuses(self, site: Site) -> str | None:
-        """Say what the initializer needs and `site` does not have; None where it can be filled.
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Say what the initializer needs and `spec` does not have; None where it can be filled.
 
         Here: whoever is chosen says it, and a scheme that does not draw itself needs someone.
         """
         if type(self)._draw is not Initializer._draw:
             return None
-        choice = self.choose(site)
+        choice = self.choose(spec)
         if choice is None or choice.initializer is self:
-            return f"has nothing for a {site.role} of shape {site.shape} in a layer of kind {site.kind!r}"
-        return choice.initializer.refuses(site)
+            return f"has nothing for a {spec.role} of shape {spec.shape} in a layer of kind {spec.kind!r}"
+        return choice.initializer.unsupported_reason(spec)
 
-    def laid_out(self, site: Site) -> Site:
-        """Return the site that is drawn: `site` itself, or that of the whole tensor of which it is a block."""
-        return site
+    def laid_out(self, spec: ParameterSpec) -> ParameterSpec:
+        """Return the spec that is drawn: `spec` itself, or that of the whole tensor of which it is a block."""
+        return spec
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the values for `site` will be like; None where that depends on more than the site."""
-        choice = self.choose(site)
-        return None if choice is None or choice.initializer is self else choice.initializer.promise(site)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the values for `spec` will be like; None where that depends on more than the spec."""
+        choice = self.choose(spec)
+        return None if choice is None or choice.initializer is self else choice.initializer.expected_moments(spec)
 
     def refine(self, network: "Network") -> None:
         """Work on the network after its values are in place; most have nothing left to do."""
         for part in self.parts():
             part.refine(network)
 
-    def _draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        # Whoever refuses nothing has chosen.
-        chosen = cast(Choice, self.choose(site))
-        return chosen.initializer._draw(site, generator, dtype)
+    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        # Whoever unsupported_reason nothing has chosen.
+        chosen = cast(Choice, self.choose(spec))
+        return chosen.initializer._draw(spec, generator, dtype)
 
     def check(self) -> Self:
         """Check the parameters.
@@ -180,25 +180,25 @@ class Initializer(Value):
         check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
         return self
 
-    def check_site(self, site: Site) -> None:
-        """Raise what `refuses` says.
+    def check_spec(self, spec: ParameterSpec) -> None:
+        """Raise what `unsupported_reason` says.
 
         Raises
         ------
         InvalidParameterError
-            If the initializer cannot fill the site.
+            If the initializer cannot fill the spec.
         """
-        reason = self.refuses(site)
+        reason = self.unsupported_reason(spec)
         if reason is not None:
-            where = f"; at {site.name}" if site.name else ""
+            where = f"; at {spec.name}" if spec.name else ""
             raise InvalidParameterError(f"{type(self).__name__} {reason}{where}")
 
-    def draw(self, site: Site, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Draw a CPU tensor for `site`; computed in float32 or better, then cast to `dtype`.
+    def draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Draw a CPU tensor for `spec`; computed in float32 or better, then cast to `dtype`.
 
         Parameters
         ----------
-        site : Site
+        spec : ParameterSpec
             Shape, fans and role of the tensor.
         generator : torch.Generator
             CPU generator that the values come from.
@@ -207,16 +207,16 @@ class Initializer(Value):
 
         Returns
         -------
-        torch.Tensor of shape ``site.shape``
+        torch.Tensor of shape ``spec.shape``
         """
-        self.check_site(site)
+        self.check_spec(spec)
         # Not on what somebody has made torch's default device.
         with torch.device("cpu"):
-            values = self._draw(site, generator, working_type(dtype)).to(dtype)
-        where = f"; at {site.name}" if site.name else ""
-        if tuple(values.shape) != site.shape:
-            raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {site.shape}{where}")
-        if not self.draws_surely and not torch.isfinite(values).all():
+            values = self._draw(spec, generator, working_type(dtype)).to(dtype)
+        where = f"; at {spec.name}" if spec.name else ""
+        if tuple(values.shape) != spec.shape:
+            raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {spec.shape}{where}")
+        if not self.draw_never_fails and not torch.isfinite(values).all():
             raise InvalidParameterError(
                 f"{self!r} drew NaN or infinity, or left values unfilled (a function is given a tensor to fill){where}"
             )
@@ -263,7 +263,7 @@ class Initializer(Value):
             generator = make_generator(resolve_seed(random_state))
         elif random_state is not None:
             raise InvalidParameterError("random_state and generator are not allowed together (one of them)")
-        return self.draw(Site.from_shape(shape), generator, dtype).to(device)
+        return self.draw(ParameterSpec.from_shape(shape), generator, dtype).to(device)
 
     def fill_(
         self, tensor: torch.Tensor, *, random_state: RandomState = None, generator: torch.Generator | None = None

@@ -12,8 +12,8 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._scaled import Wrapper
-from initsk.initializers.core._base import Choice, Promise
-from initsk.network import AFFINE, Layer, Network, Site
+from initsk.initializers.core._base import Choice, ExpectedMoments
+from initsk.network import AFFINE, Layer, Network, ParameterSpec
 from initsk.utils.torch_settings import working_type
 
 
@@ -50,7 +50,7 @@ class LayerCall:
     @property
     def bias(self) -> torch.Tensor | None:
         """The bias, or None where the layer has none that is ours to change."""
-        if full_name(self.layer, "bias") not in self.network.sites:
+        if full_name(self.layer, "bias") not in self.network.specs:
             return None
         bias: torch.Tensor = self.layer.module.bias.detach()
         return bias
@@ -148,13 +148,13 @@ class Calibrated(Wrapper):
     _needs_data: ClassVar[bool] = True
     _base_may_refine: ClassVar[bool] = True
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Follow the base, whose values are corrected afterwards."""
-        return self.from_base(site)
+        return self.from_base(spec)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Say what the base promises, except for the layers that the batch decides about."""
-        return None if is_calibrated(site) else super().promise(site)
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Say what the base expected, except for the layers that the batch decides about."""
+        return None if is_calibrated(spec) else super().expected_moments(spec)
 
     def refine(self, network: Network) -> None:
         """Correct layer after layer."""
@@ -165,11 +165,11 @@ class Calibrated(Wrapper):
         raise NotImplementedError
 
 
-def is_calibrated(site: Site) -> bool:
-    """Say whether a site is the weight of a layer that `Network.layers` yields."""
-    if site.layer is not None:
-        return site.role == "weight" and issubclass(site.layer, AFFINE)
-    return site.role == "weight" and site.kind in ("dense", "bilinear", "convolution")
+def is_calibrated(spec: ParameterSpec) -> bool:
+    """Say whether a spec is the weight of a layer that `Network.layers` yields."""
+    if spec.layer is not None:
+        return spec.role == "weight" and issubclass(spec.layer, AFFINE)
+    return spec.role == "weight" and spec.kind in ("dense", "bilinear", "convolution")
 
 
 def mean_and_std(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -207,8 +207,8 @@ def normalise_units(call: LayerCall) -> None:
 def _divide_units(call: LayerCall, std: torch.Tensor) -> None:
     """Divide the weights of each unit."""
     layer = call.layer
-    weight, groups = layer.weight, layer.site.groups
-    if not layer.site.transposed:
+    weight, groups = layer.weight, layer.spec.groups
+    if not layer.spec.transposed:
         std = std.reshape(-1, *[1] * (weight.dim() - 1))
         if not _divide_sizes(layer.module, weight / std, std):
             write_weight(call.scheme, layer, weight / std)

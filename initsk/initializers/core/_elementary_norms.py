@@ -50,7 +50,7 @@ class ElementaryNorms(TorchFunctionMode):
     """Replace torch's batch, instance and layer normalisation inside the block, in this thread.
 
     The third derivatives of torch's own operations cannot be used: ``layer_norm`` gives wrong ones, and so
-    does ``batch_norm`` up to torch 2.13; from torch 2.14 on ``batch_norm`` refuses them. Running statistics are
+    does ``batch_norm`` up to torch 2.13; from torch 2.14 on ``batch_norm`` unsupported_reason them. Running statistics are
     not updated.
 
     Examples

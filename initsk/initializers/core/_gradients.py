@@ -14,10 +14,10 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._scaled import Wrapper
-from initsk.initializers.core._base import Choice, Promise
+from initsk.initializers.core._base import Choice, ExpectedMoments
 from initsk.initializers.core._elementary_norms import elementary_norms
 from initsk.initializers.core._minibatches import Batches, default_loss, pick, real_parts
-from initsk.network import BATCH_OR_INSTANCE_NORMS, Network, Site, run_as_written
+from initsk.network import BATCH_OR_INSTANCE_NORM_LAYERS, Network, ParameterSpec, run_as_written
 from initsk.utils.validation import Constraint, integer, optional, real
 
 Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
@@ -47,12 +47,12 @@ class GradientScheme(Wrapper):
     batch_size: int | None
     criterion: Criterion | None
 
-    def choose(self, site: Site) -> Choice | None:
+    def choose(self, spec: ParameterSpec) -> Choice | None:
         """Follow the base, whose values are multiplied by a factor afterwards."""
-        return self.from_base(site)
+        return self.from_base(spec)
 
-    def promise(self, site: Site) -> Promise | None:
-        """Promise nothing: the factors depend on the data."""
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """ExpectedMoments nothing: the factors depend on the data."""
         return None
 
     def refine(self, network: Network) -> None:
@@ -60,7 +60,7 @@ class GradientScheme(Wrapper):
         super().refine(network)
         owner = type(self).__name__
         with differentiable(network):
-            carriers = dict(_carriers(network, {n: s for n, s in network.sites.items() if self._scales(s)}))
+            carriers = dict(_carriers(network, {n: s for n, s in network.specs.items() if self._scales(s)}))
             if not carriers:
                 return
             trained = {name: p for name, p in network.module.named_parameters() if p.requires_grad}
@@ -74,7 +74,7 @@ class GradientScheme(Wrapper):
                 parameter.copy_(parameter * factor)
                 network.note(name, f"times {factor:.4g} by {owner}")
 
-    def _scales(self, site: Site) -> bool:
+    def _scales(self, spec: ParameterSpec) -> bool:
         """Say whether the scheme multiplies a tensor like this one."""
         raise NotImplementedError
 
@@ -219,7 +219,7 @@ def differentiable(network: Network) -> Iterator[None]:
         stack.enter_context(elementary_norms(network.module))
         stack.enter_context(run_as_written(network.module))
         for module in network.module.modules():
-            if isinstance(module, BATCH_OR_INSTANCE_NORMS):
+            if isinstance(module, BATCH_OR_INSTANCE_NORM_LAYERS):
                 module.train()
         if any(isinstance(module, nn.RNNBase) for module in network.module.modules()):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
@@ -260,9 +260,9 @@ def check_connected(derivatives: Point, start: torch.Tensor) -> None:
         )
 
 
-def _carriers(network: Network, sites: dict[str, Site]) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield, by site, the parameter that takes the factor; say why where there is none."""
-    for name in sites:
+def _carriers(network: Network, specs: dict[str, ParameterSpec]) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield, by spec, the parameter that takes the factor; say why where there is none."""
+    for name in specs:
         prefix, _, attribute = name.rpartition(".")
         owner: Any = network.module.get_submodule(prefix)
         parameter = _carrier(owner, attribute)

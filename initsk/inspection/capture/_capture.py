@@ -15,7 +15,7 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 from initsk.exceptions import ModuleError
 from initsk.inspection.capture._functional import FunctionalActivations
 from initsk.inspection.capture._unfold import Axes, unfold
-from initsk.network import ACTIVATION_TYPES, NORMALISATIONS, compiled_part
+from initsk.network import ACTIVATION_TYPES, NORM_LAYERS, compiled_part
 from initsk.utils.torch_settings import contents_of, holds_still
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -24,14 +24,14 @@ _ACTIVATIONS = tuple(kind for kind in ACTIVATION_TYPES if kind is not nn.Identit
 
 
 @dataclass(frozen=True)
-class Value:
+class CapturedValue:
     """One tensor, as it was produced, and what it is.
 
     Parameters
     ----------
     layer : str
         Name of the layer that it belongs to, with the number of the call after the first (``fc:1``).
-    site : str
+    position : str
         "output" of a layer; "pre_activation" and "activation" before and after an activation function.
     module : str
         Name of the module, or of the function, that produced it.
@@ -48,7 +48,7 @@ class Value:
     """
 
     layer: str
-    site: str
+    position: str
     module: str
     part: nn.Module | None
     kind: str
@@ -58,7 +58,7 @@ class Value:
     function: Function | None = None
 
 
-Observer = Callable[[Value], None]
+Observer = Callable[[CapturedValue], None]
 
 
 class _Source(NamedTuple):
@@ -80,7 +80,7 @@ class _Origin(NamedTuple):
 Call = tuple[str, _Source | None]
 
 
-class Watch:
+class Capture:
     """Turns calls of modules and of functions into values; `begin` before each forward pass."""
 
     def __init__(self, module: nn.Module, observer: Observer) -> None:
@@ -160,7 +160,7 @@ class Watch:
         samples = 0 if axes.channels_first else self._samples_axis(part)
         axes = replace(axes, samples=samples, follows_time_first=self.met_time_first)
         kind = type(part).__name__ if part is not None else name.rpartition(".")[2]
-        self.observer(Value(name, "pre_activation", name, part, kind, True, given, axes))
+        self.observer(CapturedValue(name, "pre_activation", name, part, kind, True, given, axes))
         return name, _Source(name, axes)
 
     def after(self, call: Call, part: nn.Module | None, kind: str, function: Function, output: Any) -> None:
@@ -168,7 +168,7 @@ class Watch:
         name, source = call
         if source is None or not isinstance(output, torch.Tensor):
             return
-        self.observer(Value(source.layer, "activation", name, part, kind, True, output, source.axes, function))
+        self.observer(CapturedValue(source.layer, "activation", name, part, kind, True, output, source.axes, function))
 
     def _take(self, part: nn.Module, output: Any) -> None:
         name, is_layer = self.names[part], _is_layer(part)
@@ -187,7 +187,7 @@ class Watch:
             is_new = is_layer and id(tensor) not in passed_on
             if is_new:
                 self.origins[id(tensor)] = _Origin(weakref.ref(tensor), contents_of(tensor), _Source(layer, axes))
-            self.observer(Value(layer, "output", numbered, part, type(part).__name__, is_new, tensor, axes))
+            self.observer(CapturedValue(layer, "output", numbered, part, type(part).__name__, is_new, tensor, axes))
 
     def _origin_of(self, tensor: torch.Tensor) -> _Origin | None:
         """Return where a tensor comes from, if it is as it was and no activation function has taken it yet."""
@@ -212,7 +212,7 @@ def _without(wrappers: set[str], name: str) -> str:
 
 def _is_layer(part: nn.Module) -> bool:
     own = any(True for _ in part.parameters(recurse=False)) or is_parametrized(part)
-    return own or isinstance(part, NORMALISATIONS)
+    return own or isinstance(part, NORM_LAYERS)
 
 
 def _time_first(names: dict[nn.Module, str]) -> list[str]:
@@ -226,7 +226,7 @@ def _time_first(names: dict[nn.Module, str]) -> list[str]:
 
 
 @contextmanager
-def watching(module: nn.Module, observer: Observer) -> Iterator[Watch]:
+def capturing(module: nn.Module, observer: Observer) -> Iterator[Capture]:
     """Attach hooks to every module for the length of the block, and see functions that are called.
 
     Raises
@@ -234,18 +234,18 @@ def watching(module: nn.Module, observer: Observer) -> Iterator[Watch]:
     ModuleError
         If the module holds no layer with parameters and no activation function.
     """
-    watch = Watch(module, observer)
+    capture = Capture(module, observer)
     inside = {p for owner in module.modules() if isinstance(owner, ParametrizationList) for p in owner.modules()}
     parts = [part for part in module.modules() if part not in inside]
     if not any(_is_layer(part) or isinstance(part, _ACTIVATIONS) for part in parts):
-        raise ModuleError(f"{type(module).__name__} has no layer with parameters and no activation function to watch")
+        raise ModuleError(f"{type(module).__name__} has no layer with parameters and no activation function to capture")
     handles = []
     try:
         for part in parts:
-            handles.append(part.register_forward_pre_hook(watch.enter, with_kwargs=True))
-            handles.append(part.register_forward_hook(watch.leave, with_kwargs=True, always_call=True))
-        with FunctionalActivations(watch):
-            yield watch
+            handles.append(part.register_forward_pre_hook(capture.enter, with_kwargs=True))
+            handles.append(part.register_forward_hook(capture.leave, with_kwargs=True, always_call=True))
+        with FunctionalActivations(capture):
+            yield capture
     finally:
         for handle in handles:
             handle.remove()

@@ -7,7 +7,7 @@ from torch.overrides import TorchFunctionMode
 from initsk.network import ACTIVATION_NAMES, function_of_first
 
 if TYPE_CHECKING:
-    from initsk.inspection.capture._capture import Watch
+    from initsk.inspection.capture._capture import Capture
 
 _CLAMPS = {"clamp", "clamp_min", "clip"}
 _OTHER_NAMES = {"special_expit": "sigmoid", "special_erf": "erf"}
@@ -16,28 +16,28 @@ _NOT_RECOGNISED = ("inplace", "input", "training", "out")
 
 
 class FunctionalActivations(TorchFunctionMode):
-    """Inside of the block, calls of torch's activation functions go to a `Watch`, in this thread alone."""
+    """Inside of the block, calls of torch's activation functions go to a `Capture`, in this thread alone."""
 
-    def __init__(self, watch: "Watch") -> None:
+    def __init__(self, capture: "Capture") -> None:
         super().__init__()
-        self.watch = watch
+        self.capture = capture
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run a function of torch's; before and after an activation function, tell the watch."""
+        """Run a function of torch's; before and after an activation function, tell the capture."""
         kwargs = kwargs or {}
         # Outside of the module, data are made and losses computed.
-        if self.watch.paused or not self.watch.stack or self.watch.in_activation:
+        if self.capture.paused or not self.capture.stack or self.capture.in_activation:
             return func(*args, **kwargs)
         name = _activation_name(func, args, kwargs)
         if name is None:
             return func(*args, **kwargs)
         inputs = args[:1] or (kwargs.get("input"),)
-        pending = self.watch.before(self.watch.name_of_call(name), None, inputs)
+        pending = self.capture.before(self.capture.name_of_call(name), None, inputs)
         output = func(*args, **kwargs)
         rest = {key: value for key, value in kwargs.items() if key not in _NOT_RECOGNISED}
-        self.watch.after(pending, None, name, function_of_first(func, args[1:], rest), output)
+        self.capture.after(pending, None, name, function_of_first(func, args[1:], rest), output)
         return output
 
 

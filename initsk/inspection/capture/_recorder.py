@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
-from initsk.inspection.capture._capture import Value
+from initsk.inspection.capture._capture import CapturedValue
 from initsk.inspection.capture._unfold import Axes
 from initsk.inspection.statistics._layer import MEASURES, LayerStatistics
 from initsk.utils.validation import unknown_name
 
-SITES = ("both", "pre_activation", "activation")
-LayerSpec = str | type[nn.Module] | int | Callable[[str, nn.Module], bool]
-Layers = LayerSpec | Sequence[LayerSpec] | None
+POSITIONS = ("both", "pre_activation", "activation")
+LayerChoice = str | type[nn.Module] | int | Callable[[str, nn.Module], bool]
+Layers = LayerChoice | Sequence[LayerChoice] | None
 WAYS = (
     "a name, a pattern like 'hidden_*', a module class, an integer, a function of name and module, or a list of these"
 )
@@ -29,19 +29,19 @@ class SeenLayer:
 
     name: str
     is_layer: bool
-    sites: list[str] = field(default_factory=list)
+    positions: list[str] = field(default_factory=list)
     sources: list[tuple[str, nn.Module | None]] = field(default_factory=list)
 
 
-class Survey:
+class LayerCatalogue:
     """Notes the layers of one forward pass, in order; an observer."""
 
     def __init__(self) -> None:
         self.seen: dict[str, SeenLayer] = {}
 
-    def __call__(self, value: Value) -> None:
+    def __call__(self, value: CapturedValue) -> None:
         layer = self.seen.setdefault(value.layer, SeenLayer(value.layer, value.is_layer))
-        layer.sites.append(value.site)
+        layer.positions.append(value.position)
         layer.sources.append((value.module, value.part))
 
     @property
@@ -49,12 +49,14 @@ class Survey:
         """Layers that are taken where nobody asks for others."""
         return [name for name, layer in self.seen.items() if layer.is_layer]
 
-    def keys(self, layers: Collection[str], sites: str) -> set[tuple[str, str]]:
-        """Return which site of which layer is meant: "both", or one of them where there are two."""
+    def keys(self, layers: Collection[str], positions: str) -> set[tuple[str, str]]:
+        """Return which position of which layer is meant: "both", or one of them where there are two."""
         found = set()
         for name in layers:
-            there = list(dict.fromkeys(self.seen[name].sites))
-            found |= {(name, site) for site in {"both": there, "activation": there[-1:]}.get(sites, there[:1])}
+            there = list(dict.fromkeys(self.seen[name].positions))
+            found |= {
+                (name, position) for position in {"both": there, "activation": there[-1:]}.get(positions, there[:1])
+            }
         return found
 
     def choose(self, owner: str, layers: Layers) -> list[str]:
@@ -123,7 +125,7 @@ class Settings:
 
 @dataclass
 class Record:
-    """Statistics of one layer at one site, and of the loss's gradient there."""
+    """Statistics of one layer at one position, and of the loss's gradient there."""
 
     module: str
     function: str
@@ -140,11 +142,11 @@ class Record:
 
 @dataclass
 class Recorder:
-    """An observer that keeps statistics, of the chosen layers and sites or of all.
+    """An observer that keeps statistics, of the chosen layers and positions or of all.
 
     Attributes
     ----------
-    records : dict of (layer, site) to Record
+    records : dict of (layer, position) to Record
         In the order of the forward pass.
     activated : set of str
         Layers with an activation function, recorded or not.
@@ -161,10 +163,10 @@ class Recorder:
         """Say what the next forward pass is about."""
         self.n_samples, self.padding = n_samples, padding
 
-    def __call__(self, value: Value) -> None:
+    def __call__(self, value: CapturedValue) -> None:
         """Take one value of the forward pass, and its gradient when the backward pass comes to it."""
-        key = value.layer, value.site
-        if value.site == "activation":
+        key = value.layer, value.position
+        if value.position == "activation":
             self.activated.add(value.layer)
         wanted = value.is_layer if self.chosen is None else key in self.chosen
         if not wanted or value.tensor.numel() == 0:
@@ -176,10 +178,10 @@ class Recorder:
         if self.settings.gradients and value.tensor.requires_grad:
             value.tensor.register_hook(partial(self._take_gradient, key, value.axes, self.n_samples, self.padding))
 
-    def _new_record(self, value: Value) -> Record:
+    def _new_record(self, value: CapturedValue) -> Record:
         s = self.settings
         statistics = LayerStatistics(s.bins, s.edges, s.measures, value.function)
-        function = value.kind if value.site == "activation" else ""
+        function = value.kind if value.position == "activation" else ""
         return Record(value.module, function, statistics, LayerStatistics(s.bins, None, s.measures))
 
     def _take_gradient(

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import ModuleError
-from initsk.network import BATCH_OR_INSTANCE_NORMS, CONVOLUTIONS, POOLINGS
+from initsk.network import BATCH_OR_INSTANCE_NORM_LAYERS, CONVOLUTIONS, POOLINGS
 
-CHANNELS_FIRST = (*CONVOLUTIONS, *BATCH_OR_INSTANCE_NORMS, nn.GroupNorm, *POOLINGS)
+CHANNELS_FIRST = (*CONVOLUTIONS, *BATCH_OR_INSTANCE_NORM_LAYERS, nn.GroupNorm, *POOLINGS)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 
 from initsk.exceptions import ModuleError
 from initsk.inspection._inspect import Criterion, loss_of
-from initsk.network import Batch, Model, get_model, iterate_batches, untouched
+from initsk.network import Batch, Model, get_model, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, resolve_seed
 
 # Samples in a half to which agreements are brought.
@@ -17,7 +17,7 @@ _HALF = 256
 
 
 @dataclass(frozen=True)
-class TeachingSignal:
+class GradientCoherence:
     r"""Two halves of some samples sent backward, each by itself.
 
     Attributes
@@ -56,7 +56,7 @@ class TeachingSignal:
         return float(np.mean(list(self.agreements.values()))) if self.agreements else float("nan")
 
 
-def teaching_signal(
+def gradient_coherence(
     model: Any,
     X: Any,
     y: Any,
@@ -64,7 +64,7 @@ def teaching_signal(
     criterion: Criterion | None = None,
     training: bool = False,
     random_state: RandomState = 0,
-) -> TeachingSignal:
+) -> GradientCoherence:
     """Send two halves of the samples forward and backward, and compare what they teach; nothing is trained.
 
     Parameters
@@ -74,7 +74,7 @@ def teaching_signal(
 
     Returns
     -------
-    TeachingSignal
+    GradientCoherence
 
     Raises
     ------
@@ -84,11 +84,11 @@ def teaching_signal(
     Examples
     --------
     >>> import torch
-    >>> from initsk.inspection import teaching_signal
+    >>> from initsk.inspection import gradient_coherence
     >>> net = torch.nn.Linear(2, 1, bias=False)
     >>> _ = torch.nn.init.zeros_(net.weight)
     >>> X = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
-    >>> signal = teaching_signal(net, X, X[:, :1])
+    >>> signal = gradient_coherence(net, X, X[:, :1])
     >>> signal.size, signal.agreements
     (1.0, {'weight': 1.0})
     """
@@ -99,7 +99,7 @@ def teaching_signal(
     y = found.encode(y)
     half = ceil(len(y) / 2)
     halves = []
-    with untouched(found.module, training=training, gradients=True, seed=resolve_seed(random_state)):
+    with preserve_state(found.module, training=training, gradients=True, seed=resolve_seed(random_state)):
         for batch in iterate_batches(found.module, found.prepared(X), y, half):
             halves.append((batch.n_samples, *_taught(found, batch, criterion, list(trained.values()))))
     total = sum(n for n, *_ in halves)
@@ -112,7 +112,7 @@ def teaching_signal(
         for name, parts in gradients.items()
         if trained[name].dim() > 1 and len(parts) > 1
     }
-    return TeachingSignal(loss, sum(size**2 for size in sizes.values()) ** 0.5, sizes, agreements)
+    return GradientCoherence(loss, sum(size**2 for size in sizes.values()) ** 0.5, sizes, agreements)
 
 
 def _taught(

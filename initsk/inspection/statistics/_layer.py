@@ -54,7 +54,7 @@ def _limit(nearer: float, farther: float) -> float:
 MEASURES = ("units", "samples", "spectrum")
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 # Beyond these magnitudes, squares leave the range of single precision.
-_LEAST, _MOST = 1e-15, 1e15
+_MIN_NUMBER, _MOST = 1e-15, 1e15
 
 
 class LayerStatistics:
@@ -103,7 +103,7 @@ class LayerStatistics:
             self.n_saturated += int((part.values <= lower).sum()) + int((part.values >= upper).sum())
         if self.measures:
             largest = max(abs(part.low), abs(part.high))
-            wide = rows.dtype == torch.float64 or not (_LEAST < largest < _MOST or largest == 0)
+            wide = rows.dtype == torch.float64 or not (_MIN_NUMBER < largest < _MOST or largest == 0)
             self._update_rows(rows.double() if wide else rows.float())
         return self
 

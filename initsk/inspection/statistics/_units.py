@@ -103,13 +103,13 @@ class UnitStatistics:
 
 
 #: Wider layers have no covariance kept: its memory grows with the square of the width.
-MOST_UNITS = 2048
+MAX_UNITS = 2048
 
 
 class RunningCovariance:
     """Covariance between units of a stream of rows, in float64; batches merge by the pairwise formula.
 
-    Rows that hold NaN or infinity are left out, and so is everything where there are more than `MOST_UNITS`
+    Rows that hold NaN or infinity are left out, and so is everything where there are more than `MAX_UNITS`
     units.
 
     Attributes
@@ -135,7 +135,7 @@ class RunningCovariance:
 
     def update(self, rows: torch.Tensor) -> Self:
         """Take in a batch of shape (rows, units)."""
-        if rows.shape[1] > MOST_UNITS or len(rows) == 0:
+        if rows.shape[1] > MAX_UNITS or len(rows) == 0:
             return self
         mean = rows.mean(0)
         if not torch.isfinite(mean).all():
