@@ -42,7 +42,7 @@ def join(result):
     keys = ["initializer", "repeat", "fold"]
     layers = result.layers.query("phase == 'initialized' and position == 'activation'")
     last = layers.groupby(keys, observed=True)[["rms", "saturated_fraction"]].last()
-    reached = result.history.query("test_score >= 0.8").groupby(keys, observed=True)["epoch"].min()
+    reached = result.history.query("val_score >= 0.8").groupby(keys, observed=True)["epoch"].min()
     return result.runs.set_index(keys).join(last).join(reached.rename("epochs_to_0.8")).reset_index()
 
 

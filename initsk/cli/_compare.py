@@ -77,12 +77,12 @@ def _compare(
     about: dict[str, str],
     options: dict[str, Any],
 ) -> ComparisonResult:
-    X, y, X_test, y_test = data
+    X, y, X_val, y_val = data
     with warnings.catch_warnings():
         # That no run gave a score is said in a line of its own.
         warnings.simplefilter("ignore", FitFailedWarning)
         return compare_initializers(
-            estimator, X, y, initializers=names, X_test=X_test, y_test=y_test,
+            estimator, X, y, initializers=names, X_val=X_val, y_val=y_val,
             grid={"lr": options["lr"]} if len(options["lr"]) > 1 else None, n_repeats=options["seeds"],
             random_state=options["random_state"], racing=options["racing"], store=options["store"],
             n_jobs=jobs or joblib.cpu_count(), progress=True, about=about,

@@ -54,9 +54,9 @@ def is_continuous(y: np.ndarray) -> bool:
     return bool((y % 1 != 0).any()) or len(np.unique(y)) > max(_MAX_CLASSES, len(y) // 20)
 
 
-def _pixels(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Arrays:
+def _pixels(X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray) -> Arrays:
     top = np.iinfo(X.dtype).max if X.dtype.kind in "iu" else max(float(np.abs(X).max()), 1.0)
-    return (X / np.float32(top)).astype(np.float32), y, (X_test / np.float32(top)).astype(np.float32), y_test
+    return (X / np.float32(top)).astype(np.float32), y, (X_val / np.float32(top)).astype(np.float32), y_val
 
 
 def _idx_folder(path: Path, seed: int) -> Arrays:
@@ -85,24 +85,24 @@ def _arrays(path: Path, seed: int) -> Arrays:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError) as error:
         raise DataFormatError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from error
-    if not {"X", "y"} <= arrays.keys() or ("X_test" in arrays) != ("y_test" in arrays):
+    if not {"X", "y"} <= arrays.keys() or ("X_val" in arrays) != ("y_val" in arrays):
         names = ", ".join(arrays) or "none"
-        raise DataFormatError(f"{path}: its arrays are {names} (allowed: X and y, with X_test and y_test or without)")
-    for X, y in (("X", "y"), ("X_test", "y_test")):
+        raise DataFormatError(f"{path}: its arrays are {names} (allowed: X and y, with X_val and y_val or without)")
+    for X, y in (("X", "y"), ("X_val", "y_val")):
         if X in arrays and len(arrays[X]) != len(arrays[y]):
             raise DataFormatError(f"{path}: {X} has {len(arrays[X])} rows and {y} has {len(arrays[y])}")
-    if "X_test" in arrays:
-        return arrays["X"], arrays["y"], arrays["X_test"], arrays["y_test"]
+    if "X_val" in arrays:
+        return arrays["X"], arrays["y"], arrays["X_val"], arrays["y_val"]
     return hold_out(arrays["X"], arrays["y"], seed, by_class=not is_continuous(arrays["y"]))
 
 
-def _standardized(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> Arrays:
+def _standardized(X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray) -> Arrays:
     mean, std = X.mean(axis=0), X.std(axis=0)
     std[std == 0] = 1.0
-    return (X - mean) / std, y, (X_test - mean) / std, y_test
+    return (X - mean) / std, y, (X_val - mean) / std, y_val
 
 
 def _limited(data: Arrays, limit: int, seed: int) -> Arrays:
-    X, y, X_test, y_test = data
+    X, y, X_val, y_val = data
     rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:limit])
-    return X[rows], y[rows], X_test, y_test
+    return X[rows], y[rows], X_val, y_val

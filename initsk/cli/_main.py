@@ -37,7 +37,7 @@ def _rates(context: click.Context, parameter: click.Parameter, value: str) -> li
 
 
 def _language(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    from initsk.utils.language import languages
+    from initsk.language import languages
 
     if value not in languages():
         raise click.BadParameter(f"{value!r} is not one of {', '.join(languages())}")

@@ -176,23 +176,23 @@ def _recommend(network: str | None, options: dict[str, Any]) -> tuple[Reported, 
 
 def _subject(network: str | None, options: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Return the network and the held-out samples, in the shape that it takes."""
-    _, (X, y, X_test, y_test) = load_data(options["dataset"], options["target"], None, options["random_state"])
+    _, (X, y, X_val, y_val) = load_data(options["dataset"], options["target"], None, options["random_state"])
     if network is None:
         from initsk.estimators import MLPClassifier, MLPRegressor
 
         made = {name: options[name] for name in ("activation", "initializer", "random_state")}
         kind = MLPRegressor if is_continuous(y) else MLPClassifier
-        return kind(options["hidden"], **made).initialize(X, y), X_test[:_MAX_SAMPLES], y_test[:_MAX_SAMPLES]
+        return kind(options["hidden"], **made).initialize(X, y), X_val[:_MAX_SAMPLES], y_val[:_MAX_SAMPLES]
     model = load_network(network)
-    X_test = X_test[:_MAX_SAMPLES].astype(np.float32) if X_test.dtype.kind == "f" else X_test[:_MAX_SAMPLES]
+    X_val = X_val[:_MAX_SAMPLES].astype(np.float32) if X_val.dtype.kind == "f" else X_val[:_MAX_SAMPLES]
     if options["shape"]:
         try:
-            X_test = X_test.reshape(len(X_test), *options["shape"])
+            X_val = X_val.reshape(len(X_val), *options["shape"])
         except ValueError as error:
-            each = X_test[0].size
+            each = X_val[0].size
             raise InvalidParameterError(f"--shape does not fit: a sample has {each} values") from error
-    y_test = y_test[:_MAX_SAMPLES]
+    y_val = y_val[:_MAX_SAMPLES]
     if hasattr(model, "parameters"):
         # A plain module counts classes from 0, and computes in single precision.
-        y_test = y_test.astype(np.float32) if is_continuous(y) else np.searchsorted(np.unique(y), y_test)
-    return model, X_test, y_test
+        y_val = y_val.astype(np.float32) if is_continuous(y) else np.searchsorted(np.unique(y), y_val)
+    return model, X_val, y_val

@@ -133,7 +133,7 @@ def diagnose(
     max_samples: int = MAX_SAMPLES,
     random_state: RandomState = 0,
 ) -> Diagnosis:
-    """Send a few samples forward and backward, and translate whether the network will train.
+    """Send a few samples forward and backward, and return whether the network will train.
 
     Nothing is trained, and the model stays as it is. Verdicts that decide, of which each has a threshold that
     ``benchmarks/prediction.py`` fits to networks that were trained:

@@ -11,8 +11,8 @@ import torch
 from initsk.diagnosis._measurements import Measurements
 from initsk.estimators import get_optimizer
 from initsk.inspection import ADVICE, named
+from initsk.language import Language, get_language, message
 from initsk.theory import activation_label
-from initsk.utils.language import Language, get_language, message
 
 # A number of 0 is as far below every limit as this.
 _MIN_NUMBER, _MAX_NUMBER = 1e-12, 1e12

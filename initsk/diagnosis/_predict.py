@@ -103,7 +103,7 @@ def predict_signal(
     Parameters
     ----------
     model : torch.nn.Module or estimator
-        A plain chain of linear or convolution layers and activation functions, such as `initsk.modules.MLP`.
+        A plain chain of linear or convolution layers and activation functions, such as `initsk.network.MLP`.
     initializer : str, Initializer, callable or None, default=None
         Whose law the weights and biases follow; None takes the weights that there are.
     input_square : float, default=1.0
@@ -127,8 +127,8 @@ def predict_signal(
 
     Examples
     --------
-    >>> from initsk.advice import predict_signal
-    >>> from initsk.modules import MLP
+    >>> from initsk.diagnosis import predict_signal
+    >>> from initsk.network import MLP
     >>> frame = predict_signal(MLP(100, 10, (100, 100)), "he_normal")
     >>> frame.loc[frame["position"] == "activation", "forward"].round(6).tolist()
     [1.0, 1.0]

@@ -27,9 +27,9 @@ from initsk.initializers import (
     Scaled,
     initializer_name,
 )
+from initsk.language import Sentence, message
 from initsk.network import Model, ParameterSpec, get_model
 from initsk.theory import activation_label
-from initsk.utils.language import Sentence, message
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.results import Reported
 
@@ -176,7 +176,7 @@ def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
 
 
 def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_state: RandomState = 0) -> Recommendation:
-    """Read a network, and translate which initializer suits each of its layers.
+    """Read a network, and return which initializer suits each of its layers.
 
     It is what ``initializer="auto"`` does, with reasons: `initsk.initializers.Auto`. With samples it is also measured
     against other initializers, on copies and before training, as `diagnose` does. The model stays as it is.

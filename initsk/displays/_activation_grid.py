@@ -10,7 +10,7 @@ from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
 from initsk.displays._style import INK, colour_of, labels_in_order, order_of, panels, percent, quiet, shortened
 from initsk.inspection import pool_histograms, signal_rows
-from initsk.utils.language import Language, get_language, message
+from initsk.language import Language, get_language, message
 from initsk.utils.validation import check_parameters, each_of, one_of
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class ActivationGridDisplay:
         ----------
         axes : {"shared", "article"}, default="shared"
             "shared": one range per column that holds 99.9 % of every row's values (explosions beyond a million
-            apart, which translate how far they go), and one logarithmic density axis; "article": -1..1 by 0..4 everywhere.
+            apart, which say how far they go), and one logarithmic density axis; "article": -1..1 by 0..4 everywhere.
         initializers : list of str, optional
             Rows to draw; all by default. Axes stay those of all rows.
         language : str, default="en"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from initsk.displays._style import distinct, text_width
-from initsk.utils.language import Language, get_language
+from initsk.language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

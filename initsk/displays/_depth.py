@@ -10,7 +10,7 @@ import pandas as pd
 from initsk.displays._axes import log_axis
 from initsk.displays._marks import mark, write_zero
 from initsk.displays._style import INK, colour_of, line_of
-from initsk.utils.language import Language
+from initsk.language import Language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ from typing import Self
 from initsk.displays._axes import KEY, POSITIONS, checked, chosen, name_layers, name_room
 from initsk.displays._marks import MEANING, sample
 from initsk.displays._style import legend_below, legend_columns, panels, quiet, shortened
-from initsk.utils.language import get_language, message
+from initsk.language import get_language, message
 from initsk.utils.validation import check_parameters, one_of, refuse
 
 _LEVEL = 0.09

@@ -8,7 +8,7 @@ import pandas as pd
 from initsk.comparison.results import mean_interval, scores_of, tuned
 from initsk.displays._axes import few_ticks
 from initsk.displays._style import INK, colour_of, panels, quiet, shortened
-from initsk.utils.language import Language, get_language
+from initsk.language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

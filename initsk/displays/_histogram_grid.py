@@ -20,7 +20,7 @@ from initsk.displays._style import (
     percent,
     quiet,
 )
-from initsk.utils.language import Language, get_language
+from initsk.language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from initsk.displays._axes import BINS, BOTH, KEY, checked, chosen
 from initsk.displays._bins import central_range, count_below, heat_colours, take_apart
 from initsk.displays._marks import SCALES, strip_axis
 from initsk.displays._style import INK, colour_of, distinct, number, panels, percent, text_width
-from initsk.utils.language import Language, get_language, message
+from initsk.language import Language, get_language, message
 from initsk.utils.validation import check_parameters, one_of
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from initsk.displays._style import (
     quiet,
     shortened,
 )
-from initsk.utils.language import Language, get_language, message
+from initsk.language import Language, get_language, message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _TITLES = {
     "test_error": message("error on held-out data (1 - score)"),
-    "test_score": message("score on held-out data"),
+    "val_score": message("score on held-out data"),
     "train_loss": message("training loss"),
 }
 
@@ -73,9 +73,9 @@ class LearningCurvesDisplay:
         LearningCurvesDisplay
         """
         # A share of correct answers is read best as that of wrong ones; other scores as they are.
-        is_share = history["test_score"].dropna().between(0, 1).all()
-        measures = history.assign(test_error=1 - history["test_score"])
-        chosen = ["test_error" if is_share else "test_score", "train_loss"]
+        is_share = history["val_score"].dropna().between(0, 1).all()
+        measures = history.assign(test_error=1 - history["val_score"])
+        chosen = ["test_error" if is_share else "val_score", "train_loss"]
         rows = []
         for (label, epoch), part in measures.groupby([history["initializer"].astype(str), "epoch"], sort=False):
             row: dict[str, Any] = {"initializer": label, "epoch": epoch}
@@ -137,7 +137,7 @@ class LearningCurvesDisplay:
             ax.set_xticks([1])
         values = self.curves[f"{measure}_mean"]
         shown = values[np.isfinite(values) & (values > 0)]
-        if measure == "test_score" or shown.empty:
+        if measure == "val_score" or shown.empty:
             few_ticks(ax.yaxis, 6, translate=translate)
             return
         # Logarithmic, since one initializer that does not learn would flatten all others.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from initsk.displays._style import INK
-from initsk.utils.language import message
+from initsk.language import message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
 from initsk.displays._axes import few_ticks
-from initsk.utils.language import Language
+from initsk.language import Language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ from initsk.displays._axes import few_ticks
 from initsk.displays._bins import heat_colours
 from initsk.displays._style import INK, colour_of, legend_below, legend_columns, panels, quiet, shortened
 from initsk.exceptions import InvalidParameterError
+from initsk.language import Language, get_language
 from initsk.theory import PhaseDiagram, phase_diagram
-from initsk.utils.language import Language, get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ class PhaseDiagramDisplay:
         Raises
         ------
         InvalidParameterError
-            If theory has nothing to translate of the network.
+            If theory has no prediction for the network.
         """
         depth = diagnosis.depth
         if depth is None:

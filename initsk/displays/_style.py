@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from initsk.utils.language import Language, get_language, message
+from initsk.language import Language, get_language, message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

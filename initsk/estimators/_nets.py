@@ -185,7 +185,7 @@ class WithInitializer(skorch.NeuralNet):
 
 
 def with_initializer(
-    net: Any, initializer: InitializerLike | None = "he_normal", *, random_state: RandomState = None
+    net: Any, initializer: InitializerLike | None = "he_normal", *, random_state: RandomState = 0
 ) -> Any:
     """Return a skorch net of any class as one whose initializer is a hyperparameter.
 
@@ -195,7 +195,7 @@ def with_initializer(
         Of any class; it stays as it is. One that has an initializer already is returned itself.
     initializer : str, Initializer, callable or None, default="he_normal"
         What fills the weights.
-    random_state : int, RandomState, Generator or None, default=None
+    random_state : int, RandomState, Generator or None, default=0
         Seed of weights, validation split, batch order and dropout.
 
     Returns

@@ -9,8 +9,8 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization._record import Row, standard_deviation
 from initsk.initializers import Choice, Initializer, InitializerLike, Zeros, get_initializer
+from initsk.language import Sentence, message
 from initsk.network import ParameterSpec, PlannedParameter, set_tensor
-from initsk.utils.language import Sentence, message
 from initsk.utils.random import make_generator
 
 

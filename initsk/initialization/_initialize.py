@@ -33,7 +33,7 @@ def initialize(
     y: Any = None,
     bias_initializer: InitializerLike | None = None,
     output_initializer: InitializerLike | None = None,
-    random_state: RandomState = None,
+    random_state: RandomState = 0,
 ) -> InitializationRecord:
     """Initialize the parameters of any torch module in place.
 
@@ -64,7 +64,7 @@ def initialize(
         draws its own.
     output_initializer : str, Initializer, callable or None, default=None
         What fills the weights of the last layers; None treats them like the others.
-    random_state : int, RandomState, Generator or None, default=None
+    random_state : int, RandomState, Generator or None, default=0
         Seed of all draws: an integer, or one of numpy's generators. None takes a new one from the system at each
         call, whatever torch's and numpy's global seeds are.
 

@@ -13,6 +13,7 @@ from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, expected_from_variance
 from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS, draw_scaled
+from initsk.language import Sentence, message
 from initsk.network import ParameterSpec
 from initsk.theory import (
     ActivationLike,
@@ -25,7 +26,6 @@ from initsk.theory import (
     critical_point,
     gain,
 )
-from initsk.utils.language import Sentence, message
 from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
 
 # Where a function levels off that saturates within the range of its input; ReLU6 goes on far beyond it.
@@ -78,7 +78,7 @@ class Auto(Initializer):
     Examples
     --------
     >>> from initsk import initialize
-    >>> from initsk.modules import MLP
+    >>> from initsk.network import MLP
     >>> record = initialize(MLP(4, 2, (8,), activation="tanh"), "auto", random_state=0)
     >>> record.to_frame()[["name", "why"]].iloc[0].tolist()
     ['hidden_1.weight', 'feeds tanh, which saturates']

@@ -63,7 +63,7 @@ class AutoInit(Initializer):
     --------
     >>> from initsk import initialize
     >>> from initsk.initializers import AutoInit
-    >>> from initsk.modules import MLP
+    >>> from initsk.network import MLP
     >>> module = MLP(400, 300, (500,))
     >>> record = initialize(module, AutoInit(input_variance=4.0), random_state=0)
     >>> [round(layer.weight.var().item() * layer.in_features, 2) for layer in (module.hidden_1, module.output)]

@@ -58,7 +58,7 @@ class LSUV(Calibrated):
     >>> import torch
     >>> from initsk import initialize
     >>> from initsk.initializers import LSUV
-    >>> from initsk.modules import MLP
+    >>> from initsk.network import MLP
     >>> X = torch.randn(64, 20, generator=torch.Generator().manual_seed(0))
     >>> module = MLP(20, 3, (50, 50))
     >>> record = initialize(module, LSUV(), X=X, random_state=0)

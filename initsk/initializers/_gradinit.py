@@ -72,7 +72,7 @@ class GradInit(GradientScheme):
     >>> import torch
     >>> from initsk import initialize
     >>> from initsk.initializers import GradInit, RandomNormal
-    >>> from initsk.modules import MLP
+    >>> from initsk.network import MLP
     >>> X = torch.linspace(-1, 1, 60).reshape(20, 3)
     >>> y = (X[:, 0] > 0).long()
     >>> scheme = GradInit(RandomNormal(1.0), lr=0.05, n_steps=20)

@@ -65,7 +65,7 @@ class MetaInit(GradientScheme):
     >>> import torch
     >>> from initsk import initialize
     >>> from initsk.initializers import MetaInit
-    >>> from initsk.modules import MLP
+    >>> from initsk.network import MLP
     >>> X, y = torch.linspace(-1, 1, 60).reshape(20, 3), torch.arange(20) % 2
     >>> scheme = MetaInit("glorot_normal", n_steps=2)
     >>> record = initialize(MLP(3, 2, (4,)), scheme, X=X, y=y, random_state=0)

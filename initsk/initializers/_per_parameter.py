@@ -68,7 +68,7 @@ class PerParameter(Initializer):
     --------
     >>> from initsk import initialize
     >>> from initsk.initializers import PerParameter, RandomNormal
-    >>> from initsk.modules import MLP
+    >>> from initsk.network import MLP
     >>> mixed = PerParameter([("head", RandomNormal(0.1), "output"), ("bias", "ones", "hidden_?.bias")])
     >>> initialize(MLP(4, 2, (8,)), mixed).to_frame()[["name", "initializer"]]
                   name           initializer

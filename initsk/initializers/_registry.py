@@ -13,8 +13,8 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers._frameworks import FRAMEWORKS, FULL_PATHS, WITHOUT_LAW
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._values import subclasses
+from initsk.language import message
 from initsk.network import ParameterSpec
-from initsk.utils.language import message
 from initsk.utils.random import GLOBAL_STATE, isolated_numpy_random, isolated_torch_random
 from initsk.utils.validation import one_of, unknown_name
 

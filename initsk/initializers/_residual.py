@@ -100,7 +100,8 @@ class Fixup(_ResidualScheme):
 
     Examples
     --------
-    >>> from initsk.initializers import Branch, Fixup, ParameterSpec
+    >>> from initsk.initializers import Fixup
+    >>> from initsk.network import Branch, ParameterSpec
     >>> spec = ParameterSpec((8, 8), 8, 8, branch=Branch(n_branches=16, depth=2, position=1))
     >>> Fixup().choose(spec).initializer
     Scaled(base=HeNormal(), factor=0.25)
@@ -147,7 +148,8 @@ class DepthScaledResidual(_ResidualScheme):
 
     Examples
     --------
-    >>> from initsk.initializers import Branch, DepthScaledResidual, ParameterSpec
+    >>> from initsk.initializers import DepthScaledResidual
+    >>> from initsk.network import Branch, ParameterSpec
     >>> spec = ParameterSpec((8, 8), 8, 8, branch=Branch(n_branches=4, depth=2, position=2))
     >>> DepthScaledResidual().choose(spec).initializer
     Scaled(base=RandomNormal(std=0.02), factor=0.5)
@@ -201,7 +203,8 @@ class MaximalUpdate(Wrapper):
 
     Examples
     --------
-    >>> from initsk.initializers import MaximalUpdate, ParameterSpec
+    >>> from initsk.initializers import MaximalUpdate
+    >>> from initsk.network import ParameterSpec
     >>> MaximalUpdate(base_width=64).choose(ParameterSpec((10, 256), 256, 10, place="output")).initializer
     Scaled(base=LeCunNormal(), factor=0.5)
     """
@@ -245,7 +248,8 @@ class TFixup(Initializer):
 
     Examples
     --------
-    >>> from initsk.initializers import ParameterSpec, TFixup
+    >>> from initsk.initializers import TFixup
+    >>> from initsk.network import ParameterSpec
     >>> TFixup().choose(ParameterSpec((8, 32), 32, 8, stack=("decoder", 9))).initializer
     Scaled(base=GlorotUniform(), factor=0.3333333333333333)
     """

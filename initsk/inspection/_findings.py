@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from initsk.inspection._frames import signal_rows
-from initsk.utils.language import Language, get_language, message
+from initsk.language import Language, get_language, message
 from initsk.utils.validation import check_parameters, real, refuse, unknown_name
 
 

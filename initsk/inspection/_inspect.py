@@ -148,7 +148,7 @@ def inspect_activations(
         effective rank and participation ratio, which cost most. All by default.
     padding_mask : array of bool of shape (n_samples, n_positions) or callable, optional
         True at positions to leave out, as in torch's ``src_key_padding_mask``; or a function that makes it from a batch
-        of X. Values without these positions (after pooling, translate) are taken whole.
+        of X. Values without these positions (such as after pooling) are taken whole.
     training : bool, default=False
         Run the module in training mode: dropout drops, and batch normalisation uses the batch.
     batch_size : int, default=1024

@@ -176,7 +176,7 @@ class ActivationSummary(Reported):
         --------
         >>> import torch
         >>> from initsk import initialize, inspect_activations
-        >>> from initsk.modules import MLP
+        >>> from initsk.network import MLP
         >>> net = MLP(8, 2, (16, 16))
         >>> _ = initialize(net, "zeros")
         >>> inspect_activations(net, torch.eye(8).repeat(5, 1)).verdicts()["verdict"].unique().tolist()

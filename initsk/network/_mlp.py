@@ -41,7 +41,7 @@ class MLP(nn.Module):
 
     Examples
     --------
-    >>> from initsk.modules import MLP
+    >>> from initsk.network import MLP
     >>> [name for name, _ in MLP(4, 2, (8,), normalization="layer_norm").named_children()]
     ['hidden_1', 'norm_1', 'activation_1', 'output']
     """

@@ -10,6 +10,7 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, colour_of
 from initsk.inspection import signal_rows
+from initsk.language import Language, message
 from initsk.report._blocks import Block, Column, Item, Picture, Section, Table, Words
 from initsk.report._comparison_text import (
     MAX_LAYERS,
@@ -21,7 +22,6 @@ from initsk.report._comparison_text import (
     verdicts_over_runs,
     whole_grids,
 )
-from initsk.utils.language import Language, message
 
 # Phase and epoch by the name that the page has for the moment.
 Moments = dict[str, tuple[str, int | None]]
@@ -112,7 +112,7 @@ def _how_drawn(translate: Language, axes: str) -> str:
         return f"{said} {fixed}"
     more = translate(
         "Density is on a logarithmic axis shared by all rows; a column's range holds 99.9 % of every row's values, but"
-        " for those beyond a million, which translate how far they go."
+        " for those beyond a million, which say how far they go."
     )
     return f"{said} {more}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from initsk.utils.language import Language
+from initsk.language import Language
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

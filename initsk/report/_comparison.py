@@ -8,12 +8,12 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.comparison.results import grid_columns, of_splits
 from initsk.displays import DifferencesDisplay, LearningCurvesDisplay, colour_of
+from initsk.language import Language, message
 from initsk.report._activations import activations_section, signal_section, weights_section
 from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words, records
 from initsk.report._comparison_text import answer, shortfall, slow_starts
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
-from initsk.utils.language import Language, message
 
 _MAX_EPOCHS = 12
 
@@ -185,7 +185,7 @@ def _curves_section(shown: ComparisonResult, translate: Language) -> Section | N
     if history.empty:
         return None
     splits = of_splits(shown.runs)
-    display = LearningCurvesDisplay.from_frames(history, ratio=float(shown.runs["test_ratio"].mean()) if splits else 0)
+    display = LearningCurvesDisplay.from_frames(history, ratio=float(shown.runs["val_ratio"].mean()) if splits else 0)
     return Section(
         "curves",
         translate("Learning curves"),
@@ -202,7 +202,7 @@ def _curves_section(shown: ComparisonResult, translate: Language) -> Section | N
 
 
 def _score_by_epoch(shown: ComparisonResult, translate: Language) -> Table:
-    means = shown.history.groupby([shown.history["initializer"].astype(str), "epoch"])["test_score"].mean()
+    means = shown.history.groupby([shown.history["initializer"].astype(str), "epoch"])["val_score"].mean()
     epochs = sorted(int(epoch) for epoch in shown.history["epoch"].unique())
     if len(epochs) > _MAX_EPOCHS:
         places = np.linspace(0, len(epochs) - 1, _MAX_EPOCHS).round().astype(int)

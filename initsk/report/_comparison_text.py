@@ -11,8 +11,8 @@ import pandas as pd
 
 from initsk.displays import ActivationGridDisplay
 from initsk.inspection import Thresholds, signal_rows, verdicts_of
+from initsk.language import Language, get_language, message
 from initsk.report._blocks import Picture
-from initsk.utils.language import Language, get_language, message
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

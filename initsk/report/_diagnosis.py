@@ -7,9 +7,9 @@ import pandas as pd
 from initsk.diagnosis import Advice, Diagnosis, Recommendation, by_initializer, findings_of
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
+from initsk.language import Language, message
 from initsk.report._blocks import Column, Fact, Facts, Picture, Report, Section, Table, Words, records
 from initsk.report._inspection import inspection_details
-from initsk.utils.language import Language, message
 
 
 def summarize_diagnosis(diagnosis: Diagnosis, translate: Language, *, brief: bool = False) -> Report:
@@ -61,7 +61,7 @@ def _numbers(diagnosis: Diagnosis, translate: Language) -> Section:
 
 
 def _phase(diagnosis: Diagnosis, translate: Language) -> list[Section]:
-    """Return where the network lies between order and chaos, if theory has anything to translate of it."""
+    """Return where the network lies between order and chaos, if theory has a prediction for it."""
     depth = diagnosis.depth
     try:
         display = PhaseDiagramDisplay.from_diagnosis(diagnosis, translate("this network"))

@@ -10,9 +10,9 @@ from initsk.comparison import ComparisonResult
 from initsk.displays import colour_of
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer
+from initsk.language import Language
 from initsk.network import ParameterSpec
 from initsk.report._blocks import Block, Column, Fact, Facts, Item, Section, Table
-from initsk.utils.language import Language
 
 
 def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, translate: Language) -> Section | None:

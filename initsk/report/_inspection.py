@@ -8,8 +8,8 @@ import pandas as pd
 
 from initsk.displays import POSITION_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
 from initsk.inspection import ActivationSummary, verdict_sentence
+from initsk.language import Language, message
 from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words, records
-from initsk.utils.language import Language, message
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

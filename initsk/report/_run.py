@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from initsk.comparison import ComparisonResult
+from initsk.language import Language, message
 from initsk.report._blocks import Block, Code, Column, Fact, Facts, Section, Table, Words
-from initsk.utils.language import Language, message
 
 _FACTS = {
     "dataset": message("Data set"),
     "n_train": message("Training samples"),
-    "n_test": message("Held-out samples"),
+    "n_val": message("Held-out samples"),
     "n_features": message("Features"),
     "estimator": message("Estimator"),
     "parameter": message("Compared parameter"),
@@ -77,7 +77,7 @@ def duration(seconds: float, translate: Language) -> str:
 
     Examples
     --------
-    >>> from initsk.utils._language import get_language
+    >>> from initsk.language import get_language
     >>> [duration(seconds, get_language("en")) for seconds in (0.0123, 22.34, 1360.2, 7300.0)]
     ['0.0123 s', '22.3 s', '22 min 40 s', '2 h 1 min']
     """
@@ -97,7 +97,7 @@ def _network(result: ComparisonResult, translate: Language) -> Table | None:
     keys = ["initializer", "repeat", "fold", "phase", "epoch"]
     first = weights[(weights[keys] == weights[keys].iloc[0]).all(axis=1)]
     # With a grid, the first setting.
-    first = first[~first.duplicated(["layer", "position"])]
+    first = first[~first.duplicated(["layer", "parameter"])]
     rows: list[dict[str, Any]] = []
     for layer, part in first.groupby("layer", sort=False):
         row = part.iloc[0]

@@ -40,7 +40,7 @@ def to_page(report: Report) -> str:
 
 
 def to_fragment(report: Report) -> str:
-    """Return the report as an element of another page, a notebook's translate.
+    """Return the report as an element of another page, such as a notebook.
 
     It is a frame, so that neither page has any of the other's styles.
     """

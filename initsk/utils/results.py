@@ -102,8 +102,8 @@ class Reported:
         -------
         list of Path
         """
+        from initsk.language import get_language
         from initsk.report import summarize, write_pictures
-        from initsk.utils.language import get_language
 
         return write_pictures(summarize(self, get_language(language), **options), Path(folder))
 

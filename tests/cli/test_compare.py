@@ -7,7 +7,7 @@ from sklearn.datasets import load_iris
 
 from initsk.cli._main import compare, main
 from initsk.comparison import ARTICLE_INITIALIZERS
-from tests.test_datasets import write_folder
+from tests.datasets.test_loaders import write_folder
 
 QUICK = ["--epochs", "1", "--hidden", "8", "--seeds", "2", "--jobs", "1", "--initializers", "zeros,he_normal"]
 TABLES = ("runs", "history", "layers", "gradients", "weights", "histograms", "timing")
@@ -77,7 +77,7 @@ def test_limit(tmp_path, capsys):
         (["--dataset", "nothing.csv"], "is not there; allowed: mnist, digits"),
         (["--dataset", __file__], "is of a kind that is not read; allowed: mnist, digits"),
         (["--target", "species"], "--target 'species' is for a CSV or Parquet file"),
-        (["--limit", "2"], "y_test holds labels that y does not"),
+        (["--limit", "2"], "y_val holds labels that y does not"),
         (["--axes", "other"], "'shared', 'article'"),
     ],
 )

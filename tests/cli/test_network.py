@@ -9,9 +9,9 @@ from torch import nn
 
 from initsk import compare_initializers
 from initsk.estimators import MLPClassifier
+from tests.cli.test_compare import QUICK, run
+from tests.datasets.test_loaders import write_folder
 from tests.helpers import build
-from tests.test_cli import QUICK, run
-from tests.test_datasets import write_folder
 
 SOURCE = """
 import torch
@@ -113,7 +113,7 @@ def write_data(folder):
     frame.to_parquet(folder / "iris.parquet")
     X, y = load_iris(return_X_y=True)
     np.savez(folder / "iris.npz", X=X, y=y)
-    np.savez(folder / "parts.npz", X=X[::2], y=y[::2], X_test=X[1::2], y_test=y[1::2])
+    np.savez(folder / "parts.npz", X=X[::2], y=y[::2], X_val=X[1::2], y_val=y[1::2])
     (folder / "idx").mkdir()
     write_folder(folder / "idx", 40, 20)
 
@@ -141,7 +141,7 @@ def test_arrays_are_compared_on_their_own_parts(networks, capsys):
     [
         ({"images": np.zeros(3)}, "its arrays are images (allowed: X and y"),
         ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "X has 3 rows and y has 4"),
-        ({"X": np.zeros((3, 2)), "y": np.zeros(3), "X_test": np.zeros((1, 2))}, "with X_test and y_test or without"),
+        ({"X": np.zeros((3, 2)), "y": np.zeros(3), "X_val": np.zeros((1, 2))}, "with X_val and y_val or without"),
     ],
 )
 def test_arrays_that_cannot_be_used(networks, capsys, arrays, words):

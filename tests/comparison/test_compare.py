@@ -53,7 +53,7 @@ def test_frames_are_tidy(result):
     counts = pd.concat([result.layers, result.weights]).set_index(keys)["count"].sort_index()
     assert (totals == counts).all()
     last = result.history.query("epoch == 2").reset_index()
-    np.testing.assert_allclose(last["test_score"], result.runs["score"])
+    np.testing.assert_allclose(last["val_score"], result.runs["score"])
 
 
 @pytest.mark.slow
@@ -126,7 +126,7 @@ def test_interrupt_keeps_what_finished(digits, capsys):
         ({"n_jobs": 0}, "n_jobs=0 is not allowed"),
         ({"n_jobs": "2"}, "n_jobs='2' is not allowed"),
         ({"store": 3}, "store=3 is not allowed .a path, or None"),
-        ({"cv": 5, "X_test": np.zeros((2, 64)), "y_test": [0, 1]}, "cv and X_test exclude each other"),
+        ({"cv": 5, "X_val": np.zeros((2, 64)), "y_val": [0, 1]}, "cv and X_val exclude each other"),
         ({"racing": 1, "n_threads": 0}, "n_threads=0.*racing=1"),
         ({"estimator": MLPClassifier((0,), lr=-1)}, "hidden_layer_sizes=.*lr=-1"),
         ({"y": None}, "y"),
@@ -134,10 +134,10 @@ def test_interrupt_keeps_what_finished(digits, capsys):
         ({"y": np.arange(1797)}, "1797 of 1797 classes have a single sample .0, 1, 2, ...."),
         ({"y": [None, *range(1796)]}, "y has 1 missing values"),
         ({"X": np.full((1797, 2), np.nan)}, "X contains NaN"),
-        ({"X_test": np.zeros((2, 64))}, "go together"),
-        ({"X_test": np.zeros((2, 3)), "y_test": [0, 1]}, "X_test has 3 features, X has 64"),
-        ({"X_test": np.zeros((2, 64)), "y_test": [0, 1, 2]}, "inconsistent numbers of samples: 2 and 3"),
-        ({"X_test": np.zeros((2, 64)), "y_test": [0, 11]}, "labels that y does not: 11"),
+        ({"X_val": np.zeros((2, 64))}, "go together"),
+        ({"X_val": np.zeros((2, 3)), "y_val": [0, 1]}, "X_val has 3 features, X has 64"),
+        ({"X_val": np.zeros((2, 64)), "y_val": [0, 1, 2]}, "inconsistent numbers of samples: 2 and 3"),
+        ({"X_val": np.zeros((2, 64)), "y_val": [0, 11]}, "labels that y does not: 11"),
     ],
 )
 def test_what_would_fail_every_run_is_refused(digits, arguments, words):
@@ -187,7 +187,7 @@ def test_axes_of_the_grid(result):
 
 def test_learning_curves_are_means(result):
     curves = LearningCurvesDisplay.from_frames(result.history).curves
-    he = 1 - result.history.query("initializer == 'he_normal' and epoch == 1")["test_score"]
+    he = 1 - result.history.query("initializer == 'he_normal' and epoch == 1")["val_score"]
     row = curves.query("initializer == 'he_normal' and epoch == 1").iloc[0]
     assert row["test_error_mean"] == pytest.approx(he.mean())
     interval = stats.t.interval(0.95, len(he) - 1, he.mean(), stats.sem(he))

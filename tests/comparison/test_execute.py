@@ -134,7 +134,7 @@ def test_large_data_are_shared_and_not_copied(tmp_path):
     data = np.random.default_rng(0).normal(size=(20_000, 50)).astype(np.float32)
     clf = MLPClassifier((2,), max_epochs=1, batch_size=10_000, callbacks=[Kind()])
     compare_initializers(
-        clf, data, (data[:, 0] > 0).astype(int), X_test=data[:10], y_test=np.arange(10) % 2, initializers=["zeros"],
+        clf, data, (data[:, 0] > 0).astype(int), X_val=data[:10], y_val=np.arange(10) % 2, initializers=["zeros"],
         n_repeats=4, n_jobs=2,
     )  # fmt: skip
     assert {path.read_text() for path in tmp_path.iterdir()} == {"memmap"}

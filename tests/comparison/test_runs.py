@@ -111,7 +111,7 @@ def test_families_share_their_random_numbers():
 
 
 def test_a_run_can_be_repeated_by_hand():
-    result = compare_initializers(MLPClassifier((8,), max_epochs=3), X, Y, X_test=X, y_test=Y, n_repeats=2)
+    result = compare_initializers(MLPClassifier((8,), max_epochs=3), X, Y, X_val=X, y_val=Y, n_repeats=2)
     for run in result.runs.itertuples():
         clf = MLPClassifier((8,), max_epochs=3, initializer=run.initializer, random_state=run.seed, n_threads=1)
         assert clf.fit(X, Y).score(X, Y) == run.score
@@ -136,7 +136,7 @@ def test_any_skorch_net(net):
     assert start["std"].max()["zeros"] == 0
     assert start["std"].min()["he_normal"] > 0.1
     last = result.history.query("epoch == 2")
-    np.testing.assert_array_equal(last["test_score"], result.runs["score"])
+    np.testing.assert_array_equal(last["val_score"], result.runs["score"])
 
 
 def test_measuring_does_not_change_the_training():
@@ -152,8 +152,8 @@ def test_measuring_does_not_change_the_training():
 
 def test_early_stopping_does_not_see_the_held_out_data():
     clf = MLPClassifier((8,), max_epochs=30, early_stopping=True, patience=2, lr=0.05)
-    easy = compare_initializers(clf, X, Y, X_test=X, y_test=Y, initializers=["he_normal"], n_repeats=2)
-    other = compare_initializers(clf, X, Y, X_test=X, y_test=Y[::-1], initializers=["he_normal"], n_repeats=2)
+    easy = compare_initializers(clf, X, Y, X_val=X, y_val=Y, initializers=["he_normal"], n_repeats=2)
+    other = compare_initializers(clf, X, Y, X_val=X, y_val=Y[::-1], initializers=["he_normal"], n_repeats=2)
     assert easy.runs["epochs"].tolist() == other.runs["epochs"].tolist()
     assert (easy.history["train_loss"] == other.history["train_loss"]).all()
 
@@ -177,7 +177,7 @@ def test_regressors():
     reg = MLPRegressor((8,), max_epochs=3, lr=0.05)
     result = compare_initializers(reg, X, y / 100, initializers=["zeros", "he_normal"], n_repeats=2)
     assert set(result.runs["status"]) == {"ok"}
-    assert (result.runs["test_ratio"] == 111 / 331).all()
+    assert (result.runs["val_ratio"] == 111 / 331).all()
 
 
 def test_any_estimator_with_a_parameter_to_vary():
@@ -230,8 +230,8 @@ def test_groups_stay_together():
 
 def test_columns_in_another_order_are_refused():
     frame = pd.DataFrame(X, columns=list("abcd"))
-    with pytest.raises(InvalidParameterError, match=r"X_test has the columns .'d', 'c', 'b', 'a'., X has"):
-        compare_initializers(MLPClassifier((8,)), frame, Y, X_test=frame[list("dcba")], y_test=Y)
+    with pytest.raises(InvalidParameterError, match=r"X_val has the columns .'d', 'c', 'b', 'a'., X has"):
+        compare_initializers(MLPClassifier((8,)), frame, Y, X_val=frame[list("dcba")], y_val=Y)
 
 
 def test_labels_that_a_fold_does_not_train_on_count_as_wrong():
@@ -239,7 +239,7 @@ def test_labels_that_a_fold_does_not_train_on_count_as_wrong():
     # Iris is sorted by class: nothing that is held out was seen.
     assert set(result.runs["status"]) == {"ok"}
     assert (result.runs["score"] == 0).all()
-    assert result.history["test_loss"].isna().all()
+    assert result.history["val_loss"].isna().all()
 
 
 def test_lists_of_texts():
@@ -408,5 +408,5 @@ def test_pandas_joins_what_belongs_together():
     last = result.history.sort_values("epoch").groupby(keys, observed=True).last()
     joined = result.runs.merge(last, on=keys)
     assert len(joined) == len(result.runs)
-    assert (joined["score"] == joined["test_score"]).all()
+    assert (joined["score"] == joined["val_score"]).all()
     assert isinstance(result.runs.pivot(index="repeat", columns="initializer", values="score"), pd.DataFrame)

@@ -15,7 +15,7 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers import HeNormal
 
 
-def result_of(scores, split=None, test_ratio=1 / 3, history=None, timing=None, **grid):
+def result_of(scores, split=None, val_ratio=1 / 3, history=None, timing=None, **grid):
     """Make a result of scores by initializer; a row per repeat, or per split if there are several."""
     rows = []
     for label, values in scores.items():
@@ -25,7 +25,7 @@ def result_of(scores, split=None, test_ratio=1 / 3, history=None, timing=None, *
     runs = pd.DataFrame(rows, columns=["initializer", "repeat", "fold", "score", "status"])
     runs["split"] = 0 if split is None else runs["fold"]
     runs["initializer"] = pd.Categorical(runs["initializer"], categories=list(scores))
-    runs["test_ratio"], runs["seed"], runs["reason"] = test_ratio, 0, ""
+    runs["val_ratio"], runs["seed"], runs["reason"] = val_ratio, 0, ""
     empty = pd.DataFrame()
     frames = dict.fromkeys(TABLES, empty) | {"runs": runs}
     if history is not None:
@@ -77,7 +77,7 @@ def test_over_folds_it_is_the_corrected_resampled_t_test():
     a, b = [0.80, 0.84, 0.82, 0.79, 0.83], [0.78, 0.83, 0.79, 0.78, 0.80]
     d = np.subtract(a, b)
     t = d.mean() / np.sqrt((1 / 5 + 1 / 4) * d.var(ddof=1))
-    pairs = result_of({"a": a, "b": b}, split=True, test_ratio=1 / 4).pairwise()
+    pairs = result_of({"a": a, "b": b}, split=True, val_ratio=1 / 4).pairwise()
     assert pairs["p_value"][0] == pytest.approx(2 * stats.t.sf(t, 4))
     assert pairs["p_value"][0] > stats.ttest_rel(a, b).pvalue
     half = stats.t.ppf(0.975, 4) * d.mean() / t
@@ -96,7 +96,7 @@ def test_repeats_on_the_same_split_are_averaged():
 @pytest.mark.parametrize("rope", [0.0, 0.01, 0.02])
 def test_the_bayesian_reading_is_baycomps(rope):
     a, b = np.array([0.80, 0.84, 0.82, 0.79, 0.83]), np.array([0.78, 0.83, 0.79, 0.78, 0.80])
-    pairs = result_of({"a": a, "b": b}, split=True, test_ratio=1 / 4).pairwise(rope=rope)
+    pairs = result_of({"a": a, "b": b}, split=True, val_ratio=1 / 4).pairwise(rope=rope)
     expected = baycomp.two_on_single(b, a, rope)
     names = ["p_worse", "p_equivalent", "p_better"] if rope else ["p_worse", "p_better"]
     assert pairs.loc[0, names].tolist() == pytest.approx(expected, abs=1e-12)
@@ -164,7 +164,7 @@ def test_larger_effects_need_no_more():
 
 def test_no_number_of_folds_shows_what_their_overlap_hides():
     a, b = np.array([0.80, 0.84, 0.82, 0.79]), np.array([0.79, 0.85, 0.82, 0.79])
-    pair = result_of({"a": a, "b": b - 1e-4}, split=True, test_ratio=1 / 3).pairwise()
+    pair = result_of({"a": a, "b": b - 1e-4}, split=True, val_ratio=1 / 3).pairwise()
     assert pair["n_needed"].tolist() == [np.inf]
 
 
@@ -180,7 +180,7 @@ def curves(**scores):
         for repeat, epochs in enumerate(repeats)
         for epoch, score in enumerate(epochs, start=1)
     ]
-    names = ["initializer", "repeat", "fold", "epoch", "train_loss", "test_loss", "test_score"]
+    names = ["initializer", "repeat", "fold", "epoch", "train_loss", "val_loss", "val_score"]
     history = pd.DataFrame(rows, columns=names)
     history["initializer"] = pd.Categorical(history["initializer"], categories=list(scores))
     timing = history.groupby(["initializer", "repeat", "fold"], observed=True).size().reset_index()
@@ -218,7 +218,7 @@ def grid_result(scores, n_repeats):
         for (label, lr), values in scores.items()
         for repeat in range(n_repeats)
     ]
-    names = ["initializer", "lr", "repeat", "fold", "split", "test_ratio", "score", "status"]
+    names = ["initializer", "lr", "repeat", "fold", "split", "val_ratio", "score", "status"]
     runs = pd.DataFrame(rows, columns=names)
     runs["initializer"] = pd.Categorical(runs["initializer"], categories=list(dict.fromkeys(k[0] for k in scores)))
     empty = pd.DataFrame()

@@ -165,7 +165,7 @@ def test_other_tools_read_a_store(tmp_path):
         rows = pd.read_sql("SELECT *, json_extract(scores, '$.score') AS score FROM runs", connection)
     keys = ["initializer", "repeat", "fold"]
     both = rows.merge(result.runs.astype({"initializer": "str"}), on=keys)
-    for name in ("score", "seed", "split", "status", "test_ratio"):
+    for name in ("score", "seed", "split", "status", "val_ratio"):
         assert (both[f"{name}_x"] == both[f"{name}_y"]).all(), name
     assert rows["made_of"].str.contains("HeNormal").sum() == 3
     assert rows["data"].str.contains(r"array\(150, 4\) float32").all()

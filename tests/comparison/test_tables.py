@@ -114,7 +114,7 @@ def test_the_last_format_is_the_only_one(result, tmp_path):
 def test_frames_plot_in_one_line(result):
     from matplotlib.figure import Figure
 
-    curves = result.history.groupby(["initializer", "epoch"], observed=True)["test_score"].mean().unstack(0)
+    curves = result.history.groupby(["initializer", "epoch"], observed=True)["val_score"].mean().unstack(0)
     axes = curves.plot(ax=Figure().add_subplot())
     assert len(axes.get_lines()) == 2
 
@@ -155,7 +155,7 @@ def test_a_grid_search_gives_the_same_statistics():
     result = ComparisonResult.from_search(search)
     assert result.initializers == ["zeros", "he_normal", "Orthogonal(gain=2.0)"]
     assert len(result.runs) == 30
-    assert set(result.runs["test_ratio"]) == {1 / 4}
+    assert set(result.runs["val_ratio"]) == {1 / 4}
     means = result.summary(by="setting").set_index(["initializer", "lr"])["mean_score"]
     for params, mean in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True):
         label = params["initializer"] if isinstance(params["initializer"], str) else "Orthogonal(gain=2.0)"
@@ -184,7 +184,7 @@ def test_a_grid_search_gives_the_same_statistics():
 )
 def test_the_share_held_out_is_read_from_the_splitter(cv, ratio):
     search = GridSearchCV(CLF, {"initializer": ["zeros", "he_normal"]}, cv=cv).fit(X, Y)
-    assert ComparisonResult.from_search(search).runs["test_ratio"].to_numpy() == pytest.approx(ratio)
+    assert ComparisonResult.from_search(search).runs["val_ratio"].to_numpy() == pytest.approx(ratio)
 
 
 def test_searches_of_other_kinds():
@@ -226,9 +226,9 @@ def test_fits_that_failed_in_a_search():
         (
             GridSearchCV(CLF, GRID, cv=ShuffleSplit(2, test_size=10, random_state=0)),
             {},
-            "is no share; give test_ratio=",
+            "is no share; give val_ratio=",
         ),
-        (GridSearchCV(CLF, GRID, cv=2), {"test_ratio": 0}, "test_ratio=0 is not allowed"),
+        (GridSearchCV(CLF, GRID, cv=2), {"val_ratio": 0}, "val_ratio=0 is not allowed"),
     ],
 )
 def test_searches_that_do_not_tell(search, arguments, words):

@@ -13,7 +13,7 @@ from initsk.exceptions import ModuleError
 from initsk.initializers import GradInit, MetaInit
 from initsk.initializers.core._elementary_norms import ElementaryNorms
 from tests.helpers import build
-from tests.test_gradient_based import data, fitted, quotient, weights
+from tests.initializers.test_gradients import data, fitted, quotient, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

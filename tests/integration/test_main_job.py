@@ -77,5 +77,5 @@ def test_with_zeros_only_the_output_biases_move():
     parameters = dict(clf.net_.module_.named_parameters())
     assert [name for name, value in parameters.items() if value.count_nonzero()] == ["output.bias"]
     assert parameters["output.bias"].count_nonzero() == 10
-    X_test, y_test = load_mnist(split="test", return_X_y=True)
-    assert clf.score((X_test / 255).astype(np.float32), y_test) == 0.1135
+    X_val, y_val = load_mnist(split="test", return_X_y=True)
+    assert clf.score((X_val / 255).astype(np.float32), y_val) == 0.1135

@@ -141,7 +141,7 @@ def test_optuna(digits, n_jobs):
     assert search.best_estimator_.initializer == Orthogonal(search.best_params_["initializer__gain"])
     # Trials run in threads; each has the numbers that it has alone.
     trial = max(search.trials_, key=lambda t: t.value)
-    alone = cross_validate(mlp().set_params(**trial.params), *digits, cv=2)["test_score"].mean()
+    alone = cross_validate(mlp().set_params(**trial.params), *digits, cv=2)["val_score"].mean()
     assert trial.value == pytest.approx(alone, abs=1e-12)
 
 

@@ -173,7 +173,7 @@ def test_differences_are_within_the_picture_or_pointed_to():
     runs = pd.DataFrame([(n, i, 0, 0, s) for n, v in rows for i, s in enumerate(v)],
                         columns=["initializer", "repeat", "fold", "split", "score"])  # fmt: skip
     runs["initializer"] = pd.Categorical(runs["initializer"])
-    ax = DifferencesDisplay.from_frames(runs.assign(test_ratio=0.25)).plot().axes_
+    ax = DifferencesDisplay.from_frames(runs.assign(val_ratio=0.25)).plot().axes_
     low, high = ax.get_xlim()
     dots = [x for line in ax.get_lines() if line.get_marker() == "o" for x in line.get_xdata()]
     assert sorted(np.round(dots, 6)) == [-0.1, -0.01, 0, 0, 0, 0.05]
@@ -412,7 +412,7 @@ def test_a_search_has_a_report(tmp_path):
 def test_differences_are_paired_and_far_rows_are_arrows():
     scores = {"a": [0.9, 0.91, 0.92], "b": [0.89, 0.91, 0.9], "zeros": [0.1, 0.11, 0.1]}
     rows = [(label, i, 0, 0, 0.25, score) for label, values in scores.items() for i, score in enumerate(values)]
-    runs = pd.DataFrame(rows, columns=["initializer", "repeat", "fold", "split", "test_ratio", "score"])
+    runs = pd.DataFrame(rows, columns=["initializer", "repeat", "fold", "split", "val_ratio", "score"])
     runs["initializer"] = pd.Categorical(runs["initializer"], categories=list(scores))
     display = DifferencesDisplay.from_frames(runs).plot()
     b = display.differences.query("initializer == 'b'")["difference"]
@@ -438,7 +438,7 @@ def test_a_linear_model_has_curves_and_no_grid(tmp_path):
 def test_curves_of_many_initializers_are_told_apart(label):
     history = pd.DataFrame(
         [(label.format(i), 0, 1, 1.0, 1.0, 0.5 + i / 100) for i in range(20)],
-        columns=["initializer", "repeat", "epoch", "train_loss", "test_loss", "test_score"],
+        columns=["initializer", "repeat", "epoch", "train_loss", "val_loss", "val_score"],
     )
     display = LearningCurvesDisplay.from_frames(history).plot()
     [legend] = display.figure_.legends

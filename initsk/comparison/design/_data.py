@@ -23,13 +23,13 @@ class Data:
 
     X: Any
     y: Any
-    X_test: Any = None
-    y_test: Any = None
+    X_val: Any = None
+    y_val: Any = None
 
     def parts(self, block: Block) -> tuple[Any, Any, Any, Any]:
         """Return X and y to train on, and those to test on, of one block."""
         if block.train is None:
-            return self.X, self.y, self.X_test, self.y_test
+            return self.X, self.y, self.X_val, self.y_val
         return tuple(multi_indexing(part, rows) for rows in (block.train, block.test) for part in (self.X, self.y))
 
 
@@ -50,9 +50,9 @@ def hold_out(X: Any, y: Any, seed: int, *, by_class: bool = True) -> Arrays:
         raise InvalidParameterError(
             f"the data cannot be split{' by class' * by_class}: {_first_line(error)}"
         ) from error
-    X, X_test = (multi_indexing(X, part) for part in (rest, out))
-    y, y_test = (multi_indexing(y, part) for part in (rest, out))
-    return X, y, X_test, y_test
+    X, X_val = (multi_indexing(X, part) for part in (rest, out))
+    y, y_val = (multi_indexing(y, part) for part in (rest, out))
+    return X, y, X_val, y_val
 
 
 def split_data(
@@ -67,16 +67,16 @@ def split_data(
     """
     if groups is not None and cv is None:
         raise InvalidParameterError("groups are for a cv that keeps them together; cv is not given")
-    if cv is not None and data.X_test is not None:
-        raise InvalidParameterError("cv and X_test exclude each other: either folds are held out, or X_test is")
+    if cv is not None and data.X_val is not None:
+        raise InvalidParameterError("cv and X_val exclude each other: either folds are held out, or X_val is")
     if cv is not None:
         return data, folded_blocks(cv, data.X, data.y, groups, by_class, n_repeats, seed)
-    if data.X_test is None:
+    if data.X_val is None:
         data = Data(*hold_out(data.X, data.y, seed, by_class=by_class))
     return data, held_out_blocks(n_repeats, seed)
 
 
-def check_data(X: Any, y: Any, X_test: Any, y_test: Any, *, types: list[type] | None, by_class: bool) -> Data:
+def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types: list[type] | None, by_class: bool) -> Data:
     """Return the data, X as a matrix where `types` of its values are given; nothing is held out yet.
 
     Raises
@@ -84,20 +84,20 @@ def check_data(X: Any, y: Any, X_test: Any, y_test: Any, *, types: list[type] | 
     InvalidParameterError
         If anything is wrong that would make every run fail; the message says what.
     """
-    if (X_test is None) != (y_test is None):
-        raise InvalidParameterError("X_test and y_test go together; only one of them was given")
-    names = [list(part.columns) if hasattr(part, "columns") else None for part in (X, X_test)]
+    if (X_val is None) != (y_val is None):
+        raise InvalidParameterError("X_val and y_val go together; only one of them was given")
+    names = [list(part.columns) if hasattr(part, "columns") else None for part in (X, X_val)]
     if None not in names and names[0] != names[1]:
-        raise InvalidParameterError(f"X_test has the columns {names[1]}, X has {names[0]}")
+        raise InvalidParameterError(f"X_val has the columns {names[1]}, X has {names[0]}")
     X, y = _check_pair("X", X, "y", y, types, by_class)
-    if X_test is None:
+    if X_val is None:
         return Data(X, y)
-    X_test, y_test = _check_pair("X_test", X_test, "y_test", y_test, types, by_class)
-    if types and X_test.shape[1] != X.shape[1]:
-        raise InvalidParameterError(f"X_test has {X_test.shape[1]} features, X has {X.shape[1]}")
+    X_val, y_val = _check_pair("X_val", X_val, "y_val", y_val, types, by_class)
+    if types and X_val.shape[1] != X.shape[1]:
+        raise InvalidParameterError(f"X_val has {X_val.shape[1]} features, X has {X.shape[1]}")
     if by_class:
-        check_known_labels("y_test", y_test, y)
-    return Data(X, y, X_test, y_test)
+        check_known_labels("y_val", y_val, y)
+    return Data(X, y, X_val, y_val)
 
 
 def n_samples(values: Any) -> int:

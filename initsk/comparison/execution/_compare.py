@@ -70,8 +70,8 @@ def code_of(subject: Subject, candidates: Sequence[Candidate], grid: Any, given:
     if grid:
         shown_grid = {name: [shown(value) for value in choices] for name, choices in grid.items()}
         arguments.append(f"grid={shown_grid!r}")
-    if given.get("X_test") is not None:
-        arguments.append("X_test=X_test, y_test=y_test")
+    if given.get("X_val") is not None:
+        arguments.append("X_val=X_val, y_val=y_val")
     for name, default in _DEFAULTS.items():
         value = given.get(name, default)
         if value is not default and value != default:
@@ -103,8 +103,8 @@ def compare_initializers(
     initializers: Iterable[InitializerLike] = ARTICLE_INITIALIZERS,
     parameter: str | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
-    X_test: Any = None,
-    y_test: Any = None,
+    X_val: Any = None,
+    y_val: Any = None,
     cv: Any = None,
     groups: Any = None,
     scoring: Any = None,
@@ -143,7 +143,7 @@ def compare_initializers(
         Other parameters to vary. Every initializer is run at every setting, and `ComparisonResult.summary` compares
         each at its own best: ``grid={"lr": [1e-4, 1e-3, 1e-2]}`` is the fair comparison, as the best
         learning rate differs.
-    X_test, y_test : array-like, optional
+    X_val, y_val : array-like, optional
         Held-out data for scores and activations; without them, and without `cv`, a quarter of X, drawn
         by `random_state` and for classifiers by class, is held out.
     cv : int, splitter or iterable of splits, optional
@@ -184,7 +184,7 @@ def compare_initializers(
     ------
     InvalidParameterError
         If a parameter is not allowed, or the data would make every run fail: missing values,
-        parts that do not fit together, labels that only `y_test` holds.
+        parts that do not fit together, labels that only `y_val` holds.
     StoreError
         If the store is another kind of file, damaged, or holds other data, another estimator or other versions.
     ComparisonInterrupted
@@ -218,12 +218,12 @@ def compare_initializers(
     candidates = make_candidates(subject, initializers, grid)
     seed = resolve_seed(random_state)
     by_class = is_classifier(estimator)
-    whole = check_data(X, y, X_test, y_test, types=subject.types_of_matrix, by_class=by_class)
+    whole = check_data(X, y, X_val, y_val, types=subject.types_of_matrix, by_class=by_class)
     data, blocks = split_data(whole, cv, groups, by_class=by_class, n_repeats=n_repeats, seed=seed)
     experiment = Experiment(subject, data, make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, blocks, racing)
     settings = plan.settings() | {"random_state": seed, "n_repeats": n_repeats, "versions": versions()}
-    called = {"X_test": X_test, "cv": cv, "scoring": scoring, "n_repeats": n_repeats, "random_state": seed}
+    called = {"X_val": X_val, "cv": cv, "scoring": scoring, "n_repeats": n_repeats, "random_state": seed}
     called |= {"racing": racing, "activations": activations, "n_threads": n_threads}
     settings |= {"hardware": hardware(), "n_threads": n_threads, "call": code_of(subject, candidates, grid, called)}
     settings |= dict(about or {})

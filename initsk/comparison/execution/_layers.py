@@ -135,7 +135,7 @@ class RunRecorder(Callback):
     ----------
     see : callable
         Returns the estimator that trains, and the held-out X as it reaches it.
-    y_test : array-like
+    y_val : array-like
         Held-out targets.
     score : callable
         Returns the held-out score of the whole model as it is now.
@@ -152,13 +152,13 @@ class RunRecorder(Callback):
     def __init__(
         self,
         see: Callable[[], tuple[Any, Any]],
-        y_test: Any,
+        y_val: Any,
         score: Callable[[], float],
         activations: bool,
         on_the_way: bool,
     ) -> None:
         self.see = see
-        self.y_test = y_test
+        self.y_val = y_val
         self.score = score
         self.activations = activations
         self.on_the_way = on_the_way
@@ -173,7 +173,7 @@ class RunRecorder(Callback):
         if self.activations:
             has_loss = self._prepare(net, *self.see())
             self.measured_layers.append(
-                ("initialized", 0, measure_start(*self.see(), self.y_test if has_loss else None))
+                ("initialized", 0, measure_start(*self.see(), self.y_val if has_loss else None))
             )
 
     def measure_end(self) -> None:
@@ -183,23 +183,23 @@ class RunRecorder(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Note losses and score; what is drawn for it is drawn again in training."""
-        model, X_test = self.see()
+        model, X_val = self.see()
         last = net.history[-1]
         with isolated_torch_random(None, net.device or "cpu"):
-            loss = self._mean_loss(net, model, X_test) if self._prepare(net, model, X_test) else nan
+            loss = self._mean_loss(net, model, X_val) if self._prepare(net, model, X_val) else nan
             score = self.score()
         # A net may be told not to note its training loss, or the time.
         self.epochs.append((last["epoch"], float(last.get("train_loss", nan)), loss, float(score)))
         self.seconds.append(float(last.get("dur", nan)))
         if self.activations and self.on_the_way and last["epoch"] in stages(net.max_epochs):
-            self.measured_layers.append(("training", last["epoch"], measure_activations(model, X_test)))
+            self.measured_layers.append(("training", last["epoch"], measure_activations(model, X_val)))
 
     def _prepare(self, net: Any, model: Any, X: Any) -> bool:
         """Have the held-out samples as the net takes them; labels that it was not trained on have no loss."""
         if self.dataset is None and self.has_loss:
             is_mlp = isinstance(model, MLPClassifier | MLPRegressor)
             try:
-                self.dataset = (model.as_dataset if is_mlp else net.get_dataset)(X, self.y_test)
+                self.dataset = (model.as_dataset if is_mlp else net.get_dataset)(X, self.y_val)
             except InvalidParameterError:
                 self.has_loss = False
         return self.has_loss

@@ -45,8 +45,8 @@ def _scores(candidates: Sequence[Candidate], blocks: Sequence[Block], records: M
     for candidate in candidates:
         for block in blocks:
             record = records[(*candidate.key, block.repeat, block.fold)]
-            rows.append((str(candidate.key), block.repeat, record.split, record.test_ratio, record.score))
-    runs = pd.DataFrame(rows, columns=["candidate", "repeat", "split", "test_ratio", "score"])
+            rows.append((str(candidate.key), block.repeat, record.split, record.val_ratio, record.score))
+    runs = pd.DataFrame(rows, columns=["candidate", "repeat", "split", "val_ratio", "score"])
     return scores_of(runs, runs["candidate"])
 
 
@@ -74,7 +74,7 @@ class Plan:
         data, first = self.experiment.data, self.blocks[0]
         return {
             "n_train": n_samples(data.y if first.train is None else first.train),
-            "n_test": n_samples(data.y_test if first.test is None else first.test),
+            "n_val": n_samples(data.y_val if first.test is None else first.test),
             "n_features": int(np.prod(data.X.shape[1:])) if hasattr(data.X, "shape") else None,
             "n_planned": len(self.candidates) * len(self.blocks),
             "estimator": without_addresses(repr(self.experiment.subject.estimator)),

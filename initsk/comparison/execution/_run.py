@@ -76,19 +76,19 @@ class Experiment:
         return record
 
     def _measure(self, record: RunRecord, task: Task) -> None:
-        X, y, X_test, y_test = self.data.parts(task.block)
-        record.test_ratio = n_samples(y_test) / n_samples(y)
+        X, y, X_val, y_val = self.data.parts(task.block)
+        record.val_ratio = n_samples(y_val) / n_samples(y)
         model = self.subject.build(task.candidate.params, task.block.seed, self.n_threads)
-        witness = self._watch(model, X_test, y_test, on_the_way=task.block.repeat == task.block.fold == 0)
+        witness = self._watch(model, X_val, y_val, on_the_way=task.block.repeat == task.block.fold == 0)
         started = time.perf_counter()
         model.fit(X, y)
         record.fit_seconds = time.perf_counter() - started
         if witness is not None:
             record.history, record.seconds_per_epoch = witness.epochs, _mean(witness.seconds)
         # Our nets notice a training loss that is not finite themselves.
-        held_out = [test_loss for _, _, test_loss, _ in record.history] if witness and witness.has_loss else []
+        held_out = [val_loss for _, _, val_loss, _ in record.history] if witness and witness.has_loss else []
         diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, held_out))
-        record.scores = {name: float(score) for name, score in self.scorer(model, X_test, y_test).items()}
+        record.scores = {name: float(score) for name, score in self.scorer(model, X_val, y_val).items()}
         if witness is not None:
             witness.measure_end()
             for measured in witness.measured_layers:
@@ -98,7 +98,7 @@ class Experiment:
         elif not all(map(isfinite, record.scores.values())):
             record.fail("failed", "a score is not finite")
 
-    def _watch(self, model: Any, X_test: Any, y_test: Any, *, on_the_way: bool) -> RunRecorder | None:
+    def _watch(self, model: Any, X_val: Any, y_val: Any, *, on_the_way: bool) -> RunRecorder | None:
         """Put a witness among the callbacks of a net, if there is one."""
         last = last_step(model)
         if not can_be_recorded(last):
@@ -108,12 +108,12 @@ class Experiment:
         @cache
         def see() -> tuple[Any, Any]:
             # Inside of a pipeline, what comes before is fitted once the net trains.
-            return last, before.transform(X_test) if before else X_test
+            return last, before.transform(X_val) if before else X_val
 
         def score() -> float:
-            return next(iter(self.scorer(model, X_test, y_test).values()))
+            return next(iter(self.scorer(model, X_val, y_val).values()))
 
-        witness = RunRecorder(see, y_test, score, self.activations, on_the_way)
+        witness = RunRecorder(see, y_val, score, self.activations, on_the_way)
         last.set_params(callbacks=[*(last.callbacks or []), ("initsk_witness", witness)])
         return witness
 

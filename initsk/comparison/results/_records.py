@@ -22,7 +22,7 @@ MEASURED = {"layers": "activations", "gradients": "gradients", "weights": "weigh
 #: Tables of histograms, and what each is of.
 BINS = {"histograms": "activations", "weight_histograms": "weights"}
 # Fields that are numbers or words.
-_PLAIN = ("seed", "split", "status", "reason", "test_ratio", "seconds", "fit_seconds", "seconds_per_epoch")
+_PLAIN = ("seed", "split", "status", "reason", "val_ratio", "seconds", "fit_seconds", "seconds_per_epoch")
 
 
 @dataclass
@@ -36,8 +36,8 @@ class RunRecord:
     reason: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     #: Held-out samples for each of those trained on.
-    test_ratio: float = nan
-    #: Rows of epoch, train_loss, test_loss, test_score.
+    val_ratio: float = nan
+    #: Rows of epoch, train_loss, val_loss, val_score.
     history: list[tuple[int, float, float, float]] = field(default_factory=list)
     #: By table, rows of phase, epoch and what `LayerMeasurements.rows` returns.
     measured: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {name: [] for name in MEASURED})
@@ -104,7 +104,7 @@ def _text(data: bytes) -> str:
 
 
 TABLES = ("runs", "history", *MEASURED, *BINS, "timing")
-_HISTORY = {"epoch": "int64", "train_loss": "float64", "test_loss": "float64", "test_score": "float64"}
+_HISTORY = {"epoch": "int64", "train_loss": "float64", "val_loss": "float64", "val_score": "float64"}
 
 
 def make_frames(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -> dict[str, pd.DataFrame]:
@@ -195,7 +195,7 @@ def _outcomes(records: Sequence[RunRecord]) -> pd.DataFrame:
     columns: dict[str, Any] = {
         name: np.array([getattr(record, name) for record in records], dtype="int64") for name in ("seed", "split")
     }
-    columns["test_ratio"] = np.array([record.test_ratio for record in records], dtype="float64")
+    columns["val_ratio"] = np.array([record.val_ratio for record in records], dtype="float64")
     columns["epochs"] = np.array([len(record.history) for record in records], dtype="int64")
     columns["status"] = pd.Categorical([record.status for record in records], categories=list(STATUS))
     columns["reason"] = pd.Series([record.reason for record in records], dtype="str")

@@ -40,11 +40,11 @@ class ComparisonResult(Tables, Reported):
     Attributes
     ----------
     runs : DataFrame
-        A row per run: seed; split (equal numbers are equal splits); test_ratio (held-out samples for each of those
+        A row per run: seed; split (equal numbers are equal splits); val_ratio (held-out samples for each of those
         trained on); epochs; status ("ok", "diverged" or "failed"); reason; score on the held-out data (NaN unless
         "ok"), and with several scorers ``score_<name>`` of each.
     history : DataFrame
-        A row per run and epoch, of estimators that train by epochs: train_loss, test_loss, test_score.
+        A row per run and epoch, of estimators that train by epochs: train_loss, val_loss, val_score.
     layers : DataFrame
         A row per run, phase, epoch, layer and position; columns as `ActivationSummary.to_frame`, over the held-out
         samples. Phases are "initialized" (epoch 0), "trained" and, of the first repeat and fold alone, "training": up
@@ -195,7 +195,7 @@ class ComparisonResult(Tables, Reported):
 
     @classmethod
     def from_search(
-        cls, search: Any, *, parameter: str | None = None, test_ratio: float | None = None
+        cls, search: Any, *, parameter: str | None = None, val_ratio: float | None = None
     ) -> "ComparisonResult":
         """Read a finished search, for the same statistics and the same report.
 
@@ -206,7 +206,7 @@ class ComparisonResult(Tables, Reported):
         parameter : str, optional
             Name of what is compared; by default the parameter called ``initializer``, at any depth. Others are the
             grid.
-        test_ratio : float, optional
+        val_ratio : float, optional
             Held-out samples for each of those trained on, where the search's `cv` does not tell.
 
         Returns
@@ -230,7 +230,7 @@ class ComparisonResult(Tables, Reported):
         >>> result.summary()["n_runs"].tolist()
         [5, 5]
         """
-        return cls(*tables_of_search(search, parameter, test_ratio))
+        return cls(*tables_of_search(search, parameter, val_ratio))
 
     @classmethod
     def from_store(cls, path: str | Path) -> "ComparisonResult":

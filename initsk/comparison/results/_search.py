@@ -17,10 +17,10 @@ _SHUFFLE_TEST_SIZE = {"GroupShuffleSplit": 0.2}
 
 
 def tables_of_search(
-    search: Any, parameter: str | None, test_ratio: float | None
+    search: Any, parameter: str | None, val_ratio: float | None
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Return the tables, and what was run."""
-    check_parameters("from_search", {"test_ratio": test_ratio}, {"test_ratio": optional(real(above=0))})
+    check_parameters("from_search", {"val_ratio": val_ratio}, {"val_ratio": optional(real(above=0))})
     results = getattr(search, "cv_results_", None)
     if results is None:
         raise InvalidParameterError(
@@ -33,7 +33,7 @@ def tables_of_search(
     params = [results["params"][row] for row in rows]
     others = [other for other in dict.fromkeys(key for given in params for key in given) if other != name]
     candidates = [_candidate(given, name, others) for given in params]
-    ratio = _test_ratio(search) if test_ratio is None else test_ratio
+    ratio = _val_ratio(search) if val_ratio is None else val_ratio
     scores = _score_names(search)
     records = [
         _record(results, row, candidate, fold, scores, ratio)
@@ -76,7 +76,7 @@ def _score_names(search: Any) -> list[str]:
 def _record(
     results: dict[str, Any], row: int, candidate: Candidate, fold: int, scores: list[str], ratio: float
 ) -> RunRecord:
-    record = RunRecord((*candidate.key, 0, fold), seed=0, split=fold, test_ratio=ratio)
+    record = RunRecord((*candidate.key, 0, fold), seed=0, split=fold, val_ratio=ratio)
     record.scores = {name: float(results[f"split{fold}_test_{name}"][row]) for name in scores}
     record.fit_seconds = float(results["mean_fit_time"][row])
     record.seconds = record.fit_seconds + float(results["mean_score_time"][row])
@@ -85,13 +85,13 @@ def _record(
     return record
 
 
-def _test_ratio(search: Any) -> float:
+def _val_ratio(search: Any) -> float:
     """Return the held-out samples for each of those trained on, by what the splitter says of itself."""
     cv = search.cv
     if "Shuffle" in type(cv).__name__ and hasattr(cv, "test_size"):
         size = _SHUFFLE_TEST_SIZE.get(type(cv).__name__, 0.1) if cv.test_size is None else cv.test_size
         if not 0 < size < 1:
-            raise InvalidParameterError(f"test_size={size!r} of {cv!r} is no share; give test_ratio=")
+            raise InvalidParameterError(f"test_size={size!r} of {cv!r} is no share; give val_ratio=")
         return float(size / (1 - size))
     folds = getattr(cv, "cvargs", {}).get("n_splits", search.n_splits_)
     if folds < 2:

@@ -2,8 +2,8 @@
 
 Scores over seeds are independent. Scores over folds share training data, so that their variance is estimated too
 low; it is corrected as Nadeau and Bengio did (2003, "Inference for the generalization error", Machine Learning 52,
-equation 8): the variance of the mean of n differences is (1 / n + n_test / n_train) times theirs. The `ratio` below
-is n_test / n_train, and 0 for seeds, which leaves Student's test.
+equation 8): the variance of the mean of n differences is (1 / n + n_val / n_train) times theirs. The `ratio` below
+is n_val / n_train, and 0 for seeds, which leaves Student's test.
 """
 
 from collections.abc import Iterator
@@ -115,7 +115,7 @@ def number_needed(effect: float, alpha: float, ratio: float = 0.0, power: float 
     alpha : float
         Level of the test.
     ratio : float, default=0.0
-        Of folds, n_test / n_train: what they share keeps the noise from averaging out.
+        Of folds, n_val / n_train: what they share keeps the noise from averaging out.
     power : float, default=0.8
         Chance to see it.
 
@@ -239,7 +239,7 @@ def scores_of(runs: pd.DataFrame, treatment: pd.Series, column: str = "score") -
     table = table.reindex(columns=order)
     means = table.mean().fillna(-np.inf)
     ranked = sorted(order, key=lambda label: -means[label])
-    return Scores(table[ranked], float(runs["test_ratio"].mean()) if several else 0.0)
+    return Scores(table[ranked], float(runs["val_ratio"].mean()) if several else 0.0)
 
 
 def setting_labels(runs: pd.DataFrame) -> pd.Series:

@@ -155,8 +155,8 @@ def _learning(frames: Frames, runs: pd.DataFrame, target: float, column: str) ->
     followed = column == "score" or runs[column].equals(runs["score"])
     if history.empty or not followed:
         return empty
-    area = history.groupby(keys, observed=True)["test_score"].mean().rename("area_under_curve")
-    reached = history[history["test_score"] >= target].groupby(keys, observed=True)["epoch"].min()
+    area = history.groupby(keys, observed=True)["val_score"].mean().rename("area_under_curve")
+    reached = history[history["val_score"] >= target].groupby(keys, observed=True)["epoch"].min()
     speed = pd.concat([area, reached.rename("epochs_to_target")], axis=1).reset_index()
     speed["epochs_to_target"] = speed["epochs_to_target"].astype("float64").fillna(inf)
     found = runs[keys].merge(speed, on=keys, how="left")

@@ -112,7 +112,7 @@ def _digest(data: Any) -> str:
     return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 
-_DATA = ("X", "y", "X_test", "y_test")
+_DATA = ("X", "y", "X_val", "y_val")
 _VERSION = "version of "
 # Set for every run, told by their parts, or without effect on the numbers.
 _NOT_OWN = ("random_state", "n_threads", "steps", "memory", "verbose")

@@ -32,7 +32,7 @@ CREATE TABLE experiment (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROW
 CREATE TABLE runs (
     initializer TEXT NOT NULL, setting TEXT NOT NULL, repeat INTEGER NOT NULL, fold INTEGER NOT NULL,
     made_of TEXT NOT NULL, data TEXT NOT NULL, versions TEXT NOT NULL,
-    seed INTEGER NOT NULL, split INTEGER NOT NULL, test_ratio REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    seed INTEGER NOT NULL, split INTEGER NOT NULL, val_ratio REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
     scores TEXT NOT NULL, history TEXT NOT NULL, measured TEXT NOT NULL, histograms TEXT NOT NULL,
     seconds REAL, fit_seconds REAL, seconds_per_epoch REAL,
     PRIMARY KEY (initializer, setting, repeat, fold)

@@ -37,7 +37,8 @@ class ExpectedMoments:
 
     Examples
     --------
-    >>> from initsk.initializers import HeUniform, ParameterSpec
+    >>> from initsk.initializers import HeUniform
+    >>> from initsk.network import ParameterSpec
     >>> expected = HeUniform().expected_moments(ParameterSpec.from_shape((8, 6)))
     >>> round(expected.variance, 4), round(expected.bound, 4)
     (0.3333, 1.0)

@@ -10,7 +10,7 @@ from typing import Any
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.validation import one_of
 
-_FOLDER = Path(__file__).parents[1] / "locale"
+_FOLDER = Path(__file__).parent / "locale"
 _SOURCE = "en"
 MISSING = "-"
 

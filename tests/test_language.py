@@ -8,13 +8,13 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from initsk import language as _language
 from initsk.exceptions import InvalidParameterError
-from initsk.utils import language as _language
-from initsk.utils.language import get_language, languages
+from initsk.language import get_language, languages
 
-PACKAGE = Path(__file__).parents[2] / "initsk"
+PACKAGE = Path(__file__).parents[1] / "initsk"
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
-KEYWORDS = {"say": None, "message": None, "plural": (1, 2)}
+KEYWORDS = {"translate": None, "message": None, "plural": (1, 2)}
 OTHERS = [code for code in languages() if code != "en"]
 
 
@@ -34,7 +34,7 @@ def catalogue(code):
 def test_no_message_hides_in_an_f_string():
     # Before Python 3.12 it would not be found there.
     for path in PACKAGE.rglob("*.py"):
-        assert not re.search(r"\{(self\.)?(say|message)\(", path.read_text()), path
+        assert not re.search(r"\{(self\.)?(translate|message)\(", path.read_text()), path
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -57,19 +57,19 @@ def test_translations_have_the_same_values_in_them(code):
 
 def test_numbers_are_written_as_the_language_has_them():
     english, indonesian = get_language("en"), get_language("id")
-    assert [say.number(0.97804) for say in (english, indonesian)] == ["0.9780", "0,9780"]
-    assert [say.short(1.5e-5) for say in (english, indonesian)] == ["1.5e-05", "1,5e-05"]
-    assert [say.integer(60000) for say in (english, indonesian)] == ["60,000", "60.000"]
-    assert [say.percent(0.125, 1) for say in (english, indonesian)] == ["12.5%", "12,5%"]
-    assert [say.all_of(["a", "b", "c"]) for say in (english, indonesian)] == ["a, b and c", "a, b dan c"]
+    assert [translate.number(0.97804) for translate in (english, indonesian)] == ["0.9780", "0,9780"]
+    assert [translate.short(1.5e-5) for translate in (english, indonesian)] == ["1.5e-05", "1,5e-05"]
+    assert [translate.integer(60000) for translate in (english, indonesian)] == ["60,000", "60.000"]
+    assert [translate.percent(0.125, 1) for translate in (english, indonesian)] == ["12.5%", "12,5%"]
+    assert [translate.all_of(["a", "b", "c"]) for translate in (english, indonesian)] == ["a, b and c", "a, b dan c"]
     assert english.number(-0.00001) == "0.0000"
     assert english.number(float("nan")) == english.short(float("nan")) == english.integer(float("inf")) == "-"
 
 
 def test_plurals():
-    say = get_language("en")
-    assert say.plural("{n} layer", "{n} layers", 1) == "1 layer"
-    assert say.plural("{n} layer", "{n} layers", 2000) == "2,000 layers"
+    translate = get_language("en")
+    assert translate.plural("{n} layer", "{n} layers", 1) == "1 layer"
+    assert translate.plural("{n} layer", "{n} layers", 2000) == "2,000 layers"
 
 
 def test_a_third_language_is_one_file(tmp_path, monkeypatch):
@@ -77,8 +77,8 @@ def test_a_third_language_is_one_file(tmp_path, monkeypatch):
     (tmp_path / "de.po").write_text(header + 'msgid "epoch"\nmsgstr "Epoche"\n', encoding="utf-8")
     monkeypatch.setattr(_language, "_FOLDER", tmp_path)
     assert languages() == ["en", "de"]
-    say = get_language("de")
-    assert (say("epoch"), say.number(0.5), say("never")) == ("Epoche", "0,5000", "never")
+    translate = get_language("de")
+    assert (translate("epoch"), translate.number(0.5), translate("never")) == ("Epoche", "0,5000", "never")
 
 
 def test_unknown_languages_are_refused():
