@@ -22,9 +22,10 @@ class OtherSeeds(HeNormal):
         super().__init__(mode)
         self.number = number
 
-    def _draw(self, position, generator, dtype):
+    def draw_values(self, position, generator, dtype):
+        """Draw from a generator whose seed also depends on `number`."""
         seed = int(torch.randint(2**61, (), generator=generator)) + self.number
-        return super()._draw(position, torch.Generator().manual_seed(seed), dtype)
+        return super().draw_values(position, torch.Generator().manual_seed(seed), dtype)
 
 
 def p_values(seed, n_initializers, **arguments):

@@ -37,12 +37,12 @@ def record(module, initializer, **arguments):
 class Right(Initializer):
     """Keeps every law: a base for those that break one."""
 
-    law = "W ~ N(0, 1)"
+    formula = "W ~ N(0, 1)"
 
     def __init__(self, size=1.0):
         self.size = size
 
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         return torch.randn(spec.shape, generator=generator, dtype=dtype)
 
     def expected_moments(self, spec):

@@ -47,9 +47,9 @@ def open_page(page: Path) -> None:
 
 _PAGE = """# The initializers
 
-Names, laws and references of everything that `get_initializer` knows. Written by
+Names, formulas and references of everything that `get_initializer` knows. Written by
 `initsk list --markdown > docs/initializers.md`; a test holds it to the code. The docstring of each class
-says the law in full, and how other frameworks differ. *Needs* says what `initialize` must be given
+gives the full formula and says how other frameworks differ. *Needs* says what `initialize` must be given
 besides the module.
 
 {own}
@@ -69,15 +69,16 @@ def list_text(framework: str | None) -> str:
     lines = []
     for family, rows in _own().groupby("family", sort=False):
         lines.append(str(family))
-        for name, law, needs, reference in rows[["name", "law", "needs", "reference"]].astype(str).to_numpy().tolist():
-            lines.append(f"  {name:22} {law}" + (f" (needs {needs})" if needs else ""))
+        shown = rows[["name", "formula", "needs", "reference"]].astype(str)
+        for name, formula, needs, reference in shown.to_numpy().tolist():
+            lines.append(f"  {name:22} {formula}" + (f" (needs {needs})" if needs else ""))
             lines += [f"  {'':22} {reference}"] if reference else []
     return "\n".join(lines)
 
 
 def list_markdown() -> str:
     """Return the page."""
-    own = _own()[["name", "synonyms", "family", "law", "needs", "reference"]]
+    own = _own()[["name", "synonyms", "family", "formula", "needs", "reference"]]
     others = [f"### {name}\n\n{_table(list_initializers(name), code=2)}" for name in FRAMEWORK_NAMES]
     return _PAGE.format(own=_table(own, code=1), others="\n\n".join(others))
 

@@ -161,7 +161,7 @@ class Step:
 
 def settle(plan: PlannedParameter, choices: tuple[Choice, ...]) -> Step:
     """Lay out a parameter as who fills it wants it: in blocks, or as the one tensor that a framework stores."""
-    whole = [choice.initializer.laid_out(spec) for spec, choice in zip(plan.specs, choices, strict=False)]
+    whole = [choice.initializer.stored_spec(spec) for spec, choice in zip(plan.specs, choices, strict=False)]
     if not choices or all(spec.framework == "" for spec in whole):
         return Step(plan, choices, plan)
     if len({choice.initializer for choice in choices}) > 1:

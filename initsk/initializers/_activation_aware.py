@@ -86,9 +86,9 @@ class Auto(Initializer):
 
     name = "auto"
     family = "architecture-aware"
-    law = "by the activation that follows each layer, depth and residual branches"
+    formula = "by the activation that follows each layer, depth and residual branches"
     reference = "Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2013; Schoenholz et al. 2017; Sitzmann et al. 2020"
-    _reads_architecture = True
+    reads_architecture = True
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Choose by the layer's kind, by what follows it, and by its place in the network."""
@@ -151,14 +151,14 @@ def _by_activation(activation: ActivationLike, layers: int) -> Choice:
         why = message("feeds {activation}, and {layers} layers are deep for its plain law: the critical one")
         return Choice(critical, Sentence(why, activation=label, layers=layers))
     if layers >= DEEP:
-        scale = {"scale": 1.0} if saturates else {"nonlinearity": activation}
+        scale = {"scale": 1.0} if saturates else {"activation": activation}
         why = message("feeds {activation}, and {layers} layers are deep: orthogonal")
         found = VarianceScaling(**scale, distribution="orthogonal")
         return Choice(found, Sentence(why, activation=label, layers=layers))
     if saturates:
         return Choice(GlorotUniform(), Sentence(message("feeds {activation}, which saturates"), activation=label))
     why = Sentence(message("feeds {activation}, of gain {gain}"), activation=label, gain=gain(activation))
-    return Choice(VarianceScaling(nonlinearity=activation), why)
+    return Choice(VarianceScaling(activation=activation), why)
 
 
 @cached
@@ -192,7 +192,7 @@ class EdgeOfChaos(Initializer):
 
     Parameters
     ----------
-    nonlinearity : str, callable or None, default=None
+    activation : str, callable or None, default=None
         The activation function; None reads the one that follows each layer (layers that feed
         none are treated as linear).
     bias_variance : float or None, default=None
@@ -225,29 +225,29 @@ class EdgeOfChaos(Initializer):
     name = "edge_of_chaos"
     synonyms = ("critical",)
     family = "architecture-aware"
-    law = "Var(W) = sigma_w^2 / fan_in, Var(b) = sigma_b^2, on the critical line"
+    formula = "Var(W) = sigma_w^2 / fan_in, Var(b) = sigma_b^2, on the critical line"
     reference = "Schoenholz et al. 2017; Poole et al. 2016"
     sets_biases = True
-    _constraints: ClassVar[dict[str, Constraint]] = {
-        "nonlinearity": optional(resolved_by(as_function)),
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        "activation": optional(resolved_by(as_function)),
         "bias_variance": optional(real(minimum=0)),
         "distribution": one_of("distribution", DISTRIBUTIONS),
     }
 
     def __init__(
         self,
-        nonlinearity: ActivationLike | None = None,
+        activation: ActivationLike | None = None,
         bias_variance: float | None = None,
         distribution: str = "normal",
     ) -> None:
-        self.nonlinearity = nonlinearity
+        self.activation = activation
         self.bias_variance = bias_variance
         self.distribution = distribution
 
     @property
     def reads_architecture(self) -> bool:
         """Whether the activation functions are to be read from the module."""
-        return self.nonlinearity is None
+        return self.activation is None
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say what the initializer needs and `spec` does not have."""
@@ -258,7 +258,7 @@ class EdgeOfChaos(Initializer):
         return spec.missing_fans
 
     def _point(self, spec: ParameterSpec) -> CriticalPoint:
-        activation = self.nonlinearity if self.nonlinearity is not None else spec.activation
+        activation = self.activation if self.activation is not None else spec.activation
         # A linear layer has no room for biases on the critical line.
         return critical_point("linear", 0.0) if activation is None else critical_point(activation, self.bias_variance)
 
@@ -268,7 +268,7 @@ class EdgeOfChaos(Initializer):
             return point.bias_variance, "normal"
         return point.weight_variance / spec.fan("fan_in"), self.distribution
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         variance, distribution = self._law(spec)
         return draw_scaled(spec.shape, variance, distribution, generator, dtype)
 

@@ -72,9 +72,9 @@ class AutoInit(Initializer):
 
     name = "autoinit"
     family = "architecture-aware"
-    law = "Var(W) = 1 / (fan_in (v + m^2)), input of mean m and variance v by calculation"
+    formula = "Var(W) = 1 / (fan_in (v + m^2)), input of mean m and variance v by calculation"
     reference = "Bingham and Miikkulainen 2023, section 3"
-    _constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
         "input_mean": real(),
         "input_variance": real(minimum=0),
         "distribution": one_of("distribution", DISTRIBUTIONS),
@@ -97,8 +97,8 @@ class AutoInit(Initializer):
     def _filling(self) -> VarianceScaling:
         return VarianceScaling(distribution=self.distribution)
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return self._filling._draw(spec, generator, dtype)
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return self._filling.draw_values(spec, generator, dtype)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Say what the values for `spec` will be like, unless that depends on the network."""

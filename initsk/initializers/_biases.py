@@ -56,9 +56,9 @@ class ForgetGateBias(_BiasScheme):
 
     name = "forget_gate_bias"
     synonyms = ("unit_forget_bias",)
-    law = "b_f = value, other biases 0"
+    formula = "b_f = value, other biases 0"
     reference = "Jozefowicz, Zaremba and Sutskever 2015"
-    _constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
 
     def __init__(self, value: float = 1.0) -> None:
         self.value = value
@@ -104,9 +104,9 @@ class ChronoBias(_BiasScheme):
 
     name = "chrono_bias"
     synonyms = ("chrono",)
-    law = "b_f = log(u), b_i = -log(u), u ~ U(1, max_length - 1), other biases 0"
+    formula = "b_f = log(u), b_i = -log(u), u ~ U(1, max_length - 1), other biases 0"
     reference = "Tallec and Ollivier 2018, section 2"
-    _constraints: ClassVar[dict[str, Constraint]] = {"max_length": real(above=2)}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"max_length": real(above=2)}
 
     def __init__(self, max_length: float = 100.0) -> None:
         self.max_length = max_length
@@ -119,7 +119,7 @@ class ChronoBias(_BiasScheme):
             return Choice(self, f"gate {spec.block} of a recurrent layer")
         return Choice(Zeros(), "no gate that keeps")
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         # Both gates of a unit see the same draw, whichever comes first.
         twin = torch.Generator(device="cpu").manual_seed(generator.initial_seed())
         times = torch.empty(spec.shape, dtype=dtype).uniform_(1, self.max_length - 1, generator=twin)
@@ -168,9 +168,9 @@ class PriorBias(_BiasScheme):
     """
 
     name = "prior_bias"
-    law = "b = log(p / (1 - p))"
+    formula = "b = log(p / (1 - p))"
     reference = "Lin et al. 2017, section 3.3"
-    _constraints: ClassVar[dict[str, Constraint]] = {"probability": real(above=0, below=1)}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"probability": real(above=0, below=1)}
 
     def __init__(self, probability: float = 0.01) -> None:
         self.probability = probability

@@ -13,10 +13,10 @@ class _Filled(Initializer):
     """One number everywhere."""
 
     family = "constant"
-    _draw_never_fails = True
+    draw_never_fails = True
     value: float
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         return torch.full(spec.shape, self.value, dtype=dtype)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
@@ -48,9 +48,9 @@ class Constant(_Filled):
     """
 
     name = "constant"
-    law = "W = value"
+    formula = "W = value"
     reference = "torch.nn.init.constant_"
-    _constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
 
     def __init__(self, value: float = 0.0) -> None:
         self.value = value
@@ -76,7 +76,7 @@ class Zeros(_Filled):
 
     name = "zeros"
     synonyms = ("zero",)
-    law = "W = 0"
+    formula = "W = 0"
     reference = "Rumelhart, Hinton and Williams 1986 (why it fails: symmetry)"
     value = 0.0
 
@@ -99,7 +99,7 @@ class Ones(_Filled):
 
     name = "ones"
     synonyms = ("one",)
-    law = "W = 1"
+    formula = "W = 1"
     reference = "torch.nn.init.ones_"
     value = 1.0
 
@@ -135,9 +135,9 @@ class Identity(Initializer):
     name = "identity"
     synonyms = ("eye",)
     family = "constant"
-    law = "W = gain I"
+    formula = "W = gain I"
     reference = "Le, Jaitly and Hinton 2015, section 2"
-    _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(), "rectangular": boolean()}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"gain": real(), "rectangular": boolean()}
 
     def __init__(self, gain: float = 1.0, rectangular: bool = False) -> None:
         self.gain = gain
@@ -152,7 +152,7 @@ class Identity(Initializer):
             " (allowed: (n, n), or rectangular=True; for convolutions 'dirac')"
         )
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         return torch.eye(*spec.shape, dtype=dtype).mul_(self.gain)
 
 
@@ -184,9 +184,9 @@ class Dirac(Initializer):
 
     name = "dirac"
     family = "constant"
-    law = "W[i, i, centre] = gain, else 0"
+    formula = "W[i, i, centre] = gain, else 0"
     reference = "Zagoruyko and Komodakis 2017; torch.nn.init.dirac_"
-    _constraints: ClassVar[dict[str, Constraint]] = {"gain": real()}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"gain": real()}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -200,7 +200,7 @@ class Dirac(Initializer):
             " (allowed: three to five dimensions; for matrices 'identity', for both PerParameter)"
         )
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         values = torch.zeros(spec.shape, dtype=dtype)
         centre_tap(values).fill_diagonal_(self.gain)
         return values
@@ -259,10 +259,10 @@ class ZerO(Initializer):
     name = "zero_hadamard"
     synonyms = ("zer_o",)
     family = "structured"
-    law = "W = I if out <= in, else 2^(-m/2) H[:out, :in], m = ceil(log2(out))"
+    formula = "W = I if out <= in, else 2^(-m/2) H[:out, :in], m = ceil(log2(out))"
     reference = "Zhao, Schaefer and Anandkumar 2022, algorithms 1 and 2"
-    _draw_never_fails = True
-    _constraints: ClassVar[dict[str, Constraint]] = {"hadamard_gain": real(above=0)}
+    draw_never_fails = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"hadamard_gain": real(above=0)}
 
     def __init__(self, hadamard_gain: float = 1.0) -> None:
         self.hadamard_gain = hadamard_gain
@@ -280,7 +280,7 @@ class ZerO(Initializer):
             " (allowed: (out, in) or (out, in, *kernel))"
         )
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         values = torch.zeros(spec.shape, dtype=dtype)
         rows, columns = spec.shape[:2]
         centre_tap(values).copy_(self._matrix(rows, columns, dtype))

@@ -67,10 +67,10 @@ class LSUV(Calibrated):
     """
 
     name = "lsuv"
-    law = "W = W_base / std(output), layer by layer"
+    formula = "W = W_base / std(output), layer by layer"
     reference = "Mishkin and Matas 2016, algorithm 1"
-    _constraints: ClassVar[dict[str, Constraint]] = {
-        **Wrapper._constraints,
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        **Wrapper.parameter_constraints,
         "tol": real(above=0),
         "max_iter": integer(1),
         "remove_mean": boolean(),
@@ -164,9 +164,9 @@ class DataDependentWeightNorm(Calibrated):
 
     name = "data_dependent_weight_norm"
     synonyms = ("salimans",)
-    law = "w = w_base / s, b = -m / s for a unit of mean m and std s, layer by layer"
+    formula = "w = w_base / s, b = -m / s for a unit of mean m and std s, layer by layer"
     reference = "Salimans and Kingma 2016, section 3"
-    _constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
 
     def __init__(self, base: InitializerLike | None = None) -> None:
         self.base = base

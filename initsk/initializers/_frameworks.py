@@ -60,8 +60,8 @@ class AsStored(Initializer):
 
     name = "as_stored"
     family = "composed"
-    law = "that of the base, over the tensor as a framework stores it"
-    _constraints: ClassVar[dict[str, Constraint]] = {
+    formula = "that of the base, over the tensor as a framework stores it"
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
         "base": optional(instance_of(Initializer, "an Initializer")),
         "framework": one_of("framework", FRAMEWORK_LAYOUTS),
     }
@@ -80,20 +80,20 @@ class AsStored(Initializer):
         """Whether the base does."""
         return self.filling.draw_never_fails
 
-    def laid_out(self, spec: ParameterSpec) -> ParameterSpec:
+    def stored_spec(self, spec: ParameterSpec) -> ParameterSpec:
         """Return the spec of the whole tensor."""
         return spec.as_stored(self.framework)
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say what the base needs and the tensor does not have."""
-        return self.filling.unsupported_reason(self.laid_out(spec))
+        return self.filling.unsupported_reason(self.stored_spec(spec))
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Say what the values for `spec` will be like."""
-        return self.filling.expected_moments(self.laid_out(spec))
+        return self.filling.expected_moments(self.stored_spec(spec))
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return self.filling._draw(self.laid_out(spec), generator, dtype)
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return self.filling.draw_values(self.stored_spec(spec), generator, dtype)
 
 
 def _family(framework: str, normal: str) -> dict[str, Initializer]:

@@ -83,10 +83,10 @@ class GradInit(GradientScheme):
 
     name = "gradinit"
     synonyms: ClassVar[tuple[str, ...]] = ("grad_init",)
-    law = "factors m that minimise L(m W - eta A(g)) where ||g|| <= gamma"
+    formula = "factors m that minimise L(m W - eta A(g)) where ||g|| <= gamma"
     reference = "Zhu et al. 2021, equation 1"
-    _constraints: ClassVar[dict[str, Constraint]] = {
-        **GradientScheme._constraints,
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        **GradientScheme.parameter_constraints,
         "algorithm": one_of("algorithm", _ETA),
         "eta": optional(real(above=0)),
         "gamma": optional(real(above=0)),

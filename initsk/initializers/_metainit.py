@@ -75,10 +75,10 @@ class MetaInit(GradientScheme):
 
     name = "metainit"
     synonyms: ClassVar[tuple[str, ...]] = ("meta_init",)
-    law = "norms that minimise mean |(g - H g) / (g + eps s(g)) - 1|"
+    formula = "norms that minimise mean |(g - H g) / (g + eps s(g)) - 1|"
     reference = "Dauphin and Schoenholz 2019, equation 1"
-    _constraints: ClassVar[dict[str, Constraint]] = {
-        **GradientScheme._constraints,
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        **GradientScheme.parameter_constraints,
         "momentum": real(minimum=0, below=1),
         "eps": real(above=0),
     }

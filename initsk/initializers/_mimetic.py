@@ -80,10 +80,10 @@ class MimeticAttention(Wrapper):
     synonyms = ("mimetic",)
     family = "architecture-aware"
     _base_may_refine = True
-    law = "W_Q^T W_K ~ 0.7 Z + 0.7 I, W_O W_V ~ 0.4 Z - 0.4 I, Z ~ N(0, 1/d)"
+    formula = "W_Q^T W_K ~ 0.7 Z + 0.7 I, W_O W_V ~ 0.4 Z - 0.4 I, Z ~ N(0, 1/d)"
     reference = "Trockman and Kolter 2023, section 4"
-    _constraints: ClassVar[dict[str, Constraint]] = {
-        **Wrapper._constraints,
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        **Wrapper.parameter_constraints,
         "alpha_qk": real(minimum=0),
         "beta_qk": real(),
         "alpha_vo": real(minimum=0),

@@ -48,10 +48,10 @@ class Orthogonal(Initializer):
 
     name = "orthogonal"
     family = "orthogonal"
-    law = "W W^T = gain^2 I or W^T W = gain^2 I"
+    formula = "W W^T = gain^2 I or W^T W = gain^2 I"
     reference = "Saxe, McClelland and Ganguli 2013"
-    _draw_never_fails = True
-    _constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
+    draw_never_fails = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -60,7 +60,7 @@ class Orthogonal(Initializer):
         """Say what the initializer needs and `spec` does not have."""
         return spec.missing_matrix
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         return orthogonal_matrix(*spec.matrix_shape, generator, dtype).mul_(self.gain).reshape(spec.shape)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
@@ -103,9 +103,9 @@ class DeltaOrthogonal(Initializer):
 
     name = "delta_orthogonal"
     family = "orthogonal"
-    law = "W[:, :, centre] = gain Q, Q^T Q = I, else 0"
+    formula = "W[:, :, centre] = gain Q, Q^T Q = I, else 0"
     reference = "Xiao et al. 2018, algorithm 2"
-    _constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
         "gain": real(above=0),
         "even_centre": one_of("even_centre", ("after", "before")),
     }
@@ -123,7 +123,7 @@ class DeltaOrthogonal(Initializer):
             " (allowed: (out, in, *kernel) with out >= in; for other layers PerParameter)"
         )
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         values = torch.zeros(spec.shape, dtype=dtype)
         matrix = orthogonal_matrix(spec.shape[0], spec.shape[1], generator, dtype).mul_(self.gain)
         centre_tap(values, before=self.even_centre == "before").copy_(matrix)
@@ -184,10 +184,10 @@ class ConvolutionAware(Initializer):
     name = "convolution_aware"
     synonyms = ("caware", "cai")
     family = "structured"
-    law = "orthogonal kernels in each unit, Var(W) = scale / fan_in"
+    formula = "orthogonal kernels in each unit, Var(W) = scale / fan_in"
     reference = "Aghajanyan 2017"
-    _draw_never_fails = True
-    _constraints: ClassVar[dict[str, Constraint]] = {"scale": real(above=0)}
+    draw_never_fails = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"scale": real(above=0)}
 
     def __init__(self, scale: float = 2.0) -> None:
         self.scale = scale
@@ -196,7 +196,7 @@ class ConvolutionAware(Initializer):
         """Say what the initializer needs and `spec` does not have."""
         return spec.missing_fans
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         variance = self._variance(spec)
         if not _has_kernels(spec):
             return draw_scaled(spec.shape, variance, "orthogonal", generator, dtype)

@@ -82,9 +82,12 @@ class PerParameter(Initializer):
 
     name = "per_parameter"
     family = "composed"
-    law = "that of the first rule that matches"
+    formula = "that of the first rule that matches"
 
-    _constraints: ClassVar[dict[str, Constraint]] = {"rules": _rules, "remainder": resolved_by(get_initializer)}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        "rules": _rules,
+        "remainder": resolved_by(get_initializer),
+    }
 
     def __init__(self, rules: Sequence[Rule] = (), remainder: InitializerLike = "he_normal") -> None:
         self.rules = rules

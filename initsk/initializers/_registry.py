@@ -48,7 +48,7 @@ class FromCallable(Initializer):
     """
 
     family = "callable"
-    law = "the function's own"
+    formula = "the function's own"
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -65,7 +65,7 @@ class FromCallable(Initializer):
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return f"FromCallable({self.label})"
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         # What is still NaN afterwards was not filled.
         tensor = torch.full(spec.shape, float("nan"), dtype=dtype)
         seed = int(torch.randint(2**62, (), generator=generator))
@@ -84,7 +84,7 @@ INITIALIZER_PARAMS = ("initializer", "bias_initializer", "output_initializer")
 InitializerLike = str | Initializer | type[Initializer] | Callable[..., Any]
 
 FRAMEWORK_NAMES = tuple(FRAMEWORKS)
-COLUMNS = ("name", "synonyms", "family", "law", "needs_data", "needs_gradient", "reference")
+COLUMNS = ("name", "synonyms", "family", "formula", "needs_data", "needs_gradient", "reference")
 _FAMILIES = (
     message("constant"),
     message("biases"),
@@ -239,7 +239,7 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns name, synonyms, family, law, reference (of strings), and needs_data and
+        Columns name, synonyms, family, formula, reference (of strings), and needs_data and
         needs_gradient (of bool): whether `initialize` must be given X, or X and y. For a framework: the
         columns name and initializer.
 
@@ -251,7 +251,7 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
     Examples
     --------
     >>> from initsk import list_initializers
-    >>> list_initializers().set_index("name").loc["he_normal", "law"]
+    >>> list_initializers().set_index("name").loc["he_normal", "formula"]
     'W ~ N(0, 2 / fan_in)'
     >>> list_initializers("timm")["name"].tolist()
     ['timm.trunc_normal_', 'timm.trunc_normal_tf_', 'timm.variance_scaling_', 'timm.lecun_normal_']
@@ -276,6 +276,6 @@ def _row(cls: type[Initializer]) -> tuple[object, ...]:
         value = cls()
         needs = value.needs_data, value.needs_gradient
     except TypeError:
-        # Somebody's own, with arguments.
-        needs = cls._needs_data, cls._needs_gradient
-    return cls.name, synonyms, cls.family, cls.law, *needs, cls.reference
+        # A user's class whose arguments have no defaults: only what the class itself declares is known.
+        needs = cls.needs_data is True, cls.needs_gradient is True
+    return cls.name, synonyms, cls.family, cls.formula, *needs, cls.reference

@@ -17,7 +17,7 @@ class _ResidualScheme(Wrapper):
     """A scheme that needs to know the residual branches."""
 
     family = "architecture-aware"
-    _reads_architecture = True
+    reads_architecture = True
 
     def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if no residual branch was found."""
@@ -64,7 +64,7 @@ class ZeroLastInBranch(_ResidualScheme):
 
     name = "zero_last_in_branch"
     synonyms = ("zero_init_residual", "zero_gamma")
-    law = "the last weight, or scale, of each branch 0; else the base's"
+    formula = "the last weight, or scale, of each branch 0; else the base's"
     reference = "Goyal et al. 2017, section 5.1"
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
@@ -108,7 +108,7 @@ class Fixup(_ResidualScheme):
     """
 
     name = "fixup"
-    law = "in branches L^(-1/(2m-2)) times the base's, last of a branch and output 0"
+    formula = "in branches L^(-1/(2m-2)) times the base's, last of a branch and output 0"
     reference = "Zhang, Dauphin and Ma 2019, section 3"
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
@@ -157,9 +157,9 @@ class DepthScaledResidual(_ResidualScheme):
 
     name = "depth_scaled_residual"
     synonyms = ("gpt2",)
-    law = "W ~ N(0, 0.02^2), last of each of L branches divided by sqrt(L)"
+    formula = "W ~ N(0, 0.02^2), last of each of L branches divided by sqrt(L)"
     reference = "Radford et al. 2019, section 2.3"
-    _constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
 
     def __init__(self, base: InitializerLike | None = None) -> None:
         self.base = base
@@ -212,10 +212,13 @@ class MaximalUpdate(Wrapper):
     name = "maximal_update"
     synonyms = ("mup",)
     family = "architecture-aware"
-    law = "output weights times sqrt(base_width / fan_in), else the base's"
+    formula = "output weights times sqrt(base_width / fan_in), else the base's"
     reference = "Yang et al. 2022, table 3"
-    _reads_architecture = True
-    _constraints: ClassVar[dict[str, Constraint]] = {**Wrapper._constraints, "base_width": real(above=0)}
+    reads_architecture = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        **Wrapper.parameter_constraints,
+        "base_width": real(above=0),
+    }
 
     def __init__(self, base: InitializerLike = "lecun_normal", base_width: float = 1.0) -> None:
         self.base = base
@@ -257,9 +260,9 @@ class TFixup(Initializer):
     name = "t_fixup"
     synonyms = ("tfixup",)
     family = "architecture-aware"
-    law = "Xavier; values, outputs and linear layers times 0.67 N^(-1/4) or (9N)^(-1/4)"
+    formula = "Xavier; values, outputs and linear layers times 0.67 N^(-1/4) or (9N)^(-1/4)"
     reference = "Huang et al. 2020, section 3"
-    _reads_architecture = True
+    reads_architecture = True
 
     def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if there is no transformer layer."""

@@ -14,7 +14,7 @@ from initsk.utils.validation import Constraint, real, resolved_by
 class Wrapper(Initializer):
     """Base of schemes that change some layers of what another initializer does."""
 
-    _constraints: ClassVar[dict[str, Constraint]] = {"base": resolved_by(get_initializer)}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": resolved_by(get_initializer)}
     #: Whether the base may work on the network once its values are in place; a factor of ours would be lost in that.
     _base_may_refine: ClassVar[bool] = False
 
@@ -87,8 +87,8 @@ class Scaled(Wrapper):
 
     name = "scaled"
     family = "composed"
-    law = "W = factor W_base"
-    _constraints: ClassVar[dict[str, Constraint]] = {**Wrapper._constraints, "factor": real()}
+    formula = "W = factor W_base"
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {**Wrapper.parameter_constraints, "factor": real()}
 
     def __init__(self, base: InitializerLike = "he_normal", factor: float = 1.0) -> None:
         self.base = base
@@ -104,16 +104,16 @@ class Scaled(Wrapper):
         """Whether the base does."""
         return self.filling.draw_never_fails
 
-    def laid_out(self, spec: ParameterSpec) -> ParameterSpec:
+    def stored_spec(self, spec: ParameterSpec) -> ParameterSpec:
         """Return what the base draws."""
-        return self.filling.laid_out(spec)
+        return self.filling.stored_spec(spec)
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say what the base says."""
         return self.filling.unsupported_reason(spec)
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return self.filling._draw(spec, generator, dtype).mul_(self.factor)
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        return self.filling.draw_values(spec, generator, dtype).mul_(self.factor)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Say what the values for `spec` will be like."""
@@ -141,8 +141,8 @@ class Centred(Wrapper):
     Raises
     ------
     InvalidParameterError
-        When used on what the base unsupported_reason, on units of one input, or around a base that works on the network after it
-        has drawn.
+        When used on a spec that the base cannot fill, on units of one input, or around a base that refines the network
+        after the draw.
 
     Notes
     -----
@@ -165,9 +165,9 @@ class Centred(Wrapper):
 
     name = "centred"
     family = "composed"
-    law = "W = (W_base - mean of each unit) / sqrt(1 - 1 / fan_in)"
+    formula = "W = (W_base - mean of each unit) / sqrt(1 - 1 / fan_in)"
     reference = "Huang et al. 2017"
-    _constraints: ClassVar[dict[str, Constraint]] = {**Wrapper._constraints}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {**Wrapper.parameter_constraints}
 
     def __init__(self, base: InitializerLike = "orthogonal") -> None:
         self.base = base
@@ -179,9 +179,9 @@ class Centred(Wrapper):
             return choice
         return Choice(Centred(choice.initializer), choice.why)
 
-    def laid_out(self, spec: ParameterSpec) -> ParameterSpec:
+    def stored_spec(self, spec: ParameterSpec) -> ParameterSpec:
         """Return what the base draws."""
-        return self.filling.laid_out(spec)
+        return self.filling.stored_spec(spec)
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say what the base says, and what has no mean to subtract."""
@@ -189,8 +189,8 @@ class Centred(Wrapper):
             return f"needs units of at least two inputs, not a tensor of shape {spec.shape}"
         return self.filling.unsupported_reason(spec)
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        values = self.filling._draw(spec, generator, dtype)
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        values = self.filling.draw_values(spec, generator, dtype)
         rows = values.reshape(spec.matrix_shape)
         rows = (rows - rows.mean(1, keepdim=True)) * (1 - 1 / rows.shape[1]) ** -0.5
         return rows.reshape(values.shape)

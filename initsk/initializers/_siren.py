@@ -42,12 +42,12 @@ class Siren(Initializer):
 
     name = "siren"
     family = "architecture-aware"
-    law = "first layer U(-1/n, 1/n), then U(-b, b), b = sqrt(6/n) / omega_0, biases U(+-1/sqrt(n)), n = fan_in"
+    formula = "first layer U(-1/n, 1/n), then U(-b, b), b = sqrt(6/n) / omega_0, biases U(+-1/sqrt(n)), n = fan_in"
     reference = "Sitzmann et al. 2020, section 3.2"
     sets_biases = True
-    _draw_never_fails = True
-    _reads_architecture = True
-    _constraints: ClassVar[dict[str, Constraint]] = {"omega_0": real(above=0)}
+    draw_never_fails = True
+    reads_architecture = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"omega_0": real(above=0)}
 
     def __init__(self, omega_0: float = 30.0) -> None:
         self.omega_0 = omega_0
@@ -62,7 +62,7 @@ class Siren(Initializer):
             return sqrt(1 / fan_in)
         return 1 / fan_in if spec.place == "input" else sqrt(6 / fan_in) / self.omega_0
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         bound = self._bound(spec)
         return draw_uniform(spec.shape, bound, generator=generator, dtype=dtype)
 
@@ -94,12 +94,12 @@ class TorchDefault(Initializer):
 
     name = "torch_default"
     family = "framework default"
-    law = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
+    formula = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
     reference = "torch.nn.Linear.reset_parameters"
     sets_biases = True
-    _draw_never_fails = True
+    draw_never_fails = True
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         variance, distribution = _law(spec)
         return draw_scaled(spec.shape, variance, distribution, generator, dtype)
 

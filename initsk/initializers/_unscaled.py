@@ -37,16 +37,16 @@ class RandomNormal(Initializer):
     name = "random_normal"
     synonyms = ("normal",)
     family = "free"
-    law = "W ~ N(mean, std^2)"
+    formula = "W ~ N(mean, std^2)"
     reference = "Krizhevsky, Sutskever and Hinton 2012, section 5 (std 0.01)"
-    _draw_never_fails = True
-    _constraints: ClassVar[dict[str, Constraint]] = {"std": real(minimum=0), "mean": real()}
+    draw_never_fails = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"std": real(minimum=0), "mean": real()}
 
     def __init__(self, std: float = 0.01, mean: float = 0.0) -> None:
         self.std = std
         self.mean = mean
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         return draw_normal(spec.shape, self.std, generator=generator, dtype=dtype).add_(self.mean)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
@@ -85,10 +85,10 @@ class RandomUniform(Initializer):
     name = "random_uniform"
     synonyms = ("uniform",)
     family = "free"
-    law = "W ~ U(low, high)"
+    formula = "W ~ U(low, high)"
     reference = "Keras RandomUniform (bounds)"
-    _draw_never_fails = True
-    _constraints: ClassVar[dict[str, Constraint]] = {"low": real(), "high": real()}
+    draw_never_fails = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"low": real(), "high": real()}
 
     def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
         self.low = low
@@ -101,7 +101,7 @@ class RandomUniform(Initializer):
             raise InvalidParameterError(f"RandomUniform: low={self.low} is not allowed (at most high={self.high})")
         return self
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         bound, middle = (self.high - self.low) / 2, (self.low + self.high) / 2
         return draw_uniform(spec.shape, bound, generator=generator, dtype=dtype).add_(middle)
 
@@ -145,10 +145,10 @@ class TruncatedNormal(Initializer):
     name = "truncated_normal"
     synonyms = ("trunc_normal",)
     family = "free"
-    law = "W ~ N(mean, s^2) given |W - mean| <= bounds s"
+    formula = "W ~ N(mean, s^2) given |W - mean| <= bounds s"
     reference = "Keras TruncatedNormal; Kotz, Balakrishnan and Johnson 1994, section 10.1"
-    _draw_never_fails = True
-    _constraints: ClassVar[dict[str, Constraint]] = {
+    draw_never_fails = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
         "std": real(minimum=0),
         "mean": real(),
         "bounds": real(above=0),
@@ -165,7 +165,7 @@ class TruncatedNormal(Initializer):
     def _uncut_std(self) -> float:
         return self.std / truncated_std(self.bounds) if self.corrected else self.std
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         values = draw_truncated(spec.shape, self._uncut_std, self.bounds, generator=generator, dtype=dtype)
         return values.add_(self.mean)
 
@@ -208,10 +208,10 @@ class Sparse(Initializer):
 
     name = "sparse"
     family = "sparse"
-    law = "n_nonzero entries a row ~ N(0, std^2), others 0"
+    formula = "n_nonzero entries a row ~ N(0, std^2), others 0"
     reference = "Martens 2010, section 5"
-    _draw_never_fails = True
-    _constraints: ClassVar[dict[str, Constraint]] = {"n_nonzero": integer(1), "std": real(above=0)}
+    draw_never_fails = True
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"n_nonzero": integer(1), "std": real(above=0)}
 
     def __init__(self, n_nonzero: int = 15, std: float = 1.0) -> None:
         self.n_nonzero = n_nonzero
@@ -221,7 +221,7 @@ class Sparse(Initializer):
         """Say what the initializer needs and `spec` does not have."""
         return spec.missing_matrix
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         rows, columns = spec.matrix_shape
         count = min(self.n_nonzero, columns)
         chosen = torch.rand((rows, columns), generator=generator).topk(count, dim=1, sorted=False).indices

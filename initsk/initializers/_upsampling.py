@@ -45,9 +45,12 @@ class ICNR(Wrapper):
 
     name = "icnr"
     family = "structured"
-    law = "upscale_factor^d kernels in a row are the same, by the base"
+    formula = "upscale_factor^d kernels in a row are the same, by the base"
     reference = "Aitken et al. 2017"
-    _constraints: ClassVar[dict[str, Constraint]] = {**Wrapper._constraints, "upscale_factor": integer(1)}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        **Wrapper.parameter_constraints,
+        "upscale_factor": integer(1),
+    }
 
     def __init__(self, upscale_factor: int = 2, base: InitializerLike = "he_normal") -> None:
         self.upscale_factor = upscale_factor
@@ -67,10 +70,12 @@ class ICNR(Wrapper):
             return f"needs outputs in multiples of {self._repeats(spec)}, not shape {spec.shape} (out, in, *kernel)"
         return self.filling.unsupported_reason(self._fewer(spec))
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         if spec.kind != "convolution":
-            return self.filling._draw(spec, generator, dtype)
-        return self.filling._draw(self._fewer(spec), generator, dtype).repeat_interleave(self._repeats(spec), dim=0)
+            return self.filling.draw_values(spec, generator, dtype)
+        return self.filling.draw_values(self._fewer(spec), generator, dtype).repeat_interleave(
+            self._repeats(spec), dim=0
+        )
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """ExpectedMoments what the base does; kernels that are equal leave fewer values than there seem to be."""
@@ -108,7 +113,7 @@ class BilinearUpsampling(Initializer):
     name = "bilinear_upsampling"
     synonyms = ("bilinear",)
     family = "structured"
-    law = "W[i, i] = prod(1 - |x - c| / f), f = ceil(k / 2), else 0"
+    formula = "W[i, i] = prod(1 - |x - c| / f), f = ceil(k / 2), else 0"
     reference = "Long et al. 2015, section 3.3"
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
@@ -117,7 +122,7 @@ class BilinearUpsampling(Initializer):
         needs = "needs a transposed convolution with as many outputs as inputs in each group"
         return None if fits else f"{needs}, not shape {spec.shape} (for other layers PerParameter)"
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         kernel = torch.ones((), dtype=dtype)
         for size in spec.shape[2:]:
             position = torch.arange(size, dtype=torch.float64)

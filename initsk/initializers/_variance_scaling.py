@@ -19,8 +19,8 @@ class Scaling(Initializer):
     scale: float = 1.0
     mode: str = "fan_in"
     distribution: str = "normal"
-    nonlinearity: ActivationLike | None = None
-    _draw_never_fails = True
+    activation: ActivationLike | None = None
+    draw_never_fails = True
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Say what the initializer needs and `spec` does not have."""
@@ -28,10 +28,10 @@ class Scaling(Initializer):
 
     def variance(self, spec: ParameterSpec) -> float:
         """Return the variance of the values for `spec`."""
-        scale = self.scale if self.nonlinearity is None else self.scale * gain(self.nonlinearity) ** 2
+        scale = self.scale if self.activation is None else self.scale * gain(self.activation) ** 2
         return scale / spec.fan(self.mode)
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         return draw_scaled(spec.shape, self.variance(spec), self.distribution, generator, dtype)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
@@ -59,7 +59,7 @@ class VarianceScaling(Scaling):
         Shape of the distribution. "normal" is never truncated (Keras truncates under that name);
         "truncated_normal" is cut at two standard deviations and corrected, so that the variance
         is exact; "orthogonal" is a random orthogonal matrix whose entries have that variance.
-    nonlinearity : str, callable or None, default=None
+    activation : str, callable or None, default=None
         The activation function that the layer feeds; its gain (`initsk.theory.gain`) multiplies the
         standard deviation. A name of torch's, or any function of an array.
 
@@ -70,7 +70,7 @@ class VarianceScaling(Scaling):
 
     Notes
     -----
-    Law: ``Var(W) = scale * gain(nonlinearity)^2 / fan`` (Glorot and Bengio 2010; He et al. 2015, equation 9 for the
+    Law: ``Var(W) = scale * gain(activation)^2 / fan`` (Glorot and Bengio 2010; He et al. 2015, equation 9 for the
     factor; LeCun et al. 1998, section 4.6). torch has it as ``kaiming_normal_`` and ``kaiming_uniform_`` with a gain by
     name, Keras and JAX as ``VarianceScaling`` with `scale`, `mode` and `distribution`, without the activation function;
     their names resolve to `AsStored`. Of complex values each part has half of the variance, and is truncated by itself;
@@ -82,18 +82,18 @@ class VarianceScaling(Scaling):
     >>> same = VarianceScaling(scale=2.0).sample((8, 4), random_state=0)
     >>> bool((same == HeNormal().sample((8, 4), random_state=0)).all())
     True
-    >>> round(VarianceScaling(nonlinearity="gelu").sample((500, 400), random_state=0).var().item() * 400, 1)
+    >>> round(VarianceScaling(activation="gelu").sample((500, 400), random_state=0).var().item() * 400, 1)
     2.4
     """
 
     name = "variance_scaling"
-    law = "Var(W) = scale gain^2 / fan"
+    formula = "Var(W) = scale gain^2 / fan"
     reference = "Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998"
-    _constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
         "scale": real(above=0),
         "mode": one_of("mode", FAN_MODES),
         "distribution": one_of("distribution", DISTRIBUTIONS),
-        "nonlinearity": optional(resolved_by(gain)),
+        "activation": optional(resolved_by(gain)),
     }
 
     def __init__(
@@ -101,18 +101,18 @@ class VarianceScaling(Scaling):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "normal",
-        nonlinearity: ActivationLike | None = None,
+        activation: ActivationLike | None = None,
     ) -> None:
         self.scale = scale
         self.mode = mode
         self.distribution = distribution
-        self.nonlinearity = nonlinearity
+        self.activation = activation
 
 
 class _NamedScaling(Scaling):
     """A row of the table: a fixed scale and distribution, the fan's mode left open."""
 
-    _constraints: ClassVar[dict[str, Constraint]] = {"mode": one_of("mode", FAN_MODES)}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"mode": one_of("mode", FAN_MODES)}
 
 
 class GlorotNormal(_NamedScaling):
@@ -145,7 +145,7 @@ class GlorotNormal(_NamedScaling):
 
     name = "glorot_normal"
     synonyms: ClassVar[tuple[str, ...]] = ("xavier_normal", "xavier", "glorot")
-    law = "W ~ N(0, 2 / (fan_in + fan_out))"
+    formula = "W ~ N(0, 2 / (fan_in + fan_out))"
     reference = "Glorot and Bengio 2010, equation 12"
 
     def __init__(self, mode: str = "fan_avg") -> None:
@@ -179,7 +179,7 @@ class GlorotUniform(GlorotNormal):
 
     name = "glorot_uniform"
     synonyms: ClassVar[tuple[str, ...]] = ("xavier_uniform",)
-    law = "W ~ U(-b, b), b = sqrt(6 / (fan_in + fan_out))"
+    formula = "W ~ U(-b, b), b = sqrt(6 / (fan_in + fan_out))"
     reference = "Glorot and Bengio 2010, equation 16"
     distribution = "uniform"
 
@@ -203,7 +203,7 @@ class HeNormal(_NamedScaling):
     -----
     Law: ``W ~ N(0, 2 / fan_in)`` (He et al. 2015, equation 10). torch's
     ``kaiming_normal_`` is the same law; Keras' ``HeNormal`` and JAX's ``he_normal`` truncate at two standard
-    deviations. For other activation functions: ``VarianceScaling(nonlinearity=...)``.
+    deviations. For other activation functions: ``VarianceScaling(activation=...)``.
 
     Examples
     --------
@@ -214,7 +214,7 @@ class HeNormal(_NamedScaling):
 
     name = "he_normal"
     synonyms: ClassVar[tuple[str, ...]] = ("kaiming_normal", "kaiming", "he")
-    law = "W ~ N(0, 2 / fan_in)"
+    formula = "W ~ N(0, 2 / fan_in)"
     reference = "He et al. 2015, equation 10"
     scale = 2.0
 
@@ -249,7 +249,7 @@ class HeUniform(HeNormal):
 
     name = "he_uniform"
     synonyms: ClassVar[tuple[str, ...]] = ("kaiming_uniform",)
-    law = "W ~ U(-b, b), b = sqrt(6 / fan_in)"
+    formula = "W ~ U(-b, b), b = sqrt(6 / fan_in)"
     distribution = "uniform"
 
 
@@ -281,7 +281,7 @@ class LeCunNormal(_NamedScaling):
 
     name = "lecun_normal"
     synonyms: ClassVar[tuple[str, ...]] = ("lecun",)
-    law = "W ~ N(0, 1 / fan_in)"
+    formula = "W ~ N(0, 1 / fan_in)"
     reference = "LeCun et al. 1998, equation 16"
 
     def __init__(self, mode: str = "fan_in") -> None:
@@ -315,5 +315,5 @@ class LeCunUniform(LeCunNormal):
 
     name = "lecun_uniform"
     synonyms: ClassVar[tuple[str, ...]] = ()
-    law = "W ~ U(-b, b), b = sqrt(3 / fan_in)"
+    formula = "W ~ U(-b, b), b = sqrt(3 / fan_in)"
     distribution = "uniform"

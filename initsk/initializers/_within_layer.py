@@ -73,11 +73,11 @@ class WithinLayer(Calibrated):
 
     name = "within_layer"
     synonyms = ("krahenbuhl", "magic_init")
-    law = "w = principal components or cluster centres of the input, units to mean 0 and variance 1"
+    formula = "w = principal components or cluster centres of the input, units to mean 0 and variance 1"
     reference = "Kraehenbuehl et al. 2016, algorithm 1"
-    _constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
         "method": one_of("method", ("pca", "kmeans")),
-        **Wrapper._constraints,
+        **Wrapper.parameter_constraints,
     }
 
     def __init__(self, method: str = "pca", base: InitializerLike = "he_normal") -> None:

@@ -1,4 +1,4 @@
-"""Each initializer's own part of the report: its law, where it comes from, and how it did."""
+"""Section of the report about each initializer: its formula, its source and its result."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, transla
         if kind is None:
             continue
         facts = [
-            Fact(translate("Law"), kind.law, code=True),
+            Fact(translate("Formula"), kind.formula, code=True),
             Fact(translate("Family"), translate(kind.family)),
             Fact(translate("Reference"), kind.reference),
             Fact(translate("Other names"), ", ".join(kind.synonyms), code=True),
@@ -50,7 +50,7 @@ def _class_of(label: str) -> type[Initializer] | None:
 
 
 def _drawn(shown: ComparisonResult, label: str, number: int, translate: Language) -> Table:
-    """Return the standard deviation of every layer's weights, as the law says and as it was drawn."""
+    """Return the standard deviation of each layer's weights: the expected one and the drawn one."""
     weights = shown.weights
     at = weights[(weights["initializer"].astype(str) == label) & (weights["parameter"] == "weight")]
     at = at[at["phase"] == "initialized"]
@@ -60,21 +60,21 @@ def _drawn(shown: ComparisonResult, label: str, number: int, translate: Language
         fan_in = int(part["count"].iloc[0]) // fan_out
         # Of other kinds of layers, the fans cannot be told from the number of weights.
         is_dense = part["module"].iloc[0] == "Linear"
-        law = _std_of_law(label, fan_in, fan_out) if is_dense else np.nan
+        expected = _expected_std(label, fan_in, fan_out) if is_dense else np.nan
         fans = {"fan_in": fan_in, "fan_out": fan_out} if is_dense else {"fan_in": np.nan, "fan_out": np.nan}
-        rows.append({"layer": layer, **fans, "law": law, "drawn": part["std"].mean()})
+        rows.append({"layer": layer, **fans, "expected": expected, "drawn": part["std"].mean()})
     columns = [
         Column("layer", translate("Layer"), "text"),
         Column("fan_in", "fan_in", "integer"),
         Column("fan_out", "fan_out", "integer"),
-        Column("law", translate("Std by the law"), "short"),
+        Column("expected", translate("Expected std"), "short"),
         Column("drawn", translate("Std as drawn"), "short"),
     ]
-    return Table(f"law-{number}", translate("Weights of {name} at initialization", name=label), columns, rows)
+    return Table(f"expected-{number}", translate("Weights of {name} at initialization", name=label), columns, rows)
 
 
-def _std_of_law(label: str, fan_in: int, fan_out: int) -> float:
-    """Return what the law expected; NaN where that depends on more than the fans, or on parameters in the label."""
+def _expected_std(label: str, fan_in: int, fan_out: int) -> float:
+    """Return the expected standard deviation; NaN if it needs more than the fans, or the label holds parameters."""
     if "(" in label:
         return float("nan")
     expected = get_initializer(label).expected_moments(ParameterSpec.from_shape((fan_out, fan_in)))

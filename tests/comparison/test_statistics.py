@@ -269,9 +269,9 @@ def test_folds_have_no_permutation():
 class OtherSeeds(HeNormal):
     """He's law with other random numbers."""
 
-    def _draw(self, position, generator, dtype):
+    def draw_values(self, position, generator, dtype):
         seed = int(torch.randint(2**62, (), generator=generator))
-        return super()._draw(position, torch.Generator().manual_seed(seed), dtype)
+        return super().draw_values(position, torch.Generator().manual_seed(seed), dtype)
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_functions_may_use_numpys_global_state():
 
 
 class Transposed(Initializer):
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         return torch.zeros(spec.shape[::-1], dtype=dtype)
 
 
@@ -78,10 +78,10 @@ def test_a_draw_of_another_shape_is_not_squeezed_in():
 class Fails(HeNormal):
     """Inherits the expected to draw surely, and breaks it."""
 
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         if spec.name.startswith("2"):
             raise ValueError("on purpose")
-        return super()._draw(spec, generator, dtype)
+        return super().draw_values(spec, generator, dtype)
 
 
 def test_a_subclass_that_draws_itself_promises_nothing(monkeypatch):

@@ -171,7 +171,7 @@ def test_vector_has_no_fans(initializer):
 
 def test_list_initializers():
     frame = list_initializers()
-    assert list(frame.columns) == ["name", "synonyms", "family", "law", "needs_data", "needs_gradient", "reference"]
+    assert list(frame.columns) == ["name", "synonyms", "family", "formula", "needs_data", "needs_gradient", "reference"]
     for row in frame.itertuples():
         assert initializer_name(row.name) == row.name
         for synonym in filter(None, row.synonyms.split(", ")):
@@ -211,9 +211,9 @@ def test_functions_and_modules_are_equal_by_content():
     sparse = partial(torch.nn.init.sparse_, sparsity=0.1)
     assert get_initializer(sparse) == get_initializer(partial(torch.nn.init.sparse_, sparsity=0.1))
     assert get_initializer(sparse) != get_initializer(partial(torch.nn.init.sparse_, sparsity=0.2))
-    leaky = VarianceScaling(nonlinearity=torch.nn.LeakyReLU(0.2))
-    assert pickle.loads(pickle.dumps(leaky)) == leaky == VarianceScaling(nonlinearity=torch.nn.LeakyReLU(0.2))
-    assert leaky != VarianceScaling(nonlinearity=torch.nn.LeakyReLU(0.1))
+    leaky = VarianceScaling(activation=torch.nn.LeakyReLU(0.2))
+    assert pickle.loads(pickle.dumps(leaky)) == leaky == VarianceScaling(activation=torch.nn.LeakyReLU(0.2))
+    assert leaky != VarianceScaling(activation=torch.nn.LeakyReLU(0.1))
     assert hash(PerParameter([("a", RandomNormal(1), "x")])) == hash(PerParameter([("a", RandomNormal(1.0), "x")]))
 
 

@@ -154,7 +154,7 @@ def test_lists_are_not_tuples():
 
 
 def test_modules_are_equal_by_state():
-    assert VarianceScaling(nonlinearity=nn.PReLU(init=0.1)) != VarianceScaling(nonlinearity=nn.PReLU(init=0.2))
+    assert VarianceScaling(activation=nn.PReLU(init=0.1)) != VarianceScaling(activation=nn.PReLU(init=0.2))
 
 
 def test_partials_are_equal_by_content():

@@ -131,7 +131,7 @@ def test_auto_reads_the_factor_of_a_sine():
 @pytest.mark.parametrize(
     ("activation", "expected"),
     [
-        ("relu6", "VarianceScaling(nonlinearity='relu6')"),
+        ("relu6", "VarianceScaling(activation='relu6')"),
         ("hardtanh", "GlorotUniform()"),
         ("sigmoid", "GlorotUniform()"),
     ],

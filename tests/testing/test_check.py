@@ -41,9 +41,9 @@ VARIANTS = [
     VarianceScaling(3.0, "fan_geo_avg", "uniform"),
     VarianceScaling(1.0, "fan_out", "truncated_normal"),
     VarianceScaling(2.0, "fan_avg", "orthogonal"),
-    VarianceScaling(nonlinearity="gelu"),
-    VarianceScaling(nonlinearity=swish_like),
-    VarianceScaling(nonlinearity=nn.Softplus),
+    VarianceScaling(activation="gelu"),
+    VarianceScaling(activation=swish_like),
+    VarianceScaling(activation=nn.Softplus),
     HeNormal(mode="fan_out"),
     Orthogonal(gain=1.4),
     Scaled("he_uniform", -0.5),
@@ -89,7 +89,7 @@ class BeyondItsBound(Right):
 
 
 class Skewed(Right):
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         parts = torch.empty(spec.shape, dtype=dtype.to_real()).exponential_(generator=generator).sub_(1)
         return parts.to(dtype)
 
@@ -100,7 +100,7 @@ class NotOrthogonal(Right):
 
 
 class WrongFans(Initializer):
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         return torch.randn(spec.shape, generator=generator, dtype=dtype) * spec.weight_shape[1] ** -0.5
 
     def expected_moments(self, spec):
@@ -113,13 +113,13 @@ class Forgetful(Right):
 
 
 class FromGlobalState(Right):
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         return torch.randn(spec.shape, dtype=dtype)
 
 
 class DrawsInHalf(Right):
     def draw(self, spec, generator, dtype=torch.float32):
-        return self._draw(spec, generator, dtype)
+        return self.draw_values(spec, generator, dtype)
 
 
 class MovesFrozen(Right):
@@ -145,21 +145,21 @@ class SharesItsParts(Scaled):
 
 
 class Counts(Right):
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         self.drawn = spec.shape
-        return super()._draw(spec, generator, dtype)
+        return super().draw_values(spec, generator, dtype)
 
 
 class CrashesOnVectors(Right):
-    def _draw(self, spec, generator, dtype):
-        return super()._draw(spec, generator, dtype) / spec.shape[1] * spec.shape[1]
+    def draw_values(self, spec, generator, dtype):
+        return super().draw_values(spec, generator, dtype) / spec.shape[1] * spec.shape[1]
 
 
 class OnlySmall(Right):
     def unsupported_reason(self, spec):
         return None if spec.shape == (6, 6) else "is for six by six"
 
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         return torch.full(spec.shape, 7.0, dtype=dtype)
 
     def choose(self, spec):
@@ -208,21 +208,21 @@ def test_each_law_is_really_checked(broken, check):
 
 
 class Seeds(Right):
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         torch.manual_seed(0)
-        return super()._draw(spec, generator, dtype)
+        return super().draw_values(spec, generator, dtype)
 
 
 class SeedsNumpy(Right):
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         np.random.seed(0)  # noqa: NPY002 - the mistake that the law must notice
-        return super()._draw(spec, generator, dtype)
+        return super().draw_values(spec, generator, dtype)
 
 
 class SetsThreads(Right):
-    def _draw(self, spec, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         torch.set_num_threads(1)
-        return super()._draw(spec, generator, dtype)
+        return super().draw_values(spec, generator, dtype)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def always_the_same(self, spec, generator, dtype):
 
 
 def complex_of_twice_the_variance(self, spec, generator, dtype):
-    values = Right()._draw(spec, generator, dtype)
+    values = Right().draw_values(spec, generator, dtype)
     return values * 2**0.5 if dtype.is_complex else values
 
 
@@ -61,7 +61,7 @@ def differ_each_time(network):
         ("check_is_a_value", {"__hash__": lambda self: id(self)}),
         ("check_is_a_value", {"__eq__": lambda self, other: True, "__hash__": lambda self: 0}),
         ("check_json", {"to_json": refuse}),
-        ("check_same_seed_same_values", {"_draw": always_the_same}),
+        ("check_same_seed_same_values", {"draw_values": always_the_same}),
         ("check_same_seed_same_values", {"sample": lambda self, shape, **seed: Right().sample(shape[::-1], **seed)}),
         (
             "check_types",
@@ -69,7 +69,7 @@ def differ_each_time(network):
         ),
         ("check_types", drawing(lambda values, dtype: values + (dtype == torch.float16))),
         ("check_types", drawing(lambda values, dtype: values / (dtype != torch.float64))),
-        ("check_mean_and_variance", {"_draw": complex_of_twice_the_variance}),
+        ("check_mean_and_variance", {"draw_values": complex_of_twice_the_variance}),
         ("check_module_rules", refining(lambda network: network.module.eval())),
         ("check_module_rules", refining(leave_gradients)),
         ("check_module_rules", refining(differ_each_time)),

@@ -63,52 +63,54 @@ class Initializer(Value):
     """Base of all initializers: parameters, repr, equality, hash, clone, JSON and pickle.
 
     A subclass stores its parameters in ``__init__`` and lists what they allow in
-    ``_constraints``. It draws in ``_draw``, or leaves the draw to others by ``choose``; it may
+    ``parameter_constraints``. It draws in ``draw_values``, or leaves the draw to others by ``choose``; it may
     work on the network once the values are in place in ``refine``. It must not keep any other
     state: two initializers are equal when their classes and parameters are.
     """
 
-    _constraints: ClassVar[dict[str, Constraint]] = {}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {}
     #: What `list_initializers` shows, and `get_initializer` knows: names, family, law and reference.
     name: ClassVar[str] = ""
     synonyms: ClassVar[tuple[str, ...]] = ()
     family: ClassVar[str] = ""
-    law: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     #: Whether the scheme sets the biases too, when nobody says otherwise; most leave them at zero.
     sets_biases: ClassVar[bool] = False
-    _needs_data: ClassVar[bool] = False
-    _needs_gradient: ClassVar[bool] = False
-    _reads_architecture: ClassVar[bool] = False
-    _draw_never_fails: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Withdraw `draw_never_fails` from a subclass that draws in its own way and does not declare it again."""
+        super().__init_subclass__(**options)
+        drawing, declaring = (
+            next(position for position, kind in enumerate(cls.__mro__) if name in vars(kind))
+            for name in ("draw_values", "draw_never_fails")
+        )
+        if drawing < declaring:
+            setattr(cls, "draw_never_fails", False)  # noqa: B010 - to mypy it is the property of the base
 
     @property
     def needs_data(self) -> bool:
         """Whether a batch X must be given."""
-        return self._needs_data or any(part.needs_data for part in self.parts())
+        return any(part.needs_data for part in self.parts())
 
     @property
     def needs_gradient(self) -> bool:
         """Whether a batch with y must be given, to compute gradients of the loss."""
-        return self._needs_gradient or any(part.needs_gradient for part in self.parts())
+        return any(part.needs_gradient for part in self.parts())
 
     @property
     def reads_architecture(self) -> bool:
-        """Whether it looks at what follows each layer, or at residual branches."""
-        return self._reads_architecture or any(part.reads_architecture for part in self.parts())
+        """Whether the initializer reads what follows each layer, or residual branches."""
+        return any(part.reads_architecture for part in self.parts())
 
     @property
     def draw_never_fails(self) -> bool:
-        """Whether `_draw` cannot fail where `unsupported_reason` says nothing, so that large networks are filled in place.
+        """Whether `draw_values` succeeds for every spec without an `unsupported_reason`.
 
-        A subclass that draws in its own way must say so again, by ``_draw_never_fails = True``.
+        `initialize` then fills large networks in place. A subclass with its own `draw_values` must declare it again:
+        ``draw_never_fails = True``.
         """
-        lineage = type(self).__mro__
-        drawing, promising = (
-            next(position for position, kind in enumerate(lineage) if name in vars(kind))
-            for name in ("_draw", "_draw_never_fails")
-        )
-        return self._draw_never_fails and promising <= drawing
+        return False
 
     def parts(self) -> list["Initializer"]:
         """List the initializers among the parameters."""
@@ -144,14 +146,14 @@ class Initializer(Value):
 
         Here: whoever is chosen says it, and a scheme that does not draw itself needs someone.
         """
-        if type(self)._draw is not Initializer._draw:
+        if type(self).draw_values is not Initializer.draw_values:
             return None
         choice = self.choose(spec)
         if choice is None or choice.initializer is self:
             return f"has nothing for a {spec.role} of shape {spec.shape} in a layer of kind {spec.kind!r}"
         return choice.initializer.unsupported_reason(spec)
 
-    def laid_out(self, spec: ParameterSpec) -> ParameterSpec:
+    def stored_spec(self, spec: ParameterSpec) -> ParameterSpec:
         """Return the spec that is drawn: `spec` itself, or that of the whole tensor of which it is a block."""
         return spec
 
@@ -165,10 +167,10 @@ class Initializer(Value):
         for part in self.parts():
             part.refine(network)
 
-    def _draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         # Whoever unsupported_reason nothing has chosen.
         chosen = cast(Choice, self.choose(spec))
-        return chosen.initializer._draw(spec, generator, dtype)
+        return chosen.initializer.draw_values(spec, generator, dtype)
 
     def check(self) -> Self:
         """Check the parameters.
@@ -178,7 +180,7 @@ class Initializer(Value):
         InvalidParameterError
             If any is not allowed; the message names all of them.
         """
-        check_parameters(type(self).__name__, self.get_params(deep=False), self._constraints)
+        check_parameters(type(self).__name__, self.get_params(deep=False), self.parameter_constraints)
         return self
 
     def check_spec(self, spec: ParameterSpec) -> None:
@@ -213,7 +215,7 @@ class Initializer(Value):
         self.check_spec(spec)
         # Not on what somebody has made torch's default device.
         with torch.device("cpu"):
-            values = self._draw(spec, generator, working_type(dtype)).to(dtype)
+            values = self.draw_values(spec, generator, working_type(dtype)).to(dtype)
         where = f"; at {spec.name}" if spec.name else ""
         if tuple(values.shape) != spec.shape:
             raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {spec.shape}{where}")

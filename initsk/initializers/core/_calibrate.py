@@ -145,7 +145,7 @@ class Calibrated(Wrapper):
     """Base of the schemes that draw by another initializer, and then correct layer after layer on a batch."""
 
     family = "data-dependent"
-    _needs_data: ClassVar[bool] = True
+    needs_data: ClassVar[bool] = True
     _base_may_refine: ClassVar[bool] = True
 
     def choose(self, spec: ParameterSpec) -> Choice | None:

@@ -33,11 +33,11 @@ class GradientScheme(Wrapper):
     """Base of schemes that multiply each tensor of another initializer by a factor learned from data."""
 
     family = "gradient-based"
-    _needs_data = True
-    _needs_gradient = True
+    needs_data = True
+    needs_gradient = True
     _base_may_refine = True
-    _constraints: ClassVar[dict[str, Constraint]] = {
-        **Wrapper._constraints,
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        **Wrapper.parameter_constraints,
         "lr": real(above=0),
         "n_steps": integer(1),
         "batch_size": optional(integer(2)),
