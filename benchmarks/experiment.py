@@ -9,10 +9,10 @@ from initsk.datasets import load_mnist
 
 
 def read_options():
-    """Return epochs, seeds, limit (training images), jobs (runs at a time) and out (a folder)."""
+    """Return epochs, repeats, limit (training images), jobs (runs at a time) and out (a folder)."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=int, default=60000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)

@@ -10,7 +10,7 @@ def main():
     X, y, X_test, y_test = load(options.limit)
     result = compare_initializers(
         MLPClassifier((512, 256, 128, 64), max_epochs=options.epochs), X, y, X_val=X_test,
-        y_val=y_test, n_repeats=options.seeds, n_jobs=options.jobs,
+        y_val=y_test, n_repeats=options.repeats, n_jobs=options.jobs,
     )  # fmt: skip
     result.to_csv(options.out)
     print(result.summary()[["initializer", "mean_score"]].to_string())

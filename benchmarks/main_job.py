@@ -31,12 +31,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=int, default=60000)
     parser.add_argument("--peers", nargs="+", default=["plain skorch"], choices=["plain skorch", "Keras"])
     parser.add_argument("--no-report", action="store_true", help="time the comparison alone")
     options = parser.parse_args()
-    sizes = ["--epochs", options.epochs, "--seeds", options.seeds, "--limit", options.limit, "--jobs", 2]
+    sizes = ["--epochs", options.epochs, "--repeats", options.repeats, "--limit", options.limit, "--jobs", 2]
     shared = [str(part) for part in sizes]
     ours = "initsk without report" if options.no_report else "initsk"
     ratios = {peer: [] for peer in options.peers}

@@ -47,7 +47,7 @@ def main():
     X, y, X_test, y_test = load(options.limit)
     runs = [
         run_one(name, seed, options.epochs, X, y, X_test, y_test)
-        for seed in range(options.seeds)
+        for seed in range(options.repeats)
         for name in INITIALIZERS
     ]
     frame = pd.DataFrame([run[:3] for run in runs], columns=["initializer", "seed", "score"])

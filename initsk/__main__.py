@@ -1,4 +1,4 @@
-"""``python -m initsk``."""
+"""Run the command line as ``python -m initsk``."""
 
 from initsk.cli import main
 

@@ -1,4 +1,4 @@
-"""What ``--dataset`` stands for: names, folders and files, scaled and with a part held out."""
+"""Loading the data that ``--dataset`` names: scaled, and with a part held out."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ _MAX_CLASSES = 20
 def load_data(dataset: str, target: str | None, limit: int | None, seed: int) -> tuple[str, Arrays]:
     """Return the name of the data set, and its training and held-out parts, scaled.
 
-    Pixels are divided by their type's largest value; the columns of a table are
-    standardized with the training part's mean and standard deviation; the arrays of an NPZ file are as they are.
+    Pixels are divided by the largest value of their type. The columns of a table are standardized with the mean and
+    the standard deviation of the training part. The arrays of an NPZ file are used unchanged.
     """
     path = Path(dataset)
     is_table = path.name.lower().endswith(TABLES)
@@ -39,7 +39,7 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
     elif path.suffix.lower() == ".npz" and path.is_file():
         name, data = path.stem, _arrays(path, seed)
     else:
-        reason = "is of a kind that is not read" if path.is_file() else "is not there"
+        reason = "is of an unknown kind" if path.is_file() else "does not exist"
         allowed = "allowed: mnist, digits, an IDX folder, a .csv, .parquet or .npz file"
         raise InvalidParameterError(f"--dataset {dataset!r} {reason}; {allowed}")
     if limit is not None and limit < len(data[0]):
@@ -48,7 +48,7 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
 
 
 def is_continuous(y: np.ndarray) -> bool:
-    """Say whether these are numbers to predict, and no classes."""
+    """Return whether a target holds numbers to predict, not classes."""
     if y.dtype.kind != "f":
         return False
     return bool((y % 1 != 0).any()) or len(np.unique(y)) > max(_MAX_CLASSES, len(y) // 20)
@@ -87,7 +87,7 @@ def _arrays(path: Path, seed: int) -> Arrays:
         raise DataFormatError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from error
     if not {"X", "y"} <= arrays.keys() or ("X_val" in arrays) != ("y_val" in arrays):
         names = ", ".join(arrays) or "none"
-        raise DataFormatError(f"{path}: its arrays are {names} (allowed: X and y, with X_val and y_val or without)")
+        raise DataFormatError(f"{path}: its arrays are {names} (allowed: X and y, with or without X_val and y_val)")
     for X, y in (("X", "y"), ("X_val", "y_val")):
         if X in arrays and len(arrays[X]) != len(arrays[y]):
             raise DataFormatError(f"{path}: {X} has {len(arrays[X])} rows and {y} has {len(arrays[y])}")

@@ -1,198 +1,127 @@
-"""The command line. Nothing heavy is imported before a command really runs."""
+"""The commands and their options. Each command imports its libraries only when it runs, so ``--help`` stays fast."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from initsk._version import __version__
+from initsk.cli import _options as options
 
 _ARTICLE = "zeros,random_normal,glorot_normal,he_normal,lecun_normal,orthogonal"
+_NETWORK = (
+    "NETWORK is package.module:factory, file.py:factory, or a .pt file with a whole module. The command runs its code."
+    " Without NETWORK, the command uses a perceptron made from --hidden, --activation and --initializer."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="initsk")
 def cli() -> None:
-    """Weight initialization for neural networks: compare, inspect, report."""
-
-
-def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(int(part) for part in value.split(","))
-    except ValueError:
-        sizes = ()
-    if not sizes or min(sizes) < 1:
-        example = parameter.default or "1,28,28"
-        raise click.BadParameter(f"{value!r} is not a list of sizes such as {example}")
-    return sizes
-
-
-def _rates(context: click.Context, parameter: click.Parameter, value: str) -> list[float]:
-    try:
-        return [float(part) for part in value.split(",")]
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is not a list of learning rates such as 0.001,0.01") from error
-
-
-def _language(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    from initsk.language import languages
-
-    if value not in languages():
-        raise click.BadParameter(f"{value!r} is not one of {', '.join(languages())}")
-    return value
-
-
-def _shape(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
-    return () if value is None else _sizes(context, parameter, value)
-
-
-_POSITIVE = click.IntRange(min=1)
-_Options = Callable[[Callable[..., None]], Callable[..., None]]
-_DATA = click.option(
-    "--dataset", default="mnist", show_default=True, help="mnist, digits, an IDX folder, or a CSV, Parquet or NPZ file."
-)
-_TARGET = click.option("--target", help="Column to predict, for a CSV or Parquet file.")
-_HIDDEN = click.option(
-    "--hidden", default="512,256,128,64", show_default=True, callback=_sizes, help="Widths of the hidden layers."
-)
-_ACTIVATION = click.option(
-    "--activation", default="relu", show_default=True, help="Activation function of the hidden layers."
-)
-_SEED = click.option(
-    "--random-state", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything."
-)
-_AXES = click.option("--axes", default="shared", show_default=True, type=click.Choice(["shared", "article"]),
-                     help="Axes of the histograms: sensible shared ones, or the article's -1..1 by 0..4.")  # fmt: skip
-_LANGUAGE = click.option(
-    "--language", default="en", show_default=True, callback=_language, help="Of the report: en, id, or another one."
-)
-_OPEN = click.option("--open", is_flag=True, help="Open the report in the browser.")
-
-
-def _of_network(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what the commands about one network have in common."""
-    options: list[_Options] = [
-        click.argument("network", required=False),
-        _DATA,
-        _TARGET,
-        click.option("--shape", callback=_shape, help="Shape of a sample as the network takes it: 1,28,28."),
-        _HIDDEN,
-        _ACTIVATION,
-        click.option("--initializer", default="he_normal", show_default=True, help="Of the network without a NETWORK."),
-        _SEED,
-        click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a report to this page."),
-        _LANGUAGE,
-        _OPEN,
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    """Compare weight initializers, inspect and diagnose neural networks, and write reports."""
 
 
 @cli.command()
-@_DATA
-@_TARGET
+@options.dataset
+@options.target
 @click.option("--initializers", default=_ARTICLE, show_default=True, help="Names, separated by commas.")
-@click.option("--seeds", default=10, show_default=True, type=_POSITIVE, help="Paired repeats.")
-@click.option("--epochs", default=5, show_default=True, type=_POSITIVE, help="Passes over the training data.")
-@click.option("--batch-size", default=32, show_default=True, type=_POSITIVE, help="Samples per step.")
-@_HIDDEN
-@_ACTIVATION
-@click.option("--lr", default="0.001", show_default=True, callback=_rates,
-              help="Learning rate of Adam; of several, 0.001,0.01, each initializer is shown at its best.")  # fmt: skip
-@click.option("--racing", is_flag=True, help="Leave out who is clearly behind before all seeds are run.")
-@click.option("--store", type=click.Path(dir_okay=False, path_type=Path),
-              help="Keep every finished run in this SQLite file; the same command goes on from there.")  # fmt: skip
-@click.option("--jobs", type=_POSITIVE, help="Runs at once; default: the number of processors.")
-@click.option("--device", default="cpu", show_default=True, help="torch device.")
-@click.option("--limit", type=_POSITIVE, help="Use this many training samples only.")
-@_AXES
-@_SEED
-@_LANGUAGE
-@_OPEN
+@click.option("--repeats", default=10, show_default=True, type=options.positive, help="Number of paired repeats.")
+@click.option("--epochs", default=5, show_default=True, type=options.positive, help="Passes over the training data.")
+@click.option("--batch-size", default=32, show_default=True, type=options.positive, help="Samples per step.")
+@options.hidden
+@options.activation
 @click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the report; default: reports/NAME.",
+    "--lr",
+    default="0.001",
+    show_default=True,
+    callback=options.learning_rates,
+    help="Learning rate of Adam. With several, such as 0.001,0.01, each initializer is shown at its best rate.",
 )
-def compare(**options: Any) -> None:
-    """Compare initializers; with no option, the article's experiment on MNIST.
+@click.option(
+    "--racing",
+    is_flag=True,
+    help="Stop initializers that are significantly worse before all repeats are run.",
+)
+@click.option(
+    "--store",
+    type=options.file_path,
+    help="Keep every finished run in this SQLite file. After an interruption, the same command continues from there.",
+)
+@click.option("--jobs", type=options.positive, help="Number of runs at a time; default: the number of processors.")
+@click.option("--device", default="cpu", show_default=True, help="Device of torch.")
+@click.option("--limit", type=options.positive, help="Use only this many training samples.")
+@options.axes
+@options.random_state
+@options.language
+@options.open_report
+@options.out
+def compare(**arguments: Any) -> None:
+    """Compare initializers. Without options, run the article's experiment on MNIST.
 
-    Pixels are scaled to 0..1, a table's columns standardized. Where there is no test set of its
-    own, a quarter of the samples, drawn by class, is held out for the scores.
+    The command scales pixels to 0..1 and standardizes the columns of a table. If the data have no test set, it holds
+    out a quarter of the samples of every class for the scores.
     """
     from initsk.cli._compare import run_compare
 
-    sys.exit(run_compare(**options))
+    sys.exit(run_compare(**arguments))
 
 
-@cli.command()
-@_of_network
+@cli.command(epilog=_NETWORK)
+@options.network_options
 @click.option("--gradients/--no-gradients", default=True, show_default=True, help="Measure the gradients as well.")
-def inspect(**options: Any) -> None:
-    """Look into a network: statistics and verdicts of every layer over held-out samples.
-
-    NETWORK is package.module:factory, file.py:factory, or a .pt file of a whole module; its code is run. Without
-    one, it is a perceptron of the options' kind at its initialization.
-    """
+def inspect(**arguments: Any) -> None:
+    """Inspect a network: print statistics and findings of every layer over held-out samples."""
     from initsk.cli._network import run_inspect
 
-    sys.exit(run_inspect(**options))
+    sys.exit(run_inspect(arguments))
 
 
-@cli.command()
-@_of_network
-@click.option("--optimizer", help="adam, adamw, rmsprop or sgd; default: the estimator's, and sgd for a plain module.")
-def diagnose(**options: Any) -> None:
-    """Say whether a network will train, before it does: exit code 0 if so, 1 if it is ill.
-
-    NETWORK is package.module:factory, file.py:factory, or a .pt file of a whole module; its code is run. Without
-    one, it is a perceptron of the options' kind at its initialization.
-    """
+@cli.command(epilog=_NETWORK)
+@options.network_options
+@click.option(
+    "--optimizer",
+    help="adam, adamw, rmsprop or sgd; default: the optimizer of the estimator, and sgd for a plain module.",
+)
+def diagnose(**arguments: Any) -> None:
+    """Estimate whether a network will train. The exit code is 0 if it will, and 1 if it will not."""
     from initsk.cli._network import run_diagnose
 
-    sys.exit(run_diagnose(**options))
+    sys.exit(run_diagnose(arguments))
 
 
-@cli.command()
-@_of_network
-def recommend(**options: Any) -> None:
-    """Say which initializer suits each layer of a network, and why.
-
-    NETWORK is package.module:factory, file.py:factory, or a .pt file of a whole module; its code is run. Without
-    one, it is a perceptron of the options' kind.
-    """
+@cli.command(epilog=_NETWORK)
+@options.network_options
+def recommend(**arguments: Any) -> None:
+    """Recommend an initializer for each layer of a network, with reasons."""
     from initsk.cli._network import run_recommend
 
-    sys.exit(run_recommend(**options))
+    sys.exit(run_recommend(arguments))
 
 
 @cli.command()
 @click.argument("store", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
-              help="Folder of the report; default: reports/NAME.")  # fmt: skip
-@_AXES
-@_LANGUAGE
-@_OPEN
-def report(**options: Any) -> None:
-    """Make the report of a store of runs, whether its comparison has finished, was killed or still runs."""
-    from initsk.cli._list_and_report import run_report
+@options.out
+@options.axes
+@options.language
+@options.open_report
+def report(**arguments: Any) -> None:
+    """Write the report of a store of runs. The comparison may be finished, interrupted or still running."""
+    from initsk.cli._report import run_report
 
-    sys.exit(run_report(**options))
+    sys.exit(run_report(**arguments))
 
 
 @cli.command("list")
 @click.option(
     "--framework",
     type=click.Choice(["torch", "keras", "jax", "timm"]),
-    help="List the names of another framework, and what each means here.",
+    help="List the names of another framework and their meaning here.",
 )
-@click.option("--markdown", is_flag=True, help="Write everything as a page of Markdown.")
+@click.option("--markdown", is_flag=True, help="Print a Markdown page with all initializers and all frameworks.")
 def list_command(framework: str | None, markdown: bool) -> None:
-    """List the initializers with their laws and papers."""
-    from initsk.cli._list_and_report import list_markdown, list_text
+    """List the initializers with their formulas and papers."""
+    from initsk.cli._list import list_markdown, list_text
 
     click.echo(list_markdown().removesuffix("\n") if markdown else list_text(framework))
 
@@ -206,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"{where}: {error.format_message()}", err=True)
         code = 2
     except click.exceptions.Abort:
-        click.echo("initsk: interrupted; nothing was kept", err=True)
+        click.echo("initsk: interrupted; no results were kept", err=True)
         code = 130
     except click.exceptions.Exit as done:
         code = done.exit_code

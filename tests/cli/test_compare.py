@@ -9,7 +9,7 @@ from initsk.cli._main import compare, main
 from initsk.comparison import ARTICLE_INITIALIZERS
 from tests.datasets.test_loaders import write_folder
 
-QUICK = ["--epochs", "1", "--hidden", "8", "--seeds", "2", "--jobs", "1", "--initializers", "zeros,he_normal"]
+QUICK = ["--epochs", "1", "--hidden", "8", "--repeats", "2", "--jobs", "1", "--initializers", "zeros,he_normal"]
 TABLES = ("runs", "history", "layers", "gradients", "weights", "histograms", "timing")
 FILES = {"index.html", "index_files", *(f"{name}.csv" for name in TABLES)}
 
@@ -64,7 +64,7 @@ def test_limit(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--seeds", "0"], "--seeds"),
+        (["--repeats", "0"], "--repeats"),
         (["--epochs", "x"], "--epochs"),
         (["--hidden", "5,x"], "list of sizes such as 512,256"),
         (["--nothing"], "No such option"),
@@ -167,7 +167,7 @@ def test_a_store_of_something_else_is_one_line_and_exit_2(tmp_path, capsys):
 
 
 def test_learning_rates_and_halving(tmp_path, capsys):
-    arguments = ["--dataset", "digits", "--epochs", "2", "--hidden", "16", "--seeds", "4", "--jobs", "1"]
+    arguments = ["--dataset", "digits", "--epochs", "2", "--hidden", "16", "--repeats", "4", "--jobs", "1"]
     arguments += ["--initializers", "zeros,he_normal", "--lr", "0.001,0.01", "--racing", "--out", tmp_path]
     assert run("compare", *arguments) == 0
     runs = pd.read_csv(tmp_path / "runs.csv")

@@ -21,7 +21,7 @@ def compare(*arguments):
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mnist")
-    compare("--seeds", 3, "--out", folder, "--store", folder / "runs.sqlite")
+    compare("--repeats", 3, "--out", folder, "--store", folder / "runs.sqlite")
     return folder
 
 
@@ -47,25 +47,25 @@ def assert_same_tables(first, second):
 
 
 def test_the_same_command_writes_the_same_bytes(job, tmp_path):
-    compare("--seeds", 3, "--out", tmp_path)
+    compare("--repeats", 3, "--out", tmp_path)
     assert_same_tables(job, tmp_path)
 
 
-def test_halving_finds_the_same_winner(job, tmp_path):
-    # The runs of the first three seeds are there; which ones are made does not change them.
-    folders = [tmp_path / "whole", tmp_path / "halved"]
+def test_racing_finds_the_same_winner(job, tmp_path):
+    # The store has the runs of the first three repeats; which runs are made does not change them.
+    folders = [tmp_path / "whole", tmp_path / "raced"]
     for folder, option in zip(folders, ([], ["--racing"]), strict=True):
-        compare("--seeds", 5, "--out", folder, "--store", job / "runs.sqlite", *option)
-    whole, halved = (pd.read_csv(folder / "runs.csv") for folder in folders)
-    assert len(halved) < len(whole)
-    winners = [runs.groupby("initializer")["score"].mean().idxmax() for runs in (whole, halved)]
+        compare("--repeats", 5, "--out", folder, "--store", job / "runs.sqlite", *option)
+    whole, raced = (pd.read_csv(folder / "runs.csv") for folder in folders)
+    assert len(raced) < len(whole)
+    winners = [runs.groupby("initializer")["score"].mean().idxmax() for runs in (whole, raced)]
     assert winners[0] == winners[1]
     assert "Left out early" in (folders[1] / "index.html").read_text()
 
 
 def test_jobs_do_not_change_a_byte(tmp_path):
     for jobs in (1, 2, 3):
-        compare("--out", tmp_path / str(jobs), "--jobs", jobs, "--limit", 10_000, "--epochs", 2, "--seeds", 2)
+        compare("--out", tmp_path / str(jobs), "--jobs", jobs, "--limit", 10_000, "--epochs", 2, "--repeats", 2)
     assert_same_tables(tmp_path / "1", tmp_path / "2")
     assert_same_tables(tmp_path / "1", tmp_path / "3")
 

@@ -1,0 +1,57 @@
+"""The command ``initsk list``: tables of initializers for the terminal and for the documentation."""
+
+import pandas as pd
+
+from initsk.initializers import FRAMEWORK_NAMES, list_initializers
+
+_PAGE = """# The initializers
+
+This page lists all initializers that `get_initializer` knows, with their names, formulas and references. The command
+`initsk list --markdown > docs/initializers.md` writes it, and a test compares it with the code. The docstring of each
+class has the full formula and the differences to other frameworks. *Needs* lists what `initialize` must be given besides
+the module.
+
+{own}
+
+## Names of other frameworks
+
+A name with a prefix draws what that framework draws under this name, with the framework's defaults and its way of
+counting fans.
+
+{others}
+"""
+
+
+def list_text(framework: str | None) -> str:
+    """Return the initializers as text for the terminal."""
+    if framework is not None:
+        return list_initializers(framework).to_string(index=False)
+    lines = []
+    for family, rows in _own().groupby("family", sort=False):
+        lines.append(str(family))
+        for name, formula, needs, source in rows[["name", "formula", "needs", "reference"]].astype(str).to_numpy().tolist():
+            lines.append(f"  {name:22} {formula}" + (f" (needs {needs})" if needs else ""))
+            lines += [f"  {'':22} {source}"] if source else []
+    return "\n".join(lines)
+
+
+def list_markdown() -> str:
+    """Return the page of the documentation that lists the initializers."""
+    own = _own()[["name", "synonyms", "family", "formula", "needs", "reference"]]
+    others = [f"### {name}\n\n{_table(list_initializers(name), code=2)}" for name in FRAMEWORK_NAMES]
+    return _PAGE.format(own=_table(own, code=1), others="\n\n".join(others))
+
+
+def _own() -> pd.DataFrame:
+    frame = list_initializers()
+    needs = frame["needs_data"].map({True: "X", False: ""}) + frame["needs_gradient"].map({True: ", y", False: ""})
+    return frame.assign(needs=needs)
+
+
+def _table(frame: pd.DataFrame, code: int) -> str:
+    """Return a frame as a Markdown table whose first `code` columns are set as code."""
+    rows = [list(frame.columns), ["---"] * len(frame.columns)]
+    for values in frame.astype(str).itertuples(index=False):
+        cells = [str(value).replace("|", "\\|") for value in values]
+        rows.append([f"`{cell}`" if number < code else cell for number, cell in enumerate(cells)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
