@@ -8,8 +8,8 @@ _PAGE = """# The initializers
 
 This page lists all initializers that `get_initializer` knows, with their names, formulas and references. The command
 `initsk list --markdown > docs/initializers.md` writes it, and a test compares it with the code. The docstring of each
-class has the full formula and the differences to other frameworks. *Needs* lists what `initialize` must be given besides
-the module.
+class has the full formula and the differences to other frameworks. *Needs* lists what `initialize` must be given
+besides the module.
 
 {own}
 
@@ -29,9 +29,9 @@ def list_text(framework: str | None) -> str:
     lines = []
     for family, rows in _own().groupby("family", sort=False):
         lines.append(str(family))
-        for name, formula, needs, source in rows[["name", "formula", "needs", "reference"]].astype(str).to_numpy().tolist():
-            lines.append(f"  {name:22} {formula}" + (f" (needs {needs})" if needs else ""))
-            lines += [f"  {'':22} {source}"] if source else []
+        for row in rows.astype(str).to_dict("records"):
+            lines.append(f"  {row['name']:22} {row['formula']}" + (f" (needs {row['needs']})" if row["needs"] else ""))
+            lines += [f"  {'':22} {row['reference']}"] if row["reference"] else []
     return "\n".join(lines)
 
 

@@ -39,9 +39,7 @@ def cli() -> None:
     help="Learning rate of Adam. With several, such as 0.001,0.01, each initializer is shown at its best rate.",
 )
 @click.option(
-    "--racing",
-    is_flag=True,
-    help="Stop initializers that are significantly worse before all repeats are run.",
+    "--racing", is_flag=True, help="Stop initializers that are significantly worse before all repeats are run."
 )
 @click.option(
     "--store",
@@ -72,9 +70,9 @@ def compare(**arguments: Any) -> None:
 @click.option("--gradients/--no-gradients", default=True, show_default=True, help="Measure the gradients as well.")
 def inspect(**arguments: Any) -> None:
     """Inspect a network: print statistics and findings of every layer over held-out samples."""
-    from initsk.cli._network import run_inspect
+    from initsk.cli._network import run
 
-    sys.exit(run_inspect(arguments))
+    sys.exit(run("inspect", arguments))
 
 
 @cli.command(epilog=_NETWORK)
@@ -85,18 +83,18 @@ def inspect(**arguments: Any) -> None:
 )
 def diagnose(**arguments: Any) -> None:
     """Estimate whether a network will train. The exit code is 0 if it will, and 1 if it will not."""
-    from initsk.cli._network import run_diagnose
+    from initsk.cli._network import run
 
-    sys.exit(run_diagnose(arguments))
+    sys.exit(run("diagnose", arguments))
 
 
 @cli.command(epilog=_NETWORK)
 @options.network_options
 def recommend(**arguments: Any) -> None:
     """Recommend an initializer for each layer of a network, with reasons."""
-    from initsk.cli._network import run_recommend
+    from initsk.cli._network import run
 
-    sys.exit(run_recommend(arguments))
+    sys.exit(run("recommend", arguments))
 
 
 @cli.command()

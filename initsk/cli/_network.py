@@ -4,7 +4,6 @@ import importlib
 import pickle
 import runpy
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,27 +27,13 @@ _MAX_SAMPLES = 10_000
 Options = dict[str, Any]
 
 
-def run_inspect(options: Options) -> int:
-    """Print statistics and findings of the held-out samples; return the exit code."""
-    return _run("inspect", _inspect, options)
-
-
-def run_diagnose(options: Options) -> int:
-    """Print the diagnosis; return 0 for a network that will train, and 1 for a network that will not."""
-    return _run("diagnose", _diagnose, options)
-
-
-def run_recommend(options: Options) -> int:
-    """Print the recommended initializer of each parameter; return the exit code."""
-    return _run("recommend", _recommend, options)
-
-
-def _run(command: str, compute: Callable[[Options], tuple[Reported, int]], options: Options) -> int:
+def run(command: str, options: Options) -> int:
+    """Carry out ``inspect``, ``diagnose`` or ``recommend``; return the exit code."""
     report = options["report"]
     try:
         if report is not None:
             check_folder("--report", report.parent)
-        result, code = compute(options)
+        result, code = _COMMANDS[command](options)
         if report is not None or options["open"]:
             page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
             show_page(page, options["open"])
@@ -90,6 +75,9 @@ def _recommend(options: Options) -> tuple[Reported, int]:
     recommendation = recommend_initializer(model, X, y)
     _print_frame(recommendation.to_frame()[["name", "shape", "initializer", "variance", "why"]])
     return recommendation, 0
+
+
+_COMMANDS = {"inspect": _inspect, "diagnose": _diagnose, "recommend": _recommend}
 
 
 def _print_frame(frame: pd.DataFrame) -> None:
@@ -182,5 +170,6 @@ def _load_saved(path: Path) -> Any:
     except (OSError, RuntimeError, EOFError, AttributeError, ImportError, pickle.UnpicklingError) as error:
         raise InvalidParameterError(f"{path} cannot be read ({type(error).__name__}: {error})") from error
     if not isinstance(found, torch.nn.Module):
-        raise InvalidParameterError(f"{path} holds a {type(found).__name__}, not a module (allowed: torch.save(module))")
+        kind = type(found).__name__
+        raise InvalidParameterError(f"{path} holds a {kind}, not a module (allowed: what torch.save(module) writes)")
     return found

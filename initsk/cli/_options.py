@@ -58,11 +58,7 @@ activation = click.option(
     "--activation", default="relu", show_default=True, help="Activation function of the hidden layers."
 )
 random_state = click.option(
-    "--random-state",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Seed of all random numbers.",
+    "--random-state", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of all random numbers."
 )
 axes = click.option(
     "--axes",

@@ -74,8 +74,8 @@ def test_limit(tmp_path, capsys):
         (["--initializers", "he_nrmal"], "did you mean 'he_normal'"),
         (["--initializers", ","], "at least one"),
         (["--device", "nowhere"], "not to be had here"),
-        (["--dataset", "nothing.csv"], "is not there; allowed: mnist, digits"),
-        (["--dataset", __file__], "is of a kind that is not read; allowed: mnist, digits"),
+        (["--dataset", "nothing.csv"], "does not exist; allowed: mnist, digits"),
+        (["--dataset", __file__], "is of an unknown kind; allowed: mnist, digits"),
         (["--target", "species"], "--target 'species' is for a CSV or Parquet file"),
         (["--limit", "2"], "y_val holds labels that y does not"),
         (["--axes", "other"], "'shared', 'article'"),
@@ -116,7 +116,7 @@ def test_tables_that_cannot_be_used(columns, words, tmp_path, capsys):
 
 def test_no_run_with_a_score_is_an_error(tmp_path, capsys):
     assert run("compare", "--dataset", "digits", *QUICK, "--lr", "1e38", "--out", tmp_path) == 1
-    assert "no run gave a score; the first: the loss is not finite" in capsys.readouterr().err
+    assert "no run gave a score; reason of the first: the loss is not finite" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def interrupted(monkeypatch):
 def test_interrupted_job_says_what_it_kept(tmp_path, capsys, interrupted):
     assert run("compare", "--dataset", "digits", *QUICK, "--out", tmp_path) == 130
     shown = capsys.readouterr().err
-    assert f"3 of 4 runs are reported in {tmp_path}; with --store FILE, the same command" in shown
+    assert f"the report in {tmp_path} has 3 of 4 runs; with --store FILE, the same command" in shown
     assert len(pd.read_csv(tmp_path / "runs.csv")) == 3
     assert "Interrupted: 3 of 4 runs had finished" in (tmp_path / "index.html").read_text()
 
@@ -150,7 +150,7 @@ def test_interrupted_job_goes_on_from_its_store(tmp_path, capsys, interrupted, m
     kept = [*command, "--store", tmp_path / "runs.sqlite", "--out", tmp_path / "kept"]
     monkeypatch.setattr("sys.argv", ["initsk", *map(str, kept)])
     assert run(*kept) == 130
-    assert f"to go on: initsk {' '.join(map(str, kept))}" in capsys.readouterr().err
+    assert f"to continue: initsk {' '.join(map(str, kept))}" in capsys.readouterr().err
     assert run(*kept) == 0
     assert run(*command, "--out", tmp_path / "whole") == 0
     for name in FILES - {"timing.csv", "index.html", "index_files"}:

@@ -104,7 +104,7 @@ def test_a_saved_module(networks, capsys):
     torch.save(module.state_dict(), "weights.pt")
     assert run("inspect", "net.pt", "--dataset", "digits") == 0
     assert run("inspect", "weights.pt", "--dataset", "digits") == 2
-    assert "weights.pt holds a OrderedDict, and no module" in capsys.readouterr().err
+    assert "weights.pt holds a OrderedDict, not a module" in capsys.readouterr().err
 
 
 def write_data(folder):
@@ -141,7 +141,7 @@ def test_arrays_are_compared_on_their_own_parts(networks, capsys):
     [
         ({"images": np.zeros(3)}, "its arrays are images (allowed: X and y"),
         ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "X has 3 rows and y has 4"),
-        ({"X": np.zeros((3, 2)), "y": np.zeros(3), "X_val": np.zeros((1, 2))}, "with X_val and y_val or without"),
+        ({"X": np.zeros((3, 2)), "y": np.zeros(3), "X_val": np.zeros((1, 2))}, "with or without X_val and y_val"),
     ],
 )
 def test_arrays_that_cannot_be_used(networks, capsys, arrays, words):
@@ -156,9 +156,9 @@ def test_a_network_that_the_data_do_not_fit_is_no_diagnosis(networks, capsys):
     write_data(networks)
     assert run("diagnose", "my_networks.py:good", "--dataset", "iris.npz") == 2
     shown = capsys.readouterr().err
-    assert "the network does not take these data (RuntimeError: " in shown
+    assert "the network does not accept these data (RuntimeError: " in shown
     assert "mat1 and mat2 shapes cannot be multiplied (38x4 and 64x32)" in shown
-    assert "--shape gives samples the shape that it takes" in shown
+    assert "--shape sets the shape of the samples" in shown
     assert shown.count("\n") == 1
 
 
@@ -169,7 +169,7 @@ def test_numbers_to_predict(networks, capsys):
         assert run("inspect", *network, *data, "--hidden", "8") == 0
         assert "pre_activation" in capsys.readouterr().out
     assert run("compare", *data, "--out", "out") == 2
-    assert "continuous numbers, and the command compares classifiers" in capsys.readouterr().err
+    assert "continuous numbers, but the command compares classifiers" in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(networks, capsys):
@@ -186,8 +186,8 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(networks, ca
         ("my_networks.py:wanting", "raised TypeError"),
         ("nowhere.py:net", "nowhere.py cannot be imported (FileNotFoundError: there is no such file)"),
         ("nowhere:net", "nowhere cannot be imported (ModuleNotFoundError"),
-        ("good", "is not to be found (allowed: package.module:factory"),
-        ("net.pt", "is not to be found (allowed"),
+        ("good", "cannot be found (allowed: package.module:factory"),
+        ("net.pt", "cannot be found (allowed"),
     ],
 )
 def test_networks_that_are_not_there(networks, capsys, network, words):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from initsk.cli._list_and_report import list_markdown
+from initsk.cli._list import list_markdown
 from initsk.testing import checks
 
 ROOT = Path(__file__).parents[2]
