@@ -1,4 +1,4 @@
-"""Gaussian integrals of activation functions: gains, mean fields, critical points, signals along depth."""
+"""Gaussian integrals of activation functions: gains, mean field theory, critical points, signals along depth."""
 
 from initsk.theory._activations import (
     ACTIVATION_FUNCTIONS,

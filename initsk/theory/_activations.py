@@ -1,9 +1,9 @@
-"""Activation functions as numpy functions, by torch's names."""
+"""Activation functions as numpy functions, under torch's names."""
 
 import copy
 import re
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from types import BuiltinFunctionType
 from typing import Any
@@ -41,7 +41,7 @@ def _silu(x: np.ndarray) -> np.ndarray:
     return x * special.expit(x)
 
 
-#: torch's parameters at their defaults; PReLU at its initial slope, RReLU as in evaluation.
+#: Activation functions with torch's default parameters: PReLU has its initial slope, RReLU its slope in evaluation.
 ACTIVATION_FUNCTIONS: dict[str, Function] = {
     "celu": _elu,
     "elu": _elu,
@@ -82,7 +82,7 @@ class OfMultiple:
     activation : str or callable
         See `as_function`.
     factor : float
-        What multiplies the input.
+        Factor of the input.
 
     Examples
     --------
@@ -119,13 +119,13 @@ def as_function(activation: ActivationLike) -> Function:
     Parameters
     ----------
     activation : str or callable
-        A name of torch's in snake case (``"leaky_relu"``), or a function of one array that
-        works element by element: numpy's or torch's, a torch module or a module class.
+        One of torch's names in snake case (``"leaky_relu"``), or a function of one array that works element by
+        element: a function of numpy or torch, a torch module or a module class.
 
     Returns
     -------
     callable
-        Takes and returns float64 arrays.
+        Function from float64 array to float64 array.
 
     Raises
     ------
@@ -148,34 +148,34 @@ def as_function(activation: ActivationLike) -> Function:
 
 
 def _without_state(activation: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a copy of a torch module that computes in float64 and without chance; other functions as they are."""
+    """Return a deterministic float64 copy of a torch module's forward; return other functions unchanged."""
     if not hasattr(activation, "named_parameters"):
         return activation
     import torch
 
     try:
         module: Any = activation() if isinstance(activation, type) else copy.deepcopy(activation)
-    except Exception as error:  # whatever a stranger's module raises
+    except Exception as error:  # a user's module may raise anything
         raise InvalidParameterError(f"activation={activation!r} cannot be built or copied ({error})") from error
     if isinstance(module, torch.nn.PReLU):
-        # One slope for each channel, of which there are none here.
+        # PReLU has a slope for each channel, and an array of numbers has no channels.
         return _leaky(float(module.weight.detach().mean()))
-    # Not by calling it: hooks are for the network's own signals.
+    # `forward` instead of a call: hooks must not see these values.
     forward: Callable[..., Any] = module.to("cpu", torch.float64).eval().forward
     return forward
 
 
 def _checked(activation: Callable[..., Any], function: Callable[..., Any]) -> Function:
-    """Wrap a user's function; one of torch's is recognised by its refusal of an array."""
+    """Return a numpy function that calls a user's function with an array or, if that fails, with a tensor."""
     probe = np.array([-1.0, 0.5])
     reasons = []
     for call in (_on_numpy, _on_torch):
         try:
             values = call(function, probe)
-            # A single value must come out the same: a softmax's does not, and what is random seldom does.
+            # A single value must give the same result: this excludes softmax and nearly all random functions.
             if np.shape(values) == probe.shape and np.allclose(values[:1], call(function, probe[:1]), equal_nan=True):
                 return lambda x: call(function, x)
-        except Exception as error:  # whatever a stranger's function raises
+        except Exception as error:  # a user's function may raise anything
             reasons.append(f"{type(error).__name__}: {error}")
         else:
             reasons.insert(0, "it does not work element by element, or is random")
@@ -193,44 +193,39 @@ def _on_numpy(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
 def _on_torch(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
     import torch
 
-    # A copy: functions that work in place would overwrite where they are asked.
+    # A copy: functions that work in place would overwrite `x`.
     with torch.no_grad(), torch.device("cpu"):
         return np.asarray(function(torch.tensor(x)).numpy(), dtype=np.float64)
 
 
+@dataclass(frozen=True)
 class _Keyed:
     """An activation that is compared by its key."""
 
-    def __init__(self, activation: ActivationLike, key: Hashable) -> None:
-        self.activation = activation
-        self.key = key
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keyed) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
+    key: Hashable
+    activation: ActivationLike = field(compare=False)
 
 
 def cached(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a function of an activation so that it computes once for names, torch's modules and ufuncs.
 
-    What a user wrote is computed anew at each call: nobody knows what it depends on.
+    The result for a user's own function is computed at each call, since the function may depend on anything.
     """
 
     @lru_cache(maxsize=512)
-    def kept(keyed: _Keyed, *rest: Any) -> Any:
+    def cached_call(keyed: _Keyed, *rest: Any) -> Any:
         return function(keyed.activation, *rest)
 
     @wraps(function)
     def wrapper(activation: ActivationLike, *rest: Any) -> Any:
         key = _key(activation)
-        return function(activation, *rest) if key is None else kept(_Keyed(activation, key), *rest)
+        return function(activation, *rest) if key is None else cached_call(_Keyed(key, activation), *rest)
 
     return wrapper
 
 
 def _key(activation: ActivationLike) -> Hashable | None:
+    """Return what identifies an activation, or None for a user's own function."""
     if isinstance(activation, str | np.ufunc | BuiltinFunctionType):
         return activation
     if isinstance(activation, OfMultiple):
@@ -241,6 +236,6 @@ def _key(activation: ActivationLike) -> Hashable | None:
         return None
     if isinstance(activation, type):
         return activation
-    # Settings are in the repr, what is learned in the parameters.
-    learned: Any = activation
-    return kind, repr(activation), tuple(p.detach().cpu().numpy().tobytes() for p in learned.parameters())
+    # The repr has the settings; the parameters have learned slopes.
+    module: Any = activation
+    return kind, repr(activation), tuple(p.detach().cpu().numpy().tobytes() for p in module.parameters())

@@ -1,4 +1,4 @@
-"""What a layer does to the correlation of two inputs, as a power series in it."""
+"""Critical points of activation functions, and the correlation map as a power series."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,14 +10,27 @@ from scipy.optimize import brentq
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory._activations import ActivationLike, Function, as_function, cached
-from initsk.theory._gaussian import gaussian_mean, jumps, mean_power_of_slope, mean_square, slope_of_mean_square
+from initsk.theory._gaussian import (
+    NODES,
+    WEIGHTS,
+    gaussian_mean,
+    jumps,
+    mean_power_of_slope,
+    mean_square,
+    slope_of_mean_square,
+)
 from initsk.utils.validation import check_parameters, optional, real
 
 _DEGREE = 1000
 _REACH = 12.0
-# Twenty nodes on each panel follow a Hermite function of degree 1000, whose waves are 0.2 long.
+# Twenty nodes on each panel resolve a Hermite function of degree 1000, which has a wavelength of 0.2.
 _PANELS = 96
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+# Lengths at which critical points are computed first.
+_LENGTHS = np.exp(np.linspace(np.log(1e-6), np.log(1e3), 64))
+# The length at which slopes equal the slope at 0.
+_MIN_LENGTH = 1e-16
+# The largest slope of a stable length: piecewise linear functions have the slope 1 up to rounding.
+_MAX_STABLE_SLOPE = 1 + 1e-8
 
 
 @dataclass(frozen=True)
@@ -27,33 +40,33 @@ class Products:
     Attributes
     ----------
     squares : ndarray
-        Squares of the function's Hermite coefficients; all that lies beyond the last degrees is added to these.
+        Squares of the function's Hermite coefficients; the last two include the sum of all higher degrees.
 
     Notes
     -----
     With :math:`a_k = E[\phi(\sqrt{q} z) h_k(z)]` and the normalised Hermite polynomials :math:`h_k`, the mean of
     :math:`\phi(u) \phi(v)` for normal values of variance q and correlation c is :math:`\sum_k a_k^2 c^k` (Mehler's
     formula; Daniely, Frostig and Singer 2016, section 4). The coefficients of smooth functions fall faster than any
-    power, those of functions with a kink as :math:`k^{-5/4}`.
+    power, and those of functions with a kink as :math:`k^{-5/4}`.
     """
 
     squares: np.ndarray
 
     def at(self, correlation: np.ndarray | float) -> np.ndarray:
-        """Return the mean products."""
+        """Return the mean products at the given correlations."""
         return np.asarray(polynomial.polyval(correlation, self.squares))
 
     def slope_at(self, correlation: np.ndarray | float) -> np.ndarray:
-        """Return the derivative by the correlation, which is q times the mean product of the function's slopes."""
+        """Return the derivative with respect to the correlation: q times the mean product of the function's slopes."""
         return np.asarray(polynomial.polyval(correlation, self.squares[1:] * np.arange(1, len(self.squares))))
 
 
 @cached
 def products(activation: ActivationLike, length: float) -> Products:
-    """Return the mean products for normal values of a variance."""
+    """Return the mean products for normal values with the variance `length`."""
     function, scale = as_function(activation), length**0.5
     squares = _coefficients(function, scale) ** 2
-    # At the correlations 1 and -1 the sum is known; what is missing there lies beyond the last degrees.
+    # The sum is known at the correlations 1 and -1; the difference is the part of the higher degrees.
     same = mean_square(function, length)
     opposite = gaussian_mean(lambda x: function(x) * function(-x), length)
     for parity, known in enumerate((same + opposite, same - opposite)):
@@ -64,34 +77,27 @@ def products(activation: ActivationLike, length: float) -> Products:
 def _coefficients(function: Function, scale: float) -> np.ndarray:
     nodes, weights = _grid(scale)
     values = function(scale * nodes) * weights
-    # The square root of the density goes with each polynomial, which would overflow without.
+    # Each polynomial is multiplied by the square root of the density, without which it would overflow.
     before, now = np.zeros_like(nodes), np.exp(-(nodes**2) / 4) * (2 * np.pi) ** -0.25
     values = values * now
-    found = np.empty(_DEGREE)
+    coefficients = np.empty(_DEGREE)
     for degree in range(_DEGREE):
-        found[degree] = values @ now
+        coefficients[degree] = values @ now
         before, now = now, (nodes * now - degree**0.5 * before) / (degree + 1) ** 0.5
-    return found
+    return coefficients
 
 
 def _grid(scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and weights on panels that end where the usual functions have their kinks."""
+    """Return the nodes and weights of quadrature on panels that end at the usual functions' kinks."""
     kinks = np.arange(-6.0, 6.5, 0.5) / scale
-    edges = np.concatenate([np.linspace(-_REACH, _REACH, _PANELS + 1), kinks[np.abs(kinks) < _REACH]])
-    edges = np.unique(edges)
+    edges = np.unique(np.concatenate([np.linspace(-_REACH, _REACH, _PANELS + 1), kinks[np.abs(kinks) < _REACH]]))
     half = np.diff(edges)[:, None] / 2
-    return ((edges[:-1] + edges[1:])[:, None] / 2 + half * _NODES).ravel(), (half * _WEIGHTS).ravel()
-
-
-_LOG_LENGTHS = np.linspace(np.log(1e-6), np.log(1e3), 64)
-_VANISHING = 1e-16
-# Piecewise linear functions have the slope 1 up to rounding.
-_ONE = 1 + 1e-8
+    return ((edges[:-1] + edges[1:])[:, None] / 2 + half * NODES).ravel(), (half * WEIGHTS).ravel()
 
 
 @dataclass(frozen=True)
 class CriticalPoint:
-    """Variances at which an infinitely wide network sits between order and chaos.
+    """Variances at which an infinitely wide network is between the ordered and the chaotic phase.
 
     Attributes
     ----------
@@ -102,8 +108,8 @@ class CriticalPoint:
     length : float
         Fixed point q* of the pre-activations' variance.
     length_slope : float
-        Derivative of a layer's length by that of the layer before, at the fixed point: lengths return to
-        it where the slope is below 1, and stay nearby where it is 1.
+        Derivative of the length map at the fixed point: lengths return to the fixed point if the slope is below 1, and
+        stay close to it if the slope is 1.
 
     Examples
     --------
@@ -128,22 +134,22 @@ def critical_point(
     activation : str or callable
         See `as_function`.
     bias_variance : float or None, default=None
-        Variance of the biases, at least 0; None takes the smallest at which the point is stable: 0 for tanh
+        Variance of the biases, at least 0. None means the smallest with a stable critical point: 0 for tanh
         and ReLU, 0.173 for GELU, 0.555 for SiLU.
     weight_variance : float or None, default=None
-        Instead of `bias_variance`: variance of the weights times fan_in, above 0.
+        Variance of the weights times fan_in, above 0; an alternative to `bias_variance`.
 
     Returns
     -------
     CriticalPoint
-        Of those that are stable, the one of the smallest length.
+        The stable critical point with the smallest length.
 
     Raises
     ------
     InvalidParameterError
-        If both variances are given, or no weight variance is critical for that bias variance (ReLU with any above 0)
-        or no bias variance for that weight variance, or every one leaves lengths to run away (GELU without biases), or
-        the activation jumps, so that its derivative has no mean square.
+        If both variances are given, if there is no critical point with the given variance (ReLU with a bias variance
+        above 0) or no stable one (GELU without biases), or if the activation jumps, so that its derivative has no mean
+        square.
 
     Notes
     -----
@@ -151,7 +157,7 @@ def critical_point(
     :math:`\chi_1 = \sigma_w^2 E[\phi'(x)^2] = 1`, where :math:`x \sim N(0, q)` (Poole et al. 2016, section 2;
     Schoenholz et al. 2017, section 2), and keeps the solutions at which the length is stable:
     :math:`\sigma_w^2 E[\phi(x)^2 (x^2 / q - 1)] / 2q \le 1` (Roberts, Yaida and Hanin 2022, section 5.3.4,
-    who give the points of GELU and SiLU).
+    which has the points of GELU and SiLU).
 
     Examples
     --------
@@ -173,7 +179,9 @@ def critical_point(
         {"bias_variance": optional(real(minimum=0)), "weight_variance": optional(real(above=0))},
     )
     if None not in given.values():
-        raise InvalidParameterError("critical_point: one of bias_variance and weight_variance follows from the other")
+        raise InvalidParameterError(
+            "critical_point: bias_variance and weight_variance are both given (allowed: one; the other follows from it)"
+        )
     name, value = next(((name, float(value)) for name, value in given.items() if value is not None), ("", 0.0))
     return _solve(activation, name, value)
 
@@ -183,16 +191,18 @@ def _solve(activation: ActivationLike, given: str, value: float) -> CriticalPoin
     line = _CriticalLine(as_function(activation))
     if jumps(activation):
         raise InvalidParameterError(f"activation={activation!r} jumps, so no weight variance is critical")
-    ways = {"bias_variance": line.with_bias, "weight_variance": line.with_weight}
-    points = ways[given](value) if given else iter(())
-    found = min((p for p in points if p.length_slope <= _ONE), key=lambda p: p.length, default=None)
-    if found is not None:
-        return found
-    least = min(line.stable(), key=lambda p: p.bias_variance, default=None)
-    if not given and least is not None:
-        return least
+    if given:
+        points = line.with_bias(value) if given == "bias_variance" else line.with_weight(value)
+        stable = [point for point in points if point.length_slope <= _MAX_STABLE_SLOPE]
+        if stable:
+            return min(stable, key=lambda point: point.length)
+    smallest = min(line.stable(), key=lambda point: point.bias_variance, default=None)
+    if not given and smallest is not None:
+        return smallest
     at = f" with {given}={value:g}" if given else ""
-    instead = "" if least is None else f" (allowed: None, which means {getattr(least, given):.6g}, or one that has)"
+    instead = (
+        "" if smallest is None else f" (allowed: None, which means {getattr(smallest, given):.6g}, or one that has)"
+    )
     raise InvalidParameterError(f"activation={activation!r} has no stable critical point{at}{instead}")
 
 
@@ -204,12 +214,11 @@ class _CriticalLine:
 
     @cached_property
     def points(self) -> list[CriticalPoint]:
-        """Points of all lengths that are looked at; shrinkage has next to no slope where the signal is small."""
-        lengths = np.exp(_LOG_LENGTHS).tolist()
-        return [self.at(length) for length in lengths if mean_power_of_slope(self.function, length, 2) > 1e-6]
+        """Points of a grid of lengths; lengths at which the function is flat (shrinkage near 0) have none."""
+        return [self.at(length) for length in _LENGTHS.tolist() if mean_power_of_slope(self.function, length, 2) > 1e-6]
 
     def at(self, length: float) -> CriticalPoint:
-        """Return the point of a length; its bias variance may come out below 0."""
+        """Return the point of a length; its bias variance may be below 0."""
         weight = 1 / mean_power_of_slope(self.function, length, 2)
         square, slope = mean_square(self.function, length), slope_of_mean_square(self.function, length)
         return CriticalPoint(weight, length - weight * square, length, weight * slope)
@@ -234,28 +243,28 @@ class _CriticalLine:
                 yield replace(point, weight_variance=weight_variance, bias_variance=max(point.bias_variance, 0.0))
 
     def stable(self) -> Iterator[CriticalPoint]:
-        """Yield the points at which stability begins, and those without biases that are stable."""
-        yield from (point for point in self.with_bias(0.0) if point.length_slope <= _ONE)
+        """Yield the points at which stability begins, and the stable ones without biases."""
+        yield from (point for point in self.with_bias(0.0) if point.length_slope <= _MAX_STABLE_SLOPE)
         begins = self._crossings(lambda point: point.length_slope - 1)
         yield from (replace(point, length_slope=1.0) for point in begins if point.bias_variance > 0)
 
     def _without_length(self) -> CriticalPoint | None:
-        """Return the point at which any length is kept (ReLU), or lengths go to 0 with depth (tanh)."""
+        """Return the point without biases that keeps every length (ReLU), or where lengths approach 0 (tanh)."""
         if not self.points:
             return None
-        left = np.array([point.bias_variance / point.length for point in self.points])
-        if np.abs(left).max() < 1e-8:
+        biases = np.array([point.bias_variance / point.length for point in self.points])
+        if np.abs(biases).max() < 1e-8:
             return replace(self.at(1.0), bias_variance=0.0, length_slope=1.0)
-        if abs(left[0]) >= 1e-4:
+        if abs(biases[0]) >= 1e-4:
             return None
-        # At 0 itself the slope is 1; what follows decides whether lengths fall back to it.
-        weight = 1 / mean_power_of_slope(self.function, _VANISHING, 2)
+        # The slope is 1 at length 0; the slope at a small length decides whether lengths return to 0.
+        weight = 1 / mean_power_of_slope(self.function, _MIN_LENGTH, 2)
         return CriticalPoint(weight, 0.0, 0.0, max(1.0, self.at(1e-2).length_slope))
 
     def _crossings(self, of: Callable[[CriticalPoint], float]) -> Iterator[CriticalPoint]:
-        """Yield the points, between those that are looked at, where a function of them crosses 0."""
+        """Yield the points, between those of the grid, at which a function of the point crosses 0."""
         values = np.array([of(point) for point in self.points])
-        # What only rounding makes positive or negative is no crossing.
+        # A sign that comes from rounding is no crossing.
         signs = np.where(np.abs(values) < 1e-8, 0, np.sign(values))
         for first in np.flatnonzero(signs[:-1] * signs[1:] < 0):
             low, high = (float(np.log(point.length)) for point in self.points[first : first + 2])

@@ -1,4 +1,4 @@
-"""Mean field theory: what becomes of lengths and correlations in deep networks of random weights."""
+"""Mean field theory: the lengths and correlations of signals in deep networks with random weights."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +11,9 @@ from initsk.theory._critical import Products, products
 from initsk.theory._gaussian import jumps, mean_power_of_slope, mean_square, slope_of_mean_square
 from initsk.utils.validation import check_parameters, integer, one_of, real, resolved_by
 
-# Below and above these variances a function is taken for what it tends to.
+# Outside of these variances an activation function is replaced by its limit.
 _SMALLEST, _LARGEST = 1e-12, 1e8
-# By how much rounding and differences leave the slope of a critical network from 1.
+# Error that rounding and difference quotients cause in the slope of a critical network, which is 1.
 _ROUNDING = 1e-7
 # The first moment of the S-transform of a layer's weights.
 _S_1 = {"normal": -1, "orthogonal": 0}
@@ -24,16 +24,16 @@ _CONSTRAINTS = {
 
 @dataclass(frozen=True)
 class DepthScales:
-    r"""How many layers information survives.
+    r"""The numbers of layers over which lengths and correlations decay.
 
     Attributes
     ----------
     xi_q : float
-        Layers after which a length's distance from its fixed point has fallen to 1 / e; inf where it does not fall.
+        Layers after which the distance of a length from its fixed point has fallen to 1 / e; inf if it does not fall.
     xi_c : float
-        The same of correlations: two samples can be told apart through about 6 times as many layers
-        (Schoenholz et al. 2017, figure 5); inf at the edge of chaos. Where lengths run away, the layers in which
-        gradients grow by e, 1 / ln chi_1.
+        The same number for correlations; inf at the edge of chaos. Two samples remain distinguishable through about 6
+        times as many layers (Schoenholz et al. 2017, figure 5). If lengths grow without limit, the number of layers
+        over which gradients grow by the factor e, 1 / ln chi_1.
     """
 
     xi_q: float
@@ -41,12 +41,12 @@ class DepthScales:
 
     @property
     def reach(self) -> float:
-        """Layers through which two samples can be told apart, 6 xi_c: as deep as networks train."""
+        """Layers through which two samples remain distinguishable, 6 xi_c; deeper networks do not train."""
         return 6 * self.xi_c
 
 
 class MeanField:
-    r"""The limit of wide networks in which every layer has the same activation function and the same variances.
+    r"""The theory of infinitely wide networks whose layers share one activation function and the same variances.
 
     Parameters
     ----------
@@ -60,22 +60,22 @@ class MeanField:
     Attributes
     ----------
     length : float
-        Fixed point q* of the pre-activations' variance that inputs of mean square 1 come to; 0 where they vanish,
-        inf where they grow without end.
+        Fixed point q* of the pre-activations' variance that inputs of mean square 1 approach; 0 if signals vanish,
+        inf if they grow without limit.
     length_slope : float
-        Derivative of the length map at q*: lengths come back to it where it is below 1, and run away from it above.
+        Derivative of the length map at q*: lengths return to q* if it is below 1, and move away if it is above 1.
     chi_1 : float
-        Factor by which a layer multiplies the mean square of gradients, and the distance of inputs that are close:
-        :math:`\sigma_w^2 E[\phi'(\sqrt{q^*} z)^2]`; inf of functions that jump.
+        Factor by which a layer multiplies the mean square of gradients, and the squared distance of two close inputs:
+        :math:`\sigma_w^2 E[\phi'(\sqrt{q^*} z)^2]`; inf for functions that jump.
     correlation : float
-        Fixed point c* that the correlation of two inputs comes to: 1 in the ordered phase.
+        Fixed point c* that the correlation of two inputs approaches: 1 in the ordered phase.
     phase : {"ordered", "critical", "chaotic"}
         By `chi_1`: below 1 gradients vanish, above 1 they explode.
 
     Raises
     ------
     InvalidParameterError
-        If the activation is unknown or cannot be integrated, or a variance is not allowed; at the first use.
+        At the first use, if the activation is unknown or cannot be integrated, or a variance is not allowed.
 
     Notes
     -----
@@ -85,9 +85,10 @@ class MeanField:
     :math:`\xi_c = -1 / \ln \chi_{c^*}` with the length map's slope and
     :math:`\chi_c = \sigma_w^2 E[\phi'(u) \phi'(v)]` (Schoenholz et al. 2017, equations 6 to 9).
 
-    Means over one value are exact to 1e-9, kinks included (`gaussian_mean`, where Gauss-Hermite quadrature would be
-    exact to about 1e-3 for ReLU). Means over two are series in the correlation: exact to 1e-12 for smooth functions of
-    lengths up to 10; for functions with kinks to 1e-12 at correlations below 0.9 and 1e-6 close to 1.
+    Means over one value come from `gaussian_mean` and are exact to 1e-9, also for functions with kinks; Gauss-Hermite
+    quadrature has errors of about 1e-3 for ReLU. Means over two values are series in the correlation. For smooth
+    functions and lengths up to 10 they are exact to 1e-12; for functions with kinks to 1e-12 at correlations below 0.9,
+    and to 1e-6 close to 1.
 
     Examples
     --------
@@ -112,12 +113,12 @@ class MeanField:
         check_parameters("MeanField", {name: getattr(self, name) for name in _CONSTRAINTS}, _CONSTRAINTS)
 
     def length_map(self, length: float) -> float:
-        """Return the variance of a layer's pre-activations from that of the layer before.
+        """Return the variance of a layer's pre-activations, given that of the previous layer.
 
         Parameters
         ----------
         length : float
-            At least 0.
+            Variance of the previous layer's pre-activations, at least 0.
 
         Returns
         -------
@@ -133,7 +134,7 @@ class MeanField:
         Parameters
         ----------
         correlation : float
-            From -1 to 1.
+            Correlation of the two inputs' pre-activations in the previous layer, from -1 to 1.
 
         Returns
         -------
@@ -174,55 +175,55 @@ class MeanField:
         """Fixed point c* of the correlation of two inputs."""
         if self.chi_1 <= 1 + _ROUNDING:
             return 1.0
-        # The map bends upward everywhere, so that it meets the diagonal once below 1.
-        if self._left(0.0) <= 1e-12:
+        # The map is convex, so it crosses the diagonal once below 1.
+        if self._rise(0.0) <= 1e-12:
             return 0.0
-        highest = next((c for c in 1 - np.logspace(-1, -9, 33) if self._left(c) < 0), None)
-        return 1.0 if highest is None else float(brentq(self._left, 0.0, highest, xtol=1e-14, rtol=1e-13))
+        highest = next((c for c in 1 - np.logspace(-1, -9, 33) if self._rise(c) < 0), None)
+        return 1.0 if highest is None else float(brentq(self._rise, 0.0, highest, xtol=1e-14, rtol=1e-13))
 
     @property
     def phase(self) -> str:
-        """Ordered, critical or chaotic."""
+        """The phase of the network: "ordered", "critical" or "chaotic"."""
         if abs(self.chi_1 - 1) <= _ROUNDING:
             return "critical"
         return "ordered" if self.chi_1 < 1 else "chaotic"
 
     def depth_scales(self) -> DepthScales:
-        """Return how many layers information survives.
+        """Return the numbers of layers over which lengths and correlations decay.
 
         Returns
         -------
         DepthScales
-            With fields `xi_q` and `xi_c`, in layers.
+            The fields `xi_q` and `xi_c` are numbers of layers.
         """
         if self.length == float("inf"):
             return DepthScales(float("inf"), _scale(1 / self.chi_1 if self.chi_1 > 1 else self.chi_1))
         return DepthScales(_scale(self.length_slope), _scale(self._slope_at(self.correlation)))
 
     def spread_of_singular_values(self, depth: int, distribution: str = "normal") -> tuple[float, float]:
-        r"""Return mean and relative variance of the squared singular values of the input-output Jacobian.
+        r"""Return the mean and the relative variance of the squared singular values of the input-output Jacobian.
 
         Parameters
         ----------
         depth : int
-            Layers, at least 1.
+            Number of layers, at least 1.
         distribution : {"normal", "orthogonal"}, default="normal"
-            Of the weights.
+            Distribution of the weights.
 
         Returns
         -------
         mean : float
-            :math:`\chi_1^L`: the factor of the mean square of what is sent through.
+            :math:`\chi_1^L`: the factor by which the network multiplies the mean square of a signal.
         relative_variance : float
             :math:`L (\mu_2 / \mu_1^2 - 1 - s_1)` with :math:`\mu_k = E[\phi'^{2k}]` and :math:`s_1 = -1` for normal and
-            0 for orthogonal weights. At 0 all directions are treated alike: dynamical isometry. NaN of functions that
-            are constant, or jump.
+            0 for orthogonal weights. At 0 the network scales all directions equally: dynamical isometry. NaN for
+            functions that are constant or jump.
 
         Notes
         -----
-        Pennington, Schoenholz and Ganguli 2017, equation 16. Orthogonal layers without a function, or with one whose
-        slope is the same everywhere that signals go, are isometries at any depth; of normal ones the
-        variance grows by 1 with each layer. A ReLU has no isometry: its slope is 0 for half of all values.
+        Pennington, Schoenholz and Ganguli 2017, equation 16. Orthogonal layers are isometries at any depth if they have
+        no activation function, or one with the same slope for all values of the signal. With normal weights the
+        variance grows by at least 1 with each layer. ReLU has no isometry: its slope is 0 for half of all values.
 
         Examples
         --------
@@ -241,7 +242,7 @@ class MeanField:
         if chi == 0 or chi == float("inf"):
             return chi, float("nan")
         fourth = mean_power_of_slope(function, length, 4) / mean_power_of_slope(function, length, 2) ** 2
-        # Rounding must not make a spread of a perfect isometry.
+        # Rounding errors must not give a perfect isometry a variance.
         relative = depth * (fourth - 1 - _S_1[distribution])
         return chi**depth, 0.0 if abs(relative) < depth * _ROUNDING else relative
 
@@ -263,13 +264,14 @@ class MeanField:
 
     @cached_property
     def _products(self) -> Products:
-        found: Products = products(self.activation, self._finite_length)
-        return found
+        mean_products: Products = products(self.activation, self._finite_length)
+        return mean_products
 
     def _correlated(self, correlation: float) -> float:
         return self.weight_variance * float(self._products.at(correlation)) + self.bias_variance
 
-    def _left(self, correlation: float) -> float:
+    def _rise(self, correlation: float) -> float:
+        """Return by how much a layer increases a correlation."""
         return self._correlated(correlation) / self._correlated(1.0) - correlation
 
     def _slope_at(self, correlation: float) -> float:
@@ -279,7 +281,7 @@ class MeanField:
 
 
 def _scale(slope: float) -> float:
-    """Return the layers in which what is multiplied by the slope in each falls to 1 / e."""
+    """Return the number of layers after which a value falls to 1 / e if each layer multiplies it by the slope."""
     size = abs(slope)
     if size >= 1 - _ROUNDING:
         return float("inf")

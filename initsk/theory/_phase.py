@@ -1,4 +1,4 @@
-"""Depth scales over a whole plane of weight and bias variances."""
+"""Depth scales over a plane of weight and bias variances."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _CORRELATIONS = 1 - np.geomspace(1, 1e-6, 240)
 
 @dataclass(frozen=True)
 class PhaseDiagram:
-    """A plane of variances, seen from mean field theory.
+    """Mean field theory's chi_1 and depth scales over a plane of variances.
 
     Attributes
     ----------
@@ -25,8 +25,9 @@ class PhaseDiagram:
     weight_variances : ndarray of shape (n_weights,)
         Variances of the weights times fan_in.
     bias_variances : ndarray of shape (n_biases,)
+        Variances of the biases.
     chi_1 : ndarray of shape (n_biases, n_weights)
-        NaN where no length is stable.
+        Factor by which a layer multiplies the mean square of gradients; NaN where no length is stable.
     xi_c : ndarray of shape (n_biases, n_weights)
         Depth scales of correlations, in layers; NaN where no length is stable.
     """
@@ -43,8 +44,9 @@ def phase_diagram(
 ) -> PhaseDiagram:
     """Compute `MeanField`'s chi_1 and xi_c over a plane.
 
-    For one length of the signal everything is known in closed form of the variances, so that a few lengths give
-    the whole plane: between them chi_1 and 1 / xi_c are interpolated, to about 1 % of chi_1.
+    For a given length of the signal, chi_1, xi_c and the bias variance are closed functions of the weight variance. The
+    function evaluates them for 96 lengths and interpolates chi_1 and 1 / xi_c between these, which is accurate to about
+    1 % of chi_1.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def phase_diagram(
     max_weight, max_bias : float, default=4.0 and 0.3
         Largest variances, above 0.
     cells : int, default=80
-        Values of each variance, at least 2.
+        Number of values of each variance, at least 2.
 
     Returns
     -------
@@ -73,14 +75,14 @@ def phase_diagram(
     given = {"max_weight": max_weight, "max_bias": max_bias, "cells": cells}
     check_parameters("phase_diagram", given, dict.fromkeys(given, real(above=0)) | {"cells": integer(2)})
     if jumps(activation):
-        raise InvalidParameterError(f"activation={activation!r} jumps, so that everything is chaos")
+        raise InvalidParameterError(f"activation={activation!r} jumps, so every network is chaotic")
     weights = np.linspace(max_weight / cells, max_weight, cells)
     biases = np.linspace(0, max_bias, cells)
     columns = [_column(activation, length, weights) for length in _lengths(activation, weights, max_bias)]
     bias, chi, decay = (np.array([column[part] for column in columns]) for part in range(3))
     planes = np.full((2, cells, cells), np.nan)
     for i in range(cells):
-        # Where more biases make longer signals, lengths are stable.
+        # A length is stable if a larger bias variance gives a longer signal.
         rising = np.append(np.diff(bias[:, i]) > 0, False)
         if rising.any():
             at = bias[rising, i]
@@ -94,24 +96,24 @@ def phase_diagram(
 
 
 def _lengths(activation: ActivationLike, weights: np.ndarray, max_bias: float) -> np.ndarray:
-    """Return lengths that signals have in the plane."""
+    """Return the lengths that occur in the plane."""
     function = as_function(activation)
     lengths = np.geomspace(_SHORTEST, _LONGEST, _LENGTHS)
     squares = np.array([mean_square(function, length) for length in lengths])
-    # The smallest and the largest weights enclose what is between them.
+    # The smallest and the largest weight variance enclose the lengths of all others.
     biases = lengths[:, None] - squares[:, None] * weights[[0, -1]]
     [used] = np.nonzero((biases.max(1) >= 0) & (biases.min(1) <= max_bias))
     if not len(used):
         return lengths
-    # Two more on either side, so that nothing is cut off.
+    # Two more lengths on either side keep the edges of the plane inside the range.
     shortest, longest = lengths[max(used[0] - 2, 0)], lengths[min(used[-1] + 2, _LENGTHS - 1)]
     return np.geomspace(shortest, longest, _LENGTHS)
 
 
 def _column(activation: ActivationLike, length: float, weights: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return bias variance, chi_1 and 1 / xi_c of each weight variance, where signals have a length.
+    """Return the bias variance, chi_1 and 1 / xi_c for each weight variance, given the length of signals.
 
-    The last is negative on the side of chaos, so that it passes smoothly through the critical line.
+    1 / xi_c is negative in the chaotic phase, so that it crosses the critical line smoothly.
     """
     function = as_function(activation)
     bias = length - weights * mean_square(function, length)

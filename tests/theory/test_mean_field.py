@@ -177,7 +177,7 @@ def test_a_jump_is_chaos(activation):
     assert 0 < field.correlation < 1
     assert field.correlation_map(field.correlation) == pytest.approx(field.correlation, abs=1e-9)
     assert np.isnan(field.spread_of_singular_values(3)[1])
-    with pytest.raises(ValueError, match="jumps, so that everything is chaos"):
+    with pytest.raises(ValueError, match="jumps, so every network is chaotic"):
         theory.phase_diagram(activation)
 
 
@@ -194,9 +194,9 @@ def test_what_is_steep_does_not_jump():
         (lambda: MeanField("relu", 1.0).correlation_map(1.5), "correlation=1.5 is not allowed"),
         (lambda: MeanField("relu", 1.0).length_map(-1.0), "length=-1.0 is not allowed"),
         (lambda: MeanField("relu", 1.0).spread_of_singular_values(0, "uniform"), "depth=0 .*; distribution='uniform'"),
-        (lambda: theory.critical_point("tanh", 0.1, weight_variance=2.0), "follows from the other"),
+        (lambda: theory.critical_point("tanh", 0.1, weight_variance=2.0), "are both given"),
         (lambda: theory.critical_point("relu", weight_variance=3.0), "no stable critical point with weight_variance=3"),
-        (lambda: theory.prediction_interval(1.0, 0.1, level=1.0), "level=1.0 is not allowed"),
+        (lambda: theory.prediction_interval(1.0, 0.1, confidence=1.0), "confidence=1.0 is not allowed"),
     ],
 )  # fmt: skip
 def test_wrong_use(call, words):
