@@ -18,18 +18,18 @@ from initsk import MLPClassifier, compare_initializers
 
 INITIALIZERS = ("random_normal", "glorot_normal", "he_normal", "orthogonal")
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
-COLUMNS = ["initializer", "lr", "mean_score", "difference_to_best", "p_value", "tied_with_best", "n_needed"]
+COLUMNS = ["initializer", "lr", "mean_score", "difference_to_best", "p_value", "significant", "n_needed"]
 
 
 def main(rates=RATES, hidden=(64, 64, 64, 64), max_epochs=10, n_repeats=8, n_jobs=None):
     X, y = load_digits(return_X_y=True)
     result = compare_initializers(
         MLPClassifier(hidden, max_epochs=max_epochs), X / 16, y, initializers=INITIALIZERS, grid={"lr": rates},
-        n_repeats=n_repeats, halving=True, n_jobs=n_jobs,
+        n_repeats=n_repeats, racing=True, n_jobs=n_jobs,
     )  # fmt: skip
     print("Each at its own best learning rate:\n")
     print(result.summary()[COLUMNS].to_string(index=False, float_format="{:.4f}".format))
-    saved = result.settings["halving"]["runs_saved"]
+    saved = result.settings["racing"]["runs_saved"]
     print(f"\nLeft out early: {saved} of {result.settings['n_planned']} runs")
     draw(result.summary(by="setting"))
     return result

@@ -102,7 +102,7 @@ def _how_to_continue(interrupt: ComparisonInterrupted, folder: Path) -> str:
 
 def _print_ranking(result: ComparisonResult) -> None:
     ranking = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
-    ranking["tied_with_best"] = ranking["tied_with_best"].astype("string").fillna("not tested")
+    ranking["significant"] = ranking["significant"].astype("string").fillna("not tested")
     whole = dict.fromkeys(["lr", "n_needed", "epochs_to_target"], _whole)
     click.echo(ranking.to_string(index=False, na_rep="-", float_format="{:.4f}".format, formatters=whole))
 

@@ -105,19 +105,19 @@ def ranking_table(key: str, title: str, summary: pd.DataFrame, result: Compariso
         Column("difference_to_best", translate("Difference to best")),
         Column("effect_size", translate("Effect size"), digits=2),
         Column("p_value", translate("Corrected p"), "p"),
-        Column("tied", translate("Tied with best"), "text"),
+        Column("significant", translate("Significant"), "text"),
         Column("n_needed", translate("Runs needed"), "integer", infinite=translate("none is enough")),
         Column("epochs_to_target", translate("Epochs to target"), "short", infinite=translate("never")),
         Column("area_under_curve", translate("Area under curve")),
         Column("n_runs", translate("Runs"), "integer"),
         Column("no_score", translate("No score"), "integer"),
     ]
-    tied = {True: translate("yes"), False: translate("no")}
+    significant = {True: translate("yes"), False: translate("no")}
     rows = [
         row
-        | {"tied": translate("not tested") if pd.isna(row["tied_with_best"]) else tied[bool(row["tied_with_best"])]}
+        | {"significant": translate("not tested") if pd.isna(row["significant"]) else significant[row["significant"]]}
         | {"no_score": row["n_failed"] + row["n_diverged"]}
-        | ({"difference_to_best": np.nan, "tied": "-"} if row["rank"] == 1 else {})
+        | ({"difference_to_best": np.nan, "significant": "-"} if row["rank"] == 1 else {})
         for row in records(summary)
     ]
     colours = [colour_of(result.initializers.index(row["initializer"])) for row in rows]

@@ -38,12 +38,15 @@ def answer(summary: pd.DataFrame, language: str = ENGLISH) -> str:
     if not isfinite(best.low):
         said.append(translate("With one run of it, differences cannot be told from noise."))
         return " ".join(said)
-    tied = others[others["tied_with_best"].fillna(False).astype(bool)]
-    worse = others.loc[~others["tied_with_best"].fillna(True).astype(bool), "initializer"].tolist()
-    untested = others.loc[others["tied_with_best"].isna(), "initializer"].tolist()
-    if len(tied):
-        names = translate.all_of(tied["initializer"].tolist())
-        said += [translate("Not told apart from it at the 5 % level: {names}.", names=names), _too_few(tied, translate)]
+    not_significant = others[~others["significant"].fillna(True).astype(bool)]
+    worse = others.loc[others["significant"].fillna(False).astype(bool), "initializer"].tolist()
+    untested = others.loc[others["significant"].isna(), "initializer"].tolist()
+    if len(not_significant):
+        names = translate.all_of(not_significant["initializer"].tolist())
+        said += [
+            translate("Not told apart from it at the 5 % level: {names}.", names=names),
+            _too_few(not_significant, translate),
+        ]
     if worse:
         said.append(translate("Lower beyond noise: {names}.", names=translate.all_of(worse)))
     if untested:
@@ -69,16 +72,16 @@ def _best(best: Any, translate: Language, *, alone: bool) -> str:
     )  # fmt: skip
 
 
-def _too_few(tied: pd.DataFrame, translate: Language) -> str:
+def _too_few(not_significant: pd.DataFrame, translate: Language) -> str:
     """Say how many pairs would tell the first of those who are not told apart."""
-    needed = tied["n_needed"].dropna()
+    needed = not_significant["n_needed"].dropna()
     if needed.empty:
         return ""
     if not isfinite(needed.min()):
         return translate(
             "No number of runs on such splits would tell them apart, if the differences are as they were seen."
         )
-    nearest = tied[tied["n_needed"] == needed.min()].iloc[0]
+    nearest = not_significant[not_significant["n_needed"] == needed.min()].iloc[0]
     return translate(
         "If the difference to {name}, {difference}, is what it seems, {needed} paired runs would show it in four of"
         " five experiments; these are {runs}.",

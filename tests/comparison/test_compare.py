@@ -72,7 +72,7 @@ def test_summary_ranks_and_tests(result):
     summary = result.summary()
     assert summary["rank"].tolist() == list(range(1, 7))
     assert summary["mean_score"].is_monotonic_decreasing
-    assert summary["tied_with_best"].iloc[0]
+    assert not summary["significant"].iloc[0]
     assert np.isnan(summary["p_value"].iloc[0])
 
 
@@ -158,7 +158,7 @@ def test_a_diverged_run_has_no_score_and_comes_last(digits):
     summary = result.summary()
     assert summary["initializer"].iloc[-1] == "he_normal"
     assert summary["n_diverged"].iloc[-1] == 2
-    assert summary["tied_with_best"].isna().iloc[-1]
+    assert summary["significant"].isna().iloc[-1]
 
 
 def test_grid_shows_the_zero_mass_apart(result):

@@ -48,7 +48,7 @@ def test_over_repeats_it_is_the_paired_t_test_with_holms_correction_over_all_pai
     np.testing.assert_allclose(pairs["p_value"], holm(*raw))
     summary = result.summary().set_index("initializer")
     np.testing.assert_allclose(summary.loc[["b", "c"], "p_value"], holm(*raw)[:2])
-    assert summary["tied_with_best"].to_dict() == {"a": True, "b": True, "c": False}
+    assert summary["significant"].to_dict() == {"a": False, "b": False, "c": True}
     assert summary["rank"].tolist() == [1, 2, 3]
 
 
@@ -114,7 +114,7 @@ def test_equal_differences_are_not_tested():
     result = result_of({"a": [1.0, 0.5], "b": [1 - 1 / 4, 0.5 - 1 / 4], "c": [1.0, 0.5]})
     summary = result.summary().set_index("initializer")
     assert np.isnan(summary.loc["b", "p_value"])
-    assert summary.loc["b", "tied_with_best"] is pd.NA
+    assert summary.loc["b", "significant"] is pd.NA
     assert summary.loc["c", "p_value"] == 1
     assert result.pairwise(rope=0.1).loc[0, ["p_worse", "p_equivalent", "p_better"]].tolist() == [0, 1, 0]
 
@@ -122,7 +122,7 @@ def test_equal_differences_are_not_tested():
 def test_one_repeat_tells_nothing():
     summary = result_of({"a": [0.9], "b": [0.1]}).summary()
     assert summary[["low", "high", "p_value", "effect_size", "n_needed"]].isna().all(axis=None)
-    assert summary["tied_with_best"].tolist() == [True, pd.NA]
+    assert summary["significant"].tolist() == [False, pd.NA]
 
 
 def test_runs_without_a_score_are_counted_and_left_out():

@@ -68,7 +68,7 @@ def test_activations_as_features(tmp_path, monkeypatch):
 def test_comparison_frame(tmp_path, monkeypatch, capsys):
     summary = run(COMPARISON, tmp_path, monkeypatch)["result"].summary()
     assert summary["initializer"].iloc[-1] == "zeros"
-    assert not summary["tied_with_best"].iloc[-1]
+    assert summary["significant"].iloc[-1]
     assert (tmp_path / "reports" / "digits" / "index.html").stat().st_size > 10_000
 
 
@@ -92,7 +92,7 @@ def test_comparing(tmp_path, monkeypatch):
     summary = result.summary().set_index("initializer")
     assert set(summary["lr"]) <= {1e-3, 1e-2}
     assert summary.loc["zeros", "rank"] == 3
-    assert not summary.loc["zeros", "tied_with_best"]
+    assert summary.loc["zeros", "significant"]
     assert names["both"].summary()["experiment"].tolist() == ["digits"] * 3 + ["once more"] * 3
     assert (tmp_path / "runs.sqlite").exists()
 

@@ -338,32 +338,32 @@ def test_words_follow_the_numbers(frame, said):
 
 def summary(**columns):
     base = {"initializer": ["a", "b"], "mean_score": [0.9, 0.8], "low": [0.88, 0.7], "high": [0.92, 0.9]}
-    base |= {"difference_to_best": [0, -0.1], "tied_with_best": [True, False], "n_needed": [float("nan")] * 2}
+    base |= {"difference_to_best": [0, -0.1], "significant": [False, True], "n_needed": [float("nan")] * 2}
     return pd.DataFrame({**base, "n_runs": [3, 3], "epochs_to_target": [1.0, 3.0], **columns})
 
 
 def test_answer_follows_the_numbers():
     assert "a has the highest mean score, 0.9000 (95 % interval 0.8800 to 0.9200, 3 runs)" in answer(summary())
     assert "Lower beyond noise: b." in answer(summary())
-    assert "Not told apart from it at the 5 % level: b." in answer(summary(tied_with_best=[True, True]))
-    once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], tied_with_best=[True, True])
+    assert "Not told apart from it at the 5 % level: b." in answer(summary(significant=[False, False]))
+    once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], significant=[False, False])
     assert "With one run of it, differences cannot be told from noise" in answer(once)
     assert answer(summary(n_runs=[0, 0])) == "No run gave a score."
 
 
-def test_untested_is_neither_tied_nor_worse():
-    said = answer(summary(tied_with_best=pd.array([True, None], "boolean")))
+def test_an_untested_difference_is_neither_significant_nor_not():
+    said = answer(summary(significant=pd.array([False, None], "boolean")))
     assert "Not tested, for want of shared repeats whose differences vary: b." in said
     assert "Lower" not in said
     assert "Not told apart" not in said
 
 
 def test_too_few_runs_are_told():
-    tied = {"tied_with_best": [True, True], "n_needed": [float("nan"), 40.0]}
-    said = answer(summary(**tied))
+    too_few = {"significant": [False, False], "n_needed": [float("nan"), 40.0]}
+    said = answer(summary(**too_few))
     assert "If the difference to b, 0.1000, is what it seems, 40 paired runs would show it" in said
     assert "these are 3" in said
-    never = answer(summary(**tied | {"n_needed": [float("nan"), float("inf")]}))
+    never = answer(summary(**too_few | {"n_needed": [float("nan"), float("inf")]}))
     assert "No number of runs on such splits would tell them apart" in never
 
 
@@ -494,14 +494,14 @@ def test_the_sample_tells_apart_what_ten_seeds_allow(sample):
     assert runs.groupby("initializer", observed=True).size().tolist() == [10] * 6
     assert summary.index[-1] == "zeros"
     assert summary.loc["zeros", ["mean_score", "epochs_to_target"]].tolist() == [0.1135, np.inf]
-    assert not summary.loc["zeros", "tied_with_best"]
+    assert summary.loc["zeros", "significant"]
     # Random normal comes to a good score late: four of the others are there before.
     epochs = summary["epochs_to_target"]
     assert (epochs[["glorot_normal", "he_normal", "lecun_normal", "orthogonal"]] < epochs["random_normal"]).all()
     table = runs.pivot(index="repeat", columns="initializer", values="score")
     for pair in result.pairwise().itertuples():
-        # Whoever is told apart is so before any correction as well.
-        if pair.tied is not pd.NA and not pair.tied:
+        # A difference that is significant is so before any correction as well.
+        if pair.significant is not pd.NA and pair.significant:
             assert stats.ttest_rel(table[pair.first], table[pair.second]).pvalue < 0.05
     assert answer(result.summary()) in page
     assert slow_starts(result.summary(), result.target()) in page

@@ -102,9 +102,9 @@ class ComparisonResult(Tables, Reported):
             A row per initializer, the best mean score first: rank; the setting that was mostly best; mean_score,
             std_score, low and high (95 % interval of the mean); difference_to_best, effect_size (Cohen's d of the
             paired differences), p_value (against the best, Holm's correction over all pairs; NaN where there is no
-            test: the best itself, fewer than two shared repeats, differences that do not vary), tied_with_best (not
-            told apart at this level; NA without a test), n_needed (where not told apart: the repeats, or splits,
-            that would tell such a difference in 80 % of experiments; infinite if none would); median epochs_to_target
+            test: the best itself, fewer than two shared repeats, differences that do not vary), significant (whether
+            p_value is below `alpha`; NA without a test), n_needed (where it is not: the repeats, or splits, that would
+            detect such a difference with 80 % power; infinite if no number would); median epochs_to_target
             and seconds_to_target (infinite where the median run does not get there), area_under_curve (mean held-out
             score over the epochs); n_runs with a score, n_failed, n_diverged.
 
@@ -156,7 +156,7 @@ class ComparisonResult(Tables, Reported):
         DataFrame
             A row per pair, the better mean first: first, second; n pairs of scores; difference, low and high
             (interval of its mean at level alpha, not corrected for the number of pairs), effect_size, p_value (Holm's
-            correction over all pairs), tied, n_needed, as in `summary`. With `rope`, the posterior probabilities
+            correction over all pairs), significant, n_needed, as in `summary`. With `rope`, the posterior probabilities
             that `first` is worse, that both are equivalent, and that it is better: p_worse, p_equivalent, p_better
             (Bayesian correlated t-test, Corani and Benavoli 2015).
 

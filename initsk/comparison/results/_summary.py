@@ -55,7 +55,7 @@ def summarize(frames: Frames, *, alpha: float, test: str, target: float | None, 
             | _counts(runs[mine], column)
         )
     frame = pd.DataFrame(rows)
-    return frame.astype({"tied_with_best": "boolean"})
+    return frame.astype({"significant": "boolean"})
 
 
 def compare_pairs(frames: Frames, *, alpha: float, test: str, rope: float | None, column: str, by: str) -> pd.DataFrame:
@@ -70,16 +70,21 @@ def compare_pairs(frames: Frames, *, alpha: float, test: str, rope: float | None
         row = {
             "first": first, "second": second, "n": len(differences),
             "difference": differences.mean() if len(differences) else nan, "low": low, "high": high,
-            "effect_size": effect_size(differences), "p_value": p_value, "tied": _tied(p_value, alpha),
+            "effect_size": effect_size(differences), "p_value": p_value, "significant": _significant(p_value, alpha),
             "n_needed": _needed(differences, scores, p_value, alpha, len(p_values)),
         }  # fmt: skip
         if rope is not None:
             names = ("p_worse", "p_equivalent", "p_better")
             row |= dict(zip(names, equivalence(differences, rope, scores.ratio), strict=True))
         rows.append(row)
-    columns = ["first", "second", "n", "difference", "low", "high", "effect_size", "p_value", "tied", "n_needed"]
+    columns = ["first", "second", "n", "difference", "low", "high", "effect_size", "p_value", "significant", "n_needed"]
     columns += ["p_worse", "p_equivalent", "p_better"] if rope is not None else []
-    types = dict.fromkeys(columns[3:], "float64") | {"first": "str", "second": "str", "n": "int64", "tied": "boolean"}
+    types = dict.fromkeys(columns[3:], "float64") | {
+        "first": "str",
+        "second": "str",
+        "n": "int64",
+        "significant": "boolean",
+    }
     return pd.DataFrame(rows, columns=columns).astype(types)
 
 
@@ -94,13 +99,13 @@ def _near_best(scores: Scores) -> float:
     return best - _NEAR * abs(best)
 
 
-def _tied(p_value: float, alpha: float) -> bool | None:
-    return None if np.isnan(p_value) else p_value >= alpha
+def _significant(p_value: float, alpha: float) -> bool | None:
+    return None if np.isnan(p_value) else p_value < alpha
 
 
 def _needed(differences: np.ndarray, scores: Scores, p_value: float, alpha: float, n_pairs: int) -> float:
     """Return how many pairs would do, where these are too few; the level is the least that Holm's correction asks."""
-    if not _tied(p_value, alpha):
+    if not p_value >= alpha:
         return nan
     return number_needed(effect_size(differences), alpha / n_pairs, scores.ratio)
 
@@ -132,14 +137,14 @@ def _against_best(scores: Scores, label: str, p_values: dict[tuple[str, str], fl
         has_scores = len(scores.values(best)) > 0
         return {
             "difference_to_best": 0.0 if has_scores else nan, "effect_size": nan, "p_value": nan,
-            "tied_with_best": has_scores or None, "n_needed": nan,
+            "significant": False if has_scores else None, "n_needed": nan,
         }  # fmt: skip
     differences, p_value = scores.differences(label, best), p_values[best, label]
     return {
         "difference_to_best": float(differences.mean()) if len(differences) else nan,
         "effect_size": effect_size(differences),
         "p_value": p_value,
-        "tied_with_best": _tied(p_value, alpha),
+        "significant": _significant(p_value, alpha),
         "n_needed": _needed(differences, scores, p_value, alpha, len(p_values)),
     }
 
