@@ -1,10 +1,14 @@
-"""Words and numbers in a reader's language: gettext catalogues, one file each in ``initsk/locale``."""
+"""Translation of messages and number formats; ``initsk/locale`` holds a catalogue for each language."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from io import BytesIO
 from math import isfinite, isnan
+from numbers import Integral, Real
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from initsk.exceptions import InvalidParameterError
@@ -16,7 +20,7 @@ MISSING = "-"
 
 
 def languages() -> list[str]:
-    """Return the codes of the languages that there are.
+    """Return the codes of the available languages.
 
     Examples
     --------
@@ -27,7 +31,7 @@ def languages() -> list[str]:
 
 
 def message(text: str) -> str:
-    """Return the text as it is, and mark it for the catalogue: it is translated where it is used."""
+    """Return the text unchanged; the name of this function marks the text for the catalogue."""
     return text
 
 
@@ -62,19 +66,19 @@ class Sentence(str):
         return str, (str(self),)
 
 
-class Language:
-    """A language: called with an English message, it returns the translation with the values filled in.
+class Language(Formatter):
+    """A language: it translates messages and formats the values in them.
 
     Parameters
     ----------
     code : str
-        Such as "en" or "id"; use `get_language`, which keeps what it has read.
+        Such as "en" or "id". `get_language` returns the same object for the same code.
 
     Examples
     --------
-    >>> say = get_language("id")
-    >>> say("epoch"), say.number(0.978), say.integer(60000), get_language("en").integer(60000)
-    ('epoch', '0,9780', '60.000', '60,000')
+    >>> indonesian = get_language("id")
+    >>> indonesian("epoch"), indonesian.number(0.978), indonesian.integer(60000)
+    ('epoch', '0,9780', '60.000')
     """
 
     def __init__(self, code: str) -> None:
@@ -90,49 +94,71 @@ class Language:
             self._catalogue = Translations(fp=BytesIO(_compiled(_FOLDER / f"{code}.po")))
 
     def __call__(self, message: str, /, **values: Any) -> str:
-        """Translate, and put the values into the braces."""
-        return self._catalogue.gettext(message).format(**values)
+        """Translate a message and put the values into its braces.
+
+        Parameters
+        ----------
+        message : str
+            In English. A brace may have a format: ``{x:.3g}`` calls `short`, ``{x:.1%}`` `percent`.
+        **values
+            Texts, whole numbers, other numbers (four digits without a format) and lists of names (see `all_of`).
+
+        Examples
+        --------
+        >>> get_language("en")("{n} runs of {names}: {share:.1%}", n=1200, names=["a", "b"], share=0.125)
+        '1,200 runs of a and b: 12.5%'
+        """
+        return self.vformat(self._catalogue.gettext(message), (), values)
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        """Return a value as text, with a number as this language writes it."""
+        if isinstance(value, list):
+            return self.all_of(value)
+        if not isinstance(value, Real):
+            return str(value)
+        if isinstance(value, Integral):
+            return self.integer(int(value))
+        digits = int(format_spec[1:-1] or 4)
+        write = {"g": self.short, "%": self.percent}.get(format_spec[-1:], self.number)
+        return write(float(value), digits)
 
     def again(self, text: str) -> str:
-        """Return a `Sentence` in this language; of other text nobody knows how it is made."""
+        """Return a `Sentence` in this language, and other text unchanged."""
         if not isinstance(text, Sentence):
             return text
-        values = {
-            name: self.number(v) if isinstance(v, float) else self.again(v) if isinstance(v, str) else v
-            for name, v in text.values.items()
-        }
+        values = {name: self.again(value) if isinstance(value, str) else value for name, value in text.values.items()}
         return self(text.template, **values)
 
     def plural(self, one: str, many: str, n: int, /, **values: Any) -> str:
-        """Translate by a number, which is the value ``{n}``."""
-        return self._catalogue.ngettext(one, many, n).format(n=self.integer(n), **values)
+        """Translate a message that has a singular and a plural; the number is its value ``{n}``."""
+        return self.vformat(self._catalogue.ngettext(one, many, n), (), values | {"n": n})
 
     def number(self, value: float, digits: int = 4) -> str:
-        """Return so many digits after the point; a dash for what is not finite."""
+        """Return a number with `digits` digits after the point, or a dash if it is not finite."""
         # Adding zero turns a rounded -0.0 into 0.0.
         return self._local(f"{round(value, digits) + 0.0:.{digits}f}") if isfinite(value) else MISSING
 
     def short(self, value: float, digits: int = 3) -> str:
-        """Return so many significant digits."""
+        """Return a number with `digits` significant digits, or a dash if it is NaN."""
         if isnan(value):
             return MISSING
         if 1000 <= abs(value) < 10**6 and 3 <= digits < 6:
-            # Nobody reads 2.05e+03.
+            # 2,050 reads better than 2.05e+03.
             return self.integer(round(value))
         return self._local(f"{value:.{digits}g}")
 
     def integer(self, value: float) -> str:
-        """Return a whole number with its thousands grouped."""
+        """Return a whole number with grouped thousands, or a dash if it is not finite."""
         from babel.numbers import format_decimal
 
         return format_decimal(int(value), locale=self._locale) if isfinite(value) else MISSING
 
     def percent(self, share: float, digits: int = 0) -> str:
-        """Return a share in percent."""
+        """Return a share in percent, or a dash if it is not finite."""
         return self._local(f"{share:.{digits}%}") if isfinite(share) else MISSING
 
     def all_of(self, names: Sequence[str]) -> str:
-        """Return an enumeration, as "a, b and c"."""
+        """Return the names as an enumeration: "a, b and c"."""
         if len(names) == 1:
             return names[0]
         return self(message("{first} and {last}"), first=", ".join(names[:-1]), last=names[-1])
@@ -147,17 +173,54 @@ def _known(code: str) -> Language:
 
 
 def get_language(code: str) -> Language:
-    """Return a language by its code.
+    """Return the language that has a code.
 
     Raises
     ------
     InvalidParameterError
-        If there is no such language.
+        If no language has the code.
     """
     wrong = one_of("language", languages())(code)
     if wrong:
         raise InvalidParameterError(wrong)
     return _known(code)
+
+
+_current: ContextVar[str] = ContextVar("language", default=_SOURCE)
+
+
+@contextmanager
+def use_language(code: str) -> Iterator[None]:
+    """Let `translate` and `plural` use a language in the body of a ``with`` statement.
+
+    Examples
+    --------
+    >>> with use_language("id"):
+    ...     translate("Layer")
+    'Lapisan'
+    >>> translate("Layer")
+    'Layer'
+    """
+    token = _current.set(get_language(code).code)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_language() -> Language:
+    """Return the language of the innermost `use_language`, or English."""
+    return _known(_current.get())
+
+
+def translate(message: str, /, **values: Any) -> str:
+    """Translate a message into the current language; see `Language`."""
+    return current_language()(message, **values)
+
+
+def plural(one: str, many: str, n: int, /, **values: Any) -> str:
+    """Translate a message that has a singular and a plural into the current language."""
+    return current_language().plural(one, many, n, **values)
 
 
 def _compiled(path: Path) -> bytes:

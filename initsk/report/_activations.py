@@ -11,7 +11,6 @@ from initsk.comparison import ComparisonResult
 from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, colour_of
 from initsk.inspection import signal_rows
 from initsk.language import Language, message
-from initsk.report._blocks import Block, Column, Item, Picture, Section, Table, Words
 from initsk.report._comparison_text import (
     MAX_LAYERS,
     describe_activations,
@@ -22,6 +21,7 @@ from initsk.report._comparison_text import (
     verdicts_over_runs,
     whole_grids,
 )
+from initsk.report._elements import Column, Element, Paragraph, Picture, Section, Subsection, Table
 
 # Phase and epoch by the name that the page has for the moment.
 Moments = dict[str, tuple[str, int | None]]
@@ -39,18 +39,20 @@ def activations_section(shown: ComparisonResult, translate: Language, axes: str)
         name: ActivationGridDisplay.from_frames(histograms, layers, phase=phase, epoch=epoch)
         for name, (phase, epoch) in moments.items()
     }
-    blocks: list[Block] = [Words(_how_drawn(translate, axes), "note")]
+    elements: list[Element] = [Paragraph(_how_drawn(translate, axes), "note")]
     n_layers = names.nunique()
     if n_layers > MAX_LAYERS:
         values = {"shown": translate.integer(MAX_LAYERS), "all": translate.integer(n_layers)}
-        blocks.append(Words(translate("Of {all} layers, {shown} at equal distances are shown.", **values), "note"))
+        elements.append(
+            Paragraph(translate("Of {all} layers, {shown} at equal distances are shown.", **values), "note")
+        )
     for label in shown.initializers:
         pictures = list(_pictures(shown, label, grids, moments, axes, translate))
         if pictures:
-            blocks.append(_row(shown, label, pictures, translate))
+            elements.append(_row(shown, label, pictures, translate))
     whole = {phase: (name, grids[name]) for name, (phase, _) in moments.items() if phase != "training"}
-    blocks += whole_grids("activations", _WHOLE, whole, axes, translate)
-    return Section("activations", translate("Activations of the hidden layers"), blocks)
+    elements += whole_grids("activations", _WHOLE, whole, axes, translate)
+    return Section("activations", translate("Activations of the hidden layers"), elements)
 
 
 def _pictures(
@@ -71,7 +73,7 @@ def _pictures(
             yield Picture(f"activations-{place}-{number}", said, paint, "page", label, name, grids[name].layers)
 
 
-def _row(shown: ComparisonResult, label: str, pictures: list[Picture], translate: Language) -> Item:
+def _row(shown: ComparisonResult, label: str, pictures: list[Picture], translate: Language) -> Subsection:
     """Return one initializer's part of the grid, with what is wrong before and after training."""
     names = {"initialized": translate("At initialization"), "trained": translate("After training")}
     words, ill = [], []
@@ -81,10 +83,10 @@ def _row(shown: ComparisonResult, label: str, pictures: list[Picture], translate
             found, n_runs = verdicts_over_runs(rows, rows_of(shown.gradients, label, phase))
             ill += [verdict for verdict, _ in found]
             verdict = describe_verdicts(found, n_runs, translate)
-            words.append(Words(f"{name}: {verdict}. {describe_activations(rows, translate.code)}"))
+            words.append(Paragraph(f"{name}: {verdict}. {describe_activations(rows, translate.code)}"))
     verdict = ", ".join(translate(name) for name in dict.fromkeys(ill)) or translate("healthy")
     key, colour = f"activations-of-{shown.initializers.index(label)}", colour_of(shown.initializers.index(label))
-    return Item(key, label, [*words, *pictures], colour, verdict, not ill, label)
+    return Subsection(key, label, [*words, *pictures], colour, verdict, not ill, label)
 
 
 def _moments(layers: pd.DataFrame, translate: Language) -> Moments:
@@ -143,24 +145,24 @@ def weights_section(shown: ComparisonResult, translate: Language) -> Section | N
         Column("norm_trained", translate("Norm after training"), "short"),
     ]
     colours = [colour_of(shown.initializers.index(row["initializer"])) for row in rows]
-    blocks: list[Block] = [
+    elements: list[Element] = [
         Table("weights", translate("Standard deviation and norm of the weights"), columns, rows, colours)
     ]
     for label in shown.initializers:
-        pictures: list[Block] = []
+        pictures: list[Element] = []
         for phase, grid in grids.items():
             if label in grid.initializers:
-                key, paint = f"weights-{len(blocks)}-{phase}", partial(draw, grid, "shared", translate, label)
+                key, paint = f"weights-{len(elements)}-{phase}", partial(draw, grid, "shared", translate, label)
                 said = translate(
                     "Histograms of the weights of {name}, a panel per layer, {when}.", name=label, when=names[phase]
                 )
                 pictures.append(Picture(key, said, paint, "page", label, names[phase], grid.layers))
         if pictures:
             number = shown.initializers.index(label)
-            blocks.append(Item(f"weights-of-{number}", label, pictures, colour_of(number), subject=label))
+            elements.append(Subsection(f"weights-of-{number}", label, pictures, colour_of(number), subject=label))
     whole = {phase: (names[phase], grid) for phase, grid in grids.items()}
-    blocks += whole_grids("weights", _WHOLE_WEIGHTS, whole, "shared", translate)
-    return Section("weights", translate("Weights"), blocks)
+    elements += whole_grids("weights", _WHOLE_WEIGHTS, whole, "shared", translate)
+    return Section("weights", translate("Weights"), elements)
 
 
 def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -202,11 +204,11 @@ def signal_section(shown: ComparisonResult, translate: Language) -> Section | No
     ]
     said = translate("Root mean square of activations and gradients along depth, a line per initializer.")
     colours = [colour_of(shown.initializers.index(label)) for label in forward]
-    blocks: list[Block] = [
-        Words(_how_well(rows, translate)),
+    elements: list[Element] = [
+        Paragraph(_how_well(rows, translate)),
         Picture("signal", said, lambda: display.plot(language=translate.code).figure_),
         Table("signal", translate("Measured and predicted at initialization"), columns, rows, colours),
-        Words(
+        Paragraph(
             translate(
                 "Means over the runs. Forward, theory starts from the first layer's length (Poole et al. 2016,"
                 " equation 3); backward, from the gradient at the output (Schoenholz et al. 2017). It speaks of wide"
@@ -215,7 +217,7 @@ def signal_section(shown: ComparisonResult, translate: Language) -> Section | No
             "note",
         ),
     ]
-    return Section("signal", translate("Signal along depth, at initialization"), blocks)
+    return Section("signal", translate("Signal along depth, at initialization"), elements)
 
 
 def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

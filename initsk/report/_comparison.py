@@ -10,8 +10,8 @@ from initsk.comparison.results import grid_columns, of_splits
 from initsk.displays import DifferencesDisplay, LearningCurvesDisplay, colour_of
 from initsk.language import Language, message
 from initsk.report._activations import activations_section, signal_section, weights_section
-from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words, records
 from initsk.report._comparison_text import answer, shortfall, slow_starts
+from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, records
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
 
@@ -45,26 +45,28 @@ def _details(result: ComparisonResult, summary: pd.DataFrame, translate: Languag
 
 
 def _answer_section(result: ComparisonResult, summary: pd.DataFrame, translate: Language) -> Section:
-    blocks: list[Block] = [
-        Words(answer(summary, translate.code), "answer"),
-        Words(shortfall(result.runs, result.settings, translate.code), "warning"),
+    elements: list[Element] = [
+        Paragraph(answer(summary, translate.code), "answer"),
+        Paragraph(shortfall(result.runs, result.settings, translate.code), "warning"),
     ]
-    return Section("answer", translate("Answer"), [block for block in blocks if block != Words("", "warning")])
+    return Section(
+        "answer", translate("Answer"), [element for element in elements if element != Paragraph("", "warning")]
+    )
 
 
 def _ranking_section(result: ComparisonResult, summary: pd.DataFrame, translate: Language) -> Section:
     grid = grid_columns(result.runs)
     over_splits = of_splits(result.runs)
     target = result.target()
-    blocks: list[Block] = [
+    elements: list[Element] = [
         ranking_table("ranking", translate("Initializers, the best first"), summary, result, translate),
-        Words(_how_scored(translate, over_splits=over_splits, target=target, with_grid=bool(grid)), "note"),
-        Words(slow_starts(summary, target, translate.code)),
+        Paragraph(_how_scored(translate, over_splits=over_splits, target=target, with_grid=bool(grid)), "note"),
+        Paragraph(slow_starts(summary, target, translate.code)),
     ]
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
-        blocks += [
+        elements += [
             _differences(result, translate),
-            Words(
+            Paragraph(
                 translate(
                     "Dots are paired differences, the thick marks their means, the lines 95 % intervals (not corrected"
                     " for the number of rows). Arrows point to who is too far away for this scale."
@@ -74,13 +76,13 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame, translate:
         ]
     if grid:
         by_setting = result.summary(by="setting")
-        blocks.append(
+        elements.append(
             ranking_table("settings", translate("Every setting, the best first"), by_setting, result, translate)
         )
     problems = result.runs[result.runs["status"] != "ok"]
     if len(problems):
-        blocks.append(_problems(problems, grid, translate))
-    return Section("ranking", translate("Ranking"), blocks)
+        elements.append(_problems(problems, grid, translate))
+    return Section("ranking", translate("Ranking"), elements)
 
 
 def _differences(result: ComparisonResult, translate: Language) -> Picture:
@@ -173,7 +175,7 @@ def _problems(problems: pd.DataFrame, grid: list[str], translate: Language) -> T
         Column("repeat", translate("Repeat"), "integer"),
         *([Column("fold", translate("Fold"), "integer")] if problems["fold"].any() else []),
         Column("outcome", translate("Status"), "text"),
-        Column("reason", translate("Reason"), "words"),
+        Column("reason", translate("Reason"), "sentence"),
     ]
     outcome = {"failed": translate("failed"), "diverged": translate("diverged")}
     rows = [row | {"outcome": outcome[row["status"]]} for row in records(problems)]
@@ -195,7 +197,7 @@ def _curves_section(shown: ComparisonResult, translate: Language) -> Section | N
                 translate("Held-out error and training loss after each epoch, a line per initializer."),
                 lambda: display.plot(language=translate.code).figure_,
             ),
-            Words(translate("Lines are means over the runs, bands their 95 % intervals."), "note"),
+            Paragraph(translate("Lines are means over the runs, bands their 95 % intervals."), "note"),
             _score_by_epoch(shown, translate),
         ],
     )

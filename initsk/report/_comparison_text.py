@@ -12,7 +12,7 @@ import pandas as pd
 from initsk.displays import ActivationGridDisplay
 from initsk.inspection import Thresholds, signal_rows, verdicts_of
 from initsk.language import Language, get_language, message
-from initsk.report._blocks import Picture
+from initsk.report._elements import Picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,7 +173,8 @@ def describe_activations(layers: pd.DataFrame, language: str = ENGLISH) -> str:
     if (by_layer["zero_fraction"] == 1).all():
         return translate("Every activation of every hidden layer is exactly zero: no signal passes.")
     first, last = str(by_layer.index[0]), str(by_layer.index[-1])
-    return f"{_size_along_depth(by_layer['rms'], first, last, translate)} {_zeros_and_dead(by_layer, first, last, translate)}"
+    size = _size_along_depth(by_layer["rms"], first, last, translate)
+    return f"{size} {_zeros_and_dead(by_layer, first, last, translate)}"
 
 
 def _size_along_depth(rms: pd.Series, first: str, last: str, translate: Language) -> str:

@@ -8,7 +8,7 @@ from initsk.diagnosis import Advice, Diagnosis, Recommendation, by_initializer, 
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.language import Language, message
-from initsk.report._blocks import Column, Fact, Facts, Picture, Report, Section, Table, Words, records
+from initsk.report._elements import Column, Detail, Details, Paragraph, Picture, Report, Section, Table, records
 from initsk.report._inspection import inspection_details
 
 
@@ -18,7 +18,7 @@ def summarize_diagnosis(diagnosis: Diagnosis, translate: Language, *, brief: boo
         Section(
             "answer",
             translate("Answer"),
-            [Words(diagnosis.sentence(translate.code), "answer"), Facts(_facts(diagnosis, translate))],
+            [Paragraph(diagnosis.sentence(translate.code), "answer"), Details(_details(diagnosis, translate))],
         ),
         _findings(diagnosis, translate),
         _numbers(diagnosis, translate),
@@ -30,18 +30,20 @@ def summarize_diagnosis(diagnosis: Diagnosis, translate: Language, *, brief: boo
     return Report("diagnosis", translate("Before training: a diagnosis"), translate, sections)
 
 
-def _facts(diagnosis: Diagnosis, translate: Language) -> list[Fact]:
+def _details(diagnosis: Diagnosis, translate: Language) -> list[Detail]:
     kinds = {"gradient": translate("steps along the gradient"), "adaptive": translate("adaptive, such as Adam")}
-    facts = [
-        Fact(translate("Score"), translate.number(diagnosis.score, 2)),
-        Fact(translate("Score with the recommended initializers"), translate.number(diagnosis.recommended_score, 2)),
-        Fact(translate("Optimizer"), kinds[diagnosis.optimizer]),
-        Fact(translate("Loss at the start"), translate.short(diagnosis.loss)),
-        Fact(translate("Loss of guessing"), translate.short(diagnosis.baseline_loss)),
+    details = [
+        Detail(translate("Score"), translate.number(diagnosis.score, 2)),
+        Detail(translate("Score with the recommended initializers"), translate.number(diagnosis.recommended_score, 2)),
+        Detail(translate("Optimizer"), kinds[diagnosis.optimizer]),
+        Detail(translate("Loss at the start"), translate.short(diagnosis.loss)),
+        Detail(translate("Loss of guessing"), translate.short(diagnosis.baseline_loss)),
     ]
     if diagnosis.depth is not None:
-        facts.append(Fact(translate("Depth as a share of what theory allows"), translate.short(diagnosis.depth.share)))
-    return facts
+        details.append(
+            Detail(translate("Depth as a share of what theory allows"), translate.short(diagnosis.depth.share))
+        )
+    return details
 
 
 def _numbers(diagnosis: Diagnosis, translate: Language) -> Section:
@@ -76,22 +78,22 @@ def _phase(diagnosis: Diagnosis, translate: Language) -> list[Section]:
     words = translate(text, reach=translate.integer(depth.reach), depth=translate.integer(depth.depth))
     said = translate("Depth scale over the variances of weights and biases, with the critical line and this network.")
     picture = Picture("phase", said, lambda: display.plot(language=translate.code).figure_)
-    return [Section("phase", translate("Between order and chaos"), [Words(words), picture])]
+    return [Section("phase", translate("Between order and chaos"), [Paragraph(words), picture])]
 
 
 def _findings(diagnosis: Diagnosis, translate: Language) -> Section:
     found = findings_of(diagnosis.measurements, diagnosis.optimizer, translate.code)
     title = translate("Findings, the gravest first")
     if found.empty:
-        return Section("findings", translate("Findings"), [Words(translate("Nothing was found."), "note")])
+        return Section("findings", translate("Findings"), [Paragraph(translate("Nothing was found."), "note")])
     columns = [
         Column("layer", translate("Layer"), "text"),
         Column("verdict", translate("Verdict"), "text"),
         Column("decides", translate("Kind"), "text"),
         Column("number", translate("Number"), "short"),
         Column("threshold", translate("Threshold"), "short"),
-        Column("evidence", translate("Evidence"), "words"),
-        Column("fix", translate("What to do"), "words"),
+        Column("evidence", translate("Evidence"), "sentence"),
+        Column("fix", translate("What to do"), "sentence"),
     ]
     weights = {True: translate("decides"), False: translate("to be noted")}
     rows = [
@@ -108,10 +110,10 @@ def _findings(diagnosis: Diagnosis, translate: Language) -> Section:
 
 def summarize_recommendation(recommendation: Recommendation, translate: Language, *, brief: bool = False) -> Report:
     """Return the report: what suits each layer, and why; it is as brief as it is."""
-    facts = [Fact(name, ", ".join(names)) for name, names in by_initializer(recommendation.rows).items()]
+    details = [Detail(name, ", ".join(names)) for name, names in by_initializer(recommendation.rows).items()]
     said = translate('In code, initializer="auto" does what is said here.')
     sections = [
-        Section("answer", translate("Answer"), [Facts(facts), Words(said, "note")]),
+        Section("answer", translate("Answer"), [Details(details), Paragraph(said, "note")]),
         _recommended(recommendation, translate),
     ]
     if recommendation.measured is not None:
@@ -124,10 +126,10 @@ def _recommended(recommendation: Recommendation, translate: Language) -> Section
         Column("name", translate("Parameters"), "text"),
         Column("shape", translate("Shape"), "text"),
         Column("initializer", translate("Initializer"), "code"),
-        Column("why", translate("Why"), "words"),
+        Column("why", translate("Why"), "sentence"),
         Column("variance", translate("Variance"), "short"),
-        Column("reference", translate("Reference"), "words"),
-        Column("common_practice", translate("What is usually done"), "words"),
+        Column("reference", translate("Reference"), "sentence"),
+        Column("common_practice", translate("What is usually done"), "sentence"),
     ]
     # Layers of which the same is said are one row.
     groups: dict[str, list[Advice]] = {}

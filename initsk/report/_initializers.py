@@ -12,29 +12,29 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer
 from initsk.language import Language
 from initsk.network import ParameterSpec
-from initsk.report._blocks import Block, Column, Fact, Facts, Item, Section, Table
+from initsk.report._elements import Column, Detail, Details, Element, Section, Subsection, Table
 
 
 def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, translate: Language) -> Section | None:
     """Return an item per initializer; none where what was compared is something else."""
     by_name = {str(row["initializer"]): row for _, row in summary.iterrows()}
-    items: list[Block] = []
+    items: list[Element] = []
     for number, label in enumerate(shown.initializers):
         kind = _class_of(label)
         if kind is None:
             continue
-        facts = [
-            Fact(translate("Formula"), kind.formula, code=True),
-            Fact(translate("Family"), translate(kind.family)),
-            Fact(translate("Reference"), kind.reference),
-            Fact(translate("Other names"), ", ".join(kind.synonyms), code=True),
-            Fact(translate("Result"), _result(by_name[label], translate) if label in by_name else ""),
+        details = [
+            Detail(translate("Formula"), kind.formula, code=True),
+            Detail(translate("Family"), translate(kind.family)),
+            Detail(translate("Reference"), kind.reference),
+            Detail(translate("Other names"), ", ".join(kind.synonyms), code=True),
+            Detail(translate("Result"), _result(by_name[label], translate) if label in by_name else ""),
         ]
-        blocks: list[Block] = [Facts([fact for fact in facts if fact.value])]
+        elements: list[Element] = [Details([fact for fact in details if fact.value])]
         drawn = _drawn(shown, label, number, translate)
         if drawn.rows:
-            blocks.append(drawn)
-        items.append(Item(f"initializer-{number}", label, blocks, colour_of(number), subject=label))
+            elements.append(drawn)
+        items.append(Subsection(f"initializer-{number}", label, elements, colour_of(number), subject=label))
     return Section("initializers", translate("The initializers"), items) if items else None
 
 

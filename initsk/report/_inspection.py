@@ -9,7 +9,7 @@ import pandas as pd
 from initsk.displays import POSITION_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
 from initsk.inspection import ActivationSummary, verdict_sentence
 from initsk.language import Language, message
-from initsk.report._blocks import Block, Column, Picture, Report, Section, Table, Words, records
+from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, records
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,9 @@ _COLUMNS = {
 def summarize_inspection(summary: ActivationSummary, translate: Language, *, brief: bool = False) -> Report:
     """Return the report of one network."""
     verdicts = summary.verdicts(language=translate.code)
-    sections = [Section("answer", translate("Answer"), [Words(verdict_sentence(verdicts, translate.code), "answer")])]
+    sections = [
+        Section("answer", translate("Answer"), [Paragraph(verdict_sentence(verdicts, translate.code), "answer")])
+    ]
     sections.append(verdicts_section(verdicts, translate))
     if not brief:
         sections += inspection_details(summary, translate)
@@ -48,8 +50,8 @@ def verdicts_section(verdicts: pd.DataFrame, translate: Language) -> Section:
         Column("verdict", translate("Verdict"), "text"),
         Column("value", translate("Value"), "short"),
         Column("threshold", translate("Threshold"), "short"),
-        Column("evidence", translate("Evidence"), "words"),
-        Column("advice", translate("Advice"), "words"),
+        Column("evidence", translate("Evidence"), "sentence"),
+        Column("advice", translate("Advice"), "sentence"),
     ]
     rows = [
         row | {"verdict": translate(row["verdict"]), "layer": row["layer"] or translate("all layers")}
@@ -81,16 +83,16 @@ def inspection_details(summary: ActivationSummary, translate: Language) -> list[
         )
     parameters = summary.parameters()
     if len(weights) or len(parameters):
-        blocks: list[Block] = (
+        elements: list[Element] = (
             [] if weights.empty else [*_pictures("weights", summary, translate), _weights(weights, translate)]
         )
         if len(parameters):
-            blocks.append(_parameters(parameters, translate))
-        sections.append(Section("weights", translate("Weights"), blocks))
+            elements.append(_parameters(parameters, translate))
+        sections.append(Section("weights", translate("Weights"), elements))
     return sections
 
 
-def _pictures(of: str, summary: ActivationSummary, translate: Language) -> list[Block]:
+def _pictures(of: str, summary: ActivationSummary, translate: Language) -> list[Element]:
     """Return the histograms of all layers, in which there is anything to see."""
     frame, bins = summary.to_frame(of), summary.histograms(of)
     if of == "weights":

@@ -5,9 +5,9 @@ from typing import Any
 
 from initsk.comparison import ComparisonResult
 from initsk.language import Language, message
-from initsk.report._blocks import Block, Code, Column, Fact, Facts, Section, Table, Words
+from initsk.report._elements import Code, Column, Detail, Details, Element, Paragraph, Section, Table
 
-_FACTS = {
+_DETAILS = {
     "dataset": message("Data set"),
     "n_train": message("Training samples"),
     "n_val": message("Held-out samples"),
@@ -25,16 +25,16 @@ _MAX_SEEDS = 20
 
 
 def run_section(result: ComparisonResult, translate: Language) -> Section:
-    """Return the facts of the run, the network, and the lines that repeat it."""
-    blocks: list[Block] = [Facts(list(_facts(result, translate)))]
+    """Return the details of the run, the network, and the lines that repeat it."""
+    elements: list[Element] = [Details(list(_details(result, translate)))]
     network = _network(result, translate)
     if network is not None:
-        blocks.append(network)
+        elements.append(network)
     lines = result.settings.get("command") or result.settings.get("call")
     if lines:
-        blocks += [Words(translate("The same again:")), Code(lines)]
-    blocks.append(
-        Words(
+        elements += [Paragraph(translate("The same again:")), Code(lines)]
+    elements.append(
+        Paragraph(
             translate(
                 "Each run trained on a fixed number of threads; under one repeat and fold every initializer saw the"
                 " same split, and the same batches in the same order."
@@ -42,25 +42,25 @@ def run_section(result: ComparisonResult, translate: Language) -> Section:
             "note",
         )
     )
-    return Section("run", translate("What was run"), blocks)
+    return Section("run", translate("What was run"), elements)
 
 
-def _facts(result: ComparisonResult, translate: Language) -> Iterator[Fact]:
+def _details(result: ComparisonResult, translate: Language) -> Iterator[Detail]:
     settings = result.settings
-    for key, name in _FACTS.items():
+    for key, name in _DETAILS.items():
         value = settings.get(key)
         if value is not None:
             whole = isinstance(value, int) and key != "random_state"
-            yield Fact(translate(name), translate.integer(value) if whole else str(value), key in _CODE)
+            yield Detail(translate(name), translate.integer(value) if whole else str(value), key in _CODE)
     seeds = result.runs["seed"].unique().tolist()
     more = ["..."] if len(seeds) > _MAX_SEEDS else []
     if "random_state" in settings:
-        yield Fact(translate("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
+        yield Detail(translate("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
     if "hardware" in settings:
         threads = translate.plural("{n} thread a run", "{n} threads a run", settings.get("n_threads", 1))
-        yield Fact(translate("Hardware"), f"{settings['hardware']}, {threads}")
+        yield Detail(translate("Hardware"), f"{settings['hardware']}, {threads}")
     if settings.get("versions"):
-        yield Fact(
+        yield Detail(
             translate("Versions"), ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
         )
     seconds = result.timing["seconds"].dropna()
@@ -69,7 +69,7 @@ def _facts(result: ComparisonResult, translate: Language) -> Iterator[Fact]:
             "total": duration(float(seconds.sum()), translate),
             "median": duration(float(seconds.median()), translate),
         }
-        yield Fact(translate("Time"), translate("{total} in all runs together, {median} in the median run", **values))
+        yield Detail(translate("Time"), translate("{total} in all runs together, {median} in the median run", **values))
 
 
 def duration(seconds: float, translate: Language) -> str:

@@ -12,9 +12,9 @@ from initsk.displays import AXES, figure_png, figure_svg
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection import ActivationSummary
 from initsk.language import Language, get_language
-from initsk.report._blocks import Report
 from initsk.report._comparison import summarize_comparison
 from initsk.report._diagnosis import summarize_diagnosis, summarize_recommendation
+from initsk.report._elements import Report
 from initsk.report._inspection import summarize_inspection
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 from initsk.utils.files import write_atomic

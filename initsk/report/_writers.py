@@ -12,7 +12,19 @@ from typing import Any
 import numpy as np
 
 from initsk.displays import figure_inline
-from initsk.report._blocks import Block, Code, Column, Facts, Item, Picture, Report, Section, Table, Words, written
+from initsk.report._elements import (
+    Code,
+    Column,
+    Details,
+    Element,
+    Paragraph,
+    Picture,
+    Report,
+    Section,
+    Subsection,
+    Table,
+    written,
+)
 
 # Beside a panel, for its ticks, in points; the first one has its axis' name there too.
 _LEFT, _RIGHT = 34, 8
@@ -67,15 +79,15 @@ class _Choices:
 
 def _choices(section: Section) -> _Choices:
     pictures = list(_pictures(section))
-    subjects = [block.subject for block in section.blocks if isinstance(block, Item) and block.subject]
+    subjects = [element.subject for element in section.elements if isinstance(element, Subsection) and element.subject]
     stages = list(dict.fromkeys(picture.stage for picture in pictures if picture.stage))
     parts = max((list(picture.parts) for picture in pictures), key=len, default=[])
     return _Choices(*(found if len(found) > 1 else [] for found in (subjects, parts, stages)))
 
 
 def _pictures(section: Section) -> Iterator[Picture]:
-    for block in section.blocks:
-        inner = block.blocks if isinstance(block, Item) else [block]
+    for element in section.elements:
+        inner = element.elements if isinstance(element, Subsection) else [element]
         yield from (part for part in inner if isinstance(part, Picture) and part.place != "files")
 
 
@@ -114,8 +126,8 @@ def to_markdown(report: Report, folder: str | None = None) -> str:
     for number, section in enumerate(report.sections):
         if number:
             parts.append(f"## {escaped(section.title)}")
-        for block in section.blocks:
-            parts += _block(block, report, folder)
+        for element in section.elements:
+            parts += _element(element, report, folder)
     return "\n\n".join(parts) + "\n"
 
 
@@ -130,24 +142,24 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _block(block: Block, report: Report, folder: str | None) -> list[str]:
-    match block:
-        case Words():
-            text = escaped(block.text)
-            return [f"**{text}**" if block.role in ("answer", "warning") else text] if text else []
+def _element(element: Element, report: Report, folder: str | None) -> list[str]:
+    match element:
+        case Paragraph():
+            text = escaped(element.text)
+            return [f"**{text}**" if element.role in ("answer", "warning") else text] if text else []
         case Table():
-            return [f"**{escaped(block.title)}**", _table(block, report)]
+            return [f"**{escaped(element.title)}**", _table(element, report)]
         case Picture():
-            return _picture(block, folder)
-        case Facts():
-            return ["\n".join(f"- {escaped(fact.name)}: {escaped(fact.value)}" for fact in block.items)]
+            return _picture(element, folder)
+        case Details():
+            return ["\n".join(f"- {escaped(detail.name)}: {escaped(detail.value)}" for detail in element.items)]
         case Code():
             # Indented, so that no fence in it can end it.
-            return ["\n".join(f"    {line}" for line in block.text.splitlines())]
-        case Item():
-            verdict = f" ({escaped(block.verdict)})" if block.verdict else ""
-            inner = [part for inside in block.blocks for part in _block(inside, report, folder)]
-            return [f"### {escaped(block.title)}{verdict}", *inner] if inner else []
+            return ["\n".join(f"    {line}" for line in element.text.splitlines())]
+        case Subsection():
+            verdict = f" ({escaped(element.findings)})" if element.findings else ""
+            inner = [part for inside in element.elements for part in _element(inside, report, folder)]
+            return [f"### {escaped(element.title)}{verdict}", *inner] if inner else []
 
 
 def _picture(picture: Picture, folder: str | None) -> list[str]:
@@ -182,32 +194,33 @@ def to_json(report: Report) -> str:
 
 
 def _section(section: Section) -> dict[str, Any]:
-    blocks = [_json_block(block) for block in section.blocks if not _of_the_page(block)]
-    return {"key": section.key, "title": section.title, "blocks": blocks}
+    elements = [_json_element(element) for element in section.elements if not _of_the_page(element)]
+    return {"key": section.key, "title": section.title, "elements": elements}
 
 
-def _of_the_page(block: Block) -> bool:
-    return isinstance(block, Picture) and block.place == "page"
+def _of_the_page(element: Element) -> bool:
+    return isinstance(element, Picture) and element.place == "page"
 
 
-def _json_block(block: Block) -> dict[str, Any]:
-    match block:
-        case Words():
-            return {"type": "words", "role": block.role, "text": block.text}
+def _json_element(element: Element) -> dict[str, Any]:
+    match element:
+        case Paragraph():
+            return {"type": "paragraph", "role": element.role, "text": element.text}
         case Table():
-            columns = [{"key": c.key, "title": c.title, "kind": c.kind} for c in block.columns]
-            rows = [{c.key: _value(row[c.key]) for c in block.columns} for row in block.rows]
-            return {"type": "table", "key": block.key, "title": block.title, "columns": columns, "rows": rows}
+            columns = [{"key": c.key, "title": c.title, "kind": c.kind} for c in element.columns]
+            rows = [{c.key: _value(row[c.key]) for c in element.columns} for row in element.rows]
+            return {"type": "table", "key": element.key, "title": element.title, "columns": columns, "rows": rows}
         case Picture():
-            return {"type": "picture", "key": block.key, "description": block.description}
-        case Facts():
-            return {"type": "facts", "items": [{"name": fact.name, "value": fact.value} for fact in block.items]}
+            return {"type": "picture", "key": element.key, "description": element.description}
+        case Details():
+            items = [{"name": detail.name, "value": detail.value} for detail in element.items]
+            return {"type": "details", "items": items}
         case Code():
-            return {"type": "code", "text": block.text}
-        case Item():
-            inner = [_json_block(part) for part in block.blocks if not _of_the_page(part)]
-            verdict = {"verdict": block.verdict, "healthy": block.healthy} if block.verdict else {}
-            return {"type": "item", "key": block.key, "title": block.title, **verdict, "blocks": inner}
+            return {"type": "code", "text": element.text}
+        case Subsection():
+            inner = [_json_element(part) for part in element.elements if not _of_the_page(part)]
+            verdict = {"findings": element.findings, "healthy": element.healthy} if element.findings else {}
+            return {"type": "subsection", "key": element.key, "title": element.title, **verdict, "elements": inner}
 
 
 def _value(value: Any) -> Any:

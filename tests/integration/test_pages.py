@@ -163,9 +163,9 @@ def test_moments_initializers_and_layers_are_chosen(browser, page_of):
         page.keyboard.press("ArrowRight")
         assert visible_stages(page) == {"after epoch 2"}
         assert slider.get_attribute("aria-valuetext") == "after epoch 2"
-        assert page.locator("#activations .item:visible").count() == 3
+        assert page.locator("#activations .subsection:visible").count() == 3
         controls.get_by_label("Initializer").select_option("he_normal")
-        assert page.locator("#activations .item:visible").count() == 1
+        assert page.locator("#activations .subsection:visible").count() == 1
         drawing = page.locator("#activations figure:visible svg")
         whole = json.loads(f"[{','.join(drawing.get_attribute('viewBox').split())}]")
         controls.get_by_label("Layer").select_option("hidden_2")

@@ -83,11 +83,11 @@ def test_every_picture_is_there_as_png_and_as_svg(result, folder, tmp_path):
         assert (tmp_path / name).read_bytes().startswith(begins)
 
 
-def blocks_of(content):
+def elements_of(content):
     for section in content["sections"]:
-        for block in section["blocks"]:
-            yield block
-            yield from block.get("blocks", [])
+        for element in section["elements"]:
+            yield element
+            yield from element.get("elements", [])
 
 
 @pytest.mark.parametrize("language", ["en", "id"])
@@ -97,8 +97,8 @@ def test_json_keeps_to_its_schema_and_has_the_numbers_in_full(result, language):
     content = json.loads(result.to_json(language=language), parse_constant=pytest.fail)
     Draft202012Validator(schema).validate(content)
     assert [section["key"] for section in content["sections"]] == ORDER
-    assert {block["key"] for block in blocks_of(content) if block["type"] == "picture"} == PICTURES
-    [ranking] = [block for block in blocks_of(content) if block.get("key") == "ranking"]
+    assert {element["key"] for element in elements_of(content) if element["type"] == "picture"} == PICTURES
+    [ranking] = [element for element in elements_of(content) if element.get("key") == "ranking"]
     summary = result.summary()
     assert [row["initializer"] for row in ranking["rows"]] == summary["initializer"].tolist()
     assert [row["mean_score"] for row in ranking["rows"]] == summary["mean_score"].tolist()

@@ -45,7 +45,7 @@ function wire(form) {
   const [subject, part, stage] = ["subject", "part", "stage"].map((name) => form.elements.namedItem(name));
   const names = stage ? JSON.parse(stage.dataset.names) : [];
   const show = () => {
-    for (const item of section.querySelectorAll(".item")) {
+    for (const item of section.querySelectorAll(".subsection")) {
       item.hidden = Boolean(subject && subject.value && item.dataset.subject !== subject.value);
     }
     for (const figure of section.querySelectorAll("figure[data-stage]")) {

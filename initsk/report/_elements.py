@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: How a column's values are written.
-KINDS = ("text", "words", "code", "integer", "number", "short", "share", "p")
+KINDS = ("text", "sentence", "code", "integer", "number", "short", "share", "p")
 
 
 @dataclass(frozen=True)
-class Words:
+class Paragraph:
     """A paragraph; its role is "answer", "warning", "note" or none."""
 
     text: str
@@ -37,8 +37,8 @@ class Column:
 
     @property
     def is_text(self) -> bool:
-        """Whether the values are no numbers: names ("text"), sentences ("words") or code."""
-        return self.kind in ("text", "words", "code")
+        """Whether the values are no numbers: names ("text"), sentences ("sentence") or code."""
+        return self.kind in ("text", "sentence", "code")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Fact:
+class Detail:
     """A term and what is to be said of it; `code` is shown as such."""
 
     name: str
@@ -99,10 +99,10 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Details:
     """A list of facts."""
 
-    items: list[Fact]
+    items: list[Detail]
 
 
 @dataclass(frozen=True)
@@ -113,19 +113,19 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Item:
+class Subsection:
     """A part of a section that is about one subject, with its colour and its verdict."""
 
     key: str
     title: str
-    blocks: list["Block"]
+    elements: list["Element"]
     colour: str = ""
-    verdict: str = ""
+    findings: str = ""
     healthy: bool = True
     subject: str = ""
 
 
-Block = Words | Table | Picture | Facts | Code | Item
+Element = Paragraph | Table | Picture | Details | Code | Subsection
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Section:
 
     key: str
     title: str
-    blocks: list[Block]
+    elements: list[Element]
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,16 @@ class Report:
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the pictures that are files of their own."""
-        yield from (block for block in self._all_blocks() if isinstance(block, Picture) and block.place != "page")
+        yield from (
+            element for element in self._all_elements() if isinstance(element, Picture) and element.place != "page"
+        )
 
-    def _all_blocks(self) -> Iterator[Block]:
+    def _all_elements(self) -> Iterator[Element]:
         for section in self.sections:
-            for block in section.blocks:
-                yield block
-                if isinstance(block, Item):
-                    yield from block.blocks
+            for element in section.elements:
+                yield element
+                if isinstance(element, Subsection):
+                    yield from element.elements
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
