@@ -2,7 +2,7 @@
 
 Scores networks of `prediction_training.py` before training, fits the limits on half of the shapes, and reports on the
 other half, which no limit has seen: the area under the ROC curve and both error rates. Writes
-results/prediction.csv, .json and .png; `initsk.diagnosis.LIMITS` are the limits that it prints.
+results/prediction.csv, .json and .png; `initsk.inspection.THRESHOLDS` holds the thresholds that it prints.
 """
 
 import argparse
@@ -15,16 +15,17 @@ from prediction_training import OPTIMIZERS, TABLE, built, load_all, shapes
 from scipy.optimize import differential_evolution
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from initsk.diagnosis import LIMITS, Limit, some_samples, take_measurements
+from initsk.diagnosis import draw_samples, take_measurements
+from initsk.inspection import DECIDING, Threshold, threshold_of
 from initsk.network import get_model
 
 RESULTS = Path(__file__).parent / "results"
 #: An accuracy from which on training has succeeded; guessing gives 0.1.
 SUCCESS = 0.8
 KINDS = {"gradient": [name for name in OPTIMIZERS if name.startswith("sgd")], "adaptive": ["adam_0.001"]}
-SYMMETRIC = LIMITS["gradient"]["symmetric"]
-# What is fitted: the sign says where the healthy side is.
-FITTED = {"vanishing": 1, "exploding": -1, "incoherent": 1, "disproportionate": 1, "overconfident": -1}
+SYMMETRIC = threshold_of("symmetric")
+# What is fitted: the sign is that of the healthy side.
+FITTED = {"small gradient": 1, "large gradient": -1, "incoherent": 1, "disproportionate": 1, "overconfident": -1}
 SHARES = ("incoherent", "symmetric")
 
 
@@ -36,41 +37,43 @@ def measured(table, path):
     for *shape, name, kinds in shapes():
         if shape[0] in known or shape[0] not in set(table["shape"]):
             continue
-        X, y = some_samples(*data[name][:2], 512, 0)
+        X, y = draw_samples(*data[name][:2], 512, 0)
         for (initializer, factor), module in zip(kinds, built(shape, kinds, X.shape[1]), strict=True):
-            numbers = take_measurements(get_model(module), X, y, 0).numbers
+            values = take_measurements(get_model(module), X, y, 0).values
             worst = {
-                verdict: (max if FITTED.get(verdict, -1) < 0 else min)(found.values(), default=np.nan)
-                for verdict, found in numbers.items()
+                kind: (max if FITTED.get(kind, -1) < 0 else min)(found.values(), default=np.nan)
+                for kind, found in values.items()
             }
             rows.append({"shape": shape[0], "initializer": initializer, "factor": factor, **worst})
         pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
     return pd.DataFrame(rows)
 
 
-def limits_of(parameters, verdicts):
+def thresholds_of(parameters, kinds):
     """Return limits from the fitted numbers: thresholds, then widths."""
     thresholds, widths = np.split(np.asarray(parameters), 2)
     found = {"symmetric": SYMMETRIC}
-    for verdict, threshold, width in zip(verdicts, thresholds, widths, strict=True):
-        is_size = verdict not in SHARES
+    for kind, threshold, width in zip(kinds, thresholds, widths, strict=True):
+        is_size = kind not in SHARES
         value = 10**threshold if is_size else threshold
-        found[verdict] = Limit(float(f"{value:.2g}"), float(f"{width:.2g}"), FITTED[verdict] > 0, is_size)
+        found[kind] = Threshold(
+            float(f"{value:.2g}"), above=FITTED[kind] < 0, width=float(f"{width:.2g}"), is_size=is_size
+        )
     return found
 
 
 def scores(frame, limits):
-    """Return the scores of networks: their health by the verdict that is worst."""
-    healths = [frame[verdict].map(limit.health) for verdict, limit in limits.items()]
+    """Return the scores of networks: their health by the kind that is worst."""
+    healths = [frame[kind].map(limit.health) for kind, limit in limits.items()]
     return np.min(healths, axis=0)
 
 
-def fit(frame, success, verdicts):
+def fit(frame, success, kinds):
     """Return the limits of the greatest likelihood."""
     sizes = np.stack(
-        [np.log10(np.clip(frame[v].fillna(1.0), 1e-12, 1e12)) if v not in SHARES else frame[v] for v in verdicts]
+        [np.log10(np.clip(frame[v].fillna(1.0), 1e-12, 1e12)) if v not in SHARES else frame[v] for v in kinds]
     )
-    signs = np.array([FITTED[v] for v in verdicts])[:, None]
+    signs = np.array([FITTED[v] for v in kinds])[:, None]
     y = success.to_numpy()
     symmetric = frame["symmetric"].map(SYMMETRIC.health).to_numpy()
 
@@ -86,11 +89,11 @@ def fit(frame, success, verdicts):
         (min(low, row[y].min() - 0.5), np.median(row[y]))
         if FITTED[v] > 0
         else (np.median(row[y]), max(high, row[y].max() + 0.5))
-        for v, row, (low, high) in zip(verdicts, sizes, ends, strict=True)
+        for v, row, (low, high) in zip(kinds, sizes, ends, strict=True)
     ]
-    widths = [(0.02, 0.1) if v in SHARES else (0.1, 1.0) for v in verdicts]
+    widths = [(0.02, 0.1) if v in SHARES else (0.1, 1.0) for v in kinds]
     found = differential_evolution(loss, [*edges, *widths], seed=0, maxiter=400, popsize=12, tol=1e-8)
-    return limits_of(found.x, verdicts)
+    return thresholds_of(found.x, kinds)
 
 
 def errors(score, success):
@@ -98,7 +101,7 @@ def errors(score, success):
     passed = score >= 0.5
     return {
         "networks": len(score), "trained": int(success.sum()), "auc": roc_auc_score(success, score),
-        "called ill, trained": float((~passed & success).sum() / success.sum()),
+        "flagged, trained": float((~passed & success).sum() / success.sum()),
         "called healthy, did not train": float((passed & ~success).sum() / (~success).sum()),
     }  # fmt: skip
 
@@ -137,10 +140,10 @@ def main():
     frame["half"] = np.where(frame["shape"] % 2, "reported", "fitted")
     report, curves = {}, {}
     for kind, columns in KINDS.items():
-        verdicts = [name for name in LIMITS[kind] if name in FITTED]
+        deciding = [kind for kind in DECIDING if kind in FITTED]
         success = frame[columns].max(axis=1) >= SUCCESS
         here = frame["half"] == "fitted"
-        limits = fit(frame[here], success[here], verdicts)
+        limits = fit(frame[here], success[here], deciding)
         frame[f"success_{kind}"], frame[f"score_{kind}"] = success, scores(frame, limits)
         unseen = frame.loc[~here, f"score_{kind}"], success[~here]
         report[kind] = {"limits": {name: vars(limit) for name, limit in limits.items()}, "unseen": errors(*unseen)}

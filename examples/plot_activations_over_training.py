@@ -32,17 +32,17 @@ def main(depth=6, width=64, max_epochs=20, n_probe=200, random_state=0):
         recorder = ActivationRecorder(probe=probe)
         options = {"initializer": initializer, "random_state": random_state, "n_threads": 1}
         clf = MLPClassifier((width,) * depth, max_epochs=max_epochs, callbacks=[recorder], **options)
-        verdicts = {"start": inspect_activations(clf, probe, y_probe).verdicts()}
+        findings = {"start": inspect_activations(clf, probe, y_probe).findings()}
         clf.fit(rest, y_rest)
-        verdicts["end"] = inspect_activations(clf, probe).verdicts()
+        findings["end"] = inspect_activations(clf, probe).findings()
         frames[start] = recorder.to_frame(), recorder.histograms()
-        for when, frame in verdicts.items():
+        for when, frame in findings.items():
             print(f"{start} start, {when} of the training:", "; ".join(frame["evidence"]))
         size = sum(int(frame.memory_usage(deep=True).sum()) for frame in frames[start])
         last = frames[start][0].query(f"layer == 'hidden_{depth}' and position == 'activation'")["rms"]
         rows.append({
             "accuracy": clf.score(probe, y_probe),
-            **{f"verdicts at the {when}": ", ".join(frame["verdict"].unique()) for when, frame in verdicts.items()},
+            **{f"findings at the {when}": ", ".join(frame["kind"].unique()) for when, frame in findings.items()},
             "last rms at the start": last.iloc[0],
             "last rms at the end": last.iloc[-1],
             "bytes": size,

@@ -3,9 +3,10 @@ What is wrong with your network?
 ================================
 
 Two networks in plain torch, before training. A residual network for images works with an in-place ReLU and with
-``torch.nn.functional.leaky_relu``: both are seen, before and after. Its weights are too small; the verdicts say so, and
-after what they advise they find nothing. A Transformer reads padded sequences: with ``padding_mask`` the numbers are
-those of the real positions, however long the padding is. Ends in ``reports/examples/inspect_your_network.png``, the
+``torch.nn.functional.leaky_relu``: the inspection captures the values before and after both. Its weights are too small:
+the findings show it, and after following their advice there are none. A Transformer reads padded sequences: with
+``padding_mask`` the statistics are those of the real positions for any length of the padding. Ends in
+``reports/examples/inspect_your_network.png``, the
 images' gradients along depth, and in three other pictures beside it.
 """
 
@@ -19,6 +20,7 @@ from torch.nn import functional
 
 from initsk import initialize, inspect_activations
 from initsk.displays import DepthDisplay, LayerStripDisplay, figure_png
+from initsk.report import describe_findings
 
 COLUMNS = ["layer", "position", "function", "mean", "std", "zero_fraction", "dead_fraction"]
 
@@ -100,8 +102,9 @@ def show(found):
     print(found["small weights"].to_frame()[COLUMNS].to_string(index=False, float_format="{:.2g}".format))
     for name, summary in found.items():
         print(f"\nVerdicts: {name}")
-        for line in summary.verdicts().itertuples():
-            print(f"  {line.verdict}: {line.evidence}" + f" ({line.advice})" * bool(line.advice))
+        print(f"  {summary.answer()}")
+        for line in describe_findings(summary).itertuples():
+            print(f"  {line.kind}: {line.evidence} ({line.advice})")
     short, long = (found[name].to_frame()["std"] for name in ("reader", "longer padding"))
     print(f"\nLonger padding changes the standard deviations of layers by {np.abs(long / short - 1).max():.0e} at most")
 

@@ -12,6 +12,7 @@ from string import Formatter
 from typing import Any
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.reason import Reason
 from initsk.utils.validation import one_of
 
 _FOLDER = Path(__file__).parent / "locale"
@@ -33,37 +34,6 @@ def languages() -> list[str]:
 def message(text: str) -> str:
     """Return the text unchanged; the name of this function marks the text for the catalogue."""
     return text
-
-
-class Sentence(str):
-    """An English sentence that knows how it is made, so that it can be said again in another language.
-
-    Parameters
-    ----------
-    template : str
-        Marked by `message` where it stands.
-    **values
-        What is put into its braces; numbers are written with four digits.
-
-    Examples
-    --------
-    >>> why = Sentence(message("feeds {activation}, of gain {gain}"), activation="relu", gain=2**0.5)
-    >>> why, get_language("id").again(why)
-    ('feeds relu, of gain 1.4142', 'menuju relu, dengan gain 1,4142')
-    """
-
-    template: str
-    values: dict[str, Any]
-
-    def __new__(cls, template: str, **values: Any) -> "Sentence":
-        """Make the English sentence."""
-        shown = {name: f"{value:.4f}" if isinstance(value, float) else value for name, value in values.items()}
-        sentence = super().__new__(cls, template.format(**shown))
-        sentence.template, sentence.values = template, values
-        return sentence
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return str, (str(self),)
 
 
 class Language(Formatter):
@@ -123,8 +93,8 @@ class Language(Formatter):
         return write(float(value), digits)
 
     def again(self, text: str) -> str:
-        """Return a `Sentence` in this language, and other text unchanged."""
-        if not isinstance(text, Sentence):
+        """Return a `Reason` in this language, and other text unchanged."""
+        if not isinstance(text, Reason):
             return text
         values = {name: self.again(value) if isinstance(value, str) else value for name, value in text.values.items()}
         return self(text.template, **values)

@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 import numpy as np
-import pandas as pd
 
 from initsk.cli._data import is_continuous, load_data
 from initsk.cli._report import check_folder, fail, show_page
-from initsk.diagnosis import diagnose, recommend_initializer
+from initsk.diagnosis import Diagnosis, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
-from initsk.inspection import inspect_activations
+from initsk.inspection import ActivationSummary, inspect_activations
+from initsk.report import describe_findings
 from initsk.utils.results import Reported
 from initsk.utils.validation import unknown_name
 
@@ -53,7 +53,8 @@ def _inspect(options: Options) -> tuple[Reported, int]:
     summary = inspect_activations(model, X, y, gradients=options["gradients"], weights=True)
     _print_frame(summary.to_frame()[_SHOWN])
     click.echo("")
-    _print_findings(summary.verdicts(), "advice")
+    click.echo(summary.answer())
+    _print_findings(summary)
     return summary, 0
 
 
@@ -61,7 +62,7 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
     model, X, y = _model_and_data(options)
     diagnosis = diagnose(model, X, y, optimizer=options["optimizer"])
     click.echo(str(diagnosis))
-    _print_findings(diagnosis.findings, "fix")
+    _print_findings(diagnosis)
     if not np.isnan(diagnosis.recommended_score):
         click.echo(f"with the recommended initializers: score {diagnosis.recommended_score:.2f}")
     return diagnosis, diagnosis.exit_code
@@ -84,9 +85,9 @@ def _print_frame(frame: pd.DataFrame) -> None:
     click.echo(frame.to_string(index=False, na_rep="-", float_format="{:.4g}".format))
 
 
-def _print_findings(findings: pd.DataFrame, column: str) -> None:
-    for verdict, evidence, advice in findings[["verdict", "evidence", column]].to_numpy().tolist():
-        click.echo(f"{verdict}: {evidence}" + (f" ({advice})" if advice else ""))
+def _print_findings(result: ActivationSummary | Diagnosis) -> None:
+    for finding in describe_findings(result).itertuples():
+        click.echo(f"{finding.kind}: {finding.evidence} ({finding.advice})")
 
 
 def _model_and_data(options: Options) -> tuple[Any, Any, Any]:

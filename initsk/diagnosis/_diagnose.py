@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from initsk.diagnosis._findings import findings_of, health, numbers_of, optimizer_kind, sentence
-from initsk.diagnosis._measurements import MAX_SAMPLES, Measurements, some_samples, take_measurements
+import pandas as pd
+
+from initsk.diagnosis._health import find, health_frame, optimizer_kind, score_of
+from initsk.diagnosis._measurements import MAX_SAMPLES, Measurements, draw_samples, take_measurements
 from initsk.diagnosis._predict import DepthBudget
 from initsk.diagnosis._recommend import Recommendation, recommend_initializer, reinitialized
 from initsk.exceptions import InitskError
-from initsk.inspection import ActivationSummary
+from initsk.inspection import ActivationSummary, findings_frame
 from initsk.network import get_model
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.results import Reported
@@ -15,42 +17,35 @@ from initsk.utils.validation import check_parameters, integer, refuse, resolved_
 
 
 class Diagnosis(Reported):
-    """Whether a network will train, and what keeps it from it; made by `diagnose`.
+    """Whether a network will train, and what prevents it; made by `diagnose`.
 
     Parameters
     ----------
     measurements : Measurements
-        What was measured.
+        Values measured in the network.
     optimizer : {"gradient", "adaptive"}
-        Kind of optimizer that the limits are for.
+        Kind of optimizer that the thresholds are for.
     recommendation : Recommendation or None
-        What would suit the network; None where it cannot be read.
+        Initializers that suit the network; None if the network cannot be read.
     recommended : Measurements or None
-        What was measured of a copy that has the recommended initializer.
+        Values measured in a copy with the recommended initializers.
 
     Attributes
     ----------
     score : float
-        From 0 to 1, higher is healthier: the health by the verdict that is worst, 0.5 at its threshold.
+        From 0 to 1, higher is healthier: the health by the worst kind of finding, 0.5 at its threshold.
     will_train : bool
         Whether the score is at least 0.5.
     recommended_score : float
-        The score of a copy that has the recommended initializer; NaN where nothing is recommended.
-    findings : DataFrame
-        A row per finding: ``layer``, ``verdict``, ``number``, ``threshold``, ``decides`` (whether networks beyond the
-        threshold do not train; the others are to be noted), ``evidence`` in words, ``fix``.
-    numbers : DataFrame
-        A row per verdict that decides by a number: ``verdict``; ``number`` of the worst layer, ``threshold``,
-        ``health`` (0 to 1, 0.5 at the threshold); ``recommended_number`` and ``recommended_health``, which the
-        recommended initializer would make of them (NaN where nothing is recommended).
+        The score of a copy with the recommended initializers; NaN without a recommendation.
     loss, baseline_loss : float
-        Loss at the start, and that of the constant answer that is best (NaN where the loss is not known).
+        Loss at the start, and loss of the best constant prediction (NaN for a loss that is not known).
     depth : DepthBudget or None
-        What theory says of the depth, of a plain chain of layers.
-    summary : ActivationSummary
+        Depth relative to the depth scales of mean field theory, for a plain chain of layers.
+    inspection : ActivationSummary
         Statistics of every layer.
     exit_code : int
-        0 if it will train, otherwise 1, as the shell wants it.
+        0 if the network will train, otherwise 1: the exit code of ``initsk diagnose``.
     """
 
     def __init__(
@@ -64,29 +59,14 @@ class Diagnosis(Reported):
         self.optimizer = optimizer
         self.recommendation = recommendation
         self.recommended = recommended
-        self.score = min(health(measurements, optimizer).values())
-        self.findings = findings_of(measurements, optimizer)
-        self.numbers = numbers_of(measurements, recommended, optimizer)
+        self.score = score_of(measurements, optimizer)
+        self.recommended_score = float("nan") if recommended is None else score_of(recommended, optimizer)
 
     def __repr__(self) -> str:
-        return f"Diagnosis(score={self.score:.2f}, will_train={self.will_train}; see findings)"
+        return f"Diagnosis(score={self.score:.2f}, will_train={self.will_train}; see findings())"
 
     def __str__(self) -> str:
-        return self.sentence()
-
-    def sentence(self, language: str = "en") -> str:
-        """Say whether the network will train, and what keeps it from it.
-
-        Parameters
-        ----------
-        language : str, default="en"
-            A file in ``initsk/locale``.
-
-        Returns
-        -------
-        str
-        """
-        return sentence(findings_of(self.measurements, self.optimizer, language), self.score, language)
+        return self.answer()
 
     @property
     def will_train(self) -> bool:
@@ -94,24 +74,19 @@ class Diagnosis(Reported):
         return self.score >= 0.5
 
     @property
-    def recommended_score(self) -> float:
-        """Score of a copy that has the recommended initializer."""
-        return float("nan") if self.recommended is None else min(health(self.recommended, self.optimizer).values())
-
-    @property
     def exit_code(self) -> int:
         """0 if the network will train, otherwise 1."""
         return 0 if self.will_train else 1
 
     @property
-    def summary(self) -> ActivationSummary:
+    def inspection(self) -> ActivationSummary:
         """Statistics of every layer."""
         return self.measurements.summary
 
     @property
     def depth(self) -> DepthBudget | None:
-        """What theory says of the depth."""
-        return self.measurements.budget
+        """Depth relative to the depth scales of mean field theory."""
+        return self.measurements.depth
 
     @property
     def loss(self) -> float:
@@ -120,8 +95,33 @@ class Diagnosis(Reported):
 
     @property
     def baseline_loss(self) -> float:
-        """Loss of the constant answer that is best."""
+        """Loss of the best constant prediction."""
         return self.measurements.baseline_loss
+
+    def findings(self) -> pd.DataFrame:
+        """Return a row for everything that was found: first what keeps the network from training.
+
+        `initsk.report.describe_findings` puts the findings into sentences and gives advice.
+
+        Returns
+        -------
+        DataFrame
+            ``layer`` ("" for the whole network), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether
+            networks beyond the threshold do not train), ``of``, ``relative_to``; see `ActivationSummary.findings`.
+        """
+        return findings_frame(find(self.measurements, self.optimizer))
+
+    def health(self) -> pd.DataFrame:
+        """Return a row per kind of finding that decides by a value.
+
+        Returns
+        -------
+        DataFrame
+            ``kind``; ``value`` of the worst layer; ``threshold``; ``health`` (0 to 1, 0.5 at the threshold);
+            ``recommended_value`` and ``recommended_health`` of a copy with the recommended initializers (NaN without
+            a recommendation).
+        """
+        return health_frame(self.measurements, self.recommended, self.optimizer)
 
 
 def diagnose(
@@ -133,35 +133,36 @@ def diagnose(
     max_samples: int = MAX_SAMPLES,
     random_state: RandomState = 0,
 ) -> Diagnosis:
-    """Send a few samples forward and backward, and return whether the network will train.
+    """Return whether a network will train, from one forward and backward pass of a few samples.
 
-    Nothing is trained, and the model stays as it is. Verdicts that decide, of which each has a threshold that
-    ``benchmarks/prediction.py`` fits to networks that were trained:
+    Nothing is trained, and the model stays as it is. Some kinds of finding decide; their thresholds are fitted to
+    trained networks by ``benchmarks/prediction.py``:
 
-    - *symmetric*: units of a layer are copies of one another (also in their gradients);
-    - *vanishing*, *exploding*: the gradient that tells samples apart, `GradientCoherence.size`, is too small or large;
-    - *incoherent*: what one half of the samples teaches is of no use to the other, `GradientCoherence.agreement`;
-    - *disproportionate*: a layer's gradients are far smaller than the last hidden one's;
-    - *overconfident*: the loss at the start is far above that of guessing;
-    - *non-finite*.
+    - *symmetric*: units of a layer are copies of one another, and so are their gradients;
+    - *small gradient*, *large gradient*: the gradient that distinguishes samples, `GradientCoherence.size`, is too
+      small or too large;
+    - *incoherent*: the gradients of two halves of the samples do not agree, `GradientCoherence.agreement`;
+    - *disproportionate*: the gradients of a layer are far smaller than those of the last hidden layer;
+    - *overconfident*: the loss at the start is far above the baseline loss;
+    - *non-finite*: values, gradients or the loss are NaN or infinite.
 
-    To be noted, but not deciding: what `ActivationSummary.verdicts` finds in single layers (dead, saturated, collapsed,
-    shifted mean, vanishing and exploding signals), and *too deep*: more layers than six of the depth scales that
-    `initsk.theory.MeanField` gives.
+    The other kinds do not decide: findings of `ActivationSummary.findings` in single layers (dead, saturated,
+    collapsed, shifted mean, vanishing, exploding), and *too deep*: more layers than six of the depth scales of
+    `initsk.theory.MeanField`.
 
     Parameters
     ----------
     model : torch.nn.Module or estimator
-        As in `inspect_activations`; of an unfitted estimator the initial weights are seen.
+        As in `inspect_activations`; an unfitted estimator is inspected at its initial weights.
     X, y : array-like
-        Samples and targets, of which some are drawn.
+        Samples and targets; `max_samples` of them are drawn.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"}, torch optimizer or its class, or None, default=None
-        With what it is to be trained: adaptive ones, Adam and its like, make up for small gradients. None asks the
-        estimator; a plain module is taken to be trained by SGD.
+        Optimizer of the training: adaptive ones, such as Adam, compensate for small gradients. None takes the
+        optimizer of the estimator, and SGD for a plain module.
     max_samples : int, default=512
-        How many samples, at least 2; batch normalisation and agreements need some.
+        Number of samples, at least 2.
     random_state : int, RandomState or Generator, default=0
-        Of the samples, and of the recommended initializer's draws.
+        Seed of the choice of samples and of the recommended initializers.
 
     Returns
     -------
@@ -173,7 +174,7 @@ def diagnose(
         If a parameter is not allowed, X is not made of numbers, X and y differ in length, there are fewer than 20
         samples, or all targets are alike.
     ModuleError
-        If the model carries no module that can be seen into.
+        If the model has no module whose layers can be read.
 
     Examples
     --------
@@ -181,8 +182,8 @@ def diagnose(
     >>> from initsk import MLPClassifier, diagnose
     >>> X, y = load_digits(return_X_y=True)
     >>> diagnosis = diagnose(MLPClassifier((32, 32), initializer="zeros"), X / 16, y)
-    >>> diagnosis.will_train, diagnosis.findings["verdict"].unique().tolist()
-    (False, ['symmetric', 'vanishing', 'incoherent', 'dead'])
+    >>> diagnosis.will_train, diagnosis.findings()["kind"].unique().tolist()
+    (False, ['symmetric', 'small gradient', 'incoherent', 'dead'])
     >>> diagnose(MLPClassifier((32, 32), initializer="he_normal", random_state=0), X / 16, y).will_train
     True
     """
@@ -197,9 +198,9 @@ def diagnose(
         refuse("diagnose", ["y=None is not allowed (the targets of the loss)"])
     seed = resolve_seed(random_state)
     found = get_model(model, X, y)
-    X, y = some_samples(X, y, max_samples, seed)
+    X, y = draw_samples(X, y, max_samples, seed)
     kind = optimizer_kind(getattr(found.net, "optimizer_", None) if optimizer is None else optimizer)
-    measurements = take_measurements(found, X, y, seed, whole=True)
+    measurements = take_measurements(found, X, y, seed, with_weights=True)
     try:
         recommendation = recommend_initializer(found)
         recommended = take_measurements(reinitialized(found, "auto", seed), X, y, seed)

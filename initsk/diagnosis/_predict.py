@@ -1,4 +1,4 @@
-"""Whether a network is deeper than its depth scale allows."""
+"""Predictions of mean field theory for a network: its depth scale, and its signals and gradients layer by layer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ from initsk.utils.validation import check_parameters, real
 
 @dataclass(frozen=True)
 class DepthBudget:
-    """A network's hidden layers as theory sees them: as one layer, repeated.
+    """The hidden layers of a network as mean field theory describes them: one layer, repeated.
 
     Attributes
     ----------
     activation : str or callable
-        What follows the most layers.
+        The activation function of most layers.
     weight_variance, bias_variance : float
         Mean square of the weights times fan_in, as a geometric mean over the layers, and of the biases.
     depth : int
@@ -41,7 +41,7 @@ class DepthBudget:
     xi_c : float
         Depth scale of correlations.
     reach : float
-        Layers that networks train through, by theory: 6 xi_c (Schoenholz et al. 2017, figure 5).
+        Depth up to which networks train, by theory: 6 xi_c (Schoenholz et al. 2017, figure 5).
     phase : {"ordered", "critical", "chaotic"}
     """
 
@@ -55,12 +55,12 @@ class DepthBudget:
 
     @property
     def share(self) -> float:
-        """Depth as a share of what theory allows."""
+        """Depth relative to the depth that theory allows."""
         return self.depth / self.reach if self.reach > 0 else float("inf")
 
 
 def depth_budget(module: nn.Module) -> DepthBudget | None:
-    """Return what theory says of a plain chain of layers; None of others, and of weights of zero."""
+    """Return the depth budget of a plain chain of layers; None for other networks and for weights of zero."""
     chain = [layer for layer in chain_of(module) or () if layer.activation is not None]
     runs = [list(group) for _, group in groupby(chain, key=lambda layer: repr(layer.activation))]
     run = max(runs, key=len, default=[])
@@ -76,7 +76,7 @@ def depth_budget(module: nn.Module) -> DepthBudget | None:
         scales = field.depth_scales()
         return DepthBudget(activation, weight, bias, len(run), scales.xi_c, scales.reach, field.phase)
     except InitskError:
-        # A function without a mean over a normal distribution.
+        # The function has no mean over a normal distribution.
         return None
 
 
@@ -96,7 +96,7 @@ _DTYPES = {"layer": "str", "position": "str"} | dict.fromkeys(
 
 
 def predict_signal(
-    model: Any, initializer: InitializerLike | None = None, *, input_square: float = 1.0, level: float = 0.99
+    model: Any, initializer: InitializerLike | None = None, *, input_square: float = 1.0, confidence: float = 0.99
 ) -> pd.DataFrame:
     """Predict the mean squares of signals and gradients in a network at initialization; nothing is drawn or run.
 
@@ -105,25 +105,25 @@ def predict_signal(
     model : torch.nn.Module or estimator
         A plain chain of linear or convolution layers and activation functions, such as `initsk.network.MLP`.
     initializer : str, Initializer, callable or None, default=None
-        Whose law the weights and biases follow; None takes the weights that there are.
+        Initializer of the weights and biases; None takes the present weights.
     input_square : float, default=1.0
         Mean square of the input, at least 0.
-    level : float, default=0.99
-        Share of all draws for which one sample's mean square lies between the bounds, above 0 and below 1.
+    confidence : float, default=0.99
+        Probability that the mean square of one sample lies between the bounds, above 0 and below 1.
 
     Returns
     -------
     DataFrame
-        A row per layer and position ("pre_activation" and "activation", or "output"): ``forward``, the mean square of the
-        values, and ``backward``, that of the gradient if the last layer's is 1; each with the bounds ``_low`` and
-        ``_high`` at finite width (`initsk.theory.forward_spread`).
+        A row per layer and position ("pre_activation" and "activation", or "output"): ``forward``, the mean
+        square of the values, and ``backward``, that of the gradient if it is 1 in the last layer; each with the
+        bounds ``_low`` and ``_high`` at finite width (`initsk.theory.forward_spread`).
 
     Raises
     ------
     InvalidParameterError
         If a number is not allowed, or an activation function has no mean over a normal distribution.
     ModuleError
-        If the network is no plain chain, or the initializer expected no variance, or a mean other than 0, of weights.
+        If the network is not a plain chain, or the initializer states no variance, or weights that are not zero-mean.
 
     Examples
     --------
@@ -133,13 +133,13 @@ def predict_signal(
     >>> frame.loc[frame["position"] == "activation", "forward"].round(6).tolist()
     [1.0, 1.0]
     """
-    given = {"input_square": input_square, "level": level}
-    check_parameters("predict_signal", given, {"input_square": real(minimum=0), "level": real(above=0, below=1)})
+    given = {"input_square": input_square, "confidence": confidence}
+    check_parameters("predict_signal", given, {"input_square": real(minimum=0), "confidence": real(above=0, below=1)})
     module = get_model(model).module
     chain = chain_of(module)
     if chain is None:
-        raise ModuleError("theory speaks of plain chains of layers and activation functions, which the module is not")
-    layers = list(_as_they_are(chain) if initializer is None else _by_law(chain, module, initializer))
+        raise ModuleError("predict_signal requires a plain chain of layers and activation functions")
+    layers = list(_present_weights(chain) if initializer is None else _drawn_weights(chain, module, initializer))
     signal = forward_signal(layers, float(input_square))
     lengths = [length for length, _ in signal]
     gradients = backward_signal(layers, lengths, 1.0)
@@ -148,23 +148,29 @@ def predict_signal(
     for step, values, back, (spread, back_spread) in zip(chain, signal, gradients, spreads, strict=True):
         positions = ("output",) if step.activation is None else ("pre_activation", "activation")
         for part, position in enumerate(positions):
-            forward = (values[part], *prediction_interval(values[part], spread[part], level))
+            forward = (values[part], *prediction_interval(values[part], spread[part], confidence))
             rows.append(
-                (step.name, position, *forward, back[part], *prediction_interval(back[part], back_spread[part], level))
+                (
+                    step.name,
+                    position,
+                    *forward,
+                    back[part],
+                    *prediction_interval(back[part], back_spread[part], confidence),
+                )
             )
     return pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
 
 
-def _as_they_are(chain: list[ChainLayer]) -> Iterator[SignalLayer]:
+def _present_weights(chain: list[ChainLayer]) -> Iterator[SignalLayer]:
     for step in chain:
         bias = step.layer.bias
         weight_square = float(step.layer.weight.detach().double().square().mean())
         yield step.as_signal(weight_square, 0.0 if bias is None else float(bias.detach().double().square().mean()))
 
 
-def _by_law(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[SignalLayer]:
+def _drawn_weights(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[SignalLayer]:
     if get_initializer(initializer).refines:
-        raise ModuleError(f"{initializer!r} expected no variance: it goes on by what it measures")
+        raise ModuleError(f"predict_signal requires a known variance, but {initializer!r} depends on measured values")
     expected = {}
     for step, choices in choices_for(module, initializer):
         found = [choice.initializer.expected_moments(spec) for spec, choice in zip(step.specs, choices, strict=False)]
@@ -172,9 +178,11 @@ def _by_law(chain: list[ChainLayer], module: Any, initializer: InitializerLike) 
     for layer in chain:
         weight, bias = (expected.get(f"{layer.name}.{part}".lstrip(".")) for part in ("weight", "bias"))
         if weight is None or (bias is None and layer.layer.bias is not None):
-            raise ModuleError(f"{initializer!r} expected no variance for {layer.name or 'the layer'}")
+            raise ModuleError(f"{initializer!r} states no variance for {layer.name or 'the layer'}")
         if weight.mean != 0:
-            raise ModuleError(f"theory speaks of weights of mean 0, and those of {initializer!r} have {weight.mean:g}")
+            raise ModuleError(
+                f"predict_signal requires zero-mean weights, but those of {initializer!r} have mean {weight.mean:g}"
+            )
         bias_square = 0.0 if bias is None else bias.variance + bias.mean**2
         orthogonal = weight.singular_value is not None
         yield layer.as_signal(weight.variance, bias_square, orthogonal=orthogonal, centred=weight.centred)

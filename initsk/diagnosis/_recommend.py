@@ -1,4 +1,4 @@
-"""What is usually said or done where theory says otherwise."""
+"""Recommended initializers for the layers of a network."""
 
 import copy
 from collections.abc import Iterable, Iterator
@@ -7,15 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from initsk.diagnosis._findings import health, optimizer_kind
-from initsk.diagnosis._measurements import (
-    MAX_SAMPLES,
-    MIN_SAMPLES,
-    Measurements,
-    as_array,
-    some_samples,
-    take_measurements,
-)
+from initsk.diagnosis._health import health_by_kind, optimizer_kind
+from initsk.diagnosis._measurements import MAX_SAMPLES, MIN_SAMPLES, as_array, draw_samples, take_measurements
 from initsk.exceptions import InitskError
 from initsk.initialization import choices_for, initialize
 from initsk.initializers import (
@@ -27,37 +20,34 @@ from initsk.initializers import (
     Scaled,
     initializer_name,
 )
-from initsk.language import Sentence, message
 from initsk.network import Model, ParameterSpec, get_model
 from initsk.theory import activation_label
 from initsk.utils.random import RandomState, resolve_seed
+from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
 
-_AS_FOR_RELU = message("He's 2 / fan_in, as for ReLU: lengths shrink layer by layer")
+_AS_FOR_RELU = Reason("He's 2 / fan_in, as for ReLU: the signal shrinks layer by layer")
 _BY_ACTIVATION = {
-    "tanh": message("torch's gain of 5/3 (1.67): signals stay larger, gradients explode with depth"),
-    "sigmoid": message("Xavier at any depth: beyond two or three layers all samples become alike"),
-    "selu": message("torch's gain of 3/4: lengths shrink; the function keeps them with gain 1 (Klambauer et al. 2017)"),
+    "tanh": Reason("torch's gain of 5/3 (1.67): signals stay larger, gradients explode with depth"),
+    "sigmoid": Reason("Xavier at any depth: beyond two or three layers all samples become alike"),
+    "selu": Reason("torch's gain of 3/4: the signal shrinks; gain 1 preserves it (Klambauer et al. 2017)"),
     "gelu": _AS_FOR_RELU,
     "silu": _AS_FOR_RELU,
     "mish": _AS_FOR_RELU,
     "swish": _AS_FOR_RELU,
 }
-_DEEP = message("He's normal law at any depth: single draws scatter more, with the sum of 5 / width")
-_BRANCH = message("the same as elsewhere: lengths double with each branch; or zeros (Goyal et al. 2017; Fixup)")
-_STACK = message("N(0, 0.02^2), whatever the width (BERT, GPT-2)")
-_EMBEDDING = message("N(0, 1), torch's default: larger than what the layers after it are made for")
-_RECURRENT = message("U(-1 / sqrt(h), 1 / sqrt(h)), torch's default: states fade sooner")
-_OUTPUT = message("zeros, or Keras's Glorot uniform: both start near the loss of guessing as well")
+_DEEP = Reason("He's normal distribution at any depth: single draws scatter more, with the sum of 5 / width")
+_BRANCH = Reason("the same as in other layers: lengths double with each branch; or zeros (Goyal et al. 2017; Fixup)")
+_STACK = Reason("N(0, 0.02^2) for any width (BERT, GPT-2)")
+_EMBEDDING = Reason("N(0, 1), torch's default: larger than the next layers are made for")
+_RECURRENT = Reason("U(-1 / sqrt(h), 1 / sqrt(h)), torch's default: states decay faster")
+_OUTPUT = Reason("zeros, or Keras's Glorot uniform: both start near the baseline loss as well")
 
 
 def common_practice(spec: ParameterSpec) -> str:
-    """Return what is usually done with a spec, where that is something else; otherwise an empty text."""
-    said = "" if spec.role == "bias" else _of_weight(spec)
-    return Sentence(said) if said else ""
-
-
-def _of_weight(spec: ParameterSpec) -> str:
+    """Return what is usually done with a parameter, if it differs from the recommendation; otherwise an empty text."""
+    if spec.role == "bias":
+        return ""
     if spec.kind in ("recurrent", "embedding"):
         return _RECURRENT if spec.kind == "recurrent" else _EMBEDDING
     if spec.stack is not None:
@@ -72,42 +62,40 @@ def _of_weight(spec: ParameterSpec) -> str:
     return _DEEP if label.endswith("relu") and spec.n_hidden >= DEEP else ""
 
 
-#: What a recommendation is measured against.
+#: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
-DTYPES = {
+_MEASURED_DTYPES = {
     "initializer": "str", "score": "float64", "weakest": "str", "gradient_size": "float64", "agreement": "float64",
     "loss": "float64",
 }  # fmt: skip
 
 
 def reinitialized(model: Model, initializer: InitializerLike, seed: int) -> Model:
-    """Return the model with a copy of its module, reinitialized otherwise."""
+    """Return the model with a copy of its module that has another initialization."""
     module = copy.deepcopy(model.module)
     initialize(module, initializer, random_state=seed)
     return replace(model, module=module)
 
 
-def measure(model: Model, X: Any, y: Any, kind: str, seed: int) -> pd.DataFrame:
-    """Return a row per initializer, the healthiest first.
+def compare_candidates(model: Model, X: Any, y: Any, optimizer: str, seed: int) -> pd.DataFrame:
+    """Return a row per candidate, the healthiest first.
 
-    Errors of "auto" are the network's and the data's, and are raised; others that fail are left out.
+    An error with the first candidate, "auto", comes from the network or the data and is raised. Other candidates that
+    fail are left out.
     """
-    rows = [_row(CANDIDATES[0], take_measurements(reinitialized(model, CANDIDATES[0], seed), X, y, seed), kind)]
-    for name in CANDIDATES[1:]:
+    rows: list[tuple[Any, ...]] = []
+    for name in CANDIDATES:
         try:
             measurements = take_measurements(reinitialized(model, name, seed), X, y, seed)
         except InitskError:
+            if not rows:
+                raise
             continue
-        rows.append(_row(name, measurements, kind))
-    frame = pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
+        found, coherence = health_by_kind(measurements, optimizer), measurements.coherence
+        weakest = min(found, key=found.__getitem__)
+        rows.append((name, found[weakest], weakest, coherence.size, coherence.agreement, coherence.loss))
+    frame = pd.DataFrame(rows, columns=list(_MEASURED_DTYPES)).astype(_MEASURED_DTYPES)
     return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
-
-
-def _row(name: str, measurements: Measurements, kind: str) -> tuple[str, float, str, float, float, float]:
-    found = health(measurements, kind)
-    weakest = min(found, key=found.__getitem__)
-    coherence = measurements.coherence
-    return name, found[weakest], weakest, coherence.size, coherence.agreement, coherence.loss
 
 
 _DTYPES = {
@@ -117,7 +105,7 @@ _DTYPES = {
 
 
 class Advice(NamedTuple):
-    """What is recommended for one parameter, or for one gate or projection that is stacked in it."""
+    """The recommendation for one parameter, or for one gate or projection that is stacked in it."""
 
     name: str
     shape: str
@@ -136,9 +124,9 @@ class Recommendation(Reported):
     rows : tuple of Advice
         In the module's order.
     measured : DataFrame or None
-        Where samples were given, a row per initializer that was tried on them, the healthiest first: ``initializer``;
-        ``score`` as in `Diagnosis`; ``weakest``, the verdict that it is the score of; ``gradient_size``,
-        ``agreement`` and ``loss`` (float64; see `initsk.inspection.GradientCoherence`).
+        Given samples, a row per initializer that was tried on them, the healthiest first: ``initializer``; ``score``
+        as in `Diagnosis`; ``weakest``, the kind of finding with the lowest health, which is the score;
+        ``gradient_size``, ``agreement`` and ``loss`` (float64; see `initsk.inspection.GradientCoherence`).
     """
 
     def __init__(self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None) -> None:
@@ -161,14 +149,14 @@ class Recommendation(Reported):
         -------
         DataFrame
             name, shape, initializer (a name or repr that `get_initializer` knows or that can be called), why,
-            variance (float64, of the values that it draws; NaN where that depends on more), reference, common_practice (what
-            is usually done where that is something else, otherwise empty).
+            variance (float64, of the values that it draws; NaN if that depends on more), reference,
+            common_practice (the usual choice if it differs, otherwise empty).
         """
         return pd.DataFrame(list(self.rows), columns=list(_DTYPES)).astype(_DTYPES)
 
 
 def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
-    """Return the names of the parameters that each initializer is recommended for."""
+    """Return by initializer the names of the parameters that it is recommended for."""
     names: dict[str, list[str]] = {}
     for row in rows:
         names.setdefault(row.initializer, []).append(row.name)
@@ -176,19 +164,19 @@ def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
 
 
 def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_state: RandomState = 0) -> Recommendation:
-    """Read a network, and return which initializer suits each of its layers.
+    """Return the initializer that suits each layer of a network.
 
-    It is what ``initializer="auto"`` does, with reasons: `initsk.initializers.Auto`. With samples it is also measured
-    against other initializers, on copies and before training, as `diagnose` does. The model stays as it is.
+    These are the choices of ``initializer="auto"`` (`initsk.initializers.Auto`), with reasons. Given samples, they are
+    also compared with other initializers by the score of `diagnose`, on untrained copies. The model stays as it is.
 
     Parameters
     ----------
     model : torch.nn.Module or estimator
-        A module, or what carries one; an unfitted estimator is built on a clone, for which it needs `X` and `y`.
+        A module, or an estimator with one. An unfitted estimator needs `X` and `y`: a clone of it is initialized.
     X, y : array-like, optional
-        To build an unfitted estimator and, from 20 samples on, to measure: 512 of them are drawn.
+        For an unfitted estimator and, from 20 samples on, for the comparison, which takes at most 512 of them.
     random_state : int, RandomState or Generator, default=0
-        Of the samples and of what is tried.
+        Seed of the choice of samples and of the initializers.
 
     Returns
     -------
@@ -199,7 +187,7 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     InvalidParameterError
         If X and y do not fit each other or the network.
     ModuleError
-        If the model carries no module, or has a layer that cannot be read.
+        If the model has no module, or a layer that cannot be read.
 
     Examples
     --------
@@ -214,12 +202,13 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     if X is None or y is None or len(y) < MIN_SAMPLES:
         return Recommendation(rows)
     seed = resolve_seed(random_state)
-    some = some_samples(X, y, MAX_SAMPLES, seed)
-    return Recommendation(rows, measure(found, *some, optimizer_kind(getattr(found.net, "optimizer_", None)), seed))
+    samples = draw_samples(X, y, MAX_SAMPLES, seed)
+    optimizer = optimizer_kind(getattr(found.net, "optimizer_", None))
+    return Recommendation(rows, compare_candidates(found, *samples, optimizer, seed))
 
 
 def _loss(model: Model, y: Any) -> str:
-    """Return the name of the loss: the estimator's, or the one that is meant for such targets; "" if nobody knows."""
+    """Return the name of the loss: that of the estimator, or the usual one for such targets; "" without targets."""
     criterion = getattr(model.net, "criterion_", None)
     if criterion is not None:
         return type(criterion).__name__
@@ -230,8 +219,8 @@ def _loss(model: Model, y: Any) -> str:
 
 def _advice(module: Any, loss: str) -> Iterator[Advice]:
     for step, choices in choices_for(module, "auto"):
-        # Gates and projections that get the same are one line.
-        told = set()
+        # Gates and projections with the same recommendation are one row.
+        known = set()
         for spec, choice in zip(step.specs, choices, strict=False):
             expected = choice.initializer.expected_moments(spec)
             row = Advice(
@@ -243,22 +232,22 @@ def _advice(module: Any, loss: str) -> Iterator[Advice]:
                 _reference(spec, choice.initializer),
                 common_practice(spec),
             )
-            if row not in told:
-                told.add(row)
+            if row not in known:
+                known.add(row)
                 yield row
 
 
 def _why(spec: ParameterSpec, why: str, loss: str) -> str:
     if spec.place != "output" or spec.role == "bias" or not loss:
         return why
-    return Sentence(message("{first}; small outputs let {loss} start near that of guessing"), first=why, loss=loss)
+    return Reason("{first}; with small outputs, {loss} starts near the baseline loss", first=why, loss=loss)
 
 
 def _reference(spec: ParameterSpec, initializer: Initializer) -> str:
-    """Return who says so: nobody for biases of zero; and of a free law, the paper is about another number."""
+    """Return the source; none for biases of zero, and for a normal distribution with our own standard deviation."""
     if isinstance(initializer, RandomNormal) or (spec.role == "bias" and not initializer.sets_biases):
         return ""
     if isinstance(initializer, Scaled):
-        # Branches add up: the factor has a source of its own.
+        # The factor for branches that add up has a source of its own.
         return f"{initializer.filling.reference}; {DepthScaledResidual.reference}"
     return initializer.reference

@@ -9,9 +9,9 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization._record import Row, standard_deviation
 from initsk.initializers import Choice, Initializer, InitializerLike, Zeros, get_initializer
-from initsk.language import Sentence, message
 from initsk.network import ParameterSpec, PlannedParameter, set_tensor
 from initsk.utils.random import make_generator
+from initsk.utils.reason import Reason
 
 
 class Chooser:
@@ -72,7 +72,7 @@ class Chooser:
         if initializer_for is not self.initializer:
             return Choice(initializer_for, f"{'bias' if initializer_for is self._bias else 'output'} initializer")
         if spec.role == "bias" and spec.is_known:
-            return Choice(Zeros(), Sentence(message("biases are zero unless said otherwise")))
+            return Choice(Zeros(), Reason("biases are zero by default"))
         return None
 
 

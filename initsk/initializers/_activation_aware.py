@@ -13,7 +13,6 @@ from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, expected_from_variance
 from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS, draw_scaled
-from initsk.language import Sentence, message
 from initsk.network import ParameterSpec
 from initsk.theory import (
     ActivationLike,
@@ -26,6 +25,7 @@ from initsk.theory import (
     critical_point,
     gain,
 )
+from initsk.utils.reason import Reason
 from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
 
 # Where a function levels off that saturates within the range of its input; ReLU6 goes on far beyond it.
@@ -100,9 +100,13 @@ class Auto(Initializer):
         branch = spec.branch
         if branch is None or not branch.adds_up:
             return choice
-        why = message("{first}; last of one of {n} residual branches, which add up")
         scaled = Scaled(choice.initializer, float(f"{branch.n_branches**-0.5:.6g}"))
-        return Choice(scaled, Sentence(why, first=choice.why, n=branch.n_branches))
+        why = Reason(
+            "{first}; last layer of one of {n} residual branches, whose outputs add up",
+            first=choice.why,
+            n=branch.n_branches,
+        )
+        return Choice(scaled, why)
 
     @staticmethod
     def _of_bias(spec: ParameterSpec) -> Choice | None:
@@ -116,15 +120,16 @@ class Auto(Initializer):
     def _of_weight(spec: ParameterSpec) -> Choice:
         if spec.kind == "recurrent":
             if spec.short_name.startswith("weight_ih"):
-                return Choice(GlorotUniform(), Sentence(message("from input to state")))
-            return Choice(Orthogonal(), Sentence(message("from state to state")))
+                return Choice(GlorotUniform(), Reason("from input to state"))
+            return Choice(Orthogonal(), Reason("from state to state"))
         if spec.kind == "attention":
-            return Choice(GlorotUniform(), Sentence(message("attention")))
+            return Choice(GlorotUniform(), Reason("attention"))
         if spec.kind == "embedding":
-            return Choice(RandomNormal(spec.weight_shape[1] ** -0.5), Sentence(message("embedding")))
+            return Choice(RandomNormal(spec.weight_shape[1] ** -0.5), Reason("embedding"))
         if spec.activation is None:
-            why = message("output layer") if spec.place == "output" else message("feeds no activation function")
-            return Choice(LeCunNormal(), Sentence(why))
+            last = spec.place == "output"
+            why = Reason("output layer") if last else Reason("feeds no activation function")
+            return Choice(LeCunNormal(), why)
         return _by_activation(spec.activation, spec.n_hidden)
 
 
@@ -143,21 +148,22 @@ def _saturates(activation: ActivationLike) -> bool:
 def _by_activation(activation: ActivationLike, layers: int) -> Choice:
     label = activation_label(activation)
     if isinstance(activation, OfMultiple) and _is_sine(activation):
-        return Choice(Siren(abs(activation.factor)), Sentence(message("feeds {activation}"), activation=label))
+        return Choice(Siren(abs(activation.factor)), Reason("feeds {activation}", activation=label))
     saturates = _saturates(activation)
     reach = _reach(activation, 1.0 if saturates else gain(activation) ** 2)
     critical = _critical(activation) if layers > (reach / _MARGIN if layers >= DEEP else reach) else None
     if critical is not None:
-        why = message("feeds {activation}, and {layers} layers are deep for its plain law: the critical one")
-        return Choice(critical, Sentence(why, activation=label, layers=layers))
+        why = Reason(
+            "feeds {activation}, and {layers} layers need its critical variances", activation=label, layers=layers
+        )
+        return Choice(critical, why)
     if layers >= DEEP:
         scale = {"scale": 1.0} if saturates else {"activation": activation}
-        why = message("feeds {activation}, and {layers} layers are deep: orthogonal")
-        found = VarianceScaling(**scale, distribution="orthogonal")
-        return Choice(found, Sentence(why, activation=label, layers=layers))
+        why = Reason("feeds {activation}, and {layers} layers are deep: orthogonal", activation=label, layers=layers)
+        return Choice(VarianceScaling(**scale, distribution="orthogonal"), why)
     if saturates:
-        return Choice(GlorotUniform(), Sentence(message("feeds {activation}, which saturates"), activation=label))
-    why = Sentence(message("feeds {activation}, of gain {gain}"), activation=label, gain=gain(activation))
+        return Choice(GlorotUniform(), Reason("feeds {activation}, which saturates", activation=label))
+    why = Reason("feeds {activation}, of gain {gain}", activation=label, gain=gain(activation))
     return Choice(VarianceScaling(activation=activation), why)
 
 

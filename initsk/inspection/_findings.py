@@ -1,251 +1,155 @@
-"""From which number on a layer is called ill."""
+"""Findings: what is wrong with the layers of a network, as data."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from math import isfinite, nan
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import nan
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from initsk.inspection._frames import signal_rows
-from initsk.language import Language, get_language, message
-from initsk.utils.validation import check_parameters, real, refuse, unknown_name
+from initsk.inspection._thresholds import DECIDING, MIN_SAMPLES, Threshold
 
-
-@dataclass(frozen=True)
-class Thresholds:
-    """From which number on a layer is called ill; chosen so that a network that trains well passes.
-
-    Parameters
-    ----------
-    copied : float, default=0.5
-        Share of units that are copies of another, of which half the layer's width is lost. Independent draws have no
-        copies at all; units that start equal stay equal (Goodfellow, Bengio and Courville 2016, section 8.4).
-    dead : float, default=0.5
-        Share of units at zero for every sample. A unit of a ReLU network at He's initialization is dead with a
-        probability that falls with every sample; dead units get no gradient (Lu, Shin, Su and Karniadakis 2020).
-    saturated : float, default=0.5
-        Share of values within 5 % of a bound of the activation function, where the slope of tanh and of the
-        sigmoid is below a tenth of its largest. Standard normal pre-activations of tanh have 0.067; a layer of
-        which most is saturated hardly learns (Glorot and Bengio 2010, section 3).
-    collapsed : float, default=0.0025
-        Distance between samples, 1 - mean cosine, relative to the first layer. Distances decay as exp(-depth / xi), and
-        beyond a depth of about 6 xi, where they are 0.0025, networks do not train (Schoenholz et al. 2017, figure 5).
-    vanishing : float, default=0.01
-        Root mean square relative to the first layer (backward: to the last). He's and Xavier's conditions keep
-        it at 1 (He et al. 2015, equation 10); fluctuations at finite width stay within a factor of 10 (Hanin and
-        Rolnick 2018), a hundred is beyond them.
-    exploding : float, default=100.0
-        The same, upward.
-    shifted_mean : float, default=2.0
-        Mean of the pre-activations in standard deviations: beyond 2, all but 2.3 % of a normal's values lie on one
-        side of zero, so that the activation function bends nothing (Clevert, Unterthiner and Hochreiter 2016, on bias
-        shift).
-    min_samples : float, default=30
-        Rows below which nothing is said of dead units: few samples leave many units at zero by chance.
-
-    Examples
-    --------
-    >>> Thresholds.of({"dead": 0.9}).dead
-    0.9
-    """
-
-    copied: float = 0.5
-    dead: float = 0.5
-    saturated: float = 0.5
-    collapsed: float = 0.0025
-    vanishing: float = 0.01
-    exploding: float = 100.0
-    shifted_mean: float = 2.0
-    min_samples: float = 30
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """Return thresholds with some set otherwise.
-
-        Raises
-        ------
-        InvalidParameterError
-            If a name is unknown, or a value no number >= 0.
-        """
-        known = [field.name for field in fields(cls)]
-        refuse("verdicts", [unknown_name("threshold", name, known) for name in given if name not in known])
-        check_parameters("verdicts", given, dict.fromkeys(given, real(minimum=0)))
-        return cls(**given)
-
-
-ADVICE = {
-    "non-finite": message("look for NaN in X, then lower the learning rate or the variance of the weights"),
-    "symmetric": message("draw the weights at random: no scheme that sets them all to one value can be trained"),
-    "dead": message("use he_normal with biases of zero, a lower learning rate, or an activation function that leaks"),
-    "saturated": message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
-    "collapsed": message(
-        "use fewer layers, residual branches or normalisation, or a critical initializer (edge_of_chaos)"
-    ),
-    "vanishing": message("raise the variance of the weights: he_normal for ReLU, orthogonal for deep networks"),
-    "exploding": message(
-        "lower the variance of the weights: he_normal for ReLU, glorot_normal or orthogonal otherwise"
-    ),
-    "shifted mean": message("centre X, set the biases to zero, and draw weights with mean zero"),
-    "healthy": "",
-}
-#: The gravest first.
-VERDICTS = (
-    message("non-finite"), message("symmetric"), message("dead"), message("saturated"), message("collapsed"),
-    message("vanishing"), message("exploding"), message("shifted mean"), message("healthy"),
-)  # fmt: skip
-DTYPES = {"layer": "str", "verdict": "str", "value": "float64", "threshold": "float64", "evidence": "str",
-          "advice": "str"}  # fmt: skip
+_DTYPES = {
+    "layer": "str", "kind": "str", "value": "float64", "threshold": "float64", "decides": "bool", "of": "str",
+    "relative_to": "str",
+}  # fmt: skip
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong with one layer."""
+    """One thing that is wrong with a network.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the layer, "" for the whole network.
+    kind : str
+        A key of `initsk.inspection.THRESHOLDS`.
+    value : float
+        What was measured.
+    threshold : float
+        The value beyond which the layer or network is flagged.
+    decides : bool
+        Whether networks with such a value do not train.
+    of : {"activations", "gradients", "loss"}
+        What the value was computed from.
+    relative_to : str
+        Layer that the value is relative to, "" where there is none.
+    """
 
     layer: str
-    verdict: str
+    kind: str
     value: float
     threshold: float
-    evidence: str
+    decides: bool
+    of: str = "activations"
+    relative_to: str = ""
 
 
-def verdicts_of(
-    activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds, language: str = "en"
-) -> pd.DataFrame:
-    """Return a row per finding, the gravest kind first."""
-    translate = get_language(language)
-    network = _Network(activations, gradients, thresholds, translate)
-    found = [finding for kind in (
-        network.nonfinite, network.symmetric, network.dead, network.saturated, network.collapsed,
-        network.vanishing_or_exploding, network.shifted,
-    ) for finding in kind()]  # fmt: skip
-    if not found:
-        n_layers = activations["layer"].nunique()
-        text = translate.plural(
-            "Nothing is wrong in the only layer.", "Nothing is wrong in any of the {n} layers.", n_layers
-        )
-        found = [Finding("", "healthy", nan, nan, text)]
-    frame = pd.DataFrame(found, columns=list(Finding._fields))
-    frame = frame.assign(advice=[translate(ADVICE[name]) if ADVICE[name] else "" for name in frame["verdict"]])
-    order = frame["verdict"].map({name: rank for rank, name in enumerate(VERDICTS)})
-    return frame.iloc[np.argsort(order, kind="stable")].reset_index(drop=True).astype(DTYPES)
+def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Return a row per finding, in the given order."""
+    return pd.DataFrame(list(findings), columns=list(_DTYPES)).astype(_DTYPES)
 
 
-def verdict_sentence(verdicts: pd.DataFrame, language: str = "en") -> str:
-    """Say in a sentence or two what is wrong."""
-    translate = get_language(language)
-    ill = verdicts[verdicts["verdict"] != "healthy"]
-    if ill.empty:
-        return str(verdicts["evidence"].iloc[0])
-    layers = ill.groupby("verdict", sort=False)["layer"].nunique()
-    parts = [
-        translate.plural("{verdict} ({n} layer)", "{verdict} ({n} layers)", int(n), verdict=translate(str(name)))
-        for name, n in layers.items()
+def find_in_layers(
+    activations: pd.DataFrame,
+    gradients: pd.DataFrame,
+    thresholds: Mapping[str, Threshold],
+    min_samples: float = MIN_SAMPLES,
+) -> list[Finding]:
+    """Return the findings in the layers, the gravest kind first.
+
+    Parameters
+    ----------
+    activations, gradients : DataFrame
+        What `ActivationSummary.to_frame` returns.
+    thresholds : mapping of str to Threshold
+        By kind; see `layer_thresholds`.
+    min_samples : float, default=30
+        Samples from which on dead units are counted.
+    """
+    layers = LayerValues(activations, gradients, min_samples)
+    return [
+        Finding(layer, kind, value, threshold.value, kind in DECIDING, of, relative_to)
+        for kind, threshold in thresholds.items()
+        for layer, value, of, relative_to in layers.values(kind)
+        if threshold.flags(value)
     ]
-    return translate(
-        "This network is ill: {verdicts}. {first}", verdicts=", ".join(parts), first=ill["evidence"].iloc[0]
-    )
 
 
-def named(layer: object, translate: Language) -> str:
-    """Return what sentences call a layer; a number alone would not be taken for one."""
-    name = str(layer)
-    return name if any(letter.isalpha() for letter in name) else translate("layer {name}", name=name)
+_Value = tuple[str, float, str, str]
 
 
-class _Network:
-    """The frames of a summary, asked one question after another."""
+class LayerValues:
+    """The values of every layer that findings are made from.
 
-    def __init__(
-        self, activations: pd.DataFrame, gradients: pd.DataFrame, thresholds: Thresholds, translate: Language
-    ) -> None:
-        self.limits, self.translate = thresholds, translate
-        self.values, self.gradients = activations, gradients
-        self.before = activations[activations["position"] != "activation"].set_index("layer")
-        self.body, self.back = (signal_rows(frame).set_index("layer") for frame in (activations, gradients))
+    Parameters
+    ----------
+    activations, gradients : DataFrame
+        What `ActivationSummary.to_frame` returns.
+    min_samples : float, default=30
+        Samples from which on dead units are counted.
+    """
 
-    def nonfinite(self) -> Iterator[Finding]:
-        values = message("{n} values of {layer} are NaN or infinite.")
-        gradients = message("{n} gradients of {layer} are NaN or infinite.")
-        for what, frame in ((values, self.values), (gradients, self.gradients)):
-            counts = frame.groupby("layer", sort=False)["nonfinite"].max()
-            for layer, n in counts[counts > 0].items():
-                sentence = self.translate(what, n=self.translate.integer(n), layer=named(layer, self.translate))
-                yield Finding(str(layer), "non-finite", float(n), 0.0, sentence)
+    def __init__(self, activations: pd.DataFrame, gradients: pd.DataFrame, min_samples: float = MIN_SAMPLES) -> None:
+        self._frames = {"activations": activations, "gradients": gradients}
+        self._before = activations[activations["position"] != "activation"].set_index("layer")
+        self._after, self._back = (signal_rows(frame).set_index("layer") for frame in (activations, gradients))
+        self._min_samples = min_samples
 
-    def symmetric(self) -> Iterator[Finding]:
-        # Infinities are equal to one another, and no copies.
-        wide = self.before[(self.before["units"] > 1) & (self.before["nonfinite"] == 0)]
+    def values(self, kind: str) -> Iterator[_Value]:
+        """Yield layer, value, what the value is of, and the layer that it is relative to."""
+        measures: dict[str, Callable[[], Iterator[_Value]]] = {
+            "non-finite": self._nonfinite, "symmetric": self._copied, "dead": self._dead,
+            "saturated": self._saturated, "collapsed": self._distances, "vanishing": self._sizes,
+            "exploding": self._sizes, "shifted mean": self._shifts,
+        }  # fmt: skip
+        return measures[kind]()
+
+    def _nonfinite(self) -> Iterator[_Value]:
+        for of, frame in self._frames.items():
+            yield from _rows(frame.groupby("layer", sort=False)["nonfinite"].max(), of)
+
+    def _copied(self) -> Iterator[_Value]:
+        # Infinities equal one another without being copies.
+        wide = self._before[(self._before["units"] > 1) & (self._before["nonfinite"] == 0)]
         copied = wide["copied_fraction"]
-        if len(self.gradients):
-            # What the loss tells apart does not stay equal.
-            back = self.gradients[self.gradients["position"] != "activation"].set_index("layer")["copied_fraction"]
+        gradients = self._frames["gradients"]
+        if len(gradients):
+            # Units with different gradients do not stay equal.
+            back = gradients[gradients["position"] != "activation"].set_index("layer")["copied_fraction"]
             copied = copied.combine(back, min).reindex(copied.index)
         else:
-            # Nor do units that the layer after them tells apart.
+            # Units with different weights in the next layer do not stay equal either.
             beside = np.append(copied.iloc[1:], copied.iloc[-2] if len(copied) > 1 else 0.0)[: len(copied)]
             copied = copied.clip(upper=pd.Series(beside, copied.index))
-        for layer, share in copied[copied >= self.limits.copied].items():
-            text = message("{share} of the units of {layer} are copies of one another, and will stay so.")
-            sentence = self.translate(text, share=self.translate.percent(share), layer=named(layer, self.translate))
-            yield Finding(str(layer), "symmetric", float(share), self.limits.copied, sentence)
+        return _rows(copied)
 
-    def dead(self) -> Iterator[Finding]:
-        enough = self.body["count"] >= self.limits.min_samples * self.body["units"]
-        for layer, share in self._above(self.body[enough], "dead_fraction", self.limits.dead):
-            text = message("{share} of the units of {layer} are zero for every sample.")
-            sentence = self.translate(text, share=self.translate.percent(share), layer=named(layer, self.translate))
-            yield Finding(layer, "dead", share, self.limits.dead, sentence)
+    def _dead(self) -> Iterator[_Value]:
+        enough = self._after["count"] >= self._min_samples * self._after["units"]
+        return _rows(self._after.loc[enough, "dead_fraction"])
 
-    def saturated(self) -> Iterator[Finding]:
-        for layer, share in self._above(self.body, "saturated_fraction", self.limits.saturated):
-            text = message("{share} of the activations of {layer} are at a bound of the activation function.")
-            sentence = self.translate(text, share=self.translate.percent(share), layer=named(layer, self.translate))
-            yield Finding(layer, "saturated", share, self.limits.saturated, sentence)
+    def _saturated(self) -> Iterator[_Value]:
+        return _rows(self._after["saturated_fraction"])
 
-    def collapsed(self) -> Iterator[Finding]:
-        distance = 1 - self.before.loc[self.body.index.intersection(self.before.index), "mean_cosine"]
+    def _distances(self) -> Iterator[_Value]:
+        distance = 1 - self._before.loc[self._after.index.intersection(self._before.index), "mean_cosine"]
         first = float(distance.iloc[0]) if len(distance) else nan
-        # Rounding of single precision; inputs that are all alike have nothing to lose.
-        if not first > 1e-5:
-            return
-        for layer, ratio in (distance / first).items():
-            if ratio < self.limits.collapsed:
-                text = message("Samples differ {ratio} times as much in {layer} as in the first layer.")
-                sentence = self.translate(
-                    text, ratio=self.translate.short(max(ratio, 0.0), 2), layer=named(layer, self.translate)
-                )
-                yield Finding(str(layer), "collapsed", float(ratio), self.limits.collapsed, sentence)
+        # Below the rounding of single precision the samples are equal from the start.
+        if first > 1e-5:
+            yield from _rows(distance / first, relative_to=str(distance.index[0]))
 
-    def vanishing_or_exploding(self) -> Iterator[Finding]:
-        forward = message("The activations of {layer} are {ratio} times those of {end}.")
-        backward = message("The gradients of {layer} are {ratio} times those of {end}.")
-        for what, rms, end_at in ((forward, self.body["rms"], 0), (backward, self.back["rms"], -1)):
-            signal = rms[rms > 0]
-            if len(signal) < 2:
-                continue
-            end = signal.index[end_at]
-            for layer, ratio in (signal / signal[end]).items():
-                limits = {"vanishing": self.limits.vanishing, "exploding": self.limits.exploding}
-                ill = {"vanishing": ratio < limits["vanishing"], "exploding": ratio > limits["exploding"]}
-                sentence = self.translate(
-                    what,
-                    layer=named(layer, self.translate),
-                    ratio=self.translate.short(ratio, 2),
-                    end=named(end, self.translate),
-                )
-                for verdict in (name for name, is_ill in ill.items() if is_ill and isfinite(ratio)):
-                    yield Finding(str(layer), verdict, float(ratio), limits[verdict], sentence)
+    def _sizes(self) -> Iterator[_Value]:
+        for of, frame, end in (("activations", self._after, 0), ("gradients", self._back, -1)):
+            signal = frame["rms"][frame["rms"] > 0]
+            if len(signal) > 1:
+                ratios = signal / signal.iloc[end]
+                yield from _rows(ratios[np.isfinite(ratios)], of, str(signal.index[end]))
 
-    def shifted(self) -> Iterator[Finding]:
-        before = self.before[self.before["position"] == "pre_activation"]
-        shift = before["mean"].abs() / before["std"].where(before["std"] > 0)
-        for layer, size in shift[shift > self.limits.shifted_mean].items():
-            text = message("The mean of what {layer} gives is {size} standard deviations away from zero.")
-            sentence = self.translate(text, layer=named(layer, self.translate), size=self.translate.number(size, 1))
-            yield Finding(str(layer), "shifted mean", float(size), self.limits.shifted_mean, sentence)
+    def _shifts(self) -> Iterator[_Value]:
+        before = self._before[self._before["position"] == "pre_activation"]
+        return _rows(before["mean"].abs() / before["std"].where(before["std"] > 0))
 
-    @staticmethod
-    def _above(frame: pd.DataFrame, column: str, limit: float) -> Iterator[tuple[str, float]]:
-        shares = frame[column]
-        yield from ((str(layer), float(share)) for layer, share in shares[shares > limit].items())
+
+def _rows(values: pd.Series, of: str = "activations", relative_to: str = "") -> Iterator[_Value]:
+    return ((str(layer), float(value), of, relative_to) for layer, value in values.items())

@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
-from initsk.inspection._findings import Thresholds, verdicts_of
+from initsk.inspection._findings import find_in_layers, findings_frame
 from initsk.inspection._frames import COLUMNS, OF, Bins, check_of, histograms_frame, parameters_frame, statistics_frame
+from initsk.inspection._thresholds import MIN_SAMPLES, layer_thresholds
 from initsk.inspection.capture._recorder import Key, Record
 from initsk.inspection.statistics._gradients import WeightRecord
 from initsk.inspection.statistics._layer import LayerStatistics
 from initsk.utils.results import Reported
+from initsk.utils.validation import check_parameters, real
 
 
 class ActivationSummary(Reported):
@@ -45,7 +47,7 @@ class ActivationSummary(Reported):
         self._parameters = parameters
 
     def __repr__(self) -> str:
-        return f"ActivationSummary({len(self.layers)} layers; see to_frame(), histograms() and verdicts())"
+        return f"ActivationSummary({len(self.layers)} layers; see to_frame(), histograms() and findings())"
 
     def __add__(self, other: "ActivationSummary") -> "ActivationSummary":
         if self.records.keys() != other.records.keys():
@@ -150,27 +152,32 @@ class ActivationSummary(Reported):
         """
         return parameters_frame([]) if self._parameters is None else self._parameters.copy()
 
-    def verdicts(self, *, language: str = "en", **thresholds: float) -> pd.DataFrame:
-        """Say what is wrong with the network, in words; of one that nobody can call ill, that it is healthy.
+    def findings(self, *, min_samples: float = MIN_SAMPLES, **thresholds: float) -> pd.DataFrame:
+        """Return a row for everything that is wrong with a layer; none for a healthy network.
+
+        `initsk.report.describe_findings` puts the findings into sentences and gives advice.
 
         Parameters
         ----------
-        language : str, default="en"
-            Of evidence and advice: a file in ``initsk/locale``.
+        min_samples : float, default=30
+            Samples from which on dead units are counted: in few samples many units are zero by chance.
         **thresholds : float
-            Fields of `Thresholds`, where other limits are wanted.
+            Thresholds that replace the defaults (in parentheses): ``symmetric`` (0.5), ``dead`` (0.5), ``saturated``
+            (0.5), ``collapsed`` (0.0025), ``vanishing`` (0.01), ``exploding`` (100.0), ``shifted_mean`` (2.0). See
+            `initsk.inspection.THRESHOLDS` for their meaning and sources.
 
         Returns
         -------
         DataFrame
-            A row per finding: ``layer``, ``verdict`` ("non-finite", "symmetric", "dead", "saturated", "collapsed",
-            "vanishing", "exploding", "shifted mean", or one row "healthy"), ``value``, ``threshold`` (float64),
-            ``evidence`` (a sentence) and ``advice`` (what to do).
+            The gravest kind first: ``layer``; ``kind`` ("non-finite", "symmetric", "dead", "saturated", "collapsed",
+            "vanishing", "exploding" or "shifted mean"); ``value`` and ``threshold`` (float64); ``decides``, whether
+            such a network does not train; ``of``, whether the value is one of the "activations" or the "gradients";
+            ``relative_to``, the layer that it is relative to, or "".
 
         Raises
         ------
         InvalidParameterError
-            If a threshold is unknown or not a number.
+            If a threshold is unknown or not a number >= 0.
 
         Examples
         --------
@@ -179,8 +186,11 @@ class ActivationSummary(Reported):
         >>> from initsk.network import MLP
         >>> net = MLP(8, 2, (16, 16))
         >>> _ = initialize(net, "zeros")
-        >>> inspect_activations(net, torch.eye(8).repeat(5, 1)).verdicts()["verdict"].unique().tolist()
+        >>> inspect_activations(net, torch.eye(8).repeat(5, 1)).findings()["kind"].unique().tolist()
         ['symmetric', 'dead']
         """
-        limits = Thresholds.of(thresholds)
-        return verdicts_of(self._frames["activations"], self._frames["gradients"], limits, language)
+        check_parameters("findings", {"min_samples": min_samples}, {"min_samples": real(minimum=0)})
+        limits = layer_thresholds(thresholds)
+        return findings_frame(
+            find_in_layers(self._frames["activations"], self._frames["gradients"], limits, min_samples)
+        )

@@ -14,14 +14,15 @@ from initsk.language import Language, message
 from initsk.report._comparison_text import (
     MAX_LAYERS,
     describe_activations,
-    describe_verdicts,
+    describe_kinds,
     draw,
+    kinds_over_runs,
     rows_of,
     some_layers,
-    verdicts_over_runs,
     whole_grids,
 )
 from initsk.report._elements import Column, Element, Paragraph, Picture, Section, Subsection, Table
+from initsk.report._findings_text import KIND_NAMES
 
 # Phase and epoch by the name that the page has for the moment.
 Moments = dict[str, tuple[str, int | None]]
@@ -76,17 +77,17 @@ def _pictures(
 def _row(shown: ComparisonResult, label: str, pictures: list[Picture], translate: Language) -> Subsection:
     """Return one initializer's part of the grid, with what is wrong before and after training."""
     names = {"initialized": translate("At initialization"), "trained": translate("After training")}
-    words, ill = [], []
+    words, kinds = [], []
     for phase, name in names.items():
         rows = rows_of(shown.layers, label, phase)
         if len(rows):
-            found, n_runs = verdicts_over_runs(rows, rows_of(shown.gradients, label, phase))
-            ill += [verdict for verdict, _ in found]
-            verdict = describe_verdicts(found, n_runs, translate)
-            words.append(Paragraph(f"{name}: {verdict}. {describe_activations(rows, translate.code)}"))
-    verdict = ", ".join(translate(name) for name in dict.fromkeys(ill)) or translate("healthy")
+            found, n_runs = kinds_over_runs(rows, rows_of(shown.gradients, label, phase))
+            kinds += [kind for kind, _ in found]
+            described = describe_kinds(found, n_runs, translate)
+            words.append(Paragraph(f"{name}: {described}. {describe_activations(rows, translate.code)}"))
+    verdict = ", ".join(translate(KIND_NAMES[kind]) for kind in dict.fromkeys(kinds)) or translate("healthy")
     key, colour = f"activations-of-{shown.initializers.index(label)}", colour_of(shown.initializers.index(label))
-    return Subsection(key, label, [*words, *pictures], colour, verdict, not ill, label)
+    return Subsection(key, label, [*words, *pictures], colour, verdict, not kinds, label)
 
 
 def _moments(layers: pd.DataFrame, translate: Language) -> Moments:

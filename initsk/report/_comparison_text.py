@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from initsk.displays import ActivationGridDisplay
-from initsk.inspection import Thresholds, signal_rows, verdicts_of
+from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
 from initsk.language import Language, get_language, message
 from initsk.report._elements import Picture
+from initsk.report._findings_text import KIND_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -219,38 +220,34 @@ def _zeros_and_dead(by_layer: pd.DataFrame, first: str, last: str, translate: La
     return f"{said} {none}"
 
 
-def verdicts_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:
-    """Return which verdicts at least half of the runs get, each with the number of runs, and how many runs there are.
+def kinds_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:
+    """Return the kinds of finding in at least half of the runs, with their number of runs, and the number of all runs.
 
     Parameters
     ----------
     layers, gradients : DataFrame
-        Of `ComparisonResult`, rows of one initializer at one moment.
+        Of `ComparisonResult`, the rows of one initializer at one moment.
     """
     keys = ["repeat", "fold"]
     back = dict(iter(gradients.groupby(keys, sort=False)))
     counts: Counter[str] = Counter()
-    n_runs = 0
-    for key, values in layers.groupby(keys, sort=False):
-        found = verdicts_of(values, back.get(key, gradients.iloc[:0]), Thresholds())
-        counts.update(found["verdict"].unique())
-        n_runs += 1
-    ill = [(name, n) for name, n in counts.items() if name != "healthy" and 2 * n >= n_runs]
-    return ill, n_runs
+    runs = list(layers.groupby(keys, sort=False))
+    for key, values in runs:
+        found = find_in_layers(values, back.get(key, gradients.iloc[:0]), layer_thresholds({}))
+        counts.update(dict.fromkeys(finding.kind for finding in found))
+    return [(kind, n) for kind, n in counts.items() if 2 * n >= len(runs)], len(runs)
 
 
-def describe_verdicts(found: list[tuple[str, int]], n_runs: int, translate: Language) -> str:
-    """Say which verdicts were found, and how often."""
+def describe_kinds(found: list[tuple[str, int]], n_runs: int, translate: Language) -> str:
+    """Return the kinds of finding in words, with their number of runs."""
     if not n_runs:
         return ""
     if not found:
         return translate("healthy")
-    total = translate.integer(n_runs)
-    parts = [
-        translate("{verdict} in {n} of {total} runs", verdict=translate(name), n=translate.integer(n), total=total)
-        for name, n in found
-    ]
-    return ", ".join(parts)
+    return ", ".join(
+        translate("{kind} in {n} of {total} runs", kind=translate(KIND_NAMES[kind]), n=n, total=n_runs)
+        for kind, n in found
+    )
 
 
 MAX_LAYERS = 8

@@ -1,15 +1,16 @@
-"""What the reports of a diagnosis and of a recommendation translate."""
+"""The reports of a diagnosis and of a recommendation."""
 
 from typing import Any
 
 import pandas as pd
 
-from initsk.diagnosis import Advice, Diagnosis, Recommendation, by_initializer, findings_of
+from initsk.diagnosis import Advice, Diagnosis, Recommendation, by_initializer
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.language import Language, message
 from initsk.report._elements import Column, Detail, Details, Paragraph, Picture, Report, Section, Table, records
-from initsk.report._inspection import inspection_details
+from initsk.report._findings_text import KIND_NAMES, answer_of_diagnosis, with_sentences
+from initsk.report._inspection import findings_section, inspection_details
 
 
 def summarize_diagnosis(diagnosis: Diagnosis, translate: Language, *, brief: bool = False) -> Report:
@@ -18,15 +19,15 @@ def summarize_diagnosis(diagnosis: Diagnosis, translate: Language, *, brief: boo
         Section(
             "answer",
             translate("Answer"),
-            [Paragraph(diagnosis.sentence(translate.code), "answer"), Details(_details(diagnosis, translate))],
+            [Paragraph(answer_of_diagnosis(diagnosis, translate), "answer"), Details(_details(diagnosis, translate))],
         ),
-        _findings(diagnosis, translate),
-        _numbers(diagnosis, translate),
+        findings_section(with_sentences(diagnosis.findings(), translate, diagnosis.depth), translate),
+        _health(diagnosis, translate),
     ]
     if diagnosis.recommendation is not None:
         sections.append(_recommended(diagnosis.recommendation, translate))
     if not brief:
-        sections += [*_phase(diagnosis, translate), *inspection_details(diagnosis.summary, translate)]
+        sections += [*_phase(diagnosis, translate), *inspection_details(diagnosis.inspection, translate)]
     return Report("diagnosis", translate("Before training: a diagnosis"), translate, sections)
 
 
@@ -37,29 +38,29 @@ def _details(diagnosis: Diagnosis, translate: Language) -> list[Detail]:
         Detail(translate("Score with the recommended initializers"), translate.number(diagnosis.recommended_score, 2)),
         Detail(translate("Optimizer"), kinds[diagnosis.optimizer]),
         Detail(translate("Loss at the start"), translate.short(diagnosis.loss)),
-        Detail(translate("Loss of guessing"), translate.short(diagnosis.baseline_loss)),
+        Detail(translate("Baseline loss"), translate.short(diagnosis.baseline_loss)),
     ]
     if diagnosis.depth is not None:
         details.append(
-            Detail(translate("Depth as a share of what theory allows"), translate.short(diagnosis.depth.share))
+            Detail(translate("Depth relative to the depth that theory allows"), translate.short(diagnosis.depth.share))
         )
     return details
 
 
-def _numbers(diagnosis: Diagnosis, translate: Language) -> Section:
+def _health(diagnosis: Diagnosis, translate: Language) -> Section:
     columns = [
-        Column("verdict", translate("Verdict"), "text"),
-        Column("number", translate("Number"), "short"),
+        Column("kind", translate("Kind"), "text"),
+        Column("value", translate("Value"), "short"),
         Column("threshold", translate("Threshold"), "short"),
         Column("health", translate("Health"), "number"),
-        Column("recommended_number", translate("Number, recommended"), "short"),
+        Column("recommended_value", translate("Value, recommended"), "short"),
         Column("recommended_health", translate("Health, recommended"), "number"),
     ]
-    rows = [row | {"verdict": translate(row["verdict"])} for row in records(diagnosis.numbers)]
+    rows = [row | {"kind": translate(KIND_NAMES[row["kind"]])} for row in records(diagnosis.health())]
     title = translate(
-        "The worst layer's numbers, as it is and with the recommended initializers; health 0.5 is the threshold"
+        "Values of the worst layer, now and with the recommended initializers; the threshold has a health of 0.5"
     )
-    return Section("numbers", translate("What decides"), [Table("numbers", title, columns, rows)])
+    return Section("health", translate("What decides"), [Table("health", title, columns, rows)])
 
 
 def _phase(diagnosis: Diagnosis, translate: Language) -> list[Section]:
@@ -79,33 +80,6 @@ def _phase(diagnosis: Diagnosis, translate: Language) -> list[Section]:
     said = translate("Depth scale over the variances of weights and biases, with the critical line and this network.")
     picture = Picture("phase", said, lambda: display.plot(language=translate.code).figure_)
     return [Section("phase", translate("Between order and chaos"), [Paragraph(words), picture])]
-
-
-def _findings(diagnosis: Diagnosis, translate: Language) -> Section:
-    found = findings_of(diagnosis.measurements, diagnosis.optimizer, translate.code)
-    title = translate("Findings, the gravest first")
-    if found.empty:
-        return Section("findings", translate("Findings"), [Paragraph(translate("Nothing was found."), "note")])
-    columns = [
-        Column("layer", translate("Layer"), "text"),
-        Column("verdict", translate("Verdict"), "text"),
-        Column("decides", translate("Kind"), "text"),
-        Column("number", translate("Number"), "short"),
-        Column("threshold", translate("Threshold"), "short"),
-        Column("evidence", translate("Evidence"), "sentence"),
-        Column("fix", translate("What to do"), "sentence"),
-    ]
-    weights = {True: translate("decides"), False: translate("to be noted")}
-    rows = [
-        row
-        | {
-            "verdict": translate(row["verdict"]),
-            "layer": row["layer"] or translate("all layers"),
-            "decides": weights[bool(row["decides"])],
-        }
-        for row in records(found)
-    ]
-    return Section("findings", translate("Findings"), [Table("findings", title, columns, rows)])
 
 
 def summarize_recommendation(recommendation: Recommendation, translate: Language, *, brief: bool = False) -> Report:
@@ -157,6 +131,6 @@ def _measured(measured: pd.DataFrame, translate: Language) -> Section:
         Column("agreement", translate("Agreement of halves"), "number"),
         Column("loss", translate("Loss at the start"), "short"),
     ]
-    rows = [row | {"weakest": translate(row["weakest"])} for row in records(measured)]
+    rows = [row | {"weakest": translate(KIND_NAMES[row["weakest"]])} for row in records(measured)]
     title = translate("Measured on some samples, before training")
     return Section("measured", translate("Measured"), [Table("measured", title, columns, rows)])

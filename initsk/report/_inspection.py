@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from initsk.displays import POSITION_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
-from initsk.inspection import ActivationSummary, verdict_sentence
+from initsk.inspection import ActivationSummary
 from initsk.language import Language, message
 from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, records
+from initsk.report._findings_text import KIND_NAMES, answer_of_inspection, with_sentences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,34 +33,41 @@ _COLUMNS = {
 
 def summarize_inspection(summary: ActivationSummary, translate: Language, *, brief: bool = False) -> Report:
     """Return the report of one network."""
-    verdicts = summary.verdicts(language=translate.code)
     sections = [
-        Section("answer", translate("Answer"), [Paragraph(verdict_sentence(verdicts, translate.code), "answer")])
+        Section("answer", translate("Answer"), [Paragraph(answer_of_inspection(summary, translate), "answer")]),
+        findings_section(with_sentences(summary.findings(), translate), translate),
     ]
-    sections.append(verdicts_section(verdicts, translate))
     if not brief:
         sections += inspection_details(summary, translate)
     title = translate.plural("A network of one layer", "A network of {n} layers", len(summary.layers))
     return Report("inspection", title, translate, sections)
 
 
-def verdicts_section(verdicts: pd.DataFrame, translate: Language) -> Section:
-    """Return what is wrong, a row per finding."""
+def findings_section(findings: pd.DataFrame, translate: Language) -> Section:
+    """Return a table with a row per finding, or a sentence if there is none."""
+    if findings.empty:
+        return Section("findings", translate("Findings"), [Paragraph(translate("Nothing was found."), "note")])
     columns = [
         Column("layer", translate("Layer"), "text"),
-        Column("verdict", translate("Verdict"), "text"),
+        Column("kind", translate("Kind"), "text"),
+        Column("decides", translate("Effect"), "text"),
         Column("value", translate("Value"), "short"),
         Column("threshold", translate("Threshold"), "short"),
         Column("evidence", translate("Evidence"), "sentence"),
         Column("advice", translate("Advice"), "sentence"),
     ]
+    effects = {True: translate("prevents training"), False: translate("to be noted")}
     rows = [
-        row | {"verdict": translate(row["verdict"]), "layer": row["layer"] or translate("all layers")}
-        for row in records(verdicts)
+        row
+        | {
+            "kind": translate(KIND_NAMES[row["kind"]]),
+            "layer": row["layer"] or translate("all layers"),
+            "decides": effects[bool(row["decides"])],
+        }
+        for row in records(findings)
     ]
-    return Section(
-        "verdicts", translate("Verdicts"), [Table("verdicts", translate("Findings, the gravest first"), columns, rows)]
-    )
+    title = translate("Findings, the gravest first")
+    return Section("findings", translate("Findings"), [Table("findings", title, columns, rows)])
 
 
 def inspection_details(summary: ActivationSummary, translate: Language) -> list[Section]:

@@ -13,8 +13,10 @@ from initsk.exceptions import InvalidParameterError
 from initsk.inspection import ActivationSummary
 from initsk.language import Language, get_language
 from initsk.report._comparison import summarize_comparison
+from initsk.report._comparison_text import answer
 from initsk.report._diagnosis import summarize_diagnosis, summarize_recommendation
 from initsk.report._elements import Report
+from initsk.report._findings_text import answer_of_diagnosis, answer_of_inspection
 from initsk.report._inspection import summarize_inspection
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 from initsk.utils.files import write_atomic
@@ -52,6 +54,23 @@ def _of_diagnosis(result: Diagnosis, translate: Language, *, brief: bool = False
 @summarize.register
 def _of_recommendation(result: Recommendation, translate: Language, *, brief: bool = False) -> Report:
     return summarize_recommendation(result, translate, brief=brief)
+
+
+def answer_of(result: Any, language: str = "en") -> str:
+    """Return the answer of a result in a sentence or two: the first words of its report.
+
+    Parameters
+    ----------
+    result : ComparisonResult, ActivationSummary, Diagnosis or Recommendation
+    language : str, default="en"
+        "en", "id", or another file in ``initsk/locale``.
+    """
+    translate = get_language(language)
+    if isinstance(result, ComparisonResult):
+        return answer(result.summary(), language)
+    if isinstance(result, Diagnosis):
+        return answer_of_diagnosis(result, translate)
+    return str(result) if isinstance(result, Recommendation) else answer_of_inspection(result, translate)
 
 
 def make_report(

@@ -107,6 +107,18 @@ class Reported:
 
         return write_pictures(summarize(self, get_language(language), **options), Path(folder))
 
+    def answer(self, *, language: str = "en") -> str:
+        """Return the first words of the report: what was found, in a sentence or two.
+
+        Parameters
+        ----------
+        language : str, default="en"
+            As in `to_html`.
+        """
+        from initsk.report import answer_of
+
+        return answer_of(self, language)
+
     def _repr_html_(self) -> str:
         from initsk.report import notebook_html
 

@@ -105,13 +105,13 @@ def test_weights_are_those_of_the_network():
     X, y = load_digits(return_X_y=True)
     clf = MLPClassifier((6,), max_epochs=1)
     weights = compare_initializers(clf, X / 16, y, initializers=["zeros", "orthogonal"], n_repeats=1).weights
-    start = weights[weights["phase"] == "initialized"].set_index(["initializer", "layer", "position"])
+    start = weights[weights["phase"] == "initialized"].set_index(["initializer", "layer", "parameter"])
     assert (start.loc["zeros", ["std", "min", "max"]] == 0).all(axis=None)
     # Orthogonal: the squares of every row of 64 add up to 1, in 6 rows.
     row = start.loc[("orthogonal", "hidden_1", "weight")]
     assert row["rms"] ** 2 * row["count"] == pytest.approx(6, rel=1e-5)
     assert (row["units"], row["count"], row["module"]) == (6, 6 * 64, "Linear")
-    assert set(weights["position"]) == {"weight", "bias"}
+    assert set(weights["parameter"]) == {"weight", "bias"}
 
 
 def test_weights_of_an_inspection_are_exact():
@@ -120,7 +120,7 @@ def test_weights_of_an_inspection_are_exact():
         module[0].weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, -6.0]]))
         module[0].bias.copy_(torch.tensor([1.0, -1.0]))
     summary = inspect_activations(module, torch.eye(3), weights=True)
-    frame = summary.to_frame("weights").set_index("position")
+    frame = summary.to_frame("weights").set_index("parameter")
     assert frame.loc["weight", ["mean", "min", "max", "zero_fraction"]].tolist() == [
         0.0,
         -6.0,
@@ -128,5 +128,5 @@ def test_weights_of_an_inspection_are_exact():
         pytest.approx(1 / 3),
     ]
     assert frame.loc["bias", "rms"] == 1.0
-    assert summary.histograms("weights").groupby("position")["count"].sum().to_dict() == {"weight": 6, "bias": 2}
+    assert summary.histograms("weights").groupby("parameter")["count"].sum().to_dict() == {"weight": 6, "bias": 2}
     assert inspect_activations(module, torch.eye(3)).to_frame("weights").empty

@@ -1,4 +1,4 @@
-"""Networks made ill on purpose, and healthy ones that nobody may call ill."""
+"""Findings in networks with a known fault, and none in healthy networks."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,9 @@ from torch import nn
 
 from initsk import MLPClassifier, initialize, inspect_activations
 from initsk.initializers import RandomNormal, RandomUniform, Scaled
-from initsk.inspection import Thresholds
+from initsk.inspection import THRESHOLDS, ActivationSummary, layer_thresholds
 from initsk.network import MLP
+from initsk.report import describe_findings
 from tests.helpers import batch, build
 
 X = batch(400, 32)
@@ -39,7 +40,7 @@ def copy_units(net):
         layer.weight.copy_(layer.weight[:1].expand_as(layer.weight))
 
 
-ILL = {
+FAULTY = {
     "zeros": (lambda: mlp("zeros"), {}, {"symmetric", "dead"}),
     "ones": (lambda: mlp("ones", 2), {}, {"symmetric"}),
     "copies": (lambda: mlp("he_normal", change=copy_units), {}, {"symmetric"}),
@@ -54,25 +55,28 @@ ILL = {
 }
 
 
-@pytest.mark.parametrize("name", ILL)
-def test_the_ill_are_called_so(name):
-    make, arguments, verdicts = ILL[name]
+@pytest.mark.parametrize("name", FAULTY)
+def test_faults_are_found(name):
+    make, arguments, kinds = FAULTY[name]
     arguments = {"data": X} | arguments
-    table = inspect_activations(make(), arguments.pop("data"), **arguments).verdicts()
-    assert verdicts <= set(table["verdict"])
-    for row in table[table["verdict"].isin(verdicts)].itertuples():
+    summary = inspect_activations(make(), arguments.pop("data"), **arguments)
+    table = describe_findings(summary)
+    assert kinds <= set(table["kind"])
+    pd.testing.assert_frame_equal(table.drop(columns=["evidence", "advice"]), summary.findings())
+    for row in table[table["kind"].isin(kinds)].itertuples():
         assert row.layer in row.evidence
         assert row.evidence.endswith(".")
         assert row.advice
-        beyond = row.value < row.threshold if row.verdict in ("vanishing", "collapsed") else row.value >= row.threshold
+        beyond = row.value < row.threshold if row.kind in ("vanishing", "collapsed") else row.value >= row.threshold
         assert beyond
+        assert row.decides == (row.kind in ("symmetric", "non-finite"))
 
 
-def test_the_layer_is_named():
-    dead = inspect_activations(ILL["dead"][0](), X).verdicts().query("verdict == 'dead'")
+def test_findings_name_the_layer():
+    dead = inspect_activations(FAULTY["dead"][0](), X).findings().query("kind == 'dead'")
     assert "hidden_2" in dead["layer"].tolist()
     assert "hidden_1" not in dead["layer"].tolist()
-    symmetric = inspect_activations(ILL["copies"][0](), X).verdicts().query("verdict == 'symmetric'")
+    symmetric = inspect_activations(FAULTY["copies"][0](), X).findings().query("kind == 'symmetric'")
     assert symmetric["layer"].tolist() == ["hidden_2"]
 
 
@@ -137,62 +141,70 @@ HEALTHY = {
 
 
 @pytest.mark.parametrize("name", HEALTHY)
-def test_the_healthy_are_called_so_and_nothing_else(name):
+def test_healthy_networks_have_no_findings(name):
     make, data = HEALTHY[name]
-    table = inspect_activations(make(), data() if callable(data) else data).verdicts()
-    assert table["verdict"].tolist() == ["healthy"], table["evidence"].tolist()
-    assert table[["layer", "advice"]].to_numpy().tolist() == [["", ""]]
-    assert table[["value", "threshold"]].isna().all(axis=None)
+    summary = inspect_activations(make(), data() if callable(data) else data)
+    findings = summary.findings()
+    assert findings["kind"].tolist() == []
+    assert findings.dtypes.astype(str).to_dict() == {
+        **dict.fromkeys(("layer", "kind", "of", "relative_to"), "str"),
+        **dict.fromkeys(("value", "threshold"), "float64"),
+        "decides": "bool",
+    }
+    assert summary.answer().startswith("Nothing is wrong in the ")
 
 
 @pytest.mark.parametrize("name", ["relu 5", "tanh", "zero head", "zero branches"])
-def test_the_healthy_stay_so_with_gradients(name):
+def test_gradients_of_healthy_networks_have_no_findings(name):
     make, data = HEALTHY[name]
-    verdicts = inspect_activations(make(), data, Y, gradients=True).verdicts()["verdict"].tolist()
-    assert verdicts == ["healthy"]
+    assert inspect_activations(make(), data, Y, gradients=True).findings().empty
 
 
-@pytest.mark.parametrize("name", [*ILL, "relu 2"])
+@pytest.mark.parametrize("name", [*FAULTY, "relu 2"])
 @pytest.mark.parametrize("arguments", [{"positions": "activation"}, {"positions": "pre_activation"}, {"measures": ()}])
-def test_with_less_measured_less_is_said(name, arguments):
-    make = (ILL.get(name) or HEALTHY[name])[0]
-    all_of_it = inspect_activations(make(), X).verdicts()
-    less = inspect_activations(make(), X, **arguments).verdicts()
-    assert set(less["verdict"]) <= set(all_of_it["verdict"]) | {"healthy", "vanishing", "exploding"}
+def test_fewer_measures_give_fewer_findings(name, arguments):
+    make = (FAULTY.get(name) or HEALTHY[name])[0]
+    every = inspect_activations(make(), X).findings()
+    fewer = inspect_activations(make(), X, **arguments).findings()
+    assert set(fewer["kind"]) <= set(every["kind"]) | {"vanishing", "exploding"}
 
 
 def test_thresholds_are_parameters():
     summary = inspect_activations(mlp("he_normal", 3), X)
     frame = summary.to_frame().query("position == 'activation'")
     ratio = float((frame["rms"] / frame["rms"].iloc[0]).min())
-    assert summary.verdicts(vanishing=ratio * 0.999)["verdict"].tolist() == ["healthy"]
-    assert "vanishing" in summary.verdicts(vanishing=ratio * 1.001)["verdict"].tolist()
+    assert summary.findings(vanishing=ratio * 0.999).empty
+    assert "vanishing" in summary.findings(vanishing=ratio * 1.001)["kind"].tolist()
     with pytest.raises(ValueError, match="unknown threshold 'vanish'; did you mean 'vanishing'"):
-        summary.verdicts(vanish=0.1)
+        summary.findings(vanish=0.1)
     with pytest.raises(ValueError, match="dead='all' is not allowed"):
-        summary.verdicts(dead="all")
+        summary.findings(dead="all")
 
 
-def test_the_documentation_says_the_defaults():
-    for name, value in vars(Thresholds()).items():
-        assert f"{name} : float, default={value}" in Thresholds.__doc__
+def test_the_documentation_states_the_defaults():
+    documented = " ".join(ActivationSummary.findings.__doc__.split())
+    defaults = layer_thresholds({})
+    assert defaults.keys() <= THRESHOLDS.keys()
+    for kind, threshold in defaults.items():
+        if kind != "non-finite":
+            assert f"``{kind.replace(' ', '_')}`` ({threshold.value})" in documented
 
 
-def test_few_samples_say_nothing_of_dead_units():
-    net = ILL["dead"][0]()
-    assert "dead" not in set(inspect_activations(net, X[:10]).verdicts()["verdict"])
-    assert "dead" in set(inspect_activations(net, X[:10]).verdicts(min_samples=5)["verdict"])
+def test_dead_units_are_not_counted_in_few_samples():
+    summary = inspect_activations(FAULTY["dead"][0](), X[:10])
+    assert "dead" not in set(summary.findings()["kind"])
+    assert "dead" in set(summary.findings(min_samples=5)["kind"])
 
 
-def test_the_gravest_comes_first():
+def test_the_gravest_kind_comes_first():
     def several(net):
         break_weight(net)
         net.hidden_1.bias.fill_(-10.0)
 
-    table = inspect_activations(mlp("he_normal", change=several), X).verdicts()
+    table = inspect_activations(mlp("he_normal", change=several), X).findings()
     order = ["non-finite", "symmetric", "dead", "saturated", "collapsed", "vanishing", "exploding", "shifted mean"]
-    ranks = table["verdict"].map(order.index)
+    ranks = table["kind"].map(order.index)
     assert ranks.is_monotonic_increasing
-    assert table["verdict"].iloc[0] == "non-finite"
+    assert table["kind"].iloc[0] == "non-finite"
     assert isinstance(table, pd.DataFrame)
     assert np.isfinite(table["value"]).all()

@@ -188,13 +188,13 @@ def network():
 
 def test_frames_have_fixed_types():
     X, y = batch(20, 3), torch.arange(20) % 2
-    texts = {"layer", "position", "module", "function", "name", "verdict", "evidence", "advice"}
+    texts = {"layer", "position", "module", "function", "name", "kind", "of", "relative_to"}
     integers = {"units", "count", "nonfinite", "size"}
     # pandas 3 has a type of its own for text.
     text = str(pd.Series(["text"]).dtype)
     for gradients in (False, True):
         summary = inspect_activations(network(), X, y, gradients=gradients)
-        frames = [summary.parameters(), summary.verdicts()]
+        frames = [summary.parameters(), summary.findings()]
         frames += [frame(of) for of in ("activations", "gradients") for frame in (summary.to_frame, summary.histograms)]
         for frame in frames:
             kinds = frame.dtypes.astype(str)

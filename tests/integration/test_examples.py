@@ -158,11 +158,11 @@ def test_the_gallery_shows_every_example():
         assert f"(../reports/examples/{script.stem.removeprefix('plot_')}.png)" in page, script.name
 
 
-def test_verdicts_of_your_network_and_what_padding_changes(run):
+def test_findings_in_your_network_and_what_padding_changes(run):
     found = run("inspect_your_network", n_images=300, n_texts=60)
-    verdicts = {name: set(summary.verdicts()["verdict"]) for name, summary in found.items()}
-    assert verdicts.pop("small weights") == {"vanishing"}
-    assert list(verdicts.values()) == [{"healthy"}] * 3
+    kinds = {name: set(summary.findings()["kind"]) for name, summary in found.items()}
+    assert kinds.pop("small weights") == {"vanishing"}
+    assert list(kinds.values()) == [set()] * 3
     frame = found["he_normal"].to_frame().set_index(["layer", "position"])
     assert frame.loc[("stem.0", "pre_activation"), "min"] < 0 == frame.loc[("stem.0", "activation"), "min"]
     assert frame.loc[("block.leaky_relu", "activation"), "function"] == "leaky_relu"
@@ -172,8 +172,8 @@ def test_verdicts_of_your_network_and_what_padding_changes(run):
 
 def test_what_training_does_to_good_and_bad_starts(run):
     table = run("activations_over_training", max_epochs=5)
-    assert table["verdicts at the start"].to_dict() == {"good": "healthy", "bad": "vanishing"}
-    assert table.loc["good", "verdicts at the end"] == "healthy"
+    assert table["findings at the start"].to_dict() == {"good": "", "bad": "vanishing"}
+    assert table.loc["good", "findings at the end"] == ""
     # Of six layers each makes the signal at least ten times smaller; chance is right once in ten.
     assert table.loc["bad", "last rms at the start"] < 1e-5 * table.loc["good", "last rms at the start"]
     assert table.loc["bad", "accuracy"] < 0.3 < 0.8 < table.loc["good", "accuracy"]

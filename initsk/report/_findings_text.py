@@ -1,0 +1,183 @@
+"""Findings in sentences: evidence, advice, and the answer of an inspection or a diagnosis."""
+
+import pandas as pd
+
+from initsk.diagnosis import DepthBudget, Diagnosis
+from initsk.inspection import ActivationSummary
+from initsk.language import Language, get_language, message
+from initsk.report._elements import records
+from initsk.theory import activation_label
+
+#: The kinds of finding, as they stand in a report.
+KIND_NAMES = {
+    "non-finite": message("non-finite"),
+    "symmetric": message("symmetric"),
+    "small gradient": message("small gradient"),
+    "large gradient": message("large gradient"),
+    "incoherent": message("incoherent"),
+    "disproportionate": message("disproportionate"),
+    "overconfident": message("overconfident"),
+    "dead": message("dead"),
+    "saturated": message("saturated"),
+    "collapsed": message("collapsed"),
+    "vanishing": message("vanishing"),
+    "exploding": message("exploding"),
+    "shifted mean": message("shifted mean"),
+    "too deep": message("too deep"),
+}
+# By kind and by what the value was computed from.
+_EVIDENCE = {
+    ("non-finite", "activations"): message("{number} values of {layer} are NaN or infinite."),
+    ("non-finite", "gradients"): message("{number} gradients of {layer} are NaN or infinite."),
+    ("non-finite", "loss"): message("The loss at the start is NaN or infinite."),
+    ("symmetric", "activations"): message(
+        "{share} of the units of {layer} are copies of other units, and training does not change that."
+    ),
+    ("small gradient", "activations"): message(
+        "The gradient that distinguishes samples has a size of {number}: the steps are too small to learn from."
+    ),
+    ("large gradient", "activations"): message(
+        "The gradient that distinguishes samples has a size of {number}: the steps are far too large."
+    ),
+    ("incoherent", "activations"): message(
+        "The gradients of two halves of the samples agree by {number}: learning from one half does not help the other."
+    ),
+    ("disproportionate", "activations"): message(
+        "The gradients of {layer} are {number} times those of the last hidden layer."
+    ),
+    ("overconfident", "activations"): message("The loss at the start is {number} times the baseline loss."),
+    ("dead", "activations"): message("{share} of the units of {layer} are zero for every sample."),
+    ("saturated", "activations"): message(
+        "{share} of the activations of {layer} are close to a bound of the activation function."
+    ),
+    ("collapsed", "activations"): message("The samples differ {number} times as much in {layer} as in {relative_to}."),
+    ("vanishing", "activations"): message("The activations of {layer} are {number} times those of {relative_to}."),
+    ("vanishing", "gradients"): message("The gradients of {layer} are {number} times those of {relative_to}."),
+    ("exploding", "activations"): message("The activations of {layer} are {number} times those of {relative_to}."),
+    ("exploding", "gradients"): message("The gradients of {layer} are {number} times those of {relative_to}."),
+    ("shifted mean", "activations"): message(
+        "The mean of the pre-activations of {layer} is {number} standard deviations away from zero."
+    ),
+    ("too deep", "activations"): message(
+        "{depth} layers of {activation} are {number} times the depth that theory allows: six depth scales of {scale}."
+    ),
+}
+_ADVICE = {
+    "non-finite": message("look for NaN in X, then lower the learning rate or the variance of the weights"),
+    "symmetric": message("draw the weights at random: units with equal weights cannot learn different things"),
+    "small gradient": message("raise the variance of the weights, add normalisation, or use a recommended initializer"),
+    "large gradient": message("lower the variance of the weights, scale X, or use a recommended initializer"),
+    "incoherent": message(
+        "lower the variance of the weights, add residual branches or normalisation, or check that y depends on X"
+    ),
+    "disproportionate": message("use a critical or orthogonal initializer, residual branches or normalisation"),
+    "overconfident": message(
+        "lower the variance of the weights of the output layer (lecun_normal, or zeros in this layer only)"
+    ),
+    "dead": message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
+    "saturated": message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
+    "collapsed": message(
+        "use fewer layers, residual branches or normalisation, or a critical initializer (edge_of_chaos)"
+    ),
+    "vanishing": message("raise the variance of the weights: he_normal for ReLU, orthogonal for deep networks"),
+    "exploding": message(
+        "lower the variance of the weights: he_normal for ReLU, glorot_normal or orthogonal otherwise"
+    ),
+    "shifted mean": message("centre X, set the biases to zero, and draw weights with mean zero"),
+    "too deep": message("use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalisation"),
+}
+_LOSS_ADVICE = message(
+    "give the loss the values that it expects: NLLLoss log-probabilities, CrossEntropyLoss raw scores"
+)
+
+
+def describe_findings(result: ActivationSummary | Diagnosis, *, language: str = "en") -> pd.DataFrame:
+    """Return the findings of an inspection or a diagnosis with a sentence and an advice for each.
+
+    Parameters
+    ----------
+    result : ActivationSummary or Diagnosis
+    language : str, default="en"
+        Language of the sentences: "en", "id", or another file in ``initsk/locale``.
+
+    Returns
+    -------
+    DataFrame
+        What ``result.findings()`` returns, with ``evidence`` (a sentence) and ``advice`` (what to do).
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such language.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import initialize, inspect_activations
+    >>> from initsk.network import MLP
+    >>> net = MLP(8, 2, (16,))
+    >>> _ = initialize(net, "zeros")
+    >>> describe_findings(inspect_activations(net, torch.eye(8).repeat(5, 1)))["evidence"].iloc[0]
+    '100% of the units of hidden_1 are copies of other units, and training does not change that.'
+    """
+    depth = result.depth if isinstance(result, Diagnosis) else None
+    return with_sentences(result.findings(), get_language(language), depth)
+
+
+def with_sentences(findings: pd.DataFrame, translate: Language, depth: DepthBudget | None = None) -> pd.DataFrame:
+    """Return the findings with the columns ``evidence`` and ``advice``; "too deep" needs the depth."""
+    evidence, advice = [], []
+    for finding in records(findings):
+        kind, value = finding["kind"], finding["value"]
+        values = {
+            "layer": layer_name(finding["layer"], translate),
+            "relative_to": layer_name(finding["relative_to"], translate),
+            "number": _number(kind, value, translate),
+            "share": translate.percent(value),
+        }
+        if kind == "too deep" and depth is not None:
+            values["depth"], values["scale"] = translate.integer(depth.depth), translate.short(depth.xi_c)
+            values["activation"] = activation_label(depth.activation)
+        evidence.append(translate(_EVIDENCE[kind, finding["of"]], **values))
+        advice.append(translate(_LOSS_ADVICE if finding["of"] == "loss" else _ADVICE[kind]))
+    return findings.assign(evidence=evidence, advice=advice).astype({"evidence": "str", "advice": "str"})
+
+
+def _number(kind: str, value: float, translate: Language) -> str:
+    if kind == "non-finite":
+        return translate.integer(value)
+    # Rounding can make the distance between equal samples negative.
+    return translate.number(value, 1) if kind == "shifted mean" else translate.short(max(value, 0.0), 2)
+
+
+def layer_name(layer: object, translate: Language) -> str:
+    """Return the name of a layer in a sentence: a bare number becomes "layer 3"."""
+    name = str(layer)
+    return name if any(letter.isalpha() for letter in name) else translate("layer {name}", name=name)
+
+
+def answer_of_inspection(result: ActivationSummary, translate: Language) -> str:
+    """Return in a sentence or two what is wrong with the layers."""
+    findings = with_sentences(result.findings(), translate)
+    if findings.empty:
+        n_layers = result.to_frame()["layer"].nunique()
+        return translate.plural("Nothing is wrong in the only layer.", "Nothing is wrong in the {n} layers.", n_layers)
+    parts = [
+        translate.plural("{kind} ({n} layer)", "{kind} ({n} layers)", int(n), kind=translate(KIND_NAMES[str(kind)]))
+        for kind, n in findings.groupby("kind", sort=False)["layer"].nunique().items()
+    ]
+    first = findings["evidence"].iloc[0]
+    return translate("Problems were found: {kinds}. {first}", kinds=", ".join(parts), first=first)
+
+
+def answer_of_diagnosis(result: Diagnosis, translate: Language) -> str:
+    """Return in a sentence or two whether the network will train, and what prevents it."""
+    findings = with_sentences(result.findings(), translate, result.depth)
+    score = translate.number(result.score, 2)
+    if findings.empty:
+        return translate("It will train (score {score}); nothing is wrong.", score=score)
+    if findings["decides"].any():
+        first = findings["evidence"].iloc[0]
+        return translate("It will not train as it is (score {score}). {first}", score=score, first=first)
+    kinds = translate.all_of([translate(KIND_NAMES[str(kind)]) for kind in findings["kind"].unique()])
+    return translate("It will train (score {score}), but note: {kinds}.", score=score, kinds=kinds)
