@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
 
 from initsk.cli._data import is_continuous, load_data
 from initsk.cli._report import check_folder, fail, show_page

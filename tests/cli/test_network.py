@@ -60,7 +60,7 @@ def test_inspect_shows_every_layer(networks, capsys, network):
     assert run("inspect", network, "--dataset", "digits", "--report", "mine.html", "--language", "id") == 0
     shown = capsys.readouterr()
     assert "pre_activation" in shown.out
-    assert "healthy: Nothing is wrong" in shown.out
+    assert "Nothing is wrong" in shown.out
     assert "report: mine.html" in shown.err
     page = (networks / "mine.html").read_text()
     assert '<html lang="id">' in page
@@ -76,9 +76,9 @@ def test_samples_have_the_shape_that_is_asked_for(networks, capsys):
 
 def test_diagnose_answers_by_its_exit_code(networks, capsys):
     assert run("diagnose", "my_networks.py:good", "--dataset", "digits") == 0
-    assert run("diagnose", "my_networks.py:bad", "--dataset", "digits", "--report", "ill.html") == 1
+    assert run("diagnose", "my_networks.py:bad", "--dataset", "digits", "--report", "bad.html") == 1
     assert "symmetric: 100% of the units" in capsys.readouterr().out
-    assert "It will not train as it is" in (networks / "ill.html").read_text()
+    assert "It will not train as it is" in (networks / "bad.html").read_text()
 
 
 def test_recommend_needs_no_data(networks, capsys):
