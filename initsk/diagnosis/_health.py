@@ -12,6 +12,8 @@ from initsk.inspection import DECIDING, Finding, threshold_of
 _ADAPTIVE = ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
 # Kinds whose values enter the score gradually.
 _SCORED = tuple(kind for kind in DECIDING if kind != "non-finite")
+# What the values of the other kinds are computed from: gradients.
+_OF = {"symmetric": "activations", "overconfident": "loss"}
 # A finding of the first kind makes those of the second kind redundant.
 _SAME_CAUSE = {"small gradient": "vanishing", "large gradient": "exploding"}
 
@@ -90,7 +92,14 @@ def find(measurements: Measurements, optimizer: str) -> list[Finding]:
     for kind in _SCORED:
         threshold = threshold_of(kind, optimizer)
         deciding += [
-            Finding(layer or measurements.extreme_layer(kind), kind, value, threshold.value, True)
+            Finding(
+                layer or measurements.extreme_layer(kind),
+                kind,
+                value,
+                threshold.value,
+                True,
+                _OF.get(kind, "gradients"),
+            )
             for layer, value in measurements.values[kind].items()
             if threshold.health(value) < 0.5
         ]
@@ -99,5 +108,5 @@ def find(measurements: Measurements, optimizer: str) -> list[Finding]:
     others = [finding._replace(decides=False) for finding in measurements.in_layers if finding.kind not in known]
     depth = measurements.depth
     if depth is not None and threshold_of("too deep").flags(depth.share):
-        others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False))
+        others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
     return [*deciding, *others]

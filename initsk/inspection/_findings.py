@@ -31,7 +31,7 @@ class Finding(NamedTuple):
         The value beyond which the layer or network is flagged.
     decides : bool
         Whether networks with such a value do not train.
-    of : {"activations", "gradients", "loss"}
+    of : {"activations", "gradients", "loss", "depth"}
         What the value was computed from.
     relative_to : str
         Layer that the value is relative to, "" where there is none.

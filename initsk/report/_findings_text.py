@@ -33,19 +33,19 @@ _EVIDENCE = {
     ("symmetric", "activations"): message(
         "{share} of the units of {layer} are copies of other units, and training does not change that."
     ),
-    ("small gradient", "activations"): message(
+    ("small gradient", "gradients"): message(
         "The gradient that distinguishes samples has a size of {number}: the steps are too small to learn from."
     ),
-    ("large gradient", "activations"): message(
+    ("large gradient", "gradients"): message(
         "The gradient that distinguishes samples has a size of {number}: the steps are far too large."
     ),
-    ("incoherent", "activations"): message(
+    ("incoherent", "gradients"): message(
         "The gradients of two halves of the samples agree by {number}: learning from one half does not help the other."
     ),
-    ("disproportionate", "activations"): message(
+    ("disproportionate", "gradients"): message(
         "The gradients of {layer} are {number} times those of the last hidden layer."
     ),
-    ("overconfident", "activations"): message("The loss at the start is {number} times the baseline loss."),
+    ("overconfident", "loss"): message("The loss at the start is {number} times the baseline loss."),
     ("dead", "activations"): message("{share} of the units of {layer} are zero for every sample."),
     ("saturated", "activations"): message(
         "{share} of the activations of {layer} are close to a bound of the activation function."
@@ -58,7 +58,7 @@ _EVIDENCE = {
     ("shifted mean", "activations"): message(
         "The mean of the pre-activations of {layer} is {number} standard deviations away from zero."
     ),
-    ("too deep", "activations"): message(
+    ("too deep", "depth"): message(
         "{depth} layers of {activation} are {number} times the depth that theory allows: six depth scales of {scale}."
     ),
 }
@@ -139,7 +139,7 @@ def with_sentences(findings: pd.DataFrame, translate: Language, depth: DepthBudg
             values["depth"], values["scale"] = translate.integer(depth.depth), translate.short(depth.xi_c)
             values["activation"] = activation_label(depth.activation)
         evidence.append(translate(_EVIDENCE[kind, finding["of"]], **values))
-        advice.append(translate(_LOSS_ADVICE if finding["of"] == "loss" else _ADVICE[kind]))
+        advice.append(translate(_LOSS_ADVICE if (kind, finding["of"]) == ("non-finite", "loss") else _ADVICE[kind]))
     return findings.assign(evidence=evidence, advice=advice).astype({"evidence": "str", "advice": "str"})
 
 
