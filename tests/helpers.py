@@ -1,6 +1,7 @@
 """Modules from fixed seeds, batches, and the tolerance of a variance."""
 
 import math
+import re
 
 import torch
 from skorch.callbacks import Callback
@@ -83,3 +84,8 @@ def fc(weight=1.0, bias=0.0):
     layer.weight.data.fill_(weight)
     layer.bias.data.fill_(bias)
     return layer
+
+
+def label(value):
+    """Return the text of a value for the name of a test, without addresses: both test processes need the same names."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))

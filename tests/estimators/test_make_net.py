@@ -11,6 +11,7 @@ from torch import nn
 from initsk import ActivationInspector, MLPClassifier, inspect_activations, theory
 from initsk.exceptions import InvalidParameterError
 from initsk.network import MLP
+from tests.helpers import label
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def square(x):
         (["relu", nn.Tanh], [nn.ReLU, nn.Tanh]),
         (("tanh", nn.ELU(0.5)), [nn.Tanh, nn.ELU]),
     ],
-    ids=str,
+    ids=label,
 )
 def test_activations_by_name_class_module_and_list(digits, activation, kinds):
     clf = start(digits, activation=activation)
@@ -173,7 +174,7 @@ def test_in_a_search(digits):
         ({"random_state": -1}, "random_state=-1"),
         ({"class_weight": "equal"}, "'balanced'"),
     ],
-    ids=str,
+    ids=label,
 )
 def test_refused(digits, arguments, words):
     with pytest.raises(InvalidParameterError, match=words):

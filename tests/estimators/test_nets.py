@@ -30,7 +30,7 @@ from initsk.estimators import with_initializer
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Orthogonal
 from initsk.testing._global_state import global_state
-from tests.helpers import build
+from tests.helpers import build, label
 
 
 class Convolutional(nn.Module):
@@ -115,7 +115,7 @@ def test_without_an_initializer_the_module_stays_as_it_was_built():
 
 
 @pytest.mark.parametrize(
-    "split", [ValidSplit(0.2), ValidSplit(0.2, stratified=True), ValidSplit(4, stratified=True)], ids=str
+    "split", [ValidSplit(0.2), ValidSplit(0.2, stratified=True), ValidSplit(4, stratified=True)], ids=label
 )
 @pytest.mark.parametrize("kind", [NeuralNetClassifier, NeuralNetRegressor])
 def test_one_random_state_governs_everything(digits, kind, split):
@@ -215,7 +215,7 @@ def test_saved_parameters(digits, tmp_path):
     assert again.history[:, "train_loss"] == ready.history[:, "train_loss"]
 
 
-@pytest.mark.parametrize("given", ["auto", None, torch.sigmoid], ids=str)
+@pytest.mark.parametrize("given", ["auto", None, torch.sigmoid], ids=label)
 def test_nonlinearities_of_predictions(digits, given):
     ready = net(predict_nonlinearity=given).fit(*digits)
     scores = ready.forward(digits[0])

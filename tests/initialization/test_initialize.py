@@ -8,7 +8,7 @@ from torch import nn
 from initsk import initialize
 from initsk.initializers import ForgetGateBias, HeNormal, Orthogonal, RandomNormal
 from initsk.network import MLP
-from tests.helpers import build
+from tests.helpers import build, label
 
 
 def state(module):
@@ -141,7 +141,7 @@ def fail_on_square(tensor):
 @pytest.mark.parametrize(
     "arguments",
     [{"initializer": "nothing"}, {"initializer": fail_on_square}, {"bias_initializer": Orthogonal()}],
-    ids=str,
+    ids=label,
 )
 def test_failure_leaves_the_module_as_it_was(arguments):
     module = build(lambda: nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)))

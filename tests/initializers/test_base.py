@@ -29,6 +29,7 @@ from initsk.initializers import (
     initializer_name,
 )
 from initsk.network import ParameterSpec
+from tests.helpers import label
 
 SHAPE = (300, 400)
 N = SHAPE[0] * SHAPE[1]
@@ -48,7 +49,7 @@ VARIANCES = [
 ]
 
 
-@pytest.mark.parametrize(("initializer", "variance"), VARIANCES, ids=str)
+@pytest.mark.parametrize(("initializer", "variance"), VARIANCES, ids=label)
 def test_variance_is_as_promised(initializer, variance):
     # Six standard errors of a normal's variance; a uniform's and an orthogonal's are smaller: false alarms < 1e-8.
     values = initializer.sample(SHAPE, random_state=0).double()
@@ -64,7 +65,7 @@ def test_variance_is_as_promised(initializer, variance):
         (LeCunNormal(), lambda t: torch.nn.init.kaiming_normal_(t, nonlinearity="linear")),
         (TorchDefault(), lambda t: torch.nn.init.kaiming_uniform_(t, a=sqrt(5))),
     ],
-    ids=str,
+    ids=label,
 )
 def test_same_law_as_torch(ours, torchs):
     # Kolmogorov-Smirnov at a false-alarm rate of 1e-4, with fixed seeds.
@@ -132,7 +133,7 @@ def test_callable():
         (HeNormal(mode="fan_inn"), "did you mean 'fan_in'"),
         (Orthogonal(gain=0), "a finite number > 0"),
     ],
-    ids=str,
+    ids=label,
 )
 def test_wrong_initializers_are_named(wrong, words):
     with pytest.raises(ValueError, match=words):
@@ -163,7 +164,7 @@ def test_all_mistakes_in_one_message():
         VarianceScaling(-1, "x", "y").sample((2, 2))
 
 
-@pytest.mark.parametrize("initializer", [HeNormal(), Orthogonal()], ids=str)
+@pytest.mark.parametrize("initializer", [HeNormal(), Orthogonal()], ids=label)
 def test_vector_has_no_fans(initializer):
     with pytest.raises(ValueError, match=r"\(3,\)"):
         initializer.sample((3,))
@@ -253,7 +254,7 @@ def test_labels_of_functions_hold_no_address():
     assert repr(get_initializer(torch.nn.init.ones_)) == "FromCallable(ones_)"
 
 
-@pytest.mark.parametrize("shape", [5, (2, 2.5), (-1, 2), None], ids=str)
+@pytest.mark.parametrize("shape", [5, (2, 2.5), (-1, 2), None], ids=label)
 def test_shapes_are_tuples_of_integers(shape):
     with pytest.raises(ValueError, match="a tuple of integers"):
         HeNormal().sample(shape)
