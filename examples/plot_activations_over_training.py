@@ -9,14 +9,12 @@ training does about it is to kill the units of the upper layers. All that was re
 Ends in ``reports/examples/activations_over_training.png``, of the good start, and in one of the bad start beside it.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
 from initsk import MLPClassifier, inspect_activations
-from initsk.displays import HistoryDisplay, figure_png
+from initsk.displays import HistoryDisplay
 from initsk.inspection import ActivationRecorder
 
 STARTS = {"good": "he_normal", "bad": "random_normal"}
@@ -54,13 +52,9 @@ def main(depth=6, width=64, max_epochs=20, n_probe=200, random_state=0):
 
 
 def draw(frames):
-    folder = Path("reports/examples")
-    folder.mkdir(parents=True, exist_ok=True)
     for start, (history, histograms) in frames.items():
-        display = HistoryDisplay.from_frames(history, histograms).plot()
-        path = folder / f"activations_over_training{SUFFIXES[start]}.png"
-        path.write_bytes(figure_png(display.figure_))
-        print(path)
+        display = HistoryDisplay.from_frames(histograms, history)
+        print(display.save(f"reports/examples/activations_over_training{SUFFIXES[start]}.png"))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ the findings show it, and after following their advice there are none. A Transfo
 images' gradients along depth, and in three other pictures beside it.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
@@ -19,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from initsk import initialize, inspect_activations
-from initsk.displays import DepthDisplay, LayerStripDisplay, figure_png
+from initsk.displays import DepthDisplay, LayerStripDisplay
 from initsk.report import describe_findings
 
 COLUMNS = ["layer", "position", "function", "mean", "std", "zero_fraction", "dead_fraction"]
@@ -119,12 +117,8 @@ def draw(found):
         pictures[name] = display.plot(position="both")
     reader = found["reader"]
     pictures["_text"] = DepthDisplay.from_frames(reader.to_frame(), reader.to_frame("gradients")).plot()
-    folder = Path("reports/examples")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, display in pictures.items():
-        path = folder / f"inspect_your_network{name}.png"
-        path.write_bytes(figure_png(display.figure_))
-        print(path)
+        print(display.save(f"reports/examples/inspect_your_network{name}.png"))
 
 
 if __name__ == "__main__":

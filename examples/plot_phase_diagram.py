@@ -8,8 +8,6 @@ Five initializers of a deep tanh network on that plane, and what the diagnosis s
 Ends in ``reports/examples/phase_diagram.png``.
 """
 
-from pathlib import Path
-
 import pandas as pd
 from sklearn.datasets import load_digits
 
@@ -41,11 +39,7 @@ def main(depth=30, width=200, initializers=INITIALIZERS):
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     print(f"{depth} layers of {width} tanh units: reach in layers by theory, score of the diagnosis before training")
     print(table.to_string(float_format="{:.3g}".format))
-    figure = PhaseDiagramDisplay.from_activation("tanh", points).plot().figure_
-    target = Path("reports/examples/phase_diagram.png")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=120)
-    print(target)
+    print(PhaseDiagramDisplay.from_activation("tanh", points).save("reports/examples/phase_diagram.png", dpi=120))
     return table
 
 

@@ -3,12 +3,14 @@
 from initsk.displays._activation_grid import AXES, ActivationGridDisplay, WeightGridDisplay
 from initsk.displays._depth import DepthDisplay
 from initsk.displays._differences import DifferencesDisplay
+from initsk.displays._display import Display
 from initsk.displays._histogram_grid import HistogramGridDisplay
 from initsk.displays._history import HistoryDisplay
 from initsk.displays._layer_strip import LayerStripDisplay
 from initsk.displays._learning_curves import LearningCurvesDisplay
 from initsk.displays._phase_diagram import PhaseDiagramDisplay
-from initsk.displays._style import POSITION_NAMES, colour_of, figure_inline, figure_png, figure_svg
+from initsk.displays._render import figure_inline, figure_png, figure_svg
+from initsk.displays._style import POSITION_NAMES, colour_of
 
 __all__ = [
     "AXES",
@@ -16,6 +18,7 @@ __all__ = [
     "ActivationGridDisplay",
     "DepthDisplay",
     "DifferencesDisplay",
+    "Display",
     "HistogramGridDisplay",
     "HistoryDisplay",
     "LayerStripDisplay",

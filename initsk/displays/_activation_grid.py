@@ -1,4 +1,4 @@
-"""The article's grid: a row per initializer, a column per hidden layer."""
+"""Grids of histograms: a row per initializer, a column per layer."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -8,7 +8,10 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
-from initsk.displays._style import INK, colour_of, labels_in_order, order_of, panels, percent, quiet, shortened
+from initsk.displays._display import Display
+from initsk.displays._frames import colour_order, present_labels
+from initsk.displays._style import INK, clean_axes, colour_of, make_panels, merge_style, outer_sides, write_title
+from initsk.displays._texts import percent, shortened
 from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import Language, get_language, message
 from initsk.utils.validation import check_parameters, each_of, one_of
@@ -18,15 +21,15 @@ if TYPE_CHECKING:
 
 PHASES = ("initialized", "training", "trained")
 AXES = ("shared", "article")
-# Values beyond this are no signal any more, and do not set an axis for others.
+# Values beyond this do not set an axis for other rows.
 _EXPLODED = 1e6
 
 
-class ActivationGridDisplay:
+class ActivationGridDisplay(Display):
     """Histograms of the activations, a row per initializer and a column per layer.
 
-    Zeros are taken out of the histogram and written as a share, since one spike would
-    squeeze everything else. Repeats are pooled.
+    Zeros are taken out of the histogram and written as a share, since their spike would
+    squeeze the rest. Repeats are pooled.
 
     Parameters
     ----------
@@ -44,7 +47,7 @@ class ActivationGridDisplay:
     Attributes
     ----------
     figure_ : matplotlib Figure
-    axes_ : ndarray of Axes of shape (n_initializers, n_layers)
+    axes_ : ndarray of matplotlib Axes of shape (n_initializers, n_layers)
     """
 
     _values: ClassVar[str] = message("activation")
@@ -67,14 +70,15 @@ class ActivationGridDisplay:
 
     @classmethod
     def from_frames(
-        cls, histograms: pd.DataFrame, layers: pd.DataFrame, *, phase: str = "trained", epoch: int | None = None
+        cls, histograms: pd.DataFrame, frame: pd.DataFrame, *, phase: str = "trained", epoch: int | None = None
     ) -> Self:
         """Pool the histograms of a comparison.
 
         Parameters
         ----------
-        histograms, layers : DataFrame
-            `ComparisonResult.histograms` and `ComparisonResult.layers` (of weights, `ComparisonResult.weights`).
+        histograms, frame : DataFrame
+            `ComparisonResult.histograms` and `ComparisonResult.layers`; of weights,
+            `ComparisonResult.weight_histograms` and `ComparisonResult.weights`.
         phase : {"initialized", "training", "trained"}, default="trained"
             Which weights.
         epoch : int, optional
@@ -85,9 +89,9 @@ class ActivationGridDisplay:
         ActivationGridDisplay
         """
         check_parameters(cls.__name__, {"phase": phase}, {"phase": one_of("phase", PHASES)})
-        chosen, moments = (cls._rows(_at(frame, phase, epoch)) for frame in (histograms, layers))
+        chosen, moments = (cls._rows(_at(part, phase, epoch)) for part in (histograms, frame))
         labels = chosen["initializer"].astype(str)
-        rows, columns = labels_in_order(chosen["initializer"]), list(dict.fromkeys(chosen["layer"]))
+        rows, columns = present_labels(chosen["initializer"]), list(dict.fromkeys(chosen["layer"]))
         panels, zeros = {}, {}
         grouped = dict(iter(chosen.groupby([labels, "layer"], sort=False)))
         sums = _zeros_and_counts(moments)
@@ -97,97 +101,106 @@ class ActivationGridDisplay:
                 zeros[row, column] = n_zero / count if count else float("nan")
                 bins = pool_histograms(grouped[row, column]) if (row, column) in grouped else chosen.iloc[:0]
                 panels[row, column] = without_zeros(bins, n_zero, count)
-        return cls(panels, zeros, rows, columns, phase, order_of(chosen["initializer"]))
+        return cls(panels, zeros, rows, columns, phase, colour_order(chosen["initializer"]))
 
     @staticmethod
     def _rows(frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of what is drawn."""
+        """Return the rows that the display draws."""
         return signal_rows(frame)
 
-    def plot(self, *, axes: str = "shared", initializers: list[str] | None = None, language: str = "en") -> Self:
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        axes: str = "shared",
+        initializers: list[str] | None = None,
+        language: str = "en",
+        **kwargs: Any,
+    ) -> Self:
         """Draw the grid.
 
         Parameters
         ----------
+        ax : array of matplotlib Axes, optional
+            Where to draw, row by row; by default a new figure.
         axes : {"shared", "article"}, default="shared"
-            "shared": one range per column that holds 99.9 % of every row's values (explosions beyond a million
-            apart, which say how far they go), and one logarithmic density axis; "article": -1..1 by 0..4 everywhere.
+            "shared": one range per column that holds 99.9 % of every row's values (explosions beyond a million are
+            left out and written as a number), and one logarithmic density axis; "article": -1..1 by 0..4 everywhere.
         initializers : list of str, optional
             Rows to draw; all by default. Axes stay those of all rows.
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
+        **kwargs
+            For the histograms: `matplotlib.axes.Axes.stairs`.
 
         Returns
         -------
         self
         """
-        from matplotlib.figure import Figure
-
         translate = get_language(language)
         rows = initializers or self.initializers
         allowed = {"axes": one_of("axes", AXES), "initializers": each_of("initializer", self.initializers)}
         check_parameters("plot", {"axes": axes, "initializers": rows}, allowed)
-        self.figure_ = Figure()
-        # One row may be seen a panel at a time, so that each needs its numbers.
-        gap = 0.5 if len(rows) == 1 else 0.3
-        self.axes_ = panels(self.figure_, len(rows), len(self.layers), width=2.55, height=1.45, gap_x=gap)
-        for i, row in enumerate(rows):
-            for j, layer in enumerate(self.layers):
-                self._draw(self.axes_[i, j], row, layer, translate)
-                self._scale(self.axes_[i, j], layer, axes, translate)
-                self._label(self.axes_[i, j], i, j, len(rows), row, layer, translate)
+        shape = len(rows), len(self.layers)
+        given = self._open(ax, shape[0] * shape[1])
+        if given:
+            self.axes_: Any = np.array(given, dtype=object).reshape(shape)
+        else:
+            # A page shows one panel of a single row at a time, so that each needs its numbers.
+            gap = 0.5 if len(rows) == 1 else 0.3
+            self.axes_ = make_panels(self.figure_, *shape, width=2.55, height=1.45, gap_x=gap)
+        sides = outer_sides(list(self.axes_.flat)).to_dict("records")
+        for (i, j), outer in zip(np.ndindex(shape), sides, strict=True):
+            one, layer = self.axes_[i, j], self.layers[j]
+            self._draw(one, rows[i], layer, translate, kwargs)
+            self._scale(one, layer, axes, translate)
+            one.set_gid(f"layer-{j}")
+            if outer["top"]:
+                write_title(one, shortened(layer, 30))
+            if outer["bottom"]:
+                one.set_xlabel(translate(self._values), fontsize=9, color=INK)
+            if outer["left"] or j == 0:
+                density = translate("density")
+                words = f"{shortened(rows[i], 24)}\n{density}" if j == 0 and len(rows) > 1 else density
+                one.set_ylabel(words, fontsize=9, color=INK, parse_math=False)
+            else:
+                one.tick_params(labelleft=len(rows) == 1)
         return self
 
-    def _draw(self, ax: "Axes", row: str, layer: str, translate: Language) -> None:
-        quiet(ax)
+    def _draw(self, ax: "Axes", row: str, layer: str, translate: Language, style: dict[str, Any]) -> None:
+        from matplotlib.patches import StepPatch
+
+        clean_axes(ax)
         frame = self.panels[row, layer]
-        colour = colour_of(self.order.index(row))
         if len(frame):
             edges = np.append(frame["left"].to_numpy(), frame["right"].to_numpy()[-1])
-            style: dict[str, Any] = {"facecolor": (colour, 0.45), "edgecolor": colour, "linewidth": 1.2}
-            ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **style)
+            own = merge_style(StepPatch, {"color": colour_of(self.order.index(row)), "linewidth": 1.2}, style)
+            colour = own.pop("color")
+            own = {"facecolor": (colour, 0.45), "edgecolor": colour, **own}
+            ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **own)
+        notes = []
         zeros = self.zero_fractions[row, layer]
-        note = (
-            translate("all zero")
-            if zeros == 1
-            else translate("{share} zero", share=percent(zeros, translate))
-            if zeros > 0
-            else ""
-        )
+        if zeros > 0:
+            share = percent(zeros, translate)
+            notes.append(translate("all zero") if zeros == 1 else translate("{share} zero", share=share))
         reach = self._reach(row, layer)
         if reach > _EXPLODED:
-            note = "\n".join(
-                part for part in (note, translate("up to {value}", value=translate.short(reach, 2))) if part
-            )
-        ax.text(0.97, 0.93, note, transform=ax.transAxes, ha="right", va="top", fontsize=9, color=INK)
+            notes.append(translate("up to {value}", value=translate.short(reach, 2)))
+        ax.text(0.97, 0.93, "\n".join(notes), transform=ax.transAxes, ha="right", va="top", fontsize=9, color=INK)
 
     def _scale(self, ax: "Axes", layer: str, axes: str, translate: Language) -> None:
         if axes == "article":
             ax.set(xlim=(-1, 1), ylim=(0, 4))
-            few_ticks(ax.yaxis, translate=translate)
+            few_ticks(ax.yaxis, translate)
         else:
             ranges, densities = self._limits
             ax.set(xlim=ranges[layer], yscale="log", ylim=densities)
             power_ticks(ax.yaxis)
-        few_ticks(ax.xaxis, translate=translate)
-
-    def _label(self, ax: "Axes", i: int, j: int, n_rows: int, row: str, layer: str, translate: Language) -> None:
-        ax.set_gid(f"layer-{j}")
-        if i == 0:
-            # A fixed height spares matplotlib the search for one.
-            ax.set_title(shortened(layer, 30), fontsize=11, color=INK, y=1.0, pad=6, parse_math=False)
-        if i == n_rows - 1:
-            ax.set_xlabel(translate(self._values), fontsize=9, color=INK)
-        if j == 0:
-            density = translate("density")
-            words = f"{shortened(row, 24)}\n{density}" if n_rows > 1 else density
-            ax.set_ylabel(words, fontsize=9, color=INK, parse_math=False)
-        else:
-            ax.tick_params(labelleft=n_rows == 1)
+        few_ticks(ax.xaxis, translate)
 
     @cached_property
     def _limits(self) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
-        """Range of every layer's values, and of the densities, over all rows."""
+        """Ranges of every layer's values and of the densities, over all rows."""
         return {layer: self._range(layer) for layer in self.layers}, self._densities()
 
     def _range(self, layer: str) -> tuple[float, float]:
@@ -203,7 +216,7 @@ class ActivationGridDisplay:
         return sound or rows
 
     def _reach(self, row: str, layer: str) -> float:
-        """Return how far from zero a panel's values go."""
+        """Return the largest absolute value of a panel, tails apart."""
         frame = self.panels[row, layer]
         return max(map(abs, central_range([frame]))) if len(frame) else 0.0
 
@@ -215,10 +228,10 @@ class ActivationGridDisplay:
 
 
 class WeightGridDisplay(ActivationGridDisplay):
-    """Histograms of the weights, a row per initializer and a column per layer; biases are left out.
+    """Histograms of the weights without biases, a row per initializer and a column per layer.
 
-    Everything else is as in `ActivationGridDisplay`; made from `ComparisonResult.weight_histograms` and
-    `ComparisonResult.weights`.
+    It takes `ComparisonResult.weight_histograms` and `ComparisonResult.weights`; the rest is as in
+    `ActivationGridDisplay`.
     """
 
     _values: ClassVar[str] = message("weight")
@@ -234,7 +247,7 @@ def _at(frame: pd.DataFrame, phase: str, epoch: int | None) -> pd.DataFrame:
 
 
 def _zeros_and_counts(moments: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return how many zeros and values there are in each panel."""
+    """Return the numbers of zeros and of values in each panel."""
     zeros = (moments["zero_fraction"] * moments["count"]).fillna(0)
     keys = [moments["initializer"].astype(str), moments["layer"]]
     sums = pd.DataFrame({"zeros": zeros, "values": moments["count"]}).groupby(keys, sort=False).sum()

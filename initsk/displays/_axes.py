@@ -1,36 +1,58 @@
 """Limits, ticks and names along an axis."""
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from initsk.displays._style import distinct, text_width
-from initsk.language import Language, get_language
+from initsk.displays._style import leave_room, width_of
+from initsk.displays._texts import distinct, text_width
+from initsk.language import Language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
-
-from initsk.utils.validation import check_parameters, each_of, one_of, refuse
-
 _NAME = 30
 _SIZE = 8
+# About the width of a letter of this size, in inches.
+_LETTER = 0.07
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def few_ticks(axis: "Axis", translate: Language, max_ticks: int = 4, *, integer: bool = False) -> None:
+    """Label a linear axis with at most `max_ticks` round numbers, each written in full."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(max_ticks, integer=integer))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
+
+
+def fixed_ticks(axis: "Axis", ticks: np.ndarray, low: float, high: float, translate: Language) -> None:
+    """Label an axis at those of the ticks that lie between `low` and `high`."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    axis.set_major_locator(FixedLocator(ticks[(ticks >= low) & (ticks <= high)].tolist()))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
+    axis.set_minor_locator(NullLocator())
+
+
+def power_ticks(axis: "Axis") -> None:
+    """Label a logarithmic axis with powers of ten; superscripts are letters, as formulas take long to draw."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(numticks=4))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"10{str(round(np.log10(value))).translate(_RAISED)}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float], translate: Language) -> None:
     """Make y logarithmic around the positive finite values, over a decade at least.
 
-    Shares of `room` stay free below and above; they have no ticks, nor has an axis without values.
+    Shares of `room` stay free below and above, without ticks. An axis without values has no ticks.
     """
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import LogLocator
 
     logs = np.log10(values[np.isfinite(values) & (values > 0)])
     low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 0.0)
@@ -39,122 +61,87 @@ def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float], translat
     span = (high - low) / (1 - sum(room))
     ax.set_yscale("log")
     ax.set_ylim(10 ** (low - room[0] * span), 10 ** (high + room[1] * span))
-    finder = LogLocator(subs=(1, 2, 5)) if high - low < 2.5 else LogLocator(numticks=7)
-    ticks = np.asarray(finder.tick_values(10**low, 10**high) if len(logs) else [], float)
-    inside = ticks[(ticks >= 10**low) & (ticks <= 10**high)]
-    ax.yaxis.set_major_locator(FixedLocator(inside.tolist()))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
-    ax.yaxis.set_minor_locator(NullLocator())
+    locator = LogLocator(subs=(1, 2, 5)) if high - low < 2.5 else LogLocator(numticks=7)
+    ticks = np.asarray(locator.tick_values(10**low, 10**high) if len(logs) else [], float)
+    fixed_ticks(ax.yaxis, ticks, 10**low, 10**high, translate)
 
 
-def power_ticks(axis: "Axis", most: int = 4) -> None:
-    """Label a logarithmic axis with powers of ten; superscripts are letters, as formulas take long to draw."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    axis.set_major_locator(LogLocator(numticks=most))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"10{str(round(np.log10(value))).translate(_RAISED)}"))
-    axis.set_minor_locator(NullLocator())
+SCALES = ("auto", "linear", "symlog")
+_FACTOR = 30
+# Histograms resolve no finer.
+_FINEST = 1e-18
+_SAME = 1e-6
 
 
-def few_ticks(axis: "Axis", most: int = 4, *, integer: bool = False, translate: Language | None = None) -> None:
-    """Label a linear axis with at most `most` round numbers, each written in full."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+def strip_axis(
+    ax: "Axes",
+    ranges: Sequence[tuple[float, float]],
+    scales: np.ndarray,
+    scale: str,
+    n_cells: int,
+    max_ticks: int,
+    translate: Language,
+) -> np.ndarray:
+    """Scale the x axis for all ranges and return the edges of cells that are equally long on it.
 
-    axis.set_major_locator(MaxNLocator(most, integer=integer))
-    language = translate or get_language("en")
-    axis.set_major_formatter(FuncFormatter(lambda value, _: language.short(value, 6)))
+    `scales` are the layers' orders of magnitude: the axis is symmetric-logarithmic from the smallest on.
+    """
+    low, high = min(pair[0] for pair in ranges), max(pair[1] for pair in ranges)
+    largest = max(abs(low), abs(high))
+    if high - low <= _SAME * largest:
+        low, high = low - (largest or 1) / 2, high + (largest or 1) / 2
+    scales = scales[np.isfinite(scales) & (scales > 0)]
+    if scale == "linear" or not len(scales) or (scale == "auto" and scales.max() <= _FACTOR * scales.min()):
+        few_ticks(ax.xaxis, translate, max_ticks)
+        ax.set_xlim(low, high)
+        return np.linspace(low, high, n_cells + 1)
+    threshold = 10.0 ** floor(log10(max(scales.min(), _FINEST)))
+    ax.set_xscale("symlog", linthresh=threshold)
+    ax.set_xlim(low, high)
+    fixed_ticks(ax.xaxis, _symlog_ticks(threshold, low, high, max_ticks), low, high, translate)
+    transform = ax.xaxis.get_transform()
+    first, last = (float(end) for end in transform.transform(np.array([low, high])))
+    edges = np.asarray(transform.inverted().transform(np.linspace(first, last, n_cells + 1)))
+    edges[[0, -1]] = low, high
+    return edges
 
 
-def name_layers(axes: "Axes", names: Sequence[str], inches: float, *, shown: bool) -> None:
-    """Put layers side by side along x, and label as many as have room, upright where they are long."""
+def _symlog_ticks(threshold: float, low: float, high: float, max_ticks: int) -> np.ndarray:
+    """Return zero and powers of ten on both sides, about `max_ticks`."""
+    top, first = floor(log10(max(abs(low), abs(high)))), round(log10(threshold))
+    sides = 2 if low < -threshold and high > threshold else 1
+    powers = 10.0 ** np.arange(top, first - 1, -ceil((top - first + 1) * sides / (max_ticks + 1)))
+    return np.concatenate([-powers, [0.0], powers[::-1]])
+
+
+def name_layers(ax: "Axes", names: Sequence[str], inches: float, *, shown: bool, length: int = _NAME) -> None:
+    """Put layers side by side along x, and label as many as have room, upright where names are long."""
     every = ceil(len(names) * 0.16 / inches)
-    positions = range(0, len(names), every)
-    labels = distinct(names, _NAME)
-    rotation = 90 if _upright(labels, inches) else 0
-    axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_xticks(positions, labels[::every], rotation=rotation, parse_math=False, fontsize=_SIZE)
-    axes.tick_params(labelbottom=shown)
+    labels = distinct(names, length)
+    rotation = 90 if _are_upright(labels, inches) else 0
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    ax.set_xticks(range(0, len(names), every), labels[::every], rotation=rotation, parse_math=False, fontsize=_SIZE)
+    ax.tick_params(labelbottom=shown)
 
 
-def name_room(names: Sequence[str], inches: float) -> float:
+def name_layers_within(ax: "Axes", names: Sequence[str], *, shown: bool) -> None:
+    """Name layers along x in given axes: upright names take their room from the axes, at most half of the height."""
+    inches, height = width_of(ax), ax.bbox.height / ax.figure.dpi
+    length = int(np.clip(0.5 * height / _LETTER, 8, _NAME))
+    name_layers(ax, names, inches, shown=shown, length=length)
+    if shown:
+        leave_room(ax, bottom=name_room(names, inches, length))
+
+
+def name_room(names: Sequence[str], inches: float, length: int = _NAME) -> float:
     """Return how many inches upright names need below the axis; none where they fit side by side."""
-    labels = distinct(names, _NAME)
-    return max(_longest(labels) - 0.2, 0.0) if _upright(labels, inches) else 0.0
+    labels = distinct(names, length)
+    return max(_longest(labels) - 0.2, 0.0) if _are_upright(labels, inches) else 0.0
 
 
-def _upright(labels: Sequence[str], inches: float) -> bool:
+def _are_upright(labels: Sequence[str], inches: float) -> bool:
     return _longest(labels) + 0.12 > inches / len(labels)
 
 
 def _longest(labels: Sequence[str]) -> float:
     return max(text_width(label, _SIZE) for label in labels)
-
-
-# What `position` of a plot may be; a layer without an activation function has one position, "output", drawn for each.
-POSITIONS = ("activation", "pre_activation")
-BOTH = ("both", *POSITIONS)
-BINS = ("layer", "position", "left", "right", "count")
-KEY = ("layer", "position")
-
-
-def checked(owner: str, frames: Mapping[str, tuple[Any, Sequence[str], Sequence[str]]]) -> list[pd.DataFrame]:
-    """Return the frames with layers and positions as text, or refuse all that is wrong in one message.
-
-    Parameters
-    ----------
-    owner : str
-        Whose frames these are.
-    frames : mapping of str to (frame, columns, key)
-        Under the name that messages use: a frame, the columns that it needs, and those that
-        tell its rows apart (none for bins).
-
-    Raises
-    ------
-    InvalidParameterError
-        If any is no DataFrame, has no rows, lacks columns, or has two rows of one key.
-    """
-    problems = [problem for name, given in frames.items() if (problem := _problem(name, *given))]
-    refuse(owner, problems)
-    return [
-        frame.assign(layer=frame["layer"].astype(str), position=frame["position"].astype(str))
-        for frame, *_ in frames.values()
-    ]
-
-
-def _problem(name: str, frame: Any, columns: Sequence[str], key: Sequence[str]) -> str | None:
-    if not isinstance(frame, pd.DataFrame):
-        return f"{name} is not a DataFrame but {type(frame).__name__}"
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        return f"{name} lacks {', '.join(missing)}"
-    if frame.empty:
-        return f"{name} has no rows"
-    twice = frame.duplicated(list(key)) if key else pd.Series(dtype=bool)
-    if twice.any():
-        first = frame.loc[twice, list(key)].to_dict("records")[0]
-        return f"{name} has several rows of " + ", ".join(f"{column} {value!r}" for column, value in first.items())
-    return None
-
-
-def chosen(
-    frame: pd.DataFrame, position: str, layers: Sequence[str] | None = None, positions: Sequence[str] = POSITIONS
-) -> pd.DataFrame:
-    """Return the rows at a position (of layers with one position only: at that one; "both": all), of the given layers.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a parameter of the plot is not allowed, or nothing is left to draw.
-    """
-    known = list(frame["layer"].unique())
-    wanted = known if layers is None else layers
-    allowed = {"position": one_of("position", positions), "layers": each_of("layer", known)}
-    check_parameters("plot", {"position": position, "layers": wanted}, allowed)
-    rows = frame[frame["layer"].isin(wanted)]
-    at = rows if position == "both" else rows[rows["position"].isin((position, "output"))]
-    if at.empty:
-        refuse(
-            "plot",
-            [f"position={position!r} is not allowed (these layers have {', '.join(rows['position'].unique())} only)"],
-        )
-    return at

@@ -1,31 +1,40 @@
-"""Lines along depth, and how a panel draws them."""
+"""Lines along depth: root mean squares, and shares of zero, dead and saturated values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
-from initsk.displays._axes import log_axis
-from initsk.displays._marks import mark, write_zero
-from initsk.displays._style import INK, colour_of, line_of
-from initsk.language import Language
+from initsk.displays._axes import log_axis, name_layers, name_layers_within, name_room
+from initsk.displays._display import Display
+from initsk.displays._frames import KEY, POSITIONS, check_frames, select_rows
+from initsk.displays._style import (
+    INK,
+    MARK_MEANINGS,
+    clean_axes,
+    colour_of,
+    draw_marks,
+    legend_below,
+    legend_columns,
+    legend_inside,
+    line_style,
+    make_panels,
+    mark_sample,
+    merge_style,
+    outer_sides,
+    write_title,
+    write_zero,
+)
+from initsk.displays._texts import shortened
+from initsk.language import Language, get_language, message
+from initsk.utils.validation import check_parameters, one_of, refuse
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
-
-from collections.abc import Mapping
-from dataclasses import replace
-from math import ceil
-from typing import Self
-
-from initsk.displays._axes import KEY, POSITIONS, checked, chosen, name_layers, name_room
-from initsk.displays._marks import MEANING, sample
-from initsk.displays._style import legend_below, legend_columns, panels, quiet, shortened
-from initsk.language import get_language, message
-from initsk.utils.validation import check_parameters, one_of, refuse
 
 _LEVEL = 0.09
 _CROWD = 25
@@ -40,44 +49,38 @@ class Line:
     values: np.ndarray
     nonfinite: np.ndarray
     predicted: np.ndarray
-    #: Whether the label is a word of ours, and not a name.
-    translated: bool = False
+    #: Keywords for matplotlib in place of the line's own.
+    style: dict[str, Any]
 
-    @classmethod
-    def of(cls, label: str, index: int, frame: pd.DataFrame, column: str, layers: list[str]) -> "Line":
-        """Bring a column of a frame into the order of `layers`; `index` gives colour and style."""
-        at = frame.set_index("layer").reindex(layers)
-        nonfinite = at["nonfinite"].fillna(0).to_numpy() > 0
-        values = at[column].to_numpy(float)
-        expected = f"predicted_{column}"
-        predicted = at[expected].to_numpy(float) if expected in at else np.full(len(values), np.nan)
-        return cls(label, index, values, nonfinite, predicted)
+    @property
+    def colour(self) -> str:
+        """The colour of the line and of its marks."""
+        return str(self.style.get("color", colour_of(self.index)))
 
     def draw(self, ax: "Axes", values: np.ndarray) -> None:
         """Draw these values, the line's own or some of them."""
-        line = self.sample()
+        line = self.sample(3.5 if len(values) <= _CROWD else 2)
         line.set_data(np.arange(len(values)), values)
-        line.set_markersize(3.5 if len(values) <= _CROWD else 2)
         ax.add_line(line)
 
-    def sample(self) -> "Line2D":
+    def sample(self, markersize: float = 3.5) -> "Line2D":
         """Return a line without data, as a legend shows it."""
         from matplotlib.lines import Line2D
 
-        style: Any = line_of(self.index)
-        return Line2D([], [], color=colour_of(self.index), linestyle=style, marker="o", markersize=3.5, linewidth=1.5)
+        own = {**line_style(self.index), "markersize": markersize, "linewidth": 1.5}
+        return Line2D([], [], **{**own, **self.style, "label": self.label})
 
 
-def predicted_sample(colour: str = INK) -> "Line2D":
-    """Return the mark of what theory predicts, without data."""
+def _predicted_sample(colour: str = INK, label: str = "") -> "Line2D":
+    """Return the mark of a prediction, without data."""
     from matplotlib.lines import Line2D
 
-    style: Any = {"markersize": 6.5, "markerfacecolor": "none", "markeredgewidth": 1.1}
-    return Line2D([], [], linestyle="none", marker="D", color=colour, **style)
+    style: dict[str, Any] = {"markersize": 6.5, "markerfacecolor": "none", "markeredgewidth": 1.1}
+    return Line2D([], [], linestyle="none", marker="D", color=colour, label=label, **style)
 
 
-def draw_spread(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
-    """Draw root mean squares on a logarithmic axis, and marks at its edges for those that have no place there."""
+def _draw_spread(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
+    """Draw root mean squares on a logarithmic axis, with marks at its edges for those that are zero or not finite."""
     lost = {line.index: np.flatnonzero(line.nonfinite) for line in lines if line.nonfinite.any()}
     zero = {line.index: np.flatnonzero(line.values == 0) for line in lines if (line.values == 0).any()}
     room = _LEVEL * (len(zero) + 1) if zero else 0.0, _LEVEL * len(lost)
@@ -86,17 +89,18 @@ def draw_spread(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
     for line in lines:
         line.draw(ax, np.where(np.isfinite(line.values) & (line.values > 0), line.values, np.nan))
         if (line.predicted > 0).any():
-            expected = predicted_sample(colour_of(line.index))
+            expected = _predicted_sample(line.colour)
             expected.set_data(np.arange(len(line.predicted)), np.where(line.predicted > 0, line.predicted, np.nan))
             ax.add_line(expected)
+    colours = {line.index: line.colour for line in lines}
     for kind, marks in (("zero", zero), ("nonfinite", lost)):
         for level, (index, positions) in enumerate(marks.items()):
-            mark(ax, kind, positions, colour_of(index), level)
+            draw_marks(ax, kind, positions, colours[index], level)
     if zero:
         write_zero(ax, np.unique(np.concatenate(list(zero.values()))), len(zero), crowded=len(lines[0].values) > _CROWD)
 
 
-def draw_fractions(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
+def _draw_fractions(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
     """Draw shares between 0 and 100 %."""
     from matplotlib.ticker import FuncFormatter
 
@@ -111,7 +115,7 @@ _SPREADS = {
     "rms": message("root mean square of the values"),
     "gradient_rms": message("root mean square of the loss's gradient"),
 }
-# With the place of the colour and the style of each.
+# With the index of the colour and line style of each.
 _FRACTIONS = {
     "zero_fraction": (message("zero values"), 0),
     "dead_fraction": (message("dead units"), 1),
@@ -120,12 +124,12 @@ _FRACTIONS = {
 _TITLES = {**_SPREADS, "fractions": message("share"), **{name: words for name, (words, _) in _FRACTIONS.items()}}
 
 
-class DepthDisplay:
-    """Root mean square along depth, forward and backward, and the shares of dead, zero and saturated.
+class DepthDisplay(Display):
+    """Root mean square along depth, forward and backward, and the shares of zero, dead and saturated.
 
     A layer whose values are all zero has no place on a logarithmic axis: a triangle with "0" marks it
     at the lower edge. A cross at the upper edge marks a layer with values that are not finite. Hollow diamonds are
-    what theory predicts, where a frame has the column ``predicted_rms``.
+    predictions by theory, where a frame has the column ``predicted_rms``.
 
     Parameters
     ----------
@@ -139,10 +143,10 @@ class DepthDisplay:
     Attributes
     ----------
     figure_ : matplotlib Figure
-    axes_ : dict of str to Axes
+    axes_ : dict of str to matplotlib Axes
         "rms"; "gradient_rms" where gradients were given; and "fractions", or with several labels a panel
         for each of "zero_fraction", "dead_fraction" and "saturated_fraction". Fractions that apply to no
-        layer are left out.
+        layer have no panel.
 
     Examples
     --------
@@ -180,7 +184,7 @@ class DepthDisplay:
         gradients : DataFrame or mapping of str to DataFrame, optional
             `ActivationSummary.to_frame("gradients")`; of a mapping, for any of its labels.
         order : sequence of str, optional
-            Labels in the order in which they are coloured; others may be among them, and none may be missing.
+            Labels in the order in which they are coloured; it may hold other labels too.
 
         Returns
         -------
@@ -200,18 +204,22 @@ class DepthDisplay:
         columns = (*KEY, "rms", "nonfinite")
         given: dict[str, Any] = {_name("frame", k): (one, (*columns, *_FRACTIONS), KEY) for k, one in frames.items()}
         given |= {_name("gradients", k): (one, columns, KEY) for k, one in backward.items()}
-        fine = iter(checked(cls.__name__, given))
+        fine = iter(check_frames(cls.__name__, given))
         return cls({label: next(fine) for label in frames}, {label: next(fine) for label in backward}, order)
 
-    def plot(self, *, position: str = "activation", language: str = "en") -> Self:
+    def plot(self, ax: Any = None, *, position: str = "activation", language: str = "en", **kwargs: Any) -> Self:
         """Draw all panels, one below the other.
 
         Parameters
         ----------
+        ax : array of matplotlib Axes, optional
+            Where to draw, in the order of `axes_`; by default a new figure.
         position : {"activation", "pre_activation"}, default="activation"
             Which values. Layers without an activation function have one position, "output", always drawn.
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
+        **kwargs
+            For the lines: `matplotlib.lines.Line2D`.
 
         Returns
         -------
@@ -222,72 +230,104 @@ class DepthDisplay:
         InvalidParameterError
             If `position` is not allowed, or no layer has it.
         """
-        from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
 
         check_parameters("plot", {"position": position}, {"position": one_of("position", POSITIONS)})
         translate = get_language(language)
-        rows = {label: chosen(frame, position) for label, frame in self.frames.items()}
+        rows = {label: select_rows(frame, position) for label, frame in self.frames.items()}
         names = list(dict.fromkeys(name for frame in rows.values() for name in frame["layer"]))
-        lines = self._lines(rows, position, names)
-        width = float(np.clip(0.32 * len(names), 4.8, 11))
-        samples = _samples(lines, translate)
-        labels = [text for text, _ in samples]
-        columns = legend_columns(labels, width + 0.8)
-        self.figure_ = Figure()
-        heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
-        room = 0.2 * ceil(len(samples) / columns) - 0.05
-        grid = panels(
-            self.figure_, len(lines), 1, width=width, height=float(np.mean(heights)), ratios=heights,
-            gap_y=0.42, legend=room + name_room(names, width),
-        )[:, 0]  # fmt: skip
-        self.axes_ = dict(zip(lines, grid, strict=True))
-        for name, ax in self.axes_.items():
-            quiet(ax)
-            ax.set_title(translate(_TITLES[name]), fontsize=10, color=INK, loc="left", y=1.0, pad=6)
-            (draw_spread if name in _SPREADS else draw_fractions)(ax, lines[name], translate)
-            name_layers(ax, names, width, shown=ax is grid[-1])
-        legend_below(self.figure_, [handle for _, handle in samples], labels, columns)
+        lines = self._lines(rows, position, names, translate, merge_style(Line2D, {}, kwargs))
+        # The line of one summary needs no label, but its shares do.
+        samples = [line.sample() for line in (lines["rms"] if len(rows) > 1 else lines.get("fractions", []))]
+        marks = _mark_samples(lines, translate)
+        given = self._open(ax, len(lines))
+        axes = given or self._lay_out(lines, names, [*samples, *marks])
+        self.axes_ = dict(zip(lines, axes, strict=True))
+        for (name, one), is_lowest in zip(self.axes_.items(), outer_sides(axes)["bottom"], strict=True):
+            clean_axes(one)
+            write_title(one, translate(_TITLES[name]), 10, loc="left")
+            (_draw_spread if name in _SPREADS else _draw_fractions)(one, lines[name], translate)
+            if given:
+                name_layers_within(one, names, shown=is_lowest)
+            else:
+                name_layers(one, names, _width(names), shown=is_lowest)
+        if given:
+            legend_inside(self.axes_["rms"], samples + marks if len(rows) > 1 else marks)
+            if "fractions" in self.axes_:
+                legend_inside(self.axes_["fractions"], samples)
         return self
 
-    def _lines(self, rows: dict[str, pd.DataFrame], position: str, layers: list[str]) -> dict[str, list[Line]]:
+    def _lay_out(self, lines: dict[str, list[Line]], names: list[str], samples: list["Line2D"]) -> list["Axes"]:
+        """Return the panels of a new figure, with a legend below."""
+        width = _width(names)
+        heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
+        columns = legend_columns(samples, width + 0.8)
+        room = 0.2 * ceil(len(samples) / columns) - 0.05
+        grid = make_panels(
+            self.figure_, len(lines), 1, width=width, height=float(np.mean(heights)), ratios=heights,
+            gap_y=0.42, legend=room + name_room(names, width),
+        )  # fmt: skip
+        legend_below(self.figure_, samples, columns)
+        return list(grid.flat)
+
+    def _lines(
+        self,
+        rows: dict[str, pd.DataFrame],
+        position: str,
+        layers: list[str],
+        translate: Language,
+        style: dict[str, Any],
+    ) -> dict[str, list[Line]]:
         """Return the lines of each panel, from the top down."""
-        place = {label: self.order.index(label) for label in rows}
-        found = {"rms": [Line.of(label, i, rows[label], "rms", layers) for label, i in place.items()]}
-        if self.gradients:
-            back = {i: (label, self.gradients[label]) for label, i in place.items() if label in self.gradients}
-            found["gradient_rms"] = [
-                Line.of(label, i, chosen(frame, position), "rms", layers) for i, (label, frame) in back.items()
+
+        def lines_of(frames: dict[str, pd.DataFrame], column: str) -> list[Line]:
+            return [
+                Line(shortened(label, 40), self.order.index(label), *_values_of(frame, column, layers), style)
+                for label, frame in frames.items()
             ]
+
+        found = {"rms": lines_of(rows, "rms")}
+        if self.gradients:
+            labels = [label for label in rows if label in self.gradients]
+            found["gradient_rms"] = lines_of({k: select_rows(self.gradients[k], position) for k in labels}, "rms")
         for name, (words, colour) in _FRACTIONS.items():
-            several = [Line.of(label, i, rows[label], name, layers) for label, i in place.items()]
+            several = lines_of(rows, name)
             if not any(np.isfinite(line.values).any() for line in several):
                 continue
             if len(rows) > 1:
                 found[name] = several
             else:
-                [only] = several
-                found.setdefault("fractions", []).append(replace(only, label=words, index=colour, translated=True))
+                only = replace(several[0], label=translate(words), index=colour)
+                found.setdefault("fractions", []).append(only)
         return found
 
 
+def _width(names: list[str]) -> float:
+    return float(np.clip(0.32 * len(names), 4.8, 11))
+
+
+def _values_of(frame: pd.DataFrame, column: str, layers: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a column in the order of `layers`, where values are not finite, and the prediction (or NaN)."""
+    at = frame.set_index("layer").reindex(layers)
+    predicted = at.get(f"predicted_{column}", pd.Series(np.nan, at.index))
+    return at[column].to_numpy(float), at["nonfinite"].fillna(0).to_numpy() > 0, predicted.to_numpy(float)
+
+
 def _by_label(given: Any) -> dict[str, Any]:
-    """Return frames by label; one frame alone has the label "" (none)."""
+    """Return frames by label; a single frame has the label ""."""
     return {str(label): frame for label, frame in given.items()} if isinstance(given, Mapping) else {"": given}
 
 
-def _samples(lines: dict[str, list[Line]], translate: Language) -> list[tuple[str, Any]]:
-    """Return what the legend shows: a line per label, or per fraction, and the marks in use."""
-    shown = lines["rms"] if len(lines["rms"]) > 1 else lines.get("fractions", [])
-    samples: list[tuple[str, Any]] = [
-        (translate(line.label) if line.translated else shortened(line.label, 40), line.sample()) for line in shown
-    ]
+def _mark_samples(lines: dict[str, list[Line]], translate: Language) -> list["Line2D"]:
+    """Return the marks in use, as a legend shows them."""
     spreads = [line for name in _SPREADS for line in lines.get(name, [])]
+    samples = []
     if any((line.values == 0).any() for line in spreads):
-        samples.append((translate(MEANING["zero"]), sample("zero")))
+        samples.append(mark_sample("zero", label=translate(MARK_MEANINGS["zero"])))
     if any(line.nonfinite.any() for line in spreads):
-        samples.append((translate(MEANING["nonfinite"]), sample("nonfinite")))
+        samples.append(mark_sample("nonfinite", label=translate(MARK_MEANINGS["nonfinite"])))
     if any(np.isfinite(line.predicted).any() for line in spreads):
-        samples.append((translate("predicted by theory"), predicted_sample()))
+        samples.append(_predicted_sample(label=translate("predicted by theory")))
     return samples
 
 

@@ -1,28 +1,32 @@
 """Paired differences to the best initializer, a row each."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
 from initsk.comparison.results import mean_interval, scores_of, tuned
 from initsk.displays._axes import few_ticks
-from initsk.displays._style import INK, colour_of, panels, quiet, shortened
-from initsk.language import Language, get_language
+from initsk.displays._display import Display
+from initsk.displays._style import INK, clean_axes, colour_of, leave_room, make_panels, merge_style, write_title
+from initsk.displays._texts import shortened, text_width
+from initsk.language import get_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# A row whose differences reach so many times further than those of the rows before it is shown by an arrow.
+# A row whose differences reach more than this many times further than those of nearer rows is an arrow.
 _FAR = 6.0
 _ROW = 0.34
+# So many inches are left of given axes anyway, for tick labels.
+_MARGIN = 0.5
 
 
-class DifferencesDisplay:
-    """How far each initializer is from the best one, run by run.
+class DifferencesDisplay(Display):
+    """The difference of each initializer's scores to those of the best one, run by run.
 
-    Dots are paired differences (same repeat and fold), the thick mark their mean, the line its 95 % interval. Rows
-    that are too far away to be drawn on the scale of the others are arrows with a number.
+    Dots are paired differences (same repeat and fold), the thick mark is their mean, the line its 95 % interval.
+    An arrow with a number stands for a row that is outside the axis.
 
     Parameters
     ----------
@@ -36,7 +40,7 @@ class DifferencesDisplay:
     Attributes
     ----------
     figure_ : matplotlib Figure
-    axes_ : Axes
+    ax_ : matplotlib Axes
     """
 
     def __init__(self, differences: pd.DataFrame, intervals: pd.DataFrame, order: list[str]) -> None:
@@ -46,7 +50,7 @@ class DifferencesDisplay:
 
     @classmethod
     def from_frames(cls, runs: pd.DataFrame) -> Self:
-        """Take the differences of a comparison; with a grid, each initializer is at its own best setting.
+        """Compute the differences of a comparison; with a grid, each initializer is at its own best setting.
 
         Parameters
         ----------
@@ -69,75 +73,77 @@ class DifferencesDisplay:
         frame = pd.DataFrame(intervals, index=["mean", "low", "high"]).T.rename_axis("initializer")
         return cls(pd.DataFrame(rows, columns=["initializer", "difference"]), frame, order)
 
-    def plot(self, *, language: str = "en") -> Self:
+    def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw the rows, the best on top.
 
         Parameters
         ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
+        **kwargs
+            For the dots: `matplotlib.axes.Axes.plot`.
 
         Returns
         -------
         self
         """
-        from matplotlib.figure import Figure
-
         translate = get_language(language)
         labels = list(self.intervals.index)
         shown = [shortened(label, 34) for label in labels]
-        self.figure_ = Figure()
-        height, left = max(_ROW * len(labels), 0.8), 0.3 + 0.08 * max(map(len, shown))
-        self.axes_ = panels(self.figure_, 1, 1, width=5.6, height=height, left=left, right=0.3)[0, 0]
-        quiet(self.axes_)
-        self.axes_.axvline(0, color=INK, linewidth=1, alpha=0.6)
-        least = self._least()
-        near = self.differences[self.differences["initializer"].isin(self._near(least))]
-        limits = 1.08 * least, max(-0.35 * least, 1.08 * float(near["difference"].max()) if len(near) else 0.0)
+        given = self._open(ax, 1)
+        if given:
+            [self.ax_] = given
+            leave_room(self.ax_, left=max(0, max(text_width(label, 9) for label in shown) - _MARGIN))
+        else:
+            height, left = max(_ROW * len(labels), 0.8), 0.3 + 0.08 * max(map(len, shown))
+            self.ax_ = make_panels(self.figure_, 1, 1, width=5.6, height=height, left=left, right=0.3)[0, 0]
+        clean_axes(self.ax_)
+        self.ax_.axvline(0, color=INK, linewidth=1, alpha=0.6)
+        lowest = self._lowest()
+        means = self.intervals["mean"]
+        inside = means.index[~(means < 1.05 * lowest)]
+        highest = self.differences.loc[self.differences["initializer"].isin(inside), "difference"].max()
+        limits = 1.08 * lowest, max(-0.35 * lowest, np.nan_to_num(1.08 * float(highest)))
         for row, label in enumerate(labels):
-            self._draw(self.axes_, row, label, least, limits, translate)
-        self.axes_.set_yticks(range(len(labels)), shown)
-        for text in self.axes_.get_yticklabels():
-            text.set_parse_math(False)
-        self.axes_.set_ylim(len(labels) - 0.5, -0.5)
-        self.axes_.set_xlim(*limits)
-        self.axes_.grid(False, axis="y")
-        title = translate("score minus that of {best}", best=shortened(labels[0], 40))
-        self.axes_.set_title(title, fontsize=11, color=INK, parse_math=False)
-        few_ticks(self.axes_.xaxis, 6, translate=translate)
+            colour = colour_of(self.order.index(label))
+            if label in inside:
+                self._draw(self.ax_, row, label, colour, limits, kwargs)
+            else:
+                self.ax_.annotate(
+                    translate.short(means[label]), (1.06 * lowest, row), (0.9 * lowest, row), color=INK, fontsize=9,
+                    va="center", arrowprops={"arrowstyle": "->", "color": colour},
+                )  # fmt: skip
+        self.ax_.set_yticks(range(len(labels)), shown, parse_math=False)
+        self.ax_.set_ylim(len(labels) - 0.5, -0.5)
+        self.ax_.set_xlim(*limits)
+        self.ax_.grid(False, axis="y")
+        write_title(self.ax_, translate("score minus that of {best}", best=shortened(labels[0], 40)))
+        few_ticks(self.ax_.xaxis, translate, 6)
         return self
 
-    def _least(self) -> float:
-        """Return the lowest difference that has a place on the axis."""
-        reach = self.differences.groupby("initializer")["difference"].agg(lambda values: float(np.abs(values).max()))
-        least = 0.0
+    def _lowest(self) -> float:
+        """Return the lowest difference that lies on the axis."""
+        reach = self.differences["difference"].abs().groupby(self.differences["initializer"]).max()
+        furthest = 0.0
         for value in sorted(reach[reach > 0]):
-            if least and value > _FAR * least:
+            if furthest and value > _FAR * furthest:
                 break
-            least = value
-        return -least or -1.0
-
-    def _near(self, least: float) -> list[str]:
-        """Return who is drawn on the scale, and not as an arrow."""
-        means = self.intervals["mean"]
-        return [str(label) for label in means.index[~(means < 1.05 * least)]]
+            furthest = value
+        return -furthest or -1.0
 
     def _draw(
-        self, axes: "Axes", row: int, label: str, least: float, limits: tuple[float, float], translate: Language
+        self, ax: "Axes", row: int, label: str, colour: str, limits: tuple[float, float], style: dict[str, Any]
     ) -> None:
+        from matplotlib.lines import Line2D
+
         mean, low, high = (float(self.intervals[name][label]) for name in ("mean", "low", "high"))
-        colour = colour_of(self.order.index(label))
-        if label not in self._near(least):
-            axes.annotate(
-                translate.short(mean), (1.06 * least, row), (0.9 * least, row), color=INK, fontsize=9, va="center",
-                arrowprops={"arrowstyle": "->", "color": colour},
-            )  # fmt: skip
-            return
         values = self.differences.loc[self.differences["initializer"] == label, "difference"]
-        below = np.full(len(values), row + 0.24)
-        axes.plot(values, below, "o", color=colour, alpha=0.45, markersize=5, markeredgewidth=0)
-        axes.plot([low, high], [row, row], color=colour, linewidth=2)
+        dots = {"linestyle": "none", "marker": "o", "color": colour, "alpha": 0.45, "markersize": 5}
+        ax.plot(values, np.full(len(values), row + 0.24), **merge_style(Line2D, dots | {"markeredgewidth": 0}, style))
+        ax.plot([low, high], [row, row], color=colour, linewidth=2)
         for end, beyond, marker in ((limits[0], low < limits[0], "<"), (limits[1], high > limits[1], ">")):
             if beyond:
-                axes.plot([end], [row], marker, color=colour, markersize=6, markeredgewidth=0, clip_on=False)
-        axes.plot([mean], [row], "|", color=colour, markersize=13, markeredgewidth=3)
+                ax.plot([end], [row], marker, color=colour, markersize=6, markeredgewidth=0, clip_on=False)
+        ax.plot([mean], [row], "|", color=colour, markersize=13, markeredgewidth=3)

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.displays._axes import BINS, BOTH, KEY, checked, chosen, few_ticks, power_ticks
-from initsk.displays._bins import central_range, outline, take_apart
+from initsk.displays._axes import few_ticks, power_ticks
+from initsk.displays._bins import central_range, outline, split_histograms
+from initsk.displays._display import Display
+from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._style import (
     INK,
     POSITION_COLOURS,
     POSITION_NAMES,
-    distinct,
+    clean_axes,
     label_left,
-    number,
-    panels,
-    percent,
-    quiet,
+    label_panels,
+    make_panels,
+    merge_style,
+    write_title,
 )
+from initsk.displays._texts import distinct, number, percent
 from initsk.language import Language, get_language
 
 if TYPE_CHECKING:
@@ -31,13 +34,13 @@ _DECADES = 4
 _LINE = 0.135
 
 
-class HistogramGridDisplay:
+class HistogramGridDisplay(Display):
     """Histograms of one network's values, a column per layer, `pre_activation` above `activation`.
 
-    After five layers the grid goes on below. Each panel has axes of its own: the range that holds
+    After five layers the grid continues below. Each panel has axes of its own: the range that holds
     99.9 % of its values by the four upper decades of its density. Exact zeros are taken out of the histogram
-    and written as a share, since one spike would squeeze everything else; so is what lies beyond
-    the edges of a histogram with fixed bins.
+    and written as a share, since their spike would squeeze the rest. Values beyond
+    the edges of a histogram with fixed bins are written as shares too.
 
     Parameters
     ----------
@@ -45,14 +48,14 @@ class HistogramGridDisplay:
         Histogram without zeros: left, right, count, density (of all values).
     shares : DataFrame
         Indexed by layer and position: `zero`, `below` and `above`, shares of the finite values; `lowest`
-        and `highest`, the edges that they lie beyond.
+        and `highest`, the outer edges of the bins.
     statistics : DataFrame
         The summary's rows: layer, position, count, std and nonfinite.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-    axes_ : dict of (layer, position) to Axes
+    axes_ : dict of (layer, position) to matplotlib Axes
 
     Examples
     --------
@@ -76,7 +79,7 @@ class HistogramGridDisplay:
 
     @classmethod
     def from_frames(cls, histograms: pd.DataFrame, frame: pd.DataFrame) -> Self:
-        """Take the histograms of a summary apart.
+        """Split the histograms of a summary into bins, zeros and tails.
 
         Parameters
         ----------
@@ -94,20 +97,32 @@ class HistogramGridDisplay:
         """
         needed = (*KEY, "count", "std", "zero_fraction", "nonfinite")
         given = {"histograms": (histograms, BINS, ()), "frame": (frame, needed, KEY)}
-        histograms, frame = checked(cls.__name__, given)
-        return cls(*take_apart(histograms, frame), frame)
+        histograms, frame = check_frames(cls.__name__, given)
+        return cls(*split_histograms(histograms, frame), frame)
 
-    def plot(self, *, position: str = "both", layers: Sequence[str] | None = None, language: str = "en") -> Self:
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        position: str = "both",
+        layers: Sequence[str] | None = None,
+        language: str = "en",
+        **kwargs: Any,
+    ) -> Self:
         """Draw the grid.
 
         Parameters
         ----------
+        ax : array of matplotlib Axes, optional
+            Where to draw, in the order of `axes_`: layer by layer, the pre-activation first. By default a new figure.
         position : {"both", "activation", "pre_activation"}, default="both"
             Which values. Layers without an activation function have one position, "output", always drawn.
         layers : list of str, optional
             Layers to draw; all by default.
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
+        **kwargs
+            For the histograms: `matplotlib.axes.Axes.stairs`.
 
         Returns
         -------
@@ -118,76 +133,77 @@ class HistogramGridDisplay:
         InvalidParameterError
             If a parameter is not allowed.
         """
-        from matplotlib.figure import Figure
-
         translate = get_language(language)
-        rows = chosen(self.statistics, position, layers, BOTH)
+        rows = select_rows(self.statistics, position, layers, BOTH)
         names = list(rows["layer"].unique())
-        stack = 2 if position == "both" and rows["position"].isin(("pre_activation", "activation")).any() else 1
-        columns = min(len(names), _COLUMNS)
-        self.figure_ = Figure()
-        grid = panels(
-            self.figure_, stack * ceil(len(names) / columns), columns, width=2.3, height=1.4, gap_x=0.5, gap_y=0.38,
-            stack=stack, gap_stacks=0.68,
-        )  # fmt: skip
         titles = dict(zip(names, distinct(names, 30), strict=True))
-        self.axes_ = {}
-        for _, row in rows.iterrows():
-            block, column = divmod(names.index(row["layer"]), columns)
-            first = grid[block * stack, column]
-            ax = grid[block * stack + _ROWS[row["position"]] % stack, column]
-            self.axes_[row["layer"], row["position"]] = ax
-            self._draw(ax, row, translate)
-            if column == 0:
-                label_left(ax, translate("density"), 0.5)
-            if ax is first:
-                ax.set_title(titles[row["layer"]], fontsize=10, color=INK, y=1.0, pad=6, parse_math=False)
-        self._fill_gaps(grid, stack)
+        axes = self._open(ax, len(rows))
+        if axes:
+            label_panels(axes, list(rows["layer"].map(titles)), translate("density"))
+        else:
+            axes = self._lay_out(rows, titles, position, translate)
+        self.axes_ = dict(zip(rows[list(KEY)].itertuples(index=False, name=None), axes, strict=True))
+        for one, (_, row) in zip(axes, rows.iterrows(), strict=True):
+            self._draw(one, row, translate, kwargs)
         return self
 
-    def _fill_gaps(self, grid: Any, stack: int) -> None:
-        """Take away panels that hold nothing; a layer with one position stretches over both."""
-        used = set(self.axes_.values())
+    def _lay_out(self, rows: pd.DataFrame, titles: dict[str, str], position: str, translate: Language) -> list["Axes"]:
+        """Return a panel per row of a new figure; a layer with one position stretches over both."""
+        stack = 2 if position == "both" and rows["position"].isin(("pre_activation", "activation")).any() else 1
+        columns = min(len(titles), _COLUMNS)
+        gaps: dict[str, Any] = {"gap_x": 0.5, "gap_y": 0.38, "gap_stacks": 0.68}
+        shape = stack * ceil(len(titles) / columns), columns
+        grid = make_panels(self.figure_, *shape, width=2.3, height=1.4, stack=stack, **gaps)
+        places, names = [], list(titles)
+        for layer, at in zip(rows["layer"], rows["position"], strict=True):
+            block, column = divmod(names.index(layer), columns)
+            places.append((block * stack + _ROWS[at] % stack, column))
+            panel = grid[places[-1]]
+            if column == 0:
+                label_left(panel, translate("density"), 0.5)
+            if places[-1][0] == block * stack:
+                write_title(panel, titles[layer], 10)
         for i, j in np.ndindex(grid.shape):
-            if grid[i, j] in used:
-                continue
-            grid[i, j].remove()
-            partner = grid[i - 1, j]
-            if i % stack and partner in used:
-                spec = partner.get_subplotspec().get_gridspec()
-                partner.set_subplotspec(spec[:, j])
+            if (i, j) not in places:
+                grid[i, j].remove()
+                if i % stack and (i - 1, j) in places:
+                    partner = grid[i - 1, j]
+                    partner.set_subplotspec(partner.get_subplotspec().get_gridspec()[:, j])
+        return [grid[place] for place in places]
 
-    def _draw(self, ax: "Axes", row: pd.Series, translate: Language) -> None:
-        quiet(ax)
-        key = row["layer"], row["position"]
-        frame, notes = self.panels[key], self._notes(row, translate)
-        colour = POSITION_COLOURS.get(row["position"], INK)
+    def _draw(self, ax: "Axes", row: pd.Series, translate: Language, style: dict[str, Any]) -> None:
+        from matplotlib.patches import StepPatch
+
+        clean_axes(ax)
+        frame, notes = self.panels[row["layer"], row["position"]], self._notes(row, translate)
         if len(frame):
             edges, density = outline(frame)
-            ax.stairs(density, edges, fill=True, color=colour, alpha=0.45, linewidth=0, baseline=1e-300)
-            ax.stairs(density, edges, color=colour, linewidth=1.2, baseline=1e-300)
+            colour = POSITION_COLOURS.get(row["position"], INK)
+            line = merge_style(StepPatch, {"color": colour, "linewidth": 1.2, "baseline": 1e-300}, style)
+            ax.stairs(density, edges, **{**line, "fill": True, "alpha": 0.45, "linewidth": 0})
+            ax.stairs(density, edges, **line)
             self._scale(ax, frame, len(notes), translate)
         else:
             ax.set(xticks=[], yticks=[])
-        style: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 8, "color": INK}
+        text: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 8, "color": INK}
         position = POSITION_NAMES.get(row["position"], row["position"])
         if row["position"] != "weight":
-            ax.text(0.02, 0.97, translate(position), ha="left", va="top", parse_math=False, **style)
+            ax.text(0.02, 0.97, translate(position), ha="left", va="top", parse_math=False, **text)
         if len(frame):
-            ax.text(0.98, 0.97, "\n".join(notes), ha="right", va="top", **style)
+            ax.text(0.98, 0.97, "\n".join(notes), ha="right", va="top", **text)
         else:
-            ax.text(0.5, 0.5, "\n".join(notes), ha="center", va="center", **style)
+            ax.text(0.5, 0.5, "\n".join(notes), ha="center", va="center", **text)
 
     def _scale(self, ax: "Axes", frame: pd.DataFrame, n_notes: int, translate: Language) -> None:
         low, high = central_range([frame])
-        # A constant gets a line in the middle, not a bar of all the width with ticks that read the same.
+        # A constant gets a line in the middle, not a bar over the whole width with equal ticks.
         margin = max(0.03 * (high - low), 1e-3 * max(abs(low), abs(high)))
         peak = float(frame["density"].max())
-        # Above the peak stays room for the notes.
+        # The notes need room above the peak.
         free = _LINE * (n_notes + 1) / 1.4
         ax.set(xlim=(low - margin, high + margin), yscale="log")
         ax.set_ylim(peak * 10.0**-_DECADES, peak * 10 ** (_DECADES * free / (1 - free)))
-        few_ticks(ax.xaxis, translate=translate)
+        few_ticks(ax.xaxis, translate)
         power_ticks(ax.yaxis)
 
     def _notes(self, row: pd.Series, translate: Language) -> list[str]:

@@ -7,24 +7,25 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison.results import mean_interval
-from initsk.displays._axes import few_ticks
+from initsk.displays._axes import few_ticks, fixed_ticks
+from initsk.displays._display import Display
+from initsk.displays._frames import colour_order, present_labels
 from initsk.displays._style import (
     INK,
-    colour_of,
-    labels_in_order,
+    clean_axes,
     legend_below,
     legend_columns,
-    line_of,
-    order_of,
-    panels,
-    quiet,
-    shortened,
+    legend_inside,
+    line_style,
+    make_panels,
+    merge_style,
+    write_title,
 )
+from initsk.displays._texts import shortened
 from initsk.language import Language, get_language, message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
 
 _TITLES = {
     "test_error": message("error on held-out data (1 - score)"),
@@ -33,10 +34,10 @@ _TITLES = {
 }
 
 
-class LearningCurvesDisplay:
+class LearningCurvesDisplay(Display):
     """Held-out error and training loss after each epoch; lines are means, bands their 95 % intervals.
 
-    Of scores beyond 0..1 there is no error: they are drawn themselves. One repeat has no interval.
+    Scores outside 0..1 have no error: the display draws them as they are. One repeat has no interval.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ class LearningCurvesDisplay:
     Attributes
     ----------
     figure_ : matplotlib Figure
-    axes_ : ndarray of two Axes
+    axes_ : ndarray of two matplotlib Axes
+        Error or score, and training loss.
     """
 
     def __init__(self, curves: pd.DataFrame, order: list[str] | None = None) -> None:
@@ -65,14 +67,13 @@ class LearningCurvesDisplay:
         history : DataFrame
             `ComparisonResult.history`.
         ratio : float, default=0
-            Of several splits, held-out samples for each of those trained on: intervals are corrected for what
-            splits share (Nadeau and Bengio 2003).
+            For several splits of the same data, the number of held-out samples divided by that of training samples:
+            it corrects the intervals for samples that splits share (Nadeau and Bengio 2003).
 
         Returns
         -------
         LearningCurvesDisplay
         """
-        # A share of correct answers is read best as that of wrong ones; other scores as they are.
         is_share = history["val_score"].dropna().between(0, 1).all()
         measures = history.assign(test_error=1 - history["val_score"])
         chosen = ["test_error" if is_share else "val_score", "train_loss"]
@@ -83,72 +84,81 @@ class LearningCurvesDisplay:
                 low, high = mean_interval(part[name].to_numpy(), ratio)
                 row |= {f"{name}_mean": part[name].mean(), f"{name}_low": low, f"{name}_high": high}
             rows.append(row)
-        curves, labels = pd.DataFrame(rows), labels_in_order(history["initializer"])
+        curves, labels = pd.DataFrame(rows), present_labels(history["initializer"])
         curves = curves.sort_values("initializer", key=lambda c: c.map(labels.index), kind="stable", ignore_index=True)
-        return cls(curves, order_of(history["initializer"]))
+        return cls(curves, colour_order(history["initializer"]))
 
-    def plot(self, *, language: str = "en") -> Self:
+    def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw both panels.
 
         Parameters
         ----------
+        ax : two matplotlib Axes, optional
+            Where to draw; by default a new figure.
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
+        **kwargs
+            For the lines: `matplotlib.axes.Axes.plot`.
 
         Returns
         -------
         self
         """
-        from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
 
         translate = get_language(language)
-        labels = [shortened(str(label), 40) for label in self.curves["initializer"].unique()]
-        columns = legend_columns(labels, inches=10.8)
-        self.figure_ = Figure()
-        legend = 0.25 + 0.2 * ceil(len(labels) / columns)
-        self.axes_ = panels(self.figure_, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
+        styles = {
+            label: {**line_style(self.order.index(label)), "markersize": 4, "label": shortened(label, 40)}
+            for label in self.curves["initializer"].astype(str).unique()
+        }
+        styles = {label: merge_style(Line2D, style, kwargs) for label, style in styles.items()}
+        samples = [Line2D([], [], **style) for style in styles.values()]
+        given = self._open(ax, 2)
+        if given:
+            self.axes_ = np.array(given, dtype=object)
+            legend_inside(given[0], samples)
+        else:
+            columns = legend_columns(samples, inches=10.8)
+            legend = 0.25 + 0.2 * ceil(len(samples) / columns)
+            self.axes_ = make_panels(self.figure_, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
+            legend_below(self.figure_, samples, columns)
         measures = [name for name in _TITLES if f"{name}_mean" in self.curves]
-        for ax, measure in zip(self.axes_, measures, strict=True):
-            quiet(ax)
-            self._draw(ax, measure)
-            self._scale(ax, measure, translate)
-            ax.set_title(translate(_TITLES[measure]), fontsize=11, color=INK)
-            ax.set_xlabel(translate("epoch"), fontsize=9, color=INK)
-        legend_below(self.figure_, self.axes_[0].get_lines(), labels, columns)
+        for one, measure in zip(self.axes_, measures, strict=True):
+            clean_axes(one)
+            self._draw(one, measure, styles)
+            self._scale(one, measure, translate)
+            write_title(one, translate(_TITLES[measure]))
+            one.set_xlabel(translate("epoch"), fontsize=9, color=INK)
         return self
 
-    def _draw(self, ax: "Axes", measure: str) -> None:
+    def _draw(self, ax: "Axes", measure: str, styles: dict[str, dict[str, Any]]) -> None:
         for label, curve in self.curves.groupby("initializer", sort=False):
-            i, epochs = self.order.index(str(label)), curve["epoch"].to_numpy()
+            style, epochs = styles[str(label)], curve["epoch"].to_numpy()
             low, high = curve[f"{measure}_low"], curve[f"{measure}_high"]
             if len(epochs) == 1:
-                ax.vlines(epochs, low, high, color=colour_of(i), alpha=0.45, linewidth=2)
+                ax.vlines(epochs, low, high, color=style["color"], alpha=0.45, linewidth=2)
             else:
-                ax.fill_between(epochs, low, high, color=colour_of(i), alpha=0.18, linewidth=0)
-            ax.plot(
-                epochs, curve[f"{measure}_mean"], color=colour_of(i), linestyle=line_of(i), marker="o", markersize=4
-            )
+                ax.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0)
+            ax.plot(epochs, curve[f"{measure}_mean"], **style)
 
     def _scale(self, ax: "Axes", measure: str, translate: Language) -> None:
-        from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
+        from matplotlib.ticker import Locator, LogLocator, MaxNLocator
 
-        few_ticks(ax.xaxis, 8, integer=True, translate=translate)
+        few_ticks(ax.xaxis, translate, 8, integer=True)
         if self.curves["epoch"].eq(1).all():
             ax.set_xticks([1])
         values = self.curves[f"{measure}_mean"]
         shown = values[np.isfinite(values) & (values > 0)]
         if measure == "val_score" or shown.empty:
-            few_ticks(ax.yaxis, 6, translate=translate)
+            few_ticks(ax.yaxis, translate, 6)
             return
         # Logarithmic, since one initializer that does not learn would flatten all others.
         low, high = float(shown.min()), float(shown.max())
         ax.set_yscale("log")
         ax.set_ylim(low / 1.4, high * 1.4)
-        finder: Locator = LogLocator(subs=(1, 2, 5)) if high < 300 * low else LogLocator(numticks=7)
+        locator: Locator = LogLocator(subs=(1, 2, 5)) if high < 300 * low else LogLocator(numticks=7)
         if high < 4 * low:
-            # Between two powers of ten there would be a number or none.
-            finder = MaxNLocator(6)
-        ticks = np.asarray(finder.tick_values(low / 1.4, high * 1.4))
-        ax.yaxis.set_major_locator(FixedLocator(ticks[(ticks >= low / 1.4) & (ticks <= high * 1.4)].tolist()))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
-        ax.yaxis.set_minor_locator(NullLocator())
+            # Between two powers of ten there would be one tick or none.
+            locator = MaxNLocator(6)
+        ticks = np.asarray(locator.tick_values(low / 1.4, high * 1.4))
+        fixed_ticks(ax.yaxis, ticks, low / 1.4, high * 1.4, translate)

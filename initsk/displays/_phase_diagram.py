@@ -1,13 +1,25 @@
-"""Where a network lies between order and chaos."""
+"""The phase diagram of a network between order and chaos."""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from initsk.displays._axes import few_ticks
-from initsk.displays._bins import heat_colours
-from initsk.displays._style import INK, colour_of, legend_below, legend_columns, panels, quiet, shortened
+from initsk.displays._display import Display
+from initsk.displays._heat import draw_cells
+from initsk.displays._style import (
+    INK,
+    clean_axes,
+    colour_of,
+    legend_below,
+    legend_columns,
+    legend_inside,
+    make_panels,
+    write_title,
+)
+from initsk.displays._texts import shortened
 from initsk.exceptions import InvalidParameterError
 from initsk.language import Language, get_language
 from initsk.theory import PhaseDiagram, phase_diagram
@@ -16,19 +28,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SCALES = (1.0, 100.0)
-# Share of the plane from which on a blank part has room for words.
+# A blank part of the plane has room for words from this share on.
 _VISIBLE = 0.2
-# On the colours, which are the same on dark pages.
+# For lines and words on the colours, which are the same on dark pages.
 _ON_HEAT = "#1b1f23"
 _LINES = (3, 6, 12, 25, 50)
 
 
-class PhaseDiagramDisplay:
+class PhaseDiagramDisplay(Display):
     """The plane of weight and bias variances: depth scales in colour, the critical line, and networks on it.
 
     On the side of order gradients vanish and samples become alike; on the side of chaos gradients explode and alike
     samples become different. The darker, the more layers information survives (`MeanField.depth_scales`, ``xi_c``).
-    What is white has no length that is stable: signals grow without end.
+    White areas have no stable length: signals grow without end.
 
     Parameters
     ----------
@@ -39,7 +51,7 @@ class PhaseDiagramDisplay:
     Attributes
     ----------
     figure_ : matplotlib Figure
-    axes_ : Axes
+    ax_ : matplotlib Axes
 
     Examples
     --------
@@ -73,7 +85,7 @@ class PhaseDiagramDisplay:
         return cls(phase_diagram(activation, max_weight=max_weight, max_bias=max_bias), networks)
 
     @classmethod
-    def from_diagnosis(cls, diagnosis: Any, label: str = "this network") -> Self:
+    def from_diagnosis(cls, diagnosis: Any, *, label: str = "this network") -> Self:
         """Mark a network that was diagnosed.
 
         Parameters
@@ -93,79 +105,78 @@ class PhaseDiagramDisplay:
         """
         depth = diagnosis.depth
         if depth is None:
-            raise InvalidParameterError("the network is no plain chain of layers, of which theory could speak")
+            raise InvalidParameterError("the network is no plain chain of layers: theory has no prediction for it")
         return cls.from_activation(depth.activation, {label: (depth.weight_variance, depth.bias_variance)})
 
-    def plot(self, *, language: str = "en") -> Self:
+    def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw the plane.
 
         Parameters
         ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
+        **kwargs
+            For the colours: `matplotlib.axes.Axes.pcolormesh`.
 
         Returns
         -------
         self
         """
-        from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
 
         translate = get_language(language)
-        self.figure_ = Figure()
-        labels = [shortened(label, 40) for label in self.networks]
-        columns = legend_columns(labels, 5.6)
-        rows = -(-len(labels) // columns) if labels else 0
-        self.axes_ = panels(
-            self.figure_, 1, 1, width=5.2, height=3.3, left=0.8, right=0.2, legend=0.25 * rows + 0.1
-        )[0, 0]  # fmt: skip
-        quiet(self.axes_)
-        self.axes_.grid(False)
-        self._draw(self.axes_, translate)
-        title = translate("depth scale of {activation}, in layers", activation=self.diagram.activation)
-        self.axes_.set_title(title, fontsize=11, color=INK, parse_math=False)
-        self.axes_.set_xlabel(translate("variance of the weights times fan_in"), fontsize=10, color=INK)
-        self.axes_.set_ylabel(translate("variance of the biases"), fontsize=10, color=INK)
-        for axis in (self.axes_.xaxis, self.axes_.yaxis):
-            few_ticks(axis, 6, translate=translate)
-        points = [self._mark(self.axes_, number, *point) for number, point in enumerate(self.networks.values())]
-        legend_below(self.figure_, points, labels, columns)
+        style: dict[str, Any] = {"markeredgecolor": INK, "markersize": 9, "clip_on": False, "zorder": 5}
+        points = [
+            Line2D([x], [y], linestyle="none", marker="o", color=colour_of(i), label=shortened(label, 40), **style)
+            for i, (label, (x, y)) in enumerate(self.networks.items(), 1)
+        ]
+        given = self._open(ax, 1)
+        if given:
+            [self.ax_] = given
+            legend_inside(self.ax_, points)
+        else:
+            columns = legend_columns(points, 5.6)
+            legend = 0.25 * ceil(len(points) / columns) + 0.1
+            size: dict[str, Any] = {"width": 5.2, "height": 3.3, "left": 0.8, "right": 0.2}
+            self.ax_ = make_panels(self.figure_, 1, 1, legend=legend, **size)[0, 0]
+            legend_below(self.figure_, points, columns)
+        clean_axes(self.ax_)
+        self.ax_.grid(False)
+        self._draw(self.ax_, translate, kwargs)
+        activation = self.diagram.activation
+        write_title(self.ax_, translate("depth scale of {activation}, in layers", activation=activation))
+        self.ax_.set_xlabel(translate("variance of the weights times fan_in"), fontsize=10, color=INK)
+        self.ax_.set_ylabel(translate("variance of the biases"), fontsize=10, color=INK)
+        for axis in (self.ax_.xaxis, self.ax_.yaxis):
+            few_ticks(axis, translate, 6)
+        for point in points:
+            self.ax_.add_line(point)
         return self
 
-    def _draw(self, axes: "Axes", translate: Language) -> None:
+    def _draw(self, ax: "Axes", translate: Language, style: dict[str, Any]) -> None:
         from matplotlib.colors import LogNorm
 
         plane, x, y = self.diagram, self.diagram.weight_variances, self.diagram.bias_variances
         scales = np.ma.masked_invalid(np.clip(plane.xi_c, *_SCALES))
-        axes.pcolormesh(x, y, scales, cmap=heat_colours(), norm=LogNorm(*_SCALES), shading="nearest", rasterized=True)
+        draw_cells(ax, x, y, scales, style, norm=LogNorm(*_SCALES), shading="nearest")
         chi = np.ma.masked_invalid(plane.chi_1)
         if np.isnan(plane.chi_1).mean() > _VISIBLE:
-            axes.text(0.98, 0.5, translate("lengths grow without end"), transform=axes.transAxes, ha="right", va="center",
-                      fontsize=9, color=INK)  # fmt: skip
-        lines = axes.contour(x, y, np.ma.masked_invalid(plane.xi_c), _LINES, colors=_ON_HEAT, linewidths=0.6, alpha=0.5)
-        axes.clabel(lines, fmt="%g", fontsize=8)
+            words: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 9, "color": INK}
+            ax.text(0.98, 0.5, translate("lengths grow without end"), transform=ax.transAxes, **words)
+        lines = ax.contour(x, y, np.ma.masked_invalid(plane.xi_c), _LINES, colors=_ON_HEAT, linewidths=0.6, alpha=0.5)
+        ax.clabel(lines, fmt="%g", fontsize=8)
         if chi.min() < 1 < chi.max():
-            axes.contour(x, y, chi, [1.0], colors=_ON_HEAT, linewidths=2)
-        for side, words, at in (
-            (chi < 1, translate("order: gradients vanish"), 0.02),
-            (chi > 1, translate("chaos: gradients explode"), 0.98),
-        ):
-            if side.any():
-                align = "left" if at < 0.5 else "right"
-                height = 0.97 if at < 0.5 else 0.06
-                axes.text(at, height, words, transform=axes.transAxes, ha=align, va="top", fontsize=9, color=_ON_HEAT,
-                          bbox={"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1.5})  # fmt: skip
-        axes.set_xlim(0, x[-1])
-        axes.set_ylim(0, y[-1])
+            ax.contour(x, y, chi, [1.0], colors=_ON_HEAT, linewidths=2)
+        if (chi < 1).any():
+            _write_side(ax, 0.02, 0.97, "left", translate("order: gradients vanish"))
+        if (chi > 1).any():
+            _write_side(ax, 0.98, 0.06, "right", translate("chaos: gradients explode"))
+        ax.set_xlim(0, x[-1])
+        ax.set_ylim(0, y[-1])
 
-    @staticmethod
-    def _mark(axes: "Axes", number: int, weight: float, bias: float) -> Any:
-        return axes.plot(
-            [weight],
-            [bias],
-            "o",
-            color=colour_of(number + 1),
-            markeredgecolor=INK,
-            markersize=9,
-            clip_on=False,
-            zorder=5,
-        )[0]
+
+def _write_side(ax: "Axes", x: float, y: float, align: str, words: str) -> None:
+    box = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1.5}
+    ax.text(x, y, words, transform=ax.transAxes, ha=align, va="top", fontsize=9, color=_ON_HEAT, bbox=box)

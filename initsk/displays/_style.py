@@ -1,119 +1,20 @@
-"""Short texts: names that fit, shares and numbers."""
+"""Colours, panels, titles, legends and marks that all displays share."""
 
-import io
-import re
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from initsk.language import Language, get_language, message
+from initsk.language import message
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-
-def shortened(text: str, most: int, tail: int | None = None) -> str:
-    """Return printable text of at most `most` characters, with an ellipsis in its middle where some are left out.
-
-    Both ends stay, since names of layers often differ in the last characters only; `tail` characters of
-    the end, half by default.
-
-    Examples
-    --------
-    >>> shortened("encoder.layers.11.mlp", 13)
-    'encode…11.mlp'
-    """
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    if len(text) <= most:
-        return text
-    tail = (most - 1) // 2 if tail is None else tail
-    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
-
-
-def distinct(names: Sequence[str], most: int) -> list[str]:
-    """Shorten names so that different ones still differ, by as much of their ends as that needs.
-
-    Where nothing tells all of them apart, as many as possible.
-
-    Examples
-    --------
-    >>> distinct(["encoder.layers.0.linear1", "encoder.layers.1.linear1"], 16)
-    ['encode…0.linear1', 'encode…1.linear1']
-    """
-    half, whole = (most - 1) // 2, most - 1
-    # A beginning of one or two letters says nothing.
-    tails = [*range(half, whole - 2), whole, *range(half - 1, -1, -1)]
-    candidates = ([shortened(name, most, tail) for name in names] for tail in tails)
-    n_names, best = len(set(names)), list[str]()
-    for candidate in candidates:
-        if len(set(candidate)) > len(set(best)):
-            best = candidate
-        if len(set(best)) == n_names:
-            break
-    return best
-
-
-def text_width(text: str, size: float) -> float:
-    """Return the inches that text takes at this size of the font, in points."""
-    from matplotlib.textpath import TextPath
-
-    # A dollar sign would begin a formula.
-    path = TextPath((0, 0), text.replace("$", "S"), size=size)
-    return float(path.get_extents().x1) / 72 if len(path.vertices) else 0.0
-
-
-def percent(share: float, translate: Language | None = None) -> str:
-    """Return a share in whole percent; 0% and 100% are said of none and all only.
-
-    Examples
-    --------
-    >>> [percent(share) for share in (0, 0.001, 0.42, 0.999, 1)]
-    ['0%', '<1%', '42%', '>99%', '100%']
-    """
-    if not isfinite(share):
-        return "-"
-    if 0 < share < 0.005:
-        return "<1%"
-    return ">99%" if 0.995 <= share < 1 else (translate or get_language("en")).percent(share)
-
-
-def number(value: float, translate: Language | None = None) -> str:
-    """Return two significant digits.
-
-    Examples
-    --------
-    >>> [number(value) for value in (0.0123, -1.5, 123456.0, float("nan"))]
-    ['0.012', '-1.5', '1.2e+05', '-']
-    """
-    if not isfinite(value):
-        return "-"
-    return f"{value:.0f}" if 10 <= abs(value) < 1000 else (translate or get_language("en")).short(value, 2)
-
-
-def order_of(column: pd.Series) -> list[str]:
-    """Return all initializers in the order in which they are coloured: a categorical's own, or of first sight.
-
-    Examples
-    --------
-    >>> order_of(pd.Series(pd.Categorical(["b"], categories=["a", "b"]))), order_of(pd.Series(["b", "a", "b"]))
-    (['a', 'b'], ['b', 'a'])
-    """
-    dtype: Any = column.dtype
-    values = dtype.categories if isinstance(dtype, pd.CategoricalDtype) else column.unique()
-    return [str(value) for value in values]
-
-
-def labels_in_order(column: pd.Series) -> list[str]:
-    """Return those initializers that are there, in the same order."""
-    there = set(column.astype(str))
-    return [label for label in order_of(column) if label in there]
-
-
-# Okabe and Ito's palette without yellow, which vanishes on white: told apart by colour-blind readers.
+# Okabe and Ito's palette for colour-blind readers, without yellow, which is invisible on white.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7F7F7F")
 POSITION_COLOURS = {"activation": PALETTE[0], "pre_activation": PALETTE[1], "output": PALETTE[2]}
 POSITION_NAMES = {
@@ -121,44 +22,29 @@ POSITION_NAMES = {
     "activation": message("activation"),
     "output": message("output"),
 }
-# Numbers stand in these attributes; a hundredth of a point is less than anybody sees.
-_NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points|transform|width|height)="[^"]*"')
-_DIGITS = re.compile(r"(\.\d\d)\d+")
 LINES = ("-", "--", "-.", ":")
-_MIN_SCALE = 0.85
 # In SVG this becomes the page's own text colour, so that pictures follow light and dark.
 INK = "#1b1f24"
-# What a page has no use for: comments, line ends, fonts and styles (it has its own), rotations by nothing, and ids
-# that repeat in every picture and that nothing refers to.
-_UNUSED_IDS = r"figure|axes|patch|text|xtick|ytick|line2d|matplotlib\.axis|legend|\w+Collection"
-_SHORTER = [
-    (re.compile(r"<!--.*?-->", re.DOTALL), ""),
-    (re.compile(r">\s+<"), "><"),
-    (re.compile(r" ?\n"), ""),
-    (re.compile(r" font-family: [^;\"]*;"), ""),
-    (re.compile(r' transform="rotate\(-0 [^"]*"'), ""),
-    (re.compile(rf' id="(?:{_UNUSED_IDS})_\d+"'), ""),
-    (re.compile(r' id="(layer-\d+)"'), r' data-part="\1"'),
-    (re.compile(r"<style.*?</style>"), ""),
-    (re.compile(r'<path d="[^"]*" style="fill: none"/>'), ""),
-    (re.compile(r' clip-path="[^"]*" style="fill: none; stroke: #808080; [^"]*"'), ' class="grid"'),
-    (re.compile(r' style="(?:fill: currentColor; )?stroke: currentColor; stroke-width: 0.8"'), ' class="tick"'),
-    (re.compile(r"<g><g>(<path[^>]*/>)</g></g>"), r"<g>\1</g>"),
-    (re.compile(r"<g></g>|<defs></defs>"), ""),
-]
 
 
 def colour_of(index: int) -> str:
-    """Return the colour of the initializer at this position."""
+    """Return the colour of the initializer at this index."""
     return PALETTE[index % len(PALETTE)]
 
 
-def line_of(index: int) -> str:
-    """Return the line style of the initializer at this position; with the colour, 32 tell apart."""
-    return LINES[(index + index // len(PALETTE)) % len(LINES)]
+def line_style(index: int) -> dict[str, Any]:
+    """Return colour, line style and marker of the initializer at this index; 32 initializers differ."""
+    return {"color": colour_of(index), "linestyle": LINES[(index + index // len(PALETTE)) % len(LINES)], "marker": "o"}
 
 
-def panels(
+def merge_style(artist: type, defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return keywords for a matplotlib artist: the defaults, replaced by those given; ``lw`` is ``linewidth``."""
+    from matplotlib.cbook import normalize_kwargs
+
+    return defaults | normalize_kwargs(given, artist)
+
+
+def make_panels(
     figure: "Figure",
     n_rows: int,
     n_columns: int,
@@ -174,11 +60,11 @@ def panels(
     stack: int | None = None,
     gap_stacks: float = 0,
 ) -> Any:
-    """Lay out a grid of axes of `width` by `height` inches, with `legend` inches free below.
+    """Make a grid of axes of `width` by `height` inches, with `legend` inches free below.
 
-    Gaps and margins are inches too; `ratios` of the rows' heights leave their mean at `height`.
-    Rows that belong together, `stack` of them, are `gap_y` apart, and `gap_stacks` from the next such rows.
-    Margins are fixed: matplotlib's layout engines draw every figure twice.
+    Gaps and margins are inches too. `ratios` of the rows' heights leave their mean at `height`.
+    Every `stack` rows belong together: they are `gap_y` apart, and `gap_stacks` from the next such rows.
+    Margins are fixed, since matplotlib's layout engines draw every figure twice.
     """
     top, bottom = 0.35, 0.5 + legend
     inner_width = n_columns * width + (n_columns - 1) * gap_x
@@ -201,87 +87,125 @@ def panels(
     return np.concatenate([grid.subplots(squeeze=False) for grid in grids])
 
 
-def label_left(axes: "Axes", words: str, inches: float) -> None:
-    """Label the y axis so many inches to its left, whatever its ticks, so that labels of several axes align."""
-    width = axes.bbox.width / axes.figure.dpi
-    axes.set_ylabel(words, fontsize=9, color=INK)
-    axes.yaxis.set_label_coords(-inches / width, 0.5)
+def width_of(ax: "Axes") -> float:
+    """Return the width of axes in inches."""
+    return float(ax.bbox.width / ax.figure.dpi)
 
 
-def quiet(axes: "Axes") -> None:
+def outer_sides(axes: Sequence["Axes"]) -> pd.DataFrame:
+    """Return, for each of the axes, whether it is the leftmost, lowest and topmost of its row and column."""
+    corners = pd.DataFrame([(ax.bbox.x0, ax.bbox.y0) for ax in axes], columns=["x", "y"]).round(3)
+    by_x, by_y = corners.groupby("x")["y"], corners.groupby("y")["x"]
+    return pd.DataFrame(
+        {
+            "left": corners["x"] == by_y.transform("min"),
+            "bottom": corners["y"] == by_x.transform("min"),
+            "top": corners["y"] == by_x.transform("max"),
+        }
+    )
+
+
+def leave_room(ax: "Axes", left: float = 0, right: float = 0, bottom: float = 0) -> None:
+    """Draw axes narrower by so many inches than the place that they were given, for texts beside and below."""
+    from matplotlib.transforms import Bbox
+
+    def locate(axes: Any, _: Any) -> Bbox:
+        box, frame = axes.get_position(original=True), axes.figure.bbox
+        x, y = frame.width / axes.figure.dpi, frame.height / axes.figure.dpi
+        return Bbox.from_extents(box.x0 + left / x, box.y0 + bottom / y, box.x1 - right / x, box.y1)
+
+    ax.set_axes_locator(locate)
+
+
+def clean_axes(ax: "Axes") -> None:
     """Draw the axes in ink, without top and right spines, over a faint grid."""
-    axes.set_facecolor("none")
-    for side, spine in axes.spines.items():
+    ax.set_facecolor("none")
+    for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(INK)
-    axes.tick_params(which="both", colors=INK, labelsize=9)
-    axes.grid(True, alpha=0.25, linewidth=0.5, color="#808080")
-    axes.set_axisbelow(True)
+    ax.tick_params(which="both", colors=INK, labelsize=9)
+    ax.grid(True, alpha=0.25, linewidth=0.5, color="#808080")
+    ax.set_axisbelow(True)
 
 
-def legend_columns(labels: Sequence[str], inches: float) -> int:
-    """Return how many columns fit into so many inches, with about 10 characters for a line's sample."""
-    longest = max(map(len, labels), default=0)
-    return max(1, min(len(labels), int(inches * 13) // (longest + 10)))
+def write_title(ax: "Axes", words: str, size: float = 11, **kwargs: Any) -> None:
+    """Write a title as it is, at a fixed height, which spares matplotlib the search for one."""
+    ax.set_title(words, fontsize=size, color=INK, y=1.0, pad=6, parse_math=False, **kwargs)
 
 
-def legend_below(figure: "Figure", handles: Sequence[Any], labels: Sequence[str], columns: int) -> None:
-    """Put a legend below the axes, where it hides no data; labels appear as they are."""
-    if not handles:
-        return
-    legend = figure.legend(
-        handles, labels, loc="lower center", ncols=columns, frameon=False,
-        labelcolor=INK, fontsize=9, handlelength=2.6,
-    )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+def label_left(ax: "Axes", words: str, inches: float) -> None:
+    """Label the y axis so many inches to its left, whatever its ticks, so that labels of several axes align."""
+    ax.set_ylabel(words, fontsize=9, color=INK)
+    ax.yaxis.set_label_coords(-inches / width_of(ax), 0.5)
 
 
-def figure_png(figure: "Figure") -> bytes:
-    """Render as PNG on white; equal figures give equal bytes."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110, facecolor="white", metadata={"Software": None})
-    return stream.getvalue()
+def label_panels(axes: Sequence["Axes"], titles: Sequence[str], y_label: str, x_label: str = "") -> None:
+    """Write the titles of given axes, the y label at their left side and the x label below."""
+    for ax, title, outer in zip(axes, titles, outer_sides(axes).to_dict("records"), strict=True):
+        write_title(ax, title, 10)
+        ax.set_ylabel(y_label if outer["left"] else "", fontsize=9, color=INK)
+        ax.set_xlabel(x_label if outer["bottom"] else "", fontsize=9, color=INK)
 
 
-def figure_svg(figure: "Figure", name: str) -> str:
-    """Render as an SVG file on white; equal figures give equal text.
+def legend_columns(handles: Sequence["Artist"], inches: float) -> int:
+    """Return how many columns of labels fit into so many inches, with about 10 characters for a line's sample."""
+    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
+    return max(1, min(len(handles), int(inches * 13) // (longest + 10)))
 
-    Parameters
-    ----------
-    figure : Figure
-        The picture.
-    name : str
-        Salt of the element ids.
+
+def legend_below(figure: "Figure", handles: Sequence["Artist"], columns: int) -> None:
+    """Put a legend below the axes, where it hides no data."""
+    style: dict[str, Any] = {"loc": "lower center", "ncols": columns, "frameon": False, "fontsize": 9}
+    _add_legend(figure, handles, handlelength=2.6, **style)
+
+
+def legend_inside(ax: "Axes", handles: Sequence["Artist"]) -> None:
+    """Put a legend into the axes, where it hides the least."""
+    _add_legend(ax, handles, fontsize=8, framealpha=0.85, handlelength=2.2)
+
+
+def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], **style: Any) -> None:
+    """Add a legend unless it is empty; labels appear as they are."""
+    if handles:
+        legend = owner.legend(handles, [str(handle.get_label()) for handle in handles], labelcolor=INK, **style)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+
+
+# Marks at the edge of an axis for what has no place on it: the marker, the height of the first mark, and the
+# direction in which those of other lines follow.
+_MARKS = {"zero": ("v", 0.04, 1), "nonfinite": ("x", 0.95, -1)}
+_MARK_STEP = 0.09
+MARK_MEANINGS = {"zero": message("all values zero"), "nonfinite": message("values not finite")}
+
+
+def draw_marks(ax: "Axes", kind: str, x: Iterable[float], colour: str, level: int = 0) -> None:
+    """Mark places along x: "zero" by a triangle at the lower edge, "nonfinite" by a cross at the upper one.
+
+    Marks of several lines stand above each other, each at its `level` from the edge.
     """
-    return _svg(figure, name, facecolor="white")
+    x = list(x)
+    if x:
+        _, edge, inwards = _MARKS[kind]
+        line = mark_sample(kind, colour)
+        line.set_data(x, [edge + inwards * level * _MARK_STEP] * len(x))
+        line.set(transform=ax.get_xaxis_transform(), clip_on=False)
+        ax.add_line(line)
 
 
-def figure_inline(figure: "Figure", name: str) -> str:
-    """Render as an SVG element of a page, that takes its text colour from there.
-
-    Parameters
-    ----------
-    figure : Figure
-        The picture.
-    name : str
-        Salt of the element ids, so that several pictures live on one page.
-    """
-    svg = _svg(figure, name, transparent=True)
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    # Where the page is narrower than the picture, it shrinks this far; then the page scrolls it sideways.
-    least = round(_MIN_SCALE * figure.get_figwidth() * 72)
-    svg = svg.replace("<svg", f'<svg style="min-width:{least}pt"', 1)
-    for pattern, instead in _SHORTER:
-        svg = pattern.sub(instead, svg)
-    return svg
+def write_zero(ax: "Axes", places: np.ndarray, levels: int, *, crowded: bool) -> None:
+    """Write "0" above the marks of layers that are all zero; in a crowd, once for layers side by side."""
+    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    for x in [run[len(run) // 2] for run in runs] if crowded else places:
+        ax.text(
+            float(x), 0.01 + levels * _MARK_STEP, "0", transform=ax.get_xaxis_transform(),
+            ha="center", va="bottom", fontsize=9, color=INK,
+        )  # fmt: skip
 
 
-def _svg(figure: "Figure", name: str, **how: Any) -> str:
-    import matplotlib
+def mark_sample(kind: str, colour: str = INK, label: str = "") -> "Line2D":
+    """Return the mark without data, as a legend shows it."""
+    from matplotlib.lines import Line2D
 
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, **how)
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", stream.getvalue(), flags=re.DOTALL)
-    return _NUMBERS.sub(lambda found: _DIGITS.sub(r"\1", found[0]), svg)
+    style: dict[str, Any] = {"linestyle": "none", "marker": _MARKS[kind][0], "markersize": 5.5, "markeredgewidth": 1.4}
+    return Line2D([], [], color=colour, label=label, **style)

@@ -67,7 +67,7 @@ def _phase(diagnosis: Diagnosis, translate: Language) -> list[Section]:
     """Return where the network lies between order and chaos, if theory has a prediction for it."""
     depth = diagnosis.depth
     try:
-        display = PhaseDiagramDisplay.from_diagnosis(diagnosis, translate("this network"))
+        display = PhaseDiagramDisplay.from_diagnosis(diagnosis, label=translate("this network"))
     except InvalidParameterError:
         return []
     assert depth is not None

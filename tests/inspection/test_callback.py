@@ -212,7 +212,7 @@ def test_the_display_draws_what_was_recorded():
     recorder = ActivationRecorder(PROBE)
     mlp(recorder).fit(X, Y)
     frame = recorder.to_frame()
-    display = HistoryDisplay.from_frames(frame, recorder.histograms()).plot()
+    display = HistoryDisplay.from_frames(recorder.histograms(), frame).plot()
     line = display.axes_["hidden_1", "moments"].get_lines()[0]
     wanted = frame[(frame["layer"] == "hidden_1") & (frame["position"] == "activation")]
     assert line.get_xdata().tolist() == wanted["step"].tolist()

@@ -173,7 +173,7 @@ def test_differences_are_within_the_picture_or_pointed_to():
     runs = pd.DataFrame([(n, i, 0, 0, s) for n, v in rows for i, s in enumerate(v)],
                         columns=["initializer", "repeat", "fold", "split", "score"])  # fmt: skip
     runs["initializer"] = pd.Categorical(runs["initializer"])
-    ax = DifferencesDisplay.from_frames(runs.assign(val_ratio=0.25)).plot().axes_
+    ax = DifferencesDisplay.from_frames(runs.assign(val_ratio=0.25)).plot().ax_
     low, high = ax.get_xlim()
     dots = [x for line in ax.get_lines() if line.get_marker() == "o" for x in line.get_xdata()]
     assert sorted(np.round(dots, 6)) == [-0.1, -0.01, 0, 0, 0, 0.05]
@@ -417,10 +417,10 @@ def test_differences_are_paired_and_far_rows_are_arrows():
     display = DifferencesDisplay.from_frames(runs).plot()
     b = display.differences.query("initializer == 'b'")["difference"]
     np.testing.assert_allclose(b, [-0.01, 0, -0.02])
-    left, right = display.axes_.get_xlim()
+    left, right = display.ax_.get_xlim()
     assert -0.03 < left < -0.02
     assert right > 0
-    [arrow] = [text.get_text() for text in display.axes_.texts]
+    [arrow] = [text.get_text() for text in display.ax_.texts]
     assert arrow == "-0.807"
 
 

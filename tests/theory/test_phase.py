@@ -42,10 +42,10 @@ def test_where_lengths_run_away_there_is_nothing():
 
 def test_networks_are_marked_where_they_are(tanh):
     display = PhaseDiagramDisplay(tanh, {"mine": (1.76, 0.05), "other": (1.0, 0.0)}).plot(language="id")
-    marks = [line.get_xydata()[0].tolist() for line in display.axes_.lines]
+    marks = [line.get_xydata()[0].tolist() for line in display.ax_.lines]
     assert marks == [[1.76, 0.05], [1.0, 0.0]]
     assert [text.get_text() for text in display.figure_.legends[0].get_texts()] == ["mine", "other"]
-    assert display.axes_.get_title() == "skala kedalaman tanh, dalam lapisan"
+    assert display.ax_.get_title() == "skala kedalaman tanh, dalam lapisan"
     assert figure_png(display.figure_) == figure_png(
         PhaseDiagramDisplay(tanh, {"mine": (1.76, 0.05), "other": (1.0, 0.0)}).plot(language="id").figure_
     )

@@ -1,0 +1,79 @@
+"""The base of all displays: the axes that they draw into, and saving."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from initsk.displays._render import FORMATS, render
+from initsk.exceptions import InvalidParameterError
+from initsk.utils.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class Display(ABC):
+    """A picture of frames: `from_...` computes what it shows, `plot` draws it, `save` writes it.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The figure of the last `plot`.
+    """
+
+    figure_: "Figure"
+
+    @abstractmethod
+    def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
+        """Draw into the given axes, or into those of a new figure."""
+
+    def save(self, path: str | Path, **kwargs: Any) -> Path:
+        """Write the picture to a file; draw it with the defaults if `plot` was not called.
+
+        Equal pictures give equal bytes.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file that ends in ``.png``, ``.svg`` or ``.pdf``.
+        **kwargs
+            Passed to `matplotlib.figure.Figure.savefig`, such as ``dpi``.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        InvalidParameterError
+            If the file has another ending.
+        """
+        kind = Path(path).suffix.removeprefix(".").lower()
+        if kind not in FORMATS:
+            endings = ", ".join(f".{name}" for name in FORMATS)
+            raise InvalidParameterError(f"save: path={str(path)!r} is not allowed (a file that ends in {endings})")
+        if not hasattr(self, "figure_"):
+            self.plot()
+        return write_atomic(path, render(self.figure_, kind, type(self).__name__, **kwargs))
+
+    def _open(self, ax: Any, needed: int) -> list["Axes"]:
+        """Set `figure_` and return the given axes, flat; without any, an empty list and a new figure."""
+        from matplotlib.axes import Axes
+        from matplotlib.figure import Figure
+
+        if ax is None:
+            self.figure_ = Figure()
+            return []
+        given = np.asarray(ax, dtype=object).ravel().tolist()
+        axes = [one for one in dict.fromkeys(given) if isinstance(one, Axes)]
+        if not len(given) == len(axes) == needed:
+            wanted = "one Axes" if needed == 1 else f"{needed} different Axes, one per panel"
+            kinds = ", ".join(dict.fromkeys(type(one).__name__ for one in given))
+            raise InvalidParameterError(f"plot: ax must be {wanted}, or None, not {len(given)} ({kinds or 'empty'})")
+        figure = axes[0].get_figure(root=True)
+        assert figure is not None
+        self.figure_ = figure
+        return axes

@@ -1,0 +1,74 @@
+"""Heat maps: one scale of colours for all displays, histograms side by side, and their colour bar."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from initsk.displays._axes import few_ticks
+from initsk.displays._bins import on_one_grid
+from initsk.displays._style import INK, merge_style
+from initsk.displays._texts import number
+from initsk.language import Language
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+_DEEPEST = 1e-3
+# The histogram of a single value is narrower than this, relative to the value; that of zero than its square.
+_SAME = 1e-8
+
+
+def heat_colours() -> "Colormap":
+    """Return one hue from light to dark, the same to colour-blind readers; the lightest differs from white."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["Blues"](np.linspace(0.12, 1, 256)))
+
+
+def draw_cells(ax: "Axes", x: np.ndarray, y: np.ndarray, cells: np.ndarray, style: dict[str, Any], **own: Any) -> None:
+    """Draw cells in the colours of a heat map, masked ones blank; `style` replaces the display's `own` keywords."""
+    from matplotlib.collections import QuadMesh
+
+    ax.pcolormesh(x, y, cells, **merge_style(QuadMesh, {"cmap": heat_colours(), "rasterized": True, **own}, style))
+
+
+def draw_heat(ax: "Axes", columns: np.ndarray, histograms: Sequence[pd.DataFrame], translate: Language) -> None:
+    """Draw a column per histogram, between the edges `columns`; cells without a value stay blank."""
+    from matplotlib.colors import LogNorm
+
+    edges, density = on_one_grid(histograms)
+    ax.grid(False)
+    peak, middle = float(density.max()), float(edges.mean())
+    if peak > 0 and np.ptp(edges) > _SAME * max(abs(middle), _SAME):
+        draw_cells(ax, columns, edges, np.ma.masked_equal(density, 0), {}, norm=LogNorm(peak * _DEEPEST, peak))
+        few_ticks(ax.yaxis, translate)
+    else:
+        ax.set_yticks([])
+        only = 0.0 if edges[0] <= 0 < edges[-1] else middle
+        words = translate("always {value}", value=number(only, translate)) if peak else translate("no finite value")
+        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", fontsize=9, color=INK)
+
+
+def add_colour_bar(figure: "Figure", translate: Language, *, above: float = 0, axes: Sequence["Axes"] = ()) -> None:
+    """Put a colour bar so many inches above the lower edge or, with axes, at their right."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
+
+    colours = ScalarMappable(LogNorm(_DEEPEST, 1), heat_colours())
+    if axes:
+        bar = figure.colorbar(colours, ax=list(axes))
+    else:
+        width, height = figure.get_size_inches()
+        length = min(2.6, 0.6 * width)
+        cax = figure.add_axes(((width - length) / 2 / width, above / height, length / width, 0.12 / height))
+        bar = figure.colorbar(colours, cax=cax, orientation="horizontal")
+    bar.set_ticks([_DEEPEST, 0.03, 1], labels=["0.1 %", "3 %", "100 %"])
+    bar.set_label(translate("density, of the highest in the layer"), fontsize=9, color=INK)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(which="both", colors=INK, labelsize=8, length=0)
+    bar.ax.minorticks_off()

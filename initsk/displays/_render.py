@@ -1,0 +1,85 @@
+"""Rendering figures to bytes: equal figures give equal files."""
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from initsk.displays._style import INK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# The metadata would hold the date and matplotlib's version.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "png": {"dpi": 110, "metadata": {"Software": None}},
+    "svg": {"metadata": {"Date": None, "Creator": None}},
+    "pdf": {"dpi": 200, "metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+}
+FORMATS = tuple(_OPTIONS)
+# Attributes that hold coordinates: a hundredth of a point is invisible.
+_NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points|transform|width|height)="[^"]*"')
+_DIGITS = re.compile(r"(\.\d\d)\d+")
+_MIN_SCALE = 0.85
+# What a page does not need: comments, line ends, fonts and styles (it has its own), rotations by zero, and ids
+# that repeat in every picture and are not referred to.
+_UNUSED_IDS = r"figure|axes|patch|text|xtick|ytick|line2d|matplotlib\.axis|legend|\w+Collection"
+_SHORTER = [
+    (re.compile(r"<!--.*?-->", re.DOTALL), ""),
+    (re.compile(r">\s+<"), "><"),
+    (re.compile(r" ?\n"), ""),
+    (re.compile(r" font-family: [^;\"]*;"), ""),
+    (re.compile(r' transform="rotate\(-0 [^"]*"'), ""),
+    (re.compile(rf' id="(?:{_UNUSED_IDS})_\d+"'), ""),
+    (re.compile(r' id="(layer-\d+)"'), r' data-part="\1"'),
+    (re.compile(r"<style.*?</style>"), ""),
+    (re.compile(r'<path d="[^"]*" style="fill: none"/>'), ""),
+    (re.compile(r' clip-path="[^"]*" style="fill: none; stroke: #808080; [^"]*"'), ' class="grid"'),
+    (re.compile(r' style="(?:fill: currentColor; )?stroke: currentColor; stroke-width: 0.8"'), ' class="tick"'),
+    (re.compile(r"<g><g>(<path[^>]*/>)</g></g>"), r"<g>\1</g>"),
+    (re.compile(r"<g></g>|<defs></defs>"), ""),
+]
+
+
+def render(figure: "Figure", kind: str, name: str = "", **kwargs: Any) -> bytes:
+    """Render a figure on white, without a change of matplotlib's settings.
+
+    Parameters
+    ----------
+    figure : Figure
+    kind : {"png", "svg", "pdf"}
+    name : str, default=""
+        Salt of the element ids of SVG, so that several pictures can share a page.
+    **kwargs
+        Passed to `Figure.savefig`.
+    """
+    import matplotlib
+
+    stream = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(stream, format=kind, **{"facecolor": "white", **_OPTIONS[kind], **kwargs})
+    if kind != "svg":
+        return stream.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", stream.getvalue().decode(), flags=re.DOTALL)
+    return _NUMBERS.sub(lambda found: _DIGITS.sub(r"\1", found[0]), svg).encode()
+
+
+def figure_png(figure: "Figure") -> bytes:
+    """Return a figure as PNG; equal figures give equal bytes."""
+    return render(figure, "png")
+
+
+def figure_svg(figure: "Figure", name: str) -> str:
+    """Return a figure as the text of an SVG file; `name` is the salt of the element ids."""
+    return render(figure, "svg", name).decode()
+
+
+def figure_inline(figure: "Figure", name: str) -> str:
+    """Return a figure as an SVG element of a page, in the page's text colour; `name` is the salt of the element ids."""
+    svg = render(figure, "svg", name, facecolor="none", transparent=True).decode()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    # Where the page is narrower than the picture, the picture shrinks this far; then the page scrolls it sideways.
+    width = round(_MIN_SCALE * figure.get_figwidth() * 72)
+    svg = svg.replace("<svg", f'<svg style="min-width:{width}pt"', 1)
+    for pattern, replacement in _SHORTER:
+        svg = pattern.sub(replacement, svg)
+    return svg

@@ -1,0 +1,80 @@
+"""Short texts for pictures: names that fit, percentages and numbers."""
+
+from collections.abc import Sequence
+from math import isfinite
+
+from initsk.language import Language
+
+
+def shortened(text: str, length: int, tail: int | None = None) -> str:
+    """Return printable text of at most `length` characters, with an ellipsis in place of the middle.
+
+    Both ends stay, since names of layers often differ in the last characters only. `tail` characters of the end
+    stay, by default half.
+
+    Examples
+    --------
+    >>> shortened("encoder.layers.11.mlp", 13)
+    'encode…11.mlp'
+    """
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2 if tail is None else tail
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def distinct(names: Sequence[str], length: int) -> list[str]:
+    """Shorten names so that different names stay different: as many as possible.
+
+    The end of a name that stays is half of `length`, or as much longer or shorter as this needs.
+
+    Examples
+    --------
+    >>> distinct(["encoder.layers.0.linear1", "encoder.layers.1.linear1"], 16)
+    ['encode…0.linear1', 'encode…1.linear1']
+    """
+    half, whole = (length - 1) // 2, length - 1
+    # A beginning of one or two letters means nothing: keep more, or none.
+    tails = [*range(half, whole - 2), whole, *range(half - 1, -1, -1)]
+    candidates = ([shortened(name, length, tail) for name in names] for tail in tails)
+    return max(candidates, key=lambda candidate: len(set(candidate)))
+
+
+def text_width(text: str, size: float) -> float:
+    """Return the width of a text in inches; `size` is that of the font, in points."""
+    from matplotlib.textpath import TextPath
+
+    # A dollar sign would begin a formula.
+    path = TextPath((0, 0), text.replace("$", "S"), size=size)
+    return float(path.get_extents().x1) / 72 if len(path.vertices) else 0.0
+
+
+def percent(share: float, translate: Language) -> str:
+    """Return a share in whole percent; 0% means none and 100% means all.
+
+    Examples
+    --------
+    >>> from initsk.language import get_language
+    >>> [percent(share, get_language("en")) for share in (0, 0.001, 0.42, 0.999, 1)]
+    ['0%', '<1%', '42%', '>99%', '100%']
+    """
+    if not isfinite(share):
+        return "-"
+    if 0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else translate.percent(share)
+
+
+def number(value: float, translate: Language) -> str:
+    """Return a number with two significant digits.
+
+    Examples
+    --------
+    >>> from initsk.language import get_language
+    >>> [number(value, get_language("en")) for value in (0.0123, -1.5, 123456.0, float("nan"))]
+    ['0.012', '-1.5', '1.2e+05', '-']
+    """
+    if not isfinite(value):
+        return "-"
+    return f"{value:.0f}" if 10 <= abs(value) < 1000 else translate.short(value, 2)

@@ -1,0 +1,85 @@
+"""Frames of small networks, and what a picture of them holds."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.collections import QuadMesh
+from matplotlib.patches import StepPatch
+
+NAN = float("nan")
+PAIR = ("pre_activation", "activation")
+STATISTICS = {
+    "count": 10, "mean": 0.5, "std": 1.0, "rms": 1.1, "zero_fraction": 0.0, "dead_fraction": 0.0,
+    "saturated_fraction": NAN, "nonfinite": 0,
+}  # fmt: skip
+
+
+def summary(*rows):
+    """Rows of (layer, position, what differs from STATISTICS)."""
+    return pd.DataFrame(
+        [{"layer": layer, "position": position, **STATISTICS, **given} for layer, position, given in rows]
+    )
+
+
+def bins(layer, position, edges, counts):
+    count = np.asarray(counts)
+    width = np.diff(edges)
+    with np.errstate(invalid="ignore"):
+        density = count / (max(count.sum(), 1) * width)
+    frame = {
+        "layer": layer,
+        "position": position,
+        "left": edges[:-1],
+        "right": edges[1:],
+        "count": count,
+        "density": density,
+    }
+    return pd.DataFrame(frame)
+
+
+def network(names, edges=(-1.0, 0.0, 1.0), counts=(4, 6), **given):
+    """Histograms and frame of layers that are each followed by an activation function."""
+    keys = [(name, position) for name in names for position in PAIR]
+    histograms = pd.concat([bins(*key, edges, counts) for key in keys], ignore_index=True)
+    return histograms, summary(*((*key, given) for key in keys))
+
+
+def recorded(steps, layer="hidden_1", **columns):
+    """One layer's rows over time; `columns` give a value per step."""
+    frame = pd.concat([summary((layer, "activation", {})).assign(step=step, epoch=0) for step in steps])
+    return frame.assign(**columns).reset_index(drop=True)
+
+
+def texts(ax):
+    return "\n".join(text.get_text() for text in ax.texts)
+
+
+def drawn(ax):
+    """The filled histogram of a panel: heights and edges."""
+    [*_, patch] = [patch for patch in ax.patches if isinstance(patch, StepPatch) and patch.get_fill()]
+    return patch.get_data().values, patch.get_data().edges
+
+
+def mesh(ax):
+    """The shading of a panel: cells without a value as 0, edges along x and along y."""
+    [found] = [collection for collection in ax.collections if isinstance(collection, QuadMesh)]
+    corners = found.get_coordinates()
+    return found.get_array().filled(0), corners[0, :, 0], corners[:, 0, 1]
+
+
+def lines(ax):
+    """The y data of every line, in the order drawn; marks alone are no line."""
+    return [line.get_ydata() for line in ax.lines if line.get_linestyle() != "None"]
+
+
+def marks(ax, marker):
+    return [float(x) for line in ax.lines if line.get_marker() == marker for x in line.get_xdata()]
+
+
+def histograms_over(steps, edges, counts):
+    parts = [bins("hidden_1", "activation", e, c).assign(step=s) for s, e, c in zip(steps, edges, counts, strict=True)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def deep(rms, **columns):
+    frame = summary(*((f"h{i}", "activation", {"rms": value}) for i, value in enumerate(rms)))
+    return frame.assign(**columns)
