@@ -234,7 +234,7 @@ def kinds_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[list
     runs = list(layers.groupby(keys, sort=False))
     for key, values in runs:
         found = find_in_layers(values, back.get(key, gradients.iloc[:0]), layer_thresholds({}))
-        counts.update(dict.fromkeys(finding.kind for finding in found))
+        counts.update(dict.fromkeys(finding.kind for finding in found).keys())
     return [(kind, n) for kind, n in counts.items() if 2 * n >= len(runs)], len(runs)
 
 
