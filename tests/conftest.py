@@ -4,6 +4,12 @@ import torch
 from initsk.testing._global_state import global_state
 
 
+def pytest_configure(config):
+    """Give each of several test processes one thread, so that they do not wait for one another."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def _global_state_stays():
     """Every test doubles as a check that nothing global moves."""
