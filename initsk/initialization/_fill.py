@@ -146,13 +146,13 @@ class Step:
 
     def _reasons(self, name: str, note: str) -> Iterator[str]:
         plan = self.plan
-        yield from [choice.why for choice in self.choices] or [plan.why_left]
+        yield from [choice.why for choice in self.choices] or [plan.left_reason]
         if note:
             yield note
         if plan.specs and plan.specs[0].guessed and self.choices:
             yield "its surroundings by the order of registration, since the forward cannot be traced"
-        if plan.also:
-            yield f"the same as {', '.join(plan.also)}"
+        if plan.aliases:
+            yield f"the same as {', '.join(plan.aliases)}"
         if name != plan.name:
             yield f"through the parametrization of {plan.name}"
         if plan.parameters[name].is_meta:

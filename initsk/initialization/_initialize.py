@@ -13,13 +13,12 @@ from initsk.initialization._fill import Chooser, fill, fill_at_once, fills_at_on
 from initsk.initialization._record import InitializationRecord
 from initsk.initializers import Choice, Initializer, InitializerLike
 from initsk.network import (
-    CallArguments,
     Network,
     PlannedParameter,
     add_architecture,
     as_batch,
     plan_parameters,
-    remember_buffers,
+    save_buffers,
     unwrap,
 )
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
@@ -116,7 +115,7 @@ def initialize(
                 specs = {
                     known.name: known.specs[0] for known in filled if chooser.initializer_for(known.specs[0]) is part
                 }
-                part.refine(Network(module, specs, *batch, derive_seed(seed, "refine"), notes))
+                part.refine(Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
 
 
@@ -155,20 +154,20 @@ def _as_before_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterato
     held = [parameter for step in plan for parameter in step.parameters.values()] if needed else []
     saved = [parameter.detach().clone() for parameter in held]
     behind = [step.module.parametrizations for step in plan if step.name not in step.parameters]
-    put_buffers_back = [remember_buffers(part) for part in behind]
+    restore_buffers = [save_buffers(part) for part in behind]
     try:
         yield
     except BaseException:
         with torch.no_grad():
             for parameter, values in zip(held, saved, strict=True):
                 parameter.copy_(values)
-        for put_back in put_buffers_back:
-            put_back()
+        for restore in restore_buffers:
+            restore()
         raise
 
 
-def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: Any) -> CallArguments:
-    """Return the batch that the initializers need, or an empty one; raise if they need more than X and y."""
+def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: Any) -> dict[str, Any]:
+    """Return the fields of `Network` for the batch that the initializers need; raise if they need more than X and y."""
     for initializer in initializers:
         name = type(initializer).__name__
         if initializer.needs_gradient and (X is None or y is None):
@@ -180,5 +179,6 @@ def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: An
         if initializer.refines and any(parameter.is_meta for parameter in module.parameters()):
             raise ModuleError(f"{name} works on values, which a module on the meta device does not have")
     if X is None or not any(initializer.refines for initializer in initializers):
-        return CallArguments(None, {}, None)
-    return as_batch(module, X, y)
+        return {}
+    batch = as_batch(module, X, y)
+    return {"inputs": batch.inputs, "keywords": batch.keywords, "target": batch.target}

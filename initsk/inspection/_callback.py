@@ -13,7 +13,7 @@ from initsk.inspection._frames import OF, PackedBins, check_of, histograms_frame
 from initsk.inspection._inspect import CHECKS, Request, inspect_batches
 from initsk.inspection._summary import ActivationSummary
 from initsk.inspection.capture._recorder import Layers, Settings
-from initsk.network import Intake, Model, iterate_batches
+from initsk.network import BatchConverter, Model, iterate_batches
 from initsk.utils.validation import Constraint, boolean, check_parameters, integer, one_of
 
 
@@ -212,7 +212,9 @@ class ActivationRecorder(Callback):
         settings = Settings(self.bins, None, tuple(self.measures), self.gradients)
         module: nn.Module = net.module_
         y = y if self.gradients else None
-        batches = iter([Intake(module).batch(X, y)]) if training else iterate_batches(module, X, y, self.batch_size)
+        batches = (
+            iter([BatchConverter(module).convert(X, y)]) if training else iterate_batches(module, X, y, self.batch_size)
+        )
         return inspect_batches(Model(module, net), batches, Request(self.layers, "both", settings, training), None)
 
     def _keep(self, net: Any, summary: ActivationSummary) -> None:

@@ -1,29 +1,33 @@
-"""Reading any torch module: parameters, layers, activation functions, inputs and state."""
+"""Reading of any torch module: parameters, layers, activation functions, inputs, state and propagation of signals."""
 
 from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationOption, make_activation
 from initsk.network._architecture import ChainLayer, add_architecture, chain_of
-from initsk.network._batches import Batch, Intake, PaddingMask, is_stream, iterate_batches
-from initsk.network._inputs import CallArguments, as_batch
-from initsk.network._mlp import MLP, NORMALIZATIONS
-from initsk.network._model import Model, compiled_part, get_model, initialized, run_as_written, unwrap
-from initsk.network._moment_propagation import SignalGraph, fan_in_share
-from initsk.network._moments import Moments
-from initsk.network._parameters import PlannedParameter, plan_parameters
-from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
-from initsk.network._state import (
+from initsk.network._batches import Batch, BatchConverter, PaddingMask, as_batch, is_stream, iterate_batches
+from initsk.network._graph import ACTIVATION_NAMES, function_of_first
+from initsk.network._layer_types import (
+    AFFINE,
     BATCH_NORM_LAYERS,
     BATCH_OR_INSTANCE_NORM_LAYERS,
     CONVOLUTIONS,
     NORM_LAYERS,
     POOLINGS,
+)
+from initsk.network._mlp import MLP, NORMALIZATIONS
+from initsk.network._model import Model, compiled_part, get_model, initialized, run_as_written, unwrap
+from initsk.network._moment_propagation import SignalGraph, fan_in_share
+from initsk.network._moments import Moments
+from initsk.network._network import Layer, Network
+from initsk.network._parameters import PlannedParameter, plan_parameters
+from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
+from initsk.network._state import (
     any_module_has_hooks,
     any_optimizer_has_hooks,
     has_hooks,
     may_have_gradient_hooks,
     preserve_state,
+    save_buffers,
+    set_tensor,
 )
-from initsk.network._trace import ACTIVATION_NAMES, function_of_first
-from initsk.network._view import AFFINE, Layer, Network, remember_buffers, set_tensor
 
 __all__ = [
     "ACTIVATIONS",
@@ -41,10 +45,9 @@ __all__ = [
     "POOLINGS",
     "ActivationOption",
     "Batch",
+    "BatchConverter",
     "Branch",
-    "CallArguments",
     "ChainLayer",
-    "Intake",
     "Layer",
     "Model",
     "Moments",
@@ -70,8 +73,8 @@ __all__ = [
     "may_have_gradient_hooks",
     "plan_parameters",
     "preserve_state",
-    "remember_buffers",
     "run_as_written",
+    "save_buffers",
     "set_tensor",
     "unwrap",
 ]

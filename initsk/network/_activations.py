@@ -1,7 +1,6 @@
-"""Activation functions by name."""
+"""Activation functions as torch modules, by name."""
 
 import copy
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,21 +9,44 @@ from torch import nn
 from torch.nn.modules import activation as torch_activations
 
 from initsk.exceptions import InvalidParameterError
-from initsk.network._trace import ElementwiseFunction
 from initsk.utils.validation import unknown_name
 
-# Those that need arguments, or work on more than one element at a time.
-_LEFT_OUT = {"MultiheadAttention", "Threshold", "GLU", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
+# Modules that need arguments, or do not work element by element.
+_EXCLUDED = {"MultiheadAttention", "Threshold", "GLU", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
 
 
-def _snake(name: str) -> str:
-    if name.isupper() or name in ("SiLU", "PReLU", "RReLU", "ReLU", "ReLU6", "LeakyReLU", "LogSigmoid"):
-        return {"LeakyReLU": "leaky_relu", "LogSigmoid": "log_sigmoid"}.get(name, name.lower())
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+class ElementwiseFunction(nn.Module):
+    """A function of one tensor as a module, for example ``torch.sin``.
+
+    Parameters
+    ----------
+    function : callable
+        Function of a tensor that works element by element.
+
+    Examples
+    --------
+    >>> ElementwiseFunction(torch.square)(torch.tensor([1.0, -2.0]))
+    tensor([1., 4.])
+    """
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the function."""
+        return self.function(x)
+
+    def extra_repr(self) -> str:
+        """Return the function's name."""
+        return getattr(self.function, "__name__", repr(self.function))
 
 
+_OTHER_NAMES = {"LeakyReLU": "leaky_relu", "LogSigmoid": "log_sigmoid"}
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    _snake(name): getattr(torch_activations, name) for name in torch_activations.__all__ if name not in _LEFT_OUT
+    _OTHER_NAMES.get(name, name.lower()): getattr(torch_activations, name)
+    for name in torch_activations.__all__
+    if name not in _EXCLUDED
 } | {"identity": nn.Identity, "swish": nn.SiLU}
 ACTIVATION_TYPES = (*set(ACTIVATIONS.values()), ElementwiseFunction)
 Activation = str | type[nn.Module] | Callable[[torch.Tensor], torch.Tensor]
@@ -37,14 +59,18 @@ def make_activation(activation: Activation) -> nn.Module:
     Parameters
     ----------
     activation : str, module class, module or callable
-        A name of torch's in snake case, a class that can be built without arguments, a module, of which a copy
-        is made, or a function that works element by element on tensors.
+        One of torch's names in snake case, a class that needs no arguments, a module (which is copied), or a
+        function that works element by element on tensors.
+
+    Returns
+    -------
+    Module
 
     Raises
     ------
     InvalidParameterError
         If the name is unknown, the class needs arguments, or the function does not return a tensor
-        of the shape it is given.
+        of its argument's shape.
 
     Examples
     --------
@@ -60,34 +86,36 @@ def make_activation(activation: Activation) -> nn.Module:
     if isinstance(activation, nn.Module):
         return copy.deepcopy(activation)
     if isinstance(activation, type):
-        return _built(activation)
+        return _build(activation)
     if not callable(activation):
         raise InvalidParameterError(
-            f"unknown activation {activation!r}: the name of a torch.nn activation, a module class, a module or a"
-            " function of one tensor"
+            f"unknown activation {activation!r} (allowed: the name of a torch.nn activation, a module class, a module"
+            " or a function of one tensor)"
         )
-    _try_out(activation)
+    _check_function(activation)
     return ElementwiseFunction(activation)
 
 
-def _built(kind: type) -> nn.Module:
+def _build(kind: type) -> nn.Module:
     if not issubclass(kind, nn.Module):
-        raise InvalidParameterError(f"unknown activation {kind!r}: a class that is no torch module")
+        raise InvalidParameterError(
+            f"unknown activation {kind!r}: it is no torch module (allowed: a class of torch modules)"
+        )
     try:
         return kind()
     except TypeError as error:
         raise InvalidParameterError(f"{kind.__name__} cannot be built without arguments ({error})") from error
 
 
-def _try_out(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+def _check_function(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
     probe = torch.linspace(-1, 1, 6).view(2, 3)
     try:
         with torch.random.fork_rng(devices=[]):
             values = function(probe.clone())
-    except Exception as error:  # whatever a stranger's function raises
+    except Exception as error:  # a user's function may raise anything
         raise InvalidParameterError(f"activation={function!r} cannot be applied to a tensor ({error})") from error
     if not isinstance(values, torch.Tensor) or values.shape != probe.shape:
-        raise InvalidParameterError(f"activation={function!r} does not return a tensor of the shape it is given")
+        raise InvalidParameterError(f"activation={function!r} does not return a tensor of its argument's shape")
 
 
 def activations_of_layers(activation: ActivationOption, n_layers: int) -> list[Activation]:
@@ -96,7 +124,7 @@ def activations_of_layers(activation: ActivationOption, n_layers: int) -> list[A
     Raises
     ------
     InvalidParameterError
-        If a list has another length.
+        If the length of a list is not the number of layers.
 
     Examples
     --------
@@ -106,12 +134,14 @@ def activations_of_layers(activation: ActivationOption, n_layers: int) -> list[A
     if isinstance(activation, str | nn.Module) or not isinstance(activation, Sequence):
         return [activation] * n_layers
     if len(activation) != n_layers:
-        raise InvalidParameterError(f"a list has one activation per hidden layer: {len(activation)} for {n_layers}")
+        raise InvalidParameterError(
+            f"a list of {len(activation)} for {n_layers} hidden layers (allowed: one activation per hidden layer)"
+        )
     return list(activation)
 
 
 def activation_value(module: nn.Module) -> str | Callable[..., Any]:
-    """Return an activation module's name where its parameters are the defaults, otherwise the module or function.
+    """Return the name of an activation module with default parameters; otherwise the module or its function.
 
     Examples
     --------
@@ -127,7 +157,7 @@ def activation_value(module: nn.Module) -> str | Callable[..., Any]:
     default = kind()
     constants = set(getattr(module, "__constants__", ())) - {"inplace"}
     same = all(getattr(module, constant) == getattr(default, constant) for constant in constants)
-    # A slope that is learned is a parameter.
+    # A learned slope is a parameter.
     same &= all(
         torch.equal(mine, theirs) for mine, theirs in zip(module.parameters(), default.parameters(), strict=True)
     )

@@ -1,4 +1,4 @@
-"""From data of any kind to batches: arguments of the module's call, targets, and what is padding."""
+"""Batches of a module's own type and device, made from data of any form."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
 
-from initsk.exceptions import InvalidParameterError
-from initsk.network._inputs import input_type, to_input
+from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.network._layer_types import EMBEDDINGS
 from initsk.utils.torch_settings import as_tensor
 
 PaddingMask = Any | Callable[[Any], Any]
@@ -19,7 +19,7 @@ PaddingMask = Any | Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Batch:
-    """What goes through the module at once."""
+    """The arguments of one call of a module, with targets and a mask of the padding."""
 
     inputs: tuple[Any, ...]
     keywords: dict[str, Any]
@@ -27,7 +27,7 @@ class Batch:
     padding: torch.Tensor | None
 
     def copied(self) -> "Batch":
-        """Return a batch that may be written to."""
+        """Return a batch whose tensors may be overwritten."""
         return replace(self, inputs=_copied(self.inputs), keywords=_copied(self.keywords))
 
     @property
@@ -37,94 +37,131 @@ class Batch:
         return len(parts[0]) if parts and parts[0].dim() else 1
 
 
+def as_batch(module: nn.Module, X: Any, y: Any = None) -> Batch:
+    """Return X and y as one batch of the module's type and device.
+
+    Raises
+    ------
+    ModuleError
+        If X or y holds NaN or infinity.
+    """
+    return BatchConverter(module, finite=True).convert(X, np.asarray(y) if isinstance(y, tuple) else y)
+
+
 def iterate_batches(
     module: nn.Module, X: Any, y: Any = None, batch_size: int = 1024, padding_mask: PaddingMask = None
 ) -> Iterator[Batch]:
-    """Yield batches of the module's own type and device, each to be done with before the next.
+    """Yield batches of the module's type and device; each batch overwrites the previous one.
 
     X is an array, a tuple or a mapping of arrays (arguments of the call), a packed sequence, or a stream: a
-    DataLoader, a data set, an iterator of batches, each of which is X alone or a pair of X and y.
+    DataLoader, a data set, or an iterator of batches. A batch of a stream is X or a pair of X and y.
 
     Raises
     ------
     InvalidParameterError
-        If X is not made of numbers, parts differ in length, or y or the mask does not fit X.
+        If X does not consist of numbers, its parts differ in length, or y or the mask does not fit X.
     """
-    intake = Intake(module, reuse=True)
+    converter = BatchConverter(module, reuse=True)
     if is_stream(X):
         if y is not None:
-            raise InvalidParameterError(f"y beside {type(X).__name__} is not allowed (pairs of X and y in the stream)")
+            raise InvalidParameterError(f"y with {type(X).__name__} is not allowed (pairs of X and y in the stream)")
         if padding_mask is not None and not callable(padding_mask):
-            raise InvalidParameterError("padding_mask beside a stream is not allowed (a function of the batch)")
+            raise InvalidParameterError("an array as padding_mask of a stream is not allowed (a function of the batch)")
         for part, target in _pairs(X, batch_size):
-            yield intake.batch(part, target, padding_mask)
+            yield converter.convert(part, target, padding_mask)
     elif isinstance(X, PackedSequence):
-        yield intake.batch(X, y)
+        yield converter.convert(X, y)
     else:
-        X = _parts(X)
+        X = _as_arrays(X)
         n_samples = _common_length(X, y, padding_mask)
         for start in range(0, n_samples, batch_size):
             rows = slice(start, start + batch_size)
             mask = padding_mask if padding_mask is None or callable(padding_mask) else as_tensor(padding_mask)[rows]
-            yield intake.batch(_sliced(X, rows, n_samples), None if y is None else _rows_of(y, rows), mask)
+            target = None if y is None else getattr(y, "iloc", y)[rows]
+            yield converter.convert(_sliced(X, rows, n_samples), target, mask)
 
 
-class Intake:
-    """Brings batches to a module's type and device.
+class BatchConverter:
+    """Copies batches to a module's type and device.
 
-    With `reuse`, each batch overwrites the one before, since fresh memory costs more than the copy.
+    With `reuse`, each batch overwrites the previous one, since allocating memory takes longer than copying. Without it,
+    `finite` makes NaN and infinity a `ModuleError`.
     """
 
-    def __init__(self, module: nn.Module, *, reuse: bool = False) -> None:
-        self.like, self.integers = input_type(module)
+    def __init__(self, module: nn.Module, *, reuse: bool = False, finite: bool = False) -> None:
+        floats = (p for p in module.parameters() if p.is_floating_point() or p.is_complex())
+        self.like = next(floats, torch.empty(0))
+        # Embeddings take integers as indices; all other layers compute with numbers.
+        self.keeps_integers = any(isinstance(part, EMBEDDINGS) for part in module.modules())
         self.buffers: dict[str, torch.Tensor] | None = {} if reuse else None
+        self.finite = finite
 
-    def batch(self, X: Any, y: Any = None, padding_mask: PaddingMask = None) -> Batch:
-        """Return one batch; several targets in a tuple are left to who takes them."""
-        inputs, keywords = self._arguments(X)
-        target = y if y is None or isinstance(y, tuple) else to_input("y", y, self.like, integers=True)
+    def convert(self, X: Any, y: Any = None, padding_mask: PaddingMask = None) -> Batch:
+        """Return one batch; a tuple of several targets is not converted."""
+        inputs: tuple[Any, ...] = ()
+        keywords: dict[str, Any] = {}
+        if isinstance(X, Mapping):
+            keywords = {str(key): self._argument(f"X[{key!r}]", part) for key, part in X.items()}
+        else:
+            parts = X if isinstance(X, tuple) and not isinstance(X, PackedSequence) else (X,)
+            names = [f"X[{i}]" for i in range(len(parts))] if len(parts) > 1 else ["X"]
+            inputs = tuple(map(self._argument, names, parts))
+        target = y if y is None or isinstance(y, tuple) else self._tensor("y", y, keeps_integers=True, reuse=False)
         return Batch(inputs, keywords, target, _padding(padding_mask, X))
 
-    def _arguments(self, X: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if isinstance(X, Mapping):
-            return (), {str(key): self._taken(f"X[{key!r}]", part) for key, part in X.items()}
-        parts = X if isinstance(X, tuple) and not isinstance(X, PackedSequence) else (X,)
-        return tuple(self._taken(f"X[{i}]" if len(parts) > 1 else "X", part) for i, part in enumerate(parts)), {}
-
-    def _taken(self, name: str, part: Any) -> Any:
+    def _argument(self, name: str, part: Any) -> Any:
         if part is None or isinstance(part, bool | str):
             return part
         if isinstance(part, PackedSequence):
-            return part._replace(data=self._taken(name, part.data))
-        return to_input(name, part, self.like, self.integers, self.buffers)
+            moved = part.cuda(self.like.device) if self.like.is_cuda else part.cpu()
+            return moved._replace(data=self._argument(name, moved.data))
+        if isinstance(part, Mapping):
+            return {key: self._argument(f"{name}[{key!r}]", value) for key, value in part.items()}
+        return self._tensor(name, part, keeps_integers=self.keeps_integers)
+
+    def _tensor(self, name: str, values: Any, *, keeps_integers: bool, reuse: bool = True) -> torch.Tensor:
+        """Return a copy of the values that has the module's type and device."""
+        if not isinstance(values, torch.Tensor):
+            values = np.asarray(values)
+            if values.dtype.kind not in "biufc":
+                raise InvalidParameterError(f"{name} of type {values.dtype} is not allowed (numbers)")
+            values = as_tensor(values)
+        inexact = values.is_floating_point() or values.is_complex()
+        # Bytes are pixels, which a network with embeddings takes as numbers too.
+        keeps = values.dtype == torch.bool or (keeps_integers and not inexact and values.dtype != torch.uint8)
+        dtype = values.dtype if keeps else self.like.dtype
+        # A copy: a module that begins with an in-place operation would overwrite the caller's data.
+        if self.buffers is None or not reuse or values.dim() == 0:
+            copied = values.detach().to(self.like.device, dtype, copy=True)
+            if self.finite and not copied.isfinite().all():
+                raise ModuleError(f"{name} holds NaN or infinity")
+            return copied
+        held = self.buffers.get(name)
+        if held is None or held.dtype != dtype or held.shape[1:] != values.shape[1:] or len(held) < len(values):
+            held = self.buffers[name] = torch.empty(values.shape, dtype=dtype, device=self.like.device)
+        return held[: len(values)].copy_(values.detach())
 
 
 def is_stream(X: Any) -> bool:
-    """Say whether X gives batches one after another, and is no array."""
+    """Return whether X yields batches one after another instead of being an array."""
     if isinstance(X, Dataset | DataLoader) or hasattr(X, "__next__"):
         return True
     return isinstance(X, Iterable) and not hasattr(X, "__getitem__") and not hasattr(X, "__array__")
 
 
 def _pairs(stream: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
-    if isinstance(stream, Dataset):
-        stream = DataLoader(stream, batch_size)
-    for batch in stream:
+    for batch in DataLoader(stream, batch_size) if isinstance(stream, Dataset) else stream:
         pair = isinstance(batch, tuple | list) and len(batch) == 2 and not isinstance(batch, PackedSequence)
         yield tuple(batch) if pair else (batch, None)
 
 
-def _parts(X: Any) -> Any:
-    """Return arrays once, so that lists are not read again for every batch."""
+def _as_arrays(X: Any) -> Any:
+    """Convert lists to arrays once, so that they are not converted again for every batch."""
     if isinstance(X, Mapping) and not hasattr(X, "columns"):
-        return {key: _parts(part) for key, part in X.items()}
+        return {key: _as_arrays(part) for key, part in X.items()}
     if isinstance(X, tuple):
-        return tuple(_parts(part) for part in X)
+        return tuple(map(_as_arrays, X))
     return X if isinstance(X, torch.Tensor | str | bool) or X is None else np.asarray(X)
-
-
-def _rows_of(values: Any, rows: slice) -> Any:
-    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]
 
 
 def _sliced(X: Any, rows: slice, n_samples: int) -> Any:
@@ -140,7 +177,7 @@ def _length(part: Any) -> int | None:
 
 
 def _common_length(X: Any, y: Any, mask: Any) -> int:
-    parts = list(X.values()) if isinstance(X, dict) else list(X) if isinstance(X, tuple) else [X]
+    parts = X.values() if isinstance(X, dict) else X if isinstance(X, tuple) else [X]
     lengths = [length for part in parts if (length := _length(part)) is not None]
     if not lengths:
         raise InvalidParameterError(f"X={X!r} is not allowed (numbers, a row per sample)")

@@ -9,26 +9,26 @@ from torch import nn
 from initsk.exceptions import InvalidParameterError
 from initsk.network._activations import ActivationOption, activations_of_layers, make_activation
 
-#: Normalisation layers by name, as functions of the width.
+#: Normalization layers by name, as functions of the width.
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"batch_norm": nn.BatchNorm1d, "layer_norm": nn.LayerNorm}
 
 
 class MLP(nn.Module):
-    """Linear layers, each but the last with an activation function and, on request, normalisation and dropout.
+    """Linear layers with activation functions and optional normalization and dropout after all but the last.
 
     Children are named ``hidden_1``, ``norm_1``, ``activation_1``, ``dropout_1``, ..., ``output``; the output
-    layer gives raw scores (logits).
+    layer returns raw scores (logits).
 
     Parameters
     ----------
     n_features, n_outputs : int
-        Sizes of input and output.
+        Numbers of inputs and outputs.
     hidden_layer_sizes : tuple of int, default=(100,)
         Width of each hidden layer.
     activation : str, module class, module, callable, or a list of these, default="relu"
-        Activation function after each hidden layer; a list has one per layer.
+        Activation function after each hidden layer; a list has one for each.
     normalization : {"batch_norm", "layer_norm"} or None, default=None
-        What comes between a hidden layer and its activation function.
+        Layer between a hidden layer and its activation function.
     dropout : float, default=0.0
         Probability, below 1, of setting an activation to zero in training.
     input_scale : float or None, default=None
@@ -37,7 +37,7 @@ class MLP(nn.Module):
     Raises
     ------
     InvalidParameterError
-        If an activation function or a normalisation is not allowed.
+        If an activation function or a normalization is not allowed.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class MLP(nn.Module):
             raise InvalidParameterError(f"normalization={normalization!r} is not allowed ({', '.join(NORMALIZATIONS)})")
         self.input_scale: torch.Tensor | None
         scale = None if input_scale is None else torch.tensor([input_scale])
-        # As a buffer it has the parameters' type and device; it is a setting, and no part of what is learned.
+        # A buffer follows the parameters' type and device. It is not persistent, since it is a setting.
         self.register_buffer("input_scale", scale, persistent=False)
         width = n_features
         kinds = activations_of_layers(activation, len(hidden_layer_sizes))
@@ -77,7 +77,7 @@ class MLP(nn.Module):
         self.add_module("output", nn.Linear(width, n_outputs))
 
     def scaled(self, X: torch.Tensor) -> torch.Tensor:
-        """Return the input times `input_scale` where there is one.
+        """Return the input times `input_scale`, or the input without one.
 
         Parameters
         ----------

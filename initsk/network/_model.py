@@ -1,4 +1,4 @@
-"""From what is wrapped around a module to the module."""
+"""The torch module in an estimator, a pipeline or a wrapper."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,16 +11,17 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.exceptions import ModuleError
+from initsk.utils.validation import check_known_labels
 
 
 def unwrap(module: Any) -> nn.Module:
-    """Return the module that is wrapped for other devices or by the compiler, whose names are the same without.
+    """Return a module without its wrappers for several devices and for the compiler.
 
     Raises
     ------
     ModuleError
-        If it is no module, or one that hides its layers.
+        If it is no module, or a scripted one, which hides its layers.
 
     Examples
     --------
@@ -28,7 +29,7 @@ def unwrap(module: Any) -> nn.Module:
     ReLU()
     """
     if isinstance(module, torch.jit.ScriptModule):
-        raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module as it was before torch.jit)")
+        raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module before torch.jit)")
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
     if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
@@ -39,17 +40,18 @@ def unwrap(module: Any) -> nn.Module:
 
 @dataclass(frozen=True)
 class Model:
-    """A torch module and what was around it.
+    """A torch module with its estimator's net, classes and preprocessing.
 
     Parameters
     ----------
     module : torch.nn.Module
+        The module.
     net : skorch net or None
-        Knows the loss and the optimizer.
+        The net, which has the loss and the optimizer.
     classes : ndarray or None
-        Labels, where the module gives a score for each.
+        Labels, if the module returns a score for each.
     prepare : callable or None
-        What a pipeline does to X before.
+        Transformation of X by the steps of a pipeline before the network.
     """
 
     module: nn.Module
@@ -58,33 +60,31 @@ class Model:
     prepare: Callable[[Any], Any] | None = None
 
     def prepared(self, X: Any) -> Any:
-        """Return what reaches the network of X."""
+        """Return X as the network receives it."""
         return X if self.prepare is None else self.prepare(X)
 
     def encode(self, y: Any) -> Any:
-        """Return labels as positions among the classes; whatever else y is, stays.
+        """Return the labels in y as positions among the classes; return y unchanged without classes.
 
         Raises
         ------
         InvalidParameterError
-            If y holds labels that the model does not know.
+            If y holds labels that the model does not have.
         """
         if self.classes is None or y is None or isinstance(y, torch.Tensor):
             return y
         labels = np.asarray(y)
-        unknown = sorted(set(labels.ravel().tolist()) - set(self.classes.tolist()), key=str)
-        if unknown:
-            raise InvalidParameterError(f"y holds labels that the model does not know: {unknown[:10]}")
+        check_known_labels("y", labels.ravel(), self.classes, "the model")
         return np.searchsorted(self.classes, labels)
 
 
 def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
-    """Return the torch module that `model` is or carries; an unfitted estimator is built on a clone.
+    """Return the torch module that `model` is or contains; an unfitted estimator is built on a clone.
 
     Raises
     ------
     ModuleError
-        If there is none, or one whose layers cannot be seen.
+        If there is no module, or its layers are hidden.
     """
     if isinstance(model, Model):
         return model
@@ -93,7 +93,7 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     if hasattr(model, "best_estimator_"):
         return get_model(model.best_estimator_, X, y)
     if hasattr(model, "steps"):
-        return _of_pipeline(model, X, y)
+        return _model_of_pipeline(model, X, y)
     net = getattr(model, "net_", model)
     module = getattr(net, "module_", None)
     if isinstance(module, nn.Module):
@@ -101,24 +101,22 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         return Model(_visible(module), net, classes if isinstance(classes, np.ndarray) else None)
     if hasattr(model, "initialize") and hasattr(model, "get_params"):
         if y is None and not hasattr(model, "module"):
-            raise ModuleError(f"{type(model).__name__} is not fitted; give y as well, so that it can be built")
+            raise ModuleError(f"{type(model).__name__} is not fitted (allowed: with y, which is needed to build it)")
         return get_model(initialized(clone(model), X, y))
-    raise ModuleError(
-        f"{model!r} is not allowed (a torch.nn.Module, or an estimator that carries one as module_ or net_)"
-    )
+    raise ModuleError(f"{model!r} is not allowed (a torch.nn.Module, or an estimator with a module_ or net_)")
 
 
 def initialized(estimator: Any, X: Any, y: Any) -> Any:
-    """Bring an estimator to its initial weights, without training."""
+    """Return an estimator with its initial weights, without training it."""
     if not hasattr(estimator, "module"):
         return estimator.initialize(X, y)
-    # A skorch net; ours have initializers that may look at the data.
+    # A skorch net; initsk's nets have initializers that may use the data.
     with estimator.starting_from(X, y) if X is not None and hasattr(estimator, "starting_from") else nullcontext():
         return estimator.initialize()
 
 
-def _of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
-    """Take the network at the end of a pipeline; an unfitted one is fitted up to there, on a clone."""
+def _model_of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
+    """Return the network at the end of a pipeline; the steps before it are fitted on a clone if they are not."""
     before, last = pipeline[:-1], pipeline[-1]
     if not hasattr(last, "net_") and not hasattr(last, "module_") and len(before):
         before = clone(before).fit(X, y)
@@ -128,14 +126,16 @@ def _of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
 
 
 def _visible(module: nn.Module) -> nn.Module:
-    """Return the module without what is wrapped around it, or say why its layers cannot be seen."""
+    """Return the module without its wrappers; raise ModuleError if its layers are hidden."""
     module = unwrap(module)
     for name, part in module.named_modules():
         kind, where = type(part).__name__, name or "module"
         if isinstance(part, torch.jit.ScriptModule):
-            raise ModuleError(f"{where} is scripted ({kind}) and hides what it computes (allowed: before torch.jit)")
+            raise ModuleError(
+                f"{where} is scripted ({kind}) and hides its layers (allowed: the module before torch.jit)"
+            )
         if "quantized" in type(part).__module__:
-            raise ModuleError(f"{where} is quantized ({kind}): its values are no real numbers (allowed: before that)")
+            raise ModuleError(f"{where} is quantized ({kind}) and has no real values (allowed: the module before that)")
         for key, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
             if torch.nn.parameter.is_lazy(tensor):
                 raise ModuleError(f"{where} is lazy and has no shape yet; run one batch through the module first")
@@ -145,7 +145,7 @@ def _visible(module: nn.Module) -> nn.Module:
 
 
 def compiled_part(module: nn.Module) -> tuple[str, nn.Module] | None:
-    """Return the module inside of what ``torch.compile(module)`` returned, with its name there; None for others.
+    """Return the name and the module that ``torch.compile`` has wrapped; None for a module that is not compiled.
 
     Examples
     --------
@@ -165,7 +165,7 @@ def compiled_part(module: nn.Module) -> tuple[str, nn.Module] | None:
 def is_compiled(module: nn.Module) -> bool:
     """Return whether a module runs compiled code: after ``torch.compile(module)`` or ``module.compile()``.
 
-    The second sets an attribute of the module that `torch.nn.Module` declares as None.
+    ``module.compile()`` sets an attribute of the module that `torch.nn.Module` declares as None.
     """
     own = (name for name, value in vars(module).items() if callable(value))
     return compiled_part(module) is not None or any(getattr(nn.Module, name, "") is None for name in own)
@@ -173,7 +173,7 @@ def is_compiled(module: nn.Module) -> bool:
 
 @contextmanager
 def run_as_written(module: nn.Module) -> Iterator[None]:
-    """Have compiled parts of a module run as they were written, inside the block."""
+    """Run the compiled parts of a module without their compiled code inside the block."""
     if not any(is_compiled(part) for part in module.modules()):
         yield
         return
@@ -183,6 +183,6 @@ def run_as_written(module: nn.Module) -> Iterator[None]:
 
 @cache
 def _wrapper() -> type[nn.Module]:
-    """Return the class of compiled modules, which has no public name."""
+    """Return the class of the modules that ``torch.compile`` returns, which has no public name."""
     example: Any = torch.compile(nn.Identity(), backend="eager")
     return type(example)

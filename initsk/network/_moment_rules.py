@@ -1,4 +1,4 @@
-"""What each operation makes of mean and variance: AutoInit's rules for torch's functions."""
+"""AutoInit's rules for torch's functions and modules: the mean and variance of their outputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import fx, nn
 
+from initsk.network._graph import ACTIVATION_NAMES, function_of_first
+from initsk.network._layer_types import BATCH_OR_INSTANCE_NORM_LAYERS
 from initsk.network._moments import Moments, mixture, plus, times
-from initsk.network._trace import ACTIVATION_NAMES, function_of_first
-from initsk.theory import ActivationLike
 
 
 @dataclass
@@ -19,17 +19,14 @@ class Operation:
 
     Attributes
     ----------
-    name : str
-        The function's or method's name.
     arguments, keywords
-        What it is called with, moments in place of signals, nodes in place of what else was computed.
+        Arguments of the call. Moments replace signals, and nodes replace other computed values.
     node : torch.fx.Node
-        The node.
+        The operation's node in the graph.
     size : callable
-        Returns the shape, or the number, that a node computes.
+        Returns the shape of the tensor, or the number, that a node computes.
     """
 
-    name: str
     arguments: list[Any]
     keywords: dict[str, Any]
     node: fx.Node
@@ -37,38 +34,30 @@ class Operation:
 
     @property
     def signals(self) -> list[Moments]:
-        """The signals that go in, those in lists included."""
+        """The signals among the arguments, also those in lists."""
         flat: list[Any] = []
         fx.node.map_aggregate([self.arguments, self.keywords], flat.append)
         return [value for value in flat if isinstance(value, Moments)]
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
-        """Return an argument by its position or name; a number that the module computes is computed."""
+        """Return an argument by its position or name, with the value of a number that the module computes."""
         value = self.arguments[position] if position < len(self.arguments) else self.keywords.get(name, default)
         return self.size(value) if isinstance(value, fx.Node) else value
 
-    def shrinks(self) -> int:
-        """Return how many elements of the input go into one of the output."""
-        source = next(node for node in self.node.all_input_nodes)
-        return prod(self.size(source)) // prod(self.size(self.node))
+    def shrinkage(self) -> int:
+        """Return the ratio of the number of input elements to the number of output elements."""
+        return prod(self.size(self.node.all_input_nodes[0])) // prod(self.size(self.node))
 
     def same_twice(self) -> bool:
-        """Say whether both operands are one signal."""
+        """Return whether both operands are one signal."""
         return len(self.node.args) > 1 and self.node.args[0] is self.node.args[1]
 
 
 Rule = Callable[[Operation], Any]
 
 
-def apply_rule(operation: Operation) -> Any:
-    """Return the moments that come out, None for what is no signal, or NotImplemented."""
-    rule = RULES.get(operation.name)
-    return NotImplemented if rule is None else rule(operation)
-
-
-def leaky(slope: float) -> ActivationLike:
-    """Return a leaky ReLU."""
-    return nn.LeakyReLU(slope)
+def _no_rule(operation: Operation) -> Any:
+    return NotImplemented
 
 
 def _pass(operation: Operation) -> Moments:
@@ -86,23 +75,22 @@ def _attribute(operation: Operation) -> Any:
     return operation.signals[0] if wanted in ("T", "mT", "data") else NotImplemented
 
 
-def _function(operation: Operation) -> Any:
-    target = operation.node.target
+def _elementwise(operation: Operation) -> Any:
     first, rest = operation.arguments[0], operation.arguments[1:]
     others = [*rest, *operation.keywords.values()]
     if not isinstance(first, Moments) or any(isinstance(value, Moments | fx.Node) for value in others):
         return NotImplemented
-    return first.through(function_of_first(target, rest, operation.keywords))
+    return first.through(function_of_first(operation.node.target, rest, operation.keywords))
 
 
 def _prelu(operation: Operation) -> Any:
     slope = operation.argument(1, "weight")
-    return operation.arguments[0].through(leaky(slope.mean)) if isinstance(slope, Moments) else NotImplemented
+    return operation.arguments[0].through(nn.LeakyReLU(slope.mean)) if isinstance(slope, Moments) else NotImplemented
 
 
 def _rrelu(operation: Operation) -> Moments:
     low, high = operation.argument(1, "lower", 1 / 8), operation.argument(2, "upper", 1 / 3)
-    return operation.signals[0].through(leaky((low + high) / 2))
+    return operation.signals[0].through(nn.LeakyReLU((low + high) / 2))
 
 
 def _add(operation: Operation, sign: float = 1.0) -> Any:
@@ -141,13 +129,13 @@ def _square(x: Any) -> Any:
 
 
 def _cat(operation: Operation) -> Any:
-    parts, nodes = operation.arguments[0], operation.node.args[0]
+    parts = operation.arguments[0]
+    nodes: Any = operation.node.args[0]
     if not (isinstance(parts, list | tuple) and all(isinstance(part, Moments) for part in parts)):
         return NotImplemented
     if all(part == parts[0] for part in parts):
         return parts[0]
-    sizes: Any = nodes
-    return mixture(parts, [prod(operation.size(node)) for node in sizes])
+    return mixture(parts, [prod(operation.size(node)) for node in nodes])
 
 
 def _dropout(operation: Operation) -> Moments:
@@ -175,18 +163,22 @@ def _pad(operation: Operation) -> Moments:
     return mixture([signal, Moments(float(value), 0.0)], [inside, prod(operation.size(operation.node)) - inside])
 
 
-def _window(operation: Operation) -> int:
+def _average_pool(dimensions: int, operation: Operation) -> Moments:
+    return operation.signals[0].averaged(_window(dimensions, operation))
+
+
+def _max_pool(dimensions: int, operation: Operation) -> Moments:
+    return operation.signals[0].largest(_window(dimensions, operation))
+
+
+def _window(dimensions: int, operation: Operation) -> int:
     size = operation.argument(1, "kernel_size")
-    dimensions = int(operation.name[-2])
     return int(size**dimensions if isinstance(size, int) else prod(size) ** (dimensions if len(size) == 1 else 1))
 
 
-def _normalisation(position: int) -> Rule:
-    def rule(operation: Operation) -> Moments:
-        factor, shift = operation.argument(position, "weight"), operation.argument(position + 1, "bias")
-        return Moments(0.0, 1.0).affine(factor, shift)
-
-    return rule
+def _normalization(position: int, operation: Operation) -> Moments:
+    factor, shift = operation.argument(position, "weight"), operation.argument(position + 1, "bias")
+    return Moments(0.0, 1.0).affine(factor, shift)
 
 
 def _rms_norm(operation: Operation) -> Moments:
@@ -201,44 +193,92 @@ def _embedding(operation: Operation) -> Moments:
 
 
 _ELEMENTWISE = {"abs", "atan", "clamp", "clamp_max", "clamp_min", "clip", "cos", "exp", "pow", "square", "threshold"}
-_ELEMENTWISE |= ACTIVATION_NAMES
 _RESHAPING = ("flatten", "reshape", "squeeze", "unflatten", "unsqueeze", "view", "pixel_shuffle", "pixel_unshuffle")
 _REORDERING = ("channel_shuffle", "flip", "movedim", "permute", "roll", "swapaxes", "t", "transpose")
 _CHOOSING = ("chunk", "expand", "getitem", "interpolate", "narrow", "repeat", "split", "tile", "unbind")
-_KEEPING = ("alpha_dropout", "clone", "contiguous", "detach", "feature_alpha_dropout", "float", "to", "type")
-#: The endings of what exists for signals of one, two and three dimensions.
-DIMENSIONS = ("1d", "2d", "3d")
+_COPYING = ("alpha_dropout", "clone", "contiguous", "detach", "feature_alpha_dropout", "float", "to", "type")
+_PASSING_MODULES = (
+    nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle,
+    nn.Identity, nn.AlphaDropout, nn.FeatureAlphaDropout,
+    nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d, nn.ReplicationPad1d, nn.ReplicationPad2d,
+    nn.ReplicationPad3d, nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d,
+)  # fmt: skip
 
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(sorted(_ELEMENTWISE), _function),
-    **dict.fromkeys((*_RESHAPING, *_REORDERING, *_CHOOSING, *_KEEPING), _pass),
-    **dict.fromkeys(("size", "dim", "numel", "ndimension", "len"), _no_signal),
-    "getattr": _attribute,
-    "prelu": _prelu,
-    "rrelu": _rrelu,
-    **dict.fromkeys(("add", "iadd"), _add),
-    **dict.fromkeys(("sub", "isub", "subtract"), partial(_add, sign=-1.0)),
-    **dict.fromkeys(("mul", "imul", "multiply"), _multiply),
-    **dict.fromkeys(("div", "divide", "truediv", "itruediv"), _divide),
-    **dict.fromkeys(("neg", "negative"), lambda operation: operation.signals[0].scaled(-1.0)),
-    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), _cat),
-    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), _dropout),
-    "glu": _glu,
-    "softmax": _softmax,
-    "pad": _pad,
-    "mean": lambda operation: operation.signals[0].averaged(operation.shrinks()),
-    "amax": lambda operation: operation.signals[0].largest(operation.shrinks()),
-    **{f"avg_pool{d}": lambda operation: operation.signals[0].averaged(_window(operation)) for d in DIMENSIONS},
-    **{f"max_pool{d}": lambda operation: operation.signals[0].largest(_window(operation)) for d in DIMENSIONS},
-    **{
-        f"adaptive_avg_pool{d}": lambda operation: operation.signals[0].averaged(operation.shrinks())
-        for d in DIMENSIONS
-    },
-    **{
-        f"adaptive_max_pool{d}": lambda operation: operation.signals[0].largest(operation.shrinks()) for d in DIMENSIONS
-    },
-    **dict.fromkeys(("layer_norm", "group_norm"), _normalisation(2)),
-    **dict.fromkeys(("batch_norm", "instance_norm"), _normalisation(3)),
-    "rms_norm": _rms_norm,
-    "embedding": _embedding,
-}
+
+@dataclass(frozen=True)
+class Family:
+    """Functions, methods and modules with the same rule.
+
+    Attributes
+    ----------
+    rule : callable
+        Returns the moments of an `Operation`'s output, None if the output is no signal, or NotImplemented.
+    names : tuple of str
+        Names of functions and methods.
+    modules : tuple of type
+        Classes of modules.
+    attributes : tuple of str
+        Attributes of the modules that are arguments of the function.
+    """
+
+    rule: Rule
+    names: tuple[str, ...]
+    modules: tuple[type[nn.Module], ...] = ()
+    attributes: tuple[str, ...] = ()
+
+
+_FAMILIES = (
+    Family(_elementwise, tuple(_ELEMENTWISE | ACTIVATION_NAMES - {"prelu", "rrelu"})),
+    Family(_pass, (*_RESHAPING, *_REORDERING, *_CHOOSING, *_COPYING), _PASSING_MODULES),
+    Family(_no_signal, ("size", "dim", "numel", "ndimension", "len")),
+    Family(_attribute, ("getattr",)),
+    Family(_prelu, ("prelu",)),
+    Family(_rrelu, ("rrelu",)),
+    Family(_add, ("add", "iadd")),
+    Family(partial(_add, sign=-1.0), ("sub", "isub", "subtract")),
+    Family(_multiply, ("mul", "imul", "multiply")),
+    Family(_divide, ("div", "divide", "truediv", "itruediv")),
+    Family(lambda operation: operation.signals[0].scaled(-1.0), ("neg", "negative")),
+    Family(_cat, ("cat", "concat", "concatenate", "stack")),
+    Family(
+        _dropout,
+        ("dropout", "dropout1d", "dropout2d", "dropout3d"),
+        (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
+        ("p",),
+    ),
+    Family(_glu, ("glu",), (nn.GLU,)),
+    Family(_softmax, ("softmax",), (nn.Softmax,), ("dim",)),
+    Family(_pad, ("pad",), (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d), ("value",)),
+    Family(partial(_average_pool, 1), ("avg_pool1d",), (nn.AvgPool1d,), ("kernel_size",)),
+    Family(partial(_average_pool, 2), ("avg_pool2d",), (nn.AvgPool2d,), ("kernel_size",)),
+    Family(partial(_average_pool, 3), ("avg_pool3d",), (nn.AvgPool3d,), ("kernel_size",)),
+    Family(partial(_max_pool, 1), ("max_pool1d",), (nn.MaxPool1d,), ("kernel_size",)),
+    Family(partial(_max_pool, 2), ("max_pool2d",), (nn.MaxPool2d,), ("kernel_size",)),
+    Family(partial(_max_pool, 3), ("max_pool3d",), (nn.MaxPool3d,), ("kernel_size",)),
+    Family(
+        lambda operation: operation.signals[0].averaged(operation.shrinkage()),
+        ("mean", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
+        (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+    ),
+    Family(
+        lambda operation: operation.signals[0].largest(operation.shrinkage()),
+        ("amax", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"),
+        (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
+    ),
+    Family(partial(_normalization, 2), ("layer_norm", "group_norm"), (nn.LayerNorm, nn.GroupNorm), ("weight", "bias")),
+    Family(
+        partial(_normalization, 3), ("batch_norm", "instance_norm"), BATCH_OR_INSTANCE_NORM_LAYERS, ("weight", "bias")
+    ),
+    Family(_rms_norm, ("rms_norm",), (nn.RMSNorm,), ("weight",)),
+    Family(_embedding, ("embedding",), (nn.Embedding,), ("weight",)),
+)
+
+
+def rule_of_function(name: str) -> Rule:
+    """Return the rule of a function or method."""
+    return next((family.rule for family in _FAMILIES if name in family.names), _no_rule)
+
+
+def family_of_module(module: nn.Module) -> Family | None:
+    """Return the family of a module."""
+    return next((family for family in _FAMILIES if isinstance(module, family.modules)), None)

@@ -1,4 +1,4 @@
-"""Mean and variance of a signal, and what operations make of them."""
+"""Mean and variance of a signal, and of the results of operations with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from initsk.theory import ActivationLike, as_function, gaussian_mean
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and variance over all elements of a signal, which are taken for independent.
+    """Mean and variance over all elements of a signal, which are assumed to be independent.
 
     Attributes
     ----------
@@ -29,12 +29,12 @@ class Moments:
 
     @classmethod
     def by_square(cls, mean: float, square: float) -> "Moments":
-        """Make from the mean and the mean of the squares."""
+        """Return moments, given the mean and the mean square."""
         return cls(mean, max(square - mean**2, 0.0))
 
     @classmethod
     def of(cls, values: torch.Tensor) -> "Moments":
-        """Measure the moments of a tensor's values."""
+        """Return the moments of a tensor's values."""
         values = values.detach().double()
         return cls(float(values.mean()), float(values.var(correction=0)))
 
@@ -54,7 +54,7 @@ class Moments:
         function = as_function(activation)
 
         def at(x: np.ndarray) -> np.ndarray:
-            # A new array, so that functions that work in place are harmless.
+            # The sum is a new array, which functions that work in place may overwrite.
             return function(x + self.mean)
 
         if self.variance == 0:
@@ -63,7 +63,7 @@ class Moments:
         return Moments.by_square(mean, gaussian_mean(lambda x: at(x) ** 2, self.variance))
 
     def dropped(self, p: float) -> "Moments":
-        """Return the moments after dropout, which divides what it keeps by ``1 - p``."""
+        """Return the moments after dropout, which divides the remaining elements by ``1 - p``."""
         return Moments.by_square(self.mean, self.square / (1 - p)) if p < 1 else Moments(0.0, 0.0)
 
     def averaged(self, n: int) -> "Moments":
@@ -81,9 +81,9 @@ class Moments:
         return Moments.by_square(mean, square).scaled(self.variance**0.5, self.mean)
 
     def weighted(self, rows: torch.Tensor, per_unit: float = 1.0) -> "Moments":
-        """Return the moments of the products with the rows of a matrix, each a sum over the signal.
+        """Return the moments of the products of a matrix, given by its rows, with the signal.
 
-        `per_unit` is the part of a row that one unit sums over.
+        `per_unit` is the share of a row's weights in one sum.
         """
         rows = rows.detach().double()
         means = self.mean * rows.sum(dim=1) * per_unit
@@ -91,7 +91,7 @@ class Moments:
         return plus(Moments.of(means), Moments(0.0, variance))
 
     def affine(self, factor: "Moments | None", shift: "Moments | None") -> "Moments":
-        """Return the moments after each unit's own factor and shift, as normalisation layers have."""
+        """Return the moments after the units' factors and shifts, which normalization layers have."""
         scaled = self if factor is None else times(self, factor)
         return scaled if shift is None else plus(scaled, shift)
 
@@ -107,7 +107,7 @@ def times(first: Moments, second: Moments) -> Moments:
 
 
 def mixture(signals: Sequence[Moments], sizes: Sequence[int]) -> Moments:
-    """Return the moments of signals laid side by side.
+    """Return the moments of concatenated signals.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where a draw lands: shape, fans, and the layer's place in the network."""
+"""Specs of tensors to fill: shape, fans, and the layer's place in the network."""
 
 from dataclasses import dataclass, replace
 from math import prod
@@ -18,13 +18,13 @@ class Branch:
     Parameters
     ----------
     n_branches : int
-        Residual branches in the network.
+        Number of residual branches in the network.
     depth : int
-        Weight layers in sequence on this branch.
+        Number of consecutive layers with weights on this branch.
     position : int
-        Which of them this is, from 1; a normalisation has the position of the layer before it.
+        Position of this layer among them, from 1; a normalization has the position of the layer before it.
     normalised : bool
-        Whether a normalisation follows on the branch, before the next weight layer.
+        Whether a normalization follows on the branch before the next layer with weights.
 
     Examples
     --------
@@ -39,60 +39,60 @@ class Branch:
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing with weights follows on the branch."""
+        """Whether this is the last layer with weights on the branch."""
         return self.position == self.depth
 
     @property
     def adds_up(self) -> bool:
-        """Whether what this layer gives is added, as it is, to what other branches give."""
+        """Whether the layer's output is added, without normalization, to the outputs of other branches."""
         return self.is_last and self.n_branches > 1 and not self.normalised
 
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """One tensor to fill: what an initializer may know of it.
+    """A tensor to fill, with the properties that an initializer may use.
 
     Parameters
     ----------
     shape : tuple of int
-        Shape of the tensor, ``(out, in, *kernel)`` for the weight of a linear map; one group,
-        gate or projection where a layer stacks several.
+        Shape of the tensor, ``(out, in, *kernel)`` for the weight of a linear map. Where a layer stacks several groups,
+        gates or projections, the shape of one.
     fan_in, fan_out : int or None
         Inputs that a unit sums over, and units that an input feeds; None where the
-        notion does not apply. A bias carries the fans of its layer's weight.
+        notion does not apply. A bias has the fans of its layer's weight.
     role : {"weight", "bias"}
-        What the tensor is to its layer.
+        Role of the tensor in its layer.
     kind : {"dense", "bilinear", "convolution", "embedding", "recurrent", "attention", "normalisation", "other"}
-        Which sort of layer owns it.
+        Kind of the layer.
     weight_shape : tuple of int
         Shape of the layer's whole weight as torch stores it.
     name : str
         Full name of the parameter, ``"hidden_1.weight"``.
     layer : type or None
-        Class of the module that owns it.
+        Class of the module that owns the tensor.
     block : str
-        Which of several stacked matrices: a gate ("i", "f", "g", "o"; "r", "z", "n"), a
-        projection ("q", "k", "v"), a group's number; else empty.
+        Name of the block in a stacked parameter: a gate ("i", "f", "g", "o"; "r", "z", "n"), a
+        projection ("q", "k", "v", "o") or a group's number; empty for a parameter of one block.
     groups : int
-        Groups of a convolution.
+        Number of groups of a convolution.
     transposed : bool
         Whether the convolution is a transposed one.
     activation : callable, str or None
         The activation function that follows the layer, if any is known.
     place : {"input", "hidden", "output", ""}
-        Where the layer sits; empty if nobody has looked.
+        Place of the layer in the network; empty if the architecture was not read.
     branch : Branch or None
-        Its place in a residual branch.
+        Place of the layer in a residual branch.
     stack : tuple of str and int, or None
-        ``("encoder", n_layers)`` or ``("decoder", n_layers)`` inside of a transformer, ``("embedding", n_layers)`` for
+        ``("encoder", n_layers)`` or ``("decoder", n_layers)`` in a transformer, ``("embedding", n_layers)`` for
         the embeddings before it.
     depth : int
-        Layers with weights that a signal cannot get around on its way through the network; 0 if nobody has counted.
+        Number of layers with weights on the shortest path through the network; 0 if the architecture was not read.
     guessed : bool
         Whether activation, place and branch follow from the order of registration, since the forward
         cannot be traced.
     framework : {"", "torch", "keras", "jax"}
-        As whose stored tensor the spec was made by `as_stored`; empty for blocks and counted fans.
+        The framework whose layout and fans `as_stored` gave the spec; empty for other specs.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class ParameterSpec:
 
     @classmethod
     def from_shape(cls, shape: tuple[int, ...]) -> "ParameterSpec":
-        """Read a bare shape by torch's convention ``(out, in, *kernel)``.
+        """Return the spec of a shape in torch's convention ``(out, in, *kernel)``.
 
         Examples
         --------
@@ -169,17 +169,17 @@ class ParameterSpec:
 
     @property
     def n_hidden(self) -> int:
-        """Layers before the output that a signal cannot get around; 0 if nobody has counted."""
+        """Number of layers before the output on the shortest path; 0 if the architecture was not read."""
         return max(self.depth - 1, 0)
 
     @property
     def is_known(self) -> bool:
-        """Whether the layer is one whose weights and biases are set without being asked for by name."""
+        """Whether initializers fill the layer's weights and biases by default."""
         return self.kind not in ("normalisation", "other")
 
     @property
     def missing_fans(self) -> str | None:
-        """What an initializer whose law needs fans has against the spec."""
+        """Why the spec has no fans, or None."""
         if self.fan_in is not None and self.fan_out is not None:
             return None
         return (
@@ -189,13 +189,13 @@ class ParameterSpec:
 
     @property
     def missing_matrix(self) -> str | None:
-        """What an initializer that draws matrices has against the spec."""
+        """Why the spec is no matrix, or None."""
         if len(self.shape) >= 2:
             return None
         return f"needs a matrix, not a tensor of shape {self.shape} (allowed: two or more dimensions)"
 
     def as_stored(self, framework: str) -> "ParameterSpec":
-        """Return the spec of the one tensor that a framework stores, with the fans that it counts.
+        """Return the spec of the whole tensor that a framework stores, with the framework's fans.
 
         Examples
         --------
@@ -213,7 +213,7 @@ class ParameterSpec:
             return replace(self, fan_in=outputs, fan_out=inputs, framework=framework)
         whole = replace(self, block="", groups=1, transposed=False, framework=framework)
         if framework == "keras" and self.groups > 1 and inputs == 1:
-            # Stored as (*kernel, in, multiplier); the multiplier's axis is in front where channels are transposed.
+            # Keras stores (*kernel, in, multiplier); after the transposition the multiplier's axis is first.
             shape = (outputs // self.groups, self.groups, *stored[2:])
             return replace(
                 whole, shape=shape, fan_in=shape[1] * receptive, fan_out=shape[0] * receptive, transposed=True

@@ -1,69 +1,21 @@
-"""Families of torch's layers, with the layers that users derive from a family's base class."""
+"""Hooks, buffers, modes and parameters of a module: finding, restoring and writing them."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.network._model import run_as_written
-from initsk.network._view import remember_buffers
 from initsk.utils.random import isolated_torch_random
 
-
-def with_common_base(*kinds: type[nn.Module]) -> tuple[type[nn.Module], ...]:
-    """Return classes of modules, and the closest class that all of them derive from.
-
-    torch's layers of one family share a base class without a public name, which other libraries derive from. It
-    is found here by what it is for. If the only class that is shared is `torch.nn.Module`, the classes stand alone.
-
-    Examples
-    --------
-    >>> issubclass(nn.Conv2d, with_common_base(nn.Conv1d, nn.Conv3d))
-    True
-    >>> with_common_base(nn.Linear, nn.Conv1d) == (nn.Linear, nn.Conv1d)
-    True
-    """
-    shared = (base for base in kinds[0].__mro__ if all(issubclass(kind, base) for kind in kinds))
-    closest = next(shared)
-    return kinds if closest is nn.Module else (*kinds, closest)
-
-
-BATCH_NORM_LAYERS = with_common_base(
-    nn.BatchNorm1d,
-    nn.BatchNorm2d,
-    nn.BatchNorm3d,
-    nn.SyncBatchNorm,
-    nn.LazyBatchNorm1d,
-    nn.LazyBatchNorm2d,
-    nn.LazyBatchNorm3d,
-)
-BATCH_OR_INSTANCE_NORM_LAYERS = with_common_base(
-    *BATCH_NORM_LAYERS,
-    nn.InstanceNorm1d,
-    nn.InstanceNorm2d,
-    nn.InstanceNorm3d,
-    nn.LazyInstanceNorm1d,
-    nn.LazyInstanceNorm2d,
-    nn.LazyInstanceNorm3d,
-)
-NORM_LAYERS = (*BATCH_OR_INSTANCE_NORM_LAYERS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-CONVOLUTIONS = with_common_base(
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-)
-POOLINGS = (
-    *with_common_base(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
-    *with_common_base(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
-    *with_common_base(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
-    *with_common_base(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
-)
+# The number of power iterations that torch runs when a spectral normalization is registered.
+_POWER_ITERATIONS = 15
 
 
 def has_hooks(owner: nn.Module | torch.optim.Optimizer) -> bool:
@@ -93,7 +45,7 @@ def any_optimizer_has_hooks() -> bool:
 
 
 def _holds_hooks(attributes: Mapping[str, Any]) -> bool:
-    """Return whether a dictionary with numbers as keys is there: torch keeps hooks by the numbers of their handles.
+    """Return whether an attribute is a dictionary with integer keys: torch stores hooks under their handles' numbers.
 
     Parameters, buffers and modules have names as keys, and the state of an optimizer has tensors.
     """
@@ -101,38 +53,102 @@ def _holds_hooks(attributes: Mapping[str, Any]) -> bool:
 
 
 def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
-    """Return whether something listens to a parameter's gradient; True where torch does not tell.
+    """Return whether hooks are registered for a parameter's gradient; True if torch does not show them.
 
     torch has no public function for this question.
     """
     return any(getattr(parameter, name, True) for name in ("_backward_hooks", "_post_accumulate_grad_hooks"))
 
 
-@contextmanager
-def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: int | None) -> Iterator[None]:
-    """Set the module's mode, torch's random state and the recording of gradients for the length of the block.
+def save_buffers(module: nn.Module) -> Callable[[], None]:
+    """Return a function that restores all buffers, both overwritten and replaced ones.
 
-    Afterwards, on any exit, training flags, buffers, what requires a gradient and the random state are as before.
-    Without a seed, the module draws what it would draw next.
+    The function also restores the parameters, submodules and hooks that a module's own dictionaries had.
+    """
+    tables = [held for part in module.modules() for held in vars(part).values() if isinstance(held, dict)]
+    objects = [(held, dict(held)) for held in tables]
+    values = [(buffer, buffer.clone()) for buffer in module.buffers()]
+
+    def restore() -> None:
+        for held, before in objects:
+            if list(map(id, held.values())) != list(map(id, before.values())) or list(held) != list(before):
+                held.clear()
+                held.update(before)
+        with torch.no_grad():
+            for buffer, value in values:
+                buffer.copy_(value)
+
+    return restore
+
+
+@contextmanager
+def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Iterator[None]:
+    """Set the module's mode and torch's random state inside the block.
+
+    On any exit, the training flags, the buffers and the random state are restored. Without a seed, the random state
+    inside is that outside.
     """
     modes = [(part, part.training) for part in module.modules()]
-    needs = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    put_buffers_back = remember_buffers(module)
+    restore_buffers = save_buffers(module)
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    with ExitStack() as stack:
-        stack.enter_context(isolated_torch_random(seed, str(device)))
-        stack.enter_context(run_as_written(module))
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.set_grad_enabled(gradients))
+    with isolated_torch_random(seed, str(device)):
         try:
             module.train(training)
-            for parameter, _ in needs if gradients else ():
+            yield
+        finally:
+            for part, was_training in modes:
+                part.training = was_training
+            restore_buffers()
+
+
+@contextmanager
+def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: int | None) -> Iterator[None]:
+    """Set the module's mode, torch's random state and the recording of gradients inside the block.
+
+    On any exit, what `preserve_mode` restores is restored, and so is `requires_grad` of every parameter.
+    """
+    required = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    with (
+        run_as_written(module),
+        torch.inference_mode(False),
+        torch.set_grad_enabled(gradients),
+        preserve_mode(module, training=training, seed=seed),
+    ):
+        try:
+            for parameter, _ in required if gradients else ():
                 # Frozen parameters would hide the layers before them.
                 parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
             yield
         finally:
-            for part, was in modes:
-                part.training = was
-            for parameter, was in needs:
-                parameter.requires_grad_(was)
-            put_buffers_back()
+            for parameter, was_required in required:
+                parameter.requires_grad_(was_required)
+
+
+def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
+    """Write a parameter in place, or through its parametrization."""
+    with torch.no_grad():
+        if is_parametrized(module, name):
+            setattr(module, name, values)
+            _update_spectral_norm(module, name)
+        else:
+            getattr(module, name).copy_(values)
+    # Autocast would continue to use its copy of the old values.
+    torch.clear_autocast_cache()
+
+
+def _update_spectral_norm(module: nn.Module, name: str) -> None:
+    """Run the power iterations of spectral normalization on new values, as at its registration."""
+    parametrizations: Any = module.parametrizations
+    for part in parametrizations[name]:
+        if isinstance(part, _spectral_norm()):
+            was_training, part.training = part.training, True
+            for _ in range(_POWER_ITERATIONS):
+                getattr(module, name)
+            part.training = was_training
+
+
+@cache
+def _spectral_norm() -> type[nn.Module]:
+    """Return the class of the parametrization that `spectral_norm` registers, which has no public name."""
+    parametrized: Any = spectral_norm(nn.Linear(1, 1, device="meta"))
+    return type(parametrized.parametrizations.weight[0])

@@ -148,7 +148,9 @@ def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray, holder:
     """
     unknown = sorted(set(labels.tolist()) - set(known.tolist()), key=str)
     if unknown:
-        raise InvalidParameterError(f"{name} holds labels that {holder} does not: {', '.join(map(repr, unknown[:10]))}")
+        raise InvalidParameterError(
+            f"{name} holds labels that {holder} does not have: {', '.join(map(repr, unknown[:10]))}"
+        )
 
 
 def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, Constraint]) -> None:

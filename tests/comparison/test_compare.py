@@ -137,7 +137,7 @@ def test_interrupt_keeps_what_finished(digits, capsys):
         ({"X_val": np.zeros((2, 64))}, "go together"),
         ({"X_val": np.zeros((2, 3)), "y_val": [0, 1]}, "X_val has 3 features, X has 64"),
         ({"X_val": np.zeros((2, 64)), "y_val": [0, 1, 2]}, "inconsistent numbers of samples: 2 and 3"),
-        ({"X_val": np.zeros((2, 64)), "y_val": [0, 11]}, "labels that y does not: 11"),
+        ({"X_val": np.zeros((2, 64)), "y_val": [0, 11]}, "labels that y does not have: 11"),
     ],
 )
 def test_what_would_fail_every_run_is_refused(digits, arguments, words):

@@ -207,7 +207,7 @@ def test_warm_start_keeps_to_its_labels_and_features(digits):
     clf = small(warm_start=True).fit(X, y)
     clf.fit(X[y < 5], y[y < 5])
     assert clf.predict_proba(X).shape == (300, 10)
-    with pytest.raises(ValueError, match="y holds labels that classes_ does not: 10"):
+    with pytest.raises(ValueError, match="y holds labels that classes_ does not have: 10"):
         clf.fit(X, y + 1)
     with pytest.raises(ValueError, match="63 features"):
         clf.fit(X[:, :63], y)

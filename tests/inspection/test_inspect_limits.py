@@ -127,7 +127,7 @@ def quantized():
     ("make", "words"),
     [
         (scripted, "hides its layers"),
-        (lambda: nn.Sequential(nn.ReLU(), scripted()), r"1 is scripted .* \(allowed: before torch.jit\)"),
+        (lambda: nn.Sequential(nn.ReLU(), scripted()), r"1 is scripted .* \(allowed: the module before torch.jit\)"),
         (quantized, "0 is quantized"),
         (lambda: nn.LazyLinear(3), "lazy and has no shape"),
         (lambda: nn.Linear(3, 3, device="meta"), "weight is on the meta device"),
@@ -181,7 +181,7 @@ def test_estimators_of_every_kind():
     )
     back = inspect_activations(fitted, scaled, names, gradients=True)
     assert back.parameters()["update_to_weight"].gt(0).sum() == 4
-    with pytest.raises(ValueError, match="labels that the model does not know: \\['d'\\]"):
+    with pytest.raises(ValueError, match="labels that the model does not have: 'd'"):
         inspect_activations(fitted, scaled[:1], ["d"], gradients=True)
     skorch_net = NeuralNetClassifier(net(), criterion=nn.CrossEntropyLoss, initializer="lsuv", random_state=0)
     frame = inspect_activations(skorch_net, X, Y).to_frame().set_index(["layer", "position"])
