@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NAME = 30
 _SIZE = 8
 # About the width of a letter of this size, in inches.
-_LETTER = 0.07
+_LETTER = 0.065
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -79,13 +79,15 @@ def strip_axis(
     scales: np.ndarray,
     scale: str,
     n_cells: int,
-    max_ticks: int,
+    inches: float,
     translate: Language,
 ) -> np.ndarray:
     """Scale the x axis for all ranges and return the edges of cells that are equally long on it.
 
-    `scales` are the layers' orders of magnitude: the axis is symmetric-logarithmic from the smallest on.
+    The axis has a length of `inches`. `scales` are the layers' orders of magnitude: the axis is symmetric-logarithmic
+    from the smallest on.
     """
+    max_ticks = max(int(1.6 * inches), 2)
     low, high = min(pair[0] for pair in ranges), max(pair[1] for pair in ranges)
     largest = max(abs(low), abs(high))
     if high - low <= _SAME * largest:
@@ -98,9 +100,12 @@ def strip_axis(
     threshold = 10.0 ** floor(log10(max(scales.min(), _FINEST)))
     ax.set_xscale("symlog", linthresh=threshold)
     ax.set_xlim(low, high)
-    fixed_ticks(ax.xaxis, _symlog_ticks(threshold, low, high, max_ticks), low, high, translate)
     transform = ax.xaxis.get_transform()
-    first, last = (float(end) for end in transform.transform(np.array([low, high])))
+    first, last, zero = (float(value) for value in transform.transform(np.array([low, high, 0.0])))
+    ticks = _symlog_ticks(threshold, low, high, max_ticks)
+    # The smallest powers may be too close to zero for their numbers.
+    distances = np.abs(transform.transform(ticks) - zero) / (last - first) * inches
+    fixed_ticks(ax.xaxis, ticks[(ticks == 0) | (distances >= 0.2)], low, high, translate)
     edges = np.asarray(transform.inverted().transform(np.linspace(first, last, n_cells + 1)))
     edges[[0, -1]] = low, high
     return edges
@@ -125,9 +130,9 @@ def name_layers(ax: "Axes", names: Sequence[str], inches: float, *, shown: bool,
 
 
 def name_layers_within(ax: "Axes", names: Sequence[str], *, shown: bool) -> None:
-    """Name layers along x in given axes: upright names take their room from the axes, at most half of the height."""
+    """Name layers along x in given axes: upright names take their room from the axes, at most 60 % of the height."""
     inches, height = width_of(ax), ax.bbox.height / ax.figure.dpi
-    length = int(np.clip(0.5 * height / _LETTER, 8, _NAME))
+    length = int(np.clip(0.6 * height / _LETTER, 8, _NAME))
     name_layers(ax, names, inches, shown=shown, length=length)
     if shown:
         leave_room(ax, bottom=name_room(names, inches, length))

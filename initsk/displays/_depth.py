@@ -17,9 +17,9 @@ from initsk.displays._style import (
     clean_axes,
     colour_of,
     draw_marks,
+    legend_above,
     legend_below,
     legend_columns,
-    legend_inside,
     line_style,
     make_panels,
     mark_sample,
@@ -242,19 +242,17 @@ class DepthDisplay(Display):
         marks = _mark_samples(lines, translate)
         given = self._open(ax, len(lines))
         axes = given or self._lay_out(lines, names, [*samples, *marks])
+        legends = {"rms": [*samples, *marks]} if len(rows) > 1 else {"rms": marks, "fractions": samples}
         self.axes_ = dict(zip(lines, axes, strict=True))
         for (name, one), is_lowest in zip(self.axes_.items(), outer_sides(axes)["bottom"], strict=True):
             clean_axes(one)
-            write_title(one, translate(_TITLES[name]), 10, loc="left")
+            above = legend_above(one, legends.get(name, [])) if given else 0
+            write_title(one, translate(_TITLES[name]), 10, above, loc="left")
             (_draw_spread if name in _SPREADS else _draw_fractions)(one, lines[name], translate)
             if given:
                 name_layers_within(one, names, shown=is_lowest)
             else:
                 name_layers(one, names, _width(names), shown=is_lowest)
-        if given:
-            legend_inside(self.axes_["rms"], samples + marks if len(rows) > 1 else marks)
-            if "fractions" in self.axes_:
-                legend_inside(self.axes_["fractions"], samples)
         return self
 
     def _lay_out(self, lines: dict[str, list[Line]], names: list[str], samples: list["Line2D"]) -> list["Axes"]:

@@ -54,18 +54,18 @@ def draw_heat(ax: "Axes", columns: np.ndarray, histograms: Sequence[pd.DataFrame
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", fontsize=9, color=INK)
 
 
-def add_colour_bar(figure: "Figure", translate: Language, *, above: float = 0, axes: Sequence["Axes"] = ()) -> None:
-    """Put a colour bar so many inches above the lower edge or, with axes, at their right."""
+def add_colour_bar(figure: "Figure", translate: Language, axes: Sequence["Axes"]) -> None:
+    """Put a colour bar at the right of given axes; without any, below the panels of the display's own figure."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
 
     colours = ScalarMappable(LogNorm(_DEEPEST, 1), heat_colours())
     if axes:
-        bar = figure.colorbar(colours, ax=list(axes))
+        bar = figure.colorbar(colours, ax=list(axes), shrink=0.6)
     else:
         width, height = figure.get_size_inches()
         length = min(2.6, 0.6 * width)
-        cax = figure.add_axes(((width - length) / 2 / width, above / height, length / width, 0.12 / height))
+        cax = figure.add_axes(((width - length) / 2 / width, 0.75 / height, length / width, 0.12 / height))
         bar = figure.colorbar(colours, cax=cax, orientation="horizontal")
     bar.set_ticks([_DEEPEST, 0.03, 1], labels=["0.1 %", "3 %", "100 %"])
     bar.set_label(translate("density, of the highest in the layer"), fontsize=9, color=INK)

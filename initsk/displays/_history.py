@@ -23,7 +23,6 @@ from initsk.displays._style import (
     label_panels,
     legend_below,
     legend_columns,
-    legend_inside,
     make_panels,
     mark_sample,
     merge_style,
@@ -34,6 +33,7 @@ from initsk.language import Language, get_language
 from initsk.utils.validation import check_parameters, one_of
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 SPACINGS = ("step", "record")
@@ -149,17 +149,21 @@ class HistoryDisplay(Display):
         titles = dict(zip(names, distinct(names, 30), strict=True))
         kinds = ["moments"] if self.histograms is None else ["moments", "histogram"]
         keys = [(name, kind) for name in names for kind in kinds]
-        axes = self._open(ax, len(keys))
+        axes, samples = self._open(ax, len(keys)), _samples(rows, translate)
         if axes:
-            label_panels(axes, [titles[name] for name, _ in keys], translate("value"), translate("step"))
+            words = [titles[name] for name, _ in keys]
+            label_panels(axes, words, translate("value"), translate("step"), samples)
         else:
             axes = self._lay_out(titles, kinds, translate)
+            legend_below(self.figure_, samples, legend_columns(samples, self.figure_.get_figwidth()))
         self.axes_ = dict(zip(keys, axes, strict=True))
         steps = np.unique(self.statistics["step"])
         for name, of_layer in rows.groupby("layer", sort=False):
             panels = [self.axes_[name, kind] for kind in kinds]
             self._draw_layer(panels, of_layer.set_index("step").reindex(steps), spacing, translate, kwargs)
-        self._explain(rows, translate, inside=ax is not None)
+        if self.histograms is not None:
+            heat_maps = [] if ax is None else [self.axes_[name, "histogram"] for name in names]
+            add_colour_bar(self.figure_, translate, heat_maps)
         return self
 
     def _lay_out(self, titles: dict[str, str], kinds: list[str], translate: Language) -> list["Axes"]:
@@ -214,22 +218,17 @@ class HistoryDisplay(Display):
     def _bins(self) -> dict[tuple[Any, ...], pd.DataFrame]:
         return {} if self.histograms is None else group_bins(self.histograms, ["layer", "position", "step"])
 
-    def _explain(self, rows: pd.DataFrame, translate: Language, *, inside: bool) -> None:
-        """Explain lines, marks and colours: below the panels of a new figure, or inside the given axes."""
-        from matplotlib.lines import Line2D
-        from matplotlib.patches import Patch
 
-        band = Patch(color=_COLOUR, alpha=0.22, linewidth=0, label=translate("mean ± standard deviation"))
-        handles = [Line2D([], [], color=_COLOUR, marker="o", markersize=3.5, label=translate("mean")), band]
-        if (rows["nonfinite"] > 0).any():
-            handles.append(mark_sample("nonfinite", label=translate(MARK_MEANINGS["nonfinite"])))
-        if inside:
-            legend_inside(next(iter(self.axes_.values())), handles)
-        else:
-            legend_below(self.figure_, handles, legend_columns(handles, self.figure_.get_figwidth()))
-        if self.histograms is not None:
-            heat_maps = [ax for (_, kind), ax in self.axes_.items() if kind == "histogram"]
-            add_colour_bar(self.figure_, translate, above=0.75, axes=heat_maps if inside else ())
+def _samples(rows: pd.DataFrame, translate: Language) -> list["Artist"]:
+    """Return what the legend shows: line, band, and marks in use."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    band = Patch(color=_COLOUR, alpha=0.22, linewidth=0, label=translate("mean ± standard deviation"))
+    samples = [Line2D([], [], color=_COLOUR, marker="o", markersize=3.5, label=translate("mean")), band]
+    if (rows["nonfinite"] > 0).any():
+        samples.append(mark_sample("nonfinite", label=translate(MARK_MEANINGS["nonfinite"])))
+    return samples
 
 
 def _column_edges(x: np.ndarray, spacing: str) -> np.ndarray:

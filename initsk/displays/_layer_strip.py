@@ -149,7 +149,7 @@ class LayerStripDisplay(Display):
             width = width_of(self.ax_) - left
             columns = columns[: max(int((0.7 * width_of(self.ax_) - left) / _COLUMN), 0)]
             width -= _COLUMN * len(columns)
-            leave_room(self.ax_, left=left, right=_COLUMN * len(columns))
+            leave_room(self.ax_, left=left, right=_COLUMN * len(columns), bottom=0.3)
         else:
             size: dict[str, Any] = {"height": _ROW * len(rows), "left": left, "right": 0.15 + _COLUMN * len(columns)}
             self.ax_ = make_panels(self.figure_, 1, 1, width=width, **size)[0, 0]
@@ -178,8 +178,7 @@ class LayerStripDisplay(Display):
     ) -> None:
         parts = [self.panels[layer, position] for layer, position in zip(rows["layer"], rows["position"], strict=True)]
         ranges, scales = [central_range([part]) for part in parts], rows["rms"].to_numpy(float)
-        max_ticks = max(int(7 * width / _WIDTH), 2)
-        edges = strip_axis(ax, ranges, scales, scale, _CELLS, max_ticks, translate)
+        edges = strip_axis(ax, ranges, scales, scale, _CELLS, width, translate)
         # Every second row is a gap.
         shades = np.zeros((2 * len(parts) - 1, _CELLS))
         for i, part in enumerate(parts):
@@ -195,7 +194,7 @@ class LayerStripDisplay(Display):
             words = translate("value (darkest where most are; zeros left out; tick: mean)")
         else:
             words = translate("value (darkest where most are; zeros left out)")
-        ax.set_xlabel(words if width == _WIDTH else fill(words, 32), fontsize=9, color=INK)
+        ax.set_xlabel(fill(words, max(int(20 * width), 32)), fontsize=9, color=INK)
         for i, (part, count) in enumerate(zip(parts, rows["count"], strict=True)):
             if part.empty:
                 _write(ax, 0.5, 0, i, translate("all zero") if count else translate("no finite value"), ha="center")

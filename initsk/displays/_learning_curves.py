@@ -13,9 +13,10 @@ from initsk.displays._frames import colour_order, present_labels
 from initsk.displays._style import (
     INK,
     clean_axes,
+    leave_room,
+    legend_above,
     legend_below,
     legend_columns,
-    legend_inside,
     line_style,
     make_panels,
     merge_style,
@@ -114,9 +115,14 @@ class LearningCurvesDisplay(Display):
         styles = {label: merge_style(Line2D, style, kwargs) for label, style in styles.items()}
         samples = [Line2D([], [], **style) for style in styles.values()]
         given = self._open(ax, 2)
+        above = 0.0
         if given:
             self.axes_ = np.array(given, dtype=object)
-            legend_inside(given[0], samples)
+            # Half of the legend is over each panel, so that both are equally high.
+            half = ceil(len(samples) / 2)
+            above = legend_above(given[0], samples[:half])
+            legend_above(given[1], samples[half:])
+            leave_room(given[1], top=above)
         else:
             columns = legend_columns(samples, inches=10.8)
             legend = 0.25 + 0.2 * ceil(len(samples) / columns)
@@ -127,7 +133,7 @@ class LearningCurvesDisplay(Display):
             clean_axes(one)
             self._draw(one, measure, styles)
             self._scale(one, measure, translate)
-            write_title(one, translate(_TITLES[measure]))
+            write_title(one, translate(_TITLES[measure]), above=above)
             one.set_xlabel(translate("epoch"), fontsize=9, color=INK)
         return self
 

@@ -13,9 +13,9 @@ from initsk.displays._style import (
     INK,
     clean_axes,
     colour_of,
+    legend_above,
     legend_below,
     legend_columns,
-    legend_inside,
     make_panels,
     write_title,
 )
@@ -135,7 +135,6 @@ class PhaseDiagramDisplay(Display):
         given = self._open(ax, 1)
         if given:
             [self.ax_] = given
-            legend_inside(self.ax_, points)
         else:
             columns = legend_columns(points, 5.6)
             legend = 0.25 * ceil(len(points) / columns) + 0.1
@@ -146,7 +145,8 @@ class PhaseDiagramDisplay(Display):
         self.ax_.grid(False)
         self._draw(self.ax_, translate, kwargs)
         activation = self.diagram.activation
-        write_title(self.ax_, translate("depth scale of {activation}, in layers", activation=activation))
+        title = translate("depth scale of {activation}, in layers", activation=activation)
+        write_title(self.ax_, title, above=legend_above(self.ax_, points) if given else 0)
         self.ax_.set_xlabel(translate("variance of the weights times fan_in"), fontsize=10, color=INK)
         self.ax_.set_ylabel(translate("variance of the biases"), fontsize=10, color=INK)
         for axis in (self.ax_.xaxis, self.ax_.yaxis):

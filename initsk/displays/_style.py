@@ -1,6 +1,7 @@
 """Colours, panels, titles, legends and marks that all displays share."""
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.transforms import Bbox
 
 # Okabe and Ito's palette for colour-blind readers, without yellow, which is invisible on white.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7F7F7F")
@@ -105,16 +107,27 @@ def outer_sides(axes: Sequence["Axes"]) -> pd.DataFrame:
     )
 
 
-def leave_room(ax: "Axes", left: float = 0, right: float = 0, bottom: float = 0) -> None:
-    """Draw axes narrower by so many inches than the place that they were given, for texts beside and below."""
-    from matplotlib.transforms import Bbox
+class _Room:
+    """Locate axes in the place that they were given, less margins for texts around them."""
 
-    def locate(axes: Any, _: Any) -> Bbox:
-        box, frame = axes.get_position(original=True), axes.figure.bbox
-        x, y = frame.width / axes.figure.dpi, frame.height / axes.figure.dpi
-        return Bbox.from_extents(box.x0 + left / x, box.y0 + bottom / y, box.x1 - right / x, box.y1)
+    def __init__(self, margins: dict[str, float]) -> None:
+        self.margins = margins
 
-    ax.set_axes_locator(locate)
+    def __call__(self, ax: Any, renderer: Any) -> "Bbox":
+        from matplotlib.transforms import Bbox
+
+        box, frame, dpi = ax.get_position(original=True), ax.figure.bbox, ax.figure.dpi
+        left, right, bottom, top = (self.margins.get(side, 0) for side in ("left", "right", "bottom", "top"))
+        width, height = frame.width / dpi, frame.height / dpi
+        return Bbox.from_extents(
+            box.x0 + left / width, box.y0 + bottom / height, box.x1 - right / width, box.y1 - top / height
+        )
+
+
+def leave_room(ax: "Axes", **margins: float) -> None:
+    """Shrink given axes by so many inches at the left, right, bottom or top, for texts beside them."""
+    former = ax.get_axes_locator()
+    ax.set_axes_locator(_Room({**(former.margins if isinstance(former, _Room) else {}), **margins}))
 
 
 def clean_axes(ax: "Axes") -> None:
@@ -128,9 +141,9 @@ def clean_axes(ax: "Axes") -> None:
     ax.set_axisbelow(True)
 
 
-def write_title(ax: "Axes", words: str, size: float = 11, **kwargs: Any) -> None:
-    """Write a title as it is, at a fixed height, which spares matplotlib the search for one."""
-    ax.set_title(words, fontsize=size, color=INK, y=1.0, pad=6, parse_math=False, **kwargs)
+def write_title(ax: "Axes", words: str, size: float = 11, above: float = 0, **kwargs: Any) -> None:
+    """Write a title as it is, so many inches higher; a fixed height spares matplotlib the search for one."""
+    ax.set_title(words, fontsize=size, color=INK, y=1.0, pad=6 + 72 * above, parse_math=False, **kwargs)
 
 
 def label_left(ax: "Axes", words: str, inches: float) -> None:
@@ -139,10 +152,16 @@ def label_left(ax: "Axes", words: str, inches: float) -> None:
     ax.yaxis.set_label_coords(-inches / width_of(ax), 0.5)
 
 
-def label_panels(axes: Sequence["Axes"], titles: Sequence[str], y_label: str, x_label: str = "") -> None:
-    """Write the titles of given axes, the y label at their left side and the x label below."""
+def label_panels(
+    axes: Sequence["Axes"], titles: Sequence[str], y_label: str, x_label: str = "", samples: Sequence["Artist"] = ()
+) -> None:
+    """Write titles over given axes, the y label at their left side, the x label below, and a legend over the first."""
     for ax, title, outer in zip(axes, titles, outer_sides(axes).to_dict("records"), strict=True):
-        write_title(ax, title, 10)
+        above = legend_above(ax, samples) if ax is axes[0] else 0
+        write_title(ax, title, 10, above)
+        if not outer["top"] and not ax.figure.get_layout_engine():
+            # Between the title and the ticks of the axes above.
+            leave_room(ax, top=above + 0.2)
         ax.set_ylabel(y_label if outer["left"] else "", fontsize=9, color=INK)
         ax.set_xlabel(x_label if outer["bottom"] else "", fontsize=9, color=INK)
 
@@ -159,9 +178,16 @@ def legend_below(figure: "Figure", handles: Sequence["Artist"], columns: int) ->
     _add_legend(figure, handles, handlelength=2.6, **style)
 
 
-def legend_inside(ax: "Axes", handles: Sequence["Artist"]) -> None:
-    """Put a legend into the axes, where it hides the least."""
-    _add_legend(ax, handles, fontsize=8, framealpha=0.85, handlelength=2.2)
+def legend_above(ax: "Axes", handles: Sequence["Artist"]) -> float:
+    """Put a legend between given axes and their title, and return its height in inches."""
+    if not handles:
+        return 0
+    columns = legend_columns(handles, width_of(ax))
+    height = min(0.18 * ceil(len(handles) / columns) + 0.08, 0.6 * ax.bbox.height / ax.figure.dpi)
+    leave_room(ax, top=height)
+    style: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "frameon": False}
+    _add_legend(ax, handles, fontsize=8, ncols=columns, handlelength=2.2, **style)
+    return height
 
 
 def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], **style: Any) -> None:
