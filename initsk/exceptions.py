@@ -1,27 +1,27 @@
-"""Errors and warnings of initsk; each is also the one that a caller would catch."""
+"""Errors and warnings of initsk; the errors are also ValueErrors."""
 
 from sklearn.exceptions import ConvergenceWarning
 
 
 class InitskError(Exception):
-    """Base of every error that initsk raises on purpose."""
+    """Base class of initsk's errors."""
 
 
 class InvalidParameterError(InitskError, ValueError):
-    """A parameter has a value outside of what is allowed."""
+    """A parameter has a value that is not allowed."""
 
 
 class DataFormatError(InitskError, ValueError):
-    """A data file is not what its name or header expected."""
+    """A data file is damaged, or not of the expected format."""
 
 
 class ModuleError(InitskError, ValueError):
-    """A torch module cannot be initialized or inspected as asked."""
+    """A torch module cannot be initialized or inspected."""
 
 
 class StoreError(InitskError, ValueError):
-    """A file of finished runs is not one, is damaged, or holds another experiment."""
+    """A store of finished runs is damaged, of another format, or of another experiment."""
 
 
 class DivergenceWarning(ConvergenceWarning):
-    """Training ended because the loss was not finite."""
+    """The training stopped because the loss was not finite."""

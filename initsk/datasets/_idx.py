@@ -1,4 +1,4 @@
-"""The IDX format: arrays in files, as MNIST and its successors are published."""
+"""Reader of the IDX format, in which MNIST and its successors are published."""
 
 import gzip
 import zlib
@@ -12,7 +12,7 @@ from initsk.exceptions import DataFormatError
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
-# Deflate cannot expand further than about 1032 to 1.
+# Deflate expands data at most by the factor 1032.
 _DEFLATE_LIMIT = 1100
 
 
@@ -27,13 +27,13 @@ def read_idx(path: str | Path) -> np.ndarray:
     Returns
     -------
     ndarray
-        Native byte order, shape and type as the header says.
+        Array with the shape and the type in the header, in native byte order.
 
     Raises
     ------
     DataFormatError
-        If the file is missing or malformed; the message names it and says how. Never
-        more memory is taken than the file really holds.
+        If the file is missing or malformed; the message names the file and the fault. The function allocates no
+        more memory than the file's content needs, whatever the header states.
     """
     path = Path(path)
     try:
@@ -54,25 +54,25 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndar
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or magic[3] == 0:
         raise DataFormatError(
             f"{path}: not an IDX file (its first four bytes are {magic.hex(' ') or 'missing'};"
-            " allowed: 00 00, a type of 08 09 0b 0c 0d 0e, a number of dimensions from 01 on)"
+            " allowed: 00 00, a type of 08 09 0b 0c 0d 0e, a number of dimensions >= 01)"
         )
     dtype = np.dtype(_TYPES[magic[2]])
     header = stream.read(4 * magic[3])
     if len(header) < 4 * magic[3]:
         raise DataFormatError(f"{path}: truncated inside its header")
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
-    promised = prod(shape) * dtype.itemsize
-    if promised > limit:
-        raise DataFormatError(f"{path}: its header expected {promised} bytes of shape {shape}, more than is there")
-    content = _read_at_most(stream, promised + 1)
-    if len(content) < promised:
-        raise DataFormatError(f"{path}: truncated; its header expected {promised} bytes, {len(content)} are there")
-    if len(content) > promised:
-        raise DataFormatError(f"{path}: trailing bytes after the {promised} that its header expected")
+    expected = prod(shape) * dtype.itemsize
+    if expected > limit:
+        raise DataFormatError(f"{path}: its header states {expected} bytes of shape {shape}, more than the file holds")
+    content = _read_at_most(stream, expected + 1)
+    if len(content) < expected:
+        raise DataFormatError(f"{path}: truncated; its header states {expected} bytes, the file has {len(content)}")
+    if len(content) > expected:
+        raise DataFormatError(f"{path}: trailing bytes after the {expected} bytes that its header states")
     try:
         array = np.frombuffer(content, dtype).reshape(shape)
     except ValueError as error:
-        raise DataFormatError(f"{path}: shape {shape} of its header is not possible ({error})") from error
+        raise DataFormatError(f"{path}: the shape {shape} in its header is not possible ({error})") from error
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 

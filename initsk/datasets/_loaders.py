@@ -1,4 +1,4 @@
-"""Loaders in scikit-learn's style: a Bunch, ``(X, y)``, or frames."""
+"""Loaders that return a Bunch, ``(X, y)`` or frames, as scikit-learn's do."""
 
 import hashlib
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _MNIST_DESCR = """MNIST: 70,000 images of handwritten digits, 28 by 28 pixels of
 
 60,000 images for training and 10,000 for testing, by Yann LeCun and Corinna Cortes
 (http://yann.lecun.com/exdb/mnist/), licensed CC BY-SA 3.0. The four original IDX files
-are part of this package; the contents' MD5 is checked at every load.
+are part of this package; every load checks the MD5 of their contents.
 """
 
 
@@ -35,7 +35,7 @@ def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool
     Parameters
     ----------
     split : {"train", "test", "all"}, default="train"
-        60,000 training images, 10,000 test images, or both in this order.
+        The 60,000 training images, the 10,000 test images, or both in this order.
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -52,7 +52,7 @@ def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool
     InvalidParameterError
         If `split` is not one of the three.
     DataFormatError
-        If an embedded file is damaged.
+        If a file of the package is damaged.
 
     Examples
     --------
@@ -75,15 +75,15 @@ def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool
 
 
 def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False, as_frame: bool = False) -> Any:
-    """Load a folder of IDX files: Fashion-MNIST, KMNIST, EMNIST, or your own.
+    """Load a folder of IDX files, such as Fashion-MNIST, KMNIST, EMNIST or your own.
 
     Parameters
     ----------
     folder : str or Path
-        Holds files, gzipped or not, whose names say "images" or "labels" and "train",
-        "test" or "t10k" (``train-images-idx3-ubyte.gz``, ``emnist-digits-test-labels-idx1-ubyte``).
+        Folder of files, gzipped or not, with "images" or "labels" and "train", "test" or "t10k" in their names
+        (``train-images-idx3-ubyte.gz``, ``emnist-digits-test-labels-idx1-ubyte``).
     split : {"train", "test", "all"}, default="all"
-        Which part; "all" stacks whatever is there, training first.
+        Part to load; "all" stacks the parts that the folder has, training first.
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -92,14 +92,14 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
     Returns
     -------
     Bunch
-        As `load_mnist`; ``data`` keeps the type of the files and has a row per image.
+        The same fields as for `load_mnist`; ``data`` has the type of the files and a row for each image.
 
     Raises
     ------
     InvalidParameterError
         If `split` is not one of the three.
     DataFormatError
-        If a file is missing, ambiguous or malformed, or images and labels disagree.
+        If a file is missing or malformed, several files match a part, or images and labels do not match.
     """
     check_parameters("load_idx", {"split": split}, {"split": one_of("split", SPLITS)})
     folder = Path(folder)
@@ -114,7 +114,7 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
 
 
 def _content_md5(content: np.ndarray) -> str:
-    """MD5 of the IDX file that holds `content`, header included."""
+    """Return the MD5 of the IDX file with the given content, header included."""
     header = bytes([0, 0, 8, content.ndim]) + np.array(content.shape, ">u4").tobytes()
     return hashlib.md5(header + content.tobytes(), usedforsecurity=False).hexdigest()
 
@@ -156,7 +156,7 @@ def _assemble(
         pairs.append((images.reshape(len(images), -1), labels))
     if not pairs:
         raise DataFormatError(
-            f"{folder}: holds no IDX files of images and labels (their names must say images or labels,"
+            f"{folder}: holds no IDX files of images and labels (allowed: names with images or labels,"
             " and train, test or t10k)"
         )
     if len({images.shape[1] for images, _ in pairs}) > 1:
@@ -190,7 +190,7 @@ def _as_bunch(data: np.ndarray, target: np.ndarray, return_X_y: bool, as_frame: 
 
 
 def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    """Load a CSV or Parquet file and split off its target column.
+    """Load a CSV or Parquet file, and separate its target column from the features.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
     DataFormatError
         If the file cannot be read, has no rows or features, or a feature is not numeric.
     InvalidParameterError
-        If the target column is not there.
+        If the file has no target column.
     """
     path = Path(path)
     try:
@@ -219,11 +219,11 @@ def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
         raise DataFormatError(f"{path}: cannot be read ({reason})") from error
     if target not in frame.columns:
         columns = ", ".join(map(repr, frame.columns[:12]))
-        raise InvalidParameterError(f"{path}: no column {target!r}; its columns are {columns}")
+        raise InvalidParameterError(f"{path}: no column {target!r} (allowed: {columns})")
     X = frame.drop(columns=target)
     if X.size == 0:
         raise DataFormatError(f"{path}: has {X.shape[0]} rows and {X.shape[1]} columns besides the target")
-    words = [str(name) for name in X.columns if not pd.api.types.is_numeric_dtype(X[name])]
-    if words:
-        raise DataFormatError(f"{path}: features must be numeric; these columns are not: {', '.join(words[:5])}")
+    other = [str(name) for name in X.columns if not pd.api.types.is_numeric_dtype(X[name])]
+    if other:
+        raise DataFormatError(f"{path}: features must be numeric; these columns are not: {', '.join(other[:5])}")
     return X, frame[target]

@@ -1,1 +1,1 @@
-"""Helpers for validation, random streams, torch's settings, languages and files."""
+"""Helpers for validation, random streams, torch's settings, reports and files."""

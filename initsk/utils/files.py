@@ -1,4 +1,4 @@
-"""Writing files so that an interruption leaves the old one."""
+"""Atomic writing of files: an interruption leaves the old file."""
 
 import os
 from pathlib import Path
@@ -6,16 +6,16 @@ from uuid import uuid4
 
 
 def write_atomic(path: str | Path, content: str | bytes) -> Path:
-    """Write `content` beside `path`, then move it into place."""
+    """Write `content` to a temporary file in the same folder, rename it to `path`, and return the path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.parent / f".{path.name}.{uuid4().hex}"
-    # Not by tempfile, whose files only their owner may read.
+    # Files of the module tempfile would be readable only for their owner.
     try:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
-        # Of the file that was asked for.
+        # The error names the requested file.
         raise type(error)(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -1,4 +1,4 @@
-"""Random streams: one per name, derived from one seed; the global state stays where it is."""
+"""Random streams by name, derived from one seed; the global random state does not change."""
 
 import hashlib
 import threading
@@ -11,13 +11,13 @@ import torch
 
 from initsk.exceptions import InvalidParameterError
 
-#: Held by whoever changes something of torch's that all threads share, for as long as that takes.
+#: Held while a setting of torch or numpy that all threads share is changed.
 GLOBAL_STATE = threading.RLock()
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
 def check_random_state(random_state: RandomState) -> None:
-    """Raise InvalidParameterError for what is no random state; it does not move.
+    """Raise InvalidParameterError if a value is no random state; draw nothing from it.
 
     Examples
     --------
@@ -31,11 +31,10 @@ def check_random_state(random_state: RandomState) -> None:
 
 
 def resolve_seed(random_state: RandomState) -> int:
-    """Turn scikit-learn's `random_state` into one integer seed.
+    """Return one integer seed for scikit-learn's `random_state`.
 
-    An integer stands for itself; a numpy generator is asked for one integer
-    (and moves on); None takes fresh entropy from the system, so numpy's
-    global state is neither read nor moved.
+    An integer is the seed itself. From a numpy generator one integer is drawn. None takes fresh entropy from the
+    system; numpy's global state is neither read nor changed.
 
     Examples
     --------
@@ -51,7 +50,7 @@ def resolve_seed(random_state: RandomState) -> int:
 
 
 def derive_seed(seed: int, *names: object) -> int:
-    """Derive the seed of a named stream: equal inputs give equal seeds, on every machine.
+    """Return the seed of a named stream: equal inputs give equal seeds on every machine.
 
     Examples
     --------
@@ -65,27 +64,27 @@ def derive_seed(seed: int, *names: object) -> int:
 
 
 def make_generator(seed: int, *names: object) -> torch.Generator:
-    """Make a CPU generator for a named stream."""
+    """Return a CPU generator for a named stream."""
     return torch.Generator(device="cpu").manual_seed(derive_seed(seed, *names))
 
 
 @contextmanager
 def isolated_numpy_random(seed: int) -> Iterator[None]:
-    """Seed numpy's global state inside the block and put it back afterwards; one thread at a time."""
+    """Seed numpy's global state inside the block and restore it afterwards; one thread at a time."""
     with GLOBAL_STATE:
-        before = np.random.get_state()  # noqa: NPY002 - what a stranger's function may use
-        np.random.seed(seed % 2**32)  # noqa: NPY002 - what a stranger's function may use
+        before = np.random.get_state()  # noqa: NPY002 - a user's function may use the global state
+        np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's function may use the global state
         try:
             yield
         finally:
-            np.random.set_state(before)  # noqa: NPY002 - what a stranger's function may use
+            np.random.set_state(before)  # noqa: NPY002 - a user's function may use the global state
 
 
 @contextmanager
 def isolated_torch_random(seed: int | None, device: str = "cpu") -> Iterator[None]:
-    """Seed torch's global state inside the block and put it back afterwards; one thread at a time.
+    """Seed torch's global state inside the block and restore it afterwards; one thread at a time.
 
-    Without a seed, the state inside is what it was.
+    Without a seed, the block begins with the current state.
     """
     cuda = torch.device(device).type == "cuda"
     with GLOBAL_STATE, torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):

@@ -1,11 +1,11 @@
-"""What all results have in common that can be shown as a report."""
+"""The base class of results that have a report."""
 
 from pathlib import Path
 from typing import Any, overload
 
 
 class Reported:
-    """A result with a report: a page, the same as Markdown and JSON, and its pictures."""
+    """A result with a report as a page, Markdown, JSON and pictures."""
 
     @overload
     def to_html(self, path: None = None, *, language: str = ..., fragment: bool = ..., **options: Any) -> str: ...
@@ -14,21 +14,21 @@ class Reported:
     def to_html(
         self, path: str | Path | None = None, *, language: str = "en", fragment: bool = False, **options: Any
     ) -> str | Path:
-        """Make the report as a page of one file, which needs neither network nor JavaScript.
+        """Return or write the report as a page in one file, which needs no network and no JavaScript.
 
         Parameters
         ----------
         path : str or Path, optional
-            Where to write the page; its pictures go into ``<name>_files`` beside it, as PNG and SVG. Without a path the
-            page is returned as text.
+            File of the page; its pictures are written as PNG and SVG into the folder ``<name>_files`` next to it.
+            Without a path the page is returned as text.
         language : str, default="en"
-            Of words and numbers: "en", "id", or another file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         fragment : bool, default=False
-            Make an element of another page instead, as notebooks show it: a frame, so that styles neither leak nor
-            suffer.
+            Return an element of another page, as notebooks show it. The element is a frame, so that neither page
+            changes the styles of the other.
         **options
-            Of a comparison, ``axes``: "shared" (default), sensible axes of the histograms shared by all rows, or
-            "article", the article's fixed -1..1 by 0..4.
+            For a comparison, ``axes``: "shared" (default) for axes of the histograms that all rows share and that fit
+            the data, or "article" for the article's fixed -1..1 by 0..4.
 
         Returns
         -------
@@ -38,7 +38,7 @@ class Reported:
         Raises
         ------
         InvalidParameterError
-            If there is no such language or option, the path is a folder, or the result is of several experiments.
+            If the language or an option is unknown, the path is a folder, or the result has several experiments.
 
         Examples
         --------
@@ -55,7 +55,7 @@ class Reported:
     @overload
     def to_markdown(self, path: str | Path, *, language: str = ..., **options: Any) -> Path: ...
     def to_markdown(self, path: str | Path | None = None, *, language: str = "en", **options: Any) -> str | Path:
-        """Make the report as Markdown; with a path, with its pictures.
+        """Return the report as Markdown, or write it with its pictures.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class Reported:
     @overload
     def to_json(self, path: str | Path, *, language: str = ..., **options: Any) -> Path: ...
     def to_json(self, path: str | Path | None = None, *, language: str = "en", **options: Any) -> str | Path:
-        """Make the report as JSON, after ``docs/report.schema.json``: numbers in full, sentences in words.
+        """Return or write the report as JSON with unrounded numbers, in the form of ``docs/report.schema.json``.
 
         Parameters
         ----------
@@ -89,18 +89,19 @@ class Reported:
         return self._report("json", path, language, **options)
 
     def to_pictures(self, folder: str | Path, *, language: str = "en", **options: Any) -> list[Path]:
-        """Write every picture of the report, as PNG and as SVG.
+        """Write every picture of the report as PNG and as SVG.
 
         Parameters
         ----------
         folder : str or Path
-            Made if it is not there.
+            Folder for the pictures, which is created if it does not exist.
         language, **options
             As in `to_html`.
 
         Returns
         -------
         list of Path
+            The written files.
         """
         from initsk.language import get_language
         from initsk.report import summarize, write_pictures

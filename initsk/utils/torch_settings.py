@@ -1,4 +1,4 @@
-"""Settings of torch inside a block, put back afterwards."""
+"""Settings of torch inside a block, and types, memory and changes of tensors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from initsk.utils.random import GLOBAL_STATE
 
 
 def check_device(device: str) -> None:
-    """Raise InvalidParameterError where torch has no such device.
+    """Raise InvalidParameterError if torch cannot use a device.
 
     Examples
     --------
@@ -22,16 +22,16 @@ def check_device(device: str) -> None:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise InvalidParameterError(f"not to be had here: {reason}") from error
+        raise InvalidParameterError(f"not available here: {reason}") from error
 
 
 @contextmanager
 def torch_threads(n_threads: int | None) -> Iterator[None]:
-    """Run the block on `n_threads` threads, one such block at a time; None leaves the setting alone."""
+    """Run the block with `n_threads` threads, one such block at a time; None keeps the current number."""
     if n_threads is None:
         yield
         return
-    # torch hands the last setting of any thread to threads that are new to it.
+    # New threads take the last setting of any thread.
     with GLOBAL_STATE:
         before = torch.get_num_threads()
         torch.set_num_threads(n_threads)
@@ -42,16 +42,15 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
 
 
 def flushes_subnormals() -> bool:
-    """Say whether this thread takes subnormal numbers for zero; torch has no question for it."""
+    """Return whether this thread replaces subnormal numbers by zero, which torch has no function for."""
     return bool(torch.full((1,), 1e-38).mul_(1e-2) == 0)
 
 
 @contextmanager
 def flushed_subnormals() -> Iterator[None]:
-    """Take numbers below the normal range (1.2e-38 in float32) for zero inside the block.
+    """Replace numbers below the normal range (1.2e-38 in float32) by zero inside the block.
 
-    Moving averages of gradients that have stopped decay into that range, where
-    processors calculate many times slower.
+    Moving averages of gradients that are zero decay into this range, in which processors are many times slower.
     """
     before = flushes_subnormals()
     torch.set_flush_denormal(True)
@@ -62,10 +61,10 @@ def flushed_subnormals() -> Iterator[None]:
 
 
 def as_tensor(array: Any) -> torch.Tensor:
-    """Share an array's memory with a tensor that is only read.
+    """Return a tensor that shares an array's memory; the caller must not write to it.
 
-    torch warns of arrays that are not writable (pandas' own, or joblib's shared ones);
-    since nobody writes to the tensor, neither a warning nor a copy is needed.
+    torch warns about arrays that are not writable (pandas' own, joblib's shared ones). Since the tensor is only read,
+    this function needs neither a warning nor a copy.
 
     Examples
     --------
@@ -75,13 +74,13 @@ def as_tensor(array: Any) -> torch.Tensor:
     if isinstance(array, torch.Tensor):
         return array
     array = np.asarray(array)
-    # What torch cannot share is copied: foreign byte orders and negative strides.
+    # torch cannot share arrays with foreign byte order or negative strides: these are copied.
     array = array.astype(array.dtype.newbyteorder("="), copy=min(array.strides, default=0) < 0)
     return torch.from_numpy(array if array.flags.writeable else np.asarray(_Writeable(array)))
 
 
 class _Writeable:
-    """The same memory, said to be writeable; the filters of warnings, which all threads share, are left alone."""
+    """An array's memory declared as writeable, which needs no change of the warning filters that all threads share."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
@@ -90,7 +89,7 @@ class _Writeable:
 
 
 def working_type(dtype: torch.dtype) -> torch.dtype:
-    """Return the type to compute in: float32 or its complex twin for what is smaller.
+    """Return the type for computations: at least float32 or complex64.
 
     Examples
     --------
@@ -102,10 +101,10 @@ def working_type(dtype: torch.dtype) -> torch.dtype:
     return dtype if dtype == torch.float64 else torch.float32
 
 
-def contents_of(tensor: torch.Tensor) -> Any:
-    """Return a mark of what a tensor holds now, for `holds_still`.
+def mark_of(tensor: torch.Tensor) -> Any:
+    """Return a mark of a tensor's current values for `is_unchanged`.
 
-    torch counts the writes to a tensor, in an attribute without a public name; inference tensors have no count.
+    torch counts the writes to a tensor in an attribute without a public name; inference tensors have no count.
     Without the count, the mark is a copy.
     """
     try:
@@ -114,20 +113,19 @@ def contents_of(tensor: torch.Tensor) -> Any:
         return tensor.detach().clone()
 
 
-def holds_still(tensor: torch.Tensor, contents: Any) -> bool:
-    """Return whether a tensor has not been written to since `contents_of` was asked.
+def is_unchanged(tensor: torch.Tensor, mark: Any) -> bool:
+    """Return whether no operation has written to a tensor since `mark_of` returned the mark.
 
     Examples
     --------
     >>> tensor = torch.zeros(2)
-    >>> contents = contents_of(tensor)
-    >>> holds_still(tensor, contents)
+    >>> mark = mark_of(tensor)
+    >>> is_unchanged(tensor, mark)
     True
     >>> _ = tensor.add_(1)
-    >>> holds_still(tensor, contents)
+    >>> is_unchanged(tensor, mark)
     False
     """
-    if isinstance(contents, torch.Tensor):
-        same_shape = contents.shape == tensor.shape
-        return same_shape and bool(torch.allclose(contents, tensor, rtol=0, atol=0, equal_nan=True))
-    return bool(contents == contents_of(tensor))
+    if isinstance(mark, torch.Tensor):
+        return mark.shape == tensor.shape and torch.allclose(mark, tensor, rtol=0, atol=0, equal_nan=True)
+    return bool(mark == mark_of(tensor))

@@ -1,4 +1,4 @@
-"""Parameter checks: one table per object, all mistakes in one message."""
+"""Validation of parameters: a table of constraints for each object, and one message for all mistakes."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,12 +9,12 @@ import numpy as np
 
 from initsk.exceptions import InvalidParameterError
 
-# A constraint answers with what is allowed, or with None when the value is fine.
+# A constraint returns what is allowed, or None if the value is allowed.
 Constraint = Callable[[Any], "str | None"]
 
 
 def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
-    """Say that a name is unknown, which ones come nearest, and which are allowed.
+    """Return a message about an unknown name, with the closest and all allowed names.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def _is_number(value: Any, kind: type) -> bool:
 
 
 def integer(minimum: int) -> Constraint:
-    """Allow integers from `minimum` on."""
+    """Allow integers that are at least `minimum`."""
 
     def check(value: Any) -> str | None:
         return None if _is_number(value, Integral) and value >= minimum else f"an integer >= {minimum}"
@@ -44,7 +44,7 @@ def integer(minimum: int) -> Constraint:
 def real(
     above: float | None = None, minimum: float | None = None, below: float | None = None, maximum: float | None = None
 ) -> Constraint:
-    """Allow finite real numbers above `above` or from `minimum` on, and below `below` or up to `maximum`.
+    """Allow finite real numbers > `above`, >= `minimum`, < `below` and <= `maximum`, where these are given.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def one_of(kind: str, names: Iterable[str]) -> Constraint:
 
 
 def each_of(kind: str, names: Iterable[str]) -> Constraint:
-    """Allow lists of at least one of the given names, each once."""
+    """Allow lists of one or more of the given names without repetition."""
     allowed = tuple(names)
 
     def check(value: Any) -> str | None:
@@ -107,7 +107,7 @@ def each_of(kind: str, names: Iterable[str]) -> Constraint:
 
 
 def optional(constraint: Constraint) -> Constraint:
-    """Allow None beside what `constraint` allows."""
+    """Allow None and what `constraint` allows."""
 
     def check(value: Any) -> str | None:
         wanted = None if value is None else constraint(value)
@@ -117,7 +117,7 @@ def optional(constraint: Constraint) -> Constraint:
 
 
 def sequence_of(constraint: Constraint, what: str) -> Constraint:
-    """Allow tuples and lists whose every item passes `constraint`."""
+    """Allow tuples and lists of items that `constraint` allows."""
 
     def check(value: Any) -> str | None:
         fine = isinstance(value, tuple | list) and all(constraint(item) is None for item in value)
@@ -127,7 +127,7 @@ def sequence_of(constraint: Constraint, what: str) -> Constraint:
 
 
 def resolved_by(resolve: Callable[[Any], object]) -> Constraint:
-    """Allow what `resolve` takes without an InvalidParameterError."""
+    """Allow values for which `resolve` does not raise InvalidParameterError."""
 
     def check(value: Any) -> str | None:
         try:
@@ -140,7 +140,7 @@ def resolved_by(resolve: Callable[[Any], object]) -> Constraint:
 
 
 def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray, holder: str = "y") -> None:
-    """Raise InvalidParameterError if `labels` holds any that `known`, the labels of `holder`, does not.
+    """Raise InvalidParameterError if `labels` has labels that are not in `known`, the labels of `holder`.
 
     Examples
     --------
@@ -159,16 +159,16 @@ def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, 
     Parameters
     ----------
     owner : str
-        Whose parameters these are; the message begins with it.
+        Name of the function or class that has the parameters; the message begins with it.
     values : mapping of str to object
-        The values given.
+        The given values.
     table : mapping of str to constraint
-        What is allowed; names missing from the table are not checked.
+        Constraints by name; names that are not in the table are not checked.
 
     Raises
     ------
     InvalidParameterError
-        If any value is refused.
+        If a value is not allowed.
 
     Examples
     --------

@@ -73,7 +73,7 @@ def test_limit(tmp_path, capsys):
         (["--activation", "rleu"], "did you mean 'relu'"),
         (["--initializers", "he_nrmal"], "did you mean 'he_normal'"),
         (["--initializers", ","], "at least one"),
-        (["--device", "nowhere"], "not to be had here"),
+        (["--device", "nowhere"], "not available here"),
         (["--dataset", "nothing.csv"], "does not exist; allowed: mnist, digits"),
         (["--dataset", __file__], "is of an unknown kind; allowed: mnist, digits"),
         (["--target", "species"], "--target 'species' is for a CSV or Parquet file"),

@@ -1,3 +1,5 @@
+"""Loading MNIST, IDX files and tables; damaged files are refused."""
+
 import gzip
 import struct
 import tracemalloc
@@ -86,16 +88,16 @@ def test_folder(tmp_path, pack):
 
 
 GOOD = idx_bytes(np.zeros((3, 2, 2)))
-PROMISES = bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**31, 2**31, 2**31)
+HUGE = bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**31, 2**31, 2**31)
 MALFORMED = {
     "empty": (b"", "not an IDX file"),
     "bad magic": (b"\1" + GOOD[1:], "not an IDX file"),
     "bad type": (b"\0\0\x0a\3" + GOOD[4:], "not an IDX file"),
     "no dimensions": (b"\0\0\x08\0", "not an IDX file"),
     "short header": (GOOD[:9], "truncated inside its header"),
-    "truncated": (GOOD[:-1], "truncated; its header expected 12 bytes, 11 are there"),
+    "truncated": (GOOD[:-1], "truncated; its header states 12 bytes, the file has 11"),
     "trailing": (GOOD + b"\0", "trailing bytes"),
-    "expected too much": (PROMISES, "more than is there"),
+    "header states too much": (HUGE, "more than the file holds"),
     "too many dimensions": (bytes([0, 0, 8, 65]) + struct.pack(">65I", *[1] * 65) + b"\0", "not possible"),
     "empty but impossible": (bytes([0, 0, 8, 4]) + struct.pack(">4I", 0, *[2**32 - 1] * 3), "not possible"),
     "gzip truncated": (gzip.compress(GOOD)[:-9], "cannot be read"),
@@ -103,7 +105,7 @@ MALFORMED = {
     "gzip truncated inside": (gzip.compress(GOOD[:-1]), "truncated"),
     "gzip trailing": (gzip.compress(GOOD + b"\0"), "trailing bytes"),
     "gzip expands past its header": (gzip.compress(GOOD + bytes(10**7)), "trailing bytes"),
-    "gzip expected too much": (gzip.compress(PROMISES), "more than is there"),
+    "gzip header states too much": (gzip.compress(HUGE), "more than the file holds"),
 }
 
 
@@ -117,7 +119,9 @@ def test_malformed_file_is_named(tmp_path, case):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("case", ["expected too much", "gzip expands past its header", "gzip expected too much"])
+@pytest.mark.parametrize(
+    "case", ["header states too much", "gzip expands past its header", "gzip header states too much"]
+)
 def test_malformed_file_takes_no_memory(tmp_path, case):
     path = tmp_path / "broken-idx"
     path.write_bytes(MALFORMED[case][0])

@@ -129,7 +129,7 @@ def test_all_mistakes_in_one_message(iris):
     [
         ({"optimizer_params": [1]}, "a dict"),
         ({"callbacks": [1]}, "skorch callbacks"),
-        ({"device": "nowhere"}, "not to be had here"),
+        ({"device": "nowhere"}, "not available here"),
         ({"verbose": "loud"}, "an integer"),
         ({"activation": torch.nn.Linear}, "without arguments"),
         ({"activation": None}, "name of a torch.nn activation"),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from initsk import inspect_activations
-from initsk.utils.torch_settings import contents_of, holds_still
+from initsk.utils.torch_settings import is_unchanged, mark_of
 
 
 def removed(self):
@@ -23,19 +23,19 @@ def _count(request, monkeypatch):
 @pytest.mark.usefixtures("_count")
 def test_writes_are_seen():
     tensor = torch.tensor([1.0, float("nan"), float("inf")])
-    contents = contents_of(tensor)
-    assert holds_still(tensor, contents)
+    contents = mark_of(tensor)
+    assert is_unchanged(tensor, contents)
     tensor[0] = 2
-    assert not holds_still(tensor, contents)
+    assert not is_unchanged(tensor, contents)
 
 
 def test_writes_to_tensors_without_a_count_are_seen():
     with torch.inference_mode():
         tensor = torch.zeros(3)
-        contents = contents_of(tensor)
-        assert holds_still(tensor, contents)
+        contents = mark_of(tensor)
+        assert is_unchanged(tensor, contents)
         tensor.add_(1)
-        assert not holds_still(tensor, contents)
+        assert not is_unchanged(tensor, contents)
 
 
 class Shifted(nn.Module):

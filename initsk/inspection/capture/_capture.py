@@ -16,7 +16,7 @@ from initsk.exceptions import ModuleError
 from initsk.inspection.capture._functional import FunctionalActivations
 from initsk.inspection.capture._unfold import Axes, unfold
 from initsk.network import ACTIVATION_TYPES, NORM_LAYERS, compiled_part
-from initsk.utils.torch_settings import contents_of, holds_still
+from initsk.utils.torch_settings import mark_of, is_unchanged
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 # One that returns what it is given stands in many networks where nothing is meant.
@@ -186,7 +186,7 @@ class Capture:
                 self.channels.add((tensor.dim(), tensor.shape[1]))
             is_new = is_layer and id(tensor) not in passed_on
             if is_new:
-                self.origins[id(tensor)] = _Origin(weakref.ref(tensor), contents_of(tensor), _Source(layer, axes))
+                self.origins[id(tensor)] = _Origin(weakref.ref(tensor), mark_of(tensor), _Source(layer, axes))
             self.observer(CapturedValue(layer, "output", numbered, part, type(part).__name__, is_new, tensor, axes))
 
     def _origin_of(self, tensor: torch.Tensor) -> _Origin | None:
@@ -194,7 +194,7 @@ class Capture:
         origin = self.origins.get(id(tensor))
         if origin is None or origin.tensor() is not tensor:
             return None
-        return origin if holds_still(tensor, origin.contents) else None
+        return origin if is_unchanged(tensor, origin.contents) else None
 
     def _numbered(self, name: str) -> str:
         self.calls[name] += 1
