@@ -1,0 +1,31 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes
+
+from initsk import MLPRegressor, compare_initializers
+from initsk.displays import LearningCurvesDisplay
+
+
+@pytest.mark.parametrize("label", ["{}", "an initializer with a label too long for one line of the legend {}"])
+def test_curves_of_many_initializers_have_different_lines(label):
+    history = pd.DataFrame(
+        [(label.format(i), 0, 1, 1.0, 1.0, 0.5 + i / 100) for i in range(20)],
+        columns=["initializer", "repeat", "epoch", "train_loss", "val_loss", "val_score"],
+    )
+    display = LearningCurvesDisplay.from_frames(history).plot()
+    [legend] = display.figure_.legends
+    assert len({(line.get_color(), line.get_linestyle()) for line in legend.get_lines()}) == 20
+    # The legend lies on the picture, and below the axes.
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= display.figure_.bbox.x1
+    assert box.y1 <= display.axes_[0].get_tightbbox().y0
+    assert np.array_equal(display.axes_[0].get_xticks(), [1])
+
+
+def test_a_score_outside_0_to_1_is_drawn_as_it_is():
+    X, y = load_diabetes(return_X_y=True)
+    result = compare_initializers(MLPRegressor((8,), max_epochs=2), X, y, initializers=["zeros"], n_repeats=1)
+    titles = [ax.get_title() for ax in LearningCurvesDisplay.from_frames(result.history).plot().axes_]
+    assert titles == ["score on held-out data", "training loss"]
