@@ -92,11 +92,11 @@ class Language(Formatter):
         write = {"g": self.short, "%": self.percent}.get(format_spec[-1:], self.number)
         return write(float(value), digits)
 
-    def again(self, text: str) -> str:
+    def reason(self, text: str) -> str:
         """Return a `Reason` in this language, and other text unchanged."""
         if not isinstance(text, Reason):
             return text
-        values = {name: self.again(value) if isinstance(value, str) else value for name, value in text.values.items()}
+        values = {name: self.reason(value) if isinstance(value, str) else value for name, value in text.values.items()}
         return self(text.template, **values)
 
     def plural(self, one: str, many: str, n: int, /, **values: Any) -> str:

@@ -1,18 +1,50 @@
-"""Reports: the page that people look at, and the same as Markdown, JSON and pictures."""
+"""Reports: a page, Markdown or JSON with pictures, made from a result."""
 
-from initsk.report._comparison_text import answer, describe_activations, shortfall, slow_starts
+from initsk.report._comparison_text import (
+    describe_activations,
+    describe_epochs_to_target,
+    describe_missing_runs,
+    describe_ranking,
+)
+from initsk.report._elements import (
+    Code,
+    Column,
+    Detail,
+    Details,
+    Paragraph,
+    Picture,
+    Report,
+    Section,
+    Subsection,
+    Table,
+)
 from initsk.report._findings_text import describe_findings
 from initsk.report._write import answer_of, make_report, notebook_html, summarize, write_pictures
+from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 
 __all__ = [
-    "answer",
+    "Code",
+    "Column",
+    "Detail",
+    "Details",
+    "Paragraph",
+    "Picture",
+    "Report",
+    "Section",
+    "Subsection",
+    "Table",
     "answer_of",
     "describe_activations",
+    "describe_epochs_to_target",
     "describe_findings",
+    "describe_missing_runs",
+    "describe_ranking",
     "make_report",
     "notebook_html",
-    "shortfall",
-    "slow_starts",
     "summarize",
+    "to_fragment",
+    "to_json",
+    "to_markdown",
+    "to_page",
     "write_pictures",
 ]

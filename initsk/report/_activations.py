@@ -1,8 +1,8 @@
-"""What the report of a comparison says of the activations: the article's grid, a verdict on each row."""
+"""The sections of a comparison on activations, weights and the signal along depth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,131 +10,114 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, colour_of
 from initsk.inspection import signal_rows
-from initsk.language import Language, message
-from initsk.report._comparison_text import (
-    MAX_LAYERS,
-    describe_activations,
-    describe_kinds,
-    draw,
-    kinds_over_runs,
-    rows_of,
-    some_layers,
-    whole_grids,
-)
+from initsk.language import message, translate
+from initsk.report._comparison_text import describe_activations, describe_kinds, kinds_over_runs
 from initsk.report._elements import Column, Element, Paragraph, Picture, Section, Subsection, Table
 from initsk.report._findings_text import KIND_NAMES
 
-# Phase and epoch by the name that the page has for the moment.
-Moments = dict[str, tuple[str, int | None]]
-_WHOLE = message("Histograms of the activations, a row per initializer and a column per layer, {when}.")
+_MAX_LAYERS = 8
 
 
-def activations_section(shown: ComparisonResult, translate: Language, axes: str) -> Section | None:
-    """Return the article's grid: a row per initializer, with its verdict, at every moment that was looked at."""
+class _Moment(NamedTuple):
+    """A moment of training: its name on the page, and its phase and epoch in the frames."""
+
+    name: str
+    phase: str
+    epoch: int | None = None
+
+
+def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
+    """Return a row of histograms for each initializer, with its findings, at every recorded moment."""
     if signal_rows(shown.layers).empty:
         return None
-    moments = _moments(shown.layers, translate)
     names = signal_rows(shown.layers)["layer"]
-    layers, histograms = (some_layers(frame, names) for frame in (shown.layers, shown.histograms))
+    layers, histograms = (_some_layers(frame, names) for frame in (shown.layers, shown.histograms))
     grids = {
-        name: ActivationGridDisplay.from_frames(histograms, layers, phase=phase, epoch=epoch)
-        for name, (phase, epoch) in moments.items()
+        moment: ActivationGridDisplay.from_frames(histograms, layers, phase=moment.phase, epoch=moment.epoch)
+        for moment in _moments(shown.layers)
     }
-    elements: list[Element] = [Paragraph(_how_drawn(translate, axes), "note")]
-    n_layers = names.nunique()
-    if n_layers > MAX_LAYERS:
-        values = {"shown": translate.integer(MAX_LAYERS), "all": translate.integer(n_layers)}
-        elements.append(
-            Paragraph(translate("Of {all} layers, {shown} at equal distances are shown.", **values), "note")
+    elements: list[Element] = [Paragraph(_how_drawn(axes), "note")]
+    if names.nunique() > _MAX_LAYERS:
+        text = translate(
+            "{shown} of {all} layers are shown, at equal distances.", shown=_MAX_LAYERS, all=names.nunique()
         )
-    for label in shown.initializers:
-        pictures = list(_pictures(shown, label, grids, moments, axes, translate))
+        elements.append(Paragraph(text, "note"))
+    for place, label in enumerate(shown.initializers):
+        pictures = []
+        for number, (moment, grid) in enumerate(grids.items()):
+            if label in grid.initializers:
+                words = describe_activations(_rows_of(shown.layers, label, moment.phase, moment.epoch))
+                description = f"{label}, {moment.name}: {words}"
+                plot = partial(grid.plot, axes=axes, initializers=[label])
+                key = f"activations-{place}-{number}"
+                pictures.append(Picture(key, description, plot, "page", label, moment.name, grid.layers))
         if pictures:
-            elements.append(_row(shown, label, pictures, translate))
-    whole = {phase: (name, grids[name]) for name, (phase, _) in moments.items() if phase != "training"}
-    elements += whole_grids("activations", _WHOLE, whole, axes, translate)
+            elements.append(_row(shown, label, pictures))
+    text = message("Histograms of the activations, with one row per initializer and one column per layer, {when}.")
+    whole = {moment: grid for moment, grid in grids.items() if moment.phase != "training"}
+    elements += _whole_grids("activations", text, whole, axes)
     return Section("activations", translate("Activations of the hidden layers"), elements)
 
 
-def _pictures(
-    shown: ComparisonResult,
-    label: str,
-    grids: dict[str, ActivationGridDisplay],
-    moments: Moments,
-    axes: str,
-    translate: Language,
-) -> Iterator[Picture]:
-    """Yield one initializer's row at every moment."""
-    place = shown.initializers.index(label)
-    for number, (name, (phase, epoch)) in enumerate(moments.items()):
-        if label in grids[name].initializers:
-            rows = rows_of(shown.layers, label, phase, epoch)
-            said = f"{label}, {name}: {describe_activations(rows, translate.code)}"
-            paint = partial(draw, grids[name], axes, translate, label)
-            yield Picture(f"activations-{place}-{number}", said, paint, "page", label, name, grids[name].layers)
-
-
-def _row(shown: ComparisonResult, label: str, pictures: list[Picture], translate: Language) -> Subsection:
-    """Return one initializer's part of the grid, with what is wrong before and after training."""
+def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsection:
+    """Return the row of one initializer, with the findings before and after training."""
     names = {"initialized": translate("At initialization"), "trained": translate("After training")}
-    words, kinds = [], []
+    paragraphs, kinds = [], []
     for phase, name in names.items():
-        rows = rows_of(shown.layers, label, phase)
+        rows = _rows_of(shown.layers, label, phase)
         if len(rows):
-            found, n_runs = kinds_over_runs(rows, rows_of(shown.gradients, label, phase))
+            found, n_runs = kinds_over_runs(rows, _rows_of(shown.gradients, label, phase))
             kinds += [kind for kind, _ in found]
-            described = describe_kinds(found, n_runs, translate)
-            words.append(Paragraph(f"{name}: {described}. {describe_activations(rows, translate.code)}"))
-    verdict = ", ".join(translate(KIND_NAMES[kind]) for kind in dict.fromkeys(kinds)) or translate("healthy")
-    key, colour = f"activations-of-{shown.initializers.index(label)}", colour_of(shown.initializers.index(label))
-    return Subsection(key, label, [*words, *pictures], colour, verdict, not kinds, label)
+            findings = describe_kinds(found, n_runs)
+            paragraphs.append(Paragraph(f"{name}: {findings}. {describe_activations(rows)}"))
+    findings = ", ".join(translate(KIND_NAMES[kind]) for kind in dict.fromkeys(kinds)) or translate("healthy")
+    number = shown.initializers.index(label)
+    elements: list[Element] = [*paragraphs, *pictures]
+    return Subsection(
+        f"activations-of-{number}", label, elements, colour_of(number), findings, healthy=not kinds, subject=label
+    )
 
 
-def _moments(layers: pd.DataFrame, translate: Language) -> Moments:
-    """Return the moments that were looked at, by their names, in the order of the training."""
-    found: Moments = {}
+def _moments(layers: pd.DataFrame) -> Iterator[_Moment]:
+    """Yield the recorded moments in the order of the training."""
     phases = layers["phase"].astype(str)
     if (phases == "initialized").any():
-        found[translate("at initialization")] = ("initialized", None)
+        yield _Moment(translate("at initialization"), "initialized")
     last = layers.loc[phases == "trained", "epoch"].max()
     for epoch in sorted(layers.loc[phases == "training", "epoch"].unique()):
         if epoch != last:
-            found[translate("after epoch {n}", n=translate.integer(epoch))] = ("training", int(epoch))
+            yield _Moment(translate("after epoch {n}", n=int(epoch)), "training", int(epoch))
     if (phases == "trained").any():
-        found[translate("after training")] = ("trained", None)
-    return found
+        yield _Moment(translate("after training"), "trained")
 
 
-def _how_drawn(translate: Language, axes: str) -> str:
-    said = translate(
-        "Histograms over the held-out samples, after the activation function, all runs pooled (on the way through"
-        " training, the first run of each alone); exact zeros are taken out and written as a share."
+def _how_drawn(axes: str) -> str:
+    sentences = translate(
+        "The histograms show the held-out samples after the activation function. They pool all runs, except during"
+        " training, where they show the first run of each initializer. Exact zeros are left out and written as a share."
     )
-    if axes == "article":
-        fixed = translate("Axes are fixed at -1 to 1 by 0 to 4; values beyond are not shown.")
-        return f"{said} {fixed}"
-    more = translate(
-        "Density is on a logarithmic axis shared by all rows; a column's range holds 99.9 % of every row's values, but"
-        " for those beyond a million, which say how far they go."
+    scale = translate(
+        "The axes are fixed to values from -1 to 1 and densities from 0 to 4; other values are not shown."
     )
-    return f"{said} {more}"
+    if axes == "shared":
+        scale = translate(
+            "All rows share a logarithmic axis for the density. The range of a column holds 99.9 % of the values of"
+            " every row, except rows with values beyond a million, where a note gives the largest value."
+        )
+    return f"{sentences} {scale}"
 
 
-_WHOLE_WEIGHTS = message("Histograms of the weights, a row per initializer and a column per layer, {when}.")
-
-
-def weights_section(shown: ComparisonResult, translate: Language) -> Section | None:
+def weights_section(shown: ComparisonResult) -> Section | None:
     """Return histograms and norms of the weights, before and after training."""
     weights = shown.weights[shown.weights["parameter"] == "weight"]
     if weights.empty:
         return None
-    names = {"initialized": translate("at initialization"), "trained": translate("after training")}
+    moments = [_Moment(translate("at initialization"), "initialized"), _Moment(translate("after training"), "trained")]
+    layers, histograms = (_some_layers(frame, weights["layer"]) for frame in (shown.weights, shown.weight_histograms))
     grids = {
-        phase: WeightGridDisplay.from_frames(
-            *(some_layers(frame, weights["layer"]) for frame in (shown.weight_histograms, shown.weights)), phase=phase
-        )
-        for phase in names
-        if (weights["phase"] == phase).any()
+        moment: WeightGridDisplay.from_frames(histograms, layers, phase=moment.phase)
+        for moment in moments
+        if (weights["phase"] == moment.phase).any()
     }
     rows = list(_weight_rows(shown, weights))
     columns = [
@@ -149,20 +132,21 @@ def weights_section(shown: ComparisonResult, translate: Language) -> Section | N
     elements: list[Element] = [
         Table("weights", translate("Standard deviation and norm of the weights"), columns, rows, colours)
     ]
-    for label in shown.initializers:
+    for number, label in enumerate(shown.initializers):
         pictures: list[Element] = []
-        for phase, grid in grids.items():
+        for moment, grid in grids.items():
             if label in grid.initializers:
-                key, paint = f"weights-{len(elements)}-{phase}", partial(draw, grid, "shared", translate, label)
-                said = translate(
-                    "Histograms of the weights of {name}, a panel per layer, {when}.", name=label, when=names[phase]
+                description = translate(
+                    "Histograms of the weights of {name}, with one panel per layer, {when}.",
+                    name=label,
+                    when=moment.name,
                 )
-                pictures.append(Picture(key, said, paint, "page", label, names[phase], grid.layers))
+                key, plot = f"weights-{len(elements)}-{moment.phase}", partial(grid.plot, initializers=[label])
+                pictures.append(Picture(key, description, plot, "page", label, moment.name, grid.layers))
         if pictures:
-            number = shown.initializers.index(label)
             elements.append(Subsection(f"weights-of-{number}", label, pictures, colour_of(number), subject=label))
-    whole = {phase: (names[phase], grid) for phase, grid in grids.items()}
-    elements += whole_grids("weights", _WHOLE_WEIGHTS, whole, "shared", translate)
+    text = message("Histograms of the weights, with one row per initializer and one column per layer, {when}.")
+    elements += _whole_grids("weights", text, grids, "shared")
     return Section("weights", translate("Weights"), elements)
 
 
@@ -185,8 +169,8 @@ def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> Iterator[dic
 _MEASURES = ["rms", "predicted_rms", "nonfinite", "zero_fraction", "dead_fraction", "saturated_fraction"]
 
 
-def signal_section(shown: ComparisonResult, translate: Language) -> Section | None:
-    """Return the size of signal and gradient along depth at initialization, against what theory predicts."""
+def signal_section(shown: ComparisonResult) -> Section | None:
+    """Return the measured and predicted size of signals and gradients along depth at initialization."""
     forward = dict(_means(shown, shown.layers))
     if not forward:
         return None
@@ -203,28 +187,28 @@ def signal_section(shown: ComparisonResult, translate: Language) -> Section | No
         Column("first_predicted", translate("predicted"), "short"),
         Column("backward", translate("Largest deviation, backward"), "share"),
     ]
-    said = translate("Root mean square of activations and gradients along depth, a line per initializer.")
+    description = translate(
+        "Root mean square of activations and gradients along depth, with one line for each initializer."
+    )
+    note = translate(
+        "Values are means over the runs. The forward prediction starts from the measured size of the first layer (Poole"
+        " et al. 2016, equation 3), the backward prediction from the gradient at the output (Schoenholz et al. 2017)."
+        " Both hold for wide layers; in narrow layers, single draws scatter around them."
+    )
     colours = [colour_of(shown.initializers.index(label)) for label in forward]
     elements: list[Element] = [
-        Paragraph(_how_well(rows, translate)),
-        Picture("signal", said, lambda: display.plot(language=translate.code).figure_),
-        Table("signal", translate("Measured and predicted at initialization"), columns, rows, colours),
-        Paragraph(
-            translate(
-                "Means over the runs. Forward, theory starts from the first layer's length (Poole et al. 2016,"
-                " equation 3); backward, from the gradient at the output (Schoenholz et al. 2017). It speaks of wide"
-                " layers: in narrow ones single draws scatter about it."
-            ),
-            "note",
-        ),
+        Paragraph(_how_well(rows)),
+        Picture("signal", description, display.plot),
+        Table("signal", translate("Measured and predicted values at initialization"), columns, rows, colours),
+        Paragraph(note, "note"),
     ]
     return Section("signal", translate("Signal along depth, at initialization"), elements)
 
 
 def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the means over the repeats at initialization, of all initializers, so that each keeps its colour."""
+    """Yield each initializer's means over the runs at initialization."""
     for label in shown.initializers:
-        rows = rows_of(table, label, "initialized")
+        rows = _rows_of(table, label, "initialized")
         # A single layer has no depth.
         if len(signal_rows(rows)):
             yield label, rows.groupby(["layer", "position"], sort=False)[_MEASURES].mean().reset_index()
@@ -242,23 +226,50 @@ def _signal_row(label: str, forward: pd.DataFrame, backward: pd.DataFrame | None
 
 
 def _deviation(frame: pd.DataFrame) -> float:
-    """Return how far the measured values are from the predicted ones at most, as a share; NaN without any."""
+    """Return the largest relative deviation of the measured from the predicted values; NaN without a prediction."""
     at = frame[frame["predicted_rms"] > 0]
     return float((at["rms"] / at["predicted_rms"] - 1).abs().max()) if len(at) else np.nan
 
 
-def _how_well(rows: list[dict[str, Any]], translate: Language) -> str:
+def _how_well(rows: list[dict[str, Any]]) -> str:
+    """Return how far the measured values are from the predicted ones."""
     forward, backward = (pd.Series([row[name] for row in rows], dtype=float).max() for name in ("forward", "backward"))
     if np.isnan(forward):
         return translate(
-            "Theory predicts nothing here: the network is no plain chain of layers, or no signal passes, or its"
+            "Theory gives no prediction here: the network is not a plain chain of layers, no signal passes, or the"
             " activation function has no mean over a normal distribution."
         )
+    text = message(
+        "The measured values differ from the predicted ones by at most {forward:.0%} forward and {backward:.0%}"
+        " backward."
+    )
     if np.isnan(backward):
-        return translate(
-            "What was measured differs from what theory predicts by at most {share}.", share=translate.percent(forward)
-        )
-    return translate(
-        "What was measured differs from what theory predicts by at most {forward} forward and {backward} backward.",
-        forward=translate.percent(forward), backward=translate.percent(backward),
-    )  # fmt: skip
+        text = message("The measured values differ from the predicted ones by at most {forward:.0%}.")
+    return translate(text, forward=forward, backward=backward)
+
+
+def _rows_of(frame: pd.DataFrame, initializer: str, phase: str, epoch: int | None = None) -> pd.DataFrame:
+    """Return the rows of one initializer at one moment."""
+    at = (frame["initializer"].astype(str) == initializer) & (frame["phase"] == phase)
+    return frame[at if epoch is None else at & (frame["epoch"] == epoch)]
+
+
+def _some_layers(frame: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """Return the rows of at most `_MAX_LAYERS` layers, with the first and the last layer among them."""
+    layers = list(dict.fromkeys(names))
+    if len(layers) <= _MAX_LAYERS:
+        return frame
+    places = np.linspace(0, len(layers) - 1, _MAX_LAYERS).round().astype(int)
+    return frame[frame["layer"].isin([layers[place] for place in places])]
+
+
+def _whole_grids(key: str, text: str, grids: Mapping[_Moment, ActivationGridDisplay], axes: str) -> Iterator[Picture]:
+    """Yield the grids as files of their own; the page has their rows.
+
+    The last grid that shows an initializer gets the plain name: the one after training, or the one at initialization
+    if nothing was trained.
+    """
+    drawn = [moment for moment, grid in grids.items() if grid.initializers]
+    for moment in drawn:
+        name = key if moment == drawn[-1] else f"{key}_{moment.phase}"
+        yield Picture(name, translate(text, when=moment.name), partial(grids[moment].plot, axes=axes), "files")

@@ -1,118 +1,109 @@
-"""What the report of a comparison says: the answer, the ranking, how they learned."""
+"""The report of a comparison: the answer, the ranking and the learning curves."""
 
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
 from initsk.comparison.results import grid_columns, of_splits
-from initsk.displays import DifferencesDisplay, LearningCurvesDisplay, colour_of
-from initsk.language import Language, message
+from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, colour_of
+from initsk.exceptions import InvalidParameterError
+from initsk.language import current_language, translate
 from initsk.report._activations import activations_section, signal_section, weights_section
-from initsk.report._comparison_text import answer, shortfall, slow_starts
+from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_ranking
 from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, records
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
+from initsk.utils.validation import check_parameters, one_of
 
 _MAX_EPOCHS = 12
 
 
-def summarize_comparison(result: ComparisonResult, translate: Language, axes: str, *, brief: bool = False) -> Report:
+def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brief: bool = False) -> Report:
     """Return the report; with a grid, its pictures show each initializer at its own best setting."""
+    check_parameters("report", {"axes": axes}, {"axes": one_of("axes", AXES)})
+    if "experiment" in result.runs:
+        raise InvalidParameterError("several experiments have a report each: take those of parts()")
     summary = result.summary()
-    name = result.settings.get("dataset", translate("a data set"))
-    title = translate("Initializers compared: {data}", data=name)
-    sections: list[Section | None] = [
-        _answer_section(result, summary, translate),
-        _ranking_section(result, summary, translate),
-    ]
+    sections: list[Section | None] = [_answer_section(result, summary), _ranking_section(result, summary)]
     if not brief:
-        sections += _details(result, summary, translate, axes)
-    return Report("comparison", title, translate, [section for section in sections if section is not None])
+        shown = result.tuned()
+        sections += [
+            _curves_section(shown),
+            activations_section(shown, axes),
+            signal_section(shown),
+            weights_section(shown),
+            initializers_section(shown, summary),
+            run_section(result),
+        ]
+    unnamed = translate("a data set")
+    title = translate("Initializers compared: {data}", data=result.settings.get("dataset", unnamed))
+    return Report("comparison", title, [section for section in sections if section is not None])
 
 
-def _details(result: ComparisonResult, summary: pd.DataFrame, translate: Language, axes: str) -> list[Section | None]:
-    shown = result.tuned()
-    return [
-        _curves_section(shown, translate),
-        activations_section(shown, translate, axes),
-        signal_section(shown, translate),
-        weights_section(shown, translate),
-        initializers_section(shown, summary, translate),
-        run_section(result, translate),
-    ]
+def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
+    elements: list[Element] = [Paragraph(describe_ranking(summary), "answer")]
+    missing = describe_missing_runs(result.runs, result.settings)
+    if missing:
+        elements.append(Paragraph(missing, "warning"))
+    return Section("answer", translate("Answer"), elements)
 
 
-def _answer_section(result: ComparisonResult, summary: pd.DataFrame, translate: Language) -> Section:
-    elements: list[Element] = [
-        Paragraph(answer(summary, translate.code), "answer"),
-        Paragraph(shortfall(result.runs, result.settings, translate.code), "warning"),
-    ]
-    return Section(
-        "answer", translate("Answer"), [element for element in elements if element != Paragraph("", "warning")]
-    )
-
-
-def _ranking_section(result: ComparisonResult, summary: pd.DataFrame, translate: Language) -> Section:
+def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
     grid = grid_columns(result.runs)
-    over_splits = of_splits(result.runs)
     target = result.target()
     elements: list[Element] = [
-        ranking_table("ranking", translate("Initializers, the best first"), summary, result, translate),
-        Paragraph(_how_scored(translate, over_splits=over_splits, target=target, with_grid=bool(grid)), "note"),
-        Paragraph(slow_starts(summary, target, translate.code)),
+        _ranking_table("ranking", translate("Initializers, best first"), summary, result),
+        Paragraph(_how_scored(over_splits=of_splits(result.runs), target=target, with_grid=bool(grid)), "note"),
+        Paragraph(describe_epochs_to_target(summary, target)),
     ]
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
-        elements += [
-            _differences(result, translate),
-            Paragraph(
-                translate(
-                    "Dots are paired differences, the thick marks their means, the lines 95 % intervals (not corrected"
-                    " for the number of rows). Arrows point to who is too far away for this scale."
-                ),
-                "note",
-            ),
-        ]
+        note = translate(
+            "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals (not"
+            " adjusted for the number of rows). Arrows mark values outside the axis."
+        )
+        elements += [_differences(result), Paragraph(note, "note")]
     if grid:
         by_setting = result.summary(by="setting")
-        elements.append(
-            ranking_table("settings", translate("Every setting, the best first"), by_setting, result, translate)
-        )
+        elements.append(_ranking_table("settings", translate("Every setting, best first"), by_setting, result))
     problems = result.runs[result.runs["status"] != "ok"]
     if len(problems):
-        elements.append(_problems(problems, grid, translate))
+        elements.append(_problems(problems, grid))
     return Section("ranking", translate("Ranking"), elements)
 
 
-def _differences(result: ComparisonResult, translate: Language) -> Picture:
+def _differences(result: ComparisonResult) -> Picture:
     display = DifferencesDisplay.from_frames(result.runs)
-    means = [f"{label} {translate.number(mean)}" for label, mean in display.intervals["mean"].items()]
-    said = translate(
-        "Paired differences of the scores to the best initializer, a row each; their means: {means}.",
-        means=", ".join(means),
+    number = current_language().number
+    means = ", ".join(f"{label} {number(mean)}" for label, mean in display.intervals["mean"].items())
+    description = translate(
+        "Paired differences between the scores of each initializer and of the best one, in one row for each"
+        " initializer. Means: {means}.",
+        means=means,
     )
-    return Picture("differences", said, lambda: display.plot(language=translate.code).figure_)
+    return Picture("differences", description, display.plot)
 
 
-def ranking_table(key: str, title: str, summary: pd.DataFrame, result: ComparisonResult, translate: Language) -> Table:
+def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: ComparisonResult) -> Table:
     """Return a summary as a table."""
     columns = [
         Column("rank", translate("Rank"), "integer"),
         Column("initializer", translate("Initializer"), "text"),
         *(Column(name, name, _kind(result.runs[name])) for name in grid_columns(result.runs)),
         Column("mean_score", translate("Mean score")),
-        Column("low", translate("95 % interval from")),
+        Column("low", translate("95 % confidence interval from")),
         Column("high", translate("to")),
         Column("difference_to_best", translate("Difference to best")),
         Column("effect_size", translate("Effect size"), digits=2),
-        Column("p_value", translate("Corrected p"), "p"),
+        Column("p_value", translate("Adjusted p-value"), "p"),
         Column("significant", translate("Significant"), "text"),
-        Column("n_needed", translate("Runs needed"), "integer", infinite=translate("none is enough")),
+        Column("n_needed", translate("Runs needed"), "integer", infinite=translate("no number suffices")),
         Column("epochs_to_target", translate("Epochs to target"), "short", infinite=translate("never")),
         Column("area_under_curve", translate("Area under curve")),
         Column("n_runs", translate("Runs"), "integer"),
-        Column("no_score", translate("No score"), "integer"),
+        Column("no_score", translate("Runs without score"), "integer"),
     ]
     significant = {True: translate("yes"), False: translate("no")}
     rows = [
@@ -131,44 +122,51 @@ def _kind(column: pd.Series) -> str:
     return "short" if column.dtype.kind in "iuf" else "text"
 
 
-def _how_scored(translate: Language, *, over_splits: bool, target: float, with_grid: bool) -> str:
-    said = [translate("Scores are of the held-out samples after training.")]
+def _how_scored(*, over_splits: bool, target: float, with_grid: bool) -> str:
+    sentences = [translate("Scores are computed on the held-out samples after training.")]
     if with_grid:
-        said.append(
+        sentences.append(
             translate(
-                "Each initializer is shown in every repeat and fold at the setting that was best in the other ones; the"
-                " table names the setting that mostly was."
+                "In every repeat and fold, an initializer is shown at the setting that was best in the other repeats"
+                " and folds. The table names the setting that was chosen most often."
             )
         )
     if over_splits:
-        said.append(
+        sentences.append(
             translate(
-                "Intervals are Student's t over the splits and p-values those of paired t-tests, both corrected for the"
-                " training samples that splits share (Nadeau and Bengio 2003), and with Holm's correction over all"
-                " pairs: the best was picked by the same scores."
+                "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the splits"
+                " and corrected for the training samples that splits share (Nadeau and Bengio 2003)."
             )
         )
     else:
-        said.append(
+        sentences.append(
             translate(
-                "Intervals are Student's t over the repeats and p-values those of paired t-tests, with Holm's"
-                " correction over all pairs: the best was picked by the same scores."
+                "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the repeats."
             )
         )
-    said.append(
+    sentences += [
         translate(
-            "Differences are over the repeats and folds that both have. The effect size is Cohen's d of the paired"
-            " differences. Runs needed: how many would show such a difference in 80 % of experiments. Area under"
-            " curve: the mean held-out score over the epochs."
-        )
-    )
+            "The p-values are adjusted for all pairs by Holm's method, because the same scores determined which"
+            " initializer is the best."
+        ),
+        translate(
+            "Differences are computed over the repeats and folds that both initializers have. The effect size is"
+            " Cohen's d of the paired differences. Runs needed is the number of paired runs that would detect such a"
+            " difference with 80 % power. Area under curve is the mean held-out score over the epochs."
+        ),
+    ]
     if isfinite(target):
-        text = message("Epochs to target: of the median run, to a score of {target}, 2 % below the best mean.")
-        said.append(translate(text, target=translate.number(target)))
-    return " ".join(said)
+        sentences.append(
+            translate(
+                "Epochs to target is the epoch in which the median run reaches a score of {target}, which is 2 % below"
+                " the best mean score.",
+                target=target,
+            )
+        )
+    return " ".join(sentences)
 
 
-def _problems(problems: pd.DataFrame, grid: list[str], translate: Language) -> Table:
+def _problems(problems: pd.DataFrame, grid: list[str]) -> Table:
     columns = [
         Column("initializer", translate("Initializer"), "text"),
         *(Column(name, name, _kind(problems[name])) for name in grid),
@@ -182,28 +180,24 @@ def _problems(problems: pd.DataFrame, grid: list[str], translate: Language) -> T
     return Table("problems", translate("Failed and diverged runs"), columns, rows)
 
 
-def _curves_section(shown: ComparisonResult, translate: Language) -> Section | None:
+def _curves_section(shown: ComparisonResult) -> Section | None:
     history = shown.history
     if history.empty:
         return None
-    splits = of_splits(shown.runs)
-    display = LearningCurvesDisplay.from_frames(history, ratio=float(shown.runs["val_ratio"].mean()) if splits else 0)
-    return Section(
-        "curves",
-        translate("Learning curves"),
-        [
-            Picture(
-                "learning_curves",
-                translate("Held-out error and training loss after each epoch, a line per initializer."),
-                lambda: display.plot(language=translate.code).figure_,
-            ),
-            Paragraph(translate("Lines are means over the runs, bands their 95 % intervals."), "note"),
-            _score_by_epoch(shown, translate),
-        ],
+    ratio = float(shown.runs["val_ratio"].mean()) if of_splits(shown.runs) else 0
+    description = translate(
+        "Error on held-out data and training loss after each epoch, with one line for each initializer."
     )
+    note = translate("Lines are means over the runs. Bands are their 95 % confidence intervals.")
+    elements: list[Element] = [
+        Picture("learning_curves", description, LearningCurvesDisplay.from_frames(history, ratio=ratio).plot),
+        Paragraph(note, "note"),
+        _score_by_epoch(shown),
+    ]
+    return Section("curves", translate("Learning curves"), elements)
 
 
-def _score_by_epoch(shown: ComparisonResult, translate: Language) -> Table:
+def _score_by_epoch(shown: ComparisonResult) -> Table:
     means = shown.history.groupby([shown.history["initializer"].astype(str), "epoch"])["val_score"].mean()
     epochs = sorted(int(epoch) for epoch in shown.history["epoch"].unique())
     if len(epochs) > _MAX_EPOCHS:
@@ -211,10 +205,10 @@ def _score_by_epoch(shown: ComparisonResult, translate: Language) -> Table:
         epochs = [epochs[place] for place in places]
     columns = [
         Column("initializer", translate("Initializer"), "text"),
-        *(Column(f"epoch {epoch}", translate("Epoch {n}", n=translate.integer(epoch))) for epoch in epochs),
+        *(Column(f"epoch {epoch}", translate("Epoch {n}", n=epoch)) for epoch in epochs),
     ]
     labels = [label for label in shown.initializers if label in means.index.get_level_values(0)]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"initializer": label} | {f"epoch {epoch}": means.get((label, epoch), np.nan) for epoch in epochs}
         for label in labels
     ]

@@ -1,223 +1,218 @@
-"""Sentences of a comparison, computed from the numbers; nothing here is said that they do not carry."""
+"""Sentences about a comparison, made from its frames."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from initsk.displays import ActivationGridDisplay
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
-from initsk.language import Language, get_language, message
-from initsk.report._elements import Picture
+from initsk.language import message, plural, translate
 from initsk.report._findings_text import KIND_NAMES
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-ENGLISH = "en"
 _WITHOUT_SCORE = {
-    "failed": message("{count} of {total} runs failed and give no score: {names}."),
-    "diverged": message("{count} of {total} runs diverged and give no score: {names}."),
+    "failed": message("{count} of {total} runs failed and gave no score: {names}."),
+    "diverged": message("{count} of {total} runs diverged and gave no score: {names}."),
 }
 
 
-def answer(summary: pd.DataFrame, language: str = ENGLISH) -> str:
-    """Say in a few sentences what the comparison found."""
-    translate = get_language(language)
+def describe_ranking(summary: pd.DataFrame) -> str:
+    """Return what a comparison found: the best initializer and the differences to the others.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `ComparisonResult.summary`.
+    """
     scored = summary[summary["n_runs"] > 0]
     if scored.empty:
         return translate("No run gave a score.")
-    best = scored.iloc[0]
-    others = scored.iloc[1:]
-    said = [_best(best, translate, alone=len(summary) == 1)]
+    best, others = scored.iloc[0], scored.iloc[1:]
+    sentences = [_best(best, only_one=len(summary) == 1)]
     if others.empty:
-        return said[0]
+        return sentences[0]
     if not isfinite(best.low):
-        said.append(translate("With one run of it, differences cannot be told from noise."))
-        return " ".join(said)
+        sentences.append(translate("With only one run of {name}, differences cannot be tested.", name=best.initializer))
+        return " ".join(sentences)
     not_significant = others[~others["significant"].fillna(True).astype(bool)]
-    worse = others.loc[others["significant"].fillna(False).astype(bool), "initializer"].tolist()
-    untested = others.loc[others["significant"].isna(), "initializer"].tolist()
     if len(not_significant):
-        names = translate.all_of(not_significant["initializer"].tolist())
-        said += [
-            translate("Not told apart from it at the 5 % level: {names}.", names=names),
-            _too_few(not_significant, translate),
-        ]
+        names = not_significant["initializer"].tolist()
+        sentences.append(translate("The difference to {names} is not significant at the 5 % level.", names=names))
+        sentences += _power(not_significant)
+    worse = others.loc[others["significant"].fillna(False).astype(bool), "initializer"].tolist()
     if worse:
-        said.append(translate("Lower beyond noise: {names}.", names=translate.all_of(worse)))
+        sentences.append(translate("Significantly worse: {names}.", names=worse))
+    untested = others.loc[others["significant"].isna(), "initializer"].tolist()
     if untested:
-        names = translate.all_of(untested)
-        said.append(translate("Not tested, for want of shared repeats whose differences vary: {names}.", names=names))
-    return " ".join(part for part in said if part)
+        sentences.append(
+            translate(
+                "Not tested, because a test needs at least two shared repeats and differences that vary: {names}.",
+                names=untested,
+            )
+        )
+    return " ".join(sentences)
 
 
-def _best(best: Any, translate: Language, *, alone: bool) -> str:
-    values = {"name": best.initializer, "score": translate.number(best.mean_score), "n": translate.integer(best.n_runs)}
-    if alone and not isfinite(best.low):
+def _best(best: Any, *, only_one: bool) -> str:
+    values = {"name": best.initializer, "score": best.mean_score, "low": best.low, "high": best.high, "n": best.n_runs}
+    if only_one and not isfinite(best.low):
         return translate("{name} has a score of {score} (one run).", **values)
-    if alone:
-        interval = {"low": translate.number(best.low), "high": translate.number(best.high)}
+    if only_one:
         return translate(
-            "{name} has a mean score of {score} (95 % interval {low} to {high}, {n} runs).", **values, **interval
+            "{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs).", **values
         )
     if not isfinite(best.low):
         return translate("{name} has the highest mean score, {score} (one run).", **values)
     return translate(
-        "{name} has the highest mean score, {score} (95 % interval {low} to {high}, {n} runs).",
-        low=translate.number(best.low), high=translate.number(best.high), **values,
-    )  # fmt: skip
+        "{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs).", **values
+    )
 
 
-def _too_few(not_significant: pd.DataFrame, translate: Language) -> str:
-    """Say how many pairs would tell the first of those who are not told apart."""
+def _power(not_significant: pd.DataFrame) -> list[str]:
+    """Return how many runs would detect the first of the differences that are not significant."""
     needed = not_significant["n_needed"].dropna()
     if needed.empty:
-        return ""
+        return []
     if not isfinite(needed.min()):
-        return translate(
-            "No number of runs on such splits would tell them apart, if the differences are as they were seen."
-        )
+        return [translate("On splits like these, no number of runs would detect the observed differences.")]
     nearest = not_significant[not_significant["n_needed"] == needed.min()].iloc[0]
-    return translate(
-        "If the difference to {name}, {difference}, is what it seems, {needed} paired runs would show it in four of"
-        " five experiments; these are {runs}.",
-        name=nearest.initializer, difference=translate.number(abs(nearest.difference_to_best)),
-        needed=translate.integer(needed.min()), runs=translate.integer(nearest.n_runs),
-    )  # fmt: skip
+    return [
+        translate(
+            "Detecting a true difference of {difference} to {name} with 80 % power would take {needed} paired runs;"
+            " this comparison has {n}.",
+            difference=abs(nearest.difference_to_best),
+            name=nearest.initializer,
+            needed=int(needed.min()),
+            n=int(nearest.n_runs),
+        )
+    ]
 
 
-def slow_starts(summary: pd.DataFrame, target: float, language: str = ENGLISH) -> str:
-    """Say who reached the target later than the best did, or not at all."""
-    translate = get_language(language)
+def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
+    """Return in which epoch the best initializer reached the target, and which others reached it later or never.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `ComparisonResult.summary`.
+    target : float
+        From `ComparisonResult.target`.
+    """
     reached = summary.dropna(subset="epochs_to_target")
     if reached.empty:
         return ""
     best, name = reached["epochs_to_target"].iloc[0], reached["initializer"].iloc[0]
-    values = {"name": name, "target": translate.number(target), "epoch": translate.short(best)}
     if not isfinite(best):
-        return translate("The median run of {name} does not reach a score of {target}.", **values)
-    if len(summary) == 1:
-        return translate("The median run of {name} reaches a score of {target} in epoch {epoch}.", **values)
-    late = reached[reached["epochs_to_target"] > best]
-    parts = [
-        translate("{name} in epoch {epoch}", name=row.initializer, epoch=translate.short(row.epochs_to_target))
-        if isfinite(row.epochs_to_target)
-        else translate("{name} not at all", name=row.initializer)
-        for row in late.itertuples()
-    ]
-    rest = ", ".join(parts) or translate("no other one is later")
-    return translate(
-        "The median run of {name} reaches a score of {target} in epoch {epoch}; {rest}.", rest=rest, **values
+        return translate("The median run of {name} does not reach a score of {target}.", name=name, target=target)
+    sentence = translate(
+        "The median run of {name} reaches a score of {target} in epoch {epoch:.3g}.",
+        name=name,
+        target=target,
+        epoch=best,
     )
+    if len(summary) == 1:
+        return sentence
+    later = [
+        translate("{name} (epoch {epoch:.3g})", name=row.initializer, epoch=row.epochs_to_target)
+        if isfinite(row.epochs_to_target)
+        else translate("{name} (never)", name=row.initializer)
+        for row in reached[reached["epochs_to_target"] > best].itertuples()
+    ]
+    if not later:
+        return " ".join([sentence, translate("No other initializer reaches it later.")])
+    return " ".join([sentence, translate("Later: {names}.", names=", ".join(later))])
 
 
-def shortfall(runs: pd.DataFrame, settings: Mapping[str, Any], language: str = ENGLISH) -> str:
-    """Say which of the planned runs give no score, or nothing if all do."""
-    translate = get_language(language)
-    said = []
+def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """Return which of the planned runs gave no score, or an empty text if all did.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        `ComparisonResult.runs`.
+    settings : mapping
+        `ComparisonResult.settings`.
+    """
+    sentences = []
     racing = settings.get("racing", {"stopped": {}, "runs_saved": 0})
     planned = settings.get("n_planned", len(runs)) - racing["runs_saved"]
-    done = {"done": translate.integer(len(runs)), "planned": translate.integer(planned)}
     if len(runs) < planned:
-        said.append(translate("Interrupted: {done} of {planned} runs had finished, and these alone are shown.", **done))
+        text = message("Interrupted: this report shows the {done} of {planned} runs that had finished.")
+        sentences.append(translate(text, done=len(runs), planned=planned))
     if racing["stopped"]:
-        said.append(_left_out(racing, settings["n_planned"], translate))
-    for status, sentence in _WITHOUT_SCORE.items():
-        ill = runs.loc[runs["status"] == status, "initializer"].astype(str)
-        if len(ill):
-            names = translate.all_of(ill.unique().tolist())
-            said.append(translate(sentence, count=translate.integer(len(ill)), total=done["done"], names=names))
-    return " ".join(said)
+        names = [
+            plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
+            for name, number in racing["stopped"].items()
+        ]
+        saved, planned = racing["runs_saved"], settings["n_planned"]
+        sentences.append(
+            translate(
+                "Racing stopped initializers that were significantly worse: {names}. This saved {saved} of {planned}"
+                " runs ({share:.0%}).",
+                names=names,
+                saved=saved,
+                planned=planned,
+                share=saved / planned,
+            )
+        )
+    for status, text in _WITHOUT_SCORE.items():
+        names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
+        if names:
+            sentences.append(translate(text, count=len(names), total=len(runs), names=list(dict.fromkeys(names))))
+    return " ".join(sentences)
 
 
-def _left_out(racing: Mapping[str, Any], planned: int, translate: Language) -> str:
-    names = [
-        translate.plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
-        for name, number in racing["stopped"].items()
-    ]
-    saved = racing["runs_saved"]
-    return translate(
-        "Left out early, as clearly behind: {names}. That saved {saved} of {planned} runs ({share}).",
-        names=translate.all_of(names), saved=translate.integer(saved), planned=translate.integer(planned),
-        share=translate.percent(saved / planned),
-    )  # fmt: skip
-
-
-def rows_of(frame: pd.DataFrame, initializer: str, phase: str, epoch: int | None = None) -> pd.DataFrame:
-    """Return the rows of one initializer at one moment."""
-    at = (frame["initializer"].astype(str) == initializer) & (frame["phase"] == phase)
-    return frame[at if epoch is None else at & (frame["epoch"] == epoch)]
-
-
-def describe_activations(layers: pd.DataFrame, language: str = ENGLISH) -> str:
-    """Describe one row of the grid: size along depth, zeros, dead units; means over repeats.
+def describe_activations(layers: pd.DataFrame) -> str:
+    """Return how activations change along the depth: their size, zeros and dead units, as means over the repeats.
 
     Parameters
     ----------
     layers : DataFrame
-        Rows of `ComparisonResult.layers`, of one initializer at one moment.
-    language : str, default="en"
+        Rows of `ComparisonResult.layers` for one initializer at one moment.
     """
-    translate = get_language(language)
     at = signal_rows(layers)
     if at.empty:
         return translate("No activations were recorded.")
     by_layer = at.groupby("layer", sort=False)[["rms", "zero_fraction", "dead_fraction"]].mean()
     n_bad = int(at["nonfinite"].sum())
     if n_bad:
-        return translate.plural("{n} activation is not finite.", "{n} activations are not finite.", n_bad)
+        return plural("{n} activation is not finite.", "{n} activations are not finite.", n_bad)
     if (by_layer["zero_fraction"] == 1).all():
-        return translate("Every activation of every hidden layer is exactly zero: no signal passes.")
-    first, last = str(by_layer.index[0]), str(by_layer.index[-1])
-    size = _size_along_depth(by_layer["rms"], first, last, translate)
-    return f"{size} {_zeros_and_dead(by_layer, first, last, translate)}"
+        return translate("All activations of all hidden layers are exactly zero: no signal passes.")
+    return " ".join([_size_along_depth(by_layer["rms"]), *_zeros_and_dead(by_layer)])
 
 
-def _size_along_depth(rms: pd.Series, first: str, last: str, translate: Language) -> str:
-    start, end = float(rms[first]), float(rms[last])
-    values = {"first": first, "last": last, "start": translate.short(start), "end": translate.short(end)}
+def _size_along_depth(rms: pd.Series) -> str:
+    start, end = float(rms.iloc[0]), float(rms.iloc[-1])
+    values: dict[str, Any] = {"first": str(rms.index[0]), "last": str(rms.index[-1]), "start": start, "end": end}
     if len(rms) == 1:
-        return translate("The RMS in {first} is {start}.", **values)
+        return translate("The RMS in {first} is {start:.3g}.", **values)
     if start == 0 or end == 0:
-        return translate("The RMS goes from {start} in {first} to {end} in {last}.", **values)
-    ratio = end / start
-    values["fold"] = translate.short(max(ratio, 1 / ratio))
-    if ratio < 0.5:
-        return translate("The RMS shrinks {fold}-fold, from {start} in {first} to {end} in {last}.", **values)
-    if ratio > 2:
-        return translate("The RMS grows {fold}-fold, from {start} in {first} to {end} in {last}.", **values)
-    return translate("The RMS stays within a factor of 2, from {start} in {first} to {end} in {last}.", **values)
+        return translate("The RMS goes from {start:.3g} in {first} to {end:.3g} in {last}.", **values)
+    values["fold"] = max(end / start, start / end)
+    text = message("The RMS stays within a factor of 2, from {start:.3g} in {first} to {end:.3g} in {last}.")
+    if end / start < 0.5:
+        text = message("The RMS shrinks {fold:.3g}-fold, from {start:.3g} in {first} to {end:.3g} in {last}.")
+    elif end / start > 2:
+        text = message("The RMS grows {fold:.3g}-fold, from {start:.3g} in {first} to {end:.3g} in {last}.")
+    return translate(text, **values)
 
 
-def _zeros_and_dead(by_layer: pd.DataFrame, first: str, last: str, translate: Language) -> str:
-    zeros = by_layer["zero_fraction"]
-    values = {
-        "first": first,
-        "last": last,
-        "start": translate.percent(zeros[first]),
-        "end": translate.percent(zeros[last]),
-    }
-    if first == last:
-        said = translate("Zeros are {start} of the values in {first}.", **values)
-    else:
-        said = translate("Zeros are {start} of the values in {first} and {end} in {last}.", **values)
-    if not by_layer["dead_fraction"].notna().any():
-        return said
-    worst = str(by_layer["dead_fraction"].idxmax())
-    dead = float(by_layer["dead_fraction"][worst])
-    if dead > 0:
-        share = translate.percent(dead, 1)
-        text = translate(
-            "Units that are zero for every sample: at most {share} of a layer ({layer}).", share=share, layer=worst
-        )
-        return f"{said} {text}"
-    none = translate("No unit is zero for every sample.")
-    return f"{said} {none}"
+def _zeros_and_dead(by_layer: pd.DataFrame) -> list[str]:
+    zeros, dead = by_layer["zero_fraction"], by_layer["dead_fraction"]
+    values: dict[str, Any] = {"first": str(zeros.index[0]), "last": str(zeros.index[-1])}
+    values |= {"start": float(zeros.iloc[0]), "end": float(zeros.iloc[-1])}
+    text = message("Zeros are {start:.0%} of the values in {first} and {end:.0%} in {last}.")
+    if len(zeros) == 1:
+        text = message("Zeros are {start:.0%} of the values in {first}.")
+    sentences = [translate(text, **values)]
+    if dead.max() > 0:
+        text = message("At most {share:.1%} of the units of a layer are zero for every sample ({layer}).")
+        sentences.append(translate(text, share=dead.max(), layer=str(dead.idxmax())))
+    elif dead.notna().any():
+        sentences.append(translate("No unit is zero for every sample."))
+    return sentences
 
 
 def kinds_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:
@@ -238,7 +233,7 @@ def kinds_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[list
     return [(kind, n) for kind, n in counts.items() if 2 * n >= len(runs)], len(runs)
 
 
-def describe_kinds(found: list[tuple[str, int]], n_runs: int, translate: Language) -> str:
+def describe_kinds(found: list[tuple[str, int]], n_runs: int) -> str:
     """Return the kinds of finding in words, with their number of runs."""
     if not n_runs:
         return ""
@@ -248,35 +243,3 @@ def describe_kinds(found: list[tuple[str, int]], n_runs: int, translate: Languag
         translate("{kind} in {n} of {total} runs", kind=translate(KIND_NAMES[kind]), n=n, total=n_runs)
         for kind, n in found
     )
-
-
-MAX_LAYERS = 8
-
-
-def some_layers(frame: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
-    """Return the rows of as many layers as a row of the grid has room for, first and last among them."""
-    layers = list(dict.fromkeys(names))
-    if len(layers) <= MAX_LAYERS:
-        return frame
-    places = np.linspace(0, len(layers) - 1, MAX_LAYERS).round().astype(int)
-    return frame[frame["layer"].isin([layers[place] for place in places])]
-
-
-def draw(grid: ActivationGridDisplay, axes: str, translate: Language, label: str | None = None) -> "Figure":
-    """Draw one initializer's row, or all of them."""
-    rows = None if label is None else [label]
-    return grid.plot(axes=axes, initializers=rows, language=translate.code).figure_
-
-
-def whole_grids(
-    key: str, text: str, grids: Mapping[str, tuple[str, ActivationGridDisplay]], axes: str, translate: Language
-) -> Iterator[Picture]:
-    """Yield the grids as files of their own, by their phases; the page has their rows.
-
-    The last one has the plain name: the grid after training is the picture of a comparison, and of who does not
-    train there is the first alone.
-    """
-    drawn = {phase: (when, grid) for phase, (when, grid) in grids.items() if grid.initializers}
-    for phase, (when, grid) in drawn.items():
-        name = key if phase == list(drawn)[-1] else f"{key}_{phase}"
-        yield Picture(name, translate(text, when=when), partial(draw, grid, axes, translate), "files")

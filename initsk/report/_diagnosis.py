@@ -7,47 +7,59 @@ import pandas as pd
 from initsk.diagnosis import Advice, Diagnosis, Recommendation, by_initializer
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
-from initsk.language import Language, message
-from initsk.report._elements import Column, Detail, Details, Paragraph, Picture, Report, Section, Table, records
+from initsk.language import current_language, message, translate
+from initsk.report._elements import (
+    Column,
+    Detail,
+    Details,
+    Element,
+    Paragraph,
+    Picture,
+    Report,
+    Section,
+    Table,
+    records,
+)
 from initsk.report._findings_text import KIND_NAMES, answer_of_diagnosis, with_sentences
 from initsk.report._inspection import findings_section, inspection_details
 
 
-def summarize_diagnosis(diagnosis: Diagnosis, translate: Language, *, brief: bool = False) -> Report:
-    """Return the report: the answer, what was found, what would suit, and the layers."""
+def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
+    """Return the report: the answer, the findings, the recommended initializers and the layers."""
     sections = [
         Section(
             "answer",
             translate("Answer"),
-            [Paragraph(answer_of_diagnosis(diagnosis, translate), "answer"), Details(_details(diagnosis, translate))],
+            [Paragraph(answer_of_diagnosis(diagnosis), "answer"), Details(_details(diagnosis))],
         ),
-        findings_section(with_sentences(diagnosis.findings(), translate, diagnosis.depth), translate),
-        _health(diagnosis, translate),
+        findings_section(with_sentences(diagnosis.findings(), diagnosis.depth)),
+        _health(diagnosis),
     ]
     if diagnosis.recommendation is not None:
-        sections.append(_recommended(diagnosis.recommendation, translate))
+        sections.append(_recommended(diagnosis.recommendation))
     if not brief:
-        sections += [*_phase(diagnosis, translate), *inspection_details(diagnosis.inspection, translate)]
-    return Report("diagnosis", translate("Before training: a diagnosis"), translate, sections)
+        sections += [*_phase(diagnosis), *inspection_details(diagnosis.inspection)]
+    return Report("diagnosis", translate("Diagnosis before training"), sections)
 
 
-def _details(diagnosis: Diagnosis, translate: Language) -> list[Detail]:
-    kinds = {"gradient": translate("steps along the gradient"), "adaptive": translate("adaptive, such as Adam")}
+def _details(diagnosis: Diagnosis) -> list[Detail]:
+    kinds = {"gradient": translate("gradient descent, such as SGD"), "adaptive": translate("adaptive, such as Adam")}
+    number, short = current_language().number, current_language().short
     details = [
-        Detail(translate("Score"), translate.number(diagnosis.score, 2)),
-        Detail(translate("Score with the recommended initializers"), translate.number(diagnosis.recommended_score, 2)),
+        Detail(translate("Score"), number(diagnosis.score, 2)),
+        Detail(translate("Score with the recommended initializers"), number(diagnosis.recommended_score, 2)),
         Detail(translate("Optimizer"), kinds[diagnosis.optimizer]),
-        Detail(translate("Loss at the start"), translate.short(diagnosis.loss)),
-        Detail(translate("Baseline loss"), translate.short(diagnosis.baseline_loss)),
+        Detail(translate("Initial loss"), short(diagnosis.loss)),
+        Detail(translate("Baseline loss"), short(diagnosis.baseline_loss)),
     ]
     if diagnosis.depth is not None:
         details.append(
-            Detail(translate("Depth relative to the depth that theory allows"), translate.short(diagnosis.depth.share))
+            Detail(translate("Depth relative to the depth that theory allows"), short(diagnosis.depth.share))
         )
     return details
 
 
-def _health(diagnosis: Diagnosis, translate: Language) -> Section:
+def _health(diagnosis: Diagnosis) -> Section:
     columns = [
         Column("kind", translate("Kind"), "text"),
         Column("value", translate("Value"), "short"),
@@ -58,79 +70,88 @@ def _health(diagnosis: Diagnosis, translate: Language) -> Section:
     ]
     rows = [row | {"kind": translate(KIND_NAMES[row["kind"]])} for row in records(diagnosis.health())]
     title = translate(
-        "Values of the worst layer, now and with the recommended initializers; the threshold has a health of 0.5"
+        "Values of the worst layer, now and with the recommended initializers. At the threshold, health is 0.5."
     )
-    return Section("health", translate("What decides"), [Table("health", title, columns, rows)])
+    return Section("health", translate("Criteria of the score"), [Table("health", title, columns, rows)])
 
 
-def _phase(diagnosis: Diagnosis, translate: Language) -> list[Section]:
-    """Return where the network lies between order and chaos, if theory has a prediction for it."""
+def _phase(diagnosis: Diagnosis) -> list[Section]:
+    """Return the place of the network between order and chaos, or nothing if theory has no prediction for it."""
     depth = diagnosis.depth
     try:
         display = PhaseDiagramDisplay.from_diagnosis(diagnosis, label=translate("this network"))
     except InvalidParameterError:
         return []
     assert depth is not None
-    text = message("By theory samples can be told apart through {reach} layers of this kind; there are {depth}.")
+    text = message(
+        "In theory, samples remain distinguishable through {reach} layers of this kind. The network has {depth}."
+    )
     if depth.reach == float("inf"):
         text = message(
-            "By theory samples can be told apart through any number of layers of this kind; there are {depth}."
+            "In theory, samples remain distinguishable through any number of layers of this kind. The network has"
+            " {depth}."
         )
-    words = translate(text, reach=translate.integer(depth.reach), depth=translate.integer(depth.depth))
-    said = translate("Depth scale over the variances of weights and biases, with the critical line and this network.")
-    picture = Picture("phase", said, lambda: display.plot(language=translate.code).figure_)
-    return [Section("phase", translate("Between order and chaos"), [Paragraph(words), picture])]
+    reach = current_language().integer(depth.reach)
+    description = translate(
+        "Depth scale for each variance of weights and biases, with the critical line and this network."
+    )
+    elements: list[Element] = [
+        Paragraph(translate(text, reach=reach, depth=depth.depth)),
+        Picture("phase", description, display.plot),
+    ]
+    return [Section("phase", translate("Between order and chaos"), elements)]
 
 
-def summarize_recommendation(recommendation: Recommendation, translate: Language, *, brief: bool = False) -> Report:
-    """Return the report: what suits each layer, and why; it is as brief as it is."""
+def summarize_recommendation(recommendation: Recommendation, *, brief: bool = False) -> Report:
+    """Return the report: an initializer for each layer and the reasons; `brief` changes nothing."""
     details = [Detail(name, ", ".join(names)) for name, names in by_initializer(recommendation.rows).items()]
-    said = translate('In code, initializer="auto" does what is said here.')
+    note = translate('In code, initializer="auto" applies this recommendation.')
     sections = [
-        Section("answer", translate("Answer"), [Details(details), Paragraph(said, "note")]),
-        _recommended(recommendation, translate),
+        Section("answer", translate("Answer"), [Details(details), Paragraph(note, "note")]),
+        _recommended(recommendation),
     ]
     if recommendation.measured is not None:
-        sections.append(_measured(recommendation.measured, translate))
-    return Report("recommendation", translate("Recommended initializers"), translate, sections)
+        sections.append(_measured(recommendation.measured))
+    return Report("recommendation", translate("Recommended initializers"), sections)
 
 
-def _recommended(recommendation: Recommendation, translate: Language) -> Section:
+def _recommended(recommendation: Recommendation) -> Section:
     columns = [
         Column("name", translate("Parameters"), "text"),
         Column("shape", translate("Shape"), "text"),
         Column("initializer", translate("Initializer"), "code"),
-        Column("why", translate("Why"), "sentence"),
+        Column("why", translate("Reason"), "sentence"),
         Column("variance", translate("Variance"), "short"),
         Column("reference", translate("Reference"), "sentence"),
-        Column("common_practice", translate("What is usually done"), "sentence"),
+        Column("common_practice", translate("Common practice"), "sentence"),
     ]
-    # Layers of which the same is said are one row.
+    # Parameters with equal recommendations share a row.
     groups: dict[str, list[Advice]] = {}
     for row in recommendation.rows:
         groups.setdefault(repr(row[1:]), []).append(row)
     rows: list[dict[str, Any]] = []
     for same in groups.values():
-        said = {"why": translate.again(same[0].why), "common_practice": translate.again(same[0].common_practice)}
-        rows.append(same[0]._asdict() | said | {"name": _names([row.name for row in same])})
-    table = Table("recommended", translate("What suits each parameter"), columns, rows)
-    return Section("recommendation", translate("Recommended, layer by layer"), [table])
+        why, practice = (current_language().reason(text) for text in (same[0].why, same[0].common_practice))
+        names = _names([row.name for row in same])
+        rows.append(same[0]._asdict() | {"name": names, "why": why, "common_practice": practice})
+    table = Table("recommended", translate("Recommended initializer of each parameter"), columns, rows)
+    return Section("recommendation", translate("Recommendation, layer by layer"), [table])
 
 
 def _names(names: list[str]) -> str:
-    """Return names, of many the first and the last and how many there are."""
+    """Return the names or, if there are more than two, the first and the last with the number of names."""
     return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]} ({len(names)})"
 
 
-def _measured(measured: pd.DataFrame, translate: Language) -> Section:
+def _measured(measured: pd.DataFrame) -> Section:
     columns = [
         Column("initializer", translate("Initializer"), "text"),
         Column("score", translate("Score"), "number"),
-        Column("weakest", translate("Weakest in"), "text"),
-        Column("gradient_size", translate("Size of the gradient"), "short"),
-        Column("agreement", translate("Agreement of halves"), "number"),
-        Column("loss", translate("Loss at the start"), "short"),
+        Column("weakest", translate("Weakest criterion"), "text"),
+        Column("gradient_size", translate("Gradient size"), "short"),
+        Column("agreement", translate("Gradient coherence"), "number"),
+        Column("loss", translate("Initial loss"), "short"),
     ]
     rows = [row | {"weakest": translate(KIND_NAMES[row["weakest"]])} for row in records(measured)]
-    title = translate("Measured on some samples, before training")
+    title = translate("Measured on a part of the samples, before training")
     return Section("measured", translate("Measured"), [Table("measured", title, columns, rows)])

@@ -1,4 +1,4 @@
-"""What a report is made of: sections of words, tables, pictures and facts, before anybody writes them down."""
+"""The elements of a report: sections with paragraphs, tables, pictures and details, independent of the file format."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from initsk.language import Language
+from initsk.language import current_language
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: How a column's values are written.
+#: How the values of a column are written.
 KINDS = ("text", "sentence", "code", "integer", "number", "short", "share", "p")
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph; its role is "answer", "warning", "note" or none."""
+    """A paragraph; its role is "answer", "warning", "note" or empty."""
 
     text: str
     role: str = ""
@@ -26,26 +26,26 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: under which key the rows have it, its title, and how its values are written."""
+    """A column of a table: its key in the rows, its title, and how its values are written."""
 
     key: str
     title: str
     kind: str = "number"
     digits: int = 4
-    #: What is written for an infinite value.
+    #: The text for an infinite value.
     infinite: str = ""
 
     @property
     def is_text(self) -> bool:
-        """Whether the values are no numbers: names ("text"), sentences ("sentence") or code."""
+        """Whether the values are names ("text"), sentences ("sentence") or code, not numbers."""
         return self.kind in ("text", "sentence", "code")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of raw values; the first column names the row, unless it is a rank.
+    """Rows of raw values; the first column of text is the heading of a row.
 
-    `colours` has the colour of each row's subject, where it has one.
+    `colours` has one colour for each row, or is empty.
     """
 
     key: str
@@ -64,20 +64,21 @@ class Picture:
     key : str
         Name of its files.
     description : str
-        What a reader sees who does not see it.
-    draw : callable
-        Returns the matplotlib figure.
+        Text alternative for readers that cannot see the picture.
+    plot : callable
+        The method `plot` of a Display, or a function like it: called with ``language``, it returns the Display.
     place : {"everywhere", "page", "files"}
-        In the page alone (a part of another picture), or as a file alone (of which the page has the parts).
+        "page": only in the page, because a file has it as a part of a larger picture; "files": only as a file, because
+        the page has its parts.
     subject, stage : str
-        Whom and which moment it shows, where a section has a picture for several.
+        The initializer and the moment of training that it shows, if the section has a picture for each.
     parts : sequence of str
-        Names of its panels, in the order of the axes' ids ``layer-0``, ``layer-1``, ...
+        Names of its panels, in the order of the axes.
     """
 
     key: str
     description: str
-    draw: Callable[[], "Figure"]
+    plot: Callable[..., Any]
     place: str = "everywhere"
     subject: str = ""
     stage: str = ""
@@ -85,13 +86,14 @@ class Picture:
 
     @cached_property
     def figure(self) -> "Figure":
-        """The figure, drawn once."""
-        return self.draw()
+        """The figure, drawn once, in the current language."""
+        figure: Figure = self.plot(language=current_language().code).figure_
+        return figure
 
 
 @dataclass(frozen=True)
 class Detail:
-    """A term and what is to be said of it; `code` is shown as such."""
+    """A term and its value; with `code`, the value is shown as code."""
 
     name: str
     value: str
@@ -100,21 +102,21 @@ class Detail:
 
 @dataclass(frozen=True)
 class Details:
-    """A list of facts."""
+    """A list of terms with their values."""
 
     items: list[Detail]
 
 
 @dataclass(frozen=True)
 class Code:
-    """Lines that repeat what was done."""
+    """Lines of code that repeat the experiment."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Subsection:
-    """A part of a section that is about one subject, with its colour and its verdict."""
+    """A part of a section about one subject, with its colour and findings."""
 
     key: str
     title: str
@@ -130,7 +132,7 @@ Element = Paragraph | Table | Picture | Details | Code | Subsection
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading and the elements below it."""
 
     key: str
     title: str
@@ -139,55 +141,54 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report, in one language.
+    """A report in one language.
 
     Attributes
     ----------
     kind : str
         "comparison", "inspection", "diagnosis" or "recommendation".
     title : str
-    translate : Language
     sections : list of Section
-        Of the first one, the page shows no heading: it is the answer.
+        The first one is the answer; the page shows it without a heading.
+    language : str
+        Code of the language, by default the current one.
     """
 
     kind: str
     title: str
-    translate: Language
     sections: list[Section]
+    language: str = field(default_factory=lambda: current_language().code)
 
     def pictures(self) -> Iterator[Picture]:
-        """Yield the pictures that are files of their own."""
-        yield from (
-            element for element in self._all_elements() if isinstance(element, Picture) and element.place != "page"
-        )
-
-    def _all_elements(self) -> Iterator[Element]:
+        """Yield the pictures that become files."""
         for section in self.sections:
-            for element in section.elements:
-                yield element
-                if isinstance(element, Subsection):
-                    yield from element.elements
+            yield from (picture for picture in pictures_of(section) if picture.place != "page")
+
+
+def pictures_of(section: Section) -> Iterator[Picture]:
+    """Yield the pictures of a section and of its subsections."""
+    for element in section.elements:
+        inner = element.elements if isinstance(element, Subsection) else [element]
+        yield from (part for part in inner if isinstance(part, Picture))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a frame as a table's."""
+    """Return the rows of a frame as the rows of a table."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def written(value: Any, column: Column, translate: Language) -> str:
-    """Return a cell as text."""
+def cell_text(row: dict[str, Any], column: Column) -> str:
+    """Return a cell of a table as text in the current language."""
+    value, language = row[column.key], current_language()
     if column.is_text:
         return str(value)
     number = float("nan") if value is None else float(value)
     if column.infinite and number == float("inf"):
         return column.infinite
     if column.kind == "p" and number < 1e-4:
-        return f"< {translate.number(1e-4)}"
+        return f"< {language.number(1e-4)}"
+    if column.kind in ("number", "p"):
+        return language.number(number, column.digits)
     if column.kind == "integer":
-        return translate.integer(number)
-    if column.kind == "share":
-        return translate.percent(number)
-    if column.kind == "short":
-        return translate.short(number)
-    return translate.number(number, column.digits)
+        return language.integer(number)
+    return language.percent(number) if column.kind == "share" else language.short(number)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from initsk.diagnosis import DepthBudget, Diagnosis
 from initsk.inspection import ActivationSummary
-from initsk.language import Language, get_language, message
+from initsk.language import current_language, message, plural, translate, use_language
 from initsk.report._elements import records
 from initsk.theory import activation_label
 
@@ -31,7 +31,7 @@ _EVIDENCE = {
     ("non-finite", "gradients"): message("{number} gradients of {layer} are NaN or infinite."),
     ("non-finite", "loss"): message("The loss at the start is NaN or infinite."),
     ("symmetric", "activations"): message(
-        "{share} of the units of {layer} are copies of other units, and training does not change that."
+        "{share:.0%} of the units of {layer} are copies of other units, and training does not change that."
     ),
     ("small gradient", "gradients"): message(
         "The gradient that distinguishes samples has a size of {number}: the steps are too small to learn from."
@@ -45,10 +45,10 @@ _EVIDENCE = {
     ("disproportionate", "gradients"): message(
         "The gradients of {layer} are {number} times those of the last hidden layer."
     ),
-    ("overconfident", "loss"): message("The loss at the start is {number} times the baseline loss."),
-    ("dead", "activations"): message("{share} of the units of {layer} are zero for every sample."),
+    ("overconfident", "activations"): message("The loss at the start is {number} times the baseline loss."),
+    ("dead", "activations"): message("{share:.0%} of the units of {layer} are zero for every sample."),
     ("saturated", "activations"): message(
-        "{share} of the activations of {layer} are close to a bound of the activation function."
+        "{share:.0%} of the activations of {layer} are close to a bound of the activation function."
     ),
     ("collapsed", "activations"): message("The samples differ {number} times as much in {layer} as in {relative_to}."),
     ("vanishing", "activations"): message("The activations of {layer} are {number} times those of {relative_to}."),
@@ -58,8 +58,9 @@ _EVIDENCE = {
     ("shifted mean", "activations"): message(
         "The mean of the pre-activations of {layer} is {number} standard deviations away from zero."
     ),
-    ("too deep", "depth"): message(
-        "{depth} layers of {activation} are {number} times the depth that theory allows: six depth scales of {scale}."
+    ("too deep", "activations"): message(
+        "{depth} layers of {activation} are {number} times the depth that theory allows: six depth scales of"
+        " {scale:.3g}."
     ),
 }
 _ADVICE = {
@@ -121,63 +122,64 @@ def describe_findings(result: ActivationSummary | Diagnosis, *, language: str = 
     '100% of the units of hidden_1 are copies of other units, and training does not change that.'
     """
     depth = result.depth if isinstance(result, Diagnosis) else None
-    return with_sentences(result.findings(), get_language(language), depth)
+    with use_language(language):
+        return with_sentences(result.findings(), depth)
 
 
-def with_sentences(findings: pd.DataFrame, translate: Language, depth: DepthBudget | None = None) -> pd.DataFrame:
+def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> pd.DataFrame:
     """Return the findings with the columns ``evidence`` and ``advice``; "too deep" needs the depth."""
     evidence, advice = [], []
     for finding in records(findings):
         kind, value = finding["kind"], finding["value"]
         values = {
-            "layer": layer_name(finding["layer"], translate),
-            "relative_to": layer_name(finding["relative_to"], translate),
-            "number": _number(kind, value, translate),
-            "share": translate.percent(value),
+            "layer": layer_name(finding["layer"]),
+            "relative_to": layer_name(finding["relative_to"]),
+            "number": _number(kind, value),
+            "share": value,
         }
         if kind == "too deep" and depth is not None:
-            values["depth"], values["scale"] = translate.integer(depth.depth), translate.short(depth.xi_c)
-            values["activation"] = activation_label(depth.activation)
+            values |= {"depth": depth.depth, "scale": depth.xi_c, "activation": activation_label(depth.activation)}
         evidence.append(translate(_EVIDENCE[kind, finding["of"]], **values))
         advice.append(translate(_LOSS_ADVICE if (kind, finding["of"]) == ("non-finite", "loss") else _ADVICE[kind]))
     return findings.assign(evidence=evidence, advice=advice).astype({"evidence": "str", "advice": "str"})
 
 
-def _number(kind: str, value: float, translate: Language) -> str:
+def _number(kind: str, value: float) -> str:
+    language = current_language()
     if kind == "non-finite":
-        return translate.integer(value)
+        return language.integer(value)
     # Rounding can make the distance between equal samples negative.
-    return translate.number(value, 1) if kind == "shifted mean" else translate.short(max(value, 0.0), 2)
+    return language.number(value, 1) if kind == "shifted mean" else language.short(max(value, 0.0), 2)
 
 
-def layer_name(layer: object, translate: Language) -> str:
+def layer_name(layer: object) -> str:
     """Return the name of a layer in a sentence: a bare number becomes "layer 3"."""
     name = str(layer)
     return name if any(letter.isalpha() for letter in name) else translate("layer {name}", name=name)
 
 
-def answer_of_inspection(result: ActivationSummary, translate: Language) -> str:
+def answer_of_inspection(result: ActivationSummary) -> str:
     """Return in a sentence or two what is wrong with the layers."""
-    findings = with_sentences(result.findings(), translate)
+    findings = with_sentences(result.findings())
     if findings.empty:
         n_layers = result.to_frame()["layer"].nunique()
-        return translate.plural("Nothing is wrong in the only layer.", "Nothing is wrong in the {n} layers.", n_layers)
+        return plural("Nothing is wrong in the only layer.", "Nothing is wrong in the {n} layers.", n_layers)
     parts = [
-        translate.plural("{kind} ({n} layer)", "{kind} ({n} layers)", int(n), kind=translate(KIND_NAMES[str(kind)]))
+        plural("{kind} ({n} layer)", "{kind} ({n} layers)", int(n), kind=translate(KIND_NAMES[str(kind)]))
         for kind, n in findings.groupby("kind", sort=False)["layer"].nunique().items()
     ]
     first = findings["evidence"].iloc[0]
     return translate("Problems were found: {kinds}. {first}", kinds=", ".join(parts), first=first)
 
 
-def answer_of_diagnosis(result: Diagnosis, translate: Language) -> str:
+def answer_of_diagnosis(result: Diagnosis) -> str:
     """Return in a sentence or two whether the network will train, and what prevents it."""
-    findings = with_sentences(result.findings(), translate, result.depth)
-    score = translate.number(result.score, 2)
+    findings = with_sentences(result.findings(), result.depth)
+    score = result.score
     if findings.empty:
-        return translate("It will train (score {score}); nothing is wrong.", score=score)
+        return translate("It will train (score {score:.2f}); nothing is wrong.", score=score)
     if findings["decides"].any():
         first = findings["evidence"].iloc[0]
-        return translate("It will not train as it is (score {score}). {first}", score=score, first=first)
-    kinds = translate.all_of([translate(KIND_NAMES[str(kind)]) for kind in findings["kind"].unique()])
-    return translate("It will train (score {score}), but note: {kinds}.", score=score, kinds=kinds)
+        return translate("It will not train as it is (score {score:.2f}). {first}", score=score, first=first)
+    kinds = [translate(KIND_NAMES[str(kind)]) for kind in findings["kind"].unique()]
+    return translate("It will train (score {score:.2f}), but note: {kinds}.", score=score, kinds=kinds)

@@ -10,12 +10,12 @@ from initsk.comparison import ComparisonResult
 from initsk.displays import colour_of
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer
-from initsk.language import Language
+from initsk.language import translate
 from initsk.network import ParameterSpec
 from initsk.report._elements import Column, Detail, Details, Element, Section, Subsection, Table
 
 
-def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, translate: Language) -> Section | None:
+def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Section | None:
     """Return an item per initializer; none where what was compared is something else."""
     by_name = {str(row["initializer"]): row for _, row in summary.iterrows()}
     items: list[Element] = []
@@ -28,10 +28,10 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame, transla
             Detail(translate("Family"), translate(kind.family)),
             Detail(translate("Reference"), kind.reference),
             Detail(translate("Other names"), ", ".join(kind.synonyms), code=True),
-            Detail(translate("Result"), _result(by_name[label], translate) if label in by_name else ""),
+            Detail(translate("Result"), _result(by_name[label]) if label in by_name else ""),
         ]
         elements: list[Element] = [Details([fact for fact in details if fact.value])]
-        drawn = _drawn(shown, label, number, translate)
+        drawn = _drawn(shown, label, number)
         if drawn.rows:
             elements.append(drawn)
         items.append(Subsection(f"initializer-{number}", label, elements, colour_of(number), subject=label))
@@ -49,8 +49,8 @@ def _class_of(label: str) -> type[Initializer] | None:
         return None
 
 
-def _drawn(shown: ComparisonResult, label: str, number: int, translate: Language) -> Table:
-    """Return the standard deviation of each layer's weights: the expected one and the drawn one."""
+def _drawn(shown: ComparisonResult, label: str, number: int) -> Table:
+    """Return the standard deviation of each layer's weights: the expected and the measured one."""
     weights = shown.weights
     at = weights[(weights["initializer"].astype(str) == label) & (weights["parameter"] == "weight")]
     at = at[at["phase"] == "initialized"]
@@ -58,17 +58,17 @@ def _drawn(shown: ComparisonResult, label: str, number: int, translate: Language
     for layer, part in at.groupby("layer", sort=False):
         fan_out = int(part["units"].iloc[0])
         fan_in = int(part["count"].iloc[0]) // fan_out
-        # Of other kinds of layers, the fans cannot be told from the number of weights.
+        # For other kinds of layers, the number of weights does not determine the fans.
         is_dense = part["module"].iloc[0] == "Linear"
         expected = _expected_std(label, fan_in, fan_out) if is_dense else np.nan
         fans = {"fan_in": fan_in, "fan_out": fan_out} if is_dense else {"fan_in": np.nan, "fan_out": np.nan}
-        rows.append({"layer": layer, **fans, "expected": expected, "drawn": part["std"].mean()})
+        rows.append({"layer": layer, **fans, "expected": expected, "measured": part["std"].mean()})
     columns = [
         Column("layer", translate("Layer"), "text"),
         Column("fan_in", "fan_in", "integer"),
         Column("fan_out", "fan_out", "integer"),
         Column("expected", translate("Expected std"), "short"),
-        Column("drawn", translate("Std as drawn"), "short"),
+        Column("measured", translate("Measured std"), "short"),
     ]
     return Table(f"expected-{number}", translate("Weights of {name} at initialization", name=label), columns, rows)
 
@@ -81,11 +81,10 @@ def _expected_std(label: str, fan_in: int, fan_out: int) -> float:
     return float("nan") if expected is None else float(expected.variance**0.5)
 
 
-def _result(row: pd.Series, translate: Language) -> str:
+def _result(row: pd.Series) -> str:
     if not row["n_runs"]:
         return translate("no score")
-    values = {"rank": translate.integer(row["rank"]), "score": translate.number(row["mean_score"])}
+    values = {"rank": row["rank"], "score": row["mean_score"], "low": row["low"], "high": row["high"]}
     if np.isfinite(row["low"]):
-        interval = {"low": translate.number(row["low"]), "high": translate.number(row["high"])}
-        return translate("rank {rank}, mean score {score} ({low} to {high})", **values, **interval)
+        return translate("rank {rank}, mean score {score} ({low} to {high})", **values)
     return translate("rank {rank}, mean score {score}", **values)

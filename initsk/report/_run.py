@@ -1,13 +1,13 @@
-"""What was run, on what, for how long, and how to run it again."""
+"""The section on the experiment: the data, the time, the network, and the lines that repeat it."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from initsk.comparison import ComparisonResult
-from initsk.language import Language, message
+from initsk.language import current_language, message, plural, translate
 from initsk.report._elements import Code, Column, Detail, Details, Element, Paragraph, Section, Table
 
-_DETAILS = {
+_SETTINGS = {
     "dataset": message("Data set"),
     "n_train": message("Training samples"),
     "n_val": message("Held-out samples"),
@@ -18,85 +18,79 @@ _DETAILS = {
     "cv": message("Folds"),
     "scoring": message("Scoring"),
     "n_repeats": message("Repeats"),
-    "random_state": message("Seed of all seeds"),
+    "random_state": message("Random state"),
 }
 _CODE = ("estimator", "parameter", "cv", "scoring")
 _MAX_SEEDS = 20
 
 
-def run_section(result: ComparisonResult, translate: Language) -> Section:
-    """Return the details of the run, the network, and the lines that repeat it."""
-    elements: list[Element] = [Details(list(_details(result, translate)))]
-    network = _network(result, translate)
+def run_section(result: ComparisonResult) -> Section:
+    """Return the settings of the experiment, the network, and the lines that repeat it."""
+    elements: list[Element] = [Details(list(_details(result)))]
+    network = _network(result)
     if network is not None:
         elements.append(network)
     lines = result.settings.get("command") or result.settings.get("call")
     if lines:
-        elements += [Paragraph(translate("The same again:")), Code(lines)]
-    elements.append(
-        Paragraph(
-            translate(
-                "Each run trained on a fixed number of threads; under one repeat and fold every initializer saw the"
-                " same split, and the same batches in the same order."
-            ),
-            "note",
-        )
+        elements += [Paragraph(translate("To repeat this comparison:")), Code(lines)]
+    note = translate(
+        "Each run trained on a fixed number of threads. In the same repeat and fold, every initializer had the same"
+        " split and the same batches in the same order."
     )
+    elements.append(Paragraph(note, "note"))
     return Section("run", translate("What was run"), elements)
 
 
-def _details(result: ComparisonResult, translate: Language) -> Iterator[Detail]:
+def _details(result: ComparisonResult) -> Iterator[Detail]:
     settings = result.settings
-    for key, name in _DETAILS.items():
+    for key, name in _SETTINGS.items():
         value = settings.get(key)
         if value is not None:
-            whole = isinstance(value, int) and key != "random_state"
-            yield Detail(translate(name), translate.integer(value) if whole else str(value), key in _CODE)
+            # The thousands of a seed are not grouped.
+            is_count = isinstance(value, int) and key != "random_state"
+            shown = current_language().integer(value) if is_count else str(value)
+            yield Detail(translate(name), shown, key in _CODE)
     seeds = result.runs["seed"].unique().tolist()
     more = ["..."] if len(seeds) > _MAX_SEEDS else []
     if "random_state" in settings:
         yield Detail(translate("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
     if "hardware" in settings:
-        threads = translate.plural("{n} thread a run", "{n} threads a run", settings.get("n_threads", 1))
+        threads = plural("{n} thread per run", "{n} threads per run", settings.get("n_threads", 1))
         yield Detail(translate("Hardware"), f"{settings['hardware']}, {threads}")
     if settings.get("versions"):
-        yield Detail(
-            translate("Versions"), ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
-        )
+        versions = ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
+        yield Detail(translate("Versions"), versions)
     seconds = result.timing["seconds"].dropna()
     if len(seconds):
-        values = {
-            "total": duration(float(seconds.sum()), translate),
-            "median": duration(float(seconds.median()), translate),
-        }
-        yield Detail(translate("Time"), translate("{total} in all runs together, {median} in the median run", **values))
+        total, median = duration(float(seconds.sum())), duration(float(seconds.median()))
+        time = translate("{total} for all runs, {median} for the median run", total=total, median=median)
+        yield Detail(translate("Time"), time)
 
 
-def duration(seconds: float, translate: Language) -> str:
-    """Return a time in the units that suit it.
+def duration(seconds: float) -> str:
+    """Return a time in suitable units.
 
     Examples
     --------
-    >>> from initsk.language import get_language
-    >>> [duration(seconds, get_language("en")) for seconds in (0.0123, 22.34, 1360.2, 7300.0)]
+    >>> [duration(seconds) for seconds in (0.0123, 22.34, 1360.2, 7300.0)]
     ['0.0123 s', '22.3 s', '22 min 40 s', '2 h 1 min']
     """
     if seconds < 100:
-        return translate("{n} s", n=translate.short(seconds))
+        return translate("{n:.3g} s", n=seconds)
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return translate("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
-    return translate("{hours} h {minutes} min", hours=translate.integer(minutes // 60), minutes=minutes % 60)
+    return translate("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
 
 
-def _network(result: ComparisonResult, translate: Language) -> Table | None:
-    """Return the layers with parameters, of the first run that has any."""
+def _network(result: ComparisonResult) -> Table | None:
+    """Return the layers with parameters of the first run that recorded weights, or None."""
     weights = result.weights
     if weights.empty:
         return None
     keys = ["initializer", "repeat", "fold", "phase", "epoch"]
     first = weights[(weights[keys] == weights[keys].iloc[0]).all(axis=1)]
-    # With a grid, the first setting.
+    # With a grid, only the first setting.
     first = first[~first.duplicated(["layer", "parameter"])]
     rows: list[dict[str, Any]] = []
     for layer, part in first.groupby("layer", sort=False):

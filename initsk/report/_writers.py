@@ -1,8 +1,6 @@
-"""A report as a page that needs nothing else, and as a fragment of another page."""
+"""Writing a report as a page of one file, as an element of another page, as Markdown and as JSON."""
 
 import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -12,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from initsk.displays import figure_inline
+from initsk.language import translate, use_language
 from initsk.report._elements import (
     Code,
-    Column,
     Details,
     Element,
     Paragraph,
@@ -23,10 +21,12 @@ from initsk.report._elements import (
     Section,
     Subsection,
     Table,
-    written,
+    cell_text,
+    pictures_of,
 )
+from initsk.utils.markdown import escaped, markdown_table
 
-# Beside a panel, for its ticks, in points; the first one has its axis' name there too.
+# Space beside a panel for its ticks, in points; the first panel has the name of its axis there too.
 _LEFT, _RIGHT = 34, 8
 _FRAGMENT = (
     '<iframe title="{title}" srcdoc="{page}" style="width:100%;height:32rem;border:0"'
@@ -36,25 +36,14 @@ _FRAGMENT = (
 
 def to_page(report: Report) -> str:
     """Return the whole page; equal reports give equal text."""
-    translate = report.translate
-
-    def cell(row: dict[str, Any], column: Column) -> str:
-        return written(row[column.key], column, translate)
-
-    return str(
-        _environment()
-        .get_template("report.html")
-        .render(
-            report=report, translate=translate, cell=cell, choices=_choices, heading_of=_heading_of, boxes=_boxes,
-            svg=lambda picture: figure_inline(picture.figure, picture.key),
-        )
-    )  # fmt: skip
+    with use_language(report.language):
+        return str(_environment().get_template("report.html").render(report=report))
 
 
 def to_fragment(report: Report) -> str:
     """Return the report as an element of another page, such as a notebook.
 
-    It is a frame, so that neither page has any of the other's styles.
+    The element is a frame, so that the styles of the two pages do not mix.
     """
     return _FRAGMENT.format(title=escape(report.title), page=escape(to_page(report)))
 
@@ -63,14 +52,22 @@ def to_fragment(report: Report) -> str:
 def _environment() -> Any:
     from jinja2 import Environment, PackageLoader
 
-    return Environment(
-        loader=PackageLoader("initsk", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    loader = PackageLoader("initsk", "report/templates")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.globals |= {
+        "translate": translate,
+        "cell": cell_text,
+        "choices": _choices,
+        "heading_of": _heading_of,
+        "boxes": _boxes,
+        "svg": lambda picture: figure_inline(picture.figure, picture.key),
+    }
+    return environment
 
 
 @dataclass(frozen=True)
 class _Choices:
-    """What can be chosen in a section: of whom, which layer, which moment."""
+    """What a reader can choose in a section: the initializer, the layer and the moment of training."""
 
     subjects: list[str]
     parts: list[str]
@@ -78,26 +75,20 @@ class _Choices:
 
 
 def _choices(section: Section) -> _Choices:
-    pictures = list(_pictures(section))
+    pictures = [picture for picture in pictures_of(section) if picture.place != "files"]
     subjects = [element.subject for element in section.elements if isinstance(element, Subsection) and element.subject]
     stages = list(dict.fromkeys(picture.stage for picture in pictures if picture.stage))
     parts = max((list(picture.parts) for picture in pictures), key=len, default=[])
     return _Choices(*(found if len(found) > 1 else [] for found in (subjects, parts, stages)))
 
 
-def _pictures(section: Section) -> Iterator[Picture]:
-    for element in section.elements:
-        inner = element.elements if isinstance(element, Subsection) else [element]
-        yield from (part for part in inner if isinstance(part, Picture) and part.place != "files")
-
-
 def _heading_of(table: Table) -> str:
-    """Return the key of the column that names the row: the first one of text."""
+    """Return the key of the column that names the row: the first column of text."""
     return next((column.key for column in table.columns if column.is_text), "")
 
 
 def _boxes(picture: Picture) -> str:
-    """Return where in the drawing each part is, as JSON: left, top, width and height in points."""
+    """Return the place of each part in the drawing, as JSON: left, top, width and height in points."""
     if not picture.parts:
         return "[]"
     width, height = picture.figure.get_size_inches() * 72
@@ -109,10 +100,6 @@ def _boxes(picture: Picture) -> str:
     return json.dumps(boxes)
 
 
-# What would begin or end something in GitHub's Markdown, and tags.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
-
-
 def to_markdown(report: Report, folder: str | None = None) -> str:
     """Return the report as Markdown.
 
@@ -120,95 +107,71 @@ def to_markdown(report: Report, folder: str | None = None) -> str:
     ----------
     report : Report
     folder : str, optional
-        Where the pictures lie, relative to the file; without it they are described only.
+        The folder of the pictures, relative to the file. Without it, the text only describes the pictures.
     """
     parts = [f"# {escaped(report.title)}"]
-    for number, section in enumerate(report.sections):
-        if number:
-            parts.append(f"## {escaped(section.title)}")
-        for element in section.elements:
-            parts += _element(element, report, folder)
+    with use_language(report.language):
+        for number, section in enumerate(report.sections):
+            if number:
+                parts.append(f"## {escaped(section.title)}")
+            for element in section.elements:
+                parts += _markdown(element, folder)
     return "\n\n".join(parts) + "\n"
 
 
-def escaped(text: str) -> str:
-    r"""Return text that Markdown shows as it is, on one line.
-
-    Examples
-    --------
-    >>> escaped("a|b <i>\nnext")
-    'a\\|b \\<i\\> next'
-    """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _element(element: Element, report: Report, folder: str | None) -> list[str]:
+def _markdown(element: Element, folder: str | None) -> list[str]:
     match element:
         case Paragraph():
             text = escaped(element.text)
             return [f"**{text}**" if element.role in ("answer", "warning") else text] if text else []
         case Table():
-            return [f"**{escaped(element.title)}**", _table(element, report)]
+            titles = [escaped(column.title) for column in element.columns]
+            rows = [[escaped(cell_text(row, column)) for column in element.columns] for row in element.rows]
+            numeric = [not column.is_text for column in element.columns]
+            return [f"**{escaped(element.title)}**", markdown_table(titles, rows, numeric)]
         case Picture():
-            return _picture(element, folder)
+            if element.place == "page":
+                return []
+            description = escaped(element.description)
+            return [description] if folder is None else [f"![{description}]({folder}/{element.key}.png)"]
         case Details():
             return ["\n".join(f"- {escaped(detail.name)}: {escaped(detail.value)}" for detail in element.items)]
         case Code():
-            # Indented, so that no fence in it can end it.
+            # Indented, because a fence could occur in the code and end the block.
             return ["\n".join(f"    {line}" for line in element.text.splitlines())]
         case Subsection():
-            verdict = f" ({escaped(element.findings)})" if element.findings else ""
-            inner = [part for inside in element.elements for part in _element(inside, report, folder)]
-            return [f"### {escaped(element.title)}{verdict}", *inner] if inner else []
-
-
-def _picture(picture: Picture, folder: str | None) -> list[str]:
-    if picture.place == "page":
-        return []
-    description = escaped(picture.description)
-    return [description] if folder is None else [f"![{description}]({folder}/{picture.key}.png)"]
-
-
-def _table(table: Table, report: Report) -> str:
-    rows = [[written(row[c.key], c, report.translate) for c in table.columns] for row in table.rows]
-    lines = [[column.title for column in table.columns], *rows]
-    texts = [f"| {' | '.join(escaped(cell) for cell in line)} |" for line in lines]
-    rule = "|".join(" --- " if column.is_text else " ---: " for column in table.columns)
-    return "\n".join([texts[0], f"|{rule}|", *texts[1:]])
-
-
-VERSION = 1
+            findings = f" ({escaped(element.findings)})" if element.findings else ""
+            inner = [part for inside in element.elements for part in _markdown(inside, folder)]
+            return [f"### {escaped(element.title)}{findings}", *inner] if inner else []
 
 
 def to_json(report: Report) -> str:
-    """Return the report as JSON: every number as it is, every sentence in the report's language."""
+    """Return the report as JSON: numbers in full, sentences in the language of the report."""
     content = {
         "format": "initsk report",
-        "version": VERSION,
+        "version": 1,
         "kind": report.kind,
-        "language": report.translate.code,
+        "language": report.language,
         "title": report.title,
-        "sections": [_section(section) for section in report.sections],
+        "sections": [
+            {"key": section.key, "title": section.title, "elements": _json_elements(section.elements)}
+            for section in report.sections
+        ],
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def _section(section: Section) -> dict[str, Any]:
-    elements = [_json_element(element) for element in section.elements if not _of_the_page(element)]
-    return {"key": section.key, "title": section.title, "elements": elements}
+def _json_elements(elements: list[Element]) -> list[dict[str, Any]]:
+    return [_json(part) for part in elements if not (isinstance(part, Picture) and part.place == "page")]
 
 
-def _of_the_page(element: Element) -> bool:
-    return isinstance(element, Picture) and element.place == "page"
-
-
-def _json_element(element: Element) -> dict[str, Any]:
+def _json(element: Element) -> dict[str, Any]:
     match element:
         case Paragraph():
             return {"type": "paragraph", "role": element.role, "text": element.text}
         case Table():
             columns = [{"key": c.key, "title": c.title, "kind": c.kind} for c in element.columns]
-            rows = [{c.key: _value(row[c.key]) for c in element.columns} for row in element.rows]
+            rows = [{c.key: _json_value(row[c.key]) for c in element.columns} for row in element.rows]
             return {"type": "table", "key": element.key, "title": element.title, "columns": columns, "rows": rows}
         case Picture():
             return {"type": "picture", "key": element.key, "description": element.description}
@@ -218,13 +181,14 @@ def _json_element(element: Element) -> dict[str, Any]:
         case Code():
             return {"type": "code", "text": element.text}
         case Subsection():
-            inner = [_json_element(part) for part in element.elements if not _of_the_page(part)]
-            verdict = {"findings": element.findings, "healthy": element.healthy} if element.findings else {}
-            return {"type": "subsection", "key": element.key, "title": element.title, **verdict, "elements": inner}
+            content: dict[str, Any] = {"type": "subsection", "key": element.key, "title": element.title}
+            if element.findings:
+                content |= {"findings": element.findings, "healthy": element.healthy}
+            return content | {"elements": _json_elements(element.elements)}
 
 
-def _value(value: Any) -> Any:
-    """Return a cell: NaN and what is missing as null, infinity as a word."""
+def _json_value(value: Any) -> Any:
+    """Return a cell: NaN as null, infinity as a word, other values unchanged."""
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, float) or isfinite(value):

@@ -103,10 +103,9 @@ class Reported:
         list of Path
             The written files.
         """
-        from initsk.language import get_language
         from initsk.report import summarize, write_pictures
 
-        return write_pictures(summarize(self, get_language(language), **options), Path(folder))
+        return write_pictures(summarize(self, language, **options), folder)
 
     def answer(self, *, language: str = "en") -> str:
         """Return the first words of the report: what was found, in a sentence or two.
