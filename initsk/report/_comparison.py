@@ -141,7 +141,8 @@ def _how_scored(*, over_splits: bool, target: float, with_grid: bool) -> str:
     else:
         sentences.append(
             translate(
-                "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the repeats."
+                "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the"
+                " repeats."
             )
         )
     sentences += [

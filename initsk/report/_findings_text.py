@@ -45,7 +45,7 @@ _EVIDENCE = {
     ("disproportionate", "gradients"): message(
         "The gradients of {layer} are {number} times those of the last hidden layer."
     ),
-    ("overconfident", "activations"): message("The loss at the start is {number} times the baseline loss."),
+    ("overconfident", "loss"): message("The loss at the start is {number} times the baseline loss."),
     ("dead", "activations"): message("{share:.0%} of the units of {layer} are zero for every sample."),
     ("saturated", "activations"): message(
         "{share:.0%} of the activations of {layer} are close to a bound of the activation function."
@@ -58,7 +58,7 @@ _EVIDENCE = {
     ("shifted mean", "activations"): message(
         "The mean of the pre-activations of {layer} is {number} standard deviations away from zero."
     ),
-    ("too deep", "activations"): message(
+    ("too deep", "depth"): message(
         "{depth} layers of {activation} are {number} times the depth that theory allows: six depth scales of"
         " {scale:.3g}."
     ),

@@ -1,0 +1,149 @@
+"""Reports of comparisons of many kinds, and the sample in the repository."""
+
+import ast
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+
+from initsk import ComparisonResult, MLPClassifier, compare_initializers
+from initsk.comparison.results import TABLES
+from initsk.displays import DepthDisplay, LearningCurvesDisplay
+from initsk.initializers import RandomNormal
+from initsk.report import describe_activations, describe_epochs_to_target, describe_ranking
+from tests.report.helpers import PICTURES, ROOT
+
+
+@pytest.mark.filterwarnings("ignore:none of 2 runs gave a score")
+def test_without_any_score_nothing_is_compared():
+    X, y = load_digits(return_X_y=True)
+
+    def fails(tensor):
+        raise RuntimeError("no")
+
+    clf = MLPClassifier((4,), max_epochs=1, lr=1e38)
+    page = compare_initializers(clf, X / 16, y, initializers=["he_normal", fails], n_repeats=1).to_html()
+    assert "No run gave a score." in page
+    assert "minus that of" not in page
+    assert "Epochs to target is the epoch" not in page
+
+
+def test_lines_that_repeat_the_comparison_are_valid_code():
+    X, y = load_digits(return_X_y=True)
+
+    def my_init(tensor):
+        return tensor.fill_(0.1)
+
+    def my_score(model, X, y):
+        return model.score(X, y)
+
+    result = compare_initializers(
+        MLPClassifier((4,), max_epochs=1), X / 16, y, initializers=[my_init, "he_normal", RandomNormal(0.5)],
+        n_repeats=1, scoring=my_score, grid={"lr": [0.1, 0.2]}, racing=True,
+    )  # fmt: skip
+    call = ast.parse(result.settings["call"]).body[0].value
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    assert ast.unparse(call.args[0]) == "MLPClassifier(hidden_layer_sizes=(4,), max_epochs=1)"
+    assert given == {
+        "initializers": "[my_init, 'he_normal', RandomNormal(std=0.5)]", "grid": "{'lr': [0.1, 0.2]}",
+        "scoring": "my_score", "n_repeats": "1", "racing": "True",
+    }  # fmt: skip
+    assert result.settings["call"] in result.to_html().replace("&#39;", "'")
+
+
+def test_report_of_a_grid_shows_every_setting(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    result = compare_initializers(
+        MLPClassifier((8,), max_epochs=1), X / 16, y, initializers=["zeros", "he_normal"], n_repeats=2,
+        grid={"lr": [0.001, 0.01]},
+    )  # fmt: skip
+    page = result.to_html(tmp_path / "index.html").read_text()
+    assert "Every setting" in page
+    assert page.count('<td data-sort="0.01">0.01</td>') >= 2
+    # The pictures show each initializer at its best setting: as many rows as initializers, before and after training.
+    assert page.count("<svg") == 2 * 2 + 2 * 2 + 3
+
+
+def test_report_of_a_search(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    grid = {"initializer": ["zeros", "he_normal"], "lr": [0.001, 0.01]}
+    search = GridSearchCV(MLPClassifier((8,), max_epochs=1, random_state=0), grid, cv=3).fit(X / 16, y)
+    page = ComparisonResult.from_search(search).to_html(tmp_path / "index.html").read_text()
+    assert "Nadeau and Bengio" in page
+    assert page.count("<svg") == 1
+
+
+def test_report_of_a_linear_model_has_curves_and_no_activations(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    result = compare_initializers(MLPClassifier((), max_epochs=1), X / 16, y, initializers=["zeros"], n_repeats=1)
+    page = result.to_html(tmp_path / "index.html").read_text()
+    # The curves, and the weights before and after training.
+    assert page.count("<svg") == 1 + 2
+    pictures = {path.stem for path in (tmp_path / "index_files").iterdir()}
+    assert pictures == {"learning_curves", "weights", "weights_initialized"}
+
+
+def test_report_of_a_deep_linear_network_shows_outputs(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    clf = MLPClassifier((16, 8), activation="identity", max_epochs=1)
+    result = compare_initializers(clf, X / 16, y, initializers=["he_normal"], n_repeats=1)
+    page = result.to_html(tmp_path / "index.html").read_text()
+    # One row before and after training, of activations and of weights; the curves and the signal.
+    assert page.count("<svg") == 2 + 2 + 2
+    assert "hidden_2" in describe_activations(result.layers[result.layers["phase"] == "trained"])
+
+
+def test_an_initializer_keeps_its_colour_if_another_has_no_data(result):
+    def colours(lines):
+        return [line.get_color() for line in lines]
+
+    without = result.history[result.history["initializer"] != "zeros"]
+    [line] = LearningCurvesDisplay.from_frames(without).plot().axes_[0].get_lines()
+    both = LearningCurvesDisplay.from_frames(result.history).plot().axes_[0].get_lines()
+    assert line.get_color() == colours(both)[1]
+    frame = result.layers[(result.layers["phase"] == "initialized") & (result.layers["repeat"] == 0)]
+    second = frame[frame["initializer"] == "he_normal"]
+    display = DepthDisplay.from_frames({"he_normal": second}, order=result.initializers).plot()
+    assert display.axes_["rms"].get_lines()[0].get_color() == colours(both)[1]
+
+
+@pytest.fixture(scope="module")
+def sample():
+    folder = ROOT / "reports" / "mnist"
+    frames = {name: pd.read_csv(folder / f"{name}.csv") for name in ("runs", "history", "timing")}
+    order = list(dict.fromkeys(frames["runs"]["initializer"]))
+    for frame in frames.values():
+        frame["initializer"] = pd.Categorical(frame["initializer"], categories=order)
+    result = ComparisonResult(dict.fromkeys(TABLES, pd.DataFrame()) | frames)
+    return result, (folder / "index.html").read_text()
+
+
+def test_sample_exists_in_both_languages_and_is_small(sample):
+    folder = ROOT / "reports" / "mnist"
+    for language in ("en", "id"):
+        path = folder / ("index.html" if language == "en" else "index.id.html")
+        assert f'<html lang="{language}">' in path.read_text()
+        assert path.stat().st_size < 2e6
+        assert {p.stem for p in (folder / f"{path.stem}_files").iterdir()} == PICTURES
+
+
+def test_sample_ranks_initializers_as_its_runs_do(sample):
+    result, page = sample
+    runs, summary = result.runs, result.summary().set_index("initializer")
+    assert runs.groupby("initializer", observed=True).size().tolist() == [10] * 6
+    assert summary.index[-1] == "zeros"
+    assert summary.loc["zeros", ["mean_score", "epochs_to_target"]].tolist() == [0.1135, np.inf]
+    assert summary.loc["zeros", "significant"]
+    # Four of the others reach the target before random normal.
+    epochs = summary["epochs_to_target"]
+    assert (epochs[["glorot_normal", "he_normal", "lecun_normal", "orthogonal"]] < epochs["random_normal"]).all()
+    table = runs.pivot(index="repeat", columns="initializer", values="score")
+    for pair in result.pairwise().itertuples():
+        # A difference that is significant is so before any correction as well.
+        if pair.significant is not pd.NA and pair.significant:
+            assert stats.ttest_rel(table[pair.first], table[pair.second]).pvalue < 0.05
+    assert describe_ranking(result.summary()) in page
+    assert describe_epochs_to_target(result.summary(), result.target()) in page

@@ -1,0 +1,114 @@
+"""Sentences about a comparison."""
+
+import pandas as pd
+import pytest
+
+from initsk.report import describe_activations, describe_epochs_to_target, describe_missing_runs, describe_ranking
+
+
+def summary(**columns):
+    base = {"initializer": ["a", "b"], "mean_score": [0.9, 0.8], "low": [0.88, 0.7], "high": [0.92, 0.9]}
+    base |= {"difference_to_best": [0, -0.1], "significant": [False, True], "n_needed": [float("nan")] * 2}
+    return pd.DataFrame({**base, "n_runs": [3, 3], "epochs_to_target": [1.0, 3.0], **columns})
+
+
+def test_ranking():
+    assert (
+        "a has the highest mean score, 0.9000 (95 % confidence interval 0.8800 to 0.9200, 3 runs)"
+        in describe_ranking(summary())
+    )
+    assert "Significantly worse: b." in describe_ranking(summary())
+    assert "The difference to b is not significant at the 5 % level." in describe_ranking(
+        summary(significant=[False, False])
+    )
+    once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], significant=[False, False])
+    assert "With only one run of a, differences cannot be tested" in describe_ranking(once)
+    assert describe_ranking(summary(n_runs=[0, 0])) == "No run gave a score."
+
+
+def test_ranking_of_one_initializer():
+    sentence = describe_ranking(summary()[:1])
+    assert sentence == "a has a mean score of 0.9000 (95 % confidence interval 0.8800 to 0.9200, 3 runs)."
+    assert describe_ranking(summary(low=[float("nan")] * 2)[:1]) == "a has a score of 0.9000 (one run)."
+    assert describe_epochs_to_target(summary()[:1], 0.88) == "The median run of a reaches a score of 0.8800 in epoch 1."
+
+
+def test_untested_difference_is_neither_significant_nor_not_significant():
+    sentences = describe_ranking(summary(significant=pd.array([False, None], "boolean")))
+    assert "Not tested, because a test needs at least two shared repeats and differences that vary: b." in sentences
+    assert "worse" not in sentences
+    assert "not significant" not in sentences
+
+
+def test_power_of_a_difference_that_is_not_significant():
+    too_few = {"significant": [False, False], "n_needed": [float("nan"), 40.0]}
+    sentences = describe_ranking(summary(**too_few))
+    power = (
+        "Detecting a true difference of 0.1000 to b with 80 % power would take 40 paired runs; this comparison has 3."
+    )
+    assert power in sentences
+    never = describe_ranking(summary(**too_few | {"n_needed": [float("nan"), float("inf")]}))
+    assert "no number of runs would detect the observed differences" in never
+
+
+def test_epochs_to_target():
+    assert (
+        describe_epochs_to_target(summary(), 0.88)
+        == "The median run of a reaches a score of 0.8800 in epoch 1. Later: b (epoch 3)."
+    )
+    never = summary(epochs_to_target=[2.0, float("inf")])
+    assert describe_epochs_to_target(never, 0.88).endswith("in epoch 2. Later: b (never).")
+    assert describe_epochs_to_target(summary(epochs_to_target=[2.0, 1.0]), 0.88).endswith(
+        "in epoch 2. No other initializer reaches it later."
+    )
+    assert "does not reach" in describe_epochs_to_target(summary(epochs_to_target=[float("inf")] * 2), 0.88)
+    assert describe_epochs_to_target(summary(epochs_to_target=[float("nan")] * 2), 0.88) == ""
+
+
+def test_missing_runs():
+    runs = pd.DataFrame({"initializer": ["a", "b", "b"], "status": ["ok", "failed", "diverged"]})
+    assert describe_missing_runs(runs[:1], {"n_planned": 1}) == ""
+    sentences = describe_missing_runs(runs, {"n_planned": 4})
+    assert "Interrupted: this report shows the 3 of 4 runs that had finished." in sentences
+    assert "1 of 3 runs failed and gave no score: b." in sentences
+    assert "1 of 3 runs diverged and gave no score: b." in sentences
+    raced = describe_missing_runs(runs[:1], {"n_planned": 4, "racing": {"stopped": {"b": 1}, "runs_saved": 3}})
+    assert raced == (
+        "Racing stopped initializers that were significantly worse: b after 1 round. This saved 3 of 4 runs (75%)."
+    )
+
+
+def layers(rms, zero, dead, nonfinite=0):
+    n = len(rms)
+    return pd.DataFrame(
+        {
+            "initializer": "x",
+            "phase": "trained",
+            "position": "activation",
+            "layer": [f"hidden_{i + 1}" for i in range(n)],
+            "rms": rms,
+            "zero_fraction": zero,
+            "dead_fraction": dead,
+            "nonfinite": nonfinite,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentences"),
+    [
+        (layers([0.0, 0.0], [1.0, 1.0], [1.0, 1.0]), "exactly zero"),
+        (layers([1.0, 0.01], [0.5, 0.5], [0, 0]), "shrinks 100-fold, from 1 in hidden_1 to 0.01 in hidden_2"),
+        (layers([1.0, 30.0], [0.5, 0.5], [0, 0]), "grows 30-fold"),
+        (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "stays within a factor of 2"),
+        (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "50% of the values in hidden_1 and 25% in hidden_2"),
+        (
+            layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]),
+            "At most 12.5% of the units of a layer are zero for every sample (hidden_2).",
+        ),
+        (layers([1.0], [0.5], [0]), "No unit is zero for every sample"),
+        (layers([1.0], [0.5], [0], nonfinite=3), "3 activations are not finite"),
+    ],
+)
+def test_activations(frame, sentences):
+    assert sentences in describe_activations(frame)
