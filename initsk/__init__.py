@@ -1,7 +1,7 @@
-"""Weight initialization for neural networks, in scikit-learn's habits.
+"""Weight initialization for neural networks, with the habits of scikit-learn.
 
-The public names load on first use, so that ``import initsk`` and the command
-line's help stay fast: neither torch, matplotlib nor jinja2 is loaded here.
+The public names and subpackages load on first use. ``import initsk`` and the
+help of the command line therefore load neither torch, matplotlib nor jinja2.
 """
 
 from importlib import import_module
@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Any
 from initsk._version import __version__
 
 if TYPE_CHECKING:
-    from initsk import datasets, initializers, theory
+    from initsk import (
+        comparison,
+        datasets,
+        diagnosis,
+        displays,
+        estimators,
+        exceptions,
+        initialization,
+        initializers,
+        inspection,
+        network,
+        report,
+        testing,
+        theory,
+    )
     from initsk.comparison import ComparisonResult, compare_initializers
     from initsk.diagnosis import diagnose, recommend_initializer
     from initsk.estimators import MLPClassifier, MLPRegressor, NeuralNetClassifier, NeuralNetRegressor
@@ -18,22 +32,21 @@ if TYPE_CHECKING:
     from initsk.initializers import get_initializer, list_initializers
     from initsk.inspection import ActivationInspector, inspect_activations
 
-_HOME = {
-    "ActivationInspector": "initsk.inspection",
-    "ComparisonResult": "initsk.comparison",
-    "MLPClassifier": "initsk.estimators",
-    "MLPRegressor": "initsk.estimators",
-    "NeuralNetClassifier": "initsk.estimators",
-    "NeuralNetRegressor": "initsk.estimators",
-    "compare_initializers": "initsk.comparison",
-    "diagnose": "initsk.diagnosis",
-    "get_initializer": "initsk.initializers",
-    "initialize": "initsk.initialization",
-    "inspect_activations": "initsk.inspection",
-    "list_initializers": "initsk.initializers",
-    "recommend_initializer": "initsk.diagnosis",
+_SUBPACKAGE_OF = {
+    "ActivationInspector": "inspection",
+    "ComparisonResult": "comparison",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+    "NeuralNetClassifier": "estimators",
+    "NeuralNetRegressor": "estimators",
+    "compare_initializers": "comparison",
+    "diagnose": "diagnosis",
+    "get_initializer": "initializers",
+    "initialize": "initialization",
+    "inspect_activations": "inspection",
+    "list_initializers": "initializers",
+    "recommend_initializer": "diagnosis",
 }
-_SUBPACKAGES = ("datasets", "initializers", "theory")
 
 __all__ = [
     "ActivationInspector",
@@ -44,24 +57,34 @@ __all__ = [
     "NeuralNetRegressor",
     "__version__",
     "compare_initializers",
+    "comparison",
     "datasets",
     "diagnose",
+    "diagnosis",
+    "displays",
+    "estimators",
+    "exceptions",
     "get_initializer",
+    "initialization",
     "initialize",
     "initializers",
     "inspect_activations",
+    "inspection",
     "list_initializers",
+    "network",
     "recommend_initializer",
+    "report",
+    "testing",
     "theory",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"initsk.{name}")
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module 'initsk' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    if name in _SUBPACKAGE_OF:
+        return getattr(import_module(f"initsk.{_SUBPACKAGE_OF[name]}"), name)
+    return import_module(f"initsk.{name}")
 
 
 def __dir__() -> list[str]:
