@@ -71,7 +71,7 @@ def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool
         return content
 
     check_parameters("load_mnist", {"split": split}, {"split": one_of("split", SPLITS)})
-    return _assemble(read, split, return_X_y, as_frame, _MNIST_DESCR)
+    return _load(read, split, return_X_y, as_frame, _MNIST_DESCR)
 
 
 def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False, as_frame: bool = False) -> Any:
@@ -110,7 +110,7 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
         path = _find(folder, part, what)
         return None if path is None else read_idx(path)
 
-    return _assemble(read, split, return_X_y, as_frame, f"IDX files of the folder {folder.name}", folder)
+    return _load(read, split, return_X_y, as_frame, f"IDX files of the folder {folder.name}", folder)
 
 
 def _content_md5(content: np.ndarray) -> str:
@@ -132,7 +132,7 @@ def _find(folder: Path, part: str, what: str) -> Path | None:
     return found[0] if found else None
 
 
-def _assemble(
+def _load(
     read: Callable[[str, str], np.ndarray | None],
     split: str,
     return_X_y: bool,
@@ -140,6 +140,9 @@ def _assemble(
     description: str,
     folder: Path | None = None,
 ) -> Any:
+    check_parameters(
+        "load_mnist" if folder is None else "load_idx", {"split": split}, {"split": one_of("split", SPLITS)}
+    )
     pairs = []
     for part in ("train", "test") if split == "all" else (split,):
         images, labels = read(part, "images"), read(part, "labels")
@@ -165,10 +168,6 @@ def _assemble(
     target = np.concatenate([labels for _, labels in pairs])
     if target.dtype.kind in "iu":
         target = target.astype(np.int64)
-    return _as_bunch(data, target, return_X_y, as_frame, description)
-
-
-def _as_bunch(data: np.ndarray, target: np.ndarray, return_X_y: bool, as_frame: bool, description: str) -> Any:
     names = [f"pixel_{i}" for i in range(data.shape[1])]
     X: Any = data
     y: Any = target

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class Batch:
 
     def copied(self) -> "Batch":
         """Return a batch whose tensors may be overwritten."""
-        return replace(self, inputs=_copied(self.inputs), keywords=_copied(self.keywords))
+        return replace(self, inputs=_map(_clone, self.inputs), keywords=_map(_clone, self.keywords))
 
     @property
     def n_samples(self) -> int:
@@ -72,13 +73,14 @@ def iterate_batches(
     elif isinstance(X, PackedSequence):
         yield converter.convert(X, y)
     else:
-        X = _as_arrays(X)
+        # Once, so that lists are not converted again for every batch.
+        X = _map(_as_array, X)
         n_samples = _common_length(X, y, padding_mask)
         for start in range(0, n_samples, batch_size):
             rows = slice(start, start + batch_size)
             mask = padding_mask if padding_mask is None or callable(padding_mask) else as_tensor(padding_mask)[rows]
             target = None if y is None else getattr(y, "iloc", y)[rows]
-            yield converter.convert(_sliced(X, rows, n_samples), target, mask)
+            yield converter.convert(_map(partial(_take, rows, n_samples), X), target, mask)
 
 
 class BatchConverter:
@@ -155,21 +157,21 @@ def _pairs(stream: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
         yield tuple(batch) if pair else (batch, None)
 
 
-def _as_arrays(X: Any) -> Any:
-    """Convert lists to arrays once, so that they are not converted again for every batch."""
+def _map(function: Callable[[Any], Any], X: Any) -> Any:
+    """Apply a function to the parts of tuples and mappings, or to X itself."""
     if isinstance(X, Mapping) and not hasattr(X, "columns"):
-        return {key: _as_arrays(part) for key, part in X.items()}
-    if isinstance(X, tuple):
-        return tuple(map(_as_arrays, X))
-    return X if isinstance(X, torch.Tensor | str | bool) or X is None else np.asarray(X)
+        return {key: _map(function, part) for key, part in X.items()}
+    if isinstance(X, tuple) and not isinstance(X, PackedSequence):
+        return tuple(_map(function, part) for part in X)
+    return function(X)
 
 
-def _sliced(X: Any, rows: slice, n_samples: int) -> Any:
-    if isinstance(X, dict):
-        return {key: _sliced(part, rows, n_samples) for key, part in X.items()}
-    if isinstance(X, tuple):
-        return tuple(_sliced(part, rows, n_samples) for part in X)
-    return X[rows] if _length(X) == n_samples else X
+def _as_array(part: Any) -> Any:
+    return part if isinstance(part, torch.Tensor | PackedSequence | str | bool | None) else np.asarray(part)
+
+
+def _take(rows: slice, n_samples: int, part: Any) -> Any:
+    return part[rows] if _length(part) == n_samples else part
 
 
 def _length(part: Any) -> int | None:
@@ -199,11 +201,7 @@ def _padding(mask: Any, batch: Any) -> torch.Tensor | None:
     return mask
 
 
-def _copied(part: Any) -> Any:
-    if isinstance(part, torch.Tensor):
-        return part.clone()
+def _clone(part: Any) -> Any:
     if isinstance(part, PackedSequence):
         return part._replace(data=part.data.clone())
-    if isinstance(part, dict):
-        return {key: _copied(value) for key, value in part.items()}
-    return tuple(map(_copied, part)) if isinstance(part, tuple) else part
+    return part.clone() if isinstance(part, torch.Tensor) else part

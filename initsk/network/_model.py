@@ -101,7 +101,7 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         return Model(_visible(module), net, classes if isinstance(classes, np.ndarray) else None)
     if hasattr(model, "initialize") and hasattr(model, "get_params"):
         if y is None and not hasattr(model, "module"):
-            raise ModuleError(f"{type(model).__name__} is not fitted (allowed: with y, which is needed to build it)")
+            raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
         return get_model(initialized(clone(model), X, y))
     raise ModuleError(f"{model!r} is not allowed (a torch.nn.Module, or an estimator with a module_ or net_)")
 

@@ -198,11 +198,14 @@ _REORDERING = ("channel_shuffle", "flip", "movedim", "permute", "roll", "swapaxe
 _CHOOSING = ("chunk", "expand", "getitem", "interpolate", "narrow", "repeat", "split", "tile", "unbind")
 _COPYING = ("alpha_dropout", "clone", "contiguous", "detach", "feature_alpha_dropout", "float", "to", "type")
 _PASSING_MODULES = (
-    nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle,
-    nn.Identity, nn.AlphaDropout, nn.FeatureAlphaDropout,
-    nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d, nn.ReplicationPad1d, nn.ReplicationPad2d,
-    nn.ReplicationPad3d, nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d,
-)  # fmt: skip
+    *(nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle),
+    *(nn.Identity, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d),
+    *(nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d),
+    *(nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d),
+)
+_AVERAGE_POOLS = ((1, nn.AvgPool1d), (2, nn.AvgPool2d), (3, nn.AvgPool3d))
+_MAX_POOLS = ((1, nn.MaxPool1d), (2, nn.MaxPool2d), (3, nn.MaxPool3d))
 
 
 @dataclass(frozen=True)
@@ -249,12 +252,8 @@ _FAMILIES = (
     Family(_glu, ("glu",), (nn.GLU,)),
     Family(_softmax, ("softmax",), (nn.Softmax,), ("dim",)),
     Family(_pad, ("pad",), (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d), ("value",)),
-    Family(partial(_average_pool, 1), ("avg_pool1d",), (nn.AvgPool1d,), ("kernel_size",)),
-    Family(partial(_average_pool, 2), ("avg_pool2d",), (nn.AvgPool2d,), ("kernel_size",)),
-    Family(partial(_average_pool, 3), ("avg_pool3d",), (nn.AvgPool3d,), ("kernel_size",)),
-    Family(partial(_max_pool, 1), ("max_pool1d",), (nn.MaxPool1d,), ("kernel_size",)),
-    Family(partial(_max_pool, 2), ("max_pool2d",), (nn.MaxPool2d,), ("kernel_size",)),
-    Family(partial(_max_pool, 3), ("max_pool3d",), (nn.MaxPool3d,), ("kernel_size",)),
+    *(Family(partial(_average_pool, d), (f"avg_pool{d}d",), (kind,), ("kernel_size",)) for d, kind in _AVERAGE_POOLS),
+    *(Family(partial(_max_pool, d), (f"max_pool{d}d",), (kind,), ("kernel_size",)) for d, kind in _MAX_POOLS),
     Family(
         lambda operation: operation.signals[0].averaged(operation.shrinkage()),
         ("mean", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from types import BuiltinFunctionType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from scipy import special
@@ -16,6 +16,7 @@ from initsk.utils.validation import unknown_name
 
 Function = Callable[[np.ndarray], np.ndarray]
 ActivationLike = str | Callable[..., Any]
+_AnyFunction = TypeVar("_AnyFunction", bound=Callable[..., Any])
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 _RRELU_SLOPE = (1 / 8 + 1 / 3) / 2
@@ -206,7 +207,7 @@ class _Keyed:
     activation: ActivationLike = field(compare=False)
 
 
-def cached(function: Callable[..., Any]) -> Callable[..., Any]:
+def cached(function: _AnyFunction) -> _AnyFunction:
     """Decorate a function of an activation so that it computes once for names, torch's modules and ufuncs.
 
     The result for a user's own function is computed at each call, since the function may depend on anything.
@@ -221,7 +222,7 @@ def cached(function: Callable[..., Any]) -> Callable[..., Any]:
         key = _key(activation)
         return function(activation, *rest) if key is None else cached_call(_Keyed(key, activation), *rest)
 
-    return wrapper
+    return cast(_AnyFunction, wrapper)
 
 
 def _key(activation: ActivationLike) -> Hashable | None:

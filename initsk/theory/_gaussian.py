@@ -95,6 +95,7 @@ def _panels(function: Function, low: np.ndarray, high: np.ndarray, scale: float)
     return panels
 
 
+@cached
 def gain(activation: ActivationLike) -> float:
     r"""Compute the factor on the weights' standard deviation that compensates an activation function.
 
@@ -131,13 +132,7 @@ def gain(activation: ActivationLike) -> float:
     >>> round(gain("relu"), 9), round(gain("tanh"), 4), round(gain("gelu"), 4)
     (1.414213562, 1.5925, 1.5335)
     """
-    return float(_gain(activation))
-
-
-@cached
-def _gain(activation: ActivationLike) -> float:
-    function = as_function(activation)
-    second_moment = mean_square(function, 1.0)
+    second_moment = mean_square(as_function(activation), 1.0)
     if second_moment <= 0:
         raise InvalidParameterError(f"activation={activation!r} is zero everywhere, so no gain compensates it")
     return float(second_moment**-0.5)

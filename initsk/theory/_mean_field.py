@@ -264,8 +264,7 @@ class MeanField:
 
     @cached_property
     def _products(self) -> Products:
-        mean_products: Products = products(self.activation, self._finite_length)
-        return mean_products
+        return products(self.activation, self._finite_length)
 
     def _correlated(self, correlation: float) -> float:
         return self.weight_variance * float(self._products.at(correlation)) + self.bias_variance

@@ -32,13 +32,14 @@ def _is_number(value: Any, kind: type) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
+def _allow(allows: Callable[[Any], bool], what: str) -> Constraint:
+    """Return the constraint that values for which `allows` is true are allowed; `what` names these values."""
+    return lambda value: None if allows(value) else what
+
+
 def integer(minimum: int) -> Constraint:
     """Allow integers that are at least `minimum`."""
-
-    def check(value: Any) -> str | None:
-        return None if _is_number(value, Integral) and value >= minimum else f"an integer >= {minimum}"
-
-    return check
+    return _allow(lambda value: _is_number(value, Integral) and value >= minimum, f"an integer >= {minimum}")
 
 
 def real(
@@ -54,31 +55,22 @@ def real(
     limits = [(">", above), (">=", minimum), ("<", below), ("<=", maximum)]
     wanted = " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
 
-    def check(value: Any) -> str | None:
-        fine = _is_number(value, Real) and abs(value) < float("inf")
-        fine = fine and (above is None or value > above) and (minimum is None or value >= minimum)
-        fine = fine and (below is None or value < below) and (maximum is None or value <= maximum)
-        return None if fine else f"a finite number {wanted}".rstrip()
+    def allows(value: Any) -> bool:
+        allowed = _is_number(value, Real) and abs(value) < float("inf")
+        allowed = allowed and (above is None or value > above) and (minimum is None or value >= minimum)
+        return allowed and (below is None or value < below) and (maximum is None or value <= maximum)
 
-    return check
+    return _allow(allows, f"a finite number {wanted}".rstrip())
 
 
 def boolean() -> Constraint:
     """Allow True and False."""
-
-    def check(value: Any) -> str | None:
-        return None if isinstance(value, bool | np.bool_) else "True or False"
-
-    return check
+    return _allow(lambda value: isinstance(value, bool | np.bool_), "True or False")
 
 
 def instance_of(kind: type, what: str) -> Constraint:
     """Allow instances of a class."""
-
-    def check(value: Any) -> str | None:
-        return None if isinstance(value, kind) else what
-
-    return check
+    return _allow(lambda value: isinstance(value, kind), what)
 
 
 def one_of(kind: str, names: Iterable[str]) -> Constraint:
@@ -118,12 +110,9 @@ def optional(constraint: Constraint) -> Constraint:
 
 def sequence_of(constraint: Constraint, what: str) -> Constraint:
     """Allow tuples and lists of items that `constraint` allows."""
-
-    def check(value: Any) -> str | None:
-        fine = isinstance(value, tuple | list) and all(constraint(item) is None for item in value)
-        return None if fine else what
-
-    return check
+    return _allow(
+        lambda value: isinstance(value, tuple | list) and all(constraint(item) is None for item in value), what
+    )
 
 
 def resolved_by(resolve: Callable[[Any], object]) -> Constraint:
