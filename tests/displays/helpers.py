@@ -5,6 +5,21 @@ import pandas as pd
 from matplotlib.collections import QuadMesh
 from matplotlib.patches import StepPatch
 
+from initsk.displays import (
+    ActivationGridDisplay,
+    DepthDisplay,
+    DifferencesDisplay,
+    HistogramGridDisplay,
+    HistoryDisplay,
+    LayerStripDisplay,
+    LearningCurvesDisplay,
+    PhaseDiagramDisplay,
+    WeightGridDisplay,
+)
+from initsk.theory import phase_diagram
+
+PLANE = phase_diagram("tanh", cells=8)
+
 NAN = float("nan")
 PAIR = ("pre_activation", "activation")
 STATISTICS = {
@@ -83,3 +98,38 @@ def histograms_over(steps, edges, counts):
 def deep(rms, **columns):
     frame = summary(*((f"h{i}", "activation", {"rms": value}) for i, value in enumerate(rms)))
     return frame.assign(**columns)
+
+
+def compared(n=3):
+    """Return histograms, statistics, history and runs of a comparison of initializers."""
+    labels = [f"init {i}" for i in range(n)]
+    histograms, frame = network(["a", "b"])
+    histograms, frame = (
+        pd.concat([part.assign(initializer=label, phase="trained", epoch=2, repeat=0) for label in labels])
+        for part in (histograms, frame)
+    )
+    history = pd.DataFrame([(label, 0, e, 1 / (e + i), 0.5 + i / 10) for i, label in enumerate(labels) for e in (1, 2)])
+    history.columns = ["initializer", "repeat", "epoch", "train_loss", "val_score"]
+    runs = pd.DataFrame([(label, r, 0, r, 0.9 - i / 100, 0.25) for i, label in enumerate(labels) for r in (0, 1)])
+    runs.columns = ["initializer", "repeat", "fold", "split", "score", "val_ratio"]
+    runs["initializer"] = pd.Categorical(runs["initializer"])
+    return histograms, frame, history, runs
+
+
+def all_displays(name="hidden_1", counts=(4, 6)):
+    """Return one display of each class, of a network with this layer, and how many axes it needs."""
+    histograms, frame = network([name], counts=counts)
+    over, over_frame = (pd.concat([part.assign(step=step) for step in (0, 1)]) for part in (histograms, frame))
+    compared_histograms, compared_frame, history, runs = compared()
+    weights = (part.assign(parameter="weight") for part in (compared_histograms, compared_frame))
+    return {
+        "ActivationGridDisplay": (ActivationGridDisplay.from_frames(compared_histograms, compared_frame), 6),
+        "DepthDisplay": (DepthDisplay.from_frames({name: frame, "b": frame}, {name: frame}), 4),
+        "DifferencesDisplay": (DifferencesDisplay.from_frames(runs), 1),
+        "HistogramGridDisplay": (HistogramGridDisplay.from_frames(histograms, frame), 2),
+        "HistoryDisplay": (HistoryDisplay.from_frames(over, over_frame), 2),
+        "LayerStripDisplay": (LayerStripDisplay.from_frames(histograms, frame), 1),
+        "LearningCurvesDisplay": (LearningCurvesDisplay.from_frames(history), 2),
+        "PhaseDiagramDisplay": (PhaseDiagramDisplay(PLANE, {name: (1.0, 0.0)}), 1),
+        "WeightGridDisplay": (WeightGridDisplay.from_frames(*weights), 6),
+    }

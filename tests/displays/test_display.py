@@ -1,43 +1,216 @@
+import inspect
+import subprocess
+import sys
 from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from initsk import displays
 from initsk.displays import (
     DepthDisplay,
+    Display,
     HistogramGridDisplay,
     HistoryDisplay,
     LayerStripDisplay,
     figure_png,
     figure_svg,
 )
-from tests.displays.helpers import network
+from initsk.exceptions import InvalidParameterError
+from tests.displays.helpers import all_displays, network
+
+DISPLAYS = all_displays()
+NAMES = list(DISPLAYS)
+HEADS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+# Those that draw one network.
+OF_A_NETWORK = ("HistogramGridDisplay", "DepthDisplay", "HistoryDisplay", "LayerStripDisplay")
 
 
-def every(name="hidden_1", edges=(-1.0, 0.0, 1.0), counts=(4, 6)):
-    """Draw each display once, of a network with this layer."""
-    histograms, frame = network([name], np.asarray(edges), counts)
-    history = pd.concat([frame.assign(step=step, epoch=0) for step in (0, 1)])
-    over = pd.concat([histograms.assign(step=step, epoch=0) for step in (0, 1)])
-    return {
-        "grid": HistogramGridDisplay.from_frames(histograms, frame).plot().figure_,
-        "depth": DepthDisplay.from_frames({name: frame, "b": frame}, {name: frame}).plot().figure_,
-        "history": HistoryDisplay.from_frames(over, history).plot().figure_,
-        "strip": LayerStripDisplay.from_frames(histograms, frame).plot().figure_,
-    }
+def axes_of(display):
+    """Return the axes of the last plot, in their order."""
+    if hasattr(display, "ax_"):
+        return [display.ax_]
+    found = display.axes_
+    return list(found.values()) if isinstance(found, dict) else list(found.flat)
+
+
+def given_axes(n, **layout):
+    return Figure(figsize=(9, 9), **layout).subplots(n, squeeze=False)
+
+
+def figures(**network):
+    """Draw the displays of one network."""
+    found = all_displays(**network)
+    return {name: found[name][0].plot().figure_ for name in OF_A_NETWORK}
+
+
+def test_every_display_is_tested_here():
+    public = {name for name in displays.__all__ if name.endswith("Display")} - {"Display"}
+    assert public == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_constructors_and_plot_have_the_arguments_of_scikit_learn(name):
+    kind = getattr(displays, name)
+    ax, *options, keywords = list(inspect.signature(kind.plot).parameters.values())[1:]
+    assert (ax.name, ax.default) == ("ax", None)
+    assert {option.kind for option in options} == {inspect.Parameter.KEYWORD_ONLY}
+    assert {option.name: option.default for option in options}["language"] == "en"
+    assert keywords.kind is inspect.Parameter.VAR_KEYWORD
+    constructors = [getattr(kind, found) for found in dir(kind) if found.startswith("from_")]
+    assert constructors
+    for constructor in constructors:
+        names = list(inspect.signature(constructor).parameters)
+        assert "histograms" not in names or names[:2] == ["histograms", "frame"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plot_draws_into_the_given_axes(name):
+    display, n = DISPLAYS[name]
+    given = given_axes(n)
+    figure = given[0, 0].figure
+    before = set(figure.axes)
+    assert display.plot(given if n > 1 else given[0, 0]) is display
+    assert display.figure_ is figure
+    assert axes_of(display) == list(given.flat)
+    assert all(ax.has_data() or ax.texts for ax in given.flat)
+    # Only a colour bar may be added.
+    assert len(set(figure.axes) - before) == (name == "HistoryDisplay")
+    assert not figure.legends
+
+
+def test_axes_of_a_subfigure_are_axes_of_its_figure():
+    figure = Figure()
+    left, _ = figure.subfigures(1, 2)
+    display = DISPLAYS["DifferencesDisplay"][0].plot(left.subplots())
+    assert display.figure_ is figure
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_new_figure_has_as_many_panels_as_the_display_needs_axes(name):
+    display, n = DISPLAYS[name]
+    old = display.plot(given_axes(n)).figure_
+    display.plot()
+    assert display.figure_ is not old
+    assert len(axes_of(display)) == n
+    assert all(isinstance(ax, Axes) and ax.figure is display.figure_ for ax in axes_of(display))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_error_states_how_many_axes_a_display_needs(name):
+    display, n = DISPLAYS[name]
+    needed = "one Axes" if n == 1 else f"{n} different Axes"
+    axes = list(given_axes(n + 1).flat)
+    for wrong in (axes, [], [axes[0]] * (n + 1), "axes", [*axes[: n - 1], "axes"]):
+        with pytest.raises(InvalidParameterError, match=f"plot: ax must be {needed}"):
+            display.plot(wrong)
+    assert not axes[0].has_data()
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_in_given_axes_hide_no_data_and_stay_on_the_picture(name, layout):
+    display, n = all_displays("encoder.layers.0.attention.output.dense")[name]
+    figure = display.plot(given_axes(n, layout=layout)).figure_
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    assert box.x0 >= -0.01
+    assert box.x1 <= figure.get_figwidth() + 0.01
+    for ax in axes_of(display):
+        assert ax.get_window_extent().height > 20
+        if ax.get_legend():
+            legend = ax.get_legend().get_window_extent()
+            assert legend.y0 >= ax.get_window_extent().y1
+            title = ax.get_title() or ax.get_title("left")
+            [text] = [text for text in ax.findobj(Text) if text.get_text() == title]
+            assert text.get_window_extent().y0 >= legend.y1 - 4
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "artists"),
+    [
+        ("ActivationGridDisplay", {"color": "red", "lw": 3}, lambda ax: ax.patches),
+        ("DepthDisplay", {"color": "red", "lw": 3}, lambda ax: ax.lines),
+        ("DifferencesDisplay", {"color": "red", "lw": 3}, lambda ax: [x for x in ax.lines if x.get_marker() == "o"]),
+        ("HistogramGridDisplay", {"color": "red", "lw": 3}, lambda ax: [x for x in ax.patches if not x.get_fill()]),
+        ("HistoryDisplay", {"color": "red", "lw": 3}, lambda ax: ax.lines),
+        ("LayerStripDisplay", {"cmap": "viridis"}, lambda ax: ax.collections),
+        ("LearningCurvesDisplay", {"color": "red", "lw": 3}, lambda ax: ax.lines),
+        ("PhaseDiagramDisplay", {"cmap": "viridis"}, lambda ax: ax.collections[:1]),
+        ("WeightGridDisplay", {"color": "red", "lw": 3}, lambda ax: ax.patches),
+    ],
+)
+def test_keywords_reach_the_main_artists(name, keywords, artists):
+    found = artists(axes_of(DISPLAYS[name][0].plot(**keywords))[0])
+    assert found
+    for artist in found:
+        if "cmap" in keywords:
+            assert artist.get_cmap().name == "viridis"
+        else:
+            assert artist.get_linewidth() == 3
+            edge = artist.get_edgecolor() if hasattr(artist, "get_edgecolor") else artist.get_color()
+            assert mpl.colors.same_color(edge, "red")
 
 
 def test_equal_frames_give_equal_bytes_and_leave_matplotlib_alone():
     before = dict(mpl.rcParams)
-    once, again, other = every(), every(), every(counts=(9, 1))
+    once, again, other = figures(), figures(), figures(counts=(9, 1))
     for kind in once:
         assert figure_png(once[kind]) == figure_png(again[kind])
         assert figure_svg(once[kind], "x") == figure_svg(again[kind], "x")
-    for kind in set(once) - {"depth"}:
+    for kind in set(once) - {"DepthDisplay"}:
         assert figure_png(once[kind]) != figure_png(other[kind])
     assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("name", ["HistoryDisplay", "LearningCurvesDisplay"])
+def test_save_writes_equal_bytes_for_equal_results(name, tmp_path):
+    before = dict(mpl.rcParams)
+    displays = [all_displays()[name][0] for _ in range(2)]
+    for ending, head in HEADS.items():
+        once, again = (display.save(tmp_path / f"new/{ending}.{ending}").read_bytes() for display in displays)
+        assert once == again
+        assert once.startswith(head)
+    assert dict(mpl.rcParams) == before
+
+
+def test_save_writes_the_last_plot_with_keywords_of_savefig(tmp_path):
+    display = DISPLAYS["DifferencesDisplay"][0].plot(given_axes(1))
+    path = display.save(str(tmp_path / "a.PNG"), dpi=20)
+    # A PNG begins with its width and height: 9 inches each.
+    assert path.read_bytes()[16:24] == (180).to_bytes(4, "big") * 2
+    with pytest.raises(InvalidParameterError, match=r"a\.jpg' is not allowed \(a file that ends in .png, .svg, .pdf\)"):
+        display.save(tmp_path / "a.jpg")
+
+
+def test_the_base_class_is_abstract():
+    with pytest.raises(TypeError, match="abstract"):
+        Display()
+
+
+def test_only_plot_loads_matplotlib():
+    code = """
+import sys
+import pandas as pd
+from initsk.displays import DepthDisplay
+frame = pd.DataFrame({"layer": ["a"], "position": "activation", "rms": [1.0], "nonfinite": 0, "zero_fraction": 0.0})
+display = DepthDisplay.from_frames(frame.assign(dead_fraction=0.0, saturated_fraction=0.0))
+assert "matplotlib" not in sys.modules
+display.plot()
+assert "matplotlib" in sys.modules
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_all_displays_draw_in_the_given_language():
+    expected = {"HistoryDisplay": "rata-rata ± simpangan baku", "DepthDisplay": "akar rata-rata kuadrat (RMS) nilai"}
+    for name, words in expected.items():
+        assert words in figure_svg(DISPLAYS[name][0].plot(language="id").figure_, "x")
 
 
 @pytest.mark.parametrize(
@@ -45,13 +218,13 @@ def test_equal_frames_give_equal_bytes_and_leave_matplotlib_alone():
     [("$a_1$", "$a_1$"), ("_x$", "_x$"), ("<script>", "&lt;script&gt;"), ("a & {b}", "a &amp; {b}")],
 )
 def test_names_appear_as_they_are(name, written):
-    for kind, figure in every(name).items():
+    for kind, figure in figures(name=name).items():
         assert f">{written}</text>" in figure_svg(figure, "x"), kind
 
 
 def test_long_names_keep_both_ends_and_stay_on_the_picture():
     name = "encoder." * 30 + "last"
-    for kind, figure in every(name).items():
+    for kind, figure in figures(name=name).items():
         svg = figure_svg(figure, "x")
         assert name not in svg, kind
         assert "…" in svg, kind
