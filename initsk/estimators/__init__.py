@@ -1,9 +1,9 @@
 """Estimators: skorch nets with an initializer, and the scikit-learn MLPs built on them."""
 
-from initsk.estimators._make_net import get_optimizer
 from initsk.estimators._mlp_classifier import MLPClassifier
 from initsk.estimators._mlp_regressor import MLPRegressor
 from initsk.estimators._nets import NeuralNetClassifier, NeuralNetRegressor, with_initializer
+from initsk.estimators._parameters import get_optimizer
 
 __all__ = [
     "MLPClassifier",

@@ -1,4 +1,4 @@
-"""What the multilayer perceptrons for classification and regression have in common."""
+"""The base class of the multilayer perceptrons for classification and regression."""
 
 import warnings
 from typing import Any, ClassVar, Self
@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
-from initsk.estimators._inputs import CONSTRAINTS, Samples, Split, check_together, check_weight, split_validation
-from initsk.estimators._make_net import make_net
-from initsk.estimators.fast._batches import SMALL, outputs_in_double
+from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, make_net, outputs_in_double
+from initsk.estimators._parameters import CONSTRAINTS, check_together
+from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight, validation_split
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption
@@ -23,9 +23,9 @@ from initsk.utils.validation import Constraint, check_parameters
 
 
 class BaseMLP(BaseEstimator):
-    """Checks data and parameters, and hands them to a skorch net.
+    """Check data and parameters, and train a skorch net with them.
 
-    Subclasses say which net, and turn y into what it learns from.
+    Subclasses define the class of the net and the encoding of y.
     """
 
     _net_class: ClassVar[Any]
@@ -84,19 +84,18 @@ class BaseMLP(BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
-        """Train, from fresh weights unless `warm_start` says otherwise.
+        """Train the network, from newly initialized weights unless `warm_start` is True.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Numbers of any type.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels of any kind for a classifier, numbers for a regressor, which alone takes several outputs.
+            Labels of any kind for a classifier, numbers for a regressor; only a regressor takes several outputs.
         sample_weight : array-like of shape (n_samples,), optional
-            Factors of the samples' losses, at least 0; a sample of weight 0 counts as if it were not there.
+            Factors of the samples' losses, at least 0; training ignores a sample of weight 0.
         X_val, y_val : array-like, optional
-            Held-out data; their loss and score after each epoch are in `history_`, and early stopping
-            goes by them.
+            Held-out data. `history_` has their loss and score after each epoch, and early stopping uses this loss.
 
         Returns
         -------
@@ -105,24 +104,28 @@ class BaseMLP(BaseEstimator):
         Raises
         ------
         InvalidParameterError
-            If a parameter is not allowed; the message names every one.
+            If a parameter is not allowed; the message names all such parameters.
         ValueError
-            If the data are not what is asked for, in scikit-learn's words.
+            If scikit-learn's checks refuse the data.
 
         Warns
         -----
         DivergenceWarning
-            If the loss was not finite, which ends the training at once.
+            If a loss was not finite; the training ends at once.
         """
         self.check_parameters()
         first = not (self.warm_start and hasattr(self, "net_"))
-        samples = self._check_data(X, y, sample_weight, first)
-        split = self._check_held_out(X_val, y_val)
+        data = self._check_data(X, y, sample_weight, first)
+        if (X_val is None) != (y_val is None):
+            raise InvalidParameterError("X_val and y_val go together; only one of them was given")
+        split = None if X_val is None else predefined_split(self.as_dataset(X_val, y_val, "y_val"))
         if first:
-            self._build(samples)
+            self._build(data)
         if split is None and self.early_stopping:
-            split = self._split_validation(samples)
-        return self._train(samples, split, self.max_epochs)
+            # Each warm start holds out the same samples, or training would use those held out before.
+            seed = derive_seed(self.net_.seed_, "validation split")
+            split = validation_split(data, self.validation_fraction, seed, stratify=is_classifier(self))
+        return self._train(data, split, self.max_epochs)
 
     def initialize(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Build `net_` with its initial weights for these data, without training.
@@ -141,14 +144,14 @@ class BaseMLP(BaseEstimator):
         return self
 
     def as_dataset(self, X: Any, y: Any, name: str = "y") -> Dataset:
-        """Return data as a built `net_` takes them, for its losses and steps.
+        """Return checked data as a data set for the losses and steps of `net_`.
 
         Parameters
         ----------
         X, y : array-like
             As in `fit`.
         name : str, default="y"
-            What messages call y.
+            Name of y in error messages.
 
         Returns
         -------
@@ -158,7 +161,7 @@ class BaseMLP(BaseEstimator):
         return Dataset(X, self._encode(y, name))
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; nested ones of an initializer too, given by name or as an object.
+        """Set parameters, including nested ones of an initializer given by name or as an object.
 
         Parameters
         ----------
@@ -173,12 +176,12 @@ class BaseMLP(BaseEstimator):
         return self
 
     def check_parameters(self) -> None:
-        """Check the parameters before any data are seen.
+        """Check the parameters without data.
 
         Raises
         ------
         InvalidParameterError
-            If any is not allowed; the message names every one.
+            If a parameter is not allowed; the message names all such parameters.
         """
         parameters = self.get_params(deep=False)
         check_parameters(type(self).__name__, parameters, self._constraints)
@@ -186,74 +189,64 @@ class BaseMLP(BaseEstimator):
 
     @property
     def history_(self) -> pd.DataFrame:
-        """What skorch noted of each epoch, a row for each: losses, scores of held-out data, seconds (``dur``)."""
+        """Frame of skorch's history, a row per epoch: losses, scores on held-out data, seconds (``dur``)."""
         if not hasattr(self, "net_"):
             raise AttributeError(f"{type(self).__name__} has no history_ before it is fitted")
         rows = [{name: value for name, value in epoch.items() if name != "batches"} for epoch in self.net_.history]
         return pd.DataFrame(rows)
 
-    def _learn_target(self, y: np.ndarray) -> None:
-        """Note what there is to predict."""
+    def _set_target(self, y: np.ndarray) -> None:
+        """Store the classes or the number of outputs."""
         raise NotImplementedError
 
     def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
-        """Return what the net learns from."""
+        """Return the targets that the net learns."""
         raise NotImplementedError
 
-    def _layout(self) -> dict[str, Any]:
+    def _target_arguments(self) -> dict[str, Any]:
         """Return the net's arguments that depend on the target."""
         raise NotImplementedError
 
-    def _check_data(self, X: Any, y: Any, sample_weight: Any, first: bool, known_target: bool = False) -> Samples:
+    def _check_data(self, X: Any, y: Any, sample_weight: Any, first: bool, known_target: bool = False) -> TrainingData:
         X, y = self._check_samples(X, y, first=first, **self._checks_of_y)
         if first and not known_target:
-            self._learn_target(y)
-        return Samples(X, self._encode(y), check_weight(self._weight(y, sample_weight), X))
+            self._set_target(y)
+        return TrainingData(X, self._encode(y), check_weight(self._weight(y, sample_weight), X))
 
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
-        """Return the samples' weights as they are given."""
+        """Return the weights of the samples, not yet checked."""
         return sample_weight
 
     def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
         types = [np.float32] if self.input_scale is None else [np.float32, np.uint8]
         return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
 
-    def _check_held_out(self, X_val: Any, y_val: Any) -> Split | None:
-        if (X_val is None) != (y_val is None):
-            raise InvalidParameterError("X_val and y_val go together; only one of them was given")
-        return None if X_val is None else predefined_split(self.as_dataset(X_val, y_val, "y_val"))
-
-    def _split_validation(self, samples: Samples) -> Split:
-        # The same samples at every warm start, or those held out before would be trained on.
-        seed = derive_seed(self.net_.seed_, "validation split")
-        return split_validation(samples, self.validation_fraction, seed, stratify=is_classifier(self))
-
-    def _build(self, samples: Samples) -> None:
-        net = make_net(self, self._net_class, samples.X.shape[1], self._layout())
-        with net.starting_from(samples.counted()):
+    def _build(self, data: TrainingData) -> None:
+        net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
+        with net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
         self.initialization_record_ = net.initialization_record_
 
-    def _train_on(self, X: Any, y: Any, sample_weight: Any, known_target: bool = False) -> Self:
-        """Train for an epoch, as `partial_fit`."""
+    def _train_one_epoch(self, X: Any, y: Any, sample_weight: Any, known_target: bool = False) -> Self:
+        """Train for an epoch; the subclasses' `partial_fit` calls it."""
         self.check_parameters()
         if self.early_stopping:
             raise InvalidParameterError("early_stopping=True is not allowed in partial_fit, which holds nothing out")
         first = not hasattr(self, "net_")
-        samples = self._check_data(X, y, sample_weight, first, known_target)
+        data = self._check_data(X, y, sample_weight, first, known_target)
         if first:
-            self._build(samples)
-        return self._train(samples, None, epochs=1)
+            self._build(data)
+        return self._train(data, None, epochs=1)
 
-    def _train(self, samples: Samples, split: Split | None, epochs: int) -> Self:
+    def _train(self, data: TrainingData, split: TrainSplit | None, epochs: int) -> Self:
         net = self.net_
         net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
             with torch_threads(self.n_threads):
-                net.train(samples.X, samples.target, epochs)
+                net.train(data.X, data.skorch_y, epochs)
         finally:
-            # It holds data, or the numbers of rows.
+            # The split holds data or row numbers, which a fitted estimator does not need.
             net.set_params(train_split=None)
         self.diverged_ = net.diverged_
         if self.diverged_:
@@ -261,11 +254,11 @@ class BaseMLP(BaseEstimator):
         return self
 
     def _outputs(self, X: Any) -> torch.Tensor:
-        """Return the network's raw outputs; those of few samples in double precision, the same in any batch."""
+        """Return the network's raw outputs; few samples in double precision, so that they are the same in any batch."""
         check_is_fitted(self, "net_")
         X = self._check_samples(X)
         with torch_threads(self.n_threads):
-            if X.size <= SMALL and self.net_.device == "cpu":
+            if X.size <= MAX_VALUES_IN_DOUBLE and self.net_.device == "cpu":
                 return outputs_in_double(self.net_.module_, X)
             outputs: torch.Tensor = self.net_.forward(X)
         return outputs

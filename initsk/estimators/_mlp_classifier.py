@@ -9,9 +9,10 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from initsk.estimators._inputs import CONSTRAINTS, Samples, as_weight, document_parameters
 from initsk.estimators._mlp_base import BaseMLP
-from initsk.estimators.fast._dense_net import DenseNetClassifier, without_weight
+from initsk.estimators._mlp_net import MLPNetClassifier, targets_only
+from initsk.estimators._parameters import CONSTRAINTS, document_parameters
+from initsk.estimators._training_data import TrainingData, as_weight
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike
 from initsk.network import ActivationOption
@@ -20,7 +21,7 @@ from initsk.utils.validation import Constraint, check_known_labels
 
 
 def _class_weight(value: Any) -> str | None:
-    """Allow what scikit-learn's `compute_sample_weight` takes for one target."""
+    """Allow the class weights of scikit-learn's `compute_sample_weight` for one target."""
     fine = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
     return None if fine else "'balanced', a dict of a weight for each label, or None"
 
@@ -33,7 +34,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     {parameters}
     class_weight : dict, "balanced" or None, default=None
-        Factors of the losses of each label's samples; "balanced" gives every class the same weight in all.
+        Factors of the losses of each label's samples; "balanced" gives every class the same total weight.
 
     Attributes
     ----------
@@ -44,11 +45,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     class_prior_ : ndarray of shape (n_classes,)
         Share of each label in the data of `fit`, weights included.
     initialization_record_ : InitializationRecord
-        What the initializers touched.
+        Which parameters the initializers filled.
     history_ : DataFrame
-        A row per epoch: losses, scores of held-out data, seconds.
+        A row per epoch: losses, scores on held-out data, seconds.
     diverged_ : bool
-        Whether the training ended because its loss was not finite.
+        Whether the training ended because a loss was not finite.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -56,12 +57,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    During training numbers below float32's normal range (1.2e-38) count as zero. Without `normalization` and
-    `dropout`, and with the common activation functions and optimizers, gradients are computed without autograd's
-    graph and all parameters are stepped as one; a hook on the module, or a callback that listens to single batches,
-    brings skorch's own steps back, with the same results to rounding.
+    Training treats numbers below float32's normal range (1.2e-38) as zero. Without `normalization` and `dropout`, and
+    with the common activation functions and optimizers, `fit` computes gradients without autograd's graph and updates
+    all parameters in one step of the optimizer. With a hook on the module, or a callback for single batches, `fit` runs
+    skorch's own steps; the results are the same to rounding.
 
-    Where the network's outputs are not finite, as after a divergence, the labels' shares are predicted.
+    For outputs of the network that are not finite, as after a divergence, `predict_proba` returns `class_prior_`.
 
     Examples
     --------
@@ -73,7 +74,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _net_class = DenseNetClassifier
+    _net_class = MLPNetClassifier
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS | {"class_weight": _class_weight}
 
     def __init__(
@@ -141,7 +142,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), optional
-            All labels there will be; needed at the first call.
+            All labels of all calls; needed at the first call.
         sample_weight : array-like of shape (n_samples,), optional
             As in `fit`.
 
@@ -155,7 +156,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 " (a dict, or None)"
             )
         self._set_classes(classes)
-        return self._train_on(X, y, sample_weight, known_target=True)
+        return self._train_one_epoch(X, y, sample_weight, known_target=True)
 
     def _set_classes(self, classes: Any) -> None:
         """Set `classes_` at the first call of `partial_fit`; later ones may give the same classes or none."""
@@ -183,10 +184,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Columns in the order of `classes_`.
         """
         check_is_fitted(self, "net_")
-        return self._softmax(X, torch.softmax, self.class_prior_)
+        return self._apply_softmax(torch.softmax, X, self.class_prior_)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Predict the logarithms of class probabilities, without their loss of digits near 0.
+        """Predict the logarithms of class probabilities, without rounding small probabilities to 0.
 
         Parameters
         ----------
@@ -200,7 +201,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         check_is_fitted(self, "net_")
         with np.errstate(divide="ignore"):
             prior = np.log(self.class_prior_)
-        return self._softmax(X, torch.log_softmax, prior)
+        return self._apply_softmax(torch.log_softmax, X, prior)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels.
@@ -214,18 +215,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         ndarray of shape (n_samples,)
         """
-        winners = self.predict_proba(X).argmax(axis=1)
-        labels: np.ndarray = self.classes_[winners]
+        labels: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels
 
-    def _softmax(self, X: Any, function: Any, instead: np.ndarray) -> np.ndarray:
-        """Apply softmax or its logarithm to the scores; rows that are not finite get what comes instead."""
-        rows: np.ndarray = function(self._outputs(X), 1).float().numpy()
-        broken = np.isnan(rows).any(axis=1)
-        rows[broken] = instead
+    def _apply_softmax(self, softmax: Any, X: Any, prior: np.ndarray) -> np.ndarray:
+        """Return softmax or its logarithm of the network's outputs; rows with NaN are replaced by `prior`."""
+        rows: np.ndarray = softmax(self._outputs(X), 1).float().numpy()
+        rows[np.isnan(rows).any(axis=1)] = prior
         return rows
 
-    def _learn_target(self, y: np.ndarray) -> None:
+    def _set_target(self, y: np.ndarray) -> None:
         check_classification_targets(y)
         self.classes_ = np.unique(y)
 
@@ -233,13 +232,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         check_known_labels(name, y, self.classes_, "classes_")
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
-    def _layout(self) -> dict[str, Any]:
+    def _target_arguments(self) -> dict[str, Any]:
         n_classes = len(self.classes_)
         return {
             "module__n_outputs": n_classes,
             "criterion": torch.nn.CrossEntropyLoss,
             "classes": list(range(n_classes)),
-            "callbacks__valid_acc__target_extractor": without_weight,
+            "callbacks__valid_acc__target_extractor": targets_only,
         }
 
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
@@ -248,7 +247,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         by_class = compute_sample_weight(self.class_weight, y)
         return by_class if sample_weight is None else by_class * as_weight(sample_weight, len(y))
 
-    def _build(self, samples: Samples) -> None:
-        super()._build(samples)
-        counts = np.bincount(samples.y, weights=samples.weight, minlength=len(self.classes_))
+    def _build(self, data: TrainingData) -> None:
+        super()._build(data)
+        counts = np.bincount(data.y, weights=data.weight, minlength=len(self.classes_))
         self.class_prior_ = counts / counts.sum()

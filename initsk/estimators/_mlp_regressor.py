@@ -6,14 +6,15 @@ import numpy as np
 import torch
 from sklearn.base import RegressorMixin
 
-from initsk.estimators._inputs import Samples, document_parameters
 from initsk.estimators._mlp_base import BaseMLP
-from initsk.estimators.fast._dense_net import DenseNetRegressor
+from initsk.estimators._mlp_net import MLPNetRegressor
+from initsk.estimators._parameters import document_parameters
+from initsk.estimators._training_data import TrainingData
 
 
 @document_parameters
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """Multilayer perceptron regressor whose weight initializer is a hyperparameter, by least squares.
+    """Multilayer perceptron regressor (least squares) whose weight initializer is a hyperparameter.
 
     Parameters
     ----------
@@ -28,11 +29,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     target_mean_ : ndarray of shape (n_outputs,)
         Mean of the targets of `fit`, weights included.
     initialization_record_ : InitializationRecord
-        What the initializers touched.
+        Which parameters the initializers filled.
     history_ : DataFrame
         A row per epoch: losses, seconds.
     diverged_ : bool
-        Whether the training ended because its loss was not finite.
+        Whether the training ended because a loss was not finite.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -40,9 +41,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Notes
     -----
-    Inputs and targets should be of the order of 1: scale them, ``TransformedTargetRegressor`` does it for y. What
-    `MLPClassifier` says of the training is true here as well. Where the network's outputs are not finite, as after
-    a divergence, the mean of the targets is predicted.
+    Scale inputs and targets to the order of 1; ``TransformedTargetRegressor`` scales y. The notes of `MLPClassifier` on
+    training apply to `MLPRegressor` too. For outputs of the network that are not finite, as after a divergence,
+    `predict` returns the mean of the targets.
 
     Examples
     --------
@@ -54,7 +55,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _net_class = DenseNetRegressor
+    _net_class = MLPNetRegressor
     _checks_of_y: ClassVar[dict[str, bool]] = {"multi_output": True, "y_numeric": True}
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -73,7 +74,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self
         """
-        return self._train_on(X, y, sample_weight)
+        return self._train_one_epoch(X, y, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict targets.
@@ -96,7 +97,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
-    def _learn_target(self, y: np.ndarray) -> None:
+    def _set_target(self, y: np.ndarray) -> None:
         self._is_flat = y.ndim == 1
         self.n_outputs_ = 1 if self._is_flat else y.shape[1]
 
@@ -108,9 +109,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         return target
 
-    def _layout(self) -> dict[str, Any]:
+    def _target_arguments(self) -> dict[str, Any]:
         return {"module__n_outputs": self.n_outputs_, "criterion": torch.nn.MSELoss}
 
-    def _build(self, samples: Samples) -> None:
-        super()._build(samples)
-        self.target_mean_ = np.average(samples.y.astype(np.float64), axis=0, weights=samples.weight)
+    def _build(self, data: TrainingData) -> None:
+        super()._build(data)
+        self.target_mean_ = np.average(data.y.astype(np.float64), axis=0, weights=data.weight)

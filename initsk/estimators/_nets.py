@@ -1,4 +1,4 @@
-"""What initsk adds to skorch's nets: an initializer, one random state, an end to training that diverges."""
+"""Nets of skorch with an initializer and a random state; their training ends if it diverges."""
 
 import warnings
 from collections.abc import Iterator
@@ -24,16 +24,16 @@ from initsk.utils.random import (
 )
 from initsk.utils.torch_settings import flushed_subnormals
 
-_START_BATCH = 512
+_INITIALIZER_BATCH_SIZE = 512
 _NESTED = tuple(f"{name}__" for name in INITIALIZER_PARAMS)
 
 
-class DivergedError(KeyboardInterrupt):
-    """Ends skorch's loop as a callback may end it, with a KeyboardInterrupt."""
+class StopTraining(KeyboardInterrupt):
+    """End the training regularly; skorch catches any KeyboardInterrupt for this."""
 
 
 class WithInitializer(skorch.NeuralNet):
-    """Comes before one of skorch's nets in the bases of a class."""
+    """Mixin that adds an initializer and a random state to one of skorch's nets; it is the first base class."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class WithInitializer(skorch.NeuralNet):
         super().__init__(module, *args, **kwargs)
 
     def set_params(self, **kwargs: Any) -> Any:
-        """Set parameters as in skorch; nested ones of an initializer too (``initializer__std``).
+        """Set parameters as in skorch, including nested ones of an initializer (``initializer__std``).
 
         Returns
         -------
@@ -65,7 +65,7 @@ class WithInitializer(skorch.NeuralNet):
         return self
 
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Initialize and train as in skorch; initializers that look at data get a batch of X and y.
+        """Initialize and train as in skorch; an initializer that needs data gets a batch of X and y.
 
         Returns
         -------
@@ -74,9 +74,9 @@ class WithInitializer(skorch.NeuralNet):
         Warns
         -----
         DivergenceWarning
-            If the loss was not finite, which ends the training at once.
+            If a loss was not finite; the training ends at once.
         """
-        with self.starting_from(X, y):
+        with self.data_for_initializer(X, y):
             return super().fit(X, y, **fit_params)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
@@ -89,23 +89,23 @@ class WithInitializer(skorch.NeuralNet):
         Warns
         -----
         DivergenceWarning
-            If the loss was not finite, which ends the training at once.
+            If a loss was not finite; the training ends at once.
         """
-        with self.starting_from(X, y):
+        with self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
         if self.diverged_:
             warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=2)
         return self
 
     @contextmanager
-    def starting_from(self, X: Any, y: Any = None) -> Iterator[None]:
-        """Have data at hand for `initialize` inside of the block."""
-        outer = self.__dict__.get("_start")
-        self._start: tuple[Any, Any] | None = (X, y)
+    def data_for_initializer(self, X: Any, y: Any = None) -> Iterator[None]:
+        """Let `initialize` take a batch of these data, inside the block, for an initializer that needs data."""
+        outer = self.__dict__.get("_data")
+        self._data: tuple[Any, Any] | None = (X, y)
         try:
             yield
         finally:
-            self._start = outer
+            self._data = outer
 
     def initialize(self) -> Any:
         """Build the module and fill its parameters.
@@ -119,11 +119,11 @@ class WithInitializer(skorch.NeuralNet):
         return super().initialize()
 
     def initialize_module(self) -> Any:
-        """Let skorch build the module, then initialize it."""
+        """Build the module by skorch, then initialize its parameters."""
         with isolated_torch_random(derive_seed(self.seed_, "build"), self.device or "cpu"):
             super().initialize_module()
         if self.initializer is not None:
-            X, y = self._start_batch(get_initializer(self.initializer).needs_data)
+            X, y = self._initializer_batch() if get_initializer(self.initializer).needs_data else (None, None)
             self.initialization_record_ = initialize(
                 self.module_,
                 self.initializer,
@@ -136,36 +136,36 @@ class WithInitializer(skorch.NeuralNet):
         return self
 
     def initialize_criterion(self) -> Any:
-        """Let skorch build the criterion, which may have parameters of its own."""
+        """Build the criterion by skorch; the seed determines the parameters that a criterion may have."""
         with isolated_torch_random(derive_seed(self.seed_, "criterion"), self.device or "cpu"):
             return super().initialize_criterion()
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return skorch's iterator; one for prediction does not ask torch's global state for a seed."""
+        """Return skorch's iterator; one for prediction has a generator, or it would draw from torch's global state."""
         iterator = super().get_iterator(dataset, training=training)
         if not training and getattr(iterator, "generator", iterator) is None:
             iterator.generator = make_generator(self.seed_, "iterator")
         return iterator
 
-    def _start_batch(self, needed: bool) -> tuple[Any, Any]:
-        """Return a random batch of the data that `fit` was given; nothing where nobody asks."""
-        start = self.__dict__.get("_start")
-        if start is None or not needed:
+    def _initializer_batch(self) -> tuple[Any, Any]:
+        """Return a random batch of the data of `data_for_initializer`; outside its block there is none."""
+        data = self.__dict__.get("_data")
+        if data is None:
             return None, None
-        dataset = self.get_dataset(*start)
+        dataset = self.get_dataset(*data)
         order = torch.randperm(len(dataset), generator=make_generator(self.seed_, "start batch"))
-        X, y = default_collate([dataset[int(index)] for index in order[:_START_BATCH]])
+        X, y = default_collate([dataset[int(index)] for index in order[:_INITIALIZER_BATCH_SIZE]])
         return X, None if getattr(dataset, "y", y) is None else y
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
-        """Train with split, batch order and dropout drawn from `random_state`; torch's and numpy's settings stay."""
+        """Train with split, batch order and dropout drawn from `random_state`; torch's and numpy's states stay."""
         self.diverged_ = False
         seed = derive_seed(self.seed_, "training", len(self.history))
         with isolated_torch_random(seed, self.device or "cpu"), isolated_numpy_random(seed), flushed_subnormals():
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
-        """Run an epoch as skorch does, as long as the training loss is finite."""
+        """Run an epoch as skorch does; a training epoch ends after the first loss that is not finite."""
         if training:
             iterator = self._while_finite(iterator, f"{prefix}_loss")
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
@@ -178,36 +178,36 @@ class WithInitializer(skorch.NeuralNet):
                 return
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Tell the callbacks; after the epoch in which training diverged, nothing follows but its end."""
+        """Call the callbacks; end the training after the epoch in which it diverged."""
         super().notify(method_name, **cb_kwargs)
         if method_name == "on_epoch_end" and self.diverged_:
-            raise DivergedError
+            raise StopTraining
 
 
 def with_initializer(
     net: Any, initializer: InitializerLike | None = "he_normal", *, random_state: RandomState = 0
 ) -> Any:
-    """Return a skorch net of any class as one whose initializer is a hyperparameter.
+    """Return a skorch net of any class with an initializer as a hyperparameter.
 
     Parameters
     ----------
     net : skorch.NeuralNet
-        Of any class; it stays as it is. One that has an initializer already is returned itself.
+        A net of any class; it is not changed. A net that already has an initializer is returned itself.
     initializer : str, Initializer, callable or None, default="he_normal"
-        What fills the weights.
+        Initializer of the weights.
     random_state : int, RandomState, Generator or None, default=0
         Seed of weights, validation split, batch order and dropout.
 
     Returns
     -------
     skorch.NeuralNet
-        Not initialized, of a class that derives from the net's own; the same parameters, and those of
-        `NeuralNetClassifier`: ``initializer``, ``bias_initializer``, ``output_initializer``, ``random_state``.
+        A net that is not initialized, of a subclass of the net's class. It has the net's parameters, and
+        ``initializer``, ``bias_initializer``, ``output_initializer``, ``random_state`` as in `NeuralNetClassifier`.
 
     Raises
     ------
     InvalidParameterError
-        If `net` is no skorch net.
+        If `net` is not a skorch net.
 
     Examples
     --------
@@ -231,23 +231,23 @@ def with_initializer(
 class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
     """skorch's NeuralNetClassifier for any torch module, plus an initializer.
 
-    The initializer acts when the net is initialized, so an inspection before ``fit``
-    sees the weights that training starts from.
+    The net fills the weights in ``initialize``, so an inspection before ``fit`` measures the weights at the start of
+    training.
 
     Parameters
     ----------
     module : torch.nn.Module class or instance
-        The network. As in skorch it gives probabilities, unless the criterion takes scores:
+        The network. As in skorch it returns probabilities, except with a criterion of scores, such as
         ``criterion=torch.nn.CrossEntropyLoss``.
     *args
         As in ``skorch.NeuralNetClassifier``.
     initializer : str, Initializer, callable or None, default="he_normal"
-        What fills the weights; None leaves the module as it was built. One that looks at data
-        gets a random batch of 512 samples of what `fit` is given.
+        Initializer of the weights; None leaves the module as it was built. An initializer that needs data gets a
+        random batch of 512 of the samples that `fit` gets.
     bias_initializer : str, Initializer, callable or None, default=None
-        What fills the biases; None means zeros (torch's default draws its own).
+        Initializer of the biases; None means zeros (torch's default draws its own).
     output_initializer : str, Initializer, callable or None, default=None
-        What fills the weights of the last layer; None treats it like the others.
+        Initializer of the last layer's weights; None treats it like the other layers.
     random_state : int, RandomState, Generator or None, default=None
         Seed of weights, validation split, batch order and dropout.
     **kwargs
@@ -256,9 +256,9 @@ class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
     Attributes
     ----------
     initialization_record_ : InitializationRecord
-        What the initializer touched (absent with ``initializer=None``).
+        Which parameters the initializer filled (absent with ``initializer=None``).
     diverged_ : bool
-        Whether the last training ended because its loss was not finite.
+        Whether the last training ended because a loss was not finite.
 
     Examples
     --------
@@ -279,7 +279,7 @@ class NeuralNetRegressor(WithInitializer, skorch.NeuralNetRegressor):
     module : torch.nn.Module class or instance
         The network.
     *args
-        As in ``skorch.NeuralNetRegressor``; y has two dimensions there.
+        As in ``skorch.NeuralNetRegressor``, whose y has two dimensions.
     initializer, bias_initializer, output_initializer, random_state
         As in `NeuralNetClassifier`.
     **kwargs
@@ -288,9 +288,9 @@ class NeuralNetRegressor(WithInitializer, skorch.NeuralNetRegressor):
     Attributes
     ----------
     initialization_record_ : InitializationRecord
-        What the initializer touched (absent with ``initializer=None``).
+        Which parameters the initializer filled (absent with ``initializer=None``).
     diverged_ : bool
-        Whether the last training ended because its loss was not finite.
+        Whether the last training ended because a loss was not finite.
 
     Examples
     --------

@@ -98,7 +98,7 @@ class ActivationRecorder(Callback):
         return self
 
     @property
-    def listens_to_batches(self) -> bool:
+    def needs_batch_events(self) -> bool:
         """Whether single training batches matter; where not, nets may train without telling of them."""
         return self.unit == "step" or self.probe is None
 
@@ -130,7 +130,7 @@ class ActivationRecorder(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Look at the fixed batch, or keep what the epoch's batches summed up to."""
-        if not self.listens_to_batches:
+        if not self.needs_batch_events:
             self.n_steps_ = sum(net.history[:, "train_batch_count"])
         if self.unit == "epoch" and self.probe is not None and len(net.history) % self.every == 0:
             self._record_probe(net)

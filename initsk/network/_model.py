@@ -111,7 +111,8 @@ def initialized(estimator: Any, X: Any, y: Any) -> Any:
     if not hasattr(estimator, "module"):
         return estimator.initialize(X, y)
     # A skorch net; initsk's nets have initializers that may use the data.
-    with estimator.starting_from(X, y) if X is not None and hasattr(estimator, "starting_from") else nullcontext():
+    takes_data = X is not None and hasattr(estimator, "data_for_initializer")
+    with estimator.data_for_initializer(X, y) if takes_data else nullcontext():
         return estimator.initialize()
 
 

@@ -66,11 +66,11 @@ def test_weights_come_with_the_targets_and_zeros_are_left_out():
 
 
 @pytest.mark.parametrize(
-    ("n", "batch_size", "least", "sizes"),
+    ("n", "batch_size", "min_size", "sizes"),
     [(7, 3, 2, [3, 4]), (7, 3, 1, [3, 3, 1]), (8, 3, 2, [3, 3, 2]), (6, 3, 2, [3, 3]), (1, 3, 2, [1]), (0, 3, 1, [])],
 )
-def test_a_small_rest_joins_the_batch_before(n, batch_size, least, sizes):
-    batches = TensorBatches(dataset(n), batch_size, least=least)
+def test_a_small_rest_joins_the_batch_before(n, batch_size, min_size, sizes):
+    batches = TensorBatches(dataset(n), batch_size, min_size=min_size)
     assert [len(X) for X, _ in batches] == sizes
     assert len(batches) == len(sizes)
 

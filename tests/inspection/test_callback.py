@@ -143,8 +143,8 @@ def test_training_goes_on_as_without(kind, arguments):
 
 
 def test_a_probe_per_epoch_leaves_fast_steps_fast():
-    assert not ActivationRecorder(PROBE).listens_to_batches
-    assert ActivationRecorder(PROBE, unit="step").listens_to_batches
+    assert not ActivationRecorder(PROBE).needs_batch_events
+    assert ActivationRecorder(PROBE, unit="step").needs_batch_events
     alone, recorded = mlp().fit(X, Y), mlp(ActivationRecorder(PROBE)).fit(X, Y)
     # skorch's own steps would round otherwise.
     assert np.array_equal(alone.predict_proba(X), recorded.predict_proba(X))

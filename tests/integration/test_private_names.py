@@ -16,11 +16,11 @@ STANDARD = {"_asdict", "_exit", "_fields", "_replace"}
 # The test beside each name removes it, and sees the same results.
 WITH_FALLBACK = {
     ("utils/torch_settings.py", "_version"): "utils/test_torch_settings.py",
-    ("network/_state.py", "_backward_hooks"): "estimators/test_dense_net.py",
-    ("network/_state.py", "_post_accumulate_grad_hooks"): "estimators/test_dense_net.py",
-    ("estimators/fast/_flat.py", "_fused_adam_"): "estimators/test_dense_net.py",
-    ("estimators/fast/_flat.py", "_fused_adamw_"): "estimators/test_dense_net.py",
-    ("estimators/fast/_derivatives.py", "_log_softmax_backward_data"): "estimators/test_dense_net.py",
+    ("network/_state.py", "_backward_hooks"): "estimators/test_dense_step.py",
+    ("network/_state.py", "_post_accumulate_grad_hooks"): "estimators/test_dense_step.py",
+    ("estimators/fast/_flat.py", "_fused_adam_"): "estimators/test_dense_step.py",
+    ("estimators/fast/_flat.py", "_fused_adamw_"): "estimators/test_dense_step.py",
+    ("estimators/fast/_derivatives.py", "_log_softmax_backward_data"): "estimators/test_dense_step.py",
 }
 FILES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 

@@ -1,7 +1,8 @@
 """Activation functions and losses with their derivatives, by the kernels that autograd calls.
 
-The kernels have no public name, so a later torch may change or drop them. Each is compared to autograd before its
-first use. Where it is missing or differs, the steps with autograd run instead, which give the same numbers.
+An optimization: each derivative must equal that of autograd. The kernels have no public name, so a later torch may
+change or drop them. Each kernel is compared with autograd before its first use. If it is missing or differs, skorch's
+steps with autograd run instead and give the same numbers.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,16 +13,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-# How torch's kernels number the reductions, and the class that no sample has.
+# The numbers of torch's kernels for the reductions, and for a class that no sample has.
 _NONE, _MEAN, IGNORED = 0, 1, -100
 _LOSS_KERNELS = ("nll_loss_forward", "nll_loss_backward", "_log_softmax_backward_data")
 
 
 class Rule(NamedTuple):
-    """How an activation is computed, and the gradient behind it.
+    """An activation function and its derivative.
 
-    `kernel` is the name of torch's kernel for the derivative, if it needs one. `backward` takes the kernel, the module,
-    the gradient of its output, and what `forward` was given or, where `from_output` is True, what it returned.
+    `kernel` is the name of torch's kernel for the derivative, or empty. `backward` takes the kernel, the module, the
+    gradient of the output, and the output if `from_output` is True, otherwise the input.
     """
 
     kernel: str
@@ -30,7 +31,7 @@ class Rule(NamedTuple):
     from_output: bool
 
 
-#: By the exact class: a subclass may do something else.
+#: Keys are exact classes, since a subclass may compute something else.
 RULES: dict[type[nn.Module], Rule] = {
     nn.Identity: Rule("", lambda _, x: x, lambda _, m, g, x: g, True),
     nn.ReLU: Rule("threshold_backward", lambda _, x: x.relu_(), lambda kernel, m, g, a: kernel(g, a, 0), True),
@@ -59,7 +60,7 @@ RULES: dict[type[nn.Module], Rule] = {
 
 
 def find_kernel(name: str) -> Any:
-    """Return torch's kernel, or None."""
+    """Return torch's kernel of that name, or None."""
     return getattr(torch.ops.aten, name, None) if name else None
 
 
@@ -90,20 +91,20 @@ def squared_error(
 
 
 def has_derivative(kind: Any) -> bool:
-    """Return whether there is a rule for an activation function, and it gives what autograd gives."""
+    """Return whether a class of activation functions has a rule that gives autograd's derivative."""
     rule = RULES.get(kind)
-    return rule is not None and _rule_holds(kind, find_kernel(rule.kernel))
+    return rule is not None and _rule_equals_autograd(kind, find_kernel(rule.kernel))
 
 
 def has_cross_entropy() -> bool:
-    """Return whether `cross_entropy` gives what autograd gives."""
-    return _cross_entropy_holds(*map(find_kernel, _LOSS_KERNELS))
+    """Return whether `cross_entropy` gives autograd's loss and gradient."""
+    return _cross_entropy_equals_autograd(*map(find_kernel, _LOSS_KERNELS))
 
 
 @cache
-def _rule_holds(kind: Any, kernel: Any) -> bool:
+def _rule_equals_autograd(kind: Any, kernel: Any) -> bool:
     rule, module = RULES[kind], kind()
-    with _autograd():
+    with _gradients_enabled():
         x = torch.linspace(-3, 3, 7, dtype=torch.float64, device="cpu", requires_grad=True)
         gradient = torch.linspace(1, 2, 7, dtype=torch.float64, device="cpu")
         (expected,) = torch.autograd.grad(module(x), x, gradient)
@@ -111,14 +112,14 @@ def _rule_holds(kind: Any, kernel: Any) -> bool:
         try:
             output = rule.forward(module, given)
             found = rule.backward(kernel, module, gradient, output if rule.from_output else given)
-        except Exception:  # whatever a kernel raises that was changed
+        except Exception:  # a changed kernel may raise anything
             return False
     return torch.equal(found, expected)
 
 
 @cache
-def _cross_entropy_holds(*kernels: Any) -> bool:
-    with _autograd():
+def _cross_entropy_equals_autograd(*kernels: Any) -> bool:
+    with _gradients_enabled():
         scores = torch.linspace(-2, 3, 15, dtype=torch.float64, device="cpu").reshape(5, 3).sin().requires_grad_()
         target = torch.tensor([0, 2, 1, 1, 0], device="cpu")
         weights = torch.linspace(0.5, 1.5, 5, dtype=torch.float64, device="cpu")
@@ -128,7 +129,7 @@ def _cross_entropy_holds(*kernels: Any) -> bool:
             (gradient,) = torch.autograd.grad(expected, scores)
             try:
                 loss, found = cross_entropy(scores.detach(), target, weight)
-            except Exception:  # whatever a kernel raises that was changed
+            except Exception:  # a changed kernel may raise anything
                 return False
             if not (torch.allclose(loss, expected) and torch.allclose(found, gradient)):
                 return False
@@ -136,6 +137,6 @@ def _cross_entropy_holds(*kernels: Any) -> bool:
 
 
 @contextmanager
-def _autograd() -> Iterator[None]:
+def _gradients_enabled() -> Iterator[None]:
     with torch.inference_mode(False), torch.enable_grad():
         yield

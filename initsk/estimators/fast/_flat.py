@@ -1,4 +1,8 @@
-"""All parameters of a module in one tensor, so that an optimizer's step is one call."""
+"""All parameters of a module in one tensor, so that an optimizer's step is one call.
+
+An optimization: parameters, gradients and the optimizer's state must equal, to rounding, those after the optimizer's
+own steps. `can_be_flat` finds the optimizers for which they do.
+"""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +15,7 @@ from torch import nn
 
 from initsk.network import any_optimizer_has_hooks, has_hooks
 
-#: Each value moves by its own gradient alone, so that it does not matter which tensor it is in.
+#: Optimizers that move each value by its own gradient only, so that it does not matter which tensor holds the value.
 ELEMENTWISE = (
     torch.optim.Adadelta,
     torch.optim.Adagrad,
@@ -40,31 +44,31 @@ class FlatOptimizer:
         self.parameters: list[torch.Tensor] = optimizer.param_groups[0]["params"]
         self.flat = nn.Parameter(self._join(self.parameters))
         self.flat.grad = torch.zeros_like(self.flat)
-        self.values = self._parts(self.flat.detach())
-        self.gradients = self._parts(self.flat.grad)
+        self.values = self._views(self.flat.detach())
+        self.gradients = self._views(self.flat.grad)
         kind: Any = type(optimizer)
         self.optimizer: torch.optim.Optimizer = kind([self.flat])
         options = {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
         self.optimizer.param_groups[0].update(options)
         self.optimizer.state[self.flat].update(self._join_states([optimizer.state[p] for p in self.parameters]))
-        # Without the wrappers that torch puts around a step for hooks and profilers, of which there are none here.
+        # torch wraps a step for hooks and profilers; `can_be_flat` excludes hooks.
         self._plain_step = partial(inspect.unwrap(kind.step), self.optimizer)
         self._step: Callable[[], object] | None = None
 
     def step(self) -> None:
-        """Move the values by the gradients; call it without gradients recorded."""
+        """Move the values by the gradients; the caller turns the recording of gradients off."""
         if self._step is not None:
             self._step()
         else:
-            # The first step makes the state where there is none.
+            # The first step creates the optimizer's state.
             self._plain_step()
             self._step = _adam_step(self.optimizer, self.flat) or self._plain_step
 
     def write_back(self) -> None:
-        """Give the parameters, their gradients and the optimizer's state what the steps have made of them."""
+        """Copy values, gradients and the optimizer's state back to the parameters and the original optimizer."""
         state = self.optimizer.state[self.flat]
         parts = {name: self._split(value) for name, value in state.items()}
-        # Schedulers of the learning rate want to see a step; without gradients it changes nothing.
+        # Schedulers of the learning rate expect a step of the original; without gradients it changes nothing.
         self.original.zero_grad()
         self.original.step()
         with torch.no_grad():
@@ -76,12 +80,12 @@ class FlatOptimizer:
     def _join(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         return torch.cat([tensor.detach().flatten() for tensor in tensors]).to(self.dtype)
 
-    def _parts(self, flat: torch.Tensor) -> list[torch.Tensor]:
+    def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         sizes = [parameter.numel() for parameter in self.parameters]
         return [part.view_as(p) for part, p in zip(flat.split(sizes), self.parameters, strict=True)]
 
     def _join_states(self, states: list[dict[str, Any]]) -> dict[str, Any]:
-        """Join what is kept per value; what is kept per parameter, as the number of steps, is the same for all."""
+        """Join the states per value; a state per parameter, such as the number of steps, is the same for all."""
         joined = {}
         for name, first in states[0].items():
             if isinstance(first, torch.Tensor) and first.shape == self.parameters[0].shape:
@@ -92,26 +96,26 @@ class FlatOptimizer:
 
     def _split(self, value: Any) -> list[Any]:
         if isinstance(value, torch.Tensor) and value.shape == self.flat.shape:
-            pairs = zip(self._parts(value), self.parameters, strict=True)
+            pairs = zip(self._views(value), self.parameters, strict=True)
             return [part.to(parameter.dtype, copy=True) for part, parameter in pairs]
         return [value.clone() if isinstance(value, torch.Tensor) else value for _ in self.parameters]
 
 
 def _adam_step(optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callable[[], object] | None:
-    """Return a step of fused Adam as one call of torch's kernel, or None; the options stay as they are.
+    """Return a step of fused Adam as one call of torch's kernel, or None; the optimizer's options must not change.
 
-    The kernel has no public name. It is compared to the optimizer's own step before its first use.
+    The kernel has no public name. It is compared with the optimizer's own step before its first use.
     """
     group = optimizer.param_groups[0]
     if not isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW) or not group["fused"]:
         return None
     decoupled = isinstance(optimizer, torch.optim.AdamW) or group.get("decoupled_weight_decay", False)
     kernel, kind = getattr(torch, "_fused_adamw_" if decoupled else "_fused_adam_", None), cast(Any, type(optimizer))
-    return _call_of(kernel, optimizer, flat) if _kernel_holds(kernel, kind, decoupled) else None
+    return _kernel_step(kernel, optimizer, flat) if _kernel_equals_optimizer(kernel, kind, decoupled) else None
 
 
 @cache
-def _kernel_holds(kernel: Any, kind: Any, decoupled: bool) -> bool:
+def _kernel_equals_optimizer(kernel: Any, kind: Any, decoupled: bool) -> bool:
     """Return whether the kernel does what the optimizer's own step does."""
     results = []
     with torch.inference_mode(False), torch.no_grad():
@@ -122,14 +126,14 @@ def _kernel_holds(kernel: Any, kind: Any, decoupled: bool) -> bool:
             optimizer.param_groups[0] |= {"decoupled_weight_decay": decoupled}
             optimizer.step()
             try:
-                _call_of(kernel, optimizer, parameter)() if by_kernel else optimizer.step()
-            except Exception:  # whatever a kernel raises that was changed
+                _kernel_step(kernel, optimizer, parameter)() if by_kernel else optimizer.step()
+            except Exception:  # a changed kernel may raise anything
                 return False
             results.append([parameter, *optimizer.state[parameter].values()])
     return all(torch.equal(expected, found) for expected, found in zip(*results, strict=True))
 
 
-def _call_of(kernel: Any, optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callable[[], object]:
+def _kernel_step(kernel: Any, optimizer: torch.optim.Optimizer, flat: torch.Tensor) -> Callable[[], object]:
     """Return a function that calls Adam's kernel with the optimizer's options and state."""
     group, state = optimizer.param_groups[0], optimizer.state[flat]
     lists = [[flat.detach()], [flat.grad], [state["exp_avg"]], [state["exp_avg_sq"]]]
@@ -148,7 +152,7 @@ def _call_of(kernel: Any, optimizer: torch.optim.Optimizer, flat: torch.Tensor) 
 
 @contextmanager
 def flattened(optimizer: torch.optim.Optimizer, dtype: torch.dtype) -> Iterator[FlatOptimizer]:
-    """Work on a flat copy of type `dtype` inside the block; on any exit the original has what the copy has."""
+    """Yield a flat copy of type `dtype`; any exit of the block writes its values back to the original."""
     flat = FlatOptimizer(optimizer, dtype)
     try:
         yield flat
@@ -157,7 +161,7 @@ def flattened(optimizer: torch.optim.Optimizer, dtype: torch.dtype) -> Iterator[
 
 
 def can_be_flat(optimizer: torch.optim.Optimizer, parameters: Sequence[torch.Tensor]) -> bool:
-    """Return whether one flat tensor would be trained as these parameters are.
+    """Return whether training one flat tensor gives the same values as training these parameters.
 
     Examples
     --------
@@ -174,11 +178,11 @@ def can_be_flat(optimizer: torch.optim.Optimizer, parameters: Sequence[torch.Ten
         and [id(p) for p in groups[0]["params"]] == [id(p) for p in parameters]
         and all(p.dtype == parameters[0].dtype and p.device == parameters[0].device for p in parameters)
         and not (has_hooks(optimizer) or any_optimizer_has_hooks())
-        and _same_everywhere([optimizer.state[p] for p in parameters if p in optimizer.state], len(parameters))
+        and _equally_many_steps([optimizer.state[p] for p in parameters if p in optimizer.state], len(parameters))
     )
 
 
-def _same_everywhere(states: list[dict[str, Any]], n_parameters: int) -> bool:
-    """Say whether no parameter has been stepped more often than another."""
+def _equally_many_steps(states: list[dict[str, Any]], n_parameters: int) -> bool:
+    """Return whether all parameters have taken the same number of steps."""
     steps = [float(state["step"]) for state in states if "step" in state]
     return len(states) in (0, n_parameters) and len(set(steps)) <= 1

@@ -1,0 +1,195 @@
+"""The skorch nets inside the multilayer perceptrons: their arguments, their training and their predictions."""
+
+import copy
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import EarlyStopping
+from skorch.utils import noop, to_numpy
+from torch import nn
+from torch.func import functional_call
+
+from initsk.estimators._nets import NeuralNetClassifier, NeuralNetRegressor, StopTraining, WithInitializer
+from initsk.estimators._parameters import get_optimizer, optimizer_arguments
+from initsk.estimators.fast._batches import TensorBatches
+from initsk.estimators.fast._dense_step import DenseStep, needs_batch_events, supports
+from initsk.estimators.fast._flat import can_be_flat, flattened
+from initsk.network import MLP
+from initsk.utils.random import make_generator, resolve_seed
+from initsk.utils.torch_settings import as_tensor
+
+#: Up to this number of values of X, training on a single batch and predictions compute in double precision.
+MAX_VALUES_IN_DOUBLE = 1_000_000
+
+
+class MLPNet(WithInitializer):
+    """Net of an `MLP`; its y are targets, or pairs of targets and sample weights.
+
+    Training epochs run without autograd (`initsk.estimators.fast`) if the results are the same as with skorch's steps.
+    """
+
+    def check_data(self, X: Any, y: Any = None) -> None:
+        """Skip skorch's check: the estimator has checked the data."""
+
+    def train(self, X: Any, y: Any, epochs: int) -> None:
+        """Train like skorch's ``partial_fit``, but let the user's interrupts reach the caller."""
+        self.notify("on_train_begin", X=X, y=y)
+        with _user_interrupts(), suppress(StopTraining):
+            self.fit_loop(X, y, epochs=epochs)
+        self.notify("on_train_end", X=X, y=y)
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks; a KeyboardInterrupt that a callback raises becomes a `StopTraining`."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except (StopTraining, UserInterrupt):
+            raise
+        except KeyboardInterrupt as interrupt:
+            raise StopTraining from interrupt
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return skorch's iterator; the seed and the number of epochs so far determine the order of the batches."""
+        iterator = super().get_iterator(dataset, training=training)
+        if training:
+            iterator.generator = make_generator(self.seed_, "batches", len(self.history))
+        return iterator
+
+    def get_loss(self, y_pred: torch.Tensor, y_true: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Return the mean loss; sample weights, if there are any, multiply the losses."""
+        if not isinstance(y_true, tuple | list):
+            return super().get_loss(y_pred, y_true, *args, **kwargs)
+        target, weight = y_true
+        single = copy.copy(self.criterion_)
+        single.reduction = "none"
+        losses = single(y_pred, target)
+        return (losses * weight.to(losses.dtype).view(-1, *[1] * (losses.dim() - 1))).mean()
+
+    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
+        """Run an epoch: a training epoch without autograd if possible, any other epoch by skorch's steps."""
+        if training and self._can_skip_autograd():
+            self._train_epoch(iterator, prefix)
+        else:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    def _can_skip_autograd(self) -> bool:
+        return (
+            supports(self.module_, self.criterion_)
+            and can_be_flat(self.optimizer_, list(self.module_.parameters()))
+            and not any(needs_batch_events(callback) for _, callback in self.callbacks_)
+        )
+
+    def _train_epoch(self, iterator: TensorBatches, prefix: str) -> None:
+        self.module_.train()
+        self.criterion_.train()
+        # With a single batch, neither the order of the samples nor their repetition may change the result.
+        exact = len(iterator) == 1 and iterator.X.numel() <= MAX_VALUES_IN_DOUBLE
+        dtype = torch.float64 if exact else next(self.module_.parameters()).dtype
+        batches = self.history.to_list()[-1]["batches"]
+        with flattened(self.optimizer_, dtype) as flat, torch.inference_mode():
+            step = DenseStep(self.module_, self.criterion_, flat.values, flat.gradients)
+            for X, y in iterator:
+                loss = step.compute(X, y).item()
+                batches.append({f"{prefix}_loss": loss, f"{prefix}_batch_size": len(X)})
+                if not isfinite(loss):
+                    self.diverged_ = True
+                    break
+                flat.step()
+        self.history.record(f"{prefix}_batch_count", len(batches))
+
+
+class MLPNetClassifier(MLPNet, NeuralNetClassifier):
+    """The net of an `MLPClassifier`."""
+
+
+class MLPNetRegressor(MLPNet, NeuralNetRegressor):
+    """The net of an `MLPRegressor`."""
+
+
+class UserInterrupt(KeyboardInterrupt):
+    """Ctrl-C, as opposed to a KeyboardInterrupt by which a callback ends the training."""
+
+
+def _raise_user_interrupt(signal_number: int, frame: Any) -> None:
+    raise UserInterrupt
+
+
+@contextmanager
+def _user_interrupts() -> Iterator[None]:
+    """Let Ctrl-C raise a `UserInterrupt` inside the block; a program's own handler of the signal stays."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _raise_user_interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is _raise_user_interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def targets_only(y: Any) -> np.ndarray:
+    """Return the targets of the net's y, without the sample weights, for scores."""
+    targets: np.ndarray = to_numpy(y[0] if isinstance(y, tuple | list) else y)
+    return targets
+
+
+@torch.no_grad()
+def outputs_in_double(module: nn.Module, X: np.ndarray) -> torch.Tensor:
+    """Return a module's outputs in evaluation mode, computed in double precision from its parameters.
+
+    Examples
+    --------
+    >>> outputs_in_double(nn.Identity(), np.ones((1, 2), np.float32))
+    tensor([[1., 1.]], dtype=torch.float64)
+    """
+    module.eval()
+    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    doubles = {name: tensor.double() for name, tensor in tensors.items() if tensor.is_floating_point()}
+    outputs: torch.Tensor = functional_call(module, doubles, (as_tensor(X).double(),))
+    return outputs
+
+
+#: Parameters of an estimator that its module and its net take under the same names.
+_MODULE_PARAMETERS = ("activation", "normalization", "dropout", "input_scale")
+_NET_PARAMETERS = (
+    "initializer", "bias_initializer", "output_initializer", "lr", "batch_size", "max_epochs", "verbose", "device",
+)  # fmt: skip
+
+
+def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: dict[str, Any]) -> Any:
+    """Return the estimator's net, not yet initialized; `target_arguments` are those that depend on the target."""
+    optimizer = get_optimizer(estimator.optimizer)
+    optimizer_params = optimizer_arguments(optimizer, estimator.optimizer_params)
+    callbacks = list(estimator.callbacks or [])
+    if estimator.early_stopping:
+        stop = EarlyStopping(patience=estimator.patience, threshold=estimator.tol, load_best=True, sink=noop)
+        callbacks.append(("early_stopping", stop))
+    return net_class(
+        MLP,
+        module__n_features=n_features,
+        module__hidden_layer_sizes=tuple(estimator.hidden_layer_sizes),
+        **{f"module__{name}": getattr(estimator, name) for name in _MODULE_PARAMETERS},
+        **target_arguments,
+        **{name: getattr(estimator, name) for name in _NET_PARAMETERS},
+        random_state=resolve_seed(estimator.random_state),
+        optimizer=optimizer,
+        **{f"optimizer__{name}": value for name, value in optimizer_params.items()},
+        iterator_train=TensorBatches,
+        iterator_train__shuffle=True,
+        iterator_train__device=estimator.device,
+        # Batch normalization needs two samples in a batch.
+        iterator_train__min_size=2 if estimator.normalization == "batch_norm" else 1,
+        iterator_valid=TensorBatches,
+        iterator_valid__batch_size=1024,
+        iterator_valid__device=estimator.device,
+        train_split=None,
+        callbacks=callbacks,
+        **({} if estimator.verbose else {"callbacks__print_log": None}),
+    )

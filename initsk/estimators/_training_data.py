@@ -1,0 +1,107 @@
+"""Checked training data of the multilayer perceptrons: sample weights and the split into training and validation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array
+from skorch.dataset import Dataset
+from torch.utils.data import Subset
+
+#: A function that skorch calls with a data set and y; it returns a data set for training and one for validation.
+TrainSplit = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Checked samples, encoded targets, and sample weights of mean 1 or None."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    @property
+    def weighted_rows(self) -> np.ndarray:
+        """Indices of the samples with a positive weight."""
+        return np.arange(len(self.X)) if self.weight is None else np.flatnonzero(self.weight)
+
+    @property
+    def skorch_y(self) -> Any:
+        """The argument y of skorch's methods: the targets, with the weights if there are any."""
+        return self.y if self.weight is None else (self.y, self.weight)
+
+    def dataset(self) -> Dataset | Subset:
+        """Return the samples with a positive weight as a data set of X and y."""
+        dataset = Dataset(self.X, self.y)
+        return dataset if self.weight is None else _subset(dataset, self.weighted_rows)
+
+
+def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
+    """Return weights whose mean over the positive ones is 1, or None if there are no weights.
+
+    With this mean the learning rate has the same effect as without weights.
+
+    Raises
+    ------
+    ValueError
+        If a weight is missing, negative or not finite, or all are zero.
+
+    Examples
+    --------
+    >>> check_weight([2, 6, 0], np.ones((3, 1))).tolist()
+    [0.5, 1.5, 0.0]
+    """
+    if sample_weight is None:
+        return None
+    weight = as_weight(sample_weight, len(X))
+    if not weight.any():
+        raise ValueError("the weights of all samples are zero")
+    normalised: np.ndarray = weight / weight[weight > 0].mean()
+    return normalised
+
+
+def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
+    """Return a weight for each sample; a single number applies to all samples.
+
+    Raises
+    ------
+    ValueError
+        If the number of weights is not the number of samples, or a weight is missing, negative or not finite.
+    """
+    weight: np.ndarray = check_array(
+        np.full(n_samples, sample_weight) if np.isscalar(sample_weight) else sample_weight,
+        ensure_2d=False,
+        dtype=np.float64,
+        input_name="sample_weight",
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(f"sample_weight has the shape {weight.shape} (a number for each of {n_samples} samples)")
+    if (weight < 0).any():
+        raise ValueError("sample_weight has negative values (allowed: 0 and above)")
+    return weight
+
+
+def validation_split(data: TrainingData, fraction: float, seed: int, stratify: bool) -> TrainSplit:
+    """Return a split that holds out a part of the samples with a positive weight; no data are copied.
+
+    Raises
+    ------
+    ValueError
+        If there are too few samples, or too few samples of a class.
+    """
+    rows = data.weighted_rows
+    labels = data.y[rows] if stratify else None
+    train, valid = train_test_split(rows, test_size=fraction, random_state=seed % 2**32, stratify=labels)
+    return partial(_split_rows, train, valid)
+
+
+def _split_rows(train: np.ndarray, valid: np.ndarray, dataset: Dataset, y: Any = None) -> tuple[Subset, Subset]:
+    return _subset(dataset, train), _subset(dataset, valid)
+
+
+def _subset(dataset: Dataset, rows: np.ndarray) -> Subset:
+    # torch declares a list of indices; an array takes a fraction of the memory.
+    return Subset(dataset, cast(Sequence[int], rows))
