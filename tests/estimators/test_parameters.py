@@ -156,7 +156,7 @@ def test_in_a_search(digits):
         ({"activation": "rleu"}, "did you mean 'relu'"),
         ({"activation": ["relu"]}, "a list of 2, one per hidden layer"),
         ({"activation": ["relu", "tnah"]}, "did you mean 'tanh'"),
-        ({"activation": torch.sum}, "does not return a tensor of the shape"),
+        ({"activation": torch.sum}, "does not return a tensor of its argument's shape"),
         ({"activation": len}, "does not return a tensor"),
         ({"activation": torch.matmul}, "cannot be applied to a tensor"),
         ({"activation": nn.Linear}, "without arguments"),
