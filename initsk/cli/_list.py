@@ -3,6 +3,7 @@
 import pandas as pd
 
 from initsk.initializers import FRAMEWORK_NAMES, list_initializers
+from initsk.utils.markdown import markdown_table
 
 _PAGE = """# The initializers
 
@@ -50,8 +51,5 @@ def _own() -> pd.DataFrame:
 
 def _table(frame: pd.DataFrame, code: int) -> str:
     """Return a frame as a Markdown table whose first `code` columns are set as code."""
-    rows = [list(frame.columns), ["---"] * len(frame.columns)]
-    for values in frame.astype(str).itertuples(index=False):
-        cells = [str(value).replace("|", "\\|") for value in values]
-        rows.append([f"`{cell}`" if number < code else cell for number, cell in enumerate(cells)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in frame.astype(str).to_numpy().tolist()]
+    return markdown_table(list(frame.columns), [[*(f"`{cell}`" for cell in row[:code]), *row[code:]] for row in rows])
