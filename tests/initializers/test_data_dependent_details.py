@@ -1,5 +1,6 @@
 """The schemes that look at a batch, at their edges."""
 
+import copy
 import math
 
 import pytest
@@ -7,10 +8,10 @@ import torch
 from torch import nn
 
 from initsk import initialize
-from initsk.exceptions import ModuleError
-from initsk.initializers import LSUV, DataDependentWeightNorm, Ones, WithinLayer
-from initsk.network import ParameterSpec
-from tests.helpers import batch, build
+from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.initializers import LSUV, DataDependentWeightNorm, MimeticAttention, Ones, PerParameter, WithinLayer
+from initsk.network import MLP, ParameterSpec
+from tests.helpers import batch, build, record
 
 
 def test_calibrated_layers_promise_nothing():
@@ -149,3 +150,17 @@ def test_buffers_that_forward_replaces():
     m = build(Counts)
     initialize(m, "lsuv", X=batch(20, 3))
     assert m.n == 0
+
+
+def test_lsuv_lets_its_base_refine():
+    m = build(lambda: nn.MultiheadAttention(16, 1))
+    plain = copy.deepcopy(m)
+    X = {k: batch(4, 3, 16, seed=i) for i, k in enumerate(("query", "key", "value"))}
+    initialize(m, LSUV(MimeticAttention()), X=X, random_state=0)
+    initialize(plain, MimeticAttention(), random_state=0)
+    assert torch.equal(m.in_proj_weight, plain.in_proj_weight)  # not of a layer that LSUV reaches
+
+
+def test_lsuv_lets_its_base_check_the_specs():
+    with pytest.raises(InvalidParameterError, match="no parameter matches"):
+        record(build(lambda: MLP(3, 2, (4,))), LSUV(PerParameter([("typo", "zeros", "haed")])), X=batch(9, 3))

@@ -6,8 +6,11 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
-from initsk import MLPClassifier, initialize
+from initsk import MLPClassifier, get_initializer, initialize
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import HeNormal, Initializer, Ones, Orthogonal, PerParameter, RandomNormal, Zeros
+from initsk.network import MLP
+from tests.helpers import build, record
 
 
 def network():
@@ -115,3 +118,25 @@ def test_grid_search_reaches_the_rules():
     record = search.best_estimator_.initialization_record_.to_frame().set_index("name")
     assert record.loc["output.weight", "initializer"] == repr(RandomNormal(std))
     assert by_layer.get_params()["out__std"] == 0.01
+
+
+def test_classes_of_rules_include_subclasses():
+    m = build(lambda: nn.Sequential(nn.Conv1d(2, 2, 2), nn.Conv2d(2, 2, 2)))
+    assert record(m, PerParameter([("c", "ones", nn.Conv1d.__base__)]))["initializer"].str.count("Ones").sum() == 2
+
+    class Mine(nn.Linear):
+        pass
+
+    m = build(lambda: Mine(2, 2))
+    assert record(m, PerParameter([("c", "ones", nn.Linear)])).loc["weight", "initializer"] == "Ones()"
+
+
+@pytest.mark.parametrize("name", ["rules", "remainder", ""])
+def test_reserved_names_of_rules(name):
+    with pytest.raises(InvalidParameterError, match="is taken"):
+        get_initializer(PerParameter([(name, "ones", "*")]))
+
+
+def test_initializers_of_rules_check_the_specs():
+    with pytest.raises(InvalidParameterError, match="found no"):
+        record(build(lambda: MLP(3, 2, (4,))), PerParameter([("a", "ones", "output")], "fixup"))

@@ -1,0 +1,63 @@
+"""Architectures of modules that torch.fx traces only in parts."""
+
+import pytest
+from torch import nn
+
+from tests.helpers import build, record, variance_fits
+
+
+def encoder_decoder(n, d):
+    return nn.ModuleDict({"embed": nn.Embedding(400, 32), "t": nn.Transformer(32, 4, n, d, 64, batch_first=True)})
+
+
+@pytest.mark.parametrize(("n", "d"), [(2, 3), (4, 2)])
+def test_embeddings_belong_to_the_stack(n, d):
+    m = build(lambda: encoder_decoder(n, d))
+    record(m, "t_fixup")
+    assert variance_fits(m["embed"].weight, (9 * d) ** -0.5 / 32)
+
+
+def untraceable(*kinds):
+    """Build a network of the layers that the functions make, with a decision that torch.fx cannot take."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleList([kind() for kind in kinds])
+
+        def forward(self, x):
+            if x.sum() > 0:
+                x = x + 0
+            for p in self.parts:
+                x = p(x)
+            return x
+
+    return build(Net)
+
+
+def square(width=3):
+    return lambda: nn.Linear(width, width)
+
+
+def test_activations_follow_layers_of_other_parts():
+    m = untraceable(square(), nn.Tanh, square(), nn.ReLU, square())
+    found = record(m, "auto")["initializer"]
+    assert found["parts.0.weight"] == "GlorotUniform()"
+    assert "relu" in found["parts.2.weight"]
+    assert found["parts.4.weight"] == "LeCunNormal()"
+
+
+def test_places_of_layers_in_parts():
+    m = untraceable(square(100), square(100))
+    record(m, "siren")
+    assert 0.9 / 100 < float(m.parts[0].weight.detach().abs().max()) <= 1 / 100
+
+
+def test_activations_in_transformer_layers():
+    m = build(lambda: nn.TransformerEncoderLayer(8, 2, 16, activation="gelu"))
+    assert "gelu" in record(m, "auto").loc["linear1.weight", "initializer"]
+
+
+def test_an_activation_belongs_to_the_layer_before_it_only():
+    m = build(lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)))
+    assert record(m, "auto").loc["0.weight", "initializer"] == "LeCunNormal()"
