@@ -32,8 +32,8 @@ def read_idx(path: str | Path) -> np.ndarray:
     Raises
     ------
     DataFormatError
-        If the file is missing or malformed; the message names the file and the fault. The function allocates no
-        more memory than the file's content needs, whatever the header states.
+        If the file is missing or malformed; the message names the file and the fault. A wrong header does not
+        make the function allocate more memory than the file's content needs.
     """
     path = Path(path)
     try:

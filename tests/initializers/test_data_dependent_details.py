@@ -158,7 +158,7 @@ def test_lsuv_lets_its_base_refine():
     X = {k: batch(4, 3, 16, seed=i) for i, k in enumerate(("query", "key", "value"))}
     initialize(m, LSUV(MimeticAttention()), X=X, random_state=0)
     initialize(plain, MimeticAttention(), random_state=0)
-    assert torch.equal(m.in_proj_weight, plain.in_proj_weight)  # not of a layer that LSUV reaches
+    assert torch.equal(m.in_proj_weight, plain.in_proj_weight)  # LSUV does not change attention
 
 
 def test_lsuv_lets_its_base_check_the_specs():

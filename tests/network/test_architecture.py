@@ -18,7 +18,7 @@ def test_embeddings_belong_to_the_stack(n, d):
 
 
 def untraceable(*kinds):
-    """Build a network of the layers that the functions make, with a decision that torch.fx cannot take."""
+    """Return a network of the functions' layers, with a decision that torch.fx cannot trace."""
 
     class Net(nn.Module):
         def __init__(self):

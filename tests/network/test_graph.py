@@ -61,7 +61,7 @@ def test_fixup_lets_its_base_check_the_specs():
 def test_subclasses_of_layers_are_layers():
     class Mine(nn.Linear):
         def forward(self, x):
-            # No decision on symbols: a layer is not looked into.
+            # Tracing does not enter a layer, so that this decision is no problem.
             return super().forward(x) if x.sum() > 0 else 2 * super().forward(x)
 
     m = build(lambda: nn.Sequential(Mine(3, 3), nn.Tanh(), nn.Linear(3, 3)))
@@ -124,7 +124,7 @@ def test_in_place_additions_are_branches():
 
 
 def test_normalizations_at_the_start_of_a_branch():
-    # A norm in front of a branch's layers ends nothing: its scale stays 1 and the last layer becomes 0.
+    # A normalization before a branch's layers keeps its scale of 1, and the last layer becomes 0.
     class Net(ResidualNetwork):
         def __init__(self):
             super().__init__(norm=nn.LayerNorm, depth=1)
@@ -142,7 +142,7 @@ def test_normalizations_at_the_start_of_a_branch():
 
 
 def test_normalizations_within_a_branch():
-    # conv - norm - conv without a norm at the end: the last layer is what becomes 0.
+    # Without a normalization at the end of the branch, the last layer becomes 0.
     class Net(ResidualNetwork):
         def __init__(self):
             super().__init__(norm=nn.LayerNorm)
@@ -160,7 +160,7 @@ def test_normalizations_within_a_branch():
 
 
 def test_branches_within_branches():
-    # A branch that has branches of its own: inner layers count with the inner branch.
+    # In a branch with an inner branch, the inner layers belong to the inner branch.
     class Net(nn.Module):
         def __init__(self):
             super().__init__()

@@ -1,4 +1,4 @@
-"""AutoInit's rules for single operations, and what it says of the rest."""
+"""AutoInit's rules for single operations, and its messages about other operations."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from initsk.network import ParameterSpec
 from tests.helpers import build, record, variance_fits
 
 
-def test_autoinit_refuses_complex_weights():
+def test_complex_weights_are_refused():
     m = build(lambda: nn.Sequential(nn.Linear(3, 3, dtype=torch.complex64)))
     with pytest.raises(ModuleError, match="is complex"):
         record(m, "autoinit")
@@ -28,11 +28,11 @@ class Unused(nn.Module):
         return self.a(x)
 
 
-def test_autoinit_tells_of_layers_that_are_not_called():
+def test_the_record_names_layers_that_are_not_called():
     assert "not called" in record(build(Unused), "autoinit").loc["never.weight", "why"]
 
 
-def test_autoinit_promises_nothing():
+def test_autoinit_has_no_expected_moments():
     assert AutoInit().expected_moments(ParameterSpec.from_shape((4, 3))) is None
 
 
@@ -45,7 +45,8 @@ class Apply(nn.Module):
         return self.layer(self.function(x))
 
 
-def reaching(module, **p):
+def mean_square_of_input(module, **p):
+    """Return the mean square of the layer's input that AutoInit has computed."""
     found = []
     for s in (VarianceScaling(distribution="truncated_normal"), AutoInit(**p)):
         initialize(module, s, random_state=0, **({"bias_initializer": "zeros"}))
@@ -64,45 +65,45 @@ def test_pooling_in_two_dimensions():
                 nn.Sequential(f, nn.Flatten()) if isinstance(f, nn.Module) else (lambda x: f(x).flatten(1)), 8
             )
         )
-        assert reaching(m, input_shape=(2, 4, 4)) == pytest.approx(e)
+        assert mean_square_of_input(m, input_shape=(2, 4, 4)) == pytest.approx(e)
 
 
 def test_pooling_windows_of_unequal_sides():
     m = build(lambda: Apply(lambda x: functional.avg_pool2d(x, (2,)).flatten(1), 8))
-    assert reaching(m, input_shape=(2, 4, 4)) == pytest.approx(1 / 4)
+    assert mean_square_of_input(m, input_shape=(2, 4, 4)) == pytest.approx(1 / 4)
 
 
 def test_gated_linear_units():
     square = theory.gaussian_mean(lambda x: 1 / (1 + np.exp(-x)) ** 2)
     for f in (nn.GLU(), functional.glu):
         m = build(lambda f=f: Apply(f, 16))
-        assert reaching(m, input_shape=(32,)) == pytest.approx(square)
+        assert mean_square_of_input(m, input_shape=(32,)) == pytest.approx(square)
 
 
-def test_normalisations_have_their_own_scale():
+def test_normalizations_have_their_own_scale():
     for norm in (nn.LayerNorm(32), nn.BatchNorm1d(32), nn.GroupNorm(4, 32)):
         nn.init.constant_(norm.weight, 2.0)
         nn.init.constant_(norm.bias, 3.0)
         m = build(lambda norm=norm: Apply(norm))
-        assert reaching(m) == pytest.approx(13.0)
+        assert mean_square_of_input(m) == pytest.approx(13.0)
 
 
-def test_rms_normalisation():
+def test_rms_normalization():
     m = build(lambda: Apply(nn.RMSNorm(32)))
-    assert reaching(m, input_mean=1.0, input_variance=8.0) == pytest.approx(1.0)
+    assert mean_square_of_input(m, input_mean=1.0, input_variance=8.0) == pytest.approx(1.0)
 
 
 def test_padding_with_a_value():
     m = build(lambda: Apply(nn.ConstantPad1d((8, 8), 2.0)))
-    assert reaching(m, input_shape=(16,)) == pytest.approx(0.5 + 2.0)
+    assert mean_square_of_input(m, input_shape=(16,)) == pytest.approx(0.5 + 2.0)
 
 
 def test_prelu_as_a_function():
     m = build(lambda: Apply(lambda x: functional.prelu(x, torch.tensor([0.5]))))
-    assert reaching(m) == pytest.approx(0.625)
+    assert mean_square_of_input(m) == pytest.approx(0.625)
 
 
-def test_biases_of_layers_that_are_set():
+def test_biases_count_in_the_next_layers_input():
     m = build(lambda: nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 3)))
     m.layer = m[1]
     initialize(m, VarianceScaling(distribution="truncated_normal"), bias_initializer=Constant(2.0), random_state=0)
@@ -112,21 +113,21 @@ def test_biases_of_layers_that_are_set():
     assert float((a / b)[a != 0].mean()) ** 2 == pytest.approx(5.0, rel=1e-4)
 
 
-def test_shape_of_a_linear_input():
+def test_a_linear_first_layer_gives_the_input_shape():
     m = build(lambda: nn.Sequential(nn.Linear(8, 16), nn.Softmax(dim=-1), nn.Linear(16, 3)))
-    record(m, "autoinit")  # the first layer says how wide one input is
-    # variance law of the last layer: mean square of a softmax over 16 is 2 / 256
+    record(m, "autoinit")  # the first layer gives the width of one input
+    # the mean square of a softmax over 16 elements is 2 / 256
     assert variance_fits(m[2].weight, 1 / 16 * 128)
 
 
 def test_frozen_transposed_convolutions():
-    # A frozen transposed convolution counts with its weights as they are: here those of one unit are 3, of the other 0.
+    # A frozen transposed convolution keeps its weights: 3 for one unit and 0 for the other.
     inner = build(lambda: nn.ConvTranspose1d(1, 2, 1))
     inner.requires_grad_(False)
     inner.bias.zero_()
     inner.weight.copy_(torch.tensor([[[3.0], [0.0]]]))
     m = build(lambda: Apply(nn.Sequential(inner, nn.Flatten()), 8))
-    assert reaching(m, input_shape=(1, 4)) == pytest.approx(4.5)
+    assert mean_square_of_input(m, input_shape=(1, 4)) == pytest.approx(4.5)
 
 
 def test_frozen_bilinear_layers():
@@ -140,9 +141,9 @@ def test_frozen_bilinear_layers():
 
     m = build(Pair)
     m.pair.bias.zero_()
-    assert reaching(m) == pytest.approx(9 * float(m.pair.weight.square().sum((1, 2)).mean()), rel=1e-4)
+    assert mean_square_of_input(m) == pytest.approx(9 * float(m.pair.weight.square().sum((1, 2)).mean()), rel=1e-4)
 
 
-def test_instance_normalisation():
+def test_instance_normalization():
     m = build(lambda: Apply(nn.Sequential(nn.InstanceNorm1d(4), nn.Flatten())))
-    assert reaching(m, input_variance=9.0) == pytest.approx(1.0)
+    assert mean_square_of_input(m, input_variance=9.0) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""Hooks are found wherever torch registers them."""
+"""Detection of hooks of modules, optimizers and gradients."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ REGISTER = [
 
 
 @pytest.mark.parametrize("name", REGISTER)
-def test_of_one_module(name):
+def test_hooks_of_one_module(name):
     layer = nn.BatchNorm1d(3)
     assert not has_hooks(layer)
     handle = getattr(layer, name)(lambda *_: None)
@@ -26,7 +26,7 @@ def test_of_one_module(name):
 
 
 @pytest.mark.parametrize("name", REGISTER)
-def test_of_all_modules(name):
+def test_hooks_of_all_modules(name):
     handle = getattr(module_hooks, name.replace("register", "register_module"))(lambda *_: None)
     assert any_module_has_hooks()
     assert not has_hooks(nn.Linear(2, 2, device="meta"))
@@ -35,7 +35,7 @@ def test_of_all_modules(name):
 
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.SGD, torch.optim.LBFGS])
-def test_of_optimizers(kind):
+def test_hooks_of_optimizers(kind):
     parameter = nn.Parameter(torch.ones(2))
     optimizer = kind([parameter])
     parameter.square().sum().backward()
@@ -54,7 +54,7 @@ def test_of_optimizers(kind):
 
 
 @pytest.mark.parametrize("name", ["register_hook", "register_post_accumulate_grad_hook"])
-def test_of_gradients(name):
+def test_hooks_of_gradients(name):
     parameter = nn.Parameter(torch.ones(2))
     assert not may_have_gradient_hooks(parameter)
     handle = getattr(parameter, name)(lambda *_: None)

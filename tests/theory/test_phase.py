@@ -12,7 +12,7 @@ def tanh():
     return phase_diagram("tanh", cells=24)
 
 
-def test_the_plane_is_that_of_mean_field_theory(tanh):
+def test_the_plane_has_the_values_of_mean_field_theory(tanh):
     for row, column in ((2, 3), (10, 8), (20, 14), (5, 20), (23, 23)):
         field = MeanField("tanh", tanh.weight_variances[column], tanh.bias_variances[row])
         assert tanh.chi_1[row, column] == pytest.approx(field.chi_1, rel=0.01)
@@ -28,7 +28,7 @@ def test_order_and_chaos_meet_on_the_critical_line(tanh):
         assert ((tanh.chi_1[row] > 1) == (tanh.weight_variances > critical))[away].all()
 
 
-def test_where_lengths_run_away_there_is_nothing():
+def test_unstable_lengths_have_no_values():
     plane = phase_diagram("relu", cells=16)
     assert np.isnan(plane.chi_1[1:, plane.weight_variances > 2.05]).all()
     below = plane.weight_variances < 1.9

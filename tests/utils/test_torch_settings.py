@@ -1,4 +1,4 @@
-"""Whether a tensor was written to, with torch's count of writes and without it."""
+"""Detection of changes of a tensor, with and without torch's count of writes."""
 
 import numpy as np
 import pandas as pd
@@ -23,23 +23,23 @@ def _count(request, monkeypatch):
 @pytest.mark.usefixtures("_count")
 def test_writes_are_seen():
     tensor = torch.tensor([1.0, float("nan"), float("inf")])
-    contents = mark_of(tensor)
-    assert is_unchanged(tensor, contents)
+    mark = mark_of(tensor)
+    assert is_unchanged(tensor, mark)
     tensor[0] = 2
-    assert not is_unchanged(tensor, contents)
+    assert not is_unchanged(tensor, mark)
 
 
 def test_writes_to_tensors_without_a_count_are_seen():
     with torch.inference_mode():
         tensor = torch.zeros(3)
-        contents = mark_of(tensor)
-        assert is_unchanged(tensor, contents)
+        mark = mark_of(tensor)
+        assert is_unchanged(tensor, mark)
         tensor.add_(1)
-        assert not is_unchanged(tensor, contents)
+        assert not is_unchanged(tensor, mark)
 
 
 class Shifted(nn.Module):
-    """Changes what its layer gave before the activation function takes it."""
+    """A network that changes the output of its layer before the activation function."""
 
     def __init__(self):
         super().__init__()
