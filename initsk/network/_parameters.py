@@ -62,7 +62,7 @@ class PlannedParameter:
             return self.skip_reason or f"no rule for {self.attribute} of {kind}"
         identity = 0 if self.role == "bias" else 1
         known = not self.tensor.is_meta and bool((self.tensor == identity).all())
-        return f"{kind} is left, {'the identity' if known else 'though it is not the identity'}"
+        return f"{kind} keeps its values, {'the identity' if known else 'which are not the identity'}"
 
     @property
     def tensor(self) -> torch.Tensor:

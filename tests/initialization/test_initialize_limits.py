@@ -166,8 +166,8 @@ def test_normalisations_are_left_and_the_record_says_how_they_are():
     with torch.no_grad():
         module[2].weight.fill_(-3)
     found = why(initialize(module))
-    assert found["1.weight"] == found["1.bias"] == found["2.bias"] == "LayerNorm is left, the identity"
-    assert found["2.weight"] == "LayerNorm is left, though it is not the identity"
+    assert found["1.weight"] == found["1.bias"] == found["2.bias"] == "LayerNorm keeps its values, the identity"
+    assert found["2.weight"] == "LayerNorm keeps its values, which are not the identity"
     assert float(module[2].weight.detach().mean()) == -3
 
 
