@@ -1,4 +1,4 @@
-"""Filling the parameters of any torch module."""
+"""Initialization of any torch module: plan, fill, refine and record."""
 
 from initsk.initialization._initialize import choices_for, initialize
 from initsk.initialization._record import InitializationRecord

@@ -1,4 +1,4 @@
-"""Who fills what: the three initializers of a call, and the defaults."""
+"""Choice of the initializer of each parameter, and the filling of parameters."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,11 +33,11 @@ class Chooser:
 
     @property
     def reads_architecture(self) -> bool:
-        """Whether the module must be traced."""
+        """Whether `initialize` must trace the module."""
         return self._output is not None or any(part.reads_architecture for part in self.given)
 
     def check_specs(self, specs: list[ParameterSpec]) -> None:
-        """Raise if any of the initializers has nothing to do in this network."""
+        """Raise if an initializer has nothing to fill in this network."""
         for part in self.given:
             part.check_specs(specs)
         if self._output is not None and not any(self.initializer_for(spec) is self._output for spec in specs):
@@ -47,51 +47,51 @@ class Chooser:
             )
 
     def initializer_for(self, spec: ParameterSpec) -> Initializer:
-        """Return which of the initializers a spec is for; it alone may refine it."""
+        """Return the initializer that is responsible for a spec; only this one refines it."""
         if self._bias is not None and spec.role == "bias" and spec.is_known:
             return self._bias
         last = spec.role == "weight" and spec.place == "output" and spec.is_known
         return self._output if self._output is not None and last else self.initializer
 
-    def choices(self, step: PlannedParameter) -> tuple[Choice, ...]:
-        """Return who fills each spec of a parameter; nothing where it is left."""
-        found = [self._choice(spec) for spec in step.specs]
+    def choices(self, plan: PlannedParameter) -> tuple[Choice, ...]:
+        """Return the choice for each spec of a parameter; an empty tuple leaves the parameter unchanged."""
+        found = [self._choice(spec) for spec in plan.specs]
         chosen = tuple(choice for choice in found if choice is not None)
         if chosen and len(chosen) < len(found):
-            left = ", ".join(spec.block for spec, choice in zip(step.specs, found, strict=True) if choice is None)
+            left = ", ".join(spec.block for spec, choice in zip(plan.specs, found, strict=True) if choice is None)
             raise InvalidParameterError(
-                f"nothing fills the blocks {left} of {step.name}, and others are filled (allowed: all of them, or none)"
+                f"nothing fills the blocks {left} of {plan.name}, and others are filled (allowed: all of them, or none)"
             )
         return chosen
 
     def _choice(self, spec: ParameterSpec) -> Choice | None:
-        initializer_for = self.initializer_for(spec)
-        choice = initializer_for.choose(spec)
+        initializer = self.initializer_for(spec)
+        choice = initializer.choose(spec)
         if choice is not None:
             return choice
-        if initializer_for is not self.initializer:
-            return Choice(initializer_for, f"{'bias' if initializer_for is self._bias else 'output'} initializer")
+        if initializer is not self.initializer:
+            return Choice(initializer, f"{'bias' if initializer is self._bias else 'output'} initializer")
         if spec.role == "bias" and spec.is_known:
             return Choice(Zeros(), Reason("biases are zero by default"))
         return None
 
 
 _LARGE = 2**24
-# Each holds a drawn tensor, and memory is what filling at once is for.
+# Each thread holds a drawn tensor; filling in place is meant to save memory.
 _MAX_THREADS = 4
 
 
 @dataclass(frozen=True)
-class Step:
-    """A planned parameter, and who fills what of it.
+class FillStep:
+    """A planned parameter, and the initializers that fill it.
 
     Parameters
     ----------
     plan : PlannedParameter
     choices : tuple of Choice
-        Who fills each of the specs that are drawn; none where the parameter is left.
+        The choice for each drawn spec; empty if the parameter is left unchanged.
     drawn : PlannedParameter
-        The plan with the specs that are drawn: those of `plan`, or one for the whole tensor.
+        The plan with the specs to draw: the specs of `plan`, or one spec for the whole tensor.
     """
 
     plan: PlannedParameter
@@ -99,13 +99,13 @@ class Step:
     drawn: PlannedParameter
 
     def check(self) -> None:
-        """Raise if anyone unsupported_reason the spec that is his."""
-        # Where the parameter is left there are specs, but nobody to ask.
+        """Raise if an initializer cannot fill its spec."""
+        # A parameter that is left unchanged has specs, but no choices.
         for spec, choice in zip(self.drawn.specs, self.choices, strict=False):
             choice.initializer.check_spec(spec)
 
     def draw(self, seed: int) -> torch.Tensor | None:
-        """Draw the values; None where the parameter is left or has no values."""
+        """Draw the values; None if the parameter is left unchanged or on the meta device."""
         tensor = self.plan.tensor
         if not self.choices or tensor.is_meta:
             return None
@@ -118,14 +118,14 @@ class Step:
             return self.drawn.assemble(blocks)
 
     def write(self, values: torch.Tensor | None) -> dict[str, float]:
-        """Write the values and return the standard deviations from before, by name."""
+        """Write the values and return the earlier standard deviations by name."""
         before = {name: standard_deviation(parameter) for name, parameter in self.plan.parameters.items()}
         if values is not None:
             set_tensor(self.plan.module, self.plan.attribute, values)
         return before
 
     def rows(self, before: dict[str, float], notes: dict[str, str]) -> Iterator[Row]:
-        """Yield the record's rows."""
+        """Yield the rows of the record."""
         plan = self.plan
         spec = self.drawn.specs[0] if self.choices else ParameterSpec(())
         initializers = dict.fromkeys(repr(choice.initializer) for choice in self.choices)
@@ -159,37 +159,40 @@ class Step:
             yield "no values on the meta device"
 
 
-def settle(plan: PlannedParameter, choices: tuple[Choice, ...]) -> Step:
-    """Lay out a parameter as who fills it wants it: in blocks, or as the one tensor that a framework stores."""
+def plan_fill(plan: PlannedParameter, choices: tuple[Choice, ...]) -> FillStep:
+    """Plan whether a parameter is drawn in blocks, or as the one tensor that a framework stores."""
     whole = [choice.initializer.stored_spec(spec) for spec, choice in zip(plan.specs, choices, strict=False)]
     if not choices or all(spec.framework == "" for spec in whole):
-        return Step(plan, choices, plan)
+        return FillStep(plan, choices, plan)
     if len({choice.initializer for choice in choices}) > 1:
         names = ", ".join(dict.fromkeys(repr(choice.initializer) for choice in choices))
         raise InvalidParameterError(
             f"{plan.name} is one tensor to {names} (allowed: the same initializer for all of its blocks)"
         )
-    return Step(plan, choices[:1], replace(plan, specs=(whole[0],)))
+    return FillStep(plan, choices[:1], replace(plan, specs=(whole[0],)))
 
 
-def fills_at_once(steps: list[Step]) -> bool:
-    """Say whether the network is so large that every draw before the first write would take too much memory.
+def fills_in_place(steps: list[FillStep]) -> bool:
+    """Return whether to write each draw at once, because holding all draws would take too much memory.
 
-    Then draws that cannot fail are written at once: by several threads, since the streams are independent.
+    This needs draws that never fail. Several threads draw, because the random streams are independent.
     """
     large = sum(step.plan.tensor.numel() for step in steps) >= _LARGE
     plain = all(step.plan.name in step.plan.parameters for step in steps)
     return large and plain and all(choice.initializer.draw_never_fails for step in steps for choice in step.choices)
 
 
-def fill(steps: list[Step], seed: int) -> dict[str, float]:
-    """Draw every parameter, then write; return the standard deviations from before."""
+def fill(steps: list[FillStep], seed: int) -> dict[str, float]:
+    """Draw all parameters, then write them; return the earlier standard deviations by name."""
     drawn = [step.draw(seed) for step in steps]
     return {name: std for step, values in zip(steps, drawn, strict=True) for name, std in step.write(values).items()}
 
 
-def fill_at_once(steps: list[Step], seed: int) -> dict[str, float]:
-    """Draw and write parameter by parameter; an interrupt waits for those that have begun."""
+def fill_in_place(steps: list[FillStep], seed: int) -> dict[str, float]:
+    """Draw and write parameter by parameter; return the earlier standard deviations by name.
+
+    An interrupt waits for the parameters that threads have begun.
+    """
     with ThreadPoolExecutor(min(torch.get_num_threads(), _MAX_THREADS)) as pool:
         written = list(pool.map(lambda step: step.write(step.draw(seed)), steps))
     return {name: std for stds in written for name, std in stds.items()}

@@ -1,4 +1,4 @@
-"""Initialize any torch module in place, and say what was touched."""
+"""Initialize any torch module in place, and record what was changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.initialization._fill import Chooser, fill, fill_at_once, fills_at_once, settle
+from initsk.initialization._fill import Chooser, fill, fill_in_place, fills_in_place, plan_fill
 from initsk.initialization._record import InitializationRecord
 from initsk.initializers import Choice, Initializer, InitializerLike
 from initsk.network import (
@@ -36,36 +36,36 @@ def initialize(
 ) -> InitializationRecord:
     """Initialize the parameters of any torch module in place.
 
-    Each parameter is drawn from a stream of its own, derived from `random_state` and
-    its name, so a layer added elsewhere does not change it, and the values are the same on
-    every device. Known are linear, bilinear, convolution (group by group, transposed too),
-    embedding (a padding row stays zero), recurrent (gate by gate) and attention
-    layers (projection by projection), of real and complex types, also behind
-    ``torch.nn.utils.parametrizations``. Normalisation layers are left (a new one is the identity) unless the
-    scheme says otherwise, frozen parameters and buffers too, and parameters of unknown layers,
-    as the record says. Tied parameters are filled once, where they come first. Modules wrapped by
-    ``torch.compile`` or `DataParallel` get what they would get themselves.
+    Each parameter has its own random stream, derived from `random_state` and the parameter's name. So a layer added
+    elsewhere does not change the values, and the values are the same on every device.
+
+    Known layers are linear, bilinear, convolution (by groups, also transposed), embedding (a padding row stays zero),
+    recurrent (by gates) and attention (by projections), of real and complex types, also with
+    ``torch.nn.utils.parametrizations``. Normalisation layers do not change (a new one is the identity) unless the
+    initializer sets them. Frozen parameters, buffers and parameters of unknown layers do not change, either; the
+    record gives the reason. Tied parameters are filled once, under their first name. Modules wrapped by
+    ``torch.compile`` or `DataParallel` get the same values as the modules inside.
 
     Parameters
     ----------
     module : torch.nn.Module
         The module; changed in place.
     initializer : str, Initializer or callable, default="he_normal"
-        What fills the weights.
+        The initializer of the weights.
     X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch for initializers that look at data: what ``module(X)`` takes, a tuple for
-        several arguments, a dict for named ones. Floats become the module's type, and so do integers where the
-        module has no embedding to look them up.
+        A batch for initializers that need data: the argument of ``module(X)``, a tuple of
+        several arguments, or a dict of named arguments. Floats are cast to the module's type; so are integers if the
+        module has no embedding.
     y : array-like or tensor, default=None
         Targets of the batch, for initializers that need the gradient of the loss.
     bias_initializer : str, Initializer, callable or None, default=None
-        What fills the biases; None leaves them to `initializer`: most set zeros, torch's default
-        draws its own.
+        The initializer of the biases; None leaves them to `initializer`: most set zeros, torch's default
+        draws them.
     output_initializer : str, Initializer, callable or None, default=None
-        What fills the weights of the last layers; None treats them like the others.
+        The initializer of the weights of the last layers; None leaves them to `initializer`.
     random_state : int, RandomState, Generator or None, default=0
-        Seed of all draws: an integer, or one of numpy's generators. None takes a new one from the system at each
-        call, whatever torch's and numpy's global seeds are.
+        Seed of all draws: an integer, or a numpy generator. None takes a new seed from the system at each
+        call, independent of torch's and numpy's global seeds.
 
     Returns
     -------
@@ -74,12 +74,12 @@ def initialize(
     Raises
     ------
     InvalidParameterError
-        If an initializer is unknown, cannot fill a parameter, draws what is not finite, has nothing to fill, or
+        If an initializer is unknown, cannot fill a parameter, draws values that are not finite, has nothing to fill, or
         needs a batch that is missing.
     ModuleError
-        If the module is not one, is scripted, has lazy parameters or weights that hooks compute (pruning, the
-        weight_norm and spectral_norm of ``torch.nn.utils``), or what the initializer measures on
-        the batch is not finite or constant. In either case the module is as it was.
+        If `module` is not a module, is scripted, has lazy parameters or weights that hooks compute (pruning, the
+        weight_norm and spectral_norm of ``torch.nn.utils``), or if a measurement on the batch is constant or not
+        finite. After any error the module is unchanged.
 
     Examples
     --------
@@ -97,64 +97,63 @@ def initialize(
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     batch = _batch_for(chooser.given, module, X, y)
     seed = resolve_seed(random_state)
-    with _parametrizations_rest(module):
-        plan = list(plan_parameters(module))
-        if chooser.reads_architecture:
-            plan = add_architecture(module, plan)
-        chooser.check_specs([spec for step in plan for spec in step.specs])
-        steps = [settle(step, chooser.choices(step)) for step in plan]
+    with _parametrizations_in_evaluation_mode(module):
+        plan = _plan(module, chooser)
+        chooser.check_specs([spec for planned in plan for spec in planned.specs])
+        steps = [plan_fill(planned, chooser.choices(planned)) for planned in plan]
         for step in steps:
             step.check()
         notes: dict[str, str] = {}
         refining = {id(part): part for part in chooser.given if part.refines}.values()
-        at_once = fills_at_once(steps)
-        with _as_before_on_failure(plan, bool(refining) or not at_once):
-            before = fill_at_once(steps, seed) if at_once else fill(steps, seed)
+        in_place = fills_in_place(steps)
+        with _restored_on_failure(plan, bool(refining) or not in_place):
+            before = fill_in_place(steps, seed) if in_place else fill(steps, seed)
             for part in refining:
-                filled = (step.plan for step in steps if step.choices)
-                specs = {
-                    known.name: known.specs[0] for known in filled if chooser.initializer_for(known.specs[0]) is part
-                }
+                filled = [step.plan.specs[0] for step in steps if step.choices]
+                specs = {spec.name: spec for spec in filled if chooser.initializer_for(spec) is part}
                 part.refine(Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
 
 
 def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[PlannedParameter, tuple[Choice, ...]]]:
-    """Return who would fill each parameter, and why; nothing is drawn."""
+    """Return the planned parameters of a module with the choices of `initialize`, without drawing."""
     module = unwrap(module)
     chooser = Chooser(initializer, None, None)
-    with _parametrizations_rest(module):
-        plan = list(plan_parameters(module))
-        if chooser.reads_architecture:
-            plan = add_architecture(module, plan)
-        return [(step, chooser.choices(step)) for step in plan]
+    with _parametrizations_in_evaluation_mode(module):
+        return [(planned, chooser.choices(planned)) for planned in _plan(module, chooser)]
+
+
+def _plan(module: nn.Module, chooser: Chooser) -> list[PlannedParameter]:
+    """Return the planned parameters, with the architecture if an initializer reads it."""
+    plan = list(plan_parameters(module))
+    return add_architecture(module, plan) if chooser.reads_architecture else plan
 
 
 @contextmanager
-def _parametrizations_rest(module: nn.Module) -> Iterator[None]:
-    """Keep parametrizations in evaluation mode: spectral normalisation moves its buffers whenever it is read."""
-    resting = [
+def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Put parametrizations into evaluation mode: in training, reading spectral normalisation changes its buffers."""
+    modes = [
         (part, part.training)
         for owner in module.modules()
         if isinstance(owner, ParametrizationList)
         for part in owner.modules()
     ]
-    for part, _ in resting:
+    for part, _ in modes:
         part.training = False
     try:
         yield
     finally:
-        for part, was in resting:
+        for part, was in modes:
             part.training = was
 
 
 @contextmanager
-def _as_before_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
-    """Put all parameters back if the block does not get through, and what parametrizations keep beside them."""
-    held = [parameter for step in plan for parameter in step.parameters.values()] if needed else []
+def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
+    """If the block raises, restore the buffers of parametrizations and, if needed, all parameters."""
+    held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
     saved = [parameter.detach().clone() for parameter in held]
-    behind = [step.module.parametrizations for step in plan if step.name not in step.parameters]
-    restore_buffers = [save_buffers(part) for part in behind]
+    parametrized = [planned.module.parametrizations for planned in plan if planned.name not in planned.parameters]
+    restore_buffers = [save_buffers(part) for part in parametrized]
     try:
         yield
     except BaseException:
@@ -167,7 +166,7 @@ def _as_before_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterato
 
 
 def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: Any) -> dict[str, Any]:
-    """Return the fields of `Network` for the batch that the initializers need; raise if they need more than X and y."""
+    """Return the fields of `Network` for the batch that the initializers need; raise if X or y is missing."""
     for initializer in initializers:
         name = type(initializer).__name__
         if initializer.needs_gradient and (X is None or y is None):

@@ -1,4 +1,4 @@
-"""What an initialization did."""
+"""Record of an initialization: what `initialize` did to each parameter."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -10,7 +10,7 @@ from initsk.utils.torch_settings import working_type
 
 
 class Row(TypedDict):
-    """One parameter's line."""
+    """One parameter in the record."""
 
     name: str
     shape: str
@@ -24,28 +24,18 @@ class Row(TypedDict):
     why: str
 
 
-_DTYPES = {
-    "name": "str",
-    "shape": "str",
-    "role": "str",
-    "initializer": "str",
-    "fan_in": "Int64",
-    "fan_out": "Int64",
-    "std_before": "float64",
-    "std_after": "float64",
-    "touched": "bool",
-    "why": "str",
-}
+_TYPES = {str: "str", int | None: "Int64", float: "float64", bool: "bool"}
+_DTYPES = {name: _TYPES[kind] for name, kind in Row.__annotations__.items()}
 
 
 @dataclass(frozen=True, repr=False)
 class InitializationRecord:
-    """What `initialize` did to each parameter of a module.
+    """Record of what `initialize` did to each parameter of a module.
 
     Attributes
     ----------
     rows : tuple of dict
-        One per parameter, in the module's order, with the columns of `to_frame`.
+        One per parameter, in the order of the module, with the columns of `to_frame`.
 
     Examples
     --------
@@ -67,22 +57,22 @@ class InitializationRecord:
         Returns
         -------
         DataFrame
-            Columns name, shape, role, initializer, fan_in, fan_out (of one gate, group or
-            projection where several are stacked), std_before, std_after (population
-            standard deviations), touched, and why: by which rule it was set, or why it was left.
+            Columns name, shape, role, initializer, fan_in, fan_out (of one gate, group or projection if the parameter
+            stacks several), std_before, std_after (population standard deviations), touched, and why: the rule that
+            set the parameter, or the reason for leaving it unchanged.
         """
         return pd.DataFrame([dict(row) for row in self.rows], columns=list(_DTYPES)).astype(_DTYPES)
 
 
 def standard_deviation(tensor: torch.Tensor) -> float:
-    """Return the population standard deviation; NaN where there are no values."""
+    """Return the population standard deviation; NaN if there are no values."""
     if tensor.is_meta or tensor.numel() == 0:
         return float("nan")
     values = tensor.detach()
     values = values.to(working_type(values.dtype))
     if values.is_complex() or not values.is_contiguous() or values.numel() < 2**12:
         return float(values.std(correction=0))
-    # Two sums take a fraction of the time of torch's std, and are exact enough unless the mean is large beside it.
+    # Two sums take a fraction of the time of torch's std; they are accurate unless the mean dominates.
     mean = float(values.mean())
     variance = float(torch.linalg.vector_norm(values)) ** 2 / values.numel() - mean * mean
     return variance**0.5 if variance > 1e-2 * mean * mean else float(values.std(correction=0))

@@ -1,32 +1,18 @@
-"""Initializers: values with parameters, drawn from named random streams.
-
-What is imported here under its own name (``X as X``) is for the rest of the package, not for users.
-"""
+"""Initializers: objects with parameters that fill tensors from named random streams."""
 
 from initsk.initializers._activation_aware import DEEP, Auto, EdgeOfChaos
 from initsk.initializers._autoinit import AutoInit
 from initsk.initializers._biases import ChronoBias, ForgetGateBias, PriorBias
 from initsk.initializers._constant import Constant, Dirac, Identity, Ones, ZerO, Zeros
 from initsk.initializers._data_dependent import LSUV, DataDependentWeightNorm
-from initsk.initializers._frameworks import AsStored
+from initsk.initializers._frameworks import FRAMEWORK_NAMES, AsStored, TorchDefault
 from initsk.initializers._gradinit import GradInit
 from initsk.initializers._metainit import MetaInit
 from initsk.initializers._mimetic import MimeticAttention
 from initsk.initializers._orthogonal import ConvolutionAware, DeltaOrthogonal, Orthogonal
 from initsk.initializers._per_parameter import PerParameter
-from initsk.initializers._registry import (
-    FRAMEWORK_NAMES,
-    INITIALIZER_PARAMS,
-    FromCallable,
-    InitializerLike,
-    get_initializer,
-    initializer_name,
-    list_initializers,
-    set_initializer_params,
-)
 from initsk.initializers._residual import DepthScaledResidual, Fixup, MaximalUpdate, TFixup, ZeroLastInBranch
-from initsk.initializers._scaled import Centred, Scaled
-from initsk.initializers._siren import Siren, TorchDefault
+from initsk.initializers._siren import Siren
 from initsk.initializers._unscaled import RandomNormal, RandomUniform, Sparse, TruncatedNormal
 from initsk.initializers._upsampling import ICNR, BilinearUpsampling
 from initsk.initializers._variance_scaling import (
@@ -40,6 +26,16 @@ from initsk.initializers._variance_scaling import (
 )
 from initsk.initializers._within_layer import WithinLayer
 from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.initializers.core._registry import (
+    INITIALIZER_PARAMS,
+    FromCallable,
+    InitializerLike,
+    get_initializer,
+    initializer_name,
+    list_initializers,
+    set_initializer_params,
+)
+from initsk.initializers.core._wrapper import Centred, Scaled
 
 XavierNormal = GlorotNormal
 XavierUniform = GlorotUniform

@@ -3,16 +3,15 @@
 from typing import ClassVar
 
 import numpy as np
-import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._orthogonal import Orthogonal
-from initsk.initializers._scaled import Centred, Scaled
 from initsk.initializers._siren import Siren
 from initsk.initializers._unscaled import RandomNormal
-from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, expected_from_variance
-from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
-from initsk.initializers.core._draws import DISTRIBUTIONS, draw_scaled
+from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, ZeroMeanInitializer
+from initsk.initializers.core._base import Choice, Initializer
+from initsk.initializers.core._draws import DISTRIBUTIONS
+from initsk.initializers.core._wrapper import Centred, Scaled
 from initsk.network import ParameterSpec
 from initsk.theory import (
     ActivationLike,
@@ -28,25 +27,28 @@ from initsk.theory import (
 from initsk.utils.reason import Reason
 from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
 
-# Where a function levels off that saturates within the range of its input; ReLU6 goes on far beyond it.
-_SATURATED = 2.0
-# From so many hidden layers on a network is deep, and its plain law must reach through this many times as many.
-DEEP, _MARGIN = 5, 10
-# Of the length map; ReLU keeps every length, so that its slope is 1 up to rounding.
-_STABLE = 1 + 1e-6
-# Over which slopes at 0 are taken, and below which a value is none.
+# Largest limit of a function that counts as saturating. ReLU6 levels off at 6 and does not count.
+_MAX_LIMIT = 2.0
+#: Number of hidden layers from which a network is deep.
+DEEP = 5
+# In a deep network, the depth scale must reach through this many times the number of layers.
+_MARGIN = 10
+# Largest slope of a stable length map. ReLU keeps every length, so its slope is 1 up to rounding.
+_MAX_STABLE_SLOPE = 1 + 1e-6
+# Step of numerical slopes at 0; values below it count as zero.
 _STEP = 1e-4
 
 
 class Auto(Initializer):
-    """Read what follows each layer, and give it the initializer that suits.
+    """Choose an initializer for each layer by the activation function after it, its kind and its depth.
 
     Notes
     -----
-    Law: by the layer. Frameworks choose without looking: torch draws `TorchDefault`, Keras Glorot's uniform law.
+    Formula: that of the chosen initializer. Frameworks draw without regard to activation functions: torch draws
+    `TorchDefault`, Keras Glorot uniform.
 
     ============================================  =====================================================
-    The layer                                     gets
+    Layer                                         Initializer
     ============================================  =====================================================
     feeds a function that saturates on both       Glorot uniform (Glorot and Bengio 2010)
     sides, within -2 and 2: tanh, sigmoid,
@@ -56,24 +58,24 @@ class Auto(Initializer):
     GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU (He et al. 2015)
     does so in a deep network, of 5 hidden        orthogonal with the same variance (Saxe et al. 2013)
     layers or more
-    ... for which that variance is none to go     orthogonal on the critical line, biases too, as `EdgeOfChaos`
-    deep with: GELU, SiLU, sine                   (Schoenholz et al. 2017; Pennington et al. 2017)
+    ... whose signal does not reach that deep:    orthogonal on the critical line, biases too, as `EdgeOfChaos`
+    GELU, SiLU, sine                              (Schoenholz et al. 2017; Pennington et al. 2017)
     ... or the function has a value at 0:         orthogonal, `Centred`, with the variance ``1 / (f'(0)^2 fan_in)``:
     sigmoid (from 3 hidden layers on)             for sigmoid 16 / fan_in
     feeds none, or the output                     LeCun normal
-    is the last of a residual branch, one of n    its law, divided by the root of n (Radford et al. 2019)
+    is the last of a residual branch, one of n    as above, divided by the root of n (Radford et al. 2019)
     is recurrent                                  orthogonal from state to state (Saxe et al. 2013), Glorot
                                                   uniform from input
     is attention                                  Glorot uniform, projection by projection
     is an embedding                               ``N(0, 1 / width)``
     ============================================  =====================================================
 
-    A plain law goes deep where lengths come back to its fixed point and its depth scale (`initsk.theory.MeanField`)
-    reaches through ten times as many layers as there are; in networks that are not deep, through as many. Hidden layers
-    are counted on the shortest way from input to output, so that residual branches make no network deep.
+    The signal reaches the output if lengths return to a fixed point and the depth scale (`initsk.theory.MeanField`) is
+    at least the number of hidden layers; in deep networks, ten times this number. Hidden layers are counted on the
+    shortest path from input to output, so residual branches do not make a network deep.
 
-    Which function follows is read by symbolic tracing (torch.fx) of the module's ``forward``, functions
-    included; where a part cannot be traced, by the order in which its modules are registered.
+    Symbolic tracing (torch.fx) of the module's ``forward`` finds the activation function after each layer, whether it
+    is a module or a function. If a part cannot be traced, the order of registration of its modules decides.
 
     Examples
     --------
@@ -91,7 +93,7 @@ class Auto(Initializer):
     reads_architecture = True
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Choose by the layer's kind, by what follows it, and by its place in the network."""
+        """Return the initializer for the layer's kind, activation function and place in the network."""
         if not spec.is_known:
             return None
         if spec.role == "bias":
@@ -110,7 +112,7 @@ class Auto(Initializer):
 
     @staticmethod
     def _of_bias(spec: ParameterSpec) -> Choice | None:
-        """Leave biases at zero, but where the weights' scheme has a law for them."""
+        """Return the initializer of the weights if it also sets biases, else None."""
         if spec.activation is None or spec.kind in ("recurrent", "attention", "embedding"):
             return None
         choice = _by_activation(spec.activation, spec.n_hidden)
@@ -134,15 +136,15 @@ class Auto(Initializer):
 
 
 def _is_sine(activation: ActivationLike | None) -> bool:
-    """Say whether a function is the sine of a multiple, as in sine networks; a plain sine has a gain like others."""
+    """Return whether a function is the sine of a multiple, as in sine networks; a plain sine is not."""
     return isinstance(activation, OfMultiple) and activation_label(activation.activation) == "sin"
 
 
 def _saturates(activation: ActivationLike) -> bool:
-    """Say whether a function levels off on both sides, at different values; a sine is bounded, but does not."""
+    """Return whether a function levels off on both sides at different values of at most `_MAX_LIMIT`."""
     far_left, left, right, far_right = as_function(activation)(np.array([-2e3, -1e3, 1e3, 2e3]))
     level = max(abs(far_left - left), abs(far_right - right)) < 0.01 < abs(right - left)
-    return bool(level and max(abs(left), abs(right)) <= _SATURATED)
+    return bool(level and max(abs(left), abs(right)) <= _MAX_LIMIT)
 
 
 def _by_activation(activation: ActivationLike, layers: int) -> Choice:
@@ -169,22 +171,22 @@ def _by_activation(activation: ActivationLike, layers: int) -> Choice:
 
 @cached
 def _reach(activation: ActivationLike, weight_variance: float) -> float:
-    """Return through how many layers signals get by a plain law; where their lengths run away, through a few."""
+    """Return the number of layers that a signal passes; below `DEEP` if its length grows without bound."""
     try:
         field = MeanField(activation, weight_variance)
-        return field.depth_scales().reach if field.length_slope < _STABLE else DEEP - 1.0
+        return field.depth_scales().reach if field.length_slope < _MAX_STABLE_SLOPE else DEEP - 1.0
     except InvalidParameterError:
-        # Functions without a mean over a normal distribution.
+        # The function has no mean over a normal distribution.
         return float("inf")
 
 
 @cached
 def _critical(activation: ActivationLike) -> Initializer | None:
-    """Return what keeps signals alive at any depth; None where there is no such law."""
+    """Return an initializer that keeps signals at any depth, or None if there is none."""
     below, shift, above = as_function(activation)(np.array([-_STEP, 0.0, _STEP]))
     slope = abs(above - below) / (2 * _STEP)
     if abs(shift) > _STEP and slope > _STEP and _saturates(activation):
-        # Without its shift the function has a critical point, at which signals see its slope at 0.
+        # Without its shift, the function has a critical point that depends on its slope at 0.
         return Centred(VarianceScaling(float(f"{slope**-2:.6g}"), distribution="orthogonal"))
     try:
         critical_point(activation)
@@ -193,16 +195,16 @@ def _critical(activation: ActivationLike) -> Initializer | None:
     return EdgeOfChaos(activation, distribution="orthogonal")
 
 
-class EdgeOfChaos(Initializer):
-    """Put a deep network where signals neither converge nor decorrelate with depth.
+class EdgeOfChaos(ZeroMeanInitializer):
+    """Draw at the critical point, where signals neither converge nor decorrelate with depth.
 
     Parameters
     ----------
     activation : str, callable or None, default=None
-        The activation function; None reads the one that follows each layer (layers that feed
-        none are treated as linear).
+        The activation function; None takes the function after each layer (a layer without one
+        counts as linear).
     bias_variance : float or None, default=None
-        Variance of the biases, at least 0; None takes the smallest at which the critical point is stable: 0 for ReLU
+        Variance of the biases, at least 0; None takes the smallest variance with a stable critical point: 0 for ReLU
         (which allows no other) and tanh, 0.173 for GELU, 0.555 for SiLU.
     distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
         Distribution of the weights; "orthogonal" keeps gradients from dispersing too (Pennington et al. 2017).
@@ -210,15 +212,14 @@ class EdgeOfChaos(Initializer):
     Raises
     ------
     InvalidParameterError
-        When used on a vector that is no bias, or with an activation function that has no stable critical point.
+        When used on a vector that is not a bias, or with an activation function without a stable critical point.
 
     Notes
     -----
-    Law: ``Var(W) = sigma_w^2 / fan_in`` and ``b ~ N(0, bias_variance)``, with ``sigma_w^2`` on the critical line
+    Formula: ``Var(W) = sigma_w^2 / fan_in`` and ``b ~ N(0, bias_variance)``, with ``sigma_w^2`` on the critical line
     (`initsk.theory.critical_point`; Poole et al. 2016, Schoenholz et al. 2017): for tanh 1 without biases and 1.760955
-    at bias variance 0.05, for ReLU 2, for GELU 1.983058. Softplus and shrinkage functions have no stable point
-    and are refused.
-    No framework has it; torch, Keras and JAX leave the variance of the biases at zero or to a number.
+    at bias variance 0.05, for ReLU 2, for GELU 1.983058. Softplus and shrinkage functions have no stable
+    critical point and raise. torch, Keras and JAX have no such initializer.
 
     Examples
     --------
@@ -252,11 +253,11 @@ class EdgeOfChaos(Initializer):
 
     @property
     def reads_architecture(self) -> bool:
-        """Whether the activation functions are to be read from the module."""
+        """Whether the initializer needs the activation functions of the module."""
         return self.activation is None
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         try:
             self._point(spec)
         except InvalidParameterError as error:
@@ -265,20 +266,12 @@ class EdgeOfChaos(Initializer):
 
     def _point(self, spec: ParameterSpec) -> CriticalPoint:
         activation = self.activation if self.activation is not None else spec.activation
-        # A linear layer has no room for biases on the critical line.
+        # On the critical line, a linear layer has zero biases.
         return critical_point("linear", 0.0) if activation is None else critical_point(activation, self.bias_variance)
 
-    def _law(self, spec: ParameterSpec) -> tuple[float, str]:
+    def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
+        """Return the variance on the critical line, and the distribution."""
         point = self._point(spec)
         if spec.role == "bias":
             return point.bias_variance, "normal"
         return point.weight_variance / spec.fan("fan_in"), self.distribution
-
-    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        variance, distribution = self._law(spec)
-        return draw_scaled(spec.shape, variance, distribution, generator, dtype)
-
-    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
-        """Say what the values for `spec` will be like."""
-        variance, distribution = self._law(spec)
-        return expected_from_variance(spec, variance, distribution)

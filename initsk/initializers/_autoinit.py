@@ -1,20 +1,21 @@
-"""AutoInit: mean and variance of the signal by calculation, without data."""
+"""AutoInit: scale each layer by the calculated mean and variance of its input, without data."""
 
+from math import prod
 from typing import ClassVar
 
 import torch
 
 from initsk.exceptions import ModuleError
-from initsk.initializers._variance_scaling import VarianceScaling
-from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers._variance_scaling import ZeroMeanInitializer
+from initsk.initializers.core._base import ExpectedMoments
 from initsk.initializers.core._calibrate import full_name, is_calibrated, write_weight
 from initsk.initializers.core._draws import DISTRIBUTIONS
 from initsk.network import Layer, Moments, Network, ParameterSpec, SignalGraph, fan_in_share
 from initsk.utils.validation import Constraint, integer, one_of, optional, real, sequence_of
 
 
-class AutoInit(Initializer):
-    """Follow mean and variance through the network by formulas, and set each layer so that it gives 0 and 1.
+class AutoInit(ZeroMeanInitializer):
+    """Calculate the mean and variance of every signal, and scale each layer so that its output has 0 and 1.
 
     Parameters
     ----------
@@ -23,17 +24,18 @@ class AutoInit(Initializer):
     input_variance : float, default=1.0
         Variance of the network's input, at least 0; mean and variance must not both be 0.
     distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="truncated_normal"
-        Shape of the distribution; see `VarianceScaling`.
+        Distribution of the weights; see `VarianceScaling`.
     input_shape : tuple of int or None, default=None
-        Shape of one input without the batch's axis; None takes that of X where `initialize` is given one. Only needed
-        where sizes decide: adaptive pooling, means, padding, softmax and cat of unlike signals, on the way to a layer;
-        then one input of zeros is run through.
+        Shape of one input without the batch axis; None takes the shape of X, if `initialize` has an X. Only needed if
+        sizes matter: for adaptive pooling, means, padding, softmax, or cat of different signals before a layer.
+        The network then runs once on zeros of this shape.
 
     Notes
     -----
-    Law: ``Var(W) = 1 / (fan_in (v + m^2))`` for linear and convolution layers whose input has mean ``m`` and variance
-    ``v``; their output then has mean 0 and variance 1 (Bingham and Miikkulainen 2023, section 3). Signals are taken as
-    normal and independent, and change as follows; the module is traced by torch.fx, in training mode.
+    Formula: ``Var(W) = 1 / (fan_in (v + m^2))`` for linear and convolution layers whose input has mean ``m`` and
+    variance ``v``; their output then has mean 0 and variance 1 (Bingham and Miikkulainen 2023, section 3). AutoInit
+    assumes normal and independent signals, and calculates ``m`` and ``v`` as follows; torch.fx traces the module in
+    training mode.
 
     - activation functions and other functions of one element: by Gaussian quadrature;
     - dropout: ``m`` stays, ``v + m^2`` is divided by ``1 - p``; alpha dropout changes nothing;
@@ -42,17 +44,18 @@ class AutoInit(Initializer):
     - average pooling of `k` elements: ``m, v / k``; maximum pooling: mean and variance of the largest of `k`;
     - softmax over `k` elements: ``1 / k, 1 / k^2``;
     - sums: ``m1 + m2, v1 + v2``; products: ``m1 m2`` and mean square ``(v1 + m1^2) (v2 + m2^2)``; cat and constant
-      padding: the mixture; embeddings: what their values have, drawn with variance 1;
+      padding: the mixture; embeddings: the moments of their values, which are drawn with variance 1;
     - reshaping, reflecting pads and interpolation change nothing.
 
-    Layers that this initializer does not set (frozen ones, and those called a second time) count with the values that
-    they have, biases too. Units of a strided transposed convolution meet only some of their weights at a time, and
-    so get a variance larger by the product of the strides. Zero padding inside of convolutions is ignored.
+    AutoInit uses the current weights and biases of layers that it does not set: frozen layers, and layers at their
+    second call. A strided transposed convolution uses only some of the weights of a unit for each output, so
+    its weights get a variance larger by the product of the strides. AutoInit ignores zero padding inside of
+    convolutions.
 
-    Differences from the authors' code: it lets operations that it does not know pass unchanged, and leaves
-    recurrent layers as they are, where here both are errors if they lie on the way to a layer that is set;
-    its dropout divides ``v`` alone, it samples what is calculated here for pooling, and counts batch and layer
-    normalisation as 0 and 1 whatever their scale.
+    Differences from the authors' code: it treats unknown operations as the identity and does not change
+    recurrent layers, while both raise here if they come before a layer that is set;
+    its dropout divides only ``v``, it samples the moments of pooling that are calculated here, and it takes 0 and 1
+    for batch and layer normalisation at any scale.
 
     Raises
     ------
@@ -93,24 +96,19 @@ class AutoInit(Initializer):
         self.distribution = distribution
         self.input_shape = input_shape
 
-    @property
-    def _filling(self) -> VarianceScaling:
-        return VarianceScaling(distribution=self.distribution)
-
-    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return self._filling.draw_values(spec, generator, dtype)
+    def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
+        """Return ``1 / fan_in``, which `refine` corrects, and the distribution."""
+        return 1 / spec.fan("fan_in"), self.distribution
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """Say what the values for `spec` will be like, unless that depends on the network."""
-        return None if is_calibrated(spec) else self._filling.expected_moments(spec)
+        """Return the expected moments of the values for a spec, or None if they depend on the network."""
+        return None if is_calibrated(spec) else super().expected_moments(spec)
 
     def refine(self, network: Network) -> None:
-        """Follow the moments, and scale each layer on the way."""
+        """Calculate the moments in the order of the network and scale each layer."""
 
         def set_layer(layer: Layer, signals: list[Moments]) -> Moments:
-            size = 1.0
-            for signal in signals:
-                size *= signal.square
+            size = prod(signal.square for signal in signals)
             if size == 0:
                 raise ModuleError(f"AutoInit: what reaches layer {layer.name!r} is zero (allowed: inputs that are not)")
             write_weight("AutoInit", layer, layer.weight / (size * fan_in_share(layer.module)) ** 0.5)

@@ -1,4 +1,4 @@
-"""Initializers of biases: gates that begin open, and outputs that begin at what is known."""
+"""Initializers of biases: for the gates of recurrent layers, and for outputs with known probabilities."""
 
 from math import log
 from typing import ClassVar
@@ -11,27 +11,33 @@ from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, real
 
 
-class _BiasScheme(Initializer):
-    """For ``bias_initializer=``, or a rule of `PerParameter` over biases."""
+class _BiasInitializer(Initializer):
+    """Base of initializers for ``bias_initializer=``, or for a rule of `PerParameter` that matches biases."""
 
     family = "biases"
     sets_biases = True
 
+    def choose(self, spec: ParameterSpec) -> Choice | None:
+        """Return the initializer of a bias, or None for a weight."""
+        return self._choose_for_bias(spec) if spec.role == "bias" else None
+
+    def _choose_for_bias(self, spec: ParameterSpec) -> Choice:
+        raise NotImplementedError
+
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say that weights are not for this initializer."""
+        """Return why the spec cannot be filled, or None for a bias."""
         if spec.role == "bias":
             return None
         return f"fills biases, not a weight of shape {spec.shape} (allowed: as bias_initializer)"
 
 
-class ForgetGateBias(_BiasScheme):
-    """Open the forget gate of LSTM layers at the start; for ``bias_initializer=``.
+class ForgetGateBias(_BiasInitializer):
+    """Set the bias of the forget gate of LSTM layers, so that the gate is open at first; for ``bias_initializer=``.
 
     Parameters
     ----------
     value : float, default=1.0
-        Bias of the forget gate. torch adds two bias vectors per gate: `value` is in
-        ``bias_ih``, and ``bias_hh`` is zero.
+        Bias of the forget gate. torch adds two bias vectors per gate: ``bias_ih`` gets `value`, and ``bias_hh`` zero.
 
     Raises
     ------
@@ -40,8 +46,8 @@ class ForgetGateBias(_BiasScheme):
 
     Notes
     -----
-    Law: ``b_f = value``, every other bias zero (Jozefowicz et al. 2015, section 4). Keras' LSTM does so by
-    ``unit_forget_bias=True``; torch leaves the gate half open.
+    Formula: ``b_f = value``, every other bias zero (Jozefowicz et al. 2015, section 4). Keras' LSTM does the same with
+    ``unit_forget_bias=True``; in torch the gate is half open.
 
     Examples
     --------
@@ -63,21 +69,18 @@ class ForgetGateBias(_BiasScheme):
     def __init__(self, value: float = 1.0) -> None:
         self.value = value
 
-    def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Say that biases alone are filled."""
-        if spec.role != "bias":
-            return None
+    def _choose_for_bias(self, spec: ParameterSpec) -> Choice:
         opened = spec.block == "f" and spec.short_name.startswith("bias_ih")
         return Choice(Constant(self.value), "forget gate") if opened else Choice(Zeros(), "not a forget gate")
 
 
-class ChronoBias(_BiasScheme):
-    """Let the gates of recurrent layers remember for as long as the series are; for ``bias_initializer=``.
+class ChronoBias(_BiasInitializer):
+    """Set the biases of gates of recurrent layers for a memory as long as the series; for ``bias_initializer=``.
 
     Parameters
     ----------
     max_length : float, default=100.0
-        Longest time over which something is to be remembered, in steps; above 2.
+        Longest dependency to remember, in steps; above 2.
 
     Raises
     ------
@@ -86,9 +89,10 @@ class ChronoBias(_BiasScheme):
 
     Notes
     -----
-    Law: LSTM ``b_f = log(u)`` and ``b_i = -b_f`` with ``u ~ U(1, max_length - 1)`` for each unit; GRU ``b_z = log(u)``,
-    since torch's update gate keeps; every other bias 0 (Tallec and Ollivier 2018, section 2). torch adds two bias
-    vectors per gate: the law is in ``bias_ih``, and ``bias_hh`` is zero. torch, Keras and JAX do not have it.
+    Formula: LSTM ``b_f = log(u)`` and ``b_i = -b_f`` with ``u ~ U(1, max_length - 1)`` for each unit; GRU
+    ``b_z = log(u)``, because torch's update gate keeps the state; every other bias 0 (Tallec and Ollivier 2018,
+    section 2). torch adds two bias vectors per gate: ``bias_ih`` gets these values, and ``bias_hh`` is zero. torch,
+    Keras and JAX have no such initializer.
 
     Examples
     --------
@@ -111,25 +115,23 @@ class ChronoBias(_BiasScheme):
     def __init__(self, max_length: float = 100.0) -> None:
         self.max_length = max_length
 
-    def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Say that biases alone are filled."""
-        if spec.role != "bias":
-            return None
+    def _choose_for_bias(self, spec: ParameterSpec) -> Choice:
         if spec.block in ("f", "i", "z") and spec.short_name.startswith("bias_ih"):
             return Choice(self, f"gate {spec.block} of a recurrent layer")
         return Choice(Zeros(), "no gate that keeps")
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        # Both gates of a unit see the same draw, whichever comes first.
-        twin = torch.Generator(device="cpu").manual_seed(generator.initial_seed())
-        times = torch.empty(spec.shape, dtype=dtype).uniform_(1, self.max_length - 1, generator=twin)
+        """Return drawn values for a spec."""
+        # A new generator with the same seed: both gates of a unit get the same draw.
+        same_seed = torch.Generator(device="cpu").manual_seed(generator.initial_seed())
+        times = torch.empty(spec.shape, dtype=dtype).uniform_(1, self.max_length - 1, generator=same_seed)
         return times.log_().mul_(-1 if spec.block == "i" else 1)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         chosen = self.choose(spec)
         if chosen is None or chosen.initializer is not self:
-            return None if chosen is None else chosen.initializer.expected_moments(spec)
+            return super().expected_moments(spec)
         top = self.max_length - 1
         mean = (top * log(top) - top + 1) / (top - 1)
         square = (top * log(top) ** 2 - 2 * top * log(top) + 2 * top - 2) / (top - 1)
@@ -137,13 +139,13 @@ class ChronoBias(_BiasScheme):
         return ExpectedMoments(square - mean**2, sign * mean, max(mean, log(top) - mean), symmetric=False)
 
 
-class PriorBias(_BiasScheme):
-    """Let a classifier of rare things begin by calling everything rare.
+class PriorBias(_BiasInitializer):
+    """Set the biases of sigmoid outputs to the prior probability of a rare class.
 
     Parameters
     ----------
     probability : float, default=0.01
-        What a sigmoid gives at the start, between 0 and 1.
+        The sigmoid of the bias, between 0 and 1.
 
     Raises
     ------
@@ -152,9 +154,9 @@ class PriorBias(_BiasScheme):
 
     Notes
     -----
-    Law: ``b = log(p / (1 - p))`` (Lin et al. 2017, section 3.3, for detectors with focal loss). For the output layer
-    alone: ``PerParameter([("prior", PriorBias(), "output.bias")])``. In Keras a `Constant` does so; torchvision has it
-    in its heads.
+    Formula: ``b = log(p / (1 - p))`` (Lin et al. 2017, section 3.3, for detectors with focal loss). To set only the
+    output layer: ``PerParameter([("prior", PriorBias(), "output.bias")])``. Keras uses a `Constant` for it; torchvision
+    has it in its detection heads.
 
     Examples
     --------
@@ -175,7 +177,5 @@ class PriorBias(_BiasScheme):
     def __init__(self, probability: float = 0.01) -> None:
         self.probability = probability
 
-    def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Say that biases alone are filled."""
-        value = log(self.probability / (1 - self.probability))
-        return Choice(Constant(value), "prior probability") if spec.role == "bias" else None
+    def _choose_for_bias(self, spec: ParameterSpec) -> Choice:
+        return Choice(Constant(log(self.probability / (1 - self.probability))), "prior probability")

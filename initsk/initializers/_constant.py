@@ -1,4 +1,4 @@
-"""Initializers without chance: constants and identities."""
+"""Initializers that are not random: constants, identities and Hadamard matrices."""
 
 from typing import ClassVar
 
@@ -10,25 +10,26 @@ from initsk.utils.validation import Constraint, boolean, real
 
 
 class _Filled(Initializer):
-    """One number everywhere."""
+    """Base of initializers that fill with one number."""
 
     family = "constant"
     draw_never_fails = True
     value: float
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         return torch.full(spec.shape, self.value, dtype=dtype)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         return ExpectedMoments(0.0, mean=float(self.value), bound=0.0)
 
 
 class Constant(_Filled):
     """Set every value to the same number.
 
-    All units of a layer then compute the same and receive the same gradient. Right for
-    biases, wrong for weights.
+    All units of a layer then compute the same values and receive the same gradient. Use it for biases, not for
+    weights.
 
     Parameters
     ----------
@@ -37,8 +38,8 @@ class Constant(_Filled):
 
     Notes
     -----
-    Law: ``W = value``. The same in every framework; Keras has 0 as its default too, torch and
-    JAX have none.
+    Formula: ``W = value``. The same in every framework; the default is 0 in Keras, too; torch and
+    JAX have no default.
 
     Examples
     --------
@@ -59,12 +60,12 @@ class Constant(_Filled):
 class Zeros(_Filled):
     """Set every weight to zero.
 
-    All units of a layer then compute the same and receive the same gradient; with
-    ReLU and zero biases no hidden weight ever moves. Right for biases, wrong for weights.
+    All units of a layer then compute the same values and receive the same gradient; with ReLU and zero biases no
+    hidden weight changes. Use it for biases, not for weights.
 
     Notes
     -----
-    Law: ``W = 0`` (why it fails: Rumelhart, Hinton and Williams 1986, on breaking the symmetry). The same in torch,
+    Formula: ``W = 0`` (Rumelhart, Hinton and Williams 1986 explain the failure by symmetry). The same in torch,
     Keras and JAX.
 
     Examples
@@ -84,11 +85,11 @@ class Zeros(_Filled):
 class Ones(_Filled):
     """Set every value to one.
 
-    Right for the scales of normalisation layers, wrong for weights, whose units it makes equal.
+    Use it for the scales of normalisation layers, not for weights: all units of a layer would be equal.
 
     Notes
     -----
-    Law: ``W = 1``. The same in torch, Keras and JAX.
+    Formula: ``W = 1``. The same in torch, Keras and JAX.
 
     Examples
     --------
@@ -105,24 +106,24 @@ class Ones(_Filled):
 
 
 class Identity(Initializer):
-    """Set a square matrix to the identity: the layer begins by passing its input on.
+    """Set a square matrix to the identity: at first, the layer returns its input.
 
     Parameters
     ----------
     gain : float, default=1.0
         Value on the diagonal.
     rectangular : bool, default=False
-        Whether a matrix that is not square gets ones on its diagonal; otherwise it is refused,
-        because inputs or outputs are lost.
+        Whether a matrix that is not square gets the value on its diagonal; otherwise the initializer raises,
+        because inputs or outputs would be lost.
 
     Raises
     ------
     InvalidParameterError
-        When used on a matrix that is not square, unless `rectangular`, or on anything that is no matrix.
+        When used on a matrix that is not square, unless `rectangular`, or on a tensor that is not a matrix.
 
     Notes
     -----
-    Law: ``W = gain I``; used for recurrent ReLU networks (Le et al. 2015, section 2). torch's ``eye_`` and Keras'
+    Formula: ``W = gain I``; used for recurrent ReLU networks (Le et al. 2015, section 2). torch's ``eye_`` and Keras'
     ``Identity`` are ``rectangular=True``. `Dirac` is the identity for convolutions.
 
     Examples
@@ -144,7 +145,7 @@ class Identity(Initializer):
         self.rectangular = rectangular
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         if len(spec.shape) == 2 and (self.rectangular or spec.shape[0] == spec.shape[1]):
             return None
         return (
@@ -153,11 +154,12 @@ class Identity(Initializer):
         )
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         return torch.eye(*spec.shape, dtype=dtype).mul_(self.gain)
 
 
 class Dirac(Initializer):
-    """Set a convolution to the identity: channel i passes to channel i, group by group.
+    """Set a convolution to the identity: in each group, output channel i is input channel i.
 
     Parameters
     ----------
@@ -167,13 +169,13 @@ class Dirac(Initializer):
     Raises
     ------
     InvalidParameterError
-        When used on anything but the kernel of a convolution.
+        When used on a tensor that is not the kernel of a convolution.
 
     Notes
     -----
-    Law: ``W[i, i, k // 2, ...] = gain``, everything else zero (Zagoruyko and Komodakis 2017); the groups
-    are those of the convolution. Surplus outputs are zero and surplus inputs unused, as with torch's
-    ``dirac_(groups=...)``; with its default of one group, whatever the layer has, it is ``"torch.dirac_"``.
+    Formula: ``W[i, i, k // 2, ...] = gain``, all other values zero (Zagoruyko and Komodakis 2017), for each group of
+    the convolution. Surplus outputs are zero and surplus inputs unused, as in torch's ``dirac_(groups=...)``.
+    ``"torch.dirac_"`` is torch's function with its default of one group, even for a grouped convolution.
 
     Examples
     --------
@@ -192,7 +194,7 @@ class Dirac(Initializer):
         self.gain = gain
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         if spec.kind == "convolution":
             return None
         return (
@@ -201,51 +203,52 @@ class Dirac(Initializer):
         )
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         values = torch.zeros(spec.shape, dtype=dtype)
         centre_tap(values).fill_diagonal_(self.gain)
         return values
 
 
 def centre_tap(kernel: torch.Tensor, before: bool = False) -> torch.Tensor:
-    """Return the view ``(out, in)`` of a kernel's centre, at ``size // 2`` or ``(size - 1) // 2``."""
+    """Return the view ``(out, in)`` of a kernel at its centre: ``size // 2``, or with `before` ``(size - 1) // 2``."""
     for size in kernel.shape[:1:-1]:
         kernel = kernel[..., (size - before) // 2]
     return kernel
 
 
 class ZerO(Initializer):
-    """Set layers that keep or shrink the width to the identity, and those that widen it to a Hadamard matrix.
+    """Set layers that keep or shrink the width to the identity, and layers that increase it to a Hadamard matrix.
 
-    Nothing is random: every seed gives the same network. A convolution has the matrix at its kernel's
-    centre and zeros elsewhere, group by group.
+    Every seed gives the same network. A convolution has the matrix at the centre of its kernel and zeros elsewhere,
+    in each group.
 
     Parameters
     ----------
     hadamard_gain : float, default=1.0
-        Factor on the Hadamard matrices over their orthonormal scale, above 0; ``2 ** 0.5`` is the constant
-        that the paper prints.
+        Factor on orthonormal Hadamard matrices, above 0; ``2 ** 0.5`` is the constant in the paper.
 
     Raises
     ------
     InvalidParameterError
-        When used on anything but a matrix or a convolution's kernel.
+        When used on a tensor that is neither a matrix nor a convolution's kernel.
 
     Notes
     -----
-    Law, with ``(out, in)`` the matrix: ``W = I`` with as many ones as there are rows if ``out <= in``, otherwise
+    Formula, for a matrix ``(out, in)``: ``W = I`` with a one in each row if ``out <= in``, otherwise
     ``W = c H[:out, :in]``, where ``H`` is Sylvester's Hadamard matrix of size ``2^m``, ``m = ceil(log2(out))``,
     ``H[i, j] = (-1)^popcount(i & j)``, and ``c = hadamard_gain 2^(-m/2)`` (Zhao et al. 2022, algorithm 1; for
     convolutions algorithm 2, at ``k // 2``). If `out` is a power of two, all singular values are
     `hadamard_gain`; otherwise the squared norm of each column is ``out / 2^m``.
 
-    The paper's algorithms print ``c = 2^(-(m-1)/2)``; the authors' code, followed here, has ``2^(-m/2)``, which makes
-    ``c H`` orthogonal. For residual networks their code further zeroes the last layers of the branches, the first
-    convolution and the classifier, and adds fixed Hadamard transforms to the skips, which is a change of the network.
-    Biases are zero; embeddings, bilinear and normalisation layers, of which the algorithms do not speak, are left.
+    The paper's algorithms have ``c = 2^(-(m-1)/2)``. This initializer follows the authors' code, which has
+    ``2^(-m/2)``, so that ``c H`` is orthogonal. For residual networks their code also zeroes the last layers of the
+    branches, the first convolution and the classifier, and adds fixed Hadamard transforms to the shortcuts, which
+    changes the network. Biases are zero. The algorithms do not cover embeddings, bilinear and normalisation layers;
+    they stay unchanged.
 
-    The rows of ``H[:out, :in]`` repeat, with a period of the next power of two from `in` on. Such units are told
-    apart by their outgoing weights, unless the next layer is a partial identity that ignores them all: a layer
-    much wider than both of its neighbours then keeps copies.
+    The rows of ``H[:out, :in]`` repeat; the period is the smallest power of two that is at least `in`. Training
+    separates such units through their outgoing weights, unless the next layer is a partial identity that ignores them:
+    then a layer that is much wider than both of its neighbours keeps identical units.
 
     Examples
     --------
@@ -268,11 +271,11 @@ class ZerO(Initializer):
         self.hadamard_gain = hadamard_gain
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Leave embeddings and bilinear layers, which are neither a matrix on vectors nor a convolution."""
+        """Return this initializer, or None for embeddings and bilinear layers, which the paper does not cover."""
         return None if spec.kind in ("embedding", "bilinear") else super().choose(spec)
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         if len(spec.shape) >= 2 and spec.kind != "bilinear":
             return None
         return (
@@ -281,20 +284,21 @@ class ZerO(Initializer):
         )
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        values = torch.zeros(spec.shape, dtype=dtype)
+        """Return drawn values for a spec."""
         rows, columns = spec.shape[:2]
-        centre_tap(values).copy_(self._matrix(rows, columns, dtype))
-        return values
-
-    def _matrix(self, rows: int, columns: int, dtype: torch.dtype) -> torch.Tensor:
-        if rows <= columns:
-            return torch.eye(rows, columns, dtype=dtype)
         exponent = (rows - 1).bit_length()
-        return hadamard_corner(rows, columns, dtype).mul_(self.hadamard_gain * 2 ** (-exponent / 2))
+        matrix = (
+            torch.eye(rows, columns, dtype=dtype)
+            if rows <= columns
+            else hadamard_corner(rows, columns, dtype).mul_(self.hadamard_gain * 2 ** (-exponent / 2))
+        )
+        values = torch.zeros(spec.shape, dtype=dtype)
+        centre_tap(values).copy_(matrix)
+        return values
 
 
 def hadamard_corner(rows: int, columns: int, dtype: torch.dtype) -> torch.Tensor:
-    """Return the upper left corner of a Sylvester Hadamard matrix, of signs.
+    """Return the upper left corner of Sylvester's Hadamard matrix, with entries 1 and -1.
 
     Examples
     --------

@@ -1,12 +1,9 @@
-"""Layer-sequential unit variance."""
+"""Initializers that normalise layer outputs or units on a batch: LSUV and data-dependent weight normalisation."""
 
 from typing import ClassVar
 
 from initsk.exceptions import ModuleError
-from initsk.initializers._registry import InitializerLike, get_initializer
-from initsk.initializers._scaled import Wrapper
 from initsk.initializers._unscaled import RandomNormal
-from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._calibrate import (
     Calibrated,
     LayerCall,
@@ -15,43 +12,44 @@ from initsk.initializers.core._calibrate import (
     normalise_units,
     write_weight,
 )
+from initsk.initializers.core._registry import InitializerLike, get_initializer
+from initsk.initializers.core._wrapper import Wrapper
 from initsk.utils.validation import Constraint, boolean, integer, optional, real, resolved_by
 
 
 class LSUV(Calibrated):
-    """Scale each layer, one after the other, so that its output on a batch has standard deviation 1.
+    """Scale each layer in turn so that its output on a batch has standard deviation 1.
 
     Parameters
     ----------
     base : str, Initializer or callable, default="orthogonal"
-        What the weights are before they are scaled.
+        The initializer that draws the weights before they are scaled.
     tol : float, default=0.01
-        How far from 1 the standard deviation may be, above 0.
+        Largest allowed distance of the standard deviation from 1, above 0.
     max_iter : int, default=10
-        How often a layer is scaled at most, at least 1. One correction is enough if the biases are zero.
+        Largest number of corrections of a layer, at least 1. One correction is enough if the biases are zero.
     remove_mean : bool, default=False
-        Whether the mean of the output is subtracted from the layer's bias, where there is one.
+        Whether to subtract the mean of the output from the layer's bias, if it has one.
 
     Notes
     -----
     Algorithm (Mishkin and Matas 2016, algorithm 1): for each linear, bilinear or (transposed) convolution layer, in
     the order in which the batch passes them, ``W <- W / std(output)`` until ``abs(std(output) - 1) <= tol``. The output
-    is the layer's own, before normalisation and activation function, the last layer's included; mean
-    and standard deviation (divided by n) are over the whole batch and all units. All of it is one
-    forward pass in evaluation mode: dropout is off, batch normalisation uses its running statistics. A layer
-    that is called several times is scaled at its first call; one that is not called as a module stays as drawn
-    (the output projection inside of ``torch.nn.MultiheadAttention``), as the record says.
+    is that of the layer itself, before normalisation and activation function; the last layer is scaled, too. Mean
+    and population standard deviation are over the whole batch and all units. Everything happens in one
+    forward pass in evaluation mode: dropout is off, batch normalisation uses its running statistics. LSUV scales a
+    layer that is called several times at its first call. A layer that is not called as a module keeps its drawn values
+    (the output projection inside of ``torch.nn.MultiheadAttention``); the record notes it.
 
-    The paper tolerates 0.1 in the variance and does not touch the mean. The authors' code tolerates 0.1 in the standard
-    deviation, goes by the order of registration with one pass for each layer and correction, and
-    removes the mean of those layers that need scaling; where the limit on corrections is met it goes on, while here
-    it is an error.
+    The paper tolerates 0.1 in the variance and does not change the mean. The authors' code tolerates 0.1 in the
+    standard deviation, follows the order of registration with one pass for each layer and correction, and
+    removes the mean of the layers that need scaling. At the limit of corrections it continues, while LSUV raises.
 
     Raises
     ------
     ModuleError
-        By `initialize`, if the output of a layer is constant or not finite, or if its standard deviation is not
-        reached (biases of a large variance; a spectral normalisation, which undoes every scaling).
+        By `initialize`, if the output of a layer is constant or not finite, or if its standard deviation does not
+        reach 1 (with biases of a large variance, or a spectral normalisation, which undoes every scaling).
 
     Examples
     --------
@@ -124,26 +122,26 @@ class LSUV(Calibrated):
 class DataDependentWeightNorm(Calibrated):
     """Scale and shift each unit, layer by layer, to mean 0 and variance 1 on a batch.
 
-    Meant for weight normalisation, and as good for plain layers: the network begins as if batch
-    normalisation had looked at this one batch.
+    The paper proposes it for weight normalisation; it also works for plain layers. The network starts as if batch
+    normalisation had processed this batch.
 
     Parameters
     ----------
     base : str, Initializer, callable or None, default=None
-        What the weights are before they are scaled; None means the paper's ``RandomNormal(0.05)``.
+        The initializer that draws the weights before they are scaled; None means the paper's ``RandomNormal(0.05)``.
 
     Notes
     -----
     Algorithm (Salimans and Kingma 2016, section 3, equations 5 and 6): with mean ``m`` and standard deviation ``s`` of
     a unit's output over the batch (and the positions of a convolution), ``w <- w / s`` and ``b <- (b - m) / s``; the
-    next layer sees the corrected output, all in one forward pass in evaluation mode. Units of layers without a bias,
-    or whose bias is frozen, keep a mean.
+    next layer gets the corrected output, in the same forward pass in evaluation mode. Units of layers without a bias,
+    or with a frozen bias, keep their mean.
 
-    Behind ``torch.nn.utils.parametrizations.weight_norm`` with one size for each unit (``dim=0``) the sizes ``g`` are
-    divided, and the directions ``v`` stay as drawn, as in the paper; behind other parametrizations the weight
+    With ``torch.nn.utils.parametrizations.weight_norm`` and one norm for each unit (``dim=0``), only the norms ``g``
+    are divided, as in the paper, and the directions ``v`` do not change. With other parametrizations the weight
     is set through them. A layer that is called several times is set at its first call.
 
-    The authors' code does the same in the first call of each layer; in Keras and JAX it is left to the user.
+    The authors' code does the same in the first call of each layer; Keras and JAX have no such initializer.
 
     Raises
     ------
@@ -167,14 +165,10 @@ class DataDependentWeightNorm(Calibrated):
     formula = "w = w_base / s, b = -m / s for a unit of mean m and std s, layer by layer"
     reference = "Salimans and Kingma 2016, section 3"
     parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
+    default_base = RandomNormal(0.05)
 
     def __init__(self, base: InitializerLike | None = None) -> None:
         self.base = base
-
-    @property
-    def filling(self) -> Initializer:
-        """The base, or the paper's."""
-        return RandomNormal(0.05) if self.base is None else super().filling
 
     def _adjust(self, call: LayerCall) -> None:
         normalise_units(call)

@@ -1,49 +1,51 @@
-"""Another framework's view of a parameter: one tensor, as it is stored there."""
+"""Names and defaults of other frameworks: what each draws, over the tensors as it stores them."""
 
+from math import prod
 from typing import ClassVar
 
 import torch
 
 from initsk.initializers._constant import Constant, Dirac, Identity, Ones, Zeros
 from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
-from initsk.initializers._siren import TorchDefault
 from initsk.initializers._unscaled import RandomNormal, RandomUniform, TruncatedNormal
-from initsk.initializers._variance_scaling import HeNormal, VarianceScaling
+from initsk.initializers._variance_scaling import HeNormal, VarianceScaling, ZeroMeanInitializer
 from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers.core._registry import FRAMEWORKS, UNRESOLVED
+from initsk.initializers.core._wrapper import Wrapper
 from initsk.network import FRAMEWORK_LAYOUTS, ParameterSpec
 from initsk.utils.validation import Constraint, instance_of, one_of, optional
 
 
-class AsStored(Initializer):
-    """Draw a parameter as the one tensor that a framework stores, with the fans that it counts there.
+class AsStored(Wrapper):
+    """Draw a parameter as the one tensor that a framework stores, with the fans that the framework counts.
 
-    Everywhere else gates, groups and projections are matrices of their own, and fans count connections. The
-    names of other frameworks (``"torch.orthogonal_"``) use this to mean exactly what they mean there.
+    All other initializers draw gates, groups and projections as separate matrices, and count connections as fans. The
+    names of other frameworks (``"torch.orthogonal_"``) use `AsStored` to draw exactly what the framework draws.
 
     Parameters
     ----------
     base : Initializer or None, default=None
-        What is drawn; None means ``HeNormal()``.
+        The initializer that draws; None means ``HeNormal()``.
     framework : {"torch", "keras", "jax"}, default="torch"
-        Whose layout it is.
+        The framework that stores the tensor.
 
     Raises
     ------
     InvalidParameterError
-        When used on what the base unsupported_reason.
+        When used on a tensor that the base cannot fill.
 
     Notes
     -----
-    Law: that of the base, over
+    Formula: that of the base, for this tensor:
 
-    - torch: the tensor as it is, the gates of an LSTM or the projections of attention as one matrix,
-      ``fan_in = shape[1] * kernel`` and ``fan_out = shape[0] * kernel``; so the fans of transposed convolutions are
-      swapped, groups do not count in fan_out, and an embedding has its width as fan_in;
-    - keras: the same, but for depthwise convolutions, stored as ``(*kernel, in, multiplier)``, so that
-      ``fan_in = in * kernel``, for embeddings, with as many inputs as rows, and for attention, projection by
-      projection (Keras also takes the heads apart, which is not followed here);
-    - jax: kernels as flax stores them: gates and projections apart, transposed convolutions with their fans
-      as counted, embeddings with as many inputs as rows, groups as in torch.
+    - torch: the whole tensor; the gates of an LSTM and the projections of attention are one matrix,
+      ``fan_in = shape[1] * kernel`` and ``fan_out = shape[0] * kernel``. So the fans of transposed convolutions are
+      swapped, fan_out ignores groups, and the fan_in of an embedding is its width;
+    - keras: as torch, with three exceptions: depthwise convolutions are stored as ``(*kernel, in, multiplier)``, so
+      ``fan_in = in * kernel``; embeddings have as many inputs as rows; attention is drawn projection by
+      projection (Keras also separates the heads, `AsStored` does not);
+    - jax: kernels as flax stores them: separate gates and projections, transposed convolutions with the fans
+      of their connections, embeddings with as many inputs as rows, groups as in torch.
 
     Examples
     --------
@@ -65,39 +67,83 @@ class AsStored(Initializer):
         "base": optional(instance_of(Initializer, "an Initializer")),
         "framework": one_of("framework", FRAMEWORK_LAYOUTS),
     }
+    default_base = HeNormal()
+    base_may_refine = True
 
     def __init__(self, base: Initializer | None = None, framework: str = "torch") -> None:
         self.base = base
         self.framework = framework
 
     @property
-    def filling(self) -> Initializer:
-        """The base, or He's law."""
-        return HeNormal() if self.base is None else self.base
-
-    @property
     def draw_never_fails(self) -> bool:
-        """Whether the base does."""
+        """Whether the draw of the base never fails."""
         return self.filling.draw_never_fails
 
     def stored_spec(self, spec: ParameterSpec) -> ParameterSpec:
-        """Return the spec of the whole tensor."""
+        """Return the spec of the stored tensor."""
         return spec.as_stored(self.framework)
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the base needs and the tensor does not have."""
+        """Return why the base cannot fill the stored tensor, or None."""
         return self.filling.unsupported_reason(self.stored_spec(spec))
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         return self.filling.expected_moments(self.stored_spec(spec))
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         return self.filling.draw_values(self.stored_spec(spec), generator, dtype)
 
 
+class TorchDefault(ZeroMeanInitializer):
+    """Draw as torch's own layers do in ``reset_parameters``.
+
+    Notes
+    -----
+    Formula: linear and convolution layers, weight and bias, ``U(-b, b)`` with
+    ``b = 1 / sqrt(fan_in)`` (written there as ``kaiming_uniform_(a=sqrt(5))``, variance
+    ``1 / (3 fan_in)``); recurrent layers ``b = 1 / sqrt(hidden_size)``; bilinear layers ``b = 1 / sqrt(in1_features)``;
+    embeddings ``N(0, 1)``; attention: Xavier uniform over the fused projection, the output projection as a linear
+    layer, zero biases, and Xavier normal for `bias_k` and `bias_v`.
+    torch's fan_in is ``shape[1] * kernel``, for transposed convolutions too. ``torch.nn.Transformer`` draws all its
+    matrices again with Xavier's uniform distribution when it is built; here they get what their layers draw.
+
+    Examples
+    --------
+    >>> from initsk.initializers import TorchDefault
+    >>> bool(TorchDefault().sample((50, 100), random_state=0).abs().max() <= 0.1)
+    True
+    """
+
+    name = "torch_default"
+    family = "framework default"
+    formula = "W, b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))"
+    reference = "torch.nn.Linear.reset_parameters"
+    sets_biases = True
+    draw_never_fails = True
+
+    def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
+        """Return the variance and the distribution of torch's own initialization."""
+        weight = spec.weight_shape
+        if spec.kind == "embedding":
+            return 1.0, "normal"
+        if spec.kind == "attention" and not (spec.block == "o" and spec.role == "weight"):
+            if spec.short_name in ("bias_k", "bias_v"):
+                return 1.0 / spec.shape[-1], "normal"
+            return (0.0 if spec.role == "bias" else 2.0 / (weight[0] + weight[1])), "uniform"
+        if spec.kind == "recurrent":
+            # The hidden size is the number of columns of a projection of the state, and of rows of other weights.
+            fan = spec.shape[1 if spec.short_name.startswith("weight_hr") else 0]
+        elif spec.kind == "bilinear":
+            fan = weight[1]
+        else:
+            fan = weight[1] * prod(weight[2:]) if len(weight) > 1 else prod(weight)
+        return 1.0 / (3.0 * max(fan, 1)), "uniform"
+
+
 def _family(framework: str, normal: str) -> dict[str, Initializer]:
-    """Return Glorot, He and LeCun as a framework counts fans and understands "normal"."""
+    """Return Glorot, He and LeCun with a framework's fans and its meaning of "normal"."""
     rows = {"glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in"), "lecun": (1.0, "fan_in")}
     return {
         f"{name}_{suffix}": AsStored(VarianceScaling(scale, mode, distribution), framework)
@@ -110,7 +156,7 @@ _TORCH = _family("torch", "normal")
 _KERAS = _family("keras", "truncated_normal")
 _JAX = _family("jax", "truncated_normal")
 
-FRAMEWORKS: dict[str, dict[str, Initializer]] = {
+FRAMEWORKS |= {
     "torch": {
         "uniform_": RandomUniform(0.0, 1.0),
         "normal_": RandomNormal(1.0),
@@ -161,8 +207,7 @@ FRAMEWORKS: dict[str, dict[str, Initializer]] = {
     },
 }
 
-#: Names that draw nothing by themselves: why, and what to write instead.
-WITHOUT_LAW = {
+UNRESOLVED |= {
     "torch.constant_": "has no default arguments (allowed: Constant(value))",
     "torch.sparse_": "has no default arguments (allowed: functools.partial(torch.nn.init.sparse_, sparsity=...))",
     "keras.stft": "fills the fixed kernels of a spectrogram (allowed: a function that returns them)",
@@ -174,11 +219,4 @@ WITHOUT_LAW = {
     "timm.init_weight_jax": "walks through a model (allowed: PerParameter, with rules for its layers and its head)",
 }
 
-#: Where the names live in their frameworks, for who writes them in full.
-FULL_PATHS = {
-    "torch.nn.init.": "torch.",
-    "keras.initializers.": "keras.",
-    "tf.keras.initializers.": "keras.",
-    "jax.nn.initializers.": "jax.",
-    "timm.layers.": "timm.",
-}
+FRAMEWORK_NAMES = tuple(FRAMEWORKS)

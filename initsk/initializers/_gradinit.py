@@ -1,4 +1,4 @@
-"""GradInit: the norms after which one step of the optimizer helps most."""
+"""GradInit: learn factors of the weights that minimise the loss after one optimizer step."""
 
 from functools import partial
 from typing import ClassVar
@@ -6,32 +6,32 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from initsk.initializers._registry import InitializerLike
 from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
 from initsk.initializers.core._minibatches import Batches, real_parts
+from initsk.initializers.core._registry import InitializerLike
 from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, one_of, optional, real
 
-# By algorithm, what the authors' runs used: CIFAR with SGD, translation with Adam.
+# Values in the authors' runs: CIFAR with SGD, translation with Adam.
 _ETA = {"sgd": 0.1, "adam": 0.001}
 _GAMMA = {"sgd": 1.0, "adam": float("inf")}
-_STEEPEST = 1.0
+_MAX_SLOPE = 1.0
 
 
 class GradInit(GradientScheme):
-    """Multiply each tensor by the factor that makes the loss smallest after one step of the optimizer.
+    """Multiply each tensor by a factor that minimises the loss after one step of the optimizer.
 
     Parameters
     ----------
     base : str, Initializer or callable, default="he_normal"
-        What draws the values that are multiplied.
+        The initializer that draws the values before they are multiplied.
     algorithm : {"sgd", "adam"}, default="sgd"
-        The optimizer whose first step is simulated: along ``g / ||g||``, or along ``sign(g)``.
+        The optimizer of the simulated first step: along ``g / ||g||`` for SGD, along ``sign(g)`` for Adam.
     eta : float or None, default=None
-        Length of the simulated step, above 0: the learning rate of the training to come. None
+        Length of the simulated step, above 0: the learning rate of the later training. None
         is 0.1 for SGD and 0.001 for Adam.
     gamma : float or None, default=None
-        Largest norm of the gradient, above 0: the Euclidean norm for SGD, for Adam the sum of sizes, which
+        Largest norm of the gradient, above 0: the Euclidean norm for SGD, the sum of absolute values for Adam, which
         grows with the network. None is 1 for SGD, and no bound for Adam.
     lr : float, default=0.01
         Learning rate of the factors, above 0.
@@ -40,9 +40,9 @@ class GradInit(GradientScheme):
     min_scale : float, default=0.01
         Smallest factor, above 0.
     batch_size : int or None, default=128
-        Rows of X and y in a minibatch, at least 2; None takes all.
+        Rows of X and y in a minibatch, at least 2; None takes all rows.
     criterion : callable or None, default=None
-        ``loss(output, y)``, one real number. None is the cross-entropy for integer y, with scores
+        ``loss(output, y)``, which returns one real number. None is the cross-entropy for integer y, with scores
         along the second or last axis, and the mean squared error for any other y.
 
     Raises
@@ -52,20 +52,20 @@ class GradInit(GradientScheme):
 
     Notes
     -----
-    Law: with the factors ``m = 1`` at first and ``g`` the gradient of the loss ``L`` on a minibatch ``S`` by all
-    parameters that train, each step lowers by Adam (with slopes cut at -1 and 1)
+    Formula: let ``m`` be the factors, 1 at first, and ``g`` the gradient of the loss ``L`` on a minibatch ``S`` with
+    respect to all trainable parameters. Each step of Adam, with slopes clipped to [-1, 1], lowers
 
-    - where ``||g|| > gamma`` that norm;
-    - else ``L(S~; m W - eta A(g)) / eta``, where ``A(g)`` is the algorithm's direction, taken as constant, and ``S~``
-      is one half of ``S`` with a fresh half
+    - the norm ``||g||`` if it is above ``gamma``;
+    - else ``L(S~; m W - eta A(g)) / eta``, where ``A(g)`` is the direction of the algorithm, taken as constant, and
+      ``S~`` is one half of ``S`` together with new rows for the other half.
 
-    with moments of their own for each of the two (Zhu et al. 2021, equation 1 and algorithm 1, and their code). One
-    factor for every tensor that the base set and that is not zero: weights, and biases where the base draws them. The
-    authors also scale normalisation layers, which stay at their identity here. Their command line has no bound on the
-    norm and `lr` 0.001 unless told otherwise; the defaults here are those of their script for VGG-19 without batch
-    normalisation. For Adam only the step is that of their translation runs, which also have `lr` 0.0025, 780 steps, a
-    second moment of 0.98 and slopes that are hardly cut; `min_scale` is 0 for biases there. Batch normalisation uses
-    the batch's statistics, and dropout is off.
+    Adam has separate moments for the two cases (Zhu et al. 2021, equation 1 and algorithm 1, and their code). Every
+    nonzero tensor that the base draws has one factor: weights, and biases if the base draws them. The
+    authors also scale normalisation layers, which do not change here. The defaults are those of the authors' script for
+    VGG-19 without batch normalisation; their command line has no bound on the norm and `lr` 0.001. For Adam, only the
+    length of the step is that of their translation runs, which also have `lr` 0.0025, 780 steps, a
+    second moment of 0.98, hardly any clipping, and a `min_scale` of 0 for biases. Batch normalisation uses
+    the statistics of the batch, and dropout is off.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class GradInit(GradientScheme):
     def _norm_or_step(
         self, problem: ScalingProblem, point: Point, rows: torch.Tensor | None, gamma: float, eta: float
     ) -> tuple[Point | None, np.ndarray]:
-        """Return None and the slopes of the gradient's norm where it is above `gamma`; else the point after a step."""
+        """Return None and the slopes of the gradient norm if it is above `gamma`, else the point after a step."""
         gradient = problem.gradient(problem.loss(rows), point)
         norm = self._norm(gradient)
         if float(norm.detach()) > gamma:
@@ -146,14 +146,14 @@ class GradInit(GradientScheme):
         return self._step(point, gradient, norm, eta), np.zeros(0)
 
     def _norm(self, gradient: Point) -> torch.Tensor:
-        """Return the norm that is dual to the algorithm's step."""
+        """Return the gradient norm that is dual to the step of the algorithm."""
         parts = [real_parts(values) for values in gradient.values()]
         if self.algorithm == "adam":
             return torch.stack([part.abs().sum() for part in parts]).sum()
         return torch.stack([part.square().sum() for part in parts]).sum().sqrt()
 
     def _step(self, point: Point, gradient: Point, norm: torch.Tensor, eta: float) -> Point:
-        """Return new leaves, one step further."""
+        """Return the parameters after one step, as new leaves."""
         after = dict(point)
         with torch.no_grad():
             for name, values in gradient.items():
@@ -167,7 +167,7 @@ def _slopes_of_loss(problem: ScalingProblem, point: Point, rows: torch.Tensor | 
 
 
 class _Adam:
-    """Adam for the factors; the slopes are cut first."""
+    """Adam for the factors, with clipped slopes."""
 
     def __init__(self, lr: float) -> None:
         self.lr = lr
@@ -175,8 +175,8 @@ class _Adam:
         self.mean = self.square = np.zeros(1)
 
     def step(self, slopes: np.ndarray) -> np.ndarray:
-        """Return how the factors change."""
-        slopes = np.clip(slopes, -_STEEPEST, _STEEPEST)
+        """Return the change of the factors."""
+        slopes = np.clip(slopes, -_MAX_SLOPE, _MAX_SLOPE)
         self.n_steps += 1
         self.mean = 0.9 * self.mean + 0.1 * slopes
         self.square = 0.999 * self.square + 0.001 * slopes**2
@@ -185,12 +185,12 @@ class _Adam:
 
 
 def _signs(values: torch.Tensor) -> torch.Tensor:
-    """Return the signs, of both parts of complex values."""
+    """Return the signs; of complex values, the signs of both parts."""
     return torch.complex(values.real.sign(), values.imag.sign()) if values.is_complex() else values.sign()
 
 
 def _draw_rows(batches: Batches) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Return the first half of a minibatch, and all of it; None means every row."""
+    """Return the rows of the first half of a minibatch and of the whole minibatch; None means every row."""
     if batches.size is None:
         return None, None
     rows = batches.take(batches.size)

@@ -1,4 +1,4 @@
-"""MetaInit: weights of those norms at which the gradient changes least along itself."""
+"""MetaInit: tune the norms of the weights so that the gradient changes least along itself."""
 
 from functools import partial
 from typing import ClassVar
@@ -6,35 +6,35 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from initsk.initializers._registry import InitializerLike
 from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
 from initsk.initializers.core._minibatches import Batches, real_parts
+from initsk.initializers.core._registry import InitializerLike
 from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, real
 
-# The authors let a norm run through zero, which turns all signs around.
+# In the authors' code a norm may pass zero, which flips all signs.
 _MIN_FACTOR = 0.01
 
 
 class MetaInit(GradientScheme):
-    """Tune the norms of the weights so that the loss is as linear as can be where a gradient step goes.
+    """Tune the norms of the weights so that the loss is as linear as possible along a gradient step.
 
     Parameters
     ----------
     base : str, Initializer or callable, default="he_normal"
-        What draws the weights whose norms are tuned.
+        The initializer that draws the weights before their norms are tuned.
     lr : float, default=0.1
-        Step of a norm, above 0; not relative: large layers have large norms and so move slowly.
+        Absolute step of a norm, above 0: large layers have large norms, so their weights change slowly.
     momentum : float, default=0.9
-        How much of the last step is repeated, from 0 up to below 1.
+        Fraction of the last step that is repeated, from 0 up to below 1.
     n_steps : int, default=500
         Steps, at least 1.
     eps : float, default=1e-5
-        Added to the size of each gradient that divides, above 0.
+        Added to the absolute value of each gradient in a denominator, above 0.
     batch_size : int or None, default=128
-        Rows of X and y in a step, at least 2; None takes all.
+        Rows of X and y in a step, at least 2; None takes all rows.
     criterion : callable or None, default=None
-        ``loss(output, y)``, one real number. None is the cross-entropy for integer y, with scores
+        ``loss(output, y)``, which returns one real number. None is the cross-entropy for integer y, with scores
         along the second or last axis, and the mean squared error for any other y.
 
     Raises
@@ -45,20 +45,20 @@ class MetaInit(GradientScheme):
 
     Notes
     -----
-    Law: in each step, with ``g`` the gradient of the loss by all ``N`` parameters that train, and ``H`` its Hessian,
-    the gradient quotient
+    Formula: in each step, let ``g`` be the gradient of the loss with respect to all ``N`` trainable parameters, and
+    ``H`` its Hessian. The gradient quotient
 
     ``GQ = (1 / N) sum |(g - H g) / (g + eps s(g)) - 1|``, ``s(g) = 1`` for ``g >= 0``, else ``-1``
 
-    is differentiated by the norm of every weight of two or more dimensions; the norm then moves by
+    is differentiated with respect to the norm of every weight of two or more dimensions; the norm then changes by
     ``v = momentum v - lr sign(dGQ / dnorm)`` (Dauphin and Schoenholz 2019, equation 1 and figure 2). Biases and
-    normalisation layers stay. No norm falls below 0.01 of the base's, so that directions are kept; the
-    authors' listing has no such limit. It feeds normal noise with random labels, which X and y may be
-    here too. Batch normalisation uses the batch's statistics, as in the version of Zhu et al. 2021, and dropout is
-    off. The few entries where ``g`` nearly vanishes rule the quotient, so it is noisy: small networks, whose norms
-    are small next to `lr`, may need a smaller one, or larger batches. Layers must be differentiable three times, and
-    a step costs several ordinary ones. `MetaInit` computes batch, instance and layer normalisation by elementary
-    operations, since the third derivatives of torch's own operations are wrong or missing.
+    normalisation layers do not change. No norm falls below 0.01 of its first value, which keeps the directions; the
+    authors' code has no such limit. The authors use normal noise with random labels; X and y may be
+    noise, too. Batch normalisation uses the statistics of the batch, as in the version of Zhu et al. 2021, and dropout
+    is off. A few entries with ``g`` near zero dominate the quotient, so it is noisy: small networks, whose norms
+    are small compared with `lr`, may need a smaller `lr` or larger batches. Layers must be differentiable three times,
+    and a step costs as much as several ordinary steps. `MetaInit` computes batch, instance and layer normalisation
+    with elementary operations, because the third derivatives of torch's own operations are wrong or missing.
 
     Examples
     --------

@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 
 from initsk.initializers._constant import centre_tap
-from initsk.initializers._variance_scaling import expected_from_variance
+from initsk.initializers._variance_scaling import ZeroMeanInitializer
 from initsk.initializers.core._base import ExpectedMoments, Initializer
-from initsk.initializers.core._draws import draw_normal, draw_scaled, orthogonal_matrix
+from initsk.initializers.core._draws import draw_normal, orthogonal_matrix
 from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, one_of, real
 
@@ -16,13 +16,14 @@ from initsk.utils.validation import Constraint, one_of, real
 class Orthogonal(Initializer):
     """Draw a random orthogonal matrix: every singular value equals `gain`.
 
-    Weights of more than two dimensions are flattened to ``(out, in * kernel)``, group by group; a
-    matrix that is not square has orthonormal rows or columns, whichever are fewer. Complex weights are unitary.
+    Weights of more than two dimensions are flattened to ``(out, in * kernel)`` in each group. A matrix that is not
+    square has orthonormal rows if it has fewer rows than columns, else orthonormal columns. Complex weights are
+    unitary.
 
     Parameters
     ----------
     gain : float, default=1.0
-        Factor on the matrix, above 0; ``2 ** 0.5`` keeps the mean square through ReLU.
+        Factor on the matrix, above 0; ``2 ** 0.5`` keeps the mean square of the signal through ReLU layers.
 
     Raises
     ------
@@ -31,11 +32,11 @@ class Orthogonal(Initializer):
 
     Notes
     -----
-    Law: ``W^T W = gain^2 I`` (columns no more than rows) or ``W W^T = gain^2 I``, Haar distributed (Saxe et al. 2013,
-    section 3). Drawn as a product of random reflections (Stewart 1980, theorem 3.3), in float32 or better whatever the
-    parameter's type; the last bits depend on LAPACK and on torch's number of threads. torch's ``orthogonal_``, Keras'
-    and JAX's are the same law by QR of a Gaussian, over the tensor as they store it (`AsStored`), where here each
-    group, gate and projection is orthogonal by itself.
+    Formula: ``W^T W = gain^2 I`` (for at most as many columns as rows) or ``W W^T = gain^2 I``, from the Haar
+    distribution (Saxe et al. 2013, section 3). Computed in float32 or better as a product of random reflections
+    (Stewart 1980, theorem 3.3); the last bits depend on LAPACK and on torch's number of threads. torch's
+    ``orthogonal_``, Keras and JAX draw from the same distribution by QR of a Gaussian matrix, over the tensor as they
+    store it (`AsStored`); here each group, gate and projection is orthogonal.
 
     Examples
     --------
@@ -57,22 +58,22 @@ class Orthogonal(Initializer):
         self.gain = gain
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         return spec.missing_matrix
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         return orthogonal_matrix(*spec.matrix_shape, generator, dtype).mul_(self.gain).reshape(spec.shape)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         return ExpectedMoments(self.gain**2 / max(spec.matrix_shape), singular_value=self.gain)
 
 
 class DeltaOrthogonal(Initializer):
     """Set a convolution to an orthogonal matrix at the kernel's centre, and zero elsewhere.
 
-    The convolution itself, not only its kernel as a matrix, then keeps every norm, exactly if its
-    padding is circular.
+    The convolution then keeps the norm of its input, exactly so with circular padding.
 
     Parameters
     ----------
@@ -80,18 +81,18 @@ class DeltaOrthogonal(Initializer):
         Factor on the matrix, above 0.
     even_centre : {"after", "before"}, default="after"
         Which of the two middle positions is the centre of a kernel of even size `k`: "after" is ``k // 2``, as in
-        `Dirac`; "before" is ``(k - 1) // 2``, as in JAX, and where torch's ``padding="same"`` has it.
+        `Dirac`; "before" is ``(k - 1) // 2``, as in JAX and in torch's ``padding="same"``.
 
     Raises
     ------
     InvalidParameterError
-        When used on anything but a convolution, or on one with fewer outputs than inputs.
+        When used on a tensor that is not a convolution's kernel, or on one with fewer outputs than inputs.
 
     Notes
     -----
-    Law: ``W[:, :, k // 2, ...] = gain Q`` with ``Q^T Q = I`` Haar distributed, so that each input is kept
-    (Xiao et al. 2018, section 2.3 and algorithm 2); that needs at least as many outputs as inputs in a group, and
-    fewer are refused. JAX's ``delta_orthogonal`` is the same law with ``even_centre="before"``, over all groups.
+    Formula: ``W[:, :, k // 2, ...] = gain Q`` with ``Q^T Q = I`` from the Haar distribution (Xiao et al. 2018,
+    section 2.3 and algorithm 2). To keep every input, each group needs at least as many outputs as inputs. JAX's
+    ``delta_orthogonal`` has the same distribution with ``even_centre="before"``, over all groups.
 
     Examples
     --------
@@ -115,7 +116,7 @@ class DeltaOrthogonal(Initializer):
         self.even_centre = even_centre
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         if spec.kind == "convolution" and spec.shape[0] >= spec.shape[1]:
             return None
         return (
@@ -124,26 +125,27 @@ class DeltaOrthogonal(Initializer):
         )
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         values = torch.zeros(spec.shape, dtype=dtype)
         matrix = orthogonal_matrix(spec.shape[0], spec.shape[1], generator, dtype).mul_(self.gain)
         centre_tap(values, before=self.even_centre == "before").copy_(matrix)
         return values
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         if self.unsupported_reason(spec):
             return None
-        # Of all entries, one in the kernel's size belongs to the matrix.
+        # A fraction 1 / kernel size of the entries belongs to the matrix.
         return ExpectedMoments(self.gain**2 / spec.shape[0] * spec.shape[1] / spec.matrix_shape[1])
 
 
-class ConvolutionAware(Initializer):
-    """Draw the kernels of a convolution's unit orthogonal to each other in Fourier space, with He's variance.
+class ConvolutionAware(ZeroMeanInitializer):
+    """Draw kernels that are orthogonal to each other in Fourier space within each unit, with He's variance.
 
     Parameters
     ----------
     scale : float, default=2.0
-        What the variance is times fan_in, above 0; 2 is He's, for ReLU.
+        The variance times fan_in, above 0; 2 is He's value, for ReLU.
 
     Raises
     ------
@@ -152,25 +154,25 @@ class ConvolutionAware(Initializer):
 
     Notes
     -----
-    A convolution ``(out, in, *kernel)`` has for each of its units `in` kernels of ``k = prod(kernel)`` values.
+    A convolution ``(out, in, *kernel)`` has `in` kernels of ``k = prod(kernel)`` values in each unit.
 
-    Law: for each unit, the kernels ``n k, ..., (n + 1) k - 1`` of every ``n = 0, 1, ...`` (the last block may be
+    Formula: for each unit, the kernels ``n k, ..., (n + 1) k - 1`` of every ``n = 0, 1, ...`` (the last block may be
     shorter) are orthogonal to each other, uniformly (Haar), and each has squared norm ``k scale / fan_in``. So
     their discrete Fourier transforms ``F`` over the kernel (``fftn``) are orthogonal:
-    ``<F_a, F_b> = 0`` for ``a != b``, and ``<F_a, F_a> = k^2 scale / fan_in``. There are no more than `k` because the
-    spectra of real kernels have `k` dimensions. Kernels of different blocks and of different units are
-    independent. The mean square over the whole weight is exactly ``scale / fan_in``
-    (Aghajanyan 2017, whose variance is He's).
+    ``<F_a, F_b> = 0`` for ``a != b``, and ``<F_a, F_a> = k^2 scale / fan_in``. A block has at most `k`
+    kernels because the spectra of real kernels have `k` dimensions. Kernels of different blocks and of different units
+    are independent. The mean square over the whole weight is exactly ``scale / fan_in``
+    (Aghajanyan 2017, who takes He's variance).
 
-    The Fourier transform is unitary up to a factor, so that orthogonal spectra and orthogonal kernels are
-    the same, and the draw needs no transform. keras-contrib's ``ConvolutionAware`` draws orthogonal half spectra
-    without imaginary parts, in blocks of their size: its kernels come out symmetric, against which it adds
-    noise (``eps_std``), and in two and three dimensions the inverse transform drops a part, so that its
-    kernels are orthogonal only approximately.
+    The Fourier transform is unitary up to a factor. So orthogonal spectra and orthogonal kernels are equivalent, and
+    the draw needs no transform. keras-contrib's ``ConvolutionAware`` draws orthogonal half spectra without imaginary
+    parts, in blocks of their size: this makes its kernels symmetric, and it adds noise (``eps_std``) to break the
+    symmetry. In two and three dimensions the inverse transform drops a part, so its kernels are only approximately
+    orthogonal.
 
-    Kernels of a single value (``k = 1``) are ``N(0, scale / fan_in)``, as there. All other
-    weights are an orthogonal matrix whose entries have variance ``scale / fan_in``; keras-contrib leaves that
-    matrix unscaled.
+    Kernels of a single value (``k = 1``) are ``N(0, scale / fan_in)``, as in keras-contrib. All other
+    weights are an orthogonal matrix whose entries have variance ``scale / fan_in``; keras-contrib does not scale
+    this matrix.
 
     Examples
     --------
@@ -193,34 +195,32 @@ class ConvolutionAware(Initializer):
         self.scale = scale
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         return spec.missing_fans
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        variance = self._variance(spec)
-        if not _has_kernels(spec):
-            return draw_scaled(spec.shape, variance, "orthogonal", generator, dtype)
-        units, inputs, size = *spec.shape[:2], prod(spec.shape[2:])
-        if size == 1:
-            return draw_scaled(spec.shape, variance, "normal", generator, dtype)
+        """Return drawn values for a spec."""
+        variance, _ = self.variance_and_distribution(spec)
+        size = prod(spec.shape[2:])
+        if not _has_kernels(spec) or size == 1:
+            return super().draw_values(spec, generator, dtype)
+        units, inputs = spec.shape[:2]
         kernels = _orthonormal_rows(units, inputs, size, generator, dtype)
         return kernels.mul_(sqrt(variance * size)).reshape(spec.shape)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         if self.unsupported_reason(spec):
             return None
-        variance, size = self._variance(spec), prod(spec.shape[2:])
-        if not _has_kernels(spec):
-            return expected_from_variance(spec, variance, "orthogonal")
-        return (
-            ExpectedMoments(variance, bound=sqrt(variance * size))
-            if size > 1
-            else expected_from_variance(spec, variance, "normal")
-        )
+        variance, _ = self.variance_and_distribution(spec)
+        size = prod(spec.shape[2:])
+        if _has_kernels(spec) and size > 1:
+            return ExpectedMoments(variance, bound=sqrt(variance * size))
+        return super().expected_moments(spec)
 
-    def _variance(self, spec: ParameterSpec) -> float:
-        return self.scale / spec.fan("fan_in")
+    def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
+        """Return the variance, and the distribution of weights without kernels of several values."""
+        return self.scale / spec.fan("fan_in"), "normal" if _has_kernels(spec) else "orthogonal"
 
 
 def _has_kernels(spec: ParameterSpec) -> bool:
@@ -230,13 +230,13 @@ def _has_kernels(spec: ParameterSpec) -> bool:
 def _orthonormal_rows(
     units: int, inputs: int, size: int, generator: torch.Generator, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Draw ``(units, inputs, size)``: per unit, each `size` rows in turn are orthonormal."""
+    """Draw ``(units, inputs, size)``; in each unit, every block of `size` rows is orthonormal."""
     per_block = min(inputs, size)
     if units * per_block == 0:
         return torch.zeros((units, inputs, size), dtype=dtype)
     blocks = -(-inputs // per_block)
     gaussian = draw_normal((units * blocks, size, per_block), 1.0, generator=generator, dtype=dtype)
     basis, triangle = torch.linalg.qr(gaussian)
-    # Uniform only with the triangle's diagonal made positive (Mezzadri 2007, section 5).
+    # The distribution is uniform only if the triangle has a positive diagonal (Mezzadri 2007, section 5).
     basis = basis * torch.sgn(triangle.diagonal(dim1=-2, dim2=-1)).unsqueeze(-2)
     return basis.mT.reshape(units, blocks * per_block, size)[:, :inputs].contiguous()

@@ -1,12 +1,12 @@
-"""Different initializers for different parameters."""
+"""PerParameter: different initializers for different parameters."""
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.initializers.core._base import Choice, Initializer
+from initsk.initializers.core._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.network import Network, ParameterSpec
 from initsk.utils.validation import Constraint, resolved_by
 
@@ -19,7 +19,7 @@ def _is_rule(rule: Any) -> bool:
 
 
 def _rules(value: Any) -> str | None:
-    """Say what is wrong with a list of rules."""
+    """Return what is wrong with a list of rules, or None."""
     if not isinstance(value, tuple | list) or not all(map(_is_rule, value)):
         return "a list of (name, initializer, pattern)"
     problems = []
@@ -42,27 +42,27 @@ class PerParameter(Initializer):
     Parameters
     ----------
     rules : list of (name, initializer, pattern), default=()
-        The first rule that matches a parameter fills it. `name` is the rule's own, without double
-        underscore; nested parameters are reached by it (``head__std``). `pattern` is one of
+        The first rule that matches a parameter fills it. `name` is the name of the rule, without double
+        underscores; nested parameters begin with it (``head__std``). `pattern` is one of
 
-        - a glob over layers' names (``"encoder.*"``, ``"output"``) or a module class: means the layer, whose
-          biases become what `initializer` makes of biases (zero, mostly); a class that is no known layer, or a
-          normalisation, has its weights filled and its biases left;
-        - a glob over parameters' names (``"*.bias"``, ``"output.weight"``), or a function of a `ParameterSpec`
-          that says True: means those parameters themselves, biases and
-          normalisation layers included.
+        - a glob over names of layers (``"encoder.*"``, ``"output"``) or a module class: it matches layers. Their
+          biases get what `initializer` chooses for biases (mostly zeros). If the class is an unknown layer or a
+          normalisation, the rule fills its weights and leaves its biases;
+        - a glob over names of parameters (``"*.bias"``, ``"output.weight"``), or a function of a `ParameterSpec`
+          that returns True: it matches parameters, including biases and
+          normalisation layers.
     remainder : str, Initializer or callable, default="he_normal"
-        What fills the rest.
+        The initializer of all other parameters.
 
     Raises
     ------
     InvalidParameterError
-        When used, if a pattern matches no parameter; the message shows both sides.
+        When used, if a pattern matches no parameter; the message shows the patterns and the parameters.
 
     Notes
     -----
-    Law: that of the first rule that matches. In torch it is a loop over ``named_modules()`` with conditions; Keras and
-    flax take an initializer for each layer as it is built.
+    Formula: that of the first rule that matches. In torch, users write a loop over ``named_modules()`` with conditions;
+    in Keras and flax, each layer takes an initializer when it is built.
 
     Examples
     --------
@@ -94,11 +94,11 @@ class PerParameter(Initializer):
         self.remainder = remainder
 
     def parts(self) -> list[Initializer]:
-        """List the initializers of the rules, and the remainder."""
+        """Return the initializers of the rules, and the remainder."""
         return [*(get_initializer(initializer) for _, initializer, _ in self.rules), get_initializer(self.remainder)]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with `deep` each rule's initializer under its name, and its parameters."""
+        """Return the parameters; with `deep`, also each rule's initializer and its parameters by the rule's name."""
         params: dict[str, Any] = super().get_params(deep=deep)
         for name, initializer, _ in filter(_is_rule, self.rules) if deep else ():
             params[name] = initializer
@@ -107,7 +107,7 @@ class PerParameter(Initializer):
         return params
 
     def set_params(self, **params: Any) -> "PerParameter":
-        """Set parameters: `rules`, `remainder`, a rule's initializer by its name, or nested ones.
+        """Set parameters: `rules`, `remainder`, a rule's initializer by the rule's name, or nested parameters.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class PerParameter(Initializer):
             self._replace(key, params.pop(key))
         for key in [key for key in params if key.partition("__")[0] in {name for name, _, _ in self.rules}]:
             name, _, inner = key.partition("__")
-            # A copy, since the objects may be shared with other values.
+            # A copy, because another PerParameter may share the initializer.
             current = next(initializer for known, initializer, _ in self.rules if known == name)
             self._replace(name, get_initializer(current).__sklearn_clone__().set_params(**{inner: params.pop(key)}))
         super().set_params(**set_initializer_params(self, params, ("remainder",)))
@@ -130,7 +130,7 @@ class PerParameter(Initializer):
         self.rules = [(known, initializer if known == name else old, where) for known, old, where in self.rules]
 
     def check_specs(self, specs: list[ParameterSpec]) -> None:
-        """Raise if a rule has nothing to fill; show the patterns and the names that there are."""
+        """Raise if a rule has nothing to fill; the message shows the patterns and the parameters' names."""
         used = {self._part_of(spec) for spec in specs}
         idle = [(name, where) for number, (name, _, where) in enumerate(self.rules) if number not in used]
         if idle:
@@ -145,7 +145,7 @@ class PerParameter(Initializer):
         super().check_specs(specs)
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Follow the first rule that matches."""
+        """Return the choice of the first rule that matches, or of the remainder."""
         for name, initializer, where in self.rules:
             match = _matches(where, spec)
             if match:
@@ -156,7 +156,7 @@ class PerParameter(Initializer):
         return get_initializer(self.remainder).choose(spec)
 
     def refine(self, network: Network) -> None:
-        """Let each part refine what it filled."""
+        """Call `refine` of each part for the parameters that it filled."""
         parts: dict[int, set[str]] = {}
         for name, spec in network.specs.items():
             parts.setdefault(self._part_of(spec), set()).add(name)
@@ -168,7 +168,7 @@ class PerParameter(Initializer):
 
 
 def _matches(where: Pattern, spec: ParameterSpec) -> str:
-    """Say whether a pattern means the spec's layer, the parameter itself, or neither (empty)."""
+    """Return "layer" or "parameter" for what the pattern matches, or "" if it matches neither."""
     if isinstance(where, type):
         return "layer" if spec.layer is not None and issubclass(spec.layer, where) else ""
     if not isinstance(where, str):

@@ -1,26 +1,26 @@
-"""Schemes for residual networks: the branches begin small, or at nothing."""
+"""Initializers for residual networks and transformers, which scale down or zero the ends of branches."""
 
 from typing import ClassVar
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._constant import Zeros
-from initsk.initializers._registry import InitializerLike, get_initializer
-from initsk.initializers._scaled import Scaled, Wrapper
 from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers._variance_scaling import GlorotUniform
 from initsk.initializers.core._base import Choice, Initializer
+from initsk.initializers.core._registry import InitializerLike, get_initializer
+from initsk.initializers.core._wrapper import Scaled, Wrapper
 from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, optional, real, resolved_by
 
 
-class _ResidualScheme(Wrapper):
-    """A scheme that needs to know the residual branches."""
+class _ResidualInitializer(Wrapper):
+    """Base of initializers that use the residual branches of the network."""
 
     family = "architecture-aware"
     reads_architecture = True
 
     def check_specs(self, specs: list[ParameterSpec]) -> None:
-        """Raise if no residual branch was found."""
+        """Raise if the network has no residual branch."""
         super().check_specs(specs)
         if not any(spec.branch for spec in specs):
             raise InvalidParameterError(
@@ -29,13 +29,13 @@ class _ResidualScheme(Wrapper):
             )
 
 
-class ZeroLastInBranch(_ResidualScheme):
-    """Begin every residual branch at zero, so that the network begins as its shortcuts.
+class ZeroLastInBranch(_ResidualInitializer):
+    """Set the end of every residual branch to zero, so that at first only the shortcuts pass the signal.
 
     Parameters
     ----------
     base : str, Initializer or callable, default="he_normal"
-        What fills everything else.
+        The initializer of all other parameters.
 
     Raises
     ------
@@ -44,9 +44,9 @@ class ZeroLastInBranch(_ResidualScheme):
 
     Notes
     -----
-    Law: where a branch ends in a normalisation its scale is 0 (Goyal et al. 2017, section 5.1; torchvision's
-    ``zero_init_residual``); where it ends in a layer, that layer's weight is. Everything else
-    is the base's.
+    Formula: if a branch ends in a normalisation, the scale of the normalisation is 0 (Goyal et al. 2017, section 5.1;
+    torchvision's ``zero_init_residual``); if it ends in another layer, the weight of that layer is 0. The base fills
+    all other parameters.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class ZeroLastInBranch(_ResidualScheme):
     reference = "Goyal et al. 2017, section 5.1"
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Set the end of a branch to zero."""
+        """Return zeros for the end of a branch, else the choice of the base."""
         branch = spec.branch
         if branch is not None and branch.is_last and spec.role == "weight":
             if spec.kind == "normalisation":
@@ -78,13 +78,13 @@ class ZeroLastInBranch(_ResidualScheme):
         return self.from_base(spec)
 
 
-class Fixup(_ResidualScheme):
+class Fixup(_ResidualInitializer):
     """Train residual networks without normalisation.
 
     Parameters
     ----------
     base : str, Initializer or callable, default="he_normal"
-        What fills the layers outside of branches, and by a factor those within.
+        The initializer of layers outside of branches, and, times a factor, of layers on branches.
 
     Raises
     ------
@@ -93,10 +93,10 @@ class Fixup(_ResidualScheme):
 
     Notes
     -----
-    Law: with ``L`` branches of ``m`` weight layers, those on a branch are the base's times
-    ``L ** (-1 / (2 m - 2))``; the last of each branch and the output layer are 0 (Zhang et al. 2019,
-    section 3, rules 1 and 2). Rule 3 adds scalar multipliers and biases, which are the module's to
-    have. The authors' code counts He's variance by fan_out: ``Fixup(HeNormal("fan_out"))``.
+    Formula: with ``L`` branches of ``m`` weight layers, layers on a branch have the values of the base times
+    ``L ** (-1 / (2 m - 2))``; the last layer of each branch and the output layer are 0 (Zhang et al. 2019,
+    section 3, rules 1 and 2). Rule 3 adds scalar multipliers and biases; the module must define them. The authors'
+    code divides He's variance by fan_out: ``Fixup(HeNormal("fan_out"))``.
 
     Examples
     --------
@@ -112,7 +112,7 @@ class Fixup(_ResidualScheme):
     reference = "Zhang, Dauphin and Ma 2019, section 3"
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Scale the layers of a branch and set its end to zero."""
+        """Return zeros for the end of a branch and the output, else the choice of the base, scaled on branches."""
         branch = spec.branch
         if spec.role == "weight" and spec.kind != "normalisation":
             if spec.place == "output":
@@ -125,15 +125,15 @@ class Fixup(_ResidualScheme):
         return self.from_base(spec)
 
 
-class DepthScaledResidual(_ResidualScheme):
-    """Divide the last layer of every branch by the root of their number, as GPT-2 does.
+class DepthScaledResidual(_ResidualInitializer):
+    """Divide the last layer of every branch by the root of the number of branches, as GPT-2 does.
 
-    The sum of all branches then has the variance of one, whatever the depth.
+    The sum of all branches then has the variance of a single branch at any depth.
 
     Parameters
     ----------
     base : str, Initializer, callable or None, default=None
-        What fills everything; None means GPT-2's ``RandomNormal(0.02)``.
+        The initializer of all parameters; None means GPT-2's ``RandomNormal(0.02)``.
 
     Raises
     ------
@@ -142,9 +142,9 @@ class DepthScaledResidual(_ResidualScheme):
 
     Notes
     -----
-    Law: last layers of branches ``base / sqrt(L)``, with ``L`` branches in all, two per transformer block;
-    everything else the base's, embeddings too (Radford et al. 2019, section 2.3).
-    The paper says it so; the code that the authors published has 0.02 for tokens, 0.01 for positions, and no factor.
+    Formula: last layers of branches ``base / sqrt(L)``, with ``L`` branches in the network, two per transformer block;
+    the base fills all other parameters, including embeddings (Radford et al. 2019, section 2.3).
+    The code that the authors published differs from the paper: 0.02 for tokens, 0.01 for positions, and no factor.
 
     Examples
     --------
@@ -160,17 +160,13 @@ class DepthScaledResidual(_ResidualScheme):
     formula = "W ~ N(0, 0.02^2), last of each of L branches divided by sqrt(L)"
     reference = "Radford et al. 2019, section 2.3"
     parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
+    default_base = RandomNormal(0.02)
 
     def __init__(self, base: InitializerLike | None = None) -> None:
         self.base = base
 
-    @property
-    def filling(self) -> Initializer:
-        """The base, or GPT-2's."""
-        return RandomNormal(0.02) if self.base is None else super().filling
-
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Scale the end of a branch."""
+        """Return the choice of the base, scaled at the end of a branch."""
         branch = spec.branch
         if branch is not None and branch.is_last and spec.role == "weight" and spec.kind != "normalisation":
             return self.from_base(spec, branch.n_branches**-0.5, f"last layer of one of {branch.n_branches} branches")
@@ -178,14 +174,14 @@ class DepthScaledResidual(_ResidualScheme):
 
 
 class MaximalUpdate(Wrapper):
-    """Scale the output layer so that features learn alike at every width (muP).
+    """Scale the output layer so that features learn at the same rate at every width (muP).
 
     Parameters
     ----------
     base : str, Initializer or callable, default="lecun_normal"
-        The standard parametrization, of variance proportional to ``1 / fan_in``.
+        The initializer of the standard parametrization, with a variance proportional to ``1 / fan_in``.
     base_width : float, default=1.0
-        Fan_in of the output layer at which it is the base's; above 0.
+        The fan_in of the output layer at which its factor is 1; above 0.
 
     Raises
     ------
@@ -194,12 +190,12 @@ class MaximalUpdate(Wrapper):
 
     Notes
     -----
-    Law: input and hidden weights as the base; output weights the base's times ``sqrt(base_width / fan_in)``, so with
-    LeCun's law and `base_width` 1 their variance is ``1 / fan_in^2`` (Yang et al. 2022, table 3). The initialization is
-    half of muP: with Adam the learning rate of hidden and output weights must be divided by their fan_in over that of
-    the base model as well, and attention by the dimension of a head instead of its root. The authors also begin output
-    and query weights at zero. Their package ``mup`` stores the same model otherwise (table 8): a variance that does not
-    fall, and a multiplier in ``forward``.
+    Formula: the base fills input and hidden weights; output weights are the base times ``sqrt(base_width / fan_in)``.
+    With LeCun's variance and `base_width` 1 their variance is ``1 / fan_in^2`` (Yang et al. 2022, table 3). The
+    initialization is one half of muP. The other half: with Adam, divide the learning rates of hidden and output weights
+    by their fan_in relative to the base model's fan_in, and divide attention by the dimension of a head instead of its
+    root. The authors also set output and query weights to zero. Their package ``mup`` stores the same model in another
+    form (table 8): a constant variance, and a multiplier in ``forward``.
 
     Examples
     --------
@@ -225,7 +221,7 @@ class MaximalUpdate(Wrapper):
         self.base_width = base_width
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Scale the output layer."""
+        """Return the choice of the base, scaled in the output layer."""
         if spec.place == "output" and spec.role == "weight":
             factor = (self.base_width / spec.fan("fan_in")) ** 0.5
             return self.from_base(spec, factor, "output layer")
@@ -242,12 +238,12 @@ class TFixup(Initializer):
 
     Notes
     -----
-    Law: embeddings ``N(0, 1 / d)``, times ``(9 N)^(-1/4)``; everything else Xavier uniform. In torch's transformer
-    layers the value and output projections of attention and both linear layers are then multiplied by
+    Formula: embeddings ``N(0, 1 / d)``, times ``(9 N)^(-1/4)``; all other weights Xavier uniform. In torch's
+    transformer layers the value and output projections of attention and both linear layers are then multiplied by
     ``0.67 N^(-1/4)`` in an encoder of ``N`` layers and by ``(9 N)^(-1/4)`` in a decoder (Huang et al. 2020,
-    section 3). The authors derive it for encoders with a decoder; for an encoder alone the embeddings take its ``N``,
-    and beside stacks of both kinds all embeddings take the decoder's. Query and key projections have fairseq's factor
-    of ``1 / sqrt(2)``, as in the authors' code where keys and values have the width of the queries.
+    section 3). The authors derive it for an encoder with a decoder, whose ``N`` the embeddings then take; without a
+    decoder, the embeddings take the ``N`` of the encoder. Query and key projections have fairseq's factor
+    of ``1 / sqrt(2)``, as in the authors' code for keys and values with the width of the queries.
 
     Examples
     --------
@@ -273,7 +269,7 @@ class TFixup(Initializer):
             )
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Choose by the layer's stack."""
+        """Return the scaled initializer of the layer's kind and stack."""
         if spec.role != "weight" or not spec.is_known:
             return None
         stack, n_layers = spec.stack or ("", 0)

@@ -1,4 +1,4 @@
-"""Initializers that do not look at the layer: normal, uniform and truncated normal."""
+"""Initializers whose variance does not depend on the fans: normal, uniform, truncated normal and sparse."""
 
 from typing import ClassVar
 
@@ -23,9 +23,9 @@ class RandomNormal(Initializer):
 
     Notes
     -----
-    Law: ``W ~ N(mean, std^2)``, whatever the layer's size, so the signal shrinks or
-    grows with depth unless `std` happens to fit. Used with 0.01 by Krizhevsky et al. 2012, section 5. The name's
-    standard deviation is 0.01 in JAX too, 0.05 in Keras and 1 in torch.
+    Formula: ``W ~ N(mean, std^2)`` for layers of any size, so the signal usually shrinks or grows with depth.
+    Krizhevsky et al. 2012, section 5, used 0.01. The default standard deviation is also 0.01 in JAX, 0.05 in Keras and
+    1 in torch.
 
     Examples
     --------
@@ -47,15 +47,16 @@ class RandomNormal(Initializer):
         self.mean = mean
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         return draw_normal(spec.shape, self.std, generator=generator, dtype=dtype).add_(self.mean)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         return ExpectedMoments(self.std**2, mean=self.mean)
 
 
 class RandomUniform(Initializer):
-    """Draw evenly between two bounds.
+    """Draw from the uniform distribution between two bounds.
 
     Parameters
     ----------
@@ -71,9 +72,8 @@ class RandomUniform(Initializer):
 
     Notes
     -----
-    Law: ``W ~ U(low, high)``, of variance ``(high - low)^2 / 12``; for complex weights each
-    part has half of the variance. The bounds are those of Keras; torch's
-    ``uniform_`` has 0 and 1, JAX's ``uniform`` 0 and 0.01.
+    Formula: ``W ~ U(low, high)``, with variance ``(high - low)^2 / 12``; each part of a complex weight has half of the
+    variance. The default bounds are those of Keras; torch's ``uniform_`` has 0 and 1, JAX's ``uniform`` 0 and 0.01.
 
     Examples
     --------
@@ -95,44 +95,45 @@ class RandomUniform(Initializer):
         self.high = high
 
     def check(self) -> "RandomUniform":
-        """Check the parameters, and that the bounds are in order."""
+        """Check the parameters and the order of the bounds, and return the initializer."""
         super().check()
         if self.low > self.high:
             raise InvalidParameterError(f"RandomUniform: low={self.low} is not allowed (at most high={self.high})")
         return self
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         bound, middle = (self.high - self.low) / 2, (self.low + self.high) / 2
         return draw_uniform(spec.shape, bound, generator=generator, dtype=dtype).add_(middle)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         width = self.high - self.low
         return ExpectedMoments(width**2 / 12, mean=(self.low + self.high) / 2, bound=width / 2)
 
 
 class TruncatedNormal(Initializer):
-    """Draw from a normal distribution cut at a multiple of its standard deviation.
+    """Draw from a normal distribution that is truncated at a multiple of its standard deviation.
 
     Parameters
     ----------
     std : float, default=0.01
-        Standard deviation, at least 0: of the result if `corrected`, otherwise of the normal
-        distribution before it is cut.
+        Standard deviation, at least 0: of the values if `corrected`, otherwise of the normal
+        distribution before truncation.
     mean : float, default=0.0
         Mean.
     bounds : float, default=2.0
-        Where it is cut, in standard deviations of the distribution before; above 0.
+        Bounds of the truncation, in standard deviations of the distribution before truncation; above 0.
     corrected : bool, default=True
-        Whether the distribution before is widened so that the result has exactly `std`.
+        Whether the distribution before truncation is wider, so that the values have exactly `std`.
 
     Notes
     -----
-    Law: ``W = mean + s z``, with ``z`` standard normal given ``|z| <= bounds``, and ``s = std``, or with the correction
-    ``s = std / sqrt(1 - 2 b phi(b) / (2 Phi(b) - 1))``, for ``b = 2`` ``s = std / 0.8796`` (Kotz, Balakrishnan and
-    Johnson 1994, section 10.1). Drawn by inversion: exact, nothing beyond the bounds. Keras' and JAX's
-    ``truncated_normal`` are ``corrected=False``; torch's and timm's ``trunc_normal_`` have absolute bounds of -2 and 2,
-    so with ``std=0.02`` they cut nothing; timm's ``trunc_normal_tf_`` has relative ones.
+    Formula: ``W = mean + s z``, with ``z`` standard normal given ``|z| <= bounds``, and ``s = std``, or with the
+    correction ``s = std / sqrt(1 - 2 b phi(b) / (2 Phi(b) - 1))``, ``s = std / 0.8796`` for ``b = 2`` (Kotz,
+    Balakrishnan and Johnson 1994, section 10.1). Drawn by inversion, so that no value is beyond the bounds. Keras' and
+    JAX's ``truncated_normal`` are ``corrected=False``; torch's and timm's ``trunc_normal_`` have the absolute bounds -2
+    and 2, so they truncate nothing with ``std=0.02``; timm's ``trunc_normal_tf_`` has relative bounds.
 
     Examples
     --------
@@ -162,21 +163,22 @@ class TruncatedNormal(Initializer):
         self.corrected = corrected
 
     @property
-    def _uncut_std(self) -> float:
+    def _std_before(self) -> float:
         return self.std / truncated_std(self.bounds) if self.corrected else self.std
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        values = draw_truncated(spec.shape, self._uncut_std, self.bounds, generator=generator, dtype=dtype)
+        """Return drawn values for a spec."""
+        values = draw_truncated(spec.shape, self._std_before, self.bounds, generator=generator, dtype=dtype)
         return values.add_(self.mean)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
-        """Say what the values for `spec` will be like."""
-        uncut = self._uncut_std
-        return ExpectedMoments((uncut * truncated_std(self.bounds)) ** 2, mean=self.mean, bound=self.bounds * uncut)
+        """Return the expected moments of the values for a spec."""
+        before = self._std_before
+        return ExpectedMoments((before * truncated_std(self.bounds)) ** 2, mean=self.mean, bound=self.bounds * before)
 
 
 class Sparse(Initializer):
-    """Give every unit exactly `n_nonzero` incoming weights that are not zero.
+    """Give every unit exactly `n_nonzero` nonzero incoming weights.
 
     Units then differ strongly from each other, and the size of their input does not depend on
     the layer's width.
@@ -184,9 +186,9 @@ class Sparse(Initializer):
     Parameters
     ----------
     n_nonzero : int, default=15
-        Incoming weights per unit that are not zero, at least 1; a unit with fewer inputs uses all.
+        Nonzero incoming weights per unit, at least 1; a unit with fewer inputs uses all of them.
     std : float, default=1.0
-        Standard deviation of those, above 0.
+        Standard deviation of the nonzero weights, above 0.
 
     Raises
     ------
@@ -195,9 +197,9 @@ class Sparse(Initializer):
 
     Notes
     -----
-    Law: in each row of ``(out, in * kernel)`` a uniform choice of `n_nonzero` entries is
+    Formula: in each row of ``(out, in * kernel)`` a uniform choice of `n_nonzero` entries is
     ``N(0, std^2)``, the others 0 (Martens 2010, section 5). torch's ``sparse_`` zeroes a fraction of each
-    *column*, so that its number of inputs per unit is left to chance.
+    *column*, so its number of inputs per unit is random.
 
     Examples
     --------
@@ -218,19 +220,20 @@ class Sparse(Initializer):
         self.std = std
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         return spec.missing_matrix
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         rows, columns = spec.matrix_shape
         count = min(self.n_nonzero, columns)
         chosen = torch.rand((rows, columns), generator=generator).topk(count, dim=1, sorted=False).indices
         kept = draw_normal((rows, count), self.std, generator=generator, dtype=dtype)
-        # A normal number rounds to exactly zero once in some ten million draws.
+        # About one normal number in ten million rounds to exactly zero.
         kept = torch.where(kept == 0, torch.full_like(kept, self.std), kept)
         return torch.zeros((rows, columns), dtype=dtype).scatter_(1, chosen, kept).reshape(spec.shape)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
-        """Say what the values for `spec` will be like."""
+        """Return the expected moments of the values for a spec."""
         columns = max(spec.matrix_shape[1], 1)
         return ExpectedMoments(self.std**2 * min(self.n_nonzero, columns) / columns)

@@ -1,38 +1,38 @@
-"""Convolutions that enlarge: sub-pixel ones without a checkerboard, and transposed ones that interpolate."""
+"""Initializers for convolutions that upsample: sub-pixel convolutions and transposed convolutions."""
 
 from dataclasses import replace
 from typing import ClassVar
 
 import torch
 
-from initsk.initializers._registry import InitializerLike
-from initsk.initializers._scaled import Wrapper
 from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.initializers.core._registry import InitializerLike
+from initsk.initializers.core._wrapper import Wrapper
 from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, integer
 
 
 class ICNR(Wrapper):
-    """Give the sub-pixels of a convolution before a pixel shuffle the same kernel, so that no checkerboard appears.
+    """Give all sub-pixels of a convolution before a pixel shuffle the same kernel, to avoid checkerboard patterns.
 
     Parameters
     ----------
     upscale_factor : int, default=2
         Factor of the pixel shuffle, at least 1.
     base : str, Initializer or callable, default="he_normal"
-        What draws the kernels.
+        The initializer that draws the kernels.
 
     Raises
     ------
     InvalidParameterError
-        When used on a convolution whose outputs are not a multiple of ``upscale_factor ** d``.
+        When used on a convolution whose number of outputs is not a multiple of ``upscale_factor ** d``.
 
     Notes
     -----
-    Law: of the outputs of a convolution of `d` dimensions each ``upscale_factor ** d`` in a row have one kernel, drawn
-    by the base (Aitken et al. 2017): the result is that of nearest-neighbour resizing. Layers that are no convolutions
-    get the base. Meant for one layer: ``PerParameter([("up", ICNR(2), "up")])``. fastai has it; torch, Keras and JAX do
-    not.
+    Formula: in a convolution of `d` dimensions, each block of ``upscale_factor ** d`` consecutive outputs has one
+    kernel, which the base draws (Aitken et al. 2017): the result equals nearest-neighbour resizing. The base fills
+    all other layers. Intended for one layer: ``PerParameter([("up", ICNR(2), "up")])``. fastai has it; torch, Keras and
+    JAX do not.
 
     Examples
     --------
@@ -57,13 +57,13 @@ class ICNR(Wrapper):
         self.base = base
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Take convolutions, and leave the rest to the base."""
+        """Return this initializer for convolutions, and the choice of the base for the rest."""
         if spec.kind == "convolution" and spec.role == "weight":
             return Choice(self, "sub-pixel convolution")
         return self.from_base(spec)
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         if spec.kind != "convolution":
             return self.filling.unsupported_reason(spec)
         if spec.shape[0] % self._repeats(spec):
@@ -71,6 +71,7 @@ class ICNR(Wrapper):
         return self.filling.unsupported_reason(self._fewer(spec))
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         if spec.kind != "convolution":
             return self.filling.draw_values(spec, generator, dtype)
         return self.filling.draw_values(self._fewer(spec), generator, dtype).repeat_interleave(
@@ -78,7 +79,7 @@ class ICNR(Wrapper):
         )
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """ExpectedMoments what the base does; kernels that are equal leave fewer values than there seem to be."""
+        """Return the expected moments of the base, or None for convolutions, whose kernels repeat."""
         return None if spec.kind == "convolution" else self.filling.expected_moments(spec)
 
     def _repeats(self, spec: ParameterSpec) -> int:
@@ -89,19 +90,20 @@ class ICNR(Wrapper):
 
 
 class BilinearUpsampling(Initializer):
-    """Let a transposed convolution begin as linear interpolation, channel by channel.
+    """Set a transposed convolution to linear interpolation of each channel.
 
     Raises
     ------
     InvalidParameterError
-        When used on anything but a transposed convolution, group by group with as many outputs as inputs.
+        When used on a tensor that is not the kernel of a transposed convolution with as many outputs as inputs in
+        each group.
 
     Notes
     -----
-    Law: ``W[i, i] = w(x) w(y) ...`` and zero between channels, with ``w(x) = 1 - |x - c| / f``, ``f = ceil(k / 2)`` and
-    ``c = (k - 1) / 2`` the centre of a kernel of size `k` (Long et al. 2015, section 3.3, and their code). With ``k = 2
-    s`` and ``padding = s / 2`` a convolution of stride `s` resizes as ``torch.nn.functional.interpolate`` does, but for
-    the border. A bare shape is taken for a transposed convolution. torch, Keras and JAX do not have it.
+    Formula: ``W[i, i] = w(x) w(y) ...`` and zero between channels, with ``w(x) = 1 - |x - c| / f``, ``f = ceil(k / 2)``
+    and ``c = (k - 1) / 2`` the centre of a kernel of size `k` (Long et al. 2015, section 3.3, and their code). With
+    ``k = 2 s`` and ``padding = s / 2`` a convolution of stride `s` resizes as ``torch.nn.functional.interpolate`` does,
+    except at the border. `sample` draws for a transposed convolution. torch, Keras and JAX do not have it.
 
     Examples
     --------
@@ -117,12 +119,13 @@ class BilinearUpsampling(Initializer):
     reference = "Long et al. 2015, section 3.3"
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         fits = spec.kind == "convolution" and spec.shape[0] == spec.shape[1] and (spec.transposed or not spec.name)
         needs = "needs a transposed convolution with as many outputs as inputs in each group"
         return None if fits else f"{needs}, not shape {spec.shape} (for other layers PerParameter)"
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
         kernel = torch.ones((), dtype=dtype)
         for size in spec.shape[2:]:
             position = torch.arange(size, dtype=torch.float64)

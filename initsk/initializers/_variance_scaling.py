@@ -1,4 +1,4 @@
-"""One law, named special cases as data: variance = scale * gain^2 / fan."""
+"""Variance scaling: initializers whose variance is scale * gain^2 / fan."""
 
 from math import sqrt
 from typing import ClassVar
@@ -12,8 +12,27 @@ from initsk.theory import ActivationLike, gain
 from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
 
 
-class Scaling(Initializer):
-    """The law; a subclass says its scale, mode, distribution, and whose gain it makes up for."""
+class ZeroMeanInitializer(Initializer):
+    """Base of initializers that draw zero-mean values; a subclass returns their variance and distribution."""
+
+    def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
+        """Return the variance and the name of the distribution of the values for a spec."""
+        raise NotImplementedError
+
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
+        return draw_scaled(spec.shape, *self.variance_and_distribution(spec), generator, dtype)
+
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Return the expected moments of the values for a spec."""
+        variance, distribution = self.variance_and_distribution(spec)
+        if distribution == "orthogonal":
+            return ExpectedMoments(variance, singular_value=sqrt(variance * max(spec.matrix_shape)))
+        return ExpectedMoments(variance, bound=bound_of(variance, distribution))
+
+
+class _Scaling(ZeroMeanInitializer):
+    """Base of variance scaling; a subclass sets scale, mode, distribution and activation."""
 
     family = "variance scaling"
     scale: float = 1.0
@@ -23,45 +42,31 @@ class Scaling(Initializer):
     draw_never_fails = True
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have."""
+        """Return why the spec cannot be filled, or None."""
         return spec.missing_fans
 
-    def variance(self, spec: ParameterSpec) -> float:
-        """Return the variance of the values for `spec`."""
+    def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
+        """Return ``scale * gain^2 / fan``, and the distribution."""
         scale = self.scale if self.activation is None else self.scale * gain(self.activation) ** 2
-        return scale / spec.fan(self.mode)
-
-    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        return draw_scaled(spec.shape, self.variance(spec), self.distribution, generator, dtype)
-
-    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
-        """Say what the values for `spec` will be like."""
-        return expected_from_variance(spec, self.variance(spec), self.distribution)
+        return scale / spec.fan(self.mode), self.distribution
 
 
-def expected_from_variance(spec: ParameterSpec, variance: float, distribution: str) -> ExpectedMoments:
-    """Say what `draw_scaled` gives for `spec`."""
-    if distribution == "orthogonal":
-        return ExpectedMoments(variance, singular_value=sqrt(variance * max(spec.matrix_shape)))
-    return ExpectedMoments(variance, bound=bound_of(variance, distribution))
-
-
-class VarianceScaling(Scaling):
-    """Draw with a variance inversely proportional to a fan: the law behind Glorot, He and LeCun.
+class VarianceScaling(_Scaling):
+    """Draw with a variance inversely proportional to a fan: the formula behind Glorot, He and LeCun.
 
     Parameters
     ----------
     scale : float, default=1.0
         Factor on the variance, above 0.
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
-        Which fan divides.
+        The fan that divides the variance.
     distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
-        Shape of the distribution. "normal" is never truncated (Keras truncates under that name);
-        "truncated_normal" is cut at two standard deviations and corrected, so that the variance
-        is exact; "orthogonal" is a random orthogonal matrix whose entries have that variance.
+        The distribution. "normal" is never truncated (Keras truncates under that name); "truncated_normal" is
+        truncated at two standard deviations and corrected, so that the variance is exact; "orthogonal" is a random
+        orthogonal matrix whose entries have this variance.
     activation : str, callable or None, default=None
-        The activation function that the layer feeds; its gain (`initsk.theory.gain`) multiplies the
-        standard deviation. A name of torch's, or any function of an array.
+        The activation function after the layer; its gain (`initsk.theory.gain`) multiplies the
+        standard deviation. A torch name, or any function of an array.
 
     Raises
     ------
@@ -70,11 +75,11 @@ class VarianceScaling(Scaling):
 
     Notes
     -----
-    Law: ``Var(W) = scale * gain(activation)^2 / fan`` (Glorot and Bengio 2010; He et al. 2015, equation 9 for the
+    Formula: ``Var(W) = scale * gain(activation)^2 / fan`` (Glorot and Bengio 2010; He et al. 2015, equation 9 for the
     factor; LeCun et al. 1998, section 4.6). torch has it as ``kaiming_normal_`` and ``kaiming_uniform_`` with a gain by
     name, Keras and JAX as ``VarianceScaling`` with `scale`, `mode` and `distribution`, without the activation function;
-    their names resolve to `AsStored`. Of complex values each part has half of the variance, and is truncated by itself;
-    JAX cuts the modulus.
+    their names resolve to `AsStored`. Each part of a complex value has half of the variance and is truncated
+    separately; JAX truncates the modulus.
 
     Examples
     --------
@@ -109,21 +114,24 @@ class VarianceScaling(Scaling):
         self.activation = activation
 
 
-class _NamedScaling(Scaling):
-    """A row of the table: a fixed scale and distribution, the fan's mode left open."""
+class _NamedScaling(_Scaling):
+    """Base of the named special cases, which fix scale and distribution."""
 
     parameter_constraints: ClassVar[dict[str, Constraint]] = {"mode": one_of("mode", FAN_MODES)}
 
+    def __init__(self, mode: str = "fan_in") -> None:
+        self.mode = mode
+
 
 class GlorotNormal(_NamedScaling):
-    """Keep the variance of signal and gradient alike, for activations that are linear at zero.
+    """Balance the variances of signal and gradient, for activation functions with slope 1 at zero such as tanh.
 
-    Also called Xavier. Meant for tanh and other activation functions with slope 1 at zero.
+    Also called Xavier.
 
     Parameters
     ----------
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_avg"
-        Which fan divides.
+        The fan that divides the variance.
 
     Raises
     ------
@@ -132,8 +140,8 @@ class GlorotNormal(_NamedScaling):
 
     Notes
     -----
-    Law: ``W ~ N(0, 1 / fan_avg) = N(0, 2 / (fan_in + fan_out))``
-    (Glorot and Bengio 2010, equation 12). torch's ``xavier_normal_`` is the same law;
+    Formula: ``W ~ N(0, 1 / fan_avg) = N(0, 2 / (fan_in + fan_out))``
+    (Glorot and Bengio 2010, equation 12). torch's ``xavier_normal_`` has the same formula;
     Keras' ``GlorotNormal`` and JAX's ``glorot_normal`` truncate at two standard deviations.
 
     Examples
@@ -153,12 +161,12 @@ class GlorotNormal(_NamedScaling):
 
 
 class GlorotUniform(GlorotNormal):
-    """Glorot's variance from a uniform distribution: what Glorot and Bengio published.
+    """Draw with Glorot's variance from a uniform distribution, as Glorot and Bengio published it.
 
     Parameters
     ----------
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_avg"
-        Which fan divides.
+        The fan that divides the variance.
 
     Raises
     ------
@@ -167,7 +175,7 @@ class GlorotUniform(GlorotNormal):
 
     Notes
     -----
-    Law: ``W ~ U(-b, b)`` with ``b = sqrt(6 / (fan_in + fan_out))`` (Glorot and Bengio 2010, equation
+    Formula: ``W ~ U(-b, b)`` with ``b = sqrt(6 / (fan_in + fan_out))`` (Glorot and Bengio 2010, equation
     16). The same in torch (``xavier_uniform_``), Keras and JAX.
 
     Examples
@@ -192,7 +200,7 @@ class HeNormal(_NamedScaling):
     Parameters
     ----------
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
-        "fan_in" keeps the forward signal, "fan_out" the gradient.
+        The fan that divides the variance: "fan_in" keeps the size of the forward signal, "fan_out" of the gradient.
 
     Raises
     ------
@@ -201,8 +209,8 @@ class HeNormal(_NamedScaling):
 
     Notes
     -----
-    Law: ``W ~ N(0, 2 / fan_in)`` (He et al. 2015, equation 10). torch's
-    ``kaiming_normal_`` is the same law; Keras' ``HeNormal`` and JAX's ``he_normal`` truncate at two standard
+    Formula: ``W ~ N(0, 2 / fan_in)`` (He et al. 2015, equation 10). torch's
+    ``kaiming_normal_`` has the same formula; Keras' ``HeNormal`` and JAX's ``he_normal`` truncate at two standard
     deviations. For other activation functions: ``VarianceScaling(activation=...)``.
 
     Examples
@@ -218,17 +226,14 @@ class HeNormal(_NamedScaling):
     reference = "He et al. 2015, equation 10"
     scale = 2.0
 
-    def __init__(self, mode: str = "fan_in") -> None:
-        self.mode = mode
-
 
 class HeUniform(HeNormal):
-    """He's variance from a uniform distribution.
+    """Draw with He's variance from a uniform distribution.
 
     Parameters
     ----------
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
-        "fan_in" keeps the forward signal, "fan_out" the gradient.
+        The fan that divides the variance: "fan_in" keeps the size of the forward signal, "fan_out" of the gradient.
 
     Raises
     ------
@@ -237,7 +242,7 @@ class HeUniform(HeNormal):
 
     Notes
     -----
-    Law: ``W ~ U(-b, b)`` with ``b = sqrt(6 / fan_in)`` (He et al. 2015, equation 10, for the variance). The same in
+    Formula: ``W ~ U(-b, b)`` with ``b = sqrt(6 / fan_in)`` (He et al. 2015, equation 10, for the variance). The same in
     torch (``kaiming_uniform_``), Keras and JAX.
 
     Examples
@@ -254,12 +259,12 @@ class HeUniform(HeNormal):
 
 
 class LeCunNormal(_NamedScaling):
-    """Keep the variance of the forward signal for activations that are linear at zero.
+    """Keep the variance of the forward signal, for activation functions with slope 1 at zero.
 
     Parameters
     ----------
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
-        Which fan divides.
+        The fan that divides the variance.
 
     Raises
     ------
@@ -268,7 +273,7 @@ class LeCunNormal(_NamedScaling):
 
     Notes
     -----
-    Law: ``W ~ N(0, 1 / fan_in)`` (LeCun et al. 1998, section 4.6, equation 16). SELU's
+    Formula: ``W ~ N(0, 1 / fan_in)`` (LeCun et al. 1998, section 4.6, equation 16). SELU's
     fixed point assumes it (Klambauer et al. 2017). Keras' ``LecunNormal`` and JAX's ``lecun_normal``
     truncate at two standard deviations.
 
@@ -284,17 +289,14 @@ class LeCunNormal(_NamedScaling):
     formula = "W ~ N(0, 1 / fan_in)"
     reference = "LeCun et al. 1998, equation 16"
 
-    def __init__(self, mode: str = "fan_in") -> None:
-        self.mode = mode
-
 
 class LeCunUniform(LeCunNormal):
-    """LeCun's variance from a uniform distribution.
+    """Draw with LeCun's variance from a uniform distribution.
 
     Parameters
     ----------
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
-        Which fan divides.
+        The fan that divides the variance.
 
     Raises
     ------
@@ -303,8 +305,8 @@ class LeCunUniform(LeCunNormal):
 
     Notes
     -----
-    Law: ``W ~ U(-b, b)`` with ``b = sqrt(3 / fan_in)`` (LeCun et al. 1998, equation 16, for the variance). The same in
-    Keras and JAX; torch has no such name.
+    Formula: ``W ~ U(-b, b)`` with ``b = sqrt(3 / fan_in)`` (LeCun et al. 1998, equation 16, for the variance). The
+    same in Keras and JAX; torch has no such name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Weights from the layer's own input: principal components, or the centres of clusters."""
+"""WithinLayer: weights from the input of the layer, by principal components or cluster centres."""
 
 from math import prod
 from typing import Any, ClassVar
@@ -8,22 +8,22 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.initializers._registry import InitializerLike
-from initsk.initializers._scaled import Wrapper
 from initsk.initializers.core._calibrate import Calibrated, LayerCall, normalise_units, write_weight
+from initsk.initializers.core._registry import InitializerLike
+from initsk.initializers.core._wrapper import Wrapper
 from initsk.network import Layer
 from initsk.utils.validation import Constraint, one_of
 
-# More input patches than these do not move the components by anything that matters.
+# More input patches hardly change the components.
 _MAX_PATCHES = 10_000
-# Of k-means over the patches.
+# Passes of k-means over the patches.
 _PASSES = 10
-# Variance below which a component is rounding, relative to the largest.
-_SMALLEST = 1e-6
+# Components of a smaller variance, relative to the largest, are rounding.
+_MIN_VARIANCE = 1e-6
 
 
 class WithinLayer(Calibrated):
-    """Take the weights from what reaches the layer on a batch, then give each unit mean 0 and variance 1.
+    """Compute the weights from the input of the layer on a batch, then give each unit mean 0 and variance 1.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ class WithinLayer(Calibrated):
         "pca": units are the principal components of the layer's input patches. "kmeans": units are
         the centres of clusters of the whitened patches.
     base : str, Initializer or callable, default="he_normal"
-        What fills everything that has no input patches: embeddings, recurrent and attention layers, and the
-        transposed convolutions, bilinear and complex layers, whose units are normalised all the same.
+        The initializer of weights without input patches: embeddings, recurrent and attention layers, transposed
+        convolutions, bilinear and complex layers. The units of the last three are normalised, too.
 
     Notes
     -----
@@ -43,21 +43,21 @@ class WithinLayer(Calibrated):
     k-means over the directions of ``P (x - mean(x))`` ("kmeans"; cosine distance, begun by k-means++, 10 passes). Then
     ``w <- w / s`` and ``b <- (b - m) / s`` for a unit whose output has mean ``m`` and standard deviation ``s``.
 
-    Where a layer has more units than its input has components (or distinct patches), the other units are
+    If a layer has more units than its input has components (or distinct patches), the other units are
     random directions among the whitened components, ``w = u P`` with ``u`` uniform on the unit sphere; the authors'
-    code stops there, or draws all units from ``N(0, 1)`` if there are fewer patches than units. Of many
-    patches, 10000 are chosen at random. Signs are such that the largest weight of a component is positive.
+    code raises, or draws all units from ``N(0, 1)`` if there are fewer patches than units. A random choice of 10000
+    patches is used if there are more. The sign of a component makes its largest weight positive.
 
-    Differences: components of relative variance below 1e-6 are left out instead of damped; patches are read, not
-    reconstructed from random projections; their k-means goes by small batches; biases aim at 0, where the authors'
-    command line adds 0.1. Plain draws (their "elwise" and "rand") are `DataDependentWeightNorm`, and their "zca" is not
-    here; algorithm 2, which evens out the rates of learning between layers, is not part of this. The decomposition of a
-    layer whose units have `n` inputs takes ``n^3`` steps.
+    Differences from the authors' code: components of relative variance below 1e-6 are dropped instead of damped;
+    patches are read, not reconstructed from random projections; their k-means uses small batches; biases are centred at
+    0, while the authors' command line adds 0.1. Their plain draws ("elwise" and "rand") are `DataDependentWeightNorm`;
+    their "zca" and algorithm 2, which equalises the learning rates of layers, are not implemented. The decomposition
+    of a layer whose units have `n` inputs takes ``n^3`` steps.
 
     Raises
     ------
     ModuleError
-        By `initialize`, if what reaches a layer is constant or not finite.
+        By `initialize`, if the input of a layer is constant or not finite.
 
     Examples
     --------
@@ -117,11 +117,11 @@ class WithinLayer(Calibrated):
         return torch.cat([combinations, _directions(noise)]) @ whitening
 
 
-def _whitening(patches: torch.Tensor, most: int) -> torch.Tensor:
-    """Return the principal directions, the largest first, divided by their standard deviations."""
+def _whitening(patches: torch.Tensor, max_components: int) -> torch.Tensor:
+    """Return the principal directions divided by their standard deviations, in descending order of variance."""
     variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-    variances, directions = variances.flip(0)[:most], directions.flip(1)[:, :most]
-    kept = variances > max(_SMALLEST * float(variances[0]), 0.0)
+    variances, directions = variances.flip(0)[:max_components], directions.flip(1)[:, :max_components]
+    kept = variances > max(_MIN_VARIANCE * float(variances[0]), 0.0)
     directions = directions[:, kept]
     if directions.shape[1] == 0:
         return directions.T
@@ -130,19 +130,19 @@ def _whitening(patches: torch.Tensor, most: int) -> torch.Tensor:
 
 
 def _centres(whitened: torch.Tensor, n_units: int, generator: torch.Generator) -> torch.Tensor:
-    """Return the centres of clusters of the patches' directions, at most as many as there are distinct ones."""
+    """Return the cluster centres of the patches' directions, at most one for each distinct direction."""
     directions = _directions(whitened[whitened.norm(dim=1) > 0]).float().unique(dim=0)
     centres = _spread(directions, min(n_units, len(directions)), generator)
     for _ in range(_PASSES):
         nearest = (directions @ centres.T).argmax(dim=1)
         sums = torch.zeros_like(centres).index_add_(0, nearest, directions)
-        # Directions that cancel, and clusters that nobody joins, leave their centre where it was.
+        # A centre does not change if its cluster is empty or its directions cancel.
         centres = torch.where(sums.norm(dim=1, keepdim=True) > 1e-3, _directions(sums), centres)
     return centres.double()
 
 
 def _spread(directions: torch.Tensor, number: int, generator: torch.Generator) -> torch.Tensor:
-    """Choose some of the rows, each by chance but rather one far from those chosen before (k-means++)."""
+    """Choose rows at random, with a preference for rows far from those already chosen (k-means++)."""
     distance = torch.ones(len(directions), device="cpu")
     chosen: list[int] = []
     for _ in range(number):
@@ -157,7 +157,7 @@ def _directions(rows: torch.Tensor) -> torch.Tensor:
 
 
 def _input_patches(layer: Layer, inputs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return what the units see at a time, ``(n_patches, in)`` or ``(n_patches, in, *kernel)``."""
+    """Return the input patches of the units, ``(n_patches, in)`` or ``(n_patches, in, *kernel)``."""
     module: Any = layer.module
     if isinstance(module, nn.Linear):
         rows = inputs.reshape(-1, module.in_features)
@@ -167,18 +167,18 @@ def _input_patches(layer: Layer, inputs: torch.Tensor, generator: torch.Generato
     for axis, (size, stride, dilation) in enumerate(
         zip(module.kernel_size, module.stride, module.dilation, strict=True)
     ):
-        # A view: only the chosen windows are ever copied.
+        # `unfold` makes a view: only the chosen windows are copied.
         windows = windows.unfold(axis + 2, dilation * (size - 1) + 1, stride)[..., ::dilation]
-    places = (len(windows), *windows.shape[2 : 2 + spatial])
-    # By numpy: torch's function imports a package for symbols, which takes longer than all of this.
-    chosen = np.unravel_index(_chosen(prod(places), generator).numpy(), places)
+    sizes = (len(windows), *windows.shape[2 : 2 + spatial])
+    # By numpy: torch's function imports sympy, which takes longer than the whole initialization.
+    chosen = np.unravel_index(_chosen(prod(sizes), generator).numpy(), sizes)
     sample, *position = (torch.from_numpy(axis).to(windows.device) for axis in chosen)
     index: Any = (sample, slice(None), *position)
     return windows[index]
 
 
 def _pad(module: Any, inputs: torch.Tensor) -> torch.Tensor:
-    """Pad as the convolution does."""
+    """Return the inputs, padded as the convolution pads them."""
     edges: list[int] = []
     for axis in reversed(range(len(module.kernel_size))):
         if isinstance(module.padding, str):
@@ -191,7 +191,7 @@ def _pad(module: Any, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def _chosen(number: int, generator: torch.Generator) -> torch.Tensor:
-    """Return the indices of all, or of a random choice of the most that are looked at."""
+    """Return the indices of all patches, or of `_MAX_PATCHES` random ones."""
     if number <= _MAX_PATCHES:
         return torch.arange(number, device="cpu")
     return torch.randperm(number, generator=generator, device="cpu")[:_MAX_PATCHES]

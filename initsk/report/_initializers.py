@@ -10,9 +10,25 @@ from initsk.comparison import ComparisonResult
 from initsk.displays import colour_of
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer
-from initsk.language import translate
+from initsk.language import message, translate
 from initsk.network import ParameterSpec
 from initsk.report._elements import Column, Detail, Details, Element, Section, Subsection, Table
+
+# `translate(kind.family)` uses these; the registry holds the same names without marks for the catalogue.
+_FAMILIES = (
+    message("constant"),
+    message("biases"),
+    message("free"),
+    message("variance scaling"),
+    message("orthogonal"),
+    message("sparse"),
+    message("structured"),
+    message("architecture-aware"),
+    message("data-dependent"),
+    message("gradient-based"),
+    message("composed"),
+    message("framework default"),
+)
 
 
 def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Section | None:

@@ -1,6 +1,7 @@
-"""The modules that `initsk.testing` initializes, with fans counted by hand."""
+"""Modules that the checks initialize, with fans counted by hand, and tools of the checks."""
 
 from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -11,13 +12,14 @@ from initsk.exceptions import InitskError
 from initsk.initialization import InitializationRecord, initialize
 from initsk.initializers import ExpectedMoments, Initializer
 from initsk.network import ParameterSpec
+from initsk.utils.random import isolated_torch_random
 
 
 class Case(NamedTuple):
-    """A layer with one weight to look at.
+    """A layer, and the expected spec of one of its weights.
 
-    `shape` is that of one block (group, gate or projection) as ``(out, in, *kernel)``; `block` is the first one's
-    name, and `place` the layer's in a network that consists of it.
+    `shape` is the shape of one block (group, gate or projection) as ``(out, in, *kernel)``, `block` is the name of the
+    first block, and `place` is the place of the layer in a network without other layers.
     """
 
     label: str
@@ -31,6 +33,10 @@ class Case(NamedTuple):
     place: str = "output"
 
 
+_TRANSPOSED = partial(nn.ConvTranspose2d, 40, 80, 5, groups=4)
+_ATTENTION = partial(nn.MultiheadAttention, 120, 4)
+_OF_KEYS = partial(nn.MultiheadAttention, 120, 4, kdim=90)
+
 LAYERS = (
     Case("Linear", lambda: nn.Linear(300, 200), "weight", (200, 300), 300, 200, "dense"),
     Case("Bilinear", lambda: nn.Bilinear(20, 30, 50), "weight", (50, 20, 30), 600, 1500, "bilinear"),
@@ -42,18 +48,9 @@ LAYERS = (
     Case("ConvTranspose1d", lambda: nn.ConvTranspose1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
     Case("ConvTranspose2d", lambda: nn.ConvTranspose2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
     Case(
-        "ConvTranspose3d", lambda: nn.ConvTranspose3d(20, 30, 3), "weight", (30, 20, *[3] * 3), 540, 810, "convolution"
+        "ConvTranspose3d", partial(nn.ConvTranspose3d, 20, 30, 3), "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"
     ),
-    Case(
-        "grouped ConvTranspose2d",
-        lambda: nn.ConvTranspose2d(40, 80, 5, groups=4),
-        "weight",
-        (20, 10, 5, 5),
-        250,
-        500,
-        "convolution",
-        "0",
-    ),
+    Case("grouped transposed", _TRANSPOSED, "weight", (20, 10, 5, 5), 250, 500, "convolution", "0"),
     Case("Embedding", lambda: nn.Embedding(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
     Case("EmbeddingBag", lambda: nn.EmbeddingBag(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
     Case("RNN", lambda: nn.RNN(100, 200), "weight_ih_l0", (200, 100), 100, 200, "recurrent"),
@@ -63,41 +60,14 @@ LAYERS = (
     Case("RNNCell", lambda: nn.RNNCell(100, 200), "weight_hh", (200, 200), 200, 200, "recurrent"),
     Case("LSTMCell", lambda: nn.LSTMCell(80, 90), "weight_hh", (90, 90), 90, 90, "recurrent", "i"),
     Case("GRUCell", lambda: nn.GRUCell(80, 90), "weight_ih", (90, 80), 80, 90, "recurrent", "r"),
-    Case(
-        "attention",
-        lambda: nn.MultiheadAttention(120, 4),
-        "in_proj_weight",
-        *((120,) * 2, 120, 120),
-        "attention",
-        "q",
-        "hidden",
-    ),
-    Case(
-        "attention of other keys",
-        lambda: nn.MultiheadAttention(120, 4, kdim=90),
-        "k_proj_weight",
-        (120, 90),
-        90,
-        120,
-        "attention",
-        "k",
-        "hidden",
-    ),
-    Case(
-        "attention's output",
-        lambda: nn.MultiheadAttention(120, 4),
-        "out_proj.weight",
-        (120, 120),
-        120,
-        120,
-        "attention",
-        "o",
-    ),
+    Case("attention", _ATTENTION, "in_proj_weight", (120, 120), 120, 120, "attention", "q", "hidden"),
+    Case("attention's keys", _OF_KEYS, "k_proj_weight", (120, 90), 90, 120, "attention", "k", "hidden"),
+    Case("attention's output", _ATTENTION, "out_proj.weight", (120, 120), 120, 120, "attention", "o"),
 )
 
 
 class ResidualNet(nn.Module):
-    """Batch norm, a frozen layer, tied weights, a residual branch; for inputs of shape (n, 6)."""
+    """Network with batch normalisation, a frozen layer, tied weights and a residual branch; inputs: (n, 6)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +90,7 @@ class ResidualNet(nn.Module):
 
 
 class TransformerNet(nn.Module):
-    """A transformer layer; for inputs of shape (n, 6), taken as six steps."""
+    """Network with a transformer layer; inputs: (n, 6), taken as six steps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +105,7 @@ class TransformerNet(nn.Module):
 
 
 class ConvolutionNet(nn.Sequential):
-    """Convolutions alone, none with fewer outputs than inputs; for inputs of shape (n, 6)."""
+    """Network of convolutions with at least as many outputs as inputs; inputs: (n, 6)."""
 
     def __init__(self) -> None:
         convolutions = nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Conv1d(4, 4, 3, groups=2)
@@ -143,7 +113,7 @@ class ConvolutionNet(nn.Sequential):
 
 
 class UpsamplingNet(nn.Sequential):
-    """Transposed convolutions alone; for inputs of shape (n, 6)."""
+    """Network of transposed convolutions; inputs: (n, 6)."""
 
     def __init__(self) -> None:
         enlarging = nn.ConvTranspose1d(3, 3, 4, stride=2, padding=1), nn.ReLU(), nn.ConvTranspose1d(3, 3, 3, groups=3)
@@ -151,26 +121,26 @@ class UpsamplingNet(nn.Sequential):
 
 
 class SquareNet(nn.Sequential):
-    """Square layers alone; for inputs of shape (n, 6)."""
+    """Network of square layers; inputs: (n, 6)."""
 
     def __init__(self) -> None:
         super().__init__(nn.Linear(6, 6), nn.Tanh(), nn.Dropout(0.1), nn.Linear(6, 6))
 
 
 class Breaking(nn.Module):
-    """A network whose forward raises once all layers have been called."""
+    """Network whose forward pass raises after it has called all layers."""
 
     class Error(RuntimeError):
-        """What it raises."""
+        """The error."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Raise."""
+        """Call the network, then raise."""
         self.network(x)
-        raise Breaking.Error("as it was meant to")
+        raise Breaking.Error("on purpose")
 
 
 NETWORKS: tuple[Callable[[], nn.Module], ...] = (ResidualNet, TransformerNet, ConvolutionNet, UpsamplingNet, SquareNet)
@@ -187,14 +157,14 @@ STANDARD_ERRORS = 6.0
 _SHAPES = ((40, 40), (60, 30), (30, 60), (24, 12, 3, 3), (12, 12, 3), (6, 6), (5,))
 
 
-def require(initializer: Initializer, law: bool, message: str) -> None:
-    """Raise AssertionError with the initializer's repr if a law does not hold."""
-    if not law:
+def require(initializer: Initializer, condition: bool, message: str) -> None:
+    """Raise AssertionError with the initializer's repr if a condition is false."""
+    if not condition:
         raise AssertionError(f"{initializer!r}: {message}")
 
 
 def require_moments(initializer: Initializer, values: torch.Tensor, expected: ExpectedMoments, where: str) -> None:
-    """Compare mean and variance with what is promised; the sample's size says how close they must be."""
+    """Compare mean and variance with the expected moments; the tolerance follows from the sample size."""
     away = (values - expected.mean).flatten()
     square = away.abs().square()
     n = len(away)
@@ -208,7 +178,7 @@ def require_moments(initializer: Initializer, values: torch.Tensor, expected: Ex
 
 
 def draws(initializer: Initializer, shape: tuple[int, ...]) -> bool:
-    """Say whether the initializer takes a shape; it must take it, or say clearly that it does not."""
+    """Return whether the initializer fills a shape; any error but `InitskError` fails the check."""
     try:
         initializer.sample(shape, random_state=0)
     except InitskError:
@@ -219,12 +189,12 @@ def draws(initializer: Initializer, shape: tuple[int, ...]) -> bool:
 
 
 def shapes(initializer: Initializer) -> list[tuple[int, ...]]:
-    """List the shapes that the initializer takes; those that it unsupported_reason must be refused on purpose."""
+    """Return the shapes that the initializer fills."""
     return [shape for shape in _SHAPES if draws(initializer, shape)]
 
 
 def expected_for(initializer: Initializer, spec: ParameterSpec) -> ExpectedMoments | None:
-    """Return the expected for a spec; None where there is none, or the spec is refused."""
+    """Return the expected moments for a spec; None if there are none, or the initializer cannot fill the spec."""
     try:
         return initializer.expected_moments(spec)
     except InitskError:
@@ -232,34 +202,32 @@ def expected_for(initializer: Initializer, spec: ParameterSpec) -> ExpectedMomen
 
 
 def build(factory: Callable[[], nn.Module]) -> nn.Module:
-    """Build a module from a fixed seed, without moving the global random state."""
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(0)
+    """Build a module from a fixed seed, without changing the global random state."""
+    with isolated_torch_random(0):
         return factory()
 
 
 def apply(initializer: Initializer, module: nn.Module, **arguments: Any) -> InitializationRecord:
-    """Initialize a module from a fixed seed, with a batch for those who look at one."""
+    """Initialize a module from a fixed seed, with a batch for initializers that need one."""
     X, y = batch()
     return initialize(module, initializer, X=X, y=y, random_state=0, **arguments)
 
 
 def fitting(initializer: Initializer) -> list[nn.Module]:
-    """Build those networks that the scheme is for; there must be one."""
-    found = []
-    refusals = []
+    """Build the networks that the initializer can fill; the check fails if there is none."""
+    found, errors = [], []
     for network in NETWORKS:
         try:
             apply(initializer, build(network))
         except InitskError as error:
-            refusals.append(str(error))
+            errors.append(str(error))
         else:
             found.append(build(network))
-    require(initializer, bool(found), f"it unsupported_reason every network: {refusals}")
+    require(initializer, bool(found), f"it cannot fill any network: {errors}")
     return found
 
 
 def state(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Copy parameters and buffers."""
+    """Return copies of the parameters and buffers."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
     return {name: value.detach().clone() for name, value in tensors}

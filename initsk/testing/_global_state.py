@@ -1,4 +1,4 @@
-"""What belongs to everybody in the process: it must be after a call as it was before."""
+"""Global state of the process, which a call must not change."""
 
 import pickle
 import random
@@ -12,7 +12,10 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
+from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.torch_settings import flushes_subnormals
+
+_SEED = 20_250_731
 
 
 def global_state() -> dict[str, Any]:
@@ -26,7 +29,7 @@ def global_state() -> dict[str, Any]:
         "torch's treatment of subnormal numbers": flushes_subnormals(),
         "torch's gradient mode": torch.is_grad_enabled(),
         "numpy's treatment of errors": np.geterr(),
-        # torch imports these when some of its functions are first called, and each adds a filter for its own warnings.
+        # Some functions of torch import these packages at their first call; each adds filters for its own warnings.
         "the warnings' filters": [
             item for item in warnings.filters if not item[2].__module__.startswith(("sympy", "pkg_resources"))
         ],
@@ -35,29 +38,25 @@ def global_state() -> dict[str, Any]:
 
 @contextmanager
 def unusual_global_state() -> Iterator[None]:
-    """Set what nobody would set inside the block, so that whoever sets something moves it; put back afterwards."""
-    of_torch, of_numpy, of_python = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002 - the state that must stay
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    try:
-        torch.random.default_generator.manual_seed(20_250_731)
-        np.random.seed(20_250_731)  # noqa: NPY002 - the state that must stay
-        random.seed(20_250_731)
-        torch.set_num_threads(threads + 1)
-        yield
-    finally:
-        torch.set_rng_state(of_torch)
-        np.random.set_state(of_numpy)  # noqa: NPY002 - the state that must stay
-        random.setstate(of_python)
-        torch.set_num_threads(threads)
-        torch.set_default_dtype(dtype)
+    """Set unusual random states and threads inside the block, so that a call that sets its own changes them."""
+    python, threads, dtype = random.getstate(), torch.get_num_threads(), torch.get_default_dtype()
+    with isolated_torch_random(_SEED), isolated_numpy_random(_SEED):
+        try:
+            random.seed(_SEED)
+            torch.set_num_threads(threads + 1)
+            yield
+        finally:
+            random.setstate(python)
+            torch.set_num_threads(threads)
+            torch.set_default_dtype(dtype)
 
 
-# These end like a function that writes, and leave the values.
+# Their names end like those of functions that write, but they do not change values.
 _NO_WRITES = {"requires_grad_", "detach_", "share_memory_"}
 
 
 class Writes(TorchFunctionMode):
-    """Count the functions of torch that write into a tensor inside the block, in this thread.
+    """Count the torch functions that write into each tensor inside the block, in this thread.
 
     Examples
     --------
@@ -76,7 +75,7 @@ class Writes(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run a function of torch's, and count it if it writes."""
+        """Run a torch function, and count it if it writes."""
         kwargs = kwargs or {}
         name = str(getattr(func, "__name__", ""))
         in_place = name.endswith("_") and not name.endswith("__") and name not in _NO_WRITES
@@ -87,5 +86,5 @@ class Writes(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def into(self, tensor: torch.Tensor) -> int:
-        """Return how often was written into the memory of a tensor; 0 if it has none."""
+        """Return the number of writes into the memory of a tensor; 0 if it has no memory."""
         return self._counts[tensor.data_ptr()] if tensor.numel() and not tensor.is_meta else 0

@@ -1,4 +1,4 @@
-"""What the documentation says of the docstrings: every initializer's law, source, mistakes and kin, and an example."""
+"""Docstrings of initializers: parameters, formula, source, errors, other frameworks and an example."""
 
 import inspect
 import re
@@ -31,13 +31,13 @@ def test_docstring(kind):
     assert documented == parameters
     defaults = re.findall(r"^\w[\w, ]* : .*default=", found.get("Parameters", ""), flags=re.M)
     assert len(defaults) == sum(p.default is not p.empty for p in inspect.signature(kind).parameters.values())
-    assert re.search(r"^(Law|Algorithm)\b", found["Notes"], flags=re.M), "the law"
+    assert re.search(r"^(Formula|Algorithm)\b", found["Notes"], flags=re.M), "the formula"
     for year in re.findall(r"\b(?:19|20)\d\d\b", kind.reference):
         assert year in kind.__doc__, "the source"
     assert re.search(r"torch|Keras|JAX|timm|keras-contrib|GPT-2|[Aa]uthors|[Tt]heir (code|package)", found["Notes"])
     assert ">>>" in found["Examples"]
     if any(
         getattr(kind, name) is not getattr(Initializer, name)
-        for name in ("unsupported_reason", "check_sites", "refine")
+        for name in ("unsupported_reason", "check_specs", "refine")
     ):
-        assert "Error" in found["Raises"], "what is refused"
+        assert "Error" in found["Raises"], "the errors"

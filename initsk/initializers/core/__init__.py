@@ -1,7 +1,5 @@
-"""Machinery that the initializers share: base class, registry, random draws, values."""
+"""Machinery of the initializers: base classes, registry, values, random draws, calibration and learned factors."""
 
 from initsk.initializers.core._minibatches import default_loss
 
-__all__ = [
-    "default_loss",
-]
+__all__ = ["default_loss"]

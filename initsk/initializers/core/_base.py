@@ -1,4 +1,4 @@
-"""What an initializer expected of its values."""
+"""Base class of all initializers."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExpectedMoments:
-    """What an initializer expected of the values that it draws for a spec.
+    """Moments and bounds that an initializer states for the values of a spec.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class ExpectedMoments:
     bound : float, default=inf
         Largest distance from `mean`.
     symmetric : bool, default=True
-        Whether the distribution is its own mirror image about `mean`.
+        Whether the distribution is symmetric about `mean`.
     singular_value : float or None, default=None
-        The value that every singular value of ``(out, in * kernel)`` has.
+        The value of every singular value of ``(out, in * kernel)``.
     centred : bool, default=False
         Whether the weights of each unit add up to zero.
 
@@ -53,7 +53,7 @@ class ExpectedMoments:
 
 
 class Choice(NamedTuple):
-    """Which initializer fills a spec, and by what rule."""
+    """The initializer that fills a spec, and the rule that chose it."""
 
     initializer: "Initializer"
     why: str
@@ -62,24 +62,25 @@ class Choice(NamedTuple):
 class Initializer(Value):
     """Base of all initializers: parameters, repr, equality, hash, clone, JSON and pickle.
 
-    A subclass stores its parameters in ``__init__`` and lists what they allow in
-    ``parameter_constraints``. It draws in ``draw_values``, or leaves the draw to others by ``choose``; it may
-    work on the network once the values are in place in ``refine``. It must not keep any other
-    state: two initializers are equal when their classes and parameters are.
+    A subclass stores its parameters in ``__init__`` and lists their allowed values in
+    `parameter_constraints`. It overrides `draw_values`, or delegates the draw to other initializers with
+    `choose`. It may change the network after the draw in `refine`. It keeps no other state: two initializers
+    are equal if their classes and parameters are equal.
     """
 
+    #: The allowed values of each parameter.
     parameter_constraints: ClassVar[dict[str, Constraint]] = {}
-    #: What `list_initializers` shows, and `get_initializer` knows: names, family, law and reference.
+    #: The names that `get_initializer` accepts, and what `list_initializers` shows.
     name: ClassVar[str] = ""
     synonyms: ClassVar[tuple[str, ...]] = ()
     family: ClassVar[str] = ""
     formula: ClassVar[str] = ""
     reference: ClassVar[str] = ""
-    #: Whether the scheme sets the biases too, when nobody says otherwise; most leave them at zero.
+    #: Whether the initializer also sets biases if no `bias_initializer` is given; most leave them at zero.
     sets_biases: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Withdraw `draw_never_fails` from a subclass that draws in its own way and does not declare it again."""
+        """Withdraw `draw_never_fails` from a subclass that overrides `draw_values` and does not declare it again."""
         super().__init_subclass__(**options)
         drawing, declaring = (
             next(position for position, kind in enumerate(cls.__mro__) if name in vars(kind))
@@ -90,39 +91,39 @@ class Initializer(Value):
 
     @property
     def needs_data(self) -> bool:
-        """Whether a batch X must be given."""
+        """Whether `initialize` needs a batch X."""
         return any(part.needs_data for part in self.parts())
 
     @property
     def needs_gradient(self) -> bool:
-        """Whether a batch with y must be given, to compute gradients of the loss."""
+        """Whether `initialize` needs a batch X with targets y, for gradients of the loss."""
         return any(part.needs_gradient for part in self.parts())
 
     @property
     def reads_architecture(self) -> bool:
-        """Whether the initializer reads what follows each layer, or residual branches."""
+        """Whether the initializer uses the activation functions, places or residual branches of a spec."""
         return any(part.reads_architecture for part in self.parts())
 
     @property
     def draw_never_fails(self) -> bool:
         """Whether `draw_values` succeeds for every spec without an `unsupported_reason`.
 
-        `initialize` then fills large networks in place. A subclass with its own `draw_values` must declare it again:
+        `initialize` then fills large networks in place. A subclass that overrides `draw_values` must declare it again:
         ``draw_never_fails = True``.
         """
         return False
 
     def parts(self) -> list["Initializer"]:
-        """List the initializers among the parameters."""
+        """Return the initializers among the parameters."""
         return [value for value in self.get_params(deep=False).values() if isinstance(value, Initializer)]
 
     @property
     def refines(self) -> bool:
-        """Whether `refine` does anything."""
+        """Whether the initializer or one of its parts overrides `refine`."""
         return type(self).refine is not Initializer.refine or any(part.refines for part in self.parts())
 
     def check_specs(self, specs: list[ParameterSpec]) -> None:
-        """Raise if the network as a whole is not one that the scheme is for.
+        """Raise if the initializer does not fit the network as a whole.
 
         Raises
         ------
@@ -133,18 +134,18 @@ class Initializer(Value):
             part.check_specs(specs)
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Say which initializer fills `spec`; None leaves it to the defaults.
+        """Return the initializer that fills a spec; None leaves the spec to the defaults.
 
-        The defaults: biases become zero, normalisation layers and unknown layers are left.
+        The defaults set biases to zero and leave normalisation layers and unknown layers unchanged.
         """
         if not spec.is_known or (spec.role == "bias" and not self.sets_biases):
             return None
         return Choice(self, f"{spec.role} initializer")
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Say what the initializer needs and `spec` does not have; None where it can be filled.
+        """Return why the spec cannot be filled, or None.
 
-        Here: whoever is chosen says it, and a scheme that does not draw itself needs someone.
+        An initializer without its own `draw_values` delegates to the initializer that `choose` returns.
         """
         if type(self).draw_values is not Initializer.draw_values:
             return None
@@ -154,57 +155,71 @@ class Initializer(Value):
         return choice.initializer.unsupported_reason(spec)
 
     def stored_spec(self, spec: ParameterSpec) -> ParameterSpec:
-        """Return the spec that is drawn: `spec` itself, or that of the whole tensor of which it is a block."""
+        """Return the spec to draw: `spec` itself, or the spec of the stored tensor that contains it as a block."""
         return spec
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """Say what the values for `spec` will be like; None where that depends on more than the spec."""
+        """Return the expected moments of the values for a spec, or None if they depend on more than the spec."""
         choice = self.choose(spec)
         return None if choice is None or choice.initializer is self else choice.initializer.expected_moments(spec)
 
     def refine(self, network: "Network") -> None:
-        """Work on the network after its values are in place; most have nothing left to do."""
+        """Change the network after all values are drawn; most initializers do nothing here."""
         for part in self.parts():
             part.refine(network)
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        # Whoever unsupported_reason nothing has chosen.
+        """Return drawn values for a spec; users call `draw`, which checks the spec and the values.
+
+        Parameters
+        ----------
+        spec : ParameterSpec
+            A spec without an `unsupported_reason`.
+        generator : torch.Generator
+            The only source of random numbers, on the CPU.
+        dtype : torch.dtype
+            Real or complex type of the values, in float32 or better.
+
+        Returns
+        -------
+        torch.Tensor of shape ``spec.shape``
+        """
+        # `unsupported_reason` makes sure that there is a choice.
         chosen = cast(Choice, self.choose(spec))
         return chosen.initializer.draw_values(spec, generator, dtype)
 
     def check(self) -> Self:
-        """Check the parameters.
+        """Check the parameters and return the initializer.
 
         Raises
         ------
         InvalidParameterError
-            If any is not allowed; the message names all of them.
+            If a parameter is not allowed; the message names all of them.
         """
         check_parameters(type(self).__name__, self.get_params(deep=False), self.parameter_constraints)
         return self
 
     def check_spec(self, spec: ParameterSpec) -> None:
-        """Raise what `unsupported_reason` says.
+        """Raise if the initializer cannot fill a spec.
 
         Raises
         ------
         InvalidParameterError
-            If the initializer cannot fill the spec.
+            With the `unsupported_reason`.
         """
         reason = self.unsupported_reason(spec)
         if reason is not None:
-            where = f"; at {spec.name}" if spec.name else ""
-            raise InvalidParameterError(f"{type(self).__name__} {reason}{where}")
+            raise InvalidParameterError(f"{type(self).__name__} {reason}{_at(spec)}")
 
     def draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Draw a CPU tensor for `spec`; computed in float32 or better, then cast to `dtype`.
+        """Draw and check a CPU tensor for a spec; `draw_values` computes in float32 or better.
 
         Parameters
         ----------
         spec : ParameterSpec
             Shape, fans and role of the tensor.
         generator : torch.Generator
-            CPU generator that the values come from.
+            CPU generator of the random numbers.
         dtype : torch.dtype, default=torch.float32
             Type of the result.
 
@@ -213,15 +228,15 @@ class Initializer(Value):
         torch.Tensor of shape ``spec.shape``
         """
         self.check_spec(spec)
-        # Not on what somebody has made torch's default device.
+        # A user may have changed torch's default device.
         with torch.device("cpu"):
             values = self.draw_values(spec, generator, working_type(dtype)).to(dtype)
-        where = f"; at {spec.name}" if spec.name else ""
         if tuple(values.shape) != spec.shape:
-            raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {spec.shape}{where}")
+            raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {spec.shape}{_at(spec)}")
         if not self.draw_never_fails and not torch.isfinite(values).all():
             raise InvalidParameterError(
-                f"{self!r} drew NaN or infinity, or left values unfilled (a function is given a tensor to fill){where}"
+                f"{self!r} drew NaN or infinity, or left values unfilled (allowed: a function that fills the tensor)"
+                f"{_at(spec)}"
             )
         return values
 
@@ -247,7 +262,7 @@ class Initializer(Value):
         dtype : torch.dtype, default=torch.float32
             Type of the tensor; real or complex.
         device : str or torch.device, default="cpu"
-            Where the tensor goes after it was drawn on the CPU.
+            Device of the tensor; the draw itself happens on the CPU.
 
         Returns
         -------
@@ -257,7 +272,7 @@ class Initializer(Value):
         ------
         InvalidParameterError
             If a parameter of the initializer is not allowed, or the shape has no
-            fans and the law needs them.
+            fans and the formula needs them.
         """
         self.check()
         given = {"dtype": dtype, "generator": generator}
@@ -276,7 +291,7 @@ class Initializer(Value):
         Parameters
         ----------
         tensor : torch.Tensor of shape ``(out, in)`` or ``(out, in, *kernel)``
-            Filled with what `sample` draws.
+            Filled with the values of `sample`.
         random_state, generator
             As for `sample`.
 
@@ -291,15 +306,14 @@ class Initializer(Value):
         >>> Ones().fill_(torch.empty(1, 2)).tolist()
         [[1.0, 1.0]]
         """
-        values = self.sample(
-            tuple(tensor.shape),
-            random_state=random_state,
-            generator=generator,
-            dtype=tensor.dtype,
-            device=tensor.device,
-        )
+        given: Any = {"random_state": random_state, "generator": generator}
+        values = self.sample(tuple(tensor.shape), **given, dtype=tensor.dtype, device=tensor.device)
         with torch.no_grad():
             return tensor.copy_(values)
+
+
+def _at(spec: ParameterSpec) -> str:
+    return f"; at {spec.name}" if spec.name else ""
 
 
 def _floating(value: Any) -> str | None:

@@ -1,38 +1,38 @@
-"""Layer by layer on one batch: every scheme that measures a layer's output and then corrects the layer."""
+"""Layer-by-layer calibration on one batch: measure the output of each layer, then correct the layer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.initializers._scaled import Wrapper
 from initsk.initializers.core._base import Choice, ExpectedMoments
+from initsk.initializers.core._wrapper import Wrapper
 from initsk.network import AFFINE, Layer, Network, ParameterSpec
 from initsk.utils.torch_settings import working_type
 
 
 @dataclass
 class LayerCall:
-    """A layer at its first call in the pass: what went in, and what comes out.
+    """A layer at its first call in the forward pass, with its arguments and its output.
 
     Attributes
     ----------
     scheme : str
-        Whose messages these are.
+        Name of the initializer, for messages.
     network : Network
-        The network that is being refined.
+        The network that `refine` got.
     layer : Layer
-        The layer, free to be changed.
+        The layer; the initializer may change it.
     arguments, keywords
-        What the layer was called with.
+        The arguments of the call.
     output : tensor
-        What it gave; `repeat` computes it again.
+        The output; `repeat` computes it again.
     """
 
     scheme: str
@@ -44,24 +44,24 @@ class LayerCall:
 
     @property
     def inputs(self) -> list[torch.Tensor]:
-        """The tensors that went in."""
+        """The tensors among the arguments."""
         return [value for value in (*self.arguments, *self.keywords.values()) if isinstance(value, torch.Tensor)]
 
     @property
     def bias(self) -> torch.Tensor | None:
-        """The bias, or None where the layer has none that is ours to change."""
+        """The bias, or None if there is none that this initializer may change."""
         if full_name(self.layer, "bias") not in self.network.specs:
             return None
         bias: torch.Tensor = self.layer.module.bias.detach()
         return bias
 
     def repeat(self) -> None:
-        """Compute the output once more, with the layer as it is now."""
+        """Compute the output again with the current weights."""
         self.output = self.layer.module.forward(*self.arguments, **self.keywords)
         self.check_output()
 
     def check_inputs(self) -> None:
-        """Raise if what reaches the layer is empty, or not finite."""
+        """Raise if an input of the layer is empty or not finite."""
         for values in self.inputs:
             if values.numel() == 0:
                 raise ModuleError(f"{self.scheme}: no values reach {self.where} (allowed: a batch that is not empty)")
@@ -73,16 +73,16 @@ class LayerCall:
 
     @property
     def where(self) -> str:
-        """The layer, in a sentence."""
+        """The layer's name for messages."""
         return f"layer {self.layer.name!r}" if self.layer.name else "the layer"
 
     def note(self, attribute: str, text: str) -> None:
-        """Write into the record what was done to the weight or the bias."""
+        """Record a change of the weight or the bias."""
         self.network.note(full_name(self.layer, attribute), f"{self.scheme}: {text}")
 
 
 def write_weight(scheme: str, layer: Layer, values: torch.Tensor) -> None:
-    """Set a layer's weight, or say that its parametrization does not take it."""
+    """Set a layer's weight; raise if its parametrization changes the values."""
     layer.set_weight(values.to(layer.weight.dtype))
     if is_parametrized(layer.module, "weight"):
         off = torch.linalg.vector_norm(layer.weight - values)
@@ -94,11 +94,11 @@ def write_weight(scheme: str, layer: Layer, values: torch.Tensor) -> None:
 
 
 def calibrate(network: Network, scheme: str, adjust: Callable[[LayerCall], None]) -> None:
-    """Run the batch through the network once, and adjust each layer at its first call.
+    """Run the batch through the network once and adjust each layer at its first call.
 
-    `adjust` changes the layer and leaves the corrected output in the call, so that every later layer sees
-    what it will see in the end: the work grows with the depth, not with its square. Dropout is off, and
-    batch normalisation uses its running statistics.
+    `adjust` changes the layer and puts the corrected output into the call, so that each later layer gets its final
+    input: the work grows with the depth, not with its square. Dropout is off, and batch normalisation uses its running
+    statistics.
     """
     layers = list(network.layers())
     reached: set[str] = set()
@@ -117,10 +117,10 @@ def calibrate(network: Network, scheme: str, adjust: Callable[[LayerCall], None]
     handles = []
     try:
         for layer in layers:
-            # Ahead of hooks that are there already: they are to see the corrected output.
+            # Ahead of the user's hooks, so that they get the corrected output.
             hook = partial(at_call, layer)
             handles.append(layer.module.register_forward_hook(hook, prepend=True, with_kwargs=True))
-        with network.mode(training=False), _layers_are_called(), torch.no_grad():
+        with network.mode(training=False), _without_fused_attention(), torch.no_grad():
             network.forward()
     finally:
         for handle in handles:
@@ -131,8 +131,8 @@ def calibrate(network: Network, scheme: str, adjust: Callable[[LayerCall], None]
 
 
 @contextmanager
-def _layers_are_called() -> Iterator[None]:
-    """Keep transformer layers from their fused kernels, which go around the layers inside."""
+def _without_fused_attention() -> Iterator[None]:
+    """Turn off the fused kernels of transformer layers, which do not call the layers inside."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -142,50 +142,51 @@ def _layers_are_called() -> Iterator[None]:
 
 
 class Calibrated(Wrapper):
-    """Base of the schemes that draw by another initializer, and then correct layer after layer on a batch."""
+    """Base of initializers that draw with another initializer and then correct each layer on a batch."""
 
     family = "data-dependent"
-    needs_data: ClassVar[bool] = True
-    _base_may_refine: ClassVar[bool] = True
+    needs_data = True
+    base_may_refine = True
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Follow the base, whose values are corrected afterwards."""
+        """Return the choice of the base, whose values `refine` corrects."""
         return self.from_base(spec)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """Say what the base expected, except for the layers that the batch decides about."""
+        """Return the expected moments of the base, or None for layers that are calibrated."""
         return None if is_calibrated(spec) else super().expected_moments(spec)
 
     def refine(self, network: Network) -> None:
-        """Correct layer after layer."""
+        """Correct each layer on the batch."""
         super().refine(network)
         calibrate(network, type(self).__name__, self._adjust)
 
     def _adjust(self, call: LayerCall) -> None:
+        """Change the layer, and put its corrected output into the call."""
         raise NotImplementedError
 
 
 def is_calibrated(spec: ParameterSpec) -> bool:
-    """Say whether a spec is the weight of a layer that `Network.layers` yields."""
+    """Return whether a spec is the weight of a layer that `Network.layers` yields."""
     if spec.layer is not None:
         return spec.role == "weight" and issubclass(spec.layer, AFFINE)
     return spec.role == "weight" and spec.kind in ("dense", "bilinear", "convolution")
 
 
 def mean_and_std(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return mean and standard deviation (divided by n) over the last axis, in float32 or better."""
+    """Return the mean and the population standard deviation over the last axis, in float32 or better."""
     values = values.to(working_type(values.dtype))
     mean = values.mean(dim=-1)
     return mean, (values - mean.unsqueeze(-1)).abs().square().mean(dim=-1).sqrt()
 
 
 def is_constant(mean: torch.Tensor, std: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Say where a standard deviation is nothing but rounding, in values of type `dtype`."""
+    """Return where a standard deviation is only rounding, for values of type `dtype`."""
     return std <= 4 * torch.finfo(dtype).eps * (mean.abs().square() + std.square()).sqrt()
 
 
 def normalise_units(call: LayerCall) -> None:
-    """Give each unit's output variance 1 over the batch, and mean 0 where there is a bias for it."""
+    """Give the output of each unit variance 1 over the batch, and mean 0 if the layer has a bias."""
     layer, output = call.layer, call.output
     units = output.movedim(layer.output_axis(output), 0)
     mean, std = mean_and_std(units.reshape(len(units), -1))
@@ -205,7 +206,7 @@ def normalise_units(call: LayerCall) -> None:
 
 
 def _divide_units(call: LayerCall, std: torch.Tensor) -> None:
-    """Divide the weights of each unit."""
+    """Divide the weights of each unit by its standard deviation."""
     layer = call.layer
     weight, groups = layer.weight, layer.spec.groups
     if not layer.spec.transposed:
@@ -218,9 +219,10 @@ def _divide_units(call: LayerCall, std: torch.Tensor) -> None:
 
 
 def _divide_sizes(module: nn.Module, target: torch.Tensor, std: torch.Tensor) -> bool:
-    """Divide the sizes that a parametrization keeps apart from the directions, as weight normalisation does.
+    """Divide the norms of a weight whose parametrization stores norms and directions, as weight normalisation does.
 
-    Return whether there are such sizes, and the weight is `target` afterwards. The directions stay as drawn.
+    Return whether the parametrization stores such norms and the weight then equals `target`. The directions do not
+    change.
     """
     if not is_parametrized(module, "weight"):
         return False

@@ -1,4 +1,4 @@
-"""Zero-mean values of a given variance, real or complex."""
+"""Random draws of zero-mean values with a given variance, real or complex."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,7 +16,7 @@ _NUMPY_TYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def truncated_std(bounds: float) -> float:
-    """Return the standard deviation of a standard normal cut at ``-bounds`` and ``bounds``.
+    """Return the standard deviation of a standard normal that is truncated at ``-bounds`` and ``bounds``.
 
     Examples
     --------
@@ -24,14 +24,14 @@ def truncated_std(bounds: float) -> float:
     0.879626
     """
     if bounds < 1e-2:
-        # Nearly uniform; the difference below would have no digits left.
+        # Nearly uniform: the subtraction below would lose all digits.
         return bounds / sqrt(3) * (1 - bounds**2 / 15)
     density = exp(-bounds * bounds / 2) / sqrt(2 * pi)
     return sqrt(1 - 2 * bounds * density / erf(bounds / sqrt(2)))
 
 
 def _in_both_parts(draw: Draw) -> Draw:
-    """Draw a complex tensor's parts apart, with half of the variance each."""
+    """Extend a draw to complex types: it draws each part separately with half of the variance."""
 
     @wraps(draw)
     def wrapper(shape: tuple[int, ...], size: float, *rest: Any, generator: torch.Generator, dtype: torch.dtype) -> Any:
@@ -45,7 +45,7 @@ def _in_both_parts(draw: Draw) -> Draw:
 
 @_in_both_parts
 def draw_normal(shape: tuple[int, ...], std: float, *, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-    """Draw from a normal distribution."""
+    """Draw from a normal distribution of mean 0."""
     return _empty(shape, dtype).normal_(generator=generator).mul_(std)
 
 
@@ -53,7 +53,7 @@ def draw_normal(shape: tuple[int, ...], std: float, *, generator: torch.Generato
 def draw_uniform(
     shape: tuple[int, ...], bound: float, *, generator: torch.Generator, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Draw evenly between ``-bound`` and `bound`."""
+    """Draw from the uniform distribution between ``-bound`` and `bound`."""
     return _empty(shape, dtype).uniform_(generator=generator).mul_(2 * bound).sub_(bound)
 
 
@@ -61,8 +61,8 @@ def draw_uniform(
 def draw_truncated(
     shape: tuple[int, ...], std: float, bounds: float, *, generator: torch.Generator, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Draw from a normal distribution of standard deviation `std` before it is cut at ``bounds * std``."""
-    # The inverse error function has no room left near 1 in float32.
+    """Draw from a normal distribution with `std` before truncation, truncated at ``bounds * std``."""
+    # Near 1, the inverse error function needs more digits than float32 has.
     working = torch.float64 if bounds > 3 else dtype
     values = draw_uniform(shape, erf(bounds / sqrt(2)), generator=generator, dtype=working)
     return values.erfinv_().mul_(sqrt(2) * std).clamp_(-bounds * std, bounds * std).to(dtype)
@@ -71,7 +71,7 @@ def draw_truncated(
 def draw_scaled(
     shape: tuple[int, ...], variance: float, distribution: str, generator: torch.Generator, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Draw zero-mean values of the given variance."""
+    """Draw zero-mean values with a variance from one of `DISTRIBUTIONS`."""
     if distribution == "orthogonal":
         rows, columns = shape[0], prod(shape[1:])
         matrix = orthogonal_matrix(rows, columns, generator, dtype)
@@ -85,25 +85,24 @@ def draw_scaled(
 
 
 def bound_of(variance: float, distribution: str) -> float:
-    """Return the largest magnitude that `draw_scaled` gives."""
+    """Return the largest magnitude of the values of `draw_scaled`."""
     if distribution == "uniform":
         return sqrt(3 * variance)
-    return (
-        TRUNCATION * sqrt(variance) / truncated_std(TRUNCATION) if distribution == "truncated_normal" else float("inf")
-    )
+    if distribution == "truncated_normal":
+        return TRUNCATION * sqrt(variance) / truncated_std(TRUNCATION)
+    return float("inf")
 
 
 def orthogonal_matrix(rows: int, columns: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-    """Draw a (semi-)orthogonal, or unitary, matrix uniformly (Haar).
+    """Draw a (semi-)orthogonal or unitary matrix from the uniform (Haar) distribution.
 
-    The product of Householder reflections that would reduce a Gaussian matrix: their vectors
-    are Gaussian and independent, so they are drawn at once and no QR is computed
-    (Stewart 1980, theorem 3.3), at half of the cost.
+    The matrix is the product of the Householder reflections that would triangularize a Gaussian matrix. Their vectors
+    are Gaussian and independent (Stewart 1980, theorem 3.3). Drawing them directly costs half of a QR decomposition.
     """
     tall, thin = max(rows, columns), min(rows, columns)
     if thin == 0:
         return torch.zeros((rows, columns), dtype=dtype)
-    # Drawn as rows, so that the vectors lie where LAPACK wants them: in columns.
+    # The transpose puts the vectors into columns in memory, as LAPACK needs them.
     vectors = draw_normal((thin, tall), 1.0, generator=generator, dtype=dtype).triu_().mT
     head = torch.diagonal(vectors).clone()
     sign = torch.where(head == 0, torch.ones_like(head), torch.sgn(head))
@@ -120,7 +119,7 @@ def _column_norms(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """Allocate; large arrays by numpy, whose memory comes in huge pages and so is ready sooner."""
+    """Allocate a tensor; numpy allocates large ones faster, in huge pages."""
     if prod(shape) < _LARGE or dtype not in _NUMPY_TYPES:
         return torch.empty(shape, dtype=dtype, device="cpu")
     return torch.from_numpy(np.empty(shape, dtype=_NUMPY_TYPES[dtype]))

@@ -1,4 +1,4 @@
-"""Normalisation by elementary operations, which torch differentiates any number of times."""
+"""Normalisation layers written in elementary operations, which torch can differentiate any number of times."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +15,9 @@ from initsk.utils.torch_settings import working_type
 
 @contextmanager
 def elementary_norms(module: nn.Module) -> Iterator[None]:
-    """Use `ElementaryNorms` inside the block, whenever the module or a part of it runs.
+    """Use `ElementaryNorms` inside the block whenever the module or a part of it runs.
 
-    Hooks do it, so that it holds as well where checkpoints run a part again during backpropagation.
+    Hooks turn it on, so that it also applies when a checkpoint runs a part again during backpropagation.
     """
     running = threading.local()
 
@@ -37,7 +37,7 @@ def elementary_norms(module: nn.Module) -> Iterator[None]:
             leave()
 
     with ExitStack() as stack:
-        # torch does not call the hooks of a forward that an interrupt ends.
+        # If an interrupt ends a forward pass, torch does not call its hooks.
         stack.callback(leave_all)
         for part in module.modules():
             if not isinstance(part, torch.jit.ScriptModule):
@@ -49,8 +49,8 @@ def elementary_norms(module: nn.Module) -> Iterator[None]:
 class ElementaryNorms(TorchFunctionMode):
     """Replace torch's batch, instance and layer normalisation inside the block, in this thread.
 
-    The third derivatives of torch's own operations cannot be used: ``layer_norm`` gives wrong ones, and so
-    does ``batch_norm`` up to torch 2.13; from torch 2.14 on ``batch_norm`` unsupported_reason them. Running statistics are
+    The third derivatives of torch's own operations are unusable: ``layer_norm`` gives wrong ones, and so
+    does ``batch_norm`` up to torch 2.13; from torch 2.14 on ``batch_norm`` raises. Running statistics are
     not updated.
 
     Examples
@@ -65,7 +65,7 @@ class ElementaryNorms(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run a function of torch's, or its replacement."""
+        """Run a torch function, or its replacement."""
         rule = _RULES.get(func)
         result = None if rule is None else rule(*args, **kwargs or {})
         return func(*args, **kwargs or {}) if result is None else result
@@ -81,7 +81,7 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> torch.Tensor | None:
-    """Return None where running statistics are used, or torch is to refuse the arguments."""
+    """Return the normalised input, or None if running statistics are used or torch will raise."""
     factors = weight, bias, running_mean, running_var
     if not training or input.numel() == input.shape[1] or not _fit(input, input.shape[1:2], *factors):
         return None
@@ -99,7 +99,7 @@ def _instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> torch.Tensor | None:
-    """Return None where running statistics are used, or torch is to refuse the arguments."""
+    """Return the normalised input, or None if running statistics are used or torch will raise."""
     if not use_input_stats or input.shape[2:].numel() == 1 or not _fit(input, input.shape[1:2], weight, bias):
         return None
     normal = _normalise(input, range(2, input.dim()), eps)
@@ -113,7 +113,7 @@ def _layer_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor | None:
-    """Return None where torch is to refuse the arguments."""
+    """Return the normalised input, or None if torch will raise."""
     sizes = () if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not sizes or input.shape[input.dim() - len(sizes) :] != sizes or not _fit(input, sizes, weight, bias):
         return None
@@ -125,7 +125,7 @@ _RULES: dict[Any, Callable[..., torch.Tensor | None]] = {
     functional.batch_norm: _batch_norm,
     functional.instance_norm: _instance_norm,
     functional.layer_norm: _layer_norm,
-    # The functions that those call, which take their arguments in another order.
+    # The functions above call these, whose arguments have another order.
     torch.batch_norm: lambda x, w, b, mean, var, *rest: _batch_norm(x, mean, var, w, b, *rest[:-1]),
     torch.instance_norm: lambda x, w, b, mean, var, *rest: _instance_norm(x, mean, var, w, b, *rest[:-1]),
     torch.layer_norm: lambda x, sizes, *rest, **options: _layer_norm(x, sizes, *rest[:3], **options),
@@ -133,7 +133,7 @@ _RULES: dict[Any, Callable[..., torch.Tensor | None]] = {
 
 
 def _fit(input: torch.Tensor, sizes: Sequence[int], *factors: torch.Tensor | None) -> bool:
-    """Return whether torch takes an input and factors, each of these sizes or None."""
+    """Return whether torch accepts an input and factors, each of the given sizes or None."""
     given, types = [f for f in factors if f is not None], (input.dtype, working_type(input.dtype))
     return input.is_floating_point() and all(f.shape == tuple(sizes) and f.dtype in types for f in given)
 

@@ -1,4 +1,4 @@
-"""What schemes share that learn one factor per weight tensor from gradients of the loss."""
+"""Base of initializers that learn one factor per weight tensor from gradients of the loss."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,10 +13,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.initializers._scaled import Wrapper
 from initsk.initializers.core._base import Choice, ExpectedMoments
 from initsk.initializers.core._elementary_norms import elementary_norms
 from initsk.initializers.core._minibatches import Batches, default_loss, pick, real_parts
+from initsk.initializers.core._wrapper import Wrapper
 from initsk.network import BATCH_OR_INSTANCE_NORM_LAYERS, Network, ParameterSpec, run_as_written
 from initsk.utils.validation import Constraint, integer, optional, real
 
@@ -30,12 +30,12 @@ def _loss_function(value: Any) -> str | None:
 
 
 class GradientScheme(Wrapper):
-    """Base of schemes that multiply each tensor of another initializer by a factor learned from data."""
+    """Base of initializers that multiply each tensor of another initializer by a factor learned from data."""
 
     family = "gradient-based"
     needs_data = True
     needs_gradient = True
-    _base_may_refine = True
+    base_may_refine = True
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
         **Wrapper.parameter_constraints,
         "lr": real(above=0),
@@ -48,15 +48,15 @@ class GradientScheme(Wrapper):
     criterion: Criterion | None
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Follow the base, whose values are multiplied by a factor afterwards."""
+        """Return the choice of the base, whose values `refine` multiplies by a factor."""
         return self.from_base(spec)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """ExpectedMoments nothing: the factors depend on the data."""
+        """Return None: the factors depend on the data."""
         return None
 
     def refine(self, network: Network) -> None:
-        """Learn the factors, then multiply."""
+        """Learn the factors and multiply the parameters by them."""
         super().refine(network)
         owner = type(self).__name__
         with differentiable(network):
@@ -75,22 +75,22 @@ class GradientScheme(Wrapper):
                 network.note(name, f"times {factor:.4g} by {owner}")
 
     def _scales(self, spec: ParameterSpec) -> bool:
-        """Say whether the scheme multiplies a tensor like this one."""
+        """Return whether the initializer multiplies the tensor of a spec."""
         raise NotImplementedError
 
     def _learn(self, problem: "ScalingProblem", batches: "Batches") -> np.ndarray:
-        """Return a factor above 0 for each of the problem's weights."""
+        """Return a positive factor for each weight of the problem."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class ScalingProblem:
-    """The loss as a function of one factor per weight tensor, for the scheme called `owner`.
+    """The loss as a function of one factor per weight tensor, for the initializer called `owner`.
 
-    `weights` are multiplied; `others` train too, so gradients are taken with respect to both. Either
-    is by the parameters' full names. `connected` has the orders of derivatives that `_check_connected` has taken,
-    and `unchecked` has the point and the derivatives that are not differentiated yet, with the value that
-    backpropagation started with.
+    The factors multiply `weights`; `others` are the remaining trainable parameters. Gradients are taken with respect to
+    both; both have the parameters' full names as keys. `connected` holds the orders of derivatives that
+    `_check_connected` has checked. `unchecked` holds, by order, the point, the derivatives that are not differentiated
+    yet, and the value that backpropagation started from.
     """
 
     owner: str
@@ -102,21 +102,21 @@ class ScalingProblem:
     unchecked: dict[int, tuple[Point, Point, torch.Tensor]] = field(default_factory=dict)
 
     def point(self, factors: np.ndarray) -> Point:
-        """Return all parameters that train, as leaves, with the weights multiplied by `factors`."""
+        """Return all trainable parameters as leaves, with the weights multiplied by `factors`."""
         scaled = zip(self.weights.items(), factors.tolist(), strict=True)
         values = {name: weight * factor for (name, weight), factor in scaled} | self.others
         return {name: value.detach().requires_grad_() for name, value in values.items()}
 
     def within(self, point: Point, work: Callable[[], Result]) -> Result:
-        """Return ``work()``, during which the module's parameters are at `point`.
+        """Return ``work()``, evaluated while the module has the parameters of `point`.
 
-        Derivatives are taken there as well: checkpoints run a part of the module again during backpropagation.
+        `work` also takes the derivatives, because checkpoints run a part of the module again during backpropagation.
         """
         values = {f"module.{name}": value for name, value in point.items()}
         return cast(Result, functional_call(_Within(self.network.module), values, (work,)))
 
     def loss(self, rows: torch.Tensor | None) -> torch.Tensor:
-        """Return the loss on some rows of the batch, None for all; call it `within` a point."""
+        """Return the loss on the given rows of the batch, None for all; call it `within` a point."""
         network = self.network
         inputs = tuple(pick(value, network, rows) for value in network.inputs or ())
         keywords = {key: pick(value, network, rows) for key, value in network.keywords.items()}
@@ -134,7 +134,7 @@ class ScalingProblem:
         return loss.reshape(())
 
     def gradient(self, loss: torch.Tensor, point: Point) -> Point:
-        """Return the gradient by parameter, to be differentiated again; without those that the loss does not see."""
+        """Return the differentiable gradient by parameter, for the parameters that the loss depends on."""
         if not loss.requires_grad:
             raise ModuleError(f"{self.owner}: the loss does not depend on any parameter that trains")
         found = self._differentiate(loss, point, order=1, create_graph=True)
@@ -149,7 +149,7 @@ class ScalingProblem:
         return found
 
     def second(self, quantity: torch.Tensor, point: Point, create_graph: bool = False) -> Point:
-        """Differentiate what was computed from a gradient; zero where it does not depend on a parameter."""
+        """Return the derivatives of a function of a gradient; zero for a parameter that it does not depend on."""
         self._check_connected(point)
         found = self._differentiate(quantity, point, 2, create_graph) if quantity.requires_grad else {}
         return {name: found.get(name, torch.zeros_like(value)) for name, value in point.items()}
@@ -177,7 +177,7 @@ class ScalingProblem:
         return derivatives
 
     def _check_connected(self, point: Point) -> None:
-        """Check the derivatives at a point that are about to be differentiated, once for each order."""
+        """Check the derivatives at a point before they are differentiated, once for each order."""
         for order, (place, derivatives, start) in self.unchecked.items():
             if any(place[name] is value for name, value in point.items() if name in place):
                 with self._refusals():
@@ -199,7 +199,7 @@ class ScalingProblem:
 
 
 class _Within(nn.Module):
-    """Runs a function while `functional_call` has replaced the parameters of a module."""
+    """Module that runs a function while `functional_call` replaces the parameters of another module."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -211,7 +211,7 @@ class _Within(nn.Module):
 
 @contextmanager
 def differentiable(network: Network) -> Iterator[None]:
-    """Run the block without dropout, with batch statistics, and with operations that derive three times."""
+    """Run the block without dropout, with batch statistics, and with operations that have third derivatives."""
     with ExitStack() as stack:
         stack.enter_context(network.mode(training=False))
         stack.enter_context(torch.enable_grad())
@@ -227,24 +227,25 @@ def differentiable(network: Network) -> Iterator[None]:
 
 
 def check_connected(derivatives: Point, start: torch.Tensor) -> None:
-    """Raise if a part of the derivatives was computed where autograd does not see it.
+    """Raise if a part of the derivatives was computed outside of autograd.
 
-    Derivatives are proportional to the value `start` that backpropagation starts with. So the slope of any
-    weighted sum of them by `start` is that sum. A backward that is marked as once_differentiable, or that leaves
-    autograd, cuts its part off from `start`, and torch then takes this part for a constant. The weights give every
-    tensor the same share of the sum, except those that are nothing but rounding beside the others.
+    Derivatives are proportional to the value `start` that backpropagation starts from, so the derivative of any
+    weighted sum of them with respect to `start` equals the sum. A backward that is marked as once_differentiable, or
+    that leaves autograd, disconnects its part from `start`: torch then treats this part as a constant. The weights give
+    every tensor the same share of the sum, except tensors that are only rounding compared with the others.
 
     Raises
     ------
     RuntimeError
+        If the derivative differs from the sum.
     """
     parts = [real_parts(values) for values in derivatives.values() if values.layout == torch.strided and values.numel()]
     accuracy = max(torch.finfo(values.dtype).eps for values in (start, *derivatives.values())) ** 0.5
     sizes = [float(part.detach().abs().amax()) for part in parts]
-    least = accuracy * max(sizes, default=0.0)
+    min_size = accuracy * max(sizes, default=0.0)
     shares = []
     for part, size in zip(parts, sizes, strict=True):
-        if least < size < float("inf"):
+        if min_size < size < float("inf"):
             scaled = part.detach() / size
             shares.append((part / size * scaled).sum().to(start.device) / scaled.square().sum().to(start.device))
     if not shares:
@@ -253,7 +254,7 @@ def check_connected(derivatives: Point, start: torch.Tensor) -> None:
     if total.requires_grad:
         (slope,) = torch.autograd.grad(total, start, retain_graph=True, allow_unused=True)
     missing = len(shares) - (0.0 if slope is None else float(slope))
-    # A slope that is not a number says nothing, so it does not pass.
+    # Written so that a slope of NaN raises, too.
     if not abs(missing) <= min(0.2, 100 * accuracy):
         raise RuntimeError(
             "a backward that is marked as once_differentiable, is computed outside of autograd, or is not linear"
@@ -261,7 +262,7 @@ def check_connected(derivatives: Point, start: torch.Tensor) -> None:
 
 
 def _carriers(network: Network, specs: dict[str, ParameterSpec]) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield, by spec, the parameter that takes the factor; say why where there is none."""
+    """Yield the parameter to multiply for each spec; note a spec without one."""
     for name in specs:
         prefix, _, attribute = name.rpartition(".")
         owner: Any = network.module.get_submodule(prefix)
@@ -273,7 +274,7 @@ def _carriers(network: Network, specs: dict[str, ParameterSpec]) -> Iterator[tup
 
 
 def _carrier(owner: Any, attribute: str) -> nn.Parameter | None:
-    """Return the parameter that multiplies the tensor when it is multiplied."""
+    """Return the parameter whose factor multiplies the whole tensor, or None."""
     if not is_parametrized(owner, attribute):
         return cast(nn.Parameter, getattr(owner, attribute))
     with torch.no_grad():

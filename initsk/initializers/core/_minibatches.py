@@ -1,4 +1,4 @@
-"""Minibatches of the rows that an initializer was given, and the loss on them."""
+"""Minibatches of the batch that `initialize` was given, and the default loss."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from initsk.utils.torch_settings import working_type
 
 
 class Batches:
-    """Rows of the batch in random order, again and again; `size` is None where all are taken at once."""
+    """Endless minibatches of rows in random order; `size` is None if each minibatch has all rows."""
 
     def __init__(self, owner: str, network: Network, size: int | None) -> None:
         self.n_samples = _n_targets(network)
         self.size = None if size is None or size >= self.n_samples else size
         self._generator = network.generator("minibatches")
-        self._waiting = torch.empty(0, dtype=torch.int64, device="cpu")
+        self._queue = torch.empty(0, dtype=torch.int64, device="cpu")
         parts = (*(network.inputs or ()), *network.keywords.values())
         if self.size is not None and not any(_has_rows(part, self.n_samples) for part in parts):
             raise ModuleError(
@@ -27,26 +27,26 @@ class Batches:
 
     def take(self, size: int) -> torch.Tensor:
         """Return the next rows."""
-        while len(self._waiting) < size:
-            again = torch.randperm(self.n_samples, generator=self._generator, device="cpu")
-            self._waiting = torch.cat([self._waiting, again])
-        rows, self._waiting = self._waiting[:size], self._waiting[size:]
+        while len(self._queue) < size:
+            order = torch.randperm(self.n_samples, generator=self._generator, device="cpu")
+            self._queue = torch.cat([self._queue, order])
+        rows, self._queue = self._queue[:size], self._queue[size:]
         return rows
 
 
 def pick(value: Any, network: Network, rows: torch.Tensor | None) -> Any:
-    """Take rows of whatever has one per target."""
+    """Return the given rows of a value with one row per target; return other values unchanged."""
     return value if rows is None or not _has_rows(value, _n_targets(network)) else value[rows.to(value.device)]
 
 
 def real_parts(values: torch.Tensor) -> torch.Tensor:
-    """View complex values as pairs of real ones, and half precision in float32."""
+    """Return complex values as pairs of real values, and half precision as float32."""
     values = torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
     return values.to(working_type(values.dtype))
 
 
 def default_loss(output: Any, target: torch.Tensor) -> torch.Tensor:
-    """Return the cross-entropy of integer targets, and the mean squared error of others."""
+    """Return the cross-entropy for integer targets, and the mean squared error for others."""
     if not isinstance(output, torch.Tensor):
         raise ModuleError(f"the module gives {type(output).__name__}, not a tensor (allowed: criterion=a function)")
     shapes = f"y of shape {tuple(target.shape)} does not fit the module's output of shape {tuple(output.shape)}"

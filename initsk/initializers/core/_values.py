@@ -1,10 +1,10 @@
-"""Parameters as values: what makes two equal, and how one is written."""
+"""Values: objects defined by their parameters, with equality, hash, repr, clone and JSON."""
 
 import json
 from collections.abc import Hashable
 from functools import partial
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,7 +14,7 @@ from initsk.exceptions import InvalidParameterError
 
 
 def value_key(value: Any) -> Hashable:
-    """Return what equal parameters have in common: of a module its class, settings and values, not its identity.
+    """Return a key that equal parameters share; the key of a module holds its class, settings and values.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def value_key(value: Any) -> Hashable:
 
 
 def value_repr(value: Any) -> str:
-    """Write a parameter as Python has it: numpy's numbers as numbers, functions and classes by their names.
+    """Return the Python text of a parameter; numpy's numbers are plain numbers, functions and classes their names.
 
     Examples
     --------
@@ -54,21 +54,26 @@ def value_repr(value: Any) -> str:
 
 
 class Value(BaseEstimator):
-    """An object that is its parameters: equal, hashed, written and copied by them."""
+    """Object that is defined by its parameters: equality, hash, repr, clone and JSON follow from them."""
 
     def to_json(self) -> str:
-        """Write the class's name and the parameters as JSON.
+        """Return the class's name and the parameters as JSON.
 
         Raises
         ------
         InvalidParameterError
             If a parameter is a function, which JSON cannot hold.
         """
-        return encode(self)
+        return json.dumps(_plain(self, type(self).__name__))
 
     @staticmethod
     def from_json(text: str) -> Any:
-        """Read an initializer that `to_json` wrote.
+        """Return the initializer that `to_json` wrote.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the text is not JSON, or does not describe an initializer with allowed parameters.
 
         Examples
         --------
@@ -76,7 +81,14 @@ class Value(BaseEstimator):
         >>> Initializer.from_json(HeNormal(mode="fan_out").to_json())
         HeNormal(mode='fan_out')
         """
-        return decode(text, Value)
+        try:
+            tree = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidParameterError(f"not JSON: {error}") from error
+        value: Any = _object(tree, {kind.__name__: kind for kind in subclasses(Value)})
+        if not isinstance(value, Value):
+            raise InvalidParameterError(f"{text!r} holds no initializer")
+        return cast(Any, value).check()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Value) and value_key(self) == value_key(other)
@@ -91,40 +103,19 @@ class Value(BaseEstimator):
         changed = [f"{key}={value}" for key, (value, default) in shown.items() if value != default]
         return f"{type(self).__name__}({', '.join(changed)})"
 
-    def __str__(self) -> str:
-        return repr(self)
-
     def __sklearn_clone__(self) -> Any:
         return type(self)(**{key: _cloned(value) for key, value in self.get_params(deep=False).items()})
 
 
 def _cloned(value: Any) -> Any:
-    """Clone the initializers in a parameter; anything else is shared."""
+    """Clone the initializers in a parameter; other objects are shared."""
     if isinstance(value, list | tuple):
         return type(value)(map(_cloned, value))
     return value.__sklearn_clone__() if isinstance(value, Value) else value
 
 
-def encode(initializer: Any) -> str:
-    """Write an initializer as JSON: its class's name and its parameters."""
-    return json.dumps(_plain(initializer, type(initializer).__name__))
-
-
-def decode(text: str, root: type) -> Any:
-    """Read what `encode` wrote; `root` is the class whose subclasses may be named."""
-    try:
-        tree = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidParameterError(f"not JSON: {error}") from error
-    known = {kind.__name__: kind for kind in subclasses(root)}
-    value = _object(tree, known)
-    if not isinstance(value, root):
-        raise InvalidParameterError(f"{text!r} holds no initializer")
-    checked: Any = value
-    return checked.check()
-
-
 def _plain(value: Any, where: str) -> Any:
+    """Return a parameter as JSON's types; `where` is its place for the error message."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, np.generic):
@@ -142,6 +133,7 @@ def _plain(value: Any, where: str) -> Any:
 
 
 def _object(tree: Any, classes: dict[str, type]) -> Any:
+    """Return the parameter that `_plain` wrote, made of the given classes."""
     if isinstance(tree, list):
         return [_object(item, classes) for item in tree]
     if not isinstance(tree, dict):
@@ -164,9 +156,6 @@ def _object(tree: Any, classes: dict[str, type]) -> Any:
 
 
 def subclasses(root: type) -> list[type]:
-    """List all subclasses of a class, each before its own."""
-    found: list[type] = []
+    """Return all subclasses of a class, each before its own."""
     children: list[type] = root.__subclasses__()
-    for child in children:
-        found += [child, *subclasses(child)]
-    return found
+    return [kind for child in children for kind in (child, *subclasses(child))]

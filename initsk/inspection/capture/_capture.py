@@ -16,7 +16,7 @@ from initsk.exceptions import ModuleError
 from initsk.inspection.capture._functional import FunctionalActivations
 from initsk.inspection.capture._unfold import Axes, unfold
 from initsk.network import ACTIVATION_TYPES, NORM_LAYERS, compiled_part
-from initsk.utils.torch_settings import mark_of, is_unchanged
+from initsk.utils.torch_settings import is_unchanged, mark_of
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 # One that returns what it is given stands in many networks where nothing is meant.

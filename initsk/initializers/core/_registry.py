@@ -1,4 +1,4 @@
-"""A function as an initializer."""
+"""Registry of initializers: from names, classes and functions to initializers, and back to names."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,10 +10,8 @@ import torch
 from sklearn.base import clone
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers._frameworks import FRAMEWORKS, FULL_PATHS, WITHOUT_LAW
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._values import subclasses
-from initsk.language import message
 from initsk.network import ParameterSpec
 from initsk.utils.random import GLOBAL_STATE, isolated_numpy_random, isolated_torch_random
 from initsk.utils.validation import one_of, unknown_name
@@ -25,9 +23,9 @@ class FromCallable(Initializer):
     Parameters
     ----------
     function : callable
-        Called as ``function(tensor)``; it fills the tensor in place or returns the values.
-        torch's and numpy's global random states are seeded from the stream around the call and put back. It sees one
-        group, gate or projection at a time, of a transposed convolution as ``(out, in, *kernel)``.
+        Called as ``function(tensor)``; it fills the tensor in place or returns the values. torch's and numpy's global
+        random states are seeded for the call and restored afterwards. The tensor is one group, gate or projection; of
+        a transposed convolution it has the shape ``(out, in, *kernel)``.
 
     Raises
     ------
@@ -36,8 +34,7 @@ class FromCallable(Initializer):
 
     Notes
     -----
-    Law: the function's own. Those of ``torch.nn.init`` are taken as they are, with torch's idea of the fans of what
-    they see.
+    Formula: that of the function. The functions of ``torch.nn.init`` count the fans of the tensor in torch's way.
 
     Examples
     --------
@@ -55,7 +52,7 @@ class FromCallable(Initializer):
 
     @property
     def label(self) -> str:
-        """The function's name, with the arguments of a partial; without an address, which differs every time."""
+        """The function's name, with the arguments of a partial; without a memory address."""
         function = self.function
         if isinstance(function, partial):
             arguments = [*map(repr, function.args), *(f"{key}={value!r}" for key, value in function.keywords.items())]
@@ -66,14 +63,15 @@ class FromCallable(Initializer):
         return f"FromCallable({self.label})"
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        # What is still NaN afterwards was not filled.
+        """Return the values that the function writes or returns."""
+        # NaN marks values that the function does not fill.
         tensor = torch.full(spec.shape, float("nan"), dtype=dtype)
         seed = int(torch.randint(2**62, (), generator=generator))
         try:
             with GLOBAL_STATE, isolated_torch_random(seed), isolated_numpy_random(seed), torch.no_grad():
                 returned = self.function(tensor)
             return tensor if returned is None else torch.as_tensor(returned).detach()
-        except Exception as error:  # whatever a stranger's function raises
+        except Exception as error:  # a user's function may raise anything
             at = f" at {spec.name}" if spec.name else ""
             raise InvalidParameterError(
                 f"{self.label} failed on a tensor of shape {spec.shape}{at} ({type(error).__name__}: {error})"
@@ -83,44 +81,55 @@ class FromCallable(Initializer):
 INITIALIZER_PARAMS = ("initializer", "bias_initializer", "output_initializer")
 InitializerLike = str | Initializer | type[Initializer] | Callable[..., Any]
 
-FRAMEWORK_NAMES = tuple(FRAMEWORKS)
-COLUMNS = ("name", "synonyms", "family", "formula", "needs_data", "needs_gradient", "reference")
-_FAMILIES = (
-    message("constant"),
-    message("biases"),
-    message("free"),
-    message("variance scaling"),
-    message("orthogonal"),
-    message("sparse"),
-    message("structured"),
-    message("architecture-aware"),
-    message("data-dependent"),
-    message("gradient-based"),
-    message("composed"),
-    message("framework default"),
-)
+#: The names of other frameworks without their prefix; the module of each framework's names fills this in.
+FRAMEWORKS: dict[str, dict[str, Initializer]] = {}
+#: Names of other frameworks that cannot be resolved: why, and what to write instead.
+UNRESOLVED: dict[str, str] = {}
+
+#: Where the names live in their frameworks.
+_FULL_PATHS = {
+    "torch.nn.init.": "torch.",
+    "keras.initializers.": "keras.",
+    "tf.keras.initializers.": "keras.",
+    "jax.nn.initializers.": "jax.",
+    "timm.layers.": "timm.",
+}
+_COLUMNS = ["name", "synonyms", "family", "formula", "needs_data", "needs_gradient", "reference"]
+_FAMILIES = [
+    "constant",
+    "biases",
+    "free",
+    "variance scaling",
+    "orthogonal",
+    "sparse",
+    "structured",
+    "architecture-aware",
+    "data-dependent",
+    "gradient-based",
+    "composed",
+    "framework default",
+]
 
 
 def get_initializer(initializer: InitializerLike) -> Initializer:
-    """Turn a name, a synonym, a class, a callable or an initializer into an initializer.
+    """Return the initializer of a name, a synonym, a class, a callable or an initializer.
 
     Parameters
     ----------
     initializer : str, Initializer, Initializer class or callable
-        Names are matched without regard to case, spaces and hyphens; a class's name is one too
-        (``"HeNormal"``). A name of another framework begins with its prefix
-        (``"keras.he_normal"``) and means what is drawn there.
+        Case, spaces and hyphens of a name do not matter; the name of a class is allowed too (``"HeNormal"``). A
+        name of another framework begins with its prefix (``"keras.he_normal"``) and means what that framework draws.
 
     Returns
     -------
     Initializer
-        An initializer is returned as it is.
+        An initializer is returned unchanged.
 
     Raises
     ------
     InvalidParameterError
-        If the name is unknown (the message says which ones come nearest), the
-        parameters are not allowed, or the object is none of the above.
+        If the name is unknown (the message shows the closest names), the parameters are not allowed, or the object
+        is none of the above.
 
     Examples
     --------
@@ -145,18 +154,18 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
 
 
 def _by_name(given: str) -> Initializer:
-    for cls in named_classes():
+    for cls in _named_classes():
         if given == cls.__name__:
             return cls()
     key = re.sub(r"[\s-]+", "_", given.strip().lower())
-    for path, short in FULL_PATHS.items():
+    for path, short in _FULL_PATHS.items():
         if key.startswith(path):
             key = short + key.removeprefix(path)
     prefix, _, name = key.partition(".")
     if prefix in FRAMEWORKS:
         return _of_framework(prefix, name, given)
     names: dict[str, type[Initializer]] = {}
-    for cls in named_classes():
+    for cls in _named_classes():
         for known in (cls.name, *cls.synonyms):
             names.setdefault(known, cls)
     squeezed = {name.replace("_", ""): cls for name, cls in names.items()}
@@ -167,20 +176,20 @@ def _by_name(given: str) -> Initializer:
 
 
 def _of_framework(prefix: str, name: str, given: str) -> Initializer:
-    """Find a framework's name; Keras knows its classes' names too, torch its functions' without the underscore."""
+    """Return the initializer of a framework's name; Keras' class names and torch's names without underscore count."""
     plain = name.replace("_", "").removesuffix("initializer")
     for candidate, value in FRAMEWORKS[prefix].items():
         if plain == candidate.replace("_", ""):
             return clone(value)
-    for full, why in WITHOUT_LAW.items():
+    for full, why in UNRESOLVED.items():
         if f"{prefix}.{plain}" == full.replace("_", ""):
             raise InvalidParameterError(f"{full} {why}")
     known = [f"{prefix}.{candidate}" for candidate in FRAMEWORKS[prefix]]
     raise InvalidParameterError(unknown_name(f"{prefix} initializer", given, known))
 
 
-def named_classes() -> Iterator[type[Initializer]]:
-    """Yield the classes that have a name, a user's own included; of one that was defined again, the last."""
+def _named_classes() -> Iterator[type[Initializer]]:
+    """Yield the classes with a name, including a user's own; of a class that was defined again, the last."""
     named = {(cls.__module__, cls.__qualname__): cls for cls in subclasses(Initializer) if "name" in vars(cls)}
     yield from named.values()
 
@@ -188,21 +197,21 @@ def named_classes() -> Iterator[type[Initializer]]:
 def set_initializer_params(
     owner: Any, params: dict[str, Any], names: tuple[str, ...] = INITIALIZER_PARAMS
 ) -> dict[str, Any]:
-    """Make ``initializer__std=0.1`` work also where `initializer` is a name: the name becomes its object.
+    """Prepare arguments of ``set_params`` so that ``initializer__std=0.1`` also works if `initializer` is a name.
 
     Parameters
     ----------
     owner : object
-        Has the parameters, an estimator or an initializer.
+        The estimator or initializer with the parameters.
     params : dict
-        Arguments of ``set_params``.
+        The arguments.
     names : tuple of str, default=("initializer", "bias_initializer", "output_initializer")
         The parameters that are initializers.
 
     Returns
     -------
     dict
-        The arguments, with an object wherever one is needed.
+        The arguments, with the initializer in place of its name where a nested parameter needs it.
     """
     params = dict(params)
     for name in names:
@@ -213,7 +222,7 @@ def set_initializer_params(
 
 
 def initializer_name(initializer: InitializerLike) -> str:
-    """Return a short label: the registered name, the function's name, or the repr where parameters differ.
+    """Return a short label: the registered name, the name of a function, or the repr if parameters differ.
 
     Examples
     --------
@@ -234,13 +243,13 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     framework : {"torch", "keras", "jax", "timm"} or None, default=None
-        List the names of another framework instead, with what each means here.
+        List the names of another framework instead, with the initializer that each stands for.
 
     Returns
     -------
     DataFrame
         Columns name, synonyms, family, formula, reference (of strings), and needs_data and
-        needs_gradient (of bool): whether `initialize` must be given X, or X and y. For a framework: the
+        needs_gradient (of bool): whether `initialize` needs X, or X and y. For a framework: the
         columns name and initializer.
 
     Raises
@@ -264,18 +273,16 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
         return pd.DataFrame(
             [(f"{framework}.{name}", repr(value)) for name, value in named], columns=["name", "initializer"]
         )
-    order = {family: number for number, family in enumerate(_FAMILIES)}
-    classes = sorted(named_classes(), key=lambda cls: order.get(cls.family, len(order)))
-    rows = [_row(cls) for cls in classes]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    order = dict(zip(_FAMILIES, range(len(_FAMILIES)), strict=True))
+    classes = sorted(_named_classes(), key=lambda cls: order.get(cls.family, len(order)))
+    return pd.DataFrame([_row(cls) for cls in classes], columns=_COLUMNS)
 
 
 def _row(cls: type[Initializer]) -> tuple[object, ...]:
-    synonyms = ", ".join(cls.synonyms)
     try:
         value = cls()
         needs = value.needs_data, value.needs_gradient
     except TypeError:
         # A user's class whose arguments have no defaults: only what the class itself declares is known.
         needs = cls.needs_data is True, cls.needs_gradient is True
-    return cls.name, synonyms, cls.family, cls.formula, *needs, cls.reference
+    return cls.name, ", ".join(cls.synonyms), cls.family, cls.formula, *needs, cls.reference

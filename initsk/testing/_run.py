@@ -1,55 +1,25 @@
-"""All laws, by one call or as pytest's parameters."""
+"""Run all checks with one call, or as parameters of a pytest test."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from initsk.initializers import Initializer, InitializerLike, get_initializer
-from initsk.testing._laws import (
-    check_bounds_and_symmetry,
-    check_failure_is_clean,
-    check_fans,
-    check_global_state,
-    check_is_a_value,
-    check_json,
-    check_mean_and_variance,
-    check_module_rules,
-    check_repr,
-    check_same_seed_same_values,
-    check_singular_values,
-    check_types,
-)
-
-Check = Callable[[Initializer], None]
-
-_CHECKS: tuple[Check, ...] = (
-    check_is_a_value,
-    check_repr,
-    check_json,
-    check_same_seed_same_values,
-    check_types,
-    check_mean_and_variance,
-    check_bounds_and_symmetry,
-    check_singular_values,
-    check_fans,
-    check_module_rules,
-    check_failure_is_clean,
-    check_global_state,
-)
+from initsk.initializers import InitializerLike, get_initializer
+from initsk.testing._checks import CHECKS, Check
 
 
 def check_initializer(initializer: InitializerLike) -> None:
-    """Run every law on an initializer.
+    """Run every check on an initializer.
 
     Parameters
     ----------
     initializer : str, Initializer, Initializer class or callable
-        What is checked; its statistical expected is what its method ``expected(spec)`` says, and where that is None,
-        mean, variance, bounds and singular values are not looked at.
+        The initializer to check. Its method ``expected_moments(spec)`` states the mean, variance, bounds and singular
+        values; these are not checked if it returns None.
 
     Raises
     ------
     AssertionError
-        If a law is broken; the message says which, with the numbers.
+        If a check fails; the message shows the values.
 
     Examples
     --------
@@ -63,12 +33,12 @@ def check_initializer(initializer: InitializerLike) -> None:
 
 
 def parametrize_with_checks(initializers: Iterable[InitializerLike]) -> Any:
-    """Decorate a pytest test so that it runs once for each initializer and law.
+    """Decorate a pytest test so that it runs once for each initializer and check.
 
     Parameters
     ----------
     initializers : iterable of str, Initializer, Initializer class or callable
-        What is checked.
+        The initializers to check.
 
     Returns
     -------
@@ -94,11 +64,11 @@ def parametrize_with_checks(initializers: Iterable[InitializerLike]) -> Any:
 
 
 def checks() -> list[Check]:
-    """List the laws, each a function of an initializer whose name begins with ``check_``.
+    """Return the checks: functions of an initializer that raise AssertionError.
 
     Examples
     --------
     >>> [check.__name__ for check in checks()][:3]
     ['check_is_a_value', 'check_repr', 'check_json']
     """
-    return list(_CHECKS)
+    return list(CHECKS)

@@ -1,8 +1,8 @@
-"""An initializer is a value: its parameters are all there is to it."""
+"""The checks: properties of values, of draws, and of what `initialize` does to a module."""
 
 import copy
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod, sqrt
 from typing import Any
 
@@ -34,7 +34,7 @@ from initsk.utils.torch_settings import working_type
 
 
 def check_is_a_value(initializer: Initializer) -> None:
-    """Equal parameters make equal objects: clone, hash, copy, pickle and ``get_params``; a clone shares nothing."""
+    """Check that equal parameters make equal objects after clone, copy and pickle, and that a clone shares nothing."""
     same = [
         clone(initializer),
         copy.deepcopy(initializer),
@@ -46,14 +46,14 @@ def check_is_a_value(initializer: Initializer) -> None:
         require(initializer, other == initializer, f"{other!r} is not equal to it")
         require(initializer, hash(other) == hash(initializer), "equal objects have different hashes")
         require(initializer, repr(other) == repr(initializer), "equal objects have different reprs")
-    require(initializer, initializer != object(), "it equals a foreign object")
+    require(initializer, initializer != object(), "it equals an object of another type")
     inner = {id(value) for value in _values(initializer) if isinstance(value, Initializer)}
     shared = [value for value in _values(clone(initializer)) if id(value) in inner]
-    require(initializer, not shared, f"its clone shares {shared}, so that setting a parameter of one moves the other")
+    require(initializer, not shared, f"its clone shares {shared}, so setting a parameter of one changes the other")
 
 
 def check_repr(initializer: Initializer) -> None:
-    """Read as Python, the repr gives the object back, unless a parameter is a function: that is shown by its name."""
+    """Check that the repr is Python code for an equal object, unless a parameter is a function."""
     values = list(_values(initializer))
     if any(_is_function(value) for value in values):
         return
@@ -62,18 +62,18 @@ def check_repr(initializer: Initializer) -> None:
         again = eval(repr(initializer), names)
     except Exception as error:
         raise AssertionError(f"{initializer!r}: its repr is not Python ({error})") from error
-    require(initializer, again == initializer, f"its repr gives {again!r} back")
+    require(initializer, again == initializer, f"its repr evaluates to {again!r}")
 
 
 def check_json(initializer: Initializer) -> None:
-    """JSON gives the object back, unless a parameter is a function: then it is refused."""
+    """Check that JSON restores an equal object, or that ``to_json`` raises because a parameter is a function."""
     try:
         text = initializer.to_json()
     except InvalidParameterError:
         functions = [value for value in _values(initializer) if _is_function(value)]
         require(initializer, bool(functions), "it cannot be written as JSON, though no parameter is a function")
         return
-    require(initializer, Initializer.from_json(text) == initializer, f"JSON does not give it back: {text}")
+    require(initializer, Initializer.from_json(text) == initializer, f"JSON does not restore it: {text}")
 
 
 def _is_function(value: Any) -> bool:
@@ -81,7 +81,7 @@ def _is_function(value: Any) -> bool:
 
 
 def _values(initializer: Initializer) -> Iterator[Any]:
-    """Yield the initializer, its parameters, and what lies in them."""
+    """Yield the initializer, its parameters, and the values inside of them."""
     todo: list[Any] = [initializer]
     while todo:
         value = todo.pop()
@@ -97,7 +97,7 @@ _TYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.com
 
 
 def check_same_seed_same_values(initializer: Initializer) -> None:
-    """Equal seeds give equal values, other seeds others where there is any chance, and no draw leaves a trace."""
+    """Check that equal seeds give equal values, that random values depend on the seed, and that no draw is stored."""
     before = dict(vars(initializer))
     for shape in shapes(initializer):
         first, again, other = (initializer.sample(shape, random_state=seed) for seed in (0, 0, 1))
@@ -111,7 +111,7 @@ def check_same_seed_same_values(initializer: Initializer) -> None:
 
 
 def check_types(initializer: Initializer) -> None:
-    """Every floating-point type comes out as asked, and half precision is drawn in float32 and then rounded."""
+    """Check that values have the requested type, and that half precision is float32 rounded."""
     for shape in shapes(initializer):
         single = initializer.sample(shape, random_state=0)
         for dtype in _TYPES:
@@ -123,9 +123,9 @@ def check_types(initializer: Initializer) -> None:
 
 
 def check_mean_and_variance(initializer: Initializer) -> None:
-    """Mean and variance are as promised, for real and for complex values.
+    """Check mean and variance against `expected_moments`, for real and for complex values.
 
-    Where an initializer takes only small tensors, many of them are drawn.
+    The check draws many tensors of small shapes.
     """
     for shape in ((300, 200), (60, 40, 3, 3), (6, 6)):
         expected = expected_for(initializer, ParameterSpec.from_shape(shape))
@@ -138,7 +138,7 @@ def check_mean_and_variance(initializer: Initializer) -> None:
 
 
 def check_bounds_and_symmetry(initializer: Initializer) -> None:
-    """No value lies beyond the promised bound, and as many lie above the mean as below."""
+    """Check that no value exceeds the expected bound, and that a symmetric distribution is balanced about its mean."""
     shape = (300, 200)
     expected = expected_for(initializer, ParameterSpec.from_shape(shape))
     if expected is None or not draws(initializer, shape):
@@ -155,7 +155,7 @@ def check_bounds_and_symmetry(initializer: Initializer) -> None:
 
 
 def check_singular_values(initializer: Initializer) -> None:
-    """Where orthogonality is promised, all singular values are equal, for real and complex values."""
+    """Check that all singular values equal the expected one, for real and complex values."""
     for shape in shapes(initializer):
         expected = expected_for(initializer, ParameterSpec.from_shape(shape))
         if expected is None or expected.singular_value is None:
@@ -173,7 +173,7 @@ def check_singular_values(initializer: Initializer) -> None:
 
 
 def check_fans(initializer: Initializer) -> None:
-    """In every kind of layer the variance is what is promised for fans counted by hand."""
+    """Check the variance in every kind of layer against the expected one for fans counted by hand."""
     for case in LAYERS:
         spec = _spec_by_hand(case, initializer.reads_architecture)
         expected = expected_for(initializer, spec) if initializer.choose(spec) else None
@@ -190,7 +190,7 @@ def check_fans(initializer: Initializer) -> None:
 
 
 def check_module_rules(initializer: Initializer) -> None:
-    """Buffers, frozen parameters and modes stay, nothing is set twice, the same seed gives the same network."""
+    """Check that `initialize` keeps buffers, frozen parameters and modes, writes once, and is reproducible."""
     for module in fitting(initializer):
         again = copy.deepcopy(module)
         before, modes = state(module), [part.training for part in module.modules()]
@@ -202,7 +202,7 @@ def check_module_rules(initializer: Initializer) -> None:
         require(initializer, set(frame["name"]) == expected and frame["name"].is_unique, "the record misses parameters")
         left = {row["name"] for row in record.rows if not row["touched"]} | {name for name, _ in module.named_buffers()}
         moved = [name for name in left if not torch.equal(before[name], after[name])]
-        require(initializer, not moved, f"{moved} changed, though the record or their kind says that they stay")
+        require(initializer, not moved, f"{moved} changed, but they are buffers or untouched in the record")
         twice = [name for name, parameter in module.named_parameters() if writes.into(parameter) > 1]
         require(initializer, initializer.refines or not twice, f"{twice} were written twice")
         frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
@@ -215,16 +215,20 @@ def check_module_rules(initializer: Initializer) -> None:
 
 
 def check_failure_is_clean(initializer: Initializer) -> None:
-    """Failed calls leave the module as it was, and no hook behind: before anything is drawn, and in the middle."""
+    """Check that a failed call changes nothing in the module, whether it fails before the draw or in `refine`."""
     for module in fitting(initializer):
         before = state(module)
-        require(initializer, _fails(initializer, module, bias_initializer=Orthogonal()), "a wrong bias was not noticed")
+        require(
+            initializer,
+            _fails(initializer, module, bias_initializer=Orthogonal()),
+            "a bias initializer that cannot fill biases did not raise",
+        )
         _require_as_before(initializer, module, before)
     if not initializer.refines:
         return
     for module in map(Breaking, fitting(initializer)):
         before = state(module)
-        # Some schemes do not run the module at all.
+        # Some initializers do not run the module.
         if _fails(initializer, module):
             _require_as_before(initializer, module, before)
 
@@ -245,7 +249,7 @@ def _require_as_before(initializer: Initializer, module: nn.Module, before: dict
 
 
 def check_global_state(initializer: Initializer) -> None:
-    """Global random states, types and threads stay, whatever they were."""
+    """Check that global random states, types and threads do not change."""
     with unusual_global_state():
         before = global_state()
         for shape in shapes(initializer):
@@ -258,7 +262,7 @@ def check_global_state(initializer: Initializer) -> None:
 
 
 def _spec_by_hand(case: Case, reads_architecture: bool) -> ParameterSpec:
-    """Make a layer's spec without the code that reads modules."""
+    """Return the spec of a layer without the code that reads modules."""
     module = build(case.build)
     owner: Any = module.get_submodule(case.weight.rpartition(".")[0])
     return ParameterSpec(
@@ -274,3 +278,20 @@ def _spec_by_hand(case: Case, reads_architecture: bool) -> ParameterSpec:
         transposed=isinstance(owner, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d),
         place=case.place if reads_architecture else "",
     )
+
+
+Check = Callable[[Initializer], None]
+CHECKS: tuple[Check, ...] = (
+    check_is_a_value,
+    check_repr,
+    check_json,
+    check_same_seed_same_values,
+    check_types,
+    check_mean_and_variance,
+    check_bounds_and_symmetry,
+    check_singular_values,
+    check_fans,
+    check_module_rules,
+    check_failure_is_clean,
+    check_global_state,
+)
