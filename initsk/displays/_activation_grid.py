@@ -10,7 +10,7 @@ from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
 from initsk.displays._display import Display
 from initsk.displays._frames import colour_order, present_labels
-from initsk.displays._style import INK, clean_axes, colour_of, make_panels, merge_style, outer_sides, write_title
+from initsk.displays._style import INK, clean_axes, colour_of, merge_style, outer_sides, write_title
 from initsk.displays._texts import percent, shortened
 from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import Language, get_language, message
@@ -141,14 +141,10 @@ class ActivationGridDisplay(Display):
         rows = initializers or self.initializers
         allowed = {"axes": one_of("axes", AXES), "initializers": each_of("initializer", self.initializers)}
         check_parameters("plot", {"axes": axes, "initializers": rows}, allowed)
+        # A page shows one panel of a single row at a time, so that each needs its numbers.
+        gap = 0.5 if len(rows) == 1 else 0.3
         shape = len(rows), len(self.layers)
-        given = self._open(ax, shape[0] * shape[1])
-        if given:
-            self.axes_: Any = np.array(given, dtype=object).reshape(shape)
-        else:
-            # A page shows one panel of a single row at a time, so that each needs its numbers.
-            gap = 0.5 if len(rows) == 1 else 0.3
-            self.axes_ = make_panels(self.figure_, *shape, width=2.55, height=1.45, gap_x=gap)
+        self.axes_ = self._open_grid(ax, *shape, width=2.55, height=1.45, gap_x=gap)
         sides = outer_sides(list(self.axes_.flat)).to_dict("records")
         for (i, j), outer in zip(np.ndindex(shape), sides, strict=True):
             one, layer = self.axes_[i, j], self.layers[j]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,7 +18,7 @@ from initsk.displays._style import (
     draw_marks,
     legend_above,
     legend_below,
-    legend_columns,
+    legend_rows,
     line_style,
     make_panels,
     mark_sample,
@@ -259,13 +258,12 @@ class DepthDisplay(Display):
         """Return the panels of a new figure, with a legend below."""
         width = _width(names)
         heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
-        columns = legend_columns(samples, width + 0.8)
-        room = 0.2 * ceil(len(samples) / columns) - 0.05
+        room = 0.2 * legend_rows(samples, width + 0.8) - 0.05
         grid = make_panels(
             self.figure_, len(lines), 1, width=width, height=float(np.mean(heights)), ratios=heights,
             gap_y=0.42, legend=room + name_room(names, width),
         )  # fmt: skip
-        legend_below(self.figure_, samples, columns)
+        legend_below(self.figure_, samples, width + 0.8)
         return list(grid.flat)
 
     def _lines(

@@ -8,7 +8,7 @@ import pandas as pd
 from initsk.comparison.results import mean_interval, scores_of, tuned
 from initsk.displays._axes import few_ticks
 from initsk.displays._display import Display
-from initsk.displays._style import INK, clean_axes, colour_of, leave_room, make_panels, merge_style, write_title
+from initsk.displays._style import INK, clean_axes, colour_of, leave_room, merge_style, write_title
 from initsk.displays._texts import shortened, text_width
 from initsk.language import get_language
 
@@ -92,13 +92,10 @@ class DifferencesDisplay(Display):
         translate = get_language(language)
         labels = list(self.intervals.index)
         shown = [shortened(label, 34) for label in labels]
-        given = self._open(ax, 1)
-        if given:
-            [self.ax_] = given
+        size = {"height": max(_ROW * len(labels), 0.8), "left": 0.3 + 0.08 * max(map(len, shown))}
+        self.ax_ = self._open_grid(ax, 1, 1, width=5.6, right=0.3, **size)[0, 0]
+        if ax is not None:
             leave_room(self.ax_, left=max(0, max(text_width(label, 9) for label in shown) - _MARGIN))
-        else:
-            height, left = max(_ROW * len(labels), 0.8), 0.3 + 0.08 * max(map(len, shown))
-            self.ax_ = make_panels(self.figure_, 1, 1, width=5.6, height=height, left=left, right=0.3)[0, 0]
         clean_axes(self.ax_)
         self.ax_.axvline(0, color=INK, linewidth=1, alpha=0.6)
         lowest = self._lowest()

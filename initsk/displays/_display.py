@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from initsk.displays._render import FORMATS, render
+from initsk.displays._style import make_panels
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.files import write_atomic
 
@@ -77,3 +78,10 @@ class Display(ABC):
         assert figure is not None
         self.figure_ = figure
         return axes
+
+    def _open_grid(self, ax: Any, n_rows: int, n_columns: int, **layout: Any) -> Any:
+        """Set `figure_` and return an array of the given axes or, without any, of new panels of this layout."""
+        given = self._open(ax, n_rows * n_columns)
+        if given:
+            return np.array(given, dtype=object).reshape(n_rows, n_columns)
+        return make_panels(self.figure_, n_rows, n_columns, **layout)

@@ -22,7 +22,6 @@ from initsk.displays._style import (
     label_left,
     label_panels,
     legend_below,
-    legend_columns,
     make_panels,
     mark_sample,
     merge_style,
@@ -155,7 +154,7 @@ class HistoryDisplay(Display):
             label_panels(axes, words, translate("value"), translate("step"), samples)
         else:
             axes = self._lay_out(titles, kinds, translate)
-            legend_below(self.figure_, samples, legend_columns(samples, self.figure_.get_figwidth()))
+            legend_below(self.figure_, samples, self.figure_.get_figwidth())
         self.axes_ = dict(zip(keys, axes, strict=True))
         steps = np.unique(self.statistics["step"])
         for name, of_layer in rows.groupby("layer", sort=False):

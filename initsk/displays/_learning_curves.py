@@ -16,9 +16,8 @@ from initsk.displays._style import (
     leave_room,
     legend_above,
     legend_below,
-    legend_columns,
+    legend_rows,
     line_style,
-    make_panels,
     merge_style,
     write_title,
 )
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLES = {
-    "test_error": message("error on held-out data (1 - score)"),
+    "val_error": message("error on held-out data (1 - score)"),
     "val_score": message("score on held-out data"),
     "train_loss": message("training loss"),
 }
@@ -76,8 +75,8 @@ class LearningCurvesDisplay(Display):
         LearningCurvesDisplay
         """
         is_share = history["val_score"].dropna().between(0, 1).all()
-        measures = history.assign(test_error=1 - history["val_score"])
-        chosen = ["test_error" if is_share else "val_score", "train_loss"]
+        measures = history.assign(val_error=1 - history["val_score"])
+        chosen = ["val_error" if is_share else "val_score", "train_loss"]
         rows = []
         for (label, epoch), part in measures.groupby([history["initializer"].astype(str), "epoch"], sort=False):
             row: dict[str, Any] = {"initializer": label, "epoch": epoch}
@@ -114,20 +113,17 @@ class LearningCurvesDisplay(Display):
         }
         styles = {label: merge_style(Line2D, style, kwargs) for label, style in styles.items()}
         samples = [Line2D([], [], **style) for style in styles.values()]
-        given = self._open(ax, 2)
+        legend = 0.25 + 0.2 * legend_rows(samples, 10.8)
+        self.axes_ = self._open_grid(ax, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
         above = 0.0
-        if given:
-            self.axes_ = np.array(given, dtype=object)
+        if ax is None:
+            legend_below(self.figure_, samples, 10.8)
+        else:
             # Half of the legend is over each panel, so that both are equally high.
             half = ceil(len(samples) / 2)
-            above = legend_above(given[0], samples[:half])
-            legend_above(given[1], samples[half:])
-            leave_room(given[1], top=above)
-        else:
-            columns = legend_columns(samples, inches=10.8)
-            legend = 0.25 + 0.2 * ceil(len(samples) / columns)
-            self.axes_ = make_panels(self.figure_, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
-            legend_below(self.figure_, samples, columns)
+            above = legend_above(self.axes_[0], samples[:half])
+            legend_above(self.axes_[1], samples[half:])
+            leave_room(self.axes_[1], top=above)
         measures = [name for name in _TITLES if f"{name}_mean" in self.curves]
         for one, measure in zip(self.axes_, measures, strict=True):
             clean_axes(one)

@@ -1,7 +1,6 @@
 """The phase diagram of a network between order and chaos."""
 
 from collections.abc import Mapping
-from math import ceil
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,8 +14,7 @@ from initsk.displays._style import (
     colour_of,
     legend_above,
     legend_below,
-    legend_columns,
-    make_panels,
+    legend_rows,
     write_title,
 )
 from initsk.displays._texts import shortened
@@ -132,21 +130,19 @@ class PhaseDiagramDisplay(Display):
             Line2D([x], [y], linestyle="none", marker="o", color=colour_of(i), label=shortened(label, 40), **style)
             for i, (label, (x, y)) in enumerate(self.networks.items(), 1)
         ]
-        given = self._open(ax, 1)
-        if given:
-            [self.ax_] = given
+        legend = 0.25 * legend_rows(points, 5.6) + 0.1
+        self.ax_ = self._open_grid(ax, 1, 1, width=5.2, height=3.3, left=0.8, right=0.2, legend=legend)[0, 0]
+        above = 0.0
+        if ax is None:
+            legend_below(self.figure_, points, 5.6)
         else:
-            columns = legend_columns(points, 5.6)
-            legend = 0.25 * ceil(len(points) / columns) + 0.1
-            size: dict[str, Any] = {"width": 5.2, "height": 3.3, "left": 0.8, "right": 0.2}
-            self.ax_ = make_panels(self.figure_, 1, 1, legend=legend, **size)[0, 0]
-            legend_below(self.figure_, points, columns)
+            above = legend_above(self.ax_, points)
         clean_axes(self.ax_)
         self.ax_.grid(False)
         self._draw(self.ax_, translate, kwargs)
         activation = self.diagram.activation
         title = translate("depth scale of {activation}, in layers", activation=activation)
-        write_title(self.ax_, title, above=legend_above(self.ax_, points) if given else 0)
+        write_title(self.ax_, title, above=above)
         self.ax_.set_xlabel(translate("variance of the weights times fan_in"), fontsize=10, color=INK)
         self.ax_.set_ylabel(translate("variance of the biases"), fontsize=10, color=INK)
         for axis in (self.ax_.xaxis, self.ax_.yaxis):

@@ -166,27 +166,31 @@ def label_panels(
         ax.set_xlabel(x_label if outer["bottom"] else "", fontsize=9, color=INK)
 
 
-def legend_columns(handles: Sequence["Artist"], inches: float) -> int:
+def _legend_columns(handles: Sequence["Artist"], inches: float) -> int:
     """Return how many columns of labels fit into so many inches, with about 10 characters for a line's sample."""
     longest = max((len(str(handle.get_label())) for handle in handles), default=0)
     return max(1, min(len(handles), int(inches * 13) // (longest + 10)))
 
 
-def legend_below(figure: "Figure", handles: Sequence["Artist"], columns: int) -> None:
-    """Put a legend below the axes, where it hides no data."""
-    style: dict[str, Any] = {"loc": "lower center", "ncols": columns, "frameon": False, "fontsize": 9}
-    _add_legend(figure, handles, handlelength=2.6, **style)
+def legend_rows(handles: Sequence["Artist"], inches: float) -> int:
+    """Return how many rows a legend has, so many inches wide."""
+    return ceil(len(handles) / _legend_columns(handles, inches))
+
+
+def legend_below(figure: "Figure", handles: Sequence["Artist"], inches: float) -> None:
+    """Put a legend below the axes, where it hides no data; it is at most so many inches wide."""
+    style: dict[str, Any] = {"loc": "lower center", "frameon": False, "fontsize": 9, "handlelength": 2.6}
+    _add_legend(figure, handles, ncols=_legend_columns(handles, inches), **style)
 
 
 def legend_above(ax: "Axes", handles: Sequence["Artist"]) -> float:
     """Put a legend between given axes and their title, and return its height in inches."""
     if not handles:
         return 0
-    columns = legend_columns(handles, width_of(ax))
-    height = min(0.18 * ceil(len(handles) / columns) + 0.08, 0.6 * ax.bbox.height / ax.figure.dpi)
+    height = min(0.18 * legend_rows(handles, width_of(ax)) + 0.08, 0.6 * ax.bbox.height / ax.figure.dpi)
     leave_room(ax, top=height)
     style: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "frameon": False}
-    _add_legend(ax, handles, fontsize=8, ncols=columns, handlelength=2.2, **style)
+    _add_legend(ax, handles, fontsize=8, ncols=_legend_columns(handles, width_of(ax)), handlelength=2.2, **style)
     return height
 
 

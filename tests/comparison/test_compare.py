@@ -189,9 +189,9 @@ def test_learning_curves_are_means(result):
     curves = LearningCurvesDisplay.from_frames(result.history).curves
     he = 1 - result.history.query("initializer == 'he_normal' and epoch == 1")["val_score"]
     row = curves.query("initializer == 'he_normal' and epoch == 1").iloc[0]
-    assert row["test_error_mean"] == pytest.approx(he.mean())
+    assert row["val_error_mean"] == pytest.approx(he.mean())
     interval = stats.t.interval(0.95, len(he) - 1, he.mean(), stats.sem(he))
-    assert (row["test_error_low"], row["test_error_high"]) == pytest.approx(interval)
+    assert (row["val_error_low"], row["val_error_high"]) == pytest.approx(interval)
 
 
 def test_pictures_leave_matplotlib_alone(result, tmp_path):

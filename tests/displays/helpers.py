@@ -29,7 +29,7 @@ STATISTICS = {
 
 
 def summary(*rows):
-    """Rows of (layer, position, what differs from STATISTICS)."""
+    """Return a frame of rows (layer, position, values other than STATISTICS)."""
     return pd.DataFrame(
         [{"layer": layer, "position": position, **STATISTICS, **given} for layer, position, given in rows]
     )
@@ -52,14 +52,14 @@ def bins(layer, position, edges, counts):
 
 
 def network(names, edges=(-1.0, 0.0, 1.0), counts=(4, 6), **given):
-    """Histograms and frame of layers that are each followed by an activation function."""
+    """Return histograms and statistics of layers with an activation function each."""
     keys = [(name, position) for name in names for position in PAIR]
     histograms = pd.concat([bins(*key, edges, counts) for key in keys], ignore_index=True)
     return histograms, summary(*((*key, given) for key in keys))
 
 
 def recorded(steps, layer="hidden_1", **columns):
-    """One layer's rows over time; `columns` give a value per step."""
+    """Return the rows of one layer over time; `columns` give a value per step."""
     frame = pd.concat([summary((layer, "activation", {})).assign(step=step, epoch=0) for step in steps])
     return frame.assign(**columns).reset_index(drop=True)
 
@@ -69,20 +69,20 @@ def texts(ax):
 
 
 def drawn(ax):
-    """The filled histogram of a panel: heights and edges."""
+    """Return the heights and edges of the filled histogram of a panel."""
     [*_, patch] = [patch for patch in ax.patches if isinstance(patch, StepPatch) and patch.get_fill()]
     return patch.get_data().values, patch.get_data().edges
 
 
 def mesh(ax):
-    """The shading of a panel: cells without a value as 0, edges along x and along y."""
+    """Return the cells of a heat map (0 without a value) and their edges along x and y."""
     [found] = [collection for collection in ax.collections if isinstance(collection, QuadMesh)]
     corners = found.get_coordinates()
     return found.get_array().filled(0), corners[0, :, 0], corners[:, 0, 1]
 
 
 def lines(ax):
-    """The y data of every line, in the order drawn; marks alone are no line."""
+    """Return the y data of every line in the order drawn, without marks."""
     return [line.get_ydata() for line in ax.lines if line.get_linestyle() != "None"]
 
 

@@ -5,7 +5,7 @@ from initsk.displays import DepthDisplay
 from tests.displays.helpers import NAN, deep, lines, marks, summary
 
 
-def test_lines_are_the_frames_numbers():
+def test_lines_have_the_values_of_the_frame():
     frame = deep([1.0, 0.5, 0.25], zero_fraction=[0.5, 0.6, 0.7], dead_fraction=[0, 0, 0.1])
     gradients = deep([1e-6, 1e-4, 1e-2])
     axes = DepthDisplay.from_frames(frame, gradients).plot().axes_
@@ -17,7 +17,7 @@ def test_lines_are_the_frames_numbers():
     assert axes["rms"].get_yscale() == axes["gradient_rms"].get_yscale() == "log"
 
 
-def test_the_site_decides_what_is_drawn():
+def test_the_position_selects_the_lines():
     rows = [
         (f"h{i}", position, {"rms": rms})
         for i in range(2)
@@ -69,7 +69,7 @@ def test_a_dead_network_has_marks_and_no_ticks():
 
 
 @pytest.mark.parametrize("rms", [[1e-38, 1e38], [1.0, 1.0], [1e-6, 0.0], [3.0]])
-def test_all_that_can_be_drawn_lies_inside(rms):
+def test_values_lie_inside_the_axis(rms):
     ax = DepthDisplay.from_frames(deep(rms)).plot().axes_["rms"]
     low, high = ax.get_ylim()
     for value in rms:

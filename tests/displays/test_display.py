@@ -111,8 +111,9 @@ def test_an_error_states_how_many_axes_a_display_needs(name):
     assert not axes[0].has_data()
 
 
-@pytest.mark.parametrize("layout", [None, "constrained"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "layout"), [*((name, None) for name in NAMES), *((name, "constrained") for name in OF_A_NETWORK[1:])]
+)
 def test_texts_in_given_axes_hide_no_data_and_stay_on_the_picture(name, layout):
     display, n = all_displays("encoder.layers.0.attention.output.dense")[name]
     figure = display.plot(given_axes(n, layout=layout)).figure_

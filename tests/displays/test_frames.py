@@ -46,6 +46,6 @@ OVER, HISTORY = HISTOGRAMS.assign(step=0), FRAME.assign(step=0)
         ),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(make, named):
+def test_invalid_frames_and_options_are_refused(make, named):
     with pytest.raises(InvalidParameterError, match=named):
         make()

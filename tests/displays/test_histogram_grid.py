@@ -17,7 +17,7 @@ def test_heights_integrate_to_the_share_of_nonzero_values():
     assert "40% zero" in texts(ax)
 
 
-def test_what_lies_beyond_fixed_edges_is_written_and_not_drawn():
+def test_values_beyond_fixed_edges_are_written_and_not_drawn():
     histograms = bins("a", "output", [-np.inf, -1.0, 0.5, 2.0, np.inf], [10, 40, 20, 30])
     frame = summary(("a", "output", {"count": 100, "zero_fraction": 0.25}))
     ax = HistogramGridDisplay.from_frames(histograms, frame).plot().axes_["a", "output"]
@@ -28,7 +28,7 @@ def test_what_lies_beyond_fixed_edges_is_written_and_not_drawn():
         assert words in texts(ax)
 
 
-def test_layers_without_a_histogram_say_why():
+def test_layers_without_a_histogram_have_a_reason():
     histograms, frame = network(["a"])
     nothing = {"mean": NAN, "std": NAN, "rms": NAN, "zero_fraction": NAN}
     more = summary(("z", "output", {"zero_fraction": 1.0}), ("n", "output", {"count": 0, "nonfinite": 10, **nothing}))
@@ -43,7 +43,7 @@ def test_layers_without_a_histogram_say_why():
 @pytest.mark.parametrize(
     ("position", "drawn_positions"), [("both", PAIR), ("activation", PAIR[1:]), ("pre_activation", PAIR[:1])]
 )
-def test_grid_has_a_panel_per_layer_and_site(position, drawn_positions):
+def test_grid_has_a_panel_per_layer_and_position(position, drawn_positions):
     histograms, frame = network([f"h{i}" for i in range(12)])
     histograms = pd.concat([histograms, bins("out", "output", [0.0, 1.0], [10])])
     frame = pd.concat([frame, summary(("out", "output", {}))])
@@ -63,7 +63,7 @@ def test_grid_has_a_panel_per_layer_and_site(position, drawn_positions):
         assert boxes["out", "output"].y1 == pytest.approx(boxes["h11", "pre_activation"].y1)
 
 
-def test_grid_draws_the_layers_asked_for():
+def test_grid_draws_the_chosen_layers():
     display = HistogramGridDisplay.from_frames(*network(["a", "b", "c"])).plot(layers=["c", "a"], position="activation")
     assert list(display.axes_) == [("a", "activation"), ("c", "activation")]
 

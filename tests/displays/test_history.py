@@ -72,7 +72,7 @@ def test_a_step_without_finite_values_is_marked_and_blank():
     assert mesh(axes["hidden_1", "histogram"])[0].sum(axis=0).astype(bool).tolist() == [True, False, True]
 
 
-def test_layers_of_a_history():
+def test_a_history_draws_all_or_the_chosen_layers():
     history = pd.concat([recorded([0, 1], name) for name in "abcdef"])
     display = HistoryDisplay.from_frames(None, history)
     assert [layer for layer, _ in display.plot().axes_] == list("abcdef")
@@ -87,7 +87,7 @@ def test_one_step_is_enough():
     assert axes["hidden_1", "histogram"].get_xticks().tolist() == [7]
 
 
-def test_a_layer_that_is_always_zero_says_so():
+def test_a_layer_that_is_always_zero_is_labelled():
     histograms = histograms_over([0, 1], [[0.0, 2.0**-60]] * 2, [[10], [10]])
     axes = HistoryDisplay.from_frames(histograms, recorded([0, 1], mean=0.0, std=0.0)).plot().axes_
     assert texts(axes["hidden_1", "histogram"]) == "always 0"

@@ -57,7 +57,7 @@ def scaled(*scales):
     return pd.concat(histograms, ignore_index=True), summary(*rows)
 
 
-def test_orders_of_magnitude_ask_for_a_logarithm():
+def test_orders_of_magnitude_give_a_logarithmic_axis():
     assert LayerStripDisplay.from_frames(*scaled(1, 2, 4)).plot().ax_.get_xscale() == "linear"
     display = LayerStripDisplay.from_frames(*scaled(1e-6, 1.0, 1e6))
     ax = display.plot().ax_
@@ -71,7 +71,7 @@ def test_orders_of_magnitude_ask_for_a_logarithm():
     assert display.plot(scale="linear").ax_.get_xscale() == "linear"
 
 
-def test_ticks_of_the_logarithm_keep_their_distance():
+def test_ticks_of_a_logarithmic_axis_do_not_overlap():
     display = LayerStripDisplay.from_frames(*scaled(1e-17, 1e-3, 1e30)).plot()
     display.figure_.draw_without_rendering()
     boxes = [label.get_window_extent() for label in display.ax_.get_xticklabels()]
