@@ -105,7 +105,7 @@ def on_one_grid(histograms: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndar
     edges : ndarray of shape (n_cells + 1,)
         Edges of the cells.
     density : ndarray of shape (n_cells, n_histograms)
-        Of all values of a histogram, also of those beyond the grid or the histogram's own edges.
+        Relative to all values of a histogram, inside and outside the grid.
     """
     inner = [frame[np.isfinite(frame["left"]) & np.isfinite(frame["right"])] for frame in histograms]
     edges = _grid(inner)

@@ -157,7 +157,7 @@ def test_keywords_reach_the_main_artists(name, keywords, artists):
             assert mpl.colors.same_color(edge, "red")
 
 
-def test_equal_frames_give_equal_bytes_and_leave_matplotlib_alone():
+def test_equal_frames_give_equal_bytes_and_unchanged_settings():
     before = dict(mpl.rcParams)
     once, again, other = figures(), figures(), figures(counts=(9, 1))
     for kind in once:
