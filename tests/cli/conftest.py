@@ -1,0 +1,45 @@
+"""Networks in a file of the working directory, for the commands that take one."""
+
+import pytest
+import torch
+
+SOURCE = """
+import torch
+from torch import nn
+from initsk import MLPClassifier, MLPRegressor
+
+def good():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+def bad():
+    net = good()
+    for parameter in net.parameters():
+        nn.init.zeros_(parameter)
+    return net
+
+def image():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
+
+def one():
+    return nn.Sequential(nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 1))
+
+def regressor():
+    return MLPRegressor((8,), random_state=0)
+
+def broken():
+    raise RuntimeError("no such luck")
+
+def wanting(n):
+    return None
+
+clf = MLPClassifier((8,), initializer="he_normal", random_state=0)
+_SEED = torch.manual_seed(0)
+"""
+
+
+@pytest.fixture
+def networks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_networks.py").write_text(SOURCE)
+    with torch.random.fork_rng():
+        yield tmp_path
