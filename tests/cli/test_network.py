@@ -23,9 +23,8 @@ def test_inspect_shows_every_layer(networks, capsys, network):
 def test_shape_reshapes_the_samples(networks, capsys):
     assert run("inspect", "my_networks.py:image", "--dataset", "digits", "--shape", "1,8,8") == 0
     assert " 0 pre_activation" in capsys.readouterr().out
-    assert "--shape does not fit: a sample has 64 values" in error_of(
-        capsys, "inspect", "my_networks.py:image", "--dataset", "digits", "--shape", "3,8,8"
-    )
+    shown = error_of(capsys, "inspect", "my_networks.py:image", "--dataset", "digits", "--shape", "3,8,8")
+    assert "--shape does not fit: a sample has 64 values" in shown
 
 
 def test_diagnose_answers_with_its_exit_code(networks, capsys):
@@ -57,16 +56,14 @@ def test_a_saved_module(networks, capsys):
     torch.save(module, "net.pt")
     torch.save(module.state_dict(), "weights.pt")
     assert run("inspect", "net.pt", "--dataset", "digits") == 0
-    assert "weights.pt holds a OrderedDict, not a module" in error_of(
-        capsys, "inspect", "weights.pt", "--dataset", "digits"
-    )
+    shown = error_of(capsys, "inspect", "weights.pt", "--dataset", "digits")
+    assert "weights.pt holds a OrderedDict, not a module" in shown
 
 
 def test_a_report_that_cannot_be_written_is_an_error_before_the_work(networks, capsys):
     (networks / "file").write_text("in the way")
-    assert "--report 'file/below' cannot be written (Not a directory" in error_of(
-        capsys, "inspect", "nowhere:net", "--report", "file/below/page.html"
-    )
+    shown = error_of(capsys, "inspect", "nowhere:net", "--report", "file/below/page.html")
+    assert "--report 'file/below' cannot be written (Not a directory" in shown
 
 
 @pytest.mark.parametrize(
