@@ -2,11 +2,12 @@
 Activations while a network learns
 ==================================
 
-Six ReLU layers on the digits, from a good and from a bad start: He's, and normal weights of standard deviation 0.01.
-``ActivationRecorder`` looks at the same 200 images, which are not trained on, at the start and after every epoch.
-From He's start every layer is healthy and stays so. From the bad one almost nothing reaches the last layer, and what
-training does about it is to kill the units of the upper layers. All that was recorded fits into less than a megabyte.
-Ends in ``reports/examples/activations_over_training.png``, of the good start, and in one of the bad start beside it.
+Six ReLU layers train on the digits, with a good and with a bad initializer: He's, and normal weights of standard
+deviation 0.01. ``ActivationRecorder`` measures the layers at the start and after every epoch, on 200 images that are
+not used for training. With He's initializer, every layer is healthy and stays healthy. With the bad one, almost no
+signal reaches the last layer, and training kills the units of the upper layers. The records take less than a
+megabyte. Writes ``reports/examples/activations_over_training.png`` for the good initializer, and a second picture for
+the bad one.
 """
 
 import numpy as np

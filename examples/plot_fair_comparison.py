@@ -1,10 +1,10 @@
 """
-A fair comparison gives everybody the learning rate that suits
-===============================================================
+A fair comparison: every initializer at its own best learning rate
+==================================================================
 
-Under one learning rate an initializer wins that happens to suit it. Here every initializer is trained at every learning
-rate, under the same seeds; each is then shown at its own best rate, picked in the other repeats, and tests say which
-differences are more than noise. Who is clearly behind is left out on the way. Ends in
+At a single learning rate, the initializer wins that this rate happens to suit. Here every initializer is trained at
+every learning rate, under the same seeds. Each is then shown at its own best rate, chosen in the other repeats, and
+tests find the significant differences. Racing stops initializers that are significantly worse. Writes
 ``reports/examples/fair_comparison.png``.
 """
 

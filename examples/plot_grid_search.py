@@ -1,11 +1,11 @@
 """
-The best learning rate belongs to its initializer
-=================================================
+Every initializer has its own best learning rate
+================================================
 
-An initializer is a hyperparameter like any other: ``GridSearchCV`` crosses it with the learning rate, and pandas
-shows the scores as a table. Small random weights want large steps, weights of the right size are less choosy, and zeros
-learn from none; to compare initializers under one learning rate alone would favour the one that it happens to suit.
-Ends in ``reports/examples/grid_search.png``.
+An initializer is a hyperparameter like any other: ``GridSearchCV`` combines it with the learning rate, and pandas
+shows the scores as a table. Small random weights need large steps, weights of the right size work with many rates,
+and zeros learn with none. A comparison at a single learning rate would favour the initializer that this rate suits.
+Writes ``reports/examples/grid_search.png``.
 """
 
 from pathlib import Path

@@ -2,11 +2,11 @@
 The mean length along depth, and its fluctuation
 ================================================
 
-With weights of variance s / fan_in, each layer of a ReLU network multiplies the mean squared length of the activations,
-taken over many draws of the weights, by exactly s / 2: it neither vanishes nor explodes only for s = 2 (Hanin and
-Rolnick 2018). A single draw still fluctuates about that mean: a layer of n units multiplies the second moment of the
-squared length by 1 + 5 / n if the weights are Gaussian, so that neither depth nor width counts alone, but
-the sum of the reciprocal widths. Ends in ``reports/examples/hanin2018_mean_length.png``.
+With weights of variance s / fan_in, each layer of a ReLU network multiplies the mean squared length of the
+activations, taken over many draws of the weights, by exactly s / 2. It neither vanishes nor explodes only for s = 2
+(Hanin and Rolnick 2018). A single draw still fluctuates about that mean. With Gaussian weights, a layer of n units
+multiplies the second moment of the squared length by 1 + 5 / n. The fluctuation therefore depends on the sum of the
+reciprocal widths. Writes ``reports/examples/hanin2018_mean_length.png``.
 """
 
 from pathlib import Path
@@ -61,7 +61,7 @@ def squared_lengths(widths, scale, n_draws, random_state):
     lengths = [np.ones(n_draws)]
     for width in widths:
         fan_in = x.shape[1]
-        # Rows are independent and their variance depends on fan_in alone, so one tensor holds all draws.
+        # Rows are independent and their variance depends only on fan_in, so one tensor holds all draws.
         weights = initializer.sample((n_draws * width, fan_in), generator=generator)
         x = torch.relu(weights.reshape(n_draws, width, fan_in) @ x)
         lengths.append(x.double().square().mean(dim=(1, 2)).numpy())

@@ -2,12 +2,12 @@
 What is wrong with your network?
 ================================
 
-Two networks in plain torch, before training. A residual network for images works with an in-place ReLU and with
-``torch.nn.functional.leaky_relu``: the inspection captures the values before and after both. Its weights are too small:
-the findings show it, and after following their advice there are none. A Transformer reads padded sequences: with
-``padding_mask`` the statistics are those of the real positions for any length of the padding. Ends in
-``reports/examples/inspect_your_network.png``, the
-images' gradients along depth, and in three other pictures beside it.
+Two networks in plain torch are inspected before training. A residual network for images uses an in-place ReLU and
+``torch.nn.functional.leaky_relu``; the inspection captures the values before and after both. Its weights are too
+small. The findings show this, and disappear when their advice is followed. A Transformer reads padded sequences. With
+``padding_mask``, its statistics are those of the real positions, for any length of the padding. Writes
+``reports/examples/inspect_your_network.png``, with the gradients of the image network along depth, and three other
+pictures.
 """
 
 import numpy as np
@@ -78,7 +78,7 @@ def main(n_images=1000, n_texts=400, longest=24, random_state=0):
         words[torch.arange(longest) >= torch.randint(4, longest + 1, (n_texts, 1))] = 0
         tags = torch.where(words == 0, -100, words % 5)
         found["reader"] = read(reader, words, tags)
-        # The same texts, with as many positions of padding again.
+        # The same texts with twice as many positions; the new ones are padding.
         found["longer padding"] = read(
             reader, functional.pad(words, (0, longest)), functional.pad(tags, (0, longest), value=-100)
         )
@@ -88,7 +88,7 @@ def main(n_images=1000, n_texts=400, longest=24, random_state=0):
 
 
 def read(reader, words, tags):
-    # Without a target for padding the loss says nothing there; cross-entropy leaves out -100.
+    # Cross-entropy ignores the target -100, so padding does not contribute to the loss.
     def criterion(output, target):
         return functional.cross_entropy(output.flatten(0, 1), target.flatten())
 

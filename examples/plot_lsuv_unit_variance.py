@@ -2,11 +2,11 @@
 One batch sets every layer to unit variance
 ===========================================
 
-Layer-sequential unit variance (Mishkin and Matas 2016) takes orthogonal weights and divides those of each layer, one
-after the other, by the standard deviation of its output on a batch. Every pre-activation then has standard deviation
-1, whatever the activation function and the scale of the data; a law for all networks, He's for example,
-only promises something near. Here on the ReLU network 784-512-256-128-64-10 and 512 images of MNIST.
-Ends in ``reports/examples/lsuv_unit_variance.png``.
+Layer-sequential unit variance (Mishkin and Matas 2016) draws orthogonal weights. It then divides the weights of one
+layer after the other by the standard deviation of the layer's output on a batch. Every pre-activation then has
+standard deviation 1, for any activation function and any scale of the data. An initializer without data, such as
+He's, comes only close to 1. The network is a ReLU network 784-512-256-128-64-10, with 512 images of MNIST. Writes
+``reports/examples/lsuv_unit_variance.png``.
 """
 
 from pathlib import Path

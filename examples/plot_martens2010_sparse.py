@@ -1,12 +1,12 @@
 """
-Fifteen connections a unit, whatever the width
-==============================================
+Fifteen connections per unit at any width
+=========================================
 
-Martens (2010, section 5) gives each unit exactly fifteen incoming weights that are not zero. The size of a unit's input
-then does not grow with the width of the layer below, so that the weights can be as large as N(0, 1) and the units
-as different from each other without saturating; dense weights from N(0, 1) saturate wide layers. (Dense weights of
-variance 1 / fan_in do not saturate either, but each of them vanishes as the layer widens.)
-Ends in ``reports/examples/martens2010_sparse.png``.
+Martens (2010, section 5) gives each unit exactly fifteen incoming weights that are not zero. The size of a unit's
+input then does not grow with the width of the layer below. The weights can be as large as N(0, 1), and units can
+differ strongly from each other, without saturating. Dense weights from N(0, 1) saturate wide layers. (Dense weights
+of variance 1 / fan_in do not saturate either, but each of them vanishes as the layer widens.) Writes
+``reports/examples/martens2010_sparse.png``.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ SATURATED = 0.99
 def main(widths=(50, 100, 200, 500, 1000, 2000, 5000), n_units=500, n_samples=500, random_state=0):
     rows = []
     for width in widths:
-        # What a tanh layer below might give.
+        # Inputs such as a tanh layer gives.
         X = torch.rand(n_samples, width, generator=torch.Generator().manual_seed(random_state)) * 2 - 1
         for name, initializer in INITIALIZERS.items():
             layer = nn.Linear(width, n_units)

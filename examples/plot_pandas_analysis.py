@@ -1,10 +1,10 @@
 """
-The runs in pandas: does the signal at the start tell the score at the end?
-===========================================================================
+The runs in pandas: does the signal at the start predict the score at the end?
+==============================================================================
 
-A comparison is a set of tidy frames that join on ``initializer``, ``repeat`` and ``fold``. Here the size of the signal
-in the last hidden layer, before training, is put beside the score after it, for nine scales of the weights; a
-comparison that was saved is read again for it. Ends in ``reports/examples/pandas_analysis.png``.
+A comparison is a set of tidy frames that can be joined on ``initializer``, ``repeat`` and ``fold``. This program
+reads a saved comparison of nine scales of the weights. It compares the size of the signal in the last hidden layer
+before training with the score after training. Writes ``reports/examples/pandas_analysis.png``.
 """
 
 import tempfile
@@ -50,7 +50,7 @@ def draw(table):
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for name, rows in table.groupby("initializer", observed=True, sort=False):
-        # Of scale 1 the label is the name alone.
+        # At scale 1, the label is only the name.
         scale = name.removeprefix("VarianceScaling(scale=").removesuffix(")").replace("variance_scaling", "1.0")
         axes.scatter(rows["rms"], rows["score"], label=scale, s=28)
     axes.set_xscale("log")

@@ -1,11 +1,11 @@
 """
-Order, chaos, and where a network lies between them
-===================================================
+Order, chaos, and the place of a network between them
+=====================================================
 
-In a wide network the variances of weights and biases decide how far information travels (Poole et al. 2016, Schoenholz
-et al. 2017): on the side of order samples become alike and gradients vanish, on the side of chaos gradients explode.
-Five initializers of a deep tanh network on that plane, and what the diagnosis says of each before anything is trained.
-Ends in ``reports/examples/phase_diagram.png``.
+In a wide network, the variances of weights and biases determine how many layers information passes through (Poole et
+al. 2016, Schoenholz et al. 2017). On the ordered side, samples become alike and gradients vanish; on the chaotic
+side, gradients explode. The picture shows five initializers of a deep tanh network in this plane, and their diagnoses
+before training. Writes ``reports/examples/phase_diagram.png``.
 """
 
 import pandas as pd

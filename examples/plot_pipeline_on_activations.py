@@ -1,10 +1,10 @@
 """
-A pipeline on activations: what each layer makes of the digits
-===============================================================
+A pipeline on activations: what a linear model can read from each layer
+=======================================================================
 
-``ActivationInspector`` is a transformer: a scaler before it, a linear model behind it, and a grid search over the layer
-and the initializer is an ordinary one. A linear model reads the digits from every layer, of a network that was trained
-and of one that was not. Ends in ``reports/examples/pipeline_on_activations.png``.
+``ActivationInspector`` is a transformer. A scaler before it, a linear model after it, and a grid search over the
+layer and the initializer make an ordinary pipeline. The linear model classifies the digits from every layer, of a
+trained network and of an untrained one. Writes ``reports/examples/pipeline_on_activations.png``.
 """
 
 from pathlib import Path

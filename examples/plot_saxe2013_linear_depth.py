@@ -1,13 +1,13 @@
 """
-Depth costs an orthogonal start almost nothing
-==============================================
+Orthogonal weights train deep linear networks as fast as shallow ones
+=====================================================================
 
-Saxe, McClelland and Ganguli (2013) showed that a deep linear network learns in a time that hardly depends on
-its depth if its weights start as orthogonal matrices, and that scaled Gaussian weights, which keep the signal's mean
-square just as well, do not share this: their product has a few large singular values and many tiny ones. Here a
-chain of square matrices learns a random rotation from whitened data, by gradient descent on the full batch;
-counted are the steps to 5 % of the initial loss, at the best of three learning rates for each initializer and depth.
-Ends in ``reports/examples/saxe2013_linear_depth.png``.
+Saxe, McClelland and Ganguli (2013) showed that the time in which a deep linear network learns hardly depends on its
+depth if its weights start as orthogonal matrices. Scaled Gaussian weights keep the mean square of the signal as well,
+but do not have this property: their product has a few large singular values and many tiny ones. Here a chain of
+square matrices learns a random rotation from whitened data, by gradient descent on the full batch. The program counts
+the steps to 5 % of the initial loss, at the best of three learning rates for each initializer and depth. Writes
+``reports/examples/saxe2013_linear_depth.png``.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ def main(depths=(2, 5, 10, 20, 40), width=64, max_steps=600, seeds=(0, 1, 2)):
             for chain, seed in zip(chains, seeds, strict=True):
                 initialize(chain, initializer, random_state=seed)
             spectra[name, depth] = singular_values(chains[0])
-            # All chains of one depth learn side by side.
+            # All chains of one depth learn at the same time.
             start = [torch.stack([chain[k].weight.detach() for chain in chains]) for k in range(depth)]
             steps = [steps_to_learn(start, targets, rate / depth, max_steps) for rate in RATES_TIMES_DEPTH]
             rows += [(name, depth, seed, best) for seed, best in zip(seeds, np.min(steps, axis=0), strict=True)]
@@ -63,7 +63,7 @@ def steps_to_learn(start, targets, rate, max_steps):
         counts[np.isinf(counts) & (now <= 0.05 * initial)] = step
         if np.all(np.isfinite(counts) | ~(now < 1000 * initial)):
             break
-        # Each chain's own gradient: the sum over the chains only collects them.
+        # The sum over the chains gives each chain its own gradient.
         for matrix, slope in zip(matrices, torch.autograd.grad(losses.sum(), matrices), strict=True):
             matrix.data -= rate * slope
     return counts
@@ -81,7 +81,7 @@ def draw(table, spectra, max_steps):
     depths = table.columns.to_list()
     for index, name in enumerate(INITIALIZERS):
         steps = table.loc[name].T
-        # Those that did not get there sit on a line of their own, above the limit.
+        # Chains that did not reach the goal are drawn on a line above the limit.
         missed = 1.6 * max_steps
         left.plot(depths, steps.where(np.isfinite(steps)).median(axis=1, skipna=False), color=colour_of(index))
         left.plot([], [], color=colour_of(index), marker="o", label=name)

@@ -1,9 +1,9 @@
 """
-How far does a signal travel?
+How deep does a signal reach?
 =============================
 
-A ReLU network of twenty layers, before any training: the root mean square of the activations
-in each layer, for six initializers. Ends in ``reports/examples/signal_along_depth.png``.
+The root mean square of the activations in each layer of a ReLU network of twenty layers, before training, for six
+initializers. Writes ``reports/examples/signal_along_depth.png``.
 """
 
 from pathlib import Path
@@ -46,7 +46,7 @@ def draw(rms):
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
     for index, label in enumerate(rms):
-        # Xavier's law is LeCun's where all layers are as wide as their input.
+        # Xavier's variance equals LeCun's if all layers are as wide as their inputs.
         axes.plot(rms.index, rms[label], "--" if label == "Xavier" else "-", color=colour_of(index), label=label)
     axes.set(yscale="log", ylim=(1e-8, 3), xlabel=rms.index.name, ylabel="RMS of the activations")
     axes.set_xticks(rms.index[:: max(len(rms) // 7, 1)])

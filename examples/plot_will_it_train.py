@@ -1,11 +1,12 @@
 """
-Will this network train? Asked before it is
-===========================================
+Will this network train?
+========================
 
-Networks of sigmoids, deeper and deeper, by torch's default, Xavier's law, and what is recommended: `diagnose` gives
-each a score before a single step, and then they are trained. Xavier's law, which the textbooks have for sigmoids,
-makes all samples alike after a few layers; weights that are centred, orthogonal and four times as large make of the
-same network one of tanh, which trains at any of these depths. Ends in ``reports/examples/will_it_train.png``.
+Networks of sigmoids of growing depth get torch's default weights, Xavier's, and the recommended ones. `diagnose`
+gives each network a score before the first step; then the networks are trained. Xavier's weights, which textbooks
+recommend for sigmoids, make all samples alike after a few layers. The recommended weights are orthogonal, centred,
+and four times as large. With them, the network behaves like one of tanh, and trains at each of these depths. Writes
+``reports/examples/will_it_train.png``.
 """
 
 from pathlib import Path

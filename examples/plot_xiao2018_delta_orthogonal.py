@@ -2,11 +2,11 @@
 A convolution that keeps every norm
 ===================================
 
-An orthogonal matrix at the centre of the kernel, and zeros around it, make a convolution that keeps the norm of every
-input, however many are stacked (Xiao et al. 2018). A kernel that is orthogonal only when it is
-flattened to a matrix does not: it keeps norms on average, as Gaussian weights of variance 1 / fan_in do, but
-stretches some inputs and shrinks others. Here for circular convolutions without an activation function, so that
-nothing is lost at the borders. Ends in ``reports/examples/xiao2018_delta_orthogonal.png``.
+A convolution keeps the norm of every input if its kernel has an orthogonal matrix at the centre and zeros around it.
+A stack of any depth keeps it as well (Xiao et al. 2018). A kernel that is orthogonal only when flattened to a matrix
+does not: it keeps norms on average, like Gaussian weights of variance 1 / fan_in, but stretches some inputs and
+shrinks others. The convolutions are circular and have no activation function, so nothing is lost at the borders.
+Writes ``reports/examples/xiao2018_delta_orthogonal.png``.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ INITIALIZERS = {
 def main(depth=100, channels=16, size=6, n_inputs=20, random_state=0):
     shape = (channels, size, size)
     X = torch.randn(n_inputs, *shape, generator=torch.Generator().manual_seed(random_state))
-    # Applied to every unit vector, the stack shows its whole matrix; small singular values need float64.
+    # Applied to all unit vectors, the stack gives its matrix; small singular values need float64.
     basis = torch.eye(channels * size * size, dtype=torch.float64).reshape(-1, *shape)
     shown = depth // 5
     norms, spectra = {}, {}

@@ -2,9 +2,10 @@
 A comparison on your own CSV, and its report
 ============================================
 
-A table with a column to predict, as it comes from anywhere: here scikit-learn's wines. The folds are of scikit-learn,
-the columns are standardized inside of each, and the report is written in English and in Indonesian. On the shell,
-``initsk compare --dataset wines.csv --target cultivar`` does the like. Ends in ``reports/examples/your_own_csv.png``.
+A comparison on a table with a column to predict: here, the wines of scikit-learn. The folds are those of
+scikit-learn, the columns are standardized within each fold, and the report is written in English and in Indonesian.
+On the shell, ``initsk compare --dataset wines.csv --target cultivar`` does the same. Writes
+``reports/examples/your_own_csv.png``.
 """
 
 import shutil
