@@ -30,7 +30,7 @@ def main(rates=RATES, hidden=(64, 64, 64, 64), max_epochs=10, n_repeats=8, n_job
     print("Each at its own best learning rate:\n")
     print(result.summary()[COLUMNS].to_string(index=False, float_format="{:.4f}".format))
     saved = result.settings["racing"]["runs_saved"]
-    print(f"\nLeft out early: {saved} of {result.settings['n_planned']} runs")
+    print(f"\nRacing saved {saved} of {result.settings['n_planned']} runs")
     draw(result.summary(by="setting"))
     return result
 

@@ -1,4 +1,4 @@
-"""The catalogues: every message of the code, translated, with its numbers and names in place."""
+"""Tests of the catalogues and of number formats: every message is translated and keeps its values."""
 
 import re
 from pathlib import Path
@@ -31,14 +31,14 @@ def catalogue(code):
         return [entry for entry in read_po(file, locale=code) if entry.id]
 
 
-def test_no_message_hides_in_an_f_string():
-    # Before Python 3.12 it would not be found there.
+def test_no_message_is_in_an_f_string():
+    # Before Python 3.12, babel does not find such messages.
     for path in PACKAGE.rglob("*.py"):
         assert not re.search(r"\{(self\.)?(translate|message)\(", path.read_text()), path
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_every_message_is_translated_and_none_is_left_over(code):
+def test_catalogue_has_every_message_and_no_other(code):
     entries = catalogue(code)
     assert {entry.id for entry in entries} == messages_of_the_code()
     for entry in entries:
@@ -48,14 +48,14 @@ def test_every_message_is_translated_and_none_is_left_over(code):
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_translations_have_the_same_values_in_them(code):
+def test_translations_have_the_same_values(code):
     for entry in catalogue(code):
         source = entry.id if isinstance(entry.id, str) else entry.id[1]
         for text in [entry.string] if isinstance(entry.string, str) else entry.string:
             assert fields(text) == fields(source), entry.id
 
 
-def test_numbers_are_written_as_the_language_has_them():
+def test_numbers():
     english, indonesian = get_language("en"), get_language("id")
     assert [translate.number(0.97804) for translate in (english, indonesian)] == ["0.9780", "0,9780"]
     assert [translate.short(1.5e-5) for translate in (english, indonesian)] == ["1.5e-05", "1,5e-05"]
@@ -72,7 +72,7 @@ def test_plurals():
     assert translate.plural("{n} layer", "{n} layers", 2000) == "2,000 layers"
 
 
-def test_a_third_language_is_one_file(tmp_path, monkeypatch):
+def test_one_file_adds_a_language(tmp_path, monkeypatch):
     header = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
     (tmp_path / "de.po").write_text(header + 'msgid "epoch"\nmsgstr "Epoche"\n', encoding="utf-8")
     monkeypatch.setattr(_language, "_FOLDER", tmp_path)

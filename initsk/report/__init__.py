@@ -6,33 +6,13 @@ from initsk.report._comparison_text import (
     describe_missing_runs,
     describe_ranking,
 )
-from initsk.report._elements import (
-    Code,
-    Column,
-    Detail,
-    Details,
-    Paragraph,
-    Picture,
-    Report,
-    Section,
-    Subsection,
-    Table,
-)
+from initsk.report._elements import Report
 from initsk.report._findings_text import describe_findings
 from initsk.report._write import answer_of, make_report, notebook_html, summarize, write_pictures
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 
 __all__ = [
-    "Code",
-    "Column",
-    "Detail",
-    "Details",
-    "Paragraph",
-    "Picture",
     "Report",
-    "Section",
-    "Subsection",
-    "Table",
     "answer_of",
     "describe_activations",
     "describe_epochs_to_target",

@@ -12,7 +12,7 @@ from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDispl
 from initsk.inspection import signal_rows
 from initsk.language import message, translate
 from initsk.report._comparison_text import describe_activations, describe_kinds, kinds_over_runs
-from initsk.report._elements import Column, Element, Paragraph, Picture, Section, Subsection, Table
+from initsk.report._elements import Column, Element, Paragraph, Picture, Section, Subsection, Table, records
 from initsk.report._findings_text import KIND_NAMES
 
 _MAX_LAYERS = 8
@@ -119,7 +119,7 @@ def weights_section(shown: ComparisonResult) -> Section | None:
         for moment in moments
         if (weights["phase"] == moment.phase).any()
     }
-    rows = list(_weight_rows(shown, weights))
+    rows = records(_weight_rows(shown, weights))
     columns = [
         Column("initializer", translate("Initializer"), "text"),
         Column("layer", translate("Layer"), "text"),
@@ -136,11 +136,8 @@ def weights_section(shown: ComparisonResult) -> Section | None:
         pictures: list[Element] = []
         for moment, grid in grids.items():
             if label in grid.initializers:
-                description = translate(
-                    "Histograms of the weights of {name}, with one panel per layer, {when}.",
-                    name=label,
-                    when=moment.name,
-                )
+                text = message("Histograms of the weights of {name}, with one panel per layer, {when}.")
+                description = translate(text, name=label, when=moment.name)
                 key, plot = f"weights-{len(elements)}-{moment.phase}", partial(grid.plot, initializers=[label])
                 pictures.append(Picture(key, description, plot, "page", label, moment.name, grid.layers))
         if pictures:
@@ -150,20 +147,16 @@ def weights_section(shown: ComparisonResult) -> Section | None:
     return Section("weights", translate("Weights"), elements)
 
 
-def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean standard deviation and norm of each layer's weights, before and after training."""
     norms = weights.assign(norm=weights["rms"] * np.sqrt(weights["count"]))
-    keys = [norms["initializer"].astype(str), "layer", norms["phase"].astype(str)]
-    means = norms.groupby(keys, sort=False)[["std", "norm"]].mean()
-    layers = list(dict.fromkeys(weights["layer"]))
-    for label in shown.initializers:
-        for layer in layers:
-            row = {"initializer": label, "layer": layer}
-            for phase in ("initialized", "trained"):
-                at = (label, layer, phase)
-                for name in ("std", "norm"):
-                    row[f"{name}_{phase}"] = float(means.loc[at, name]) if at in means.index else np.nan
-            if not np.isnan(row["std_initialized"]):
-                yield row
+    norms = norms.astype({"initializer": "str", "phase": "str"})
+    means = norms.pivot_table(index=["initializer", "layer"], columns="phase", values=["std", "norm"])
+    means.columns = pd.Index(["_".join(name) for name in means.columns.to_flat_index()])
+    order = pd.MultiIndex.from_product([shown.initializers, dict.fromkeys(weights["layer"])])
+    columns = ["std_initialized", "std_trained", "norm_initialized", "norm_trained"]
+    table = means.reindex(index=order.set_names(["initializer", "layer"]), columns=columns)
+    return table.dropna(subset="std_initialized").reset_index()
 
 
 _MEASURES = ["rms", "predicted_rms", "nonfinite", "zero_fraction", "dead_fraction", "saturated_fraction"]

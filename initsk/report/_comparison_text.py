@@ -45,12 +45,10 @@ def describe_ranking(summary: pd.DataFrame) -> str:
         sentences.append(translate("Significantly worse: {names}.", names=worse))
     untested = others.loc[others["significant"].isna(), "initializer"].tolist()
     if untested:
-        sentences.append(
-            translate(
-                "Not tested, because a test needs at least two shared repeats and differences that vary: {names}.",
-                names=untested,
-            )
+        text = message(
+            "Not tested, because a test needs at least two shared repeats and differences that vary: {names}."
         )
+        sentences.append(translate(text, names=untested))
     return " ".join(sentences)
 
 
@@ -77,16 +75,12 @@ def _power(not_significant: pd.DataFrame) -> list[str]:
     if not isfinite(needed.min()):
         return [translate("On splits like these, no number of runs would detect the observed differences.")]
     nearest = not_significant[not_significant["n_needed"] == needed.min()].iloc[0]
-    return [
-        translate(
-            "Detecting a true difference of {difference} to {name} with 80 % power would take {needed} paired runs;"
-            " this comparison has {n}.",
-            difference=abs(nearest.difference_to_best),
-            name=nearest.initializer,
-            needed=int(needed.min()),
-            n=int(nearest.n_runs),
-        )
-    ]
+    text = message(
+        "Detecting a true difference of {difference} to {name} with 80 % power would take {needed} paired runs; this"
+        " comparison has {n}."
+    )
+    name, difference = nearest.initializer, abs(nearest.difference_to_best)
+    return [translate(text, difference=difference, name=name, needed=int(needed.min()), n=int(nearest.n_runs))]
 
 
 def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
@@ -105,12 +99,8 @@ def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
     best, name = reached["epochs_to_target"].iloc[0], reached["initializer"].iloc[0]
     if not isfinite(best):
         return translate("The median run of {name} does not reach a score of {target}.", name=name, target=target)
-    sentence = translate(
-        "The median run of {name} reaches a score of {target} in epoch {epoch:.3g}.",
-        name=name,
-        target=target,
-        epoch=best,
-    )
+    text = message("The median run of {name} reaches a score of {target} in epoch {epoch:.3g}.")
+    sentence = translate(text, name=name, target=target, epoch=best)
     if len(summary) == 1:
         return sentence
     later = [
@@ -146,16 +136,11 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
             for name, number in racing["stopped"].items()
         ]
         saved, planned = racing["runs_saved"], settings["n_planned"]
-        sentences.append(
-            translate(
-                "Racing stopped initializers that were significantly worse: {names}. This saved {saved} of {planned}"
-                " runs ({share:.0%}).",
-                names=names,
-                saved=saved,
-                planned=planned,
-                share=saved / planned,
-            )
+        text = message(
+            "Racing stopped initializers that were significantly worse: {names}. This saved {saved} of {planned} runs"
+            " ({share:.0%})."
         )
+        sentences.append(translate(text, names=names, saved=saved, planned=planned, share=saved / planned))
     for status, text in _WITHOUT_SCORE.items():
         names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
         if names:

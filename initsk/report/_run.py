@@ -1,11 +1,10 @@
 """The section on the experiment: the data, the time, the network, and the lines that repeat it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from initsk.comparison import ComparisonResult
 from initsk.language import current_language, message, plural, translate
-from initsk.report._elements import Code, Column, Detail, Details, Element, Paragraph, Section, Table
+from initsk.report._elements import Code, Column, Detail, Details, Element, Paragraph, Section, Table, records
 
 _SETTINGS = {
     "dataset": message("Data set"),
@@ -92,10 +91,10 @@ def _network(result: ComparisonResult) -> Table | None:
     first = weights[(weights[keys] == weights[keys].iloc[0]).all(axis=1)]
     # With a grid, only the first setting.
     first = first[~first.duplicated(["layer", "parameter"])]
-    rows: list[dict[str, Any]] = []
-    for layer, part in first.groupby("layer", sort=False):
-        row = part.iloc[0]
-        rows.append({"layer": layer or "-", "module": row["module"], "units": row["units"], "n": part["count"].sum()})
+    layers = first.groupby("layer", sort=False).agg(
+        module=("module", "first"), units=("units", "first"), n=("count", "sum")
+    )
+    rows = [row | {"layer": row["layer"] or "-"} for row in records(layers.reset_index())]
     rows.append({"layer": translate("all layers"), "module": "", "units": float("nan"), "n": first["count"].sum()})
     columns = [
         Column("layer", translate("Layer"), "text"),

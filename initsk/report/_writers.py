@@ -1,7 +1,6 @@
 """Writing a report as a page of one file, as an element of another page, as Markdown and as JSON."""
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from html import escape
 from math import isfinite, isnan
@@ -65,21 +64,15 @@ def _environment() -> Any:
     return environment
 
 
-@dataclass(frozen=True)
-class _Choices:
-    """What a reader can choose in a section: the initializer, the layer and the moment of training."""
-
-    subjects: list[str]
-    parts: list[str]
-    stages: list[str]
-
-
-def _choices(section: Section) -> _Choices:
+def _choices(section: Section) -> dict[str, list[str]]:
+    """Return what a reader can choose in a section: the initializer, the layer (part) and the moment (stage)."""
     pictures = [picture for picture in pictures_of(section) if picture.place != "files"]
-    subjects = [element.subject for element in section.elements if isinstance(element, Subsection) and element.subject]
-    stages = list(dict.fromkeys(picture.stage for picture in pictures if picture.stage))
-    parts = max((list(picture.parts) for picture in pictures), key=len, default=[])
-    return _Choices(*(found if len(found) > 1 else [] for found in (subjects, parts, stages)))
+    found = {
+        "subjects": [part.subject for part in section.elements if isinstance(part, Subsection) and part.subject],
+        "parts": max((list(picture.parts) for picture in pictures), key=len, default=[]),
+        "stages": list(dict.fromkeys(picture.stage for picture in pictures if picture.stage)),
+    }
+    return {name: values if len(values) > 1 else [] for name, values in found.items()}
 
 
 def _heading_of(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""The pages in a real browser: Chromium, driven by Playwright, without a network."""
+"""Tests of the pages in a browser without a network: Chromium, controlled by Playwright."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def browser():
 @pytest.fixture(scope="module")
 def result():
     X, y = load_digits(return_X_y=True)
-    # One initializer diverges, so that there is a run without a score to show.
+    # One initializer diverges, so that the page shows runs without a score.
     names = ["zeros", "he_normal", RandomNormal(std=1e20)]
     return compare_initializers(MLPClassifier((16, 8), max_epochs=3), X / 16, y, initializers=names, n_repeats=2)
 
@@ -59,16 +59,16 @@ def page_of(result, tmp_path_factory):
 
 
 class Visit:
-    """A page, and what it complained of."""
+    """A page in the browser; the block fails if the page prints a message or a request fails."""
 
     def __init__(self, browser, path, **options):
         self.context = browser.new_context(**options)
         self.context.set_offline(True)
         self.page = self.context.new_page()
-        self.complaints = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(request.url))
+        self.messages = []
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.messages.append(request.url))
         self.page.goto(path.as_uri())
 
     def __enter__(self):
@@ -76,7 +76,7 @@ class Visit:
 
     def __exit__(self, *error):
         self.context.close()
-        assert not self.complaints
+        assert not self.messages
 
 
 def sized(width, scheme="light", **options):
@@ -91,7 +91,7 @@ OVERFLOWING = """() => [...document.querySelectorAll("body *")].filter(element =
 
 
 def check(browser, path, language, width, scheme):
-    """Look at a page: its language, nothing wider than the screen, no violation of axe's rules."""
+    """Check that a page has its language, nothing wider than the screen, and no violation of axe's rules."""
     with Visit(browser, path, **sized(width, scheme)) as page:
         assert page.locator("html").get_attribute("lang") == language
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -114,7 +114,7 @@ def test_every_page_is_whole_and_accessible(browser, page_of, kind, language):
             check(browser, page_of(kind, language), language, width, scheme)
 
 
-def test_what_scrolls_is_within_the_page_and_the_rest_is_on_paper(browser, page_of):
+def test_scrolling_boxes_fit_the_page_and_tables_are_printed(browser, page_of):
     with Visit(browser, page_of("comparison", "en"), **sized(390)) as page:
         boxes = page.evaluate("[...document.querySelectorAll('.scroll')].map(box => box.getBoundingClientRect().right)")
         assert max(boxes) <= 390
@@ -138,7 +138,7 @@ def test_tables_are_sorted_by_mouse_and_by_keyboard(browser, page_of, result):
         assert [name.strip() for name in cells(page, "table-ranking", 2)] == sorted(names, key=str.casefold)
         page.locator("#table-ranking thead th", has_text="Mean score").locator("button").focus()
         page.keyboard.press("Enter")
-        # Who has no score stays last, whichever way.
+        # Initializers without a score stay last in both orders.
         shown = cells(page, "table-ranking", 3)
         assert shown == [f"{score:.4f}" for score in sorted(summary["mean_score"].dropna())] + ["-"]
         page.keyboard.press("Space")
@@ -170,7 +170,7 @@ def test_moments_initializers_and_layers_are_chosen(browser, page_of):
         whole = json.loads(f"[{','.join(drawing.get_attribute('viewBox').split())}]")
         controls.get_by_label("Layer").select_option("hidden_2")
         part = json.loads(f"[{','.join(drawing.get_attribute('viewBox').split())}]")
-        # The second panel alone: the right half.
+        # Only the second panel, the right half.
         assert part[0] > whole[2] / 3
         assert part[2] < 0.7 * whole[2]
         assert part[0] + part[2] <= whole[2]
@@ -178,11 +178,11 @@ def test_moments_initializers_and_layers_are_chosen(browser, page_of):
         assert json.loads(f"[{','.join(drawing.get_attribute('viewBox').split())}]") == whole
 
 
-def test_without_javascript_everything_is_there(browser, page_of):
+def test_without_javascript_all_figures_and_tables_are_visible(browser, page_of):
     with Visit(browser, page_of("comparison", "en"), **sized(390, java_script_enabled=False)) as page:
         figures, tables = page.locator("figure"), page.locator("table")
         assert figures.count() == page.locator("figure:visible").count()
-        # Of two initializers four moments of the activations; of each two of the weights; curves, differences, signal.
+        # At least: 4 moments of the activations for 2 initializers, 2 of the weights for 3, curves, differences, signal.
         assert figures.count() >= 2 * 4 + 3 * 2 + 3
         assert tables.count() == page.locator("table:visible").count() >= 6
         assert page.locator(".controls:visible").count() == 0
@@ -193,18 +193,18 @@ HOSTILE = """<!DOCTYPE html><html lang="en"><title>host</title><style>
 <p id="host">text</p><div id="output">{fragment}</div></html>"""
 
 
-def test_styles_neither_leak_nor_suffer(browser, result, tmp_path):
+def test_styles_of_host_and_fragment_do_not_mix(browser, result, tmp_path):
     (tmp_path / "host.html").write_text(HOSTILE.format(fragment=result._repr_html_()))
-    (tmp_path / "alone.html").write_text(HOSTILE.format(fragment=""))
+    (tmp_path / "empty.html").write_text(HOSTILE.format(fragment=""))
     style = "e => [getComputedStyle(e).fontSize, getComputedStyle(e).color, getComputedStyle(e).margin]"
-    with Visit(browser, tmp_path / "alone.html", **sized(1440)) as page:
+    with Visit(browser, tmp_path / "empty.html", **sized(1440)) as page:
         before = page.locator("#host").evaluate(style)
     with Visit(browser, tmp_path / "host.html", **sized(1440)) as page:
         assert page.locator("#host").evaluate(style) == before
         frame = page.frame_locator("iframe")
         size, colour, _ = frame.locator("td").first.evaluate(style)
         assert (size, colour) != ("41px", "rgb(255, 0, 0)")
-        # As high as what it shows, so that nothing scrolls inside.
+        # The frame is as high as its content, so that nothing scrolls inside.
         inner = frame.locator("html").evaluate("e => e.scrollHeight")
         assert page.locator("iframe").bounding_box()["height"] >= inner
 

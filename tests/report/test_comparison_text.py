@@ -18,9 +18,8 @@ def test_ranking():
         in describe_ranking(summary())
     )
     assert "Significantly worse: b." in describe_ranking(summary())
-    assert "The difference to b is not significant at the 5 % level." in describe_ranking(
-        summary(significant=[False, False])
-    )
+    sentences = describe_ranking(summary(significant=[False, False]))
+    assert "The difference to b is not significant at the 5 % level." in sentences
     once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], significant=[False, False])
     assert "With only one run of a, differences cannot be tested" in describe_ranking(once)
     assert describe_ranking(summary(n_runs=[0, 0])) == "No run gave a score."
@@ -43,24 +42,19 @@ def test_untested_difference_is_neither_significant_nor_not_significant():
 def test_power_of_a_difference_that_is_not_significant():
     too_few = {"significant": [False, False], "n_needed": [float("nan"), 40.0]}
     sentences = describe_ranking(summary(**too_few))
-    power = (
-        "Detecting a true difference of 0.1000 to b with 80 % power would take 40 paired runs; this comparison has 3."
-    )
-    assert power in sentences
+    assert "Detecting a true difference of 0.1000 to b with 80 % power would take 40 paired runs" in sentences
+    assert "; this comparison has 3." in sentences
     never = describe_ranking(summary(**too_few | {"n_needed": [float("nan"), float("inf")]}))
     assert "no number of runs would detect the observed differences" in never
 
 
 def test_epochs_to_target():
-    assert (
-        describe_epochs_to_target(summary(), 0.88)
-        == "The median run of a reaches a score of 0.8800 in epoch 1. Later: b (epoch 3)."
-    )
+    sentences = describe_epochs_to_target(summary(), 0.88)
+    assert sentences == "The median run of a reaches a score of 0.8800 in epoch 1. Later: b (epoch 3)."
     never = summary(epochs_to_target=[2.0, float("inf")])
     assert describe_epochs_to_target(never, 0.88).endswith("in epoch 2. Later: b (never).")
-    assert describe_epochs_to_target(summary(epochs_to_target=[2.0, 1.0]), 0.88).endswith(
-        "in epoch 2. No other initializer reaches it later."
-    )
+    earlier = describe_epochs_to_target(summary(epochs_to_target=[2.0, 1.0]), 0.88)
+    assert earlier.endswith("in epoch 2. No other initializer reaches it later.")
     assert "does not reach" in describe_epochs_to_target(summary(epochs_to_target=[float("inf")] * 2), 0.88)
     assert describe_epochs_to_target(summary(epochs_to_target=[float("nan")] * 2), 0.88) == ""
 
@@ -95,20 +89,17 @@ def layers(rms, zero, dead, nonfinite=0):
 
 
 @pytest.mark.parametrize(
-    ("frame", "sentences"),
+    ("frame", "sentence"),
     [
         (layers([0.0, 0.0], [1.0, 1.0], [1.0, 1.0]), "exactly zero"),
         (layers([1.0, 0.01], [0.5, 0.5], [0, 0]), "shrinks 100-fold, from 1 in hidden_1 to 0.01 in hidden_2"),
         (layers([1.0, 30.0], [0.5, 0.5], [0, 0]), "grows 30-fold"),
         (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "stays within a factor of 2"),
         (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "50% of the values in hidden_1 and 25% in hidden_2"),
-        (
-            layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]),
-            "At most 12.5% of the units of a layer are zero for every sample (hidden_2).",
-        ),
+        (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "At most 12.5% of the units of a layer are zero"),
         (layers([1.0], [0.5], [0]), "No unit is zero for every sample"),
         (layers([1.0], [0.5], [0], nonfinite=3), "3 activations are not finite"),
     ],
 )
-def test_activations(frame, sentences):
-    assert sentences in describe_activations(frame)
+def test_activations(frame, sentence):
+    assert sentence in describe_activations(frame)

@@ -63,7 +63,7 @@ def test_every_picture_is_written_as_png_and_svg(result, folder, tmp_path):
         assert (tmp_path / name).read_bytes().startswith(begins)
 
 
-def test_a_notebook_shows_answer_and_ranking_in_a_frame(result):
+def test_notebooks_show_answer_and_ranking_in_a_frame(result):
     html = result._repr_html_()
     assert html.startswith("<iframe ")
     assert "</iframe>" in html

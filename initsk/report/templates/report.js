@@ -1,5 +1,5 @@
 "use strict";
-// Comfort only: without this every table and picture is there as well.
+// Sorting and choosing. Without JavaScript, the page shows every table and picture.
 
 function sortBy(table, heading, column) {
   const down = heading.getAttribute("aria-sort") === "ascending";
@@ -10,7 +10,7 @@ function sortBy(table, heading, column) {
     const [a, b] = [value(first), value(second)];
     const [x, y] = [Number(a.replace("inf", "Infinity")), Number(b.replace("inf", "Infinity"))];
     const missing = (number, text) => Number.isNaN(number) && (text === "nan" || text === "None" || text === "-");
-    // What is missing stays last.
+    // Missing values stay last.
     if (missing(x, a) || missing(y, b)) return missing(x, a) - missing(y, b);
     const order = Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, undefined, { numeric: true }) : x - y || 0;
     return down ? -order : order;
@@ -32,12 +32,12 @@ function makeSortable(table) {
 function zoom(figure, part) {
   const svg = figure.querySelector("svg");
   const whole = (svg.dataset.whole ??= [svg.getAttribute("viewBox"), svg.getAttribute("width"), svg.getAttribute("height"), svg.style.minWidth].join("|"));
-  const [box, width, height, least] = whole.split("|");
+  const [box, width, height, minWidth] = whole.split("|");
   const chosen = part === "" ? null : JSON.parse(figure.dataset.boxes)[Number(part)];
   svg.setAttribute("viewBox", chosen ? chosen.join(" ") : box);
   svg.setAttribute("width", chosen ? `${1.7 * chosen[2]}pt` : width);
   svg.setAttribute("height", chosen ? `${1.7 * chosen[3]}pt` : height);
-  svg.style.minWidth = chosen ? "0" : least;
+  svg.style.minWidth = chosen ? "0" : minWidth;
 }
 
 function wire(form) {
@@ -66,12 +66,12 @@ function wire(form) {
   show();
 }
 
-// Only what can be scrolled is a stop of the keyboard.
-function keepStops() {
+// Only boxes that scroll can have the keyboard's focus.
+function updateFocus() {
   for (const box of document.querySelectorAll(".scroll")) box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
 }
 
 for (const table of document.querySelectorAll("table")) makeSortable(table);
 for (const form of document.querySelectorAll(".controls")) wire(form);
-window.addEventListener("resize", keepStops);
-keepStops();
+window.addEventListener("resize", updateFocus);
+updateFocus();
