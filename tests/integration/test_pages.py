@@ -182,7 +182,7 @@ def test_without_javascript_all_figures_and_tables_are_visible(browser, page_of)
     with Visit(browser, page_of("comparison", "en"), **sized(390, java_script_enabled=False)) as page:
         figures, tables = page.locator("figure"), page.locator("table")
         assert figures.count() == page.locator("figure:visible").count()
-        # At least: 4 moments of the activations for 2 initializers, 2 of the weights for 3, curves, differences, signal.
+        # 4 moments of the activations for 2 initializers, 2 of the weights for 3, curves, differences, signal.
         assert figures.count() >= 2 * 4 + 3 * 2 + 3
         assert tables.count() == page.locator("table:visible").count() >= 6
         assert page.locator(".controls:visible").count() == 0
