@@ -1,4 +1,4 @@
-"""Seconds of a diagnosis and of a recommendation of the article's network, beside one epoch of its training."""
+"""Time a diagnosis and a recommendation of the article's network, and compare them with one epoch of its training."""
 
 import argparse
 import time

@@ -1,6 +1,6 @@
-"""Seconds of the same comparison in this process, in two processes, and on a Dask cluster of two workers.
+"""Time the same comparison in this process, in two processes, and on a Dask cluster of two workers.
 
-The processes are timed twice: with the start of the workers, and once more with workers that have started.
+The two processes are timed twice: with the start of the workers, and with workers that are running already.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""How often an initializer "differs" from itself: the false alarms of the comparison's tests at the 5 % level.
+"""Measure the false alarm rate of a comparison's tests at the 5 % level.
 
 Every experiment compares He's initializer with itself under other random numbers, on scikit-learn's iris, by
 log-loss. Prints the share of experiments with p < 0.05, and the exact 95 % interval of that share.
@@ -16,7 +16,7 @@ from initsk.initializers import HeNormal
 
 
 class OtherSeeds(HeNormal):
-    """He's law with other random numbers."""
+    """He's initializer with other random numbers."""
 
     def __init__(self, number=1, mode="fan_in"):
         super().__init__(mode)

@@ -1,6 +1,6 @@
-"""Train 40 layers of 300 tanh units on MNIST, at the edge of chaos and off it, and diagnose them before.
+"""Diagnose and then train 40 layers of 300 tanh units on MNIST, at the edge of chaos and off it.
 
-The depth scale at weight variance 1.0 and bias variance 0.05 is 3.63 layers, so that networks train through about 22
+The depth scale at weight variance 1.0 and bias variance 0.05 is 3.63 layers, so networks of up to about 22 layers train
 (Schoenholz et al. 2017, figure 5); at 1.76 there is no limit. Prints accuracies and scores, and writes
 results/deep_tanh.csv.
 """

@@ -1,4 +1,4 @@
-"""What the scripts that `main_job.py` times have in common: their options and their data."""
+"""Options and data of the scripts that `main_job.py` times."""
 
 import argparse
 from pathlib import Path

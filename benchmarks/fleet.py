@@ -1,6 +1,7 @@
-"""Training of many networks of one architecture at once, on the same batches: one large product instead of many small.
+"""Train many networks of one architecture at once, on the same batches: one large product, not many small ones.
 
-A fleet is its networks' parameters stacked along a first axis; every step is taken by each as if it were alone.
+A fleet stacks the parameters of its networks along a first axis. Every step gives each network the result that it would
+have if it were trained by itself.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ BATCH = 64
 
 
 class Block(nn.Module):
-    """What a residual network adds to its signal: two layers."""
+    """The branch of a residual block: two layers."""
 
     def __init__(self, width, activation):
         super().__init__()
@@ -26,7 +27,7 @@ class Block(nn.Module):
         )  # fmt: skip
 
     def forward(self, x):
-        """Return the signal with what the two layers make of it added."""
+        """Return the signal plus the output of the two layers."""
         return x + self.second(self.activation(self.first(x)))
 
 
@@ -42,7 +43,7 @@ def network(n_features, n_classes, activation, depth, width, residual=False):
 
 
 def load(name):
-    """Return X and y of ``digits`` or ``mnist`` to train with, and X and y to test with; every feature centred."""
+    """Return X and y of ``digits`` or ``mnist`` for training, and X and y for testing; every feature has mean 0."""
     if name == "digits":
         X, y = load_digits(return_X_y=True)
         X, X_test, y, y_test = train_test_split(X / 16, y, test_size=600, random_state=0, stratify=y)
@@ -55,16 +56,16 @@ def load(name):
 
 
 class Fleet:
-    """Networks that learn side by side.
+    """Networks that are trained at the same time.
 
     Parameters
     ----------
     modules : list of torch.nn.Module
-        Of one architecture.
+        The networks, of one architecture.
     rates : list of float
-        The learning rate of each.
+        The learning rate of each network.
     optimizer : {"adam", "sgd"}
-        As torch's with its defaults; "sgd" with momentum 0.9.
+        The optimizer of torch with its defaults; "sgd" has momentum 0.9.
     """
 
     def __init__(self, modules, rates, optimizer="adam"):
@@ -95,7 +96,7 @@ class Fleet:
         return first / (1 - 0.9**self.steps) / ((second / (1 - 0.999**self.steps)).sqrt_().add_(1e-8))
 
     def accuracies(self, X, y):
-        """Return the share of right answers of each network; one whose scores are not finite has none right."""
+        """Return the accuracy of each network; a network with scores that are not finite has accuracy 0."""
         right = 0
         with torch.no_grad():
             for rows in torch.arange(len(X)).split(1000):

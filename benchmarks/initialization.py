@@ -1,4 +1,4 @@
-"""Time of `initialize` against torch.nn.init, in turn: a billion parameters, and one orthogonal matrix.
+"""Time `initialize` and torch.nn.init in turn: a billion parameters, and one orthogonal matrix.
 
 Prints seconds and their ratio per round, and the spread. Needs 9 GB of memory at the full size.
 """
@@ -14,7 +14,7 @@ from initsk import initialize
 
 
 def linear_list(n_parameters):
-    """Linear layers of 4096 x 4096, as many as make up `n_parameters`; memory touched before anyone is timed."""
+    """Linear layers of 4096 x 4096, with `n_parameters` in total; their memory is allocated before the timing."""
     layers = nn.ModuleList()
     for _ in range(max(1, round(n_parameters / 4096**2))):
         layer = nn.Linear(4096, 4096, device="meta").to_empty(device="cpu")

@@ -1,4 +1,4 @@
-"""The article's experiment with initsk, without the report: what `plain_skorch.py` does and no more."""
+"""Run the article's experiment with initsk and without a report, as `plain_skorch.py` does."""
 
 from experiment import load, read_options
 

@@ -1,8 +1,8 @@
-"""Seconds and memory of looking at every layer of the article's network, 60,000 images, against the ways of others.
+"""Measure the time and memory to inspect every layer of the article's network, with initsk and with other methods.
 
-Moments and histograms of 50 bins of the values after each activation function and of the output. Every
-round runs all ways in turn, beginning with another each time; ratios are taken within a round. Memory is the growth
-of a process of its own that does nothing else. captum is measured where it is installed.
+Moments and histograms of 50 bins of the values after each activation function and of the output, for 60,000 images.
+Every round runs all methods in turn and begins with another method; ratios are taken within a round. Memory is the
+growth of a process that does nothing else. captum is measured if it is installed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ BATCH = 2048
 
 
 def network():
-    """Build the article's network, He's weights as torch draws them by default."""
+    """Build the article's network with torch's default weights."""
     torch.manual_seed(0)
     layers, width = [], 784
     for size in WIDTHS:
@@ -52,12 +52,12 @@ def all_measures(module, X):
 
 
 def watched(module):
-    """Return what the others look at: the activation functions, and the last layer."""
+    """Return the layers that the other methods inspect: the activation functions, and the last layer."""
     return [part for part in module if isinstance(part, nn.ReLU)] + [module[-1]]
 
 
 def hooks_and_numpy(module, X):
-    """Keep every batch's values by forward hooks, concatenate them, and take moments and histograms of all."""
+    """Keep the values of every batch with forward hooks, concatenate them, and compute moments and histograms."""
     held = {part: [] for part in watched(module)}
     handles = [
         part.register_forward_hook(lambda part, _, output: held[part].append(output.numpy().copy())) for part in held
@@ -71,7 +71,7 @@ def hooks_and_numpy(module, X):
 
 
 def captum_per_layer(module, X):
-    """Ask captum for one layer after another, and numpy for moments and histograms."""
+    """Get the values of one layer after the other from captum, and compute moments and histograms with numpy."""
     from captum.attr import LayerActivation
 
     for part in watched(module):
@@ -96,12 +96,12 @@ def images(n):
 
 
 def most():
-    """Return the most KiB that this process has held; what getrusage says begins with the parent's."""
+    """Return the peak memory of this process in KiB; the peak of getrusage includes the parent's."""
     return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line).split()[1])
 
 
 def child(way, n):
-    """Print by how many KiB one way raises the process's most memory."""
+    """Print by how many KiB one method raises the peak memory of the process."""
     module, X = network(), images(n)
     WAYS[way](module, X[:BATCH])
     before = most()

@@ -1,7 +1,7 @@
-"""Wall time of ``initsk compare`` against the same experiment in plain skorch and in Keras, in turn.
+"""Time ``initsk compare`` and the same experiment in plain skorch and in Keras, in turn.
 
-All run as fresh processes, start-up included, initsk and skorch with two runs at a time, Keras on all
-of its threads; initsk also draws and writes its report. Prints seconds and ratios per round, and the spread.
+All run as fresh processes, and the time includes their start. initsk and skorch carry out two runs at a time, and
+Keras uses all of its threads; initsk also writes its report. Prints seconds and ratios per round, and their spread.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=int, default=60000)
     parser.add_argument("--peers", nargs="+", default=["plain skorch"], choices=["plain skorch", "Keras"])
-    parser.add_argument("--no-report", action="store_true", help="time the comparison alone")
+    parser.add_argument("--no-report", action="store_true", help="time only the comparison")
     options = parser.parse_args()
     sizes = ["--epochs", options.epochs, "--repeats", options.repeats, "--limit", options.limit, "--jobs", 2]
     shared = [str(part) for part in sizes]
@@ -52,7 +52,7 @@ def main():
         print(f"round {number}: {shown}", flush=True)
     for peer, values in ratios.items():
         spread = f"from {min(values):.3f} to {max(values):.3f}"
-        print(f"{peer} takes as long as initsk times: median {statistics.median(values):.3f}, {spread}")
+        print(f"{peer} takes this many times as long as initsk: median {statistics.median(values):.3f}, {spread}")
 
 
 if __name__ == "__main__":

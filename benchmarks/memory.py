@@ -1,7 +1,7 @@
-"""Memory that a fit holds beyond the caller's data, as a ratio to one float32 copy of X.
+"""Measure the memory of a fit in addition to the caller's data, in copies of X in float32.
 
-Each line is a fresh process: a small fit to load everything, then the data, then a fit of one epoch in batches
-of 1024. What counts is how far the fit raises the most memory that the process ever had (ru_maxrss).
+Each line is a fresh process: a small fit that loads all libraries, then the data, then a fit of one epoch in batches
+of 1024. The result is the growth of the peak memory of the process (ru_maxrss) during the last fit.
 """
 
 import argparse
@@ -24,7 +24,7 @@ CASES = [
 
 
 def fit(library, X, y, option):
-    """Fit once; libraries are loaded here, so that each process has only its own."""
+    """Fit once. The library is loaded here, so each process loads only one."""
     if library == "initsk":
         from initsk import MLPClassifier
 
@@ -56,7 +56,7 @@ def most():
 
 
 def child(library, dtype, option, n_samples, n_features):
-    """Print by how many bytes the fit raised the process's most memory."""
+    """Print by how many bytes the fit raised the peak memory of the process."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, size=n_samples)
     fit(library, rng.integers(0, 2, size=(3000, n_features)).astype(dtype), y[:3000], option)

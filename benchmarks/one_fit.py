@@ -1,7 +1,7 @@
-"""Seconds of one fit on one core, against plain skorch, a hand-written torch loop and scikit-learn.
+"""Time one fit on one core with initsk, plain skorch, a hand-written torch loop and scikit-learn.
 
 The article's network (784-512-256-128-64-10, ReLU, Adam) on MNIST. Every round runs all of them in
-turn, beginning with another each time; ratios are taken within a round.
+turn and begins with another one; ratios are taken within a round.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import statistics
 import time
 import warnings
 
-# Before the libraries start their threads.
+# The variables must be set before the libraries start their threads.
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
@@ -41,7 +41,7 @@ def initsk_fit(X, y, batch_size, epochs):
 
 
 def hand_written_fit(X, y, batch_size, epochs):
-    """Rows by tensor indexing, fused Adam, the loss noted at every step."""
+    """Index tensors for the batches, use fused Adam, and record the loss of every step."""
     torch.manual_seed(0)
     module, criterion, losses = Network(), nn.CrossEntropyLoss(), []
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
@@ -56,14 +56,14 @@ def hand_written_fit(X, y, batch_size, epochs):
 
 
 def flushing_fit(X, y, batch_size, epochs):
-    """Run the hand-written loop with subnormal numbers taken for zero, as initsk takes them."""
+    """Run the hand-written loop with subnormal numbers treated as zero, as in initsk."""
     torch.set_flush_denormal(True)
     hand_written_fit(X, y, batch_size, epochs)
     torch.set_flush_denormal(False)
 
 
 def skorch_fit(X, y, batch_size, epochs):
-    """Skorch with its default data loader and torch's Adam as it comes."""
+    """Fit skorch with its default data loader and torch's default Adam."""
     torch.manual_seed(0)
     skorch.NeuralNetClassifier(
         Network, criterion=nn.CrossEntropyLoss, optimizer=torch.optim.Adam, lr=1e-3, batch_size=batch_size,

@@ -1,8 +1,8 @@
-"""Seconds and memory of recording activations over training: skorch's SkorchDoctor against ActivationRecorder.
+"""Measure the time and memory to record activations over training, with SkorchDoctor and ActivationRecorder.
 
-The article's network in a skorch net on MNIST, Adam, batches of 32; each way trains in a process of its own.
+The article's network in a skorch net on MNIST, Adam, batches of 32; each method trains in a process of its own.
 SkorchDoctor keeps every activation, gradient and update of every step, so memory is given for the steps that were
-run and, in proportion, for the article's five epochs of 60,000 images.
+run, and extrapolated to the article's five epochs of 60,000 images.
 """
 
 import argparse
@@ -25,7 +25,7 @@ WAYS = ("nothing", "SkorchDoctor", "recorder, every step", "recorder, every 10 s
 
 
 def held():
-    """Return the KiB that this process holds."""
+    """Return the memory of this process in KiB."""
     gc.collect()
     return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in line).split()[1])
 
@@ -40,7 +40,7 @@ def recorder_for(way):
 
 
 def child(way, steps):
-    """Print the seconds of a training and how many KiB the process holds more afterwards."""
+    """Print the seconds of a training, and the growth of the process's memory in KiB."""
     X, y = load_mnist(split="train", return_X_y=True)
     torch.manual_seed(0)
     net = skorch.NeuralNetClassifier(
@@ -48,7 +48,7 @@ def child(way, steps):
         batch_size=32, max_epochs=1, train_split=None, verbose=0, callbacks=recorder_for(way),
     )  # fmt: skip
     X, y = torch.tensor(X[: 32 * steps], dtype=torch.float32), torch.tensor(y[: 32 * steps])
-    # Before, so that only what is recorded counts.
+    # Measured after loading, so only the records count.
     net.initialize().partial_fit(X[:320], y[:320])
     before, started = held(), time.perf_counter()
     doctor = SkorchDoctor(net)

@@ -1,7 +1,7 @@
-"""What a comparison costs beside the fits: milliseconds a run, for 1,000 and for 10,000 tiny runs.
+"""Measure the cost of a comparison in addition to its fits, in milliseconds per run, for 1,000 and 10,000 tiny runs.
 
-The same fits and scores by hand are timed in turn with comparisons that measure nothing more, that look at the
-layers before and after training, and that also commit every run to a store.
+Fits and scores by hand are timed in turn with comparisons that measure nothing more, that inspect the layers before and
+after training, and that also commit every run to a store.
 """
 
 import argparse

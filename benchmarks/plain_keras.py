@@ -1,8 +1,8 @@
-"""The article's experiment as its script does it, in Keras on TensorFlow: a peer that `main_job.py` times.
+"""Run the article's experiment as its script does, in Keras on TensorFlow; `main_job.py` times it.
 
-Two defects are mended, as everywhere here: the network has its ten outputs, and pixels are scaled to 0..1;
-the sixth initializer is orthogonal. Runs follow each other, each on all of TensorFlow's threads, in batches
-of 32, and the test images go through every layer after training, as in the article.
+Two defects of the script are corrected: the network has ten outputs, and pixels are scaled to 0..1. The sixth
+initializer is orthogonal. As in the article, runs follow each other, each on all of TensorFlow's threads and in batches
+of 32, and the test images pass through every layer after training.
 """
 
 import os
@@ -26,7 +26,7 @@ INITIALIZERS = {
 
 
 def run_one(initializer, seed, epochs, X, y, X_test, y_test):
-    """Train once; returns the test accuracy and a histogram of each layer's activations."""
+    """Train once; return the test accuracy and a histogram of each layer's activations."""
     keras.utils.set_random_seed(seed)
     layers = [keras.layers.Input((784,))]
     for size in (512, 256, 128, 64):

@@ -1,8 +1,8 @@
-"""The article's experiment written with plain skorch: the peer that `main_job.py` times.
+"""Run the article's experiment with plain skorch; `main_job.py` times it.
 
-What a careful user writes without initsk: skorch's NeuralNetClassifier with its default
-data loader, torch's Adam as it comes, ``torch.nn.init``, forward hooks and numpy for the
-histograms, joblib for two processes. Same network, data, epochs and seeds as ``initsk compare``.
+This is what a careful user writes without initsk: skorch's NeuralNetClassifier with its default
+data loader, torch's default Adam, ``torch.nn.init``, forward hooks and numpy for the
+histograms, and joblib for two processes. It has the same network, data, epochs and seeds as ``initsk compare``.
 """
 
 from itertools import pairwise
@@ -43,7 +43,7 @@ class Network(nn.Sequential):
 
 
 def activation_rows(module, images):
-    """Moments and a histogram of every layer, from forward hooks that keep everything."""
+    """Compute moments and a histogram of every layer from forward hooks that keep all values."""
     kept = {}
     handles = []
     for name, layer in module.named_children():
@@ -65,7 +65,7 @@ def activation_rows(module, images):
 
 
 def run_one(initializer, seed, epochs, X, y, X_test, y_test):
-    """Train once; returns the test accuracy, the history and the activations before and after."""
+    """Train once; return the test accuracy, the history and the activations before and after."""
     torch.manual_seed(seed)
     net = NeuralNetClassifier(
         Network,

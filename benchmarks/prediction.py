@@ -1,7 +1,7 @@
-"""Ask whether the diagnosis before training says if training succeeds.
+"""Measure how well the diagnosis before training predicts whether training succeeds.
 
-Scores networks of `prediction_training.py` before training, fits the limits on half of the shapes, and reports on the
-other half, which no limit has seen: the area under the ROC curve and both error rates. Writes
+Scores networks of `prediction_training.py` before training, fits the thresholds on half of the shapes, and reports on
+the other half, which was not used for the fit: the area under the ROC curve and both error rates. Writes
 results/prediction.csv, .json and .png; `initsk.inspection.THRESHOLDS` holds the thresholds that it prints.
 """
 
@@ -24,13 +24,13 @@ RESULTS = Path(__file__).parent / "results"
 SUCCESS = 0.8
 KINDS = {"gradient": [name for name in OPTIMIZERS if name.startswith("sgd")], "adaptive": ["adam_0.001"]}
 SYMMETRIC = threshold_of("symmetric")
-# What is fitted: the sign is that of the healthy side.
+# The kinds that are fitted; the sign is that of the healthy side.
 FITTED = {"small gradient": 1, "large gradient": -1, "incoherent": 1, "disproportionate": 1, "overconfident": -1}
 SHARES = ("incoherent", "symmetric")
 
 
 def measured(table, path):
-    """Return the numbers of every network of the table before training; what is in the file is not measured again."""
+    """Return the values of every network of the table before training; networks in the file are not measured again."""
     data = load_all()
     rows = pd.read_csv(path).to_dict("records") if path.exists() else []
     known = {row["shape"] for row in rows}
@@ -50,7 +50,7 @@ def measured(table, path):
 
 
 def thresholds_of(parameters, kinds):
-    """Return limits from the fitted numbers: thresholds, then widths."""
+    """Return thresholds from the fitted numbers: values, then widths."""
     thresholds, widths = np.split(np.asarray(parameters), 2)
     found = {"symmetric": SYMMETRIC}
     for kind, threshold, width in zip(kinds, thresholds, widths, strict=True):
@@ -63,13 +63,13 @@ def thresholds_of(parameters, kinds):
 
 
 def scores(frame, limits):
-    """Return the scores of networks: their health by the kind that is worst."""
+    """Return the scores of networks: the health of their worst kind."""
     healths = [frame[kind].map(limit.health) for kind, limit in limits.items()]
     return np.min(healths, axis=0)
 
 
 def fit(frame, success, kinds):
-    """Return the limits of the greatest likelihood."""
+    """Return the thresholds with the greatest likelihood."""
     sizes = np.stack(
         [np.log10(np.clip(frame[v].fillna(1.0), 1e-12, 1e12)) if v not in SHARES else frame[v] for v in kinds]
     )
@@ -83,7 +83,7 @@ def fit(frame, success, kinds):
         score = np.clip(np.minimum(health.min(0), symmetric), 1e-6, 1 - 1e-6)
         return -np.where(y, np.log(score), np.log(1 - score)).mean()
 
-    # From beyond all networks that trained, so that a limit that is not needed can be out of the way.
+    # The search begins beyond all networks that trained, so that a threshold that is not needed flags none of them.
     ends = [(np.nanmin(row), np.nanmax(row)) for row in sizes]
     edges = [
         (min(low, row[y].min() - 0.5), np.median(row[y]))
@@ -107,7 +107,7 @@ def errors(score, success):
 
 
 def draw(curves, path):
-    """Draw the ROC curves of the half that no limit has seen."""
+    """Draw the ROC curves of the half that was not used for the fit."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 4.2), layout="constrained")
@@ -122,7 +122,7 @@ def draw(curves, path):
     axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle=":")
     axes.set_xlabel("called healthy, of networks that did not train")
     axes.set_ylabel("called healthy, of networks that trained")
-    axes.set_title("Diagnosis before training, on shapes that no limit has seen", fontsize=10)
+    axes.set_title("Diagnosis before training, on shapes that were not used for the fit", fontsize=10)
     axes.legend(loc="lower right", frameon=False)
     figure.savefig(path, dpi=110)
 

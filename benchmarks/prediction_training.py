@@ -1,6 +1,6 @@
-"""Train the networks of `prediction.py`: of each shape six differently initialized ones, each by four optimizers.
+"""Train the networks of `prediction.py`: six initializations of each shape, each with four optimizers.
 
-It takes about an hour and a half on one core, and goes on where it was interrupted.
+This takes about an hour and a half on one core; after an interruption, the script continues from there.
 """
 
 import argparse
@@ -27,7 +27,7 @@ TABLE = Path(__file__).parent / "results" / "prediction_training.csv"
 
 
 def shapes():
-    """Yield two shapes of each depth and width; what else there is, is drawn."""
+    """Yield two shapes of each depth and width; everything else is drawn at random."""
     random = np.random.default_rng(0)
     for number, (depth, width, _) in enumerate(itertools.product(DEPTHS, WIDTHS, range(2))):
         activation, data = random.choice(ACTIVATIONS), random.choice(["digits", "mnist"])
@@ -69,7 +69,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     data = load_all()
-    # What is in the table already is not trained again.
+    # Networks in the table are not trained again.
     rows = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
     trained = {row["shape"] for row in rows}
     for *shape, name, kinds in shapes():

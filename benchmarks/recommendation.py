@@ -1,9 +1,9 @@
-"""Ask whether "auto" is a good choice: against every other initializer, each at its own best learning rate.
+"""Compare "auto" with every other initializer, each at its own best learning rate.
 
 Reads the table of `recommendation_training.py`. For each task and initializer the rate with the best mean accuracy on
 validation data is taken, and its mean accuracy on test data is the score. The best initializer of a task is the best of
-ten noisy numbers, and looks better than it is; so it is also chosen by one half of the seeds and scored by the other,
-either way round. Writes results/recommendation.csv, .json and .png.
+ten noisy numbers, so its score is too high on average. The best one is therefore also chosen with one half of the seeds
+and scored with the other half, in both ways. Writes results/recommendation.csv, .json and .png.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def tuned(table):
 
 
 def behind(score, others, auto):
-    """Return how far "auto" is behind the best of the others: chosen by one table, scored by the other."""
+    """Return how far "auto" is behind the best other initializer, chosen by one table and scored by the other."""
     best = others.drop(columns="auto").idxmax(axis=1)
     return pd.Series([score.loc[task, best[task]] - auto[task] for task in score.index], score.index)
 
@@ -60,7 +60,7 @@ def main():
 
 
 def draw(scores, path):
-    """Draw how far each initializer is behind the best of each task, a row each."""
+    """Draw how far each initializer is behind the best of each task, with one row per initializer."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")

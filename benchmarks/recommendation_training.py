@@ -1,6 +1,6 @@
-"""Train the networks of `recommendation.py`: of each task every initializer, by three learning rates and several seeds.
+"""Train the networks of `recommendation.py`: every initializer on every task, three learning rates, several seeds.
 
-It takes about an hour on one core, and goes on where it was interrupted.
+This takes about an hour on one core; after an interruption, the script continues from there.
 """
 
 import argparse
@@ -18,7 +18,7 @@ DEPTHS = {"digits": (2, 5, 10, 20), "mnist_14": (2, 5, 10)}
 SEEDS = {"digits": 6, "mnist_14": 3}
 RATES = (0.0003, 0.001, 0.003)
 STEPS = 600
-# Zeros are left out, which train nothing.
+# Without zeros, which train nothing.
 INITIALIZERS = (
     "random_normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "orthogonal",
     "torch_default", "edge_of_chaos", "lsuv", "auto",
@@ -27,7 +27,7 @@ TABLE = Path(__file__).parent / "results" / "recommendation_training.csv"
 
 
 def tasks(names):
-    """Yield activation, depth, width and data of each task on these data: narrower and wider ones in turn."""
+    """Yield activation, depth, width and data of each task on these data; narrow and wide networks alternate."""
     every = [(data, *rest) for data, depths in DEPTHS.items() for rest in itertools.product(depths, ACTIVATIONS)]
     for number, (data, depth, activation) in enumerate(every):
         if data in names:
@@ -35,7 +35,7 @@ def tasks(names):
 
 
 def split(name):
-    """Return X and y to train with, to choose the learning rate by, and to score with; MNIST at half its resolution."""
+    """Return X and y for training, for choosing the learning rate, and for scoring; MNIST at half its resolution."""
     X, y, X_test, y_test = load(name.removesuffix("_14"))
     n_valid = len(X) // 5 if name == "digits" else 5000
     if name == "mnist_14":
@@ -44,7 +44,7 @@ def split(name):
 
 
 def trained(task, initializers, data):
-    """Yield a row for each initializer, seed and learning rate; all are one fleet."""
+    """Yield a row for each initializer, seed and learning rate; all networks are trained as one fleet."""
     activation, depth, width, name = task
     X, y, X_valid, y_valid, X_test, y_test = data
     grid = list(itertools.product(initializers, range(SEEDS[name]), RATES))
@@ -72,7 +72,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     data = {name: split(name) for name in options.data}
-    # What is in the table already is not trained again.
+    # Tasks in the table are not trained again.
     rows = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
     known = {(row["activation"], row["depth"], row["width"], row["data"], row["initializer"]) for row in rows}
     for task in tasks(options.data):

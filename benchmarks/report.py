@@ -1,7 +1,7 @@
-"""What a report costs: seconds and bytes of the article's report, and of the article's own picture in plain matplotlib.
+"""Measure the seconds and bytes of the article's report, and of the article's own picture in plain matplotlib.
 
 A short comparison of the article's six initializers and network on MNIST (two seeds, few images) gives a report of the
-size of the real one: as many pictures, as many bins. The peer draws the one picture of the article: 24 histograms.
+size of the real one, with as many pictures and bins. The other side is the only picture of the article: 24 histograms.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from initsk.displays import figure_png
 
 
 def plain_matplotlib(activations):
-    """Draw and save the article's grid, from activations that are there."""
+    """Draw and save the article's grid from given activations."""
     figure = Figure(figsize=(16, 18))
     for axes, values in zip(figure.subplots(6, 4).flat, activations, strict=True):
         axes.hist(values, bins=50, density=True)

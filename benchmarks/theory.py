@@ -1,6 +1,6 @@
-"""Ask whether theory says what networks do: measured mean squares of every layer against the band of 99 %.
+"""Compare measured mean squares of every layer with the prediction intervals of 99 %.
 
-For every activation function, width and initializer that promises a variance, networks are drawn anew and again, and
+For every activation function, width and initializer with an expected variance, networks are drawn again and again, and
 the mean square of each layer, forward and backward, of one sample is compared with `initsk.diagnosis.predict_signal`.
 Writes results/theory.csv and .png.
 """
@@ -28,7 +28,7 @@ INITIALIZERS = [
 
 
 def squares(modules, x):
-    """Return mean squares of values and gradients of every layer's output, of one sample: (networks, layers) each."""
+    """Return the mean squares of every layer's output and of its gradient for one sample, (networks, layers) each."""
     stacked, _ = stack_module_state(modules)
     values = {name: part.detach() for name, part in stacked.items()}
     parts = list(modules[0].named_children())
@@ -68,10 +68,10 @@ def main():
                     initialize(module, initializer, random_state=seed)
                 frame = predict_signal(modules[0], initializer, input_square=float(x.square().mean()))
                 for way, measured in zip(("forward", "backward"), squares(modules, x), strict=True):
-                    # Gradients of the last layer are given.
+                    # The gradient of the last layer is given.
                     used = slice(None) if way == "forward" else slice(None, -1)
                     low, high = (frame[f"{way}_{end}"].to_numpy()[used] for end in ("low", "high"))
-                    # Where an orthogonal matrix leaves no scatter, rounding is all that there is.
+                    # An orthogonal matrix leaves no scatter, only rounding errors.
                     inside = (measured[:, used] >= low * (1 - ROUNDING)) & (measured[:, used] <= high * (1 + ROUNDING))
                     mean = frame[way].to_numpy()[used]
                     with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,7 +89,7 @@ def main():
 
 
 def draw(frame, path):
-    """Draw the share of draws inside the band, a panel for each way."""
+    """Draw the share of draws inside the interval, with one panel for each direction."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.6), layout="constrained")
@@ -100,7 +100,7 @@ def draw(frame, path):
                 means.index, column, "o", markersize=5, color=f"C{position}", label=f"{shape[0]} layers of {shape[1]}"
             )
         axes.axhline(0.99, color="#808080", linewidth=0.8)
-        axes.set_title(f"draws inside the band of 99 %, {way}", fontsize=10)
+        axes.set_title(f"draws inside the interval of 99 %, {way}", fontsize=10)
         axes.tick_params(axis="x", rotation=60)
         axes.set_ylim(0.8, 1.005)
     axes.legend(frameon=False, fontsize=8, loc="lower left")
