@@ -5,7 +5,7 @@ from initsk.initializers._autoinit import AutoInit
 from initsk.initializers._biases import ChronoBias, ForgetGateBias, PriorBias
 from initsk.initializers._constant import Constant, Dirac, Identity, Ones, ZerO, Zeros
 from initsk.initializers._data_dependent import LSUV, DataDependentWeightNorm
-from initsk.initializers._frameworks import FRAMEWORK_NAMES, AsStored, TorchDefault
+from initsk.initializers._frameworks import FRAMEWORK_NAMES, TorchDefault
 from initsk.initializers._gradinit import GradInit
 from initsk.initializers._metainit import MetaInit
 from initsk.initializers._mimetic import MimeticAttention
@@ -35,7 +35,7 @@ from initsk.initializers.core._registry import (
     list_initializers,
     set_initializer_params,
 )
-from initsk.initializers.core._wrapper import Centred, Scaled
+from initsk.initializers.core._wrapper import AsStored, Centred, Scaled
 
 XavierNormal = GlorotNormal
 XavierUniform = GlorotUniform

@@ -8,7 +8,7 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
 from initsk.initializers._unscaled import RandomNormal
-from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, ZeroMeanInitializer
+from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, ZeroMeanDraw
 from initsk.initializers.core._base import Choice, Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS
 from initsk.initializers.core._wrapper import Centred, Scaled
@@ -135,11 +135,6 @@ class Auto(Initializer):
         return _by_activation(spec.activation, spec.n_hidden)
 
 
-def _is_sine(activation: ActivationLike | None) -> bool:
-    """Return whether a function is the sine of a multiple, as in sine networks; a plain sine is not."""
-    return isinstance(activation, OfMultiple) and activation_label(activation.activation) == "sin"
-
-
 def _saturates(activation: ActivationLike) -> bool:
     """Return whether a function levels off on both sides at different values of at most `_MAX_LIMIT`."""
     far_left, left, right, far_right = as_function(activation)(np.array([-2e3, -1e3, 1e3, 2e3]))
@@ -149,7 +144,8 @@ def _saturates(activation: ActivationLike) -> bool:
 
 def _by_activation(activation: ActivationLike, layers: int) -> Choice:
     label = activation_label(activation)
-    if isinstance(activation, OfMultiple) and _is_sine(activation):
+    if isinstance(activation, OfMultiple) and activation_label(activation.activation) == "sin":
+        # The sine of a multiple, as in sine networks. A plain sine has a gain, like other functions.
         return Choice(Siren(abs(activation.factor)), Reason("feeds {activation}", activation=label))
     saturates = _saturates(activation)
     reach = _reach(activation, 1.0 if saturates else gain(activation) ** 2)
@@ -195,7 +191,7 @@ def _critical(activation: ActivationLike) -> Initializer | None:
     return EdgeOfChaos(activation, distribution="orthogonal")
 
 
-class EdgeOfChaos(ZeroMeanInitializer):
+class EdgeOfChaos(ZeroMeanDraw, Initializer):
     """Draw at the critical point, where signals neither converge nor decorrelate with depth.
 
     Parameters

@@ -6,15 +6,15 @@ from typing import ClassVar
 import torch
 
 from initsk.exceptions import ModuleError
-from initsk.initializers._variance_scaling import ZeroMeanInitializer
-from initsk.initializers.core._base import ExpectedMoments
-from initsk.initializers.core._calibrate import full_name, is_calibrated, write_weight
+from initsk.initializers._variance_scaling import ZeroMeanDraw
+from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers.core._calibrate import is_calibrated, write_weight
 from initsk.initializers.core._draws import DISTRIBUTIONS
 from initsk.network import Layer, Moments, Network, ParameterSpec, SignalGraph, fan_in_share
 from initsk.utils.validation import Constraint, integer, one_of, optional, real, sequence_of
 
 
-class AutoInit(ZeroMeanInitializer):
+class AutoInit(ZeroMeanDraw, Initializer):
     """Calculate the mean and variance of every signal, and scale each layer so that its output has 0 and 1.
 
     Parameters
@@ -113,7 +113,7 @@ class AutoInit(ZeroMeanInitializer):
                 raise ModuleError(f"AutoInit: what reaches layer {layer.name!r} is zero (allowed: inputs that are not)")
             write_weight("AutoInit", layer, layer.weight / (size * fan_in_share(layer.module)) ** 0.5)
             moments = " and ".join(f"mean {signal.mean:.4g}, variance {signal.variance:.4g}" for signal in signals)
-            network.note(full_name(layer, "weight"), f"AutoInit: input of {moments}")
+            network.note(layer.spec.name, f"AutoInit: input of {moments}")
             return Moments(0.0, 1.0)
 
         for layer in network.layers():
@@ -123,4 +123,4 @@ class AutoInit(ZeroMeanInitializer):
         with network.mode(training=False), torch.no_grad():
             left = SignalGraph(network, source, self.input_shape, set_layer).walk()
         for layer in left:
-            network.note(full_name(layer, "weight"), "AutoInit: not called in the forward pass")
+            network.note(layer.spec.name, "AutoInit: not called in the forward pass")

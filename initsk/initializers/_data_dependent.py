@@ -13,7 +13,6 @@ from initsk.initializers.core._calibrate import (
     write_weight,
 )
 from initsk.initializers.core._registry import InitializerLike, get_initializer
-from initsk.initializers.core._wrapper import Wrapper
 from initsk.utils.validation import Constraint, boolean, integer, optional, real, resolved_by
 
 
@@ -68,7 +67,6 @@ class LSUV(Calibrated):
     formula = "W = W_base / std(output), layer by layer"
     reference = "Mishkin and Matas 2016, algorithm 1"
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        **Wrapper.parameter_constraints,
         "tol": real(above=0),
         "max_iter": integer(1),
         "remove_mean": boolean(),

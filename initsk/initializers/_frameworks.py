@@ -1,102 +1,18 @@
 """Names and defaults of other frameworks: what each draws, over the tensors as it stores them."""
 
 from math import prod
-from typing import ClassVar
-
-import torch
 
 from initsk.initializers._constant import Constant, Dirac, Identity, Ones, Zeros
 from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
 from initsk.initializers._unscaled import RandomNormal, RandomUniform, TruncatedNormal
-from initsk.initializers._variance_scaling import HeNormal, VarianceScaling, ZeroMeanInitializer
-from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers._variance_scaling import VarianceScaling, ZeroMeanDraw
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._registry import FRAMEWORKS, UNRESOLVED
-from initsk.initializers.core._wrapper import Wrapper
-from initsk.network import FRAMEWORK_LAYOUTS, ParameterSpec
-from initsk.utils.validation import Constraint, instance_of, one_of, optional
+from initsk.initializers.core._wrapper import AsStored
+from initsk.network import ParameterSpec
 
 
-class AsStored(Wrapper):
-    """Draw a parameter as the one tensor that a framework stores, with the fans that the framework counts.
-
-    All other initializers draw gates, groups and projections as separate matrices, and count connections as fans. The
-    names of other frameworks (``"torch.orthogonal_"``) use `AsStored` to draw exactly what the framework draws.
-
-    Parameters
-    ----------
-    base : Initializer or None, default=None
-        The initializer that draws; None means ``HeNormal()``.
-    framework : {"torch", "keras", "jax"}, default="torch"
-        The framework that stores the tensor.
-
-    Raises
-    ------
-    InvalidParameterError
-        When used on a tensor that the base cannot fill.
-
-    Notes
-    -----
-    Formula: that of the base, for this tensor:
-
-    - torch: the whole tensor; the gates of an LSTM and the projections of attention are one matrix,
-      ``fan_in = shape[1] * kernel`` and ``fan_out = shape[0] * kernel``. So the fans of transposed convolutions are
-      swapped, fan_out ignores groups, and the fan_in of an embedding is its width;
-    - keras: as torch, with three exceptions: depthwise convolutions are stored as ``(*kernel, in, multiplier)``, so
-      ``fan_in = in * kernel``; embeddings have as many inputs as rows; attention is drawn projection by
-      projection (Keras also separates the heads, `AsStored` does not);
-    - jax: kernels as flax stores them: separate gates and projections, transposed convolutions with the fans
-      of their connections, embeddings with as many inputs as rows, groups as in torch.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from initsk import initialize
-    >>> from initsk.initializers import AsStored, Orthogonal
-    >>> lstm = torch.nn.LSTM(3, 4)
-    >>> for initializer in Orthogonal(), AsStored(Orthogonal()):
-    ...     record = initialize(lstm, initializer, random_state=0)
-    ...     print(round(torch.linalg.matrix_norm(lstm.weight_hh_l0.detach(), ord=2).item(), 4))
-    2.0
-    1.0
-    """
-
-    name = "as_stored"
-    family = "composed"
-    formula = "that of the base, over the tensor as a framework stores it"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "base": optional(instance_of(Initializer, "an Initializer")),
-        "framework": one_of("framework", FRAMEWORK_LAYOUTS),
-    }
-    default_base = HeNormal()
-    base_may_refine = True
-
-    def __init__(self, base: Initializer | None = None, framework: str = "torch") -> None:
-        self.base = base
-        self.framework = framework
-
-    @property
-    def draw_never_fails(self) -> bool:
-        """Whether the draw of the base never fails."""
-        return self.filling.draw_never_fails
-
-    def stored_spec(self, spec: ParameterSpec) -> ParameterSpec:
-        """Return the spec of the stored tensor."""
-        return spec.as_stored(self.framework)
-
-    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
-        """Return why the base cannot fill the stored tensor, or None."""
-        return self.filling.unsupported_reason(self.stored_spec(spec))
-
-    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
-        """Return the expected moments of the values for a spec."""
-        return self.filling.expected_moments(self.stored_spec(spec))
-
-    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        """Return drawn values for a spec."""
-        return self.filling.draw_values(self.stored_spec(spec), generator, dtype)
-
-
-class TorchDefault(ZeroMeanInitializer):
+class TorchDefault(ZeroMeanDraw, Initializer):
     """Draw as torch's own layers do in ``reset_parameters``.
 
     Notes

@@ -86,7 +86,6 @@ class GradInit(GradientScheme):
     formula = "factors m that minimise L(m W - eta A(g)) where ||g|| <= gamma"
     reference = "Zhu et al. 2021, equation 1"
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        **GradientScheme.parameter_constraints,
         "algorithm": one_of("algorithm", _ETA),
         "eta": optional(real(above=0)),
         "gamma": optional(real(above=0)),
@@ -124,14 +123,16 @@ class GradInit(GradientScheme):
         factors = np.ones(len(problem.weights))
         for_norm, for_loss = _Adam(self.lr), _Adam(self.lr)
         for _ in range(self.n_steps):
-            kept, rows = _draw_rows(batches)
+            rows = batches.next()
             point = problem.point(factors)
             after, slopes = problem.within(point, partial(self._norm_or_step, problem, point, rows, gamma, eta))
             if after is None:
                 change = for_norm.step(slopes)
             else:
-                fresh = _with_fresh_half(batches, kept)
-                change = for_loss.step(problem.within(after, partial(_slopes_of_loss, problem, after, fresh, eta)))
+                if rows is not None:
+                    kept = rows[: len(rows) // 2]
+                    rows = torch.cat([kept, batches.take(len(rows) - len(kept))])
+                change = for_loss.step(problem.within(after, partial(_slopes_of_loss, problem, after, rows, eta)))
             factors = np.maximum(factors + change, self.min_scale)
         return factors
 
@@ -187,17 +188,3 @@ class _Adam:
 def _signs(values: torch.Tensor) -> torch.Tensor:
     """Return the signs; of complex values, the signs of both parts."""
     return torch.complex(values.real.sign(), values.imag.sign()) if values.is_complex() else values.sign()
-
-
-def _draw_rows(batches: Batches) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Return the rows of the first half of a minibatch and of the whole minibatch; None means every row."""
-    if batches.size is None:
-        return None, None
-    rows = batches.take(batches.size)
-    return rows[: batches.size // 2], rows
-
-
-def _with_fresh_half(batches: Batches, kept: torch.Tensor | None) -> torch.Tensor | None:
-    if batches.size is None or kept is None:
-        return None
-    return torch.cat([kept, batches.take(batches.size - len(kept))])

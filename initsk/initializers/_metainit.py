@@ -78,7 +78,6 @@ class MetaInit(GradientScheme):
     formula = "norms that minimise mean |(g - H g) / (g + eps s(g)) - 1|"
     reference = "Dauphin and Schoenholz 2019, equation 1"
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        **GradientScheme.parameter_constraints,
         "momentum": real(minimum=0, below=1),
         "eps": real(above=0),
     }
@@ -109,7 +108,7 @@ class MetaInit(GradientScheme):
         norms = np.array([float(size) for size in sizes])
         factors, velocity = np.ones_like(norms), np.zeros_like(norms)
         for _ in range(self.n_steps):
-            rows = None if batches.size is None else batches.take(batches.size)
+            rows = batches.next()
             point = problem.point(factors)
             slopes = problem.within(point, partial(self._slopes, problem, point, rows))
             velocity = self.momentum * velocity - self.lr * np.sign(slopes)

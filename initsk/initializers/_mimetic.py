@@ -7,16 +7,16 @@ import torch
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers.core._base import Choice, ExpectedMoments
+from initsk.initializers.core._base import ExpectedMoments
 from initsk.initializers.core._draws import draw_normal
 from initsk.initializers.core._registry import InitializerLike
-from initsk.initializers.core._wrapper import Wrapper
+from initsk.initializers.core._wrapper import Refinement
 from initsk.network import Network, ParameterSpec, set_tensor
 from initsk.utils.torch_settings import working_type
 from initsk.utils.validation import Constraint, real
 
 
-class MimeticAttention(Wrapper):
+class MimeticAttention(Refinement):
     """Give attention layers products of weights like those of trained vision transformers.
 
     Query times key is near the identity, so that tokens attend to similar tokens; value times output
@@ -79,11 +79,9 @@ class MimeticAttention(Wrapper):
     name = "mimetic_attention"
     synonyms = ("mimetic",)
     family = "architecture-aware"
-    base_may_refine = True
     formula = "W_Q^T W_K ~ 0.7 Z + 0.7 I, W_O W_V ~ 0.4 Z - 0.4 I, Z ~ N(0, 1/d)"
     reference = "Trockman and Kolter 2023, section 4"
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        **Wrapper.parameter_constraints,
         "alpha_qk": real(minimum=0),
         "beta_qk": real(),
         "alpha_vo": real(minimum=0),
@@ -112,10 +110,6 @@ class MimeticAttention(Wrapper):
                 " (allowed: modules with a torch.nn.MultiheadAttention whose weights are not frozen)"
             )
         super().check_specs(specs)
-
-    def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Return the choice of the base; `refine` replaces the values in attention layers."""
-        return self.from_base(spec)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return the expected moments of the base, or None for attention layers."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 
 from initsk.initializers._constant import centre_tap
-from initsk.initializers._variance_scaling import ZeroMeanInitializer
+from initsk.initializers._variance_scaling import ZeroMeanDraw
 from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import draw_normal, orthogonal_matrix
 from initsk.network import ParameterSpec
@@ -139,7 +139,7 @@ class DeltaOrthogonal(Initializer):
         return ExpectedMoments(self.gain**2 / spec.shape[0] * spec.shape[1] / spec.matrix_shape[1])
 
 
-class ConvolutionAware(ZeroMeanInitializer):
+class ConvolutionAware(ZeroMeanDraw, Initializer):
     """Draw kernels that are orthogonal to each other in Fourier space within each unit, with He's variance.
 
     Parameters

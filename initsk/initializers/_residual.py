@@ -212,7 +212,6 @@ class MaximalUpdate(Wrapper):
     reference = "Yang et al. 2022, table 3"
     reads_architecture = True
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        **Wrapper.parameter_constraints,
         "base_width": real(above=0),
     }
 

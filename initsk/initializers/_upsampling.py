@@ -48,7 +48,6 @@ class ICNR(Wrapper):
     formula = "upscale_factor^d kernels in a row are the same, by the base"
     reference = "Aitken et al. 2017"
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        **Wrapper.parameter_constraints,
         "upscale_factor": integer(1),
     }
 

@@ -12,8 +12,8 @@ from initsk.theory import ActivationLike, gain
 from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
 
 
-class ZeroMeanInitializer(Initializer):
-    """Base of initializers that draw zero-mean values; a subclass returns their variance and distribution."""
+class ZeroMeanDraw:
+    """Mixin of initializers that draw zero-mean values; a subclass returns their variance and distribution."""
 
     def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
         """Return the variance and the name of the distribution of the values for a spec."""
@@ -31,7 +31,7 @@ class ZeroMeanInitializer(Initializer):
         return ExpectedMoments(variance, bound=bound_of(variance, distribution))
 
 
-class _Scaling(ZeroMeanInitializer):
+class _Scaling(ZeroMeanDraw, Initializer):
     """Base of variance scaling; a subclass sets scale, mode, distribution and activation."""
 
     family = "variance scaling"

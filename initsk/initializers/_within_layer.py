@@ -10,7 +10,6 @@ from torch import nn
 from initsk.exceptions import ModuleError
 from initsk.initializers.core._calibrate import Calibrated, LayerCall, normalise_units, write_weight
 from initsk.initializers.core._registry import InitializerLike
-from initsk.initializers.core._wrapper import Wrapper
 from initsk.network import Layer
 from initsk.utils.validation import Constraint, one_of
 
@@ -77,7 +76,6 @@ class WithinLayer(Calibrated):
     reference = "Kraehenbuehl et al. 2016, algorithm 1"
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
         "method": one_of("method", ("pca", "kmeans")),
-        **Wrapper.parameter_constraints,
     }
 
     def __init__(self, method: str = "pca", base: InitializerLike = "he_normal") -> None:

@@ -68,7 +68,7 @@ class Initializer(Value):
     are equal if their classes and parameters are equal.
     """
 
-    #: The allowed values of each parameter.
+    #: The allowed values of each parameter; a subclass inherits the constraints of its bases.
     parameter_constraints: ClassVar[dict[str, Constraint]] = {}
     #: The names that `get_initializer` accepts, and what `list_initializers` shows.
     name: ClassVar[str] = ""
@@ -196,7 +196,10 @@ class Initializer(Value):
         InvalidParameterError
             If a parameter is not allowed; the message names all of them.
         """
-        check_parameters(type(self).__name__, self.get_params(deep=False), self.parameter_constraints)
+        constraints: dict[str, Constraint] = {}
+        for kind in reversed(type(self).__mro__):
+            constraints |= vars(kind).get("parameter_constraints", {})
+        check_parameters(type(self).__name__, self.get_params(deep=False), constraints)
         return self
 
     def check_spec(self, spec: ParameterSpec) -> None:

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.initializers.core._base import Choice, ExpectedMoments
-from initsk.initializers.core._wrapper import Wrapper
+from initsk.initializers.core._base import ExpectedMoments
+from initsk.initializers.core._wrapper import Refinement
 from initsk.network import AFFINE, Layer, Network, ParameterSpec
 from initsk.utils.torch_settings import working_type
 
@@ -50,7 +50,7 @@ class LayerCall:
     @property
     def bias(self) -> torch.Tensor | None:
         """The bias, or None if there is none that this initializer may change."""
-        if full_name(self.layer, "bias") not in self.network.specs:
+        if self._name("bias") not in self.network.specs:
             return None
         bias: torch.Tensor = self.layer.module.bias.detach()
         return bias
@@ -78,7 +78,10 @@ class LayerCall:
 
     def note(self, attribute: str, text: str) -> None:
         """Record a change of the weight or the bias."""
-        self.network.note(full_name(self.layer, attribute), f"{self.scheme}: {text}")
+        self.network.note(self._name(attribute), f"{self.scheme}: {text}")
+
+    def _name(self, attribute: str) -> str:
+        return self.layer.spec.name.removesuffix("weight") + attribute
 
 
 def write_weight(scheme: str, layer: Layer, values: torch.Tensor) -> None:
@@ -127,7 +130,7 @@ def calibrate(network: Network, scheme: str, adjust: Callable[[LayerCall], None]
             handle.remove()
     for layer in layers:
         if layer.name not in reached:
-            network.note(full_name(layer, "weight"), f"{scheme}: left as drawn, not called in the forward pass")
+            network.note(layer.spec.name, f"{scheme}: left as drawn, not called in the forward pass")
 
 
 @contextmanager
@@ -141,16 +144,11 @@ def _without_fused_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-class Calibrated(Wrapper):
+class Calibrated(Refinement):
     """Base of initializers that draw with another initializer and then correct each layer on a batch."""
 
     family = "data-dependent"
     needs_data = True
-    base_may_refine = True
-
-    def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Return the choice of the base, whose values `refine` corrects."""
-        return self.from_base(spec)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return the expected moments of the base, or None for layers that are calibrated."""
@@ -235,11 +233,6 @@ def _divide_sizes(module: nn.Module, target: torch.Tensor, std: torch.Tensor) ->
                 return True
             sizes.copy_(before)
     return False
-
-
-def full_name(layer: Layer, attribute: str) -> str:
-    """Return the name of a layer's parameter in the network."""
-    return f"{layer.name}.{attribute}" if layer.name else attribute
 
 
 def _check_finite(values: torch.Tensor, what: str) -> None:

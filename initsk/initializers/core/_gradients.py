@@ -13,10 +13,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.initializers.core._base import Choice, ExpectedMoments
+from initsk.initializers.core._base import ExpectedMoments
 from initsk.initializers.core._elementary_norms import elementary_norms
 from initsk.initializers.core._minibatches import Batches, default_loss, pick, real_parts
-from initsk.initializers.core._wrapper import Wrapper
+from initsk.initializers.core._wrapper import Refinement
 from initsk.network import BATCH_OR_INSTANCE_NORM_LAYERS, Network, ParameterSpec, run_as_written
 from initsk.utils.validation import Constraint, integer, optional, real
 
@@ -29,15 +29,13 @@ def _loss_function(value: Any) -> str | None:
     return None if callable(value) and not isinstance(value, type) else "a function loss(output, y)"
 
 
-class GradientScheme(Wrapper):
+class GradientScheme(Refinement):
     """Base of initializers that multiply each tensor of another initializer by a factor learned from data."""
 
     family = "gradient-based"
     needs_data = True
     needs_gradient = True
-    base_may_refine = True
     parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        **Wrapper.parameter_constraints,
         "lr": real(above=0),
         "n_steps": integer(1),
         "batch_size": optional(integer(2)),
@@ -46,10 +44,6 @@ class GradientScheme(Wrapper):
 
     batch_size: int | None
     criterion: Criterion | None
-
-    def choose(self, spec: ParameterSpec) -> Choice | None:
-        """Return the choice of the base, whose values `refine` multiplies by a factor."""
-        return self.from_base(spec)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return None: the factors depend on the data."""

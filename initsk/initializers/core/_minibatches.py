@@ -25,6 +25,10 @@ class Batches:
                 " (allowed: one row per target, or batch_size=None to take X whole)"
             )
 
+    def next(self) -> torch.Tensor | None:
+        """Return the rows of the next minibatch; None means every row."""
+        return None if self.size is None else self.take(self.size)
+
     def take(self, size: int) -> torch.Tensor:
         """Return the next rows."""
         while len(self._queue) < size:

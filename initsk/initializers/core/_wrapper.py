@@ -1,4 +1,4 @@
-"""Initializers that wrap another initializer: their base classes, multiplication by a factor, and centring."""
+"""Initializers that wrap another initializer: base classes, stored tensors, multiplication by a factor, centring."""
 
 from typing import Any, ClassVar, Self, cast
 
@@ -8,8 +8,8 @@ from sklearn.base import clone
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer, set_initializer_params
-from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, real, resolved_by
+from initsk.network import FRAMEWORK_LAYOUTS, ParameterSpec
+from initsk.utils.validation import Constraint, instance_of, one_of, optional, real, resolved_by
 
 
 class Wrapper(Initializer):
@@ -17,7 +17,7 @@ class Wrapper(Initializer):
 
     parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": resolved_by(get_initializer)}
     #: The base that None stands for, in subclasses that allow None.
-    default_base: ClassVar[Initializer | None] = None
+    default_base: ClassVar[InitializerLike | None] = None
     #: Whether the base may have a `refine` of its own. It would undo a factor.
     base_may_refine: ClassVar[bool] = False
 
@@ -30,8 +30,8 @@ class Wrapper(Initializer):
     def filling(self) -> Initializer:
         """The base as an initializer."""
         if self.base is None and self.default_base is not None:
-            # A copy, because `set_params` may change a parameter of the default base.
-            return clone(self.default_base)
+            # A copy: `set_params` may change it.
+            return clone(get_initializer(self.default_base))
         return get_initializer(cast(InitializerLike, self.base))
 
     def parts(self) -> list[Initializer]:
@@ -61,6 +61,96 @@ class Wrapper(Initializer):
         if choice is None or not why:
             return choice
         return Choice(choice.initializer if factor == 1 else Scaled(choice.initializer, factor), why)
+
+
+class Refinement(Wrapper):
+    """Base of initializers that draw with another initializer and then change the values in `refine`."""
+
+    base_may_refine = True
+
+    def choose(self, spec: ParameterSpec) -> Choice | None:
+        """Return the choice of the base, whose values `refine` changes."""
+        return self.from_base(spec)
+
+
+class AsStored(Wrapper):
+    """Draw a parameter as the one tensor that a framework stores, with the fans that the framework counts.
+
+    All other initializers draw gates, groups and projections as separate matrices, and count connections as fans. The
+    names of other frameworks (``"torch.orthogonal_"``) use `AsStored` to draw exactly what the framework draws.
+
+    Parameters
+    ----------
+    base : Initializer or None, default=None
+        The initializer that draws; None means ``HeNormal()``.
+    framework : {"torch", "keras", "jax"}, default="torch"
+        The framework that stores the tensor.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on a tensor that the base cannot fill.
+
+    Notes
+    -----
+    Formula: that of the base, for this tensor:
+
+    - torch: the whole tensor; the gates of an LSTM and the projections of attention are one matrix,
+      ``fan_in = shape[1] * kernel`` and ``fan_out = shape[0] * kernel``. So the fans of transposed convolutions are
+      swapped, fan_out ignores groups, and the fan_in of an embedding is its width;
+    - keras: as torch, with three exceptions: depthwise convolutions are stored as ``(*kernel, in, multiplier)``, so
+      ``fan_in = in * kernel``; embeddings have as many inputs as rows; attention is drawn projection by
+      projection (Keras also separates the heads, `AsStored` does not);
+    - jax: kernels as flax stores them: separate gates and projections, transposed convolutions with the fans
+      of their connections, embeddings with as many inputs as rows, groups as in torch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk import initialize
+    >>> from initsk.initializers import AsStored, Orthogonal
+    >>> lstm = torch.nn.LSTM(3, 4)
+    >>> for initializer in Orthogonal(), AsStored(Orthogonal()):
+    ...     record = initialize(lstm, initializer, random_state=0)
+    ...     print(round(torch.linalg.matrix_norm(lstm.weight_hh_l0.detach(), ord=2).item(), 4))
+    2.0
+    1.0
+    """
+
+    name = "as_stored"
+    family = "composed"
+    formula = "that of the base, over the tensor as a framework stores it"
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+        "base": optional(instance_of(Initializer, "an Initializer")),
+        "framework": one_of("framework", FRAMEWORK_LAYOUTS),
+    }
+    default_base = "he_normal"
+    base_may_refine = True
+
+    def __init__(self, base: Initializer | None = None, framework: str = "torch") -> None:
+        self.base = base
+        self.framework = framework
+
+    @property
+    def draw_never_fails(self) -> bool:
+        """Whether the draw of the base never fails."""
+        return self.filling.draw_never_fails
+
+    def stored_spec(self, spec: ParameterSpec) -> ParameterSpec:
+        """Return the spec of the stored tensor."""
+        return spec.as_stored(self.framework)
+
+    def unsupported_reason(self, spec: ParameterSpec) -> str | None:
+        """Return why the base cannot fill the stored tensor, or None."""
+        return self.filling.unsupported_reason(self.stored_spec(spec))
+
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Return the expected moments of the values for a spec."""
+        return self.filling.expected_moments(self.stored_spec(spec))
+
+    def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return drawn values for a spec."""
+        return self.filling.draw_values(self.stored_spec(spec), generator, dtype)
 
 
 class Transformed(Wrapper):
@@ -113,7 +203,7 @@ class Scaled(Transformed):
     name = "scaled"
     family = "composed"
     formula = "W = factor W_base"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {**Wrapper.parameter_constraints, "factor": real()}
+    parameter_constraints: ClassVar[dict[str, Constraint]] = {"factor": real()}
 
     def __init__(self, base: InitializerLike = "he_normal", factor: float = 1.0) -> None:
         self.base = base
