@@ -1,4 +1,4 @@
-"""Comparison of initializers over paired seeds and splits."""
+"""Comparison of initializers on paired runs."""
 
 from initsk.comparison.execution._compare import ARTICLE_INITIALIZERS, compare_initializers
 from initsk.comparison.results._result import ComparisonInterrupted, ComparisonResult

@@ -1,4 +1,4 @@
-"""The design of a comparison: candidates, splits, repeats, data."""
+"""The design of a comparison: candidates, data, splits and runs."""
 
 from initsk.comparison.design._data import Arrays, hold_out
 

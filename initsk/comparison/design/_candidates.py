@@ -1,4 +1,4 @@
-"""What is compared: initializers (or other values) under their labels, each at every setting of a grid."""
+"""The candidates of a comparison: each value under its label, at every setting of the grid."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from initsk.comparison.design._subject import Subject
+from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer, initializer_name
 from initsk.utils.validation import unknown_name
@@ -25,7 +25,7 @@ class Candidate:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Label and setting as text; no two candidates of a comparison have the same."""
+        """Label and setting as text; unique in a comparison."""
         return self.label, json.dumps(self.setting)
 
     def __str__(self) -> str:
@@ -33,77 +33,72 @@ class Candidate:
 
 
 def make_candidates(
-    subject: Subject, values: Iterable[Any], grid: Mapping[str, Sequence[Any]] | None
+    builder: ModelBuilder, values: Iterable[Any], grid: Mapping[str, Sequence[Any]] | None
 ) -> list[Candidate]:
     """Return every value at every setting of the grid, in the order given.
 
     Raises
     ------
     InvalidParameterError
-        If a value is there twice or not known, or the grid is none.
+        If a value is unknown or given twice, or the grid is not allowed.
     """
-    labelled = _labelled(subject, values)
-    grid = _checked_grid(subject, grid)
-    shown = {name: _shown_values(name, choices) for name, choices in grid.items()}
+    labelled = _labelled(builder, values)
+    choices = _checked_grid(builder, {} if grid is None else grid)
+    settings = [dict(zip(choices, chosen, strict=True)) for chosen in product(*choices.values())]
     return [
         Candidate(
             label,
-            {subject.parameter: value} | {name: grid[name][i] for name, i in zip(grid, chosen, strict=True)},
-            {name: shown[name][i] for name, i in zip(grid, chosen, strict=True)},
+            {builder.parameter: value} | {name: choice for name, (choice, _) in setting.items()},
+            {name: text for name, (_, text) in setting.items()},
         )
         for label, value in labelled.items()
-        for chosen in product(*(range(len(choices)) for choices in grid.values()))
+        for setting in settings
     ]
 
 
-def _labelled(subject: Subject, values: Iterable[Any]) -> dict[str, Any]:
-    """Return the values under their labels; two functions of one name are numbered."""
+def _labelled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
+    """Return the values under their labels; functions with the same name get a number."""
     if isinstance(values, str | Initializer | Mapping) or not isinstance(values, Iterable):
         raise InvalidParameterError(f"initializers={values!r} is not allowed (a list of at least one)")
     labelled: dict[str, Any] = {}
     for item in values:
-        if subject.is_of_initializers:
+        if builder.varies_initializer:
             value, label = get_initializer(item), initializer_name(item)
             if value in labelled.values():
-                raise InvalidParameterError(f"initializers must be each given once; {label} is there twice")
+                raise InvalidParameterError(f"initializers: give each one once; {label} is there twice")
         else:
             value, label = item, str(shown(item))
-        same = sum(known == label or known.startswith(f"{label} (") for known in labelled)
-        labelled[f"{label} ({same + 1})" if same else label] = value
+        n_same = sum(known == label or known.startswith(f"{label} (") for known in labelled)
+        labelled[f"{label} ({n_same + 1})" if n_same else label] = value
     if not labelled:
         raise InvalidParameterError("initializers must be at least one")
     return labelled
 
 
-def _checked_grid(subject: Subject, grid: Mapping[str, Sequence[Any]] | None) -> dict[str, list[Any]]:
-    if grid is None:
-        return {}
+def _checked_grid(builder: ModelBuilder, grid: Mapping[str, Sequence[Any]]) -> dict[str, list[tuple[Any, Any]]]:
+    """Return the values of each parameter, each with its form in frames."""
     if not isinstance(grid, Mapping):
-        raise InvalidParameterError(f"grid={grid!r} is not allowed (a dict of a list of values for each parameter)")
-    names = list(subject.estimator.get_params())
+        raise InvalidParameterError(f"grid={grid!r} is not allowed (a dict with a list of values for each parameter)")
+    names = list(builder.estimator.get_params())
     checked = {}
     for name, choices in grid.items():
-        if name == subject.parameter:
-            raise InvalidParameterError(f"grid: the values of {name} are given by initializers=")
+        if name == builder.parameter:
+            raise InvalidParameterError(f"grid: initializers= gives the values of {name}")
         if name.rpartition("__")[2] in ("random_state", "n_threads"):
-            raise InvalidParameterError(f"grid: {name} is set for every run, by random_state= or n_threads=")
+            raise InvalidParameterError(f"grid: random_state= and n_threads= set {name} for every run")
         if name not in names and not name.startswith(tuple(f"{known}__" for known in names)):
             raise InvalidParameterError(f"grid: {unknown_name('parameter', name, names)}")
         if isinstance(choices, str) or not isinstance(choices, Sequence | np.ndarray) or not len(choices):
             raise InvalidParameterError(f"grid: {name}={choices!r} is not allowed (a list of at least one value)")
-        checked[name] = list(choices)
+        texts = [shown(value) for value in choices]
+        if len({json.dumps(text) for text in texts}) < len(choices):
+            raise InvalidParameterError(f"grid: the values of {name} must differ: {texts}")
+        checked[name] = list(zip(choices, texts, strict=True))
     return checked
 
 
-def _shown_values(name: str, choices: Sequence[Any]) -> list[Any]:
-    shown_values = [shown(value) for value in choices]
-    if len({json.dumps(value) for value in shown_values}) < len(choices):
-        raise InvalidParameterError(f"grid: the values of {name} must be told apart: {shown_values}")
-    return shown_values
-
-
 def shown(value: Any) -> Any:
-    """Return a value as it stands in a frame: numbers and words as they are, anything else as text.
+    """Return the form of a value in frames: numbers and words stay, anything else becomes text.
 
     Examples
     --------
@@ -114,14 +109,23 @@ def shown(value: Any) -> Any:
         value = value.item()
     if isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, Initializer):
-        return initializer_name(value)
+    return initializer_name(value) if isinstance(value, Initializer) else name_or_repr(value)
+
+
+def name_or_repr(value: Any) -> str:
+    """Return the name of a function or class, and the repr of anything else.
+
+    Examples
+    --------
+    >>> name_or_repr(len), name_or_repr([1])
+    ('len', '[1]')
+    """
     name = getattr(value, "__name__", None)
     return name if isinstance(name, str) else without_addresses(repr(value))
 
 
 def without_addresses(text: str) -> str:
-    r"""Return text on one line and without addresses of objects, which differ every time.
+    r"""Return text on one line, without the addresses of objects, which differ in every process.
 
     Examples
     --------

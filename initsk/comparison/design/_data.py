@@ -1,4 +1,4 @@
-"""The data of a comparison: checked once, before any time is spent."""
+"""The data of a comparison: checks before any training, and the split into training and validation samples."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from skorch.utils import multi_indexing
 
-from initsk.comparison.design._runs import Block, folded_blocks, held_out_blocks
+from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.validation import check_known_labels
 
@@ -19,83 +19,86 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Data:
-    """Samples and targets, and those held out for all runs, if it is not folds that are."""
+    """Samples and targets; with them the validation samples that all runs share, unless folds are held out."""
 
     X: Any
     y: Any
     X_val: Any = None
     y_val: Any = None
 
-    def parts(self, block: Block) -> tuple[Any, Any, Any, Any]:
-        """Return X and y to train on, and those to test on, of one block."""
-        if block.train is None:
+    def parts(self, round_: Round) -> tuple[Any, Any, Any, Any]:
+        """Return X, y, X_val and y_val of one round."""
+        if round_.train is None:
             return self.X, self.y, self.X_val, self.y_val
-        return tuple(multi_indexing(part, rows) for rows in (block.train, block.test) for part in (self.X, self.y))
+        return tuple(multi_indexing(part, rows) for rows in (round_.train, round_.test) for part in (self.X, self.y))
 
 
-def hold_out(X: Any, y: Any, seed: int, *, by_class: bool = True) -> Arrays:
-    """Hold out a quarter of the samples; `by_class` with every class in both parts.
+def hold_out(X: Any, y: Any, seed: int, *, stratify: bool = True) -> Arrays:
+    """Return X, y, X_val and y_val, of which the last two have a quarter of the samples.
+
+    With `stratify`, both parts have every class.
 
     Raises
     ------
     InvalidParameterError
-        If a class has a single sample, or there are fewer samples than classes to share out.
+        If a class has a single sample, or there are too few samples for all classes.
     """
-    if by_class:
+    if stratify:
         _check_classes(y)
     rows = np.arange(n_samples(y))
     try:
-        rest, out = train_test_split(rows, test_size=0.25, stratify=y if by_class else None, random_state=seed % 2**32)
+        train, test = train_test_split(
+            rows, test_size=0.25, stratify=y if stratify else None, random_state=seed % 2**32
+        )
     except ValueError as error:
-        raise InvalidParameterError(
-            f"the data cannot be split{' by class' * by_class}: {_first_line(error)}"
-        ) from error
-    X, X_val = (multi_indexing(X, part) for part in (rest, out))
-    y, y_val = (multi_indexing(y, part) for part in (rest, out))
+        by_class = " by class" if stratify else ""
+        raise InvalidParameterError(f"the data cannot be split{by_class}: {_first_line(error)}") from error
+    X, X_val = (multi_indexing(X, part) for part in (train, test))
+    y, y_val = (multi_indexing(y, part) for part in (train, test))
     return X, y, X_val, y_val
 
 
 def split_data(
-    data: Data, cv: Any, groups: Any, *, by_class: bool, n_repeats: int, seed: int
-) -> tuple[Data, list[Block]]:
-    """Return the data with what is held out, and the repeats and folds that they are seen in.
+    data: Data, cv: Any, groups: Any, *, has_classes: bool, n_repeats: int, seed: int
+) -> tuple[Data, list[Round]]:
+    """Return the data with their validation samples, and the rounds.
 
     Raises
     ------
     InvalidParameterError
-        If the data cannot be split so.
+        If the data cannot be split in this way.
     """
     if groups is not None and cv is None:
-        raise InvalidParameterError("groups are for a cv that keeps them together; cv is not given")
-    if cv is not None and data.X_val is not None:
-        raise InvalidParameterError("cv and X_val exclude each other: either folds are held out, or X_val is")
-    if cv is not None:
-        return data, folded_blocks(cv, data.X, data.y, groups, by_class, n_repeats, seed)
-    if data.X_val is None:
-        data = Data(*hold_out(data.X, data.y, seed, by_class=by_class))
-    return data, held_out_blocks(n_repeats, seed)
+        raise InvalidParameterError("groups are for a cv that keeps them together; give cv too")
+    if cv is None:
+        if data.X_val is None:
+            data = Data(*hold_out(data.X, data.y, seed, stratify=has_classes))
+        return data, held_out_rounds(n_repeats, seed)
+    if data.X_val is not None:
+        raise InvalidParameterError("cv and X_val exclude each other: scores are of the folds or of X_val")
+    return data, fold_rounds(cv, data.X, data.y, groups, has_classes, n_repeats, seed)
 
 
-def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types: list[type] | None, by_class: bool) -> Data:
-    """Return the data, X as a matrix where `types` of its values are given; nothing is held out yet.
+def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, dtypes: list[type] | None, has_classes: bool) -> Data:
+    """Return the data as given; with `dtypes`, X becomes a matrix of one of these types.
 
     Raises
     ------
     InvalidParameterError
-        If anything is wrong that would make every run fail; the message says what.
+        If the data have a fault that would make every run fail.
     """
     if (X_val is None) != (y_val is None):
         raise InvalidParameterError("X_val and y_val go together; only one of them was given")
     names = [list(part.columns) if hasattr(part, "columns") else None for part in (X, X_val)]
     if None not in names and names[0] != names[1]:
         raise InvalidParameterError(f"X_val has the columns {names[1]}, X has {names[0]}")
-    X, y = _check_pair("X", X, "y", y, types, by_class)
+    X, y = _check_pair("X", X, "y", y, dtypes, has_classes)
     if X_val is None:
         return Data(X, y)
-    X_val, y_val = _check_pair("X_val", X_val, "y_val", y_val, types, by_class)
-    if types and X_val.shape[1] != X.shape[1]:
+    X_val, y_val = _check_pair("X_val", X_val, "y_val", y_val, dtypes, has_classes)
+    if dtypes and X_val.shape[1] != X.shape[1]:
         raise InvalidParameterError(f"X_val has {X_val.shape[1]} features, X has {X.shape[1]}")
-    if by_class:
+    if has_classes:
         check_known_labels("y_val", y_val, y)
     return Data(X, y, X_val, y_val)
 
@@ -106,25 +109,25 @@ def n_samples(values: Any) -> int:
         values = next(iter(values.values()))
     elif isinstance(values, tuple):
         values = values[0]
-    if hasattr(values, "shape"):
-        return int(values.shape[0])
-    return len(values)
+    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
-def _check_pair(name: str, X: Any, target: str, y: Any, types: list[type] | None, by_class: bool) -> tuple[Any, Any]:
+def _check_pair(
+    name: str, X: Any, target: str, y: Any, dtypes: list[type] | None, has_classes: bool
+) -> tuple[Any, Any]:
     try:
         if isinstance(X, list):
             X = np.asarray(X)
-        if types:
-            X = check_array(X, dtype=types, input_name=name)
-        if by_class:
+        if dtypes:
+            X = check_array(X, dtype=dtypes, input_name=name)
+        if has_classes:
             y = column_or_1d(y)
         if n_samples(X) != n_samples(y):
             raise ValueError(f"inconsistent numbers of samples: {n_samples(X)} and {n_samples(y)}")
         missing = int(pd.isna(np.asarray(y)).sum())
         if missing:
             raise InvalidParameterError(f"{target} has {missing} missing values")
-        if by_class:
+        if has_classes:
             check_classification_targets(y)
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"{name} and {target}: {_first_line(error)}") from error
@@ -133,11 +136,12 @@ def _check_pair(name: str, X: Any, target: str, y: Any, types: list[type] | None
 
 def _check_classes(y: Any) -> None:
     labels, counts = np.unique(y, return_counts=True)
-    if counts.min(initial=2) < 2:
-        single = ", ".join(map(repr, labels[counts < 2][:3].tolist()))
+    single = labels[counts < 2].tolist()
+    if single:
+        examples = ", ".join([*map(repr, single[:3]), *(["..."] if len(single) > 3 else [])])
         raise InvalidParameterError(
-            f"the data cannot be split by class: {(counts < 2).sum()} of {len(labels)} classes have a single sample"
-            f" ({single}{', ...' if (counts < 2).sum() > 3 else ''}); a target of continuous numbers has no classes"
+            f"the data cannot be split by class: {len(single)} of {len(labels)} classes have a single sample"
+            f" ({examples}); a target of continuous numbers has no classes"
         )
 
 

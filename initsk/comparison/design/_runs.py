@@ -1,9 +1,8 @@
-"""Which runs there are: every candidate under every repeat and fold, with the same split and seed."""
+"""The runs of a comparison: each candidate in each round, a round being one repeat and fold."""
 
-from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
@@ -12,15 +11,27 @@ from initsk.comparison.design._candidates import Candidate
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.random import derive_seed
 
-RunKey = tuple[str, str, int, int]
+
+class RunKey(NamedTuple):
+    """What identifies a run in its comparison; `setting` is JSON."""
+
+    initializer: str
+    setting: str
+    repeat: int
+    fold: int
+
+    @property
+    def candidate(self) -> tuple[str, str]:
+        """The key of the run's candidate."""
+        return self.initializer, self.setting
 
 
 @dataclass(frozen=True)
-class Block:
-    """One repeat and fold: all its runs share split and seed.
+class Round:
+    """One repeat and fold: all its runs share the split and the seed.
 
-    `train` and `test` are rows of X, or None where data are held out for all runs. `split` numbers the
-    different splits.
+    `train` and `test` are rows of X, or None where all rounds share one held-out set. `split` numbers the different
+    splits.
     """
 
     repeat: int
@@ -33,67 +44,57 @@ class Block:
 
 @dataclass(frozen=True)
 class Task:
-    """One run: a candidate in a block."""
+    """A run to carry out: a candidate in a round."""
 
     candidate: Candidate
-    block: Block
+    round: Round
 
     @property
     def key(self) -> RunKey:
-        """What tells this run from all others of the comparison."""
-        return (*self.candidate.key, self.block.repeat, self.block.fold)
+        """The key of the run."""
+        return RunKey(*self.candidate.key, self.round.repeat, self.round.fold)
 
 
-def held_out_blocks(n_repeats: int, seed: int) -> list[Block]:
-    """Return a block per repeat, all on the same held-out data."""
-    return [Block(repeat, 0, 0, _run_seed(seed, repeat)) for repeat in range(n_repeats)]
+def held_out_rounds(n_repeats: int, seed: int) -> list[Round]:
+    """Return a round for each repeat, all with the same held-out data."""
+    return [Round(repeat, 0, 0, derive_seed(seed, "repeat", repeat) % 2**31) for repeat in range(n_repeats)]
 
 
-def folded_blocks(cv: Any, X: Any, y: Any, groups: Any, is_classifier: bool, n_repeats: int, seed: int) -> list[Block]:
-    """Return a block per repeat and fold.
+def fold_rounds(cv: Any, X: Any, y: Any, groups: Any, has_classes: bool, n_repeats: int, seed: int) -> list[Round]:
+    """Return a round for each repeat and fold.
 
-    A number of folds is shuffled anew in every repeat; so are splitters without a random state of their own. Others
-    split the same way every time.
+    A number of folds is shuffled anew in every repeat, and so is a splitter that shuffles without a random state of its
+    own. Other splitters split the same way every time.
 
     Raises
     ------
     InvalidParameterError
-        If `cv` splits nothing, or not these data.
+        If `cv` cannot split these data.
     """
+    # A splitter counts samples by `shape`, which a list or dict of inputs does not have.
+    rows = X if hasattr(X, "shape") else y
     try:
-        splitter = check_cv(cv, y, classifier=is_classifier)
-        splits = [list(_seeded(cv, splitter, seed, r).split(_rows_of(X, y), y, groups)) for r in range(n_repeats)]
+        splitter = check_cv(cv, y, classifier=has_classes)
+        splits = [list(_seeded(cv, splitter, seed, repeat).split(rows, y, groups)) for repeat in range(n_repeats)]
     except (TypeError, ValueError, AttributeError) as error:
         raise InvalidParameterError(f"cv={cv!r} does not split these data: {str(error).splitlines()[0]}") from error
-    known: dict[bytes, int] = {}
+    numbers: dict[bytes, int] = {}
     return [
-        Block(
-            repeat, fold, known.setdefault(np.asarray(test).tobytes(), len(known)),
-            _run_seed(seed, repeat, fold), np.asarray(train), np.asarray(test),
+        Round(
+            repeat,
+            fold,
+            numbers.setdefault(np.asarray(test).tobytes(), len(numbers)),
+            derive_seed(seed, "repeat", repeat, "fold", fold) % 2**31,
+            np.asarray(train),
+            np.asarray(test),
         )
         for repeat, folds in enumerate(splits)
         for fold, (train, test) in enumerate(folds)
-    ]  # fmt: skip
-
-
-def tasks_of(candidates: list[Candidate], blocks: list[Block]) -> Iterator[Task]:
-    """Yield the runs, block by block, so that what has finished is always nearly paired."""
-    for block in blocks:
-        for candidate in candidates:
-            yield Task(candidate, block)
-
-
-def _run_seed(seed: int, repeat: int, fold: int | None = None) -> int:
-    names = ("repeat", repeat) if fold is None else ("repeat", repeat, "fold", fold)
-    return derive_seed(seed, *names) % 2**31
-
-
-def _rows_of(X: Any, y: Any) -> Any:
-    """Return what a splitter may count: X itself where it has a shape, y otherwise."""
-    return X if hasattr(X, "shape") else y
+    ]
 
 
 def _seeded(cv: Any, splitter: Any, seed: int, repeat: int) -> Any:
+    """Return the splitter with the shuffling of one repeat."""
     state = derive_seed(seed, "split", repeat) % 2**32
     if isinstance(cv, int) or cv is None:
         kind = StratifiedKFold if isinstance(splitter, StratifiedKFold) else KFold

@@ -1,8 +1,10 @@
-"""Scorers, as scikit-learn names them."""
+"""`compare_initializers`: check the arguments, plan the runs and carry them out."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
+from inspect import signature
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -12,9 +14,9 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 
-from initsk.comparison.design._candidates import Candidate, make_candidates, shown, without_addresses
+from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
 from initsk.comparison.design._data import check_data, split_data
-from initsk.comparison.design._subject import Subject
+from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment, Scorer
 from initsk.comparison.results._result import ComparisonResult
@@ -24,73 +26,6 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers import FromCallable, InitializerLike
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.validation import Constraint, boolean, check_parameters, integer, optional
-
-
-def make_scorer(estimator: Any, scoring: Any) -> Scorer:
-    """Return a function of a fitted estimator, X and y that gives scores by name, the ranking one first.
-
-    Raises
-    ------
-    InvalidParameterError
-        If scikit-learn does not know the scorer, or the estimator has no score of its own.
-    """
-    several = isinstance(scoring, list | tuple | set | dict)
-    if several and not scoring:
-        raise InvalidParameterError("scoring must be at least one scorer")
-    try:
-        scorer = check_scoring(estimator, scoring)
-    except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
-    return scorer if several else Single(scorer)
-
-
-class Single:
-    """A single scorer in the form of several."""
-
-    def __init__(self, scorer: Any) -> None:
-        self.scorer = scorer
-
-    def __call__(self, estimator: Any, X: Any, y: Any) -> dict[str, float]:
-        """Return the one score."""
-        return {"score": self.scorer(estimator, X, y)}
-
-
-# What is not said where it is as it is by itself.
-_DEFAULTS = {"cv": None, "scoring": None, "n_repeats": 5, "random_state": 0, "racing": False, "activations": True,
-             "n_threads": 1}  # fmt: skip
-
-
-def code_of(subject: Subject, candidates: Sequence[Candidate], grid: Any, given: Mapping[str, Any]) -> str:
-    """Return the call, with the data as X and y, and functions and splitters as they are shown."""
-    values = {candidate.label: candidate.params.get(subject.parameter) for candidate in candidates}
-    given_values = ", ".join(_source(label, value, subject) for label, value in values.items())
-    arguments = [without_addresses(repr(subject.estimator)), "X", "y", f"initializers=[{given_values}]"]
-    if subject.parameter != "initializer":
-        arguments.append(f"parameter={subject.parameter!r}")
-    if grid:
-        shown_grid = {name: [shown(value) for value in choices] for name, choices in grid.items()}
-        arguments.append(f"grid={shown_grid!r}")
-    if given.get("X_val") is not None:
-        arguments.append("X_val=X_val, y_val=y_val")
-    for name, default in _DEFAULTS.items():
-        value = given.get(name, default)
-        if value is not default and value != default:
-            arguments.append(f"{name}={_written(value)}")
-    lines = "".join(f"    {argument},\n" for argument in arguments)
-    return f"compare_initializers(\n{lines})"
-
-
-def _source(label: str, value: Any, subject: Subject) -> str:
-    """Return what stands for a value in code: a function's name, an initializer's name in quotes, or a repr."""
-    if isinstance(value, FromCallable) or not subject.is_of_initializers or "(" in label:
-        return label
-    return repr(label)
-
-
-def _written(value: Any) -> str:
-    name = getattr(value, "__name__", None)
-    return name if isinstance(name, str) else without_addresses(repr(value))
-
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
 
@@ -118,63 +53,64 @@ def compare_initializers(
     progress: bool = False,
     about: Mapping[str, str] | None = None,
 ) -> ComparisonResult:
-    """Compare initializers, paired by construction.
+    """Compare initializers on paired runs.
 
-    Under one repeat and fold every initializer sees the same split, the same batches in the same order, the same
-    dropout masks and common random numbers, so that differences between them are not noise of the seeds. Each run
-    trains on a fixed number of threads, so the numbers depend neither on how many run at once, nor where, nor in
-    which order they finish. A run that fails, diverges or is killed is a row, not an exception.
+    In one repeat and fold, every initializer gets the same split, the same batches in the same order, the same
+    dropout masks and common random numbers, so that the seeds do not cause the differences. Each run trains on a fixed
+    number of threads; the numbers therefore depend neither on how many runs go on at once, nor on the machine that
+    runs them, nor on the order in which they finish. A run that fails, diverges or is killed is a row in the
+    result and raises no exception.
 
     Parameters
     ----------
     estimator : estimator
-        Of this package, a skorch net of any class, a pipeline that ends in one, or any other estimator together
-        with `parameter`. Cloned for every run; all its parameters ``random_state`` and ``n_threads`` are set.
+        An estimator of this package, any skorch net, a pipeline that ends in one, or any other estimator together
+        with `parameter`. It is cloned for every run, and all its parameters ``random_state`` and ``n_threads`` are set.
     X : array-like of shape (n_samples, ...)
-        Training samples; for skorch nets whatever they take.
+        Training samples; for skorch nets whatever they accept.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Labels or targets.
     initializers : iterable of str, Initializer or callable
-        What to compare; the article's six by default. Each once, under its name, its
-        repr or the function's name. Values of any kind, where `parameter` is no initializer.
+        What to compare, each given once; by default the six of the article. The label is the name, the repr, or the
+        name of the function. If `parameter` is no initializer, these are values of any kind.
     parameter : str, optional
-        Which parameter is compared; by default the one called ``initializer``, at any depth.
+        Name of the compared parameter; by default the one called ``initializer``, at any depth.
     grid : dict of str to list, optional
         Other parameters to vary. Every initializer is run at every setting, and `ComparisonResult.summary` compares
-        each at its own best: ``grid={"lr": [1e-4, 1e-3, 1e-2]}`` is the fair comparison, as the best
-        learning rate differs.
+        each at its own best: ``grid={"lr": [1e-4, 1e-3, 1e-2]}`` makes a fair comparison, as the best learning rate
+        differs.
     X_val, y_val : array-like, optional
-        Held-out data for scores and activations; without them, and without `cv`, a quarter of X, drawn
-        by `random_state` and for classifiers by class, is held out.
+        Validation data for scores and activations. Without them and without `cv`, a quarter of X is held out, drawn
+        with `random_state`; for classifiers, the split is stratified.
     cv : int, splitter or iterable of splits, optional
-        Folds instead of held-out data. A number of folds is shuffled, anew in every repeat, and so is a splitter that
-        shuffles without a random state of its own; others split the same way every time.
+        Folds instead of one validation set. A number of folds is shuffled anew in every repeat, and so is a splitter
+        that shuffles without a random state of its own; other splitters split the same way every time.
     groups : array-like of shape (n_samples,), optional
-        For splitters that keep groups together.
+        Groups for splitters that keep them together.
     scoring : str, callable, list, dict or None, default=None
-        As in scikit-learn; of several scorers the first one ranks. None takes the estimator's own score.
+        As in scikit-learn; with several scorers the first one ranks. None takes the score of the estimator.
     n_repeats : int, default=5
-        Seeds per initializer, or per initializer and fold.
+        Repeats, each with its own seed, of every initializer and fold.
     random_state : int, RandomState, Generator or None, default=0
-        Seed that splits and the runs' seeds derive from.
+        Seed that the splits and the seeds of the runs derive from.
     racing : bool, default=False
-        After every repeat (and fold) from the second on, leave out who is already worse than the best beyond noise
-        (by the test of `ComparisonResult.summary`, at 5 % divided by the number of looks). ``settings`` says
-        who was, and how many runs were saved.
+        After every repeat (and fold) from the second on, stop the initializers that are significantly worse than the
+        best (by the test of `ComparisonResult.summary`, at 5 % divided by the number of tests). ``settings["racing"]``
+        has the stopped initializers and the number of runs saved.
     activations : bool, default=True
         Measure the layers of networks before and after training.
     store : str or Path, optional
-        SQLite file in which every finished run is committed at once. The same call goes on from what is there, byte
-        for byte, also after the process was killed; more initializers, settings or repeats can be added.
+        SQLite file that every finished run is committed to at once. The same call continues from its runs, with the
+        same result to the byte, also after the process was killed; initializers, settings and repeats can be added.
     n_jobs : int or None, default=None
-        Runs at once, as joblib counts; None is 1 or what ``joblib.parallel_config`` says.
+        Number of runs at once, as in joblib; None is 1 unless ``joblib.parallel_config`` sets another number.
     n_threads : int, default=1
-        Threads of each run. Other numbers of threads give other roundings.
+        Threads of each run. Another number of threads rounds differently.
     progress : bool, default=False
         Show progress with the time left on standard error.
     about : dict of str to str, optional
-        Words for the report, kept in ``settings``: "dataset", the name of the data, and "command", what repeats the
-        comparison, in place of the call in Python.
+        Texts for the report, kept in ``settings``: "dataset", the name of the data, and "command", a command that
+        repeats the comparison, in place of the call in Python.
 
     Returns
     -------
@@ -184,16 +120,16 @@ def compare_initializers(
     ------
     InvalidParameterError
         If a parameter is not allowed, or the data would make every run fail: missing values,
-        parts that do not fit together, labels that only `y_val` holds.
+        parts that do not fit together, labels that only `y_val` has.
     StoreError
-        If the store is another kind of file, damaged, or holds other data, another estimator or other versions.
+        If the store is another kind of file, is damaged, or has other data, another estimator or other versions.
     ComparisonInterrupted
-        On Ctrl-C; carries what had finished. The workers have ended.
+        On Ctrl-C, with the runs that had finished. The workers have ended.
 
     Warns
     -----
     FitFailedWarning
-        If no run gave a score; scikit-learn's.
+        If no run gives a score; the class is scikit-learn's.
 
     Examples
     --------
@@ -205,41 +141,81 @@ def compare_initializers(
     >>> result.summary()["initializer"].tolist()
     ['he_normal', 'zeros']
     """
-    given = {
-        "n_repeats": n_repeats, "n_threads": n_threads, "racing": racing, "activations": activations,
-        "progress": progress, "store": store, "n_jobs": n_jobs, "about": about,
-    }  # fmt: skip
-    check_parameters("compare_initializers", given, _TABLE)
-    subject = Subject.of(estimator, parameter)
-    if initializers is ARTICLE_INITIALIZERS and not subject.is_of_initializers:
-        raise InvalidParameterError(f"{subject.parameter} is no initializer: give its values by initializers=")
+    given = dict(locals())
+    check_parameters("compare_initializers", given, _CONSTRAINTS)
+    builder = ModelBuilder.of(estimator, parameter)
+    if initializers is ARTICLE_INITIALIZERS and not builder.varies_initializer:
+        raise InvalidParameterError(f"{builder.parameter} is no initializer: give its values by initializers=")
     if random_state is None and store is not None:
-        raise InvalidParameterError("random_state=None draws another seed at every call, so a store could never go on")
-    candidates = make_candidates(subject, initializers, grid)
+        raise InvalidParameterError("random_state=None draws another seed in every call, and a store needs the same")
+    candidates = make_candidates(builder, initializers, grid)
     seed = resolve_seed(random_state)
-    by_class = is_classifier(estimator)
-    whole = check_data(X, y, X_val, y_val, types=subject.types_of_matrix, by_class=by_class)
-    data, blocks = split_data(whole, cv, groups, by_class=by_class, n_repeats=n_repeats, seed=seed)
-    experiment = Experiment(subject, data, make_scorer(estimator, scoring), n_threads, activations)
-    plan = Plan(experiment, candidates, blocks, racing)
-    settings = plan.settings() | {"random_state": seed, "n_repeats": n_repeats, "versions": versions()}
-    called = {"X_val": X_val, "cv": cv, "scoring": scoring, "n_repeats": n_repeats, "random_state": seed}
-    called |= {"racing": racing, "activations": activations, "n_threads": n_threads}
-    settings |= {"hardware": hardware(), "n_threads": n_threads, "call": code_of(subject, candidates, grid, called)}
-    settings |= dict(about or {})
+    has_classes = is_classifier(estimator)
+    whole = check_data(X, y, X_val, y_val, dtypes=builder.matrix_dtypes, has_classes=has_classes)
+    data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
+    experiment = Experiment(builder, data, _make_scorer(estimator, scoring), n_threads, activations)
+    plan = Plan(experiment, candidates, rounds, racing)
+    settings = {
+        **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
+        "hardware": hardware(), "n_threads": n_threads,
+        "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
+    }  # fmt: skip
     if cv is not None:
         settings["cv"] = without_addresses(repr(cv))
     if scoring is not None:
         settings["scoring"] = shown(scoring)
-    elif by_class or is_regressor(estimator):
-        settings["scoring"] = "accuracy" if by_class else "r2"
+    elif has_classes or is_regressor(estimator):
+        settings["scoring"] = "accuracy" if has_classes else "r2"
     identity = identify(experiment, whole, plan.varied, random_state=seed, scoring=scoring, cv=cv)
-    with nullcontext() if store is None else Store(store, identity) as kept:
-        result = plan.carry_out(settings, n_jobs, kept, progress)
+    with nullcontext() if store is None else Store(store, identity) as opened:
+        result = plan.carry_out(settings, n_jobs, opened, progress)
     if result.runs["score"].isna().all():
         message = f"none of {len(result.runs)} runs gave a score; the first: {result.runs['reason'].iloc[0]}"
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     return result
+
+
+def _make_scorer(estimator: Any, scoring: Any) -> Scorer:
+    several = isinstance(scoring, list | tuple | set | dict)
+    if several and not scoring:
+        raise InvalidParameterError("scoring must be at least one scorer")
+    try:
+        scorer = check_scoring(estimator, scoring)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
+    return scorer if several else partial(_single_score, scorer)
+
+
+def _single_score(scorer: Any, estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    return {"score": scorer(estimator, X, y)}
+
+
+def _call_as_code(builder: ModelBuilder, candidates: Sequence[Candidate], given: Mapping[str, Any]) -> str:
+    """Return the call as code, without the arguments that have their defaults or no effect on the numbers."""
+    values = {candidate.label: candidate.params.get(builder.parameter) for candidate in candidates}
+    sources = ", ".join(_source(label, value, builder) for label, value in values.items())
+    arguments = [without_addresses(repr(builder.estimator)), "X", "y", f"initializers=[{sources}]"]
+    if builder.parameter != "initializer":
+        arguments.append(f"parameter={builder.parameter!r}")
+    if given["grid"]:
+        grid = {name: [shown(value) for value in choices] for name, choices in given["grid"].items()}
+        arguments.append(f"grid={grid!r}")
+    if given["X_val"] is not None:
+        arguments.append("X_val=X_val, y_val=y_val")
+    parameters = signature(compare_initializers).parameters
+    for name in ("cv", "scoring", "n_repeats", "random_state", "racing", "activations", "n_threads"):
+        value, default = given[name], parameters[name].default
+        if value is not default and value != default:
+            arguments.append(f"{name}={name_or_repr(value)}")
+    lines = "".join(f"    {argument},\n" for argument in arguments)
+    return f"compare_initializers(\n{lines})"
+
+
+def _source(label: str, value: Any, builder: ModelBuilder) -> str:
+    """Return the code of a value: the name of a function, the name of an initializer in quotes, or a repr."""
+    if isinstance(value, FromCallable) or not builder.varies_initializer or "(" in label:
+        return label
+    return repr(label)
 
 
 def _jobs(value: Any) -> str | None:
@@ -251,15 +227,15 @@ def _path(value: Any) -> str | None:
     return None if isinstance(value, str | PathLike) else "a path"
 
 
-def _words(value: Any) -> str | None:
+def _texts(value: Any) -> str | None:
     allowed = ("dataset", "command")
     fine = isinstance(value, Mapping) and all(name in allowed and isinstance(text, str) for name, text in value.items())
-    return None if fine else f"a dict of words for {' and '.join(map(repr, allowed))}"
+    return None if fine else f"a dict with texts for {' and '.join(map(repr, allowed))}"
 
 
-_TABLE: dict[str, Constraint] = {
+_CONSTRAINTS: dict[str, Constraint] = {
     "store": optional(_path),
-    "about": optional(_words),
+    "about": optional(_texts),
     "n_jobs": optional(_jobs),
     "n_repeats": integer(1),
     "n_threads": integer(1),

@@ -1,4 +1,4 @@
-"""Worker processes that do not outlive the comparison that they work for."""
+"""One run: build a model, train it, score and measure it."""
 
 import os
 import threading
@@ -15,59 +15,41 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
 from initsk.comparison.design._data import Data, n_samples
+from initsk.comparison.design._model_builder import ModelBuilder, last_step, takes_callbacks
 from initsk.comparison.design._runs import Task
-from initsk.comparison.design._subject import Subject, can_be_recorded, last_step
-from initsk.comparison.execution._layers import RunRecorder
+from initsk.comparison.execution._monitor import TrainingMonitor
 from initsk.comparison.results._records import RunRecord
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.torch_settings import torch_threads
 
-_CHECK_EVERY_S = 0.5
-_guarded: set[int] = set()
-
-
-def end_with(owner: int) -> None:
-    """End this process soon after its parent does, if that parent is `owner`.
-
-    A killed comparison cannot tell its workers, which would train on for nobody.
-    """
-    if os.getppid() != owner or owner in _guarded:
-        return
-    _guarded.add(owner)
-    threading.Thread(target=_watch, args=(owner,), name="initsk-orphans", daemon=True).start()
-
-
-def _watch(owner: int) -> None:
-    while os.getppid() == owner:
-        time.sleep(_CHECK_EVERY_S)
-    os._exit(1)
-
-
-#: Scores of a fitted estimator by name; the first is the one that ranks.
+#: Returns the scores of a fitted estimator by name; the first one ranks.
 Scorer = Callable[[Any, Any, Any], dict[str, float]]
+
+_CHECK_EVERY_S = 0.5
+_watched_parents: set[int] = set()
 
 
 @dataclass(frozen=True)
 class Experiment:
     """What all runs of a comparison have in common."""
 
-    subject: Subject
+    builder: ModelBuilder
     data: Data
     scorer: Scorer
     n_threads: int = 1
     activations: bool = True
 
-    def run(self, task: Task, owner: int) -> RunRecord:
-        """Train and measure; an error becomes a failed record, an interrupt goes on.
+    def run(self, task: Task, caller: int) -> RunRecord:
+        """Train and measure; an error becomes a failed record, an interrupt is raised.
 
-        A process that works for another one, `owner`, ends when that one does.
+        `caller` is the id of the process that started the comparison; a worker process of it ends when it ends.
         """
-        end_with(owner)
+        _end_with(caller)
         record = RunRecord.of(task)
         started = time.perf_counter()
         try:
-            with _fixed(self.n_threads, task.block.seed), warnings.catch_warnings():
-                # The record's status says it.
+            with _fixed(self.n_threads, task.round.seed), warnings.catch_warnings():
+                # The status of the record has this information.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 self._measure(record, task)
         except Exception as error:
@@ -76,51 +58,53 @@ class Experiment:
         return record
 
     def _measure(self, record: RunRecord, task: Task) -> None:
-        X, y, X_val, y_val = self.data.parts(task.block)
+        X, y, X_val, y_val = self.data.parts(task.round)
         record.val_ratio = n_samples(y_val) / n_samples(y)
-        model = self.subject.build(task.candidate.params, task.block.seed, self.n_threads)
-        witness = self._watch(model, X_val, y_val, on_the_way=task.block.repeat == task.block.fold == 0)
+        model = self.builder.build(task.candidate.params, task.round.seed, self.n_threads)
+        monitor = self._add_monitor(model, X_val, y_val, during_training=task.round.repeat == task.round.fold == 0)
         started = time.perf_counter()
         model.fit(X, y)
         record.fit_seconds = time.perf_counter() - started
-        if witness is not None:
-            record.history, record.seconds_per_epoch = witness.epochs, _mean(witness.seconds)
-        # Our nets notice a training loss that is not finite themselves.
-        held_out = [val_loss for _, _, val_loss, _ in record.history] if witness and witness.has_loss else []
-        diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, held_out))
+        val_losses: list[float] = []
+        if monitor is not None:
+            record.history = monitor.epochs
+            record.seconds_per_epoch = sum(monitor.seconds) / len(monitor.seconds) if monitor.seconds else nan
+            val_losses = [val_loss for _, _, val_loss, _ in monitor.epochs] if monitor.has_loss else []
+        # The nets of this package notice a training loss that is not finite.
+        diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, val_losses))
         record.scores = {name: float(score) for name, score in self.scorer(model, X_val, y_val).items()}
-        if witness is not None:
-            witness.measure_end()
-            for measured in witness.measured_layers:
-                record.add_layers(*measured)
+        if monitor is not None:
+            monitor.measure_end()
+            for phase, epoch, layers in monitor.layers:
+                record.add_layers(phase, epoch, layers)
         if diverged:
             record.fail("diverged", "the loss is not finite")
         elif not all(map(isfinite, record.scores.values())):
             record.fail("failed", "a score is not finite")
 
-    def _watch(self, model: Any, X_val: Any, y_val: Any, *, on_the_way: bool) -> RunRecorder | None:
-        """Put a witness among the callbacks of a net, if there is one."""
-        last = last_step(model)
-        if not can_be_recorded(last):
+    def _add_monitor(self, model: Any, X_val: Any, y_val: Any, *, during_training: bool) -> TrainingMonitor | None:
+        """Add a monitor to the callbacks of a model that takes them."""
+        net = last_step(model)
+        if not takes_callbacks(net):
             return None
-        before = model[:-1] if last is not model else None
+        before = model[:-1] if net is not model else None
 
         @cache
-        def see() -> tuple[Any, Any]:
-            # Inside of a pipeline, what comes before is fitted once the net trains.
-            return last, before.transform(X_val) if before else X_val
+        def get_inputs() -> tuple[Any, Any]:
+            # In a pipeline, the steps before the net are fitted when the net trains.
+            return net, before.transform(X_val) if before else X_val
 
         def score() -> float:
             return next(iter(self.scorer(model, X_val, y_val).values()))
 
-        witness = RunRecorder(see, y_val, score, self.activations, on_the_way)
-        last.set_params(callbacks=[*(last.callbacks or []), ("initsk_witness", witness)])
-        return witness
+        monitor = TrainingMonitor(get_inputs, y_val, score, self.activations, during_training)
+        net.set_params(callbacks=[*(net.callbacks or []), ("initsk_monitor", monitor)])
+        return monitor
 
 
 @contextmanager
 def _fixed(n_threads: int, seed: int) -> Iterator[None]:
-    """Fix the threads, and the random numbers of whatever has no random state of its own."""
+    """Fix the number of threads, and the global random states for models without a random state of their own."""
     with (
         torch_threads(n_threads),
         _threadpools().limit(limits=n_threads),
@@ -136,5 +120,18 @@ def _threadpools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _mean(seconds: list[float]) -> float:
-    return sum(seconds) / len(seconds) if seconds else nan
+def _end_with(parent: int) -> None:
+    """End this process soon after `parent`, if that is its parent process.
+
+    A comparison that was killed cannot stop its workers, which would go on training.
+    """
+    if os.getppid() != parent or parent in _watched_parents:
+        return
+    _watched_parents.add(parent)
+    threading.Thread(target=_exit_when_orphaned, args=(parent,), name="initsk-orphans", daemon=True).start()
+
+
+def _exit_when_orphaned(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_CHECK_EVERY_S)
+    os._exit(1)

@@ -1,13 +1,13 @@
-"""The results of a comparison: frames, scores, tests, summaries."""
+"""The results of a comparison: frames, scores, tests and rankings."""
 
 from initsk.comparison.results._records import TABLES, grid_columns
-from initsk.comparison.results._statistics import mean_interval, of_splits, scores_of, tuned
+from initsk.comparison.results._statistics import has_several_splits, mean_interval, paired_scores, tuned_runs
 
 __all__ = [
     "TABLES",
     "grid_columns",
+    "has_several_splits",
     "mean_interval",
-    "of_splits",
-    "scores_of",
-    "tuned",
+    "paired_scores",
+    "tuned_runs",
 ]

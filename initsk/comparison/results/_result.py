@@ -1,21 +1,22 @@
-"""What a comparison found, as tidy frames."""
+"""The result of a comparison: tidy frames, the ranking, and every pair."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from initsk.comparison.results._ranking import BY, compare_pairs, default_target, rank
 from initsk.comparison.results._records import key_columns
 from initsk.comparison.results._search import tables_of_search
-from initsk.comparison.results._statistics import TESTS, of_splits, tuned
-from initsk.comparison.results._summary import BY, compare_pairs, summarize, target_of
+from initsk.comparison.results._statistics import TESTS, has_several_splits, tuned_runs
 from initsk.comparison.storage._store import tables_of_store
-from initsk.comparison.storage._tables import Tables, with_experiment
+from initsk.comparison.storage._tables import ComparisonTables, with_experiment
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.results import Reported
 from initsk.utils.validation import Constraint, check_parameters, one_of, optional, real
 
-_TABLE: dict[str, Constraint] = {
+_CONSTRAINTS: dict[str, Constraint] = {
     "alpha": real(above=0, below=1),
     "test": one_of("test", TESTS),
     "by": one_of("row", BY),
@@ -24,46 +25,47 @@ _TABLE: dict[str, Constraint] = {
 }
 
 
-class ComparisonResult(Tables, Reported):
-    """Initializers compared; made by `compare_initializers`.
+class ComparisonResult(ComparisonTables, Reported):
+    """The result of `compare_initializers`.
 
-    Every frame has fixed types, begins with ``initializer`` (a categorical in the order given), the parameters of the
-    grid, ``repeat`` and ``fold``, and can be joined to the others by these.
+    Every frame has fixed types. Its first columns are ``initializer`` (a categorical in the order given), the
+    parameters of the grid, ``repeat`` and ``fold``; frames can be joined on these.
 
     Parameters
     ----------
     frames : dict of str to DataFrame
         The tables below.
     settings : dict
-        What was run, as text and numbers.
+        A description of the runs, as text and numbers.
 
     Attributes
     ----------
     runs : DataFrame
-        A row per run: seed; split (equal numbers are equal splits); val_ratio (held-out samples for each of those
-        trained on); epochs; status ("ok", "diverged" or "failed"); reason; score on the held-out data (NaN unless
-        "ok"), and with several scorers ``score_<name>`` of each.
+        A row for each run: seed; split (equal numbers mean equal splits); val_ratio (validation samples for each
+        training sample); epochs; status ("ok", "diverged" or "failed"); reason; score on the validation data (NaN
+        unless "ok"); with several scorers, ``score_<name>`` for each.
     history : DataFrame
-        A row per run and epoch, of estimators that train by epochs: train_loss, val_loss, val_score.
+        A row for each run and epoch, if the estimator trains in epochs: train_loss, val_loss, val_score.
     layers : DataFrame
-        A row per run, phase, epoch, layer and position; columns as `ActivationSummary.to_frame`, over the held-out
-        samples. Phases are "initialized" (epoch 0), "trained" and, of the first repeat and fold alone, "training": up
-        to four epochs on the way. predicted_rms is the root mean square that theory expects at initialization
-        from the first layer's on (`theory.forward_signal`), NaN where the network is no plain chain of layers.
+        A row for each run, phase, epoch, layer and position; columns as in `ActivationSummary.to_frame`, over the
+        validation samples. Phases are "initialized" (epoch 0), "trained" and, only in the first repeat and fold,
+        "training" (up to four epochs). predicted_rms is the root mean square that theory predicts at
+        initialization from that of the first layer (`theory.forward_signal`); it is NaN unless the network is a
+        plain chain of layers.
     gradients : DataFrame
-        The same of each sample's loss, over at most 1,000 held-out samples, at initialization; predicted_rms goes
-        from the last layer's gradient back (`theory.backward_signal`).
+        The same for the gradients of each sample's loss, over at most 1,000 validation samples, at initialization;
+        predicted_rms follows from the gradient of the last layer (`theory.backward_signal`).
     weights : DataFrame
-        The same of the parameters; ``parameter``, the name in the layer, stands in place of ``position``.
+        The same for the parameters; ``parameter``, the name in the layer, replaces ``position``.
     histograms : DataFrame
-        A row per run, phase, epoch, layer, position and bin: left, right, count, density, of the activations.
+        A row for each run, phase, epoch, layer, position and bin of the activations: left, right, count, density.
     weight_histograms : DataFrame
-        The same of the parameters.
+        The same for the parameters.
     timing : DataFrame
-        A row per run: seconds in all, of the fit alone, and per epoch of training; apart, since they differ every
-        time.
+        A row for each run: its seconds, those of the fit, and those of an epoch. They differ every time, and
+        are therefore not in `runs`.
     settings : dict
-        What was run.
+        A description of the runs.
     """
 
     def __repr__(self) -> str:
@@ -78,35 +80,36 @@ class ComparisonResult(Tables, Reported):
         score: str | None = None,
         by: str = "initializer",
     ) -> pd.DataFrame:
-        """Rank the initializers, and tell differences from noise.
+        """Rank the initializers, and test their differences to the best one.
 
         Parameters
         ----------
         alpha : float, default=0.05
-            Level of the tests.
+            Significance level of the tests.
         test : {"t", "permutation"}, default="t"
-            Over repeats, the paired t-test, or the permutation of signs, which assumes no normal differences but
-            needs six repeats to see anything at 5 %. Over folds the t-test is corrected for what they share
-            (Nadeau and Bengio 2003), and there is no permutation.
+            The paired t-test, or the test that permutes signs. The permutation test does not assume normal
+            differences, but needs six repeats to reach 5 %. Over folds, the t-test is corrected for the overlap of
+            their training samples (Nadeau and Bengio 2003), and there is no permutation test.
         target : float, optional
-            Score to be reached; by default 2 % of its size below the best mean score.
+            Score to reach; by default the best mean score less 2 % of its size.
         score : str, optional
-            Which of several scorers; by default the first.
+            Name of the scorer, if there are several; by default the first.
         by : {"initializer", "setting"}, default="initializer"
-            With a grid: each initializer, in every repeat and fold at the setting that was best in the other ones;
-            or each initializer at each setting.
+            With a grid: a row for each initializer, in every repeat and fold at the setting that is best in the other
+            ones, or a row for each initializer at each setting.
 
         Returns
         -------
         DataFrame
-            A row per initializer, the best mean score first: rank; the setting that was mostly best; mean_score,
-            std_score, low and high (95 % interval of the mean); difference_to_best, effect_size (Cohen's d of the
-            paired differences), p_value (against the best, Holm's correction over all pairs; NaN where there is no
-            test: the best itself, fewer than two shared repeats, differences that do not vary), significant (whether
-            p_value is below `alpha`; NA without a test), n_needed (where it is not: the repeats, or splits, that would
-            detect such a difference with 80 % power; infinite if no number would); median epochs_to_target
-            and seconds_to_target (infinite where the median run does not get there), area_under_curve (mean held-out
-            score over the epochs); n_runs with a score, n_failed, n_diverged.
+            A row for each initializer, the best mean score first, with these columns: rank; the most frequent of its
+            best settings; mean_score, std_score, low and high (95 % interval of the mean); difference_to_best;
+            effect_size (Cohen's d of the paired differences); p_value (of the difference to the best, adjusted over
+            all pairs by Holm's method; NaN without a test: for the best itself, fewer than two shared repeats, and
+            differences that do not vary); significant (whether p_value is below `alpha`; NA without a test, False
+            for the best); n_needed (if not significant: the repeats, or splits, that would detect such a
+            difference with 80 % power; infinite if no number would); median epochs_to_target and seconds_to_target
+            (infinite if the median run does not reach it); area_under_curve (mean validation score over the epochs);
+            n_runs with a score; n_failed; n_diverged.
 
         Raises
         ------
@@ -114,23 +117,22 @@ class ComparisonResult(Tables, Reported):
             If a parameter is not allowed.
         """
         self._check(alpha=alpha, test=test, target=target, by=by)
-        arguments: dict[str, Any] = {"alpha": alpha, "test": test, "target": target, "by": by}
-        return self._each(summarize, column=self._column(score), **arguments)
+        return self._each(rank, alpha=alpha, test=test, target=target, by=by, column=self._column(score))
 
     def target(self, score: str | None = None) -> float:
-        """Return the score that `summary` takes for reached: 2 % of its size below the best mean score.
+        """Return the default target of `summary`: the best mean score less 2 % of its size.
 
         Parameters
         ----------
         score : str, optional
-            Which of several scorers; by default the first.
+            Name of the scorer, if there are several; by default the first.
 
         Returns
         -------
         float
             NaN if no run gave a score.
         """
-        return target_of(self.frames, self._column(score))
+        return default_target(self.frames, self._column(score))
 
     def pairwise(
         self,
@@ -141,23 +143,23 @@ class ComparisonResult(Tables, Reported):
         score: str | None = None,
         by: str = "initializer",
     ) -> pd.DataFrame:
-        """Compare every two initializers.
+        """Compare every pair of initializers.
 
         Parameters
         ----------
         alpha, test, score, by
             As in `summary`.
         rope : float, optional
-            Differences up to this size count as none in practice (region of practical equivalence); adds a Bayesian
-            reading.
+            Region of practical equivalence: differences up to this size do not matter in practice. It adds posterior
+            probabilities.
 
         Returns
         -------
         DataFrame
-            A row per pair, the better mean first: first, second; n pairs of scores; difference, low and high
-            (interval of its mean at level alpha, not corrected for the number of pairs), effect_size, p_value (Holm's
-            correction over all pairs), significant, n_needed, as in `summary`. With `rope`, the posterior probabilities
-            that `first` is worse, that both are equivalent, and that it is better: p_worse, p_equivalent, p_better
+            A row for each pair, the better mean first: first; second; n pairs of scores; the mean difference with low
+            and high (its interval with confidence 1 - alpha, not adjusted for the number of pairs); effect_size,
+            p_value (adjusted over all pairs by Holm's method), significant and n_needed as in `summary`. With `rope`,
+            the posterior probabilities that `first` is worse, equivalent or better: p_worse, p_equivalent, p_better
             (Bayesian correlated t-test, Corani and Benavoli 2015).
 
         Raises
@@ -166,23 +168,22 @@ class ComparisonResult(Tables, Reported):
             If a parameter is not allowed.
         """
         self._check(alpha=alpha, test=test, rope=rope, by=by)
-        arguments: dict[str, Any] = {"alpha": alpha, "test": test, "rope": rope, "by": by}
-        return self._each(compare_pairs, column=self._column(score), **arguments)
+        return self._each(compare_pairs, alpha=alpha, test=test, rope=rope, by=by, column=self._column(score))
 
     def tuned(self, score: str | None = None) -> "ComparisonResult":
-        """Return each initializer at its own best setting, in every repeat and fold that of the other ones.
+        """Return each initializer, in every repeat and fold at the setting that is best in the other ones.
 
         Parameters
         ----------
         score : str, optional
-            Which of several scorers; by default the first.
+            Name of the scorer, if there are several; by default the first.
 
         Returns
         -------
         ComparisonResult
-            The chosen runs alone; without a grid, all.
+            Only the selected runs; without a grid, all.
         """
-        runs = tuned(self.runs, self._column(score))
+        runs = tuned_runs(self.runs, self._column(score))
         keys = key_columns(self.runs)
         order = ["initializer", "repeat", "fold"]
         frames = {
@@ -190,34 +191,33 @@ class ComparisonResult(Tables, Reported):
             for name, frame in self.frames.items()
             if len(frame)
         }
-        frames = self.frames | frames
-        return ComparisonResult(frames, self.settings)
+        return ComparisonResult(self.frames | frames, self.settings)
 
     @classmethod
     def from_search(
         cls, search: Any, *, parameter: str | None = None, val_ratio: float | None = None
     ) -> "ComparisonResult":
-        """Read a finished search, for the same statistics and the same report.
+        """Make a result of a finished search.
 
         Parameters
         ----------
         search : GridSearchCV or another of scikit-learn's searches
-            Fitted. Of a racing search, the candidates of the last iteration count.
+            Fitted. Of a search by successive halving, only the last iteration is used.
         parameter : str, optional
-            Name of what is compared; by default the parameter called ``initializer``, at any depth. Others are the
-            grid.
+            Name of the compared parameter; by default the one called ``initializer``, at any depth. The other
+            parameters become the grid.
         val_ratio : float, optional
-            Held-out samples for each of those trained on, where the search's `cv` does not tell.
+            Number of validation samples for each training sample, if it does not follow from the search's `cv`.
 
         Returns
         -------
         ComparisonResult
-            With one repeat, a run per candidate and split, and neither history nor layers.
+            It has one repeat, a run for each candidate and split, and neither history nor layers.
 
         Raises
         ------
         InvalidParameterError
-            If the search is not fitted, or which parameter is compared is not clear.
+            If the search is not fitted, or several parameters may be meant.
 
         Examples
         --------
@@ -234,7 +234,7 @@ class ComparisonResult(Tables, Reported):
 
     @classmethod
     def from_store(cls, path: str | Path) -> "ComparisonResult":
-        """Read the runs of a store, whether its comparison has finished, was killed or still runs.
+        """Make a result of the runs in a store; its comparison may have finished, been killed or still run.
 
         Parameters
         ----------
@@ -244,18 +244,18 @@ class ComparisonResult(Tables, Reported):
         Returns
         -------
         ComparisonResult
-            Of what the last call with this file compared: all runs that have finished so far.
+            The finished runs of the last comparison with this file.
 
         Raises
         ------
         StoreError
-            If the file is no store, is damaged, or holds no finished run.
+            If the file is no store, is damaged, or has no finished run.
         """
         return cls(*tables_of_store(Path(path).expanduser()))
 
     def _check(self, **values: Any) -> None:
-        check_parameters(type(self).__name__, values, {name: _TABLE[name] for name in values})
-        if values.get("test") == "permutation" and of_splits(self.runs):
+        check_parameters(type(self).__name__, values, {name: _CONSTRAINTS[name] for name in values})
+        if values.get("test") == "permutation" and has_several_splits(self.runs):
             raise InvalidParameterError("test='permutation' is for repeats; folds share samples (allowed: 't')")
 
     def _column(self, score: str | None) -> str:
@@ -265,35 +265,35 @@ class ComparisonResult(Tables, Reported):
         check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", names)})
         return f"score_{score}"
 
-    def _each(self, make: Any, **arguments: Any) -> pd.DataFrame:
-        """Make a frame; of several experiments, one each."""
+    def _each(self, make: Callable[..., pd.DataFrame], **arguments: Any) -> pd.DataFrame:
+        """Return a frame of every experiment, one below the other."""
         if "experiment" not in self.runs:
-            frame: pd.DataFrame = make(self.frames, **arguments)
-            return frame
+            return make(self.frames, **arguments)
         found = {name: make(part.frames, **arguments) for name, part in self.parts().items()}
         parts = [with_experiment(frame, name, list(found)) for name, frame in found.items()]
         return pd.concat(parts, ignore_index=True)
 
 
 class ComparisonInterrupted(KeyboardInterrupt, SystemExit):
-    """A comparison was interrupted, as a KeyboardInterrupt; a script that does not catch it exits with code 130.
+    """Raised when a comparison is interrupted; a script that does not catch it exits with code 130.
 
-    It is a SystemExit too, since Python gives that code to no KeyboardInterrupt but the built-in one.
+    It is a KeyboardInterrupt, and a SystemExit as well because Python exits with that code only for the built-in
+    KeyboardInterrupt.
 
     Attributes
     ----------
     result : ComparisonResult or None
-        The runs that had finished; None if none had.
+        The finished runs; None if there are none.
     finished, planned : int
         Numbers of runs.
     store : Path or None
-        Where the finished runs are kept; the same call goes on from there.
+        The file with the finished runs; the same call continues from there.
     """
 
     def __init__(self, result: ComparisonResult | None, finished: int, planned: int, store: Path | None) -> None:
-        kept = "without store= they must be run again"
+        kept = "without store=, the same call runs them again"
         if store is not None:
-            kept = f"they are kept in {store}, and the same call goes on from there"
+            kept = f"they are in {store}, and the same call continues from there"
         super().__init__(f"interrupted with {finished} of {planned} runs finished; {kept}")
         self.code = 130
         self.result = result

@@ -1,4 +1,4 @@
-"""From a finished search of scikit-learn to the tables of a comparison."""
+"""The tables of a comparison from a finished search of scikit-learn."""
 
 from typing import Any
 
@@ -6,20 +6,21 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison.design._candidates import Candidate, shown
-from initsk.comparison.design._subject import names_initializer
+from initsk.comparison.design._model_builder import takes_initializer
+from initsk.comparison.design._runs import RunKey
 from initsk.comparison.results._records import RunRecord, make_frames
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import initializer_name
 from initsk.utils.validation import check_parameters, optional, real, unknown_name
 
-# Of scikit-learn's ShuffleSplit and its kin, where no test_size was given.
-_SHUFFLE_TEST_SIZE = {"GroupShuffleSplit": 0.2}
+# The test_size of scikit-learn's shuffling splitters without test_size is 0.1, except:
+_DEFAULT_TEST_SIZE = {"GroupShuffleSplit": 0.2}
 
 
 def tables_of_search(
     search: Any, parameter: str | None, val_ratio: float | None
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Return the tables, and what was run."""
+    """Return the tables and the settings."""
     check_parameters("from_search", {"val_ratio": val_ratio}, {"val_ratio": optional(real(above=0))})
     results = getattr(search, "cv_results_", None)
     if results is None:
@@ -29,7 +30,7 @@ def tables_of_search(
     rows = list(range(len(results["params"])))
     if "iter" in results:
         rows = [row for row in rows if results["iter"][row] == max(results["iter"])]
-    name = _compared(results["params"], parameter)
+    name = _compared_parameter(results["params"], parameter)
     params = [results["params"][row] for row in rows]
     others = [other for other in dict.fromkeys(key for given in params for key in given) if other != name]
     candidates = [_candidate(given, name, others) for given in params]
@@ -44,7 +45,7 @@ def tables_of_search(
     return make_frames(records, candidates), settings
 
 
-def _compared(params: list[dict[str, Any]], parameter: str | None) -> str:
+def _compared_parameter(params: list[dict[str, Any]], parameter: str | None) -> str:
     names = list(dict.fromkeys(name for given in params for name in given))
     if parameter is None:
         found = [name for name in names if name.rpartition("__")[2] == "initializer"]
@@ -59,13 +60,13 @@ def _compared(params: list[dict[str, Any]], parameter: str | None) -> str:
 
 def _candidate(params: dict[str, Any], name: str, others: list[str]) -> Candidate:
     value = params[name]
-    label = initializer_name(value) if names_initializer(name) and value is not None else str(shown(value))
-    # A list of grids need not vary the same parameters.
+    label = initializer_name(value) if takes_initializer(name) and value is not None else str(shown(value))
+    # In a list of grids, each may vary other parameters.
     return Candidate(label, {}, {other: shown(params[other]) if other in params else "" for other in others})
 
 
 def _score_names(search: Any) -> list[str]:
-    """Return the names of the scores in ``cv_results_``, the one that ranked first."""
+    """Return the names of the scores in ``cv_results_``; the first is the one that ranked."""
     if not search.multimetric_:
         return ["score"]
     names = list(search.scorer_)
@@ -76,9 +77,9 @@ def _score_names(search: Any) -> list[str]:
 def _record(
     results: dict[str, Any], row: int, candidate: Candidate, fold: int, scores: list[str], ratio: float
 ) -> RunRecord:
-    record = RunRecord((*candidate.key, 0, fold), seed=0, split=fold, val_ratio=ratio)
+    key = RunKey(*candidate.key, repeat=0, fold=fold)
+    record = RunRecord(key, seed=0, split=fold, val_ratio=ratio, fit_seconds=float(results["mean_fit_time"][row]))
     record.scores = {name: float(results[f"split{fold}_test_{name}"][row]) for name in scores}
-    record.fit_seconds = float(results["mean_fit_time"][row])
     record.seconds = record.fit_seconds + float(results["mean_score_time"][row])
     if not all(np.isfinite(list(record.scores.values()))):
         record.fail("failed", "the search has no score")
@@ -86,14 +87,14 @@ def _record(
 
 
 def _val_ratio(search: Any) -> float:
-    """Return the held-out samples for each of those trained on, by what the splitter says of itself."""
+    """Return the number of validation samples for each training sample, from the attributes of the splitter."""
     cv = search.cv
     if "Shuffle" in type(cv).__name__ and hasattr(cv, "test_size"):
-        size = _SHUFFLE_TEST_SIZE.get(type(cv).__name__, 0.1) if cv.test_size is None else cv.test_size
+        size = _DEFAULT_TEST_SIZE.get(type(cv).__name__, 0.1) if cv.test_size is None else cv.test_size
         if not 0 < size < 1:
-            raise InvalidParameterError(f"test_size={size!r} of {cv!r} is no share; give val_ratio=")
+            raise InvalidParameterError(f"test_size={size!r} of {cv!r} is no fraction; give val_ratio=")
         return float(size / (1 - size))
     folds = getattr(cv, "cvargs", {}).get("n_splits", search.n_splits_)
     if folds < 2:
-        raise InvalidParameterError(f"the search has {folds} split, which gives no noise to compare with")
+        raise InvalidParameterError(f"the search has {folds} split; a test needs at least two")
     return 1 / (folds - 1)

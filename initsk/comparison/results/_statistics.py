@@ -1,12 +1,12 @@
-"""Telling a difference from noise: tests, intervals and posteriors of paired scores.
+"""Tests, intervals and posterior probabilities of paired scores.
 
-Scores over seeds are independent. Scores over folds share training data, so that their variance is estimated too
-low; it is corrected as Nadeau and Bengio did (2003, "Inference for the generalization error", Machine Learning 52,
-equation 8): the variance of the mean of n differences is (1 / n + n_val / n_train) times theirs. The `ratio` below
-is n_val / n_train, and 0 for seeds, which leaves Student's test.
+Scores of repeats are independent. Scores of folds share training samples, so their variance underestimates that of
+the mean. The correction is by Nadeau and Bengio (2003, "Inference for the generalization error", Machine Learning 52,
+equation 8): the variance of the mean of n differences is (1 / n + n_val / n_train) times the variance of the
+differences. The `ratio` below is n_val / n_train; for repeats it is 0, which gives Student's test.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import combinations
 from math import inf, isfinite, nan, sqrt
@@ -19,11 +19,11 @@ from initsk.comparison.results._records import grid_columns
 
 TESTS = ("t", "permutation")
 _RESAMPLES = 9999
-_MAX_NEEDED = 100_000
+_MAX_NEEDED = 2**16
 
 
 def mean_interval(values: np.ndarray, ratio: float = 0.0, confidence: float = 0.95) -> tuple[float, float]:
-    """Student's t interval of the mean; NaN with fewer than two values.
+    """Return Student's t interval of the mean; NaN with fewer than two values.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def mean_interval(values: np.ndarray, ratio: float = 0.0, confidence: float = 0.
 
 
 def standard_error(values: np.ndarray, ratio: float = 0.0) -> float:
-    """Return that of the mean of at least two values, corrected for what folds share.
+    """Return the standard error of the mean of at least two values, corrected for the overlap of folds.
 
     Examples
     --------
@@ -50,26 +50,26 @@ def standard_error(values: np.ndarray, ratio: float = 0.0) -> float:
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Correct p-values for their number (Holm 1979); NaN stays NaN and does not count.
+    """Return p-values adjusted for their number (Holm 1979); NaN stays NaN and does not count.
 
     Examples
     --------
     >>> holm(np.array([0.01, 0.04, np.nan, 0.03])).round(3).tolist()
     [0.03, 0.06, nan, 0.06]
     """
-    # Not by statsmodels, which collects garbage at every call: a third of a second where torch is loaded.
-    corrected = np.full(len(p_values), nan)
+    # statsmodels' own function calls the garbage collector, which takes a third of a second with torch loaded.
+    adjusted = np.full(len(p_values), nan)
     order = np.argsort(p_values)[: np.isfinite(p_values).sum()]
     factors = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
-    return corrected
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    return adjusted
 
 
 def paired_p_value(differences: np.ndarray, ratio: float = 0.0, test: str = "t") -> float:
-    """Two-sided test that the mean difference is zero.
+    """Return the p-value of a two-sided test that the mean difference is zero.
 
-    NaN with fewer than two differences, and where they do not vary: scores of a few samples are coarse, so equal
-    differences do not mean that there is no noise. Differences that are all zero give 1.
+    It is NaN with fewer than two differences, and for equal differences other than zero: scores of a few samples are
+    coarse, so equal differences do not mean that the scores have no variance. Differences that are all zero give 1.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def paired_p_value(differences: np.ndarray, ratio: float = 0.0, test: str = "t")
     if np.ptp(differences) == 0:
         return 1.0 if differences[0] == 0 else nan
     if test == "permutation":
-        # Exact where there are few enough changes of sign.
+        # The test is exact where the number of sign changes is at most `n_resamples`.
         result = stats.permutation_test(
             (differences,), np.mean, permutation_type="samples", n_resamples=_RESAMPLES, rng=0
         )
@@ -93,7 +93,7 @@ def paired_p_value(differences: np.ndarray, ratio: float = 0.0, test: str = "t")
 
 
 def effect_size(differences: np.ndarray) -> float:
-    """Cohen's d of paired differences: their mean in units of their standard deviation.
+    """Return Cohen's d of paired differences: their mean in units of their standard deviation.
 
     Examples
     --------
@@ -106,27 +106,27 @@ def effect_size(differences: np.ndarray) -> float:
 
 
 def number_needed(effect: float, alpha: float, ratio: float = 0.0, power: float = 0.8) -> float:
-    """How many differences a t-test needs to see an effect of this size with this power; infinity if none is enough.
+    """Return the number of differences that a t-test needs to detect an effect with a given power.
 
     Parameters
     ----------
     effect : float
         Cohen's d, as `effect_size`.
     alpha : float
-        Level of the test.
+        Significance level of the test.
     ratio : float, default=0.0
-        Of folds, n_val / n_train: what they share keeps the noise from averaging out.
+        For folds, n_val / n_train: their overlap limits what more folds can show.
     power : float, default=0.8
-        Chance to see it.
+        Probability to detect the effect.
 
     Returns
     -------
     float
-        A whole number, NaN without an effect size, or infinity (beyond 100,000).
+        A whole number; NaN without an effect size, and infinity if 65,536 differences are not enough.
 
     Examples
     --------
-    Cohen (1988), a medium effect: d = 0.5 needs 34 pairs.
+    A medium effect, d = 0.5, needs 34 pairs (Cohen 1988):
 
     >>> number_needed(0.5, alpha=0.05)
     34.0
@@ -138,8 +138,8 @@ def number_needed(effect: float, alpha: float, ratio: float = 0.0, power: float 
     test = TTestPower()
 
     def is_enough(n: int) -> bool:
-        # The other tail of the two-sided test has no power to speak of. Where the power is 1 to the last digit,
-        # scipy's distribution overflows to NaN.
+        # The other tail of the two-sided test has next to no power. Where the power is 1 to the last digit, scipy's
+        # distribution overflows to NaN.
         corrected = abs(effect) / sqrt(1 + n * ratio)
         reached = test.power(corrected, nobs=n, alpha=alpha / 2, df=n - 1, alternative="larger")
         return bool(np.isnan(reached) or reached >= power)
@@ -149,19 +149,15 @@ def number_needed(effect: float, alpha: float, ratio: float = 0.0, power: float 
         enough *= 2
         if enough > _MAX_NEEDED:
             return inf
-    too_few = enough // 2
-    while enough - too_few > 1:
-        middle = (enough + too_few) // 2
-        enough, too_few = (middle, too_few) if is_enough(middle) else (enough, middle)
-    return float(enough)
+    return float(bisect_left(range(enough), True, lo=enough // 2 + 1, key=is_enough))
 
 
 def equivalence(differences: np.ndarray, rope: float, ratio: float = 0.0) -> tuple[float, float, float]:
     """Return the posterior probabilities that the mean difference is below, in and above a region around zero.
 
-    The Bayesian correlated t-test: under the prior of no information the mean is Student's t around the observed one,
-    with the corrected standard error (Corani and Benavoli 2015, "A Bayesian approach for comparing cross-validated
-    algorithms on multiple data sets", Machine Learning 100).
+    This is the Bayesian correlated t-test: with an uninformative prior, the posterior of the mean is Student's t around
+    the observed mean, with the corrected standard error (Corani and Benavoli 2015, "A Bayesian approach for comparing
+    cross-validated algorithms on multiple data sets", Machine Learning 100).
 
     Examples
     --------
@@ -179,16 +175,16 @@ def equivalence(differences: np.ndarray, rope: float, ratio: float = 0.0) -> tup
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Paired scores.
+class PairedScores:
+    """Scores of several treatments, paired by repeat or split.
 
     Parameters
     ----------
     table : DataFrame
-        A column for each treatment, the best mean first; a row per repeat or, where several splits were
-        scored, per split.
+        A column for each treatment, the best mean first; a row for each repeat or, with several splits, for each
+        split.
     ratio : float
-        Of several splits, held-out samples for each of those trained on; 0 for one split.
+        With several splits, the number of validation samples for each training sample; otherwise 0.
     """
 
     table: pd.DataFrame
@@ -200,62 +196,59 @@ class Scores:
         return list(self.table.columns)
 
     def values(self, label: str) -> np.ndarray:
-        """Return the scores of one treatment that are there."""
+        """Return the finite scores of one treatment."""
         values = self.table[label].to_numpy(float)
         return values[np.isfinite(values)]
 
     def differences(self, first: str, second: str) -> np.ndarray:
-        """Return what `first` is above `second`, where both have a score."""
+        """Return the scores of `first` minus those of `second`, where both have one."""
         difference = self.table[first].to_numpy(float) - self.table[second].to_numpy(float)
         return difference[np.isfinite(difference)]
 
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Yield every pair, the better one first."""
-        return combinations(self.labels, 2)
-
     def p_values(self, test: str = "t") -> dict[tuple[str, str], float]:
-        """Return the p-value of every pair, with Holm's correction over all of them.
+        """Return the p-value of every pair, the better treatment first, adjusted over all pairs by Holm's method.
 
-        All pairs count, also for those who look at the best alone: which one that is, the same scores decided.
+        All pairs count, also where only those with the best treatment are shown, because the same scores determine
+        which treatment is the best.
         """
-        pairs = list(self.pairs())
+        pairs = list(combinations(self.labels, 2))
         raw = [paired_p_value(self.differences(*pair), self.ratio, test) for pair in pairs]
         return dict(zip(pairs, holm(np.array(raw)).tolist(), strict=True))
 
 
-def of_splits(runs: pd.DataFrame) -> bool:
-    """Say whether the runs were scored on several splits, and not on one over several repeats."""
+def has_several_splits(runs: pd.DataFrame) -> bool:
+    """Return whether the runs have several splits, and not a single one for all repeats."""
     split = runs["split"].to_numpy()
     return bool((split != split[:1]).any())
 
 
-def scores_of(runs: pd.DataFrame, treatment: pd.Series, column: str = "score") -> Scores:
-    """Return the scores in `column` of what `treatment` says that each run is of."""
-    several = of_splits(runs)
+def paired_scores(runs: pd.DataFrame, treatment: pd.Series, column: str = "score") -> PairedScores:
+    """Return the scores in `column`; `treatment` has the label of each run's treatment."""
+    several = has_several_splits(runs)
     over = runs["split"] if several else runs["repeat"]
-    # Repeats on the same split are no more data: they are averaged.
+    # Repeats on the same split are averaged: they add no data.
     table = runs[column].groupby([over, treatment], sort=False).mean().unstack().sort_index()
     order = list(dict.fromkeys(treatment))
     table = table.reindex(columns=order)
     means = table.mean().fillna(-np.inf)
     ranked = sorted(order, key=lambda label: -means[label])
-    return Scores(table[ranked], float(runs["val_ratio"].mean()) if several else 0.0)
+    return PairedScores(table[ranked], float(runs["val_ratio"].mean()) if several else 0.0)
 
 
 def setting_labels(runs: pd.DataFrame) -> pd.Series:
-    """Return initializer and setting of each run in words."""
+    """Return the initializer and setting of each run as text."""
     labels = runs["initializer"].astype(str)
     for name in grid_columns(runs):
         labels += f", {name}=" + runs[name].astype(str)
     return labels
 
 
-def tuned(runs: pd.DataFrame, column: str = "score") -> pd.DataFrame:
-    """Return, for each initializer, repeat and fold, the run at the setting that was best in the *other* ones.
+def tuned_runs(runs: pd.DataFrame, column: str = "score") -> pd.DataFrame:
+    """Return, for each initializer, repeat and fold, the run at the setting that is best in the *other* ones.
 
-    Every initializer is shown at its own best setting, and no score is of a setting that was picked by
-    that score. A setting with a run that gave no score is not picked where another has all. With a single run per
-    setting there are no others, and the best score is taken.
+    Every initializer gets its own best setting, and no score selects the setting that it belongs to. A setting with
+    missing scores is selected only if all settings have as many. With a single run for each setting, the best
+    score is selected.
     """
     if not grid_columns(runs):
         return runs
@@ -264,7 +257,7 @@ def tuned(runs: pd.DataFrame, column: str = "score") -> pd.DataFrame:
 
 
 def _own_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Do what `tuned` says, for one initializer."""
+    """Return the tuned runs of one initializer."""
     units, settings = pd.MultiIndex.from_frame(runs[["repeat", "fold"]]), setting_labels(runs)
     rows, columns = units.factorize()[0], settings.factorize()[0]
     scores = np.full((rows.max() + 1, columns.max() + 1), np.nan)

@@ -1,4 +1,4 @@
-"""Objects as text by which two of them are found to be the same, in any process and at any time."""
+"""Descriptions of objects as text, equal for equal objects in every process, to identify an experiment."""
 
 import hashlib
 import json
@@ -19,16 +19,16 @@ from scipy import sparse
 from initsk._version import __version__
 from initsk.comparison.design._candidates import without_addresses
 from initsk.comparison.design._data import Data
+from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.design._runs import Task
-from initsk.comparison.design._subject import Subject
 from initsk.comparison.execution._run import Experiment
 
 
 def describe(value: Any) -> str:
-    """Return text that changes with anything that could change a result.
+    """Return text that changes with everything that could change a result.
 
-    Estimators and initializers are told by class and parameters, arrays and modules by their values, functions by
-    their code; what is none of these by its attributes.
+    It has the class and parameters of estimators and initializers, the values of arrays and modules, the code of
+    functions, and the attributes of other objects.
 
     Examples
     --------
@@ -91,13 +91,13 @@ def _is_array(value: Any) -> bool:
 
 
 def _array(value: Any) -> str:
-    """Return shape, type and a digest of the values."""
+    """Return the shape, type and digest of an array."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().contiguous()
-        # Of any type, numpy's or not.
+        # As bytes, because numpy does not have all types of torch.
         return f"tensor{tuple(value.shape)} {value.dtype} {_digest(value.reshape(-1).view(torch.uint8).numpy())}"
     if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
-        columns = [str(name) for name in getattr(value, "columns", [value.__class__.__name__])]
+        columns = [str(name) for name in getattr(value, "columns", [type(value).__name__])]
         hashes = pd.util.hash_pandas_object(value, index=False).to_numpy()
         return f"frame{value.shape} {columns} {_digest(hashes)}"
     if sparse.issparse(value):
@@ -114,31 +114,30 @@ def _digest(data: Any) -> str:
 
 _DATA = ("X", "y", "X_val", "y_val")
 _VERSION = "version of "
-# Set for every run, told by their parts, or without effect on the numbers.
-_NOT_OWN = ("random_state", "n_threads", "steps", "memory", "verbose")
+# These are set for every run, described by their parts, or without effect on the numbers.
+_NOT_DESCRIBED = ("random_state", "n_threads", "steps", "memory", "verbose")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what the numbers depend on."""
+    """Return the versions of Python and of the libraries that the numbers depend on."""
     parts = [("Python", platform.python_version()), ("initsk", __version__)]
     return dict(parts) | {part.__name__: part.__version__ for part in (torch, np, sklearn, skorch)}
 
 
 def hardware() -> str:
-    """Return in short on what the runs are carried out."""
+    """Return the system, processor type and number of CPUs of this machine."""
     return f"{platform.system()} {platform.machine()}, {cpu_count()} CPUs"
 
 
 def identify(experiment: Experiment, data: Data, varied: list[str], **given: Any) -> dict[str, str]:
-    """Return what all runs have in common, each part under the name that a user knows it by.
+    """Return what all runs have in common, each part under the name of its argument or parameter.
 
-    `data` are as they were given, before anything was held out; `varied` are the parameters that differ from run to
-    run; other arguments of the comparison are described as they are.
+    `data` are the data as given, before anything is held out. `varied` are the parameters that differ from run to
+    run. `given` are other arguments of the comparison.
     """
-    estimator = experiment.subject.estimator
     return {
-        "estimator": describe(type(estimator)),
-        **_parameters(experiment.subject, varied),
+        "estimator": describe(type(experiment.builder.estimator)),
+        **_parameters(experiment.builder, varied),
         **dict.fromkeys(varied, "compared or in the grid"),
         **{name: describe(value) for name, value in given.items()},
         "n_threads": str(experiment.n_threads),
@@ -148,35 +147,34 @@ def identify(experiment: Experiment, data: Data, varied: list[str], **given: Any
     }
 
 
-def in_every_row(identity: dict[str, str]) -> dict[str, str]:
-    """Return data and versions as each row of a store names them, for who reads it with other tools."""
+def data_and_versions(identity: dict[str, str]) -> dict[str, str]:
+    """Return the columns of a store that describe data and versions, for readers with other tools."""
     data = {name: identity[name] for name in _DATA}
     numbers = {name: number for name, number in identity.items() if name.startswith(_VERSION)}
     return {"data": json.dumps(data), "versions": json.dumps(numbers)}
 
 
 def identify_run(task: Task) -> str:
-    """Return what one run is made of, beside what all have in common."""
-    block = task.block
-    return describe({"params": task.candidate.params, "seed": block.seed, "train": block.train, "test": block.test})
+    """Return what distinguishes a run from the others."""
+    own = {"seed": task.round.seed, "train": task.round.train, "test": task.round.test}
+    return describe({"params": task.candidate.params} | own)
 
 
-def _parameters(subject: Subject, varied: list[str]) -> dict[str, str]:
-    found = subject.estimator.get_params()
+def _parameters(builder: ModelBuilder, varied: list[str]) -> dict[str, str]:
+    found = builder.estimator.get_params()
+    inside = tuple(f"{name}__" for name in varied)
     described = {}
     for name, value in found.items():
-        if name in varied or name.startswith(tuple(f"{given}__" for given in varied)):
+        if name in varied or name.startswith(inside) or name.rpartition("__")[2] in _NOT_DESCRIBED:
             continue
-        if name.rpartition("__")[2] in _NOT_OWN:
-            continue
-        has_parts = any(other.startswith(f"{name}__") for other in found)
         # Parts are described under their own names.
+        has_parts = any(other.startswith(f"{name}__") for other in found)
         described[name] = describe(type(value) if has_parts else value)
     return described
 
 
 def differences(there: dict[str, str], here: dict[str, str]) -> list[str]:
-    """Say what differs, a sentence each.
+    """Return a sentence for each part that differs.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Finished runs in an SQLite file, committed one by one."""
+"""The store: an SQLite file that every finished run is committed to."""
 
 import json
 import os
@@ -16,14 +16,14 @@ import pandas as pd
 from initsk.comparison.design._candidates import Candidate
 from initsk.comparison.design._runs import RunKey, Task
 from initsk.comparison.results._records import RunRecord, make_frames
-from initsk.comparison.storage._identity import differences, identify_run, in_every_row
+from initsk.comparison.storage._identity import data_and_versions, differences, identify_run
 from initsk.exceptions import StoreError
 
-# "init" as a number: SQLite's field for whose file it is.
+# "init" as a number, for SQLite's field that names the program of a file.
 _APPLICATION = 0x696E6974
-_FORMAT = 2
+_FORMAT = 3
 _MAGIC = b"SQLite format 3\x00"
-# A write-ahead log: a commit is on the disk after one write, and readers need not wait.
+# With a write-ahead log, a commit takes one write to the disk, and readers do not wait.
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA application_id = {_APPLICATION};
@@ -33,74 +33,74 @@ CREATE TABLE runs (
     initializer TEXT NOT NULL, setting TEXT NOT NULL, repeat INTEGER NOT NULL, fold INTEGER NOT NULL,
     made_of TEXT NOT NULL, data TEXT NOT NULL, versions TEXT NOT NULL,
     seed INTEGER NOT NULL, split INTEGER NOT NULL, val_ratio REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    scores TEXT NOT NULL, history TEXT NOT NULL, measured TEXT NOT NULL, histograms TEXT NOT NULL,
+    scores TEXT NOT NULL, history TEXT NOT NULL, statistics TEXT NOT NULL, histograms TEXT NOT NULL,
     seconds REAL, fit_seconds REAL, seconds_per_epoch REAL,
     PRIMARY KEY (initializer, setting, repeat, fold)
 ) WITHOUT ROWID;
--- What the last call with this file compared, for who makes a report of it.
+-- What the last call with this file compares, for a report.
 CREATE TABLE comparison (id INTEGER PRIMARY KEY CHECK (id = 0), settings TEXT NOT NULL, candidates TEXT NOT NULL);
--- A row for every process that opened the file and did not close it: how many runs there were.
-CREATE TABLE lives (id INTEGER PRIMARY KEY, finished INTEGER NOT NULL);
+-- A row for every process that opened the file and did not close it, with the number of runs at the start.
+CREATE TABLE open_sessions (id INTEGER PRIMARY KEY, finished INTEGER NOT NULL);
 """
-# So many deaths in a row without a finished run between them are no accident.
-_SUSPICIOUS = 2
+# If this many processes in a row are killed without finishing a run, the next run may be the cause.
+_MAX_KILLED = 2
 _WAIT_S = 60.0
 
 
 class Store:
-    """The runs of one experiment in a file that survives the process at any moment.
+    """The runs of one experiment in a file that stays valid if the process is killed at any moment.
 
     Parameters
     ----------
     path : str or Path
-        Made if it is not there; a file that is not a store is refused and left as it is.
+        Created if missing. A file that is not a store raises an error and stays as it is.
     identity : dict of str to str
-        What the runs have in common (`identify`); a file of another experiment is refused.
+        What all runs have in common (`identify`). The file of another experiment raises an error.
 
     Attributes
     ----------
     is_stuck : bool
-        Whether the last two processes were killed before they had finished a single run: the next one
-        may have killed them.
+        Whether the last two processes were killed before they finished a run; the next run may be the cause.
 
     Raises
     ------
     StoreError
-        If the file is no store, is damaged, cannot be used, or holds another experiment.
+        If the file is no store, is damaged, cannot be used, or has another experiment.
     """
 
     def __init__(self, path: str | Path, identity: dict[str, str]) -> None:
         self.path = Path(path).expanduser()
-        self._common = in_every_row(identity)
+        self._common = data_and_versions(identity)
         if not self.path.exists():
             _create(self.path, identity)
         self._connection = connect(self.path)
         try:
             check_format(self.path, self._connection)
             self._check(identity)
-            deaths = "SELECT count(*) FROM lives WHERE finished = (SELECT count(*) FROM runs)"
-            [(deaths_here,)] = self._execute(deaths)
-            [(self._life,)] = self._execute("INSERT INTO lives (finished) SELECT count(*) FROM runs RETURNING id")
+            killed = "SELECT count(*) FROM open_sessions WHERE finished = (SELECT count(*) FROM runs)"
+            [(n_killed,)] = self._execute(killed)
+            begin = "INSERT INTO open_sessions (finished) SELECT count(*) FROM runs RETURNING id"
+            [(self._session,)] = self._execute(begin)
         except BaseException:
             self._connection.close()
             raise
-        # Every second time: deaths of another cause may come sooner than a process of its own has started.
-        self.is_stuck = deaths_here > 0 and deaths_here % _SUSPICIOUS == 0
+        # Only every second time, as a kill with another cause may come before the run gets its own process.
+        self.is_stuck = n_killed > 0 and n_killed % _MAX_KILLED == 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._execute("DELETE FROM lives WHERE id = ?", (self._life,))
+        self._execute("DELETE FROM open_sessions WHERE id = ?", (self._session,))
         self._connection.close()
 
     def finished(self, tasks: Iterable[Task]) -> dict[RunKey, RunRecord]:
-        """Return the records of those runs that are in the file.
+        """Return the records of the tasks whose runs are in the file.
 
         Raises
         ------
         StoreError
-            If a run there was made of something else under the same name.
+            If a run in the file has the same key and other values, another seed or another split.
         """
         wanted = {task.key: task for task in tasks}
         found = {}
@@ -109,21 +109,20 @@ class Store:
                 continue
             if columns["made_of"] != identify_run(wanted[key]):
                 raise StoreError(
-                    f"{self.path} holds a run of {wanted[key].candidate} that is another one here: its values, "
-                    f"seed or split differ ({columns['made_of']:.300})"
+                    f"{self.path} has another run of {wanted[key].candidate}: its values, seed or split differ"
+                    f" ({columns['made_of']:.300})"
                 )
             found[key] = RunRecord.from_columns(key, columns)
         return found
 
     def finish(self, task: Task, record: RunRecord) -> None:
-        """Commit a finished run; one that another process has committed meanwhile stays."""
-        key = dict(zip(("initializer", "setting", "repeat", "fold"), task.key, strict=True))
-        row = key | self._common | {"made_of": identify_run(task)} | record.to_columns()
+        """Commit a finished run, unless another process has committed it meanwhile."""
+        row = task.key._asdict() | self._common | {"made_of": identify_run(task)} | record.to_columns()
         names, places = ", ".join(row), ", ".join("?" * len(row))
         self._execute(f"INSERT OR IGNORE INTO runs ({names}) VALUES ({places})", tuple(row.values()))
 
     def describe(self, settings: dict[str, Any], candidates: Sequence[Candidate]) -> None:
-        """Note what is compared, and in which order, in place of what was noted before."""
+        """Replace the description of the comparison: its settings and its candidates in their order."""
         names = [(candidate.label, candidate.setting) for candidate in candidates]
         statement = "INSERT OR REPLACE INTO comparison VALUES (0, ?, ?)"
         self._execute(statement, (json.dumps(settings), json.dumps(names)))
@@ -135,31 +134,31 @@ class Store:
         there = {str(name): str(value) for name, value in self._execute("SELECT name, value FROM experiment")}
         different = differences(there, identity)
         if different:
-            raise StoreError(f"{self.path} holds another experiment: {'; '.join(different)}")
+            raise StoreError(f"{self.path} has another experiment: {'; '.join(different)}")
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a file that is a database; every statement commits at once."""
+    """Open an SQLite file; every statement commits at once."""
     try:
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
-                raise StoreError(f"{path} is not a store of runs, and is left as it is")
+                raise StoreError(f"{path} is not a store of runs, and stays unchanged")
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror})") from error
     return sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
 
 
 def check_format(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a database that is no store, or damaged."""
+    """Raise StoreError for a database that is no store or is damaged."""
     [(application,)] = execute(path, connection, "PRAGMA application_id")
     [(version,)] = execute(path, connection, "PRAGMA user_version")
     if application != _APPLICATION:
-        raise StoreError(f"{path} is a database of something else, and is left as it is")
+        raise StoreError(f"{path} is another program's database, and stays unchanged")
     if version != _FORMAT:
         raise StoreError(f"{path} is a store of format {version} (allowed: {_FORMAT})")
     damage = execute(path, connection, "PRAGMA quick_check(1)")
     if damage != [("ok",)]:
-        raise StoreError(f"{path} is damaged ({' '.join(str(damage[0][0]).split())}), and is left as it is")
+        raise StoreError(f"{path} is damaged ({' '.join(str(damage[0][0]).split())}), and stays unchanged")
 
 
 def execute(
@@ -173,15 +172,15 @@ def execute(
 
 
 def rows_of_runs(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[RunKey, dict[str, Any]]]:
-    """Yield key and columns of every run."""
+    """Yield the key and columns of every run."""
     names = [name for _, name, *_ in execute(path, connection, "PRAGMA table_info(runs)")]
     for row in execute(path, connection, "SELECT * FROM runs"):
         columns: dict[str, Any] = {n: nan if value is None else value for n, value in zip(names, row, strict=True)}
-        yield (columns["initializer"], columns["setting"], columns["repeat"], columns["fold"]), columns
+        yield RunKey(*(columns[name] for name in RunKey._fields)), columns
 
 
 def _create(path: Path, identity: dict[str, str]) -> None:
-    """Make the file whole under another name first, so that nobody ever meets half of it."""
+    """Create the file under a draft name first, so that no process reads an incomplete file."""
     draft = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,38 +196,38 @@ def _create(path: Path, identity: dict[str, str]) -> None:
 
 
 def _publish(draft: Path, path: Path) -> None:
-    """Give a finished file its name, unless another process was faster."""
+    """Rename the draft, unless another process has created the file."""
     try:
         os.link(draft, path)
     except FileExistsError:
         return
     except OSError:
-        # A file system without links.
+        # The file system has no links.
         if not path.exists():
             draft.rename(path)
 
 
 def tables_of_store(path: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Return the tables of what the last call with this file compared, and its settings.
+    """Return the tables and settings of the last comparison with this file.
 
     Raises
     ------
     StoreError
-        If the file is no store, is damaged, or holds no finished run.
+        If the file is no store, is damaged, or has no finished run.
     """
     with closing(connect(path)) as connection:
         check_format(path, connection)
-        noted = execute(path, connection, "SELECT settings, candidates FROM comparison")
-        if not noted:
-            raise StoreError(f"{path} does not say what is compared: its comparison ended before the first run")
-        settings, names = (json.loads(text) for text in noted[0])
+        described = execute(path, connection, "SELECT settings, candidates FROM comparison")
+        if not described:
+            raise StoreError(f"{path} describes no comparison, as it ended before the first run")
+        settings, names = (json.loads(text) for text in described[0])
         candidates = [Candidate(label, {}, setting) for label, setting in names]
         keys = {candidate.key for candidate in candidates}
         records = [
             RunRecord.from_columns(key, columns)
             for key, columns in rows_of_runs(path, connection)
-            if key[:2] in keys and key[2] < settings["n_repeats"]
+            if key.candidate in keys and key.repeat < settings["n_repeats"]
         ]
     if not records:
-        raise StoreError(f"{path} holds no finished run yet")
+        raise StoreError(f"{path} has no finished run yet")
     return make_frames(records, candidates), settings

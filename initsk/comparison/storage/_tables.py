@@ -1,4 +1,4 @@
-"""Tables in files and back, exactly: CSV or Parquet, and their types as JSON beside them; no pickle."""
+"""Tables in CSV or Parquet files, with their types in a JSON file; reading gives the same frames exactly."""
 
 import json
 import re
@@ -16,14 +16,14 @@ from initsk.utils.validation import check_parameters, one_of
 FORMATS = ("csv", "parquet")
 _ABOUT = "comparison.json"
 _VERSION = 1
-# How a formula begins in a spreadsheet, behind as many apostrophes as you like.
+# The first character of a formula in a spreadsheet, after any number of apostrophes.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def write_tables(frames: dict[str, pd.DataFrame], folder: Path, kind: str = "csv") -> list[Path]:
-    """Write each table into a file of its name; numbers are written so that they come back exactly.
+    """Write each table to a file with its name, numbers with all their digits; return the paths.
 
-    Where a comparison was saved in the other format, its tables go.
+    The tables of a comparison that was saved in the other format are deleted.
     """
     for name in TABLES if (folder / _ABOUT).exists() else ():
         for other in FORMATS:
@@ -36,19 +36,19 @@ def write_tables(frames: dict[str, pd.DataFrame], folder: Path, kind: str = "csv
 
 
 def write_about(frames: dict[str, pd.DataFrame], settings: dict[str, Any], folder: Path, kind: str) -> Path:
-    """Write what the tables do not say: their types, and what was run."""
+    """Write the types of the tables and the settings; return the path."""
     types = {name: {str(c): _type_of(dtype) for c, dtype in frames[name].dtypes.items()} for name in TABLES}
     about = {"version": _VERSION, "format": kind, "settings": settings, "types": types}
     return write_atomic(folder / _ABOUT, json.dumps(about, indent=1) + "\n")
 
 
 def read_tables(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Read what `write_tables` and `write_about` wrote.
+    """Return the tables and settings that `write_tables` and `write_about` wrote.
 
     Raises
     ------
     DataFormatError
-        If the folder does not hold it, or not whole.
+        If the folder has none, or an incomplete one.
     """
     try:
         about = json.loads((folder / _ABOUT).read_text())
@@ -57,20 +57,18 @@ def read_tables(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
             raise DataFormatError(f"{folder} is of format {about['version']} (allowed: {_VERSION})")
         return {name: _read(folder / f"{name}.{kind}", types[name]) for name in TABLES}, about["settings"]
     except FileNotFoundError as error:
-        raise DataFormatError(
-            f"{folder} holds no saved comparison: {Path(error.filename).name} is not there"
-        ) from error
+        raise DataFormatError(f"{folder} has no saved comparison: {Path(error.filename).name} is missing") from error
     except (KeyError, TypeError, ValueError, OSError) as error:
         if isinstance(error, DataFormatError):
             raise
-        raise DataFormatError(f"{folder} holds no whole comparison ({type(error).__name__}: {error})") from error
+        raise DataFormatError(f"{folder} has no complete comparison ({type(error).__name__}: {error})") from error
 
 
 def _read(path: Path, types: dict[str, Any]) -> pd.DataFrame:
     if path.suffix == ".parquet":
         frame = pd.read_parquet(path)
     else:
-        # Words stay words, as an initializer may be called "nan"; numbers are read from words, which is exact.
+        # Text stays text, as an initializer may be called "nan"; floats are converted from text, which is exact.
         plain = {name: "int64" if kind == "int64" else "str" for name, kind in types.items()}
         gaps = {name: [""] for name, kind in types.items() if kind == "float64"}
         frame = _with_formulas(pd.read_csv(path, dtype=plain, keep_default_na=False, na_values=gaps))
@@ -82,7 +80,7 @@ def _read(path: Path, types: dict[str, Any]) -> pd.DataFrame:
 
 
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table in which no text is a formula to a spreadsheet: such text gets an apostrophe in front.
+    """Return a table with an apostrophe before every text that a spreadsheet would take for a formula.
 
     Examples
     --------
@@ -126,18 +124,13 @@ def _dtype(kind: Any) -> Any:
     return pd.CategoricalDtype(kind["categories"]) if isinstance(kind, dict) else kind
 
 
-class Tables:
-    """What `ComparisonResult` has in common with any such tables and a dict of settings."""
+class ComparisonTables:
+    """The tables and settings of one or several experiments, and their files."""
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
-        self.runs = frames["runs"]
-        self.history = frames["history"]
-        self.layers = frames["layers"]
-        self.gradients = frames["gradients"]
-        self.weights = frames["weights"]
-        self.histograms = frames["histograms"]
-        self.weight_histograms = frames["weight_histograms"]
-        self.timing = frames["timing"]
+        self.runs, self.history, self.timing = frames["runs"], frames["history"], frames["timing"]
+        self.layers, self.gradients, self.weights = frames["layers"], frames["gradients"], frames["weights"]
+        self.histograms, self.weight_histograms = frames["histograms"], frames["weight_histograms"]
         self.settings = dict(settings or {})
 
     @property
@@ -156,7 +149,7 @@ class Tables:
         Parameters
         ----------
         folder : str or Path
-            Made if it is not there.
+            Created if missing.
 
         Returns
         -------
@@ -165,14 +158,14 @@ class Tables:
         return write_tables(self.frames, Path(folder))
 
     def save(self, folder: str | Path, *, format: str = "csv") -> Path:
-        """Write everything, so that `load` restores it to the last bit; no pickle.
+        """Write everything to files, without pickle; `load` restores it to the last bit.
 
         Parameters
         ----------
         folder : str or Path
-            Made if it is not there.
+            Created if missing.
         format : {"csv", "parquet"}, default="csv"
-            Of the tables; types and settings go into ``comparison.json``. Parquet needs pyarrow.
+            Format of the tables; ``comparison.json`` has their types and the settings. Parquet needs pyarrow.
 
         Returns
         -------
@@ -191,7 +184,7 @@ class Tables:
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read what `save` wrote.
+        """Read a result that `save` wrote.
 
         Parameters
         ----------
@@ -205,28 +198,28 @@ class Tables:
         Raises
         ------
         DataFormatError
-            If the folder holds no saved comparison, or not whole.
+            If the folder has no saved comparison, or an incomplete one.
         """
         return cls(*read_tables(Path(folder)))
 
     @classmethod
     def concat(cls, results: Mapping[str, Self]) -> Self:
-        """Put the frames of several experiments together, with a column ``experiment`` first.
+        """Join the frames of several experiments, with ``experiment`` as the first column.
 
         Parameters
         ----------
         results : dict of str to ComparisonResult
-            By the names of the experiments.
+            Results of the experiments by their names.
 
         Returns
         -------
         ComparisonResult
-            Its `summary` and `pairwise` look at each experiment by itself.
+            Its `summary` and `pairwise` treat each experiment separately.
 
         Raises
         ------
         InvalidParameterError
-            If there is none.
+            If `results` is empty, or has anything but results of one comparison.
         """
         if not isinstance(results, Mapping) or not results:
             raise InvalidParameterError("concat needs a dict of at least one result by its name")
@@ -244,20 +237,20 @@ class Tables:
         return cls(frames, {key: result.settings for key, result in results.items()})
 
     def parts(self) -> dict[str, Self]:
-        """Return the experiments of `concat` again, each by its name.
+        """Return the experiments that `concat` joined, by their names.
 
         Returns
         -------
         dict of str to ComparisonResult
-            Without the column ``experiment``, and without parameters of a grid that were varied in others alone.
+            Without the column ``experiment``, and without parameters that only other experiments vary.
 
         Raises
         ------
         InvalidParameterError
-            If it is one comparison.
+            If the result is not from `concat`.
         """
         if "experiment" not in self.runs:
-            raise InvalidParameterError("this is the result of one comparison; parts are those of concat")
+            raise InvalidParameterError("this is the result of one comparison; only a result of concat has parts")
         return {name: self._part(name) for name in self.runs["experiment"].cat.categories}
 
     def _part(self, name: str) -> Self:
@@ -276,6 +269,6 @@ def _named(name: str, frame: pd.DataFrame, names: list[str], labels: list[str]) 
 
 
 def with_experiment(frame: pd.DataFrame, name: str, names: list[str]) -> pd.DataFrame:
-    """Put a column ``experiment`` with the same name in all rows before the others, in place."""
+    """Insert the first column ``experiment`` with one name in all rows, in place, and return the frame."""
     frame.insert(0, "experiment", pd.Series(pd.Categorical([name] * len(frame), categories=names), frame.index))
     return frame
