@@ -11,12 +11,13 @@ import joblib
 import pandas as pd
 from sklearn.exceptions import FitFailedWarning
 
-from initsk.cli._data import is_continuous, load_data
+from initsk.cli._data import load_data
 from initsk.cli._report import check_folder, fail, show_page, write_comparison
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
 from initsk.comparison.design import Arrays
 from initsk.estimators import MLPClassifier
 from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.utils.validation import is_continuous
 
 _NOT_PRINTED = [
     "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
@@ -41,7 +42,7 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
         name, data = load_data(dataset, target, options["limit"], options["random_state"])
         folder = out or Path("reports") / name
         check_folder("--out", folder)
-        if is_continuous(data[1]):
+        if is_continuous(data[1], allow_float_classes=True):
             raise InvalidParameterError(
                 f"{dataset}: the target has continuous numbers, but the command compares classifiers (allowed: classes;"
                 " for numbers, use compare_initializers with an MLPRegressor in Python)"

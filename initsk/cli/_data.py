@@ -8,10 +8,9 @@ from sklearn.datasets import load_digits
 from initsk.comparison.design import Arrays, hold_out
 from initsk.datasets import load_idx, load_mnist, load_table
 from initsk.exceptions import DataFormatError, InvalidParameterError
+from initsk.utils.validation import is_continuous
 
 TABLES = (".csv", ".csv.gz", ".parquet")
-# Whole numbers of a floating type are classes, unless there are more of them.
-_MAX_CLASSES = 20
 
 
 def load_data(dataset: str, target: str | None, limit: int | None, seed: int) -> tuple[str, Arrays]:
@@ -47,13 +46,6 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
     return name, data
 
 
-def is_continuous(y: np.ndarray) -> bool:
-    """Return whether a target holds numbers to predict, not classes."""
-    if y.dtype.kind != "f":
-        return False
-    return bool((y % 1 != 0).any()) or len(np.unique(y)) > max(_MAX_CLASSES, len(y) // 20)
-
-
 def _pixels(X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray) -> Arrays:
     top = np.iinfo(X.dtype).max if X.dtype.kind in "iu" else max(float(np.abs(X).max()), 1.0)
     return (X / np.float32(top)).astype(np.float32), y, (X_val / np.float32(top)).astype(np.float32), y_val
@@ -76,7 +68,8 @@ def _table(path: Path, target: str, seed: int) -> Arrays:
     if missing:
         raise InvalidParameterError(f"{path}: values are missing in the columns {', '.join(missing[:8])}")
     values = y.to_numpy()
-    return _standardized(*hold_out(frame.to_numpy(np.float64), values, seed, by_class=not is_continuous(values)))
+    stratify = not is_continuous(values, allow_float_classes=True)
+    return _standardized(*hold_out(frame.to_numpy(np.float64), values, seed, stratify=stratify))
 
 
 def _arrays(path: Path, seed: int) -> Arrays:
@@ -93,7 +86,7 @@ def _arrays(path: Path, seed: int) -> Arrays:
             raise DataFormatError(f"{path}: {X} has {len(arrays[X])} rows and {y} has {len(arrays[y])}")
     if "X_val" in arrays:
         return arrays["X"], arrays["y"], arrays["X_val"], arrays["y_val"]
-    return hold_out(arrays["X"], arrays["y"], seed, by_class=not is_continuous(arrays["y"]))
+    return hold_out(arrays["X"], arrays["y"], seed, stratify=not is_continuous(arrays["y"], allow_float_classes=True))
 
 
 def _standardized(X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray) -> Arrays:

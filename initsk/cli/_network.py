@@ -12,14 +12,14 @@ import click
 import numpy as np
 import pandas as pd
 
-from initsk.cli._data import is_continuous, load_data
+from initsk.cli._data import load_data
 from initsk.cli._report import check_folder, fail, show_page
 from initsk.diagnosis import Diagnosis, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.report import describe_findings
 from initsk.utils.results import Reported
-from initsk.utils.validation import unknown_name
+from initsk.utils.validation import is_continuous, unknown_name
 
 _ALLOWED = "allowed: package.module:factory, file.py:factory, or a .pt or .pth file that torch.save wrote"
 _SHOWN = ["layer", "position", "units", "mean", "std", "rms", "zero_fraction", "dead_fraction", "saturated_fraction"]
@@ -99,7 +99,7 @@ def _model_and_data(options: Options) -> tuple[Any, Any, Any]:
         from initsk.estimators import MLPClassifier, MLPRegressor
 
         parameters = {name: options[name] for name in ("activation", "initializer", "random_state")}
-        kind = MLPRegressor if is_continuous(y) else MLPClassifier
+        kind = MLPRegressor if is_continuous(y, allow_float_classes=True) else MLPClassifier
         return kind(options["hidden"], **parameters).initialize(X, y), X_val, y_val
     model = load_network(options["network"])
     if X_val.dtype.kind == "f":
@@ -111,7 +111,8 @@ def _model_and_data(options: Options) -> tuple[Any, Any, Any]:
             raise InvalidParameterError(f"--shape does not fit: a sample has {X_val[0].size} values") from error
     if hasattr(model, "parameters"):
         # A plain module counts classes from 0, and computes in single precision.
-        y_val = y_val.astype(np.float32) if is_continuous(y) else np.searchsorted(np.unique(y), y_val)
+        continuous = is_continuous(y, allow_float_classes=True)
+        y_val = y_val.astype(np.float32) if continuous else np.searchsorted(np.unique(y), y_val)
     return model, X_val, y_val
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.comparison.results import mean_interval, scores_of, tuned
+from initsk.comparison.results import mean_interval, paired_scores, tuned_runs
 from initsk.displays._axes import few_ticks
 from initsk.displays._display import Display
 from initsk.displays._style import INK, clean_axes, colour_of, leave_room, merge_style, write_title
@@ -62,8 +62,8 @@ class DifferencesDisplay(Display):
         DifferencesDisplay
         """
         order = list(runs["initializer"].cat.categories)
-        runs = tuned(runs)
-        scores = scores_of(runs, runs["initializer"].astype(str))
+        runs = tuned_runs(runs)
+        scores = paired_scores(runs, runs["initializer"].astype(str))
         best, rows, intervals = scores.labels[0], [], {}
         for label in scores.labels:
             values = scores.differences(label, best)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
-from initsk.comparison.results import grid_columns, of_splits
+from initsk.comparison.results import grid_columns, has_several_splits
 from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, colour_of
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, translate
@@ -56,7 +56,7 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
     target = result.target()
     elements: list[Element] = [
         _ranking_table("ranking", translate("Initializers, best first"), summary, result),
-        Paragraph(_how_scored(over_splits=of_splits(result.runs), target=target, with_grid=bool(grid)), "note"),
+        Paragraph(_how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid)), "note"),
         Paragraph(describe_epochs_to_target(summary, target)),
     ]
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
@@ -185,7 +185,7 @@ def _curves_section(shown: ComparisonResult) -> Section | None:
     history = shown.history
     if history.empty:
         return None
-    ratio = float(shown.runs["val_ratio"].mean()) if of_splits(shown.runs) else 0
+    ratio = float(shown.runs["val_ratio"].mean()) if has_several_splits(shown.runs) else 0
     description = translate(
         "Error on held-out data and training loss after each epoch, with one line for each initializer."
     )

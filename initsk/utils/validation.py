@@ -12,6 +12,9 @@ from initsk.exceptions import InvalidParameterError
 # A constraint returns what is allowed, or None if the value is allowed.
 Constraint = Callable[[Any], "str | None"]
 
+# Whole floats with more values than this, and fewer than 20 samples for each value, are numbers.
+_MAX_FLOAT_CLASSES = 20
+
 
 def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
     """Return a message about an unknown name, with the closest and all allowed names.
@@ -140,6 +143,24 @@ def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray, holder:
         raise InvalidParameterError(
             f"{name} holds labels that {holder} does not have: {', '.join(map(repr, unknown[:10]))}"
         )
+
+
+def is_continuous(y: np.ndarray, *, allow_float_classes: bool = False) -> bool:
+    """Return whether a target consists of numbers to predict, not of classes.
+
+    Integers and strings are classes, and floats are numbers, as the losses of torch require. With
+    `allow_float_classes`, as for tables that were read from files, floats are classes too if they are whole and
+    have at most 20 values, or at least 20 samples for each value.
+
+    Examples
+    --------
+    >>> y = np.array([0.0, 1.0, 1.0])
+    >>> is_continuous(y), is_continuous(y, allow_float_classes=True)
+    (True, False)
+    """
+    if y.dtype.kind != "f" or not allow_float_classes:
+        return y.dtype.kind == "f"
+    return bool((y % 1 != 0).any()) or len(np.unique(y)) > max(_MAX_FLOAT_CLASSES, len(y) // 20)
 
 
 def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, Constraint]) -> None:

@@ -126,7 +126,7 @@ def test_a_file_that_is_not_a_store_stays_unchanged(tmp_path, capsys):
     (tmp_path / "runs.sqlite").write_text("mine")
     arguments = ["--dataset", "digits", *QUICK, "--store", tmp_path / "runs.sqlite", "--out", tmp_path]
     shown = error_of(capsys, "compare", *arguments)
-    assert "is not a store of runs, and is left as it is" in shown
+    assert "is not a store of runs, and stays unchanged" in shown
 
 
 def test_learning_rates_and_racing(tmp_path, capsys):

@@ -48,6 +48,6 @@ def test_report_of_an_unfinished_comparison(networks, monkeypatch, capsys):
 
 def test_report_of_a_file_that_is_not_a_store(networks, capsys):
     (networks / "mine.sqlite").write_text("mine")
-    assert "is not a store of runs, and is left as it is" in error_of(capsys, "report", "mine.sqlite")
+    assert "is not a store of runs, and stays unchanged" in error_of(capsys, "report", "mine.sqlite")
     assert run("report", "nothing.sqlite") == 2
     assert not (networks / "reports").exists()

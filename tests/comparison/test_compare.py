@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.datasets import load_digits, load_iris
@@ -42,16 +41,19 @@ def test_frames_are_tidy(result):
     assert set(result.runs["status"]) == {"ok"}
     assert result.runs["initializer"].cat.categories.tolist() == result.initializers
     assert result.runs.groupby("repeat")["seed"].nunique().tolist() == [1, 1]
-    # Before and after training, and of the first repeat after one of two epochs: 2 hidden layers x 2 positions + output.
+    # All runs before and after training, the first repeat also after one epoch: 2 hidden layers x 2 positions + output.
     assert len(result.layers) == (12 * 2 + 6) * 5
     assert len(result.gradients) == 12 * 5
     assert len(result.weights) == 12 * 2 * 6
-    way = result.layers[result.layers["phase"] == "training"]
-    assert way[["repeat", "fold", "epoch"]].drop_duplicates().to_numpy().tolist() == [[0, 0, 1]]
-    keys = ["initializer", "repeat", "phase", "epoch", "layer", "position"]
-    totals = result.histograms.groupby(keys, observed=True)["count"].sum().sort_index()
-    counts = pd.concat([result.layers, result.weights]).set_index(keys)["count"].sort_index()
-    assert (totals == counts).all()
+    during = result.layers[result.layers["phase"] == "training"]
+    assert during[["repeat", "fold", "epoch"]].drop_duplicates().to_numpy().tolist() == [[0, 0, 1]]
+    for statistics, histograms, position in (
+        (result.layers, result.histograms, "position"),
+        (result.weights, result.weight_histograms, "parameter"),
+    ):
+        keys = ["initializer", "repeat", "phase", "epoch", "layer", position]
+        totals = histograms.groupby(keys, observed=True)["count"].sum().sort_index()
+        assert (totals == statistics.set_index(keys)["count"].sort_index()).all()
     last = result.history.query("epoch == 2").reset_index()
     np.testing.assert_allclose(last["val_score"], result.runs["score"])
 
@@ -63,7 +65,7 @@ def test_bytes_do_not_depend_on_jobs(result, digits, tmp_path):
     again.to_csv(tmp_path / "b")
     for name in set(TABLES) - {"timing"}:
         assert (tmp_path / "a" / f"{name}.csv").read_bytes() == (tmp_path / "b" / f"{name}.csv").read_bytes()
-    # Durations differ every time; how many jobs there were is not said.
+    # Durations differ every time. The report does not have the number of jobs.
     again.timing = result.timing
     assert again.to_json() == result.to_json()
 
@@ -88,7 +90,7 @@ def test_failed_and_diverged_runs_are_rows(tmp_path):
     assert "<script>alert(1)" not in page
 
 
-def test_interrupt_keeps_what_finished(digits, capsys):
+def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
     clf = MLPClassifier((8,), max_epochs=1)
     with pytest.raises(ComparisonInterrupted) as caught:
         compare_initializers(clf, *digits, initializers=["zeros", "he_normal", interrupt], n_repeats=1)
@@ -104,24 +106,24 @@ def test_interrupt_keeps_what_finished(digits, capsys):
     [
         ({"n_repeats": 0}, "n_repeats=0"),
         ({"initializers": []}, "at least one"),
-        ({"initializers": ["he", "kaiming"]}, "each given once"),
+        ({"initializers": ["he", "kaiming"]}, "give each one once"),
         ({"initializers": ["he", "kaiming"]}, "he_normal is there twice"),
         ({"initializers": ["hee"]}, "did you mean"),
         ({"initializers": "he"}, "a list of at least one"),
         ({"estimator": LogisticRegression()}, "no parameter of LogisticRegression is.*parameter="),
-        ({"estimator": MLPClassifier}, "an estimator of scikit-learn's kind, or a skorch net"),
+        ({"estimator": MLPClassifier}, "an estimator as in scikit-learn, or a skorch net"),
         ({"parameter": "intializer"}, "did you mean 'initializer'"),
         ({"grid": {"lrr": [1]}}, "unknown parameter 'lrr'; did you mean 'lr'"),
         ({"grid": {"lr": 0.1}}, "a list of at least one value"),
         ({"grid": {"lr": []}}, "a list of at least one value"),
-        ({"grid": {"lr": [0.1, 0.1]}}, "the values of lr must be told apart"),
-        ({"grid": {"initializer": ["zeros"]}}, "given by initializers="),
-        ({"grid": ["lr"]}, "a dict of a list of values"),
+        ({"grid": {"lr": [0.1, 0.1]}}, "the values of lr must differ"),
+        ({"grid": {"initializer": ["zeros"]}}, "initializers= gives the values"),
+        ({"grid": ["lr"]}, "a dict with a list of values"),
         ({"scoring": "acuracy"}, "scoring='acuracy' is not allowed"),
         ({"scoring": []}, "at least one scorer"),
         ({"cv": 1}, "cv=1 does not split these data"),
         ({"groups": [0] * 1797}, "groups are for a cv"),
-        ({"grid": {"random_state": [0, 1]}}, "random_state is set for every run"),
+        ({"grid": {"random_state": [0, 1]}}, "random_state= and n_threads= set random_state for every run"),
         ({"estimator": LogisticRegression(), "parameter": "C"}, "C is no initializer: give its values"),
         ({"n_jobs": 0}, "n_jobs=0 is not allowed"),
         ({"n_jobs": "2"}, "n_jobs='2' is not allowed"),
@@ -140,12 +142,12 @@ def test_interrupt_keeps_what_finished(digits, capsys):
         ({"X_val": np.zeros((2, 64)), "y_val": [0, 11]}, "labels that y does not have: 11"),
     ],
 )
-def test_what_would_fail_every_run_is_refused(digits, arguments, words):
+def test_arguments_that_would_fail_every_run_raise(digits, arguments, words):
     with pytest.raises(InvalidParameterError, match=words):
         compare_initializers(**{"estimator": MLPClassifier(), "X": digits[0], "y": digits[1], **arguments})
 
 
-def test_functions_of_one_name_are_numbered(digits):
+def test_functions_with_the_same_name_get_a_number(digits):
     functions = [lambda w: w.fill_(0.1), lambda w: w.fill_(0.2)]
     result = compare_initializers(MLPClassifier((4,), max_epochs=1), *digits, initializers=functions, n_repeats=1)
     assert result.initializers == ["<lambda>", "<lambda> (2)"]
@@ -161,7 +163,7 @@ def test_a_diverged_run_has_no_score_and_comes_last(digits):
     assert summary["significant"].isna().iloc[-1]
 
 
-def test_grid_shows_the_zero_mass_apart(result):
+def test_the_activation_grid_shows_zeros_separately(result):
     display = ActivationGridDisplay.from_frames(result.histograms, result.layers, phase="initialized")
     assert display.zero_fractions["zeros", "hidden_1"] == 1
     assert display.panels["zeros", "hidden_1"].empty
@@ -170,7 +172,7 @@ def test_grid_shows_the_zero_mass_apart(result):
     assert mass == pytest.approx(1 - display.zero_fractions["he_normal", "hidden_2"])
 
 
-def test_axes_of_the_grid(result):
+def test_axes_of_the_activation_grid(result):
     display = ActivationGridDisplay.from_frames(result.histograms, result.layers)
     shared = display.plot().axes_
     assert shared.shape == (6, 2)
@@ -194,7 +196,7 @@ def test_learning_curves_are_means(result):
     assert (row["val_error_low"], row["val_error_high"]) == pytest.approx(interval)
 
 
-def test_pictures_leave_matplotlib_alone(result, tmp_path):
+def test_pictures_do_not_change_matplotlibs_settings(result, tmp_path):
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)

@@ -1,4 +1,4 @@
-"""Processes, threads and clusters: the same numbers, whoever dies."""
+"""Processes, threads and clusters give the same numbers, also if one of them is killed."""
 
 import os
 import random
@@ -43,12 +43,12 @@ def die(tensor):
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_backends_give_the_same(backend):
+def test_backends_give_the_same_result(backend):
     with joblib.parallel_config(backend, n_jobs=2):
         assert_same(compare(), compare(n_jobs=1))
 
 
-def test_a_backend_that_keeps_its_results_to_the_end_is_refused():
+def test_a_backend_that_returns_results_only_at_the_end_raises():
     with (
         joblib.parallel_config("multiprocessing", n_jobs=2),
         pytest.raises(InvalidParameterError, match=r"MultiprocessingBackend.*allowed: loky, threading, dask"),
@@ -57,7 +57,7 @@ def test_a_backend_that_keeps_its_results_to_the_end_is_refused():
 
 
 @pytest.mark.slow
-def test_a_run_that_kills_its_worker_fails_and_the_others_go_on(tmp_path):
+def test_a_run_that_kills_its_worker_fails_and_the_others_continue(tmp_path):
     arguments = {"n_jobs": 2, "n_repeats": 2, "store": tmp_path / "runs.sqlite"}
     result = compare(initializers=["zeros", die, "he_normal"], **arguments)
     status = result.runs.set_index(["initializer", "repeat"])["status"]
@@ -71,14 +71,14 @@ def test_a_run_that_kills_its_worker_fails_and_the_others_go_on(tmp_path):
 
 @pytest.fixture
 def python_random():
-    """Dask draws names of its own from Python's random state."""
+    """Restore Python's random state, which Dask draws names from."""
     before = random.getstate()
     yield
     random.setstate(before)
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_that_loses_a_worker_gives_the_same(python_random):
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_result(python_random):
     slow = MLPClassifier((32,), max_epochs=30)
     expected = compare(estimator=slow, n_repeats=6)
     with (
@@ -105,7 +105,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same(python_random):
 
 
 class Threads(Callback):
-    """Puts the number of torch's threads where the test can see it."""
+    """Writes the number of torch's threads to a file."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -140,7 +140,7 @@ def test_large_data_are_shared_and_not_copied(tmp_path):
     assert {path.read_text() for path in tmp_path.iterdir()} == {"memmap"}
 
 
-def test_progress_tells_the_time_left(capsys):
+def test_progress_shows_the_time_left(capsys):
     compare(progress=True)
     shown = capsys.readouterr().err
     assert "100%" in shown
@@ -186,13 +186,13 @@ def test_ctrl_c_and_kill_leave_no_worker_behind(tmp_path, n_jobs, sign, code):
     while not has_runs(store):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    # Ctrl-C reaches all processes of the terminal, a kill the one that it is meant for.
+    # Ctrl-C reaches all processes of the terminal, a kill only the one with the given id.
     (os.killpg if sign == signal.SIGINT else os.kill)(process.pid, sign)
-    said = process.communicate(timeout=60)[1]
+    messages = process.communicate(timeout=60)[1]
     assert process.returncode == code
     if sign == signal.SIGINT:
-        assert f"they are kept in {store}, and the same call goes on from there" in said
-        assert "Traceback" not in said
+        assert f"they are in {store}, and the same call continues from there" in messages
+        assert "Traceback" not in messages
     while children_of(process.pid):
         assert time.monotonic() < deadline
         time.sleep(0.1)

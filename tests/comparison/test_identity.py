@@ -1,4 +1,4 @@
-"""Objects are told apart by what they do, and are the same in every process."""
+"""Descriptions differ for different objects, and are the same in every process."""
 
 import functools
 import subprocess
@@ -41,12 +41,12 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize(("first", "second"), DIFFERENT)
-def test_different_things_are_told_apart(first, second):
+def test_different_objects_have_different_descriptions(first, second):
     assert describe(first) != describe(second)
     assert describe(first) == describe(first)
 
 
-def test_closures_and_modules_are_told_by_their_values():
+def test_closures_and_modules_are_described_by_their_values():
     def times(factor):
         return lambda w: w * factor
 
@@ -57,14 +57,14 @@ def test_closures_and_modules_are_told_by_their_values():
     assert describe(linear) != describe(other)
 
 
-def test_what_holds_itself_comes_to_an_end():
+def test_a_list_that_contains_itself():
     loop = []
     loop.append(loop)
     assert describe(loop) == "[...]"
 
 
 PROGRAM = """
-from initsk.comparison._describe import describe
+from initsk.comparison.storage._identity import describe
 def f(w):
     return w if w in {"some", "words", "of", "a", "set"} else None
 print(describe([f, {"b", "a", "c"}, object()]))
@@ -72,10 +72,10 @@ print(describe([f, {"b", "a", "c"}, object()]))
 
 
 @pytest.mark.slow
-def test_another_process_says_the_same():
+def test_another_process_gives_the_same_description():
     # Each process has other addresses, and another order of sets.
-    said = {
+    descriptions = {
         subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     }
-    assert len(said) == 1
+    assert len(descriptions) == 1

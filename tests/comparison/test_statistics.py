@@ -1,4 +1,4 @@
-"""Differences and noise: known answers, other libraries' numbers, and how often a test cries wolf."""
+"""Tests and intervals agree with known answers and other libraries, and have the false alarm rate of their level."""
 
 import baycomp
 import numpy as np
@@ -16,7 +16,7 @@ from initsk.initializers import HeNormal
 
 
 def result_of(scores, split=None, val_ratio=1 / 3, history=None, timing=None, **grid):
-    """Make a result of scores by initializer; a row per repeat, or per split if there are several."""
+    """Make a result of scores by initializer; a row for each repeat, or for each split if there are several."""
     rows = []
     for label, values in scores.items():
         for i, score in enumerate(values):
@@ -40,7 +40,7 @@ def holm(*p_values):
     return multipletests(p_values, method="holm")[1]
 
 
-def test_over_repeats_it_is_the_paired_t_test_with_holms_correction_over_all_pairs():
+def test_repeats_are_compared_by_the_paired_t_test_with_holms_method_over_all_pairs():
     result = result_of(THREE)
     raw = [stats.ttest_rel(THREE[x], THREE[y]).pvalue for x, y in ("ab", "ac", "bc")]
     pairs = result.pairwise()
@@ -52,7 +52,7 @@ def test_over_repeats_it_is_the_paired_t_test_with_holms_correction_over_all_pai
     assert summary["rank"].tolist() == [1, 2, 3]
 
 
-def test_holms_correction_is_statsmodels():
+def test_holms_method_agrees_with_statsmodels():
     rng = np.random.default_rng(0)
     scores = {name: rng.normal(0.02 * i, 0.05, 8) for i, name in enumerate("abcdef")}
     pairs = result_of(scores).pairwise()
@@ -60,7 +60,7 @@ def test_holms_correction_is_statsmodels():
     np.testing.assert_allclose(pairs["p_value"], holm(*raw), rtol=1e-12)
 
 
-def test_means_and_intervals_are_students():
+def test_means_and_students_intervals():
     summary = result_of(THREE).summary().set_index("initializer")
     for label, scores in THREE.items():
         low, high = stats.t.interval(0.95, 3, np.mean(scores), stats.sem(scores))
@@ -72,7 +72,7 @@ def test_means_and_intervals_are_students():
     assert summary.loc["c", "effect_size"] == pytest.approx(differences.mean() / differences.std(ddof=1))
 
 
-def test_over_folds_it_is_the_corrected_resampled_t_test():
+def test_folds_are_compared_by_the_corrected_resampled_t_test():
     # Nadeau and Bengio 2003: of n differences with mean m and variance s2, t = m / sqrt((1 / n + n2 / n1) s2).
     a, b = [0.80, 0.84, 0.82, 0.79, 0.83], [0.78, 0.83, 0.79, 0.78, 0.80]
     d = np.subtract(a, b)
@@ -94,7 +94,7 @@ def test_repeats_on_the_same_split_are_averaged():
 
 
 @pytest.mark.parametrize("rope", [0.0, 0.01, 0.02])
-def test_the_bayesian_reading_is_baycomps(rope):
+def test_posterior_probabilities_agree_with_baycomp(rope):
     a, b = np.array([0.80, 0.84, 0.82, 0.79, 0.83]), np.array([0.78, 0.83, 0.79, 0.78, 0.80])
     pairs = result_of({"a": a, "b": b}, split=True, val_ratio=1 / 4).pairwise(rope=rope)
     expected = baycomp.two_on_single(b, a, rope)
@@ -102,7 +102,7 @@ def test_the_bayesian_reading_is_baycomps(rope):
     assert pairs.loc[0, names].tolist() == pytest.approx(expected, abs=1e-12)
 
 
-def test_signs_are_permuted_exactly():
+def test_the_permutation_test_is_exact():
     result = result_of({"a": [0.9, 0.8, 0.7, 0.95], "b": [0.8, 0.75, 0.6, 0.9]})
     # All four differences are positive: 2 of 16 changes of sign are as extreme.
     assert result.pairwise(test="permutation")["p_value"][0] == pytest.approx(2 / 16)
@@ -119,13 +119,13 @@ def test_equal_differences_are_not_tested():
     assert result.pairwise(rope=0.1).loc[0, ["p_worse", "p_equivalent", "p_better"]].tolist() == [0, 1, 0]
 
 
-def test_one_repeat_tells_nothing():
+def test_one_repeat_has_no_test():
     summary = result_of({"a": [0.9], "b": [0.1]}).summary()
     assert summary[["low", "high", "p_value", "effect_size", "n_needed"]].isna().all(axis=None)
     assert summary["significant"].tolist() == [False, pd.NA]
 
 
-def test_runs_without_a_score_are_counted_and_left_out():
+def test_runs_without_a_score_are_counted_and_not_ranked():
     summary = result_of({"a": [0.9, 0.8, 0.85], "b": [0.7, np.nan, 0.6], "c": [np.nan] * 3}).summary()
     assert summary["initializer"].tolist() == ["a", "b", "c"]
     assert summary["n_runs"].tolist() == [3, 2, 0]
@@ -135,7 +135,7 @@ def test_runs_without_a_score_are_counted_and_left_out():
 
 
 @pytest.mark.slow
-def test_number_needed_gives_the_power_that_it_promises():
+def test_number_needed_gives_the_stated_power():
     # An effect of 0.5: Cohen's table says 34 pairs for a power of 80 % at 5 %. False alarms of this test: 1e-6.
     rng = np.random.default_rng(0)
     base = stats.norm.ppf((np.arange(12) + 0.5) / 12)
@@ -149,10 +149,10 @@ def test_number_needed_gives_the_power_that_it_promises():
     assert np.mean(fewer) < 0.8
 
 
-def test_larger_effects_need_no_more():
+def test_larger_effects_need_fewer_pairs():
     base = stats.norm.ppf((np.arange(12) + 0.5) / 12)
     base /= base.std(ddof=1)
-    # Too small to be told apart with twelve pairs, all of them.
+    # With twelve pairs, none of these differences is significant.
     needed = [
         result_of({"a": base + d, "b": np.zeros(12)}).pairwise()["n_needed"][0] for d in np.linspace(0.2, 0.62, 15)
     ]
@@ -162,13 +162,13 @@ def test_larger_effects_need_no_more():
     assert pairs["n_needed"].is_monotonic_decreasing
 
 
-def test_no_number_of_folds_shows_what_their_overlap_hides():
+def test_the_overlap_of_folds_can_make_detection_impossible():
     a, b = np.array([0.80, 0.84, 0.82, 0.79]), np.array([0.79, 0.85, 0.82, 0.79])
     pair = result_of({"a": a, "b": b - 1e-4}, split=True, val_ratio=1 / 3).pairwise()
     assert pair["n_needed"].tolist() == [np.inf]
 
 
-def test_what_is_told_apart_needs_no_more():
+def test_significant_differences_need_no_more_pairs():
     needed = result_of(THREE).summary().set_index("initializer")["n_needed"]
     assert needed.isna().to_dict() == {"a": True, "b": False, "c": True}
 
@@ -187,7 +187,7 @@ def curves(**scores):
     return history, timing.drop(columns=0).assign(seconds_per_epoch=2.0)
 
 
-def test_speed_is_that_of_the_median_run():
+def test_the_median_run_gives_the_epochs_to_target():
     history, timing = curves(
         a=[[0.5, 0.8, 0.9], [0.9, 0.9, 0.9], [0.1, 0.9, 0.9]], b=[[0.1, 0.2, 0.9], [0, 0, 0], [0, 0, 0]]
     )
@@ -203,7 +203,7 @@ def test_speed_is_that_of_the_median_run():
     assert sooner.loc["a", "epochs_to_target"] == 1
 
 
-def test_runs_without_a_score_reach_nothing():
+def test_runs_without_a_score_have_no_epochs_to_target():
     history, timing = curves(a=[[0.9, 0.9]], b=[[0.9, 0.9], [0.1, 0.9]])
     summary = result_of({"a": [np.nan], "b": [0.9, np.nan]}, history=history, timing=timing).summary()
     summary = summary.set_index("initializer")
@@ -225,8 +225,8 @@ def grid_result(scores, n_repeats):
     return ComparisonResult(dict.fromkeys(TABLES, empty) | {"runs": runs})
 
 
-def test_each_is_shown_at_the_setting_that_was_best_in_the_other_repeats():
-    # Of `a`, 0.1 wins in the other repeats of the first and the last one, 0.2 in those of the second.
+def test_each_initializer_is_shown_at_the_setting_that_is_best_in_the_other_repeats():
+    # Without the first or the last repeat, 0.1 is best for `a`; without the second one, 0.2 is.
     result = grid_result(
         {("a", 0.1): [0.5, 0.9, 0.6], ("a", 0.2): [0.6, 0.5, 0.7], ("b", 0.1): [0.1] * 3, ("b", 0.2): [0.3] * 3}, 3
     )
@@ -240,7 +240,7 @@ def test_each_is_shown_at_the_setting_that_was_best_in_the_other_repeats():
     assert by_setting[["initializer", "lr"]].to_numpy().tolist() == [["a", 0.1], ["a", 0.2], ["b", 0.2], ["b", 0.1]]
 
 
-def test_a_setting_that_failed_once_is_not_picked():
+def test_a_setting_with_a_failed_run_is_not_selected():
     result = grid_result({("a", 0.1): [0.9, np.nan, 0.9], ("a", 0.2): [0.5, 0.5, 0.5]}, 3)
     assert result.tuned().runs["lr"].tolist() == [0.2, 0.1, 0.2]
 
@@ -256,35 +256,35 @@ def test_a_setting_that_failed_once_is_not_picked():
         (lambda r: r.pairwise(rope=-1), "rope=-1 is not allowed"),
     ],
 )
-def test_wrong_questions_are_refused(call, words):
+def test_arguments_that_are_not_allowed_raise(call, words):
     with pytest.raises(InvalidParameterError, match=words):
         call(result_of(THREE))
 
 
-def test_folds_have_no_permutation():
+def test_folds_have_no_permutation_test():
     with pytest.raises(InvalidParameterError, match="folds share samples"):
         result_of(THREE, split=True).summary(test="permutation")
 
 
 class OtherSeeds(HeNormal):
-    """He's law with other random numbers."""
+    """He's distribution with other random numbers."""
 
-    def draw_values(self, position, generator, dtype):
+    def draw_values(self, spec, generator, dtype):
         seed = int(torch.randint(2**62, (), generator=generator))
-        return super().draw_values(position, torch.Generator().manual_seed(seed), dtype)
+        return super().draw_values(spec, torch.Generator().manual_seed(seed), dtype)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "least", "most"),
+    ("arguments", "min_", "max_"),
     [
-        # 400 experiments at 5 %: the exact binomial band of all but 0.3 % is 8 to 34 (0.020 to 0.085).
+        # 400 experiments at 5 %: the number of false alarms is 8 to 34 (0.020 to 0.085) with a probability of 99.7 %.
         ({"n_repeats": 5}, 0.020, 0.085),
-        # The correction for folds is known to be careful rather than exact: no lower bound.
+        # The correction for folds is conservative: there is no lower bound.
         ({"n_repeats": 1, "cv": 5}, 0.0, 0.085),
     ],
 )
-def test_an_initializer_differs_from_itself_in_five_per_cent_of_experiments(arguments, least, most):
+def test_an_initializer_differs_from_itself_in_five_per_cent_of_experiments(arguments, min_, max_):
     X, y = load_iris(return_X_y=True)
     clf = MLPClassifier((4,), max_epochs=1, lr=0.05)
     found = []
@@ -294,4 +294,4 @@ def test_an_initializer_differs_from_itself_in_five_per_cent_of_experiments(argu
             random_state=seed, **arguments,
         )  # fmt: skip
         found.append(result.pairwise()["p_value"][0] < 0.05)
-    assert least <= np.mean(found) <= most
+    assert min_ <= np.mean(found) <= max_

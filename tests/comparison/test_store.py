@@ -1,4 +1,4 @@
-"""Nothing lost: processes are killed, files damaged, and the result is the same to the byte."""
+"""The store keeps every finished run: after a kill, the same call gives the same result to the byte."""
 
 import multiprocessing
 import os
@@ -66,7 +66,7 @@ def die(tensor):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def life(store, n_jobs):
+def run_session(store, n_jobs):
     os.setsid()
     compare(store, n_jobs=n_jobs, n_repeats=12)
 
@@ -77,9 +77,9 @@ def with_a_killer(store, folder):
 
 @pytest.fixture(scope="module")
 def fork():
-    """Processes that begin with everything imported, and nothing else."""
+    """Return a context whose processes start with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.warm", "tests.test_comparison_store"])
+    context.set_forkserver_preload(["tests.warm", "tests.comparison.test_store"])
     return context
 
 
@@ -89,10 +89,10 @@ def end_of(process, seconds=120):
 
 
 def kill_at_random(fork, tmp_path, whole, rng, n_jobs, longest):
-    """Kill a comparison again and again until it comes through; return how often."""
+    """Kill a comparison again and again until it finishes; return the number of kills."""
     deaths, store = 0, tmp_path / "runs.sqlite"
     while True:
-        process = fork.Process(target=life, args=(store, n_jobs))
+        process = fork.Process(target=run_session, args=(store, n_jobs))
         process.start()
         process.join(rng.uniform(0, longest))
         if process.is_alive():
@@ -102,9 +102,9 @@ def kill_at_random(fork, tmp_path, whole, rng, n_jobs, longest):
         assert process.exitcode == -signal.SIGKILL
         deaths += 1
         with suppress(ProcessLookupError):
-            # Workers that were just starting do not know their parent yet.
+            # A worker that is just starting does not watch its parent yet.
             os.killpg(process.pid, signal.SIGKILL)
-        # A slow or busy machine finishes no run in the first spans.
+        # On a slow machine, no run finishes in a short time.
         longest *= 1.1
     assert n_runs(store) == 36
     write(compare(store, n_repeats=12), tmp_path / "out")
@@ -112,7 +112,7 @@ def kill_at_random(fork, tmp_path, whole, rng, n_jobs, longest):
     return deaths
 
 
-def test_a_killed_comparison_goes_on_where_it_was(fork, tmp_path, long):
+def test_a_killed_comparison_continues(fork, tmp_path, long):
     rng, deaths, round_ = np.random.default_rng(0), 0, 0
     while deaths < 20:
         folder = tmp_path / str(round_)
@@ -122,7 +122,7 @@ def test_a_killed_comparison_goes_on_where_it_was(fork, tmp_path, long):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_jobs", "longest"), [(1, 0.4), (2, 12.0)])
-def test_killed_with_workers_and_without(fork, tmp_path, long, n_jobs, longest):
+def test_a_comparison_killed_with_and_without_workers_continues(fork, tmp_path, long, n_jobs, longest):
     rng, deaths, round_ = np.random.default_rng(n_jobs), 0, 0
     while deaths < 25:
         folder = tmp_path / str(round_)
@@ -137,9 +137,9 @@ def test_a_store_does_not_change_a_byte(tmp_path, whole):
     assert [path.name for path in tmp_path.glob("*.sqlite*")] == ["runs.sqlite"]
 
 
-def test_what_was_interrupted_goes_on(tmp_path, whole):
+def test_an_interrupted_comparison_continues(tmp_path, whole):
     store = tmp_path / "runs.sqlite"
-    with pytest.raises(ComparisonInterrupted, match=r"kept in .*, and the same call goes on") as caught:
+    with pytest.raises(ComparisonInterrupted, match=r"they are in .*, and the same call continues") as caught:
         compare(store, initializers=["zeros", "he_normal", interrupt])
     assert caught.value.code == 130
     assert caught.value.store == store
@@ -155,7 +155,7 @@ def interrupt(tensor):
 def test_runs_are_read_and_not_run_again(tmp_path):
     first = compare(tmp_path / "runs.sqlite")
     again = compare(tmp_path / "runs.sqlite")
-    # Durations differ every time, unless they are those of the same runs.
+    # Equal durations show that the runs were read: a new run would have another duration.
     assert first.timing.equals(again.timing)
 
 
@@ -172,7 +172,7 @@ def test_other_tools_read_a_store(tmp_path):
     assert rows["versions"].str.contains(torch.__version__, regex=False).all()
 
 
-def test_more_of_the_same_can_be_added(tmp_path):
+def test_initializers_and_repeats_can_be_added(tmp_path):
     store = tmp_path / "runs.sqlite"
     compare(store, initializers=["zeros"], n_repeats=2)
     more = compare(store)
@@ -192,14 +192,14 @@ def test_more_of_the_same_can_be_added(tmp_path):
         (Pipeline([("scale", StandardScaler()), ("mlp", clone(CLF).set_params(lr=1.0))]), "mlp__lr is 0.001 there"),
     ],
 )
-def test_other_steps_of_a_pipeline_are_refused(tmp_path, changed, words):
+def test_other_steps_of_a_pipeline_raise(tmp_path, changed, words):
     store, before = tmp_path / "runs.sqlite", Pipeline([("scale", StandardScaler()), ("mlp", CLF)])
     compare(store, estimator=before, initializers=["zeros"], n_repeats=1)
     with pytest.raises(StoreError, match=words):
         compare(store, estimator=changed, initializers=["zeros"], n_repeats=1)
 
 
-def test_a_race_gives_the_same_with_a_store_that_knows_more(tmp_path):
+def test_racing_gives_the_same_result_with_a_store_that_has_more_runs(tmp_path):
     arguments = {"estimator": MLPClassifier((16,), max_epochs=8, lr=0.02), "n_repeats": 6}
     compare(tmp_path / "runs.sqlite", **arguments)
     fresh, known = (compare(store, racing=True, **arguments) for store in (None, tmp_path / "runs.sqlite"))
@@ -228,7 +228,7 @@ def plain(tensor):
         ({"grid": {"lr": [0.1]}}, "lr is 0.001 there and compared or in the grid here$"),
     ],
 )
-def test_other_experiments_are_refused_with_what_differs(tmp_path, changes, words):
+def test_other_experiments_raise_with_the_difference(tmp_path, changes, words):
     store = tmp_path / "runs.sqlite"
     compare(store, initializers=["zeros"], n_repeats=1)
     before = store.read_bytes()
@@ -237,22 +237,22 @@ def test_other_experiments_are_refused_with_what_differs(tmp_path, changes, word
     assert store.read_bytes() == before
 
 
-def test_a_folder_that_is_not_there_is_made(tmp_path):
+def test_a_missing_folder_is_created(tmp_path):
     compare(tmp_path / "new" / "runs.sqlite", initializers=["zeros"], n_repeats=1)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["runs.sqlite"]
 
 
-def test_a_seed_that_is_another_every_time_has_no_store(tmp_path):
+def test_a_store_needs_a_random_state(tmp_path):
     with pytest.raises(InvalidParameterError, match="random_state=None draws another seed"):
         compare(tmp_path / "runs.sqlite", random_state=None)
 
 
-def test_another_function_of_the_same_name_is_refused(tmp_path):
+def test_another_function_with_the_same_name_raises(tmp_path):
     store = tmp_path / "runs.sqlite"
     compare(store, initializers=[plain], n_repeats=1)
     namespace = {}
     exec("def plain(tensor):\n    tensor.fill_(0.2)", namespace)
-    with pytest.raises(StoreError, match="holds a run of plain that is another one here"):
+    with pytest.raises(StoreError, match="has another run of plain"):
         compare(store, initializers=[namespace["plain"]], n_repeats=1)
 
 
@@ -264,7 +264,7 @@ def other_database(path):
 def damage(path):
     compare(path, n_repeats=1)
     data = bytearray(path.read_bytes())
-    # Everything but the first page, which has the schema.
+    # The first page has the schema and stays.
     data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
 
@@ -279,12 +279,12 @@ def cut_short(path):
     [
         (lambda path: path.write_text("initializer,score\n"), "is not a store of runs"),
         (lambda path: path.touch(), "is not a store of runs"),
-        (other_database, "is a database of something else"),
+        (other_database, "is another program's database"),
         (damage, "is damaged|cannot be used"),
         (cut_short, "is damaged|cannot be used"),
     ],
 )
-def test_foreign_and_damaged_files_are_left_as_they_are(tmp_path, make, words):
+def test_other_and_damaged_files_stay_unchanged(tmp_path, make, words):
     path = tmp_path / "runs.sqlite"
     make(path)
     before = path.read_bytes()
@@ -293,7 +293,7 @@ def test_foreign_and_damaged_files_are_left_as_they_are(tmp_path, make, words):
     assert path.read_bytes() == before
 
 
-def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path):
+def test_a_store_that_cannot_be_written_raises_before_training(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
         compare(tmp_path / "file" / "runs.sqlite")
@@ -303,7 +303,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path):
 
 def test_two_processes_share_a_store(fork, tmp_path, long):
     store = tmp_path / "runs.sqlite"
-    processes = [fork.Process(target=life, args=(store, 1)) for _ in range(2)]
+    processes = [fork.Process(target=run_session, args=(store, 1)) for _ in range(2)]
     for process in processes:
         process.start()
     assert [end_of(process) for process in processes] == [0, 0]
@@ -311,7 +311,7 @@ def test_two_processes_share_a_store(fork, tmp_path, long):
     assert_same_bytes(long, tmp_path / "out")
     with closing(sqlite3.connect(store)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("SELECT count(*) FROM lives").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM open_sessions").fetchone() == (0,)
     assert n_runs(store) == 36
 
 
@@ -322,7 +322,7 @@ def test_a_run_that_kills_the_process_fails_at_the_third_attempt(fork, tmp_path)
         process = fork.Process(target=with_a_killer, args=(store, folder))
         process.start()
         codes.append(end_of(process))
-    # The first life finished a run, the next two none.
+    # The first process finishes a run, the next two none.
     assert codes == [-signal.SIGKILL, -signal.SIGKILL, -signal.SIGKILL]
     process = fork.Process(target=with_a_killer, args=(store, folder))
     process.start()

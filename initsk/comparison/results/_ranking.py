@@ -44,8 +44,9 @@ def rank(frames: Frames, *, alpha: float, test: str, target: float | None, colum
         values = scores.values(label)
         low, high = mean_interval(values, scores.ratio)
         if label == best:
-            to_best = dict.fromkeys(("difference", "effect_size", "p_value", "significant", "n_needed"), nan)
-            to_best |= {"difference": 0.0, "significant": False} if len(values) else {"significant": None}
+            difference, significant = (0.0, False) if len(values) else (nan, None)
+            to_best = {"difference": difference, "effect_size": nan, "p_value": nan}
+            to_best |= {"significant": significant, "n_needed": nan}
         else:
             to_best = _difference(scores, label, best, p_values[best, label], alpha / len(p_values), alpha)
         rows.append(

@@ -1,0 +1,48 @@
+"""The grid: every initializer at every setting."""
+
+import pytest
+from sklearn.datasets import load_iris
+
+from initsk import MLPClassifier, compare_initializers
+from initsk.initializers import HeNormal
+
+X, Y = load_iris(return_X_y=True)
+
+
+def test_every_initializer_runs_at_every_setting():
+    grid = {"lr": [1e-4, 1e-2], "activation": ["relu", "tanh"]}
+    result = compare_initializers(
+        MLPClassifier((8,), max_epochs=3), X, Y, initializers=["zeros", HeNormal("fan_out")], grid=grid, n_repeats=2
+    )
+    assert len(result.runs) == 2 * 4 * 2
+    assert result.runs.columns[:5].tolist() == ["initializer", "lr", "activation", "repeat", "fold"]
+    assert result.runs["lr"].dtype == "float64"
+    alone = compare_initializers(
+        MLPClassifier((8,), max_epochs=3, lr=1e-2, activation="tanh"), X, Y, initializers=["zeros"], n_repeats=2
+    )
+    same = result.runs.query("initializer == 'zeros' and lr == 0.01 and activation == 'tanh'")
+    assert same["score"].tolist() == alone.runs["score"].tolist()
+    for name, frame in result.frames.items():
+        assert not frame.duplicated().any(), name
+    assert len(result.summary()) == 2
+    assert len(result.summary(by="setting")) == 8
+
+
+def test_a_parameter_of_the_initializer_in_the_grid():
+    result = compare_initializers(
+        MLPClassifier((8,), max_epochs=1), X, Y, initializers=["random_normal"], n_repeats=2,
+        grid={"initializer__std": [0.01, 0.5]},
+    )  # fmt: skip
+    start = result.layers.query("phase == 'initialized' and layer == 'hidden_1' and position == 'pre_activation'")
+    stds = start.groupby("initializer__std")["std"].mean()
+    assert stds[0.5] / stds[0.01] == pytest.approx(50, rel=1e-4)
+
+
+def test_each_initializer_is_shown_at_its_best_learning_rate():
+    result = compare_initializers(
+        MLPClassifier((16,), max_epochs=20, optimizer="sgd"), X, Y, grid={"lr": [0.01, 0.1, 1.0]},
+        initializers=["he_normal", "zeros"], n_repeats=3,
+    )  # fmt: skip
+    by_setting = result.summary(by="setting").set_index(["initializer", "lr"])["mean_score"]
+    tuned = result.summary().set_index("initializer")
+    assert tuned.loc["he_normal", "lr"] == by_setting["he_normal"].idxmax()

@@ -1,0 +1,56 @@
+"""The frames of a comparison: types, keys and scores."""
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+
+from initsk import MLPClassifier, compare_initializers
+
+X, Y = load_iris(return_X_y=True)
+
+
+def test_several_scorers():
+    scoring = ["f1_macro", "neg_log_loss"]
+    clf = MLPClassifier((8,), max_epochs=3, lr=0.02)
+    result = compare_initializers(clf, X, Y, initializers=["he_normal", "orthogonal"], n_repeats=2, scoring=scoring)
+    assert (result.runs["score"] == result.runs["score_f1_macro"]).all()
+    assert (result.runs["score_neg_log_loss"] < 0).all()
+    means = result.runs.groupby("initializer", observed=True)["score_neg_log_loss"].mean()
+    summary = result.summary(score="neg_log_loss").set_index("initializer")
+    assert summary["mean_score"].to_dict() == pytest.approx(means.to_dict())
+    # The history has only the first scorer.
+    assert summary[["epochs_to_target", "area_under_curve"]].isna().all(axis=None)
+    assert result.summary(score="f1_macro").equals(result.summary())
+    assert (
+        compare_initializers(clf, X, Y, n_repeats=1, scoring="f1_macro").summary(score="f1_macro")["n_runs"].eq(1).all()
+    )
+    own = compare_initializers(
+        clf, X, Y, initializers=["he_normal"], n_repeats=1, scoring={"mine": lambda model, X, y: 0.5}
+    )
+    assert own.runs["score"].tolist() == [0.5]
+
+
+@pytest.mark.filterwarnings("ignore:none of 1 runs gave a score")
+def test_frames_have_fixed_types():
+    expected = {"initializer": "category", "repeat": "int64", "fold": "int64"}
+
+    def fails(tensor):
+        raise RuntimeError
+
+    full = compare_initializers(MLPClassifier((8,), max_epochs=1), X, Y, initializers=["zeros", fails], n_repeats=1)
+    none = compare_initializers(MLPClassifier((8,), max_epochs=1), X, Y, initializers=[fails], n_repeats=1)
+    for name, frame in full.frames.items():
+        assert frame.dtypes[:3].astype(str).to_dict() == expected
+        assert [str(d) for d in frame.dtypes] == [str(d) for d in none.frames[name].dtypes], name
+    assert full.runs["status"].cat.categories.tolist() == ["ok", "diverged", "failed"]
+    assert full.layers["phase"].cat.categories.tolist() == ["initialized", "training", "trained"]
+
+
+def test_frames_join_on_their_keys():
+    result = compare_initializers(MLPClassifier((8,), max_epochs=2), X, Y, n_repeats=2)
+    keys = ["initializer", "repeat", "fold"]
+    last = result.history.sort_values("epoch").groupby(keys, observed=True).last()
+    joined = result.runs.merge(last, on=keys)
+    assert len(joined) == len(result.runs)
+    assert (joined["score"] == joined["val_score"]).all()
+    assert isinstance(result.runs.pivot(index="repeat", columns="initializer", values="score"), pd.DataFrame)

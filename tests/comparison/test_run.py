@@ -1,0 +1,196 @@
+"""Runs are paired and repeatable, and measuring does not change them."""
+
+import numpy as np
+import pytest
+import skorch
+import torch
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
+from torch import nn
+
+from initsk import MLPClassifier, MLPRegressor, NeuralNetClassifier, compare_initializers
+from initsk.estimators import with_initializer
+from initsk.initializers import Orthogonal
+
+X, Y = load_iris(return_X_y=True)
+X32 = X.astype(np.float32)
+SEEN = []
+
+
+class Batches(Callback):
+    """Records the order of the samples, and the next random number of each step."""
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        if training:
+            SEEN.append(batch[0].sum().item())
+
+    def on_grad_computed(self, net, named_parameters=None, **kwargs):
+        SEEN.append(torch.rand(1, generator=torch.random.default_generator.clone_state()).item())
+
+
+class Small(nn.Module):
+    def __init__(self, width=8, dropout=0.0):
+        super().__init__()
+        self.hidden, self.drop, self.output = nn.Linear(4, width), nn.Dropout(dropout), nn.Linear(width, 3)
+
+    def forward(self, X):
+        return self.output(self.drop(torch.relu(self.hidden(X))))
+
+
+def plain_net(**arguments):
+    return skorch.NeuralNetClassifier(
+        Small, criterion=nn.CrossEntropyLoss, max_epochs=2, verbose=0, batch_size=16, **arguments
+    )
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        MLPClassifier((8,), max_epochs=2, dropout=0.3, callbacks=[Batches()]),
+        plain_net(module__dropout=0.3, callbacks=[("batches", Batches())]),
+        make_pipeline(StandardScaler(), MLPClassifier((8,), max_epochs=2, dropout=0.3, callbacks=[Batches()])),
+    ],
+)
+@pytest.mark.parametrize("arguments", [{}, {"cv": 3}])
+def test_all_initializers_get_the_same_batches_and_masks(estimator, arguments):
+    SEEN.clear()
+    result = compare_initializers(
+        estimator, X32, Y, initializers=["zeros", "he_normal", Orthogonal(2.0)], n_repeats=2, **arguments
+    )
+    assert set(result.runs["status"]) == {"ok"}
+    blocks = np.reshape(SEEN, (len(result.runs) // 3, 3, -1))
+    assert (blocks == blocks[:, :1]).all()
+    assert len({tuple(block[0]) for block in blocks}) == len(blocks)
+    assert result.runs.groupby(["repeat", "fold"])[["seed", "split"]].nunique().eq(1).all(axis=None)
+
+
+def test_all_initializers_get_the_same_dropout_masks():
+    # The layer applies dropout to ones, which makes the mask visible.
+    masks = []
+
+    class Masks(nn.Dropout):
+        def forward(self, X):
+            kept = super().forward(torch.ones_like(X))
+            if self.training:
+                masks.append(kept.sum().item())
+            return X * kept
+
+    class Masked(Small):
+        def __init__(self):
+            super().__init__()
+            self.drop = Masks(0.5)
+
+    net = skorch.NeuralNetClassifier(Masked, criterion=nn.CrossEntropyLoss, max_epochs=2, verbose=0)
+    compare_initializers(net, X32, Y, initializers=["zeros", "he_normal"], n_repeats=2, activations=False)
+    runs = np.reshape(masks, (2, 2, -1))
+    assert (runs[:, 0] == runs[:, 1]).all()
+    assert not (runs[0] == runs[1]).all()
+
+
+def test_families_share_their_random_numbers():
+    # The weights of He and Glorot differ only in scale.
+    units = []
+
+    class Weights(Callback):
+        def on_train_begin(self, net, **kwargs):
+            weight = net.module_.get_parameter("hidden_1.weight").detach()
+            units.append(weight / weight.std())
+
+    clf = MLPClassifier((8,), max_epochs=1, callbacks=[Weights()])
+    compare_initializers(clf, X, Y, initializers=["he_normal", "glorot_normal", "lecun_normal"], n_repeats=1)
+    for weight in units[1:]:
+        torch.testing.assert_close(weight, units[0])
+
+
+def test_a_run_can_be_repeated_by_hand():
+    result = compare_initializers(MLPClassifier((8,), max_epochs=3), X, Y, X_val=X, y_val=Y, n_repeats=2)
+    for run in result.runs.itertuples():
+        clf = MLPClassifier((8,), max_epochs=3, initializer=run.initializer, random_state=run.seed, n_threads=1)
+        assert clf.fit(X, Y).score(X, Y) == run.score
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        plain_net(),
+        NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, max_epochs=2, verbose=0, batch_size=16),
+        make_pipeline(StandardScaler(), plain_net()),
+        plain_net(callbacks__train_loss=None, callbacks__epoch_timer=None),
+        plain_net(train_split=None, callbacks=[skorch.callbacks.EpochScoring("f1_macro", on_train=True)]),
+    ],
+)
+def test_any_skorch_net(net):
+    result = compare_initializers(net, X32, Y, initializers=["zeros", "he_normal"], n_repeats=2)
+    assert set(result.runs["status"]) == {"ok"}
+    assert result.history.groupby(["initializer", "repeat"], observed=True).size().tolist() == [2] * 4
+    assert set(result.layers["layer"]) == {"hidden", "output"}
+    start = result.layers.query("phase == 'initialized' and layer == 'hidden'").groupby("initializer", observed=True)
+    assert start["std"].max()["zeros"] == 0
+    assert start["std"].min()["he_normal"] > 0.1
+    last = result.history.query("epoch == 2")
+    np.testing.assert_array_equal(last["val_score"], result.runs["score"])
+
+
+def test_measuring_does_not_change_the_training():
+    plain = compare_initializers(plain_net(), X32, Y, n_repeats=2, activations=False)
+    assert plain.layers.empty
+    assert plain.histograms.empty
+    measured = compare_initializers(plain_net(), X32, Y, n_repeats=2)
+    assert plain.runs.equals(measured.runs)
+    net = with_initializer(plain_net(), "he_normal", random_state=int(plain.runs["seed"][3]))
+    alone = compare_initializers(net, X32, Y, initializers=["he_normal"], n_repeats=1)
+    assert alone.runs["score"][0] == plain.runs.query("initializer == 'he_normal' and repeat == 0")["score"].item()
+
+
+def test_early_stopping_does_not_use_the_validation_data():
+    clf = MLPClassifier((8,), max_epochs=30, early_stopping=True, patience=2, lr=0.05)
+    easy = compare_initializers(clf, X, Y, X_val=X, y_val=Y, initializers=["he_normal"], n_repeats=2)
+    other = compare_initializers(clf, X, Y, X_val=X, y_val=Y[::-1], initializers=["he_normal"], n_repeats=2)
+    assert easy.runs["epochs"].tolist() == other.runs["epochs"].tolist()
+    assert (easy.history["train_loss"] == other.history["train_loss"]).all()
+
+
+def test_images_of_bytes_train_like_floats():
+    images = (X * 30).astype(np.uint8)
+    scaled = compare_initializers(MLPClassifier((8,), max_epochs=2, input_scale=1 / 255), images, Y, n_repeats=1)
+    floats = compare_initializers(MLPClassifier((8,), max_epochs=2), images / np.float32(255), Y, n_repeats=1)
+    np.testing.assert_allclose(scaled.history["train_loss"], floats.history["train_loss"], rtol=1e-4)
+
+
+def test_regressors():
+    X, y = load_diabetes(return_X_y=True)
+    reg = MLPRegressor((8,), max_epochs=3, lr=0.05)
+    result = compare_initializers(reg, X, y / 100, initializers=["zeros", "he_normal"], n_repeats=2)
+    assert set(result.runs["status"]) == {"ok"}
+    assert (result.runs["val_ratio"] == 111 / 331).all()
+
+
+def test_a_comparison_without_any_score_warns():
+    with pytest.warns(FitFailedWarning, match="none of 2 runs gave a score; the first: ValueError"):
+        compare_initializers(
+            MLPClassifier((8,), max_epochs=1), X, Y, initializers=["zeros"], n_repeats=2, scoring="roc_auc"
+        )
+
+
+def test_a_failed_run_does_not_stop_the_others():
+    def fails(tensor):
+        raise MemoryError(f"no room for {tensor!r:.20} at {object()}")
+
+    result = compare_initializers(
+        MLPClassifier((8,), max_epochs=1), X, Y, initializers=[fails, "he_normal"], n_repeats=2
+    )
+    assert result.runs["status"].tolist() == ["failed", "failed", "ok", "ok"]
+    # A reason without addresses is the same in every process.
+    assert "0x" not in result.runs["reason"][0]
+
+
+@pytest.mark.filterwarnings("ignore:none of 1 runs gave a score")
+def test_a_score_that_is_not_finite_is_a_failure():
+    result = compare_initializers(
+        LogisticRegression(), X, Y, parameter="C", initializers=[1.0], n_repeats=1, scoring=lambda *_: np.nan
+    )
+    assert result.runs[["status", "reason"]].iloc[0].tolist() == ["failed", "a score is not finite"]

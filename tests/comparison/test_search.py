@@ -1,0 +1,119 @@
+"""Results of finished searches of scikit-learn."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.datasets import load_iris
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it makes HalvingGridSearchCV importable
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    RepeatedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from initsk import ComparisonResult, MLPClassifier
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers import Orthogonal
+
+X, Y = load_iris(return_X_y=True)
+CLF = MLPClassifier((8,), max_epochs=2, lr=0.02, random_state=0)
+
+
+def nan(tensor):
+    raise ValueError('a "quoted", reason\nof two lines')
+
+
+GRID = {"initializer": ["zeros", "he_normal", Orthogonal(2.0)], "lr": [0.001, 0.02]}
+
+
+def test_statistics_of_a_grid_search():
+    search = GridSearchCV(CLF, GRID, cv=5).fit(X, Y)
+    result = ComparisonResult.from_search(search)
+    assert result.initializers == ["zeros", "he_normal", "Orthogonal(gain=2.0)"]
+    assert len(result.runs) == 30
+    assert set(result.runs["val_ratio"]) == {1 / 4}
+    means = result.summary(by="setting").set_index(["initializer", "lr"])["mean_score"]
+    for params, mean in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True):
+        label = params["initializer"] if isinstance(params["initializer"], str) else "Orthogonal(gain=2.0)"
+        assert means[label, params["lr"]] == pytest.approx(mean)
+    pair = result.pairwise(by="setting").iloc[0]
+    rows = {
+        f"{label}, lr={lr}": part["score"].to_numpy()
+        for (label, lr), part in result.runs.groupby(["initializer", "lr"], observed=True)
+    }
+    d = rows[pair["first"]] - rows[pair["second"]]
+    error = np.sqrt((1 / 5 + 1 / 4) * d.var(ddof=1))
+    low, high = stats.t.interval(0.95, 4, d.mean(), error)
+    assert [pair["low"], pair["high"]] == pytest.approx([low, high])
+
+
+@pytest.mark.parametrize(
+    ("cv", "ratio"),
+    [
+        (None, 1 / 4),
+        (3, 1 / 2),
+        (StratifiedKFold(4), 1 / 3),
+        (RepeatedKFold(n_splits=4, n_repeats=2, random_state=0), 1 / 3),
+        (ShuffleSplit(3, test_size=0.2, random_state=0), 1 / 4),
+        (ShuffleSplit(3, random_state=0), 1 / 9),
+    ],
+)
+def test_the_ratio_of_validation_samples_follows_from_the_splitter(cv, ratio):
+    search = GridSearchCV(CLF, {"initializer": ["zeros", "he_normal"]}, cv=cv).fit(X, Y)
+    assert ComparisonResult.from_search(search).runs["val_ratio"].to_numpy() == pytest.approx(ratio)
+
+
+def test_other_kinds_of_searches():
+    pipe = make_pipeline(StandardScaler(), CLF)
+    names = ["zeros", "he_normal", "orthogonal"]
+    random = RandomizedSearchCV(pipe, {"mlpclassifier__initializer": names}, n_iter=3, cv=3, random_state=0)
+    assert len(ComparisonResult.from_search(random.fit(X, Y)).runs) == 9
+    halving = HalvingGridSearchCV(CLF, {"initializer": names}, cv=3, random_state=0).fit(X, Y)
+    # Only the last iteration is used: its scores are all from the same number of samples.
+    assert len(ComparisonResult.from_search(halving).initializers) < 3
+    by_rate = ComparisonResult.from_search(GridSearchCV(CLF, {"lr": [0.001, 0.02]}, cv=3).fit(X, Y), parameter="lr")
+    assert by_rate.initializers == ["0.001", "0.02"]
+    lists = GridSearchCV(CLF, [{"initializer": ["zeros"]}, {"initializer": ["he_normal"], "lr": [0.1]}], cv=3).fit(X, Y)
+    assert ComparisonResult.from_search(lists).runs["lr"].unique().tolist() == ["", "0.1"]
+
+
+def test_a_search_with_several_scorers():
+    search = GridSearchCV(CLF, GRID, cv=3, scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss").fit(X, Y)
+    runs = ComparisonResult.from_search(search).runs
+    assert (runs["score"] == runs["score_neg_log_loss"]).all()
+    assert (runs["score_accuracy"] >= 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores")
+def test_failed_fits_of_a_search():
+    search = GridSearchCV(CLF, {"initializer": [nan, "zeros"]}, cv=3, refit=False).fit(X, Y)
+    result = ComparisonResult.from_search(search)
+    assert result.runs["status"].tolist() == ["failed"] * 3 + ["ok"] * 3
+    assert result.summary()["n_failed"].tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("search", "arguments", "words"),
+    [
+        (GridSearchCV(CLF, GRID), {}, "a fitted GridSearchCV"),
+        (GridSearchCV(CLF, {"lr": [0.1]}, cv=2), {}, "none; searched: lr"),
+        (GridSearchCV(CLF, GRID, cv=2), {"parameter": "rl"}, "did you mean 'lr'"),
+        (GridSearchCV(CLF, GRID, cv=[(np.arange(99), np.arange(99, 150))]), {}, "a test needs at least two"),
+        (
+            GridSearchCV(CLF, GRID, cv=ShuffleSplit(2, test_size=10, random_state=0)),
+            {},
+            "is no fraction; give val_ratio=",
+        ),
+        (GridSearchCV(CLF, GRID, cv=2), {"val_ratio": 0}, "val_ratio=0 is not allowed"),
+    ],
+)
+def test_searches_that_cannot_be_read_raise(search, arguments, words):
+    if words != "a fitted GridSearchCV":
+        search = search.fit(X, Y)
+    with pytest.raises(InvalidParameterError, match=words):
+        ComparisonResult.from_search(search, **arguments)
