@@ -56,7 +56,9 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
     target = result.target()
     elements: list[Element] = [
         _ranking_table("ranking", translate("Initializers, best first"), summary, result),
-        Paragraph(_how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid)), "note"),
+        Paragraph(
+            _how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid)), "note"
+        ),
         Paragraph(describe_epochs_to_target(summary, target)),
     ]
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():

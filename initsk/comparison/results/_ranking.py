@@ -45,8 +45,10 @@ def rank(frames: Frames, *, alpha: float, test: str, target: float | None, colum
         low, high = mean_interval(values, scores.ratio)
         if label == best:
             difference, significant = (0.0, False) if len(values) else (nan, None)
-            to_best = {"difference": difference, "effect_size": nan, "p_value": nan}
-            to_best |= {"significant": significant, "n_needed": nan}
+            to_best: dict[str, Any] = {
+                "difference": difference, "effect_size": nan, "p_value": nan, "significant": significant,
+                "n_needed": nan,
+            }  # fmt: skip
         else:
             to_best = _difference(scores, label, best, p_values[best, label], alpha / len(p_values), alpha)
         rows.append(
