@@ -17,11 +17,11 @@ def test_every_initializer_runs_at_every_setting():
     assert len(result.runs) == 2 * 4 * 2
     assert result.runs.columns[:5].tolist() == ["initializer", "lr", "activation", "repeat", "fold"]
     assert result.runs["lr"].dtype == "float64"
-    alone = compare_initializers(
+    single = compare_initializers(
         MLPClassifier((8,), max_epochs=3, lr=1e-2, activation="tanh"), X, Y, initializers=["zeros"], n_repeats=2
     )
     same = result.runs.query("initializer == 'zeros' and lr == 0.01 and activation == 'tanh'")
-    assert same["score"].tolist() == alone.runs["score"].tolist()
+    assert same["score"].tolist() == single.runs["score"].tolist()
     for name, frame in result.frames.items():
         assert not frame.duplicated().any(), name
     assert len(result.summary()) == 2

@@ -142,8 +142,8 @@ def test_measuring_does_not_change_the_training():
     measured = compare_initializers(plain_net(), X32, Y, n_repeats=2)
     assert plain.runs.equals(measured.runs)
     net = with_initializer(plain_net(), "he_normal", random_state=int(plain.runs["seed"][3]))
-    alone = compare_initializers(net, X32, Y, initializers=["he_normal"], n_repeats=1)
-    assert alone.runs["score"][0] == plain.runs.query("initializer == 'he_normal' and repeat == 0")["score"].item()
+    single = compare_initializers(net, X32, Y, initializers=["he_normal"], n_repeats=1)
+    assert single.runs["score"][0] == plain.runs.query("initializer == 'he_normal' and repeat == 0")["score"].item()
 
 
 def test_early_stopping_does_not_use_the_validation_data():

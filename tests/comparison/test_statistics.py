@@ -136,7 +136,7 @@ def test_runs_without_a_score_are_counted_and_not_ranked():
 
 @pytest.mark.slow
 def test_number_needed_gives_the_stated_power():
-    # An effect of 0.5: Cohen's table says 34 pairs for a power of 80 % at 5 %. False alarms of this test: 1e-6.
+    # An effect of 0.5: Cohen's table gives 34 pairs for a power of 80 % at 5 %. False alarms of this test: 1e-6.
     rng = np.random.default_rng(0)
     base = stats.norm.ppf((np.arange(12) + 0.5) / 12)
     differences = base / base.std(ddof=1) + 0.5

@@ -75,8 +75,8 @@ def test_concat_joins_experiments_with_different_grids():
     both = ComparisonResult.concat({"plain": plain, "gridded": gridded})
     assert both.runs.columns[:5].tolist() == ["experiment", "initializer", "lr", "repeat", "fold"]
     for name, part in both.parts().items():
-        alone = {"plain": plain, "gridded": gridded}[name]
-        assert_same(part, alone)
+        expected = {"plain": plain, "gridded": gridded}[name]
+        assert_same(part, expected)
     assert len(both.summary(by="setting")) == 2 + 4
 
 

@@ -1,4 +1,4 @@
-"""A fitted estimator predicts the same after a round trip, in another process and without the training data."""
+"""A loaded estimator predicts the same, also in another process, and its file has no training data."""
 
 import pickle
 import subprocess
@@ -49,7 +49,7 @@ NAMES = pytest.mark.parametrize("name", ["classifier", "stopped early", "regress
 
 
 @NAMES
-def test_here(fitted, digits, name):
+def test_in_this_process(fitted, digits, name):
     model = fitted[name]
     expected = model.predict(digits[0])
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(digits[0]), expected)
@@ -58,17 +58,17 @@ def test_here(fitted, digits, name):
     np.testing.assert_array_equal(again.predict(digits[0]), expected)
 
 
-@pytest.mark.parametrize("how", ["pickle", pytest.param("skops", marks=pytest.mark.slow)])
-def test_in_another_process(fitted, digits, tmp_path, how):
+@pytest.mark.parametrize("library", ["pickle", pytest.param("skops", marks=pytest.mark.slow)])
+def test_in_another_process(fitted, digits, tmp_path, library):
     model = fitted["stopped early"]
-    if how == "pickle":
+    if library == "pickle":
         joblib.dump(model, tmp_path / "model")
     else:
         skops.io.dump(model, tmp_path / "model")
     np.save(tmp_path / "X.npy", digits[0])
     modules = {"pickle": "joblib", "skops": "skops.io"}
     loads = {"pickle": "model = joblib.load(sys.argv[1])", "skops": SKOPS}
-    code = PREDICT.format(module=modules[how], load=loads[how])
+    code = PREDICT.format(module=modules[library], load=loads[library])
     paths = [str(tmp_path / part) for part in ("model", "X.npy", "predicted.npy")]
     subprocess.run([sys.executable, "-c", code, *paths], check=True)
     np.testing.assert_array_equal(np.load(paths[2]), model.predict(digits[0]))
@@ -76,14 +76,14 @@ def test_in_another_process(fitted, digits, tmp_path, how):
 
 @NAMES
 def test_the_data_are_not_saved(fitted, digits, name):
-    """A marked sample is nowhere in the bytes, and they are fewer than the data's."""
+    """The bytes do not contain a sample, and are fewer than half of those of the data."""
     data = pickle.dumps(fitted[name])
     sample = digits[0][7].astype(np.float32)
     assert sample.tobytes() not in data
     assert len(data) < digits[0].astype(np.float32).nbytes / 2
 
 
-def test_training_goes_on_after_loading(fitted, digits):
+def test_training_continues_after_loading(fitted, digits):
     model = fitted["classifier"]
     data = skops.io.dumps(model)
     trusted = skops.io.get_untrusted_types(data=data)

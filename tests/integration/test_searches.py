@@ -1,4 +1,4 @@
-"""Initializers in the hands of scikit-learn's, Optuna's and Dask's searches."""
+"""Searches of scikit-learn and Optuna, also on Dask, over initializers as hyperparameters."""
 
 import subprocess
 import sys
@@ -73,14 +73,14 @@ def test_grid_search_in_one_process_and_in_two(digits, estimator, grid):
     searches = [
         GridSearchCV(estimator, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(*digits) for n_jobs in (1, 2)
     ]
-    alone, together = map(scores, searches)
-    np.testing.assert_array_equal(alone, together)
-    assert len(np.unique(alone)) > 4
+    one_process, two_processes = map(scores, searches)
+    np.testing.assert_array_equal(one_process, two_processes)
+    assert len(np.unique(one_process)) > 4
     best = [search.best_estimator_.predict_proba(digits[0]) for search in searches]
     np.testing.assert_array_equal(*best)
 
 
-def test_results_read_well_in_pandas(digits):
+def test_pandas_shows_the_names_of_initializers(digits):
     frame = pd.DataFrame(GridSearchCV(mlp(), MLP_GRID, cv=2).fit(*digits).cv_results_)
     shown = frame["param_initializer"].astype(str)
     assert shown.tolist() == [
@@ -109,14 +109,14 @@ def test_halving_by_epochs(digits):
     assert search.n_resources_ == [2, 4, 8]
     assert search.n_candidates_ == [4, 2, 1]
     assert len(search.best_estimator_.history_) == 8
-    # Zeros learn nothing, and are out after the first round.
+    # Zeros learn nothing, and the first iteration drops them.
     frame = pd.DataFrame(search.cv_results_)
     assert "zeros" not in frame.loc[frame["iter"] > 0, "param_initializer"].tolist()
 
 
 @pytest.fixture
 def _filters_stay():
-    """scikit-learn sets the filters of warnings in each of a process's threads, which share them."""
+    """Restore the warning filters, which scikit-learn sets in threads that share them."""
     with warnings.catch_warnings():
         yield
 
@@ -139,26 +139,26 @@ def test_optuna(digits, n_jobs):
     assert len(search.trials_) == 4
     assert all(trial.state == optuna.trial.TrialState.COMPLETE for trial in search.trials_)
     assert search.best_estimator_.initializer == Orthogonal(search.best_params_["initializer__gain"])
-    # Trials run in threads; each has the numbers that it has alone.
+    # Trials run in threads, with the same numbers as without other threads.
     trial = max(search.trials_, key=lambda t: t.value)
-    alone = cross_validate(mlp().set_params(**trial.params), *digits, cv=2)["val_score"].mean()
-    assert trial.value == pytest.approx(alone, abs=1e-12)
+    expected = cross_validate(mlp().set_params(**trial.params), *digits, cv=2)["test_score"].mean()
+    assert trial.value == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.usefixtures("_filters_stay")
 def test_threads_give_the_same_numbers(digits):
-    """Also where torch's global random state is drawn from, which all threads of a process share."""
+    """Dropout draws from torch's global random state, which all threads of a process share."""
     clf = mlp(dropout=0.3)
     grid = {"initializer": ["he_normal", "orthogonal", "zeros", "glorot_uniform"]}
     state = torch.get_rng_state()
-    alone = scores(GridSearchCV(clf, grid, cv=2).fit(*digits))
+    expected = scores(GridSearchCV(clf, grid, cv=2).fit(*digits))
     with joblib.parallel_config("threading", n_jobs=4):
-        together = scores(GridSearchCV(clf, grid, cv=2).fit(*digits))
-    np.testing.assert_array_equal(alone, together)
+        found = scores(GridSearchCV(clf, grid, cv=2).fit(*digits))
+    np.testing.assert_array_equal(found, expected)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_fits_threads(digits):
+def test_each_fit_has_its_number_of_threads(digits):
     class Threads(nn.Module):
         def forward(self, X):
             seen.append(torch.get_num_threads())
@@ -175,7 +175,7 @@ def test_a_fits_threads(digits):
 
 
 def memory_and_threads(X, y):
-    """Return what a worker gets: whether X is mapped into its memory, and torch's threads."""
+    """Return whether a worker shares X with other processes and may write to it, its threads, and predictions."""
     shared = isinstance(X, np.memmap) or isinstance(X.base, np.memmap)
     fitted = mlp(n_threads=None, max_epochs=1).fit(X, y)
     return shared, X.flags.writeable, torch.get_num_threads(), fitted.predict_proba(X[:5])
@@ -183,7 +183,7 @@ def memory_and_threads(X, y):
 
 def test_workers_share_the_data_and_the_cores():
     rng = np.random.default_rng(0)
-    # Above joblib's limit of a megabyte, from which on it maps arrays.
+    # joblib maps arrays of more than a megabyte into shared memory.
     X, y = rng.normal(size=(4000, 100)).astype(np.float32), rng.integers(0, 3, size=4000)
     with joblib.parallel_config("loky", n_jobs=2):
         found = joblib.Parallel()(joblib.delayed(memory_and_threads)(X, y) for _ in range(2))
@@ -208,15 +208,15 @@ if __name__ == "__main__":
     X, y = (X / 16).astype(np.float32)[:500], y[:500]
     clf = MLPClassifier((8,), max_epochs=3, random_state=0, n_threads=1, dropout=0.2)
     grid = {"initializer": ["zeros", "he_normal", Orthogonal(gain=1.4)], "lr": [1e-3, 1e-2]}
-    alone = GridSearchCV(clf, grid, cv=2, error_score="raise").fit(X, y)
+    local = GridSearchCV(clf, grid, cv=2, error_score="raise").fit(X, y)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
         with joblib.parallel_config("dask"):
             spread = GridSearchCV(clf, grid, cv=2, error_score="raise").fit(X, y)
-    for name in alone.cv_results_:
+    for name in local.cv_results_:
         if name.startswith(("split", "mean_test")):
-            np.testing.assert_array_equal(alone.cv_results_[name], spread.cv_results_[name])
-    np.testing.assert_array_equal(alone.predict_proba(X), spread.predict_proba(X))
-    print("the same", len(alone.cv_results_["params"]))
+            np.testing.assert_array_equal(local.cv_results_[name], spread.cv_results_[name])
+    np.testing.assert_array_equal(local.predict_proba(X), spread.predict_proba(X))
+    print("the same", len(local.cv_results_["params"]))
 """
 
 
@@ -248,7 +248,7 @@ def test_metadata_are_routed(digits):
         assert partial.get_metadata_routing().partial_fit.requests["sample_weight"] is True
 
 
-def test_regressors_too(digits):
+def test_regressors(digits):
     X, y = digits
     grid = {"initializer": ["zeros", "he_normal", "lsuv"], "lr": [1e-2]}
     searches = [
@@ -259,7 +259,7 @@ def test_regressors_too(digits):
     assert searches[0].best_params_["initializer"] != "zeros"
 
 
-def test_a_search_survives_what_diverges(digits):
+def test_a_search_survives_divergence(digits):
     grid = {"lr": [1e-2, 1e30], "optimizer": ["sgd"]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -98,12 +98,10 @@ def _matching(model: Any, fixed: dict[str, int]) -> dict[str, int]:
 
 def _with_initializer(model: Any) -> Any:
     """Give a skorch net, also at the end of a pipeline, an initializer and a random state."""
-    if isinstance(model, skorch.NeuralNet):
-        return with_initializer(model)
     if hasattr(model, "steps") and isinstance(model.steps[-1][1], skorch.NeuralNet):
         name, net = model.steps[-1]
-        return model.set_params(steps=[*model.steps[:-1], (name, with_initializer(net))])
-    return model
+        return model.set_params(**{name: with_initializer(net)})
+    return with_initializer(model) if isinstance(model, skorch.NeuralNet) else model
 
 
 def _only_initializer(names: list[str], estimator: Any) -> str:

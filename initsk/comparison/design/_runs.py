@@ -1,4 +1,4 @@
-"""The runs of a comparison: each candidate in each round, a round being one repeat and fold."""
+"""Runs and rounds: a round is one repeat and fold, in which each candidate has one run."""
 
 from copy import copy
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class RunKey(NamedTuple):
 class Round:
     """One repeat and fold: all its runs share the split and the seed.
 
-    `train` and `test` are rows of X, or None where all rounds share one held-out set. `split` numbers the different
+    `train` and `test` are rows of X, or None where all rounds have the same validation samples. `split` numbers the different
     splits.
     """
 
@@ -56,7 +56,7 @@ class Task:
 
 
 def held_out_rounds(n_repeats: int, seed: int) -> list[Round]:
-    """Return a round for each repeat, all with the same held-out data."""
+    """Return a round for each repeat, all with the same validation samples."""
     return [Round(repeat, 0, 0, derive_seed(seed, "repeat", repeat) % 2**31) for repeat in range(n_repeats)]
 
 

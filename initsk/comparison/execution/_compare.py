@@ -21,7 +21,7 @@ from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment, Scorer
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
-from initsk.comparison.storage._store import Store
+from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import FromCallable, InitializerLike
 from initsk.utils.random import RandomState, resolve_seed
@@ -167,7 +167,7 @@ def compare_initializers(
     elif has_classes or is_regressor(estimator):
         settings["scoring"] = "accuracy" if has_classes else "r2"
     identity = identify(experiment, whole, plan.varied, random_state=seed, scoring=scoring, cv=cv)
-    with nullcontext() if store is None else Store(store, identity) as opened:
+    with nullcontext() if store is None else open_store(store, identity) as opened:
         result = plan.carry_out(settings, n_jobs, opened, progress)
     if result.runs["score"].isna().all():
         message = f"none of {len(result.runs)} runs gave a score; the first: {result.runs['reason'].iloc[0]}"

@@ -42,7 +42,7 @@ class Experiment:
     def run(self, task: Task, caller: int) -> RunRecord:
         """Train and measure; an error becomes a failed record, an interrupt is raised.
 
-        `caller` is the id of the process that started the comparison; a worker process of it ends when it ends.
+        `caller` is the id of the process that started the comparison; its worker processes end with it.
         """
         _end_with(caller)
         record = RunRecord.of(task)

@@ -24,8 +24,9 @@ HISTOGRAMS = {"histograms": "activations", "weight_histograms": "weights"}
 TABLES = ("runs", "history", *STATISTICS, *HISTOGRAMS, "timing")
 _HISTORY = {"epoch": "int64", "train_loss": "float64", "val_loss": "float64", "val_score": "float64"}
 _DURATIONS = ("seconds", "fit_seconds", "seconds_per_epoch")
-# The fields of a record that a store keeps as they are; the others become JSON.
+# The fields of a record that a store keeps as they are, and those that it keeps as JSON.
 _PLAIN = ("seed", "split", "status", "reason", "val_ratio", *_DURATIONS)
+_NESTED = ("scores", "history", "statistics", "histograms")
 
 
 @dataclass
@@ -41,9 +42,9 @@ class RunRecord:
     #: Number of validation samples for each training sample.
     val_ratio: float = nan
     #: Rows of epoch, train_loss, val_loss, val_score.
-    history: list[tuple[int, float, float, float]] = field(default_factory=list)
+    history: Sequence[Sequence[float]] = ()
     #: For each table, rows of phase, epoch and what `LayerMeasurements.rows` returns.
-    statistics: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {name: [] for name in STATISTICS})
+    statistics: dict[str, list[Sequence[Any]]] = field(default_factory=lambda: {name: [] for name in STATISTICS})
     #: For each table, rows of phase, epoch and histogram.
     histograms: dict[str, list[tuple[str, int, PackedBins]]] = field(
         default_factory=lambda: {name: [] for name in HISTOGRAMS}
@@ -78,39 +79,24 @@ class RunRecord:
 
     def to_columns(self) -> dict[str, Any]:
         """Return the columns of a store other than the key; numbers come back exactly."""
-        histograms = {
-            name: [
-                (phase, epoch, bins.layer, bins.position, _encoded(bins.edges), _encoded(bins.counts))
-                for phase, epoch, bins in rows
-            ]
-            for name, rows in self.histograms.items()
-        }
-        nested = {"scores": self.scores, "history": self.history, "statistics": self.statistics}
-        nested |= {"histograms": histograms}
-        plain = {name: getattr(self, name) for name in _PLAIN}
-        return plain | {name: json.dumps(value) for name, value in nested.items()}
+        nested = {name: json.dumps(getattr(self, name), default=_encoded) for name in _NESTED}
+        return {name: getattr(self, name) for name in _PLAIN} | nested
 
     @classmethod
     def from_columns(cls, key: RunKey, columns: Mapping[str, Any]) -> "RunRecord":
         """Return the record that `to_columns` wrote."""
-        history, statistics, histograms = (json.loads(columns[n]) for n in ("history", "statistics", "histograms"))
-        return cls(
-            key,
-            **{name: columns[name] for name in _PLAIN},
-            scores=json.loads(columns["scores"]),
-            history=[tuple(row) for row in history],
-            statistics={name: [tuple(row) for row in rows] for name, rows in statistics.items()},
-            histograms={
-                name: [
-                    (phase, epoch, PackedBins(layer, position, base64.b64decode(edges), base64.b64decode(counts)))
-                    for phase, epoch, layer, position, edges, counts in rows
-                ]
-                for name, rows in histograms.items()
-            },
-        )
+        nested = {name: json.loads(columns[name]) for name in _NESTED}
+        record = cls(key, **{name: columns[name] for name in _PLAIN}, **nested)
+        for rows in record.histograms.values():
+            rows[:] = [
+                (phase, epoch, PackedBins(layer, position, base64.b64decode(edges), base64.b64decode(counts)))
+                for phase, epoch, (layer, position, edges, counts) in rows
+            ]
+        return record
 
 
 def _encoded(data: bytes) -> str:
+    """Return the bytes of a histogram as text, which JSON can hold."""
     return base64.b64encode(data).decode("ascii")
 
 
@@ -192,7 +178,7 @@ def _histograms(name: str, keys: pd.DataFrame, records: Sequence[RunRecord]) -> 
     return _with_keys(keys, counts, pd.concat([phases, frame], axis=1))
 
 
-def _phases(pairs: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+def _phases(pairs: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """Return the columns phase and epoch."""
     phases = pd.Categorical([phase for phase, _ in pairs], categories=list(PHASES))
     return pd.DataFrame({"phase": phases, "epoch": np.array([epoch for _, epoch in pairs], dtype="int64")})

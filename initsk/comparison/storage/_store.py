@@ -4,11 +4,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import pandas as pd
@@ -47,52 +47,26 @@ _MAX_KILLED = 2
 _WAIT_S = 60.0
 
 
+@dataclass
 class Store:
     """The runs of one experiment in a file that stays valid if the process is killed at any moment.
 
     Parameters
     ----------
-    path : str or Path
-        Created if missing. A file that is not a store raises an error and stays as it is.
-    identity : dict of str to str
-        What all runs have in common (`identify`). The file of another experiment raises an error.
-
-    Attributes
-    ----------
+    path : Path
+        The file.
+    connection : sqlite3 Connection
+        Commits every statement at once.
+    common : dict of str to str
+        Columns that are the same in all rows.
     is_stuck : bool
         Whether the last two processes were killed before they finished a run; the next run may be the cause.
-
-    Raises
-    ------
-    StoreError
-        If the file is no store, is damaged, cannot be used, or has another experiment.
     """
 
-    def __init__(self, path: str | Path, identity: dict[str, str]) -> None:
-        self.path = Path(path).expanduser()
-        self._common = data_and_versions(identity)
-        if not self.path.exists():
-            _create(self.path, identity)
-        self._connection = connect(self.path)
-        try:
-            check_format(self.path, self._connection)
-            self._check(identity)
-            killed = "SELECT count(*) FROM open_sessions WHERE finished = (SELECT count(*) FROM runs)"
-            [(n_killed,)] = self._execute(killed)
-            begin = "INSERT INTO open_sessions (finished) SELECT count(*) FROM runs RETURNING id"
-            [(self._session,)] = self._execute(begin)
-        except BaseException:
-            self._connection.close()
-            raise
-        # Only every second time, as a kill with another cause may come before the run gets its own process.
-        self.is_stuck = n_killed > 0 and n_killed % _MAX_KILLED == 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._execute("DELETE FROM open_sessions WHERE id = ?", (self._session,))
-        self._connection.close()
+    path: Path
+    connection: sqlite3.Connection
+    common: dict[str, str]
+    is_stuck: bool
 
     def finished(self, tasks: Iterable[Task]) -> dict[RunKey, RunRecord]:
         """Return the records of the tasks whose runs are in the file.
@@ -104,7 +78,7 @@ class Store:
         """
         wanted = {task.key: task for task in tasks}
         found = {}
-        for key, columns in rows_of_runs(self.path, self._connection):
+        for key, columns in _read_runs(self.path, self.connection):
             if key not in wanted:
                 continue
             if columns["made_of"] != identify_run(wanted[key]):
@@ -117,51 +91,72 @@ class Store:
 
     def finish(self, task: Task, record: RunRecord) -> None:
         """Commit a finished run, unless another process has committed it meanwhile."""
-        row = task.key._asdict() | self._common | {"made_of": identify_run(task)} | record.to_columns()
+        row = task.key._asdict() | self.common | {"made_of": identify_run(task)} | record.to_columns()
         names, places = ", ".join(row), ", ".join("?" * len(row))
-        self._execute(f"INSERT OR IGNORE INTO runs ({names}) VALUES ({places})", tuple(row.values()))
+        statement = f"INSERT OR IGNORE INTO runs ({names}) VALUES ({places})"
+        _execute(self.path, self.connection, statement, tuple(row.values()))
 
     def describe(self, settings: dict[str, Any], candidates: Sequence[Candidate]) -> None:
         """Replace the description of the comparison: its settings and its candidates in their order."""
         names = [(candidate.label, candidate.setting) for candidate in candidates]
-        statement = "INSERT OR REPLACE INTO comparison VALUES (0, ?, ?)"
-        self._execute(statement, (json.dumps(settings), json.dumps(names)))
+        values = (json.dumps(settings), json.dumps(names))
+        _execute(self.path, self.connection, "INSERT OR REPLACE INTO comparison VALUES (0, ?, ?)", values)
 
-    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        return execute(self.path, self._connection, statement, values)
 
-    def _check(self, identity: dict[str, str]) -> None:
-        there = {str(name): str(value) for name, value in self._execute("SELECT name, value FROM experiment")}
+@contextmanager
+def open_store(path: str | Path, identity: dict[str, str]) -> Iterator[Store]:
+    """Open a store, or create one if the file is missing; a file that is not a store stays unchanged.
+
+    `identity` is what all runs have in common (`identify`).
+
+    Raises
+    ------
+    StoreError
+        If the file is no store, is damaged, cannot be used, or has another experiment.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        _create(path, identity)
+    with _connected(path) as connection:
+        there = {str(name): str(value) for name, value in _execute(path, connection, "SELECT * FROM experiment")}
         different = differences(there, identity)
         if different:
-            raise StoreError(f"{self.path} has another experiment: {'; '.join(different)}")
+            raise StoreError(f"{path} has another experiment: {'; '.join(different)}")
+        killed = "SELECT count(*) FROM open_sessions WHERE finished = (SELECT count(*) FROM runs)"
+        [(n_killed,)] = _execute(path, connection, killed)
+        begin = "INSERT INTO open_sessions (finished) SELECT count(*) FROM runs RETURNING id"
+        [session] = _execute(path, connection, begin)
+        # Only every second time, as a kill with another cause may come before the run gets its own process.
+        is_stuck = n_killed > 0 and n_killed % _MAX_KILLED == 0
+        try:
+            yield Store(path, connection, data_and_versions(identity), is_stuck)
+        finally:
+            _execute(path, connection, "DELETE FROM open_sessions WHERE id = ?", session)
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open an SQLite file; every statement commits at once."""
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a store; raise StoreError for a file that is no store or is damaged."""
     try:
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise StoreError(f"{path} is not a store of runs, and stays unchanged")
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror})") from error
-    return sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+    with closing(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)) as connection:
+        [(application,)] = _execute(path, connection, "PRAGMA application_id")
+        [(version,)] = _execute(path, connection, "PRAGMA user_version")
+        if application != _APPLICATION:
+            raise StoreError(f"{path} is another program's database, and stays unchanged")
+        if version != _FORMAT:
+            raise StoreError(f"{path} is a store of format {version} (allowed: {_FORMAT})")
+        damage = _execute(path, connection, "PRAGMA quick_check(1)")
+        if damage != [("ok",)]:
+            raise StoreError(f"{path} is damaged ({' '.join(str(damage[0][0]).split())}), and stays unchanged")
+        yield connection
 
 
-def check_format(path: Path, connection: sqlite3.Connection) -> None:
-    """Raise StoreError for a database that is no store or is damaged."""
-    [(application,)] = execute(path, connection, "PRAGMA application_id")
-    [(version,)] = execute(path, connection, "PRAGMA user_version")
-    if application != _APPLICATION:
-        raise StoreError(f"{path} is another program's database, and stays unchanged")
-    if version != _FORMAT:
-        raise StoreError(f"{path} is a store of format {version} (allowed: {_FORMAT})")
-    damage = execute(path, connection, "PRAGMA quick_check(1)")
-    if damage != [("ok",)]:
-        raise StoreError(f"{path} is damaged ({' '.join(str(damage[0][0]).split())}), and stays unchanged")
-
-
-def execute(
+def _execute(
     path: Path, connection: sqlite3.Connection, statement: str, values: tuple[object, ...] = ()
 ) -> list[tuple[Any, ...]]:
     """Return the rows of a statement."""
@@ -171,10 +166,10 @@ def execute(
         raise StoreError(f"{path} is damaged, or cannot be used: {error}") from error
 
 
-def rows_of_runs(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[RunKey, dict[str, Any]]]:
+def _read_runs(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[RunKey, dict[str, Any]]]:
     """Yield the key and columns of every run."""
-    names = [name for _, name, *_ in execute(path, connection, "PRAGMA table_info(runs)")]
-    for row in execute(path, connection, "SELECT * FROM runs"):
+    names = [name for _, name, *_ in _execute(path, connection, "PRAGMA table_info(runs)")]
+    for row in _execute(path, connection, "SELECT * FROM runs"):
         columns: dict[str, Any] = {n: nan if value is None else value for n, value in zip(names, row, strict=True)}
         yield RunKey(*(columns[name] for name in RunKey._fields)), columns
 
@@ -215,9 +210,8 @@ def tables_of_store(path: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]
     StoreError
         If the file is no store, is damaged, or has no finished run.
     """
-    with closing(connect(path)) as connection:
-        check_format(path, connection)
-        described = execute(path, connection, "SELECT settings, candidates FROM comparison")
+    with _connected(path) as connection:
+        described = _execute(path, connection, "SELECT settings, candidates FROM comparison")
         if not described:
             raise StoreError(f"{path} describes no comparison, as it ended before the first run")
         settings, names = (json.loads(text) for text in described[0])
@@ -225,7 +219,7 @@ def tables_of_store(path: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]
         keys = {candidate.key for candidate in candidates}
         records = [
             RunRecord.from_columns(key, columns)
-            for key, columns in rows_of_runs(path, connection)
+            for key, columns in _read_runs(path, connection)
             if key.candidate in keys and key.repeat < settings["n_repeats"]
         ]
     if not records:

@@ -231,7 +231,10 @@ class ComparisonTables:
         first = ["experiment", "initializer", *grid, "repeat", "fold"]
         frames = {}
         for name in TABLES:
-            parts = [_named(key, result.frames[name], list(results), labels) for key, result in results.items()]
+            parts = [
+                with_experiment(_with_categories(result.frames[name], labels), key, list(results))
+                for key, result in results.items()
+            ]
             frame = pd.concat(parts, ignore_index=True)
             frames[name] = frame[[*first, *(column for column in frame.columns if column not in first)]]
         return cls(frames, {key: result.settings for key, result in results.items()})
@@ -258,14 +261,12 @@ class ComparisonTables:
         elsewhere = [column for column in grid_columns(frames["runs"]) if frames["runs"][column].isna().all()]
         frames = {key: f.drop(columns=["experiment", *elsewhere]).reset_index(drop=True) for key, f in frames.items()}
         labels = [label for label in self.initializers if (frames["runs"]["initializer"] == label).any()]
-        for frame in frames.values():
-            frame["initializer"] = frame["initializer"].cat.set_categories(labels)
+        frames = {key: _with_categories(frame, labels) for key, frame in frames.items()}
         return type(self)(frames, self.settings[name])
 
 
-def _named(name: str, frame: pd.DataFrame, names: list[str], labels: list[str]) -> pd.DataFrame:
-    frame = frame.assign(initializer=frame["initializer"].cat.set_categories(labels))
-    return with_experiment(frame, name, names)
+def _with_categories(frame: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
+    return frame.assign(initializer=frame["initializer"].cat.set_categories(labels))
 
 
 def with_experiment(frame: pd.DataFrame, name: str, names: list[str]) -> pd.DataFrame:
