@@ -1,4 +1,4 @@
-"""Inspection: activations of any torch module as statistics, histograms and features."""
+"""Inspection of any torch module: activations and gradients as statistics, histograms, features and findings."""
 
 from initsk.inspection._callback import ActivationRecorder
 from initsk.inspection._findings import Finding, LayerValues, find_in_layers, findings_frame
@@ -9,7 +9,7 @@ from initsk.inspection._summary import ActivationSummary
 from initsk.inspection._thresholds import DECIDING, THRESHOLDS, Threshold, layer_thresholds, threshold_of
 from initsk.inspection.statistics._coherence import GradientCoherence, gradient_coherence
 from initsk.inspection.statistics._histogram import FixedHistogram, StreamingHistogram, pool_histograms
-from initsk.inspection.statistics._layer import LayerStatistics
+from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
 from initsk.inspection.statistics._moments import RunningMoments
 from initsk.inspection.statistics._units import RunningCovariance, SampleCosines, UnitStatistics
 
@@ -22,6 +22,7 @@ __all__ = [
     "Finding",
     "FixedHistogram",
     "GradientCoherence",
+    "LayerRecord",
     "LayerStatistics",
     "LayerValues",
     "PackedBins",

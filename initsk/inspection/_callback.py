@@ -1,4 +1,4 @@
-"""The inspector during training: a skorch callback."""
+"""Inspections during training: a skorch callback."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,40 +9,48 @@ from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import nn
 
-from initsk.inspection._frames import OF, PackedBins, check_of, histograms_frame, parameters_frame, statistics_frame
-from initsk.inspection._inspect import CHECKS, Request, inspect_batches
+from initsk.inspection._frames import (
+    VALUE_KINDS,
+    PackedBins,
+    check_value_kind,
+    histograms_frame,
+    parameters_frame,
+    statistics_frame,
+)
+from initsk.inspection._inspect import inspect_batches
+from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
-from initsk.inspection.capture._recorder import Layers, Settings
+from initsk.inspection.capture._layer_choice import Layers
 from initsk.network import BatchConverter, Model, iterate_batches
 from initsk.utils.validation import Constraint, boolean, check_parameters, integer, one_of
 
 
 class ActivationRecorder(Callback):
-    """Record summaries of the layers while a net trains, on a fixed batch or on the batches that it trains on.
+    """Record statistics of the layers while a net trains, on a fixed batch or on the training batches.
 
-    Every record is what `inspect_activations` says at that moment, by a pass of its own, so that training
-    goes on exactly as it would: random state, buffers and hooks stay. What is kept are the
-    numbers and the histograms' bins of every record, a few kilobytes per layer, however large the batches are.
+    A record equals the result of `inspect_activations` at the same moment. It has a forward pass of its own and does
+    not change the training: random state, buffers and hooks stay as they are. The recorder keeps the statistics and
+    histograms of each record, a few kilobytes per layer for batches of any size.
 
     Parameters
     ----------
     probe : array-like, tensor or tuple of X and y, default=None
-        The fixed batch, seen in evaluation mode, with targets as the net takes them (class numbers). None takes the
-        training batches themselves in training mode, with the dropout masks of the step.
+        A fixed batch, inspected in evaluation mode, with targets in the form that the net takes (class numbers). With
+        None, the training batches are inspected in training mode, with the dropout masks of the step.
     every : int, default=1
-        Record each so many steps or epochs.
+        Number of epochs or steps between two records.
     unit : {"epoch", "step"}, default="epoch"
-        What `every` counts. An epoch of training batches is summed up in one record.
+        The unit of `every`. One record covers all training batches of an epoch.
     start, end : bool, default=True
-        Record before the first step (of the training batches: the first one) and at the end (a fixed batch alone).
+        Whether to record before the first step (or the first training batch), and at the end (of a fixed batch only).
     layers, gradients, measures, batch_size, bins
-        As in `inspect_activations`, with fewer bins. With gradients, the step of the net's own optimizer is measured
+        As in `inspect_activations`, with fewer bins. With gradients, the update by the net's own optimizer is measured
         too.
 
     Attributes
     ----------
     n_steps_ : int
-        Training batches so far.
+        Number of training batches so far.
 
     Examples
     --------
@@ -86,60 +94,60 @@ class ActivationRecorder(Callback):
         self.bins = bins
 
     def initialize(self) -> "ActivationRecorder":
-        """Forget what was recorded; skorch calls it when a net is initialized."""
-        check_parameters(type(self).__name__, self.get_params(deep=False), _TABLE)
+        """Delete all records; skorch calls this method when a net is initialized."""
+        check_parameters(type(self).__name__, self.get_params(deep=False), _CONSTRAINTS)
         self.n_steps_ = 0
-        self.rows_: dict[str, list[tuple[Any, ...]]] = {of: [] for of in OF}
-        self.bins_: dict[str, list[PackedBins]] = {of: [] for of in OF}
-        self.times_: dict[str, list[tuple[int, int]]] = {of: [] for of in OF}
+        self.rows_: dict[str, list[tuple[Any, ...]]] = {of: [] for of in VALUE_KINDS}
+        self.bins_: dict[str, list[PackedBins]] = {of: [] for of in VALUE_KINDS}
+        self.times_: dict[str, list[tuple[int, int]]] = {of: [] for of in VALUE_KINDS}
         self.parameters_: list[tuple[Any, ...]] = []
-        self.last_ = -1
-        self.stream_: ActivationSummary | None = None
+        self.last_recorded_step_ = -1
+        self.epoch_summary_: ActivationSummary | None = None
         return self
 
     @property
     def needs_batch_events(self) -> bool:
-        """Whether single training batches matter; where not, nets may train without telling of them."""
+        """Whether the recorder needs skorch's events of single batches; without them a net may train faster."""
         return self.unit == "step" or self.probe is None
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Record the start."""
-        self.first_ = True
+        """Record the fixed batch before the first step."""
+        self.at_start_ = True
         if self.start and self.probe is not None:
             self._record_probe(net)
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """Look at a training batch, before the step that it is for."""
-        if not training or self.probe is not None or not self._wanted(net):
+        """Inspect a training batch before its step."""
+        if not training or self.probe is not None or not self._is_due(net):
             return
         X, y = unpack_data(batch)
         summary = self._inspect(net, X, y, training=True)
         if self.unit == "step":
             self._keep(net, summary)
         else:
-            self.stream_ = summary if self.stream_ is None else self.stream_ + summary
+            self.epoch_summary_ = summary if self.epoch_summary_ is None else self.epoch_summary_ + summary
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Count the step, and look at the fixed batch after it."""
+        """Count the step, and record the fixed batch after it."""
         if not training:
             return
         self.n_steps_ += 1
-        self.first_ = self.first_ and self.unit == "epoch"
+        self.at_start_ = self.at_start_ and self.unit == "epoch"
         if self.unit == "step" and self.probe is not None and self.n_steps_ % self.every == 0:
             self._record_probe(net)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Look at the fixed batch, or keep what the epoch's batches summed up to."""
+        """Record the fixed batch, or the sum of the epoch's training batches."""
         if not self.needs_batch_events:
             self.n_steps_ = sum(net.history[:, "train_batch_count"])
         if self.unit == "epoch" and self.probe is not None and len(net.history) % self.every == 0:
             self._record_probe(net)
-        if self.stream_ is not None:
-            self._keep(net, self.stream_)
-        self.first_, self.stream_ = False, None
+        if self.epoch_summary_ is not None:
+            self._keep(net, self.epoch_summary_)
+        self.at_start_, self.epoch_summary_ = False, None
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Record the end."""
+        """Record the fixed batch after the last step."""
         if self.end and self.probe is not None:
             self._record_probe(net)
 
@@ -154,10 +162,10 @@ class ActivationRecorder(Callback):
         Returns
         -------
         DataFrame
-            ``step`` (training batches before the record) and ``epoch`` (the one that the step before belongs to, or of
-            a training batch its own; int64), then the columns of `ActivationSummary.to_frame`.
+            ``step`` (number of training batches before the record) and ``epoch`` (of the step before the record or, for
+            training batches, of the batch), int64; then the columns of `ActivationSummary.to_frame`.
         """
-        check_of("to_frame", of)
+        check_value_kind("to_frame", of)
         self._check_recorded()
         return statistics_frame(self.rows_[of], of, timed=True)
 
@@ -174,12 +182,12 @@ class ActivationRecorder(Callback):
         DataFrame
             ``step``, ``epoch``, then the columns of `ActivationSummary.histograms`.
         """
-        check_of("histograms", of)
+        check_value_kind("histograms", of)
         self._check_recorded()
-        return histograms_frame([bins.unpacked() for bins in self.bins_[of]], of, self.times_[of])
+        return histograms_frame(self.bins_[of], of, self.times_[of])
 
     def parameters(self) -> pd.DataFrame:
-        """Return a row per record and parameter, with gradients alone.
+        """Return a row per record and parameter; empty without ``gradients=True``.
 
         Returns
         -------
@@ -195,41 +203,44 @@ class ActivationRecorder(Callback):
                 "nothing is recorded yet: an ActivationRecorder is among the callbacks of a net that trains"
             )
 
-    def _wanted(self, net: Any) -> bool:
-        """Say whether the coming training batch is to be recorded."""
-        if self.start and self.first_:
+    def _is_due(self, net: Any) -> bool:
+        """Return whether the next training batch belongs to a record."""
+        if self.start and self.at_start_:
             return True
         return (self.n_steps_ + 1 if self.unit == "step" else len(net.history)) % self.every == 0
 
     def _record_probe(self, net: Any) -> None:
-        if self.last_ == self.n_steps_:
+        if self.last_recorded_step_ == self.n_steps_:
             return
-        self.last_ = self.n_steps_
+        self.last_recorded_step_ = self.n_steps_
         X, y = self.probe if isinstance(self.probe, tuple) else (self.probe, None)
         self._keep(net, self._inspect(net, X, y, training=False))
 
     def _inspect(self, net: Any, X: Any, y: Any, training: bool) -> ActivationSummary:
-        settings = Settings(self.bins, None, tuple(self.measures), self.gradients)
+        settings = InspectionSettings(
+            self.layers, gradients=self.gradients, measures=self.measures, training=training, bins=self.bins
+        )
         module: nn.Module = net.module_
         y = y if self.gradients else None
-        batches = (
-            iter([BatchConverter(module).convert(X, y)]) if training else iterate_batches(module, X, y, self.batch_size)
-        )
-        return inspect_batches(Model(module, net), batches, Request(self.layers, "both", settings, training), None)
+        if training:
+            batches = iter([BatchConverter(module).convert(X, y)])
+        else:
+            batches = iterate_batches(module, X, y, self.batch_size)
+        return inspect_batches(Model(module, net), batches, settings, None)
 
     def _keep(self, net: Any, summary: ActivationSummary) -> None:
         time = self.n_steps_, len(net.history)
-        for of in OF:
+        for of in VALUE_KINDS:
             self.rows_[of] += [(*time, *row) for row in summary.rows(of)]
-            bins = [part.packed() for part in summary.bins(of) if len(part.counts)]
+            bins = summary.bins(of)
             self.bins_[of] += bins
             self.times_[of] += [time] * len(bins)
         if self.gradients:
             self.parameters_ += [(*time, *row) for row in summary.parameters().itertuples(index=False)]
 
 
-_TABLE: dict[str, Constraint] = {
-    **{name: CHECKS[name] for name in ("measures", "gradients", "batch_size", "bins")},
+_CONSTRAINTS: dict[str, Constraint] = {
+    **{name: CONSTRAINTS[name] for name in ("measures", "gradients", "batch_size", "bins")},
     "every": integer(1),
     "unit": one_of("unit", ("epoch", "step")),
     "start": boolean(),

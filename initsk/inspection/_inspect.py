@@ -1,88 +1,23 @@
-"""What is asked of an inspection, and what may be asked."""
+"""Inspection of a network in one pass over the data."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 
 from initsk.exceptions import ModuleError
 from initsk.initializers.core import default_loss
+from initsk.inspection._settings import CONSTRAINTS, Criterion, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
-from initsk.inspection.capture._capture import capturing
-from initsk.inspection.capture._recorder import POSITIONS, LayerCatalogue, Layers, Recorder, Settings
-from initsk.inspection.statistics._gradients import OptimizerLike, ParameterGradients, weights_of
+from initsk.inspection.capture._capture import capture_values
+from initsk.inspection.capture._collector import StatisticsCollector
+from initsk.inspection.capture._layer_choice import Layers, list_layers
+from initsk.inspection.statistics._gradients import OptimizerLike, ParameterGradients, weight_records
 from initsk.inspection.statistics._layer import MEASURES
 from initsk.network import Batch, Model, PaddingMask, get_model, is_stream, iterate_batches, preserve_state
-from initsk.utils.random import RandomState, check_random_state, isolated_torch_random, resolve_seed
-from initsk.utils.validation import (
-    Constraint,
-    boolean,
-    check_parameters,
-    integer,
-    one_of,
-    optional,
-    refuse,
-    resolved_by,
-)
-
-Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be measured, and how the module runs meanwhile."""
-
-    layers: Layers
-    positions: str
-    settings: Settings
-    training: bool = False
-    criterion: Criterion | None = None
-    optimizer: OptimizerLike | None = None
-    weights: bool = False
-
-
-def _measures(value: Any) -> str | None:
-    known = isinstance(value, list | tuple | set | frozenset) and set(value) <= set(MEASURES)
-    return None if known else f"a collection of {', '.join(map(repr, MEASURES))}"
-
-
-def _edges(value: Any) -> str | None:
-    wanted = "at least two finite numbers that increase"
-    try:
-        edges = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        return wanted
-    fine = edges.ndim == 1 and len(edges) > 1 and np.isfinite(edges).all() and (np.diff(edges) > 0).all()
-    return None if fine else wanted
-
-
-def _callable(what: str) -> Constraint:
-    return lambda value: None if callable(value) else what
-
-
-def _optimizer(value: Any) -> str | None:
-    fine = isinstance(value, torch.optim.Optimizer) or callable(value)
-    return None if fine else "a torch optimizer, or a function of a list of parameters that makes one"
-
-
-#: What the parameters of an inspection may be.
-CHECKS: dict[str, Constraint] = {
-    "gradients": boolean(),
-    "weights": boolean(),
-    "training": boolean(),
-    "batch_size": integer(1),
-    "bins": integer(2),
-    "edges": optional(_edges),
-    "measures": _measures,
-    "positions": one_of("positions", POSITIONS),
-    "criterion": optional(_callable("a function loss(output, y)")),
-    "optimizer": optional(_optimizer),
-    "random_state": resolved_by(check_random_state),
-}
+from initsk.utils.random import RandomState, resolve_seed
+from initsk.utils.validation import check_parameters, refuse
 
 
 def inspect_activations(
@@ -106,59 +41,59 @@ def inspect_activations(
 ) -> ActivationSummary:
     """Measure what every layer of a network computes, in one pass.
 
-    Values are taken when they are produced, before and after each activation function, be it a module or a function
-    that ``forward`` calls (``F.relu``, ``torch.tanh``, ``x.sigmoid()``, ``x.clamp(min=0)``). Memory does not depend
-    on the number of samples. The model is as before afterwards: training mode, hooks, gradients, buffers and random
-    state.
+    The inspection captures values at the moment of their computation, before and after each activation function. An
+    activation function may be a module or a function that ``forward`` calls (``F.relu``, ``torch.tanh``,
+    ``x.sigmoid()``, ``x.clamp(min=0)``). Memory does not depend on the number of samples. The model does not change:
+    training mode, hooks, gradients, buffers and random state stay as they were.
 
-    Layers are named as in ``named_modules``. A module that is called again in the same forward pass has a record for
-    each call (``fc``, ``fc:1``). An activation function that directly follows a layer is the layer's second position;
-    otherwise it has a name of its own (``block.relu``). Of several tensors that a module returns, each has its name:
-    ``lstm``, ``lstm/h_n``, ``lstm/c_n``; ``attention``, ``attention/weights``; ``head/0``, ``head/logits``. Channels
-    of convolutions are units; positions in an image or a sequence are samples.
+    Layers are named as in ``named_modules``. A module that is called several times in a forward pass has a record for
+    each call (``fc``, ``fc:1``). An activation function that directly follows a layer belongs to the layer, at the
+    position "activation"; otherwise it has its own name (``block.relu``). If a module returns several tensors, each has
+    a name: ``lstm``, ``lstm/h_n``, ``lstm/c_n``; ``attention``, ``attention/weights``; ``head/0``, ``head/logits``.
+    Channels of convolutions are units. Each pixel of an image and each element of a sequence counts as a sample.
 
     Parameters
     ----------
     model : torch.nn.Module or estimator
-        A module, or what carries one (`net_`, `module_`, ``best_estimator_``, the last step of a pipeline); of an
-        unfitted estimator the initial weights are seen, on a clone.
+        A module, or an estimator that has one (`net_`, `module_`, ``best_estimator_``, the last step of a pipeline). An
+        unfitted estimator is inspected at its initial weights, on a clone.
     X : array-like, tuple, mapping, PackedSequence or stream of batches
         Input of the module, a row per sample: an array; several arguments as a tuple or, by name, a mapping;
-        or a DataLoader, a data set, an iterator, which give X or pairs of X and y.
+        or a DataLoader, a data set or an iterator that yields X or pairs of X and y.
     y : array-like of shape (n_samples, ...), optional
-        Targets, for gradients and to build an unfitted classifier.
+        Targets, needed for gradients and for an unfitted classifier.
     layers : str, class, int, callable or list of these, optional
-        Which layers: by name, pattern (``"encoder.*"``), class of module, position, or a function of name and module;
-        modules without parameters, which are otherwise passed over, can be asked for too. All by default.
+        Layers by name, pattern (``"encoder.*"``), class of module, index, or a function of name and module. By default
+        all layers; modules without parameters are inspected only if they are chosen here.
     positions : {"both", "pre_activation", "activation"}, default="both"
-        Where a layer has an activation function: before it, after it, or both.
+        Positions to inspect in layers with an activation function.
     gradients : bool, default=False
-        Measure the gradients of the loss as well.
+        Whether to measure the gradients of the loss too.
     weights : bool, default=False
-        Measure the parameters as well.
+        Whether to measure the parameters too.
     criterion : callable, optional
-        Mean loss of ``(output, y)``. By default the estimator's own; otherwise the cross-entropy
-        of integer targets, and the mean squared error of others.
+        Function of ``(output, y)`` that returns the mean loss. By default the estimator's criterion; for a module the
+        cross-entropy of integer targets, or the mean squared error of other targets.
     optimizer : torch optimizer or callable, optional
-        Whose step is measured, on copies of the parameters: an optimizer of the model's parameters, or a
-        function of a list of parameters that makes one, such as ``torch.optim.Adam``. By default the
-        estimator's own, if it has one.
+        Optimizer whose update is measured, on copies of the parameters: an optimizer of the model's parameters, or a
+        function of a list of parameters that makes one, such as ``torch.optim.Adam``. By default the estimator's
+        optimizer, if it has one.
     measures : collection of {"units", "samples", "spectrum"}
         What to measure beyond moments and histograms: dead and copied units; the mean cosine between samples;
-        effective rank and participation ratio, which cost most. All by default.
-    padding_mask : array of bool of shape (n_samples, n_positions) or callable, optional
-        True at positions to leave out, as in torch's ``src_key_padding_mask``; or a function that makes it from a batch
-        of X. Values without these positions (such as after pooling) are taken whole.
+        effective rank and participation ratio, which take the most time. All by default.
+    padding_mask : array of bool of shape (n_samples, sequence_length) or callable, optional
+        True for elements of sequences to skip, as in torch's ``src_key_padding_mask``; or a function that makes the
+        mask from a batch of X. The mask does not apply to values of another shape (such as after pooling).
     training : bool, default=False
-        Run the module in training mode: dropout drops, and batch normalisation uses the batch.
+        Whether to run the module in training mode, in which dropout is active and batch normalization uses the batch.
     batch_size : int, default=1024
         Samples per forward pass.
     bins : int, default=128
-        Most bins per histogram. Their width is a power of two that doubles as the range grows.
+        Maximum number of bins of a histogram. Their width is a power of two that grows with the range of the values.
     edges : sequence of float, optional
-        Fixed edges of all histograms of activations instead.
+        Fixed edges of all histograms of activations, instead of `bins`.
     random_state : int, RandomState, Generator or None, default=0
-        Seed of what the module draws.
+        Seed of the random numbers that the module draws.
 
     Returns
     -------
@@ -167,19 +102,19 @@ def inspect_activations(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed, a layer is unknown, or X is not made of numbers.
+        If a parameter is not allowed, a layer is unknown, or X does not consist of numbers.
     ModuleError
-        If the model carries no module, or one that hides its layers (scripted, quantized, without values), or the
-        module has no layer, or X no sample, or the loss no gradient.
+        If the model has no module, the module has no layer or hides its layers (scripted, quantized, without values),
+        X has no sample, or the loss has no gradient.
 
     Notes
     -----
-    What is not seen: operations of ``torch.jit`` functions, and activation functions put together from other
-    operations (``x * torch.sigmoid(x)`` shows the sigmoid). Parts compiled by ``torch.compile`` run as they were
-    written.
+    The inspection does not capture operations of ``torch.jit`` functions, nor activation functions composed of other
+    operations (of ``x * torch.sigmoid(x)`` it captures the sigmoid). Parts compiled by ``torch.compile`` run
+    uncompiled.
 
-    Gradients are those of each sample's own loss with respect to its activations, so they do not depend on the
-    batch size; those of parameters are of the mean loss over all samples.
+    Gradients of activations are those of each sample's own loss, so they do not depend on the batch size. Gradients of
+    parameters are those of the mean loss over all samples.
 
     Examples
     --------
@@ -193,77 +128,57 @@ def inspect_activations(
     0     0  pre_activation -3.0  3.0            0.0
     1     0      activation  0.0  3.0            0.5
     """
-    given = {
-        "gradients": gradients, "weights": weights, "training": training,
-        "batch_size": batch_size, "bins": bins, "edges": edges,
-        "measures": measures, "positions": positions, "criterion": criterion, "optimizer": optimizer,
-        "random_state": random_state,
-    }  # fmt: skip
-    check_parameters("inspect_activations", given, CHECKS)
+    settings = InspectionSettings(
+        layers, positions, gradients, weights, criterion, optimizer, measures, training, bins, edges
+    )
+    given = vars(settings) | {"batch_size": batch_size, "random_state": random_state}
+    check_parameters("inspect_activations", given, CONSTRAINTS)
     if gradients and y is None and not is_stream(X):
         refuse("inspect_activations", ["gradients=True needs y, the targets of the loss"])
     found = get_model(model, X, y)
     batches = iterate_batches(found.module, found.prepared(X), found.encode(y), batch_size, padding_mask)
-    settings = Settings(bins, edges, tuple(measures), gradients)
-    request = Request(layers, positions, settings, training, criterion, optimizer, weights)
-    return inspect_batches(found, batches, request, resolve_seed(random_state))
+    return inspect_batches(found, batches, settings, resolve_seed(random_state))
 
 
-def inspect_batches(model: Model, batches: Iterator[Batch], request: Request, seed: int | None) -> ActivationSummary:
-    """Inspect a network on batches that fit it; without a seed it draws what it would draw next."""
-    gradients = request.settings.gradients
-    trained = {name for name, parameter in model.module.named_parameters() if parameter.requires_grad}
-    with preserve_state(model.module, training=request.training, gradients=gradients, seed=seed):
+def inspect_batches(
+    model: Model, batches: Iterator[Batch], settings: InspectionSettings, seed: int | None
+) -> ActivationSummary:
+    """Inspect a network on batches of its own type; with `seed` None it draws from torch's current random state."""
+    module, backward = model.module, None
+    trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    with preserve_state(module, training=settings.training, gradients=settings.gradients, seed=seed):
         first = next(batches, None)
         if first is None:
             raise ModuleError("X holds no sample: there is nothing to inspect")
         chosen = None
-        if request.layers is not None or request.positions != "both":
-            seen = list_layers(model.module, first)
-            chosen = seen.keys(seen.choose("inspect_activations", request.layers), request.positions)
-        recorder = Recorder(request.settings, chosen)
-        parameters = _run(model, chain([first], batches), recorder, request, trained)
-    if not recorder.records:
+        if settings.layers is not None or settings.positions != "both":
+            catalogue = list_layers(module, first)
+            chosen = catalogue.keys(catalogue.choose("inspect_activations", settings.layers), settings.positions)
+        collector = StatisticsCollector(settings, chosen)
+        if settings.gradients:
+            backward = ParameterGradients(dict(module.named_parameters()), trained)
+        with capture_values(module, collector) as capture:
+            for batch in chain([first], batches):
+                capture.start_pass()
+                collector.start_batch(batch.n_samples, batch.padding)
+                output = module(*batch.inputs, **batch.keywords)
+                if backward is not None:
+                    backward.add(loss_of(model, settings.criterion, output, batch.target), batch.n_samples)
+        parameters = None if backward is None else backward.to_frame(settings.optimizer or _own_optimizer(model))
+    records = collector.records()
+    if not records:
         raise ModuleError("no layer gives real numbers: there is nothing to inspect")
-    found = weights_of(model.module, request.settings.bins) if request.weights else None
-    return ActivationSummary(recorder.records, recorder.activated, parameters, found)
-
-
-def _run(
-    model: Model, batches: Iterator[Batch], recorder: Recorder, request: Request, trained: set[str]
-) -> pd.DataFrame | None:
-    """Send the batches through the module, and back if gradients are asked for."""
-    module, backward = model.module, None
-    if request.settings.gradients:
-        backward = ParameterGradients(dict(module.named_parameters()), trained)
-    with capturing(module, recorder) as capture:
-        for batch in batches:
-            capture.begin()
-            recorder.expect(batch.n_samples, batch.padding)
-            output = module(*batch.inputs, **batch.keywords)
-            if backward is not None:
-                backward.add(loss_of(model, request.criterion, output, batch.target), batch.n_samples)
-    return None if backward is None else backward.to_frame(request.optimizer or _own_optimizer(model))
-
-
-def list_layers(module: torch.nn.Module, batch: Batch) -> LayerCatalogue:
-    """Return the layers that a batch meets; what the module draws meanwhile is drawn again."""
-    seen = LayerCatalogue()
-    # A copy, for what works in place.
-    batch = batch.copied()
-    with capturing(module, seen), torch.no_grad(), isolated_torch_random(None):
-        module(*batch.inputs, **batch.keywords)
-    return seen
+    return ActivationSummary(records, parameters, weight_records(module, settings.bins) if settings.weights else None)
 
 
 def loss_of(model: Model, criterion: Criterion | None, output: Any, target: torch.Tensor | None) -> torch.Tensor:
-    """Return the mean loss: by the criterion that is given, by the estimator's own, or by what the targets are."""
+    """Return the mean loss by `criterion`, by the estimator's criterion, or by the default for the targets."""
     if target is None:
         raise ModuleError("gradients=True needs targets, and a batch has none (allowed: pairs of X and y)")
     if criterion is not None:
         return criterion(output, target)
     if target.ndim == 1 and target.is_floating_point() and getattr(output, "shape", ()) == (len(target), 1):
-        # One target a sample is what one output is for.
+        # A column of outputs needs a column of targets.
         target = target[:, None]
     if model.net is not None and hasattr(model.net, "criterion_"):
         loss: torch.Tensor = model.net.get_loss(output, target, X=None, training=False)
@@ -272,7 +187,7 @@ def loss_of(model: Model, criterion: Criterion | None, output: Any, target: torc
 
 
 def _own_optimizer(model: Model) -> torch.optim.Optimizer | None:
-    """Return the estimator's optimizer, where it is one of this module: not of the one that this is a copy of."""
+    """Return the estimator's optimizer, unless its parameters belong to another module, of which this one is a copy."""
     optimizer = getattr(model.net, "optimizer_", None)
     if not isinstance(optimizer, torch.optim.Optimizer):
         return None

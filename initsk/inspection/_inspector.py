@@ -1,4 +1,4 @@
-"""Activations as features for the next step of a pipeline."""
+"""A transformer that returns activations as features for the next step of a pipeline."""
 
 from collections.abc import Collection, Iterator
 from typing import Any, Self
@@ -9,9 +9,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from initsk.exceptions import ModuleError
-from initsk.inspection._inspect import list_layers
-from initsk.inspection.capture._capture import CapturedValue, capturing
-from initsk.inspection.capture._recorder import Layers
+from initsk.inspection.capture._capture import CapturedValue, capture_values
+from initsk.inspection.capture._layer_choice import Layers, list_layers
 from initsk.network import Batch, get_model, initialized, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, check_random_state, derive_seed, resolve_seed
 from initsk.utils.validation import boolean, check_parameters, integer, one_of, resolved_by
@@ -23,27 +22,27 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator
-        `MLPClassifier` or anything with ``fit`` and a torch module in ``net_`` or ``module_``, a pipeline or a
-        search that ends in one included; with `prefit` a bare torch module too.
+        `MLPClassifier` or any estimator with ``fit`` and a torch module in ``net_`` or ``module_``, also as the last
+        step of a pipeline or in a search; with `prefit` also a torch module.
     layers : str, class, int, callable, list of these, or None, default=None
-        Layers by name (``"hidden_3"``), pattern (``"hidden_*"``), class of module (``torch.nn.Conv2d``), position
-        (``-1`` is the last), or a function of name and module that says which. None takes all but the last. A layer's
-        values are those after its activation function, where one follows.
+        Layers by name (``"hidden_3"``), pattern (``"hidden_*"``), class of module (``torch.nn.Conv2d``), index
+        (``-1`` is the last), or a function of name and module that returns whether to take the layer. None takes all
+        but the last. The values are those after the layer's activation function if there is one.
     when : {"fitted", "initialized"}, default="fitted"
-        After training, or at the initial weights.
+        Whether to take the activations after training or at the initial weights.
     prefit : bool, default=False
-        Take `estimator` as it is, already fitted, instead of fitting a clone.
+        Whether `estimator` is already fitted and used itself, instead of a fitted clone.
     batch_size : int, default=1024
         Samples per forward pass.
     random_state : int, RandomState, Generator or None, default=None
-        Seed that every ``random_state`` of the clone derives from; None leaves them as they are.
+        Seed from which every ``random_state`` of the clone is derived; None does not change them.
 
     Attributes
     ----------
     estimator_ : estimator
-        The network that transforms.
+        The estimator whose activations `transform` returns.
     layers_ : list of str
-        Names of the layers taken, in the order of the columns.
+        Names of the layers, in the order of the columns.
     n_features_in_ : int
         Number of features seen in `fit`.
 
@@ -75,7 +74,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit or build a clone of the estimator.
+        """Fit or initialize a clone of the estimator, and choose the layers.
 
         Parameters
         ----------
@@ -91,7 +90,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         Raises
         ------
         InvalidParameterError
-            If a parameter is not allowed, or a layer's name is unknown.
+            If a parameter is not allowed, or a layer is unknown.
         """
         check_parameters(
             type(self).__name__,
@@ -131,7 +130,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         Raises
         ------
         ModuleError
-            If a layer does not give each sample as many values as in `fit`.
+            If a layer does not have as many values for each sample as in `fit`.
         """
         check_is_fitted(self, "layers_")
         X = validate_data(self, X, allow_nd=True, reset=False)
@@ -142,7 +141,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
             if rows.shape[1] != features.shape[1]:
                 raise ModuleError(
                     f"{', '.join(self.layers_)}: {rows.shape[1]} features of a sample, {features.shape[1]} in `fit`"
-                    " (allowed: layers that give every sample as many values)"
+                    " (allowed: layers with the same number of values for every sample)"
                 )
             features[start : start + len(rows)] = rows.numpy()
             start += len(rows)
@@ -154,12 +153,12 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         return tags
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return ``layer_unit`` for every column.
+        """Return the names ``layer_unit`` of the columns.
 
         Parameters
         ----------
         input_features : ignored
-            For the interface.
+            Part of scikit-learn's interface.
 
         Returns
         -------
@@ -177,11 +176,11 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         return estimator
 
     def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
-        """Return the layers asked for and their widths."""
+        """Return the chosen layers and their numbers of features."""
         model = get_model(self.estimator_)
         with preserve_state(model.module, training=False, gradients=False, seed=0):
-            seen = list_layers(model.module, next(self._batches(X)))
-        chosen = seen.choose(type(self).__name__, self.layers)
+            catalogue = list_layers(model.module, next(self._batches(X)))
+        chosen = catalogue.choose(type(self).__name__, self.layers)
         if self.layers is None:
             chosen = chosen[:-1] or chosen
         found = next(self._collect(X, chosen))
@@ -192,20 +191,20 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         yield from iterate_batches(model.module, model.prepared(X), batch_size=self.batch_size)
 
     def _collect(self, X: np.ndarray, layers: Collection[str]) -> Iterator[dict[str, torch.Tensor]]:
-        """Yield, for each batch, the last position of each layer: its activation where it has one, else its output."""
+        """Yield for each batch the values of each layer: of its activation function if it has one, else its output."""
         module = get_model(self.estimator_).module
         found: dict[str, torch.Tensor] = {}
         n_samples = 0
 
-        def observe(value: CapturedValue) -> None:
+        def keep(value: CapturedValue) -> None:
             if value.layer in layers:
                 rows = value.axes.per_sample(value.tensor, n_samples, value.layer)
                 found[value.layer] = rows.to("cpu", torch.float32, copy=True)
 
-        with preserve_state(module, training=False, gradients=False, seed=0), capturing(module, observe) as capture:
+        with preserve_state(module, training=False, gradients=False, seed=0), capture_values(module, keep) as capture:
             for batch in self._batches(X):
                 found.clear()
                 n_samples = batch.n_samples
-                capture.begin()
+                capture.start_pass()
                 module(*batch.inputs, **batch.keywords)
                 yield found

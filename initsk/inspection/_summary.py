@@ -1,6 +1,5 @@
-"""What an inspection found, as frames."""
+"""The result of an inspection, as data frames."""
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -8,42 +7,45 @@ import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection._findings import find_in_layers, findings_frame
-from initsk.inspection._frames import COLUMNS, OF, Bins, check_of, histograms_frame, parameters_frame, statistics_frame
+from initsk.inspection._frames import (
+    STATISTICS_COLUMNS,
+    VALUE_KINDS,
+    PackedBins,
+    check_value_kind,
+    histograms_frame,
+    parameters_frame,
+    statistics_frame,
+)
 from initsk.inspection._thresholds import MIN_SAMPLES, layer_thresholds
-from initsk.inspection.capture._recorder import Key, Record
-from initsk.inspection.statistics._gradients import WeightRecord
-from initsk.inspection.statistics._layer import LayerStatistics
+from initsk.inspection.capture._layer_choice import Key
+from initsk.inspection.statistics._layer import LayerRecord
 from initsk.utils.results import Reported
 from initsk.utils.validation import check_parameters, real
 
 
 class ActivationSummary(Reported):
-    """Statistics of a network's layers; made by `inspect_activations`.
+    """Statistics of a network's layers; the result of `inspect_activations`.
 
-    Two summaries of the same network, of two parts of the data, are added with ``+``.
+    The sum (``+``) of two summaries of a network, for two parts of the data, is the summary for all the data.
 
     Parameters
     ----------
-    records : dict of (layer, position) to Record
-        In the order of the forward pass.
-    activated : set of str
-        Layers that an activation function follows.
+    records : dict of (layer, position) to LayerRecord
+        Statistics of activations and gradients, in the order of the forward pass.
     parameters : DataFrame, optional
-        What `parameters` returns.
-    weights : dict of (layer, position) to WeightRecord, optional
-        Of every parameter, where they were asked for.
+        The frame that `parameters` returns.
+    weight_records : dict of (layer, parameter) to LayerRecord, optional
+        Statistics of the parameters, if they were measured.
     """
 
     def __init__(
         self,
-        records: dict[Key, Record],
-        activated: set[str],
+        records: dict[Key, LayerRecord],
         parameters: pd.DataFrame | None = None,
-        weights: dict[Key, WeightRecord] | None = None,
+        weight_records: dict[Key, LayerRecord] | None = None,
     ) -> None:
         self.records = records
-        self.activated = activated
-        self.weights = {} if weights is None else weights
+        self.weight_records = {} if weight_records is None else weight_records
         self._parameters = parameters
 
     def __repr__(self) -> str:
@@ -53,7 +55,7 @@ class ActivationSummary(Reported):
         if self.records.keys() != other.records.keys():
             raise InvalidParameterError("summaries of different layers cannot be added")
         records = {key: record + other.records[key] for key, record in self.records.items()}
-        return ActivationSummary(records, self.activated | other.activated, weights=self.weights)
+        return ActivationSummary(records, weight_records=self.weight_records)
 
     @property
     def layers(self) -> list[str]:
@@ -66,61 +68,55 @@ class ActivationSummary(Reported):
         Parameters
         ----------
         of : {"activations", "gradients", "weights"}, default="activations"
-            Of the values themselves; of the gradients of each sample's loss with respect to them (empty
-            unless the summary was made with ``gradients=True``); or of the parameters (with ``weights=True``), whose
-            column ``parameter``, the parameter's name in its layer, stands in place of ``position``.
+            "activations" for the values themselves; "gradients" for the gradients of each sample's loss with respect
+            to them (empty unless ``gradients=True`` was given to the inspection); "weights" for the parameters (empty
+            unless ``weights=True``). The frame of the parameters has a column ``parameter``, the parameter's name in
+            its layer, instead of ``position``.
 
         Returns
         -------
         DataFrame
-            Strings: ``layer``; ``position``, which is "pre_activation" and "activation" where an activation function
-            follows the layer, otherwise "output"; ``module``, what produced the values, with the number of the
-            call (``relu:1``); ``function``, the activation function's class or name.
+            Strings: ``layer``; ``position``, which is "pre_activation" and "activation" if an activation function
+            follows the layer, otherwise "output"; ``module``, the module or function that computed the values, with
+            the number of the call (``relu:1``); ``function``, the activation function's class or name.
             Integers (int64): ``units``; ``count`` of finite values; ``nonfinite`` count of NaN and infinities.
-            Numbers (float64, NaN where there are none): ``mean``, ``std`` (population), ``rms``, ``min``, ``max``,
-            ``skewness``, ``kurtosis`` (a normal's is 0); quantiles ``q01`` to ``q99``, each less than
-            ``quantile_error`` from the true one; ``zero_fraction`` of values; ``dead_fraction`` of units, zero for
-            every sample; ``saturated_fraction`` of values that have gone 95 % of the way from f(0) to a
-            bound of the activation function f, NaN where it has none; ``copied_fraction`` of units that equal
-            another unit for every sample, dead ones included; ``effective_rank`` (Roy and Vetterli 2007) and
+            Numbers (float64, NaN if not measured): ``mean``, ``std`` (population), ``rms``, ``min``, ``max``,
+            ``skewness``, ``kurtosis`` (0 for a normal distribution); quantiles ``q01`` to ``q99``, with errors below
+            ``quantile_error``; ``zero_fraction`` of values; ``dead_fraction``, the share of units that are zero for
+            every sample; ``saturated_fraction``, the share of values beyond 95 % of the distance from f(0) to a bound
+            of the activation function f, NaN if f has no bound; ``copied_fraction``, the share of units that equal
+            another unit for every sample, including dead units; ``effective_rank`` (Roy and Vetterli 2007) and
             ``participation_ratio`` of the covariance between units, at most the number of units, NaN beyond 2048
             units; ``mean_cosine`` between the activations of two samples.
         """
-        check_of("to_frame", of)
+        check_value_kind("to_frame", of)
         return self._frames[of].copy()
 
     @cached_property
     def _frames(self) -> dict[str, pd.DataFrame]:
-        return {of: statistics_frame(self.rows(of), of) for of in OF}
+        return {of: statistics_frame(self.rows(of), of) for of in VALUE_KINDS}
 
     def rows(self, of: str) -> list[tuple[Any, ...]]:
-        """Return the rows of `to_frame` as tuples, for who keeps many of them."""
+        """Return the rows of `to_frame` as tuples, which need less memory than frames."""
         rows = []
-        for layer, position, record, statistics in self._statistics(of):
-            row = statistics.to_row()
+        for (layer, position), record in self._records_of(of).items():
+            row = record.of(of).to_row()
             if row["count"] + row["nonfinite"]:
                 row |= {"layer": layer, "position": position, "module": record.module, "function": record.function}
-                rows.append(tuple(row[name] for name in COLUMNS))
+                rows.append(tuple(row[name] for name in STATISTICS_COLUMNS))
         return rows
 
-    def bins(self, of: str) -> list[Bins]:
-        """Return the histograms."""
+    def bins(self, of: str) -> list[PackedBins]:
+        """Return the histograms of `histograms` as bytes, without empty ones."""
         found = []
-        for layer, position, _, statistics in self._statistics(of):
-            edges, counts = (statistics.fixed or statistics.histogram).bins()
-            found.append(Bins(layer, position, edges, counts))
+        for (layer, position), record in self._records_of(of).items():
+            edges, counts = record.of(of).bins()
+            if len(counts):
+                found.append(PackedBins(layer, position, edges.tobytes(), counts.tobytes()))
         return found
 
-    def _statistics(self, of: str) -> Iterator[tuple[str, str, Record | WeightRecord, LayerStatistics]]:
-        if of == "weights":
-            yield from ((layer, position, record, record.values) for (layer, position), record in self.weights.items())
-        else:
-            for (layer, position), record in self.records.items():
-                yield layer, self.position(layer, position), record, record.of(of)
-
-    def position(self, layer: str, position: str) -> str:
-        """Return the name of a position: the output of a layer with an activation function is its pre-activation."""
-        return "pre_activation" if position == "output" and layer in self.activated else position
+    def _records_of(self, of: str) -> dict[Key, LayerRecord]:
+        return self.weight_records if of == "weights" else self.records
 
     def histograms(self, of: str = "activations") -> pd.DataFrame:
         """Return a row per layer, position and bin.
@@ -134,21 +130,21 @@ class ActivationSummary(Reported):
         -------
         DataFrame
             ``layer``, ``position`` (strings), ``left``, ``right`` (float64), ``count`` (int64), ``density`` (float64:
-            per unit of the values, integrating to 1). With fixed edges, the first and last bin of each layer are
-            what lies below and above, from ``-inf`` and to ``inf``, of density 0.
+            per unit of the values, integrating to 1). With fixed edges, the first and last bin of each layer count the
+            values below and above the edges; they reach to ``-inf`` and ``inf`` and have density 0.
         """
-        check_of("histograms", of)
+        check_value_kind("histograms", of)
         return histograms_frame(self.bins(of), of)
 
     def parameters(self) -> pd.DataFrame:
-        """Return a row per trained parameter, where gradients were asked for; otherwise none.
+        """Return a row per trained parameter if gradients were measured; otherwise an empty frame.
 
         Returns
         -------
         DataFrame
             ``name``; ``size`` (int64); norms (float64): ``weight_norm``, ``gradient_norm`` of the mean loss over all
             samples, ``update_norm`` of one step of the optimizer with that gradient; and
-            ``gradient_to_weight``, ``update_to_weight``, their ratios to the weight's norm, NaN for weights of zero.
+            ``gradient_to_weight``, ``update_to_weight``, their ratios to the weight's norm, NaN if the norm is zero.
         """
         return parameters_frame([]) if self._parameters is None else self._parameters.copy()
 

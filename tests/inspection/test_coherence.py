@@ -117,7 +117,7 @@ def test_weights_as_they_are_and_as_they_would_be():
         (
             lambda: predict_signal(build(lambda: nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)))),
             ModuleError,
-            "plain chains",
+            "plain chain of layers",
         ),
         (lambda: predict_signal(build(lambda: MLP(4, 2)), "lsuv"), ModuleError, "goes on by what it measures"),
         (lambda: predict_signal(build(lambda: MLP(4, 2)), torch.nn.init.normal_), ModuleError, "expected no variance"),

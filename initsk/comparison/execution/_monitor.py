@@ -12,7 +12,7 @@ from skorch.utils import multi_indexing
 from initsk.comparison.design._data import n_samples
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError
-from initsk.inspection import ActivationSummary, inspect_activations
+from initsk.inspection import ActivationSummary, LayerRecord, inspect_activations
 from initsk.network import ChainLayer, chain_of, get_model
 from initsk.theory import SignalLayer, backward_signal, forward_signal
 from initsk.utils.random import isolated_torch_random
@@ -87,16 +87,17 @@ def _predict(measurements: LayerMeasurements, chain: list[ChainLayer]) -> None:
     """Fill in the predictions, forward from the first layer's output and backward from the last layer's gradient."""
     names = [name for name, *_ in chain]
     summary = measurements.values
-    if not all((name, "output") in summary.records for name in names):
+    outputs = _records_of_outputs(summary)
+    if not all(name in outputs for name in names):
         return
     layers = [_signal_layer(summary, step) for step in chain]
     inward = layers[0].fan_in * layers[0].weight_square
-    first = summary.records[names[0], "output"].values.moments.rms ** 2 - layers[0].bias_square
+    first = outputs[names[0]].values.moments.rms ** 2 - layers[0].bias_square
     try:
         signal = forward_signal(layers, max(first, 0.0) / inward if inward else 0.0)
         measurements.forward = _by_position(names, signal)
         if measurements.gradients is not None:
-            last = measurements.gradients.records[names[-1], "output"].gradients.moments.rms ** 2
+            last = _records_of_outputs(measurements.gradients)[names[-1]].gradients.moments.rms ** 2
             lengths = [length for length, _ in signal]
             measurements.backward = _by_position(names, backward_signal(layers, lengths, last))
     except InitskError:
@@ -104,9 +105,15 @@ def _predict(measurements: LayerMeasurements, chain: list[ChainLayer]) -> None:
         return
 
 
+def _records_of_outputs(summary: ActivationSummary) -> dict[str, LayerRecord]:
+    """Return by layer the record of its output, before an activation function if one follows."""
+    return {layer: record for (layer, position), record in summary.records.items() if position != "activation"}
+
+
 def _signal_layer(summary: ActivationSummary, step: ChainLayer) -> SignalLayer:
+    records = summary.weight_records
     weight_square, bias_square = (
-        summary.weights[step.name, part].values.moments.rms ** 2 if (step.name, part) in summary.weights else 0.0
+        records[step.name, part].values.moments.rms ** 2 if (step.name, part) in records else 0.0
         for part in ("weight", "bias")
     )
     return step.as_signal(weight_square, bias_square)

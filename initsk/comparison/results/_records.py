@@ -74,8 +74,7 @@ class RunRecord:
         for name, of in STATISTICS.items():
             self.statistics[name] += [(phase, epoch, *row) for row in layers.rows(of)]
         for name, of in HISTOGRAMS.items():
-            bins = [bins for bins in layers.values.bins(of) if len(bins.counts)]
-            self.histograms[name] += [(phase, epoch, part.packed()) for part in bins]
+            self.histograms[name] += [(phase, epoch, bins) for bins in layers.values.bins(of)]
 
     def to_columns(self) -> dict[str, Any]:
         """Return the columns of a store other than the key; numbers come back exactly."""
@@ -172,7 +171,7 @@ def _statistics(name: str, keys: pd.DataFrame, records: Sequence[RunRecord]) -> 
 def _histograms(name: str, keys: pd.DataFrame, records: Sequence[RunRecord]) -> pd.DataFrame:
     """Return a table of histograms: phase, epoch, and a row for each bin."""
     rows = [row for record in records for row in record.histograms[name]]
-    frame = histograms_frame([bins.unpacked() for *_, bins in rows], HISTOGRAMS[name])
+    frame = histograms_frame([bins for *_, bins in rows], HISTOGRAMS[name])
     phases = _repeat_rows(_phases([row[:2] for row in rows]), [bins.n_bins for *_, bins in rows])
     counts = [sum(bins.n_bins for *_, bins in record.histograms[name]) for record in records]
     return _with_keys(keys, counts, pd.concat([phases, frame], axis=1))

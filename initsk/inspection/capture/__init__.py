@@ -1,1 +1,1 @@
-"""Capturing the values that a module computes."""
+"""Capture of the values that a module computes, the choice of layers, and the collection of statistics."""

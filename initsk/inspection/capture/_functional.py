@@ -1,4 +1,4 @@
-"""Activation functions that a module calls as functions: ``F.relu(x)``, ``torch.tanh(x)``, ``x.sigmoid()``."""
+"""Capture of activation functions called as functions: ``F.relu(x)``, ``torch.tanh(x)``, ``x.sigmoid()``."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 _CLAMPS = {"clamp", "clamp_min", "clip"}
 _OTHER_NAMES = {"special_expit": "sigmoid", "special_erf": "erf"}
-# What does not change values, what makes the function random, and where it is to write.
-_NOT_RECOGNISED = ("inplace", "input", "training", "out")
+# Arguments that are not parameters of the function itself.
+_NOT_PARAMETERS = ("inplace", "input", "training", "out")
 
 
 class FunctionalActivations(TorchFunctionMode):
-    """Inside of the block, calls of torch's activation functions go to a `Capture`, in this thread alone."""
+    """Report calls of torch's activation functions inside the block to a `Capture`, in this thread only."""
 
     def __init__(self, capture: "Capture") -> None:
         super().__init__()
@@ -25,24 +25,23 @@ class FunctionalActivations(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run a function of torch's; before and after an activation function, tell the capture."""
-        kwargs = kwargs or {}
-        # Outside of the module, data are made and losses computed.
-        if self.capture.paused or not self.capture.stack or self.capture.in_activation:
-            return func(*args, **kwargs)
-        name = _activation_name(func, args, kwargs)
+        """Run a function of torch; capture its input and output if it is an activation function."""
+        kwargs, capture = kwargs or {}, self.capture
+        # Functions called outside the module make data and compute losses.
+        ignored = capture.ignores_functions or not capture.running_parts or capture.in_activation
+        name = None if ignored else _activation_name(func, args, kwargs)
         if name is None:
             return func(*args, **kwargs)
         inputs = args[:1] or (kwargs.get("input"),)
-        pending = self.capture.before(self.capture.name_of_call(name), None, inputs)
+        call = capture.take_activation_input(capture.name_of_call(name), None, inputs)
         output = func(*args, **kwargs)
-        rest = {key: value for key, value in kwargs.items() if key not in _NOT_RECOGNISED}
-        self.capture.after(pending, None, name, function_of_first(func, args[1:], rest), output)
+        rest = {key: value for key, value in kwargs.items() if key not in _NOT_PARAMETERS}
+        capture.take_activation_output(call, None, name, function_of_first(func, args[1:], rest), output)
         return output
 
 
 def _activation_name(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-    """Return the name of an activation function; a clamp at zero from below is a ReLU."""
+    """Return the name of an activation function, or None; a clamp with only a lower bound of zero is a ReLU."""
     name = str(getattr(func, "__name__", "")).rstrip("_")
     if name in _CLAMPS:
         bounds = [*args[1:], *kwargs.values()]

@@ -1,4 +1,4 @@
-"""What samples teach the parameters: the gradient in so far as it tells them apart, and whether halves agree."""
+"""Gradient coherence: the size of the gradient that distinguishes samples, and its agreement between two halves."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -8,17 +8,18 @@ import numpy as np
 import torch
 
 from initsk.exceptions import ModuleError
-from initsk.inspection._inspect import Criterion, loss_of
+from initsk.inspection._inspect import loss_of
+from initsk.inspection._settings import Criterion
 from initsk.network import Batch, Model, get_model, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, resolve_seed
 
-# Samples in a half to which agreements are brought.
-_HALF = 256
+# Number of samples in a half for which agreements are stated.
+_REFERENCE_HALF = 256
 
 
 @dataclass(frozen=True)
 class GradientCoherence:
-    r"""Two halves of some samples sent backward, each by itself.
+    r"""Size and agreement of the gradients of two halves of the samples.
 
     Attributes
     ----------
@@ -29,20 +30,20 @@ class GradientCoherence:
     sizes : dict of str to float
         The same, parameter by parameter.
     agreements : dict of str to float
-        For each weight the cosine between the gradients of both halves, as it is expected of halves of 256 samples: 0
-        where what one half teaches is of no use to the other.
+        For each weight the cosine between the gradients of the two halves, converted to its expectation for halves of
+        256 samples. At 0, a step on one half does not reduce the loss on the other half.
 
     Notes
     -----
-    The gradient of the loss with respect to the output f, less its mean over the samples, is what tells samples apart;
-    the mean alone moves all outputs together, which is how networks learn the classes' frequencies and no more. Sent
-    back, it gives
+    Subtracting its mean over the samples from the gradient of the loss with respect to the output f leaves the part
+    :math:`\delta` that distinguishes samples. The mean moves all outputs together; a network that follows only the mean
+    learns the frequencies of the classes. Backpropagation of :math:`\delta` gives
 
     .. math:: g = \sum_i \delta_i^T \partial f_i / \partial \theta, \quad
         \text{size} = \lVert g \rVert \big/ \Big(N \sum_i \lVert \delta_i \rVert^2\Big)^{1/2},
 
-    which does not change with the loss's scale. In the halves' gradients, of n samples each, what they have in common
-    is S and what is their own N / n, so that the cosine is S / (S + N / n).
+    which does not depend on the scale of the loss. For halves of n samples, the squared norm of a gradient is
+    S + R / n: S is common to both halves and R / n is the noise of each half, so that the cosine is S / (S + R / n).
     """
 
     loss: float
@@ -65,12 +66,12 @@ def gradient_coherence(
     training: bool = False,
     random_state: RandomState = 0,
 ) -> GradientCoherence:
-    """Send two halves of the samples forward and backward, and compare what they teach; nothing is trained.
+    """Return the size and the agreement of the gradients of two halves of the samples, without training.
 
     Parameters
     ----------
     model, X, y, criterion, training, random_state
-        As in `inspect_activations`; X is no stream, and holds at least two samples, in random order.
+        As in `inspect_activations`; X is not a stream, and has at least two samples, in random order.
 
     Returns
     -------
@@ -79,7 +80,7 @@ def gradient_coherence(
     Raises
     ------
     ModuleError
-        If the module has no parameters that are trained, its output is not a tensor, or there is no loss.
+        If the module has no trainable parameters, its output is not a tensor, or there is no loss.
 
     Examples
     --------
@@ -95,38 +96,40 @@ def gradient_coherence(
     found = get_model(model, X, y)
     trained = {name: p for name, p in found.module.named_parameters() if p.requires_grad}
     if not trained:
-        raise ModuleError("no parameter is trained: there is nothing to teach")
+        raise ModuleError("no parameter is trained, so there are no gradients")
     y = found.encode(y)
     half = ceil(len(y) / 2)
     halves = []
     with preserve_state(found.module, training=training, gradients=True, seed=resolve_seed(random_state)):
         for batch in iterate_batches(found.module, found.prepared(X), y, half):
-            halves.append((batch.n_samples, *_taught(found, batch, criterion, list(trained.values()))))
+            halves.append((batch.n_samples, *_backpropagate(found, batch, criterion, list(trained.values()))))
     total = sum(n for n, *_ in halves)
     loss = sum(n * loss for n, loss, *_ in halves) / total
     scale = (sum(n * square for n, _, square, _ in halves) / total) ** 0.5
     gradients = {name: [parts[-1][i] for parts in halves] for i, name in enumerate(trained)}
     sizes = {name: _mean_norm(parts) / scale if scale > 0 else 0.0 for name, parts in gradients.items()}
     agreements = {
-        name: _as_of(_HALF, half, _cosine(*parts))
+        name: _convert_cosine(_cosine(*parts), half, _REFERENCE_HALF)
         for name, parts in gradients.items()
         if trained[name].dim() > 1 and len(parts) > 1
     }
     return GradientCoherence(loss, sum(size**2 for size in sizes.values()) ** 0.5, sizes, agreements)
 
 
-def _taught(
+def _backpropagate(
     model: Model, batch: Batch, criterion: Criterion | None, trained: list[torch.nn.Parameter]
 ) -> tuple[float, float, list[torch.Tensor]]:
-    """Return a batch's loss, N times the sum of squares that is sent back, and the gradient of each parameter."""
+    """Return a batch's loss, N times the squared norm of delta, and the gradient of each parameter."""
     output = model.module(*batch.inputs, **batch.keywords)
     loss = loss_of(model, criterion, output, batch.target)
     if not isinstance(output, torch.Tensor):
-        raise ModuleError(f"the module gives {type(output).__name__}, not a tensor, so nothing tells samples apart")
+        raise ModuleError(
+            f"the module gives {type(output).__name__}, not a tensor, so its gradient has no row for each sample"
+        )
     [delta] = torch.autograd.grad(loss, output, retain_graph=True)
     delta = delta - delta.mean(0, keepdim=True)
     gradients = torch.autograd.grad(output, trained, delta, allow_unused=True)
-    # In double precision, where squares of what has vanished are not zero.
+    # Squares of vanishing gradients are zero in single precision.
     dense = [torch.zeros(1).double() if g is None else g.to_dense().double().flatten() for g in gradients]
     return float(loss.detach()), batch.n_samples * float(delta.double().square().sum()), dense
 
@@ -141,8 +144,6 @@ def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:
     return float(one @ other) / product if 0 < product < float("inf") else 0.0
 
 
-def _as_of(wanted: int, n: int, cosine: float) -> float:
-    """Return the cosine that gradients of `wanted` samples would have, from that of n samples."""
-    if cosine <= 0:
-        return cosine
-    return 1 / (1 + n / wanted * (1 / cosine - 1))
+def _convert_cosine(cosine: float, n: int, wanted: int) -> float:
+    """Return the expected cosine between gradients of `wanted` samples, from that between gradients of n samples."""
+    return 1 / (1 + n / wanted * (1 / cosine - 1)) if cosine > 0 else cosine

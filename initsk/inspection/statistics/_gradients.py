@@ -1,9 +1,8 @@
-"""Gradients of the parameters, and what a step of the optimizer makes of them."""
+"""Statistics of parameters: their values, their gradients, and the updates of one step of the optimizer."""
 
 import copy
 from collections.abc import Callable, Collection
 from math import nan
-from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -11,10 +10,10 @@ from torch import nn
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection._frames import parameters_frame
-from initsk.inspection.statistics._layer import LayerStatistics
+from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
 from initsk.utils.torch_settings import working_type
 
-#: A torch optimizer of these parameters, or what makes one from a list of parameters.
+#: A torch optimizer, or a function that makes one from a list of parameters.
 OptimizerLike = torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 
 
@@ -22,18 +21,20 @@ class ParameterGradients:
     """Gradient of the mean loss over a stream of batches, with respect to each parameter."""
 
     def __init__(self, parameters: dict[str, nn.Parameter], trained: Collection[str]) -> None:
-        # Backward goes to all, since activations lie between; frozen parameters are left out of the frame.
-        self.every = [parameter for parameter in parameters.values() if parameter.requires_grad]
+        # The backward pass includes frozen parameters, so that activations before trained ones get gradients.
+        self.differentiable = [parameter for parameter in parameters.values() if parameter.requires_grad]
         self.trained = {name: parameter for name, parameter in parameters.items() if name in trained}
         self.sums = {name: torch.zeros_like(p) for name, p in self.trained.items()}
         self.n_samples = 0
 
     def add(self, loss: torch.Tensor, n_samples: int) -> None:
-        """Go backward through one batch of so many samples, whose mean loss this is."""
+        """Run the backward pass of a batch's mean loss, and add the gradients."""
         if loss.dim() or not loss.requires_grad:
             raise ModuleError(f"the loss of shape {tuple(loss.shape)} has no gradient (allowed: one number that has)")
-        gradients = torch.autograd.grad(loss, self.every, allow_unused=True)
-        by_parameter = {id(parameter): gradient for parameter, gradient in zip(self.every, gradients, strict=True)}
+        gradients = torch.autograd.grad(loss, self.differentiable, allow_unused=True)
+        by_parameter = {
+            id(parameter): gradient for parameter, gradient in zip(self.differentiable, gradients, strict=True)
+        }
         for name, total in self.sums.items():
             gradient = by_parameter[id(self.trained[name])]
             if gradient is not None:
@@ -41,37 +42,30 @@ class ParameterGradients:
         self.n_samples += n_samples
 
     def to_frame(self, optimizer: OptimizerLike | None) -> pd.DataFrame:
-        """Return a row per parameter; without an optimizer there are no updates."""
+        """Return norms and their ratios, a row per parameter; without an optimizer there are no updates."""
         gradients = {name: total / max(self.n_samples, 1) for name, total in self.sums.items()}
-        updates = {} if optimizer is None else updates_of(self.trained, gradients, optimizer)
-        return ratios_frame(self.trained, gradients, updates)
-
-
-def ratios_frame(
-    weights: dict[str, Any], gradients: dict[str, torch.Tensor], updates: dict[str, torch.Tensor]
-) -> pd.DataFrame:
-    """Return norms and ratios, a row per parameter."""
-    rows = []
-    for name, weight in weights.items():
-        w, g = _norm(weight), _norm(gradients[name])
-        u = _norm(updates[name]) if name in updates else nan
-        rows.append((name, weight.numel(), w, g, g / w if w else nan, u, u / w if w else nan))
-    return parameters_frame(rows)
+        updates = {} if optimizer is None else _updates(self.trained, gradients, optimizer)
+        rows = []
+        for name, weight in self.trained.items():
+            w, g = _norm(weight), _norm(gradients[name])
+            u = _norm(updates[name]) if name in updates else nan
+            rows.append((name, weight.numel(), w, g, g / w if w else nan, u, u / w if w else nan))
+        return parameters_frame(rows)
 
 
 def _norm(tensor: torch.Tensor) -> float:
     return float(torch.linalg.vector_norm(tensor.detach().double()))
 
 
-def updates_of(
+def _updates(
     trained: dict[str, nn.Parameter], gradients: dict[str, torch.Tensor], optimizer: OptimizerLike
 ) -> dict[str, torch.Tensor]:
-    """Return what one step adds to each parameter; it is taken by a copy of the optimizer on copies of them.
+    """Return the update of each parameter in one step; a copy of the optimizer takes the step on copies.
 
     Raises
     ------
     InvalidParameterError
-        If the optimizer is for other parameters, or needs more than gradients.
+        If the optimizer has other parameters, or cannot take a step from gradients only.
     """
     names = {id(parameter): name for name, parameter in trained.items()}
     if isinstance(optimizer, torch.optim.Optimizer):
@@ -94,18 +88,10 @@ def updates_of(
     return {name: p.detach() - trained[name].detach() for name, p in zip(order, copies, strict=True)}
 
 
-class WeightRecord(NamedTuple):
-    """Statistics of one parameter."""
+def weight_records(module: nn.Module, bins: int = 128) -> dict[tuple[str, str], LayerRecord]:
+    """Return the statistics of every real parameter that has values, by its layer and its name in the layer.
 
-    module: str
-    function: str
-    values: LayerStatistics
-
-
-def weights_of(module: nn.Module, bins: int = 128) -> dict[tuple[str, str], WeightRecord]:
-    """Return the statistics of every real parameter that has values, by its layer and its name there.
-
-    Units are the rows of what torch stores: outputs of linear layers and of convolutions.
+    Units are the rows of the stored tensor: outputs of linear layers and of convolutions.
     """
     found = {}
     for layer, part in module.named_modules():
@@ -114,5 +100,5 @@ def weights_of(module: nn.Module, bins: int = 128) -> dict[tuple[str, str], Weig
                 values = parameter.detach()
                 rows = values.to(working_type(values.dtype)).reshape(values.shape[0] if values.ndim else 1, -1).T
                 statistics = LayerStatistics(bins, measures=()).update(rows)
-                found[layer, name] = WeightRecord(type(part).__name__, "", statistics)
+                found[layer, name] = LayerRecord(type(part).__name__, "", statistics)
     return found

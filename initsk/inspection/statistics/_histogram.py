@@ -1,4 +1,4 @@
-"""Streaming histograms whose range grows, so that nothing is dropped and halves merge exactly."""
+"""Histograms of a stream of values, with bins that grow with the range or with fixed edges."""
 
 from collections.abc import Sequence
 from math import floor, log2
@@ -11,15 +11,16 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection.statistics._moments import BLOCK, Finite, finite_part, scratch
 
-# Bins are multiples of a power of two: any histogram can be coarsened into any wider one exactly.
-_FINEST = -60
+# Bin widths are powers of two, so that any histogram can be coarsened exactly. The finest exponent of a width:
+_MIN_EXPONENT = -60
+# The largest magnitude is at most 2**30 bins away from zero.
 _PRECISION = 30
 
 
 def _needed_exponent(low: float, high: float, max_bins: int) -> int:
-    """Smallest k such that bins of width 2**k cover [low, high] with at most `max_bins` of them."""
+    """Return the smallest k for which at most `max_bins` bins of width 2**k cover [low, high]."""
     largest = max(abs(low), abs(high))
-    k = _FINEST if largest == 0 else max(_FINEST, floor(log2(largest)) - _PRECISION)
+    k = _MIN_EXPONENT if largest == 0 else max(_MIN_EXPONENT, floor(log2(largest)) - _PRECISION)
     if high > low:
         k = max(k, floor(log2((high - low) / max_bins)))
     while floor(high * 2.0**-k) - floor(low * 2.0**-k) + 1 > max_bins:
@@ -30,19 +31,18 @@ def _needed_exponent(low: float, high: float, max_bins: int) -> int:
 class StreamingHistogram:
     """Histogram of a stream of values, with bins ``[i * 2^k, (i + 1) * 2^k)``.
 
-    The width is the smallest power of two that covers the range seen with at most
-    `max_bins` bins, so it depends on the values alone, not on their order or on how
-    they were split: two halves added give exactly what one pass gives.
+    The width is the smallest power of two that covers the range of the values with at most `max_bins` bins. It depends
+    on the values only, not on their order or split, so the sum of two halves equals one pass exactly.
 
     Parameters
     ----------
     max_bins : int, default=128
-        Most bins kept, at least 2.
+        Maximum number of bins, at least 2.
 
     Attributes
     ----------
     counts : ndarray of int64
-        Values in each bin, from the bin of the minimum to that of the maximum.
+        Number of values in each bin, from the bin of the minimum to that of the maximum.
     edges : ndarray of float64
         Boundaries of the bins, one more than counts.
 
@@ -56,7 +56,7 @@ class StreamingHistogram:
 
     def __init__(self, max_bins: int = 128) -> None:
         self.max_bins = max_bins
-        self.exponent = _FINEST
+        self.exponent = _MIN_EXPONENT
         self.first = 0
         self.counts = np.zeros(0, np.int64)
         self.low, self.high = np.inf, -np.inf
@@ -68,13 +68,13 @@ class StreamingHistogram:
         return edges
 
     def update(self, values: torch.Tensor | Finite) -> Self:
-        """Take in a batch of values of any shape; NaN and infinity are left out."""
+        """Add a batch of values of any shape; NaN and infinity are skipped."""
         part = finite_part(values)
         if part.values.numel() == 0:
             return self
         self._cover(part.low, part.high)
         for block in part.values.split(BLOCK):
-            # Scaling by a power of two is exact, and so is the floor.
+            # Scaling by a power of two and the floor are exact.
             scaled = torch.mul(block, 2.0**-self.exponent, out=scratch("scaled", block, block.dtype))
             scaled = scaled if part.low >= 0 else scaled.floor_()
             index = scratch("index", block, torch.int32).copy_(scaled)
@@ -88,7 +88,7 @@ class StreamingHistogram:
             if len(part.counts):
                 merged._cover(part.low, part.high)
         for part in (self, other):
-            merged._take(part)
+            merged._add_counts(part.counts, part.first, merged.exponent - part.exponent)
         return merged
 
     def _cover(self, low: float, high: float) -> None:
@@ -102,9 +102,6 @@ class StreamingHistogram:
         self.counts = np.zeros(last - first + 1, np.int64)
         self._add_counts(old_counts, old_first, shift)
 
-    def _take(self, part: "StreamingHistogram") -> None:
-        self._add_counts(part.counts, part.first, self.exponent - part.exponent)
-
     def _add_counts(self, counts: np.ndarray, first: int, shift: int) -> None:
         if len(counts):
             index = (np.arange(len(counts), dtype=np.int64) + first) >> min(shift, 62)
@@ -116,22 +113,22 @@ class StreamingHistogram:
         return 2.0**self.exponent
 
     def quantile(self, q: float) -> float:
-        """Return a quantile, less than a bin's `width` from that of the values; NaN without values.
+        """Return a quantile, with an error below a bin's `width`; NaN without values.
 
         Parameters
         ----------
         q : float
-            Share of the values at or below it, from 0 to 1.
+            Share of the values at or below the quantile, from 0 to 1.
 
         Returns
         -------
         float
-            Interpolated within the bin where the cumulated share reaches `q`.
+            A value interpolated within the bin in which the cumulative share reaches `q`.
         """
         return self.quantiles([q])[0]
 
     def quantiles(self, qs: Sequence[float]) -> list[float]:
-        """Return several quantiles, as `quantile`."""
+        """Return several quantiles; see `quantile`."""
         reached = np.cumsum(self.counts)
         if not len(reached):
             return [float("nan")] * len(qs)
@@ -159,14 +156,14 @@ def bins_frame(edges: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
 
 
 def pool_histograms(frame: pd.DataFrame, max_bins: int = 128) -> pd.DataFrame:
-    """Add up histograms given as bins of power-of-two widths, as `StreamingHistogram` makes them.
+    """Return the sum of histograms whose bins have power-of-two widths, as those of `StreamingHistogram`.
 
     Parameters
     ----------
     frame : DataFrame
         Columns left, right and count, rows of any number of histograms.
     max_bins : int, default=128
-        Most bins of the result.
+        Maximum number of bins of the result.
 
     Returns
     -------
@@ -187,10 +184,10 @@ def pool_histograms(frame: pd.DataFrame, max_bins: int = 128) -> pd.DataFrame:
 
 
 class FixedHistogram:
-    """Histogram of a stream of values over given edges, for the same bins in every picture.
+    """Histogram of a stream of values with given edges, so that several pictures have the same bins.
 
-    Bins are ``[left, right)``, the last one ``[left, right]``, as in ``numpy.histogram``; what lies below and
-    above is counted in bins of its own.
+    Bins are ``[left, right)``, the last one ``[left, right]``, as in ``numpy.histogram``. Two more bins count the
+    values below the first and above the last edge.
 
     Parameters
     ----------
@@ -200,7 +197,7 @@ class FixedHistogram:
     Attributes
     ----------
     counts : ndarray of int64
-        Values below the first edge, in each bin, and above the last edge.
+        Number of values below the first edge, in each bin, and above the last edge.
 
     Examples
     --------
@@ -218,12 +215,12 @@ class FixedHistogram:
         self.counts = np.zeros(len(self.edges) + 1, np.int64)
 
     def update(self, values: torch.Tensor | Finite) -> Self:
-        """Take in a batch of values of any shape; NaN and infinity are left out."""
+        """Add a batch of values of any shape; NaN and infinity are skipped."""
         part = finite_part(values)
         edges = torch.as_tensor(self.edges, device=part.values.device)
         for block in part.values.split(BLOCK):
             index = torch.bucketize(block.double(), edges, right=True)
-            # The last bin is closed.
+            # The last bin includes its right edge.
             index[block.double() == edges[-1]] = len(self.edges) - 1
             self.counts += torch.bincount(index, minlength=len(self.counts)).cpu().numpy()
         return self
@@ -236,9 +233,9 @@ class FixedHistogram:
         return merged
 
     def bins(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return edges, the infinite ones included, and counts."""
+        """Return the edges, including the infinite ones, and counts."""
         return np.concatenate([[-np.inf], self.edges, [np.inf]]), self.counts.copy()
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row per bin: left, right, count, density (of all values); those outside have density 0."""
+        """Return a row per bin: left, right, count, density (over all values); the two infinite bins have density 0."""
         return bins_frame(*self.bins())

@@ -1,9 +1,11 @@
-"""Where an activation function saturates, found from the function itself."""
+"""Statistics of one layer: moments, histogram, units, samples, spectrum, and saturation of the activation function."""
 
 from collections.abc import Callable, Collection, Sequence
-from math import inf, isfinite
+from dataclasses import dataclass, field
+from math import inf, isfinite, nan
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from initsk.exceptions import InvalidParameterError
@@ -12,17 +14,18 @@ from initsk.inspection.statistics._moments import RunningMoments, finite_part
 from initsk.inspection.statistics._units import RunningCovariance, SampleCosines, UnitStatistics
 from initsk.utils.random import isolated_torch_random
 
-#: A value is saturated when it has gone this share of the way from f(0) to a bound of f: there the slopes of
-#: tanh and of the sigmoid are below a tenth of their largest.
+#: A value is saturated beyond this share of the distance from f(0) to a bound of f, where the slopes of tanh and of the
+#: sigmoid are below a tenth of their maximum.
 SATURATED = 0.95
-_FAR = (1e3, 1e4)
+# Inputs at which a function is compared with its limit.
+_FAR_INPUTS = (1e3, 1e4)
 
 
 def saturation_bounds(function: Callable[[torch.Tensor], torch.Tensor] | None) -> tuple[float, float]:
-    """Return the values at or below, and at or above, which a function of one number is saturated.
+    """Return the values at or below which, and at or above which, an activation function is saturated.
 
-    A bound is the limit of the function at plus or minus infinity. The value at zero is none: ReLU, GELU and
-    their like are off there. Infinite where there is no bound.
+    They are computed from the limits of the function at plus and minus infinity. A limit equal to f(0) does not count:
+    there ReLU, GELU and similar functions are off, not saturated. Without a limit the values are infinite.
 
     Examples
     --------
@@ -31,30 +34,34 @@ def saturation_bounds(function: Callable[[torch.Tensor], torch.Tensor] | None) -
     """
     if function is None:
         return -inf, inf
-    points = torch.tensor([0.0, *_FAR, *(-far for far in _FAR)], dtype=torch.float64)
+    points = torch.tensor([0.0, *_FAR_INPUTS, *(-far for far in _FAR_INPUTS)], dtype=torch.float64)
     try:
-        # RReLU draws in training; what the module draws next is to stay.
+        # RReLU draws numbers in training; the module's next random numbers must stay the same.
         with torch.no_grad(), isolated_torch_random(None):
-            rest, *ends = function(points).tolist()
-    except Exception:  # whatever a stranger's function raises on five numbers
+            at_zero, *ends = function(points).tolist()
+    except Exception:  # a user's function may raise anything on five numbers
         return -inf, inf
     limits = [_limit(*ends[:2]), _limit(*ends[2:])]
-    thresholds = [rest + SATURATED * (limit - rest) for limit in limits if isfinite(limit) and limit != rest]
-    lower = [value for value in thresholds if value < rest]
-    upper = [value for value in thresholds if value > rest]
+    bounds = [at_zero + SATURATED * (limit - at_zero) for limit in limits if isfinite(limit) and limit != at_zero]
+    lower = [value for value in bounds if value < at_zero]
+    upper = [value for value in bounds if value > at_zero]
     return max(lower, default=-inf), min(upper, default=inf)
 
 
 def _limit(nearer: float, farther: float) -> float:
-    """Return what a function tends to, or infinity, from two values far out (softsign nears its bound as 1 / x)."""
+    """Return the limit of a function, or infinity, from its values at two far inputs.
+
+    The tolerance is that of softsign, which approaches its limit like 1 / x.
+    """
     return farther if abs(farther - nearer) <= 1e-3 * max(1.0, abs(farther)) else inf
 
 
-#: What can be measured beyond moments and histograms, and what each costs something like.
+#: What can be measured beyond moments and histograms.
 MEASURES = ("units", "samples", "spectrum")
+_MOMENT_COLUMNS = ("count", "nonfinite", "std", "rms", "skewness", "kurtosis", "zero_fraction")
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-# Beyond these magnitudes, squares leave the range of single precision.
-_MIN_NUMBER, _MOST = 1e-15, 1e15
+# Squares of values outside these magnitudes leave the range of single precision.
+_MIN_MAGNITUDE, _MAX_MAGNITUDE = 1e-15, 1e15
 
 
 class LayerStatistics:
@@ -63,14 +70,14 @@ class LayerStatistics:
     Parameters
     ----------
     bins : int, default=128
-        Most bins of the histogram.
+        Maximum number of bins of the histogram.
     edges : sequence of float, optional
-        Fixed edges of the histogram instead.
+        Fixed edges of a second histogram, which `bins` returns.
     measures : collection of {"units", "samples", "spectrum"}
         What to measure beyond moments and histogram: dead and copied units; the mean cosine between samples;
         effective rank and participation ratio.
     function : callable, optional
-        The activation function that gave the values, whose range says what is saturated.
+        The activation function that computed the values; its limits determine which values are saturated.
     """
 
     def __init__(
@@ -83,7 +90,7 @@ class LayerStatistics:
         self.measures = tuple(measures)
         self.n_units = 0
         self.moments = RunningMoments()
-        # Quantiles need bins of their own where the edges are given.
+        # Quantiles need this histogram even if the edges are fixed.
         self.histogram = StreamingHistogram(bins)
         self.fixed = None if edges is None else FixedHistogram(list(edges))
         self.units, self.samples, self.spectrum = UnitStatistics(), SampleCosines(), RunningCovariance()
@@ -91,7 +98,7 @@ class LayerStatistics:
         self.n_saturated = 0
 
     def update(self, rows: torch.Tensor) -> Self:
-        """Take in a batch of shape (rows, units)."""
+        """Add a batch of shape (rows, units)."""
         self.n_units = rows.shape[1]
         part = finite_part(rows)
         self.moments.update(part)
@@ -103,60 +110,67 @@ class LayerStatistics:
             self.n_saturated += int((part.values <= lower).sum()) + int((part.values >= upper).sum())
         if self.measures:
             largest = max(abs(part.low), abs(part.high))
-            wide = rows.dtype == torch.float64 or not (_MIN_NUMBER < largest < _MOST or largest == 0)
-            self._update_rows(rows.double() if wide else rows.float())
+            fits_float32 = _MIN_MAGNITUDE < largest < _MAX_MAGNITUDE or largest == 0
+            rows = rows.float() if fits_float32 and rows.dtype != torch.float64 else rows.double()
+            for measure in self.measures:
+                getattr(self, measure).update(rows)
         return self
-
-    def _update_rows(self, rows: torch.Tensor) -> None:
-        if "units" in self.measures:
-            self.units.update(rows)
-        if "samples" in self.measures:
-            self.samples.update(rows)
-        if "spectrum" in self.measures:
-            self.spectrum.update(rows)
 
     def __add__(self, other: "LayerStatistics") -> "LayerStatistics":
         if set(self.measures) != set(other.measures) or (self.fixed is None) != (other.fixed is None):
             raise InvalidParameterError("statistics of different measures or edges cannot be added")
         merged = LayerStatistics(measures=self.measures)
         merged.n_units = max(self.n_units, other.n_units)
-        merged.bounds, merged.n_saturated = self.bounds, self.n_saturated + other.n_saturated
-        merged.moments, merged.histogram = self.moments + other.moments, self.histogram + other.histogram
+        merged.bounds = self.bounds
+        for name in ("n_saturated", "moments", "histogram", *MEASURES):
+            setattr(merged, name, getattr(self, name) + getattr(other, name))
         if self.fixed is not None and other.fixed is not None:
             merged.fixed = self.fixed + other.fixed
-        merged.units, merged.samples = self.units + other.units, self.samples + other.samples
-        merged.spectrum = self.spectrum + other.spectrum
         return merged
 
     @property
     def saturated_fraction(self) -> float:
-        """Share of the finite values near a bound of the activation function; NaN where it has none."""
+        """Share of the finite values that are saturated; NaN if the activation function has no limits."""
         bounded = self.bounds != (-inf, inf) and self.moments.count
-        return self.n_saturated / self.moments.count if bounded else float("nan")
+        return self.n_saturated / self.moments.count if bounded else nan
+
+    def bins(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return edges and counts of the histogram, of that with fixed edges if there is one."""
+        return (self.fixed or self.histogram).bins()
 
     def to_row(self) -> dict[str, Any]:
-        """Return the numbers, by the names of the columns of `ActivationSummary.to_frame`."""
-        m, nan = self.moments, float("nan")
-        names = (f"q{round(100 * q):02d}" for q in QUANTILES)
-        quantiles = dict(zip(names, self.histogram.quantiles(QUANTILES), strict=True))
-        return {
+        """Return the statistics by their column in `ActivationSummary.to_frame`."""
+        m = self.moments
+        row = {
+            f"q{round(100 * q):02d}": value
+            for q, value in zip(QUANTILES, self.histogram.quantiles(QUANTILES), strict=True)
+        }
+        row |= {name: getattr(m, name) if m.count else nan for name in ("mean", "min", "max")}
+        row |= {name: getattr(m, name) for name in _MOMENT_COLUMNS}
+        return row | {
             "units": self.n_units,
-            "count": m.count,
-            "mean": m.mean if m.count else nan,
-            "std": m.std,
-            "rms": m.rms,
-            "min": m.min if m.count else nan,
-            "max": m.max if m.count else nan,
-            "skewness": m.skewness,
-            "kurtosis": m.kurtosis,
-            **quantiles,
             "quantile_error": self.histogram.width if m.count else nan,
-            "zero_fraction": m.zero_fraction,
             "dead_fraction": self.units.dead_fraction,
             "saturated_fraction": self.saturated_fraction,
             "copied_fraction": self.units.copied_fraction,
-            "nonfinite": m.nonfinite,
             "effective_rank": self.spectrum.effective_rank,
             "participation_ratio": self.spectrum.participation_ratio,
             "mean_cosine": self.samples.mean,
         }
+
+
+@dataclass
+class LayerRecord:
+    """Statistics of a layer at one position and of the gradient there, or statistics of a parameter."""
+
+    module: str
+    function: str
+    values: LayerStatistics
+    gradients: LayerStatistics = field(default_factory=LayerStatistics)
+
+    def of(self, what: str) -> LayerStatistics:
+        """Return the statistics of the "gradients" or, for "activations" and "weights", of the values."""
+        return self.gradients if what == "gradients" else self.values
+
+    def __add__(self, other: "LayerRecord") -> "LayerRecord":
+        return LayerRecord(self.module, self.function, self.values + other.values, self.gradients + other.gradients)

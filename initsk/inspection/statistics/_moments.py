@@ -1,4 +1,4 @@
-"""The finite values of a tensor, and their range."""
+"""Moments of a stream of values, and the finite values of a tensor."""
 
 import threading
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ import torch
 
 
 class Finite(NamedTuple):
-    """Finite values, flat; the smallest and largest (inf and -inf if there are none); how many were not finite."""
+    """Finite values, flat; their minimum and maximum (inf and -inf without values); the number of other values."""
 
     values: torch.Tensor
     low: float
     high: float
-    left_out: int
+    n_nonfinite: int
 
 
 def finite_part(values: "torch.Tensor | Finite") -> Finite:
-    """Return the finite values of a tensor, in float32 at least; what is a `Finite` already stays as it is.
+    """Return the finite values of a tensor, in float32 or float64; return a `Finite` unchanged.
 
     Examples
     --------
     >>> finite_part(torch.tensor([[1.0, torch.nan], [-2.0, torch.inf]]))
-    Finite(values=tensor([ 1., -2.]), low=-2.0, high=1.0, left_out=2)
+    Finite(values=tensor([ 1., -2.]), low=-2.0, high=1.0, n_nonfinite=2)
     """
     if isinstance(values, Finite):
         return values
@@ -31,7 +31,7 @@ def finite_part(values: "torch.Tensor | Finite") -> Finite:
     values = values if values.dtype == torch.float64 else values.float()
     n_values = values.numel()
     if n_values:
-        # The extremes carry NaN and infinity, so that only tensors that hold some are searched.
+        # The extremes reveal NaN and infinity, so that only tensors with such values are searched.
         low, high = (float(extreme) for extreme in torch.aminmax(values))
         if isfinite(low) and isfinite(high):
             return Finite(values, low, high, 0)
@@ -46,23 +46,23 @@ def finite_part(values: "torch.Tensor | Finite") -> Finite:
 class RunningMoments:
     """Count, first four moments, extremes and zeros of a stream of values, in float64.
 
-    Blocks are centred near their mean and merge by the pairwise formulas of Chan, Golub and LeVeque
-    (1983) and Pébay (2008, equations 3.1), so two halves of the data give what one pass gives, to rounding.
+    Blocks are centred near their mean and added by the pairwise formulas of Chan, Golub and LeVeque (1983) and Pébay
+    (2008, equations 3.1). So the sum of two halves of the data equals one pass, to rounding.
 
     Attributes
     ----------
     count : int
-        Finite values seen.
+        Number of finite values.
     mean : float
-        Their mean.
+        Mean of the finite values.
     m2, m3, m4 : float
         Sums of powers of the deviations from the mean.
     min, max : float
         Extremes of the finite values.
     zeros : int
-        Values equal to zero.
+        Number of values equal to zero.
     nonfinite : int
-        NaN and infinite values; they count nowhere else.
+        Number of NaN and infinite values; the other attributes ignore these.
 
     Examples
     --------
@@ -84,11 +84,11 @@ class RunningMoments:
     nonfinite: int = 0
 
     def update(self, values: torch.Tensor | Finite) -> "RunningMoments":
-        """Take in a batch of values of any shape; returns self."""
+        """Add a batch of values of any shape; return self."""
         part = finite_part(values)
-        merged = self + RunningMoments(nonfinite=part.left_out)
+        merged = self + RunningMoments(nonfinite=part.n_nonfinite)
         for block in part.values.split(BLOCK) if part.values.numel() else ():
-            # Any centre near the mean will do, and the mean so far mostly is.
+            # Any centre near the mean is good enough; the mean so far usually is near.
             merged += _moments_of(block, merged.mean if merged.count else float(block.mean(dtype=torch.float64)))
         merged.min, merged.max = min(self.min, part.low), max(self.max, part.high)
         self.__dict__.update(merged.__dict__)
@@ -100,7 +100,7 @@ class RunningMoments:
         if count == 0:
             return RunningMoments(nonfinite=nonfinite)
         n, m = self.count, other.count
-        # As shares, since products of counts and deviations could overflow.
+        # Shares instead of counts, since products of counts and deviations could overflow.
         p, q = n / count, m / count
         delta = other.mean - self.mean
         square = delta * delta
@@ -134,12 +134,12 @@ class RunningMoments:
 
     @property
     def skewness(self) -> float:
-        """Third central moment over the cube of the standard deviation; NaN where values do not vary."""
+        """Third central moment over the cube of the standard deviation; NaN if all values are equal."""
         return self.m3 / self.count / self.variance / self.std if self.m2 > 0 else nan
 
     @property
     def kurtosis(self) -> float:
-        """Fourth central moment over the squared variance, minus 3 (a normal's is 0); NaN where values do not vary."""
+        """Fourth central moment over the squared variance, minus 3 (normal: 0); NaN if all values are equal."""
         return self.m4 / self.count / self.variance / self.variance - 3 if self.m2 > 0 else nan
 
     @property
@@ -149,7 +149,7 @@ class RunningMoments:
 
 
 def _moments_of(values: torch.Tensor, centre: float) -> RunningMoments:
-    """Return the moments of one block of finite values; extremes are left to the caller."""
+    """Return the moments of one block of finite values, without the extremes."""
     n = values.numel()
     deviations, squares = (scratch(name, values, torch.float64) for name in ("deviations", "squares"))
     deviations.copy_(values).sub_(centre)
@@ -159,7 +159,7 @@ def _moments_of(values: torch.Tensor, centre: float) -> RunningMoments:
     s1, s2, s3, s4, n_zeros = torch.stack(sums).tolist()
     delta = s1 / n
     if delta * s1 > 0.9 * s2 > 0:
-        # Too far away: the squares have lost what they are wanted for, unless nothing varies.
+        # The centre is too far from the mean, so that the squares have lost their digits, unless all values are equal.
         mean = centre + delta
         return RunningMoments(n, mean, zeros=int(n_zeros)) if mean == centre else _moments_of(values, mean)
     return RunningMoments(
@@ -172,13 +172,15 @@ def _moments_of(values: torch.Tensor, centre: float) -> RunningMoments:
     )
 
 
-#: Values that stay in a processor's cache while they are looked at several times.
+#: Number of values that stay in a processor's cache during several passes.
 BLOCK = 2**18
 _THREAD = threading.local()
 
 
 def scratch(purpose: str, like: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return a tensor of the size of `like`, at most `BLOCK`, with arbitrary values; this thread's until the next call.
+    """Return a tensor of the size of `like`, at most `BLOCK`, with arbitrary values.
+
+    The next call in the same thread with the same purpose returns the same memory.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is kept of each unit: its extremes, and a sketch that tells copies."""
+"""Statistics over the units of a layer: dead and copied units, covariance, and cosines between samples."""
 
 from functools import cache
 from math import isfinite
@@ -6,8 +6,9 @@ from typing import Self
 
 import torch
 
+# Number of vectors with which the inner products of units are compared.
 _PROBES = 4
-#: Units are copies where they differ by less than this share of their largest magnitude.
+#: Units count as copies if their inner products differ by less than this share of their largest magnitude.
 TOLERANCE = 1e-5
 
 
@@ -23,15 +24,17 @@ def _probes(n_units: int, dtype: torch.dtype, device: torch.device) -> tuple[tor
 class UnitStatistics:
     """Dead and copied units of a stream of rows.
 
-    Two units that are copies of each other have the same inner product with any vector over the samples. Kept are
-    those with four vectors that depend on the samples alone, ``cos(f d.x / |x|)`` for a random direction d and random
-    frequencies f: memory does not grow, halves merge, and two units that differ pass for copies only where all four
-    sums agree to `TOLERANCE`.
+    Two units that are copies of each other have the same inner product with any vector over the samples. The sketch
+    keeps the inner products with four vectors that depend on the samples only, ``cos(f d.x / |x|)`` for a random
+    direction d and random frequencies f. So memory does not grow, halves can be added, and two different units count as
+    copies only if all four inner products agree to `TOLERANCE`.
 
     Attributes
     ----------
     low, high : tensor of shape (n_units,)
-        Extremes of each unit's finite values.
+        Minimum and maximum of each unit's finite values.
+    sketch : tensor of shape (4, n_units)
+        The inner products.
 
     Examples
     --------
@@ -46,7 +49,7 @@ class UnitStatistics:
         self.sketch = torch.empty(0)
 
     def update(self, rows: torch.Tensor) -> Self:
-        """Take in a batch of shape (rows, units); NaN and infinity count as zero in the sketch."""
+        """Add a batch of shape (rows, units); NaN and infinity count as zero in the sketch."""
         if len(rows) == 0:
             return self
         low, high = rows.amin(0), rows.amax(0)
@@ -74,49 +77,49 @@ class UnitStatistics:
     def _project(self, rows: torch.Tensor) -> torch.Tensor:
         direction, frequencies = _probes(rows.shape[1], rows.dtype, rows.device)
         lengths = torch.linalg.vector_norm(rows, dim=1)
-        place = (rows @ direction) / lengths.where(lengths > 0, 1)
-        return (torch.cos(torch.outer(frequencies, place)) @ rows).double().cpu()
+        projections = (rows @ direction) / lengths.where(lengths > 0, 1)
+        return (torch.cos(torch.outer(frequencies, projections)) @ rows).double().cpu()
 
     @property
     def dead_fraction(self) -> float:
-        """Share of the units that were zero for every sample."""
+        """Share of the units that are zero for every sample."""
         if not (self.n_rows and (self.low <= self.high).any()):
             return float("nan")
         return float(((self.low == 0) & (self.high == 0)).double().mean())
 
     @property
     def copied_fraction(self) -> float:
-        """Share of the units that are the same as another unit for every sample."""
+        """Share of the units that equal another unit for every sample."""
         if not self.n_rows:
             return float("nan")
         magnitude = torch.maximum(self.low.abs(), self.high.abs()).double().cpu()
-        # Without a finite value a unit is like none.
+        # A unit without a finite value is not a copy.
         magnitude[(self.low > self.high).cpu()] = -1
         tolerance = TOLERANCE * self.n_rows**0.5 * magnitude
         order = torch.argsort(self.sketch[0])
         sketch, tolerance = self.sketch[:, order], tolerance[order]
         same = (sketch.diff(dim=1).abs() <= tolerance[1:].minimum(tolerance[:-1])).all(0)
-        # A unit is a copy if it is the same as the one before or the one after.
-        nothing = torch.zeros(1, dtype=torch.bool)
-        copied = torch.cat([same, nothing]) | torch.cat([nothing, same])
+        # A unit is a copy if it equals its predecessor or its successor in the sorted order.
+        no_neighbour = torch.zeros(1, dtype=torch.bool)
+        copied = torch.cat([same, no_neighbour]) | torch.cat([no_neighbour, same])
         return float(copied.double().mean())
 
 
-#: Wider layers have no covariance kept: its memory grows with the square of the width.
+#: The covariance of wider layers is not computed, since its memory grows with the square of the width.
 MAX_UNITS = 2048
 
 
 class RunningCovariance:
-    """Covariance between units of a stream of rows, in float64; batches merge by the pairwise formula.
+    """Covariance between units of a stream of rows, in float64; the pairwise formula adds batches.
 
-    Rows that hold NaN or infinity are left out, and so is everything where there are more than `MAX_UNITS`
-    units.
+    Rows with NaN or infinity are skipped, and so are all rows of more than `MAX_UNITS` units.
 
     Attributes
     ----------
     count : int
-        Rows seen.
+        Number of rows.
     mean : tensor of shape (n_units,)
+        Mean of the rows.
     scatter : tensor of shape (n_units, n_units)
         Sum of the products of deviations from the mean.
 
@@ -134,7 +137,7 @@ class RunningCovariance:
         self.scatter = torch.zeros(1, 1, dtype=torch.float64)
 
     def update(self, rows: torch.Tensor) -> Self:
-        """Take in a batch of shape (rows, units)."""
+        """Add a batch of shape (rows, units)."""
         if rows.shape[1] > MAX_UNITS or len(rows) == 0:
             return self
         mean = rows.mean(0)
@@ -142,11 +145,11 @@ class RunningCovariance:
             rows = rows[torch.isfinite(rows).all(1)].double()
             mean = rows.mean(0)
         deviations = rows - mean
-        # What rounding leaves of the mean is taken out of the products.
-        rest = deviations.mean(0).double().cpu()
+        # The rounding error of the mean is removed from the products.
+        error = deviations.mean(0).double().cpu()
         batch = RunningCovariance()
-        batch.count, batch.mean = len(rows), mean.double().cpu() + rest
-        batch.scatter = (deviations.T @ deviations).double().cpu() - len(rows) * torch.outer(rest, rest)
+        batch.count, batch.mean = len(rows), mean.double().cpu() + error
+        batch.scatter = (deviations.T @ deviations).double().cpu() - len(rows) * torch.outer(error, error)
         self.__dict__.update((self + batch).__dict__)
         return self
 
@@ -163,12 +166,12 @@ class RunningCovariance:
 
     @property
     def _varies(self) -> bool:
-        """Whether more is there than the rounding of single precision leaves of equal rows."""
+        """Whether the rows differ by more than the rounding of single precision."""
         return self.count > 0 and float(self.scatter.trace()) > 1e-12 * self.count * float(self.mean.square().sum())
 
     @property
     def participation_ratio(self) -> float:
-        """Sum of the eigenvalues, squared, over the sum of their squares; NaN where nothing varies."""
+        """Squared sum of the eigenvalues over the sum of their squares; NaN if the rows are equal."""
         if not self._varies:
             return float("nan")
         shares = self.scatter / self.scatter.trace()
@@ -176,7 +179,7 @@ class RunningCovariance:
 
     @property
     def effective_rank(self) -> float:
-        """Exponential of the entropy of the eigenvalues' shares (Roy and Vetterli 2007); NaN where nothing varies."""
+        """Exponential of the entropy of the eigenvalues' shares (Roy and Vetterli 2007); NaN if the rows are equal."""
         if not self._varies:
             return float("nan")
         shares = torch.linalg.eigvalsh(self.scatter / self.scatter.trace())
@@ -185,16 +188,16 @@ class RunningCovariance:
 
 
 class SampleCosines:
-    """Mean cosine between the rows of a stream, over all pairs of different rows, without looking at pairs.
+    """Mean cosine over all pairs of different rows of a stream, without computing the pairs.
 
     With every row divided by its length, ``u = x / |x|``, the mean over the ``n (n - 1)`` pairs is
-    ``(|sum u|^2 - n) / (n (n - 1))``. Rows of zeros have no direction and are left out, as are rows that hold
-    NaN or infinity.
+    ``(|sum u|^2 - n) / (n (n - 1))``. Rows of zeros have no direction; they are skipped, as are rows with NaN or
+    infinity.
 
     Attributes
     ----------
     count : int
-        Rows with a direction.
+        Number of rows with a direction.
     total : tensor of shape (n_units,)
         Sum of the directions, in float64.
 
@@ -209,7 +212,7 @@ class SampleCosines:
         self.total = torch.zeros(1, dtype=torch.float64)
 
     def update(self, rows: torch.Tensor) -> Self:
-        """Take in a batch of shape (rows, units)."""
+        """Add a batch of shape (rows, units)."""
         lengths = torch.linalg.vector_norm(rows, dim=1)
         has_direction = (lengths > 0) & torch.isfinite(lengths)
         n_rows = int(has_direction.sum())

@@ -1,0 +1,120 @@
+"""The layers of a module, and the choice of some of them by name, pattern, class, index or function."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import nn
+
+from initsk.exceptions import InvalidParameterError
+from initsk.inspection.capture._capture import CapturedValue, capture_values
+from initsk.network import Batch
+from initsk.utils.random import isolated_torch_random
+from initsk.utils.validation import unknown_name
+
+POSITIONS = ("both", "pre_activation", "activation")
+LayerChoice = str | type[nn.Module] | int | Callable[[str, nn.Module], bool]
+Layers = LayerChoice | Sequence[LayerChoice] | None
+_ALLOWED_CHOICES = (
+    "a name, a pattern like 'hidden_*', a module class, an integer, a function of name and module, or a list of these"
+)
+#: Name of a layer and of a position.
+Key = tuple[str, str]
+
+
+@dataclass
+class ListedLayer:
+    """A layer of a forward pass, with its positions and the modules that computed its values."""
+
+    is_layer: bool
+    positions: list[str] = field(default_factory=list)
+    sources: list[tuple[str, nn.Module | None]] = field(default_factory=list)
+
+
+class LayerCatalogue:
+    """The layers of one forward pass, in order; add values by calling it."""
+
+    def __init__(self) -> None:
+        self.listed: dict[str, ListedLayer] = {}
+
+    def __call__(self, value: CapturedValue) -> None:
+        layer = self.listed.setdefault(value.layer, ListedLayer(value.is_layer))
+        layer.positions.append(value.position)
+        layer.sources.append((value.module, value.part))
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that ``layers=None`` takes."""
+        return [name for name, layer in self.listed.items() if layer.is_layer]
+
+    def keys(self, layers: Collection[str], positions: str) -> set[Key]:
+        """Return layers with their positions: all if `positions` is "both", otherwise one of each layer."""
+        found = set()
+        for name in layers:
+            there = list(dict.fromkeys(self.listed[name].positions))
+            wanted = {"both": there, "activation": there[-1:]}.get(positions, there[:1])
+            found |= {(name, position) for position in wanted}
+        return found
+
+    def choose(self, owner: str, layers: Layers) -> list[str]:
+        """Return the names of the chosen layers, each once, in the order of the choice.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a chosen layer does not exist, or is chosen twice.
+        """
+        if layers is None:
+            return self.layers
+        choices = list(layers) if isinstance(layers, list | tuple) else [layers]
+        if not choices or len({id(choice) if callable(choice) else choice for choice in choices}) < len(choices):
+            wanted = "at least one layer" if not choices else "each layer once"
+            raise InvalidParameterError(f"{owner}: layers={layers!r} is not allowed ({wanted})")
+        found, problems = [], []
+        for choice in choices:
+            names, problem = self._resolve(choice)
+            found += names
+            problems += [problem] if problem else []
+        if problems:
+            raise InvalidParameterError(f"{owner}: " + "; ".join(problems))
+        return list(dict.fromkeys(found))
+
+    def _resolve(self, choice: Any) -> tuple[list[str], str]:
+        """Return the layers of one choice, and what is wrong with the choice if there are none."""
+        if isinstance(choice, str):
+            matching = [choice] if choice in self.listed else self._where(lambda name, _: name == choice)
+            matching = matching or self._where(lambda name, _: fnmatchcase(name, choice))
+            problem = unknown_name("layer", choice, self.layers)
+        elif isinstance(choice, int) and not isinstance(choice, bool):
+            n = len(self.layers)
+            matching = [self.layers[choice]] if -n <= choice < n else []
+            problem = f"layer {choice} is not allowed (an integer from {-n} to {n - 1})"
+        elif isinstance(choice, type):
+            matching = self._where(lambda _, part: isinstance(part, choice))
+            classes = {type(part).__name__ for layer in self.listed.values() for _, part in layer.sources if part}
+            problem = unknown_name("class", choice.__name__, classes)
+        elif callable(choice):
+            matching = self._where(lambda name, part: part is not None and bool(choice(name, part)))
+            problem = f"{choice!r} chooses no layer of {', '.join(self.layers)}"
+        else:
+            matching, problem = [], f"layers={choice!r} is not allowed ({_ALLOWED_CHOICES})"
+        return matching, "" if matching else problem
+
+    def _where(self, matches: Callable[[str, nn.Module | None], bool]) -> list[str]:
+        return [
+            layer
+            for layer, listed in self.listed.items()
+            if any(matches(layer, part) or matches(name, part) for name, part in listed.sources)
+        ]
+
+
+def list_layers(module: nn.Module, batch: Batch) -> LayerCatalogue:
+    """Return the layers that a forward pass of a batch computes; the random state stays as it was."""
+    catalogue = LayerCatalogue()
+    # Modules that work in place overwrite the copy only.
+    batch = batch.copied()
+    with capture_values(module, catalogue), torch.no_grad(), isolated_torch_random(None):
+        module(*batch.inputs, **batch.keywords)
+    return catalogue
