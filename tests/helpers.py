@@ -1,4 +1,4 @@
-"""Modules from fixed seeds, batches, and the tolerance of a variance."""
+"""Tools of the tests: modules and batches from fixed seeds, tolerances, simple networks."""
 
 import math
 import re
@@ -10,12 +10,12 @@ from torch import nn
 from initsk import initialize
 from initsk.initializers import ExpectedMoments, Initializer
 
-# False alarms of a Kolmogorov-Smirnov test; the seeds are fixed.
+# False alarm rate of a Kolmogorov-Smirnov test; the seeds are fixed.
 RARE = 1e-6
 
 
 def build(factory):
-    """Build a module from a fixed seed, without moving the global random state."""
+    """Build a module from a fixed seed, without changing the global random state."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return factory()
@@ -26,7 +26,7 @@ def batch(*shape, seed=0):
 
 
 def variance_fits(tensor, variance):
-    """Allow six standard errors of a normal's mean square: false alarms about 1e-8."""
+    """Return whether the mean square is within six standard errors; false alarm rate about 1e-8 for normal values."""
     squares = tensor.detach().double().square()
     return abs(float(squares.mean()) - variance) <= 6 * variance * math.sqrt(2 / squares.numel())
 
@@ -36,7 +36,7 @@ def record(module, initializer, **arguments):
 
 
 class Right(Initializer):
-    """Keeps every law: a base for those that break one."""
+    """Initializer that passes every check, as a base for classes that fail one."""
 
     formula = "W ~ N(0, 1)"
 
@@ -51,14 +51,14 @@ class Right(Initializer):
 
 
 class Listening(Callback):
-    """Listens to batches, which obliges a net to go through autograd and skorch's own steps."""
+    """Callback on batches, with which a net must use autograd and skorch's own steps."""
 
     def on_batch_end(self, net, **kwargs):
         pass
 
 
 class Net(nn.Module):
-    """Layers by name and a forward that is given."""
+    """Module of named layers and a given forward function."""
 
     def __init__(self, forward, **layers):
         super().__init__()
@@ -71,7 +71,7 @@ class Net(nn.Module):
 
 
 def hooks_of(module):
-    """Return by name the hooks of a module and its parts: torch keeps them in dictionaries, by numbers."""
+    """Return the hooks of a module and its parts by name; torch stores hooks in dictionaries with numbers as keys."""
     found = {}
     for name, part in module.named_modules():
         held = [value for value in vars(part).values() if isinstance(value, dict)]

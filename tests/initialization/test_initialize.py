@@ -1,3 +1,5 @@
+"""`initialize`: values, fans, streams, records, parametrizations and errors."""
+
 import warnings
 
 import numpy as np
@@ -26,7 +28,7 @@ def state(module):
     ],
 )
 def test_signal_of_the_articles_network(initializer, expected):
-    # The widths are finite, so single draws scatter by some per cent; over 10 seeds the mean lies within 12 %.
+    # Single draws scatter because the widths are finite; the mean over 10 seeds is within 12 %.
     found = []
     for seed in range(10):
         module = build(lambda: MLP(784, 10, (512, 256, 128, 64)))
@@ -42,7 +44,7 @@ def test_signal_of_the_articles_network(initializer, expected):
     np.testing.assert_allclose(np.mean(found, axis=0), expected, rtol=0.12)
 
 
-def test_record_says_what_was_touched_and_what_was_left_and_why():
+def test_the_record_has_a_reason_for_every_parameter():
     module = build(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(5, 2), nn.PReLU()))
     module[2].bias.requires_grad_(False)
     record = initialize(module, "he_normal", random_state=0).to_frame().set_index("name")
@@ -84,7 +86,7 @@ def test_fans(layer, fan_in, fan_out):
     assert record.loc[0, ["fan_in", "fan_out"]].tolist() == [fan_in, fan_out]
 
 
-def test_gates_and_projections_are_matrices_of_their_own():
+def test_gates_and_projections_are_separate_matrices():
     lstm = build(lambda: nn.LSTM(6, 6))
     attention = build(lambda: nn.MultiheadAttention(6, 2))
     for module, weight in ((lstm, lstm.weight_hh_l0), (attention, attention.in_proj_weight)):
@@ -108,7 +110,7 @@ def test_padding_stays_zero(kind):
     assert (embedding.weight == 0).all(dim=1).tolist() == [False, False, True, False, False]
 
 
-def test_streams_belong_to_names():
+def test_each_name_has_its_own_stream():
     small = build(lambda: nn.ModuleDict({"a": nn.Linear(4, 3)}))
     large = build(lambda: nn.ModuleDict({"z": nn.Linear(9, 9), "a": nn.Linear(4, 3)}))
     for module in (small, large):
@@ -143,7 +145,7 @@ def fail_on_square(tensor):
     [{"initializer": "nothing"}, {"initializer": fail_on_square}, {"bias_initializer": Orthogonal()}],
     ids=label,
 )
-def test_failure_leaves_the_module_as_it_was(arguments):
+def test_an_error_does_not_change_the_module(arguments):
     module = build(lambda: nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)))
     before = state(module)
     with pytest.raises((ValueError, RuntimeError)):
@@ -151,9 +153,9 @@ def test_failure_leaves_the_module_as_it_was(arguments):
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-def test_lazy_and_foreign_modules_are_refused():
+def test_lazy_modules_and_other_objects_raise():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # some versions of torch announce that lazy modules are new
+        warnings.simplefilter("ignore", UserWarning)  # some versions of torch warn that lazy modules are new
         lazy = nn.LazyLinear(3)
     with pytest.raises(ValueError, match="lazy"):
         initialize(lazy)
@@ -163,7 +165,7 @@ def test_lazy_and_foreign_modules_are_refused():
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
-def test_groups_are_matrices_of_their_own(kind, groups):
+def test_groups_are_separate_matrices(kind, groups):
     module = build(lambda: kind(4, 8, 3, groups=groups))
     initialize(module, "orthogonal", random_state=0)
     weight = module.weight.detach()
@@ -192,7 +194,7 @@ def test_complex_weights_keep_the_variance_of_their_magnitude():
     module = build(lambda: nn.Linear(400, 300, dtype=torch.complex64))
     initialize(module, "he_normal", random_state=0)
     square = module.weight.detach().abs().square().double()
-    # Six standard errors: the square of a complex normal's magnitude scatters by its mean.
+    # Six standard errors; the squared magnitude of a complex normal has a standard deviation equal to its mean.
     assert abs(float(square.mean()) - 2 / 400) < 6 * 2 / 400 / 120_000**0.5
 
 
@@ -216,7 +218,7 @@ def test_same_values_on_a_gpu():
         assert torch.equal(mine, other.cpu())
 
 
-def test_weights_behind_parametrizations():
+def test_parametrized_weights():
     module = build(lambda: nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)))
     plain = build(lambda: nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)))
     nn.utils.parametrizations.weight_norm(module[0])
@@ -240,8 +242,8 @@ def test_forget_gates():
             assert parameter.abs().sum() == 0, name
 
 
-def test_an_open_forget_gate_remembers():
-    # With all else at zero the cell's content is halved per step at bias 0, and kept by sigmoid(b) at bias b.
+def test_an_open_forget_gate_keeps_the_content_of_the_cell():
+    # With zero weights, each step multiplies the content of the cell by sigmoid(b).
     cell = build(lambda: nn.LSTMCell(1, 1))
     initialize(cell, "zeros", bias_initializer=ForgetGateBias(2.0))
     _, content = cell(torch.zeros(1, 1), (torch.zeros(1, 1), torch.ones(1, 1)))
@@ -272,7 +274,7 @@ def test_large_networks_get_the_same_values_as_small_ones():
     assert torch.equal(large["b"].weight, before)
 
 
-def test_wrong_shapes_are_named_with_their_parameter():
+def test_errors_of_shapes_name_the_parameter():
     module = build(lambda: nn.Sequential(nn.Linear(3, 3), nn.Conv2d(4, 2, 3)))
     for initializer, words in (("identity", r"square matrix.*1\.weight"), ("delta_orthogonal", r"0\.weight")):
         with pytest.raises(ValueError, match=words):
@@ -283,7 +285,7 @@ def spectral_net():
     return nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(5, 4)), nn.BatchNorm1d(4)).train()
 
 
-def test_reading_spectral_normalisation_moves_nothing():
+def test_reading_spectral_normalisation_does_not_change_it():
     module = build(spectral_net)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     with pytest.raises(ValueError, match="LSUV"):  # the normalisation undoes every scaling
@@ -299,12 +301,12 @@ def test_spectral_normalisation_follows_the_new_weight(initializer):
     statistics = {name: value.clone() for name, value in module[1].named_buffers()}
     initialize(module, initializer, random_state=0)
     module.eval()
-    # 15 steps of power iteration, as torch takes when the normalisation is registered.
+    # torch takes 15 steps of power iteration when the normalisation is registered.
     assert float(torch.linalg.matrix_norm(module[0].weight.detach(), ord=2)) == pytest.approx(1, abs=0.05)
     assert all(torch.equal(value, statistics[name]) for name, value in module[1].named_buffers())
 
 
-def test_the_callers_batch_stays_as_it_is():
+def test_the_batch_of_the_caller_does_not_change():
     module = build(lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 2)))
     X = np.array([[-1.0, 2.0, 0.5], [3.0, -4.0, 1.0], [0.2, 1.0, -1.0]], dtype=np.float32)
     before = X.copy()
@@ -312,7 +314,7 @@ def test_the_callers_batch_stays_as_it_is():
     np.testing.assert_array_equal(X, before)
 
 
-def test_the_output_layers_choice_is_not_refined():
+def test_the_output_initializer_is_not_refined():
     module = build(lambda: MLP(4, 3, (8,)))
     X = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
     initialize(module, "lsuv", X=X, output_initializer="zeros", bias_initializer="ones", random_state=0)
@@ -320,8 +322,8 @@ def test_the_output_layers_choice_is_not_refined():
     assert (module.hidden_1.bias == 1).all()
 
 
-def test_tracing_leaves_nothing_in_the_module():
-    class Curious(nn.Module):
+def test_tracing_leaves_no_attributes_in_the_module():
+    class Storing(nn.Module):
         def __init__(self):
             super().__init__()
             self.layer = nn.Linear(3, 3)
@@ -330,13 +332,13 @@ def test_tracing_leaves_nothing_in_the_module():
             self.last = x
             return torch.relu(self.layer(x) + torch.ones(3))
 
-    module = build(Curious)
+    module = build(Storing)
     before = set(vars(module))
     initialize(module, "auto")
     assert set(vars(module)) == before
 
 
-def test_buffers_stay():
+def test_buffers_do_not_change():
     module = build(lambda: nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)))
     module[1].running_mean.fill_(4.0)
     initialize(module, HeNormal(), random_state=0)

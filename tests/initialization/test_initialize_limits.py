@@ -1,4 +1,4 @@
-"""Modules as they are found: wrapped, tied, pruned, extended; and calls that fail."""
+"""`initialize` on wrapped, tied, pruned and extended modules, and calls that fail."""
 
 import threading
 
@@ -70,13 +70,13 @@ class Transposed(Initializer):
         return torch.zeros(spec.shape[::-1], dtype=dtype)
 
 
-def test_a_draw_of_another_shape_is_not_squeezed_in():
+def test_a_draw_of_another_shape_raises():
     with pytest.raises(ValueError, match=r"drew the shape \(6, 4\), not \(4, 6\)"):
         initialize(build(lambda: nn.Linear(6, 4)), Transposed())
 
 
 class Fails(HeNormal):
-    """Inherits the expected to draw surely, and breaks it."""
+    """Initializer that inherits `draw_never_fails` and overrides `draw_values`."""
 
     def draw_values(self, spec, generator, dtype):
         if spec.name.startswith("2"):
@@ -84,12 +84,12 @@ class Fails(HeNormal):
         return super().draw_values(spec, generator, dtype)
 
 
-def test_a_subclass_that_draws_itself_promises_nothing(monkeypatch):
+def test_a_subclass_that_overrides_the_draw_may_fail():
     assert HeNormal().draw_never_fails
     assert not Fails().draw_never_fails
 
 
-def test_a_failure_puts_back_what_a_parametrization_keeps():
+def test_an_error_restores_the_buffers_of_a_parametrization():
     module = build(lambda: nn.Sequential(nn.utils.parametrizations.orthogonal(nn.Linear(8, 8)), nn.Linear(8, 4)))
     before = state(module)
     with pytest.raises(RuntimeError):
@@ -106,7 +106,7 @@ def test_a_failure_puts_back_what_a_parametrization_keeps():
         lambda: torch.nn.utils.prune.l1_unstructured(nn.Linear(6, 4), "weight", amount=0.5),
     ],
 )
-def test_weights_that_hooks_compute_are_refused(factory):
+def test_weights_that_hooks_compute_raise(factory):
     from torch.nn.utils import prune  # noqa: F401
 
     module = build(factory)
@@ -117,12 +117,12 @@ def test_weights_that_hooks_compute_are_refused(factory):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.*` is:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
-def test_scripted_modules_are_refused():
+def test_scripted_modules_raise():
     with pytest.raises(ValueError, match=r"the module before torch\.jit"):
         initialize(torch.jit.script(build(lambda: nn.Linear(6, 4))))
 
 
-def test_wrapped_modules_get_what_they_would_get_themselves():
+def test_wrapped_modules_get_the_values_of_plain_modules():
     plain, parallel, compiled = (build(lambda: MLP(6, 3, (8,))) for _ in range(3))
     names = [row["name"] for row in initialize(plain, random_state=0).rows]
     for wrapped in (nn.DataParallel(parallel), torch.compile(compiled, backend="eager")):
@@ -145,15 +145,15 @@ class Tied(nn.Module):
         return self.head(self.view(self.shared(self.embed(tokens))))
 
 
-def test_tied_parameters_are_filled_once_and_all_names_are_told():
+def test_tied_parameters_are_filled_once_and_the_record_has_all_names():
     module = build(Tied)
     record = initialize(module, random_state=0)
     assert "the same as head.weight" in why(record)["embed.weight"]
     assert why(record)["view.weight"] == "tied to shared.weight"
     assert torch.equal(module.view.weight, module.shared.weight)
-    alone = build(lambda: nn.ModuleDict({"shared": nn.Linear(8, 8, bias=False)}))
-    initialize(alone, random_state=0)
-    assert torch.equal(alone["shared"].weight, module.shared.weight)
+    single = build(lambda: nn.ModuleDict({"shared": nn.Linear(8, 8, bias=False)}))
+    initialize(single, random_state=0)
+    assert torch.equal(single["shared"].weight, module.shared.weight)
 
 
 def test_an_output_initializer_needs_an_output_layer():
@@ -161,7 +161,7 @@ def test_an_output_initializer_needs_an_output_layer():
         initialize(build(Tied), output_initializer="zeros")
 
 
-def test_normalisations_are_left_and_the_record_says_how_they_are():
+def test_normalisations_do_not_change_and_the_record_describes_them():
     module = build(lambda: nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4), nn.LayerNorm(4)))
     with torch.no_grad():
         module[2].weight.fill_(-3)
@@ -191,7 +191,7 @@ def test_calibration_under_autocast(scheme):
 
 
 class Counting(nn.Module):
-    """Puts another tensor in place of its buffer, and keeps a log."""
+    """Module whose forward replaces its buffer and appends to a list."""
 
     def __init__(self):
         super().__init__()
@@ -207,7 +207,7 @@ class Counting(nn.Module):
 
 
 @pytest.mark.parametrize("scheme", ["lsuv", "auto", "autoinit"])
-def test_what_a_forward_leaves_behind_is_taken_away(scheme):
+def test_changes_by_the_forward_are_undone(scheme):
     module = build(Counting)
     initialize(module, scheme, X=X, random_state=0)
     assert float(module.count) == 0
@@ -233,7 +233,7 @@ class ExtendedEmbedding(nn.Embedding):
 
 
 @pytest.mark.parametrize("factory", [Extended, ExtendedAttention, ExtendedEmbedding])
-def test_what_a_subclass_adds_is_left(factory):
+def test_parameters_that_a_subclass_adds_do_not_change(factory):
     module = build(factory)
     found = why(initialize(module, random_state=0))
     (name,) = set(found.index) & {"temperature", "positions", "size"}
@@ -251,19 +251,19 @@ def test_blocks_are_filled_together_or_not_at_all():
 
 
 @pytest.mark.parametrize("scheme", ["auto", "maximal_update", "lsuv", "gradinit", "metainit"])
-def test_schemes_have_nothing_for_biases(scheme):
+def test_initializers_of_weights_raise_for_biases(scheme):
     module = build(lambda: MLP(6, 3, (8,)))
     with pytest.raises(ValueError, match=r"has nothing for a bias of shape \(8,\)"):
         initialize(module, bias_initializer=scheme, X=X, y=torch.zeros(64, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("wrapper", [Scaled, Fixup])
-def test_a_factor_that_would_be_lost_is_refused(wrapper):
+def test_a_base_that_would_undo_the_factor_raises(wrapper):
     with pytest.raises(ValueError, match=r"base=LSUV\(\) is not allowed"):
         initialize(build(lambda: MLP(6, 3, (8,))), wrapper(LSUV()), X=X)
 
 
-def test_nothing_is_drawn_on_the_default_device():
+def test_draws_ignore_the_default_device():
     module = build(lambda: MLP(6, 3, (8,)))
     expected = HeNormal().sample((4, 3), random_state=0)
     with torch.device("meta"):
@@ -349,7 +349,7 @@ def test_auto_reads_learned_slopes_and_decisions_by_defaults():
     )
 
 
-def test_threads_trace_one_at_a_time_and_let_others_run():
+def test_threads_may_trace_and_run_modules_at_the_same_time():
     modules = [build(lambda: MLP(6, 3, (8, 8, 8))) for _ in range(8)]
     running = build(lambda: MLP(6, 3, (8,)))
     failures = []
@@ -371,7 +371,7 @@ def test_threads_trace_one_at_a_time_and_let_others_run():
     assert all(same(module, state(modules[0])) for module in modules)
 
 
-def test_rules_by_class_reach_normalisations_and_layers_of_ones_own():
+def test_rules_by_class_fill_normalisations_and_own_layers():
     class Own(nn.Module):
         def __init__(self):
             super().__init__()
@@ -388,7 +388,7 @@ def test_rules_by_class_reach_normalisations_and_layers_of_ones_own():
     assert bool((module[2].bias == 5).all())
 
 
-def test_a_rule_behind_another_is_told():
+def test_a_rule_that_an_earlier_rule_hides_raises():
     rules = [("all", "he_normal", "*"), ("head", "zeros", "output")]
     with pytest.raises(ValueError, match=r"no parameter matches head \('output'\), or earlier rules match all"):
         initialize(build(lambda: MLP(6, 3, (8,))), PerParameter(rules))

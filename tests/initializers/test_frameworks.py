@@ -1,10 +1,10 @@
-"""The names of other frameworks draw what they draw there.
+"""Names of other frameworks: each draws what the framework draws.
 
-torch is here to compare with. Keras' and JAX's laws are written down as their sources have them:
-a normal distribution cut at two standard deviations, widened by 1 / 0.87962566103423978 in variance scaling, and fans
-counted by the shape that is stored.
+The distributions of Keras and JAX are written as in their sources: a normal distribution truncated at two standard
+deviations, widened by 1 / 0.87962566103423978 in variance scaling, with the fans of the stored shape.
 """
 
+import math
 from math import sqrt
 
 import numpy as np
@@ -14,10 +14,57 @@ from scipy import stats
 from torch import nn
 
 from initsk import get_initializer, initialize, list_initializers
-from initsk.initializers import DataDependentWeightNorm, PerParameter, Scaled
-from tests.helpers import build
+from initsk.initializers import (
+    AsStored,
+    DataDependentWeightNorm,
+    PerParameter,
+    RandomNormal,
+    RandomUniform,
+    Scaled,
+)
+from tests.helpers import build, record, variance_fits
 
-ALARM = 1e-4  # false alarms of each Kolmogorov-Smirnov test; the seeds are fixed
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("keras.normal", RandomNormal(0.05)), ("keras.uniform", RandomUniform(-0.05, 0.05))], ids=str
+)
+def test_legacy_names_of_keras(name, expected):
+    assert get_initializer(name) == expected
+
+
+def test_timm_counts_as_torch():
+    m = build(lambda: nn.ConvTranspose2d(8, 40, 3))
+    record(m, "timm.variance_scaling_")
+    assert variance_fits(m.weight, 1 / (40 * 9))
+
+
+def test_keras_identity_of_any_shape():
+    assert get_initializer("keras.identity").sample((2, 3)).tolist() == [[1, 0, 0], [0, 1, 0]]
+
+
+def test_keras_orthogonal_has_gain_one():
+    torch.testing.assert_close(torch.linalg.svdvals(get_initializer("keras.orthogonal").sample((4, 4))), torch.ones(4))
+
+
+def test_fan_out_of_keras_depthwise_kernels():
+    m = build(lambda: nn.Conv2d(40, 120, 3, groups=40))
+    record(m, "keras.glorot_normal")
+    assert variance_fits(m.weight, 2 / (40 * 9 + 3 * 9))
+
+
+def test_torch_default_of_projected_states():
+    m = build(lambda: nn.LSTM(5, 60, proj_size=20))
+    record(m, "torch_default")
+    assert 0.95 / math.sqrt(60) < float(m.weight_hr_l0.detach().abs().max()) <= 1 / math.sqrt(60)
+
+
+def test_a_stored_tensor_may_fail_if_its_base_may_fail():
+    assert not AsStored(get_initializer(lambda t: t.zero_())).draw_never_fails
+
+
+FALSE_ALARMS = 1e-4  # rate for each Kolmogorov-Smirnov test; the seeds are fixed
+
+
 CUT = 0.87962566103423978
 
 
@@ -43,7 +90,7 @@ def test_torch_draws_the_same(name):
         torch.manual_seed(1)
         theirs = getattr(torch.nn.init, name)(torch.empty(shape)).flatten().numpy()
     ours = get_initializer(f"torch.{name}").sample(shape, random_state=0).flatten().numpy()
-    assert stats.ks_2samp(ours, theirs).pvalue > ALARM
+    assert stats.ks_2samp(ours, theirs).pvalue > FALSE_ALARMS
     np.testing.assert_allclose(np.sort(ours)[[0, -1]], np.sort(theirs)[[0, -1]], rtol=0.25, atol=1e-4)
 
 
@@ -66,11 +113,11 @@ def test_torch_counts_the_fans_of_layers(layer, name):
         weight = next(theirs.parameters())
         getattr(torch.nn.init, name)(weight)
     mine = next(ours.parameters()).detach().flatten().numpy()
-    assert stats.ks_2samp(mine, weight.detach().flatten().numpy()).pvalue > ALARM
+    assert stats.ks_2samp(mine, weight.detach().flatten().numpy()).pvalue > FALSE_ALARMS
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3])
-def test_dirac_group_by_group_and_as_torch_has_it_by_default(groups):
+def test_dirac_with_groups_and_with_torchs_default(groups):
     ours, theirs = (build(lambda: nn.Conv2d(6, 12, 3, groups=groups)) for _ in range(2))
     initialize(ours, "dirac")
     nn.init.dirac_(theirs.weight, groups=groups)
@@ -90,7 +137,7 @@ STACKED = [
 
 
 @pytest.mark.parametrize(("layer", "name"), STACKED)
-def test_torch_takes_stacked_blocks_for_one_matrix(layer, name):
+def test_torch_treats_stacked_blocks_as_one_matrix(layer, name):
     module = build(layer)
     initialize(module, "torch.orthogonal_", random_state=0)
     stored = module.get_parameter(name).detach().flatten(1)
@@ -102,7 +149,7 @@ def test_torch_takes_stacked_blocks_for_one_matrix(layer, name):
         assert torch.equal(module.get_parameter(name), nn.init.eye_(torch.empty_like(stored)))
 
 
-def test_keras_and_jax_have_orthogonal_matrices_by_their_own_kernels():
+def test_keras_and_jax_orthogonalize_the_kernels_that_they_store():
     # Keras: gates in one kernel (units, 4 units), depthwise ones as (kernel, in, multiplier). flax: a kernel per gate.
     lstm, depthwise = build(lambda: nn.LSTM(20, 30)), build(lambda: nn.Conv2d(16, 32, 3, groups=16))
     initialize(lstm, "keras.orthogonal", random_state=0)
@@ -125,7 +172,7 @@ def test_embeddings_have_as_many_inputs_as_rows_in_keras_and_jax():
         initialize(module, name, random_state=0)
         bound = sqrt(3 * variance)
         values = module.weight.detach().flatten().numpy()
-        assert stats.kstest(values, stats.uniform(-bound, 2 * bound).cdf).pvalue > ALARM
+        assert stats.kstest(values, stats.uniform(-bound, 2 * bound).cdf).pvalue > FALSE_ALARMS
 
 
 def test_one_tensor_takes_one_initializer():
@@ -137,8 +184,8 @@ def test_one_tensor_takes_one_initializer():
     assert torch.equal(module.weight_hh_l0, before)
 
 
-def test_calibration_knows_the_layer_behind_the_stored_tensor():
-    # Grouped and transposed: the units are not where the stored tensor's rows are.
+def test_calibration_of_a_stored_tensor():
+    # Grouped and transposed: the units are not the rows of the stored tensor.
     module = build(lambda: nn.ConvTranspose1d(4, 6, 3, groups=2))
     X = torch.randn(200, 4, 9, generator=torch.Generator().manual_seed(0))
     initialize(module, DataDependentWeightNorm("torch.xavier_normal_"), X=X, random_state=0)
@@ -179,7 +226,7 @@ def test_other_spellings():
         lambda: nn.TransformerEncoderLayer(24, 4, 40),
     ],
 )
-def test_torch_default_is_what_the_layer_does_itself(layer):
+def test_torch_default_equals_the_reset_of_the_layer(layer):
     ours, theirs = build(layer), build(layer)
     initialize(ours, "torch.reset_parameters", random_state=0)
     for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
@@ -187,7 +234,7 @@ def test_torch_default_is_what_the_layer_does_itself(layer):
         if other.std() == 0:
             np.testing.assert_array_equal(mine, other, err_msg=name)
         else:
-            assert stats.ks_2samp(mine, other).pvalue > ALARM, name
+            assert stats.ks_2samp(mine, other).pvalue > FALSE_ALARMS, name
 
 
 SCALING = {"glorot": (1, "avg"), "he": (2, "in"), "lecun": (1, "in")}
@@ -200,15 +247,15 @@ def test_keras_and_jax_variance_scaling(framework, name):
     scale, mode = SCALING[name]
     variance = scale / (columns if mode == "in" else (rows + columns) / 2)
     normal = get_initializer(f"{framework}.{name}_normal").sample((rows, columns), random_state=0).flatten().numpy()
-    law = stats.truncnorm(-2, 2, scale=sqrt(variance) / CUT)
-    assert stats.kstest(normal, law.cdf).pvalue > ALARM
+    expected = stats.truncnorm(-2, 2, scale=sqrt(variance) / CUT)
+    assert stats.kstest(normal, expected.cdf).pvalue > FALSE_ALARMS
     uniform = get_initializer(f"{framework}.{name}_uniform").sample((rows, columns), random_state=0).flatten().numpy()
     bound = sqrt(3 * variance)
-    assert stats.kstest(uniform, stats.uniform(-bound, 2 * bound).cdf).pvalue > ALARM
+    assert stats.kstest(uniform, stats.uniform(-bound, 2 * bound).cdf).pvalue > FALSE_ALARMS
 
 
 @pytest.mark.parametrize(
-    ("name", "law"),
+    ("name", "expected"),
     [
         ("keras.random_normal", stats.norm(0, 0.05)),
         ("keras.truncated_normal", stats.truncnorm(-2, 2, scale=0.05)),
@@ -223,28 +270,28 @@ def test_keras_and_jax_variance_scaling(framework, name):
         ("timm.lecun_normal_", stats.truncnorm(-2, 2, scale=sqrt(1 / 400) / CUT)),
     ],
 )
-def test_free_laws(name, law):
+def test_distributions_without_fans(name, expected):
     values = get_initializer(name).sample((300, 400), random_state=0).flatten().numpy()
-    assert stats.kstest(values, law.cdf).pvalue > ALARM
+    assert stats.kstest(values, expected.cdf).pvalue > FALSE_ALARMS
 
 
 @pytest.mark.parametrize(
     ("layer", "keras", "jax"),
     [
-        # fan_in by the kernel that each framework stores for the layer
+        # The fan_in of the kernel that each framework stores for the layer.
         (lambda: nn.Conv2d(40, 80, 3), 40 * 9, 40 * 9),
         (lambda: nn.Conv2d(40, 80, 3, groups=4), 10 * 9, 10 * 9),
         (lambda: nn.Conv2d(80, 80, 3, groups=80), 80 * 9, 9),
         (lambda: nn.ConvTranspose2d(40, 80, 3), 80 * 9, 40 * 9),
     ],
 )
-def test_keras_and_jax_count_fans_by_their_kernels(layer, keras, jax):
+def test_keras_and_jax_count_fans_of_their_kernels(layer, keras, jax):
     for framework, fan_in in (("keras", keras), ("jax", jax)):
         module = build(layer)
         initialize(module, f"{framework}.he_normal", random_state=0)
         values = module.weight.detach().flatten().numpy()
-        law = stats.truncnorm(-2, 2, scale=sqrt(2 / fan_in) / CUT)
-        assert stats.kstest(values, law.cdf).pvalue > ALARM
+        expected = stats.truncnorm(-2, 2, scale=sqrt(2 / fan_in) / CUT)
+        assert stats.kstest(values, expected.cdf).pvalue > FALSE_ALARMS
 
 
 def test_synonyms_of_jax():

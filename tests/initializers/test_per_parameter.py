@@ -1,4 +1,4 @@
-"""Composition by pattern."""
+"""PerParameter."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def chosen(rules, remainder="he_normal"):
     )
 
 
-def test_a_layers_name_means_the_layer():
+def test_the_name_of_a_layer_matches_the_layer():
     filled, why = chosen([("head", RandomNormal(0.5), "head")])
     assert filled["head.weight"] == "RandomNormal(std=0.5)"
     assert filled["head.bias"] == "Zeros()"
@@ -34,7 +34,7 @@ def test_a_layers_name_means_the_layer():
     assert "head" in why["head.weight"]
 
 
-def test_a_parameters_name_means_that_parameter():
+def test_the_name_of_a_parameter_matches_the_parameter():
     filled, _ = chosen([("all biases", RandomNormal(0.5), "*.bias")])
     assert filled["head.bias"] == filled["encoder.0.bias"] == filled["encoder.1.bias"] == "RandomNormal(std=0.5)"
     assert filled["head.weight"] == "HeNormal()"
@@ -61,7 +61,7 @@ def test_the_first_rule_that_matches_counts():
     assert filled["encoder.0.weight"] == "Zeros()"
 
 
-def test_a_pattern_without_a_match_shows_both_sides():
+def test_a_pattern_without_a_match_raises():
     module = network()
     before = {name: value.clone() for name, value in module.state_dict().items()}
     with pytest.raises(ValueError, match=r"typo \('haed'\).*head\.weight"):
@@ -80,7 +80,7 @@ def test_a_pattern_without_a_match_shows_both_sides():
         ([("a", "zeros", 3)], "pattern=3"),
     ],
 )
-def test_wrong_rules(rules, words):
+def test_errors_of_rules(rules, words):
     with pytest.raises(ValueError, match=words):
         initialize(network(), PerParameter(rules))
 
@@ -99,7 +99,7 @@ def test_is_a_value_with_nested_parameters():
         value.set_params(foot__std=1)
 
 
-def test_setting_does_not_reach_into_copies():
+def test_set_params_does_not_change_shared_initializers():
     shared = RandomNormal(0.5)
     first, second = (PerParameter([("head", shared, "head")]) for _ in range(2))
     first.set_params(head__std=0.7)

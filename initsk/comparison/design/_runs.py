@@ -30,8 +30,8 @@ class RunKey(NamedTuple):
 class Round:
     """One repeat and fold: all its runs share the split and the seed.
 
-    `train` and `test` are rows of X, or None where all rounds have the same validation samples. `split` numbers the different
-    splits.
+    `train` and `test` are rows of X, or None where all rounds have the same validation samples. `split` is the number of
+    the split; equal splits have equal numbers.
     """
 
     repeat: int

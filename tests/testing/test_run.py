@@ -1,0 +1,94 @@
+"""All checks on all named initializers, with one call and as parameters of a test."""
+
+import pytest
+import torch
+from torch import nn
+
+from initsk import get_initializer, list_initializers
+from initsk.initializers import (
+    LSUV,
+    AutoInit,
+    EdgeOfChaos,
+    ExpectedMoments,
+    GradInit,
+    HeNormal,
+    MetaInit,
+    Orthogonal,
+    PerParameter,
+    RandomNormal,
+    RandomUniform,
+    Scaled,
+    TruncatedNormal,
+    VarianceScaling,
+    WithinLayer,
+    Zeros,
+)
+from initsk.testing import check_initializer, parametrize_with_checks
+from tests.helpers import Right
+
+
+def swish_like(x):
+    return x / (1 + abs(x))
+
+
+VARIANTS = [
+    RandomNormal(0.5, mean=1.0),
+    RandomUniform(1.0, 3.0),
+    TruncatedNormal(0.5, bounds=1.0),
+    TruncatedNormal(0.5, bounds=5.0, corrected=False),
+    VarianceScaling(3.0, "fan_geo_avg", "uniform"),
+    VarianceScaling(1.0, "fan_out", "truncated_normal"),
+    VarianceScaling(2.0, "fan_avg", "orthogonal"),
+    VarianceScaling(activation="gelu"),
+    VarianceScaling(activation=swish_like),
+    VarianceScaling(activation=nn.Softplus),
+    HeNormal(mode="fan_out"),
+    Orthogonal(gain=1.4),
+    Scaled("he_uniform", -0.5),
+    GradInit(n_steps=2),
+    GradInit(algorithm="adam", n_steps=2, batch_size=None),
+    MetaInit(n_steps=2),
+    LSUV(RandomNormal(1.0), remove_mean=True),
+    WithinLayer("kmeans"),
+    AutoInit(distribution="uniform"),
+    EdgeOfChaos("tanh", bias_variance=0.05, distribution="orthogonal"),
+    PerParameter([("layers", Orthogonal(), nn.Linear), ("bias", RandomNormal(0.1), "*.bias")], "lecun_uniform"),
+]
+# VARIANTS has the initializers that need gradients, with few steps.
+NAMED = list_initializers().query("not needs_gradient")["name"].tolist()
+FRAMEWORKS = [name for framework in ("torch", "keras", "jax", "timm") for name in list_initializers(framework)["name"]]
+
+
+EVERY = dict.fromkeys(get_initializer(item) for item in [*NAMED, *FRAMEWORKS, *VARIANTS])
+
+
+def test_every_named_initializer_is_checked():
+    assert {type(get_initializer(name)) for name in list_initializers()["name"]} <= {type(value) for value in EVERY}
+
+
+@parametrize_with_checks(EVERY)
+def test_checks(initializer, check):
+    check(initializer)
+
+
+class WrongVariance(Right):
+    def expected_moments(self, spec):
+        return ExpectedMoments(1.05)
+
+
+def test_one_call_runs_all_checks():
+    check_initializer(Right())
+    check_initializer("zeros")
+    check_initializer(Zeros)
+    with pytest.raises(AssertionError, match="WrongVariance"):
+        check_initializer(WrongVariance())
+
+
+class DrawsGlobally(Right):
+    def refine(self, network):
+        torch.rand(1)
+
+
+def test_one_call_runs_the_last_check():
+    with torch.random.fork_rng(), pytest.raises(AssertionError, match="it moved torch's random state"):
+        check_initializer(DrawsGlobally())
