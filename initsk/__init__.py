@@ -32,21 +32,15 @@ if TYPE_CHECKING:
     from initsk.initializers import get_initializer, list_initializers
     from initsk.inspection import ActivationInspector, inspect_activations
 
-_SUBPACKAGE_OF = {
-    "ActivationInspector": "inspection",
-    "ComparisonResult": "comparison",
-    "MLPClassifier": "estimators",
-    "MLPRegressor": "estimators",
-    "NeuralNetClassifier": "estimators",
-    "NeuralNetRegressor": "estimators",
-    "compare_initializers": "comparison",
-    "diagnose": "diagnosis",
-    "get_initializer": "initializers",
-    "initialize": "initialization",
-    "inspect_activations": "inspection",
-    "list_initializers": "initializers",
-    "recommend_initializer": "diagnosis",
+_NAMES = {
+    "comparison": ["ComparisonResult", "compare_initializers"],
+    "diagnosis": ["diagnose", "recommend_initializer"],
+    "estimators": ["MLPClassifier", "MLPRegressor", "NeuralNetClassifier", "NeuralNetRegressor"],
+    "initialization": ["initialize"],
+    "initializers": ["get_initializer", "list_initializers"],
+    "inspection": ["ActivationInspector", "inspect_activations"],
 }
+_SUBPACKAGE_OF = {name: subpackage for subpackage, names in _NAMES.items() for name in names}
 
 __all__ = [
     "ActivationInspector",

@@ -16,7 +16,7 @@ _NETWORK = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="initsk")
 def cli() -> None:
     """Compare weight initializers, inspect and diagnose neural networks, and write reports."""
@@ -25,16 +25,15 @@ def cli() -> None:
 @cli.command()
 @options.dataset
 @options.target
-@click.option("--initializers", default=_ARTICLE, show_default=True, help="Names, separated by commas.")
-@click.option("--repeats", default=10, show_default=True, type=options.positive, help="Number of paired repeats.")
-@click.option("--epochs", default=5, show_default=True, type=options.positive, help="Passes over the training data.")
-@click.option("--batch-size", default=32, show_default=True, type=options.positive, help="Samples per step.")
+@click.option("--initializers", default=_ARTICLE, help="Names, separated by commas.")
+@click.option("--repeats", default=10, type=options.positive, help="Number of paired repeats.")
+@click.option("--epochs", default=5, type=options.positive, help="Passes over the training data.")
+@click.option("--batch-size", default=32, type=options.positive, help="Samples per step.")
 @options.hidden
 @options.activation
 @click.option(
     "--lr",
     default="0.001",
-    show_default=True,
     callback=options.learning_rates,
     help="Learning rate of Adam. With several, such as 0.001,0.01, each initializer is shown at its best rate.",
 )
@@ -47,7 +46,7 @@ def cli() -> None:
     help="Keep every finished run in this SQLite file. After an interruption, the same command continues from there.",
 )
 @click.option("--jobs", type=options.positive, help="Number of runs at a time; default: the number of processors.")
-@click.option("--device", default="cpu", show_default=True, help="Device of torch.")
+@click.option("--device", default="cpu", help="Device of torch.")
 @click.option("--limit", type=options.positive, help="Use only this many training samples.")
 @options.axes
 @options.random_state
@@ -67,7 +66,7 @@ def compare(**arguments: Any) -> None:
 
 @cli.command(epilog=_NETWORK)
 @options.network_options
-@click.option("--gradients/--no-gradients", default=True, show_default=True, help="Measure the gradients as well.")
+@click.option("--gradients/--no-gradients", default=True, help="Measure the gradients as well.")
 def inspect(**arguments: Any) -> None:
     """Inspect a network: print statistics and findings of every layer over held-out samples."""
     from initsk.cli._network import run

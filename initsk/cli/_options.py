@@ -45,31 +45,19 @@ file_path = click.Path(dir_okay=False, path_type=Path)
 folder_path = click.Path(file_okay=False, path_type=Path)
 
 dataset = click.option(
-    "--dataset",
-    default="mnist",
-    show_default=True,
-    help="The data: mnist, digits, a folder of IDX files, or a CSV, Parquet or NPZ file.",
+    "--dataset", default="mnist", help="The data: mnist, digits, a folder of IDX files, or a CSV, Parquet or NPZ file."
 )
 target = click.option("--target", help="The column to predict, for a CSV or Parquet file.")
-hidden = click.option(
-    "--hidden", default="512,256,128,64", show_default=True, callback=sizes, help="Widths of the hidden layers."
-)
-activation = click.option(
-    "--activation", default="relu", show_default=True, help="Activation function of the hidden layers."
-)
-random_state = click.option(
-    "--random-state", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of all random numbers."
-)
+hidden = click.option("--hidden", default="512,256,128,64", callback=sizes, help="Widths of the hidden layers.")
+activation = click.option("--activation", default="relu", help="Activation function of the hidden layers.")
+random_state = click.option("--random-state", default=0, type=click.IntRange(min=0), help="Seed of all random numbers.")
 axes = click.option(
     "--axes",
     default="shared",
-    show_default=True,
     type=click.Choice(["shared", "article"]),
     help="Axes of the histograms: fitted to the data and shared, or the article's -1..1 by 0..4.",
 )
-language = click.option(
-    "--language", default="en", show_default=True, callback=known_language, help="Language of the report: en or id."
-)
+language = click.option("--language", default="en", callback=known_language, help="Language of the report: en or id.")
 open_report = click.option("--open", is_flag=True, help="Open the report in the browser.")
 out = click.option("--out", type=folder_path, help="Folder for the report and the tables; default: reports/NAME.")
 
@@ -86,7 +74,6 @@ def network_options(command: Command) -> Command:
         click.option(
             "--initializer",
             default="he_normal",
-            show_default=True,
             help="Initializer of the perceptron that is used when NETWORK is not given.",
         ),
         random_state,
