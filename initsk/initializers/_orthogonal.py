@@ -162,7 +162,7 @@ class ConvolutionAware(ZeroMeanDraw, Initializer):
     ``<F_a, F_b> = 0`` for ``a != b``, and ``<F_a, F_a> = k^2 scale / fan_in``. A block has at most `k`
     kernels because the spectra of real kernels have `k` dimensions. Kernels of different blocks and of different units
     are independent. The mean square over the whole weight is exactly ``scale / fan_in``
-    (Aghajanyan 2017, who takes He's variance).
+    (Aghajanyan 2017, with He's variance).
 
     The Fourier transform is unitary up to a factor. So orthogonal spectra and orthogonal kernels are equivalent, and
     the draw needs no transform. keras-contrib's ``ConvolutionAware`` draws orthogonal half spectra without imaginary

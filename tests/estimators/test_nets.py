@@ -283,7 +283,7 @@ def test_unknown_parameters_are_refused():
 
 
 class OwnNet(skorch.NeuralNetClassifier):
-    """Somebody's own class of nets, with a parameter more."""
+    """A class of nets written by a user, with one more parameter."""
 
     def __init__(self, *args, factor=1.0, **kwargs):
         self.factor = factor

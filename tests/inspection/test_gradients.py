@@ -16,7 +16,7 @@ from tests.helpers import batch, build
 
 
 class Doubled(nn.Tanh):
-    """An activation function of somebody's own."""
+    """An activation function written by a user."""
 
     def forward(self, x):
         return 2 * torch.tanh(x) + 1
