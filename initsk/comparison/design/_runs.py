@@ -30,8 +30,8 @@ class RunKey(NamedTuple):
 class Round:
     """One repeat and fold: all its runs share the split and the seed.
 
-    `train` and `test` are rows of X, or None where all rounds have the same validation samples. `split` is the number of
-    the split; equal splits have equal numbers.
+    `train` and `test` are rows of X, or None where all rounds have the same validation samples. `split` is the number
+    of the split; equal splits have equal numbers.
     """
 
     repeat: int
@@ -81,16 +81,12 @@ def fold_rounds(cv: Any, X: Any, y: Any, groups: Any, has_classes: bool, n_repea
     numbers: dict[bytes, int] = {}
     return [
         Round(
-            repeat,
-            fold,
-            numbers.setdefault(np.asarray(test).tobytes(), len(numbers)),
-            derive_seed(seed, "repeat", repeat, "fold", fold) % 2**31,
-            np.asarray(train),
-            np.asarray(test),
+            repeat, fold, numbers.setdefault(np.asarray(test).tobytes(), len(numbers)),
+            derive_seed(seed, "repeat", repeat, "fold", fold) % 2**31, np.asarray(train), np.asarray(test),
         )
         for repeat, folds in enumerate(splits)
         for fold, (train, test) in enumerate(folds)
-    ]
+    ]  # fmt: skip
 
 
 def _seeded(cv: Any, splitter: Any, seed: int, repeat: int) -> Any:
