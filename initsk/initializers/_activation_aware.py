@@ -1,7 +1,5 @@
 """Initializers that follow the activation functions of the network."""
 
-from typing import ClassVar
-
 import numpy as np
 
 from initsk.exceptions import InvalidParameterError
@@ -25,7 +23,7 @@ from initsk.theory import (
     gain,
 )
 from initsk.utils.reason import Reason
-from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
+from initsk.utils.validation import one_of, optional, real, resolved_by
 
 # Largest limit of a function that counts as saturating. ReLU6 levels off at 6 and does not count.
 _MAX_LIMIT = 2.0
@@ -231,7 +229,7 @@ class EdgeOfChaos(ZeroMeanDraw, Initializer):
     formula = "Var(W) = sigma_w^2 / fan_in, Var(b) = sigma_b^2, on the critical line"
     reference = "Schoenholz et al. 2017; Poole et al. 2016"
     sets_biases = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints = {
         "activation": optional(resolved_by(as_function)),
         "bias_variance": optional(real(minimum=0)),
         "distribution": one_of("distribution", DISTRIBUTIONS),

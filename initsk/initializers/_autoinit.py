@@ -1,7 +1,6 @@
 """AutoInit: scale each layer by the calculated mean and variance of its input, without data."""
 
 from math import prod
-from typing import ClassVar
 
 import torch
 
@@ -11,7 +10,7 @@ from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._calibrate import is_calibrated, write_weight
 from initsk.initializers.core._draws import DISTRIBUTIONS
 from initsk.network import Layer, Moments, Network, ParameterSpec, SignalGraph, fan_in_share
-from initsk.utils.validation import Constraint, integer, one_of, optional, real, sequence_of
+from initsk.utils.validation import integer, one_of, optional, real, sequence_of
 
 
 class AutoInit(ZeroMeanDraw, Initializer):
@@ -77,7 +76,7 @@ class AutoInit(ZeroMeanDraw, Initializer):
     family = "architecture-aware"
     formula = "Var(W) = 1 / (fan_in (v + m^2)), input of mean m and variance v by calculation"
     reference = "Bingham and Miikkulainen 2023, section 3"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints = {
         "input_mean": real(),
         "input_variance": real(minimum=0),
         "distribution": one_of("distribution", DISTRIBUTIONS),

@@ -1,14 +1,13 @@
 """Initializers of biases: for the gates of recurrent layers, and for outputs with known probabilities."""
 
 from math import log
-from typing import ClassVar
 
 import torch
 
 from initsk.initializers._constant import Constant, Zeros
 from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, real
+from initsk.utils.validation import real
 
 
 class _BiasInitializer(Initializer):
@@ -64,7 +63,7 @@ class ForgetGateBias(_BiasInitializer):
     synonyms = ("unit_forget_bias",)
     formula = "b_f = value, other biases 0"
     reference = "Jozefowicz, Zaremba and Sutskever 2015"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
+    parameter_constraints = {"value": real()}
 
     def __init__(self, value: float = 1.0) -> None:
         self.value = value
@@ -110,7 +109,7 @@ class ChronoBias(_BiasInitializer):
     synonyms = ("chrono",)
     formula = "b_f = log(u), b_i = -log(u), u ~ U(1, max_length - 1), other biases 0"
     reference = "Tallec and Ollivier 2018, section 2"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"max_length": real(above=2)}
+    parameter_constraints = {"max_length": real(above=2)}
 
     def __init__(self, max_length: float = 100.0) -> None:
         self.max_length = max_length
@@ -172,7 +171,7 @@ class PriorBias(_BiasInitializer):
     name = "prior_bias"
     formula = "b = log(p / (1 - p))"
     reference = "Lin et al. 2017, section 3.3"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"probability": real(above=0, below=1)}
+    parameter_constraints = {"probability": real(above=0, below=1)}
 
     def __init__(self, probability: float = 0.01) -> None:
         self.probability = probability

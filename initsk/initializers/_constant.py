@@ -1,12 +1,10 @@
 """Initializers that are not random: constants, identities and Hadamard matrices."""
 
-from typing import ClassVar
-
 import torch
 
 from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, boolean, real
+from initsk.utils.validation import boolean, real
 
 
 class _Filled(Initializer):
@@ -51,7 +49,7 @@ class Constant(_Filled):
     name = "constant"
     formula = "W = value"
     reference = "torch.nn.init.constant_"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"value": real()}
+    parameter_constraints = {"value": real()}
 
     def __init__(self, value: float = 0.0) -> None:
         self.value = value
@@ -138,7 +136,7 @@ class Identity(Initializer):
     family = "constant"
     formula = "W = gain I"
     reference = "Le, Jaitly and Hinton 2015, section 2"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"gain": real(), "rectangular": boolean()}
+    parameter_constraints = {"gain": real(), "rectangular": boolean()}
 
     def __init__(self, gain: float = 1.0, rectangular: bool = False) -> None:
         self.gain = gain
@@ -188,7 +186,7 @@ class Dirac(Initializer):
     family = "constant"
     formula = "W[i, i, centre] = gain, else 0"
     reference = "Zagoruyko and Komodakis 2017; torch.nn.init.dirac_"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"gain": real()}
+    parameter_constraints = {"gain": real()}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -265,7 +263,7 @@ class ZerO(Initializer):
     formula = "W = I if out <= in, else 2^(-m/2) H[:out, :in], m = ceil(log2(out))"
     reference = "Zhao, Schaefer and Anandkumar 2022, algorithms 1 and 2"
     draw_never_fails = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"hadamard_gain": real(above=0)}
+    parameter_constraints = {"hadamard_gain": real(above=0)}
 
     def __init__(self, hadamard_gain: float = 1.0) -> None:
         self.hadamard_gain = hadamard_gain

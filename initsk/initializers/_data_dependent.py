@@ -1,7 +1,5 @@
 """Initializers that normalise layer outputs or units on a batch: LSUV and data-dependent weight normalisation."""
 
-from typing import ClassVar
-
 from initsk.exceptions import ModuleError
 from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers.core._calibrate import (
@@ -13,7 +11,7 @@ from initsk.initializers.core._calibrate import (
     write_weight,
 )
 from initsk.initializers.core._registry import InitializerLike, get_initializer
-from initsk.utils.validation import Constraint, boolean, integer, optional, real, resolved_by
+from initsk.utils.validation import boolean, integer, optional, real, resolved_by
 
 
 class LSUV(Calibrated):
@@ -66,11 +64,7 @@ class LSUV(Calibrated):
     name = "lsuv"
     formula = "W = W_base / std(output), layer by layer"
     reference = "Mishkin and Matas 2016, algorithm 1"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "tol": real(above=0),
-        "max_iter": integer(1),
-        "remove_mean": boolean(),
-    }
+    parameter_constraints = {"tol": real(above=0), "max_iter": integer(1), "remove_mean": boolean()}
 
     def __init__(
         self,
@@ -162,7 +156,7 @@ class DataDependentWeightNorm(Calibrated):
     synonyms = ("salimans",)
     formula = "w = w_base / s, b = -m / s for a unit of mean m and std s, layer by layer"
     reference = "Salimans and Kingma 2016, section 3"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
+    parameter_constraints = {"base": optional(resolved_by(get_initializer))}
     default_base = RandomNormal(0.05)
 
     def __init__(self, base: InitializerLike | None = None) -> None:

@@ -1,7 +1,6 @@
 """GradInit: learn factors of the weights that minimise the loss after one optimizer step."""
 
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from initsk.initializers.core._gradients import Criterion, GradientScheme, Point
 from initsk.initializers.core._minibatches import Batches, real_parts
 from initsk.initializers.core._registry import InitializerLike
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, one_of, optional, real
+from initsk.utils.validation import one_of, optional, real
 
 # Values in the authors' runs: CIFAR with SGD, translation with Adam.
 _ETA = {"sgd": 0.1, "adam": 0.001}
@@ -82,10 +81,10 @@ class GradInit(GradientScheme):
     """
 
     name = "gradinit"
-    synonyms: ClassVar[tuple[str, ...]] = ("grad_init",)
+    synonyms = ("grad_init",)
     formula = "factors m that minimise L(m W - eta A(g)) where ||g|| <= gamma"
     reference = "Zhu et al. 2021, equation 1"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints = {
         "algorithm": one_of("algorithm", _ETA),
         "eta": optional(real(above=0)),
         "gamma": optional(real(above=0)),

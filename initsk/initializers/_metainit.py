@@ -1,7 +1,6 @@
 """MetaInit: tune the norms of the weights so that the gradient changes least along itself."""
 
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from initsk.initializers.core._gradients import Criterion, GradientScheme, Point
 from initsk.initializers.core._minibatches import Batches, real_parts
 from initsk.initializers.core._registry import InitializerLike
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, real
+from initsk.utils.validation import real
 
 # In the authors' code a norm may pass zero, which flips all signs.
 _MIN_FACTOR = 0.01
@@ -74,13 +73,10 @@ class MetaInit(GradientScheme):
     """
 
     name = "metainit"
-    synonyms: ClassVar[tuple[str, ...]] = ("meta_init",)
+    synonyms = ("meta_init",)
     formula = "norms that minimise mean |(g - H g) / (g + eps s(g)) - 1|"
     reference = "Dauphin and Schoenholz 2019, equation 1"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "momentum": real(minimum=0, below=1),
-        "eps": real(above=0),
-    }
+    parameter_constraints = {"momentum": real(minimum=0, below=1), "eps": real(above=0)}
 
     def __init__(
         self,

@@ -1,7 +1,6 @@
 """Mimetic initialization of attention: products of weights near the identity, as in trained transformers."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import nn
@@ -13,7 +12,7 @@ from initsk.initializers.core._registry import InitializerLike
 from initsk.initializers.core._wrapper import Refinement
 from initsk.network import Network, ParameterSpec, set_tensor
 from initsk.utils.torch_settings import working_type
-from initsk.utils.validation import Constraint, real
+from initsk.utils.validation import real
 
 
 class MimeticAttention(Refinement):
@@ -81,7 +80,7 @@ class MimeticAttention(Refinement):
     family = "architecture-aware"
     formula = "W_Q^T W_K ~ 0.7 Z + 0.7 I, W_O W_V ~ 0.4 Z - 0.4 I, Z ~ N(0, 1/d)"
     reference = "Trockman and Kolter 2023, section 4"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints = {
         "alpha_qk": real(minimum=0),
         "beta_qk": real(),
         "alpha_vo": real(minimum=0),

@@ -1,7 +1,6 @@
 """Random orthogonal matrices, for dense layers and for convolutions."""
 
 from math import prod, sqrt
-from typing import ClassVar
 
 import torch
 
@@ -10,7 +9,7 @@ from initsk.initializers._variance_scaling import ZeroMeanDraw
 from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import draw_normal, orthogonal_matrix
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, one_of, real
+from initsk.utils.validation import one_of, real
 
 
 class Orthogonal(Initializer):
@@ -52,7 +51,7 @@ class Orthogonal(Initializer):
     formula = "W W^T = gain^2 I or W^T W = gain^2 I"
     reference = "Saxe, McClelland and Ganguli 2013"
     draw_never_fails = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"gain": real(above=0)}
+    parameter_constraints = {"gain": real(above=0)}
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -106,10 +105,7 @@ class DeltaOrthogonal(Initializer):
     family = "orthogonal"
     formula = "W[:, :, centre] = gain Q, Q^T Q = I, else 0"
     reference = "Xiao et al. 2018, algorithm 2"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "gain": real(above=0),
-        "even_centre": one_of("even_centre", ("after", "before")),
-    }
+    parameter_constraints = {"gain": real(above=0), "even_centre": one_of("even_centre", ("after", "before"))}
 
     def __init__(self, gain: float = 1.0, even_centre: str = "after") -> None:
         self.gain = gain
@@ -189,7 +185,7 @@ class ConvolutionAware(ZeroMeanDraw, Initializer):
     formula = "orthogonal kernels in each unit, Var(W) = scale / fan_in"
     reference = "Aghajanyan 2017"
     draw_never_fails = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"scale": real(above=0)}
+    parameter_constraints = {"scale": real(above=0)}
 
     def __init__(self, scale: float = 2.0) -> None:
         self.scale = scale

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import Any
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._base import Choice, Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.network import Network, ParameterSpec
-from initsk.utils.validation import Constraint, resolved_by
+from initsk.utils.validation import resolved_by
 
 Pattern = str | type | Callable[[ParameterSpec], bool]
 Rule = tuple[str, InitializerLike, Pattern]
@@ -84,10 +84,7 @@ class PerParameter(Initializer):
     family = "composed"
     formula = "that of the first rule that matches"
 
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "rules": _rules,
-        "remainder": resolved_by(get_initializer),
-    }
+    parameter_constraints = {"rules": _rules, "remainder": resolved_by(get_initializer)}
 
     def __init__(self, rules: Sequence[Rule] = (), remainder: InitializerLike = "he_normal") -> None:
         self.rules = rules

@@ -1,7 +1,5 @@
 """Initializers for residual networks and transformers, which scale down or zero the ends of branches."""
 
-from typing import ClassVar
-
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._constant import Zeros
 from initsk.initializers._unscaled import RandomNormal
@@ -10,7 +8,7 @@ from initsk.initializers.core._base import Choice, Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer
 from initsk.initializers.core._wrapper import Scaled, Wrapper
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, optional, real, resolved_by
+from initsk.utils.validation import optional, real, resolved_by
 
 
 class _ResidualInitializer(Wrapper):
@@ -159,7 +157,7 @@ class DepthScaledResidual(_ResidualInitializer):
     synonyms = ("gpt2",)
     formula = "W ~ N(0, 0.02^2), last of each of L branches divided by sqrt(L)"
     reference = "Radford et al. 2019, section 2.3"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": optional(resolved_by(get_initializer))}
+    parameter_constraints = {"base": optional(resolved_by(get_initializer))}
     default_base = RandomNormal(0.02)
 
     def __init__(self, base: InitializerLike | None = None) -> None:
@@ -211,9 +209,7 @@ class MaximalUpdate(Wrapper):
     formula = "output weights times sqrt(base_width / fan_in), else the base's"
     reference = "Yang et al. 2022, table 3"
     reads_architecture = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "base_width": real(above=0),
-    }
+    parameter_constraints = {"base_width": real(above=0)}
 
     def __init__(self, base: InitializerLike = "lecun_normal", base_width: float = 1.0) -> None:
         self.base = base

@@ -1,14 +1,13 @@
 """Initializers for sine networks."""
 
 from math import sqrt
-from typing import ClassVar
 
 import torch
 
 from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import draw_uniform
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, real
+from initsk.utils.validation import real
 
 
 class Siren(Initializer):
@@ -48,7 +47,7 @@ class Siren(Initializer):
     sets_biases = True
     draw_never_fails = True
     reads_architecture = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"omega_0": real(above=0)}
+    parameter_constraints = {"omega_0": real(above=0)}
 
     def __init__(self, omega_0: float = 30.0) -> None:
         self.omega_0 = omega_0

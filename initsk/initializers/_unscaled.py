@@ -1,14 +1,12 @@
 """Initializers whose variance does not depend on the fans: normal, uniform, truncated normal and sparse."""
 
-from typing import ClassVar
-
 import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import draw_normal, draw_truncated, draw_uniform, truncated_std
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, boolean, integer, real
+from initsk.utils.validation import boolean, integer, real
 
 
 class RandomNormal(Initializer):
@@ -40,7 +38,7 @@ class RandomNormal(Initializer):
     formula = "W ~ N(mean, std^2)"
     reference = "Krizhevsky, Sutskever and Hinton 2012, section 5 (std 0.01)"
     draw_never_fails = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"std": real(minimum=0), "mean": real()}
+    parameter_constraints = {"std": real(minimum=0), "mean": real()}
 
     def __init__(self, std: float = 0.01, mean: float = 0.0) -> None:
         self.std = std
@@ -88,7 +86,7 @@ class RandomUniform(Initializer):
     formula = "W ~ U(low, high)"
     reference = "Keras RandomUniform (bounds)"
     draw_never_fails = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"low": real(), "high": real()}
+    parameter_constraints = {"low": real(), "high": real()}
 
     def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
         self.low = low
@@ -149,12 +147,7 @@ class TruncatedNormal(Initializer):
     formula = "W ~ N(mean, s^2) given |W - mean| <= bounds s"
     reference = "Keras TruncatedNormal; Kotz, Balakrishnan and Johnson 1994, section 10.1"
     draw_never_fails = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "std": real(minimum=0),
-        "mean": real(),
-        "bounds": real(above=0),
-        "corrected": boolean(),
-    }
+    parameter_constraints = {"std": real(minimum=0), "mean": real(), "bounds": real(above=0), "corrected": boolean()}
 
     def __init__(self, std: float = 0.01, mean: float = 0.0, bounds: float = 2.0, corrected: bool = True) -> None:
         self.std = std
@@ -213,7 +206,7 @@ class Sparse(Initializer):
     formula = "n_nonzero entries a row ~ N(0, std^2), others 0"
     reference = "Martens 2010, section 5"
     draw_never_fails = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"n_nonzero": integer(1), "std": real(above=0)}
+    parameter_constraints = {"n_nonzero": integer(1), "std": real(above=0)}
 
     def __init__(self, n_nonzero: int = 15, std: float = 1.0) -> None:
         self.n_nonzero = n_nonzero

@@ -1,7 +1,6 @@
 """Initializers for convolutions that upsample: sub-pixel convolutions and transposed convolutions."""
 
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 
@@ -9,7 +8,7 @@ from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 from initsk.initializers.core._registry import InitializerLike
 from initsk.initializers.core._wrapper import Wrapper
 from initsk.network import ParameterSpec
-from initsk.utils.validation import Constraint, integer
+from initsk.utils.validation import integer
 
 
 class ICNR(Wrapper):
@@ -47,9 +46,7 @@ class ICNR(Wrapper):
     family = "structured"
     formula = "upscale_factor^d kernels in a row are the same, by the base"
     reference = "Aitken et al. 2017"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "upscale_factor": integer(1),
-    }
+    parameter_constraints = {"upscale_factor": integer(1)}
 
     def __init__(self, upscale_factor: int = 2, base: InitializerLike = "he_normal") -> None:
         self.upscale_factor = upscale_factor

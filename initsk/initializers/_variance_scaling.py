@@ -9,7 +9,7 @@ from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS, bound_of, draw_scaled
 from initsk.network import FAN_MODES, ParameterSpec
 from initsk.theory import ActivationLike, gain
-from initsk.utils.validation import Constraint, one_of, optional, real, resolved_by
+from initsk.utils.validation import one_of, optional, real, resolved_by
 
 
 class ZeroMeanDraw:
@@ -94,7 +94,7 @@ class VarianceScaling(_Scaling):
     name = "variance_scaling"
     formula = "Var(W) = scale gain^2 / fan"
     reference = "Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints = {
         "scale": real(above=0),
         "mode": one_of("mode", FAN_MODES),
         "distribution": one_of("distribution", DISTRIBUTIONS),
@@ -117,7 +117,7 @@ class VarianceScaling(_Scaling):
 class _NamedScaling(_Scaling):
     """Base of the named special cases, which fix scale and distribution."""
 
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"mode": one_of("mode", FAN_MODES)}
+    parameter_constraints = {"mode": one_of("mode", FAN_MODES)}
 
     def __init__(self, mode: str = "fan_in") -> None:
         self.mode = mode

@@ -1,7 +1,7 @@
 """WithinLayer: weights from the input of the layer, by principal components or cluster centres."""
 
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from initsk.exceptions import ModuleError
 from initsk.initializers.core._calibrate import Calibrated, LayerCall, normalise_units, write_weight
 from initsk.initializers.core._registry import InitializerLike
 from initsk.network import Layer
-from initsk.utils.validation import Constraint, one_of
+from initsk.utils.validation import one_of
 
 # More input patches hardly change the components.
 _MAX_PATCHES = 10_000
@@ -74,9 +74,7 @@ class WithinLayer(Calibrated):
     synonyms = ("krahenbuhl", "magic_init")
     formula = "w = principal components or cluster centres of the input, units to mean 0 and variance 1"
     reference = "Kraehenbuehl et al. 2016, algorithm 1"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
-        "method": one_of("method", ("pca", "kmeans")),
-    }
+    parameter_constraints = {"method": one_of("method", ("pca", "kmeans"))}
 
     def __init__(self, method: str = "pca", base: InitializerLike = "he_normal") -> None:
         self.method = method

@@ -1,9 +1,9 @@
 """Base of initializers that learn one factor per weight tensor from gradients of the loss."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from initsk.initializers.core._elementary_norms import elementary_norms
 from initsk.initializers.core._minibatches import Batches, default_loss, pick, real_parts
 from initsk.initializers.core._wrapper import Refinement
 from initsk.network import BATCH_OR_INSTANCE_NORM_LAYERS, Network, ParameterSpec, run_as_written
-from initsk.utils.validation import Constraint, integer, optional, real
+from initsk.utils.validation import integer, optional, real
 
 Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
 Point = dict[str, torch.Tensor]
@@ -35,7 +35,7 @@ class GradientScheme(Refinement):
     family = "gradient-based"
     needs_data = True
     needs_gradient = True
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints = {
         "lr": real(above=0),
         "n_steps": integer(1),
         "batch_size": optional(integer(2)),
@@ -206,18 +206,15 @@ class _Within(nn.Module):
 @contextmanager
 def differentiable(network: Network) -> Iterator[None]:
     """Run the block without dropout, with batch statistics, and with operations that have third derivatives."""
-    with ExitStack() as stack:
-        stack.enter_context(network.mode(training=False))
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        stack.enter_context(elementary_norms(network.module))
-        stack.enter_context(run_as_written(network.module))
-        for module in network.module.modules():
-            if isinstance(module, BATCH_OR_INSTANCE_NORM_LAYERS):
-                module.train()
-        if any(isinstance(module, nn.RNNBase) for module in network.module.modules()):
-            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
-        yield
+    module = network.module
+    recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
+    cudnn = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+    with network.mode(training=False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), elementary_norms(module):
+        for part in module.modules():
+            if isinstance(part, BATCH_OR_INSTANCE_NORM_LAYERS):
+                part.train()
+        with run_as_written(module), cudnn:
+            yield
 
 
 def check_connected(derivatives: Point, start: torch.Tensor) -> None:

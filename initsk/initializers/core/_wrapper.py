@@ -9,13 +9,13 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.network import FRAMEWORK_LAYOUTS, ParameterSpec
-from initsk.utils.validation import Constraint, instance_of, one_of, optional, real, resolved_by
+from initsk.utils.validation import instance_of, one_of, optional, real, resolved_by
 
 
 class Wrapper(Initializer):
     """Base of initializers that change a part of what another initializer does."""
 
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"base": resolved_by(get_initializer)}
+    parameter_constraints = {"base": resolved_by(get_initializer)}
     #: The base that None stands for, in subclasses that allow None.
     default_base: ClassVar[InitializerLike | None] = None
     #: Whether the base may have a `refine` of its own. It would undo a factor.
@@ -120,7 +120,7 @@ class AsStored(Wrapper):
     name = "as_stored"
     family = "composed"
     formula = "that of the base, over the tensor as a framework stores it"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {
+    parameter_constraints = {
         "base": optional(instance_of(Initializer, "an Initializer")),
         "framework": one_of("framework", FRAMEWORK_LAYOUTS),
     }
@@ -203,7 +203,7 @@ class Scaled(Transformed):
     name = "scaled"
     family = "composed"
     formula = "W = factor W_base"
-    parameter_constraints: ClassVar[dict[str, Constraint]] = {"factor": real()}
+    parameter_constraints = {"factor": real()}
 
     def __init__(self, base: InitializerLike = "he_normal", factor: float = 1.0) -> None:
         self.base = base
