@@ -274,7 +274,7 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
             [(f"{framework}.{name}", repr(value)) for name, value in named], columns=["name", "initializer"]
         )
     order = dict(zip(_FAMILIES, range(len(_FAMILIES)), strict=True))
-    classes = sorted(_named_classes(), key=lambda cls: order.get(cls.family, len(order)))
+    classes = sorted(_named_classes(), key=lambda cls: (order.get(cls.family, len(order)), cls.name))
     return pd.DataFrame([_row(cls) for cls in classes], columns=_COLUMNS)
 
 
