@@ -25,7 +25,7 @@ from initsk.inspection import (
     threshold_of,
 )
 from initsk.network import BATCH_NORM_LAYERS, Model
-from initsk.utils.validation import refuse
+from initsk.utils.validation import is_continuous, refuse
 
 MAX_SAMPLES = 512
 # The gradients of two smaller halves agree by chance only.
@@ -148,7 +148,7 @@ def _baseline_loss(model: Model, y: Any) -> float:
     """Return the loss of the best constant prediction: the entropy of the classes, or the variance of the numbers."""
     values = as_array(y)
     criterion = getattr(model.net, "criterion_", None)
-    continuous = values.dtype.kind == "f"
+    continuous = is_continuous(values)
     if criterion is not None and not isinstance(criterion, nn.MSELoss if continuous else nn.CrossEntropyLoss):
         return float("nan")
     if continuous:

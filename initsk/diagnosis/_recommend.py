@@ -25,6 +25,7 @@ from initsk.theory import activation_label
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
+from initsk.utils.validation import is_continuous
 
 _AS_FOR_RELU = Reason("He's 2 / fan_in, as for ReLU: the signal shrinks layer by layer")
 _BY_ACTIVATION = {
@@ -214,7 +215,7 @@ def _loss(model: Model, y: Any) -> str:
         return type(criterion).__name__
     if y is None:
         return ""
-    return "MSELoss" if as_array(y).dtype.kind == "f" else "CrossEntropyLoss"
+    return "MSELoss" if is_continuous(as_array(y)) else "CrossEntropyLoss"
 
 
 def _advice(module: Any, loss: str) -> Iterator[Advice]:
