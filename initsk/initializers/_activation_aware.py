@@ -235,15 +235,9 @@ class EdgeOfChaos(ZeroMeanDraw, Initializer):
         "distribution": one_of("distribution", DISTRIBUTIONS),
     }
 
-    def __init__(
-        self,
-        activation: ActivationLike | None = None,
-        bias_variance: float | None = None,
-        distribution: str = "normal",
-    ) -> None:
-        self.activation = activation
-        self.bias_variance = bias_variance
-        self.distribution = distribution
+    activation: ActivationLike | None = None
+    bias_variance: float | None = None
+    distribution: str = "normal"
 
     @property
     def reads_architecture(self) -> bool:

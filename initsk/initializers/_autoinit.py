@@ -83,17 +83,10 @@ class AutoInit(ZeroMeanDraw, Initializer):
         "input_shape": optional(sequence_of(integer(1), "a tuple of integers >= 1")),
     }
 
-    def __init__(
-        self,
-        input_mean: float = 0.0,
-        input_variance: float = 1.0,
-        distribution: str = "truncated_normal",
-        input_shape: tuple[int, ...] | None = None,
-    ) -> None:
-        self.input_mean = input_mean
-        self.input_variance = input_variance
-        self.distribution = distribution
-        self.input_shape = input_shape
+    input_mean: float = 0.0
+    input_variance: float = 1.0
+    distribution: str = "truncated_normal"
+    input_shape: tuple[int, ...] | None = None
 
     def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
         """Return ``1 / fan_in``, which `refine` corrects, and the distribution."""

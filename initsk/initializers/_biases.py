@@ -65,8 +65,7 @@ class ForgetGateBias(_BiasInitializer):
     reference = "Jozefowicz, Zaremba and Sutskever 2015"
     parameter_constraints = {"value": real()}
 
-    def __init__(self, value: float = 1.0) -> None:
-        self.value = value
+    value: float = 1.0
 
     def _choose_for_bias(self, spec: ParameterSpec) -> Choice:
         opened = spec.block == "f" and spec.short_name.startswith("bias_ih")
@@ -111,8 +110,7 @@ class ChronoBias(_BiasInitializer):
     reference = "Tallec and Ollivier 2018, section 2"
     parameter_constraints = {"max_length": real(above=2)}
 
-    def __init__(self, max_length: float = 100.0) -> None:
-        self.max_length = max_length
+    max_length: float = 100.0
 
     def _choose_for_bias(self, spec: ParameterSpec) -> Choice:
         if spec.block in ("f", "i", "z") and spec.short_name.startswith("bias_ih"):
@@ -173,8 +171,7 @@ class PriorBias(_BiasInitializer):
     reference = "Lin et al. 2017, section 3.3"
     parameter_constraints = {"probability": real(above=0, below=1)}
 
-    def __init__(self, probability: float = 0.01) -> None:
-        self.probability = probability
+    probability: float = 0.01
 
     def _choose_for_bias(self, spec: ParameterSpec) -> Choice:
         return Choice(Constant(log(self.probability / (1 - self.probability))), "prior probability")

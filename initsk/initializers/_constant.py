@@ -12,7 +12,7 @@ class _Filled(Initializer):
 
     family = "constant"
     draw_never_fails = True
-    value: float
+    value = 0.0
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
@@ -51,8 +51,7 @@ class Constant(_Filled):
     reference = "torch.nn.init.constant_"
     parameter_constraints = {"value": real()}
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = value
+    value: float = 0.0
 
 
 class Zeros(_Filled):
@@ -138,9 +137,8 @@ class Identity(Initializer):
     reference = "Le, Jaitly and Hinton 2015, section 2"
     parameter_constraints = {"gain": real(), "rectangular": boolean()}
 
-    def __init__(self, gain: float = 1.0, rectangular: bool = False) -> None:
-        self.gain = gain
-        self.rectangular = rectangular
+    gain: float = 1.0
+    rectangular: bool = False
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
@@ -188,8 +186,7 @@ class Dirac(Initializer):
     reference = "Zagoruyko and Komodakis 2017; torch.nn.init.dirac_"
     parameter_constraints = {"gain": real()}
 
-    def __init__(self, gain: float = 1.0) -> None:
-        self.gain = gain
+    gain: float = 1.0
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
@@ -265,8 +262,7 @@ class ZerO(Initializer):
     draw_never_fails = True
     parameter_constraints = {"hadamard_gain": real(above=0)}
 
-    def __init__(self, hadamard_gain: float = 1.0) -> None:
-        self.hadamard_gain = hadamard_gain
+    hadamard_gain: float = 1.0
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return this initializer, or None for embeddings and bilinear layers, which the paper does not cover."""

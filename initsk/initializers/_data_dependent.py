@@ -66,17 +66,10 @@ class LSUV(Calibrated):
     reference = "Mishkin and Matas 2016, algorithm 1"
     parameter_constraints = {"tol": real(above=0), "max_iter": integer(1), "remove_mean": boolean()}
 
-    def __init__(
-        self,
-        base: InitializerLike = "orthogonal",
-        tol: float = 0.01,
-        max_iter: int = 10,
-        remove_mean: bool = False,
-    ) -> None:
-        self.base = base
-        self.tol = tol
-        self.max_iter = max_iter
-        self.remove_mean = remove_mean
+    base: InitializerLike = "orthogonal"
+    tol: float = 0.01
+    max_iter: int = 10
+    remove_mean: bool = False
 
     def _adjust(self, call: LayerCall) -> None:
         before = std = self._std(call)
@@ -159,8 +152,7 @@ class DataDependentWeightNorm(Calibrated):
     parameter_constraints = {"base": optional(resolved_by(get_initializer))}
     default_base = RandomNormal(0.05)
 
-    def __init__(self, base: InitializerLike | None = None) -> None:
-        self.base = base
+    base: InitializerLike | None = None  # type: ignore[assignment]
 
     def _adjust(self, call: LayerCall) -> None:
         normalise_units(call)

@@ -91,27 +91,15 @@ class GradInit(GradientScheme):
         "min_scale": real(above=0),
     }
 
-    def __init__(
-        self,
-        base: InitializerLike = "he_normal",
-        algorithm: str = "sgd",
-        eta: float | None = None,
-        gamma: float | None = None,
-        lr: float = 0.01,
-        n_steps: int = 390,
-        min_scale: float = 0.01,
-        batch_size: int | None = 128,
-        criterion: Criterion | None = None,
-    ) -> None:
-        self.base = base
-        self.algorithm = algorithm
-        self.eta = eta
-        self.gamma = gamma
-        self.lr = lr
-        self.n_steps = n_steps
-        self.min_scale = min_scale
-        self.batch_size = batch_size
-        self.criterion = criterion
+    base: InitializerLike = "he_normal"
+    algorithm: str = "sgd"
+    eta: float | None = None
+    gamma: float | None = None
+    lr: float = 0.01
+    n_steps: int = 390
+    min_scale: float = 0.01
+    batch_size: int | None = 128
+    criterion: Criterion | None = None
 
     def _scales(self, spec: ParameterSpec) -> bool:
         return True

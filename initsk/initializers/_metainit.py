@@ -78,23 +78,13 @@ class MetaInit(GradientScheme):
     reference = "Dauphin and Schoenholz 2019, equation 1"
     parameter_constraints = {"momentum": real(minimum=0, below=1), "eps": real(above=0)}
 
-    def __init__(
-        self,
-        base: InitializerLike = "he_normal",
-        lr: float = 0.1,
-        momentum: float = 0.9,
-        n_steps: int = 500,
-        eps: float = 1e-5,
-        batch_size: int | None = 128,
-        criterion: Criterion | None = None,
-    ) -> None:
-        self.base = base
-        self.lr = lr
-        self.momentum = momentum
-        self.n_steps = n_steps
-        self.eps = eps
-        self.batch_size = batch_size
-        self.criterion = criterion
+    base: InitializerLike = "he_normal"
+    lr: float = 0.1
+    momentum: float = 0.9
+    n_steps: int = 500
+    eps: float = 1e-5
+    batch_size: int | None = 128
+    criterion: Criterion | None = None
 
     def _scales(self, spec: ParameterSpec) -> bool:
         return spec.role == "weight" and len(spec.shape) >= 2

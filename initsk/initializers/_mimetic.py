@@ -87,19 +87,11 @@ class MimeticAttention(Refinement):
         "beta_vo": real(),
     }
 
-    def __init__(
-        self,
-        base: InitializerLike = "glorot_uniform",
-        alpha_qk: float = 0.7,
-        beta_qk: float = 0.7,
-        alpha_vo: float = 0.4,
-        beta_vo: float = 0.4,
-    ) -> None:
-        self.base = base
-        self.alpha_qk = alpha_qk
-        self.beta_qk = beta_qk
-        self.alpha_vo = alpha_vo
-        self.beta_vo = beta_vo
+    base: InitializerLike = "glorot_uniform"
+    alpha_qk: float = 0.7
+    beta_qk: float = 0.7
+    alpha_vo: float = 0.4
+    beta_vo: float = 0.4
 
     def check_specs(self, specs: list[ParameterSpec]) -> None:
         """Raise if the network has no attention layer to set."""

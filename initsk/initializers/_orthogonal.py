@@ -53,8 +53,7 @@ class Orthogonal(Initializer):
     draw_never_fails = True
     parameter_constraints = {"gain": real(above=0)}
 
-    def __init__(self, gain: float = 1.0) -> None:
-        self.gain = gain
+    gain: float = 1.0
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
@@ -107,9 +106,8 @@ class DeltaOrthogonal(Initializer):
     reference = "Xiao et al. 2018, algorithm 2"
     parameter_constraints = {"gain": real(above=0), "even_centre": one_of("even_centre", ("after", "before"))}
 
-    def __init__(self, gain: float = 1.0, even_centre: str = "after") -> None:
-        self.gain = gain
-        self.even_centre = even_centre
+    gain: float = 1.0
+    even_centre: str = "after"
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
@@ -187,8 +185,7 @@ class ConvolutionAware(ZeroMeanDraw, Initializer):
     draw_never_fails = True
     parameter_constraints = {"scale": real(above=0)}
 
-    def __init__(self, scale: float = 2.0) -> None:
-        self.scale = scale
+    scale: float = 2.0
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""

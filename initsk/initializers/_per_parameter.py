@@ -86,9 +86,8 @@ class PerParameter(Initializer):
 
     parameter_constraints = {"rules": _rules, "remainder": resolved_by(get_initializer)}
 
-    def __init__(self, rules: Sequence[Rule] = (), remainder: InitializerLike = "he_normal") -> None:
-        self.rules = rules
-        self.remainder = remainder
+    rules: Sequence[Rule] = ()
+    remainder: InitializerLike = "he_normal"
 
     def parts(self) -> list[Initializer]:
         """Return the initializers of the rules, and the remainder."""

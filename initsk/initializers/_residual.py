@@ -160,8 +160,7 @@ class DepthScaledResidual(_ResidualInitializer):
     parameter_constraints = {"base": optional(resolved_by(get_initializer))}
     default_base = RandomNormal(0.02)
 
-    def __init__(self, base: InitializerLike | None = None) -> None:
-        self.base = base
+    base: InitializerLike | None = None  # type: ignore[assignment]
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return the choice of the base, scaled at the end of a branch."""
@@ -211,9 +210,8 @@ class MaximalUpdate(Wrapper):
     reads_architecture = True
     parameter_constraints = {"base_width": real(above=0)}
 
-    def __init__(self, base: InitializerLike = "lecun_normal", base_width: float = 1.0) -> None:
-        self.base = base
-        self.base_width = base_width
+    base: InitializerLike = "lecun_normal"
+    base_width: float = 1.0
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return the choice of the base, scaled in the output layer."""

@@ -49,8 +49,7 @@ class Siren(Initializer):
     reads_architecture = True
     parameter_constraints = {"omega_0": real(above=0)}
 
-    def __init__(self, omega_0: float = 30.0) -> None:
-        self.omega_0 = omega_0
+    omega_0: float = 30.0
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""

@@ -40,9 +40,8 @@ class RandomNormal(Initializer):
     draw_never_fails = True
     parameter_constraints = {"std": real(minimum=0), "mean": real()}
 
-    def __init__(self, std: float = 0.01, mean: float = 0.0) -> None:
-        self.std = std
-        self.mean = mean
+    std: float = 0.01
+    mean: float = 0.0
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
@@ -88,9 +87,8 @@ class RandomUniform(Initializer):
     draw_never_fails = True
     parameter_constraints = {"low": real(), "high": real()}
 
-    def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
-        self.low = low
-        self.high = high
+    low: float = -0.05
+    high: float = 0.05
 
     def check(self) -> "RandomUniform":
         """Check the parameters and the order of the bounds, and return the initializer."""
@@ -149,11 +147,10 @@ class TruncatedNormal(Initializer):
     draw_never_fails = True
     parameter_constraints = {"std": real(minimum=0), "mean": real(), "bounds": real(above=0), "corrected": boolean()}
 
-    def __init__(self, std: float = 0.01, mean: float = 0.0, bounds: float = 2.0, corrected: bool = True) -> None:
-        self.std = std
-        self.mean = mean
-        self.bounds = bounds
-        self.corrected = corrected
+    std: float = 0.01
+    mean: float = 0.0
+    bounds: float = 2.0
+    corrected: bool = True
 
     @property
     def _std_before(self) -> float:
@@ -208,9 +205,8 @@ class Sparse(Initializer):
     draw_never_fails = True
     parameter_constraints = {"n_nonzero": integer(1), "std": real(above=0)}
 
-    def __init__(self, n_nonzero: int = 15, std: float = 1.0) -> None:
-        self.n_nonzero = n_nonzero
-        self.std = std
+    n_nonzero: int = 15
+    std: float = 1.0
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""

@@ -35,10 +35,9 @@ class _Scaling(ZeroMeanDraw, Initializer):
     """Base of variance scaling; a subclass sets scale, mode, distribution and activation."""
 
     family = "variance scaling"
-    scale: float = 1.0
-    mode: str = "fan_in"
-    distribution: str = "normal"
-    activation: ActivationLike | None = None
+    scale = 1.0
+    mode = "fan_in"
+    distribution = "normal"
     draw_never_fails = True
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
@@ -47,8 +46,7 @@ class _Scaling(ZeroMeanDraw, Initializer):
 
     def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
         """Return ``scale * gain^2 / fan``, and the distribution."""
-        scale = self.scale if self.activation is None else self.scale * gain(self.activation) ** 2
-        return scale / spec.fan(self.mode), self.distribution
+        return self.scale / spec.fan(self.mode), self.distribution
 
 
 class VarianceScaling(_Scaling):
@@ -101,17 +99,15 @@ class VarianceScaling(_Scaling):
         "activation": optional(resolved_by(gain)),
     }
 
-    def __init__(
-        self,
-        scale: float = 1.0,
-        mode: str = "fan_in",
-        distribution: str = "normal",
-        activation: ActivationLike | None = None,
-    ) -> None:
-        self.scale = scale
-        self.mode = mode
-        self.distribution = distribution
-        self.activation = activation
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "normal"
+    activation: ActivationLike | None = None
+
+    def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
+        """Return the variance of a spec, with the gain of the activation function, and the distribution."""
+        scale = self.scale if self.activation is None else self.scale * gain(self.activation) ** 2
+        return scale / spec.fan(self.mode), self.distribution
 
 
 class _NamedScaling(_Scaling):
@@ -119,8 +115,7 @@ class _NamedScaling(_Scaling):
 
     parameter_constraints = {"mode": one_of("mode", FAN_MODES)}
 
-    def __init__(self, mode: str = "fan_in") -> None:
-        self.mode = mode
+    mode: str = "fan_in"
 
 
 class GlorotNormal(_NamedScaling):
@@ -156,8 +151,7 @@ class GlorotNormal(_NamedScaling):
     formula = "W ~ N(0, 2 / (fan_in + fan_out))"
     reference = "Glorot and Bengio 2010, equation 12"
 
-    def __init__(self, mode: str = "fan_avg") -> None:
-        self.mode = mode
+    mode: str = "fan_avg"
 
 
 class GlorotUniform(GlorotNormal):

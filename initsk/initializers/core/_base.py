@@ -1,7 +1,7 @@
 """Base class of all initializers."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, dataclass_transform
 
 import torch
 
@@ -59,13 +59,15 @@ class Choice(NamedTuple):
     why: str
 
 
+@dataclass_transform(eq_default=False)
 class Initializer(Value):
     """Base of all initializers: parameters, repr, equality, hash, clone, JSON and pickle.
 
-    A subclass stores its parameters in ``__init__`` and lists their allowed values in
-    `parameter_constraints`. It overrides `draw_values`, or delegates the draw to other initializers with
-    `choose`. It may change the network after the draw in `refine`. It keeps no other state: two initializers
-    are equal if their classes and parameters are equal.
+    A subclass declares its parameters as the fields of a dataclass (``std: float = 0.01``), or stores them in an
+    ``__init__`` of its own, and lists their allowed values in `parameter_constraints`. Attributes that are no
+    parameters have no annotation, or ``ClassVar``. It overrides `draw_values`, or delegates the draw to other
+    initializers with `choose`. It may change the network after the draw in `refine`. It keeps no other state: two
+    initializers are equal if their classes and parameters are equal.
     """
 
     #: The allowed values of each parameter; a subclass inherits the constraints of its bases.
@@ -80,8 +82,14 @@ class Initializer(Value):
     sets_biases: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Withdraw `draw_never_fails` from a subclass that overrides `draw_values` and does not declare it again."""
+        """Make a dataclass of a subclass without a written ``__init__``, and check `draw_never_fails`.
+
+        A subclass that overrides `draw_values` and does not declare `draw_never_fails` again loses it.
+        """
         super().__init_subclass__(**options)
+        owner = next(kind for kind in cls.__mro__ if "__init__" in vars(kind))
+        if owner is object or "__dataclass_fields__" in vars(owner):
+            dataclass(eq=False, repr=False)(cls)
         drawing, declaring = (
             next(position for position, kind in enumerate(cls.__mro__) if name in vars(kind))
             for name in ("draw_values", "draw_never_fails")

@@ -30,7 +30,10 @@ def _loss_function(value: Any) -> str | None:
 
 
 class GradientScheme(Refinement):
-    """Base of initializers that multiply each tensor of another initializer by a factor learned from data."""
+    """Base of initializers that multiply each tensor of another initializer by a factor learned from data.
+
+    A subclass has the parameters `lr`, `n_steps`, `batch_size` and `criterion`.
+    """
 
     family = "gradient-based"
     needs_data = True
@@ -41,9 +44,6 @@ class GradientScheme(Refinement):
         "batch_size": optional(integer(2)),
         "criterion": optional(_loss_function),
     }
-
-    batch_size: int | None
-    criterion: Criterion | None
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return None: the factors depend on the data."""

@@ -47,8 +47,7 @@ class FromCallable(Initializer):
     family = "callable"
     formula = "the function's own"
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
+    function: Callable[..., Any]
 
     @property
     def label(self) -> str:

@@ -1,6 +1,6 @@
 """Initializers that wrap another initializer: base classes, stored tensors, multiplication by a factor, centring."""
 
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import torch
 from sklearn.base import clone
@@ -21,10 +21,7 @@ class Wrapper(Initializer):
     #: Whether the base may have a `refine` of its own. It would undo a factor.
     base_may_refine: ClassVar[bool] = False
 
-    base: InitializerLike | None
-
-    def __init__(self, base: InitializerLike = "he_normal") -> None:
-        self.base = base
+    base: InitializerLike = "he_normal"
 
     @property
     def filling(self) -> Initializer:
@@ -32,7 +29,7 @@ class Wrapper(Initializer):
         if self.base is None and self.default_base is not None:
             # A copy: `set_params` may change it.
             return clone(get_initializer(self.default_base))
-        return get_initializer(cast(InitializerLike, self.base))
+        return get_initializer(self.base)
 
     def parts(self) -> list[Initializer]:
         """Return the base."""
@@ -127,9 +124,8 @@ class AsStored(Wrapper):
     default_base = "he_normal"
     base_may_refine = True
 
-    def __init__(self, base: Initializer | None = None, framework: str = "torch") -> None:
-        self.base = base
-        self.framework = framework
+    base: Initializer | None = None  # type: ignore[assignment]
+    framework: str = "torch"
 
     @property
     def draw_never_fails(self) -> bool:
@@ -205,9 +201,8 @@ class Scaled(Transformed):
     formula = "W = factor W_base"
     parameter_constraints = {"factor": real()}
 
-    def __init__(self, base: InitializerLike = "he_normal", factor: float = 1.0) -> None:
-        self.base = base
-        self.factor = factor
+    base: InitializerLike = "he_normal"
+    factor: float = 1.0
 
     @property
     def draw_never_fails(self) -> bool:
@@ -271,8 +266,7 @@ class Centred(Transformed):
     formula = "W = (W_base - mean of each unit) / sqrt(1 - 1 / fan_in)"
     reference = "Huang et al. 2017"
 
-    def __init__(self, base: InitializerLike = "orthogonal") -> None:
-        self.base = base
+    base: InitializerLike = "orthogonal"
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return this initializer around the choice of the base for weights, and the choice of the base for biases."""
