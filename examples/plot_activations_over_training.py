@@ -17,6 +17,7 @@ from sklearn.datasets import load_digits
 from initsk import MLPClassifier, inspect_activations
 from initsk.displays import HistoryDisplay
 from initsk.inspection import ActivationRecorder
+from initsk.report import describe_findings
 
 STARTS = {"good": "he_normal", "bad": "random_normal"}
 SUFFIXES = {"good": "", "bad": "_bad_start"}
@@ -31,9 +32,9 @@ def main(depth=6, width=64, max_epochs=20, n_probe=200, random_state=0):
         recorder = ActivationRecorder(probe=probe)
         options = {"initializer": initializer, "random_state": random_state, "n_threads": 1}
         clf = MLPClassifier((width,) * depth, max_epochs=max_epochs, callbacks=[recorder], **options)
-        findings = {"start": inspect_activations(clf, probe, y_probe).findings()}
+        findings = {"start": describe_findings(inspect_activations(clf, probe, y_probe))}
         clf.fit(rest, y_rest)
-        findings["end"] = inspect_activations(clf, probe).findings()
+        findings["end"] = describe_findings(inspect_activations(clf, probe))
         frames[start] = recorder.to_frame(), recorder.histograms()
         for when, frame in findings.items():
             print(f"{start} start, {when} of the training:", "; ".join(frame["evidence"]))

@@ -98,7 +98,7 @@ def test_networks_of_another_kind_have_no_prediction():
     result = compare_initializers(net, (X / 16).astype(np.float32), y, initializers=["he_normal"], n_repeats=1)
     assert result.layers["predicted_rms"].isna().all()
     assert (result.gradients["rms"] > 0).all()
-    assert "Theory predicts nothing here" in result.to_html()
+    assert "Theory gives no prediction here" in result.to_html()
 
 
 def test_weights_are_those_of_the_network():

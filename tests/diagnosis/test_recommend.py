@@ -125,8 +125,8 @@ def test_with_samples_it_is_measured_against_others():
     assert measured.index[0] == "auto"
     assert measured.loc["auto", "score"] > 0.5 > measured.loc["glorot_uniform", "score"]
     assert measured["loss"].notna().all()
-    assert "Measured on some samples" in recommendation.to_html()
-    assert "Diukur pada beberapa sampel" in recommendation.to_markdown(language="id")
+    assert "Measured on a part of the samples" in recommendation.to_html()
+    assert "Diukur pada sebagian sampel" in recommendation.to_markdown(language="id")
     why = recommendation.to_frame().set_index("name").loc["output.weight", "why"]
     assert why == "output layer; with small outputs, CrossEntropyLoss starts near the baseline loss"
     without = recommend_initializer(build(lambda: MLP(4, 2)))
@@ -286,7 +286,7 @@ def test_reports_of_advice_show_the_layers():
     diagnosis = diagnose(clf, X, Y)
     page = diagnosis.to_html()
     assert "It will not train as it is (score 0.00)" in page
-    assert "Jaringan ini tidak akan terlatih apa adanya (skor 0,00)" in diagnosis.to_html(language="id")
+    assert "Jaringan ini tidak akan terlatih dalam keadaan sekarang (skor 0,00)" in diagnosis.to_html(language="id")
     assert "feeds relu, of gain 1.4142" in page
     recommendation = recommend_initializer(clf, X, Y)
     assert recommendation._repr_html_().startswith("<iframe")

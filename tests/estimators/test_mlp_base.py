@@ -248,7 +248,7 @@ def test_partial_fit_and_labels(digits):
     assert clf.partial_fit(X[y > 6], y[y > 6]).predict_proba(X).shape == (300, 10)
     with pytest.raises(ValueError, match="classes"):
         clf.partial_fit(X, y, classes=np.arange(11))
-    with pytest.raises(ValueError, match="that classes_ does not: 2, 3"):
+    with pytest.raises(ValueError, match="y holds labels that classes_ does not have: 2, 3"):
         small().partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="early_stopping=True is not allowed in partial_fit"):
         small(early_stopping=True).partial_fit(X, y, classes=np.arange(10))

@@ -198,7 +198,8 @@ def test_frames_have_fixed_types():
         frames += [frame(of) for of in ("activations", "gradients") for frame in (summary.to_frame, summary.histograms)]
         for frame in frames:
             kinds = frame.dtypes.astype(str)
-            expected = [text if n in texts else "int64" if n in integers else "float64" for n in frame.columns]
+            types = dict.fromkeys(texts, text) | dict.fromkeys(integers, "int64") | {"decides": "bool"}
+            expected = [types.get(name, "float64") for name in frame.columns]
             assert kinds.tolist() == expected
 
 
