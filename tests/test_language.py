@@ -14,7 +14,7 @@ from initsk.language import get_language, languages
 
 PACKAGE = Path(__file__).parents[1] / "initsk"
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
-KEYWORDS = {"translate": None, "message": None, "Reason": None, "plural": (1, 2)}
+KEYWORDS = {"translate": None, "_": None, "message": None, "Reason": None, "plural": (1, 2)}
 OTHERS = [code for code in languages() if code != "en"]
 
 
@@ -34,7 +34,7 @@ def catalogue(code):
 def test_no_message_is_in_an_f_string():
     # Before Python 3.12, babel does not find such messages.
     for path in PACKAGE.rglob("*.py"):
-        assert not re.search(r"\{(self\.)?(translate|message)\(", path.read_text()), path
+        assert not re.search(r"\{(self\.)?(translate|message|_)\(", path.read_text()), path
 
 
 @pytest.mark.parametrize("code", OTHERS)

@@ -10,10 +10,9 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, colour_of
 from initsk.inspection import signal_rows
-from initsk.language import message, translate
+from initsk.language import message, translate as _
 from initsk.report._comparison_text import describe_activations, describe_kinds, kinds_over_runs
-from initsk.report._elements import Column, Element, Paragraph, Picture, Section, Subsection, Table, records
-from initsk.report._findings_text import KIND_NAMES
+from initsk.report._elements import Column, Element, Paragraph, Picture, Section, Subsection, Table, columns_of, records
 
 _MAX_LAYERS = 8
 
@@ -38,9 +37,7 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
     }
     elements: list[Element] = [Paragraph(_how_drawn(axes), "note")]
     if names.nunique() > _MAX_LAYERS:
-        text = translate(
-            "{shown} of {all} layers are shown, at equal distances.", shown=_MAX_LAYERS, all=names.nunique()
-        )
+        text = _("{shown} of {all} layers are shown, at equal distances.", shown=_MAX_LAYERS, all=names.nunique())
         elements.append(Paragraph(text, "note"))
     for place, label in enumerate(shown.initializers):
         pictures = []
@@ -56,12 +53,12 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
     text = message("Histograms of the activations, with one row per initializer and one column per layer, {when}.")
     whole = {moment: grid for moment, grid in grids.items() if moment.phase != "training"}
     elements += _whole_grids("activations", text, whole, axes)
-    return Section("activations", translate("Activations of the hidden layers"), elements)
+    return Section("activations", _("Activations of the hidden layers"), elements)
 
 
 def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsection:
     """Return the row of one initializer, with the findings before and after training."""
-    names = {"initialized": translate("At initialization"), "trained": translate("After training")}
+    names = {"initialized": _("At initialization"), "trained": _("After training")}
     paragraphs, kinds = [], []
     for phase, name in names.items():
         rows = _rows_of(shown.layers, label, phase)
@@ -70,7 +67,7 @@ def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsec
             kinds += [kind for kind, _ in found]
             findings = describe_kinds(found, n_runs)
             paragraphs.append(Paragraph(f"{name}: {findings}. {describe_activations(rows)}"))
-    findings = ", ".join(translate(KIND_NAMES[kind]) for kind in dict.fromkeys(kinds)) or translate("healthy")
+    findings = ", ".join(_(kind) for kind in dict.fromkeys(kinds)) or _("healthy")
     number = shown.initializers.index(label)
     elements: list[Element] = [*paragraphs, *pictures]
     return Subsection(
@@ -82,25 +79,23 @@ def _moments(layers: pd.DataFrame) -> Iterator[_Moment]:
     """Yield the recorded moments in the order of the training."""
     phases = layers["phase"].astype(str)
     if (phases == "initialized").any():
-        yield _Moment(translate("at initialization"), "initialized")
+        yield _Moment(_("at initialization"), "initialized")
     last = layers.loc[phases == "trained", "epoch"].max()
     for epoch in sorted(layers.loc[phases == "training", "epoch"].unique()):
         if epoch != last:
-            yield _Moment(translate("after epoch {n}", n=int(epoch)), "training", int(epoch))
+            yield _Moment(_("after epoch {n}", n=int(epoch)), "training", int(epoch))
     if (phases == "trained").any():
-        yield _Moment(translate("after training"), "trained")
+        yield _Moment(_("after training"), "trained")
 
 
 def _how_drawn(axes: str) -> str:
-    sentences = translate(
+    sentences = _(
         "The histograms show the held-out samples after the activation function. They pool all runs, except during"
         " training, where they show the first run of each initializer. Exact zeros are left out and written as a share."
     )
-    scale = translate(
-        "The axes are fixed to values from -1 to 1 and densities from 0 to 4; other values are not shown."
-    )
+    scale = _("The axes are fixed to values from -1 to 1 and densities from 0 to 4; other values are not shown.")
     if axes == "shared":
-        scale = translate(
+        scale = _(
             "All rows share a logarithmic axis for the density. The range of a column holds 99.9 % of the values of"
             " every row, except rows with values beyond a million, where a note gives the largest value."
         )
@@ -112,7 +107,7 @@ def weights_section(shown: ComparisonResult) -> Section | None:
     weights = shown.weights[shown.weights["parameter"] == "weight"]
     if weights.empty:
         return None
-    moments = [_Moment(translate("at initialization"), "initialized"), _Moment(translate("after training"), "trained")]
+    moments = [_Moment(_("at initialization"), "initialized"), _Moment(_("after training"), "trained")]
     layers, histograms = (_some_layers(frame, weights["layer"]) for frame in (shown.weights, shown.weight_histograms))
     grids = {
         moment: WeightGridDisplay.from_frames(histograms, layers, phase=moment.phase)
@@ -121,30 +116,26 @@ def weights_section(shown: ComparisonResult) -> Section | None:
     }
     rows = records(_weight_rows(shown, weights))
     columns = [
-        Column("initializer", translate("Initializer"), "text"),
-        Column("layer", translate("Layer"), "text"),
-        Column("std_initialized", translate("Std at initialization"), "short"),
-        Column("std_trained", translate("Std after training"), "short"),
-        Column("norm_initialized", translate("Norm at initialization"), "short"),
-        Column("norm_trained", translate("Norm after training"), "short"),
+        *columns_of("text", initializer=_("Initializer"), layer=_("Layer")),
+        *columns_of("short", std_initialized=_("Std at initialization"), std_trained=_("Std after training")),
+        *columns_of("short", norm_initialized=_("Norm at initialization"), norm_trained=_("Norm after training")),
     ]
     colours = [colour_of(shown.initializers.index(row["initializer"])) for row in rows]
-    elements: list[Element] = [
-        Table("weights", translate("Standard deviation and norm of the weights"), columns, rows, colours)
-    ]
+    title = _("Standard deviation and norm of the weights")
+    elements: list[Element] = [Table("weights", title, columns, rows, colours)]
     for number, label in enumerate(shown.initializers):
         pictures: list[Element] = []
         for moment, grid in grids.items():
             if label in grid.initializers:
                 text = message("Histograms of the weights of {name}, with one panel per layer, {when}.")
-                description = translate(text, name=label, when=moment.name)
+                description = _(text, name=label, when=moment.name)
                 key, plot = f"weights-{len(elements)}-{moment.phase}", partial(grid.plot, initializers=[label])
                 pictures.append(Picture(key, description, plot, "page", label, moment.name, grid.layers))
         if pictures:
             elements.append(Subsection(f"weights-of-{number}", label, pictures, colour_of(number), subject=label))
     text = message("Histograms of the weights, with one row per initializer and one column per layer, {when}.")
     elements += _whole_grids("weights", text, grids, "shared")
-    return Section("weights", translate("Weights"), elements)
+    return Section("weights", _("Weights"), elements)
 
 
 def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> pd.DataFrame:
@@ -172,18 +163,14 @@ def signal_section(shown: ComparisonResult) -> Section | None:
     display = DepthDisplay.from_frames(forward, backward, order=shown.initializers)
     rows = [_signal_row(label, forward[label], backward.get(label)) for label in forward]
     columns = [
-        Column("initializer", translate("Initializer"), "text"),
-        Column("last", translate("RMS of the last hidden layer"), "short"),
-        Column("last_predicted", translate("predicted"), "short"),
-        Column("forward", translate("Largest deviation, forward"), "share"),
-        Column("first", translate("RMS of the gradient at the first hidden layer"), "short"),
-        Column("first_predicted", translate("predicted"), "short"),
-        Column("backward", translate("Largest deviation, backward"), "share"),
+        Column("initializer", _("Initializer"), "text"),
+        *columns_of("short", last=_("RMS of the last hidden layer"), last_predicted=_("predicted")),
+        Column("forward", _("Largest deviation, forward"), "share"),
+        *columns_of("short", first=_("RMS of the gradient at the first hidden layer"), first_predicted=_("predicted")),
+        Column("backward", _("Largest deviation, backward"), "share"),
     ]
-    description = translate(
-        "Root mean square of activations and gradients along depth, with one line for each initializer."
-    )
-    note = translate(
+    description = _("Root mean square of activations and gradients along depth, with one line for each initializer.")
+    note = _(
         "Values are means over the runs. The forward prediction starts from the measured size of the first layer (Poole"
         " et al. 2016, equation 3), the backward prediction from the gradient at the output (Schoenholz et al. 2017)."
         " Both hold for wide layers; in narrow layers, single draws scatter around them."
@@ -192,10 +179,10 @@ def signal_section(shown: ComparisonResult) -> Section | None:
     elements: list[Element] = [
         Paragraph(_how_well(rows)),
         Picture("signal", description, display.plot),
-        Table("signal", translate("Measured and predicted values at initialization"), columns, rows, colours),
+        Table("signal", _("Measured and predicted values at initialization"), columns, rows, colours),
         Paragraph(note, "note"),
     ]
-    return Section("signal", translate("Signal along depth, at initialization"), elements)
+    return Section("signal", _("Signal along depth, at initialization"), elements)
 
 
 def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -228,7 +215,7 @@ def _how_well(rows: list[dict[str, Any]]) -> str:
     """Return how far the measured values are from the predicted ones."""
     forward, backward = (pd.Series([row[name] for row in rows], dtype=float).max() for name in ("forward", "backward"))
     if np.isnan(forward):
-        return translate(
+        return _(
             "Theory gives no prediction here: the network is not a plain chain of layers, no signal passes, or the"
             " activation function has no mean over a normal distribution."
         )
@@ -238,7 +225,7 @@ def _how_well(rows: list[dict[str, Any]]) -> str:
     )
     if np.isnan(backward):
         text = message("The measured values differ from the predicted ones by at most {forward:.0%}.")
-    return translate(text, forward=forward, backward=backward)
+    return _(text, forward=forward, backward=backward)
 
 
 def _rows_of(frame: pd.DataFrame, initializer: str, phase: str, epoch: int | None = None) -> pd.DataFrame:
@@ -265,4 +252,4 @@ def _whole_grids(key: str, text: str, grids: Mapping[_Moment, ActivationGridDisp
     drawn = [moment for moment, grid in grids.items() if grid.initializers]
     for moment in drawn:
         name = key if moment == drawn[-1] else f"{key}_{moment.phase}"
-        yield Picture(name, translate(text, when=moment.name), partial(grids[moment].plot, axes=axes), "files")
+        yield Picture(name, _(text, when=moment.name), partial(grids[moment].plot, axes=axes), "files")

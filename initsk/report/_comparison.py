@@ -10,10 +10,10 @@ from initsk.comparison import ComparisonResult
 from initsk.comparison.results import grid_columns, has_several_splits
 from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, colour_of
 from initsk.exceptions import InvalidParameterError
-from initsk.language import current_language, translate
+from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
 from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_ranking
-from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, records
+from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, columns_of, records
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
 from initsk.utils.validation import check_parameters, one_of
@@ -30,16 +30,10 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
     sections: list[Section | None] = [_answer_section(result, summary), _ranking_section(result, summary)]
     if not brief:
         shown = result.tuned()
-        sections += [
-            _curves_section(shown),
-            activations_section(shown, axes),
-            signal_section(shown),
-            weights_section(shown),
-            initializers_section(shown, summary),
-            run_section(result),
-        ]
-    unnamed = translate("a data set")
-    title = translate("Initializers compared: {data}", data=result.settings.get("dataset", unnamed))
+        sections += [_curves_section(shown), activations_section(shown, axes), signal_section(shown)]
+        sections += [weights_section(shown), initializers_section(shown, summary), run_section(result)]
+    unnamed = _("a data set")
+    title = _("Initializers compared: {data}", data=result.settings.get("dataset", unnamed))
     return Report("comparison", title, [section for section in sections if section is not None])
 
 
@@ -48,39 +42,35 @@ def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
     missing = describe_missing_runs(result.runs, result.settings)
     if missing:
         elements.append(Paragraph(missing, "warning"))
-    return Section("answer", translate("Answer"), elements)
+    return Section("answer", _("Answer"), elements)
 
 
 def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
     grid = grid_columns(result.runs)
     target = result.target()
-    elements: list[Element] = [
-        _ranking_table("ranking", translate("Initializers, best first"), summary, result),
-        Paragraph(
-            _how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid)), "note"
-        ),
-        Paragraph(describe_epochs_to_target(summary, target)),
-    ]
+    how = _how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid))
+    elements: list[Element] = [_ranking_table("ranking", _("Initializers, best first"), summary, result)]
+    elements += [Paragraph(how, "note"), Paragraph(describe_epochs_to_target(summary, target))]
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
-        note = translate(
+        note = _(
             "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals (not"
             " adjusted for the number of rows). Arrows mark values outside the axis."
         )
         elements += [_differences(result), Paragraph(note, "note")]
     if grid:
         by_setting = result.summary(by="setting")
-        elements.append(_ranking_table("settings", translate("Every setting, best first"), by_setting, result))
+        elements.append(_ranking_table("settings", _("Every setting, best first"), by_setting, result))
     problems = result.runs[result.runs["status"] != "ok"]
     if len(problems):
         elements.append(_problems(problems, grid))
-    return Section("ranking", translate("Ranking"), elements)
+    return Section("ranking", _("Ranking"), elements)
 
 
 def _differences(result: ComparisonResult) -> Picture:
     display = DifferencesDisplay.from_frames(result.runs)
     number = current_language().number
     means = ", ".join(f"{label} {number(mean)}" for label, mean in display.intervals["mean"].items())
-    description = translate(
+    description = _(
         "Paired differences between the scores of each initializer and of the best one, in one row for each"
         " initializer. Means: {means}.",
         means=means,
@@ -91,26 +81,23 @@ def _differences(result: ComparisonResult) -> Picture:
 def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: ComparisonResult) -> Table:
     """Return a summary as a table."""
     columns = [
-        Column("rank", translate("Rank"), "integer"),
-        Column("initializer", translate("Initializer"), "text"),
+        Column("rank", _("Rank"), "integer"),
+        Column("initializer", _("Initializer"), "text"),
         *(Column(name, name, _kind(result.runs[name])) for name in grid_columns(result.runs)),
-        Column("mean_score", translate("Mean score")),
-        Column("low", translate("95 % confidence interval from")),
-        Column("high", translate("to")),
-        Column("difference_to_best", translate("Difference to best")),
-        Column("effect_size", translate("Effect size"), digits=2),
-        Column("p_value", translate("Adjusted p-value"), "p"),
-        Column("significant", translate("Significant"), "text"),
-        Column("n_needed", translate("Runs needed"), "integer", infinite=translate("no number suffices")),
-        Column("epochs_to_target", translate("Epochs to target"), "short", infinite=translate("never")),
-        Column("area_under_curve", translate("Area under curve")),
-        Column("n_runs", translate("Runs"), "integer"),
-        Column("no_score", translate("Runs without score"), "integer"),
+        *columns_of("number", mean_score=_("Mean score"), low=_("95 % confidence interval from"), high=_("to")),
+        Column("difference_to_best", _("Difference to best")),
+        Column("effect_size", _("Effect size"), digits=2),
+        Column("p_value", _("Adjusted p-value"), "p"),
+        Column("significant", _("Significant"), "text"),
+        Column("n_needed", _("Runs needed"), "integer", infinite=_("no number suffices")),
+        Column("epochs_to_target", _("Epochs to target"), "short", infinite=_("never")),
+        Column("area_under_curve", _("Area under curve")),
+        *columns_of("integer", n_runs=_("Runs"), no_score=_("Runs without score")),
     ]
-    significant = {True: translate("yes"), False: translate("no")}
+    significant = {True: _("yes"), False: _("no")}
     rows = [
         row
-        | {"significant": translate("not tested") if pd.isna(row["significant"]) else significant[row["significant"]]}
+        | {"significant": _("not tested") if pd.isna(row["significant"]) else significant[row["significant"]]}
         | {"no_score": row["n_failed"] + row["n_diverged"]}
         | ({"difference_to_best": np.nan, "significant": "-"} if row["rank"] == 1 else {})
         for row in records(summary)
@@ -125,62 +112,46 @@ def _kind(column: pd.Series) -> str:
 
 
 def _how_scored(*, over_splits: bool, target: float, with_grid: bool) -> str:
-    sentences = [translate("Scores are computed on the held-out samples after training.")]
-    if with_grid:
-        sentences.append(
-            translate(
-                "In every repeat and fold, an initializer is shown at the setting that was best in the other repeats"
-                " and folds. The table names the setting that was chosen most often."
-            )
-        )
+    settings = _(
+        "In every repeat and fold, an initializer is shown at the setting that was best in the other repeats"
+        " and folds. The table names the setting that was chosen most often."
+    )
+    tests = _("The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the repeats.")
     if over_splits:
-        sentences.append(
-            translate(
-                "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the splits"
-                " and corrected for the training samples that splits share (Nadeau and Bengio 2003)."
-            )
+        tests = _(
+            "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the splits"
+            " and corrected for the training samples that splits share (Nadeau and Bengio 2003)."
         )
-    else:
-        sentences.append(
-            translate(
-                "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the"
-                " repeats."
-            )
-        )
-    sentences += [
-        translate(
-            "The p-values are adjusted for all pairs by Holm's method, because the same scores determined which"
-            " initializer is the best."
-        ),
-        translate(
-            "Differences are computed over the repeats and folds that both initializers have. The effect size is"
-            " Cohen's d of the paired differences. Runs needed is the number of paired runs that would detect such a"
-            " difference with 80 % power. Area under curve is the mean held-out score over the epochs."
-        ),
-    ]
-    if isfinite(target):
-        sentences.append(
-            translate(
-                "Epochs to target is the epoch in which the median run reaches a score of {target}, which is 2 % below"
-                " the best mean score.",
-                target=target,
-            )
-        )
+    adjusted = _(
+        "The p-values are adjusted for all pairs by Holm's method, because the same scores determined which"
+        " initializer is the best."
+    )
+    differences = _(
+        "Differences are computed over the repeats and folds that both initializers have. The effect size is"
+        " Cohen's d of the paired differences. Runs needed is the number of paired runs that would detect such a"
+        " difference with 80 % power. Area under curve is the mean held-out score over the epochs."
+    )
+    epochs = message(
+        "Epochs to target is the epoch in which the median run reaches a score of {target}, which is 2 % below"
+        " the best mean score."
+    )
+    sentences = [_("Scores are computed on the held-out samples after training."), *([settings] if with_grid else [])]
+    sentences += [tests, adjusted, differences, *([_(epochs, target=target)] if isfinite(target) else [])]
     return " ".join(sentences)
 
 
 def _problems(problems: pd.DataFrame, grid: list[str]) -> Table:
     columns = [
-        Column("initializer", translate("Initializer"), "text"),
+        Column("initializer", _("Initializer"), "text"),
         *(Column(name, name, _kind(problems[name])) for name in grid),
-        Column("repeat", translate("Repeat"), "integer"),
-        *([Column("fold", translate("Fold"), "integer")] if problems["fold"].any() else []),
-        Column("outcome", translate("Status"), "text"),
-        Column("reason", translate("Reason"), "sentence"),
+        Column("repeat", _("Repeat"), "integer"),
+        *([Column("fold", _("Fold"), "integer")] if problems["fold"].any() else []),
+        Column("outcome", _("Status"), "text"),
+        Column("reason", _("Reason"), "sentence"),
     ]
-    outcome = {"failed": translate("failed"), "diverged": translate("diverged")}
+    outcome = {"failed": _("failed"), "diverged": _("diverged")}
     rows = [row | {"outcome": outcome[row["status"]]} for row in records(problems)]
-    return Table("problems", translate("Failed and diverged runs"), columns, rows)
+    return Table("problems", _("Failed and diverged runs"), columns, rows)
 
 
 def _curves_section(shown: ComparisonResult) -> Section | None:
@@ -188,16 +159,14 @@ def _curves_section(shown: ComparisonResult) -> Section | None:
     if history.empty:
         return None
     ratio = float(shown.runs["val_ratio"].mean()) if has_several_splits(shown.runs) else 0
-    description = translate(
-        "Error on held-out data and training loss after each epoch, with one line for each initializer."
-    )
-    note = translate("Lines are means over the runs. Bands are their 95 % confidence intervals.")
+    description = _("Error on held-out data and training loss after each epoch, with one line for each initializer.")
+    note = _("Lines are means over the runs. Bands are their 95 % confidence intervals.")
     elements: list[Element] = [
         Picture("learning_curves", description, LearningCurvesDisplay.from_frames(history, ratio=ratio).plot),
         Paragraph(note, "note"),
         _score_by_epoch(shown),
     ]
-    return Section("curves", translate("Learning curves"), elements)
+    return Section("curves", _("Learning curves"), elements)
 
 
 def _score_by_epoch(shown: ComparisonResult) -> Table:
@@ -207,8 +176,8 @@ def _score_by_epoch(shown: ComparisonResult) -> Table:
         places = np.linspace(0, len(epochs) - 1, _MAX_EPOCHS).round().astype(int)
         epochs = [epochs[place] for place in places]
     columns = [
-        Column("initializer", translate("Initializer"), "text"),
-        *(Column(f"epoch {epoch}", translate("Epoch {n}", n=epoch)) for epoch in epochs),
+        Column("initializer", _("Initializer"), "text"),
+        *(Column(f"epoch {epoch}", _("Epoch {n}", n=epoch)) for epoch in epochs),
     ]
     labels = [label for label in shown.initializers if label in means.index.get_level_values(0)]
     rows: list[dict[str, Any]] = [
@@ -216,4 +185,4 @@ def _score_by_epoch(shown: ComparisonResult) -> Table:
         for label in labels
     ]
     colours = [colour_of(shown.initializers.index(label)) for label in labels]
-    return Table("scores", translate("Mean held-out score after each epoch"), columns, rows, colours)
+    return Table("scores", _("Mean held-out score after each epoch"), columns, rows, colours)

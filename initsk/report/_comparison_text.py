@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
-from initsk.language import message, plural, translate
-from initsk.report._findings_text import KIND_NAMES
+from initsk.language import message, plural, translate as _
 
 _WITHOUT_SCORE = {
     "failed": message("{count} of {total} runs failed and gave no score: {names}."),
@@ -27,42 +26,40 @@ def describe_ranking(summary: pd.DataFrame) -> str:
     """
     scored = summary[summary["n_runs"] > 0]
     if scored.empty:
-        return translate("No run gave a score.")
+        return _("No run gave a score.")
     best, others = scored.iloc[0], scored.iloc[1:]
     sentences = [_best(best, only_one=len(summary) == 1)]
     if others.empty:
         return sentences[0]
     if not isfinite(best.low):
-        sentences.append(translate("With only one run of {name}, differences cannot be tested.", name=best.initializer))
+        sentences.append(_("With only one run of {name}, differences cannot be tested.", name=best.initializer))
         return " ".join(sentences)
     not_significant = others[~others["significant"].fillna(True).astype(bool)]
     if len(not_significant):
         names = not_significant["initializer"].tolist()
-        sentences.append(translate("The difference to {names} is not significant at the 5 % level.", names=names))
+        sentences.append(_("The difference to {names} is not significant at the 5 % level.", names=names))
         sentences += _power(not_significant)
     worse = others.loc[others["significant"].fillna(False).astype(bool), "initializer"].tolist()
     if worse:
-        sentences.append(translate("Significantly worse: {names}.", names=worse))
+        sentences.append(_("Significantly worse: {names}.", names=worse))
     untested = others.loc[others["significant"].isna(), "initializer"].tolist()
     if untested:
         text = message(
             "Not tested, because a test needs at least two shared repeats and differences that vary: {names}."
         )
-        sentences.append(translate(text, names=untested))
+        sentences.append(_(text, names=untested))
     return " ".join(sentences)
 
 
 def _best(best: Any, *, only_one: bool) -> str:
     values = {"name": best.initializer, "score": best.mean_score, "low": best.low, "high": best.high, "n": best.n_runs}
     if only_one and not isfinite(best.low):
-        return translate("{name} has a score of {score} (one run).", **values)
+        return _("{name} has a score of {score} (one run).", **values)
     if only_one:
-        return translate(
-            "{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs).", **values
-        )
+        return _("{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs).", **values)
     if not isfinite(best.low):
-        return translate("{name} has the highest mean score, {score} (one run).", **values)
-    return translate(
+        return _("{name} has the highest mean score, {score} (one run).", **values)
+    return _(
         "{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs).", **values
     )
 
@@ -73,14 +70,14 @@ def _power(not_significant: pd.DataFrame) -> list[str]:
     if needed.empty:
         return []
     if not isfinite(needed.min()):
-        return [translate("On splits like these, no number of runs would detect the observed differences.")]
+        return [_("On splits like these, no number of runs would detect the observed differences.")]
     nearest = not_significant[not_significant["n_needed"] == needed.min()].iloc[0]
     text = message(
         "Detecting a true difference of {difference} to {name} with 80 % power would take {needed} paired runs; this"
         " comparison has {n}."
     )
     name, difference = nearest.initializer, abs(nearest.difference_to_best)
-    return [translate(text, difference=difference, name=name, needed=int(needed.min()), n=int(nearest.n_runs))]
+    return [_(text, difference=difference, name=name, needed=int(needed.min()), n=int(nearest.n_runs))]
 
 
 def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
@@ -98,20 +95,20 @@ def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
         return ""
     best, name = reached["epochs_to_target"].iloc[0], reached["initializer"].iloc[0]
     if not isfinite(best):
-        return translate("The median run of {name} does not reach a score of {target}.", name=name, target=target)
+        return _("The median run of {name} does not reach a score of {target}.", name=name, target=target)
     text = message("The median run of {name} reaches a score of {target} in epoch {epoch:.3g}.")
-    sentence = translate(text, name=name, target=target, epoch=best)
+    sentence = _(text, name=name, target=target, epoch=best)
     if len(summary) == 1:
         return sentence
     later = [
-        translate("{name} (epoch {epoch:.3g})", name=row.initializer, epoch=row.epochs_to_target)
+        _("{name} (epoch {epoch:.3g})", name=row.initializer, epoch=row.epochs_to_target)
         if isfinite(row.epochs_to_target)
-        else translate("{name} (never)", name=row.initializer)
+        else _("{name} (never)", name=row.initializer)
         for row in reached[reached["epochs_to_target"] > best].itertuples()
     ]
     if not later:
-        return " ".join([sentence, translate("No other initializer reaches it later.")])
-    return " ".join([sentence, translate("Later: {names}.", names=", ".join(later))])
+        return " ".join([sentence, _("No other initializer reaches it later.")])
+    return " ".join([sentence, _("Later: {names}.", names=", ".join(later))])
 
 
 def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
@@ -129,7 +126,7 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
     planned = settings.get("n_planned", len(runs)) - racing["runs_saved"]
     if len(runs) < planned:
         text = message("Interrupted: this report shows the {done} of {planned} runs that had finished.")
-        sentences.append(translate(text, done=len(runs), planned=planned))
+        sentences.append(_(text, done=len(runs), planned=planned))
     if racing["stopped"]:
         names = [
             plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
@@ -140,11 +137,11 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
             "Racing stopped initializers that were significantly worse: {names}. This saved {saved} of {planned} runs"
             " ({share:.0%})."
         )
-        sentences.append(translate(text, names=names, saved=saved, planned=planned, share=saved / planned))
+        sentences.append(_(text, names=names, saved=saved, planned=planned, share=saved / planned))
     for status, text in _WITHOUT_SCORE.items():
         names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
         if names:
-            sentences.append(translate(text, count=len(names), total=len(runs), names=list(dict.fromkeys(names))))
+            sentences.append(_(text, count=len(names), total=len(runs), names=list(dict.fromkeys(names))))
     return " ".join(sentences)
 
 
@@ -158,13 +155,13 @@ def describe_activations(layers: pd.DataFrame) -> str:
     """
     at = signal_rows(layers)
     if at.empty:
-        return translate("No activations were recorded.")
+        return _("No activations were recorded.")
     by_layer = at.groupby("layer", sort=False)[["rms", "zero_fraction", "dead_fraction"]].mean()
     n_bad = int(at["nonfinite"].sum())
     if n_bad:
         return plural("{n} activation is not finite.", "{n} activations are not finite.", n_bad)
     if (by_layer["zero_fraction"] == 1).all():
-        return translate("All activations of all hidden layers are exactly zero: no signal passes.")
+        return _("All activations of all hidden layers are exactly zero: no signal passes.")
     return " ".join([_size_along_depth(by_layer["rms"]), *_zeros_and_dead(by_layer)])
 
 
@@ -172,16 +169,16 @@ def _size_along_depth(rms: pd.Series) -> str:
     start, end = float(rms.iloc[0]), float(rms.iloc[-1])
     values: dict[str, Any] = {"first": str(rms.index[0]), "last": str(rms.index[-1]), "start": start, "end": end}
     if len(rms) == 1:
-        return translate("The RMS in {first} is {start:.3g}.", **values)
+        return _("The RMS in {first} is {start:.3g}.", **values)
     if start == 0 or end == 0:
-        return translate("The RMS goes from {start:.3g} in {first} to {end:.3g} in {last}.", **values)
+        return _("The RMS goes from {start:.3g} in {first} to {end:.3g} in {last}.", **values)
     values["fold"] = max(end / start, start / end)
     text = message("The RMS stays within a factor of 2, from {start:.3g} in {first} to {end:.3g} in {last}.")
     if end / start < 0.5:
         text = message("The RMS shrinks {fold:.3g}-fold, from {start:.3g} in {first} to {end:.3g} in {last}.")
     elif end / start > 2:
         text = message("The RMS grows {fold:.3g}-fold, from {start:.3g} in {first} to {end:.3g} in {last}.")
-    return translate(text, **values)
+    return _(text, **values)
 
 
 def _zeros_and_dead(by_layer: pd.DataFrame) -> list[str]:
@@ -191,12 +188,12 @@ def _zeros_and_dead(by_layer: pd.DataFrame) -> list[str]:
     text = message("Zeros are {start:.0%} of the values in {first} and {end:.0%} in {last}.")
     if len(zeros) == 1:
         text = message("Zeros are {start:.0%} of the values in {first}.")
-    sentences = [translate(text, **values)]
+    sentences = [_(text, **values)]
     if dead.max() > 0:
         text = message("At most {share:.1%} of the units of a layer are zero for every sample ({layer}).")
-        sentences.append(translate(text, share=dead.max(), layer=str(dead.idxmax())))
+        sentences.append(_(text, share=dead.max(), layer=str(dead.idxmax())))
     elif dead.notna().any():
-        sentences.append(translate("No unit is zero for every sample."))
+        sentences.append(_("No unit is zero for every sample."))
     return sentences
 
 
@@ -223,8 +220,5 @@ def describe_kinds(found: list[tuple[str, int]], n_runs: int) -> str:
     if not n_runs:
         return ""
     if not found:
-        return translate("healthy")
-    return ", ".join(
-        translate("{kind} in {n} of {total} runs", kind=translate(KIND_NAMES[kind]), n=n, total=n_runs)
-        for kind, n in found
-    )
+        return _("healthy")
+    return ", ".join(_("{kind} in {n} of {total} runs", kind=_(kind), n=n, total=n_runs) for kind, n in found)

@@ -7,7 +7,7 @@ import pandas as pd
 from initsk.diagnosis import Advice, Diagnosis, Recommendation, by_initializer
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
-from initsk.language import current_language, message, translate
+from initsk.language import current_language, message, translate as _
 from initsk.report._elements import (
     Column,
     Detail,
@@ -18,20 +18,18 @@ from initsk.report._elements import (
     Report,
     Section,
     Table,
+    columns_of,
     records,
 )
-from initsk.report._findings_text import KIND_NAMES, answer_of_diagnosis, with_sentences
+from initsk.report._findings_text import answer_of_diagnosis, with_sentences
 from initsk.report._inspection import findings_section, inspection_details
 
 
 def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
     """Return the report: the answer, the findings, the recommended initializers and the layers."""
+    answer = Paragraph(answer_of_diagnosis(diagnosis), "answer")
     sections = [
-        Section(
-            "answer",
-            translate("Answer"),
-            [Paragraph(answer_of_diagnosis(diagnosis), "answer"), Details(_details(diagnosis))],
-        ),
+        Section("answer", _("Answer"), [answer, Details(_details(diagnosis))]),
         findings_section(with_sentences(diagnosis.findings(), diagnosis.depth)),
         _health(diagnosis),
     ]
@@ -39,47 +37,42 @@ def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
         sections.append(_recommended(diagnosis.recommendation))
     if not brief:
         sections += [*_phase(diagnosis), *inspection_details(diagnosis.inspection)]
-    return Report("diagnosis", translate("Diagnosis before training"), sections)
+    return Report("diagnosis", _("Diagnosis before training"), sections)
 
 
 def _details(diagnosis: Diagnosis) -> list[Detail]:
-    kinds = {"gradient": translate("gradient descent, such as SGD"), "adaptive": translate("adaptive, such as Adam")}
+    kinds = {"gradient": _("gradient descent, such as SGD"), "adaptive": _("adaptive, such as Adam")}
     number, short = current_language().number, current_language().short
     details = [
-        Detail(translate("Score"), number(diagnosis.score, 2)),
-        Detail(translate("Score with the recommended initializers"), number(diagnosis.recommended_score, 2)),
-        Detail(translate("Optimizer"), kinds[diagnosis.optimizer]),
-        Detail(translate("Initial loss"), short(diagnosis.loss)),
-        Detail(translate("Baseline loss"), short(diagnosis.baseline_loss)),
+        Detail(_("Score"), number(diagnosis.score, 2)),
+        Detail(_("Score with the recommended initializers"), number(diagnosis.recommended_score, 2)),
+        Detail(_("Optimizer"), kinds[diagnosis.optimizer]),
+        Detail(_("Initial loss"), short(diagnosis.loss)),
+        Detail(_("Baseline loss"), short(diagnosis.baseline_loss)),
     ]
     if diagnosis.depth is not None:
-        details.append(
-            Detail(translate("Depth relative to the depth that theory allows"), short(diagnosis.depth.share))
-        )
+        details.append(Detail(_("Depth relative to the depth that theory allows"), short(diagnosis.depth.share)))
     return details
 
 
 def _health(diagnosis: Diagnosis) -> Section:
     columns = [
-        Column("kind", translate("Kind"), "text"),
-        Column("value", translate("Value"), "short"),
-        Column("threshold", translate("Threshold"), "short"),
-        Column("health", translate("Health"), "number"),
-        Column("recommended_value", translate("Value, recommended"), "short"),
-        Column("recommended_health", translate("Health, recommended"), "number"),
+        Column("kind", _("Kind"), "text"),
+        *columns_of("short", value=_("Value"), threshold=_("Threshold")),
+        Column("health", _("Health")),
+        Column("recommended_value", _("Value, recommended"), "short"),
+        Column("recommended_health", _("Health, recommended")),
     ]
-    rows = [row | {"kind": translate(KIND_NAMES[row["kind"]])} for row in records(diagnosis.health())]
-    title = translate(
-        "Values of the worst layer, now and with the recommended initializers. At the threshold, health is 0.5."
-    )
-    return Section("health", translate("Criteria of the score"), [Table("health", title, columns, rows)])
+    rows = [row | {"kind": _(row["kind"])} for row in records(diagnosis.health())]
+    title = _("Values of the worst layer, now and with the recommended initializers. At the threshold, health is 0.5.")
+    return Section("health", _("Criteria of the score"), [Table("health", title, columns, rows)])
 
 
 def _phase(diagnosis: Diagnosis) -> list[Section]:
     """Return the place of the network between order and chaos, or nothing if theory has no prediction for it."""
     depth = diagnosis.depth
     try:
-        display = PhaseDiagramDisplay.from_diagnosis(diagnosis, label=translate("this network"))
+        display = PhaseDiagramDisplay.from_diagnosis(diagnosis, label=_("this network"))
     except InvalidParameterError:
         return []
     assert depth is not None
@@ -92,38 +85,34 @@ def _phase(diagnosis: Diagnosis) -> list[Section]:
             " {depth}."
         )
     reach = current_language().integer(depth.reach)
-    description = translate(
-        "Depth scale for each variance of weights and biases, with the critical line and this network."
-    )
+    description = _("Depth scale for each variance of weights and biases, with the critical line and this network.")
     elements: list[Element] = [
-        Paragraph(translate(text, reach=reach, depth=depth.depth)),
+        Paragraph(_(text, reach=reach, depth=depth.depth)),
         Picture("phase", description, display.plot),
     ]
-    return [Section("phase", translate("Between order and chaos"), elements)]
+    return [Section("phase", _("Between order and chaos"), elements)]
 
 
 def summarize_recommendation(recommendation: Recommendation, *, brief: bool = False) -> Report:
     """Return the report: an initializer for each layer and the reasons; `brief` changes nothing."""
     details = [Detail(name, ", ".join(names)) for name, names in by_initializer(recommendation.rows).items()]
-    note = translate('In code, initializer="auto" applies this recommendation.')
+    note = _('In code, initializer="auto" applies this recommendation.')
     sections = [
-        Section("answer", translate("Answer"), [Details(details), Paragraph(note, "note")]),
+        Section("answer", _("Answer"), [Details(details), Paragraph(note, "note")]),
         _recommended(recommendation),
     ]
     if recommendation.measured is not None:
         sections.append(_measured(recommendation.measured))
-    return Report("recommendation", translate("Recommended initializers"), sections)
+    return Report("recommendation", _("Recommended initializers"), sections)
 
 
 def _recommended(recommendation: Recommendation) -> Section:
     columns = [
-        Column("name", translate("Parameters"), "text"),
-        Column("shape", translate("Shape"), "text"),
-        Column("initializer", translate("Initializer"), "code"),
-        Column("why", translate("Reason"), "sentence"),
-        Column("variance", translate("Variance"), "short"),
-        Column("reference", translate("Reference"), "sentence"),
-        Column("common_practice", translate("Common practice"), "sentence"),
+        *columns_of("text", name=_("Parameters"), shape=_("Shape")),
+        Column("initializer", _("Initializer"), "code"),
+        Column("why", _("Reason"), "sentence"),
+        Column("variance", _("Variance"), "short"),
+        *columns_of("sentence", reference=_("Reference"), common_practice=_("Common practice")),
     ]
     # Parameters with equal recommendations share a row.
     groups: dict[str, list[Advice]] = {}
@@ -134,8 +123,8 @@ def _recommended(recommendation: Recommendation) -> Section:
         why, practice = (current_language().reason(text) for text in (same[0].why, same[0].common_practice))
         names = _names([row.name for row in same])
         rows.append(same[0]._asdict() | {"name": names, "why": why, "common_practice": practice})
-    table = Table("recommended", translate("Recommended initializer of each parameter"), columns, rows)
-    return Section("recommendation", translate("Recommendation, layer by layer"), [table])
+    table = Table("recommended", _("Recommended initializer of each parameter"), columns, rows)
+    return Section("recommendation", _("Recommendation, layer by layer"), [table])
 
 
 def _names(names: list[str]) -> str:
@@ -145,13 +134,13 @@ def _names(names: list[str]) -> str:
 
 def _measured(measured: pd.DataFrame) -> Section:
     columns = [
-        Column("initializer", translate("Initializer"), "text"),
-        Column("score", translate("Score"), "number"),
-        Column("weakest", translate("Weakest criterion"), "text"),
-        Column("gradient_size", translate("Gradient size"), "short"),
-        Column("agreement", translate("Gradient coherence"), "number"),
-        Column("loss", translate("Initial loss"), "short"),
+        Column("initializer", _("Initializer"), "text"),
+        Column("score", _("Score")),
+        Column("weakest", _("Weakest criterion"), "text"),
+        Column("gradient_size", _("Gradient size"), "short"),
+        Column("agreement", _("Gradient coherence")),
+        Column("loss", _("Initial loss"), "short"),
     ]
-    rows = [row | {"weakest": translate(KIND_NAMES[row["weakest"]])} for row in records(measured)]
-    title = translate("Measured on a part of the samples, before training")
-    return Section("measured", translate("Measured"), [Table("measured", title, columns, rows)])
+    rows = [row | {"weakest": _(row["weakest"])} for row in records(measured)]
+    title = _("Measured on a part of the samples, before training")
+    return Section("measured", _("Measured"), [Table("measured", title, columns, rows)])

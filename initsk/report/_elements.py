@@ -41,6 +41,11 @@ class Column:
         return self.kind in ("text", "sentence", "code")
 
 
+def columns_of(kind: str, /, **titles: str) -> list[Column]:
+    """Return columns of one kind; `titles` has their titles by key."""
+    return [Column(key, title, kind) for key, title in titles.items()]
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows of raw values; the first column of text is the heading of a row.

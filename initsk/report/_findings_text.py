@@ -4,27 +4,17 @@ import pandas as pd
 
 from initsk.diagnosis import DepthBudget, Diagnosis
 from initsk.inspection import ActivationSummary
-from initsk.language import current_language, message, plural, translate, use_language
+from initsk.language import current_language, message, plural, translate as _, use_language
 from initsk.report._elements import records
 from initsk.theory import activation_label
 
-#: The kinds of finding, as they stand in a report.
-KIND_NAMES = {
-    "non-finite": message("non-finite"),
-    "symmetric": message("symmetric"),
-    "small gradient": message("small gradient"),
-    "large gradient": message("large gradient"),
-    "incoherent": message("incoherent"),
-    "disproportionate": message("disproportionate"),
-    "overconfident": message("overconfident"),
-    "dead": message("dead"),
-    "saturated": message("saturated"),
-    "collapsed": message("collapsed"),
-    "vanishing": message("vanishing"),
-    "exploding": message("exploding"),
-    "shifted mean": message("shifted mean"),
-    "too deep": message("too deep"),
-}
+# `translate(finding.kind)` uses these marks for the catalogue.
+_KINDS = (
+    message("non-finite"), message("symmetric"), message("small gradient"), message("large gradient"),
+    message("incoherent"), message("disproportionate"), message("overconfident"), message("dead"),
+    message("saturated"), message("collapsed"), message("vanishing"), message("exploding"), message("shifted mean"),
+    message("too deep"),
+)  # fmt: skip
 # By kind and by what the value was computed from.
 _EVIDENCE = {
     ("non-finite", "activations"): message("{number} values of {layer} are NaN or infinite."),
@@ -139,8 +129,8 @@ def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> 
         }
         if kind == "too deep" and depth is not None:
             values |= {"depth": depth.depth, "scale": depth.xi_c, "activation": activation_label(depth.activation)}
-        evidence.append(translate(_EVIDENCE[kind, finding["of"]], **values))
-        advice.append(translate(_LOSS_ADVICE if (kind, finding["of"]) == ("non-finite", "loss") else _ADVICE[kind]))
+        evidence.append(_(_EVIDENCE[kind, finding["of"]], **values))
+        advice.append(_(_LOSS_ADVICE if (kind, finding["of"]) == ("non-finite", "loss") else _ADVICE[kind]))
     return findings.assign(evidence=evidence, advice=advice).astype({"evidence": "str", "advice": "str"})
 
 
@@ -155,7 +145,7 @@ def _number(kind: str, value: float) -> str:
 def layer_name(layer: object) -> str:
     """Return the name of a layer in a sentence: a bare number becomes "layer 3"."""
     name = str(layer)
-    return name if any(letter.isalpha() for letter in name) else translate("layer {name}", name=name)
+    return name if any(letter.isalpha() for letter in name) else _("layer {name}", name=name)
 
 
 def answer_of_inspection(result: ActivationSummary) -> str:
@@ -165,11 +155,11 @@ def answer_of_inspection(result: ActivationSummary) -> str:
         n_layers = result.to_frame()["layer"].nunique()
         return plural("Nothing is wrong in the only layer.", "Nothing is wrong in the {n} layers.", n_layers)
     parts = [
-        plural("{kind} ({n} layer)", "{kind} ({n} layers)", int(n), kind=translate(KIND_NAMES[str(kind)]))
+        plural("{kind} ({n} layer)", "{kind} ({n} layers)", int(n), kind=_(str(kind)))
         for kind, n in findings.groupby("kind", sort=False)["layer"].nunique().items()
     ]
     first = findings["evidence"].iloc[0]
-    return translate("Problems were found: {kinds}. {first}", kinds=", ".join(parts), first=first)
+    return _("Problems were found: {kinds}. {first}", kinds=", ".join(parts), first=first)
 
 
 def answer_of_diagnosis(result: Diagnosis) -> str:
@@ -177,9 +167,9 @@ def answer_of_diagnosis(result: Diagnosis) -> str:
     findings = with_sentences(result.findings(), result.depth)
     score = result.score
     if findings.empty:
-        return translate("It will train (score {score:.2f}); nothing is wrong.", score=score)
+        return _("It will train (score {score:.2f}); nothing is wrong.", score=score)
     if findings["decides"].any():
         first = findings["evidence"].iloc[0]
-        return translate("It will not train as it is (score {score:.2f}). {first}", score=score, first=first)
-    kinds = [translate(KIND_NAMES[str(kind)]) for kind in findings["kind"].unique()]
-    return translate("It will train (score {score:.2f}), but note: {kinds}.", score=score, kinds=kinds)
+        return _("It will not train as it is (score {score:.2f}). {first}", score=score, first=first)
+    kinds = [_(str(kind)) for kind in findings["kind"].unique()]
+    return _("It will train (score {score:.2f}), but note: {kinds}.", score=score, kinds=kinds)

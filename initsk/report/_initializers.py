@@ -10,25 +10,16 @@ from initsk.comparison import ComparisonResult
 from initsk.displays import colour_of
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer
-from initsk.language import message, translate
+from initsk.language import message, translate as _
 from initsk.network import ParameterSpec
-from initsk.report._elements import Column, Detail, Details, Element, Section, Subsection, Table
+from initsk.report._elements import Column, Detail, Details, Element, Section, Subsection, Table, columns_of
 
 # `translate(kind.family)` uses these; the registry holds the same names without marks for the catalogue.
 _FAMILIES = (
-    message("constant"),
-    message("biases"),
-    message("free"),
-    message("variance scaling"),
-    message("orthogonal"),
-    message("sparse"),
-    message("structured"),
-    message("architecture-aware"),
-    message("data-dependent"),
-    message("gradient-based"),
-    message("composed"),
-    message("framework default"),
-)
+    message("constant"), message("biases"), message("free"), message("variance scaling"), message("orthogonal"),
+    message("sparse"), message("structured"), message("architecture-aware"), message("data-dependent"),
+    message("gradient-based"), message("composed"), message("framework default"),
+)  # fmt: skip
 
 
 def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Section | None:
@@ -40,18 +31,18 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Sect
         if kind is None:
             continue
         details = [
-            Detail(translate("Formula"), kind.formula, code=True),
-            Detail(translate("Family"), translate(kind.family)),
-            Detail(translate("Reference"), kind.reference),
-            Detail(translate("Other names"), ", ".join(kind.synonyms), code=True),
-            Detail(translate("Result"), _result(by_name[label]) if label in by_name else ""),
+            Detail(_("Formula"), kind.formula, code=True),
+            Detail(_("Family"), _(kind.family)),
+            Detail(_("Reference"), kind.reference),
+            Detail(_("Other names"), ", ".join(kind.synonyms), code=True),
+            Detail(_("Result"), _result(by_name[label]) if label in by_name else ""),
         ]
         elements: list[Element] = [Details([fact for fact in details if fact.value])]
         drawn = _drawn(shown, label, number)
         if drawn.rows:
             elements.append(drawn)
         items.append(Subsection(f"initializer-{number}", label, elements, colour_of(number), subject=label))
-    return Section("initializers", translate("The initializers"), items) if items else None
+    return Section("initializers", _("The initializers"), items) if items else None
 
 
 def _class_of(label: str) -> type[Initializer] | None:
@@ -80,13 +71,11 @@ def _drawn(shown: ComparisonResult, label: str, number: int) -> Table:
         fans = {"fan_in": fan_in, "fan_out": fan_out} if is_dense else {"fan_in": np.nan, "fan_out": np.nan}
         rows.append({"layer": layer, **fans, "expected": expected, "measured": part["std"].mean()})
     columns = [
-        Column("layer", translate("Layer"), "text"),
-        Column("fan_in", "fan_in", "integer"),
-        Column("fan_out", "fan_out", "integer"),
-        Column("expected", translate("Expected std"), "short"),
-        Column("measured", translate("Measured std"), "short"),
+        Column("layer", _("Layer"), "text"),
+        *columns_of("integer", fan_in="fan_in", fan_out="fan_out"),
+        *columns_of("short", expected=_("Expected std"), measured=_("Measured std")),
     ]
-    return Table(f"expected-{number}", translate("Weights of {name} at initialization", name=label), columns, rows)
+    return Table(f"expected-{number}", _("Weights of {name} at initialization", name=label), columns, rows)
 
 
 def _expected_std(label: str, fan_in: int, fan_out: int) -> float:
@@ -99,8 +88,8 @@ def _expected_std(label: str, fan_in: int, fan_out: int) -> float:
 
 def _result(row: pd.Series) -> str:
     if not row["n_runs"]:
-        return translate("no score")
+        return _("no score")
     values = {"rank": row["rank"], "score": row["mean_score"], "low": row["low"], "high": row["high"]}
     if np.isfinite(row["low"]):
-        return translate("rank {rank}, mean score {score} ({low} to {high})", **values)
-    return translate("rank {rank}, mean score {score}", **values)
+        return _("rank {rank}, mean score {score} ({low} to {high})", **values)
+    return _("rank {rank}, mean score {score}", **values)

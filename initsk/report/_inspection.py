@@ -8,9 +8,9 @@ import pandas as pd
 
 from initsk.displays import POSITION_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
 from initsk.inspection import ActivationSummary
-from initsk.language import message, plural, translate
-from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, records
-from initsk.report._findings_text import KIND_NAMES, answer_of_inspection, with_sentences
+from initsk.language import message, plural, translate as _
+from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, columns_of, records
+from initsk.report._findings_text import answer_of_inspection, with_sentences
 
 # With more layers, strips replace the histograms.
 _MAX_HISTOGRAMS = 20
@@ -31,7 +31,7 @@ _COLUMNS = {
 def summarize_inspection(summary: ActivationSummary, *, brief: bool = False) -> Report:
     """Return the report of one network."""
     sections = [
-        Section("answer", translate("Answer"), [Paragraph(answer_of_inspection(summary), "answer")]),
+        Section("answer", _("Answer"), [Paragraph(answer_of_inspection(summary), "answer")]),
         findings_section(with_sentences(summary.findings())),
     ]
     if not brief:
@@ -43,48 +43,39 @@ def summarize_inspection(summary: ActivationSummary, *, brief: bool = False) -> 
 def findings_section(findings: pd.DataFrame) -> Section:
     """Return a table with a row per finding, or a sentence if there is none."""
     if findings.empty:
-        return Section("findings", translate("Findings"), [Paragraph(translate("There are no findings."), "note")])
+        return Section("findings", _("Findings"), [Paragraph(_("There are no findings."), "note")])
     columns = [
-        Column("layer", translate("Layer"), "text"),
-        Column("kind", translate("Kind"), "text"),
-        Column("decides", translate("Effect"), "text"),
-        Column("value", translate("Value"), "short"),
-        Column("threshold", translate("Threshold"), "short"),
-        Column("evidence", translate("Evidence"), "sentence"),
-        Column("advice", translate("Advice"), "sentence"),
+        *columns_of("text", layer=_("Layer"), kind=_("Kind"), decides=_("Effect")),
+        *columns_of("short", value=_("Value"), threshold=_("Threshold")),
+        *columns_of("sentence", evidence=_("Evidence"), advice=_("Advice")),
     ]
-    effects = {True: translate("prevents training"), False: translate("to be noted")}
-    rows = [
-        row
-        | {
-            "kind": translate(KIND_NAMES[row["kind"]]),
-            "layer": row["layer"] or translate("all layers"),
-            "decides": effects[bool(row["decides"])],
-        }
-        for row in records(findings)
-    ]
-    title = translate("Findings, most severe first")
-    return Section("findings", translate("Findings"), [Table("findings", title, columns, rows)])
+    effects = {True: _("prevents training"), False: _("to be noted")}
+    rows = records(findings)
+    for row in rows:
+        row["layer"] = row["layer"] or _("all layers")
+        row |= {"kind": _(row["kind"]), "decides": effects[bool(row["decides"])]}
+    title = _("Findings, most severe first")
+    return Section("findings", _("Findings"), [Table("findings", title, columns, rows)])
 
 
 def inspection_details(summary: ActivationSummary) -> list[Section]:
     """Return pictures and tables of activations, gradients and weights."""
     values, gradients, weights = (summary.to_frame(of) for of in ("activations", "gradients", "weights"))
-    activations = _statistics("layers", translate("Activations, in the order of the forward pass"), values)
+    activations = _statistics("layers", _("Activations, in the order of the forward pass"), values)
     elements = [*_pictures("activations", summary), activations]
     sections = [
-        Section("activations", translate("Activations"), elements),
-        Section("depth", translate("Signal along depth"), [_depth(values, gradients)]),
+        Section("activations", _("Activations"), elements),
+        Section("depth", _("Signal along depth"), [_depth(values, gradients)]),
     ]
     if len(gradients):
-        table = _statistics("gradients", translate("Gradients of the loss of each sample"), gradients)
-        sections.append(Section("gradients", translate("Gradients"), [*_pictures("gradients", summary), table]))
+        table = _statistics("gradients", _("Gradients of the loss of each sample"), gradients)
+        sections.append(Section("gradients", _("Gradients"), [*_pictures("gradients", summary), table]))
     elements = [*_pictures("weights", summary), _weights(weights)] if len(weights) else []
     parameters = summary.parameters()
     if len(parameters):
         elements.append(_parameters(parameters))
     if elements:
-        sections.append(Section("weights", translate("Weights"), elements))
+        sections.append(Section("weights", _("Weights"), elements))
     return sections
 
 
@@ -106,7 +97,7 @@ def _pictures(of: str, summary: ActivationSummary) -> list[Element]:
         "gradients": message("Histograms of the gradients of every layer. The table has their statistics."),
         "weights": message("Histograms of the weights of every layer. The table has their norms."),
     }
-    return [Picture(f"{of}_histograms", translate(descriptions[of]), partial(_plot, bins, frame))]
+    return [Picture(f"{of}_histograms", _(descriptions[of]), partial(_plot, bins, frame))]
 
 
 def _plot(bins: pd.DataFrame, frame: pd.DataFrame, language: str) -> Any:
@@ -120,7 +111,7 @@ def _plot(bins: pd.DataFrame, frame: pd.DataFrame, language: str) -> Any:
 
 def _depth(values: pd.DataFrame, gradients: pd.DataFrame) -> Picture:
     display = DepthDisplay.from_frames(values, gradients if len(gradients) else None)
-    description = translate(
+    description = _(
         "Root mean square along depth, and the shares of zeros, dead units and saturated values. The table has the"
         " numbers."
     )
@@ -132,39 +123,30 @@ def _statistics(key: str, title: str, frame: pd.DataFrame) -> Table:
     shown = [name for name in _COLUMNS if frame[name].notna().any()]
     shares = ("zero_fraction", "dead_fraction", "saturated_fraction")
     columns = [
-        Column("layer", translate("Layer"), "text"),
-        Column("position", translate("Position"), "text"),
-        Column("units", translate("Units"), "integer"),
-        *(Column(name, translate(_COLUMNS[name]), "share" if name in shares else "short") for name in shown),
-        Column("nonfinite", translate("Non-finite"), "integer"),
+        *columns_of("text", layer=_("Layer"), position=_("Position")),
+        Column("units", _("Units"), "integer"),
+        *(Column(name, _(_COLUMNS[name]), "share" if name in shares else "short") for name in shown),
+        Column("nonfinite", _("Non-finite"), "integer"),
     ]
-    rows = [
-        row | {"position": translate(POSITION_NAMES.get(row["position"], row["position"]))} for row in records(frame)
-    ]
+    rows = [row | {"position": _(POSITION_NAMES.get(row["position"], row["position"]))} for row in records(frame)]
     return Table(key, title, columns, rows)
 
 
 def _weights(weights: pd.DataFrame) -> Table:
     columns = [
-        Column("layer", translate("Layer"), "text"),
-        Column("parameter", translate("Parameter"), "text"),
-        Column("module", translate("Type"), "text"),
-        Column("count", translate("Values"), "integer"),
-        Column("mean", translate("Mean"), "short"),
-        Column("std", translate("Std"), "short"),
-        Column("norm", translate("Norm"), "short"),
-        Column("zero_fraction", translate("Zeros"), "share"),
+        *columns_of("text", layer=_("Layer"), parameter=_("Parameter"), module=_("Type")),
+        Column("count", _("Values"), "integer"),
+        *columns_of("short", mean=_("Mean"), std=_("Std"), norm=_("Norm")),
+        Column("zero_fraction", _("Zeros"), "share"),
     ]
     norms = weights.assign(norm=weights["rms"] * np.sqrt(weights["count"]))
-    return Table("weights", translate("Weights and biases"), columns, records(norms))
+    return Table("weights", _("Weights and biases"), columns, records(norms))
 
 
 def _parameters(parameters: pd.DataFrame) -> Table:
     columns = [
-        Column("name", translate("Parameter"), "text"),
-        Column("weight_norm", translate("Norm"), "short"),
-        Column("gradient_norm", translate("Gradient norm"), "short"),
-        Column("gradient_to_weight", translate("Gradient / weight"), "short"),
-        Column("update_to_weight", translate("Update / weight"), "short"),
+        Column("name", _("Parameter"), "text"),
+        *columns_of("short", weight_norm=_("Norm"), gradient_norm=_("Gradient norm")),
+        *columns_of("short", gradient_to_weight=_("Gradient / weight"), update_to_weight=_("Update / weight")),
     ]
-    return Table("parameters", translate("Norms of parameters, gradients and updates"), columns, records(parameters))
+    return Table("parameters", _("Norms of parameters, gradients and updates"), columns, records(parameters))

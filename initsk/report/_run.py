@@ -3,8 +3,18 @@
 from collections.abc import Iterator
 
 from initsk.comparison import ComparisonResult
-from initsk.language import current_language, message, plural, translate
-from initsk.report._elements import Code, Column, Detail, Details, Element, Paragraph, Section, Table, records
+from initsk.language import current_language, message, plural, translate as _
+from initsk.report._elements import (
+    Code,
+    Detail,
+    Details,
+    Element,
+    Paragraph,
+    Section,
+    Table,
+    columns_of,
+    records,
+)
 
 _SETTINGS = {
     "dataset": message("Data set"),
@@ -31,13 +41,13 @@ def run_section(result: ComparisonResult) -> Section:
         elements.append(network)
     lines = result.settings.get("command") or result.settings.get("call")
     if lines:
-        elements += [Paragraph(translate("To repeat this comparison:")), Code(lines)]
-    note = translate(
+        elements += [Paragraph(_("To repeat this comparison:")), Code(lines)]
+    note = _(
         "Each run trained on a fixed number of threads. In the same repeat and fold, every initializer had the same"
         " split and the same batches in the same order."
     )
     elements.append(Paragraph(note, "note"))
-    return Section("run", translate("What was run"), elements)
+    return Section("run", _("What was run"), elements)
 
 
 def _details(result: ComparisonResult) -> Iterator[Detail]:
@@ -48,22 +58,22 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
             # The thousands of a seed are not grouped.
             is_count = isinstance(value, int) and key != "random_state"
             shown = current_language().integer(value) if is_count else str(value)
-            yield Detail(translate(name), shown, key in _CODE)
+            yield Detail(_(name), shown, key in _CODE)
     seeds = result.runs["seed"].unique().tolist()
     more = ["..."] if len(seeds) > _MAX_SEEDS else []
     if "random_state" in settings:
-        yield Detail(translate("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
+        yield Detail(_("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
     if "hardware" in settings:
         threads = plural("{n} thread per run", "{n} threads per run", settings.get("n_threads", 1))
-        yield Detail(translate("Hardware"), f"{settings['hardware']}, {threads}")
+        yield Detail(_("Hardware"), f"{settings['hardware']}, {threads}")
     if settings.get("versions"):
         versions = ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
-        yield Detail(translate("Versions"), versions)
+        yield Detail(_("Versions"), versions)
     seconds = result.timing["seconds"].dropna()
     if len(seconds):
         total, median = duration(float(seconds.sum())), duration(float(seconds.median()))
-        time = translate("{total} for all runs, {median} for the median run", total=total, median=median)
-        yield Detail(translate("Time"), time)
+        time = _("{total} for all runs, {median} for the median run", total=total, median=median)
+        yield Detail(_("Time"), time)
 
 
 def duration(seconds: float) -> str:
@@ -75,11 +85,11 @@ def duration(seconds: float) -> str:
     ['0.0123 s', '22.3 s', '22 min 40 s', '2 h 1 min']
     """
     if seconds < 100:
-        return translate("{n:.3g} s", n=seconds)
+        return _("{n:.3g} s", n=seconds)
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return translate("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
-    return translate("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+        return _("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return _("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
 
 
 def _network(result: ComparisonResult) -> Table | None:
@@ -95,11 +105,9 @@ def _network(result: ComparisonResult) -> Table | None:
         module=("module", "first"), units=("units", "first"), n=("count", "sum")
     )
     rows = [row | {"layer": row["layer"] or "-"} for row in records(layers.reset_index())]
-    rows.append({"layer": translate("all layers"), "module": "", "units": float("nan"), "n": first["count"].sum()})
+    rows.append({"layer": _("all layers"), "module": "", "units": float("nan"), "n": first["count"].sum()})
     columns = [
-        Column("layer", translate("Layer"), "text"),
-        Column("module", translate("Kind"), "text"),
-        Column("units", translate("Units"), "integer"),
-        Column("n", translate("Parameters"), "integer"),
+        *columns_of("text", layer=_("Layer"), module=_("Kind")),
+        *columns_of("integer", units=_("Units"), n=_("Parameters")),
     ]
-    return Table("network", translate("The network"), columns, rows)
+    return Table("network", _("The network"), columns, rows)
