@@ -1,4 +1,4 @@
-"""Batches cut from tensors, the memory of a fit, and other devices."""
+"""Batches of tensors: their order, their memory and their device."""
 
 from itertools import chain
 
@@ -23,7 +23,7 @@ def rows(batches):
     return [y.tolist() for _, y in batches]
 
 
-def test_the_batches_of_a_data_loader():
+def test_batches_equal_those_of_a_data_loader():
     for batch_size in (1, 3, 5, 10, 11):
         ours = TensorBatches(dataset(), batch_size=batch_size)
         theirs = torch.utils.data.DataLoader(dataset(), batch_size=batch_size, generator=torch.Generator())
@@ -33,7 +33,7 @@ def test_the_batches_of_a_data_loader():
             assert torch.equal(y, y_loaded)
 
 
-def test_an_order_is_by_the_generator_and_has_every_row_once():
+def test_the_generator_determines_the_order_and_each_row_occurs_once():
     def order(seed):
         batches = TensorBatches(dataset(), 3, shuffle=True, generator=torch.Generator().manual_seed(seed))
         return [list(chain(*rows(batches))) for _ in range(2)]
@@ -47,14 +47,14 @@ def test_an_order_is_by_the_generator_and_has_every_row_once():
         assert torch.equal(X[:, 0], 2.0 * y)
 
 
-def test_a_part_of_the_rows():
+def test_a_subset_has_only_its_rows():
     part = Subset(dataset(), [7, 2, 5, 9])
     assert rows(TensorBatches(part, 3)) == [[7, 2, 5], [9]]
     shuffled = TensorBatches(part, 3, shuffle=True, generator=torch.Generator().manual_seed(0))
     assert sorted(chain(*rows(shuffled))) == [2, 5, 7, 9]
 
 
-def test_weights_come_with_the_targets_and_zeros_are_left_out():
+def test_weights_accompany_targets_and_samples_of_weight_zero_are_skipped():
     weight = np.array([1.0, 0, 2, 0, 3, 1, 1, 0, 1, 1])
     batches = list(TensorBatches(dataset(weight=weight), 4))
     assert [(y.tolist(), w.tolist()) for _, (y, w) in batches] == [
@@ -69,13 +69,13 @@ def test_weights_come_with_the_targets_and_zeros_are_left_out():
     ("n", "batch_size", "min_size", "sizes"),
     [(7, 3, 2, [3, 4]), (7, 3, 1, [3, 3, 1]), (8, 3, 2, [3, 3, 2]), (6, 3, 2, [3, 3]), (1, 3, 2, [1]), (0, 3, 1, [])],
 )
-def test_a_small_rest_joins_the_batch_before(n, batch_size, min_size, sizes):
+def test_a_small_last_batch_is_joined_to_the_batch_before(n, batch_size, min_size, sizes):
     batches = TensorBatches(dataset(n), batch_size, min_size=min_size)
     assert [len(X) for X, _ in batches] == sizes
     assert len(batches) == len(sizes)
 
 
-def test_data_move_once_to_where_they_fit():
+def test_data_that_fit_on_the_device_move_once():
     batches = TensorBatches(dataset(), 3, device="meta")
     assert batches.X.device.type == "meta"
     assert {X.device.type for X, _ in batches} == {"meta"}
@@ -90,14 +90,14 @@ def test_data_that_do_not_fit_move_batch_by_batch(monkeypatch):
 
 
 @pytest.mark.parametrize(("free", "fits"), [(159, False), (160, True)])
-def test_half_of_the_free_memory_is_for_data(monkeypatch, free, fits):
+def test_data_may_take_half_of_the_free_memory(monkeypatch, free, fits):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**9))
     assert _batches.fits([torch.zeros(10), torch.zeros(5, dtype=torch.int64)], torch.device("cuda")) == fits
     assert _batches.fits([torch.zeros(10**6)], torch.device("cpu"))
 
 
 class Seen(Callback):
-    """Keeps what the net is given, and what its batches are cut from."""
+    """Keep the data that the net gets, and the tensor of its batches."""
 
     def on_train_begin(self, net, X, **kwargs):
         self.X_ = X
@@ -124,7 +124,7 @@ def test_the_callers_data_are_not_copied(dtype, arguments):
         assert seen.tensor_.data_ptr() == X.ctypes.data
 
 
-def test_other_numbers_are_copied_once():
+def test_data_of_other_types_are_copied_once():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 5)), rng.integers(0, 2, size=100)
     seen = Seen()

@@ -1,4 +1,4 @@
-"""Steps without autograd on one flat tensor are skorch's steps, to rounding."""
+"""Steps without autograd on one flat tensor equal skorch's steps, to rounding."""
 
 import copy
 
@@ -51,39 +51,39 @@ def assert_same(fast, slow, rtol=1e-4, atol=1e-6):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-def test_every_activation(iris, activation, kind):
+def test_every_activation_function_equals_autograd(iris, activation, kind):
     assert_same(*(fit(iris, callbacks, kind, activation=activation) for callbacks in (None, [Listening()])))
 
 
 @pytest.mark.parametrize(("optimizer", "options"), OPTIMIZERS, ids=str)
-def test_every_optimizer(iris, optimizer, options):
+def test_every_optimizer_equals_its_own_steps(iris, optimizer, options):
     arguments = {"optimizer": optimizer, "optimizer_params": options}
     assert_same(*(fit(iris, callbacks, **arguments) for callbacks in (None, [Listening()])))
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 @pytest.mark.parametrize("batch_size", [7, 32, 1000])
-def test_weights_and_batch_sizes(iris, kind, batch_size):
+def test_sample_weights_and_batch_sizes_equal_autograd(iris, kind, batch_size):
     weight = np.random.default_rng(0).uniform(0, 2, size=150)
     weight[::7] = 0
     assert_same(*(fit(iris, c, kind, weight, batch_size=batch_size) for c in (None, [Listening()])))
 
 
-def test_several_outputs(iris):
+def test_several_outputs_equal_autograd(iris):
     X = iris[0]
     assert_same(*(fit((X, X @ np.ones((4, 3))), callbacks, MLPRegressor) for callbacks in (None, [Listening()])))
 
 
-def test_without_hidden_layers(iris):
+def test_a_linear_model_equals_autograd(iris):
     assert_same(*(fit(iris, callbacks, hidden_layer_sizes=()) for callbacks in (None, [Listening()])))
 
 
-def test_input_of_bytes(iris):
+def test_input_of_bytes_equals_autograd(iris):
     X = np.random.default_rng(0).integers(0, 256, size=(150, 9), dtype=np.uint8)
     assert_same(*(fit((X, iris[1]), c, input_scale=1 / 255) for c in (None, [Listening()])))
 
 
-def test_histories_are_the_same(iris):
+def test_histories_are_equal(iris):
     fast, slow = (fit(iris, callbacks, early_stopping=True) for callbacks in (None, [Listening()]))
     ours, theirs = fast.history_, slow.history_
     assert ours.columns.tolist() == theirs.columns.tolist()
@@ -93,7 +93,7 @@ def test_histories_are_the_same(iris):
     assert batches[0] == batches[1]
 
 
-def test_a_schedule_of_the_learning_rate_is_followed(iris):
+def test_learning_rate_schedules_apply(iris):
     def schedule():
         return LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)
 
@@ -102,8 +102,8 @@ def test_a_schedule_of_the_learning_rate_is_followed(iris):
     assert fast.history_["event_lr"].tolist() == pytest.approx([0.01, 0.005, 0.0025])
 
 
-def test_paths_can_take_turns(iris):
-    """What one path leaves in parameters and optimizer, the other goes on from."""
+def test_fast_and_slow_epochs_can_alternate(iris):
+    """Fast and slow epochs share the state of parameters and optimizer."""
     fast = fit(iris, None, warm_start=True)
     mixed = fit(iris, None, warm_start=True)
     mixed.net_.callbacks_.append(("listening", Listening()))
@@ -114,7 +114,7 @@ def test_paths_can_take_turns(iris):
 
 @pytest.fixture
 def calls(iris, monkeypatch):
-    """Return a function that counts how often an epoch of training goes through autograd."""
+    """Return a function that counts the backward passes of autograd in an epoch."""
     original = torch.Tensor.backward
 
     def backward(self, *args, **kwargs):
@@ -131,7 +131,7 @@ def calls(iris, monkeypatch):
     return count
 
 
-def test_when_autograd_is_spared(calls):
+def test_autograd_runs_only_if_a_difference_could_be_observed(calls):
     assert calls() == 0
     assert calls(callbacks=[LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)]) == 0
     assert calls(callbacks=[skorch.callbacks.EpochScoring("accuracy")], early_stopping=True) == 0
@@ -144,8 +144,8 @@ def test_when_autograd_is_spared(calls):
     assert calls(activation="prelu") == 5
 
 
-class Odd(skorch.callbacks.Callback):
-    """Changes something before training that only skorch's own steps heed."""
+class ChangeBeforeTraining(skorch.callbacks.Callback):
+    """Make a change before training that only skorch's own steps take into account."""
 
     def __init__(self, change):
         self.change = change
@@ -203,16 +203,18 @@ def hook_before_step(net):
     net.optimizer_.register_step_pre_hook(lambda *_: None)
 
 
-ODD = [
+CHANGES = [
     freeze, hook_step, hook_before_step, two_groups, hook_gradient, hook_accumulated_gradient, hook_forward,
     hook_inputs, hook_backward, hook_before_backward, other_forward,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("change", ODD)
-def test_what_is_odd_is_left_to_skorch(iris, calls, change):
-    assert calls(callbacks=[Odd(change)]) == 5
-    assert_weights_equal(fit(iris, [Odd(change)]), fit(iris, [Odd(change), Listening()]))
+@pytest.mark.parametrize("change", CHANGES)
+def test_unusual_modules_and_optimizers_run_skorchs_steps(iris, calls, change):
+    assert calls(callbacks=[ChangeBeforeTraining(change)]) == 5
+    assert_weights_equal(
+        fit(iris, [ChangeBeforeTraining(change)]), fit(iris, [ChangeBeforeTraining(change), Listening()])
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_what_is_odd_is_left_to_skorch(iris, calls, change):
         register_optimizer_step_post_hook,
     ],
 )
-def test_hooks_of_all_modules_and_optimizers_are_heeded(calls, register):
+def test_global_hooks_run_skorchs_steps(calls, register):
     handle = register(lambda *_: None)
     try:
         assert calls() == 5
@@ -264,13 +266,13 @@ def test_without_a_kernel_autograd_gives_the_same(iris, calls, monkeypatch, kern
 def test_without_a_kernel_the_optimizer_gives_the_same(iris, monkeypatch, kernel, optimizer, replacement):
     fast = fit(iris, None, optimizer=optimizer)
     own = getattr(torch, kernel)
-    # The optimizer itself needs the kernel, and calls it with these arguments beside others.
+    # The optimizer itself calls the kernel, with more arguments.
     monkeypatch.setattr(torch, kernel, lambda *a, **k: own(*a, **k) if "grad_scale" in k else replacement(*a, **k))
     assert_weights_equal(fast, fit(iris, None, optimizer=optimizer))
 
 
 @pytest.mark.parametrize("name", ["_backward_hooks", "_post_accumulate_grad_hooks"])
-def test_hooks_that_torch_does_not_tell_of_are_expected(iris, calls, monkeypatch, name):
+def test_hooks_are_assumed_if_torch_does_not_expose_them(iris, calls, monkeypatch, name):
     fast = fit(iris, None)
     monkeypatch.setattr(torch.Tensor, name, property(removed), raising=False)
     assert calls() == 5
@@ -286,8 +288,8 @@ def assert_weights_equal(first, second):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
-def test_an_interrupt_leaves_the_weights_of_the_last_step(iris):
-    """What was learned until then is in the module, and its optimizer can go on."""
+def test_an_interrupt_keeps_the_weights_of_the_last_step(iris):
+    """The module keeps the steps before the interrupt, and its optimizer can continue."""
 
     clf = fit(iris, None, warm_start=True, max_epochs=1)
     net, before = clf.net_, copy.deepcopy(clf.net_.module_.state_dict())
@@ -319,7 +321,7 @@ def test_an_interrupt_leaves_the_weights_of_the_last_step(iris):
     del net.get_iterator
     parameter = net.module_.hidden_1.weight
     assert not torch.equal(parameter, before["hidden_1.weight"])
-    # 5 batches of the first epoch, and 3 until the interrupt.
+    # 5 batches of the first epoch, and 3 before the interrupt.
     assert float(net.optimizer_.state[parameter]["step"]) == 8
     clf.fit(*iris)
     assert float(net.optimizer_.state[parameter]["step"]) == 13

@@ -38,7 +38,7 @@ def same(first, second):
 
 
 @CALLBACKS
-def test_early_stopping_ends_and_takes_the_best_epoch(digits, callbacks):
+def test_early_stopping_restores_the_best_epoch(digits, callbacks):
     X, y = digits
     arguments = {"lr": 0.05, "max_epochs": 200, "random_state": 0, "callbacks": callbacks}
     clf = small(early_stopping=True, patience=4, **arguments).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
@@ -46,12 +46,12 @@ def test_early_stopping_ends_and_takes_the_best_epoch(digits, callbacks):
     assert len(losses) < 200
     best = losses.idxmin()
     assert len(losses) == best + 1 + 4
-    # The weights are those of the best epoch: their loss on the held-out data is the least in the history.
+    # The weights are those of the best epoch: their loss on the held-out data is the minimum of the history.
     assert log_loss(y[200:], clf.predict_proba(X[200:]), labels=clf.classes_) == pytest.approx(losses[best], rel=1e-4)
 
 
 @KINDS
-def test_early_stopping_holds_out_a_part_by_the_seed(digits, kind):
+def test_the_seed_determines_the_samples_that_early_stopping_holds_out(digits, kind):
     X, y = digits
     fitted = [small(kind, early_stopping=True, validation_fraction=0.2, random_state=s).fit(X, y) for s in (0, 0, 1)]
     first, second, other = (clf.history_ for clf in fitted)
@@ -62,7 +62,7 @@ def test_early_stopping_holds_out_a_part_by_the_seed(digits, kind):
     assert sum(batch.get("valid_batch_size", 0) for batch in batches) == 60
 
 
-def test_warm_starts_hold_out_the_same(digits):
+def test_warm_starts_hold_out_the_same_samples(digits):
     seen = []
 
     class Rows(skorch.callbacks.Callback):
@@ -88,7 +88,7 @@ def test_every_class_is_held_out_in_proportion():
     assert np.bincount(seen[0]).tolist() == [18, 2]
 
 
-def test_too_few_to_hold_out(digits):
+def test_too_few_samples_to_hold_out_are_an_error(digits):
     with pytest.raises(ValueError, match="least populated class"):
         small(early_stopping=True).fit(np.eye(5), [0, 0, 1, 1, 2])
 
@@ -108,7 +108,7 @@ def test_divergence_ends_the_fit_at_once(digits, kind, callbacks):
     assert caught[0].filename == __file__
     assert issubclass(DivergenceWarning, ConvergenceWarning)
     assert model.diverged_
-    # The epoch in which it happened is the last, and ends with the first batch whose loss is not finite.
+    # The epoch of the divergence is the last, and ends with the first batch whose loss is not finite.
     assert len(model.history_) == 1
     losses = model.net_.history[-1, "batches", :, "train_loss"]
     assert len(losses) < 10
@@ -137,8 +137,8 @@ def test_predictions_after_a_divergence_are_well_formed(digits, kind):
     assert np.isfinite(model.score(X, y))
 
 
-def test_early_stopping_saves_a_fit_that_diverges(digits):
-    """The weights from before are the best."""
+def test_early_stopping_restores_the_weights_before_a_divergence(digits):
+    """The weights before the divergence are the best."""
     X, y = digits
 
     class Exploding(skorch.callbacks.Callback):
@@ -156,7 +156,7 @@ def test_early_stopping_saves_a_fit_that_diverges(digits):
 
 
 @pytest.mark.parametrize(("kind", "columns"), [(NeuralNetClassifier, 3), (NeuralNetRegressor, 1)])
-def test_nets_end_too(digits, kind, columns):
+def test_training_of_nets_ends_at_a_divergence(digits, kind, columns):
     X, y = digits[0].astype(np.float32), digits[1] % 3
     y = y.astype(np.int64) if columns == 3 else y.astype(np.float32).reshape(-1, 1)
     criterion = {"criterion": torch.nn.CrossEntropyLoss} if columns == 3 else {}
@@ -173,21 +173,21 @@ def test_nets_end_too(digits, kind, columns):
     assert len(net.history) == 10
 
 
-def test_nothing_is_said_of_a_fit_that_went_well(digits):
+def test_a_fit_without_divergence_does_not_warn(digits):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not small().fit(*digits).diverged_
 
 
 @KINDS
-def test_warm_start_goes_on(digits, kind):
+def test_warm_start_continues_training(digits, kind):
     X, y = digits
     once = small(kind, warm_start=True, max_epochs=2).fit(X, y)
     half = parameters(once)
     once.fit(X, y)
     assert len(once.history_) == 4
     assert not torch.equal(half[0], parameters(once)[0])
-    # A fresh fit of the same length sees other orders of batches, but starts the same.
+    # A new fit of the same length starts with the same weights and has another order of batches.
     again = small(kind, warm_start=True, max_epochs=2).fit(X, y)
     assert all(torch.equal(a, b) for a, b in zip(half, parameters(again), strict=True))
     assert same(again.fit(X, y), once)
@@ -195,14 +195,14 @@ def test_warm_start_goes_on(digits, kind):
     assert all(torch.equal(a, b) for a, b in zip(half, parameters(cold), strict=True))
 
 
-def test_warm_start_takes_the_learning_rate_of_now(digits):
+def test_warm_start_uses_the_present_learning_rate(digits):
     clf = small(warm_start=True).fit(*digits)
     before = parameters(clf)
     clf.set_params(lr=1e-30).fit(*digits)
     torch.testing.assert_close(parameters(clf), before, rtol=0, atol=1e-25)
 
 
-def test_warm_start_keeps_to_its_labels_and_features(digits):
+def test_warm_start_requires_known_labels_and_features(digits):
     X, y = digits
     clf = small(warm_start=True).fit(X, y)
     clf.fit(X[y < 5], y[y < 5])
@@ -217,14 +217,14 @@ def test_warm_start_keeps_to_its_labels_and_features(digits):
 
 
 @KINDS
-def test_partial_fit_is_an_epoch(digits, kind):
+def test_partial_fit_trains_one_epoch(digits, kind):
     X, y = digits
     classes = {"classes": np.arange(10)} if kind is MLPClassifier else {}
     parts = small(kind)
     for _ in range(3):
         parts.partial_fit(X, y, **classes)
     assert len(parts.history_) == 3
-    # The same as one epoch at a time of a warm start.
+    # A warm start of one epoch at a time gives the same weights.
     warm = small(kind, warm_start=True, max_epochs=1)
     for _ in range(3):
         warm.fit(X, y)
@@ -232,7 +232,7 @@ def test_partial_fit_is_an_epoch(digits, kind):
 
 
 @KINDS
-def test_partial_fit_goes_on_after_a_pickle(digits, kind):
+def test_partial_fit_continues_after_pickling(digits, kind):
     X, y = digits
     classes = {"classes": np.arange(10)} if kind is MLPClassifier else {}
     straight = small(kind).partial_fit(X, y, **classes)
@@ -240,7 +240,7 @@ def test_partial_fit_goes_on_after_a_pickle(digits, kind):
     assert same(straight.partial_fit(X, y), restored.partial_fit(X, y))
 
 
-def test_partial_fit_and_labels(digits):
+def test_partial_fit_checks_labels(digits):
     X, y = digits
     with pytest.raises(ValueError, match="classes must be passed"):
         small().partial_fit(X, y)
@@ -254,7 +254,7 @@ def test_partial_fit_and_labels(digits):
         small(early_stopping=True).partial_fit(X, y, classes=np.arange(10))
 
 
-def test_a_stream_of_batches_is_learned():
+def test_partial_fit_learns_from_a_stream_of_batches():
     X, y = load_digits(return_X_y=True)
     clf = MLPClassifier((64,), lr=0.003, random_state=0)
     for _ in range(10):
@@ -275,14 +275,14 @@ def test_history_is_a_frame(digits):
     assert small(MLPRegressor).fit(X, y, X_val=X, y_val=y).history_["valid_loss"].notna().all()
 
 
-def test_held_out_data_come_in_pairs(digits):
+def test_validation_data_are_a_pair(digits):
     with pytest.raises(ValueError, match="go together"):
         small().fit(*digits, X_val=digits[0])
     with pytest.raises(ValueError, match="63 features"):
         small().fit(*digits, X_val=digits[0][:, :63], y_val=digits[1])
 
 
-def test_a_failed_fit_leaves_the_network(digits):
+def test_a_failed_fit_does_not_change_the_network(digits):
     X, y = digits
     clf = small().fit(X, y)
     before = clf.predict_proba(X)

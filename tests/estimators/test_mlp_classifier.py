@@ -1,3 +1,5 @@
+"""The multilayer perceptron classifier: data, parameters, initializers, callbacks and interrupts."""
+
 import copy
 import pickle
 import signal
@@ -32,13 +34,13 @@ def small(**arguments):
     return MLPClassifier(**{"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0, **arguments})
 
 
-def test_same_seed_same_model(iris):
+def test_equal_seeds_give_equal_models(iris):
     first, second, other = (small(random_state=s).fit(*iris) for s in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
     assert not torch.equal(weights(first)[0], weights(other)[0])
 
 
-def test_initialize_gives_the_weights_that_training_starts_from(iris):
+def test_initialize_gives_the_weights_at_the_start_of_training(iris):
     start = weights(small().initialize(*iris))
     barely = weights(small(max_epochs=1, lr=1e-30).fit(*iris))
     # A step of Adam is about lr long: far below the resolution of the weights, seen only in biases that start at zero.
@@ -52,14 +54,14 @@ def test_batches_do_not_depend_on_the_initializer(iris):
     assert torch.equal(weights(zeros)[0], weights(also_zeros)[0])
 
 
-def test_zeros_never_move_but_the_output_bias(iris):
+def test_training_from_zeros_changes_only_the_output_bias(iris):
     clf = small(hidden_layer_sizes=(8, 8), initializer="zeros").fit(*iris)
     parameters = dict(clf.net_.module_.named_parameters())
     assert {name for name, p in parameters.items() if bool((p != 0).any())} == {"output.bias"}
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float32", "boolean", "int16", "float64"])
-def test_any_numeric_type_of_pandas(iris, dtype):
+def test_any_numeric_type_of_pandas_is_accepted(iris, dtype):
     frame = pd.DataFrame((iris[0] > 0).astype(int), columns=list("abcd")).astype(dtype)
     labels = pd.Series(iris[1]).map({0: "a", 1: "b", 2: "c"}).astype("category")
     clf = small().fit(frame, labels)
@@ -69,7 +71,7 @@ def test_any_numeric_type_of_pandas(iris, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, np.uint16, np.int8, bool])
-def test_any_numeric_type(iris, dtype):
+def test_any_numeric_type_is_accepted(iris, dtype):
     X = (iris[0] > 0).astype(dtype)
     clf = small().fit(X, iris[1])
     assert clf.predict(X).shape == (150,)
@@ -83,7 +85,7 @@ def test_any_numeric_type(iris, dtype):
     [np.array(["low", "mid", "high"]), np.array([10, -3, 7]), np.array(["x", 1.5, "z"], dtype=object)[[0, 2, 0]]],
     ids=["strings", "integers", "objects"],
 )
-def test_any_labels(iris, labels):
+def test_labels_of_any_type_are_accepted(iris, labels):
     y = labels[iris[1]]
     clf = small(lr=0.02, max_epochs=20).fit(iris[0], y)
     assert clf.classes_.tolist() == sorted(set(labels.tolist()))
@@ -91,7 +93,7 @@ def test_any_labels(iris, labels):
     np.testing.assert_allclose(clf.predict_proba(iris[0]).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_in_searches_by_name_object_and_nested_parameter(iris):
+def test_searches_take_initializers_by_name_object_and_nested_parameter(iris):
     pipe = Pipeline([("scale", StandardScaler()), ("mlp", small())])
     pipe.set_params(mlp__initializer=HeNormal(), mlp__initializer__mode="fan_out")
     assert pipe.get_params()["mlp__initializer"] == HeNormal(mode="fan_out")
@@ -136,23 +138,23 @@ def test_all_mistakes_in_one_message(iris):
         ({"initializer": 3.0}, "a callable that fills a tensor"),
     ],
 )
-def test_one_mistake(iris, arguments, words):
+def test_a_parameter_that_is_not_allowed_is_an_error(iris, arguments, words):
     with pytest.raises(InvalidParameterError, match=words):
         small(**arguments).fit(*iris)
 
 
-def test_target_is_needed(iris):
+def test_a_missing_target_is_an_error(iris):
     with pytest.raises(ValueError, match="requires y to be passed"):
         small().fit(iris[0], None)
 
 
-def test_numbers_of_numpy_are_numbers(iris):
+def test_numpy_numbers_are_accepted_as_parameters(iris):
     plain = small(batch_size=16).fit(*iris)
     clf = small(batch_size=np.int64(16), max_epochs=np.int64(3), lr=np.float64(1e-3)).fit(*iris)
     assert all(torch.equal(a, b) for a, b in zip(weights(clf), weights(plain), strict=True))
 
 
-def test_validation_data_go_into_the_history(iris):
+def test_the_history_has_scores_on_validation_data(iris):
     clf = small().fit(*iris, X_val=iris[0], y_val=iris[1])
     assert clf.net_.history[-1]["valid_acc"] == pytest.approx(clf.score(*iris))
     with pytest.raises(ValueError, match="y_val holds labels that classes_ does not"):
@@ -160,14 +162,14 @@ def test_validation_data_go_into_the_history(iris):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_nonfinite_input_is_refused(iris, bad):
+def test_nonfinite_input_is_an_error(iris, bad):
     X = iris[0].copy()
     X[0, 0] = bad
     with pytest.raises(ValueError, match=r"NaN|infinity"):
         small().fit(X, iris[1])
 
 
-def test_threads_and_callbacks(iris):
+def test_callbacks_run_with_the_number_of_threads(iris):
     from skorch.callbacks import Callback
 
     class Threads(Callback):
@@ -181,14 +183,14 @@ def test_threads_and_callbacks(iris):
 
 @pytest.fixture
 def _interrupts_arrive():
-    """Listen to interrupts also where the tests run in the background, which ignores them."""
+    """Let interrupts raise also if the tests run in the background, which ignores interrupts."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("_interrupts_arrive")
-def test_interrupt_reaches_the_caller(iris):
+def test_a_keyboard_interrupt_reaches_the_caller(iris):
     class Interrupted(torch.optim.SGD):
         def step(self, closure):
             signal.raise_signal(signal.SIGINT)
@@ -207,8 +209,8 @@ def test_interrupt_reaches_the_caller(iris):
         small(callbacks=[Evaluating()]).fit(*iris)
 
 
-def test_callbacks_end_the_training(iris):
-    # Nothing improves by more than a factor of 10, so that patience is over after the third epoch.
+def test_callbacks_can_end_the_training(iris):
+    # The loss never improves by a factor of 10, so that patience ends after the third epoch.
     stopping = skorch.callbacks.EarlyStopping(monitor="train_loss", patience=2, threshold=10, sink=None)
     clf = small(max_epochs=9, callbacks=[stopping]).fit(*iris)
     assert len(clf.net_.history) == 3
@@ -216,8 +218,8 @@ def test_callbacks_end_the_training(iris):
     assert len(search.fit(*iris).best_estimator_.net_.history) == 3
 
 
-def test_same_as_plain_skorch_from_the_same_start(iris):
-    """The fast batches and the fused optimizer change the time, not the training."""
+def test_training_equals_that_of_plain_skorch_from_the_same_weights(iris):
+    """The fast batches and the fused optimizer do not change the training."""
     X, y = iris[0].astype(np.float32), iris[1]
     clf = small(batch_size=150, optimizer="sgd", lr=0.1).fit(X, y)
     start = small(batch_size=150).initialize(X, y)
@@ -230,7 +232,7 @@ def test_same_as_plain_skorch_from_the_same_start(iris):
     np.testing.assert_allclose(clf.predict_proba(X), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_skorch_net_takes_an_initializer(iris):
+def test_a_skorch_net_has_an_initializer(iris):
     X, y = iris[0].astype(np.float32), iris[1].astype(np.int64)
 
     def net(seed):
@@ -254,13 +256,13 @@ def test_skorch_net_takes_an_initializer(iris):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("sizes", [(), (8,), (16, 8, 4)])
-def test_steps_without_autograd_are_those_of_autograd(iris, activation, sizes):
+def test_steps_without_autograd_equal_those_with_autograd(iris, activation, sizes):
     def fit(callbacks):
         clf = small(hidden_layer_sizes=sizes, activation=activation, optimizer="sgd", lr=0.1, callbacks=callbacks)
         return clf.fit(*iris)
 
     class Watched(skorch.callbacks.Callback):
-        """Hooks on the module oblige the net to go through autograd."""
+        """Add hooks to the module, which require autograd."""
 
         def on_train_begin(self, net, **kwargs):
             net.module_.register_forward_hook(lambda *_: seen.append(1))
@@ -272,7 +274,7 @@ def test_steps_without_autograd_are_those_of_autograd(iris, activation, sizes):
 
 
 @pytest.mark.parametrize("criterion", [{"weight": torch.tensor([1.0, 9.0, 1.0])}, {"label_smoothing": 0.3}], ids=str)
-def test_a_changed_criterion_is_heeded(iris, criterion):
+def test_a_changed_criterion_applies(iris, criterion):
     def trained(hooked):
         net = small().initialize(*iris).net_
         net.set_params(**{f"criterion__{name}": value for name, value in criterion.items()})
@@ -284,13 +286,13 @@ def test_a_changed_criterion_is_heeded(iris, criterion):
     torch.testing.assert_close(trained(False), trained(True), rtol=0, atol=0)
 
 
-def test_an_optimizer_that_asks_twice(iris):
+def test_an_optimizer_with_a_closure_trains(iris):
     clf = small(optimizer=torch.optim.LBFGS, lr=1.0, batch_size=150, max_epochs=10).fit(*iris)
     assert clf.score(*iris) > 0.95
     assert clf.net_.history[-1]["train_loss"] < 0.1
 
 
-def test_gradients_are_there_for_callbacks(iris):
+def test_callbacks_get_gradients(iris):
     class Norms(skorch.callbacks.Callback):
         def on_grad_computed(self, net, named_parameters, **kwargs):
             seen.append({name: float(p.grad.norm()) for name, p in named_parameters})
@@ -314,20 +316,20 @@ def pre_activations(module, X):
 
 
 class Remember(skorch.callbacks.Callback):
-    """Keeps the weights from before the first step."""
+    """Keep the weights before the first step."""
 
     def on_train_begin(self, net, **kwargs):
         self.first_ = copy.deepcopy(net.module_)
 
 
-def test_an_initializer_that_looks_at_data_gets_a_batch_of_it():
+def test_an_initializer_that_needs_data_gets_a_batch():
     X, y = load_digits(return_X_y=True)
     X = X / 16
     remember = Remember()
     initializer = LSUV(tol=0.001)
     clf = MLPClassifier((64, 32), initializer=initializer, max_epochs=1, random_state=0, callbacks=[remember]).fit(X, y)
     assert "LSUV" in clf.initialization_record_.to_frame()["why"].iloc[0]
-    # On all 1797 samples, of which the batch were 512, the standard deviation scatters by a few per cent.
+    # The batch had 512 of the 1797 samples, so the standard deviation on all samples differs by a few per cent.
     for output in pre_activations(remember.first_, X):
         assert float(output.std(correction=0)) == pytest.approx(1, abs=0.1)
     again = MLPClassifier((64, 32), initializer=initializer, max_epochs=1, random_state=0).fit(X, y)
@@ -345,7 +347,7 @@ def test_grid_search_over_initializers_of_all_kinds():
     assert (search.cv_results_["mean_test_score"] > 0.8).all()
 
 
-def test_nets_too():
+def test_an_initializer_of_a_net_that_needs_data_gets_a_batch():
     X, y = load_digits(return_X_y=True)
     X = (X / 16).astype(np.float32)
     net = NeuralNetClassifier(
@@ -371,14 +373,14 @@ def test_nets_too():
         (np.zeros(150), "zero"),
     ],
 )
-def test_weights_that_are_none_are_refused(weight, words, class_weight):
+def test_invalid_sample_weights_are_an_error(weight, words, class_weight):
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match=words):
         MLPClassifier((3,), max_epochs=1, class_weight=class_weight).fit(X, y, sample_weight=weight)
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
-def test_one_weight_counts_for_all(class_weight):
+def test_a_single_number_is_the_weight_of_all_samples(class_weight):
     X, y = load_iris(return_X_y=True)
     one, many = (
         MLPClassifier((3,), max_epochs=1, class_weight=class_weight, random_state=0).fit(X, y, sample_weight=weight)

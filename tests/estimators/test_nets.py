@@ -1,4 +1,4 @@
-"""The skorch nets: an initializer and a random state, and everything that skorch offers."""
+"""Nets of skorch with an initializer and a random state, and skorch's own features."""
 
 import pickle
 
@@ -23,6 +23,7 @@ from skorch.callbacks import (
 )
 from skorch.dataset import ValidSplit
 from skorch.helper import SkorchDoctor
+from skorch.utils import noop
 from torch import nn
 
 from initsk import NeuralNetClassifier, NeuralNetRegressor, inspect_activations
@@ -34,7 +35,7 @@ from tests.helpers import build, label
 
 
 class Convolutional(nn.Module):
-    """A module of a user's, with dropout, a convolution and a parameter that no layer has."""
+    """A user's module with dropout, a convolution and a parameter outside of layers."""
 
     def __init__(self, n_channels=4, dropout=0.2, n_outputs=10):
         super().__init__()
@@ -54,10 +55,6 @@ class OneLayer(nn.Module):
 
     def forward(self, X):
         return self.layer(X)
-
-
-def say_nothing(_):
-    pass
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +77,11 @@ def same(first, second):
     return all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
 
 
-def test_the_initializer_acts_when_the_net_is_initialized(digits):
+def test_initialize_fills_the_weights(digits):
     ready = net(initializer=Orthogonal(2.0)).initialize()
     w = ready.module_.head.weight.detach()
     torch.testing.assert_close(w @ w.T, 4 * torch.eye(10), rtol=0, atol=1e-4)
-    # An inspection before `fit` sees what training starts from.
+    # An inspection before `fit` measures the weights at the start of training.
     before = inspect_activations(ready, digits[0]).to_frame()["rms"]
     seen = []
 
@@ -96,7 +93,7 @@ def test_the_initializer_acts_when_the_net_is_initialized(digits):
     pd.testing.assert_series_equal(seen[0], before)
 
 
-def test_the_record_says_what_was_touched():
+def test_the_record_has_the_filled_parameters():
     record = net(bias_initializer="ones", output_initializer="zeros").initialize().initialization_record_.to_frame()
     found = record.set_index("name")
     assert found["touched"].to_dict() == {
@@ -106,7 +103,7 @@ def test_the_record_says_what_was_touched():
     assert found.loc["conv.bias", "initializer"] == "Ones()"
 
 
-def test_without_an_initializer_the_module_stays_as_it_was_built():
+def test_without_an_initializer_the_module_keeps_its_weights():
     torch_s = net(initializer=None).initialize()
     assert not hasattr(torch_s, "initialization_record_")
     bound = 1 / np.sqrt(144)
@@ -118,7 +115,7 @@ def test_without_an_initializer_the_module_stays_as_it_was_built():
     "split", [ValidSplit(0.2), ValidSplit(0.2, stratified=True), ValidSplit(4, stratified=True)], ids=label
 )
 @pytest.mark.parametrize("kind", [NeuralNetClassifier, NeuralNetRegressor])
-def test_one_random_state_governs_everything(digits, kind, split):
+def test_random_state_determines_all_random_numbers(digits, kind, split):
     X, y = digits
     regression = kind is NeuralNetRegressor
     if regression and split.stratified:
@@ -135,7 +132,7 @@ def test_one_random_state_governs_everything(digits, kind, split):
     assert not same(first, other)
 
 
-def test_weights_order_and_dropout_each_go_by_the_seed(digits):
+def test_the_seed_determines_weights_order_and_dropout(digits):
     def fitted(seed, shuffle=False, dropout=0.0, initializer="ones"):
         ready = net(
             random_state=seed, iterator_train__shuffle=shuffle, module__dropout=dropout, initializer=initializer,
@@ -143,14 +140,14 @@ def test_weights_order_and_dropout_each_go_by_the_seed(digits):
         )  # fmt: skip
         return ready.fit(*digits)
 
-    # Nothing is left to chance; then one thing at a time is.
+    # Without random parts all seeds give the same weights; then one part at a time is random.
     assert same(fitted(0), fitted(1))
     assert not same(fitted(0, initializer="he_normal"), fitted(1, initializer="he_normal"))
     assert not same(fitted(0, shuffle=True), fitted(1, shuffle=True))
     assert not same(fitted(0, dropout=0.5), fitted(1, dropout=0.5))
 
 
-def test_further_training_is_by_the_seed_as_well(digits):
+def test_the_seed_determines_further_training(digits):
     def twice():
         ready = net(warm_start=True, iterator_train__shuffle=True).fit(*digits)
         return ready.partial_fit(*digits)
@@ -158,7 +155,7 @@ def test_further_training_is_by_the_seed_as_well(digits):
     assert same(twice(), twice())
 
 
-def test_prefixed_parameters(digits):
+def test_prefixed_parameters_reach_their_parts(digits):
     ready = net(
         module__n_channels=2, optimizer=torch.optim.AdamW, optimizer__weight_decay=0.5, iterator_train__batch_size=50,
         iterator_train__drop_last=True, iterator_valid__batch_size=7, criterion__label_smoothing=0.1, train_split=None,
@@ -172,7 +169,7 @@ def test_prefixed_parameters(digits):
     assert ready.initialization_record_.to_frame().set_index("name").loc["head.weight", "shape"] == "10x108"
 
 
-def test_params_of_the_initializer():
+def test_nested_parameters_reach_the_initializer():
     ready = net(initializer="orthogonal").set_params(initializer__gain=3.0)
     assert ready.initializer == Orthogonal(3.0)
     assert clone(ready).initializer == Orthogonal(3.0)
@@ -181,11 +178,11 @@ def test_params_of_the_initializer():
         ready.set_params(initializer__gian=1)
 
 
-def test_callbacks_and_checkpoints(digits, tmp_path):
+def test_callbacks_and_checkpoints_work_as_in_skorch(digits, tmp_path):
     ready = net(
         max_epochs=30,
         callbacks=[
-            EarlyStopping(patience=2, load_best=True, sink=say_nothing),
+            EarlyStopping(patience=2, load_best=True, sink=noop),
             Checkpoint(dirname=tmp_path, f_pickle="net.pkl", monitor="valid_loss_best"),
             TrainEndCheckpoint(dirname=tmp_path / "end"),
             LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9),
@@ -204,7 +201,7 @@ def test_callbacks_and_checkpoints(digits, tmp_path):
         assert same(pickle.load(stream), best)
 
 
-def test_saved_parameters(digits, tmp_path):
+def test_saved_parameters_can_be_loaded(digits, tmp_path):
     names = ("f_params", "f_optimizer", "f_history", "f_criterion")
     files = {name: str(tmp_path / name) for name in names}
     ready = net().fit(*digits)
@@ -216,20 +213,20 @@ def test_saved_parameters(digits, tmp_path):
 
 
 @pytest.mark.parametrize("given", ["auto", None, torch.sigmoid], ids=label)
-def test_nonlinearities_of_predictions(digits, given):
+def test_predict_nonlinearity_applies_to_predictions(digits, given):
     ready = net(predict_nonlinearity=given).fit(*digits)
     scores = ready.forward(digits[0])
     expected = {"auto": scores.softmax(1), None: scores}.get(given, scores.sigmoid())
     np.testing.assert_allclose(ready.predict_proba(digits[0]), expected.numpy(), rtol=1e-5)
 
 
-def test_the_doctor_sees_the_initial_weights(digits):
+def test_the_doctor_records_the_initial_weights(digits):
     doctor = SkorchDoctor(net(module=OneLayer, initializer="zeros", max_epochs=1))
     doctor.fit(*digits)
     assert doctor.activation_recs_["module"][0]["layer"].max() == 0
 
 
-def test_in_scikit_learns_hands(digits):
+def test_nets_work_in_pipelines_and_cross_validation(digits):
     adam = net(max_epochs=20, optimizer=torch.optim.Adam, lr=0.01)
     scores = cross_val_score(make_pipeline(MinMaxScaler(), adam), *digits, cv=3, error_score="raise")
     assert scores.mean() > 0.6
@@ -238,7 +235,7 @@ def test_in_scikit_learns_hands(digits):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(digits[0]), fitted.predict(digits[0]))
 
 
-def test_other_data_than_arrays(digits):
+def test_mappings_and_data_sets_are_accepted(digits):
     X, y = digits
 
     class Named(nn.Module):
@@ -253,11 +250,11 @@ def test_other_data_than_arrays(digits):
     assert named.predict({"left": X[:, :32], "right": X[:, 32:]}).shape == (400,)
     dataset = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(y))
     assert net(train_split=None).fit(dataset, y=None).predict(X).shape == (400,)
-    # An initializer that looks at data gets them from there, too.
+    # An initializer that needs data gets a batch of a mapping too.
     assert net(module=Named, initializer="lsuv").fit({"left": X[:, :32], "right": X[:, 32:]}, y).initialized_
 
 
-def test_regression(digits):
+def test_a_regressor_trains(digits):
     X, y = digits[0], digits[1].astype(np.float32).reshape(-1, 1)
     adam = {"optimizer": torch.optim.Adam, "lr": 0.01, "max_epochs": 40}
     ready = net(NeuralNetRegressor, module__n_outputs=1, initializer="lsuv", **adam).fit(X, y)
@@ -265,7 +262,7 @@ def test_regression(digits):
     assert ready.initialization_record_.to_frame()["why"].str.contains("LSUV").any()
 
 
-def test_a_module_that_is_given(digits):
+def test_a_given_module_is_used_and_a_clone_copies_it(digits):
     module = build(Convolutional)
     ready = net(module=module).initialize()
     assert ready.module_ is module
@@ -273,7 +270,7 @@ def test_a_module_that_is_given(digits):
     assert copied.module_ is not module
 
 
-def test_unknown_parameters_are_refused():
+def test_unknown_parameters_are_an_error():
     with pytest.raises(ValueError, match=r"orthgonal.*did you mean 'orthogonal'"):
         net(initializer="orthgonal").initialize()
     with pytest.raises(ValueError, match="modul__n_channels"):

@@ -1,4 +1,4 @@
-"""Activation functions, normalisation, dropout and scaled input of the MLPs."""
+"""Parameters of the multilayer perceptrons: activation functions, normalization, dropout and scaled input."""
 
 import numpy as np
 import pytest
@@ -43,14 +43,14 @@ def square(x):
     ],
     ids=label,
 )
-def test_activations_by_name_class_module_and_list(digits, activation, kinds):
+def test_activation_functions_by_name_class_module_and_list(digits, activation, kinds):
     clf = start(digits, activation=activation)
     found = [part for name, part in clf.net_.module_.named_children() if name.startswith("activation")]
     assert [type(part) for part in found] == kinds
     assert found[0] is not found[1]
 
 
-def test_parameters_of_a_module_are_kept_and_not_shared(digits):
+def test_layers_do_not_share_an_activation_module(digits):
     given = nn.LeakyReLU(0.2)
     module = start(digits, activation=given).net_.module_
     assert module.activation_1.negative_slope == 0.2
@@ -58,28 +58,28 @@ def test_parameters_of_a_module_are_kept_and_not_shared(digits):
 
 
 @pytest.mark.parametrize("function", [torch.sin, square, lambda x: x.clamp(min=0)], ids=["sin", "square", "lambda"])
-def test_a_function_is_an_activation(digits, function):
+def test_any_function_can_be_an_activation_function(digits, function):
     clf = MLPClassifier((8, 6), activation=function, max_epochs=2, random_state=0).fit(*digits)
     module, X = clf.net_.module_, torch.tensor(digits[0], dtype=torch.float32)
     with torch.no_grad():
         expected = module.output(function(module.hidden_2(function(module.hidden_1(X)))))
         torch.testing.assert_close(module(X), expected, rtol=0, atol=0)
-    # The inspector sees it as it sees torch's own.
+    # The inspector captures a function like one of torch's modules.
     summary = inspect_activations(clf, digits[0]).to_frame()
     assert ("hidden_1", "activation") in set(zip(summary["layer"], summary["position"], strict=True))
-    # So does an initializer that reads what follows.
+    # An initializer that depends on the next activation function reads the function too.
     auto = start(digits, activation=function, initializer="auto")
     weight = auto.net_.module_.hidden_1.weight.detach()
     assert float(weight.var()) == pytest.approx(theory.gain(function) ** 2 / 64, rel=0.3)
 
 
-def test_autoinit_goes_through_functions_and_norms(digits):
+def test_autoinit_supports_functions_and_normalization(digits):
     for arguments in ({"activation": torch.sin}, {"normalization": "layer_norm", "dropout": 0.2}, {"input_scale": 0.5}):
         record = start(digits, initializer="autoinit", **arguments).initialization_record_.to_frame()
         assert record.set_index("name").loc["hidden_2.weight", "touched"]
 
 
-def test_order_of_the_parts(digits):
+def test_the_parts_of_the_network_are_in_order(digits):
     clf = start(digits, normalization="batch_norm", dropout=0.5, hidden_layer_sizes=(8,))
     assert names(clf) == ["hidden_1", "norm_1", "activation_1", "dropout_1", "output"]
     assert isinstance(clf.net_.module_.norm_1, nn.BatchNorm1d)
@@ -88,7 +88,7 @@ def test_order_of_the_parts(digits):
 
 
 @pytest.mark.parametrize("normalization", ["batch_norm", "layer_norm"])
-def test_normalisation_normalises(digits, normalization):
+def test_normalization_standardizes(digits, normalization):
     clf = start(digits, normalization=normalization, hidden_layer_sizes=(64,))
     module, X = clf.net_.module_.train(), torch.tensor(digits[0], dtype=torch.float32)
     with torch.no_grad():
@@ -99,7 +99,7 @@ def test_normalisation_normalises(digits, normalization):
     module.eval()
 
 
-def test_dropout_is_for_training_only_and_by_the_seed(digits):
+def test_dropout_acts_in_training_only_and_depends_on_the_seed(digits):
     first, second, other = (
         MLPClassifier((32,), dropout=0.5, max_epochs=2, random_state=seed, initializer="zeros").fit(*digits)
         for seed in (0, 0, 1)
@@ -109,7 +109,7 @@ def test_dropout_is_for_training_only_and_by_the_seed(digits):
     assert not np.array_equal(first.history_["train_loss"], other.history_["train_loss"])
 
 
-def test_a_batch_of_one_joins_the_batch_before(digits):
+def test_with_batch_normalization_a_batch_of_one_is_joined_to_the_batch_before(digits):
     X, y = digits[0][:65], digits[1][:65]
     clf = MLPClassifier((8,), normalization="batch_norm", batch_size=32, max_epochs=1, random_state=0).fit(X, y)
     assert [batch["train_batch_size"] for batch in clf.net_.history[-1, "batches"]] == [32, 33]
@@ -117,9 +117,9 @@ def test_a_batch_of_one_joins_the_batch_before(digits):
     assert [batch["train_batch_size"] for batch in plain.net_.history[-1, "batches"]] == [32, 32, 1]
 
 
-# Not after batch normalisation, where the gradient of a bias is nothing but rounding, which Adam blows up.
+# Batch normalization is not tested: the gradient of a bias before it is only rounding, which Adam enlarges.
 @pytest.mark.parametrize("normalization", [None, "layer_norm"])
-def test_bytes_are_scaled_batch_by_batch(normalization):
+def test_input_scale_applies_to_each_batch(normalization):
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, size=(200, 30), dtype=np.uint8), rng.integers(0, 3, size=200)
     settings = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0, "normalization": normalization}
@@ -127,18 +127,18 @@ def test_bytes_are_scaled_batch_by_batch(normalization):
     plain = MLPClassifier(**settings).fit(X.astype(np.float32) / np.float32(255), y)
     np.testing.assert_allclose(scaled.predict_proba(X), plain.predict_proba(X / 255), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(scaled.predict_proba(X), scaled.predict_proba(X.astype(float)), rtol=1e-5)
-    # What carries the module sees the scaled input too.
+    # Inspections scale the input too.
     rms = [inspect_activations(clf, data).to_frame()["rms"] for clf, data in ((scaled, X), (plain, X / 255))]
     np.testing.assert_allclose(*rms, rtol=1e-3)
     pairs = (scaled, X), (plain, X / 255)
     features = [ActivationInspector(clf, prefit=True).fit_transform(data) for clf, data in pairs]
     np.testing.assert_allclose(*features, atol=1e-4)
-    # An initializer that looks at data gets them scaled as well.
+    # An initializer that needs data gets scaled data.
     lsuv = MLPClassifier(**settings, input_scale=1 / 255, initializer="lsuv").initialize(X, y)
     assert "LSUV" in lsuv.initialization_record_.to_frame()["why"].iloc[0]
 
 
-def test_in_a_search(digits):
+def test_parameters_can_be_searched(digits):
     grid = {
         "activation": ["relu", torch.sin, ["tanh", "relu"]],
         "normalization": [None, "layer_norm"],
@@ -176,7 +176,7 @@ def test_in_a_search(digits):
     ],
     ids=label,
 )
-def test_refused(digits, arguments, words):
+def test_invalid_parameters_are_an_error(digits, arguments, words):
     with pytest.raises(InvalidParameterError, match=words):
         start(digits, **arguments)
 
@@ -188,7 +188,7 @@ def test_all_mistakes_in_one_message(digits):
     assert all(f"{name}=" in str(caught.value) for name in wrong)
 
 
-def test_the_module_alone():
+def test_the_module_itself_checks_its_arguments():
     with pytest.raises(InvalidParameterError, match="batch_norm, layer_norm"):
         MLP(4, 2, normalization="group_norm")
     with pytest.raises(InvalidParameterError, match="one activation per hidden layer"):

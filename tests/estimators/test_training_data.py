@@ -1,4 +1,4 @@
-"""Weights of samples and of classes, by their laws."""
+"""Weights of samples and of classes."""
 
 import numpy as np
 import pytest
@@ -28,26 +28,26 @@ def small(kind=MLPClassifier, **arguments):
 
 
 KINDS = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-# With layer normalisation skorch's own steps run, without it those of the package.
+# With layer normalization skorch's own steps run, otherwise the steps without autograd.
 PATHS = pytest.mark.parametrize("arguments", [{}, {"normalization": "layer_norm"}], ids=["plain", "autograd"])
 
 
 @KINDS
 @PATHS
-def test_a_sample_of_weight_zero_is_not_there(digits, kind, arguments):
+def test_training_ignores_a_sample_of_weight_zero(digits, kind, arguments):
     X, y = digits
     weight = np.ones(len(X))
     weight[::3] = 0
     present = weight > 0
     with_zeros = small(kind, **arguments).fit(X, y, sample_weight=weight)
     without = small(kind, **arguments).fit(X[present], y[present])
-    # To the last bit: the same batches of the same samples.
+    # Batches have the same samples, so all bits are equal.
     close(with_zeros, without, rtol=0, atol=0)
 
 
 @KINDS
 @PATHS
-def test_a_weight_is_a_number_of_copies(digits, kind, arguments):
+def test_an_integer_weight_equals_copies_of_the_sample(digits, kind, arguments):
     X, y = digits[0][:60], digits[1][:60]
     times = np.random.default_rng(0).integers(1, 4, size=60)
     weighted = small(kind, batch_size=1000, **arguments).fit(X, y, sample_weight=times)
@@ -57,7 +57,7 @@ def test_a_weight_is_a_number_of_copies(digits, kind, arguments):
 
 @KINDS
 @PATHS
-def test_only_the_proportion_of_weights_counts(digits, kind, arguments):
+def test_only_the_ratio_of_the_weights_matters(digits, kind, arguments):
     X, y = digits
     weight = np.random.default_rng(0).uniform(0.5, 2, size=len(X))
     close(
@@ -79,13 +79,13 @@ def test_the_weighted_loss_is_a_weighted_mean(kind, targets):
         losses = np.log(np.exp(out).sum(axis=1)) - out[np.arange(20), y]
     else:
         losses = np.square(out - y.reshape(20, -1)).mean(axis=1)
-    # The first epoch is one batch, so that its loss is that of the initial weights.
+    # The first epoch is one batch, so its loss is that of the initial weights.
     for arguments in ({}, {"callbacks": [Listening()]}):
         fitted = small(kind, max_epochs=1, **arguments).fit(X, y, sample_weight=weight)
         assert fitted.history_["train_loss"][0] == pytest.approx(np.average(losses, weights=weight), rel=1e-5)
 
 
-def test_class_weights_are_weights_of_their_samples(digits):
+def test_class_weights_equal_weights_of_their_samples(digits):
     X, y = digits
     by_class = {0: 5.0, 3: 0.5}
     weight = np.array([by_class.get(label, 1.0) for label in y])
@@ -95,13 +95,13 @@ def test_class_weights_are_weights_of_their_samples(digits):
     close(both, small().fit(X, y, sample_weight=own * weight), rtol=0, atol=0)
 
 
-def test_balanced_gives_every_class_the_same_share(digits):
+def test_balanced_gives_every_class_the_same_total_weight(digits):
     X, y = digits[0], (digits[1] == 0).astype(int)
     assert small(class_weight="balanced").fit(X, y).class_prior_ == pytest.approx([0.5, 0.5])
     assert small().fit(X, y).class_prior_ == pytest.approx([(y == 0).mean(), (y == 1).mean()])
 
 
-def test_early_stopping_holds_out_samples_that_count(digits):
+def test_early_stopping_holds_out_samples_of_positive_weight(digits):
     X, y = digits
     weight = np.ones(len(X))
     weight[::2] = 0
@@ -122,17 +122,17 @@ def test_early_stopping_holds_out_samples_that_count(digits):
     ],
     ids=["zeros", "negative", "missing", "too few"],
 )
-def test_refused(digits, weight, words):
+def test_invalid_weights_are_an_error(digits, weight, words):
     with pytest.raises(ValueError, match=words):
         small().fit(*digits, sample_weight=weight)
 
 
 @pytest.mark.parametrize("given", [{9: "x"}, "even", 3.0, {0: -1.0}], ids=repr)
-def test_refused_class_weights(digits, given):
+def test_invalid_class_weights_are_an_error(digits, given):
     with pytest.raises(ValueError, match=r"class_weight|[Nn]egative|could not convert"):
         small(class_weight=given).fit(*digits)
 
 
-def test_partial_fit_cannot_balance(digits):
+def test_partial_fit_does_not_allow_balanced_class_weights(digits):
     with pytest.raises(ValueError, match=r"balanced.*not allowed in partial_fit"):
         small(class_weight="balanced").partial_fit(*digits, classes=range(10))

@@ -1,4 +1,4 @@
-"""Summaries over training: what is recorded when, and that training goes on as without."""
+"""Records during training: their steps, their values, and training without side effects."""
 
 from contextlib import nullcontext
 
@@ -46,7 +46,7 @@ def at(recorder, step):
     return frame[frame["step"] == step].drop(columns=["step", "epoch"]).reset_index(drop=True)
 
 
-def test_a_fixed_batch_is_seen_at_the_start_and_after_every_epoch():
+def test_a_fixed_batch_is_recorded_at_the_start_and_after_every_epoch():
     recorder = ActivationRecorder(PROBE, bins=128, measures=("units", "samples", "spectrum"))
     clf = mlp(recorder)
     initial = clone(clf).set_params(callbacks=None).initialize(X, Y)
@@ -74,7 +74,7 @@ def test_a_fixed_batch_is_seen_at_the_start_and_after_every_epoch():
         ({"every": 2, "start": False}, [8]),
     ],
 )
-def test_when(arguments, steps):
+def test_records_are_at_the_chosen_steps(arguments, steps):
     recorder = ActivationRecorder(**arguments)
     mlp(recorder).fit(X, Y)
     assert recorder.to_frame()["step"].unique().tolist() == steps
@@ -82,7 +82,7 @@ def test_when(arguments, steps):
     assert recorder.n_steps_ == 12
 
 
-def test_the_stream_is_the_batch_that_the_step_trains_on():
+def test_a_record_of_training_batches_is_of_the_batch_of_the_step():
     recorder = ActivationRecorder(unit="step", bins=128, measures=("units", "samples", "spectrum"))
     module = nn.Sequential(*network()[:3], network()[4])
     expected = inspect_activations(module, X[:50], training=True).to_frame()
@@ -91,7 +91,7 @@ def test_the_stream_is_the_batch_that_the_step_trains_on():
     pd.testing.assert_frame_equal(at(recorder, 0), expected)
 
 
-def test_an_epoch_of_the_stream_counts_every_sample_once():
+def test_an_epoch_of_training_batches_counts_every_sample_once():
     recorder = ActivationRecorder()
     mlp(recorder).fit(X, Y)
     frame = recorder.to_frame()
@@ -109,18 +109,18 @@ class Weights(Callback):
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
-def test_updates_are_those_of_the_step(optimizer):
+def test_recorded_updates_are_those_of_the_step(optimizer):
     recorder, weights = ActivationRecorder(unit="step", gradients=True), Weights()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         plain(recorder, weights, optimizer=optimizer).fit(X, Y)
-    told = recorder.parameters().set_index(["step", "name"])["update_to_weight"]
+    found = recorder.parameters().set_index(["step", "name"])["update_to_weight"]
     names = [name for name, _ in network().named_parameters()]
     for step, (before, after) in enumerate(zip(weights.seen, weights.seen[1:], strict=False)):
         for name, old, new in zip(names, before, after, strict=True):
-            # With the dropout masks of the step; zero weights have no ratio.
+            # The update has the dropout masks of the step; zero weights have no ratio.
             if old.any():
-                assert told[step, name] == pytest.approx(float((new - old).norm() / old.norm()), rel=1e-3)
+                assert found[step, name] == pytest.approx(float((new - old).norm() / old.norm()), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_updates_are_those_of_the_step(optimizer):
     [{"probe": PROBE}, {"probe": PROBE, "unit": "step"}, {}, {"unit": "step"}, {"unit": "step", "gradients": True}],
 )
 @pytest.mark.parametrize("kind", ["mlp", "skorch"])
-def test_training_goes_on_as_without(kind, arguments):
+def test_recording_does_not_change_the_training(kind, arguments):
     def weights(*callbacks):
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -142,15 +142,15 @@ def test_training_goes_on_as_without(kind, arguments):
     assert all(torch.equal(a, b) for a, b in zip(weights(), with_it, strict=True))
 
 
-def test_a_probe_per_epoch_leaves_fast_steps_fast():
+def test_a_fixed_batch_per_epoch_does_not_need_batch_events():
     assert not ActivationRecorder(PROBE).needs_batch_events
     assert ActivationRecorder(PROBE, unit="step").needs_batch_events
     alone, recorded = mlp().fit(X, Y), mlp(ActivationRecorder(PROBE)).fit(X, Y)
-    # skorch's own steps would round otherwise.
+    # skorch's own steps would differ by rounding.
     assert np.array_equal(alone.predict_proba(X), recorded.predict_proba(X))
 
 
-def test_training_goes_on_in_steps():
+def test_steps_are_counted_over_several_calls_of_partial_fit():
     recorder = ActivationRecorder(PROBE, start=False)
     net = NeuralNetClassifier(
         network(), criterion=nn.CrossEntropyLoss, batch_size=50, max_epochs=1, train_split=None, verbose=0,
@@ -171,9 +171,9 @@ class Stopping(Callback):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
-def test_no_hook_stays_when_training_breaks(error):
+def test_no_hook_remains_after_an_error_in_training(error):
     net = plain(ActivationRecorder(unit="step"), Stopping(error))
-    # skorch itself takes an interrupt for an order to stop.
+    # skorch ends the training at an interrupt and does not raise it.
     raises = pytest.raises(RuntimeError, match="broken") if isinstance(error, RuntimeError) else nullcontext()
     with torch.random.fork_rng(), raises:
         net.fit(X, Y)
@@ -181,7 +181,7 @@ def test_no_hook_stays_when_training_breaks(error):
     assert not torch.overrides.has_torch_function((torch.ones(1),))
 
 
-def test_what_is_kept_does_not_depend_on_the_batch():
+def test_the_size_of_a_record_does_not_depend_on_the_batch():
     def sizes(probe):
         recorder = ActivationRecorder(probe, bins=8)
         mlp(recorder).fit(X, Y)
@@ -193,7 +193,7 @@ def test_what_is_kept_does_not_depend_on_the_batch():
     assert max(small[1], large[1]) <= 8 * (8 + 9)
 
 
-def test_frames_without_a_record_and_bad_parameters():
+def test_empty_frames_and_invalid_parameters():
     recorder = ActivationRecorder(PROBE, every=100, start=False, end=False)
     with pytest.raises(NotFittedError, match="among the callbacks of a net"):
         recorder.to_frame()
@@ -208,7 +208,7 @@ def test_frames_without_a_record_and_bad_parameters():
         recorder.to_frame("gradient")
 
 
-def test_the_display_draws_what_was_recorded():
+def test_a_display_draws_the_records():
     recorder = ActivationRecorder(PROBE)
     mlp(recorder).fit(X, Y)
     frame = recorder.to_frame()

@@ -1,4 +1,4 @@
-"""What is seen: networks whose activations are known by hand."""
+"""Captured values and names in networks whose activations are known."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ class Pair(NamedTuple):
 
 
 class Net(nn.Module):
-    """Layers by name, all weights 1 and biases 0, and a forward that is given."""
+    """Layers by name with all parameters 1, and a given forward function."""
 
     def __init__(self, forward, **layers):
         super().__init__()
@@ -59,7 +59,7 @@ X = [[-1.0], [3.0]]
         (lambda x: torch.clamp_min(x, 0.0), "relu"),
     ],
 )
-def test_functions_and_functions_in_place(function, name):
+def test_functions_are_captured_in_place_or_not(function, name):
     net = Net(lambda self, x: function(self.fc(x)), fc=fc())
     assert rows(net, X) == {("fc", "pre_activation", "fc"): 1.0, ("fc", "activation", name): 1.5}
     frame = inspect_activations(net, X).to_frame()
@@ -77,18 +77,18 @@ def test_functions_and_functions_in_place(function, name):
         (lambda x: F.softplus(input=x), lambda x: np.log1p(np.exp(x))),
     ],
 )
-def test_functions_by_value(function, value):
+def test_values_after_functions_are_captured(function, value):
     found = rows(Net(lambda self, x: function(self.fc(x)), fc=fc()), X)
     (layer, position, _), mean = list(found.items())[1]
     assert (layer, position) == ("fc", "activation")
     assert mean == pytest.approx(value(np.array([-1.0, 3.0])).mean(), rel=1e-6)
 
 
-def test_clamps_that_are_no_activation_function():
+def test_other_clamps_are_not_activation_functions():
     assert len(rows(Net(lambda self, x: self.fc(x).clamp(0, 1).clamp(max=0), fc=fc()), X)) == 1
 
 
-def test_a_residual_sum_is_no_output_of_its_layer():
+def test_a_residual_sum_is_not_the_output_of_a_layer():
     def forward(self, x):
         out = self.fc(x)
         out = self.relu(out)
@@ -106,7 +106,7 @@ def test_a_residual_sum_is_no_output_of_its_layer():
     }
 
 
-def test_calls_are_kept_apart_over_batches():
+def test_calls_of_a_module_have_separate_records():
     net = Net(lambda self, x: self.fc(self.fc(x) + 1), fc=fc())
     for size in (1, 2):
         assert rows(net, X, batch_size=size) == {("fc", "output", "fc"): 1.0, ("fc:1", "output", "fc:1"): 2.0}
@@ -115,7 +115,7 @@ def test_calls_are_kept_apart_over_batches():
     assert [key[0] for key in rows(net, X)] == ["a", "a:1"]
 
 
-def test_two_functions_of_one_output():
+def test_two_functions_of_one_output_have_separate_names():
     net = Net(lambda self, x: self.fc(x).tanh() * self.gate(x).sigmoid(), fc=fc(), gate=fc())
     assert [key[:2] for key in rows(net, X)] == [
         ("fc", "pre_activation"), ("fc", "activation"), ("gate", "pre_activation"), ("gate", "activation"),
@@ -127,7 +127,7 @@ def test_two_functions_of_one_output():
     assert both["relu", "activation", "relu"] == 1.5
 
 
-def test_functions_outside_of_the_module_are_not_seen():
+def test_functions_outside_the_module_are_not_captured():
     stream = (torch.relu(torch.tensor(row)) for row in ([[-1.0]], [[3.0]]))
     assert rows(Net(lambda self, x: self.fc(x), fc=fc()), stream) == {("fc", "output", "fc"): 1.5}
 
@@ -158,7 +158,7 @@ def test_structures_have_stable_names(give, names):
         (lambda: nn.GRUCell(2, 3), ["net"]),
     ],
 )
-def test_recurrent_states(make, names):
+def test_recurrent_states_have_names(make, names):
     net = build(lambda: nn.ModuleDict({"net": make()}))
     net.forward = lambda x: net["net"](x)
     shape = (5, 2) if "Cell" in type(net["net"]).__name__ else (5, 4, 2)
@@ -179,7 +179,7 @@ def test_packed_sequences_have_no_padding():
     assert (frame["count"] / frame["units"]).tolist() == [6, 2, 2]
 
 
-def test_attention_weights():
+def test_attention_weights_have_a_name():
     attention = build(lambda: nn.MultiheadAttention(4, 2, batch_first=True))
     net = Net(lambda self, x: self.attention(x, x, x), attention=attention)
     frame = inspect_activations(net, batch(3, 5, 4)).to_frame().set_index("layer")
@@ -190,7 +190,7 @@ def test_attention_weights():
 
 
 @pytest.mark.parametrize("time_first", [False, True])
-def test_padding_is_left_out(time_first):
+def test_padding_is_skipped(time_first):
     encoder = build(
         lambda: nn.TransformerEncoder(
             nn.TransformerEncoderLayer(4, 2, 8, batch_first=not time_first), 2, enable_nested_tensor=False
@@ -214,7 +214,7 @@ def test_padding_is_left_out(time_first):
     pd.testing.assert_frame_equal(masked.to_frame(), by_function.to_frame())
 
 
-def test_units_are_channels_and_positions_are_samples():
+def test_channels_are_units_and_pixels_are_samples():
     net = build(
         lambda: nn.Sequential(
             nn.Conv1d(2, 3, 1), nn.BatchNorm1d(3, affine=False), nn.ReLU(), nn.MaxPool1d(2), nn.ReLU()
@@ -226,13 +226,13 @@ def test_units_are_channels_and_positions_are_samples():
     assert (frame["count"] / 3).tolist() == [40, 40, 40, 20, 20]
 
 
-def test_what_a_container_passes_on_is_seen_once():
+def test_an_output_that_a_container_returns_is_captured_once():
     net = Net(lambda self, x: self.fc(x), fc=fc())
     net.token = nn.Parameter(torch.ones(1))
     assert inspect_activations(net, X).layers == ["fc"]
     assert inspect_activations(net, X, layers="module").layers == ["module"]
 
 
-def test_parametrized_layers_are_seen_once():
+def test_parametrized_layers_are_captured_once():
     net = build(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2, bias=False)))
     assert inspect_activations(net, batch(3, 2)).layers == ["module"]

@@ -1,4 +1,4 @@
-"""What is padding is left out: statistics are those of the other positions."""
+"""Padding is skipped: statistics are those of the other elements."""
 
 import pytest
 import torch
@@ -10,11 +10,11 @@ from tests.helpers import Net, batch, build
 
 
 def assert_holds(row, values):
-    """A row of the frame says what these rows of units say."""
+    """Assert that a row of the frame has the statistics of these rows of units."""
     values = values.detach().double()
-    told = [row["units"], row["count"], row["mean"], row["std"], row["min"], row["max"]]
+    found = [row["units"], row["count"], row["mean"], row["std"], row["min"], row["max"]]
     true = [values.shape[-1], values.numel(), values.mean(), values.std(correction=0), values.min(), values.max()]
-    assert told == pytest.approx([float(x) for x in true], rel=1e-5, abs=1e-6)
+    assert found == pytest.approx([float(x) for x in true], rel=1e-5, abs=1e-6)
 
 
 LENGTHS = {"square": (3, [1, 3, 2]), "long": (5, [2, 5, 4])}
@@ -54,7 +54,7 @@ def convolution(time_first):
     ],
     ids=["encoder", "time-first encoder", "LSTM", "time-first LSTM", "time-first GRU", "convolution"],
 )
-def test_statistics_are_those_of_the_unpadded_positions(parts, time_first, lengths):
+def test_statistics_are_those_of_the_unpadded_elements(parts, time_first, lengths):
     n_positions, kept = lengths
     mask = torch.arange(n_positions) >= torch.tensor(kept)[:, None]
     layers, compute = parts(time_first)
@@ -86,7 +86,7 @@ def test_statistics_are_those_of_the_unpadded_positions(parts, time_first, lengt
             assert_holds(row, values["head"].relu())
 
 
-def test_padding_where_the_encoder_drops_it_itself():
+def test_padding_that_the_encoder_removes_itself():
     def make():
         return nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 6, batch_first=True), 1)
 
@@ -97,7 +97,7 @@ def test_padding_where_the_encoder_drops_it_itself():
 
 
 @pytest.mark.parametrize("n_heads", [2, 3])
-def test_attention_weights_of_each_head_have_positions(n_heads):
+def test_padding_applies_to_attention_weights_of_each_head(n_heads):
     attention = build(lambda: nn.MultiheadAttention(6, n_heads, batch_first=True))
     net = Net(lambda self, x: self.attention(x, x, x, average_attn_weights=False), attention=attention)
     mask = torch.tensor([[False, False, True], [False, True, True]])

@@ -1,4 +1,4 @@
-"""What is seen, value by value: weights set by hand, and every statistic of a layer told beforehand."""
+"""Captured values of networks with weights set by hand, and known statistics of every layer."""
 
 import math
 
@@ -16,7 +16,7 @@ X = torch.tensor([[-1.0], [3.0]])
 
 
 def constant(layer, **biases):
-    # Weights and biases are zero, save for those that are given.
+    # Parameters that are not given are zero.
     for name, parameter in layer.named_parameters():
         parameter.data = torch.tensor(biases[name]) if name in biases else torch.zeros_like(parameter)
     return layer
@@ -135,7 +135,7 @@ def test_a_resnet_block():
         (torch.special.expit, "sigmoid"),
     ],
 )
-def test_functions_under_the_name_of_the_block_that_calls_them(function, name):
+def test_functions_have_the_name_of_the_block_that_calls_them(function, name):
     block = Net(lambda self, x: function(self.fc(x) * 1), fc=fc(2.0))
     found = seen(Net(lambda self, x: self.block(x), block=block), X)
     assert list(found) == [
@@ -147,7 +147,7 @@ def test_functions_under_the_name_of_the_block_that_calls_them(function, name):
     assert list(seen(directly, X)) == [("fc", "pre_activation"), ("fc", "activation")]
 
 
-def test_a_function_that_writes_where_it_is_told():
+def test_a_function_with_an_output_argument_is_captured():
     net = Net(lambda self, x: torch.tanh(self.fc(x), out=torch.empty(2, 1)), fc=fc())
     mean = means(net, X)["fc", "activation"]
     assert mean == pytest.approx((math.tanh(-1) + math.tanh(3)) / 2, rel=1e-6)
@@ -169,7 +169,7 @@ G = math.atanh(0.8)
 
 
 def lstm_cell(n_steps):
-    """Gates of one half and a candidate of 0.8: cell states and outputs, step by step."""
+    """Return outputs and cell states of all steps, for gates of one half and a candidate of 0.8."""
     c, states = 0.0, []
     for _ in range(n_steps):
         c = 0.5 * c + 0.4
@@ -225,6 +225,6 @@ def test_embeddings_and_norms_by_hand():
     net = nn.Sequential(embedding, nn.LayerNorm(2, eps=0.0, elementwise_affine=False), nn.Tanh())
     found = means(net, [[0, 1, 1], [0, 0, 0]])
     assert found["0", "output"] == pytest.approx(32 / 12, rel=1e-12)
-    # Each pair is one below and one above its mean.
+    # Each pair has a value one below and one above its mean.
     assert found["1", "pre_activation"] == pytest.approx(0, abs=1e-6)
     assert seen(net, [[0, 1]])["1", "activation"][1] == pytest.approx(math.tanh(-1), rel=1e-6)

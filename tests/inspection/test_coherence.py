@@ -16,8 +16,8 @@ X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
 
 
-def test_what_a_linear_layer_is_taught_is_the_covariance():
-    # The gradient of x^T w, less the mean of what is sent back, is the covariance of inputs and errors.
+def test_the_gradient_of_a_linear_layer_is_the_covariance_of_inputs_and_errors():
+    # The gradient of x^T w without the mean error is the covariance of inputs and errors.
     module = build(lambda: nn.Linear(5, 1))
     inputs, targets = batch(400, 5), batch(400, 1, seed=1)
     signal = gradient_coherence(module, inputs, targets)
@@ -28,12 +28,12 @@ def test_what_a_linear_layer_is_taught_is_the_covariance():
         sizes.append(((errors * inputs[half]).mean(0).norm() ** 2, errors.square().mean()))
     expected = (sum(g for g, _ in sizes) / sum(e for _, e in sizes)) ** 0.5
     assert signal.sizes["weight"] == pytest.approx(expected.item(), rel=1e-4)
-    # A bias moves all outputs together, and hears nothing of what tells samples apart.
+    # A bias moves all outputs together, so its part of the gradient that distinguishes samples is zero.
     assert signal.sizes["bias"] == pytest.approx(0, abs=1e-6)
     assert list(signal.agreements) == ["weight"]
 
 
-def test_the_loss_scale_does_not_matter():
+def test_coherence_does_not_depend_on_the_scale_of_the_loss():
     module = build(lambda: MLP(64, 10, (16,)))
     one, ten = (
         gradient_coherence(module, X, Y, criterion=lambda output, y, f=f: f * nn.functional.cross_entropy(output, y))
@@ -49,12 +49,12 @@ def test_agreement_does_not_depend_on_the_number_of_samples():
     initialize(module, "he_normal", random_state=0)
     order = np.random.default_rng(0).permutation(len(X))
     few, many = (gradient_coherence(module, X[order[:n]], Y[order[:n]]).agreement for n in (128, 1024))
-    # Cosines themselves differ by more: 1 / (1 + N / n) for n = 64 and 512.
+    # The cosines themselves differ more: 1 / (1 + N / n) for n = 64 and 512.
     assert few == pytest.approx(many, abs=0.1)
     assert 0.5 < many < 1
 
 
-def test_labels_at_random_teach_nothing():
+def test_gradients_of_random_labels_do_not_agree():
     module = build(lambda: MLP(64, 10, (64, 64)))
     initialize(module, "he_normal", random_state=0)
     labels = np.random.default_rng(0).integers(0, 10, len(X))

@@ -1,11 +1,10 @@
-"""Saturation, sums of summaries, gradients and updates: answers known by hand."""
+"""Gradients of activations and parameters, and updates of the optimizer: known answers."""
 
 import copy
 import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -13,13 +12,6 @@ from torch.nn import functional as F  # noqa: N812 - as users write it
 
 from initsk import inspect_activations
 from tests.helpers import batch, build
-
-
-class Doubled(nn.Tanh):
-    """An activation function written by a user."""
-
-    def forward(self, x):
-        return 2 * torch.tanh(x) + 1
 
 
 class Calls(nn.Module):
@@ -35,52 +27,14 @@ class Calls(nn.Module):
         return x
 
 
-@pytest.mark.parametrize(
-    ("function", "share"),
-    [
-        (lambda x: F.hardtanh(x, -2, 2), 3 / 5),  # -1.9 and less, 1.9 and more
-        (lambda x: F.hardtanh(x, min_val=-8.0, max_val=2.0), 3 / 5),
-        (torch.special.expit, 3 / 5),  # sigmoid(3) = 0.953 is 90 % of the way from 0.5 to 1
-        (lambda x: F.elu(x, 5.0), 1 / 5),  # expm1(-3) = -0.950
-        (F.leaky_relu, np.nan),
-        (F.softplus, 1 / 5),  # softplus(-9) = 0.0001, of log(2) at zero
-    ],
-)
-def test_saturation_of_functions_with_arguments(function, share):
-    X = torch.tensor([[-9.0], [-1.0], [0.0], [2.0], [9.0]])
-    if function is torch.special.expit:
-        X = torch.tensor([[-9.0], [-4.0], [0.0], [3.0], [9.0]])
-    told = inspect_activations(Calls(function), X).to_frame()["saturated_fraction"].tolist()
-    assert told == pytest.approx([np.nan, share], nan_ok=True)
-
-
-def test_saturation_of_a_module_of_ones_own():
-    net = nn.Sequential(Calls(), Doubled())
-    net[0].functions = (lambda x: x + 0.0,)
-    X = torch.tensor([[-9.0], [-1.0], [0.0], [2.0]])  # tanh(2) = 0.964
-    assert inspect_activations(net, X).to_frame()["saturated_fraction"].iloc[-1] == 1 / 2
-
-
 def network():
     return build(lambda: nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)))
 
 
-def test_sums_claim_nothing_that_only_one_half_measured():
-    X = batch(20, 3)
-    some, every = inspect_activations(network(), X, measures=("samples",)), inspect_activations(network(), X)
-    for total in (lambda: some + every, lambda: every + some):
-        try:
-            frame = total().to_frame()
-        except ValueError:
-            continue
-        assert frame[["dead_fraction", "copied_fraction", "effective_rank"]].isna().all(axis=None)
-
-
-@pytest.mark.parametrize("other", [{}, {"edges": [0, 2]}])
-def test_sums_keep_the_edges_that_were_asked_for(other):
-    X = batch(20, 3)
-    with pytest.raises(ValueError, match="edges"):
-        inspect_activations(network(), X, edges=[0, 1]) + inspect_activations(network(), X, **other)
+def linear():
+    net = build(lambda: nn.Sequential(nn.Linear(2, 1, bias=False), nn.Identity()))
+    net[0].weight.data = torch.tensor([[1.0, 2.0]])
+    return net
 
 
 SGD = {"optimizer": lambda p: torch.optim.SGD(p, lr=0.5)}
@@ -89,23 +43,23 @@ SGD = {"optimizer": lambda p: torch.optim.SGD(p, lr=0.5)}
 @pytest.mark.parametrize("relu", [F.relu, lambda x: F.relu(x, inplace=True), nn.ReLU(inplace=True)])
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
 def test_gradients_of_a_layer_called_twice_by_hand(relu, batch_size):
-    """Outputs w^2 x where that is positive: 1, 0, 2; with targets 0 the losses are 1, 0, 4."""
+    """The outputs are the positive parts of w^2 x: 1, 0, 2. With targets 0 the losses are 1, 0, 4."""
     X, y = torch.tensor([[1.0], [-1.0], [2.0]]), torch.zeros(3, 1)
     summary = inspect_activations(Calls(relu, relu), X, y, gradients=True, batch_size=batch_size, **SGD)
     frame = summary.to_frame("gradients").set_index(["layer", "position"])
-    told = frame[["mean", "min", "max"]].to_dict("index")
-    # 2 * output, and nothing through a ReLU that is off; its slope at zero is zero.
+    found = frame[["mean", "min", "max"]].to_dict("index")
+    # 2 * output, and zero through an inactive ReLU.
     expected = dict(zip(("mean", "min", "max"), (2.0, 0.0, 4.0), strict=True))
     for name in ("fc", "fc:1"):
         for position in ("pre_activation", "activation"):
-            assert told[name, position] == pytest.approx(expected)
+            assert found[name, position] == pytest.approx(expected)
     table = summary.parameters().iloc[0]
     # Mean of 2 * w^2 x * 2 * w x: 4, 0, 16.
-    told = table[["weight_norm", "gradient_norm", "gradient_to_weight", "update_norm", "update_to_weight"]].tolist()
-    assert told == pytest.approx([1, 20 / 3, 20 / 3, 10 / 3, 10 / 3])
+    found = table[["weight_norm", "gradient_norm", "gradient_to_weight", "update_norm", "update_to_weight"]].tolist()
+    assert found == pytest.approx([1, 20 / 3, 20 / 3, 10 / 3, 10 / 3])
 
 
-def test_the_loss_that_was_asked_for():
+def test_gradients_are_those_of_the_given_criterion():
     X, y = torch.tensor([[1.0], [3.0]]), torch.zeros(2, 1)
     frame = inspect_activations(Calls(lambda x: x), X, y, gradients=True, criterion=nn.L1Loss()).to_frame("gradients")
     assert frame[["mean", "std"]].to_numpy().tolist() == [[1.0, 0.0]]
@@ -116,7 +70,7 @@ def test_the_loss_that_was_asked_for():
     [torch.optim.Adam, torch.optim.SGD, lambda p: torch.optim.AdamW(p, lr=0.1), torch.optim.RMSprop],
 )
 @pytest.mark.parametrize("n_steps", [0, 3])
-def test_updates_are_those_of_a_copy(optimizer, n_steps):
+def test_updates_are_those_of_the_next_step(optimizer, n_steps):
     X, y, net = batch(32, 3), torch.arange(32) % 2, network()
 
     def step(module, own):
@@ -129,16 +83,16 @@ def test_updates_are_those_of_a_copy(optimizer, n_steps):
     for _ in range(n_steps):
         step(net, own)
     before = copy.deepcopy(net.state_dict())
-    told = inspect_activations(net, X, y, gradients=True, optimizer=own, batch_size=5).parameters()
+    found = inspect_activations(net, X, y, gradients=True, optimizer=own, batch_size=5).parameters()
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     twin, its = copy.deepcopy((net, own))
     step(twin, its)
     true = [float((new.detach() - before[name]).norm()) for name, new in twin.named_parameters()]
-    assert told["update_norm"].tolist() == pytest.approx(true, rel=1e-3)
+    assert found["update_norm"].tolist() == pytest.approx(true, rel=1e-3)
     assert schedule.get_last_lr() == [group["lr"] for group in own.param_groups]
 
 
-def test_optimizers_of_some_parameters_and_of_none():
+def test_optimizers_of_some_parameters():
     X, y, net = batch(8, 3), torch.arange(8) % 2, network()
     with torch.no_grad():
         net[2].bias.zero_()
@@ -152,6 +106,59 @@ def test_optimizers_of_some_parameters_and_of_none():
     for wrong, words in ((some, "frozen"), (torch.optim.LBFGS, "from gradients alone")):
         with pytest.raises(ValueError, match=words):
             inspect_activations(net, X, y, gradients=True, optimizer=wrong)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_gradients_by_hand(batch_size):
+    X, y = torch.tensor([[1.0, 0], [0, 1], [1, 1]]), torch.tensor([[0.0], [0], [0]])
+    summary = inspect_activations(
+        linear(), X, y, gradients=True, optimizer=lambda p: torch.optim.SGD(p, lr=0.1), batch_size=batch_size
+    )
+    # Outputs 1, 2, 3: the gradients of their squares are 2, 4, 6.
+    row = summary.to_frame("gradients").iloc[0]
+    assert [row["mean"], row["min"], row["max"]] == pytest.approx([4, 2, 6])
+    # Mean over the samples of 2 * output * x.
+    gradient = np.array([(2 + 6) / 3, (4 + 6) / 3])
+    table = summary.parameters().iloc[0]
+    assert table["gradient_to_weight"] == pytest.approx(np.linalg.norm(gradient) / np.sqrt(5), rel=1e-6)
+    assert table["update_to_weight"] == pytest.approx(0.1 * np.linalg.norm(gradient) / np.sqrt(5), rel=1e-6)
+
+
+def test_updates_after_some_steps_are_the_optimizers_own():
+    X, y = batch(32, 3), torch.arange(32) % 2
+    net = network()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+
+    def step():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(X), y).backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    state = copy.deepcopy(optimizer.state_dict())
+    found = inspect_activations(net, X, y, gradients=True, optimizer=optimizer, batch_size=10).parameters()
+    assert str(state) == str(optimizer.state_dict())
+    before = [p.detach().clone() for p in net.parameters()]
+    step()
+    true = [float((p.detach() - b).norm() / b.norm()) for p, b in zip(net.parameters(), before, strict=True)]
+    assert found["update_to_weight"].tolist() == pytest.approx(true, rel=1e-3)
+    with pytest.raises(ValueError, match="not the model's"):
+        inspect_activations(network(), X, y, gradients=True, optimizer=optimizer)
+
+
+def test_frozen_layers_have_gradients_but_no_updates():
+    net = network()
+    net[0].requires_grad_(False)
+    X, y = batch(32, 3), torch.arange(32) % 2
+    summary = inspect_activations(net, X, y, gradients=True, optimizer=torch.optim.SGD)
+    assert summary.parameters()["name"].tolist() == ["2.weight", "2.bias"]
+    assert (summary.to_frame("gradients")["rms"] > 0).all()
+    own = inspect_activations(
+        net, X, y, gradients=True, criterion=lambda out, y: 2 * nn.functional.cross_entropy(out, y)
+    )
+    ratio = own.to_frame("gradients")["rms"] / summary.to_frame("gradients")["rms"]
+    assert ratio.tolist() == pytest.approx([2, 2, 2], rel=1e-5)
 
 
 _MEMORY = """
@@ -175,13 +182,3 @@ def test_memory_with_gradients_is_flat():
         for n in ("20", "200")
     ]
     assert peaks[1] < 1.05 * peaks[0]
-
-
-def test_frames_of_nothing_have_the_same_types():
-    empty = inspect_activations(network(), batch(5, 3))
-    full = inspect_activations(network(), batch(5, 3), torch.arange(5) % 2, gradients=True)
-    for frame in ("to_frame", "histograms"):
-        told, true = getattr(empty, frame)("gradients"), getattr(full, frame)("gradients")
-        assert len(told) == 0 < len(true)
-        pd.testing.assert_series_equal(told.dtypes, true.dtypes)
-    pd.testing.assert_series_equal(empty.parameters().dtypes, full.parameters().dtypes)

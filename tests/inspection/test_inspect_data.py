@@ -1,4 +1,4 @@
-"""What goes in: arguments and data of any kind; and what an interrupted look leaves behind."""
+"""Inspections with arguments and data of any kind, and interrupted inspections."""
 
 import numpy as np
 import pandas as pd
@@ -24,8 +24,8 @@ def means(net, X, **arguments):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"batch_size": 1}, {"training": True}], ids=["plain", "batches", "training"])
-def test_checkpointed_parts_are_seen_once(arguments):
-    """Going backward computes them again, which is no second call."""
+def test_checkpointed_parts_are_captured_once(arguments):
+    """The backward pass computes the parts again; this is not a second call."""
 
     def net(run):
         return Net(lambda self, x: self.out(run(lambda z: self.fc(z).relu(), x)), fc=fc(2.0), out=fc())
@@ -33,9 +33,9 @@ def test_checkpointed_parts_are_seen_once(arguments):
     plain = net(lambda part, x: part(x))
     again = net(lambda part, x: checkpoint(part, x, use_reentrant=False))
     y = torch.zeros(2, 1)
-    told, true = (inspect_activations(one, X, y, gradients=True, **arguments) for one in (again, plain))
-    pd.testing.assert_frame_equal(told.to_frame(), true.to_frame())
-    pd.testing.assert_frame_equal(told.to_frame("gradients"), true.to_frame("gradients"))
+    measured, true = (inspect_activations(one, X, y, gradients=True, **arguments) for one in (again, plain))
+    pd.testing.assert_frame_equal(measured.to_frame(), true.to_frame())
+    pd.testing.assert_frame_equal(measured.to_frame("gradients"), true.to_frame("gradients"))
 
 
 PAIR = Net(lambda self, a, b: self.fc(a) + b, fc=fc(2.0))
@@ -65,7 +65,7 @@ def test_data_sets_without_targets(given):
     "first", [nn.ReLU(inplace=True), Net(lambda self, x: F.relu_(x)), Net(lambda self, x: x.mul_(9))]
 )
 @pytest.mark.parametrize("arguments", [{}, {"layers": "fc"}, {"gradients": True}, {"training": True, "batch_size": 1}])
-def test_nobody_writes_to_data_of_any_kind(first, arguments):
+def test_modules_in_place_do_not_change_data_of_any_kind(first, arguments):
     net = Net(lambda self, x: self.fc(self.first(x)), first=first, fc=fc())
     array = X.numpy().copy()
     array.setflags(write=False)
@@ -79,7 +79,7 @@ def test_nobody_writes_to_data_of_any_kind(first, arguments):
 
 
 class Failing(nn.Module):
-    """Gives the value back, save at the second call of a pass over two batches."""
+    """Return the input; raise the error at the second call, if there is one."""
 
     def __init__(self):
         super().__init__()
@@ -93,7 +93,7 @@ class Failing(nn.Module):
 
 
 class Counting(TorchFunctionMode):
-    """A mode of the user's own."""
+    """A user's torch function mode."""
 
     n = 0
 
@@ -104,7 +104,7 @@ class Counting(TorchFunctionMode):
 
 @pytest.mark.parametrize("error", [RuntimeError("in the middle"), KeyboardInterrupt(), StopIteration()])
 @pytest.mark.parametrize("arguments", [{}, {"gradients": True}, {"training": True}])
-def test_after_an_interruption_all_works_as_before(error, arguments):
+def test_an_interrupted_inspection_changes_nothing(error, arguments):
     failing = Failing()
     net = build(
         lambda: nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Tanh(), failing, nn.Dropout(), nn.Linear(4, 1))
@@ -116,10 +116,9 @@ def test_after_an_interruption_all_works_as_before(error, arguments):
     before = {name: value.clone() for name, value in net.state_dict().items()}
     failing.error, failing.calls = error, 0
     with Counting() as mode:
-        try:
+        with pytest.raises(type(error)) as caught:
             inspect_activations(net, data, y, batch_size=4, **arguments)
-        except BaseException as raised:
-            assert raised is error  # noqa: PT017 - an interrupt is no Exception
+        assert caught.value is error
         seen = mode.n
         torch.tanh(data)
         assert mode.n == seen + 1
@@ -130,11 +129,11 @@ def test_after_an_interruption_all_works_as_before(error, arguments):
     again = inspect_activations(net, data, y, batch_size=4, **arguments)
     for of in ("activations", "gradients"):
         pd.testing.assert_frame_equal(again.to_frame(of), expected.to_frame(of))
-    # What the user hung on the module has heard of every batch.
+    # The user's hook was called for every batch.
     assert len(calls) == 6
 
 
-def test_errors_that_the_module_catches_itself():
+def test_errors_that_the_module_handles_itself():
     def forward(self, x):
         try:
             self.wrong(x)
@@ -147,7 +146,7 @@ def test_errors_that_the_module_catches_itself():
     assert list(found)[-2:] == [("fc", "pre_activation"), ("fc", "activation")]
 
 
-def test_what_a_hook_of_the_users_makes_of_a_value_is_seen():
+def test_values_changed_by_a_users_hook_are_captured():
     net = Net(lambda self, x: self.fc(x).relu(), fc=fc())
     net.fc.register_forward_hook(lambda part, args, output: output + 1)
     assert means(net, X) == {("fc", "pre_activation"): 2.0, ("fc", "activation"): 2.0}
@@ -174,7 +173,7 @@ def test_a_module_that_compiled_itself(training):
         ("text", {}, "numbers"),
     ],
 )
-def test_what_is_no_data(X, arguments, words):
+def test_invalid_data_are_an_error(X, arguments, words):
     net = Net(lambda self, a, b=0: self.fc(a) + b, fc=fc())
     with pytest.raises(ValueError, match=words):
         inspect_activations(net, X, **arguments)

@@ -1,4 +1,4 @@
-"""Activations as features: the values, their names, the layers asked for, and what scikit-learn does with them."""
+"""Activations as features: values, names, chosen layers, and use in scikit-learn."""
 
 import pickle
 
@@ -9,6 +9,7 @@ import torch
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -31,7 +32,7 @@ class Convolutional(nn.Module):
 
 
 class Mixed(nn.Module):
-    """A layer whose values are of all samples together, and one that gives each sample its own."""
+    """A layer whose values are of all samples together, and a layer with values for each sample."""
 
     def __init__(self):
         super().__init__()
@@ -43,7 +44,7 @@ class Mixed(nn.Module):
 
 
 class Sequences(nn.Module):
-    """Samples first outside; the recurrent layer may want time first."""
+    """A module with samples as the first axis; its recurrent layer may have time as the first axis."""
 
     def __init__(self, batch_first):
         super().__init__()
@@ -72,7 +73,7 @@ def images(n=30):
 
 
 def by_hand(fitted, X, depth):
-    """What the first `depth` hidden layers of a fitted tanh network compute, with numpy."""
+    """Return the output of the first `depth` hidden layers of a fitted tanh network, computed with numpy."""
     values = X.astype(np.float64)
     for i in range(1, depth + 1):
         layer = getattr(fitted.net_.module_, f"hidden_{i}")
@@ -109,7 +110,7 @@ def test_features_are_what_the_layers_compute(iris, mlp):
         (["hidden_2", nn.Linear], ["hidden_2", "hidden_1", "output"]),
     ],
 )
-def test_layers_are_taken_in_the_order_asked_for(iris, mlp, layers, names):
+def test_features_are_in_the_order_of_the_chosen_layers(iris, mlp, layers, names):
     X, _ = iris
     inspector, features = take(mlp, layers, X)
     assert inspector.layers_ == names
@@ -129,7 +130,7 @@ def test_containers_are_taken_by_name():
 @pytest.mark.parametrize(
     ("layers", "nearest"), [("hiden_2", "hidden_2"), (["hidden_1", "outptu"], "output"), (nn.ReLU6, "ReLU")]
 )
-def test_unknown_layers_are_answered_with_the_nearest(iris, layers, nearest):
+def test_the_error_for_an_unknown_layer_suggests_the_nearest_name(iris, layers, nearest):
     estimator = MLPClassifier((20, 6), max_epochs=1, random_state=0)
     with pytest.raises(InvalidParameterError, match=f"did you mean '{nearest}'"):
         ActivationInspector(estimator, layers).fit(*iris)
@@ -186,7 +187,7 @@ def test_a_convolutional_net_is_an_estimator():
 def test_a_net_of_skorch_is_an_estimator(when):
     X, y = images()
     net = skorch.NeuralNetClassifier(Convolutional, criterion=nn.CrossEntropyLoss, max_epochs=1, verbose=0)
-    # skorch draws from the global generator.
+    # skorch draws from torch's global generator.
     inspector = build(lambda: ActivationInspector(net, -1, when=when).fit(X, y))
     with torch.no_grad():
         expected = inspector.estimator_.module_(torch.tensor(X))
@@ -206,7 +207,7 @@ def test_features_of_sequences_keep_the_sample_in_the_row(batch_first, batch_siz
         np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_each_name_of_a_layer_means_that_layer():
+def test_each_layer_can_be_chosen_by_its_name():
     net = build(lambda: Sequences(True))
     X = batch(7, 3, 2).numpy()
     names = inspect_activations(net, X).layers
@@ -214,8 +215,8 @@ def test_each_name_of_a_layer_means_that_layer():
     assert [take(net, name, X)[0].layers_ for name in names] == [[name] for name in names]
 
 
-def test_a_module_that_takes_time_first_is_refused():
-    # Rows of X are samples to scikit-learn, and steps of time to this module.
+def test_a_module_with_time_as_the_first_axis_is_an_error():
+    # The rows of X are samples for scikit-learn, but steps of time for this module.
     lstm = build(lambda: nn.LSTM(2, 3))
     with pytest.raises(ModuleError):
         take(lstm, 0, batch(5, 4, 2).numpy())
@@ -230,7 +231,7 @@ def test_a_transformer_is_taken_prefit():
         np.testing.assert_allclose(features, layer(torch.tensor(X)).flatten(1), rtol=1e-4, atol=1e-5)
 
 
-def test_values_of_no_sample_are_refused():
+def test_layers_without_values_for_each_sample_are_an_error():
     X = batch(6, 4).numpy()
     with pytest.raises(
         ModuleError, match=r"together gives values of shape \(5,\) for \d samples: they cannot be features"
@@ -240,7 +241,7 @@ def test_values_of_no_sample_are_refused():
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_come_out(iris, mlp, library):
+def test_output_can_be_a_frame(iris, mlp, library):
     frames = pytest.importorskip(library)
     X, _ = iris
     inspector = ActivationInspector(mlp, "hidden_2", prefit=True).set_output(transform=library)
@@ -250,7 +251,7 @@ def test_frames_come_out(iris, mlp, library):
     np.testing.assert_array_equal(frame.to_numpy(), take(mlp, "hidden_2", X)[1])
 
 
-def test_scikit_learn_composes_it(iris, mlp):
+def test_inspectors_work_in_unions_and_column_transformers(iris, mlp):
     X, y = iris
     inspector = ActivationInspector(MLPClassifier((4, 3), max_epochs=1, random_state=0), "hidden_2")
     alone = inspector.fit_transform(X, y)
@@ -267,7 +268,7 @@ def test_layers_are_a_hyperparameter(iris):
     pipe = make_pipeline(ActivationInspector(MLPClassifier((4, 3), max_epochs=1, random_state=0)), LogisticRegression())
     grid = {"activationinspector__layers": ["hidden_1", ["hidden_1", "hidden_2"], -1]}
     search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(*iris)
-    # A grid's value that only names a layer gives the same score as that layer fitted alone.
+    # Each value of the grid gives the features of its layers.
     assert len(search.cv_results_["mean_test_score"]) == 3
     widths = [
         len(clone(pipe).set_params(**p).fit(*iris)[0].get_feature_names_out()) for p in search.cv_results_["params"]
@@ -304,6 +305,56 @@ def test_the_module_stays_as_it_was():
     [({"when": "fited"}, "'fitted'"), ({"prefit": 1}, "prefit"), ({"batch_size": 0}, "batch_size"),
      ({"when": "no", "batch_size": -1}, "when.*batch_size|batch_size.*when")],
 )  # fmt: skip
-def test_bad_parameters_are_refused_together(iris, parameters, words):
+def test_invalid_parameters_are_reported_together(iris, parameters, words):
     with pytest.raises(InvalidParameterError, match=words):
         ActivationInspector(MLPClassifier(), **parameters).fit(*iris)
+
+
+@pytest.mark.parametrize("when", ["fitted", "initialized"])
+def test_transformer_in_a_pipeline(when):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    inspector = ActivationInspector(MLPClassifier((6, 3), max_epochs=2, random_state=0), ["hidden_2"], when=when)
+    pipe = make_pipeline(inspector.set_output(transform="pandas"), LogisticRegression()).fit(X, y)
+    features = pipe[:-1].transform(X)
+    assert features.columns.tolist() == ["hidden_2_0", "hidden_2_1", "hidden_2_2"]
+    assert set(features.dtypes) == {np.dtype("float32")}
+    module = pipe[0].estimator_.net_.module_
+    with torch.no_grad():
+        expected = torch.nn.Sequential(*list(module.children())[:4])(torch.tensor(X.to_numpy(np.float32)))
+    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_transformer_prefit_and_unknown_layer():
+    X, y = load_iris(return_X_y=True)
+    clf = MLPClassifier((6, 3), max_epochs=2, random_state=0).fit(X, y)
+    inspector = ActivationInspector(clf, prefit=True).fit(X)
+    assert inspector.layers_ == ["hidden_1", "hidden_2"]
+    assert inspector.estimator_ is clf
+    with pytest.raises(ValueError, match="did you mean 'hidden_2'"):
+        ActivationInspector(clf, layers="hiden_2", prefit=True).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([], "at least one layer"),
+        (1.5, "a name, a pattern"),
+        (3, "from -3 to 2"),
+        (["hidden_1", "hidden_1"], "each layer once"),
+    ],
+)
+def test_transformer_takes_layers_each_once(layers, words):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(InvalidParameterError, match=words):
+        ActivationInspector(MLPClassifier((6, 3), max_epochs=1), layers).fit(X, y)
+
+
+def test_prefit_takes_a_bare_module():
+    net = torch.nn.Sequential(torch.nn.Identity(), torch.nn.ReLU())
+    features = ActivationInspector(net, layers="1", prefit=True).fit_transform([[-1.0, 2.0]])
+    assert features.tolist() == [[0.0, 2.0]]
+
+
+def test_prefit_needs_a_fitted_estimator():
+    with pytest.raises(NotFittedError, match="MLPClassifier"):
+        ActivationInspector(MLPClassifier(), prefit=True).fit([[1.0]])
