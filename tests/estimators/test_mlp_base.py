@@ -8,7 +8,7 @@ import pytest
 import skorch
 import torch
 from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 
 from initsk import MLPClassifier, MLPRegressor, NeuralNetClassifier, NeuralNetRegressor
@@ -291,3 +291,11 @@ def test_a_failed_fit_does_not_change_the_network(digits):
     with pytest.raises(ValueError, match="NaN"):
         clf.set_params(lr=1e-3).fit(np.where(X > 0.9, np.nan, X), y)
     np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
+@KINDS
+def test_predictions_before_fit_are_an_error(digits, kind):
+    methods = ("predict", "predict_proba", "predict_log_proba") if kind is MLPClassifier else ("predict",)
+    for method in methods:
+        with pytest.raises(NotFittedError):
+            getattr(small(kind), method)(digits[0])
