@@ -1,16 +1,13 @@
 """The skorch nets inside the multilayer perceptrons: their arguments, their training and their predictions."""
 
 import copy
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import traceback
 from math import isfinite
 from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping
 from skorch.utils import noop, to_numpy
 from torch import nn
 from torch.func import functional_call
@@ -40,18 +37,12 @@ class MLPNet(WithInitializer):
     def train(self, X: Any, y: Any, epochs: int) -> None:
         """Train like skorch's ``partial_fit``, but let the user's interrupts reach the caller."""
         self.notify("on_train_begin", X=X, y=y)
-        with _user_interrupts(), suppress(StopTraining):
-            self.fit_loop(X, y, epochs=epochs)
-        self.notify("on_train_end", X=X, y=y)
-
-    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks; a KeyboardInterrupt that a callback raises becomes a `StopTraining`."""
         try:
-            super().notify(method_name, **cb_kwargs)
-        except (StopTraining, UserInterrupt):
-            raise
+            self.fit_loop(X, y, epochs=epochs)
         except KeyboardInterrupt as interrupt:
-            raise StopTraining from interrupt
+            if not isinstance(interrupt, StopTraining) and not _raised_by_callback(interrupt):
+                raise
+        self.notify("on_train_end", X=X, y=y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Return skorch's iterator; the seed and the number of epochs so far determine the order of the batches."""
@@ -111,27 +102,12 @@ class MLPNetRegressor(MLPNet, NeuralNetRegressor):
     """The net of an `MLPRegressor`."""
 
 
-class UserInterrupt(KeyboardInterrupt):
-    """Ctrl-C, as opposed to a KeyboardInterrupt by which a callback ends the training."""
-
-
-def _raise_user_interrupt(signal_number: int, frame: Any) -> None:
-    raise UserInterrupt
-
-
-@contextmanager
-def _user_interrupts() -> Iterator[None]:
-    """Let Ctrl-C raise a `UserInterrupt` inside the block; a program's own handler of the signal stays."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, _raise_user_interrupt)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGINT) is _raise_user_interrupt:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+def _raised_by_callback(error: BaseException) -> bool:
+    """Return whether a method of a callback raised the error itself, not code that it calls."""
+    # skorch's callbacks end the training by a KeyboardInterrupt, as Ctrl-C does, and only the frame that raises
+    # distinguishes the two. A handler of the signal would change the state of the process.
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(frame.f_locals.get("self"), Callback)
 
 
 def targets_only(y: Any) -> np.ndarray:

@@ -1,8 +1,7 @@
-"""The multilayer perceptron classifier: data, parameters, initializers, callbacks and interrupts."""
+"""The multilayer perceptron classifier: data, parameters, initializers and callbacks."""
 
 import copy
 import pickle
-import signal
 
 import numpy as np
 import pandas as pd
@@ -18,20 +17,11 @@ from sklearn.preprocessing import StandardScaler
 from initsk import MLPClassifier, NeuralNetClassifier
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import LSUV, GradInit, HeNormal, Orthogonal
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
+from tests.estimators.support import small
 
 
 def weights(clf):
     return [p.detach().clone() for p in clf.net_.module_.parameters()]
-
-
-def small(**arguments):
-    return MLPClassifier(**{"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0, **arguments})
 
 
 def test_equal_seeds_give_equal_models(iris):
@@ -179,43 +169,6 @@ def test_callbacks_run_with_the_number_of_threads(iris):
     seen = []
     small(n_threads=1, callbacks=[Threads()]).fit(*iris)
     assert seen == [1, 1, 1]
-
-
-@pytest.fixture
-def _interrupts_arrive():
-    """Let interrupts raise also if the tests run in the background, which ignores interrupts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_interrupts_arrive")
-def test_a_keyboard_interrupt_reaches_the_caller(iris):
-    class Interrupted(torch.optim.SGD):
-        def step(self, closure):
-            signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        small(optimizer=Interrupted).fit(*iris)
-
-    def evaluate():
-        signal.raise_signal(signal.SIGINT)
-
-    class Evaluating(skorch.callbacks.Callback):
-        def on_epoch_end(self, net, **kwargs):
-            evaluate()
-
-    with pytest.raises(KeyboardInterrupt):
-        small(callbacks=[Evaluating()]).fit(*iris)
-
-
-def test_callbacks_can_end_the_training(iris):
-    # The loss never improves by a factor of 10, so that patience ends after the third epoch.
-    stopping = skorch.callbacks.EarlyStopping(monitor="train_loss", patience=2, threshold=10, sink=None)
-    clf = small(max_epochs=9, callbacks=[stopping]).fit(*iris)
-    assert len(clf.net_.history) == 3
-    search = GridSearchCV(small(max_epochs=9, callbacks=[stopping]), {"lr": [0.1, 0.01]}, cv=2, error_score="raise")
-    assert len(search.fit(*iris).best_estimator_.net_.history) == 3
 
 
 def test_training_equals_that_of_plain_skorch_from_the_same_weights(iris):

@@ -6,6 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from initsk import MLPClassifier, MLPRegressor
+from tests.estimators.support import small
 from tests.helpers import Listening
 
 
@@ -21,10 +22,6 @@ def parameters(estimator):
 
 def close(first, second, rtol=1e-4, atol=1e-6):
     torch.testing.assert_close(parameters(first), parameters(second), rtol=rtol, atol=atol)
-
-
-def small(kind=MLPClassifier, **arguments):
-    return kind(**{"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0, **arguments})
 
 
 KINDS = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
