@@ -1,7 +1,6 @@
 """Gradients of activations and parameters, and updates of the optimizer: known answers."""
 
 import copy
-import subprocess
 import sys
 
 import numpy as np
@@ -12,19 +11,7 @@ from torch.nn import functional as F  # noqa: N812 - as users write it
 
 from initsk import inspect_activations
 from tests.helpers import batch, build
-
-
-class Calls(nn.Module):
-    def __init__(self, *functions):
-        super().__init__()
-        self.fc = build(lambda: nn.Linear(1, 1, bias=False))
-        nn.init.ones_(self.fc.weight)
-        self.functions = functions
-
-    def forward(self, x):
-        for function in self.functions:
-            x = function(self.fc(x))
-        return x
+from tests.inspection.support import Calls, peak_memory
 
 
 def network():
@@ -177,8 +164,5 @@ print(next(l for l in Path("/proc/self/status").read_text().splitlines() if "VmH
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_with_gradients_is_flat():
-    peaks = [
-        int(subprocess.run([sys.executable, "-c", _MEMORY, n], capture_output=True, text=True, check=True).stdout)
-        for n in ("20", "200")
-    ]
+    peaks = [peak_memory(_MEMORY, n) for n in ("20", "200")]
     assert peaks[1] < 1.05 * peaks[0]

@@ -1,6 +1,5 @@
 """Inspections of small networks with known activations."""
 
-import subprocess
 import sys
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import nn
 
 from initsk import MLPClassifier, inspect_activations
 from tests.helpers import hooks_of
+from tests.inspection.support import peak_memory
 
 
 def known_net(inplace=False):
@@ -154,8 +154,5 @@ print(next(l for l in Path("/proc/self/status").read_text().splitlines() if "VmH
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_is_flat():
-    peaks = [
-        int(subprocess.run([sys.executable, "-c", _MEMORY, n], capture_output=True, text=True, check=True).stdout)
-        for n in ("30", "300")
-    ]
+    peaks = [peak_memory(_MEMORY, n) for n in ("30", "300")]
     assert peaks[1] < 1.05 * peaks[0]

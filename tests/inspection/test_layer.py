@@ -11,6 +11,7 @@ from initsk.inspection import (
     LayerStatistics,
 )
 from tests.helpers import batch, build
+from tests.inspection.support import Calls
 
 
 class Doubled(nn.Tanh):
@@ -18,19 +19,6 @@ class Doubled(nn.Tanh):
 
     def forward(self, x):
         return 2 * torch.tanh(x) + 1
-
-
-class Calls(nn.Module):
-    def __init__(self, *functions):
-        super().__init__()
-        self.fc = build(lambda: nn.Linear(1, 1, bias=False))
-        nn.init.ones_(self.fc.weight)
-        self.functions = functions
-
-    def forward(self, x):
-        for function in self.functions:
-            x = function(self.fc(x))
-        return x
 
 
 @pytest.mark.parametrize(

@@ -11,29 +11,7 @@ from initsk.inspection import (
     StreamingHistogram,
 )
 from tests.helpers import batch
-
-DRAWS = {
-    "normal": batch(5000) * 3 + 1,
-    "tiny": batch(5000).exp() * 1e-30,
-    "huge": batch(5000) * 1e30,
-    "half zeros": batch(5000).relu(),
-    "far": batch(5000).double() + 1e6,
-    "small counts": torch.arange(7.0),
-}
-UNIFORM = torch.rand(3000, generator=torch.Generator().manual_seed(1))
-VALUES = {
-    "skewed": batch(3000).exp(),
-    "two peaks": torch.cat([batch(1500) - 20, batch(1500) + 20]),
-    "heavy tails": torch.tan(3.1 * (UNIFORM - 0.5)),
-    "half zeros": batch(3000).relu(),
-    "integers": (UNIFORM * 6).floor(),
-    "tiny": UNIFORM * 1e-30,
-    "huge": batch(3000) * 1e30,
-    "one value": torch.tensor([-0.3]),
-    "constant": torch.full((50,), 7.1),
-    "outlier": torch.cat([batch(2999), torch.tensor([1e4])]),
-}
-each_value = pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+from tests.inspection.support import DRAWS, each_value
 
 
 @pytest.mark.parametrize("name", DRAWS)
