@@ -149,23 +149,15 @@ def predict_signal(
         positions = ("output",) if step.activation is None else ("pre_activation", "activation")
         for part, position in enumerate(positions):
             forward = (values[part], *prediction_interval(values[part], spread[part], confidence))
-            rows.append(
-                (
-                    step.name,
-                    position,
-                    *forward,
-                    back[part],
-                    *prediction_interval(back[part], back_spread[part], confidence),
-                )
-            )
+            backward = (back[part], *prediction_interval(back[part], back_spread[part], confidence))
+            rows.append((step.name, position, *forward, *backward))
     return pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
 
 
 def _present_weights(chain: list[ChainLayer]) -> Iterator[SignalLayer]:
     for step in chain:
-        bias = step.layer.bias
         weight_square = float(step.layer.weight.detach().double().square().mean())
-        yield step.as_signal(weight_square, 0.0 if bias is None else float(bias.detach().double().square().mean()))
+        yield step.as_signal(weight_square, _bias_square(step))
 
 
 def _drawn_weights(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[SignalLayer]:

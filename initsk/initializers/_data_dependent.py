@@ -152,7 +152,7 @@ class DataDependentWeightNorm(Calibrated):
     parameter_constraints = {"base": optional(resolved_by(get_initializer))}
     default_base = RandomNormal(0.05)
 
-    base: InitializerLike | None = None  # type: ignore[assignment]
+    base: InitializerLike | None = None
 
     def _adjust(self, call: LayerCall) -> None:
         normalise_units(call)

@@ -160,7 +160,7 @@ class DepthScaledResidual(_ResidualInitializer):
     parameter_constraints = {"base": optional(resolved_by(get_initializer))}
     default_base = RandomNormal(0.02)
 
-    base: InitializerLike | None = None  # type: ignore[assignment]
+    base: InitializerLike | None = None
 
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return the choice of the base, scaled at the end of a branch."""

@@ -19,7 +19,7 @@ Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class InspectionSettings:
-    """What to measure, and in which mode the module runs; see `inspect_activations`."""
+    """Settings of an inspection: the measures and the mode of the module; see `inspect_activations`."""
 
     layers: Layers = None
     positions: str = "both"

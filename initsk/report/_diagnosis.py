@@ -27,10 +27,11 @@ from initsk.report._inspection import findings_section, inspection_details
 
 def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
     """Return the report: the answer, the findings, the recommended initializers and the layers."""
-    answer = Paragraph(answer_of_diagnosis(diagnosis), "answer")
+    findings = with_sentences(diagnosis.findings(), diagnosis.depth)
+    answer = Paragraph(answer_of_diagnosis(diagnosis, findings), "answer")
     sections = [
         Section("answer", _("Answer"), [answer, Details(_details(diagnosis))]),
-        findings_section(with_sentences(diagnosis.findings(), diagnosis.depth)),
+        findings_section(findings),
         _health(diagnosis),
     ]
     if diagnosis.recommendation is not None:

@@ -148,9 +148,8 @@ def layer_name(layer: object) -> str:
     return name if any(letter.isalpha() for letter in name) else _("layer {name}", name=name)
 
 
-def answer_of_inspection(result: ActivationSummary) -> str:
-    """Return in a sentence or two what is wrong with the layers."""
-    findings = with_sentences(result.findings())
+def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> str:
+    """Return in a sentence or two what is wrong with the layers; `findings` have sentences (`with_sentences`)."""
     if findings.empty:
         n_layers = result.to_frame()["layer"].nunique()
         return plural("Nothing is wrong in the only layer.", "Nothing is wrong in the {n} layers.", n_layers)
@@ -162,9 +161,8 @@ def answer_of_inspection(result: ActivationSummary) -> str:
     return _("Problems were found: {kinds}. {first}", kinds=", ".join(parts), first=first)
 
 
-def answer_of_diagnosis(result: Diagnosis) -> str:
-    """Return in a sentence or two whether the network will train, and what prevents it."""
-    findings = with_sentences(result.findings(), result.depth)
+def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
+    """Return in a sentence or two whether the network will train; `findings` have sentences (`with_sentences`)."""
     score = result.score
     if findings.empty:
         return _("It will train (score {score:.2f}); nothing is wrong.", score=score)

@@ -30,9 +30,10 @@ _COLUMNS = {
 
 def summarize_inspection(summary: ActivationSummary, *, brief: bool = False) -> Report:
     """Return the report of one network."""
+    findings = with_sentences(summary.findings())
     sections = [
-        Section("answer", _("Answer"), [Paragraph(answer_of_inspection(summary), "answer")]),
-        findings_section(with_sentences(summary.findings())),
+        Section("answer", _("Answer"), [Paragraph(answer_of_inspection(summary, findings), "answer")]),
+        findings_section(findings),
     ]
     if not brief:
         sections += inspection_details(summary)

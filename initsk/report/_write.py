@@ -16,7 +16,7 @@ from initsk.report._comparison import summarize_comparison
 from initsk.report._comparison_text import describe_ranking
 from initsk.report._diagnosis import summarize_diagnosis, summarize_recommendation
 from initsk.report._elements import Report
-from initsk.report._findings_text import answer_of_diagnosis, answer_of_inspection
+from initsk.report._findings_text import answer_of_diagnosis, answer_of_inspection, with_sentences
 from initsk.report._inspection import summarize_inspection
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 from initsk.utils.files import write_atomic
@@ -78,8 +78,10 @@ def answer_of(result: Any, language: str = "en") -> str:
         if isinstance(result, ComparisonResult):
             return describe_ranking(result.summary())
         if isinstance(result, Diagnosis):
-            return answer_of_diagnosis(result)
-        return str(result) if isinstance(result, Recommendation) else answer_of_inspection(result)
+            return answer_of_diagnosis(result, with_sentences(result.findings(), result.depth))
+        if isinstance(result, Recommendation):
+            return str(result)
+        return answer_of_inspection(result, with_sentences(result.findings()))
 
 
 def make_report(

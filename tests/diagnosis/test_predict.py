@@ -1,4 +1,4 @@
-"""What theory expects of the signal along depth, against closed forms and against measured networks."""
+"""Predicted signals along depth, against closed forms and against measured networks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is recommended, and what is found before training."""
+"""Recommended initializers, and diagnoses before training."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What all initializers that calibrate layers on a batch have in common."""
+"""Properties of all initializers that calibrate layers on a batch."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""What GradInit and MetaInit have in common."""
+"""Properties that GradInit and MetaInit share."""
 
 import copy
 

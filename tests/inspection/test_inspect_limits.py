@@ -1,4 +1,4 @@
-"""What an inspection accepts, which arguments are errors, and that the module does not change."""
+"""Inspections accept the documented arguments, refuse all others, and leave the module unchanged."""
 
 from contextlib import nullcontext
 

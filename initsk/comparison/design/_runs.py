@@ -13,7 +13,7 @@ from initsk.utils.random import derive_seed
 
 
 class RunKey(NamedTuple):
-    """What identifies a run in its comparison; `setting` is JSON."""
+    """The key of a run in its comparison; `setting` is JSON."""
 
     initializer: str
     setting: str

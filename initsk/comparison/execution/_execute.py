@@ -30,7 +30,7 @@ class Execution:
     Parameters
     ----------
     experiment : Experiment
-        What all runs have in common.
+        The settings that all runs share.
     n_jobs : int or None
         Number of runs at once, as in joblib.
     store : Store or None

@@ -31,7 +31,7 @@ _watched_parents: set[int] = set()
 
 @dataclass(frozen=True)
 class Experiment:
-    """What all runs of a comparison have in common."""
+    """The settings that all runs of a comparison share."""
 
     builder: ModelBuilder
     data: Data

@@ -130,7 +130,7 @@ def hardware() -> str:
 
 
 def identify(experiment: Experiment, data: Data, varied: list[str], **given: Any) -> dict[str, str]:
-    """Return what all runs have in common, each part under the name of its argument or parameter.
+    """Return what all runs share, each part under the name of its argument or parameter.
 
     `data` are the data as given, before anything is held out. `varied` are the parameters that differ from run to
     run. `given` are other arguments of the comparison.

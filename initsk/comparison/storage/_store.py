@@ -107,7 +107,7 @@ class Store:
 def open_store(path: str | Path, identity: dict[str, str]) -> Iterator[Store]:
     """Open a store, or create one if the file is missing; a file that is not a store stays unchanged.
 
-    `identity` is what all runs have in common (`identify`).
+    `identity` is what all runs share (`identify`).
 
     Raises
     ------

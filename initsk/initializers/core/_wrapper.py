@@ -1,6 +1,6 @@
 """Initializers that wrap another initializer: base classes, stored tensors, multiplication by a factor, centring."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from sklearn.base import clone
@@ -21,7 +21,7 @@ class Wrapper(Initializer):
     #: Whether the base may have a `refine` of its own. It would undo a factor.
     base_may_refine: ClassVar[bool] = False
 
-    base: InitializerLike = "he_normal"
+    base: InitializerLike | None = "he_normal"
 
     @property
     def filling(self) -> Initializer:
@@ -29,7 +29,7 @@ class Wrapper(Initializer):
         if self.base is None and self.default_base is not None:
             # A copy: `set_params` may change it.
             return clone(get_initializer(self.default_base))
-        return get_initializer(self.base)
+        return get_initializer(cast(InitializerLike, self.base))
 
     def parts(self) -> list[Initializer]:
         """Return the base."""
@@ -124,7 +124,7 @@ class AsStored(Wrapper):
     default_base = "he_normal"
     base_may_refine = True
 
-    base: Initializer | None = None  # type: ignore[assignment]
+    base: Initializer | None = None
     framework: str = "torch"
 
     @property
