@@ -2,7 +2,4 @@
 
 from initsk.comparison.design._data import Arrays, hold_out
 
-__all__ = [
-    "Arrays",
-    "hold_out",
-]
+__all__ = ["Arrays", "hold_out"]

@@ -3,11 +3,4 @@
 from initsk.comparison.results._records import TABLES, grid_columns
 from initsk.comparison.results._statistics import has_several_splits, mean_interval, paired_scores, tuned_runs
 
-__all__ = [
-    "TABLES",
-    "grid_columns",
-    "has_several_splits",
-    "mean_interval",
-    "paired_scores",
-    "tuned_runs",
-]
+__all__ = ["TABLES", "grid_columns", "has_several_splits", "mean_interval", "paired_scores", "tuned_runs"]
