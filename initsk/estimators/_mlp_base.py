@@ -1,6 +1,8 @@
 """The base class of the multilayer perceptrons for classification and regression."""
 
+import inspect
 import warnings
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,66 +24,95 @@ from initsk.utils.torch_settings import torch_threads
 from initsk.utils.validation import Constraint, check_parameters
 
 
+@dataclass(repr=False, eq=False)
 class BaseMLP(BaseEstimator):
     """Check data and parameters, and train a skorch net with them.
 
     Subclasses define the class of the net and the encoding of y.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(100,)
+        Width of each hidden layer; empty for a linear model.
+    activation : str, torch.nn.Module class, module, callable, or a list of these, default="relu"
+        Activation function after each hidden layer, by the name of one of torch.nn's, or any function of
+        one tensor; a list has one per layer.
+    initializer : str, Initializer or callable, default="he_normal"
+        Initializer of the weights; see `list_initializers`. An initializer that needs data gets a random
+        batch of 512 of the samples that `fit` gets.
+    bias_initializer : str, Initializer, callable or None, default=None
+        Initializer of the biases; None means zeros (torch's default draws its own).
+    output_initializer : str, Initializer, callable or None, default=None
+        Initializer of the output layer's weights; None treats it like the other layers.
+    normalization : {"batch_norm", "layer_norm"} or None, default=None
+        Normalization layer between each hidden layer and its activation function.
+    dropout : float, default=0.0
+        Probability, below 1, of setting an activation to zero in training.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd"} or torch.optim class, default="adam"
+        Optimizer.
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer, ``{"momentum": 0.9}``.
+    lr : float, default=0.001
+        Learning rate, above 0.
+    batch_size : int, default=32
+        Samples per step; all samples if there are fewer.
+    max_epochs : int, default=20
+        Passes over the data, at least 1.
+    early_stopping : bool, default=False
+        Hold out part of the data, end training when the loss on the held-out data has not improved for
+        `patience` epochs, and restore the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Part of the data that early stopping holds out, between 0 and 1; unused if `fit` gets `X_val`.
+    patience : int, default=5
+        Epochs without improvement that early stopping allows.
+    tol : float, default=0.0001
+        Smallest relative decrease of the loss that counts as an improvement, at least 0.
+    warm_start : bool, default=False
+        Whether `fit` continues from the present weights instead of initializing new ones.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of weights, validation split, batch order and dropout.
+    device : str, default="cpu"
+        torch device of the training. The data are moved to it once if they fit, otherwise batch by batch.
+    n_threads : int or None, default=None
+        Threads of torch during fit and prediction; the same number gives the same model. None keeps torch's
+        setting. torch's setting is restored afterwards.
+    input_scale : float or None, default=None
+        Factor of X, applied to each batch. ``1 / 255`` scales images of 8 bits without copying them.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training, as in skorch. A callback ends the training by raising KeyboardInterrupt. Measures on
+        held-out data, such as ``valid_loss``, exist with `early_stopping`, or if `fit` gets `X_val`.
+    verbose : int, default=0
+        1 prints skorch's line per epoch.
     """
 
     _net_class: ClassVar[Any]
     _checks_of_y: ClassVar[dict[str, bool]] = {}
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS
 
-    def __init__(
-        self,
-        hidden_layer_sizes: tuple[int, ...] = (100,),
-        activation: ActivationOption = "relu",
-        *,
-        initializer: InitializerLike = "he_normal",
-        bias_initializer: InitializerLike | None = None,
-        output_initializer: InitializerLike | None = None,
-        normalization: str | None = None,
-        dropout: float = 0.0,
-        optimizer: str | type[torch.optim.Optimizer] = "adam",
-        optimizer_params: dict[str, Any] | None = None,
-        lr: float = 1e-3,
-        batch_size: int = 32,
-        max_epochs: int = 20,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 5,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        random_state: RandomState = None,
-        device: str = "cpu",
-        n_threads: int | None = None,
-        input_scale: float | None = None,
-        callbacks: list[Any] | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.initializer = initializer
-        self.bias_initializer = bias_initializer
-        self.output_initializer = output_initializer
-        self.normalization = normalization
-        self.dropout = dropout
-        self.optimizer = optimizer
-        self.optimizer_params = optimizer_params
-        self.lr = lr
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.tol = tol
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.device = device
-        self.n_threads = n_threads
-        self.input_scale = input_scale
-        self.callbacks = callbacks
-        self.verbose = verbose
+    hidden_layer_sizes: tuple[int, ...] = (100,)
+    activation: ActivationOption = "relu"
+    _: KW_ONLY
+    initializer: InitializerLike = "he_normal"
+    bias_initializer: InitializerLike | None = None
+    output_initializer: InitializerLike | None = None
+    normalization: str | None = None
+    dropout: float = 0.0
+    optimizer: str | type[torch.optim.Optimizer] = "adam"
+    optimizer_params: dict[str, Any] | None = None
+    lr: float = 1e-3
+    batch_size: int = 32
+    max_epochs: int = 20
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    patience: int = 5
+    tol: float = 1e-4
+    warm_start: bool = False
+    random_state: RandomState = None
+    device: str = "cpu"
+    n_threads: int | None = None
+    input_scale: float | None = None
+    callbacks: list[Any] | None = None
+    verbose: int = 0
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
         """Train the network, from newly initialized weights unless `warm_start` is True.
@@ -262,3 +293,11 @@ class BaseMLP(BaseEstimator):
                 return outputs_in_double(self.net_.module_, X)
             outputs: torch.Tensor = self.net_.forward(X)
         return outputs
+
+
+def document_parameters(cls: type) -> type:
+    """Replace ``{parameters}`` in a class's docstring by the documentation of the parameters of `BaseMLP`."""
+    if cls.__doc__ is not None:
+        _, _, shared = inspect.cleandoc(BaseMLP.__doc__ or "").partition("Parameters\n----------\n")
+        cls.__doc__ = inspect.cleandoc(cls.__doc__).replace("{parameters}", shared)
+    return cls

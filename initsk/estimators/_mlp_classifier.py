@@ -1,5 +1,6 @@
 """The multilayer perceptron as a scikit-learn classifier."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,14 +10,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from initsk.estimators._mlp_base import BaseMLP
+from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetClassifier, targets_only
-from initsk.estimators._parameters import CONSTRAINTS, document_parameters
+from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._training_data import TrainingData, as_weight
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import InitializerLike
-from initsk.network import ActivationOption
-from initsk.utils.random import RandomState
 from initsk.utils.validation import Constraint, check_known_labels
 
 
@@ -27,6 +25,7 @@ def _class_weight(value: Any) -> str | None:
 
 
 @document_parameters
+@dataclass(repr=False, eq=False, kw_only=True)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier whose weight initializer is a hyperparameter.
 
@@ -77,60 +76,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _net_class = MLPNetClassifier
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS | {"class_weight": _class_weight}
 
-    def __init__(
-        self,
-        hidden_layer_sizes: tuple[int, ...] = (100,),
-        activation: ActivationOption = "relu",
-        *,
-        initializer: InitializerLike = "he_normal",
-        bias_initializer: InitializerLike | None = None,
-        output_initializer: InitializerLike | None = None,
-        normalization: str | None = None,
-        dropout: float = 0.0,
-        optimizer: str | type[torch.optim.Optimizer] = "adam",
-        optimizer_params: dict[str, Any] | None = None,
-        lr: float = 1e-3,
-        batch_size: int = 32,
-        max_epochs: int = 20,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 5,
-        tol: float = 1e-4,
-        class_weight: dict[Any, float] | str | None = None,
-        warm_start: bool = False,
-        random_state: RandomState = None,
-        device: str = "cpu",
-        n_threads: int | None = None,
-        input_scale: float | None = None,
-        callbacks: list[Any] | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            initializer=initializer,
-            bias_initializer=bias_initializer,
-            output_initializer=output_initializer,
-            normalization=normalization,
-            dropout=dropout,
-            optimizer=optimizer,
-            optimizer_params=optimizer_params,
-            lr=lr,
-            batch_size=batch_size,
-            max_epochs=max_epochs,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            patience=patience,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            device=device,
-            n_threads=n_threads,
-            input_scale=input_scale,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+    class_weight: dict[Any, float] | str | None = None
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on these data; the first call builds the network.

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from sklearn.base import RegressorMixin
 
-from initsk.estimators._mlp_base import BaseMLP
+from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetRegressor
-from initsk.estimators._parameters import document_parameters
 from initsk.estimators._training_data import TrainingData
 
 

@@ -1,4 +1,4 @@
-"""The parameters that the multilayer perceptrons share: their documentation, their constraints, optimizers by name."""
+"""Constraints of the parameters that the multilayer perceptrons share, and optimizers by name."""
 
 import inspect
 from typing import Any
@@ -14,6 +14,7 @@ from initsk.utils.random import check_random_state
 from initsk.utils.torch_settings import check_device
 from initsk.utils.validation import (
     Constraint,
+    allow,
     boolean,
     instance_of,
     integer,
@@ -25,61 +26,6 @@ from initsk.utils.validation import (
     sequence_of,
     unknown_name,
 )
-
-PARAMETERS = """\
-    hidden_layer_sizes : tuple of int, default=(100,)
-        Width of each hidden layer; empty for a linear model.
-    activation : str, torch.nn.Module class, module, callable, or a list of these, default="relu"
-        Activation function after each hidden layer, by the name of one of torch.nn's, or any function of
-        one tensor; a list has one per layer.
-    initializer : str, Initializer or callable, default="he_normal"
-        Initializer of the weights; see `list_initializers`. An initializer that needs data gets a random
-        batch of 512 of the samples that `fit` gets.
-    bias_initializer : str, Initializer, callable or None, default=None
-        Initializer of the biases; None means zeros (torch's default draws its own).
-    output_initializer : str, Initializer, callable or None, default=None
-        Initializer of the output layer's weights; None treats it like the other layers.
-    normalization : {"batch_norm", "layer_norm"} or None, default=None
-        Normalization layer between each hidden layer and its activation function.
-    dropout : float, default=0.0
-        Probability, below 1, of setting an activation to zero in training.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"} or torch.optim class, default="adam"
-        Optimizer.
-    optimizer_params : dict or None, default=None
-        Further arguments of the optimizer, ``{"momentum": 0.9}``.
-    lr : float, default=0.001
-        Learning rate, above 0.
-    batch_size : int, default=32
-        Samples per step; all samples if there are fewer.
-    max_epochs : int, default=20
-        Passes over the data, at least 1.
-    early_stopping : bool, default=False
-        Hold out part of the data, end training when the loss on the held-out data has not improved for
-        `patience` epochs, and restore the weights of the best epoch.
-    validation_fraction : float, default=0.1
-        Part of the data that early stopping holds out, between 0 and 1; unused if `fit` gets `X_val`.
-    patience : int, default=5
-        Epochs without improvement that early stopping allows.
-    tol : float, default=0.0001
-        Smallest relative decrease of the loss that counts as an improvement, at least 0.
-    warm_start : bool, default=False
-        Whether `fit` continues from the present weights instead of initializing new ones.
-    random_state : int, RandomState, Generator or None, default=None
-        Seed of weights, validation split, batch order and dropout.
-    device : str, default="cpu"
-        torch device of the training. The data are moved to it once if they fit, otherwise batch by batch.
-    n_threads : int or None, default=None
-        Threads of torch during fit and prediction; the same number gives the same model. None keeps torch's
-        setting. torch's setting is restored afterwards.
-    input_scale : float or None, default=None
-        Factor of X, applied to each batch. ``1 / 255`` scales images of 8 bits without copying them.
-    callbacks : list of skorch callbacks or None, default=None
-        Called during training, as in skorch. A callback ends the training by raising KeyboardInterrupt. Measures on
-        held-out data, such as ``valid_loss``, exist with `early_stopping`, or if `fit` gets `X_val`.
-    verbose : int, default=0
-        1 prints skorch's line per epoch.
-"""
-
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -116,19 +62,11 @@ def optimizer_arguments(optimizer: type[torch.optim.Optimizer], given: dict[str,
     return ({"fused": True} if optimizer in _FUSED else {}) | dict(given or {})
 
 
-def document_parameters(cls: type) -> type:
-    """Replace ``{parameters}`` in a class's docstring by the documentation of the shared parameters."""
-    if cls.__doc__ is not None:
-        cls.__doc__ = cls.__doc__.replace("    {parameters}\n", PARAMETERS)
-    return cls
-
-
-def _callback(item: Any) -> str | None:
-    """Allow a skorch callback, a class of callbacks, or a pair of a name and one of these."""
+def _is_callback(item: Any) -> bool:
+    """Return whether an object is a skorch callback, a class of callbacks, or a pair of a name and one of these."""
     if isinstance(item, tuple) and len(item) == 2:
         item = item[1]
-    fine = isinstance(item, Callback) or (isinstance(item, type) and issubclass(item, Callback))
-    return None if fine else "a skorch callback"
+    return isinstance(item, Callback) or (isinstance(item, type) and issubclass(item, Callback))
 
 
 def _check_activation(activation: Any) -> None:
@@ -165,7 +103,7 @@ CONSTRAINTS: dict[str, Constraint] = {
     "device": resolved_by(check_device),
     "n_threads": optional(integer(1)),
     "input_scale": optional(real(above=0)),
-    "callbacks": optional(sequence_of(_callback, "a list of skorch callbacks")),
+    "callbacks": optional(sequence_of(allow(_is_callback, "a skorch callback"), "a list of skorch callbacks")),
     "verbose": integer(0),
 }
 

@@ -1,6 +1,7 @@
 """Inspections during training: a skorch callback."""
 
 from collections.abc import Collection
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,7 @@ from initsk.network import BatchConverter, Model, iterate_batches
 from initsk.utils.validation import Constraint, boolean, check_parameters, integer, one_of
 
 
+@dataclass(repr=False, eq=False)
 class ActivationRecorder(Callback):
     """Record statistics of the layers while a net trains, on a fixed batch or on the training batches.
 
@@ -68,30 +70,17 @@ class ActivationRecorder(Callback):
     7   114      2  hidden_1
     """
 
-    def __init__(
-        self,
-        probe: Any = None,
-        *,
-        every: int = 1,
-        unit: str = "epoch",
-        start: bool = True,
-        end: bool = True,
-        layers: Layers = None,
-        gradients: bool = False,
-        measures: Collection[str] = ("units",),
-        batch_size: int = 1024,
-        bins: int = 32,
-    ) -> None:
-        self.probe = probe
-        self.every = every
-        self.unit = unit
-        self.start = start
-        self.end = end
-        self.layers = layers
-        self.gradients = gradients
-        self.measures = measures
-        self.batch_size = batch_size
-        self.bins = bins
+    probe: Any = None
+    _: KW_ONLY
+    every: int = 1
+    unit: str = "epoch"
+    start: bool = True
+    end: bool = True
+    layers: Layers = None
+    gradients: bool = False
+    measures: Collection[str] = ("units",)
+    batch_size: int = 1024
+    bins: int = 32
 
     def initialize(self) -> "ActivationRecorder":
         """Delete all records; skorch calls this method when a net is initialized."""

@@ -1,6 +1,7 @@
 """A transformer that returns activations as features for the next step of a pipeline."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from initsk.utils.random import RandomState, check_random_state, derive_seed, re
 from initsk.utils.validation import boolean, check_parameters, integer, one_of, resolved_by
 
 
+@dataclass(repr=False, eq=False)
 class ActivationInspector(TransformerMixin, BaseEstimator):
     """Transform samples into the activations of a network's layers.
 
@@ -56,22 +58,13 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     ['hidden_2_0', 'hidden_2_1']
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        layers: Layers = None,
-        *,
-        when: str = "fitted",
-        prefit: bool = False,
-        batch_size: int = 1024,
-        random_state: RandomState = None,
-    ) -> None:
-        self.estimator = estimator
-        self.layers = layers
-        self.when = when
-        self.prefit = prefit
-        self.batch_size = batch_size
-        self.random_state = random_state
+    estimator: Any
+    layers: Layers = None
+    _: KW_ONLY
+    when: str = "fitted"
+    prefit: bool = False
+    batch_size: int = 1024
+    random_state: RandomState = None
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit or initialize a clone of the estimator, and choose the layers.

@@ -11,7 +11,7 @@ from initsk.inspection.capture._layer_choice import POSITIONS, Layers
 from initsk.inspection.statistics._gradients import OptimizerLike
 from initsk.inspection.statistics._layer import MEASURES
 from initsk.utils.random import check_random_state
-from initsk.utils.validation import Constraint, boolean, integer, one_of, optional, resolved_by
+from initsk.utils.validation import Constraint, allow, boolean, integer, one_of, optional, resolved_by
 
 #: A function of the output and y that returns their mean loss.
 Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
@@ -33,29 +33,19 @@ class InspectionSettings:
     edges: Sequence[float] | None = None
 
 
-def _measures(value: Any) -> str | None:
-    known = isinstance(value, list | tuple | set | frozenset) and set(value) <= set(MEASURES)
-    return None if known else f"a collection of {', '.join(map(repr, MEASURES))}"
+def _are_measures(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and set(value) <= set(MEASURES)
 
 
-def _edges(value: Any) -> str | None:
-    wanted = "at least two finite numbers that increase"
+def _are_edges(value: Any) -> bool:
     try:
         edges = np.asarray(value, np.float64)
     except (TypeError, ValueError):
-        return wanted
-    fine = edges.ndim == 1 and len(edges) > 1 and np.isfinite(edges).all() and (np.diff(edges) > 0).all()
-    return None if fine else wanted
+        return False
+    return bool(edges.ndim == 1 and len(edges) > 1 and np.isfinite(edges).all() and (np.diff(edges) > 0).all())
 
 
-def _criterion(value: Any) -> str | None:
-    return None if callable(value) else "a function loss(output, y)"
-
-
-def _optimizer(value: Any) -> str | None:
-    fine = isinstance(value, torch.optim.Optimizer) or callable(value)
-    return None if fine else "a torch optimizer, or a function of a list of parameters that makes one"
-
+_OPTIMIZER = "a torch optimizer, or a function of a list of parameters that makes one"
 
 #: Constraints of the parameters of an inspection.
 CONSTRAINTS: dict[str, Constraint] = {
@@ -64,10 +54,12 @@ CONSTRAINTS: dict[str, Constraint] = {
     "training": boolean(),
     "batch_size": integer(1),
     "bins": integer(2),
-    "edges": optional(_edges),
-    "measures": _measures,
+    "edges": optional(allow(_are_edges, "at least two finite numbers that increase")),
+    "measures": allow(_are_measures, f"a collection of {', '.join(map(repr, MEASURES))}"),
     "positions": one_of("positions", POSITIONS),
-    "criterion": optional(_criterion),
-    "optimizer": optional(_optimizer),
+    "criterion": optional(allow(callable, "a function loss(output, y)")),
+    "optimizer": optional(
+        allow(lambda x: isinstance(x, torch.optim.Optimizer) or callable(x), _OPTIMIZER)
+    ),
     "random_state": resolved_by(check_random_state),
 }

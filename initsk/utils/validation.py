@@ -35,14 +35,14 @@ def _is_number(value: Any, kind: type) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def _allow(allows: Callable[[Any], bool], what: str) -> Constraint:
+def allow(allows: Callable[[Any], bool], what: str) -> Constraint:
     """Return the constraint that values for which `allows` is true are allowed; `what` names these values."""
     return lambda value: None if allows(value) else what
 
 
 def integer(minimum: int) -> Constraint:
     """Allow integers that are at least `minimum`."""
-    return _allow(lambda value: _is_number(value, Integral) and value >= minimum, f"an integer >= {minimum}")
+    return allow(lambda value: _is_number(value, Integral) and value >= minimum, f"an integer >= {minimum}")
 
 
 def real(
@@ -63,17 +63,17 @@ def real(
         allowed = allowed and (above is None or value > above) and (minimum is None or value >= minimum)
         return allowed and (below is None or value < below) and (maximum is None or value <= maximum)
 
-    return _allow(allows, f"a finite number {wanted}".rstrip())
+    return allow(allows, f"a finite number {wanted}".rstrip())
 
 
 def boolean() -> Constraint:
     """Allow True and False."""
-    return _allow(lambda value: isinstance(value, bool | np.bool_), "True or False")
+    return allow(lambda value: isinstance(value, bool | np.bool_), "True or False")
 
 
 def instance_of(kind: type, what: str) -> Constraint:
     """Allow instances of a class."""
-    return _allow(lambda value: isinstance(value, kind), what)
+    return allow(lambda value: isinstance(value, kind), what)
 
 
 def one_of(kind: str, names: Iterable[str]) -> Constraint:
@@ -113,7 +113,7 @@ def optional(constraint: Constraint) -> Constraint:
 
 def sequence_of(constraint: Constraint, what: str) -> Constraint:
     """Allow tuples and lists of items that `constraint` allows."""
-    return _allow(
+    return allow(
         lambda value: isinstance(value, tuple | list) and all(constraint(item) is None for item in value), what
     )
 

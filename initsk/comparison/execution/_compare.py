@@ -25,7 +25,7 @@ from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import FromCallable, InitializerLike
 from initsk.utils.random import RandomState, resolve_seed
-from initsk.utils.validation import Constraint, boolean, check_parameters, integer, optional
+from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
 
@@ -218,25 +218,19 @@ def _source(label: str, value: Any, builder: ModelBuilder) -> str:
     return repr(label)
 
 
-def _jobs(value: Any) -> str | None:
-    fine = isinstance(value, Integral) and not isinstance(value, bool) and value != 0
-    return None if fine else "an integer other than 0, -1 for all processors"
+def _are_jobs(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value != 0
 
 
-def _path(value: Any) -> str | None:
-    return None if isinstance(value, str | PathLike) else "a path"
-
-
-def _texts(value: Any) -> str | None:
-    allowed = ("dataset", "command")
-    fine = isinstance(value, Mapping) and all(name in allowed and isinstance(text, str) for name, text in value.items())
-    return None if fine else f"a dict with texts for {' and '.join(map(repr, allowed))}"
+def _are_texts(value: Any) -> bool:
+    known = isinstance(value, Mapping) and value.keys() <= {"dataset", "command"}
+    return known and all(isinstance(text, str) for text in value.values())
 
 
 _CONSTRAINTS: dict[str, Constraint] = {
-    "store": optional(_path),
-    "about": optional(_texts),
-    "n_jobs": optional(_jobs),
+    "store": optional(allow(lambda value: isinstance(value, str | PathLike), "a path")),
+    "about": optional(allow(_are_texts, "a dict with texts for 'dataset' and 'command'")),
+    "n_jobs": optional(allow(_are_jobs, "an integer other than 0, -1 for all processors")),
     "n_repeats": integer(1),
     "n_threads": integer(1),
     **dict.fromkeys(("racing", "activations", "progress"), boolean()),

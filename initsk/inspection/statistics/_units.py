@@ -1,5 +1,6 @@
 """Statistics over the units of a layer: dead and copied units, covariance, and cosines between samples."""
 
+from dataclasses import dataclass
 from functools import cache
 from math import isfinite
 from typing import Self
@@ -10,6 +11,8 @@ import torch
 _PROBES = 4
 #: Units count as copies if their inner products differ by less than this share of their largest magnitude.
 TOLERANCE = 1e-5
+_NO_VALUES = torch.empty(0)
+_ZERO = torch.zeros(1, dtype=torch.float64)
 
 
 @cache
@@ -21,6 +24,7 @@ def _probes(n_units: int, dtype: torch.dtype, device: torch.device) -> tuple[tor
     return direction.to(device, dtype), frequencies.to(device, dtype)
 
 
+@dataclass(eq=False)
 class UnitStatistics:
     """Dead and copied units of a stream of rows.
 
@@ -43,10 +47,10 @@ class UnitStatistics:
     (0.333, 0.667)
     """
 
-    def __init__(self) -> None:
-        self.n_rows = 0
-        self.low = self.high = torch.empty(0)
-        self.sketch = torch.empty(0)
+    n_rows: int = 0
+    low: torch.Tensor = _NO_VALUES
+    high: torch.Tensor = _NO_VALUES
+    sketch: torch.Tensor = _NO_VALUES
 
     def update(self, rows: torch.Tensor) -> Self:
         """Add a batch of shape (rows, units); NaN and infinity count as zero in the sketch."""
@@ -109,6 +113,7 @@ class UnitStatistics:
 MAX_UNITS = 2048
 
 
+@dataclass(eq=False)
 class RunningCovariance:
     """Covariance between units of a stream of rows, in float64; the pairwise formula adds batches.
 
@@ -131,10 +136,9 @@ class RunningCovariance:
     (2.0, 2.0)
     """
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = torch.zeros(1, dtype=torch.float64)
-        self.scatter = torch.zeros(1, 1, dtype=torch.float64)
+    count: int = 0
+    mean: torch.Tensor = _NO_VALUES
+    scatter: torch.Tensor = _NO_VALUES
 
     def update(self, rows: torch.Tensor) -> Self:
         """Add a batch of shape (rows, units)."""
@@ -147,22 +151,18 @@ class RunningCovariance:
         deviations = rows - mean
         # The rounding error of the mean is removed from the products.
         error = deviations.mean(0).double().cpu()
-        batch = RunningCovariance()
-        batch.count, batch.mean = len(rows), mean.double().cpu() + error
-        batch.scatter = (deviations.T @ deviations).double().cpu() - len(rows) * torch.outer(error, error)
+        scatter = (deviations.T @ deviations).double().cpu() - len(rows) * torch.outer(error, error)
+        batch = RunningCovariance(len(rows), mean.double().cpu() + error, scatter)
         self.__dict__.update((self + batch).__dict__)
         return self
 
     def __add__(self, other: "RunningCovariance") -> "RunningCovariance":
         if not (self.count and other.count):
             return self if self.count else other
-        merged = RunningCovariance()
-        merged.count = self.count + other.count
-        delta = other.mean - self.mean
-        share = other.count / merged.count
-        merged.mean = self.mean + delta * share
-        merged.scatter = torch.addr(self.scatter + other.scatter, delta, delta, alpha=self.count * share)
-        return merged
+        count, delta = self.count + other.count, other.mean - self.mean
+        share = other.count / count
+        scatter = torch.addr(self.scatter + other.scatter, delta, delta, alpha=self.count * share)
+        return RunningCovariance(count, self.mean + delta * share, scatter)
 
     @property
     def _varies(self) -> bool:
@@ -187,6 +187,7 @@ class RunningCovariance:
         return float(torch.exp(-(shares * shares.log()).sum()))
 
 
+@dataclass(eq=False)
 class SampleCosines:
     """Mean cosine over all pairs of different rows of a stream, without computing the pairs.
 
@@ -207,9 +208,8 @@ class SampleCosines:
     0.3333333333333333
     """
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.total = torch.zeros(1, dtype=torch.float64)
+    count: int = 0
+    total: torch.Tensor = _ZERO
 
     def update(self, rows: torch.Tensor) -> Self:
         """Add a batch of shape (rows, units)."""
@@ -223,9 +223,7 @@ class SampleCosines:
         return self
 
     def __add__(self, other: "SampleCosines") -> "SampleCosines":
-        merged = SampleCosines()
-        merged.count, merged.total = self.count + other.count, self.total + other.total
-        return merged
+        return SampleCosines(self.count + other.count, self.total + other.total)
 
     @property
     def mean(self) -> float:
