@@ -58,8 +58,6 @@ CONSTRAINTS: dict[str, Constraint] = {
     "measures": allow(_are_measures, f"a collection of {', '.join(map(repr, MEASURES))}"),
     "positions": one_of("positions", POSITIONS),
     "criterion": optional(allow(callable, "a function loss(output, y)")),
-    "optimizer": optional(
-        allow(lambda x: isinstance(x, torch.optim.Optimizer) or callable(x), _OPTIMIZER)
-    ),
+    "optimizer": optional(allow(lambda x: isinstance(x, torch.optim.Optimizer) or callable(x), _OPTIMIZER)),
     "random_state": resolved_by(check_random_state),
 }
