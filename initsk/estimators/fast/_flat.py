@@ -17,16 +17,9 @@ from initsk.network import any_optimizer_has_hooks, has_hooks
 
 #: Optimizers that move each value by its own gradient only, so that it does not matter which tensor holds the value.
 ELEMENTWISE = (
-    torch.optim.Adadelta,
-    torch.optim.Adagrad,
-    torch.optim.Adam,
-    torch.optim.Adamax,
-    torch.optim.AdamW,
-    torch.optim.NAdam,
-    torch.optim.RAdam,
-    torch.optim.RMSprop,
-    torch.optim.SGD,
-)
+    torch.optim.Adadelta, torch.optim.Adagrad, torch.optim.Adam, torch.optim.Adamax, torch.optim.AdamW,
+    torch.optim.NAdam, torch.optim.RAdam, torch.optim.RMSprop, torch.optim.SGD,
+)  # fmt: skip
 
 
 class FlatOptimizer:
