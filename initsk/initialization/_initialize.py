@@ -18,6 +18,7 @@ from initsk.network import (
     add_architecture,
     as_batch,
     plan_parameters,
+    preserve_training,
     save_buffers,
     unwrap,
 )
@@ -132,19 +133,12 @@ def _plan(module: nn.Module, chooser: Chooser) -> list[PlannedParameter]:
 @contextmanager
 def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
     """Put parametrizations into evaluation mode: in training, reading spectral normalisation changes its buffers."""
-    modes = [
-        (part, part.training)
-        for owner in module.modules()
-        if isinstance(owner, ParametrizationList)
-        for part in owner.modules()
-    ]
-    for part, _ in modes:
-        part.training = False
-    try:
+    owners = [owner for owner in module.modules() if isinstance(owner, ParametrizationList)]
+    parts = [part for owner in owners for part in owner.modules()]
+    with preserve_training(parts):
+        for part in parts:
+            part.training = False
         yield
-    finally:
-        for part, was in modes:
-            part.training = was
 
 
 @contextmanager

@@ -115,13 +115,15 @@ class MimeticAttention(Refinement):
                 if _can_set(network, "W_Q^T W_K", query, key):
                     generator = network.generator(name, "query and key")
                     left, right = _factors(module, self.alpha_qk, self.beta_qk, module.num_heads, generator)
-                    _write(network, f"W_Q^T W_K ~ {self.alpha_qk:g} Z {self.beta_qk:+g} I", (query, key), (left, right))
+                    query.write(left)
+                    key.write(right)
+                    _note(network, f"W_Q^T W_K ~ {self.alpha_qk:g} Z {self.beta_qk:+g} I", query, key)
                 if _can_set(network, "W_O W_V", value, out):
                     generator = network.generator(name, "value and output")
                     left, right = _factors(module, self.alpha_vo, -self.beta_vo, 1, generator)
-                    _write(
-                        network, f"W_O W_V ~ {self.alpha_vo:g} Z {-self.beta_vo:+g} I", (value, out), (left, right.mT)
-                    )
+                    value.write(left)
+                    out.write(right.mT)
+                    _note(network, f"W_O W_V ~ {self.alpha_vo:g} Z {-self.beta_vo:+g} I", value, out)
 
 
 def _factors(
@@ -151,8 +153,7 @@ class _Projection:
 
     @property
     def stored(self) -> torch.Tensor:
-        values: torch.Tensor = getattr(self.owner, self.attribute).detach()
-        return values
+        return getattr(self.owner, self.attribute).detach()
 
     def write(self, values: torch.Tensor) -> None:
         whole = self.stored.clone()
@@ -179,19 +180,11 @@ def _can_set(network: Network, what: str, first: _Projection, second: _Projectio
         why = "the product is not square"
     else:
         return True
-    _note(network, f"{what} left as drawn: {why}", (first, second))
+    _note(network, f"{what} left as drawn: {why}", first, second)
     return False
 
 
-def _write(
-    network: Network, what: str, pair: tuple[_Projection, ...], values: tuple[torch.Tensor, torch.Tensor]
-) -> None:
-    for projection, new in zip(pair, values, strict=True):
-        projection.write(new)
-    _note(network, what, pair)
-
-
-def _note(network: Network, text: str, pair: tuple[_Projection, ...]) -> None:
+def _note(network: Network, text: str, *pair: _Projection) -> None:
     for name in dict.fromkeys(projection.name for projection in pair):
         if name in network.specs:
             network.note(name, text)

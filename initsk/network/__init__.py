@@ -25,6 +25,7 @@ from initsk.network._state import (
     has_hooks,
     may_have_gradient_hooks,
     preserve_state,
+    preserve_training,
     save_buffers,
     set_tensor,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "may_have_gradient_hooks",
     "plan_parameters",
     "preserve_state",
+    "preserve_training",
     "run_as_written",
     "save_buffers",
     "set_tensor",

@@ -14,7 +14,7 @@ from initsk.network._activations import ACTIVATION_TYPES
 from initsk.network._graph import Tracer, operation_name, preserve_attributes, trace
 from initsk.network._layer_types import AFFINE
 from initsk.network._moment_rules import Operation, family_of_module, rule_of_function
-from initsk.network._moments import Moments
+from initsk.network._moments import Moments, times
 from initsk.network._network import Layer, Network
 
 # Modules that are a function of one number.
@@ -192,8 +192,5 @@ def through_affine(module: Any, signals: list[Moments]) -> Moments:
     weight = module.weight.detach()
     if getattr(module, "transposed", False):
         weight = weight.unflatten(0, (module.groups, -1)).transpose(1, 2).flatten(0, 1)
-    signal = signals[0]
-    if isinstance(module, nn.Bilinear):
-        first, second = signals
-        signal = Moments.by_square(first.mean * second.mean, first.square * second.square)
+    signal = times(*signals) if isinstance(module, nn.Bilinear) else signals[0]
     return signal.weighted(weight.flatten(1), fan_in_share(module))

@@ -64,10 +64,6 @@ def _pass(operation: Operation) -> Moments:
     return operation.signals[0]
 
 
-def _no_signal(operation: Operation) -> None:
-    return None
-
-
 def _attribute(operation: Operation) -> Any:
     wanted = operation.arguments[1]
     if wanted in ("shape", "ndim", "dtype", "device"):
@@ -187,11 +183,6 @@ def _rms_norm(operation: Operation) -> Moments:
     return signal.scaled(size).affine(operation.argument(2, "weight"), None)
 
 
-def _embedding(operation: Operation) -> Moments:
-    weight: Moments = operation.argument(1, "weight")
-    return weight
-
-
 _ELEMENTWISE = {"abs", "atan", "clamp", "clamp_max", "clamp_min", "clip", "cos", "exp", "pow", "square", "threshold"}
 _RESHAPING = ("flatten", "reshape", "squeeze", "unflatten", "unsqueeze", "view", "pixel_shuffle", "pixel_unshuffle")
 _REORDERING = ("channel_shuffle", "flip", "movedim", "permute", "roll", "swapaxes", "t", "transpose")
@@ -233,7 +224,7 @@ class Family:
 _FAMILIES = (
     Family(_elementwise, tuple(_ELEMENTWISE | ACTIVATION_NAMES - {"prelu", "rrelu"})),
     Family(_pass, (*_RESHAPING, *_REORDERING, *_CHOOSING, *_COPYING), _PASSING_MODULES),
-    Family(_no_signal, ("size", "dim", "numel", "ndimension", "len")),
+    Family(lambda operation: None, ("size", "dim", "numel", "ndimension", "len")),
     Family(_attribute, ("getattr",)),
     Family(_prelu, ("prelu",)),
     Family(_rrelu, ("rrelu",)),
@@ -269,7 +260,7 @@ _FAMILIES = (
         partial(_normalization, 3), ("batch_norm", "instance_norm"), BATCH_OR_INSTANCE_NORM_LAYERS, ("weight", "bias")
     ),
     Family(_rms_norm, ("rms_norm",), (nn.RMSNorm,), ("weight",)),
-    Family(_embedding, ("embedding",), (nn.Embedding,), ("weight",)),
+    Family(lambda operation: operation.argument(1, "weight"), ("embedding",), (nn.Embedding,), ("weight",)),
 )
 
 

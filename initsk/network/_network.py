@@ -36,8 +36,7 @@ class Layer:
     @property
     def weight(self) -> torch.Tensor:
         """The weight as the layer uses it, detached from the graph."""
-        weight: torch.Tensor = self.module.weight.detach()
-        return weight
+        return self.module.weight.detach()
 
     def set_weight(self, values: torch.Tensor) -> None:
         """Write the weight, through a parametrization where there is one."""

@@ -67,8 +67,7 @@ class PlannedParameter:
     @property
     def tensor(self) -> torch.Tensor:
         """The values as the module uses them."""
-        tensor: torch.Tensor = getattr(self.module, self.attribute)
-        return tensor
+        return getattr(self.module, self.attribute)
 
     def assemble(self, blocks: list[torch.Tensor]) -> torch.Tensor:
         """Stack the values of all specs in torch's layout."""

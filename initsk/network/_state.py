@@ -1,7 +1,7 @@
 """Hooks, buffers, modes and parameters of a module: finding, restoring and writing them."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -82,22 +82,30 @@ def save_buffers(module: nn.Module) -> Callable[[], None]:
 
 
 @contextmanager
+def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Restore the training mode of each module after the block."""
+    modes = [(module, module.training) for module in modules]
+    try:
+        yield
+    finally:
+        for module, was_training in modes:
+            module.training = was_training
+
+
+@contextmanager
 def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Iterator[None]:
     """Set the module's mode and torch's random state inside the block.
 
     On any exit, the training flags, the buffers and the random state are restored. Without a seed, the random state
     inside is that outside.
     """
-    modes = [(part, part.training) for part in module.modules()]
     restore_buffers = save_buffers(module)
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    with isolated_torch_random(seed, str(device)):
+    with isolated_torch_random(seed, str(device)), preserve_training(module.modules()):
         try:
             module.train(training)
             yield
         finally:
-            for part, was_training in modes:
-                part.training = was_training
             restore_buffers()
 
 
@@ -141,10 +149,10 @@ def _update_spectral_norm(module: nn.Module, name: str) -> None:
     parametrizations: Any = module.parametrizations
     for part in parametrizations[name]:
         if isinstance(part, _spectral_norm()):
-            was_training, part.training = part.training, True
-            for _ in range(_POWER_ITERATIONS):
-                getattr(module, name)
-            part.training = was_training
+            with preserve_training([part]):
+                part.training = True
+                for _ in range(_POWER_ITERATIONS):
+                    getattr(module, name)
 
 
 @cache

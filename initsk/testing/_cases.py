@@ -85,8 +85,7 @@ class ResidualNet(nn.Module):
         x = torch.relu(self.norm(self.stem(x)))
         x = x + self.second(torch.relu(self.first(x)))
         x = torch.relu(self.frozen(torch.relu(self.tied(x))))
-        scores: torch.Tensor = self.head(x)
-        return scores
+        return self.head(x)
 
 
 class TransformerNet(nn.Module):
@@ -100,8 +99,7 @@ class TransformerNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return scores of three classes."""
-        scores: torch.Tensor = self.head(self.layer(self.stem(x.unsqueeze(-1))).mean(dim=1))
-        return scores
+        return self.head(self.layer(self.stem(x.unsqueeze(-1))).mean(dim=1))
 
 
 class ConvolutionNet(nn.Sequential):

@@ -35,11 +35,8 @@ from initsk.utils.torch_settings import working_type
 
 def check_is_a_value(initializer: Initializer) -> None:
     """Check that equal parameters make equal objects after clone, copy and pickle, and that a clone shares nothing."""
-    same = [
-        clone(initializer),
-        copy.deepcopy(initializer),
-        type(initializer)(**initializer.get_params(deep=False)),
-    ]
+    rebuilt = type(initializer)(**initializer.get_params(deep=False))
+    same = [clone(initializer), copy.deepcopy(initializer), rebuilt]
     if not any(_is_function(value) for value in _values(initializer)):
         same.append(pickle.loads(pickle.dumps(initializer)))
     for other in same:
@@ -145,13 +142,16 @@ def check_bounds_and_symmetry(initializer: Initializer) -> None:
         return
     away = initializer.sample(shape, random_state=0, dtype=torch.float64) - expected.mean
     reach = float(away.abs().max())
-    require(
-        initializer, reach <= expected.bound * (1 + 1e-6) + 1e-12, f"{reach:g} is beyond the bound {expected.bound:g}"
-    )
+    allowed = expected.bound * (1 + 1e-6) + 1e-12
+    require(initializer, reach <= allowed, f"{reach:g} is beyond the bound {expected.bound:g}")
     above, below = int((away > 0).sum()), int((away < 0).sum())
     if expected.symmetric and expected.variance > 0:
         allowed = STANDARD_ERRORS * sqrt(above + below)
         require(initializer, abs(above - below) <= allowed, f"{above} values lie above the mean, {below} below")
+
+
+# The largest relative error of singular values.
+_ERRORS = {torch.float64: 1e-12, torch.float32: 1e-5, torch.complex64: 1e-5, torch.bfloat16: 0.05}
 
 
 def check_singular_values(initializer: Initializer) -> None:
@@ -160,14 +160,8 @@ def check_singular_values(initializer: Initializer) -> None:
         expected = expected_for(initializer, ParameterSpec.from_shape(shape))
         if expected is None or expected.singular_value is None:
             continue
-        for dtype, error in (
-            (torch.float64, 1e-12),
-            (torch.float32, 1e-5),
-            (torch.complex64, 1e-5),
-            (torch.bfloat16, 0.05),
-        ):
-            values = initializer.sample(shape, random_state=0, dtype=dtype).flatten(1)
-            values = values.to(working_type(dtype))
+        for dtype, error in _ERRORS.items():
+            values = initializer.sample(shape, random_state=0, dtype=dtype).flatten(1).to(working_type(dtype))
             off = float((torch.linalg.svdvals(values) / expected.singular_value - 1).abs().max())
             require(initializer, off <= error, f"singular values of {shape} in {dtype} are off by {off:.1e}")
 
@@ -218,11 +212,8 @@ def check_failure_is_clean(initializer: Initializer) -> None:
     """Check that a failed call changes nothing in the module, whether it fails before the draw or in `refine`."""
     for module in fitting(initializer):
         before = state(module)
-        require(
-            initializer,
-            _fails(initializer, module, bias_initializer=Orthogonal()),
-            "a bias initializer that cannot fill biases did not raise",
-        )
+        failed = _fails(initializer, module, bias_initializer=Orthogonal())
+        require(initializer, failed, "a bias initializer that cannot fill biases did not raise")
         _require_as_before(initializer, module, before)
     if not initializer.refines:
         return

@@ -88,3 +88,23 @@ def test_modules_are_equal_by_state():
 
 def test_partials_are_equal_by_content():
     assert get_initializer(partial(nn.init.normal_, std=0.1)) != get_initializer(partial(nn.init.normal_, std=0.2))
+
+
+class _Written(Initializer):
+    def __init__(self, a, *, b=2):
+        self.a, self.b = a, b
+
+
+class _Renamed(_Written):
+    formula = "a"
+
+
+class _Declared(Initializer):
+    limits = {"a": 1}  # noqa: RUF012 - no annotation: no parameter
+    gain: float = 2.0
+
+
+def test_parameters_are_fields_or_arguments_of_a_written_init():
+    assert repr(_Renamed(1, b=3)) == "_Renamed(a=1, b=3)"
+    assert clone(_Declared(3.0)) == _Declared(gain=3.0) != _Declared()
+    assert _Declared(3.0).get_params() == {"gain": 3.0}

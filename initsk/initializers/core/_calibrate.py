@@ -52,8 +52,7 @@ class LayerCall:
         """The bias, or None if there is none that this initializer may change."""
         if self._name("bias") not in self.network.specs:
             return None
-        bias: torch.Tensor = self.layer.module.bias.detach()
-        return bias
+        return self.layer.module.bias.detach()
 
     def repeat(self) -> None:
         """Compute the output again with the current weights."""
