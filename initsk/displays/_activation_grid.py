@@ -1,6 +1,7 @@
 """Grids of histograms: a row per initializer, a column per layer."""
 
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -8,12 +9,12 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
-from initsk.displays._display import Display
+from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import colour_order, present_labels
 from initsk.displays._style import INK, clean_axes, colour_of, merge_style, outer_sides, write_title
 from initsk.displays._texts import percent, shortened
 from initsk.inspection import pool_histograms, signal_rows
-from initsk.language import Language, get_language, message
+from initsk.language import message, translate
 from initsk.utils.validation import check_parameters, each_of, one_of
 
 if TYPE_CHECKING:
@@ -53,14 +54,9 @@ class ActivationGridDisplay(Display):
     _values: ClassVar[str] = message("activation")
 
     def __init__(
-        self,
-        panels: dict[tuple[str, str], pd.DataFrame],
-        zero_fractions: dict[tuple[str, str], float],
-        initializers: list[str],
-        layers: list[str],
-        phase: str,
-        order: list[str] | None = None,
-    ) -> None:
+        self, panels: dict[tuple[str, str], pd.DataFrame], zero_fractions: dict[tuple[str, str], float],
+        initializers: list[str], layers: list[str], phase: str, order: list[str] | None = None,
+    ) -> None:  # fmt: skip
         self.panels = panels
         self.zero_fractions = zero_fractions
         self.initializers = initializers
@@ -95,12 +91,11 @@ class ActivationGridDisplay(Display):
         panels, zeros = {}, {}
         grouped = dict(iter(chosen.groupby([labels, "layer"], sort=False)))
         sums = _zeros_and_counts(moments)
-        for row in rows:
-            for column in columns:
-                n_zero, count = sums.get((row, column), (0, 0))
-                zeros[row, column] = n_zero / count if count else float("nan")
-                bins = pool_histograms(grouped[row, column]) if (row, column) in grouped else chosen.iloc[:0]
-                panels[row, column] = without_zeros(bins, n_zero, count)
+        for key in product(rows, columns):
+            n_zero, count = sums.get(key, (0, 0))
+            zeros[key] = n_zero / count if count else float("nan")
+            bins = pool_histograms(grouped[key]) if key in grouped else chosen.iloc[:0]
+            panels[key] = without_zeros(bins, n_zero, count)
         return cls(panels, zeros, rows, columns, phase, colour_order(chosen["initializer"]))
 
     @staticmethod
@@ -108,15 +103,11 @@ class ActivationGridDisplay(Display):
         """Return the rows that the display draws."""
         return signal_rows(frame)
 
+    @in_given_language
     def plot(
-        self,
-        ax: Any = None,
-        *,
-        axes: str = "shared",
-        initializers: list[str] | None = None,
-        language: str = "en",
+        self, ax: Any = None, *, axes: str = "shared", initializers: list[str] | None = None, language: str = "en",
         **kwargs: Any,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """Draw the grid.
 
         Parameters
@@ -137,7 +128,6 @@ class ActivationGridDisplay(Display):
         -------
         self
         """
-        translate = get_language(language)
         rows = initializers or self.initializers
         allowed = {"axes": one_of("axes", AXES), "initializers": each_of("initializer", self.initializers)}
         check_parameters("plot", {"axes": axes, "initializers": rows}, allowed)
@@ -148,9 +138,9 @@ class ActivationGridDisplay(Display):
         sides = outer_sides(list(self.axes_.flat)).to_dict("records")
         for (i, j), outer in zip(np.ndindex(shape), sides, strict=True):
             one, layer = self.axes_[i, j], self.layers[j]
-            self._draw(one, rows[i], layer, translate, kwargs)
-            self._scale(one, layer, axes, translate)
             one.set_gid(f"layer-{j}")
+            self._draw(one, rows[i], layer, kwargs)
+            self._scale(one, layer, axes)
             if outer["top"]:
                 write_title(one, shortened(layer, 30))
             if outer["bottom"]:
@@ -163,13 +153,13 @@ class ActivationGridDisplay(Display):
                 one.tick_params(labelleft=len(rows) == 1)
         return self
 
-    def _draw(self, ax: "Axes", row: str, layer: str, translate: Language, style: dict[str, Any]) -> None:
+    def _draw(self, ax: "Axes", row: str, layer: str, style: dict[str, Any]) -> None:
         from matplotlib.patches import StepPatch
 
         clean_axes(ax)
         frame = self.panels[row, layer]
         if len(frame):
-            edges = np.append(frame["left"].to_numpy(), frame["right"].to_numpy()[-1])
+            edges = [*frame["left"], frame["right"].iloc[-1]]
             own = merge_style(StepPatch, {"color": colour_of(self.order.index(row)), "linewidth": 1.2}, style)
             colour = own.pop("color")
             own = {"facecolor": (colour, 0.45), "edgecolor": colour, **own}
@@ -177,22 +167,21 @@ class ActivationGridDisplay(Display):
         notes = []
         zeros = self.zero_fractions[row, layer]
         if zeros > 0:
-            share = percent(zeros, translate)
-            notes.append(translate("all zero") if zeros == 1 else translate("{share} zero", share=share))
+            notes.append(translate("all zero") if zeros == 1 else translate("{share} zero", share=percent(zeros)))
         reach = self._reach(row, layer)
         if reach > _EXPLODED:
-            notes.append(translate("up to {value}", value=translate.short(reach, 2)))
+            notes.append(translate("up to {value:.2g}", value=reach))
         ax.text(0.97, 0.93, "\n".join(notes), transform=ax.transAxes, ha="right", va="top", fontsize=9, color=INK)
 
-    def _scale(self, ax: "Axes", layer: str, axes: str, translate: Language) -> None:
+    def _scale(self, ax: "Axes", layer: str, axes: str) -> None:
         if axes == "article":
             ax.set(xlim=(-1, 1), ylim=(0, 4))
-            few_ticks(ax.yaxis, translate)
+            few_ticks(ax.yaxis)
         else:
             ranges, densities = self._limits
             ax.set(xlim=ranges[layer], yscale="log", ylim=densities)
             power_ticks(ax.yaxis)
-        few_ticks(ax.xaxis, translate)
+        few_ticks(ax.xaxis)
 
     @cached_property
     def _limits(self) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
@@ -218,9 +207,7 @@ class ActivationGridDisplay(Display):
 
     def _densities(self) -> tuple[float, float]:
         values = [self.panels[row, layer]["density"].to_numpy() for layer in self.layers for row in self._within(layer)]
-        if not values:
-            return 1e-4, 1.0
-        return 1e-4, float(np.concatenate(values).max()) * 20
+        return 1e-4, float(np.concatenate(values).max()) * 20 if values else 1.0
 
 
 class WeightGridDisplay(ActivationGridDisplay):
@@ -247,6 +234,4 @@ def _zeros_and_counts(moments: pd.DataFrame) -> dict[tuple[str, str], tuple[int,
     zeros = (moments["zero_fraction"] * moments["count"]).fillna(0)
     keys = [moments["initializer"].astype(str), moments["layer"]]
     sums = pd.DataFrame({"zeros": zeros, "values": moments["count"]}).groupby(keys, sort=False).sum()
-    return {
-        key: (round(n_zero), int(n)) for key, n_zero, n in zip(sums.index, sums["zeros"], sums["values"], strict=True)
-    }
+    return {key: (round(n_zero), int(n)) for key, n_zero, n in sums.itertuples(name=None)}

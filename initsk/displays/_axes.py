@@ -8,11 +8,12 @@ import numpy as np
 
 from initsk.displays._style import leave_room, width_of
 from initsk.displays._texts import distinct, text_width
-from initsk.language import Language
+from initsk.language import current_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.ticker import Locator
 
 _NAME = 30
 _SIZE = 8
@@ -21,33 +22,38 @@ _LETTER = 0.065
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def few_ticks(axis: "Axis", translate: Language, max_ticks: int = 4, *, integer: bool = False) -> None:
+def few_ticks(axis: "Axis", max_ticks: int = 4, *, integer: bool = False) -> None:
     """Label a linear axis with at most `max_ticks` round numbers, each written in full."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(max_ticks, integer=integer))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
+    _set_ticks(axis, MaxNLocator(max_ticks, integer=integer))
 
 
-def fixed_ticks(axis: "Axis", ticks: np.ndarray, low: float, high: float, translate: Language) -> None:
+def fixed_ticks(axis: "Axis", ticks: np.ndarray, low: float, high: float) -> None:
     """Label an axis at those of the ticks that lie between `low` and `high`."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, NullLocator
 
-    axis.set_major_locator(FixedLocator(ticks[(ticks >= low) & (ticks <= high)].tolist()))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: translate.short(value, 6)))
+    _set_ticks(axis, FixedLocator(ticks[(ticks >= low) & (ticks <= high)].tolist()))
     axis.set_minor_locator(NullLocator())
+
+
+def _set_ticks(axis: "Axis", locator: "Locator") -> None:
+    # Labels are written when the figure is rendered, perhaps in another language.
+    short = current_language().short
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(lambda value, _: short(value, 6))
 
 
 def power_ticks(axis: "Axis") -> None:
     """Label a logarithmic axis with powers of ten; superscripts are letters, as formulas take long to draw."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import LogLocator, NullLocator
 
     axis.set_major_locator(LogLocator(numticks=4))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"10{str(round(np.log10(value))).translate(_RAISED)}"))
+    axis.set_major_formatter(lambda value, _: f"10{str(round(np.log10(value))).translate(_RAISED)}")
     axis.set_minor_locator(NullLocator())
 
 
-def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float], translate: Language) -> None:
+def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float]) -> None:
     """Make y logarithmic around the positive finite values, over a decade at least.
 
     Shares of `room` stay free below and above, without ticks. An axis without values has no ticks.
@@ -63,7 +69,7 @@ def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float], translat
     ax.set_ylim(10 ** (low - room[0] * span), 10 ** (high + room[1] * span))
     locator = LogLocator(subs=(1, 2, 5)) if high - low < 2.5 else LogLocator(numticks=7)
     ticks = np.asarray(locator.tick_values(10**low, 10**high) if len(logs) else [], float)
-    fixed_ticks(ax.yaxis, ticks, 10**low, 10**high, translate)
+    fixed_ticks(ax.yaxis, ticks, 10**low, 10**high)
 
 
 SCALES = ("auto", "linear", "symlog")
@@ -74,13 +80,7 @@ _SAME = 1e-6
 
 
 def strip_axis(
-    ax: "Axes",
-    ranges: Sequence[tuple[float, float]],
-    scales: np.ndarray,
-    scale: str,
-    n_cells: int,
-    inches: float,
-    translate: Language,
+    ax: "Axes", ranges: Sequence[tuple[float, float]], scales: np.ndarray, scale: str, n_cells: int, inches: float
 ) -> np.ndarray:
     """Scale the x axis for all ranges and return the edges of cells that are equally long on it.
 
@@ -94,7 +94,7 @@ def strip_axis(
         low, high = low - (largest or 1) / 2, high + (largest or 1) / 2
     scales = scales[np.isfinite(scales) & (scales > 0)]
     if scale == "linear" or not len(scales) or (scale == "auto" and scales.max() <= _FACTOR * scales.min()):
-        few_ticks(ax.xaxis, translate, max_ticks)
+        few_ticks(ax.xaxis, max_ticks)
         ax.set_xlim(low, high)
         return np.linspace(low, high, n_cells + 1)
     threshold = 10.0 ** floor(log10(max(scales.min(), _FINEST)))
@@ -105,7 +105,7 @@ def strip_axis(
     ticks = _symlog_ticks(threshold, low, high, max_ticks)
     # The smallest powers may be too close to zero for their numbers.
     distances = np.abs(transform.transform(ticks) - zero) / (last - first) * inches
-    fixed_ticks(ax.xaxis, ticks[(ticks == 0) | (distances >= 0.2)], low, high, translate)
+    fixed_ticks(ax.xaxis, ticks[(ticks == 0) | (distances >= 0.2)], low, high)
     edges = np.asarray(transform.inverted().transform(np.linspace(first, last, n_cells + 1)))
     edges[[0, -1]] = low, high
     return edges

@@ -8,27 +8,22 @@ import numpy as np
 import pandas as pd
 
 from initsk.displays._axes import log_axis, name_layers, name_layers_within, name_room
-from initsk.displays._display import Display
+from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import KEY, POSITIONS, check_frames, select_rows
+from initsk.displays._legends import draw_marks, legend_above, legend_below, legend_rows, mark_sample, write_zero
 from initsk.displays._style import (
     INK,
-    MARK_MEANINGS,
     clean_axes,
     colour_of,
-    draw_marks,
-    legend_above,
-    legend_below,
-    legend_rows,
     line_style,
     make_panels,
-    mark_sample,
     merge_style,
     outer_sides,
+    sample,
     write_title,
-    write_zero,
 )
 from initsk.displays._texts import shortened
-from initsk.language import Language, get_language, message
+from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of, refuse
 
 if TYPE_CHECKING:
@@ -64,27 +59,23 @@ class Line:
 
     def sample(self, markersize: float = 3.5) -> "Line2D":
         """Return a line without data, as a legend shows it."""
-        from matplotlib.lines import Line2D
-
         own = {**line_style(self.index), "markersize": markersize, "linewidth": 1.5}
-        return Line2D([], [], **{**own, **self.style, "label": self.label})
+        return sample(**{**own, **self.style, "label": self.label})
 
 
 def _predicted_sample(colour: str = INK, label: str = "") -> "Line2D":
     """Return the mark of a prediction, without data."""
-    from matplotlib.lines import Line2D
-
-    style: dict[str, Any] = {"markersize": 6.5, "markerfacecolor": "none", "markeredgewidth": 1.1}
-    return Line2D([], [], linestyle="none", marker="D", color=colour, label=label, **style)
+    style = {"linestyle": "none", "marker": "D", "markersize": 6.5, "markerfacecolor": "none", "markeredgewidth": 1.1}
+    return sample(color=colour, label=label, **style)
 
 
-def _draw_spread(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
+def _draw_spread(ax: "Axes", lines: Sequence[Line]) -> None:
     """Draw root mean squares on a logarithmic axis, with marks at its edges for those that are zero or not finite."""
     lost = {line.index: np.flatnonzero(line.nonfinite) for line in lines if line.nonfinite.any()}
     zero = {line.index: np.flatnonzero(line.values == 0) for line in lines if (line.values == 0).any()}
     room = _LEVEL * (len(zero) + 1) if zero else 0.0, _LEVEL * len(lost)
     shown = np.concatenate([part for line in lines for part in (line.values, line.predicted)])
-    log_axis(ax, shown, (min(room[0], 0.4), min(room[1], 0.4)), translate)
+    log_axis(ax, shown, (min(room[0], 0.4), min(room[1], 0.4)))
     for line in lines:
         line.draw(ax, np.where(np.isfinite(line.values) & (line.values > 0), line.values, np.nan))
         if (line.predicted > 0).any():
@@ -99,13 +90,12 @@ def _draw_spread(ax: "Axes", lines: Sequence[Line], translate: Language) -> None
         write_zero(ax, np.unique(np.concatenate(list(zero.values()))), len(zero), crowded=len(lines[0].values) > _CROWD)
 
 
-def _draw_fractions(ax: "Axes", lines: Sequence[Line], translate: Language) -> None:
+def _draw_fractions(ax: "Axes", lines: Sequence[Line]) -> None:
     """Draw shares between 0 and 100 %."""
-    from matplotlib.ticker import FuncFormatter
-
+    percent = current_language().percent
     ax.set_ylim(-0.06, 1.06)
     ax.set_yticks([0, 0.5, 1])
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: translate.percent(value)))
+    ax.yaxis.set_major_formatter(lambda value, _: percent(value))
     for line in lines:
         line.draw(ax, line.values)
 
@@ -206,6 +196,7 @@ class DepthDisplay(Display):
         fine = iter(check_frames(cls.__name__, given))
         return cls({label: next(fine) for label in frames}, {label: next(fine) for label in backward}, order)
 
+    @in_given_language
     def plot(self, ax: Any = None, *, position: str = "activation", language: str = "en", **kwargs: Any) -> Self:
         """Draw all panels, one below the other.
 
@@ -232,13 +223,12 @@ class DepthDisplay(Display):
         from matplotlib.lines import Line2D
 
         check_parameters("plot", {"position": position}, {"position": one_of("position", POSITIONS)})
-        translate = get_language(language)
         rows = {label: select_rows(frame, position) for label, frame in self.frames.items()}
         names = list(dict.fromkeys(name for frame in rows.values() for name in frame["layer"]))
-        lines = self._lines(rows, position, names, translate, merge_style(Line2D, {}, kwargs))
+        lines = self._lines(rows, position, names, merge_style(Line2D, {}, kwargs))
         # The line of one summary needs no label, but its shares do.
         samples = [line.sample() for line in (lines["rms"] if len(rows) > 1 else lines.get("fractions", []))]
-        marks = _mark_samples(lines, translate)
+        marks = _mark_samples(lines)
         given = self._open(ax, len(lines))
         axes = given or self._lay_out(lines, names, [*samples, *marks])
         legends = {"rms": [*samples, *marks]} if len(rows) > 1 else {"rms": marks, "fractions": samples}
@@ -247,7 +237,7 @@ class DepthDisplay(Display):
             clean_axes(one)
             above = legend_above(one, legends.get(name, [])) if given else 0
             write_title(one, translate(_TITLES[name]), 10, above, loc="left")
-            (_draw_spread if name in _SPREADS else _draw_fractions)(one, lines[name], translate)
+            (_draw_spread if name in _SPREADS else _draw_fractions)(one, lines[name])
             if given:
                 name_layers_within(one, names, shown=is_lowest)
             else:
@@ -267,12 +257,7 @@ class DepthDisplay(Display):
         return list(grid.flat)
 
     def _lines(
-        self,
-        rows: dict[str, pd.DataFrame],
-        position: str,
-        layers: list[str],
-        translate: Language,
-        style: dict[str, Any],
+        self, rows: dict[str, pd.DataFrame], position: str, layers: list[str], style: dict[str, Any]
     ) -> dict[str, list[Line]]:
         """Return the lines of each panel, from the top down."""
 
@@ -293,8 +278,7 @@ class DepthDisplay(Display):
             if len(rows) > 1:
                 found[name] = several
             else:
-                only = replace(several[0], label=translate(words), index=colour)
-                found.setdefault("fractions", []).append(only)
+                found.setdefault("fractions", []).append(replace(several[0], label=translate(words), index=colour))
         return found
 
 
@@ -314,14 +298,14 @@ def _by_label(given: Any) -> dict[str, Any]:
     return {str(label): frame for label, frame in given.items()} if isinstance(given, Mapping) else {"": given}
 
 
-def _mark_samples(lines: dict[str, list[Line]], translate: Language) -> list["Line2D"]:
+def _mark_samples(lines: dict[str, list[Line]]) -> list["Line2D"]:
     """Return the marks in use, as a legend shows them."""
     spreads = [line for name in _SPREADS for line in lines.get(name, [])]
     samples = []
     if any((line.values == 0).any() for line in spreads):
-        samples.append(mark_sample("zero", label=translate(MARK_MEANINGS["zero"])))
+        samples.append(mark_sample("zero"))
     if any(line.nonfinite.any() for line in spreads):
-        samples.append(mark_sample("nonfinite", label=translate(MARK_MEANINGS["nonfinite"])))
+        samples.append(mark_sample("nonfinite"))
     if any(np.isfinite(line.predicted).any() for line in spreads):
         samples.append(_predicted_sample(label=translate("predicted by theory")))
     return samples

@@ -7,10 +7,10 @@ import pandas as pd
 
 from initsk.comparison.results import mean_interval, paired_scores, tuned_runs
 from initsk.displays._axes import few_ticks
-from initsk.displays._display import Display
+from initsk.displays._display import Display, in_given_language
 from initsk.displays._style import INK, clean_axes, colour_of, leave_room, merge_style, write_title
 from initsk.displays._texts import shortened, text_width
-from initsk.language import get_language
+from initsk.language import current_language, translate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,6 +73,7 @@ class DifferencesDisplay(Display):
         frame = pd.DataFrame(intervals, index=["mean", "low", "high"]).T.rename_axis("initializer")
         return cls(pd.DataFrame(rows, columns=["initializer", "difference"]), frame, order)
 
+    @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw the rows, the best on top.
 
@@ -89,7 +90,6 @@ class DifferencesDisplay(Display):
         -------
         self
         """
-        translate = get_language(language)
         labels = list(self.intervals.index)
         shown = [shortened(label, 34) for label in labels]
         size = {"height": max(_ROW * len(labels), 0.8), "left": 0.3 + 0.08 * max(map(len, shown))}
@@ -108,8 +108,9 @@ class DifferencesDisplay(Display):
             if label in inside:
                 self._draw(self.ax_, row, label, colour, limits, kwargs)
             else:
+                words = current_language().short(means[label])
                 self.ax_.annotate(
-                    translate.short(means[label]), (1.06 * lowest, row), (0.9 * lowest, row), color=INK, fontsize=9,
+                    words, (1.06 * lowest, row), (0.9 * lowest, row), color=INK, fontsize=9,
                     va="center", arrowprops={"arrowstyle": "->", "color": colour},
                 )  # fmt: skip
         self.ax_.set_yticks(range(len(labels)), shown, parse_math=False)
@@ -117,7 +118,7 @@ class DifferencesDisplay(Display):
         self.ax_.set_xlim(*limits)
         self.ax_.grid(False, axis="y")
         write_title(self.ax_, translate("score minus that of {best}", best=shortened(labels[0], 40)))
-        few_ticks(self.ax_.xaxis, translate, 6)
+        few_ticks(self.ax_.xaxis, 6)
         return self
 
     def _lowest(self) -> float:

@@ -1,19 +1,37 @@
 """The base of all displays: the axes that they draw into, and saving."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 
 from initsk.displays._render import FORMATS, render
 from initsk.displays._style import make_panels
 from initsk.exceptions import InvalidParameterError
+from initsk.language import use_language
 from initsk.utils.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def in_given_language(plot: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Let `translate` use the argument ``language`` of `plot` while it draws."""
+
+    @wraps(plot)
+    def plot_in_language(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        language: Any = kwargs.get("language", "en")
+        with use_language(language):
+            return plot(*args, **kwargs)
+
+    return plot_in_language
 
 
 class Display(ABC):

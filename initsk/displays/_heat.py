@@ -10,7 +10,7 @@ from initsk.displays._axes import few_ticks
 from initsk.displays._bins import on_one_grid
 from initsk.displays._style import INK, merge_style
 from initsk.displays._texts import number
-from initsk.language import Language
+from initsk.language import translate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def draw_cells(ax: "Axes", x: np.ndarray, y: np.ndarray, cells: np.ndarray, styl
     ax.pcolormesh(x, y, cells, **merge_style(QuadMesh, {"cmap": heat_colours(), "rasterized": True, **own}, style))
 
 
-def draw_heat(ax: "Axes", columns: np.ndarray, histograms: Sequence[pd.DataFrame], translate: Language) -> None:
+def draw_heat(ax: "Axes", columns: np.ndarray, histograms: Sequence[pd.DataFrame]) -> None:
     """Draw a column per histogram, between the edges `columns`; cells without a value stay blank."""
     from matplotlib.colors import LogNorm
 
@@ -46,15 +46,15 @@ def draw_heat(ax: "Axes", columns: np.ndarray, histograms: Sequence[pd.DataFrame
     peak, middle = float(density.max()), float(edges.mean())
     if peak > 0 and np.ptp(edges) > _SAME * max(abs(middle), _SAME):
         draw_cells(ax, columns, edges, np.ma.masked_equal(density, 0), {}, norm=LogNorm(peak * _DEEPEST, peak))
-        few_ticks(ax.yaxis, translate)
+        few_ticks(ax.yaxis)
     else:
         ax.set_yticks([])
         only = 0.0 if edges[0] <= 0 < edges[-1] else middle
-        words = translate("always {value}", value=number(only, translate)) if peak else translate("no finite value")
+        words = translate("always {value}", value=number(only)) if peak else translate("no finite value")
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", fontsize=9, color=INK)
 
 
-def add_colour_bar(figure: "Figure", translate: Language, axes: Sequence["Axes"]) -> None:
+def add_colour_bar(figure: "Figure", axes: Sequence["Axes"]) -> None:
     """Put a colour bar at the right of given axes; without any, below the panels of the display's own figure."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm

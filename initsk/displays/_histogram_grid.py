@@ -9,21 +9,21 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, outline, split_histograms
-from initsk.displays._display import Display
+from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
+from initsk.displays._legends import label_panels
 from initsk.displays._style import (
     INK,
     POSITION_COLOURS,
     POSITION_NAMES,
     clean_axes,
     label_left,
-    label_panels,
     make_panels,
     merge_style,
     write_title,
 )
 from initsk.displays._texts import distinct, number, percent
-from initsk.language import Language, get_language
+from initsk.language import current_language, translate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,15 +100,11 @@ class HistogramGridDisplay(Display):
         histograms, frame = check_frames(cls.__name__, given)
         return cls(*split_histograms(histograms, frame), frame)
 
+    @in_given_language
     def plot(
-        self,
-        ax: Any = None,
-        *,
-        position: str = "both",
-        layers: Sequence[str] | None = None,
-        language: str = "en",
+        self, ax: Any = None, *, position: str = "both", layers: Sequence[str] | None = None, language: str = "en",
         **kwargs: Any,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """Draw the grid.
 
         Parameters
@@ -133,7 +129,6 @@ class HistogramGridDisplay(Display):
         InvalidParameterError
             If a parameter is not allowed.
         """
-        translate = get_language(language)
         rows = select_rows(self.statistics, position, layers, BOTH)
         names = list(rows["layer"].unique())
         titles = dict(zip(names, distinct(names, 30), strict=True))
@@ -141,13 +136,13 @@ class HistogramGridDisplay(Display):
         if axes:
             label_panels(axes, list(rows["layer"].map(titles)), translate("density"))
         else:
-            axes = self._lay_out(rows, titles, position, translate)
+            axes = self._lay_out(rows, titles, position)
         self.axes_ = dict(zip(rows[list(KEY)].itertuples(index=False, name=None), axes, strict=True))
         for one, (_, row) in zip(axes, rows.iterrows(), strict=True):
-            self._draw(one, row, translate, kwargs)
+            self._draw(one, row, kwargs)
         return self
 
-    def _lay_out(self, rows: pd.DataFrame, titles: dict[str, str], position: str, translate: Language) -> list["Axes"]:
+    def _lay_out(self, rows: pd.DataFrame, titles: dict[str, str], position: str) -> list["Axes"]:
         """Return a panel per row of a new figure; a layer with one position stretches over both."""
         stack = 2 if position == "both" and rows["position"].isin(("pre_activation", "activation")).any() else 1
         columns = min(len(titles), _COLUMNS)
@@ -171,30 +166,28 @@ class HistogramGridDisplay(Display):
                     partner.set_subplotspec(partner.get_subplotspec().get_gridspec()[:, j])
         return [grid[place] for place in places]
 
-    def _draw(self, ax: "Axes", row: pd.Series, translate: Language, style: dict[str, Any]) -> None:
+    def _draw(self, ax: "Axes", row: pd.Series, style: dict[str, Any]) -> None:
         from matplotlib.patches import StepPatch
 
         clean_axes(ax)
-        frame, notes = self.panels[row["layer"], row["position"]], self._notes(row, translate)
+        frame, notes = self.panels[row["layer"], row["position"]], self._notes(row)
         if len(frame):
             edges, density = outline(frame)
             colour = POSITION_COLOURS.get(row["position"], INK)
             line = merge_style(StepPatch, {"color": colour, "linewidth": 1.2, "baseline": 1e-300}, style)
             ax.stairs(density, edges, **{**line, "fill": True, "alpha": 0.45, "linewidth": 0})
             ax.stairs(density, edges, **line)
-            self._scale(ax, frame, len(notes), translate)
+            self._scale(ax, frame, len(notes))
         else:
             ax.set(xticks=[], yticks=[])
         text: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 8, "color": INK}
         position = POSITION_NAMES.get(row["position"], row["position"])
         if row["position"] != "weight":
             ax.text(0.02, 0.97, translate(position), ha="left", va="top", parse_math=False, **text)
-        if len(frame):
-            ax.text(0.98, 0.97, "\n".join(notes), ha="right", va="top", **text)
-        else:
-            ax.text(0.5, 0.5, "\n".join(notes), ha="center", va="center", **text)
+        x, y, ha, va = (0.98, 0.97, "right", "top") if len(frame) else (0.5, 0.5, "center", "center")
+        ax.text(x, y, "\n".join(notes), ha=ha, va=va, **text)
 
-    def _scale(self, ax: "Axes", frame: pd.DataFrame, n_notes: int, translate: Language) -> None:
+    def _scale(self, ax: "Axes", frame: pd.DataFrame, n_notes: int) -> None:
         low, high = central_range([frame])
         # A constant gets a line in the middle, not a bar over the whole width with equal ticks.
         margin = max(0.03 * (high - low), 1e-3 * max(abs(low), abs(high)))
@@ -203,23 +196,24 @@ class HistogramGridDisplay(Display):
         free = _LINE * (n_notes + 1) / 1.4
         ax.set(xlim=(low - margin, high + margin), yscale="log")
         ax.set_ylim(peak * 10.0**-_DECADES, peak * 10 ** (_DECADES * free / (1 - free)))
-        few_ticks(ax.xaxis, translate)
+        few_ticks(ax.xaxis)
         power_ticks(ax.yaxis)
 
-    def _notes(self, row: pd.Series, translate: Language) -> list[str]:
+    def _notes(self, row: pd.Series) -> list[str]:
         share = self.shares.loc[(row["layer"], row["position"])]
-        notes = [translate("{n} not finite", n=translate.integer(row["nonfinite"]))] if row["nonfinite"] else []
+        lost = row["nonfinite"]
+        notes = [translate("{n} not finite", n=current_language().integer(lost))] if lost else []
         if not row["count"]:
             return [*notes, translate("no finite value")]
         if share["zero"] == 1:
             return [*notes, translate("all others zero") if notes else translate("all zero")]
-        notes.append(translate("std {number}", number=number(row["std"], translate)))
+        notes.append(translate("std {number}", number=number(row["std"])))
         if share["zero"]:
-            notes.append(translate("{share} zero", share=percent(share["zero"], translate)))
+            notes.append(translate("{share} zero", share=percent(share["zero"])))
         if share["below"]:
-            below = {"share": percent(share["below"], translate), "edge": translate.short(share["lowest"], 4)}
-            notes.append(translate("{share} below {edge}", **below))
+            below = percent(share["below"])
+            notes.append(translate("{share} below {edge:.4g}", share=below, edge=share["lowest"]))
         if share["above"]:
-            above = {"share": percent(share["above"], translate), "edge": translate.short(share["highest"], 4)}
-            notes.append(translate("{share} above {edge}", **above))
+            above = percent(share["above"])
+            notes.append(translate("{share} above {edge:.4g}", share=above, edge=share["highest"]))
         return notes

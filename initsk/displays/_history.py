@@ -10,25 +10,13 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks
 from initsk.displays._bins import group_bins
-from initsk.displays._display import Display
+from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, KEY, POSITIONS, check_frames, select_rows
 from initsk.displays._heat import add_colour_bar, draw_heat
-from initsk.displays._style import (
-    INK,
-    MARK_MEANINGS,
-    clean_axes,
-    colour_of,
-    draw_marks,
-    label_left,
-    label_panels,
-    legend_below,
-    make_panels,
-    mark_sample,
-    merge_style,
-    write_title,
-)
+from initsk.displays._legends import draw_marks, label_panels, legend_below, mark_sample
+from initsk.displays._style import INK, clean_axes, colour_of, label_left, make_panels, merge_style, sample, write_title
 from initsk.displays._texts import distinct
-from initsk.language import Language, get_language
+from initsk.language import translate
 from initsk.utils.validation import check_parameters, one_of
 
 if TYPE_CHECKING:
@@ -103,16 +91,11 @@ class HistoryDisplay(Display):
         frame, *others = check_frames(cls.__name__, given)
         return cls(others[0] if others else None, frame)
 
+    @in_given_language
     def plot(
-        self,
-        ax: Any = None,
-        *,
-        layers: Sequence[str] | None = None,
-        position: str = "activation",
-        spacing: str = "step",
-        language: str = "en",
-        **kwargs: Any,
-    ) -> Self:
+        self, ax: Any = None, *, layers: Sequence[str] | None = None, position: str = "activation",
+        spacing: str = "step", language: str = "en", **kwargs: Any,
+    ) -> Self:  # fmt: skip
         """Draw a column per layer.
 
         Parameters
@@ -142,30 +125,29 @@ class HistoryDisplay(Display):
             If a parameter is not allowed.
         """
         check_parameters("plot", {"spacing": spacing}, {"spacing": one_of("spacing", SPACINGS)})
-        translate = get_language(language)
         rows = select_rows(self.statistics, position, layers, POSITIONS)
         names = list(rows["layer"].unique())
         titles = dict(zip(names, distinct(names, 30), strict=True))
         kinds = ["moments"] if self.histograms is None else ["moments", "histogram"]
         keys = [(name, kind) for name in names for kind in kinds]
-        axes, samples = self._open(ax, len(keys)), _samples(rows, translate)
+        axes, samples = self._open(ax, len(keys)), _samples(rows)
         if axes:
             words = [titles[name] for name, _ in keys]
             label_panels(axes, words, translate("value"), translate("step"), samples)
         else:
-            axes = self._lay_out(titles, kinds, translate)
+            axes = self._lay_out(titles, kinds)
             legend_below(self.figure_, samples, self.figure_.get_figwidth())
         self.axes_ = dict(zip(keys, axes, strict=True))
         steps = np.unique(self.statistics["step"])
         for name, of_layer in rows.groupby("layer", sort=False):
             panels = [self.axes_[name, kind] for kind in kinds]
-            self._draw_layer(panels, of_layer.set_index("step").reindex(steps), spacing, translate, kwargs)
+            self._draw_layer(panels, of_layer.set_index("step").reindex(steps), spacing, kwargs)
         if self.histograms is not None:
             heat_maps = [] if ax is None else [self.axes_[name, "histogram"] for name in names]
-            add_colour_bar(self.figure_, translate, heat_maps)
+            add_colour_bar(self.figure_, heat_maps)
         return self
 
-    def _lay_out(self, titles: dict[str, str], kinds: list[str], translate: Language) -> list["Axes"]:
+    def _lay_out(self, titles: dict[str, str], kinds: list[str]) -> list["Axes"]:
         """Return the panels of a new figure, layer by layer."""
         columns, stack = min(len(titles), _COLUMNS), len(kinds)
         gaps: dict[str, Any] = {"gap_x": 0.75, "gap_y": 0.18, "gap_stacks": 0.75}
@@ -179,10 +161,9 @@ class HistoryDisplay(Display):
             panels = list(grid[block * stack : (block + 1) * stack, column])
             axes += panels
             write_title(panels[0], title, 10)
-            for one in panels[:-1]:
-                one.tick_params(labelbottom=False)
-            if column == 0:
-                for one in panels:
+            for one in panels:
+                one.tick_params(labelbottom=one is panels[-1])
+                if column == 0:
                     label_left(one, translate("value"), 0.6)
             # Where no other layer is below.
             if i + columns >= len(titles):
@@ -191,9 +172,7 @@ class HistoryDisplay(Display):
             one.remove()
         return axes
 
-    def _draw_layer(
-        self, axes: Sequence["Axes"], rows: pd.DataFrame, spacing: str, translate: Language, style: dict[str, Any]
-    ) -> None:
+    def _draw_layer(self, axes: Sequence["Axes"], rows: pd.DataFrame, spacing: str, style: dict[str, Any]) -> None:
         steps = rows.index.to_numpy()
         x = steps.astype(float) if spacing == "step" else np.arange(len(steps), dtype=float)
         edges = _column_edges(x, spacing)
@@ -202,32 +181,29 @@ class HistoryDisplay(Display):
             clean_axes(ax)
             ax.set_xlim(edges[0] - margin, edges[-1] + margin)
             if spacing == "step" and len(steps) > 1:
-                few_ticks(ax.xaxis, translate, integer=True)
+                few_ticks(ax.xaxis, integer=True)
             else:
                 few = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), 5)).round().astype(int))
                 ax.set_xticks(x[few], [str(step) for step in steps[few]])
-        _draw_moments(axes[0], x, rows, translate, style)
+        _draw_moments(axes[0], x, rows, style)
         if self.histograms is not None:
             layer, position = rows[["layer", "position"]].dropna().iloc[0]
             nothing = self.histograms.iloc[:0]
             bins = [self._bins.get((layer, position, step), nothing) for step in steps]
-            draw_heat(axes[1], edges, bins, translate)
+            draw_heat(axes[1], edges, bins)
 
     @cached_property
     def _bins(self) -> dict[tuple[Any, ...], pd.DataFrame]:
         return {} if self.histograms is None else group_bins(self.histograms, ["layer", "position", "step"])
 
 
-def _samples(rows: pd.DataFrame, translate: Language) -> list["Artist"]:
+def _samples(rows: pd.DataFrame) -> list["Artist"]:
     """Return what the legend shows: line, band, and marks in use."""
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     band = Patch(color=_COLOUR, alpha=0.22, linewidth=0, label=translate("mean ± standard deviation"))
-    samples = [Line2D([], [], color=_COLOUR, marker="o", markersize=3.5, label=translate("mean")), band]
-    if (rows["nonfinite"] > 0).any():
-        samples.append(mark_sample("nonfinite", label=translate(MARK_MEANINGS["nonfinite"])))
-    return samples
+    samples = [sample(color=_COLOUR, marker="o", markersize=3.5, label=translate("mean")), band]
+    return [*samples, mark_sample("nonfinite")] if (rows["nonfinite"] > 0).any() else samples
 
 
 def _column_edges(x: np.ndarray, spacing: str) -> np.ndarray:
@@ -236,7 +212,7 @@ def _column_edges(x: np.ndarray, spacing: str) -> np.ndarray:
     return np.concatenate([[x[0] - outer], (x[1:] + x[:-1]) / 2, [x[-1] + outer]])
 
 
-def _draw_moments(ax: "Axes", x: np.ndarray, rows: pd.DataFrame, translate: Language, style: dict[str, Any]) -> None:
+def _draw_moments(ax: "Axes", x: np.ndarray, rows: pd.DataFrame, style: dict[str, Any]) -> None:
     from matplotlib.lines import Line2D
 
     mean, std = rows["mean"].to_numpy(float), rows["std"].to_numpy(float)
@@ -244,4 +220,4 @@ def _draw_moments(ax: "Axes", x: np.ndarray, rows: pd.DataFrame, translate: Lang
     [line] = ax.plot(x, mean, **merge_style(Line2D, own, style))
     ax.fill_between(x, mean - std, mean + std, color=line.get_color(), alpha=0.22, linewidth=1)
     draw_marks(ax, "nonfinite", x[rows["nonfinite"].fillna(0).to_numpy() > 0], _LOST)
-    few_ticks(ax.yaxis, translate)
+    few_ticks(ax.yaxis)

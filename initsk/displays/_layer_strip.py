@@ -9,26 +9,26 @@ import pandas as pd
 
 from initsk.displays._axes import SCALES, strip_axis
 from initsk.displays._bins import central_range, count_below, split_histograms
-from initsk.displays._display import Display
+from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._heat import draw_cells
 from initsk.displays._style import INK, colour_of, leave_room, make_panels, width_of
 from initsk.displays._texts import distinct, number, percent, text_width
-from initsk.language import Language, get_language, message
+from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _POSITIONS = {"activation": message("activation"), "pre_activation": message("pre-act."), "output": message("output")}
-_NUMBERS: dict[str, tuple[str, Callable[[Any, Language], str]]] = {
+_NUMBERS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "mean": (message("mean"), number),
     "std": (message("std"), number),
     "zero_fraction": (message("zero"), percent),
     "dead_fraction": (message("dead"), percent),
     "saturated_fraction": (message("saturated"), percent),
     "outside": (message("outside"), percent),
-    "nonfinite": (message("not finite"), lambda value, translate: translate.integer(value)),
+    "nonfinite": (message("not finite"), lambda n: current_language().integer(n)),
 }
 _WIDTH = 4.4
 _ROW = 0.21
@@ -98,16 +98,11 @@ class LayerStripDisplay(Display):
         parts, shares = split_histograms(histograms, frame)
         return cls(parts, frame.assign(outside=(shares["below"] + shares["above"]).to_numpy()))
 
+    @in_given_language
     def plot(
-        self,
-        ax: Any = None,
-        *,
-        position: str = "activation",
-        layers: Sequence[str] | None = None,
-        scale: str = "auto",
-        language: str = "en",
-        **kwargs: Any,
-    ) -> Self:
+        self, ax: Any = None, *, position: str = "activation", layers: Sequence[str] | None = None,
+        scale: str = "auto", language: str = "en", **kwargs: Any,
+    ) -> Self:  # fmt: skip
         """Draw the strips.
 
         Parameters
@@ -137,7 +132,6 @@ class LayerStripDisplay(Display):
             If a parameter is not allowed.
         """
         check_parameters("plot", {"scale": scale}, {"scale": one_of("scale", SCALES)})
-        translate = get_language(language)
         rows = select_rows(self.statistics, position, layers, BOTH)
         columns = [name for name in _NUMBERS if _is_informative(rows[name], name)]
         names = distinct(list(rows["layer"]), 30)
@@ -153,7 +147,7 @@ class LayerStripDisplay(Display):
         else:
             size: dict[str, Any] = {"height": _ROW * len(rows), "left": left, "right": 0.15 + _COLUMN * len(columns)}
             self.ax_ = make_panels(self.figure_, 1, 1, width=width, **size)[0, 0]
-        self._draw(self.ax_, rows, scale, width, translate, kwargs)
+        self._draw(self.ax_, rows, scale, width, kwargs)
         previous = None
         for i, (layer, name, at) in enumerate(zip(rows["layer"], names, rows["position"], strict=True)):
             # The name stands at the layer's first position only.
@@ -170,15 +164,13 @@ class LayerStripDisplay(Display):
                 # A sum that cancels leaves rounding errors of single precision.
                 values = values.where(values.abs() > _ROUNDING * rows["std"], 0.0).where(values.notna())
             for i, value in enumerate(values):
-                _write(self.ax_, 1, _COLUMN * k, i, form(value, translate))
+                _write(self.ax_, 1, _COLUMN * k, i, form(value))
         return self
 
-    def _draw(
-        self, ax: "Axes", rows: pd.DataFrame, scale: str, width: float, translate: Language, style: dict[str, Any]
-    ) -> None:
+    def _draw(self, ax: "Axes", rows: pd.DataFrame, scale: str, width: float, style: dict[str, Any]) -> None:
         parts = [self.panels[layer, position] for layer, position in zip(rows["layer"], rows["position"], strict=True)]
         ranges, scales = [central_range([part]) for part in parts], rows["rms"].to_numpy(float)
-        edges = strip_axis(ax, ranges, scales, scale, _CELLS, width, translate)
+        edges = strip_axis(ax, ranges, scales, scale, _CELLS, width)
         # Every second row is a gap.
         shades = np.zeros((2 * len(parts) - 1, _CELLS))
         for i, part in enumerate(parts):

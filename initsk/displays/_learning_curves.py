@@ -8,21 +8,12 @@ import pandas as pd
 
 from initsk.comparison.results import mean_interval
 from initsk.displays._axes import few_ticks, fixed_ticks
-from initsk.displays._display import Display
+from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import colour_order, present_labels
-from initsk.displays._style import (
-    INK,
-    clean_axes,
-    leave_room,
-    legend_above,
-    legend_below,
-    legend_rows,
-    line_style,
-    merge_style,
-    write_title,
-)
+from initsk.displays._legends import legend_above, legend_below, legend_rows
+from initsk.displays._style import INK, clean_axes, leave_room, line_style, merge_style, sample, write_title
 from initsk.displays._texts import shortened
-from initsk.language import Language, get_language, message
+from initsk.language import message, translate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,6 +79,7 @@ class LearningCurvesDisplay(Display):
         curves = curves.sort_values("initializer", key=lambda c: c.map(labels.index), kind="stable", ignore_index=True)
         return cls(curves, colour_order(history["initializer"]))
 
+    @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw both panels.
 
@@ -106,13 +98,11 @@ class LearningCurvesDisplay(Display):
         """
         from matplotlib.lines import Line2D
 
-        translate = get_language(language)
-        styles = {
-            label: {**line_style(self.order.index(label)), "markersize": 4, "label": shortened(label, 40)}
-            for label in self.curves["initializer"].astype(str).unique()
-        }
-        styles = {label: merge_style(Line2D, style, kwargs) for label, style in styles.items()}
-        samples = [Line2D([], [], **style) for style in styles.values()]
+        styles = {}
+        for label in self.curves["initializer"].astype(str).unique():
+            own = {**line_style(self.order.index(label)), "markersize": 4, "label": shortened(label, 40)}
+            styles[label] = merge_style(Line2D, own, kwargs)
+        samples = [sample(**style) for style in styles.values()]
         legend = 0.25 + 0.2 * legend_rows(samples, 10.8)
         self.axes_ = self._open_grid(ax, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
         above = 0.0
@@ -128,7 +118,7 @@ class LearningCurvesDisplay(Display):
         for one, measure in zip(self.axes_, measures, strict=True):
             clean_axes(one)
             self._draw(one, measure, styles)
-            self._scale(one, measure, translate)
+            self._scale(one, measure)
             write_title(one, translate(_TITLES[measure]), above=above)
             one.set_xlabel(translate("epoch"), fontsize=9, color=INK)
         return self
@@ -143,16 +133,16 @@ class LearningCurvesDisplay(Display):
                 ax.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0)
             ax.plot(epochs, curve[f"{measure}_mean"], **style)
 
-    def _scale(self, ax: "Axes", measure: str, translate: Language) -> None:
+    def _scale(self, ax: "Axes", measure: str) -> None:
         from matplotlib.ticker import Locator, LogLocator, MaxNLocator
 
-        few_ticks(ax.xaxis, translate, 8, integer=True)
+        few_ticks(ax.xaxis, 8, integer=True)
         if self.curves["epoch"].eq(1).all():
             ax.set_xticks([1])
         values = self.curves[f"{measure}_mean"]
         shown = values[np.isfinite(values) & (values > 0)]
         if measure == "val_score" or shown.empty:
-            few_ticks(ax.yaxis, translate, 6)
+            few_ticks(ax.yaxis, 6)
             return
         # Logarithmic, since one initializer that does not learn would flatten all others.
         low, high = float(shown.min()), float(shown.max())
@@ -163,4 +153,4 @@ class LearningCurvesDisplay(Display):
             # Between two powers of ten there would be one tick or none.
             locator = MaxNLocator(6)
         ticks = np.asarray(locator.tick_values(low / 1.4, high * 1.4))
-        fixed_ticks(ax.yaxis, ticks, low / 1.4, high * 1.4, translate)
+        fixed_ticks(ax.yaxis, ticks, low / 1.4, high * 1.4)

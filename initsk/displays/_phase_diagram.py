@@ -6,20 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from initsk.displays._axes import few_ticks
-from initsk.displays._display import Display
+from initsk.displays._display import Display, in_given_language
 from initsk.displays._heat import draw_cells
-from initsk.displays._style import (
-    INK,
-    clean_axes,
-    colour_of,
-    legend_above,
-    legend_below,
-    legend_rows,
-    write_title,
-)
+from initsk.displays._legends import legend_above, legend_below, legend_rows
+from initsk.displays._style import INK, clean_axes, colour_of, write_title
 from initsk.displays._texts import shortened
 from initsk.exceptions import InvalidParameterError
-from initsk.language import Language, get_language
+from initsk.language import translate
 from initsk.theory import PhaseDiagram, phase_diagram
 
 if TYPE_CHECKING:
@@ -106,6 +99,7 @@ class PhaseDiagramDisplay(Display):
             raise InvalidParameterError("the network is no plain chain of layers: theory has no prediction for it")
         return cls.from_activation(depth.activation, {label: (depth.weight_variance, depth.bias_variance)})
 
+    @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw the plane.
 
@@ -124,7 +118,6 @@ class PhaseDiagramDisplay(Display):
         """
         from matplotlib.lines import Line2D
 
-        translate = get_language(language)
         style: dict[str, Any] = {"markeredgecolor": INK, "markersize": 9, "clip_on": False, "zorder": 5}
         points = [
             Line2D([x], [y], linestyle="none", marker="o", color=colour_of(i), label=shortened(label, 40), **style)
@@ -139,19 +132,18 @@ class PhaseDiagramDisplay(Display):
             above = legend_above(self.ax_, points)
         clean_axes(self.ax_)
         self.ax_.grid(False)
-        self._draw(self.ax_, translate, kwargs)
-        activation = self.diagram.activation
-        title = translate("depth scale of {activation}, in layers", activation=activation)
+        self._draw(self.ax_, kwargs)
+        title = translate("depth scale of {activation}, in layers", activation=self.diagram.activation)
         write_title(self.ax_, title, above=above)
         self.ax_.set_xlabel(translate("variance of the weights times fan_in"), fontsize=10, color=INK)
         self.ax_.set_ylabel(translate("variance of the biases"), fontsize=10, color=INK)
         for axis in (self.ax_.xaxis, self.ax_.yaxis):
-            few_ticks(axis, translate, 6)
+            few_ticks(axis, 6)
         for point in points:
             self.ax_.add_line(point)
         return self
 
-    def _draw(self, ax: "Axes", translate: Language, style: dict[str, Any]) -> None:
+    def _draw(self, ax: "Axes", style: dict[str, Any]) -> None:
         from matplotlib.colors import LogNorm
 
         plane, x, y = self.diagram, self.diagram.weight_variances, self.diagram.bias_variances

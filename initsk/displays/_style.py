@@ -1,7 +1,6 @@
-"""Colours, panels, titles, legends and marks that all displays share."""
+"""Colours, panels and titles that all displays share."""
 
-from collections.abc import Iterable, Sequence
-from math import ceil
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import pandas as pd
 from initsk.language import message
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -46,22 +44,18 @@ def merge_style(artist: type, defaults: dict[str, Any], given: dict[str, Any]) -
     return defaults | normalize_kwargs(given, artist)
 
 
+def sample(**style: Any) -> "Line2D":
+    """Return a line without data, as a legend shows it."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **style)
+
+
 def make_panels(
-    figure: "Figure",
-    n_rows: int,
-    n_columns: int,
-    *,
-    width: float,
-    height: float,
-    gap_x: float = 0.3,
-    gap_y: float = 0.35,
-    left: float = 0.85,
-    right: float = 0.15,
-    legend: float = 0,
-    ratios: Sequence[float] | None = None,
-    stack: int | None = None,
-    gap_stacks: float = 0,
-) -> Any:
+    figure: "Figure", n_rows: int, n_columns: int, *, width: float, height: float,
+    gap_x: float = 0.3, gap_y: float = 0.35, left: float = 0.85, right: float = 0.15, legend: float = 0,
+    ratios: Sequence[float] | None = None, stack: int | None = None, gap_stacks: float = 0,
+) -> Any:  # fmt: skip
     """Make a grid of axes of `width` by `height` inches, with `legend` inches free below.
 
     Gaps and margins are inches too. `ratios` of the rows' heights leave their mean at `height`.
@@ -75,15 +69,9 @@ def make_panels(
     inner_height = n_stacks * stack_height + (n_stacks - 1) * gap_stacks
     full_width, full_height = inner_width + left + right, inner_height + top + bottom
     figure.set_size_inches(full_width, full_height)
-    stacks = figure.add_gridspec(
-        n_stacks,
-        1,
-        left=left / full_width,
-        right=1 - right / full_width,
-        top=1 - top / full_height,
-        bottom=bottom / full_height,
-        hspace=gap_stacks / stack_height,
-    )
+    sides = {"left": left / full_width, "right": 1 - right / full_width}
+    ends = {"top": 1 - top / full_height, "bottom": bottom / full_height}
+    stacks = figure.add_gridspec(n_stacks, 1, hspace=gap_stacks / stack_height, **sides, **ends)
     gaps = {"wspace": gap_x / width, "hspace": gap_y / height}
     grids = [stacks[i].subgridspec(stack, n_columns, height_ratios=ratios, **gaps) for i in range(n_stacks)]
     return np.concatenate([grid.subplots(squeeze=False) for grid in grids])
@@ -97,14 +85,10 @@ def width_of(ax: "Axes") -> float:
 def outer_sides(axes: Sequence["Axes"]) -> pd.DataFrame:
     """Return, for each of the axes, whether it is the leftmost, lowest and topmost of its row and column."""
     corners = pd.DataFrame([(ax.bbox.x0, ax.bbox.y0) for ax in axes], columns=["x", "y"]).round(3)
-    by_x, by_y = corners.groupby("x")["y"], corners.groupby("y")["x"]
-    return pd.DataFrame(
-        {
-            "left": corners["x"] == by_y.transform("min"),
-            "bottom": corners["y"] == by_x.transform("min"),
-            "top": corners["y"] == by_x.transform("max"),
-        }
-    )
+    x, y = corners["x"], corners["y"]
+    of_column = y.groupby(x)
+    bottom, top = y == of_column.transform("min"), y == of_column.transform("max")
+    return pd.DataFrame({"left": x == x.groupby(y).transform("min"), "bottom": bottom, "top": top})
 
 
 class _Room:
@@ -150,92 +134,3 @@ def label_left(ax: "Axes", words: str, inches: float) -> None:
     """Label the y axis so many inches to its left, whatever its ticks, so that labels of several axes align."""
     ax.set_ylabel(words, fontsize=9, color=INK)
     ax.yaxis.set_label_coords(-inches / width_of(ax), 0.5)
-
-
-def label_panels(
-    axes: Sequence["Axes"], titles: Sequence[str], y_label: str, x_label: str = "", samples: Sequence["Artist"] = ()
-) -> None:
-    """Write titles over given axes, the y label at their left side, the x label below, and a legend over the first."""
-    for ax, title, outer in zip(axes, titles, outer_sides(axes).to_dict("records"), strict=True):
-        above = legend_above(ax, samples) if ax is axes[0] else 0
-        write_title(ax, title, 10, above)
-        if not outer["top"] and not ax.figure.get_layout_engine():
-            # Between the title and the ticks of the axes above.
-            leave_room(ax, top=above + 0.2)
-        ax.set_ylabel(y_label if outer["left"] else "", fontsize=9, color=INK)
-        ax.set_xlabel(x_label if outer["bottom"] else "", fontsize=9, color=INK)
-
-
-def _legend_columns(handles: Sequence["Artist"], inches: float) -> int:
-    """Return how many columns of labels fit into so many inches, with about 10 characters for a line's sample."""
-    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
-    return max(1, min(len(handles), int(inches * 13) // (longest + 10)))
-
-
-def legend_rows(handles: Sequence["Artist"], inches: float) -> int:
-    """Return how many rows a legend has, so many inches wide."""
-    return ceil(len(handles) / _legend_columns(handles, inches))
-
-
-def legend_below(figure: "Figure", handles: Sequence["Artist"], inches: float) -> None:
-    """Put a legend below the axes, where it hides no data; it is at most so many inches wide."""
-    style: dict[str, Any] = {"loc": "lower center", "frameon": False, "fontsize": 9, "handlelength": 2.6}
-    _add_legend(figure, handles, ncols=_legend_columns(handles, inches), **style)
-
-
-def legend_above(ax: "Axes", handles: Sequence["Artist"]) -> float:
-    """Put a legend between given axes and their title, and return its height in inches."""
-    if not handles:
-        return 0
-    height = min(0.18 * legend_rows(handles, width_of(ax)) + 0.08, 0.6 * ax.bbox.height / ax.figure.dpi)
-    leave_room(ax, top=height)
-    style: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "frameon": False}
-    _add_legend(ax, handles, fontsize=8, ncols=_legend_columns(handles, width_of(ax)), handlelength=2.2, **style)
-    return height
-
-
-def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], **style: Any) -> None:
-    """Add a legend unless it is empty; labels appear as they are."""
-    if handles:
-        legend = owner.legend(handles, [str(handle.get_label()) for handle in handles], labelcolor=INK, **style)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
-
-
-# Marks at the edge of an axis for what has no place on it: the marker, the height of the first mark, and the
-# direction in which those of other lines follow.
-_MARKS = {"zero": ("v", 0.04, 1), "nonfinite": ("x", 0.95, -1)}
-_MARK_STEP = 0.09
-MARK_MEANINGS = {"zero": message("all values zero"), "nonfinite": message("values not finite")}
-
-
-def draw_marks(ax: "Axes", kind: str, x: Iterable[float], colour: str, level: int = 0) -> None:
-    """Mark places along x: "zero" by a triangle at the lower edge, "nonfinite" by a cross at the upper one.
-
-    Marks of several lines stand above each other, each at its `level` from the edge.
-    """
-    x = list(x)
-    if x:
-        _, edge, inwards = _MARKS[kind]
-        line = mark_sample(kind, colour)
-        line.set_data(x, [edge + inwards * level * _MARK_STEP] * len(x))
-        line.set(transform=ax.get_xaxis_transform(), clip_on=False)
-        ax.add_line(line)
-
-
-def write_zero(ax: "Axes", places: np.ndarray, levels: int, *, crowded: bool) -> None:
-    """Write "0" above the marks of layers that are all zero; in a crowd, once for layers side by side."""
-    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    for x in [run[len(run) // 2] for run in runs] if crowded else places:
-        ax.text(
-            float(x), 0.01 + levels * _MARK_STEP, "0", transform=ax.get_xaxis_transform(),
-            ha="center", va="bottom", fontsize=9, color=INK,
-        )  # fmt: skip
-
-
-def mark_sample(kind: str, colour: str = INK, label: str = "") -> "Line2D":
-    """Return the mark without data, as a legend shows it."""
-    from matplotlib.lines import Line2D
-
-    style: dict[str, Any] = {"linestyle": "none", "marker": _MARKS[kind][0], "markersize": 5.5, "markeredgewidth": 1.4}
-    return Line2D([], [], color=colour, label=label, **style)

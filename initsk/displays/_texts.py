@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 
-from initsk.language import Language
+from initsk.language import current_language
 
 
 def shortened(text: str, length: int, tail: int | None = None) -> str:
@@ -50,31 +50,29 @@ def text_width(text: str, size: float) -> float:
     return float(path.get_extents().x1) / 72 if len(path.vertices) else 0.0
 
 
-def percent(share: float, translate: Language) -> str:
+def percent(share: float) -> str:
     """Return a share in whole percent; 0% means none and 100% means all.
 
     Examples
     --------
-    >>> from initsk.language import get_language
-    >>> [percent(share, get_language("en")) for share in (0, 0.001, 0.42, 0.999, 1)]
+    >>> [percent(share) for share in (0, 0.001, 0.42, 0.999, 1)]
     ['0%', '<1%', '42%', '>99%', '100%']
     """
     if not isfinite(share):
         return "-"
     if 0 < share < 0.005:
         return "<1%"
-    return ">99%" if 0.995 <= share < 1 else translate.percent(share)
+    return ">99%" if 0.995 <= share < 1 else current_language().percent(share)
 
 
-def number(value: float, translate: Language) -> str:
+def number(value: float) -> str:
     """Return a number with two significant digits.
 
     Examples
     --------
-    >>> from initsk.language import get_language
-    >>> [number(value, get_language("en")) for value in (0.0123, -1.5, 123456.0, float("nan"))]
+    >>> [number(value) for value in (0.0123, -1.5, 123456.0, float("nan"))]
     ['0.012', '-1.5', '1.2e+05', '-']
     """
     if not isfinite(value):
         return "-"
-    return f"{value:.0f}" if 10 <= abs(value) < 1000 else translate.short(value, 2)
+    return f"{value:.0f}" if 10 <= abs(value) < 1000 else current_language().short(value, 2)
