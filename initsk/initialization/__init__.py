@@ -3,8 +3,4 @@
 from initsk.initialization._initialize import choices_for, initialize
 from initsk.initialization._record import InitializationRecord
 
-__all__ = [
-    "InitializationRecord",
-    "choices_for",
-    "initialize",
-]
+__all__ = ["InitializationRecord", "choices_for", "initialize"]

@@ -111,11 +111,8 @@ class FillStep:
             return None
         generator = make_generator(seed, self.plan.name)
         with torch.no_grad():
-            blocks = [
-                choice.initializer.draw(spec, generator, tensor.dtype)
-                for spec, choice in zip(self.drawn.specs, self.choices, strict=True)
-            ]
-            return self.drawn.assemble(blocks)
+            pairs = zip(self.drawn.specs, self.choices, strict=True)
+            return self.drawn.assemble([c.initializer.draw(spec, generator, tensor.dtype) for spec, c in pairs])
 
     def write(self, values: torch.Tensor | None) -> dict[str, float]:
         """Write the values and return the earlier standard deviations by name."""

@@ -8,20 +8,12 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
+from initsk import network
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.initialization._fill import Chooser, fill, fill_in_place, fills_in_place, plan_fill
 from initsk.initialization._record import InitializationRecord
 from initsk.initializers import Choice, Initializer, InitializerLike
-from initsk.network import (
-    Network,
-    PlannedParameter,
-    add_architecture,
-    as_batch,
-    plan_parameters,
-    preserve_training,
-    save_buffers,
-    unwrap,
-)
+from initsk.network import PlannedParameter
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
 
 
@@ -94,7 +86,7 @@ def initialize(
     2  1.weight                False
     3    1.bias                False
     """
-    module = unwrap(module)
+    module = network.unwrap(module)
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     batch = _batch_for(chooser.given, module, X, y)
     seed = resolve_seed(random_state)
@@ -112,13 +104,13 @@ def initialize(
             for part in refining:
                 filled = [step.plan.specs[0] for step in steps if step.choices]
                 specs = {spec.name: spec for spec in filled if chooser.initializer_for(spec) is part}
-                part.refine(Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
+                part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
 
 
 def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[PlannedParameter, tuple[Choice, ...]]]:
     """Return the planned parameters of a module with the choices of `initialize`, without drawing."""
-    module = unwrap(module)
+    module = network.unwrap(module)
     chooser = Chooser(initializer, None, None)
     with _parametrizations_in_evaluation_mode(module):
         return [(planned, chooser.choices(planned)) for planned in _plan(module, chooser)]
@@ -126,8 +118,8 @@ def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[P
 
 def _plan(module: nn.Module, chooser: Chooser) -> list[PlannedParameter]:
     """Return the planned parameters, with the architecture if an initializer reads it."""
-    plan = list(plan_parameters(module))
-    return add_architecture(module, plan) if chooser.reads_architecture else plan
+    plan = list(network.plan_parameters(module))
+    return network.add_architecture(module, plan) if chooser.reads_architecture else plan
 
 
 @contextmanager
@@ -135,7 +127,7 @@ def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
     """Put parametrizations into evaluation mode: in training, reading spectral normalisation changes its buffers."""
     owners = [owner for owner in module.modules() if isinstance(owner, ParametrizationList)]
     parts = [part for owner in owners for part in owner.modules()]
-    with preserve_training(parts):
+    with network.preserve_training(parts):
         for part in parts:
             part.training = False
         yield
@@ -147,7 +139,7 @@ def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator
     held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
     saved = [parameter.detach().clone() for parameter in held]
     parametrized = [planned.module.parametrizations for planned in plan if planned.name not in planned.parameters]
-    restore_buffers = [save_buffers(part) for part in parametrized]
+    restore_buffers = [network.save_buffers(part) for part in parametrized]
     try:
         yield
     except BaseException:
@@ -173,5 +165,5 @@ def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: An
             raise ModuleError(f"{name} works on values, which a module on the meta device does not have")
     if X is None or not any(initializer.refines for initializer in initializers):
         return {}
-    batch = as_batch(module, X, y)
+    batch = network.as_batch(module, X, y)
     return {"inputs": batch.inputs, "keywords": batch.keywords, "target": batch.target}

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from initsk import theory
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
@@ -11,17 +12,6 @@ from initsk.initializers.core._base import Choice, Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS
 from initsk.initializers.core._wrapper import Centred, Scaled
 from initsk.network import ParameterSpec
-from initsk.theory import (
-    ActivationLike,
-    CriticalPoint,
-    MeanField,
-    OfMultiple,
-    activation_label,
-    as_function,
-    cached,
-    critical_point,
-    gain,
-)
 from initsk.utils.reason import Reason
 from initsk.utils.validation import one_of, optional, real, resolved_by
 
@@ -100,13 +90,9 @@ class Auto(Initializer):
         branch = spec.branch
         if branch is None or not branch.adds_up:
             return choice
-        scaled = Scaled(choice.initializer, float(f"{branch.n_branches**-0.5:.6g}"))
-        why = Reason(
-            "{first}; last layer of one of {n} residual branches, whose outputs add up",
-            first=choice.why,
-            n=branch.n_branches,
-        )
-        return Choice(scaled, why)
+        n = branch.n_branches
+        why = Reason("{first}; last layer of one of {n} residual branches, whose outputs add up", first=choice.why, n=n)
+        return Choice(Scaled(choice.initializer, float(f"{n**-0.5:.6g}")), why)
 
     @staticmethod
     def _of_bias(spec: ParameterSpec) -> Choice | None:
@@ -128,62 +114,59 @@ class Auto(Initializer):
             return Choice(RandomNormal(spec.weight_shape[1] ** -0.5), Reason("embedding"))
         if spec.activation is None:
             last = spec.place == "output"
-            why = Reason("output layer") if last else Reason("feeds no activation function")
-            return Choice(LeCunNormal(), why)
+            return Choice(LeCunNormal(), Reason("output layer") if last else Reason("feeds no activation function"))
         return _by_activation(spec.activation, spec.n_hidden)
 
 
-def _saturates(activation: ActivationLike) -> bool:
+def _saturates(activation: theory.ActivationLike) -> bool:
     """Return whether a function levels off on both sides at different values of at most `_MAX_LIMIT`."""
-    far_left, left, right, far_right = as_function(activation)(np.array([-2e3, -1e3, 1e3, 2e3]))
+    far_left, left, right, far_right = theory.as_function(activation)(np.array([-2e3, -1e3, 1e3, 2e3]))
     level = max(abs(far_left - left), abs(far_right - right)) < 0.01 < abs(right - left)
     return bool(level and max(abs(left), abs(right)) <= _MAX_LIMIT)
 
 
-def _by_activation(activation: ActivationLike, layers: int) -> Choice:
-    label = activation_label(activation)
-    if isinstance(activation, OfMultiple) and activation_label(activation.activation) == "sin":
+def _by_activation(activation: theory.ActivationLike, layers: int) -> Choice:
+    label = theory.activation_label(activation)
+    if isinstance(activation, theory.OfMultiple) and theory.activation_label(activation.activation) == "sin":
         # The sine of a multiple, as in sine networks. A plain sine has a gain, like other functions.
         return Choice(Siren(abs(activation.factor)), Reason("feeds {activation}", activation=label))
     saturates = _saturates(activation)
-    reach = _reach(activation, 1.0 if saturates else gain(activation) ** 2)
+    reach = _reach(activation, 1.0 if saturates else theory.gain(activation) ** 2)
     critical = _critical(activation) if layers > (reach / _MARGIN if layers >= DEEP else reach) else None
+    values = {"activation": label, "layers": layers}
     if critical is not None:
-        why = Reason(
-            "feeds {activation}, and {layers} layers need its critical variances", activation=label, layers=layers
-        )
-        return Choice(critical, why)
+        return Choice(critical, Reason("feeds {activation}, and {layers} layers need its critical variances", **values))
     if layers >= DEEP:
         scale = {"scale": 1.0} if saturates else {"activation": activation}
-        why = Reason("feeds {activation}, and {layers} layers are deep: orthogonal", activation=label, layers=layers)
+        why = Reason("feeds {activation}, and {layers} layers are deep: orthogonal", **values)
         return Choice(VarianceScaling(**scale, distribution="orthogonal"), why)
     if saturates:
         return Choice(GlorotUniform(), Reason("feeds {activation}, which saturates", activation=label))
-    why = Reason("feeds {activation}, of gain {gain}", activation=label, gain=gain(activation))
+    why = Reason("feeds {activation}, of gain {gain}", activation=label, gain=theory.gain(activation))
     return Choice(VarianceScaling(activation=activation), why)
 
 
-@cached
-def _reach(activation: ActivationLike, weight_variance: float) -> float:
+@theory.cached
+def _reach(activation: theory.ActivationLike, weight_variance: float) -> float:
     """Return the number of layers that a signal passes; below `DEEP` if its length grows without bound."""
     try:
-        field = MeanField(activation, weight_variance)
+        field = theory.MeanField(activation, weight_variance)
         return field.depth_scales().reach if field.length_slope < _MAX_STABLE_SLOPE else DEEP - 1.0
     except InvalidParameterError:
         # The function has no mean over a normal distribution.
         return float("inf")
 
 
-@cached
-def _critical(activation: ActivationLike) -> Initializer | None:
+@theory.cached
+def _critical(activation: theory.ActivationLike) -> Initializer | None:
     """Return an initializer that keeps signals at any depth, or None if there is none."""
-    below, shift, above = as_function(activation)(np.array([-_STEP, 0.0, _STEP]))
+    below, shift, above = theory.as_function(activation)(np.array([-_STEP, 0.0, _STEP]))
     slope = abs(above - below) / (2 * _STEP)
     if abs(shift) > _STEP and slope > _STEP and _saturates(activation):
         # Without its shift, the function has a critical point that depends on its slope at 0.
         return Centred(VarianceScaling(float(f"{slope**-2:.6g}"), distribution="orthogonal"))
     try:
-        critical_point(activation)
+        theory.critical_point(activation)
     except InvalidParameterError:
         return None
     return EdgeOfChaos(activation, distribution="orthogonal")
@@ -230,12 +213,12 @@ class EdgeOfChaos(ZeroMeanDraw, Initializer):
     reference = "Schoenholz et al. 2017; Poole et al. 2016"
     sets_biases = True
     parameter_constraints = {
-        "activation": optional(resolved_by(as_function)),
+        "activation": optional(resolved_by(theory.as_function)),
         "bias_variance": optional(real(minimum=0)),
         "distribution": one_of("distribution", DISTRIBUTIONS),
     }
 
-    activation: ActivationLike | None = None
+    activation: theory.ActivationLike | None = None
     bias_variance: float | None = None
     distribution: str = "normal"
 
@@ -252,10 +235,12 @@ class EdgeOfChaos(ZeroMeanDraw, Initializer):
             return f"is not for a layer whose {error}"
         return spec.missing_fans
 
-    def _point(self, spec: ParameterSpec) -> CriticalPoint:
+    def _point(self, spec: ParameterSpec) -> theory.CriticalPoint:
         activation = self.activation if self.activation is not None else spec.activation
-        # On the critical line, a linear layer has zero biases.
-        return critical_point("linear", 0.0) if activation is None else critical_point(activation, self.bias_variance)
+        if activation is None:
+            # On the critical line, a linear layer has zero biases.
+            return theory.critical_point("linear", 0.0)
+        return theory.critical_point(activation, self.bias_variance)
 
     def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
         """Return the variance on the critical line, and the distribution."""

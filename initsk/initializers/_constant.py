@@ -142,12 +142,9 @@ class Identity(Initializer):
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
-        if len(spec.shape) == 2 and (self.rectangular or spec.shape[0] == spec.shape[1]):
-            return None
-        return (
-            f"needs a square matrix, not a tensor of shape {spec.shape}"
-            " (allowed: (n, n), or rectangular=True; for convolutions 'dirac')"
-        )
+        fits = len(spec.shape) == 2 and (self.rectangular or spec.shape[0] == spec.shape[1])
+        allowed = "(n, n), or rectangular=True; for convolutions 'dirac'"
+        return None if fits else f"needs a square matrix, not a tensor of shape {spec.shape} (allowed: {allowed})"
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
@@ -190,12 +187,9 @@ class Dirac(Initializer):
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
-        if spec.kind == "convolution":
-            return None
-        return (
-            f"needs a convolution's kernel, not a tensor of shape {spec.shape}"
-            " (allowed: three to five dimensions; for matrices 'identity', for both PerParameter)"
-        )
+        needs = f"needs a convolution's kernel, not a tensor of shape {spec.shape}"
+        allowed = "three to five dimensions; for matrices 'identity', for both PerParameter"
+        return None if spec.kind == "convolution" else f"{needs} (allowed: {allowed})"
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
@@ -270,24 +264,19 @@ class ZerO(Initializer):
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
-        if len(spec.shape) >= 2 and spec.kind != "bilinear":
-            return None
-        return (
-            f"needs a matrix or a convolution's kernel, not a tensor of shape {spec.shape}"
-            " (allowed: (out, in) or (out, in, *kernel))"
-        )
+        needs = f"needs a matrix or a convolution's kernel, not a tensor of shape {spec.shape}"
+        fits = len(spec.shape) >= 2 and spec.kind != "bilinear"
+        return None if fits else f"{needs} (allowed: (out, in) or (out, in, *kernel))"
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
         rows, columns = spec.shape[:2]
-        exponent = (rows - 1).bit_length()
-        matrix = (
-            torch.eye(rows, columns, dtype=dtype)
-            if rows <= columns
-            else hadamard_corner(rows, columns, dtype).mul_(self.hadamard_gain * 2 ** (-exponent / 2))
-        )
         values = torch.zeros(spec.shape, dtype=dtype)
-        centre_tap(values).copy_(matrix)
+        if rows <= columns:
+            centre_tap(values).fill_diagonal_(1)
+        else:
+            gain = self.hadamard_gain * 2 ** (-(rows - 1).bit_length() / 2)
+            centre_tap(values).copy_(hadamard_corner(rows, columns, dtype).mul_(gain))
         return values
 
 

@@ -2,14 +2,7 @@
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._unscaled import RandomNormal
-from initsk.initializers.core._calibrate import (
-    Calibrated,
-    LayerCall,
-    is_constant,
-    mean_and_std,
-    normalise_units,
-    write_weight,
-)
+from initsk.initializers.core._calibrate import Calibrated, LayerCall, measure, normalise_units, write_weight
 from initsk.initializers.core._registry import InitializerLike, get_initializer
 from initsk.utils.validation import boolean, integer, optional, real, resolved_by
 
@@ -88,15 +81,15 @@ class LSUV(Calibrated):
         call.note("weight", f"output's standard deviation {before:.4g}{scaled}")
         bias = call.bias
         if self.remove_mean and bias is not None:
-            mean, _ = mean_and_std(call.output.flatten())
+            mean = measure(call.output.flatten())[0]
             call.layer.set_bias(bias - mean.to(bias.dtype))
             call.note("bias", "output's mean subtracted")
             call.repeat()
 
     @staticmethod
     def _std(call: LayerCall) -> float:
-        mean, std = mean_and_std(call.output.flatten())
-        if is_constant(mean, std, call.output.dtype):
+        _, std, constant = measure(call.output.flatten())
+        if constant:
             raise ModuleError(
                 f"LSUV: the output of {call.where} is constant, so nothing scales it to standard deviation 1"
                 " (allowed: weights and a batch for which it varies)"

@@ -69,7 +69,6 @@ def _family(framework: str, normal: str) -> dict[str, Initializer]:
 
 
 _TORCH = _family("torch", "normal")
-_KERAS = _family("keras", "truncated_normal")
 _JAX = _family("jax", "truncated_normal")
 
 FRAMEWORKS |= {
@@ -102,7 +101,7 @@ FRAMEWORKS |= {
         "uniform": RandomUniform(-0.05, 0.05),
         "variance_scaling": AsStored(VarianceScaling(distribution="truncated_normal"), "keras"),
         "orthogonal": AsStored(Orthogonal(), "keras"),
-        **_KERAS,
+        **_family("keras", "truncated_normal"),
     },
     "jax": {
         "zeros": Zeros(),
@@ -116,8 +115,7 @@ FRAMEWORKS |= {
         **{name.replace("glorot", "xavier").replace("he_", "kaiming_"): _JAX[name] for name in _JAX},
     },
     "timm": {
-        "trunc_normal_": TruncatedNormal(1.0, corrected=False),
-        "trunc_normal_tf_": TruncatedNormal(1.0, corrected=False),
+        **dict.fromkeys(("trunc_normal_", "trunc_normal_tf_"), TruncatedNormal(1.0, corrected=False)),
         "variance_scaling_": AsStored(VarianceScaling()),
         "lecun_normal_": AsStored(VarianceScaling(distribution="truncated_normal")),
     },

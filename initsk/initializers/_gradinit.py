@@ -1,7 +1,5 @@
 """GradInit: learn factors of the weights that minimise the loss after one optimizer step."""
 
-from functools import partial
-
 import numpy as np
 import torch
 
@@ -85,11 +83,9 @@ class GradInit(GradientScheme):
     formula = "factors m that minimise L(m W - eta A(g)) where ||g|| <= gamma"
     reference = "Zhu et al. 2021, equation 1"
     parameter_constraints = {
-        "algorithm": one_of("algorithm", _ETA),
-        "eta": optional(real(above=0)),
-        "gamma": optional(real(above=0)),
+        "algorithm": one_of("algorithm", _ETA), "eta": optional(real(above=0)), "gamma": optional(real(above=0)),
         "min_scale": real(above=0),
-    }
+    }  # fmt: skip
 
     base: InitializerLike = "he_normal"
     algorithm: str = "sgd"
@@ -112,14 +108,14 @@ class GradInit(GradientScheme):
         for _ in range(self.n_steps):
             rows = batches.next()
             point = problem.point(factors)
-            after, slopes = problem.within(point, partial(self._norm_or_step, problem, point, rows, gamma, eta))
+            after, slopes = problem.within(point, self._norm_or_step, problem, point, rows, gamma, eta)
             if after is None:
                 change = for_norm.step(slopes)
             else:
                 if rows is not None:
                     kept = rows[: len(rows) // 2]
                     rows = torch.cat([kept, batches.take(len(rows) - len(kept))])
-                change = for_loss.step(problem.within(after, partial(_slopes_of_loss, problem, after, rows, eta)))
+                change = for_loss.step(problem.within(after, _slopes_of_loss, problem, after, rows, eta))
             factors = np.maximum(factors + change, self.min_scale)
         return factors
 

@@ -1,7 +1,5 @@
 """MetaInit: tune the norms of the weights so that the gradient changes least along itself."""
 
-from functools import partial
-
 import numpy as np
 import torch
 
@@ -96,7 +94,7 @@ class MetaInit(GradientScheme):
         for _ in range(self.n_steps):
             rows = batches.next()
             point = problem.point(factors)
-            slopes = problem.within(point, partial(self._slopes, problem, point, rows))
+            slopes = problem.within(point, self._slopes, problem, point, rows)
             velocity = self.momentum * velocity - self.lr * np.sign(slopes)
             factors = np.maximum(factors + velocity / norms, _MIN_FACTOR)
         return factors

@@ -81,11 +81,8 @@ class MimeticAttention(Refinement):
     formula = "W_Q^T W_K ~ 0.7 Z + 0.7 I, W_O W_V ~ 0.4 Z - 0.4 I, Z ~ N(0, 1/d)"
     reference = "Trockman and Kolter 2023, section 4"
     parameter_constraints = {
-        "alpha_qk": real(minimum=0),
-        "beta_qk": real(),
-        "alpha_vo": real(minimum=0),
-        "beta_vo": real(),
-    }
+        "alpha_qk": real(minimum=0), "beta_qk": real(), "alpha_vo": real(minimum=0), "beta_vo": real(),
+    }  # fmt: skip
 
     base: InitializerLike = "glorot_uniform"
     alpha_qk: float = 0.7
@@ -112,18 +109,15 @@ class MimeticAttention(Refinement):
         for name, module in network.module.named_modules():
             if isinstance(module, nn.MultiheadAttention):
                 query, key, value, out = _projections(name, module)
-                if _can_set(network, "W_Q^T W_K", query, key):
-                    generator = network.generator(name, "query and key")
-                    left, right = _factors(module, self.alpha_qk, self.beta_qk, module.num_heads, generator)
-                    query.write(left)
-                    key.write(right)
-                    _note(network, f"W_Q^T W_K ~ {self.alpha_qk:g} Z {self.beta_qk:+g} I", query, key)
-                if _can_set(network, "W_O W_V", value, out):
-                    generator = network.generator(name, "value and output")
-                    left, right = _factors(module, self.alpha_vo, -self.beta_vo, 1, generator)
-                    value.write(left)
-                    out.write(right.mT)
-                    _note(network, f"W_O W_V ~ {self.alpha_vo:g} Z {-self.beta_vo:+g} I", value, out)
+                for what, first, second, stream, alpha, beta, n_heads in (
+                    ("W_Q^T W_K", query, key, "query and key", self.alpha_qk, self.beta_qk, module.num_heads),
+                    ("W_O W_V", value, out, "value and output", self.alpha_vo, -self.beta_vo, 1),
+                ):
+                    if _can_set(network, what, first, second):
+                        left, right = _factors(module, alpha, beta, n_heads, network.generator(name, stream))
+                        first.write(left)
+                        second.write(right.mT if second is out else right)
+                        _note(network, f"{what} ~ {alpha:g} Z {beta:+g} I", first, second)
 
 
 def _factors(

@@ -111,12 +111,9 @@ class DeltaOrthogonal(Initializer):
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
-        if spec.kind == "convolution" and spec.shape[0] >= spec.shape[1]:
-            return None
-        return (
-            f"needs a convolution with no fewer outputs than inputs, not shape {spec.shape}"
-            " (allowed: (out, in, *kernel) with out >= in; for other layers PerParameter)"
-        )
+        fits = spec.kind == "convolution" and spec.shape[0] >= spec.shape[1]
+        needs = f"needs a convolution with no fewer outputs than inputs, not shape {spec.shape}"
+        return None if fits else f"{needs} (allowed: (out, in, *kernel) with out >= in; for other layers PerParameter)"
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
@@ -193,37 +190,31 @@ class ConvolutionAware(ZeroMeanDraw, Initializer):
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        variance, _ = self.variance_and_distribution(spec)
+        variance, distribution = self.variance_and_distribution(spec)
         size = prod(spec.shape[2:])
-        if not _has_kernels(spec) or size == 1:
+        if distribution == "orthogonal" or size == 1:
             return super().draw_values(spec, generator, dtype)
-        units, inputs = spec.shape[:2]
-        kernels = _orthonormal_rows(units, inputs, size, generator, dtype)
-        return kernels.mul_(sqrt(variance * size)).reshape(spec.shape)
+        return _orthonormal_rows(spec, generator, dtype).mul_(sqrt(variance * size)).reshape(spec.shape)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return the expected moments of the values for a spec."""
         if self.unsupported_reason(spec):
             return None
-        variance, _ = self.variance_and_distribution(spec)
+        variance, distribution = self.variance_and_distribution(spec)
         size = prod(spec.shape[2:])
-        if _has_kernels(spec) and size > 1:
+        if distribution == "normal" and size > 1:
             return ExpectedMoments(variance, bound=sqrt(variance * size))
         return super().expected_moments(spec)
 
     def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
         """Return the variance, and the distribution of weights without kernels of several values."""
-        return self.scale / spec.fan("fan_in"), "normal" if _has_kernels(spec) else "orthogonal"
+        has_kernels = len(spec.shape) > 2 and spec.kind == "convolution"
+        return self.scale / spec.fan("fan_in"), "normal" if has_kernels else "orthogonal"
 
 
-def _has_kernels(spec: ParameterSpec) -> bool:
-    return len(spec.shape) > 2 and spec.kind == "convolution"
-
-
-def _orthonormal_rows(
-    units: int, inputs: int, size: int, generator: torch.Generator, dtype: torch.dtype
-) -> torch.Tensor:
+def _orthonormal_rows(spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
     """Draw ``(units, inputs, size)``; in each unit, every block of `size` rows is orthonormal."""
+    units, inputs, size = *spec.shape[:2], prod(spec.shape[2:])
     per_block = min(inputs, size)
     if units * per_block == 0:
         return torch.zeros((units, inputs, size), dtype=dtype)

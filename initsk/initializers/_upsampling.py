@@ -70,9 +70,8 @@ class ICNR(Wrapper):
         """Return drawn values for a spec."""
         if spec.kind != "convolution":
             return self.filling.draw_values(spec, generator, dtype)
-        return self.filling.draw_values(self._fewer(spec), generator, dtype).repeat_interleave(
-            self._repeats(spec), dim=0
-        )
+        values = self.filling.draw_values(self._fewer(spec), generator, dtype)
+        return values.repeat_interleave(self._repeats(spec), dim=0)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return the expected moments of the base, or None for convolutions, whose kernels repeat."""

@@ -160,11 +160,10 @@ def _input_patches(layer: Layer, inputs: torch.Tensor, generator: torch.Generato
         return rows[_chosen(len(rows), generator).to(rows.device)]
     spatial = len(module.kernel_size)
     windows = _pad(module, inputs if inputs.dim() > spatial + 1 else inputs.unsqueeze(0))
-    for axis, (size, stride, dilation) in enumerate(
-        zip(module.kernel_size, module.stride, module.dilation, strict=True)
-    ):
+    steps = zip(module.kernel_size, module.stride, module.dilation, strict=True)
+    for axis, (size, stride, dilation) in enumerate(steps, 2):
         # `unfold` makes a view: only the chosen windows are copied.
-        windows = windows.unfold(axis + 2, dilation * (size - 1) + 1, stride)[..., ::dilation]
+        windows = windows.unfold(axis, dilation * (size - 1) + 1, stride)[..., ::dilation]
     sizes = (len(windows), *windows.shape[2 : 2 + spatial])
     # By numpy: torch's function imports sympy, which takes longer than the whole initialization.
     chosen = np.unravel_index(_chosen(prod(sizes), generator).numpy(), sizes)

@@ -1,7 +1,6 @@
 """Layer-by-layer calibration on one batch: measure the output of each layer, then correct the layer."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -95,54 +94,6 @@ def write_weight(scheme: str, layer: Layer, values: torch.Tensor) -> None:
             )
 
 
-def calibrate(network: Network, scheme: str, adjust: Callable[[LayerCall], None]) -> None:
-    """Run the batch through the network once and adjust each layer at its first call.
-
-    `adjust` changes the layer and puts the corrected output into the call, so that each later layer gets its final
-    input: the work grows with the depth, not with its square. Dropout is off, and batch normalisation uses its running
-    statistics.
-    """
-    layers = list(network.layers())
-    reached: set[str] = set()
-
-    def at_call(
-        layer: Layer, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Any
-    ) -> Any:
-        call = LayerCall(scheme, network, layer, arguments, keywords, output)
-        call.check_inputs()
-        call.check_output()
-        if layer.name not in reached:
-            reached.add(layer.name)
-            adjust(call)
-        return call.output
-
-    handles = []
-    try:
-        for layer in layers:
-            # Ahead of the user's hooks, so that they get the corrected output.
-            hook = partial(at_call, layer)
-            handles.append(layer.module.register_forward_hook(hook, prepend=True, with_kwargs=True))
-        with network.mode(training=False), _without_fused_attention(), torch.no_grad():
-            network.forward()
-    finally:
-        for handle in handles:
-            handle.remove()
-    for layer in layers:
-        if layer.name not in reached:
-            network.note(layer.spec.name, f"{scheme}: left as drawn, not called in the forward pass")
-
-
-@contextmanager
-def _without_fused_attention() -> Iterator[None]:
-    """Turn off the fused kernels of transformer layers, which do not call the layers inside."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
 class Calibrated(Refinement):
     """Base of initializers that draw with another initializer and then correct each layer on a batch."""
 
@@ -154,9 +105,38 @@ class Calibrated(Refinement):
         return None if is_calibrated(spec) else super().expected_moments(spec)
 
     def refine(self, network: Network) -> None:
-        """Correct each layer on the batch."""
+        """Run the batch through the network once and adjust each layer at its first call.
+
+        `_adjust` changes the layer and puts the corrected output into the call, so that each later layer gets its final
+        input: the work grows with the depth, not with its square. Dropout is off, and batch normalisation uses its
+        running statistics.
+        """
         super().refine(network)
-        calibrate(network, type(self).__name__, self._adjust)
+        scheme, layers = type(self).__name__, list(network.layers())
+        reached: set[str] = set()
+
+        def at_call(layer: Layer, module: nn.Module, *arguments_and_output: Any) -> Any:
+            call = LayerCall(scheme, network, layer, *arguments_and_output)
+            call.check_inputs()
+            call.check_output()
+            if layer.name not in reached:
+                reached.add(layer.name)
+                self._adjust(call)
+            return call.output
+
+        with ExitStack() as stack:
+            for layer in layers:
+                # Ahead of the user's hooks, so that they get the corrected output.
+                hook = layer.module.register_forward_hook(partial(at_call, layer), prepend=True, with_kwargs=True)
+                stack.callback(hook.remove)
+            # Fused attention does not call the layers inside.
+            stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
+            torch.backends.mha.set_fastpath_enabled(False)
+            with network.mode(training=False), torch.no_grad():
+                network.forward()
+        for layer in layers:
+            if layer.name not in reached:
+                network.note(layer.spec.name, f"{scheme}: left as drawn, not called in the forward pass")
 
     def _adjust(self, call: LayerCall) -> None:
         """Change the layer, and put its corrected output into the call."""
@@ -170,24 +150,23 @@ def is_calibrated(spec: ParameterSpec) -> bool:
     return spec.role == "weight" and spec.kind in ("dense", "bilinear", "convolution")
 
 
-def mean_and_std(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the mean and the population standard deviation over the last axis, in float32 or better."""
+def measure(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the mean and the population standard deviation over the last axis, and where the latter is only rounding.
+
+    The computation is in float32 or better.
+    """
+    eps = torch.finfo(values.dtype).eps
     values = values.to(working_type(values.dtype))
     mean = values.mean(dim=-1)
-    return mean, (values - mean.unsqueeze(-1)).abs().square().mean(dim=-1).sqrt()
-
-
-def is_constant(mean: torch.Tensor, std: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return where a standard deviation is only rounding, for values of type `dtype`."""
-    return std <= 4 * torch.finfo(dtype).eps * (mean.abs().square() + std.square()).sqrt()
+    std = (values - mean.unsqueeze(-1)).abs().square().mean(dim=-1).sqrt()
+    return mean, std, std <= 4 * eps * (mean.abs().square() + std.square()).sqrt()
 
 
 def normalise_units(call: LayerCall) -> None:
     """Give the output of each unit variance 1 over the batch, and mean 0 if the layer has a bias."""
     layer, output = call.layer, call.output
     units = output.movedim(layer.output_axis(output), 0)
-    mean, std = mean_and_std(units.reshape(len(units), -1))
-    constant = is_constant(mean, std, output.dtype)
+    mean, std, constant = measure(units.reshape(len(units), -1))
     if constant.any():
         raise ModuleError(
             f"{call.scheme}: unit {int(constant.nonzero()[0])} of {call.where} is constant over the batch, so nothing"

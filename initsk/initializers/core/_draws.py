@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Generator, Tensor
 
-Draw = Callable[..., torch.Tensor]
+Shape = tuple[int, ...]
+Draw = Callable[..., Tensor]
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal")
 TRUNCATION = 2.0
 _LARGE = 2**20
@@ -34,7 +36,7 @@ def _in_both_parts(draw: Draw) -> Draw:
     """Extend a draw to complex types: it draws each part separately with half of the variance."""
 
     @wraps(draw)
-    def wrapper(shape: tuple[int, ...], size: float, *rest: Any, generator: torch.Generator, dtype: torch.dtype) -> Any:
+    def wrapper(shape: Shape, size: float, *rest: Any, generator: Generator, dtype: torch.dtype) -> Any:
         if not dtype.is_complex:
             return draw(shape, size, *rest, generator=generator, dtype=dtype)
         parts = draw((*shape, 2), size / sqrt(2), *rest, generator=generator, dtype=dtype.to_real())
@@ -44,23 +46,19 @@ def _in_both_parts(draw: Draw) -> Draw:
 
 
 @_in_both_parts
-def draw_normal(shape: tuple[int, ...], std: float, *, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+def draw_normal(shape: Shape, std: float, *, generator: Generator, dtype: torch.dtype) -> Tensor:
     """Draw from a normal distribution of mean 0."""
     return _empty(shape, dtype).normal_(generator=generator).mul_(std)
 
 
 @_in_both_parts
-def draw_uniform(
-    shape: tuple[int, ...], bound: float, *, generator: torch.Generator, dtype: torch.dtype
-) -> torch.Tensor:
+def draw_uniform(shape: Shape, bound: float, *, generator: Generator, dtype: torch.dtype) -> Tensor:
     """Draw from the uniform distribution between ``-bound`` and `bound`."""
     return _empty(shape, dtype).uniform_(generator=generator).mul_(2 * bound).sub_(bound)
 
 
 @_in_both_parts
-def draw_truncated(
-    shape: tuple[int, ...], std: float, bounds: float, *, generator: torch.Generator, dtype: torch.dtype
-) -> torch.Tensor:
+def draw_truncated(shape: Shape, std: float, bounds: float, *, generator: Generator, dtype: torch.dtype) -> Tensor:
     """Draw from a normal distribution with `std` before truncation, truncated at ``bounds * std``."""
     # Near 1, the inverse error function needs more digits than float32 has.
     working = torch.float64 if bounds > 3 else dtype
@@ -68,9 +66,7 @@ def draw_truncated(
     return values.erfinv_().mul_(sqrt(2) * std).clamp_(-bounds * std, bounds * std).to(dtype)
 
 
-def draw_scaled(
-    shape: tuple[int, ...], variance: float, distribution: str, generator: torch.Generator, dtype: torch.dtype
-) -> torch.Tensor:
+def draw_scaled(shape: Shape, variance: float, distribution: str, generator: Generator, dtype: torch.dtype) -> Tensor:
     """Draw zero-mean values with a variance from one of `DISTRIBUTIONS`."""
     if distribution == "orthogonal":
         rows, columns = shape[0], prod(shape[1:])
@@ -93,7 +89,7 @@ def bound_of(variance: float, distribution: str) -> float:
     return float("inf")
 
 
-def orthogonal_matrix(rows: int, columns: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+def orthogonal_matrix(rows: int, columns: int, generator: Generator, dtype: torch.dtype) -> Tensor:
     """Draw a (semi-)orthogonal or unitary matrix from the uniform (Haar) distribution.
 
     The matrix is the product of the Householder reflections that would triangularize a Gaussian matrix. Their vectors
@@ -113,12 +109,12 @@ def orthogonal_matrix(rows: int, columns: int, generator: torch.Generator, dtype
     return matrix if rows >= columns else matrix.mT.contiguous()
 
 
-def _column_norms(matrix: torch.Tensor) -> torch.Tensor:
+def _column_norms(matrix: Tensor) -> Tensor:
     wide = torch.complex128 if matrix.is_complex() else torch.float64
     return torch.linalg.vector_norm(matrix, dim=0, dtype=wide)
 
 
-def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+def _empty(shape: Shape, dtype: torch.dtype) -> Tensor:
     """Allocate a tensor; numpy allocates large ones faster, in huge pages."""
     if prod(shape) < _LARGE or dtype not in _NUMPY_TYPES:
         return torch.empty(shape, dtype=dtype, device="cpu")

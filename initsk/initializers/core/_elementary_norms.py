@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -62,9 +62,7 @@ class ElementaryNorms(TorchFunctionMode):
             [ 1.0000]])
     """
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run a torch function, or its replacement."""
         rule = _RULES.get(func)
         result = None if rule is None else rule(*args, **kwargs or {})
@@ -72,56 +70,39 @@ class ElementaryNorms(TorchFunctionMode):
 
 
 def _batch_norm(
-    input: torch.Tensor,
-    running_mean: torch.Tensor | None = None,
-    running_var: torch.Tensor | None = None,
-    weight: torch.Tensor | None = None,
-    bias: torch.Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> torch.Tensor | None:
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor | None:  # fmt: skip
     """Return the normalised input, or None if running statistics are used or torch will raise."""
     factors = weight, bias, running_mean, running_var
     if not training or input.numel() == input.shape[1] or not _fit(input, input.shape[1:2], *factors):
         return None
-    normal = _normalise(input, [axis for axis in range(input.dim()) if axis != 1], eps)
-    return _affine(normal, _per_channel(weight, input), _per_channel(bias, input)).to(input.dtype)
+    axes = [axis for axis in range(input.dim()) if axis != 1]
+    return _normalise(input, axes, eps, weight, bias, (-1, *[1] * (input.dim() - 2)))
 
 
 def _instance_norm(
-    input: torch.Tensor,
-    running_mean: torch.Tensor | None = None,
-    running_var: torch.Tensor | None = None,
-    weight: torch.Tensor | None = None,
-    bias: torch.Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> torch.Tensor | None:
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
+    bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor | None:  # fmt: skip
     """Return the normalised input, or None if running statistics are used or torch will raise."""
     if not use_input_stats or input.shape[2:].numel() == 1 or not _fit(input, input.shape[1:2], weight, bias):
         return None
-    normal = _normalise(input, range(2, input.dim()), eps)
-    return _affine(normal, _per_channel(weight, input), _per_channel(bias, input)).to(input.dtype)
+    return _normalise(input, range(2, input.dim()), eps, weight, bias, (-1, *[1] * (input.dim() - 2)))
 
 
 def _layer_norm(
-    input: torch.Tensor,
-    normalized_shape: Sequence[int] | int,
-    weight: torch.Tensor | None = None,
-    bias: torch.Tensor | None = None,
+    input: Tensor, normalized_shape: Sequence[int] | int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
-) -> torch.Tensor | None:
+) -> Tensor | None:  # fmt: skip
     """Return the normalised input, or None if torch will raise."""
     sizes = () if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not sizes or input.shape[input.dim() - len(sizes) :] != sizes or not _fit(input, sizes, weight, bias):
         return None
-    normal = _normalise(input, range(-len(sizes), 0), eps)
-    return _affine(normal, weight, bias).to(input.dtype)
+    return _normalise(input, range(-len(sizes), 0), eps, weight, bias, sizes)
 
 
-_RULES: dict[Any, Callable[..., torch.Tensor | None]] = {
+_RULES: dict[Any, Callable[..., Tensor | None]] = {
     functional.batch_norm: _batch_norm,
     functional.instance_norm: _instance_norm,
     functional.layer_norm: _layer_norm,
@@ -132,23 +113,19 @@ _RULES: dict[Any, Callable[..., torch.Tensor | None]] = {
 }
 
 
-def _fit(input: torch.Tensor, sizes: Sequence[int], *factors: torch.Tensor | None) -> bool:
+def _fit(input: Tensor, sizes: Sequence[int], *factors: Tensor | None) -> bool:
     """Return whether torch accepts an input and factors, each of the given sizes or None."""
     given, types = [f for f in factors if f is not None], (input.dtype, working_type(input.dtype))
     return input.is_floating_point() and all(f.shape == tuple(sizes) and f.dtype in types for f in given)
 
 
-def _normalise(values: torch.Tensor, axes: Sequence[int], eps: float) -> torch.Tensor:
-    """Return values of mean 0 and variance 1 over `axes`, in float32 or better."""
-    values = values.to(working_type(values.dtype))
+def _normalise(
+    input: Tensor, axes: Sequence[int], eps: float, weight: Tensor | None, bias: Tensor | None, shape: Sequence[int]
+) -> Tensor:
+    """Return values of mean 0 and variance 1 over `axes`, computed in float32 or better, with factors of a `shape`."""
+    values = input.to(working_type(input.dtype))
     centred = values - values.mean(tuple(axes), keepdim=True)
-    return centred * (centred.square().mean(tuple(axes), keepdim=True) + eps).rsqrt()
-
-
-def _per_channel(factors: torch.Tensor | None, values: torch.Tensor) -> torch.Tensor | None:
-    return None if factors is None else factors.view(-1, *[1] * (values.dim() - 2))
-
-
-def _affine(values: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor:
-    values = values if weight is None else values * weight
-    return values if bias is None else values + bias
+    values = centred * (centred.square().mean(tuple(axes), keepdim=True) + eps).rsqrt()
+    values = values if weight is None else values * weight.view(*shape)
+    values = values if bias is None else values + bias.view(*shape)
+    return values.to(input.dtype)

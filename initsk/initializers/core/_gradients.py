@@ -39,11 +39,9 @@ class GradientScheme(Refinement):
     needs_data = True
     needs_gradient = True
     parameter_constraints = {
-        "lr": real(above=0),
-        "n_steps": integer(1),
-        "batch_size": optional(integer(2)),
+        "lr": real(above=0), "n_steps": integer(1), "batch_size": optional(integer(2)),
         "criterion": optional(_loss_function),
-    }
+    }  # fmt: skip
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return None: the factors depend on the data."""
@@ -101,13 +99,13 @@ class ScalingProblem:
         values = {name: weight * factor for (name, weight), factor in scaled} | self.others
         return {name: value.detach().requires_grad_() for name, value in values.items()}
 
-    def within(self, point: Point, work: Callable[[], Result]) -> Result:
+    def within(self, point: Point, work: Callable[..., Result], *arguments: Any) -> Result:
         """Return ``work()``, evaluated while the module has the parameters of `point`.
 
         `work` also takes the derivatives, because checkpoints run a part of the module again during backpropagation.
         """
         values = {f"module.{name}": value for name, value in point.items()}
-        return cast(Result, functional_call(_Within(self.network.module), values, (work,)))
+        return cast(Result, functional_call(_Within(self.network.module), values, (work, *arguments)))
 
     def loss(self, rows: torch.Tensor | None) -> torch.Tensor:
         """Return the loss on the given rows of the batch, None for all; call it `within` a point."""
@@ -162,9 +160,8 @@ class ScalingProblem:
         is_new = create_graph and order not in self.connected
         start = torch.ones_like(quantity, requires_grad=is_new)
         with self._refusals():
-            found = torch.autograd.grad(
-                quantity, list(point.values()), start, create_graph=create_graph, allow_unused=True
-            )
+            places = tuple(point.values())
+            found = torch.autograd.grad(quantity, places, start, create_graph=create_graph, allow_unused=True)
         derivatives = {name: value for name, value in zip(point, found, strict=True) if value is not None}
         if is_new:
             self.unchecked[order] = point, derivatives, start
@@ -199,8 +196,8 @@ class _Within(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, work: Callable[[], Any]) -> Any:
-        return work()
+    def forward(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return work(*arguments)
 
 
 @contextmanager

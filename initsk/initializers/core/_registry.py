@@ -1,7 +1,7 @@
 """Registry of initializers: from names, classes and functions to initializers, and back to names."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -87,27 +87,14 @@ UNRESOLVED: dict[str, str] = {}
 
 #: Where the names live in their frameworks.
 _FULL_PATHS = {
-    "torch.nn.init.": "torch.",
-    "keras.initializers.": "keras.",
-    "tf.keras.initializers.": "keras.",
-    "jax.nn.initializers.": "jax.",
-    "timm.layers.": "timm.",
-}
+    "torch.nn.init.": "torch.", "keras.initializers.": "keras.", "tf.keras.initializers.": "keras.",
+    "jax.nn.initializers.": "jax.", "timm.layers.": "timm.",
+}  # fmt: skip
 _COLUMNS = ["name", "synonyms", "family", "formula", "needs_data", "needs_gradient", "reference"]
 _FAMILIES = [
-    "constant",
-    "biases",
-    "free",
-    "variance scaling",
-    "orthogonal",
-    "sparse",
-    "structured",
-    "architecture-aware",
-    "data-dependent",
-    "gradient-based",
-    "composed",
-    "framework default",
-]
+    "constant", "biases", "free", "variance scaling", "orthogonal", "sparse", "structured", "architecture-aware",
+    "data-dependent", "gradient-based", "composed", "framework default",
+]  # fmt: skip
 
 
 def get_initializer(initializer: InitializerLike) -> Initializer:
@@ -187,10 +174,10 @@ def _of_framework(prefix: str, name: str, given: str) -> Initializer:
     raise InvalidParameterError(unknown_name(f"{prefix} initializer", given, known))
 
 
-def _named_classes() -> Iterator[type[Initializer]]:
-    """Yield the classes with a name, including a user's own; of a class that was defined again, the last."""
+def _named_classes() -> list[type[Initializer]]:
+    """Return the classes with a name, including a user's own; of a class that was defined again, the last."""
     named = {(cls.__module__, cls.__qualname__): cls for cls in subclasses(Initializer) if "name" in vars(cls)}
-    yield from named.values()
+    return list(named.values())
 
 
 def set_initializer_params(
@@ -268,10 +255,8 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
         wrong = one_of("framework", FRAMEWORKS)(framework)
         if wrong:
             raise InvalidParameterError(wrong)
-        named = FRAMEWORKS[framework].items()
-        return pd.DataFrame(
-            [(f"{framework}.{name}", repr(value)) for name, value in named], columns=["name", "initializer"]
-        )
+        rows = [(f"{framework}.{name}", repr(value)) for name, value in FRAMEWORKS[framework].items()]
+        return pd.DataFrame(rows, columns=["name", "initializer"])
     order = dict(zip(_FAMILIES, range(len(_FAMILIES)), strict=True))
     classes = sorted(_named_classes(), key=lambda cls: (order.get(cls.family, len(order)), cls.name))
     return pd.DataFrame([_row(cls) for cls in classes], columns=_COLUMNS)

@@ -219,13 +219,9 @@ class Scaled(Transformed):
         if inner is None:
             return None
         size = abs(self.factor)
-        return ExpectedMoments(
-            inner.variance * size**2,
-            inner.mean * self.factor,
-            inner.bound * size if size else 0.0,
-            inner.symmetric,
-            None if inner.singular_value is None else inner.singular_value * size,
-        )
+        bound = inner.bound * size if size else 0.0
+        singular = None if inner.singular_value is None else inner.singular_value * size
+        return ExpectedMoments(inner.variance * size**2, inner.mean * self.factor, bound, inner.symmetric, singular)
 
 
 class Centred(Transformed):
