@@ -77,11 +77,9 @@ class AutoInit(ZeroMeanDraw, Initializer):
     formula = "Var(W) = 1 / (fan_in (v + m^2)), input of mean m and variance v by calculation"
     reference = "Bingham and Miikkulainen 2023, section 3"
     parameter_constraints = {
-        "input_mean": real(),
-        "input_variance": real(minimum=0),
-        "distribution": one_of("distribution", DISTRIBUTIONS),
+        "input_mean": real(), "input_variance": real(minimum=0), "distribution": one_of("distribution", DISTRIBUTIONS),
         "input_shape": optional(sequence_of(integer(1), "a tuple of integers >= 1")),
-    }
+    }  # fmt: skip
 
     input_mean: float = 0.0
     input_variance: float = 1.0

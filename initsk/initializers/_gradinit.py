@@ -6,7 +6,6 @@ import torch
 from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
 from initsk.initializers.core._minibatches import Batches, real_parts
 from initsk.initializers.core._registry import InitializerLike
-from initsk.network import ParameterSpec
 from initsk.utils.validation import one_of, optional, real
 
 # Values in the authors' runs: CIFAR with SGD, translation with Adam.
@@ -96,9 +95,6 @@ class GradInit(GradientScheme):
     min_scale: float = 0.01
     batch_size: int | None = 128
     criterion: Criterion | None = None
-
-    def _scales(self, spec: ParameterSpec) -> bool:
-        return True
 
     def _learn(self, problem: ScalingProblem, batches: Batches) -> np.ndarray:
         gamma = _GAMMA[self.algorithm] if self.gamma is None else self.gamma

@@ -93,11 +93,9 @@ class VarianceScaling(_Scaling):
     formula = "Var(W) = scale gain^2 / fan"
     reference = "Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998"
     parameter_constraints = {
-        "scale": real(above=0),
-        "mode": one_of("mode", FAN_MODES),
-        "distribution": one_of("distribution", DISTRIBUTIONS),
-        "activation": optional(resolved_by(gain)),
-    }
+        "scale": real(above=0), "mode": one_of("mode", FAN_MODES),
+        "distribution": one_of("distribution", DISTRIBUTIONS), "activation": optional(resolved_by(gain)),
+    }  # fmt: skip
 
     scale: float = 1.0
     mode: str = "fan_in"

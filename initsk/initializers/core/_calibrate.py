@@ -202,8 +202,7 @@ def _divide_sizes(module: nn.Module, target: torch.Tensor, std: torch.Tensor) ->
     """
     if not is_parametrized(module, "weight"):
         return False
-    behind: Any = module.parametrizations
-    for sizes in behind.weight.parameters():
+    for sizes in module.get_submodule("parametrizations.weight").parameters():
         if sizes.shape == std.shape:
             before = sizes.clone()
             sizes.copy_(sizes / std)

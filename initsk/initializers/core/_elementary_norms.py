@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -23,14 +23,11 @@ def elementary_norms(module: nn.Module) -> Iterator[None]:
 
     def enter(*_: Any) -> None:
         modes = vars(running).setdefault("modes", [])
-        modes.append(None if modes else ElementaryNorms())
-        if modes[-1] is not None:
-            modes[-1].__enter__()
+        modes.append(nullcontext() if modes else ElementaryNorms())
+        modes[-1].__enter__()
 
     def leave(*_: Any) -> None:
-        mode = vars(running)["modes"].pop()
-        if mode is not None:
-            mode.__exit__(None, None, None)
+        vars(running)["modes"].pop().__exit__(None, None, None)
 
     def leave_all() -> None:
         while vars(running).get("modes"):

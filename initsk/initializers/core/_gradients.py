@@ -68,7 +68,7 @@ class GradientScheme(Refinement):
 
     def _scales(self, spec: ParameterSpec) -> bool:
         """Return whether the initializer multiplies the tensor of a spec."""
-        raise NotImplementedError
+        return True
 
     def _learn(self, problem: "ScalingProblem", batches: "Batches") -> np.ndarray:
         """Return a positive factor for each weight of the problem."""
