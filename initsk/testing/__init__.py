@@ -7,8 +7,4 @@ alarm in about five hundred million draws, and the fixed seeds give the same out
 
 from initsk.testing._run import check_initializer, checks, parametrize_with_checks
 
-__all__ = [
-    "check_initializer",
-    "checks",
-    "parametrize_with_checks",
-]
+__all__ = ["check_initializer", "checks", "parametrize_with_checks"]

@@ -22,24 +22,7 @@ from initsk.theory._signal import (
 )
 
 __all__ = [
-    "ACTIVATION_FUNCTIONS",
-    "ActivationLike",
-    "CriticalPoint",
-    "DepthScales",
-    "MeanField",
-    "OfMultiple",
-    "PhaseDiagram",
-    "SignalLayer",
-    "activation_label",
-    "as_function",
-    "backward_signal",
-    "backward_spread",
-    "cached",
-    "critical_point",
-    "forward_signal",
-    "forward_spread",
-    "gain",
-    "gaussian_mean",
-    "phase_diagram",
-    "prediction_interval",
-]
+    "ACTIVATION_FUNCTIONS", "ActivationLike", "CriticalPoint", "DepthScales", "MeanField", "OfMultiple", "PhaseDiagram",
+    "SignalLayer", "activation_label", "as_function", "backward_signal", "backward_spread", "cached", "critical_point",
+    "forward_signal", "forward_spread", "gain", "gaussian_mean", "phase_diagram", "prediction_interval",
+]  # fmt: skip
