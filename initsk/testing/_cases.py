@@ -34,6 +34,7 @@ class Case(NamedTuple):
 
 
 _TRANSPOSED = partial(nn.ConvTranspose2d, 40, 80, 5, groups=4)
+_TRANSPOSED_3D = partial(nn.ConvTranspose3d, 20, 30, 3)
 _ATTENTION = partial(nn.MultiheadAttention, 120, 4)
 _OF_KEYS = partial(nn.MultiheadAttention, 120, 4, kdim=90)
 
@@ -47,9 +48,7 @@ LAYERS = (
     Case("depthwise", lambda: nn.Conv2d(200, 400, 7, groups=200), "weight", (2, 1, 7, 7), 49, 98, "convolution", "0"),
     Case("ConvTranspose1d", lambda: nn.ConvTranspose1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
     Case("ConvTranspose2d", lambda: nn.ConvTranspose2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
-    Case(
-        "ConvTranspose3d", partial(nn.ConvTranspose3d, 20, 30, 3), "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"
-    ),
+    Case("ConvTranspose3d", _TRANSPOSED_3D, "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"),
     Case("grouped transposed", _TRANSPOSED, "weight", (20, 10, 5, 5), 250, 500, "convolution", "0"),
     Case("Embedding", lambda: nn.Embedding(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
     Case("EmbeddingBag", lambda: nn.EmbeddingBag(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
@@ -102,27 +101,21 @@ class TransformerNet(nn.Module):
         return self.head(self.layer(self.stem(x.unsqueeze(-1))).mean(dim=1))
 
 
-class ConvolutionNet(nn.Sequential):
-    """Network of convolutions with at least as many outputs as inputs; inputs: (n, 6)."""
-
-    def __init__(self) -> None:
-        convolutions = nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Conv1d(4, 4, 3, groups=2)
-        super().__init__(nn.Unflatten(1, (1, 6)), *convolutions, nn.AdaptiveAvgPool1d(1), nn.Flatten())
+def convolution_net() -> nn.Module:
+    """Return a network of convolutions with at least as many outputs as inputs; inputs: (n, 6)."""
+    convolutions = nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Conv1d(4, 4, 3, groups=2)
+    return nn.Sequential(nn.Unflatten(1, (1, 6)), *convolutions, nn.AdaptiveAvgPool1d(1), nn.Flatten())
 
 
-class UpsamplingNet(nn.Sequential):
-    """Network of transposed convolutions; inputs: (n, 6)."""
-
-    def __init__(self) -> None:
-        enlarging = nn.ConvTranspose1d(3, 3, 4, stride=2, padding=1), nn.ReLU(), nn.ConvTranspose1d(3, 3, 3, groups=3)
-        super().__init__(nn.Unflatten(1, (3, 2)), *enlarging, nn.Flatten())
+def upsampling_net() -> nn.Module:
+    """Return a network of transposed convolutions; inputs: (n, 6)."""
+    enlarging = nn.ConvTranspose1d(3, 3, 4, stride=2, padding=1), nn.ReLU(), nn.ConvTranspose1d(3, 3, 3, groups=3)
+    return nn.Sequential(nn.Unflatten(1, (3, 2)), *enlarging, nn.Flatten())
 
 
-class SquareNet(nn.Sequential):
-    """Network of square layers; inputs: (n, 6)."""
-
-    def __init__(self) -> None:
-        super().__init__(nn.Linear(6, 6), nn.Tanh(), nn.Dropout(0.1), nn.Linear(6, 6))
+def square_net() -> nn.Module:
+    """Return a network of square layers; inputs: (n, 6)."""
+    return nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Dropout(0.1), nn.Linear(6, 6))
 
 
 class Breaking(nn.Module):
@@ -141,18 +134,11 @@ class Breaking(nn.Module):
         raise Breaking.Error("on purpose")
 
 
-NETWORKS: tuple[Callable[[], nn.Module], ...] = (ResidualNet, TransformerNet, ConvolutionNet, UpsamplingNet, SquareNet)
-
-
-def batch(n_samples: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return inputs and labels for the networks."""
-    generator = torch.Generator().manual_seed(0)
-    X = torch.randn(n_samples, 6, generator=generator)
-    return X, (X[:, 0] > 0).long() + (X[:, 1] > 0).long()
+_NETWORKS = (ResidualNet, TransformerNet, convolution_net, upsampling_net, square_net)
 
 
 STANDARD_ERRORS = 6.0
-_SHAPES = ((40, 40), (60, 30), (30, 60), (24, 12, 3, 3), (12, 12, 3), (6, 6), (5,))
+SHAPES = ((40, 40), (60, 30), (30, 60), (24, 12, 3, 3), (12, 12, 3), (6, 6), (5,))
 
 
 def require(initializer: Initializer, condition: bool, message: str) -> None:
@@ -188,7 +174,7 @@ def draws(initializer: Initializer, shape: tuple[int, ...]) -> bool:
 
 def shapes(initializer: Initializer) -> list[tuple[int, ...]]:
     """Return the shapes that the initializer fills."""
-    return [shape for shape in _SHAPES if draws(initializer, shape)]
+    return [shape for shape in SHAPES if draws(initializer, shape)]
 
 
 def expected_for(initializer: Initializer, spec: ParameterSpec) -> ExpectedMoments | None:
@@ -207,20 +193,19 @@ def build(factory: Callable[[], nn.Module]) -> nn.Module:
 
 def apply(initializer: Initializer, module: nn.Module, **arguments: Any) -> InitializationRecord:
     """Initialize a module from a fixed seed, with a batch for initializers that need one."""
-    X, y = batch()
-    return initialize(module, initializer, X=X, y=y, random_state=0, **arguments)
+    X = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+    return initialize(module, initializer, X=X, y=(X[:, :2] > 0).sum(dim=1), random_state=0, **arguments)
 
 
 def fitting(initializer: Initializer) -> list[nn.Module]:
     """Build the networks that the initializer can fill; the check fails if there is none."""
     found, errors = [], []
-    for network in NETWORKS:
+    for network in _NETWORKS:
         try:
             apply(initializer, build(network))
+            found.append(build(network))
         except InitskError as error:
             errors.append(str(error))
-        else:
-            found.append(build(network))
     require(initializer, bool(found), f"it cannot fill any network: {errors}")
     return found
 
@@ -229,3 +214,8 @@ def state(module: nn.Module) -> dict[str, torch.Tensor]:
     """Return copies of the parameters and buffers."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
     return {name: value.detach().clone() for name, value in tensors}
+
+
+def same_state(module: nn.Module, before: dict[str, torch.Tensor]) -> bool:
+    """Return whether all parameters and buffers have the values that `state` returned."""
+    return all(torch.equal(value, before[name]) for name, value in state(module).items())

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod, sqrt
 from typing import Any
 
@@ -12,10 +12,11 @@ from torch import nn
 
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.initialization import initialize
-from initsk.initializers import Initializer, Orthogonal
+from initsk.initializers import ExpectedMoments, Initializer, Orthogonal
 from initsk.network import ParameterSpec, has_hooks
 from initsk.testing._cases import (
     LAYERS,
+    SHAPES,
     STANDARD_ERRORS,
     Breaking,
     Case,
@@ -26,6 +27,7 @@ from initsk.testing._cases import (
     fitting,
     require,
     require_moments,
+    same_state,
     shapes,
     state,
 )
@@ -90,6 +92,14 @@ def _values(initializer: Initializer) -> Iterator[Any]:
         yield value
 
 
+def _expected(initializer: Initializer, among: Iterable[tuple[int, ...]]) -> Iterator[tuple[Any, ExpectedMoments]]:
+    """Yield each shape that the initializer fills and has expected moments for, with these moments."""
+    for shape in among:
+        expected = expected_for(initializer, ParameterSpec.from_shape(shape))
+        if expected is not None and draws(initializer, shape):
+            yield shape, expected
+
+
 _TYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128)
 
 
@@ -124,10 +134,7 @@ def check_mean_and_variance(initializer: Initializer) -> None:
 
     The check draws many tensors of small shapes.
     """
-    for shape in ((300, 200), (60, 40, 3, 3), (6, 6)):
-        expected = expected_for(initializer, ParameterSpec.from_shape(shape))
-        if expected is None or not draws(initializer, shape):
-            continue
+    for shape, expected in _expected(initializer, ((300, 200), (60, 40, 3, 3), (6, 6))):
         for dtype in (torch.float64, torch.complex128):
             seeds = range(max(1, 2000 // prod(shape)))
             values = torch.stack([initializer.sample(shape, random_state=seed, dtype=dtype) for seed in seeds])
@@ -136,18 +143,15 @@ def check_mean_and_variance(initializer: Initializer) -> None:
 
 def check_bounds_and_symmetry(initializer: Initializer) -> None:
     """Check that no value exceeds the expected bound, and that a symmetric distribution is balanced about its mean."""
-    shape = (300, 200)
-    expected = expected_for(initializer, ParameterSpec.from_shape(shape))
-    if expected is None or not draws(initializer, shape):
-        return
-    away = initializer.sample(shape, random_state=0, dtype=torch.float64) - expected.mean
-    reach = float(away.abs().max())
-    allowed = expected.bound * (1 + 1e-6) + 1e-12
-    require(initializer, reach <= allowed, f"{reach:g} is beyond the bound {expected.bound:g}")
-    above, below = int((away > 0).sum()), int((away < 0).sum())
-    if expected.symmetric and expected.variance > 0:
-        allowed = STANDARD_ERRORS * sqrt(above + below)
-        require(initializer, abs(above - below) <= allowed, f"{above} values lie above the mean, {below} below")
+    for shape, expected in _expected(initializer, [(300, 200)]):
+        away = initializer.sample(shape, random_state=0, dtype=torch.float64) - expected.mean
+        reach = float(away.abs().max())
+        allowed = expected.bound * (1 + 1e-6) + 1e-12
+        require(initializer, reach <= allowed, f"{reach:g} is beyond the bound {expected.bound:g}")
+        above, below = int((away > 0).sum()), int((away < 0).sum())
+        if expected.symmetric and expected.variance > 0:
+            allowed = STANDARD_ERRORS * sqrt(above + below)
+            require(initializer, abs(above - below) <= allowed, f"{above} values lie above the mean, {below} below")
 
 
 # The largest relative error of singular values.
@@ -156,11 +160,8 @@ _ERRORS = {torch.float64: 1e-12, torch.float32: 1e-5, torch.complex64: 1e-5, tor
 
 def check_singular_values(initializer: Initializer) -> None:
     """Check that all singular values equal the expected one, for real and complex values."""
-    for shape in shapes(initializer):
-        expected = expected_for(initializer, ParameterSpec.from_shape(shape))
-        if expected is None or expected.singular_value is None:
-            continue
-        for dtype, error in _ERRORS.items():
+    for shape, expected in _expected(initializer, SHAPES):
+        for dtype, error in _ERRORS.items() if expected.singular_value is not None else ():
             values = initializer.sample(shape, random_state=0, dtype=dtype).flatten(1).to(working_type(dtype))
             off = float((torch.linalg.svdvals(values) / expected.singular_value - 1).abs().max())
             require(initializer, off <= error, f"singular values of {shape} in {dtype} are off by {off:.1e}")
@@ -178,7 +179,7 @@ def check_fans(initializer: Initializer) -> None:
             record = initialize(module, initializer, random_state=0)
         except InvalidParameterError:
             continue
-        if record.to_frame().set_index("name").loc[case.weight, "touched"]:
+        if any(row["touched"] for row in record.rows if row["name"] == case.weight):
             weight = module.get_parameter(case.weight).detach().double()
             require_moments(initializer, weight, expected, case.label)
 
@@ -191,21 +192,19 @@ def check_module_rules(initializer: Initializer) -> None:
         with Writes() as writes:
             record = apply(initializer, module)
         after = state(module)
-        frame = record.to_frame()
-        expected = {name for name, _ in module.named_parameters()}
-        require(initializer, set(frame["name"]) == expected and frame["name"].is_unique, "the record misses parameters")
+        parameters, listed = dict(module.named_parameters()), [row["name"] for row in record.rows]
+        require(initializer, sorted(listed) == sorted(parameters), "the record misses parameters")
         left = {row["name"] for row in record.rows if not row["touched"]} | {name for name, _ in module.named_buffers()}
         moved = [name for name in left if not torch.equal(before[name], after[name])]
         require(initializer, not moved, f"{moved} changed, but they are buffers or untouched in the record")
-        twice = [name for name, parameter in module.named_parameters() if writes.into(parameter) > 1]
+        twice = [name for name, parameter in parameters.items() if writes.into(parameter) > 1]
         require(initializer, initializer.refines or not twice, f"{twice} were written twice")
-        frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+        frozen = {name for name, parameter in parameters.items() if not parameter.requires_grad}
         require(initializer, frozen <= left, "frozen parameters were touched")
         require(initializer, modes == [part.training for part in module.modules()], "training modes changed")
-        require(initializer, all(p.grad is None for p in module.parameters()), "gradients were left behind")
+        require(initializer, all(p.grad is None for p in parameters.values()), "gradients were left behind")
         apply(initializer, again)
-        same = all(torch.equal(value, after[name]) for name, value in state(again).items())
-        require(initializer, same, "the same seed gave two different networks")
+        require(initializer, same_state(again, after), "the same seed gave two different networks")
 
 
 def check_failure_is_clean(initializer: Initializer) -> None:
@@ -215,9 +214,7 @@ def check_failure_is_clean(initializer: Initializer) -> None:
         failed = _fails(initializer, module, bias_initializer=Orthogonal())
         require(initializer, failed, "a bias initializer that cannot fill biases did not raise")
         _require_as_before(initializer, module, before)
-    if not initializer.refines:
-        return
-    for module in map(Breaking, fitting(initializer)):
+    for module in map(Breaking, fitting(initializer) if initializer.refines else []):
         before = state(module)
         # Some initializers do not run the module.
         if _fails(initializer, module):
@@ -233,8 +230,7 @@ def _fails(initializer: Initializer, module: nn.Module, **arguments: Any) -> boo
 
 
 def _require_as_before(initializer: Initializer, module: nn.Module, before: dict[str, torch.Tensor]) -> None:
-    same = all(torch.equal(value, before[name]) for name, value in state(module).items())
-    require(initializer, same, "a failed call changed the module")
+    require(initializer, same_state(module, before), "a failed call changed the module")
     require(initializer, not any(has_hooks(part) for part in module.modules()), "hooks were left behind")
     require(initializer, all(part.training for part in module.modules()), "training modes changed")
 
@@ -255,34 +251,18 @@ def check_global_state(initializer: Initializer) -> None:
 def _spec_by_hand(case: Case, reads_architecture: bool) -> ParameterSpec:
     """Return the spec of a layer without the code that reads modules."""
     module = build(case.build)
-    owner: Any = module.get_submodule(case.weight.rpartition(".")[0])
-    return ParameterSpec(
-        case.shape,
-        case.fan_in,
-        case.fan_out,
-        kind=case.kind,
-        weight_shape=tuple(module.get_parameter(case.weight).shape),
-        name=case.weight,
-        layer=type(owner),
-        block=case.block,
-        groups=getattr(owner, "groups", 1),
-        transposed=isinstance(owner, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d),
-        place=case.place if reads_architecture else "",
-    )
+    owner = module.get_submodule(case.weight.rpartition(".")[0])
+    counted: dict[str, Any] = {name: getattr(case, name) for name in ("shape", "fan_in", "fan_out", "kind", "block")}
+    shape, groups = tuple(module.get_parameter(case.weight).shape), getattr(owner, "groups", 1)
+    transposed = isinstance(owner, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
+    counted["place"] = case.place if reads_architecture else ""
+    stored: dict[str, Any] = {"name": case.weight, "layer": type(owner), "weight_shape": shape}
+    return ParameterSpec(**counted, **stored, groups=groups, transposed=transposed)
 
 
 Check = Callable[[Initializer], None]
 CHECKS: tuple[Check, ...] = (
-    check_is_a_value,
-    check_repr,
-    check_json,
-    check_same_seed_same_values,
-    check_types,
-    check_mean_and_variance,
-    check_bounds_and_symmetry,
-    check_singular_values,
-    check_fans,
-    check_module_rules,
-    check_failure_is_clean,
+    check_is_a_value, check_repr, check_json, check_same_seed_same_values, check_types, check_mean_and_variance,
+    check_bounds_and_symmetry, check_singular_values, check_fans, check_module_rules, check_failure_is_clean,
     check_global_state,
-)
+)  # fmt: skip

@@ -20,6 +20,8 @@ _SEED = 20_250_731
 
 def global_state() -> dict[str, Any]:
     """Describe the global state of torch, numpy and Python."""
+    # Some functions of torch import these packages at their first call; each adds filters for its own warnings.
+    filters = [item for item in warnings.filters if not item[2].__module__.startswith(("sympy", "pkg_resources"))]
     return {
         "torch's random state": torch.get_rng_state().tolist(),
         "numpy's random state": pickle.dumps(np.random.get_state()),  # noqa: NPY002 - the state that must stay
@@ -29,10 +31,7 @@ def global_state() -> dict[str, Any]:
         "torch's treatment of subnormal numbers": flushes_subnormals(),
         "torch's gradient mode": torch.is_grad_enabled(),
         "numpy's treatment of errors": np.geterr(),
-        # Some functions of torch import these packages at their first call; each adds filters for its own warnings.
-        "the warnings' filters": [
-            item for item in warnings.filters if not item[2].__module__.startswith(("sympy", "pkg_resources"))
-        ],
+        "the warnings' filters": filters,
     }
 
 

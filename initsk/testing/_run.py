@@ -1,6 +1,7 @@
 """Run all checks with one call, or as parameters of a pytest test."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 from initsk.initializers import InitializerLike, get_initializer
@@ -54,12 +55,8 @@ def parametrize_with_checks(initializers: Iterable[InitializerLike]) -> Any:
     """
     import pytest
 
-    resolved = [get_initializer(initializer) for initializer in initializers]
-    cases = [
-        pytest.param(initializer, check, id=f"{initializer!r}-{check.__name__}")
-        for initializer in resolved
-        for check in checks()
-    ]
+    pairs = product(map(get_initializer, initializers), checks())
+    cases = [pytest.param(value, check, id=f"{value!r}-{check.__name__}") for value, check in pairs]
     return pytest.mark.parametrize(("initializer", "check"), cases)
 
 
