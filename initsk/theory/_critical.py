@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.polynomial import polynomial
+from numpy.polynomial import Polynomial
 from scipy.optimize import brentq
 
 from initsk.exceptions import InvalidParameterError
@@ -33,14 +33,12 @@ _MIN_LENGTH = 1e-16
 _MAX_STABLE_SLOPE = 1 + 1e-8
 
 
-@dataclass(frozen=True)
-class Products:
-    r"""The mean product of an activation function of two normal values, as a function of their correlation.
+@cached
+def products(activation: ActivationLike, length: float) -> Polynomial:
+    r"""Return the mean product for two normal values of the variance `length`, as a function of their correlation.
 
-    Attributes
-    ----------
-    squares : ndarray
-        Squares of the function's Hermite coefficients; the last two include the sum of all higher degrees.
+    The derivative is the variance times the mean product of the function's slopes. The coefficients are the squares of
+    the function's Hermite coefficients; the last two include the sum of all higher degrees.
 
     Notes
     -----
@@ -49,21 +47,6 @@ class Products:
     formula; Daniely, Frostig and Singer 2016, section 4). The coefficients of smooth functions fall faster than any
     power, and those of functions with a kink as :math:`k^{-5/4}`.
     """
-
-    squares: np.ndarray
-
-    def at(self, correlation: np.ndarray | float) -> np.ndarray:
-        """Return the mean products at the given correlations."""
-        return np.asarray(polynomial.polyval(correlation, self.squares))
-
-    def slope_at(self, correlation: np.ndarray | float) -> np.ndarray:
-        """Return the derivative with respect to the correlation: q times the mean product of the function's slopes."""
-        return np.asarray(polynomial.polyval(correlation, self.squares[1:] * np.arange(1, len(self.squares))))
-
-
-@cached
-def products(activation: ActivationLike, length: float) -> Products:
-    """Return the mean products for normal values with the variance `length`."""
     function, scale = as_function(activation), length**0.5
     squares = _coefficients(function, scale) ** 2
     # The sum is known at the correlations 1 and -1; the difference is the part of the higher degrees.
@@ -71,7 +54,7 @@ def products(activation: ActivationLike, length: float) -> Products:
     opposite = gaussian_mean(lambda x: function(x) * function(-x), length)
     for parity, known in enumerate((same + opposite, same - opposite)):
         squares[_DEGREE - 2 + parity] += max(known / 2 - float(squares[parity::2].sum()), 0.0)
-    return Products(squares)
+    return Polynomial(squares)
 
 
 def _coefficients(function: Function, scale: float) -> np.ndarray:
@@ -173,15 +156,11 @@ def critical_point(
     (1.983, 0.173)
     """
     given = {"bias_variance": bias_variance, "weight_variance": weight_variance}
-    check_parameters(
-        "critical_point",
-        given,
-        {"bias_variance": optional(real(minimum=0)), "weight_variance": optional(real(above=0))},
-    )
+    constraints = {"bias_variance": optional(real(minimum=0)), "weight_variance": optional(real(above=0))}
+    check_parameters("critical_point", given, constraints)
     if None not in given.values():
-        raise InvalidParameterError(
-            "critical_point: bias_variance and weight_variance are both given (allowed: one; the other follows from it)"
-        )
+        allowed = "one; the other follows from it"
+        raise InvalidParameterError(f"critical_point: {' and '.join(given)} are both given (allowed: {allowed})")
     name, value = next(((name, float(value)) for name, value in given.items() if value is not None), ("", 0.0))
     return _solve(activation, name, value)
 
@@ -199,11 +178,12 @@ def _solve(activation: ActivationLike, given: str, value: float) -> CriticalPoin
     smallest = min(line.stable(), key=lambda point: point.bias_variance, default=None)
     if not given and smallest is not None:
         return smallest
-    at = f" with {given}={value:g}" if given else ""
-    instead = (
-        "" if smallest is None else f" (allowed: None, which means {getattr(smallest, given):.6g}, or one that has)"
-    )
-    raise InvalidParameterError(f"activation={activation!r} has no stable critical point{at}{instead}")
+    problem = f"activation={activation!r} has no stable critical point"
+    if given:
+        problem += f" with {given}={value:g}"
+    if smallest is not None:
+        problem += f" (allowed: None, which means {getattr(smallest, given):.6g}, or one that has)"
+    raise InvalidParameterError(problem)
 
 
 class _CriticalLine:
@@ -227,11 +207,8 @@ class _CriticalLine:
         """Yield the points of a bias variance."""
         if bias_variance == 0 and (start := self._without_length()) is not None:
             yield start
-
-        def excess(point: CriticalPoint) -> float:
-            return (point.bias_variance - bias_variance) / point.length
-
-        yield from (replace(point, bias_variance=bias_variance) for point in self._crossings(excess))
+        for point in self._crossings(lambda point: (point.bias_variance - bias_variance) / point.length):
+            yield replace(point, bias_variance=bias_variance)
 
     def with_weight(self, weight_variance: float) -> Iterator[CriticalPoint]:
         """Yield the points of a weight variance at which the bias variance is not below 0."""

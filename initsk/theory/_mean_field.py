@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.polynomial import Polynomial
 from scipy.optimize import brentq
 
 from initsk.theory._activations import ActivationLike, as_function
-from initsk.theory._critical import Products, products
+from initsk.theory._critical import products
 from initsk.theory._gaussian import jumps, mean_power_of_slope, mean_square, slope_of_mean_square
 from initsk.utils.validation import check_parameters, integer, one_of, real, resolved_by
 
@@ -233,11 +234,9 @@ class MeanField:
         >>> [round(n, 6) for n in linear.spread_of_singular_values(10, "orthogonal")]
         [1.0, 0.0]
         """
-        check_parameters(
-            "spread_of_singular_values",
-            {"depth": depth, "distribution": distribution},
-            {"depth": integer(1), "distribution": one_of("distribution", tuple(_S_1))},
-        )
+        given = {"depth": depth, "distribution": distribution}
+        allowed = {"depth": integer(1), "distribution": one_of("distribution", _S_1)}
+        check_parameters("spread_of_singular_values", given, allowed)
         chi, function, length = self.chi_1, as_function(self.activation), self._finite_length
         if chi == 0 or chi == float("inf"):
             return chi, float("nan")
@@ -263,11 +262,11 @@ class MeanField:
         return self.weight_variance * slope_of_mean_square(as_function(self.activation), self._finite_length)
 
     @cached_property
-    def _products(self) -> Products:
+    def _products(self) -> Polynomial:
         return products(self.activation, self._finite_length)
 
     def _correlated(self, correlation: float) -> float:
-        return self.weight_variance * float(self._products.at(correlation)) + self.bias_variance
+        return self.weight_variance * float(self._products(correlation)) + self.bias_variance
 
     def _rise(self, correlation: float) -> float:
         """Return by how much a layer increases a correlation."""
@@ -276,7 +275,7 @@ class MeanField:
     def _slope_at(self, correlation: float) -> float:
         if correlation == 1:
             return self.chi_1
-        return self.weight_variance * float(self._products.slope_at(correlation)) / self._finite_length
+        return self.weight_variance * float(self._products.deriv()(correlation)) / self._finite_length
 
 
 def _scale(slope: float) -> float:

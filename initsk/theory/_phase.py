@@ -120,8 +120,8 @@ def _column(activation: ActivationLike, length: float, weights: np.ndarray) -> t
     chi = weights * mean_power_of_slope(function, length, 2)
     means = products(activation, length)
     # The correlation map meets the diagonal where this is 1 / weight variance.
-    steepness = (means.at(1.0) - means.at(_CORRELATIONS)) / (1 - _CORRELATIONS) / length
+    steepness = (means(1.0) - means(_CORRELATIONS)) / (1 - _CORRELATIONS) / length
     correlations = np.interp(1 / weights, steepness, _CORRELATIONS)
-    chaotic = weights * np.interp(correlations, _CORRELATIONS, means.slope_at(_CORRELATIONS) / length)
+    chaotic = weights * np.interp(correlations, _CORRELATIONS, means.deriv()(_CORRELATIONS) / length)
     decay = np.where(chi > 1, np.log(np.clip(chaotic, 1e-12, 1.0)), -np.log(np.clip(chi, 1e-12, None)))
     return bias, chi, decay
