@@ -3,6 +3,17 @@
 from torch import nn
 
 
+def of_each_dimension(*names: str) -> tuple[type[nn.Module], ...]:
+    """Return torch's layers of a name for signals of one, two and three dimensions.
+
+    Examples
+    --------
+    >>> [kind.__name__ for kind in of_each_dimension("Conv")]
+    ['Conv1d', 'Conv2d', 'Conv3d']
+    """
+    return tuple(getattr(nn, f"{name}{dimensions}d") for name in names for dimensions in (1, 2, 3))
+
+
 def with_common_base(*kinds: type[nn.Module]) -> tuple[type[nn.Module], ...]:
     """Return the given classes and their closest common base class, unless that is `torch.nn.Module`.
 
@@ -19,21 +30,13 @@ def with_common_base(*kinds: type[nn.Module]) -> tuple[type[nn.Module], ...]:
     return kinds if closest is nn.Module else (*kinds, closest)
 
 
-_PLAIN_CONVOLUTIONS = (
-    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
-)  # fmt: skip
+_PLAIN_CONVOLUTIONS = of_each_dimension("Conv", "ConvTranspose")
 #: Layers that are affine in their weight and bias.
 AFFINE = (nn.Linear, nn.Bilinear, *_PLAIN_CONVOLUTIONS)
 CONVOLUTIONS = with_common_base(*_PLAIN_CONVOLUTIONS)
-BATCH_NORM_LAYERS = with_common_base(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-BATCH_OR_INSTANCE_NORM_LAYERS = with_common_base(
-    *BATCH_NORM_LAYERS, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d
-)
+BATCH_NORM_LAYERS = with_common_base(*of_each_dimension("BatchNorm"), nn.SyncBatchNorm)
+BATCH_OR_INSTANCE_NORM_LAYERS = with_common_base(*BATCH_NORM_LAYERS, *of_each_dimension("InstanceNorm"))
 NORM_LAYERS = (*BATCH_OR_INSTANCE_NORM_LAYERS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-POOLINGS = (
-    *with_common_base(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
-    *with_common_base(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
-    *with_common_base(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
-    *with_common_base(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
-)
+_POOLING_NAMES = ("MaxPool", "AvgPool", "AdaptiveMaxPool", "AdaptiveAvgPool")
+POOLINGS = tuple(kind for name in _POOLING_NAMES for kind in with_common_base(*of_each_dimension(name)))
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)

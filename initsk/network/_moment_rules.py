@@ -1,6 +1,6 @@
 """AutoInit's rules for torch's functions and modules: the mean and variance of their outputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -9,7 +9,7 @@ from typing import Any
 from torch import fx, nn
 
 from initsk.network._graph import ACTIVATION_NAMES, function_of_first
-from initsk.network._layer_types import BATCH_OR_INSTANCE_NORM_LAYERS
+from initsk.network._layer_types import BATCH_OR_INSTANCE_NORM_LAYERS, of_each_dimension
 from initsk.network._moments import Moments, mixture, plus, times
 
 
@@ -44,9 +44,9 @@ class Operation:
         value = self.arguments[position] if position < len(self.arguments) else self.keywords.get(name, default)
         return self.size(value) if isinstance(value, fx.Node) else value
 
-    def shrinkage(self) -> int:
-        """Return the ratio of the number of input elements to the number of output elements."""
-        return prod(self.size(self.node.all_input_nodes[0])) // prod(self.size(self.node))
+    def input_shape(self) -> Any:
+        """Return the shape of the first input."""
+        return self.size(self.node.all_input_nodes[0])
 
     def same_twice(self) -> bool:
         """Return whether both operands are one signal."""
@@ -58,10 +58,6 @@ Rule = Callable[[Operation], Any]
 
 def _no_rule(operation: Operation) -> Any:
     return NotImplemented
-
-
-def _pass(operation: Operation) -> Moments:
-    return operation.signals[0]
 
 
 def _attribute(operation: Operation) -> Any:
@@ -146,7 +142,7 @@ def _glu(operation: Operation) -> Moments:
 
 
 def _softmax(operation: Operation) -> Moments:
-    n_classes = operation.size(operation.node.all_input_nodes[0])[operation.argument(1, "dim", -1)]
+    n_classes = operation.input_shape()[operation.argument(1, "dim", -1)]
     return Moments(1 / n_classes, 1 / n_classes**2)
 
 
@@ -155,21 +151,20 @@ def _pad(operation: Operation) -> Moments:
     if operation.argument(2, "mode", "constant") != "constant":
         return signal
     value = operation.argument(3, "value") or 0.0
-    inside = prod(operation.size(operation.node.all_input_nodes[0]))
+    inside = prod(operation.input_shape())
     return mixture([signal, Moments(float(value), 0.0)], [inside, prod(operation.size(operation.node)) - inside])
 
 
-def _average_pool(dimensions: int, operation: Operation) -> Moments:
-    return operation.signals[0].averaged(_window(dimensions, operation))
-
-
-def _max_pool(dimensions: int, operation: Operation) -> Moments:
-    return operation.signals[0].largest(_window(dimensions, operation))
-
-
-def _window(dimensions: int, operation: Operation) -> int:
+def _pool(of: Callable[[Moments, int], Moments], dimensions: int, operation: Operation) -> Moments:
+    """Return the moments of a statistic of as many elements as a window of the pooling has."""
     size = operation.argument(1, "kernel_size")
-    return int(size**dimensions if isinstance(size, int) else prod(size) ** (dimensions if len(size) == 1 else 1))
+    n = size**dimensions if isinstance(size, int) else prod(size) ** (dimensions if len(size) == 1 else 1)
+    return of(operation.signals[0], n)
+
+
+def _reduce(of: Callable[[Moments, int], Moments], operation: Operation) -> Moments:
+    """Return the moments of a statistic of all input elements that an output element depends on."""
+    return of(operation.signals[0], prod(operation.input_shape()) // prod(operation.size(operation.node)))
 
 
 def _normalization(position: int, operation: Operation) -> Moments:
@@ -188,15 +183,13 @@ _RESHAPING = ("flatten", "reshape", "squeeze", "unflatten", "unsqueeze", "view",
 _REORDERING = ("channel_shuffle", "flip", "movedim", "permute", "roll", "swapaxes", "t", "transpose")
 _CHOOSING = ("chunk", "expand", "getitem", "interpolate", "narrow", "repeat", "split", "tile", "unbind")
 _COPYING = ("alpha_dropout", "clone", "contiguous", "detach", "feature_alpha_dropout", "float", "to", "type")
+_PASSING = (*_RESHAPING, *_REORDERING, *_CHOOSING, *_COPYING)
 _PASSING_MODULES = (
     *(nn.Flatten, nn.Unflatten, nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle),
     *(nn.Identity, nn.AlphaDropout, nn.FeatureAlphaDropout),
-    *(nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d),
-    *(nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d),
-    *(nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d),
+    *of_each_dimension("ReflectionPad", "ReplicationPad", "CircularPad"),
 )
-_AVERAGE_POOLS = ((1, nn.AvgPool1d), (2, nn.AvgPool2d), (3, nn.AvgPool3d))
-_MAX_POOLS = ((1, nn.MaxPool1d), (2, nn.MaxPool2d), (3, nn.MaxPool3d))
+_DROPOUTS: tuple[type[nn.Module], ...] = (nn.Dropout, *of_each_dimension("Dropout"))
 
 
 @dataclass(frozen=True)
@@ -221,9 +214,18 @@ class Family:
     attributes: tuple[str, ...] = ()
 
 
+def _pool_families(of: Callable[[Moments, int], Moments], name: str, kind: str, reduction: str) -> Iterator[Family]:
+    """Yield the families of a statistic's poolings by windows, and of its adaptive pooling and reduction."""
+    for d, module in enumerate(of_each_dimension(f"{kind}Pool"), start=1):
+        yield Family(partial(_pool, of, d), (f"{name}_pool{d}d",), (module,), ("kernel_size",))
+    names = (reduction, *(f"adaptive_{name}_pool{d}d" for d in (1, 2, 3)))
+    yield Family(partial(_reduce, of), names, of_each_dimension(f"Adaptive{kind}Pool"))
+
+
+_AFFINE = ("weight", "bias")
 _FAMILIES = (
     Family(_elementwise, tuple(_ELEMENTWISE | ACTIVATION_NAMES - {"prelu", "rrelu"})),
-    Family(_pass, (*_RESHAPING, *_REORDERING, *_CHOOSING, *_COPYING), _PASSING_MODULES),
+    Family(lambda operation: operation.signals[0], _PASSING, _PASSING_MODULES),
     Family(lambda operation: None, ("size", "dim", "numel", "ndimension", "len")),
     Family(_attribute, ("getattr",)),
     Family(_prelu, ("prelu",)),
@@ -234,31 +236,14 @@ _FAMILIES = (
     Family(_divide, ("div", "divide", "truediv", "itruediv")),
     Family(lambda operation: operation.signals[0].scaled(-1.0), ("neg", "negative")),
     Family(_cat, ("cat", "concat", "concatenate", "stack")),
-    Family(
-        _dropout,
-        ("dropout", "dropout1d", "dropout2d", "dropout3d"),
-        (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
-        ("p",),
-    ),
+    Family(_dropout, ("dropout", "dropout1d", "dropout2d", "dropout3d"), _DROPOUTS, ("p",)),
     Family(_glu, ("glu",), (nn.GLU,)),
     Family(_softmax, ("softmax",), (nn.Softmax,), ("dim",)),
-    Family(_pad, ("pad",), (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d), ("value",)),
-    *(Family(partial(_average_pool, d), (f"avg_pool{d}d",), (kind,), ("kernel_size",)) for d, kind in _AVERAGE_POOLS),
-    *(Family(partial(_max_pool, d), (f"max_pool{d}d",), (kind,), ("kernel_size",)) for d, kind in _MAX_POOLS),
-    Family(
-        lambda operation: operation.signals[0].averaged(operation.shrinkage()),
-        ("mean", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
-        (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
-    ),
-    Family(
-        lambda operation: operation.signals[0].largest(operation.shrinkage()),
-        ("amax", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"),
-        (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
-    ),
-    Family(partial(_normalization, 2), ("layer_norm", "group_norm"), (nn.LayerNorm, nn.GroupNorm), ("weight", "bias")),
-    Family(
-        partial(_normalization, 3), ("batch_norm", "instance_norm"), BATCH_OR_INSTANCE_NORM_LAYERS, ("weight", "bias")
-    ),
+    Family(_pad, ("pad",), of_each_dimension("ConstantPad"), ("value",)),
+    *_pool_families(Moments.averaged, "avg", "Avg", "mean"),
+    *_pool_families(Moments.largest, "max", "Max", "amax"),
+    Family(partial(_normalization, 2), ("layer_norm", "group_norm"), (nn.LayerNorm, nn.GroupNorm), _AFFINE),
+    Family(partial(_normalization, 3), ("batch_norm", "instance_norm"), BATCH_OR_INSTANCE_NORM_LAYERS, _AFFINE),
     Family(_rms_norm, ("rms_norm",), (nn.RMSNorm,), ("weight",)),
     Family(lambda operation: operation.argument(1, "weight"), ("embedding",), (nn.Embedding,), ("weight",)),
 )
