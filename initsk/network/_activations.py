@@ -88,19 +88,16 @@ def make_activation(activation: Activation) -> nn.Module:
     if isinstance(activation, type):
         return _build(activation)
     if not callable(activation):
-        raise InvalidParameterError(
-            f"unknown activation {activation!r} (allowed: the name of a torch.nn activation, a module class, a module"
-            " or a function of one tensor)"
-        )
+        allowed = "the name of a torch.nn activation, a module class, a module or a function of one tensor"
+        raise InvalidParameterError(f"unknown activation {activation!r} (allowed: {allowed})")
     _check_function(activation)
     return ElementwiseFunction(activation)
 
 
 def _build(kind: type) -> nn.Module:
     if not issubclass(kind, nn.Module):
-        raise InvalidParameterError(
-            f"unknown activation {kind!r}: it is no torch module (allowed: a class of torch modules)"
-        )
+        problem = f"unknown activation {kind!r}: it is no torch module"
+        raise InvalidParameterError(f"{problem} (allowed: a class of torch modules)")
     try:
         return kind()
     except TypeError as error:
@@ -134,9 +131,8 @@ def activations_of_layers(activation: ActivationOption, n_layers: int) -> list[A
     if isinstance(activation, str | nn.Module) or not isinstance(activation, Sequence):
         return [activation] * n_layers
     if len(activation) != n_layers:
-        raise InvalidParameterError(
-            f"a list of {len(activation)} for {n_layers} hidden layers (allowed: one activation per hidden layer)"
-        )
+        given = f"a list of {len(activation)} for {n_layers} hidden layers"
+        raise InvalidParameterError(f"{given} (allowed: one activation per hidden layer)")
     return list(activation)
 
 
@@ -158,7 +154,4 @@ def activation_value(module: nn.Module) -> str | Callable[..., Any]:
     constants = set(getattr(module, "__constants__", ())) - {"inplace"}
     same = all(getattr(module, constant) == getattr(default, constant) for constant in constants)
     # A learned slope is a parameter.
-    same &= all(
-        torch.equal(mine, theirs) for mine, theirs in zip(module.parameters(), default.parameters(), strict=True)
-    )
-    return name if same else module
+    return name if same and all(map(torch.equal, module.parameters(), default.parameters())) else module

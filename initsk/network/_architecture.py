@@ -92,11 +92,10 @@ def _transformer_contexts(module: nn.Module) -> Iterator[tuple[str, Context, int
         layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, kind)]
         place = (stack, len(layers))
         for name, layer in layers:
-            prefix = f"{name}." if name else ""
-            function = layer.activation
+            prefix, function = f"{name}." if name else "", layer.activation
             activation = activation_value(function) if isinstance(function, nn.Module) else function
-            first, second = (Context(branch=Branch(0, 2, position), stack=place) for position in (1, 2))
-            yield f"{prefix}linear1", replace(first, activation=activation), 0
+            second = Context(branch=Branch(0, 2, 2), stack=place)
+            yield f"{prefix}linear1", Context(activation, branch=Branch(0, 2, 1), stack=place), 0
             yield f"{prefix}linear2", second, 1
             for attention in ("self_attn", "multihead_attn"):
                 if hasattr(layer, attention):
@@ -133,18 +132,11 @@ class ChainLayer(NamedTuple):
     ) -> SignalLayer:
         """Return the layer as an argument of `initsk.theory`, with the given mean squares of weights and biases."""
         weight: Any = self.layer.weight
+        fan_in, units = weight[0].numel(), weight.shape[0]
         groups, stride = getattr(self.layer, "groups", 1), getattr(self.layer, "stride", (1,))
-        fan_out = weight.shape[0] * prod(weight.shape[2:]) // (groups * prod(stride))
-        return SignalLayer(
-            self.activation,
-            weight[0].numel(),
-            fan_out,
-            weight_square,
-            bias_square,
-            weight.shape[0],
-            orthogonal,
-            centred,
-        )
+        fan_out = units * prod(weight.shape[2:]) // (groups * prod(stride))
+        squares = weight_square, bias_square
+        return SignalLayer(self.activation, fan_in, fan_out, *squares, units, orthogonal, centred)
 
 
 def chain_of(module: nn.Module) -> list[ChainLayer] | None:

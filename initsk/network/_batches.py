@@ -194,10 +194,9 @@ def _padding(mask: Any, batch: Any) -> torch.Tensor | None:
         return None
     mask = as_tensor(mask(batch) if callable(mask) else mask)
     if mask.dtype != torch.bool or mask.dim() != 2:
-        raise InvalidParameterError(
-            f"padding_mask of type {mask.dtype} and shape {tuple(mask.shape)} is not allowed (True or False for each"
-            " sample and position; True is padding)"
-        )
+        given = f"padding_mask of type {mask.dtype} and shape {tuple(mask.shape)}"
+        allowed = "True or False for each sample and position; True is padding"
+        raise InvalidParameterError(f"{given} is not allowed ({allowed})")
     return mask
 
 

@@ -130,18 +130,18 @@ def _visible(module: nn.Module) -> nn.Module:
     """Return the module without its wrappers; raise ModuleError if its layers are hidden."""
     module = unwrap(module)
     for name, part in module.named_modules():
-        kind, where = type(part).__name__, name or "module"
+        kind, path = type(part).__name__, name or "module"
         if isinstance(part, torch.jit.ScriptModule):
             raise ModuleError(
-                f"{where} is scripted ({kind}) and hides its layers (allowed: the module before torch.jit)"
+                f"{path} is scripted ({kind}) and hides its layers (allowed: the module before torch.jit)"
             )
         if "quantized" in type(part).__module__:
-            raise ModuleError(f"{where} is quantized ({kind}) and has no real values (allowed: the module before that)")
+            raise ModuleError(f"{path} is quantized ({kind}) and has no real values (allowed: the module before that)")
         for key, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
             if torch.nn.parameter.is_lazy(tensor):
-                raise ModuleError(f"{where} is lazy and has no shape yet; run one batch through the module first")
+                raise ModuleError(f"{path} is lazy and has no shape yet; run one batch through the module first")
             if tensor.is_meta:
-                raise ModuleError(f"{where}.{key} is on the meta device and has no values")
+                raise ModuleError(f"{path}.{key} is on the meta device and has no values")
     return module
 
 

@@ -97,10 +97,9 @@ class SignalGraph:
                 return trace(self.root)
         except Exception as error:  # a user's forward may raise anything for symbols
             reason = str(error).partition("\n")[0]
-            raise ModuleError(
-                f"AutoInit: torch.fx cannot trace {type(self.network.module).__name__} ({reason})"
-                " (allowed: a forward without decisions that depend on the values of tensors)"
-            ) from error
+            problem = f"AutoInit: torch.fx cannot trace {type(self.network.module).__name__} ({reason})"
+            allowed = "a forward without decisions that depend on the values of tensors"
+            raise ModuleError(f"{problem} (allowed: {allowed})") from error
 
     def _visit(self, node: fx.Node) -> Moments | None:
         if node.op == "placeholder":
@@ -154,20 +153,18 @@ class SignalGraph:
         """Shapes of tensors, and values of numbers, in a run on one input."""
         shape = self.input_shape if self.input_shape is not None else self._guess_shape()
         if shape is None:
-            raise ModuleError(
-                "AutoInit needs sizes that depend on the input's, for adaptive pooling, means, padding, softmax or cat"
-                " (allowed: AutoInit(input_shape=(channels, height, width)), without the batch's axis)"
-            )
+            needing = "adaptive pooling, means, padding, softmax or cat"
+            allowed = "AutoInit(input_shape=(channels, height, width)), without the batch's axis"
+            raise ModuleError(f"AutoInit needs sizes that depend on the input's, for {needing} (allowed: {allowed})")
         like = next((p for p in self.root.parameters() if p.is_floating_point()), torch.empty(0))
         interpreter = _Sizes(self.root, self.graph)
         try:
             interpreter.run(torch.zeros((1, *shape), dtype=like.dtype, device=like.device))
         except Exception as error:  # a user's forward may raise anything
             reason = str(error).strip().partition("\n")[0]
-            raise ModuleError(
-                f"AutoInit: the module cannot be run on one input of shape {shape} ({reason})"
-                " (allowed: an input_shape, without the batch's axis, that fits)"
-            ) from error
+            problem = f"AutoInit: the module cannot be run on one input of shape {shape} ({reason})"
+            allowed = "an input_shape, without the batch's axis, that fits"
+            raise ModuleError(f"{problem} (allowed: {allowed})") from error
         return interpreter.sizes
 
     def _guess_shape(self) -> tuple[int, ...] | None:

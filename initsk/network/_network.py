@@ -111,10 +111,9 @@ class Network:
     def layers(self) -> Iterator[Layer]:
         """Yield the affine layers whose weight this initializer set, in the module's order."""
         for name, module in self.module.named_modules():
-            if isinstance(module, AFFINE):
-                spec = self.specs.get(f"{name}.weight" if name else "weight")
-                if spec is not None:
-                    yield Layer(name, module, spec)
+            spec = self.specs.get(f"{name}.weight".lstrip("."))
+            if spec is not None and isinstance(module, AFFINE):
+                yield Layer(name, module, spec)
 
     def mode(self, training: bool) -> AbstractContextManager[None]:
         """Return a block in training or evaluation mode that restores modes, buffers and random state at its end."""

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import torch
@@ -73,8 +72,7 @@ class PlannedParameter:
         """Stack the values of all specs in torch's layout."""
         if self.specs[0].transposed and self.role == "weight":
             blocks = [block.transpose(0, 1) for block in blocks]
-        values = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
-        values = values.reshape(self.tensor.shape)
+        values = (blocks[0] if len(blocks) == 1 else torch.cat(blocks)).reshape(self.tensor.shape)
         if self.padding_row is not None:
             values[self.padding_row] = 0
         return values
@@ -87,12 +85,13 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
     attention_outputs = {part.out_proj for part in module.modules() if isinstance(part, nn.MultiheadAttention)}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
-    for prefix, owner in module.named_modules():
+    for path, owner in module.named_modules():
         if isinstance(owner, ParametrizationList):
             continue
+        prefix = f"{path}." if path else ""
         _check_hooks(owner, prefix)
-        for attribute, parameters in _parameters_of(owner, f"{prefix}." if prefix else ""):
-            name = f"{prefix}.{attribute}" if prefix else attribute
+        for attribute, parameters in _parameters_of(owner, prefix):
+            name = f"{prefix}{attribute}"
             plan = _plan_one(owner, attribute, name, parameters, owner in attention_outputs)
             tied = [seen[key] for parameter in parameters.values() if (key := _memory(parameter)) in seen]
             if tied and all(id(parameter) in seen for parameter in parameters.values()):
@@ -107,11 +106,9 @@ def _check_hooks(owner: nn.Module, prefix: str) -> None:
     own = dict(owner.named_parameters(recurse=False))
     originals = [f"weight{ending}" for ending in ("_g", "_v", "_orig") if f"weight{ending}" in own]
     if originals and isinstance(owner, (*AFFINE, *EMBEDDINGS)):
-        where = f"{prefix}.weight" if prefix else "weight"
-        raise ModuleError(
-            f"a hook computes {where} from {', '.join(originals)} (allowed: torch.nn.utils.parametrizations instead"
-            " of torch.nn.utils.weight_norm or spectral_norm, and pruning afterwards)"
-        )
+        instead = "torch.nn.utils.parametrizations instead of torch.nn.utils.weight_norm or spectral_norm"
+        problem = f"a hook computes {prefix}weight from {', '.join(originals)}"
+        raise ModuleError(f"{problem} (allowed: {instead}, and pruning afterwards)")
 
 
 def _memory(parameter: nn.Parameter) -> object:
@@ -139,19 +136,15 @@ def _plan_one(
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise ModuleError(f"{full} is lazy and has no shape yet; run one batch through the module first")
     tensor = getattr(owner, attribute)
-    skip_reason = ""
+    plan = PlannedParameter(owner, attribute, name, role, (), parameters)
     if not all(parameter.requires_grad for parameter in parameters.values()):
-        skip_reason = "frozen (requires_grad is False)"
-    elif not (tensor.is_floating_point() or tensor.is_complex()):
-        skip_reason = f"type {tensor.dtype} is not a float"
-    if skip_reason:
-        return PlannedParameter(owner, attribute, name, role, (), parameters, skip_reason)
-    specs = tuple(
-        replace(spec, name=name, layer=type(owner), role=role)
-        for spec in _read_specs(owner, attribute, role, tensor, after_attention)
-    )
+        return replace(plan, skip_reason="frozen (requires_grad is False)")
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return replace(plan, skip_reason=f"type {tensor.dtype} is not a float")
+    read = _read_specs(owner, attribute, role, tensor, after_attention)
+    specs = tuple(replace(spec, name=name, layer=type(owner), role=role) for spec in read)
     padding_row = owner.padding_idx if isinstance(owner, EMBEDDINGS) and attribute == "weight" else None
-    return PlannedParameter(owner, attribute, name, role, specs, parameters, padding_row=padding_row)
+    return replace(plan, specs=specs, padding_row=padding_row)
 
 
 def _read_specs(
@@ -189,24 +182,17 @@ def _blocks(spec: ParameterSpec, names: Iterable[str], role: str) -> list[Parame
 
 
 def _convolution(owner: Any, role: str) -> list[ParameterSpec]:
-    groups, receptive = owner.groups, prod(owner.kernel_size)
+    groups = owner.groups
     shape = (owner.out_channels // groups, owner.in_channels // groups, *owner.kernel_size)
-    spec = ParameterSpec(
-        shape,
-        shape[1] * receptive,
-        shape[0] * receptive,
-        kind="convolution",
-        weight_shape=tuple(owner.weight.shape),
-        groups=groups,
-        transposed=owner.transposed,
-    )
-    return _blocks(spec, [str(group) for group in range(groups)] if groups > 1 else [""], role)
+    whole = {"kind": "convolution", "weight_shape": tuple(owner.weight.shape), "transposed": owner.transposed}
+    spec = replace(ParameterSpec.from_shape(shape), groups=groups, **whole)
+    return _blocks(spec, map(str, range(groups)) if groups > 1 else [""], role)
 
 
 def _recurrent(owner: Any, attribute: str, role: str) -> list[ParameterSpec]:
-    gates: Any = next((names for kind, names in _GATES.items() if isinstance(owner, kind)), [""])
-    if attribute.startswith("weight_hr"):
-        gates = [""]
+    # The projection of an LSTM has no gates.
+    stacked = () if attribute.startswith("weight_hr") else _GATES.items()
+    gates: Any = next((names for kind, names in stacked if isinstance(owner, kind)), [""])
     # A bias belongs to the weight with the same ending.
     weight = tuple(getattr(owner, attribute.replace("bias", "weight")).shape)
     spec = ParameterSpec.from_shape((weight[0] // len(gates), weight[1]))

@@ -159,13 +159,8 @@ class ParameterSpec:
         fan_in, fan_out = self.fan_in, self.fan_out
         if fan_in is None or fan_out is None:
             raise InvalidParameterError(f"a tensor of shape {self.shape} has no fans")
-        modes = {
-            "fan_in": float(fan_in),
-            "fan_out": float(fan_out),
-            "fan_avg": (fan_in + fan_out) / 2,
-            "fan_geo_avg": (fan_in * fan_out) ** 0.5,
-        }
-        return max(modes[mode], 1.0)
+        fans = fan_in, fan_out, (fan_in + fan_out) / 2, (fan_in * fan_out) ** 0.5
+        return max(float(dict(zip(FAN_MODES, fans, strict=True))[mode]), 1.0)
 
     @property
     def n_hidden(self) -> int:
@@ -182,10 +177,8 @@ class ParameterSpec:
         """Why the spec has no fans, or None."""
         if self.fan_in is not None and self.fan_out is not None:
             return None
-        return (
-            f"needs fan_in and fan_out, which a tensor of shape {self.shape} does not have"
-            " (allowed: two or more dimensions)"
-        )
+        problem = f"needs fan_in and fan_out, which a tensor of shape {self.shape} does not have"
+        return f"{problem} (allowed: two or more dimensions)"
 
     @property
     def missing_matrix(self) -> str | None:
@@ -214,8 +207,6 @@ class ParameterSpec:
         whole = replace(self, block="", groups=1, transposed=False, framework=framework)
         if framework == "keras" and self.groups > 1 and inputs == 1:
             # Keras stores (*kernel, in, multiplier); after the transposition the multiplier's axis is first.
-            shape = (outputs // self.groups, self.groups, *stored[2:])
-            return replace(
-                whole, shape=shape, fan_in=shape[1] * receptive, fan_out=shape[0] * receptive, transposed=True
-            )
+            outputs, inputs = outputs // self.groups, self.groups
+            whole, stored = replace(whole, transposed=True), (outputs, inputs, *stored[2:])
         return replace(whole, shape=stored, fan_in=inputs * receptive, fan_out=outputs * receptive)

@@ -25,9 +25,8 @@ def check_random_state(random_state: RandomState) -> None:
     """
     number = isinstance(random_state, Integral) and not isinstance(random_state, bool) and random_state >= 0
     if not (number or random_state is None or isinstance(random_state, np.random.RandomState | np.random.Generator)):
-        raise InvalidParameterError(
-            f"random_state={random_state!r} is not allowed (an integer >= 0, a numpy RandomState or Generator, or None)"
-        )
+        allowed = "an integer >= 0, a numpy RandomState or Generator, or None"
+        raise InvalidParameterError(f"random_state={random_state!r} is not allowed ({allowed})")
 
 
 def resolve_seed(random_state: RandomState) -> int:

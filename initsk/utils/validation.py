@@ -113,9 +113,7 @@ def optional(constraint: Constraint) -> Constraint:
 
 def sequence_of(constraint: Constraint, what: str) -> Constraint:
     """Allow tuples and lists of items that `constraint` allows."""
-    return allow(
-        lambda value: isinstance(value, tuple | list) and all(constraint(item) is None for item in value), what
-    )
+    return allow(lambda value: isinstance(value, tuple | list) and not any(map(constraint, value)), what)
 
 
 def resolved_by(resolve: Callable[[Any], object]) -> Constraint:
@@ -140,9 +138,8 @@ def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray, holder:
     """
     unknown = sorted(set(labels.tolist()) - set(known.tolist()), key=str)
     if unknown:
-        raise InvalidParameterError(
-            f"{name} holds labels that {holder} does not have: {', '.join(map(repr, unknown[:10]))}"
-        )
+        listed = ", ".join(map(repr, unknown[:10]))
+        raise InvalidParameterError(f"{name} holds labels that {holder} does not have: {listed}")
 
 
 def is_continuous(y: np.ndarray, *, allow_float_classes: bool = False) -> bool:
@@ -188,12 +185,8 @@ def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, 
     initsk.exceptions.InvalidParameterError: Net: lr=-1.0 is not allowed (a finite number > 0); epochs=0
     is not allowed (an integer >= 1)
     """
-    problems = []
-    for name, constraint in table.items():
-        wanted = constraint(values[name])
-        if wanted is not None:
-            problems.append(f"{name}={values[name]!r} is not allowed ({wanted})")
-    refuse(owner, problems)
+    wanted = {name: constraint(values[name]) for name, constraint in table.items()}
+    refuse(owner, [f"{name}={values[name]!r} is not allowed ({what})" for name, what in wanted.items() if what])
 
 
 def refuse(owner: str, problems: Sequence[str]) -> None:
