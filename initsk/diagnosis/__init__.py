@@ -7,15 +7,6 @@ from initsk.diagnosis._predict import DepthBudget, predict_signal
 from initsk.diagnosis._recommend import Advice, Recommendation, by_initializer, recommend_initializer
 
 __all__ = [
-    "Advice",
-    "DepthBudget",
-    "Diagnosis",
-    "Recommendation",
-    "by_initializer",
-    "diagnose",
-    "draw_samples",
-    "health_by_kind",
-    "predict_signal",
-    "recommend_initializer",
-    "take_measurements",
-]
+    "Advice", "DepthBudget", "Diagnosis", "Recommendation", "by_initializer", "diagnose", "draw_samples",
+    "health_by_kind", "predict_signal", "recommend_initializer", "take_measurements",
+]  # fmt: skip

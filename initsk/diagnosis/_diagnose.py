@@ -1,5 +1,7 @@
 """Whether a network will train, before it is trained."""
 
+from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import pandas as pd
@@ -16,6 +18,7 @@ from initsk.utils.results import Reported
 from initsk.utils.validation import check_parameters, integer, refuse, resolved_by
 
 
+@dataclass(repr=False, eq=False)
 class Diagnosis(Reported):
     """Whether a network will train, and what prevents it; made by `diagnose`.
 
@@ -48,19 +51,14 @@ class Diagnosis(Reported):
         0 if the network will train, otherwise 1: the exit code of ``initsk diagnose``.
     """
 
-    def __init__(
-        self,
-        measurements: Measurements,
-        optimizer: str,
-        recommendation: Recommendation | None = None,
-        recommended: Measurements | None = None,
-    ) -> None:
-        self.measurements = measurements
-        self.optimizer = optimizer
-        self.recommendation = recommendation
-        self.recommended = recommended
-        self.score = score_of(measurements, optimizer)
-        self.recommended_score = float("nan") if recommended is None else score_of(recommended, optimizer)
+    measurements: Measurements
+    optimizer: str
+    recommendation: Recommendation | None = None
+    recommended: Measurements | None = None
+
+    def __post_init__(self) -> None:
+        self.score = score_of(self.measurements, self.optimizer)
+        self.recommended_score = nan if self.recommended is None else score_of(self.recommended, self.optimizer)
 
     def __repr__(self) -> str:
         return f"Diagnosis(score={self.score:.2f}, will_train={self.will_train}; see findings())"
@@ -188,11 +186,8 @@ def diagnose(
     True
     """
     given = {"optimizer": optimizer, "max_samples": max_samples, "random_state": random_state}
-    allowed = {
-        "optimizer": resolved_by(optimizer_kind),
-        "max_samples": integer(2),
-        "random_state": resolved_by(check_random_state),
-    }
+    allowed = {"optimizer": resolved_by(optimizer_kind), "max_samples": integer(2)}
+    allowed["random_state"] = resolved_by(check_random_state)
     check_parameters("diagnose", given, allowed)
     if y is None:
         refuse("diagnose", ["y=None is not allowed (the targets of the loss)"])

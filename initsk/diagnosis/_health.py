@@ -91,15 +91,9 @@ def find(measurements: Measurements, optimizer: str) -> list[Finding]:
     deciding = measurements.nonfinite.copy()
     for kind in _SCORED:
         threshold = threshold_of(kind, optimizer)
+        of = _OF.get(kind, "gradients")
         deciding += [
-            Finding(
-                layer or measurements.extreme_layer(kind),
-                kind,
-                value,
-                threshold.value,
-                True,
-                _OF.get(kind, "gradients"),
-            )
+            Finding(layer or measurements.extreme_layer(kind), kind, value, threshold.value, True, of)
             for layer, value in measurements.values[kind].items()
             if threshold.health(value) < 0.5
         ]

@@ -11,19 +11,8 @@ import torch
 from skorch.utils import multi_indexing
 from torch import nn
 
+from initsk import inspection
 from initsk.diagnosis._predict import DepthBudget, depth_budget
-from initsk.inspection import (
-    ActivationSummary,
-    Finding,
-    GradientCoherence,
-    LayerValues,
-    find_in_layers,
-    gradient_coherence,
-    inspect_activations,
-    layer_thresholds,
-    signal_rows,
-    threshold_of,
-)
 from initsk.network import BATCH_NORM_LAYERS, Model
 from initsk.utils.validation import is_continuous, refuse
 
@@ -48,17 +37,18 @@ class Measurements:
         Depth relative to the depth scales of mean field theory; None if the network is not a plain chain of layers.
     """
 
-    summary: ActivationSummary
-    coherence: GradientCoherence
+    summary: inspection.ActivationSummary
+    coherence: inspection.GradientCoherence
     baseline_loss: float
     depth: DepthBudget | None
 
     @cached_property
     def values(self) -> dict[str, dict[str, float]]:
         """The values by kind of finding and by layer; values of the whole network have the layer ""."""
+        copied = inspection.LayerValues(*self._frames).values("symmetric")
         relative_loss = self.coherence.loss / self.baseline_loss if self.baseline_loss > 0 else float("nan")
         return {
-            "symmetric": {layer: value for layer, value, *_ in LayerValues(*self._frames).values("symmetric")},
+            "symmetric": {layer: value for layer, value, *_ in copied},
             "small gradient": {"": self.coherence.size},
             "large gradient": {"": self.coherence.size},
             "incoherent": {"": self.coherence.agreement},
@@ -67,16 +57,17 @@ class Measurements:
         }
 
     @cached_property
-    def in_layers(self) -> list[Finding]:
+    def in_layers(self) -> list[inspection.Finding]:
         """The findings in single layers."""
-        return find_in_layers(*self._frames, layer_thresholds({}))
+        return inspection.find_in_layers(*self._frames, inspection.layer_thresholds({}))
 
     @cached_property
-    def nonfinite(self) -> list[Finding]:
+    def nonfinite(self) -> list[inspection.Finding]:
         """The findings of values that are not finite: in layers, and of the loss."""
         found = [finding for finding in self.in_layers if finding.kind == "non-finite"]
         if not isfinite(self.coherence.loss):
-            found.append(Finding("", "non-finite", 1.0, threshold_of("non-finite").value, True, "loss"))
+            threshold = inspection.threshold_of("non-finite").value
+            found.append(inspection.Finding("", "non-finite", 1.0, threshold, True, "loss"))
         return found
 
     @property
@@ -85,7 +76,7 @@ class Measurements:
 
     def _relative_gradients(self) -> dict[str, float]:
         """Return the size of the gradients of each hidden layer, relative to the last one."""
-        back = signal_rows(self.summary.to_frame("gradients"))
+        back = inspection.signal_rows(self.summary.to_frame("gradients"))
         last = float(back["rms"].iloc[-1]) if len(back) else 0.0
         return {str(layer): float(rms) / last for layer, rms in zip(back["layer"], back["rms"], strict=True) if last}
 
@@ -106,10 +97,10 @@ def take_measurements(model: Model, X: Any, y: Any, random_state: int, *, with_w
     """
     training = any(isinstance(part, BATCH_NORM_LAYERS) for part in model.module.modules())
     options: dict[str, Any] = {"training": training, "random_state": random_state}
-    summary = inspect_activations(
+    summary = inspection.inspect_activations(
         model, X, y, gradients=True, weights=with_weights, measures=("units", "samples"), batch_size=len(y), **options
     )
-    coherence = gradient_coherence(model, X, y, **options)
+    coherence = inspection.gradient_coherence(model, X, y, **options)
     depth = depth_budget(model.module) if with_weights else None
     return Measurements(summary, coherence, _baseline_loss(model, y), depth)
 
@@ -128,9 +119,8 @@ def draw_samples(X: Any, y: Any, n: int, seed: int) -> tuple[Any, Any]:
     if n_given != len(y):
         problems.append(f"y has {len(y)} rows, and X has {n_given} (allowed: the same number)")
     elif n_given < MIN_SAMPLES:
-        problems.append(
-            f"X has {n_given} samples (allowed: at least {MIN_SAMPLES}, to compare the gradients of two halves)"
-        )
+        wanted = f"at least {MIN_SAMPLES}, to compare the gradients of two halves"
+        problems.append(f"X has {n_given} samples (allowed: {wanted})")
     elif getattr(y, "ndim", 1) == 1 and (np.asarray(y) == np.asarray(y)[0]).all():
         problems.append("y holds one value only (allowed: targets that differ, otherwise there is nothing to learn)")
     refuse("diagnose", problems)

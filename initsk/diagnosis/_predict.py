@@ -9,20 +9,11 @@ import pandas as pd
 import torch
 from torch import nn
 
+from initsk import theory
 from initsk.exceptions import InitskError, ModuleError
 from initsk.initialization import choices_for
 from initsk.initializers import InitializerLike, get_initializer
 from initsk.network import ChainLayer, chain_of, get_model
-from initsk.theory import (
-    ActivationLike,
-    MeanField,
-    SignalLayer,
-    backward_signal,
-    backward_spread,
-    forward_signal,
-    forward_spread,
-    prediction_interval,
-)
 from initsk.utils.validation import check_parameters, real
 
 
@@ -45,7 +36,7 @@ class DepthBudget:
     phase : {"ordered", "critical", "chaotic"}
     """
 
-    activation: ActivationLike
+    activation: theory.ActivationLike
     weight_variance: float
     bias_variance: float
     depth: int
@@ -72,7 +63,7 @@ def depth_budget(module: nn.Module) -> DepthBudget | None:
     activation = run[0].activation
     assert activation is not None
     try:
-        field = MeanField(activation, weight, bias)
+        field = theory.MeanField(activation, weight, bias)
         scales = field.depth_scales()
         return DepthBudget(activation, weight, bias, len(run), scales.xi_c, scales.reach, field.phase)
     except InitskError:
@@ -90,9 +81,8 @@ def _bias_square(layer: ChainLayer) -> float:
     return 0.0 if bias is None else float(bias.detach().double().square().mean())
 
 
-_DTYPES = {"layer": "str", "position": "str"} | dict.fromkeys(
-    ("forward", "forward_low", "forward_high", "backward", "backward_low", "backward_high"), "float64"
-)
+_NUMBERS = [f"{direction}{bound}" for direction in ("forward", "backward") for bound in ("", "_low", "_high")]
+_DTYPES = {"layer": "str", "position": "str"} | dict.fromkeys(_NUMBERS, "float64")
 
 
 def predict_signal(
@@ -140,27 +130,27 @@ def predict_signal(
     if chain is None:
         raise ModuleError("predict_signal requires a plain chain of layers and activation functions")
     layers = list(_present_weights(chain) if initializer is None else _drawn_weights(chain, module, initializer))
-    signal = forward_signal(layers, float(input_square))
+    signal = theory.forward_signal(layers, float(input_square))
     lengths = [length for length, _ in signal]
-    gradients = backward_signal(layers, lengths, 1.0)
-    spreads = zip(forward_spread(layers, lengths), backward_spread(layers, lengths), strict=True)
+    gradients = theory.backward_signal(layers, lengths, 1.0)
+    spreads = zip(theory.forward_spread(layers, lengths), theory.backward_spread(layers, lengths), strict=True)
     rows = []
     for step, values, back, (spread, back_spread) in zip(chain, signal, gradients, spreads, strict=True):
         positions = ("output",) if step.activation is None else ("pre_activation", "activation")
         for part, position in enumerate(positions):
-            forward = (values[part], *prediction_interval(values[part], spread[part], confidence))
-            backward = (back[part], *prediction_interval(back[part], back_spread[part], confidence))
+            forward = (values[part], *theory.prediction_interval(values[part], spread[part], confidence))
+            backward = (back[part], *theory.prediction_interval(back[part], back_spread[part], confidence))
             rows.append((step.name, position, *forward, *backward))
     return pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
 
 
-def _present_weights(chain: list[ChainLayer]) -> Iterator[SignalLayer]:
+def _present_weights(chain: list[ChainLayer]) -> Iterator[theory.SignalLayer]:
     for step in chain:
         weight_square = float(step.layer.weight.detach().double().square().mean())
         yield step.as_signal(weight_square, _bias_square(step))
 
 
-def _drawn_weights(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[SignalLayer]:
+def _drawn_weights(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[theory.SignalLayer]:
     if get_initializer(initializer).refines:
         raise ModuleError(f"predict_signal requires a known variance, but {initializer!r} depends on measured values")
     expected = {}

@@ -7,19 +7,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from initsk import initializers
 from initsk.diagnosis._health import health_by_kind, optimizer_kind
 from initsk.diagnosis._measurements import MAX_SAMPLES, MIN_SAMPLES, as_array, draw_samples, take_measurements
 from initsk.exceptions import InitskError
 from initsk.initialization import choices_for, initialize
-from initsk.initializers import (
-    DEEP,
-    DepthScaledResidual,
-    Initializer,
-    InitializerLike,
-    RandomNormal,
-    Scaled,
-    initializer_name,
-)
+from initsk.initializers import InitializerLike, initializer_name
 from initsk.network import Model, ParameterSpec, get_model
 from initsk.theory import activation_label
 from initsk.utils.random import RandomState, resolve_seed
@@ -32,10 +25,7 @@ _BY_ACTIVATION = {
     "tanh": Reason("torch's gain of 5/3 (1.67): signals stay larger, gradients explode with depth"),
     "sigmoid": Reason("Xavier at any depth: beyond two or three layers all samples become alike"),
     "selu": Reason("torch's gain of 3/4: the signal shrinks; gain 1 preserves it (Klambauer et al. 2017)"),
-    "gelu": _AS_FOR_RELU,
-    "silu": _AS_FOR_RELU,
-    "mish": _AS_FOR_RELU,
-    "swish": _AS_FOR_RELU,
+    **dict.fromkeys(("gelu", "silu", "mish", "swish"), _AS_FOR_RELU),
 }
 _DEEP = Reason("He's normal distribution at any depth: single draws scatter more, with the sum of 5 / width")
 _BRANCH = Reason("the same as in other layers: lengths double with each branch; or zeros (Goyal et al. 2017; Fixup)")
@@ -60,15 +50,12 @@ def common_practice(spec: ParameterSpec) -> str:
     label = activation_label(spec.activation)
     if label in _BY_ACTIVATION:
         return _BY_ACTIVATION[label]
-    return _DEEP if label.endswith("relu") and spec.n_hidden >= DEEP else ""
+    return _DEEP if label.endswith("relu") and spec.n_hidden >= initializers.DEEP else ""
 
 
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
-_MEASURED_DTYPES = {
-    "initializer": "str", "score": "float64", "weakest": "str", "gradient_size": "float64", "agreement": "float64",
-    "loss": "float64",
-}  # fmt: skip
+_MEASURED = ["initializer", "score", "weakest", "gradient_size", "agreement", "loss"]
 
 
 def reinitialized(model: Model, initializer: InitializerLike, seed: int) -> Model:
@@ -95,14 +82,8 @@ def compare_candidates(model: Model, X: Any, y: Any, optimizer: str, seed: int) 
         found, coherence = health_by_kind(measurements, optimizer), measurements.coherence
         weakest = min(found, key=found.__getitem__)
         rows.append((name, found[weakest], weakest, coherence.size, coherence.agreement, coherence.loss))
-    frame = pd.DataFrame(rows, columns=list(_MEASURED_DTYPES)).astype(_MEASURED_DTYPES)
+    frame = pd.DataFrame(rows, columns=_MEASURED)
     return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
-
-
-_DTYPES = {
-    "name": "str", "shape": "str", "initializer": "str", "why": "str", "variance": "float64", "reference": "str",
-    "common_practice": "str",
-}  # fmt: skip
 
 
 class Advice(NamedTuple):
@@ -153,7 +134,7 @@ class Recommendation(Reported):
             variance (float64, of the values that it draws; NaN if that depends on more), reference,
             common_practice (the usual choice if it differs, otherwise empty).
         """
-        return pd.DataFrame(list(self.rows), columns=list(_DTYPES)).astype(_DTYPES)
+        return pd.DataFrame(list(self.rows), columns=Advice._fields).astype(Advice.__annotations__)
 
 
 def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
@@ -220,22 +201,17 @@ def _loss(model: Model, y: Any) -> str:
 
 def _advice(module: Any, loss: str) -> Iterator[Advice]:
     for step, choices in choices_for(module, "auto"):
+        rows = [_advice_for(step.name, *pair, loss) for pair in zip(step.specs, choices, strict=False)]
         # Gates and projections with the same recommendation are one row.
-        known = set()
-        for spec, choice in zip(step.specs, choices, strict=False):
-            expected = choice.initializer.expected_moments(spec)
-            row = Advice(
-                step.name,
-                " x ".join(map(str, spec.shape)),
-                initializer_name(choice.initializer),
-                _why(spec, choice.why, loss),
-                float("nan") if expected is None else expected.variance,
-                _reference(spec, choice.initializer),
-                common_practice(spec),
-            )
-            if row not in known:
-                known.add(row)
-                yield row
+        yield from dict.fromkeys(rows)
+
+
+def _advice_for(name: str, spec: ParameterSpec, choice: initializers.Choice, loss: str) -> Advice:
+    initializer, shape = choice.initializer, " x ".join(map(str, spec.shape))
+    expected = initializer.expected_moments(spec)
+    variance = float("nan") if expected is None else expected.variance
+    why, reference = _why(spec, choice.why, loss), _reference(spec, initializer)
+    return Advice(name, shape, initializer_name(initializer), why, variance, reference, common_practice(spec))
 
 
 def _why(spec: ParameterSpec, why: str, loss: str) -> str:
@@ -244,11 +220,11 @@ def _why(spec: ParameterSpec, why: str, loss: str) -> str:
     return Reason("{first}; with small outputs, {loss} starts near the baseline loss", first=why, loss=loss)
 
 
-def _reference(spec: ParameterSpec, initializer: Initializer) -> str:
+def _reference(spec: ParameterSpec, initializer: initializers.Initializer) -> str:
     """Return the source; none for biases of zero, and for a normal distribution with our own standard deviation."""
-    if isinstance(initializer, RandomNormal) or (spec.role == "bias" and not initializer.sets_biases):
+    if isinstance(initializer, initializers.RandomNormal) or (spec.role == "bias" and not initializer.sets_biases):
         return ""
-    if isinstance(initializer, Scaled):
+    if isinstance(initializer, initializers.Scaled):
         # The factor for branches that add up has a source of its own.
-        return f"{initializer.filling.reference}; {DepthScaledResidual.reference}"
+        return f"{initializer.filling.reference}; {initializers.DepthScaledResidual.reference}"
     return initializer.reference

@@ -6,10 +6,5 @@ from initsk.estimators._nets import NeuralNetClassifier, NeuralNetRegressor, wit
 from initsk.estimators._parameters import get_optimizer
 
 __all__ = [
-    "MLPClassifier",
-    "MLPRegressor",
-    "NeuralNetClassifier",
-    "NeuralNetRegressor",
-    "get_optimizer",
-    "with_initializer",
-]
+    "MLPClassifier", "MLPRegressor", "NeuralNetClassifier", "NeuralNetRegressor", "get_optimizer", "with_initializer",
+]  # fmt: skip

@@ -161,8 +161,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         ndarray of shape (n_samples,)
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        labels: np.ndarray = self.classes_[best]
+        labels: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels
 
     def _apply_softmax(self, softmax: Any, X: Any, prior: np.ndarray) -> np.ndarray:

@@ -14,14 +14,7 @@ from torch.utils.data import default_collate
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
-from initsk.utils.random import (
-    RandomState,
-    derive_seed,
-    isolated_numpy_random,
-    isolated_torch_random,
-    make_generator,
-    resolve_seed,
-)
+from initsk.utils import random
 from initsk.utils.torch_settings import flushed_subnormals
 
 _INITIALIZER_BATCH_SIZE = 512
@@ -42,7 +35,7 @@ class WithInitializer(skorch.NeuralNet):
         initializer: InitializerLike | None = "he_normal",
         bias_initializer: InitializerLike | None = None,
         output_initializer: InitializerLike | None = None,
-        random_state: RandomState = None,
+        random_state: random.RandomState = None,
         **kwargs: Any,
     ) -> None:
         self.initializer = initializer
@@ -114,37 +107,31 @@ class WithInitializer(skorch.NeuralNet):
         -------
         self
         """
-        self.seed_ = resolve_seed(self.random_state)
+        self.seed_ = random.resolve_seed(self.random_state)
         self.diverged_ = False
         return super().initialize()
 
     def initialize_module(self) -> Any:
         """Build the module by skorch, then initialize its parameters."""
-        with isolated_torch_random(derive_seed(self.seed_, "build"), self.device or "cpu"):
+        with random.isolated_torch_random(random.derive_seed(self.seed_, "build"), self.device or "cpu"):
             super().initialize_module()
         if self.initializer is not None:
             X, y = self._initializer_batch() if get_initializer(self.initializer).needs_data else (None, None)
-            self.initialization_record_ = initialize(
-                self.module_,
-                self.initializer,
-                X=X,
-                y=y,
-                bias_initializer=self.bias_initializer,
-                output_initializer=self.output_initializer,
-                random_state=derive_seed(self.seed_, "weights"),
-            )
+            others = {name: getattr(self, name) for name in ("bias_initializer", "output_initializer")}
+            others["random_state"] = random.derive_seed(self.seed_, "weights")
+            self.initialization_record_ = initialize(self.module_, self.initializer, X=X, y=y, **others)
         return self
 
     def initialize_criterion(self) -> Any:
         """Build the criterion by skorch; the seed determines the parameters that a criterion may have."""
-        with isolated_torch_random(derive_seed(self.seed_, "criterion"), self.device or "cpu"):
+        with random.isolated_torch_random(random.derive_seed(self.seed_, "criterion"), self.device or "cpu"):
             return super().initialize_criterion()
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Return skorch's iterator; one for prediction has a generator, or it would draw from torch's global state."""
         iterator = super().get_iterator(dataset, training=training)
         if not training and getattr(iterator, "generator", iterator) is None:
-            iterator.generator = make_generator(self.seed_, "iterator")
+            iterator.generator = random.make_generator(self.seed_, "iterator")
         return iterator
 
     def _initializer_batch(self) -> tuple[Any, Any]:
@@ -153,15 +140,15 @@ class WithInitializer(skorch.NeuralNet):
         if data is None:
             return None, None
         dataset = self.get_dataset(*data)
-        order = torch.randperm(len(dataset), generator=make_generator(self.seed_, "start batch"))
+        order = torch.randperm(len(dataset), generator=random.make_generator(self.seed_, "start batch"))
         X, y = default_collate([dataset[int(index)] for index in order[:_INITIALIZER_BATCH_SIZE]])
         return X, None if getattr(dataset, "y", y) is None else y
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
         """Train with split, batch order and dropout drawn from `random_state`; torch's and numpy's states stay."""
         self.diverged_ = False
-        seed = derive_seed(self.seed_, "training", len(self.history))
-        with isolated_torch_random(seed, self.device or "cpu"), isolated_numpy_random(seed), flushed_subnormals():
+        seed, device = random.derive_seed(self.seed_, "training", len(self.history)), self.device or "cpu"
+        with random.isolated_torch_random(seed, device), random.isolated_numpy_random(seed), flushed_subnormals():
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
@@ -185,7 +172,7 @@ class WithInitializer(skorch.NeuralNet):
 
 
 def with_initializer(
-    net: Any, initializer: InitializerLike | None = "he_normal", *, random_state: RandomState = 0
+    net: Any, initializer: InitializerLike | None = "he_normal", *, random_state: random.RandomState = 0
 ) -> Any:
     """Return a skorch net of any class with an initializer as a hyperparameter.
 

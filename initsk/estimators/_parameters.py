@@ -10,30 +10,12 @@ from skorch.callbacks import Callback
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import get_initializer
 from initsk.network import NORMALIZATIONS, make_activation
+from initsk.utils import validation as valid
 from initsk.utils.random import check_random_state
 from initsk.utils.torch_settings import check_device
-from initsk.utils.validation import (
-    Constraint,
-    allow,
-    boolean,
-    instance_of,
-    integer,
-    one_of,
-    optional,
-    real,
-    refuse,
-    resolved_by,
-    sequence_of,
-    unknown_name,
-)
 
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "rmsprop": torch.optim.RMSprop,
-    "sgd": torch.optim.SGD,
-}
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+OPTIMIZERS = {kind.__name__.lower(): kind for kind in (*_FUSED, torch.optim.RMSprop)}
 
 
 def get_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
@@ -48,7 +30,7 @@ def get_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
         return OPTIMIZERS[optimizer]
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
         return optimizer
-    raise InvalidParameterError(unknown_name("optimizer", optimizer, OPTIMIZERS) + ", or a torch.optim class")
+    raise InvalidParameterError(valid.unknown_name("optimizer", optimizer, OPTIMIZERS) + ", or a torch.optim class")
 
 
 def optimizer_arguments(optimizer: type[torch.optim.Optimizer], given: dict[str, Any] | None) -> dict[str, Any]:
@@ -78,33 +60,34 @@ def _check_activation(activation: Any) -> None:
 def _sizes(value: Any) -> str | None:
     """Allow a tuple, a list or an array of positive integers."""
     widths = value.tolist() if isinstance(value, np.ndarray) else value
-    return sequence_of(integer(1), "a tuple of integers >= 1")(widths)
+    return valid.sequence_of(valid.integer(1), "a tuple of integers >= 1")(widths)
 
 
-CONSTRAINTS: dict[str, Constraint] = {
+_CALLBACK = valid.allow(_is_callback, "a skorch callback")
+CONSTRAINTS: dict[str, valid.Constraint] = {
     "hidden_layer_sizes": _sizes,
-    "activation": resolved_by(_check_activation),
-    "initializer": resolved_by(get_initializer),
-    "bias_initializer": optional(resolved_by(get_initializer)),
-    "output_initializer": optional(resolved_by(get_initializer)),
-    "normalization": optional(one_of("normalization", NORMALIZATIONS)),
-    "dropout": real(minimum=0, below=1),
-    "optimizer": resolved_by(get_optimizer),
-    "optimizer_params": optional(instance_of(dict, "a dict of the optimizer's arguments")),
-    "lr": real(above=0),
-    "batch_size": integer(1),
-    "max_epochs": integer(1),
-    "early_stopping": boolean(),
-    "validation_fraction": real(above=0, below=1),
-    "patience": integer(1),
-    "tol": real(minimum=0),
-    "warm_start": boolean(),
-    "random_state": resolved_by(check_random_state),
-    "device": resolved_by(check_device),
-    "n_threads": optional(integer(1)),
-    "input_scale": optional(real(above=0)),
-    "callbacks": optional(sequence_of(allow(_is_callback, "a skorch callback"), "a list of skorch callbacks")),
-    "verbose": integer(0),
+    "activation": valid.resolved_by(_check_activation),
+    "initializer": valid.resolved_by(get_initializer),
+    "bias_initializer": valid.optional(valid.resolved_by(get_initializer)),
+    "output_initializer": valid.optional(valid.resolved_by(get_initializer)),
+    "normalization": valid.optional(valid.one_of("normalization", NORMALIZATIONS)),
+    "dropout": valid.real(minimum=0, below=1),
+    "optimizer": valid.resolved_by(get_optimizer),
+    "optimizer_params": valid.optional(valid.instance_of(dict, "a dict of the optimizer's arguments")),
+    "lr": valid.real(above=0),
+    "batch_size": valid.integer(1),
+    "max_epochs": valid.integer(1),
+    "early_stopping": valid.boolean(),
+    "validation_fraction": valid.real(above=0, below=1),
+    "patience": valid.integer(1),
+    "tol": valid.real(minimum=0),
+    "warm_start": valid.boolean(),
+    "random_state": valid.resolved_by(check_random_state),
+    "device": valid.resolved_by(check_device),
+    "n_threads": valid.optional(valid.integer(1)),
+    "input_scale": valid.optional(valid.real(above=0)),
+    "callbacks": valid.optional(valid.sequence_of(_CALLBACK, "a list of skorch callbacks")),
+    "verbose": valid.integer(0),
 }
 
 
@@ -125,5 +108,5 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
     arguments = set(inspect.signature(get_optimizer(parameters["optimizer"])).parameters) - {"params", "lr"}
     for name in parameters["optimizer_params"] or {}:
         if name not in arguments:
-            problems.append(f"optimizer_params: {unknown_name('argument', name, arguments)}")
-    refuse(owner, problems)
+            problems.append(f"optimizer_params: {valid.unknown_name('argument', name, arguments)}")
+    valid.refuse(owner, problems)

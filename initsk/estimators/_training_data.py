@@ -71,12 +71,8 @@ def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     ValueError
         If the number of weights is not the number of samples, or a weight is missing, negative or not finite.
     """
-    weight: np.ndarray = check_array(
-        np.full(n_samples, sample_weight) if np.isscalar(sample_weight) else sample_weight,
-        ensure_2d=False,
-        dtype=np.float64,
-        input_name="sample_weight",
-    )
+    given = np.full(n_samples, sample_weight) if np.isscalar(sample_weight) else sample_weight
+    weight: np.ndarray = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weight.shape != (n_samples,):
         raise ValueError(f"sample_weight has the shape {weight.shape} (a number for each of {n_samples} samples)")
     if (weight < 0).any():

@@ -10,20 +10,13 @@ from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import nn
 
-from initsk.inspection._frames import (
-    VALUE_KINDS,
-    PackedBins,
-    check_value_kind,
-    histograms_frame,
-    parameters_frame,
-    statistics_frame,
-)
+from initsk.inspection import _frames as frames
 from initsk.inspection._inspect import inspect_batches
 from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
 from initsk.inspection.capture._layer_choice import Layers
 from initsk.network import BatchConverter, Model, iterate_batches
-from initsk.utils.validation import Constraint, boolean, check_parameters, integer, one_of
+from initsk.utils.validation import boolean, check_parameters, integer, one_of
 
 
 @dataclass(repr=False, eq=False)
@@ -86,9 +79,8 @@ class ActivationRecorder(Callback):
         """Delete all records; skorch calls this method when a net is initialized."""
         check_parameters(type(self).__name__, self.get_params(deep=False), _CONSTRAINTS)
         self.n_steps_ = 0
-        self.rows_: dict[str, list[tuple[Any, ...]]] = {of: [] for of in VALUE_KINDS}
-        self.bins_: dict[str, list[PackedBins]] = {of: [] for of in VALUE_KINDS}
-        self.times_: dict[str, list[tuple[int, int]]] = {of: [] for of in VALUE_KINDS}
+        self.rows_: dict[str, list[tuple[Any, ...]]] = {of: [] for of in frames.VALUE_KINDS}
+        self.bins_: dict[str, list[tuple[int, int, frames.PackedBins]]] = {of: [] for of in frames.VALUE_KINDS}
         self.parameters_: list[tuple[Any, ...]] = []
         self.last_recorded_step_ = -1
         self.epoch_summary_: ActivationSummary | None = None
@@ -154,9 +146,9 @@ class ActivationRecorder(Callback):
             ``step`` (number of training batches before the record) and ``epoch`` (of the step before the record or, for
             training batches, of the batch), int64; then the columns of `ActivationSummary.to_frame`.
         """
-        check_value_kind("to_frame", of)
+        frames.check_value_kind("to_frame", of)
         self._check_recorded()
-        return statistics_frame(self.rows_[of], of, timed=True)
+        return frames.statistics_frame(self.rows_[of], of, timed=True)
 
     def histograms(self, of: str = "activations") -> pd.DataFrame:
         """Return a row per record, layer, position and bin.
@@ -171,9 +163,9 @@ class ActivationRecorder(Callback):
         DataFrame
             ``step``, ``epoch``, then the columns of `ActivationSummary.histograms`.
         """
-        check_value_kind("histograms", of)
+        frames.check_value_kind("histograms", of)
         self._check_recorded()
-        return histograms_frame(self.bins_[of], of, self.times_[of])
+        return frames.histograms_frame([bins for *_, bins in self.bins_[of]], of, [time for *time, _ in self.bins_[of]])
 
     def parameters(self) -> pd.DataFrame:
         """Return a row per record and parameter; empty without ``gradients=True``.
@@ -184,7 +176,7 @@ class ActivationRecorder(Callback):
             ``step``, ``epoch``, then the columns of `ActivationSummary.parameters`.
         """
         self._check_recorded()
-        return parameters_frame(self.parameters_, timed=True)
+        return frames.parameters_frame(self.parameters_, timed=True)
 
     def _check_recorded(self) -> None:
         if not hasattr(self, "rows_"):
@@ -206,9 +198,8 @@ class ActivationRecorder(Callback):
         self._keep(net, self._inspect(net, X, y, training=False))
 
     def _inspect(self, net: Any, X: Any, y: Any, training: bool) -> ActivationSummary:
-        settings = InspectionSettings(
-            self.layers, gradients=self.gradients, measures=self.measures, training=training, bins=self.bins
-        )
+        options = {name: getattr(self, name) for name in ("layers", "gradients", "measures", "bins")}
+        settings = InspectionSettings(training=training, **options)
         module: nn.Module = net.module_
         y = y if self.gradients else None
         if training:
@@ -219,19 +210,12 @@ class ActivationRecorder(Callback):
 
     def _keep(self, net: Any, summary: ActivationSummary) -> None:
         time = self.n_steps_, len(net.history)
-        for of in VALUE_KINDS:
+        for of in frames.VALUE_KINDS:
             self.rows_[of] += [(*time, *row) for row in summary.rows(of)]
-            bins = summary.bins(of)
-            self.bins_[of] += bins
-            self.times_[of] += [time] * len(bins)
+            self.bins_[of] += [(*time, bins) for bins in summary.bins(of)]
         if self.gradients:
             self.parameters_ += [(*time, *row) for row in summary.parameters().itertuples(index=False)]
 
 
-_CONSTRAINTS: dict[str, Constraint] = {
-    **{name: CONSTRAINTS[name] for name in ("measures", "gradients", "batch_size", "bins")},
-    "every": integer(1),
-    "unit": one_of("unit", ("epoch", "step")),
-    "start": boolean(),
-    "end": boolean(),
-}
+_CONSTRAINTS = {name: CONSTRAINTS[name] for name in ("measures", "gradients", "batch_size", "bins")}
+_CONSTRAINTS |= {"every": integer(1), "unit": one_of("unit", ("epoch", "step")), "start": boolean(), "end": boolean()}

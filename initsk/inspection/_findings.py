@@ -10,11 +10,6 @@ import pandas as pd
 from initsk.inspection._frames import signal_rows
 from initsk.inspection._thresholds import DECIDING, MIN_SAMPLES, Threshold
 
-_DTYPES = {
-    "layer": "str", "kind": "str", "value": "float64", "threshold": "float64", "decides": "bool", "of": "str",
-    "relative_to": "str",
-}  # fmt: skip
-
 
 class Finding(NamedTuple):
     """One thing that is wrong with a network.
@@ -48,7 +43,7 @@ class Finding(NamedTuple):
 
 def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     """Return a row per finding, in the given order."""
-    return pd.DataFrame(list(findings), columns=list(_DTYPES)).astype(_DTYPES)
+    return pd.DataFrame(list(findings), columns=Finding._fields).astype(Finding.__annotations__)
 
 
 def find_in_layers(

@@ -1,12 +1,12 @@
 """Data frames of an inspection: their columns, their types, and their construction from rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from initsk.inspection.statistics._layer import QUANTILES
+from initsk.inspection.statistics._layer import QUANTILE_COLUMNS
 from initsk.utils.validation import check_parameters, one_of
 
 # Name of the second column of a frame by its kind of values: a position, or the name of a parameter in its layer.
@@ -17,7 +17,7 @@ _TEXT_COLUMNS = ("layer", "position", "module", "function")
 _COUNT_COLUMNS = ("units", "count", "nonfinite")
 STATISTICS_COLUMNS = (
     *_TEXT_COLUMNS, "units", "count", "mean", "std", "rms", "min", "max", "skewness", "kurtosis",
-    *(f"q{round(100 * q):02d}" for q in QUANTILES), "quantile_error", "zero_fraction", "dead_fraction",
+    *QUANTILE_COLUMNS, "quantile_error", "zero_fraction", "dead_fraction",
     "saturated_fraction", "copied_fraction", "nonfinite", "effective_rank", "participation_ratio", "mean_cosine",
 )  # fmt: skip
 _DTYPES = {
@@ -53,37 +53,35 @@ class PackedBins(NamedTuple):
         return len(self.counts) // 8
 
 
+def _typed_frame(rows: Iterable[Sequence[Any]], dtypes: dict[str, str], timed: bool) -> pd.DataFrame:
+    dtypes = _TIME | dtypes if timed else dtypes
+    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
+
+
 def parameters_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.DataFrame:
     """Return the norms of parameters, a row per parameter; `timed` rows begin with step and epoch."""
-    dtypes = _TIME | _PARAMETERS if timed else _PARAMETERS
-    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
+    return _typed_frame(rows, _PARAMETERS, timed)
 
 
 def statistics_frame(rows: Sequence[Sequence[Any]], of: str, timed: bool = False) -> pd.DataFrame:
     """Return statistics, a row per layer and position (or parameter); `timed` rows begin with step and epoch."""
-    dtypes = _TIME | _DTYPES if timed else _DTYPES
-    frame = pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
-    return frame.rename(columns={"position": _SECOND_COLUMN[of]})
+    return _typed_frame(rows, _DTYPES, timed).rename(columns={"position": _SECOND_COLUMN[of]})
 
 
 def histograms_frame(
-    histograms: Sequence[PackedBins], of: str, times: Sequence[tuple[int, int]] | None = None
+    histograms: Sequence[PackedBins], of: str, times: Sequence[Sequence[int]] | None = None
 ) -> pd.DataFrame:
     """Return a row per bin of each histogram; the rows begin with step and epoch if there are `times`."""
     n_bins = [histogram.n_bins for histogram in histograms]
+    rows = [(*time, h.layer, h.position) for time, h in zip(times or [()] * len(histograms), histograms, strict=True)]
+    frame = _typed_frame(rows, {"layer": "str", _SECOND_COLUMN[of]: "str"}, times is not None)
+    frame = frame.take(np.repeat(np.arange(len(rows)), n_bins)).reset_index(drop=True)
     edges = [np.frombuffer(histogram.edges) for histogram in histograms]
     counts = np.frombuffer(b"".join(histogram.counts for histogram in histograms), np.int64).copy()
     left, right = (np.concatenate([np.zeros(0), *parts]) for parts in ([e[:-1] for e in edges], [e[1:] for e in edges]))
-    columns: dict[str, Any] = {}
-    if times is not None:
-        columns = {name: np.repeat([time[i] for time in times], n_bins) for i, name in enumerate(_TIME)}
-    columns |= {"layer": np.repeat([histogram.layer for histogram in histograms], n_bins)}
-    columns |= {_SECOND_COLUMN[of]: np.repeat([histogram.position for histogram in histograms], n_bins)}
     totals = [max(int(np.frombuffer(histogram.counts, np.int64).sum()), 1) for histogram in histograms]
     density = counts / np.repeat(totals, n_bins) / (right - left)
-    columns |= {"left": left, "right": right, "count": counts, "density": density}
-    dtypes = {name: _TIME.get(name, "str") for name in columns if name in (*_TIME, "layer", _SECOND_COLUMN[of])}
-    return pd.DataFrame(columns).astype(dtypes)
+    return frame.assign(left=left, right=right, count=counts, density=density)
 
 
 def signal_rows(frame: pd.DataFrame) -> pd.DataFrame:

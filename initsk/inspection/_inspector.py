@@ -10,11 +10,12 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from initsk.exceptions import ModuleError
+from initsk.inspection._settings import CONSTRAINTS
 from initsk.inspection.capture._capture import CapturedValue, capture_values
 from initsk.inspection.capture._layer_choice import Layers, list_layers
 from initsk.network import Batch, get_model, initialized, iterate_batches, preserve_state
-from initsk.utils.random import RandomState, check_random_state, derive_seed, resolve_seed
-from initsk.utils.validation import boolean, check_parameters, integer, one_of, resolved_by
+from initsk.utils.random import RandomState, derive_seed, resolve_seed
+from initsk.utils.validation import boolean, check_parameters, one_of
 
 
 @dataclass(repr=False, eq=False)
@@ -85,16 +86,9 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         InvalidParameterError
             If a parameter is not allowed, or a layer is unknown.
         """
-        check_parameters(
-            type(self).__name__,
-            self.get_params(deep=False),
-            {
-                "when": one_of("when", ("fitted", "initialized")),
-                "prefit": boolean(),
-                "batch_size": integer(1),
-                "random_state": resolved_by(check_random_state),
-            },
-        )
+        allowed = {"when": one_of("when", ("fitted", "initialized")), "prefit": boolean()}
+        allowed |= {name: CONSTRAINTS[name] for name in ("batch_size", "random_state")}
+        check_parameters(type(self).__name__, self.get_params(deep=False), allowed)
         checked = validate_data(self, X, allow_nd=True)
         if self.prefit:
             if not isinstance(self.estimator, torch.nn.Module):

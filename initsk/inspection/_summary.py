@@ -6,16 +6,8 @@ from typing import Any
 import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
+from initsk.inspection import _frames as frames
 from initsk.inspection._findings import find_in_layers, findings_frame
-from initsk.inspection._frames import (
-    STATISTICS_COLUMNS,
-    VALUE_KINDS,
-    PackedBins,
-    check_value_kind,
-    histograms_frame,
-    parameters_frame,
-    statistics_frame,
-)
 from initsk.inspection._thresholds import MIN_SAMPLES, layer_thresholds
 from initsk.inspection.capture._layer_choice import Key
 from initsk.inspection.statistics._layer import LayerRecord
@@ -89,12 +81,12 @@ class ActivationSummary(Reported):
             ``participation_ratio`` of the covariance between units, at most the number of units, NaN beyond 2048
             units; ``mean_cosine`` between the activations of two samples.
         """
-        check_value_kind("to_frame", of)
+        frames.check_value_kind("to_frame", of)
         return self._frames[of].copy()
 
     @cached_property
     def _frames(self) -> dict[str, pd.DataFrame]:
-        return {of: statistics_frame(self.rows(of), of) for of in VALUE_KINDS}
+        return {of: frames.statistics_frame(self.rows(of), of) for of in frames.VALUE_KINDS}
 
     def rows(self, of: str) -> list[tuple[Any, ...]]:
         """Return the rows of `to_frame` as tuples, which need less memory than frames."""
@@ -103,16 +95,16 @@ class ActivationSummary(Reported):
             row = record.of(of).to_row()
             if row["count"] + row["nonfinite"]:
                 row |= {"layer": layer, "position": position, "module": record.module, "function": record.function}
-                rows.append(tuple(row[name] for name in STATISTICS_COLUMNS))
+                rows.append(tuple(row[name] for name in frames.STATISTICS_COLUMNS))
         return rows
 
-    def bins(self, of: str) -> list[PackedBins]:
+    def bins(self, of: str) -> list[frames.PackedBins]:
         """Return the histograms of `histograms` as bytes, without empty ones."""
         found = []
         for (layer, position), record in self._records_of(of).items():
             edges, counts = record.of(of).bins()
             if len(counts):
-                found.append(PackedBins(layer, position, edges.tobytes(), counts.tobytes()))
+                found.append(frames.PackedBins(layer, position, edges.tobytes(), counts.tobytes()))
         return found
 
     def _records_of(self, of: str) -> dict[Key, LayerRecord]:
@@ -133,8 +125,8 @@ class ActivationSummary(Reported):
             per unit of the values, integrating to 1). With fixed edges, the first and last bin of each layer count the
             values below and above the edges; they reach to ``-inf`` and ``inf`` and have density 0.
         """
-        check_value_kind("histograms", of)
-        return histograms_frame(self.bins(of), of)
+        frames.check_value_kind("histograms", of)
+        return frames.histograms_frame(self.bins(of), of)
 
     def parameters(self) -> pd.DataFrame:
         """Return a row per trained parameter if gradients were measured; otherwise an empty frame.
@@ -146,7 +138,7 @@ class ActivationSummary(Reported):
             samples, ``update_norm`` of one step of the optimizer with that gradient; and
             ``gradient_to_weight``, ``update_to_weight``, their ratios to the weight's norm, NaN if the norm is zero.
         """
-        return parameters_frame([]) if self._parameters is None else self._parameters.copy()
+        return frames.parameters_frame([]) if self._parameters is None else self._parameters.copy()
 
     def findings(self, *, min_samples: float = MIN_SAMPLES, **thresholds: float) -> pd.DataFrame:
         """Return a row for everything that is wrong with a layer; none for a healthy network.
@@ -187,6 +179,5 @@ class ActivationSummary(Reported):
         """
         check_parameters("findings", {"min_samples": min_samples}, {"min_samples": real(minimum=0)})
         limits = layer_thresholds(thresholds)
-        return findings_frame(
-            find_in_layers(self._frames["activations"], self._frames["gradients"], limits, min_samples)
-        )
+        found = find_in_layers(self._frames["activations"], self._frames["gradients"], limits, min_samples)
+        return findings_frame(found)

@@ -62,13 +62,9 @@ def _log(value: float) -> float:
     return log10(min(max(value, _MIN_SIZE), _MAX_SIZE))
 
 
-def _by_optimizer(
-    gradient: tuple[float, float], adaptive: tuple[float, float], **options: bool
-) -> dict[str, Threshold]:
-    return {
-        name: Threshold(value, width=width, **options)
-        for name, (value, width) in (("gradient", gradient), ("adaptive", adaptive))
-    }
+def _by_optimizer(*values_and_widths: tuple[float, float], **options: bool) -> dict[str, Threshold]:
+    pairs = zip(("gradient", "adaptive"), values_and_widths, strict=True)
+    return {name: Threshold(value, width=width, **options) for name, (value, width) in pairs}
 
 
 #: By kind of finding, the gravest first: its threshold for each kind of optimizer, or one for any ("").

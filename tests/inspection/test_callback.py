@@ -185,7 +185,7 @@ def test_the_size_of_a_record_does_not_depend_on_the_batch():
     def sizes(probe):
         recorder = ActivationRecorder(probe, bins=8)
         mlp(recorder).fit(X, Y)
-        held = [len(b.edges) + len(b.counts) for of in recorder.bins_.values() for b in of]
+        held = [len(b.edges) + len(b.counts) for of in recorder.bins_.values() for *_, b in of]
         return len(recorder.to_frame()), max(held)
 
     small, large = sizes(X[:10]), sizes(np.concatenate([X] * 20))

@@ -10,15 +10,7 @@ import torch
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 from torch import nn
 
-from initsk.estimators.fast._derivatives import (
-    IGNORED,
-    RULES,
-    cross_entropy,
-    find_kernel,
-    has_cross_entropy,
-    has_derivative,
-    squared_error,
-)
+from initsk.estimators.fast import _derivatives as derivatives
 from initsk.network import MLP, any_module_has_hooks, has_hooks, may_have_gradient_hooks
 
 
@@ -39,15 +31,15 @@ class DenseStep:
         self, module: MLP, criterion: nn.Module, values: list[torch.Tensor], gradients: list[torch.Tensor]
     ) -> None:
         self.scaled = module.scaled
-        self.activations = [part for part in module.children() if type(part) in RULES]
-        self.rules = [RULES[type(part)] for part in self.activations]
-        self.kernels = [find_kernel(rule.kernel) for rule in self.rules]
+        self.activations = [part for part in module.children() if type(part) in derivatives.RULES]
+        self.rules = [derivatives.RULES[type(part)] for part in self.activations]
+        self.kernels = [derivatives.find_kernel(rule.kernel) for rule in self.rules]
         self.weights, self.biases = values[::2], values[1::2]
         self.dtype = values[0].dtype
         # The views are made once instead of at every step.
         self.transposed = [weight.t() for weight in self.weights]
         self.gradients = list(zip(gradients[::2], gradients[1::2], strict=True))
-        self.loss = cross_entropy if isinstance(criterion, nn.CrossEntropyLoss) else squared_error
+        self.loss = derivatives.LOSSES[type(criterion)]
 
     def compute(self, X: torch.Tensor, y: Any) -> torch.Tensor:
         """Write the gradients of a batch's mean loss, and return the loss."""
@@ -63,9 +55,8 @@ class DenseStep:
     def _forward(self, X: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
         """Return the input of each linear layer, the values that the derivatives need, and the scores."""
         inputs, saved = [X], []
-        for bias, weight, activation, rule in zip(
-            self.biases, self.transposed, self.activations, self.rules, strict=False
-        ):
+        hidden = zip(self.biases, self.transposed, self.activations, self.rules, strict=False)
+        for bias, weight, activation, rule in hidden:
             z = torch.addmm(bias, X, weight)
             X = rule.forward(activation, z)
             inputs.append(X)
@@ -90,7 +81,7 @@ def supports(module: nn.Module, criterion: nn.Module) -> bool:
         type(module) is MLP
         and _is_plain(criterion)
         and not any_module_has_hooks()
-        and all(type(part) is nn.Linear or has_derivative(type(part)) for part in parts[1:])
+        and all(type(part) is nn.Linear or derivatives.has_derivative(type(part)) for part in parts[1:])
         and not any(has_hooks(part) or "forward" in vars(part) for part in (*parts, criterion))
         and all(p.requires_grad and not may_have_gradient_hooks(p) for p in module.parameters())
         and all(layer.bias is not None for layer in parts if isinstance(layer, nn.Linear))
@@ -105,8 +96,8 @@ def _is_plain(criterion: nn.Module) -> bool:
         and criterion.weight is None
         and criterion.reduction == "mean"
         and criterion.label_smoothing == 0
-        and criterion.ignore_index == IGNORED
-        and has_cross_entropy()
+        and criterion.ignore_index == derivatives.IGNORED
+        and derivatives.has_cross_entropy()
     )
 
 

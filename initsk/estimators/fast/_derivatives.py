@@ -5,13 +5,13 @@ change or drop them. Each kernel is compared with autograd before its first use.
 steps with autograd run instead and give the same numbers.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 # The numbers of torch's kernels for the reductions, and for a class that no sample has.
 _NONE, _MEAN, IGNORED = 0, 1, -100
@@ -28,7 +28,7 @@ class Rule(NamedTuple):
     kernel: str
     forward: Callable[[Any, torch.Tensor], torch.Tensor]
     backward: Callable[[Any, Any, torch.Tensor, torch.Tensor], torch.Tensor]
-    from_output: bool
+    from_output: bool = False
 
 
 #: Keys are exact classes, since a subclass may compute something else.
@@ -39,23 +39,20 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.Sigmoid: Rule("sigmoid_backward", lambda _, x: x.sigmoid_(), lambda kernel, m, g, a: kernel(g, a), True),
     nn.LeakyReLU: Rule(
         "leaky_relu_backward",
-        lambda m, x: nn.functional.leaky_relu(x, m.negative_slope),
+        lambda m, x: functional.leaky_relu(x, m.negative_slope),
         lambda kernel, m, g, x: kernel(g, x, m.negative_slope, False),
-        False,
     ),
     nn.ELU: Rule(
         "elu_backward",
-        lambda m, x: nn.functional.elu(x, m.alpha),
+        lambda m, x: functional.elu(x, m.alpha),
         lambda kernel, m, g, x: kernel(g, m.alpha, 1, 1, False, x),
-        False,
     ),
     nn.GELU: Rule(
         "gelu_backward",
-        lambda m, x: nn.functional.gelu(x, approximate=m.approximate),
+        lambda m, x: functional.gelu(x, approximate=m.approximate),
         lambda kernel, m, g, x: kernel(g, x, approximate=m.approximate),
-        False,
     ),
-    nn.SiLU: Rule("silu_backward", lambda _, x: nn.functional.silu(x), lambda kernel, m, g, x: kernel(g, x), False),
+    nn.SiLU: Rule("silu_backward", lambda _, x: functional.silu(x), lambda kernel, m, g, x: kernel(g, x)),
 }
 
 
@@ -90,6 +87,9 @@ def squared_error(
     return (gradient * difference).mean(), gradient * (2 / difference.numel())
 
 
+LOSSES: dict[type[nn.Module], Any] = {nn.CrossEntropyLoss: cross_entropy, nn.MSELoss: squared_error}
+
+
 def has_derivative(kind: Any) -> bool:
     """Return whether a class of activation functions has a rule that gives autograd's derivative."""
     rule = RULES.get(kind)
@@ -104,7 +104,7 @@ def has_cross_entropy() -> bool:
 @cache
 def _rule_equals_autograd(kind: Any, kernel: Any) -> bool:
     rule, module = RULES[kind], kind()
-    with _gradients_enabled():
+    with torch.inference_mode(False), torch.enable_grad():
         x = torch.linspace(-3, 3, 7, dtype=torch.float64, device="cpu", requires_grad=True)
         gradient = torch.linspace(1, 2, 7, dtype=torch.float64, device="cpu")
         (expected,) = torch.autograd.grad(module(x), x, gradient)
@@ -119,12 +119,12 @@ def _rule_equals_autograd(kind: Any, kernel: Any) -> bool:
 
 @cache
 def _cross_entropy_equals_autograd(*kernels: Any) -> bool:
-    with _gradients_enabled():
+    with torch.inference_mode(False), torch.enable_grad():
         scores = torch.linspace(-2, 3, 15, dtype=torch.float64, device="cpu").reshape(5, 3).sin().requires_grad_()
         target = torch.tensor([0, 2, 1, 1, 0], device="cpu")
         weights = torch.linspace(0.5, 1.5, 5, dtype=torch.float64, device="cpu")
         for weight in (None, weights):
-            losses = nn.functional.cross_entropy(scores, target, reduction="none")
+            losses = functional.cross_entropy(scores, target, reduction="none")
             expected = (losses if weight is None else losses * weight).mean()
             (gradient,) = torch.autograd.grad(expected, scores)
             try:
@@ -134,9 +134,3 @@ def _cross_entropy_equals_autograd(*kernels: Any) -> bool:
             if not (torch.allclose(loss, expected) and torch.allclose(found, gradient)):
                 return False
     return True
-
-
-@contextmanager
-def _gradients_enabled() -> Iterator[None]:
-    with torch.inference_mode(False), torch.enable_grad():
-        yield

@@ -41,8 +41,7 @@ class FlatOptimizer:
         self.gradients = self._views(self.flat.grad)
         kind: Any = type(optimizer)
         self.optimizer: torch.optim.Optimizer = kind([self.flat])
-        options = {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
-        self.optimizer.param_groups[0].update(options)
+        self.optimizer.param_groups[0] |= optimizer.param_groups[0] | {"params": [self.flat]}
         self.optimizer.state[self.flat].update(self._join_states([optimizer.state[p] for p in self.parameters]))
         # torch wraps a step for hooks and profilers; `can_be_flat` excludes hooks.
         self._plain_step = partial(inspect.unwrap(kind.step), self.optimizer)

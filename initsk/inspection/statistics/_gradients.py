@@ -32,9 +32,7 @@ class ParameterGradients:
         if loss.dim() or not loss.requires_grad:
             raise ModuleError(f"the loss of shape {tuple(loss.shape)} has no gradient (allowed: one number that has)")
         gradients = torch.autograd.grad(loss, self.differentiable, allow_unused=True)
-        by_parameter = {
-            id(parameter): gradient for parameter, gradient in zip(self.differentiable, gradients, strict=True)
-        }
+        by_parameter = dict(zip(map(id, self.differentiable), gradients, strict=True))
         for name, total in self.sums.items():
             gradient = by_parameter[id(self.trained[name])]
             if gradient is not None:

@@ -60,6 +60,7 @@ def _limit(nearer: float, farther: float) -> float:
 MEASURES = ("units", "samples", "spectrum")
 _MOMENT_COLUMNS = ("count", "nonfinite", "std", "rms", "skewness", "kurtosis", "zero_fraction")
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+QUANTILE_COLUMNS = tuple(f"q{round(100 * q):02d}" for q in QUANTILES)
 # Squares of values outside these magnitudes leave the range of single precision.
 _MIN_MAGNITUDE, _MAX_MAGNITUDE = 1e-15, 1e15
 
@@ -141,22 +142,13 @@ class LayerStatistics:
     def to_row(self) -> dict[str, Any]:
         """Return the statistics by their column in `ActivationSummary.to_frame`."""
         m = self.moments
-        row = {
-            f"q{round(100 * q):02d}": value
-            for q, value in zip(QUANTILES, self.histogram.quantiles(QUANTILES), strict=True)
-        }
+        row: dict[str, Any] = dict(zip(QUANTILE_COLUMNS, self.histogram.quantiles(QUANTILES), strict=True))
         row |= {name: getattr(m, name) if m.count else nan for name in ("mean", "min", "max")}
         row |= {name: getattr(m, name) for name in _MOMENT_COLUMNS}
-        return row | {
-            "units": self.n_units,
-            "quantile_error": self.histogram.width if m.count else nan,
-            "dead_fraction": self.units.dead_fraction,
-            "saturated_fraction": self.saturated_fraction,
-            "copied_fraction": self.units.copied_fraction,
-            "effective_rank": self.spectrum.effective_rank,
-            "participation_ratio": self.spectrum.participation_ratio,
-            "mean_cosine": self.samples.mean,
-        }
+        row |= {name: getattr(self.units, name) for name in ("dead_fraction", "copied_fraction")}
+        row |= {name: getattr(self.spectrum, name) for name in ("effective_rank", "participation_ratio")}
+        row |= {"units": self.n_units, "quantile_error": self.histogram.width if m.count else nan}
+        return row | {"saturated_fraction": self.saturated_fraction, "mean_cosine": self.samples.mean}
 
 
 @dataclass

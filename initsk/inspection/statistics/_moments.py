@@ -29,17 +29,17 @@ def finite_part(values: "torch.Tensor | Finite") -> Finite:
         return values
     values = values.detach().flatten()
     values = values if values.dtype == torch.float64 else values.float()
-    n_values = values.numel()
-    if n_values:
-        # The extremes reveal NaN and infinity, so that only tensors with such values are searched.
-        low, high = (float(extreme) for extreme in torch.aminmax(values))
-        if isfinite(low) and isfinite(high):
-            return Finite(values, low, high, 0)
-        values = values[torch.isfinite(values)]
-    if values.numel() == 0:
-        return Finite(values, inf, -inf, n_values)
-    low, high = (float(extreme) for extreme in torch.aminmax(values))
-    return Finite(values, low, high, n_values - values.numel())
+    low, high = _extremes(values)
+    # The extremes reveal NaN and infinity, so that only tensors with such values are searched.
+    if isfinite(low) and isfinite(high):
+        return Finite(values, low, high, 0)
+    finite = values[torch.isfinite(values)]
+    return Finite(finite, *_extremes(finite), values.numel() - finite.numel())
+
+
+def _extremes(values: torch.Tensor) -> tuple[float, float]:
+    low, high = torch.aminmax(values) if values.numel() else (inf, -inf)
+    return float(low), float(high)
 
 
 @dataclass

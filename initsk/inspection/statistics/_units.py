@@ -1,6 +1,6 @@
 """Statistics over the units of a layer: dead and copied units, covariance, and cosines between samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import isfinite
 from typing import Self
@@ -62,21 +62,15 @@ class UnitStatistics:
             low = rows.where(finite, torch.inf).amin(0)
             high = rows.where(finite, -torch.inf).amax(0)
             rows = rows.where(finite, 0)
-        return self._merge(len(rows), low, high, self._project(rows))
+        batch = UnitStatistics(len(rows), low, high, self._project(rows))
+        self.__dict__.update((self + batch).__dict__)
+        return self
 
     def __add__(self, other: "UnitStatistics") -> "UnitStatistics":
-        merged = UnitStatistics()
-        for part in (self, other):
-            if part.n_rows:
-                merged._merge(part.n_rows, part.low, part.high, part.sketch)
-        return merged
-
-    def _merge(self, n_rows: int, low: torch.Tensor, high: torch.Tensor, sketch: torch.Tensor) -> Self:
-        if self.n_rows:
-            low, high = torch.minimum(self.low, low), torch.maximum(self.high, high)
-            sketch = self.sketch + sketch
-        self.n_rows, self.low, self.high, self.sketch = self.n_rows + n_rows, low, high, sketch
-        return self
+        if not (self.n_rows and other.n_rows):
+            return replace(self if self.n_rows else other)
+        low, high = torch.minimum(self.low, other.low), torch.maximum(self.high, other.high)
+        return UnitStatistics(self.n_rows + other.n_rows, low, high, self.sketch + other.sketch)
 
     def _project(self, rows: torch.Tensor) -> torch.Tensor:
         direction, frequencies = _probes(rows.shape[1], rows.dtype, rows.device)
