@@ -13,20 +13,7 @@ from initsk.displays._render import figure_inline, figure_png, figure_svg
 from initsk.displays._style import POSITION_NAMES, colour_of
 
 __all__ = [
-    "AXES",
-    "POSITION_NAMES",
-    "ActivationGridDisplay",
-    "DepthDisplay",
-    "DifferencesDisplay",
-    "Display",
-    "HistogramGridDisplay",
-    "HistoryDisplay",
-    "LayerStripDisplay",
-    "LearningCurvesDisplay",
-    "PhaseDiagramDisplay",
-    "WeightGridDisplay",
-    "colour_of",
-    "figure_inline",
-    "figure_png",
-    "figure_svg",
-]
+    "AXES", "POSITION_NAMES", "ActivationGridDisplay", "DepthDisplay", "DifferencesDisplay", "Display",
+    "HistogramGridDisplay", "HistoryDisplay", "LayerStripDisplay", "LearningCurvesDisplay", "PhaseDiagramDisplay",
+    "WeightGridDisplay", "colour_of", "figure_inline", "figure_png", "figure_svg",
+]  # fmt: skip

@@ -34,25 +34,18 @@ def split_histograms(
         A row per layer and position: `zero`, `below` and `above`, shares of the finite values, with
         `lowest` and `highest`, the outer edges of the bins with two ends.
     """
-    groups = group_bins(histograms, ["layer", "position"])
+    keys = ["layer", "position"]
+    groups = group_bins(histograms, keys)
     panels, rows = {}, []
-    for layer, position, count, zero in zip(
-        *(frame[c] for c in ("layer", "position", "count", "zero_fraction")), strict=True
-    ):
+    for layer, position, count, zero in frame[[*keys, "count", "zero_fraction"]].itertuples(index=False, name=None):
         n_zero = round(zero * count) if count else 0
         bins = without_zeros(groups.get((layer, position), histograms.iloc[:0]), n_zero, int(count))
         below, above = np.isneginf(bins["left"]), np.isposinf(bins["right"])
         inner = panels[layer, position] = bins[~(below | above)]
-        rows.append(
-            {
-                "zero": n_zero / count if count else np.nan,
-                "below": int(bins.loc[below, "count"].sum()) / max(count, 1),
-                "above": int(bins.loc[above, "count"].sum()) / max(count, 1),
-                "lowest": inner["left"].min(),
-                "highest": inner["right"].max(),
-            }
-        )
-    return panels, pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(list(panels), names=["layer", "position"]))
+        outside = [int(bins.loc[beyond, "count"].sum()) / max(count, 1) for beyond in (below, above)]
+        rows.append([n_zero / count if count else np.nan, *outside, inner["left"].min(), inner["right"].max()])
+    index = pd.MultiIndex.from_tuples(list(panels), names=keys)
+    return panels, pd.DataFrame(rows, index, ["zero", "below", "above", "lowest", "highest"])
 
 
 def group_bins(histograms: pd.DataFrame, keys: list[str]) -> dict[tuple[Any, ...], pd.DataFrame]:

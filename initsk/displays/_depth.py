@@ -11,17 +11,7 @@ from initsk.displays._axes import log_axis, name_layers, name_layers_within, nam
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import KEY, POSITIONS, check_frames, select_rows
 from initsk.displays._legends import draw_marks, legend_above, legend_below, legend_rows, mark_sample, write_zero
-from initsk.displays._style import (
-    INK,
-    clean_axes,
-    colour_of,
-    line_style,
-    make_panels,
-    merge_style,
-    outer_sides,
-    sample,
-    write_title,
-)
+from initsk.displays._style import INK, clean_axes, colour_of, line_style, merge_style, outer_sides, sample, write_title
 from initsk.displays._texts import shortened
 from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of, refuse
@@ -158,12 +148,9 @@ class DepthDisplay(Display):
 
     @classmethod
     def from_frames(
-        cls,
-        frame: pd.DataFrame | Mapping[str, pd.DataFrame],
-        gradients: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
-        *,
-        order: Sequence[str] | None = None,
-    ) -> Self:
+        cls, frame: pd.DataFrame | Mapping[str, pd.DataFrame],
+        gradients: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None, *, order: Sequence[str] | None = None,
+    ) -> Self:  # fmt: skip
         """Take one summary, or several by label.
 
         Parameters
@@ -229,32 +216,25 @@ class DepthDisplay(Display):
         # The line of one summary needs no label, but its shares do.
         samples = [line.sample() for line in (lines["rms"] if len(rows) > 1 else lines.get("fractions", []))]
         marks = _mark_samples(lines)
-        given = self._open(ax, len(lines))
-        axes = given or self._lay_out(lines, names, [*samples, *marks])
+        width = float(np.clip(0.32 * len(names), 4.8, 11))
+        heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
+        room = 0.2 * legend_rows([*samples, *marks], width + 0.8) - 0.05 + name_room(names, width)
+        layout: dict[str, Any] = {"height": float(np.mean(heights)), "ratios": heights, "gap_y": 0.42, "legend": room}
+        axes = list(self._open_grid(ax, len(lines), 1, width=width, **layout).flat)
+        if ax is None:
+            legend_below(self.figure_, [*samples, *marks], width + 0.8)
         legends = {"rms": [*samples, *marks]} if len(rows) > 1 else {"rms": marks, "fractions": samples}
         self.axes_ = dict(zip(lines, axes, strict=True))
         for (name, one), is_lowest in zip(self.axes_.items(), outer_sides(axes)["bottom"], strict=True):
             clean_axes(one)
-            above = legend_above(one, legends.get(name, [])) if given else 0
+            above = 0 if ax is None else legend_above(one, legends.get(name, []))
             write_title(one, translate(_TITLES[name]), 10, above, loc="left")
             (_draw_spread if name in _SPREADS else _draw_fractions)(one, lines[name])
-            if given:
-                name_layers_within(one, names, shown=is_lowest)
+            if ax is None:
+                name_layers(one, names, width, shown=is_lowest)
             else:
-                name_layers(one, names, _width(names), shown=is_lowest)
+                name_layers_within(one, names, shown=is_lowest)
         return self
-
-    def _lay_out(self, lines: dict[str, list[Line]], names: list[str], samples: list["Line2D"]) -> list["Axes"]:
-        """Return the panels of a new figure, with a legend below."""
-        width = _width(names)
-        heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
-        room = 0.2 * legend_rows(samples, width + 0.8) - 0.05
-        grid = make_panels(
-            self.figure_, len(lines), 1, width=width, height=float(np.mean(heights)), ratios=heights,
-            gap_y=0.42, legend=room + name_room(names, width),
-        )  # fmt: skip
-        legend_below(self.figure_, samples, width + 0.8)
-        return list(grid.flat)
 
     def _lines(
         self, rows: dict[str, pd.DataFrame], position: str, layers: list[str], style: dict[str, Any]
@@ -280,10 +260,6 @@ class DepthDisplay(Display):
             else:
                 found.setdefault("fractions", []).append(replace(several[0], label=translate(words), index=colour))
         return found
-
-
-def _width(names: list[str]) -> float:
-    return float(np.clip(0.32 * len(names), 4.8, 11))
 
 
 def _values_of(frame: pd.DataFrame, column: str, layers: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """Paired differences to the best initializer, a row each."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,6 @@ from initsk.displays._display import Display, in_given_language
 from initsk.displays._style import INK, clean_axes, colour_of, leave_room, merge_style, write_title
 from initsk.displays._texts import shortened, text_width
 from initsk.language import current_language, translate
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # A row whose differences reach more than this many times further than those of nearer rows is an arrow.
 _FAR = 6.0
@@ -106,7 +103,7 @@ class DifferencesDisplay(Display):
         for row, label in enumerate(labels):
             colour = colour_of(self.order.index(label))
             if label in inside:
-                self._draw(self.ax_, row, label, colour, limits, kwargs)
+                self._draw(row, label, colour, limits, kwargs)
             else:
                 words = current_language().short(means[label])
                 self.ax_.annotate(
@@ -131,11 +128,10 @@ class DifferencesDisplay(Display):
             furthest = value
         return -furthest or -1.0
 
-    def _draw(
-        self, ax: "Axes", row: int, label: str, colour: str, limits: tuple[float, float], style: dict[str, Any]
-    ) -> None:
+    def _draw(self, row: int, label: str, colour: str, limits: tuple[float, float], style: dict[str, Any]) -> None:
         from matplotlib.lines import Line2D
 
+        ax = self.ax_
         mean, low, high = (float(self.intervals[name][label]) for name in ("mean", "low", "high"))
         values = self.differences.loc[self.differences["initializer"] == label, "difference"]
         dots = {"linestyle": "none", "marker": "o", "color": colour, "alpha": 0.45, "markersize": 5}

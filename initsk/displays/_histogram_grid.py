@@ -1,7 +1,6 @@
 """Histograms of every layer of one network, before and after the activation function."""
 
 from collections.abc import Sequence
-from math import ceil
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,16 +11,7 @@ from initsk.displays._bins import central_range, outline, split_histograms
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._legends import label_panels
-from initsk.displays._style import (
-    INK,
-    POSITION_COLOURS,
-    POSITION_NAMES,
-    clean_axes,
-    label_left,
-    make_panels,
-    merge_style,
-    write_title,
-)
+from initsk.displays._style import INK, POSITION_COLOURS, POSITION_NAMES, clean_axes, merge_style, stack_panels
 from initsk.displays._texts import distinct, number, percent
 from initsk.language import current_language, translate
 
@@ -145,26 +135,16 @@ class HistogramGridDisplay(Display):
     def _lay_out(self, rows: pd.DataFrame, titles: dict[str, str], position: str) -> list["Axes"]:
         """Return a panel per row of a new figure; a layer with one position stretches over both."""
         stack = 2 if position == "both" and rows["position"].isin(("pre_activation", "activation")).any() else 1
-        columns = min(len(titles), _COLUMNS)
-        gaps: dict[str, Any] = {"gap_x": 0.5, "gap_y": 0.38, "gap_stacks": 0.68}
-        shape = stack * ceil(len(titles) / columns), columns
-        grid = make_panels(self.figure_, *shape, width=2.3, height=1.4, stack=stack, **gaps)
-        places, names = [], list(titles)
-        for layer, at in zip(rows["layer"], rows["position"], strict=True):
-            block, column = divmod(names.index(layer), columns)
-            places.append((block * stack + _ROWS[at] % stack, column))
-            panel = grid[places[-1]]
-            if column == 0:
-                label_left(panel, translate("density"), 0.5)
-            if places[-1][0] == block * stack:
-                write_title(panel, titles[layer], 10)
-        for i, j in np.ndindex(grid.shape):
-            if (i, j) not in places:
-                grid[i, j].remove()
-                if i % stack and (i - 1, j) in places:
-                    partner = grid[i - 1, j]
-                    partner.set_subplotspec(partner.get_subplotspec().get_gridspec()[:, j])
-        return [grid[place] for place in places]
+        layout = {"width": 2.3, "height": 1.4, "gap_x": 0.5, "gap_y": 0.38, "gap_stacks": 0.68}
+        words, names = list(titles.values()), list(titles)
+        stacks = stack_panels(self.figure_, words, stack, _COLUMNS, translate("density"), 0.5, **layout)
+        places = [(names.index(layer), _ROWS[at] % stack) for layer, at in rows[list(KEY)].itertuples(index=False)]
+        for i, j in set(np.ndindex(stacks.shape)) - set(places):
+            stacks[i, j].remove()
+            if j and (i, j - 1) in places:
+                place = stacks[i, j - 1].get_subplotspec()
+                stacks[i, j - 1].set_subplotspec(place.get_gridspec()[:, place.colspan.start])
+        return [stacks[place] for place in places]
 
     def _draw(self, ax: "Axes", row: pd.Series, style: dict[str, Any]) -> None:
         from matplotlib.patches import StepPatch

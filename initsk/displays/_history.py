@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import ceil
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,7 +13,7 @@ from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, KEY, POSITIONS, check_frames, select_rows
 from initsk.displays._heat import add_colour_bar, draw_heat
 from initsk.displays._legends import draw_marks, label_panels, legend_below, mark_sample
-from initsk.displays._style import INK, clean_axes, colour_of, label_left, make_panels, merge_style, sample, write_title
+from initsk.displays._style import INK, clean_axes, colour_of, merge_style, sample, stack_panels
 from initsk.displays._texts import distinct
 from initsk.language import translate
 from initsk.utils.validation import check_parameters, one_of
@@ -149,28 +148,19 @@ class HistoryDisplay(Display):
 
     def _lay_out(self, titles: dict[str, str], kinds: list[str]) -> list["Axes"]:
         """Return the panels of a new figure, layer by layer."""
-        columns, stack = min(len(titles), _COLUMNS), len(kinds)
-        gaps: dict[str, Any] = {"gap_x": 0.75, "gap_y": 0.18, "gap_stacks": 0.75}
-        grid = make_panels(
-            self.figure_, stack * ceil(len(titles) / columns), columns, width=2.7 if columns > 1 else 4.6,
-            height=1.6, legend=0.4 if self.histograms is None else 1.0, stack=stack, **gaps,
-        )  # fmt: skip
-        axes: list[Axes] = []
-        for i, title in enumerate(titles.values()):
-            block, column = divmod(i, columns)
-            panels = list(grid[block * stack : (block + 1) * stack, column])
-            axes += panels
-            write_title(panels[0], title, 10)
-            for one in panels:
-                one.tick_params(labelbottom=one is panels[-1])
-                if column == 0:
-                    label_left(one, translate("value"), 0.6)
-            # Where no other layer is below.
-            if i + columns >= len(titles):
-                panels[-1].set_xlabel(translate("step"), fontsize=9, color=INK)
-        for one in set(grid.flat) - set(axes):
-            one.remove()
-        return axes
+        legend = 0.4 if self.histograms is None else 1.0
+        size: dict[str, Any] = {"width": 2.7 if len(titles) > 1 else 4.6, "height": 1.6, "legend": legend}
+        gaps = {"gap_x": 0.75, "gap_y": 0.18, "gap_stacks": 0.75}
+        words = list(titles.values())
+        stacks = stack_panels(self.figure_, words, len(kinds), _COLUMNS, translate("value"), 0.6, **size, **gaps)
+        for *upper, lowest in stacks:
+            lowest.tick_params(labelbottom=True)
+            for one in upper:
+                one.tick_params(labelbottom=False)
+        # Where no other layer is below.
+        for lowest in stacks[-_COLUMNS:, -1]:
+            lowest.set_xlabel(translate("step"), fontsize=9, color=INK)
+        return list(stacks.flat)
 
     def _draw_layer(self, axes: Sequence["Axes"], rows: pd.DataFrame, spacing: str, style: dict[str, Any]) -> None:
         steps = rows.index.to_numpy()

@@ -12,7 +12,7 @@ from initsk.displays._bins import central_range, count_below, split_histograms
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._heat import draw_cells
-from initsk.displays._style import INK, colour_of, leave_room, make_panels, width_of
+from initsk.displays._style import INK, colour_of, leave_room, width_of
 from initsk.displays._texts import distinct, number, percent, text_width
 from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of
@@ -136,26 +136,20 @@ class LayerStripDisplay(Display):
         columns = [name for name in _NUMBERS if _is_informative(rows[name], name)]
         names = distinct(list(rows["layer"]), 30)
         left = 1.0 + max(text_width(name, 8) for name in names)
-        given = self._open(ax, 1)
-        width = _WIDTH
-        if given:
-            [self.ax_] = given
-            width = width_of(self.ax_) - left
+        width, size = _WIDTH, {"height": _ROW * len(rows), "left": left, "right": 0.15 + _COLUMN * len(columns)}
+        self.ax_ = self._open_grid(ax, 1, 1, width=width, **size)[0, 0]
+        if ax is not None:
             columns = columns[: max(int((0.7 * width_of(self.ax_) - left) / _COLUMN), 0)]
-            width -= _COLUMN * len(columns)
+            width = width_of(self.ax_) - left - _COLUMN * len(columns)
             leave_room(self.ax_, left=left, right=_COLUMN * len(columns), bottom=0.3)
-        else:
-            size: dict[str, Any] = {"height": _ROW * len(rows), "left": left, "right": 0.15 + _COLUMN * len(columns)}
-            self.ax_ = make_panels(self.figure_, 1, 1, width=width, **size)[0, 0]
         self._draw(self.ax_, rows, scale, width, kwargs)
-        previous = None
-        for i, (layer, name, at) in enumerate(zip(rows["layer"], names, rows["position"], strict=True)):
-            # The name stands at the layer's first position only.
-            if layer != previous:
+        # The name stands at the layer's first position only.
+        is_first = rows["layer"].ne(rows["layer"].shift())
+        for i, (first, name, at) in enumerate(zip(is_first, names, rows["position"], strict=True)):
+            if first:
                 _write(self.ax_, 0, -0.85, i, name)
             if at in _POSITIONS:
                 _write(self.ax_, 0, -0.08, i, translate(_POSITIONS[at]), alpha=0.75)
-            previous = layer
         for k, column in enumerate(columns, 1):
             heading, form = _NUMBERS[column]
             _write(self.ax_, 1, _COLUMN * k, -0.9, translate(heading), weight="bold")

@@ -1,6 +1,7 @@
 """Colours, panels and titles that all displays share."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,3 +135,26 @@ def label_left(ax: "Axes", words: str, inches: float) -> None:
     """Label the y axis so many inches to its left, whatever its ticks, so that labels of several axes align."""
     ax.set_ylabel(words, fontsize=9, color=INK)
     ax.yaxis.set_label_coords(-inches / width_of(ax), 0.5)
+
+
+def stack_panels(
+    figure: "Figure", titles: Sequence[str], stack: int, max_columns: int, y_label: str, y_room: float, **layout: Any
+) -> Any:
+    """Make `stack` axes below each title, side by side in at most `max_columns`, then further below.
+
+    The y label is at the left side, `y_room` inches from the axes; `layout` is that of `make_panels`.
+
+    Returns
+    -------
+    ndarray of matplotlib Axes of shape (n_titles, stack)
+    """
+    columns = min(len(titles), max_columns)
+    grid = make_panels(figure, stack * ceil(len(titles) / columns), columns, stack=stack, **layout)
+    stacks = grid.reshape(-1, stack, columns).swapaxes(1, 2).reshape(-1, stack)
+    for title, axes in zip(titles, stacks, strict=False):
+        write_title(axes[0], title, 10)
+    for one in stacks[::columns].flat:
+        label_left(one, y_label, y_room)
+    for unused in stacks[len(titles) :].flat:
+        unused.remove()
+    return stacks[: len(titles)]

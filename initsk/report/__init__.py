@@ -12,19 +12,7 @@ from initsk.report._write import answer_of, make_report, notebook_html, summariz
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 
 __all__ = [
-    "Report",
-    "answer_of",
-    "describe_activations",
-    "describe_epochs_to_target",
-    "describe_findings",
-    "describe_missing_runs",
-    "describe_ranking",
-    "make_report",
-    "notebook_html",
-    "summarize",
-    "to_fragment",
-    "to_json",
-    "to_markdown",
-    "to_page",
-    "write_pictures",
-]
+    "Report", "answer_of", "describe_activations", "describe_epochs_to_target", "describe_findings",
+    "describe_missing_runs", "describe_ranking", "make_report", "notebook_html", "summarize", "to_fragment", "to_json",
+    "to_markdown", "to_page", "write_pictures",
+]  # fmt: skip

@@ -12,7 +12,8 @@ from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDispl
 from initsk.inspection import signal_rows
 from initsk.language import message, translate as _
 from initsk.report._comparison_text import describe_activations, describe_kinds, kinds_over_runs
-from initsk.report._elements import Column, Element, Paragraph, Picture, Section, Subsection, Table, columns_of, records
+from initsk.report._elements import Element, Paragraph, Picture, Section, Subsection
+from initsk.report._tables import Column, Table, columns_of, records, spread
 
 _MAX_LAYERS = 8
 
@@ -47,7 +48,7 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
                 description = f"{label}, {moment.name}: {words}"
                 plot = partial(grid.plot, axes=axes, initializers=[label])
                 key = f"activations-{place}-{number}"
-                pictures.append(Picture(key, description, plot, "page", label, moment.name, grid.layers))
+                pictures.append(Picture(key, description, plot, "page", moment.name, grid.layers))
         if pictures:
             elements.append(_row(shown, label, pictures))
     text = message("Histograms of the activations, with one row per initializer and one column per layer, {when}.")
@@ -58,9 +59,8 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
 
 def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsection:
     """Return the row of one initializer, with the findings before and after training."""
-    names = {"initialized": _("At initialization"), "trained": _("After training")}
     paragraphs, kinds = [], []
-    for phase, name in names.items():
+    for phase, name in (("initialized", _("At initialization")), ("trained", _("After training"))):
         rows = _rows_of(shown.layers, label, phase)
         if len(rows):
             found, n_runs = kinds_over_runs(rows, _rows_of(shown.gradients, label, phase))
@@ -70,9 +70,7 @@ def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsec
     findings = ", ".join(_(kind) for kind in dict.fromkeys(kinds)) or _("healthy")
     number = shown.initializers.index(label)
     elements: list[Element] = [*paragraphs, *pictures]
-    return Subsection(
-        f"activations-of-{number}", label, elements, colour_of(number), findings, healthy=not kinds, subject=label
-    )
+    return Subsection(f"activations-of-{number}", label, elements, colour_of(number), findings, healthy=not kinds)
 
 
 def _moments(layers: pd.DataFrame) -> Iterator[_Moment]:
@@ -107,13 +105,9 @@ def weights_section(shown: ComparisonResult) -> Section | None:
     weights = shown.weights[shown.weights["parameter"] == "weight"]
     if weights.empty:
         return None
-    moments = [_Moment(_("at initialization"), "initialized"), _Moment(_("after training"), "trained")]
     layers, histograms = (_some_layers(frame, weights["layer"]) for frame in (shown.weights, shown.weight_histograms))
-    grids = {
-        moment: WeightGridDisplay.from_frames(histograms, layers, phase=moment.phase)
-        for moment in moments
-        if (weights["phase"] == moment.phase).any()
-    }
+    moments = [moment for moment in _moments(weights) if moment.phase != "training"]
+    grids = {moment: WeightGridDisplay.from_frames(histograms, layers, phase=moment.phase) for moment in moments}
     rows = records(_weight_rows(shown, weights))
     columns = [
         *columns_of("text", initializer=_("Initializer"), layer=_("Layer")),
@@ -130,9 +124,9 @@ def weights_section(shown: ComparisonResult) -> Section | None:
                 text = message("Histograms of the weights of {name}, with one panel per layer, {when}.")
                 description = _(text, name=label, when=moment.name)
                 key, plot = f"weights-{len(elements)}-{moment.phase}", partial(grid.plot, initializers=[label])
-                pictures.append(Picture(key, description, plot, "page", label, moment.name, grid.layers))
+                pictures.append(Picture(key, description, plot, "page", moment.name, grid.layers))
         if pictures:
-            elements.append(Subsection(f"weights-of-{number}", label, pictures, colour_of(number), subject=label))
+            elements.append(Subsection(f"weights-of-{number}", label, pictures, colour_of(number)))
     text = message("Histograms of the weights, with one row per initializer and one column per layer, {when}.")
     elements += _whole_grids("weights", text, grids, "shared")
     return Section("weights", _("Weights"), elements)
@@ -198,11 +192,11 @@ def _signal_row(label: str, forward: pd.DataFrame, backward: pd.DataFrame | None
     body = signal_rows(forward)
     row = {"initializer": label, "last": body["rms"].iloc[-1], "last_predicted": body["predicted_rms"].iloc[-1]}
     row |= {"forward": _deviation(body), "first": np.nan, "first_predicted": np.nan, "backward": np.nan}
-    if backward is not None:
-        back = signal_rows(backward)
-        row |= {"first": back["rms"].iloc[0], "first_predicted": back["predicted_rms"].iloc[0]}
-        row["backward"] = _deviation(back)
-    return row
+    if backward is None:
+        return row
+    back = signal_rows(backward)
+    first = {"first": back["rms"].iloc[0], "first_predicted": back["predicted_rms"].iloc[0]}
+    return row | first | {"backward": _deviation(back)}
 
 
 def _deviation(frame: pd.DataFrame) -> float:
@@ -236,11 +230,7 @@ def _rows_of(frame: pd.DataFrame, initializer: str, phase: str, epoch: int | Non
 
 def _some_layers(frame: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     """Return the rows of at most `_MAX_LAYERS` layers, with the first and the last layer among them."""
-    layers = list(dict.fromkeys(names))
-    if len(layers) <= _MAX_LAYERS:
-        return frame
-    places = np.linspace(0, len(layers) - 1, _MAX_LAYERS).round().astype(int)
-    return frame[frame["layer"].isin([layers[place] for place in places])]
+    return frame[frame["layer"].isin(spread(list(dict.fromkeys(names)), _MAX_LAYERS))]
 
 
 def _whole_grids(key: str, text: str, grids: Mapping[_Moment, ActivationGridDisplay], axes: str) -> Iterator[Picture]:

@@ -1,7 +1,6 @@
 """The report of a comparison: the answer, the ranking and the learning curves."""
 
 from math import isfinite
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,10 @@ from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
 from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_ranking
-from initsk.report._elements import Column, Element, Paragraph, Picture, Report, Section, Table, columns_of, records
+from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
+from initsk.report._tables import Column, Table, columns_of, records, spread
 from initsk.utils.validation import check_parameters, one_of
 
 _MAX_EPOCHS = 12
@@ -38,11 +38,9 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
 
 
 def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
-    elements: list[Element] = [Paragraph(describe_ranking(summary), "answer")]
-    missing = describe_missing_runs(result.runs, result.settings)
-    if missing:
-        elements.append(Paragraph(missing, "warning"))
-    return Section("answer", _("Answer"), elements)
+    answer = Paragraph(describe_ranking(summary), "answer")
+    missing = Paragraph(describe_missing_runs(result.runs, result.settings), "warning")
+    return Section("answer", _("Answer"), [answer, missing] if missing.text else [answer])
 
 
 def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
@@ -170,19 +168,11 @@ def _curves_section(shown: ComparisonResult) -> Section | None:
 
 
 def _score_by_epoch(shown: ComparisonResult) -> Table:
-    means = shown.history.groupby([shown.history["initializer"].astype(str), "epoch"])["val_score"].mean()
-    epochs = sorted(int(epoch) for epoch in shown.history["epoch"].unique())
-    if len(epochs) > _MAX_EPOCHS:
-        places = np.linspace(0, len(epochs) - 1, _MAX_EPOCHS).round().astype(int)
-        epochs = [epochs[place] for place in places]
-    columns = [
-        Column("initializer", _("Initializer"), "text"),
-        *(Column(f"epoch {epoch}", _("Epoch {n}", n=epoch)) for epoch in epochs),
-    ]
-    labels = [label for label in shown.initializers if label in means.index.get_level_values(0)]
-    rows: list[dict[str, Any]] = [
-        {"initializer": label} | {f"epoch {epoch}": means.get((label, epoch), np.nan) for epoch in epochs}
-        for label in labels
-    ]
+    means = shown.history.groupby([shown.history["initializer"].astype(str), "epoch"])["val_score"].mean().unstack()
+    epochs = spread([int(epoch) for epoch in means.columns], _MAX_EPOCHS)
+    numbers = [Column(f"epoch {epoch}", _("Epoch {n}", n=epoch)) for epoch in epochs]
+    labels = [label for label in shown.initializers if label in means.index]
+    rows = records(means.reindex(index=labels, columns=epochs).add_prefix("epoch ").reset_index())
     colours = [colour_of(shown.initializers.index(label)) for label in labels]
+    columns = [Column("initializer", _("Initializer"), "text"), *numbers]
     return Table("scores", _("Mean held-out score after each epoch"), columns, rows, colours)

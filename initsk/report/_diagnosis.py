@@ -1,28 +1,15 @@
 """The reports of a diagnosis and of a recommendation."""
 
-from typing import Any
-
 import pandas as pd
 
 from initsk.diagnosis import Advice, Diagnosis, Recommendation, by_initializer
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
-from initsk.report._elements import (
-    Column,
-    Detail,
-    Details,
-    Element,
-    Paragraph,
-    Picture,
-    Report,
-    Section,
-    Table,
-    columns_of,
-    records,
-)
+from initsk.report._elements import Detail, Details, Paragraph, Picture, Report, Section
 from initsk.report._findings_text import answer_of_diagnosis, with_sentences
 from initsk.report._inspection import findings_section, inspection_details
+from initsk.report._tables import Column, Table, columns_of, records
 
 
 def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
@@ -85,13 +72,10 @@ def _phase(diagnosis: Diagnosis) -> list[Section]:
             "In theory, samples remain distinguishable through any number of layers of this kind. The network has"
             " {depth}."
         )
-    reach = current_language().integer(depth.reach)
+    paragraph = Paragraph(_(text, reach=current_language().integer(depth.reach), depth=depth.depth))
     description = _("Depth scale for each variance of weights and biases, with the critical line and this network.")
-    elements: list[Element] = [
-        Paragraph(_(text, reach=reach, depth=depth.depth)),
-        Picture("phase", description, display.plot),
-    ]
-    return [Section("phase", _("Between order and chaos"), elements)]
+    picture = Picture("phase", description, display.plot)
+    return [Section("phase", _("Between order and chaos"), [paragraph, picture])]
 
 
 def summarize_recommendation(recommendation: Recommendation, *, brief: bool = False) -> Report:
@@ -119,7 +103,7 @@ def _recommended(recommendation: Recommendation) -> Section:
     groups: dict[str, list[Advice]] = {}
     for row in recommendation.rows:
         groups.setdefault(repr(row[1:]), []).append(row)
-    rows: list[dict[str, Any]] = []
+    rows = []
     for same in groups.values():
         why, practice = (current_language().reason(text) for text in (same[0].why, same[0].common_practice))
         names = _names([row.name for row in same])

@@ -5,7 +5,7 @@ import pandas as pd
 from initsk.diagnosis import DepthBudget, Diagnosis
 from initsk.inspection import ActivationSummary
 from initsk.language import current_language, message, plural, translate as _, use_language
-from initsk.report._elements import records
+from initsk.report._tables import records
 from initsk.theory import activation_label
 
 # `translate(finding.kind)` uses these marks for the catalogue.

@@ -12,7 +12,8 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer
 from initsk.language import message, translate as _
 from initsk.network import ParameterSpec
-from initsk.report._elements import Column, Detail, Details, Element, Section, Subsection, Table, columns_of
+from initsk.report._elements import Detail, Details, Element, Section, Subsection
+from initsk.report._tables import Column, Table, columns_of
 
 # `translate(kind.family)` uses these; the registry holds the same names without marks for the catalogue.
 _FAMILIES = (
@@ -41,7 +42,7 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Sect
         drawn = _drawn(shown, label, number)
         if drawn.rows:
             elements.append(drawn)
-        items.append(Subsection(f"initializer-{number}", label, elements, colour_of(number), subject=label))
+        items.append(Subsection(f"initializer-{number}", label, elements, colour_of(number)))
     return Section("initializers", _("The initializers"), items) if items else None
 
 

@@ -4,17 +4,8 @@ from collections.abc import Iterator
 
 from initsk.comparison import ComparisonResult
 from initsk.language import current_language, message, plural, translate as _
-from initsk.report._elements import (
-    Code,
-    Detail,
-    Details,
-    Element,
-    Paragraph,
-    Section,
-    Table,
-    columns_of,
-    records,
-)
+from initsk.report._elements import Code, Detail, Details, Element, Paragraph, Section
+from initsk.report._tables import Table, columns_of, records
 
 _SETTINGS = {
     "dataset": message("Data set"),

@@ -10,19 +10,8 @@ import numpy as np
 
 from initsk.displays import figure_inline
 from initsk.language import translate, use_language
-from initsk.report._elements import (
-    Code,
-    Details,
-    Element,
-    Paragraph,
-    Picture,
-    Report,
-    Section,
-    Subsection,
-    Table,
-    cell_text,
-    pictures_of,
-)
+from initsk.report._elements import Code, Details, Element, Paragraph, Picture, Report, Section, Subsection
+from initsk.report._tables import Table
 from initsk.utils.markdown import escaped, markdown_table
 
 # Space beside a panel for its ticks, in points; the first panel has the name of its axis there too.
@@ -55,9 +44,7 @@ def _environment() -> Any:
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.globals |= {
         "translate": translate,
-        "cell": cell_text,
         "choices": _choices,
-        "heading_of": _heading_of,
         "boxes": _boxes,
         "svg": lambda picture: figure_inline(picture.figure, picture.key),
     }
@@ -66,18 +53,13 @@ def _environment() -> Any:
 
 def _choices(section: Section) -> dict[str, list[str]]:
     """Return what a reader can choose in a section: the initializer, the layer (part) and the moment (stage)."""
-    pictures = [picture for picture in pictures_of(section) if picture.place != "files"]
+    pictures = [picture for picture in section.pictures() if picture.place != "files"]
     found = {
-        "subjects": [part.subject for part in section.elements if isinstance(part, Subsection) and part.subject],
+        "subjects": [part.title for part in section.elements if isinstance(part, Subsection)],
         "parts": max((list(picture.parts) for picture in pictures), key=len, default=[]),
         "stages": list(dict.fromkeys(picture.stage for picture in pictures if picture.stage)),
     }
     return {name: values if len(values) > 1 else [] for name, values in found.items()}
-
-
-def _heading_of(table: Table) -> str:
-    """Return the key of the column that names the row: the first column of text."""
-    return next((column.key for column in table.columns if column.is_text), "")
 
 
 def _boxes(picture: Picture) -> str:
@@ -119,7 +101,7 @@ def _markdown(element: Element, folder: str | None) -> list[str]:
             return [f"**{text}**" if element.role in ("answer", "warning") else text] if text else []
         case Table():
             titles = [escaped(column.title) for column in element.columns]
-            rows = [[escaped(cell_text(row, column)) for column in element.columns] for row in element.rows]
+            rows = [[escaped(column.cell(row)) for column in element.columns] for row in element.rows]
             numeric = [not column.is_text for column in element.columns]
             return [f"**{escaped(element.title)}**", markdown_table(titles, rows, numeric)]
         case Picture():
@@ -169,8 +151,7 @@ def _json(element: Element) -> dict[str, Any]:
         case Picture():
             return {"type": "picture", "key": element.key, "description": element.description}
         case Details():
-            items = [{"name": detail.name, "value": detail.value} for detail in element.items]
-            return {"type": "details", "items": items}
+            return {"type": "details", "items": [{"name": item.name, "value": item.value} for item in element.items]}
         case Code():
             return {"type": "code", "text": element.text}
         case Subsection():
