@@ -186,7 +186,9 @@ class ActivationGridDisplay(Display):
     @cached_property
     def _limits(self) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
         """Ranges of every layer's values and of the densities, over all rows."""
-        return {layer: self._range(layer) for layer in self.layers}, self._densities()
+        values = [self.panels[row, layer]["density"] for layer in self.layers for row in self._within(layer)]
+        highest = float(np.concatenate(values).max()) * 20 if values else 1.0
+        return {layer: self._range(layer) for layer in self.layers}, (1e-4, highest)
 
     def _range(self, layer: str) -> tuple[float, float]:
         ranges = [central_range([self.panels[row, layer]]) for row in self._within(layer)]
@@ -204,10 +206,6 @@ class ActivationGridDisplay(Display):
         """Return the largest absolute value of a panel, tails apart."""
         frame = self.panels[row, layer]
         return max(map(abs, central_range([frame]))) if len(frame) else 0.0
-
-    def _densities(self) -> tuple[float, float]:
-        values = [self.panels[row, layer]["density"].to_numpy() for layer in self.layers for row in self._within(layer)]
-        return 1e-4, float(np.concatenate(values).max()) * 20 if values else 1.0
 
 
 class WeightGridDisplay(ActivationGridDisplay):

@@ -277,11 +277,8 @@ def _by_label(given: Any) -> dict[str, Any]:
 def _mark_samples(lines: dict[str, list[Line]]) -> list["Line2D"]:
     """Return the marks in use, as a legend shows them."""
     spreads = [line for name in _SPREADS for line in lines.get(name, [])]
-    samples = []
-    if any((line.values == 0).any() for line in spreads):
-        samples.append(mark_sample("zero"))
-    if any(line.nonfinite.any() for line in spreads):
-        samples.append(mark_sample("nonfinite"))
+    used = {"zero": [line.values == 0 for line in spreads], "nonfinite": [line.nonfinite for line in spreads]}
+    samples = [mark_sample(kind) for kind, places in used.items() if np.any(places)]
     if any(np.isfinite(line.predicted).any() for line in spreads):
         samples.append(_predicted_sample(label=translate("predicted by theory")))
     return samples

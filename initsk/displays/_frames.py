@@ -31,10 +31,7 @@ def check_frames(owner: str, frames: Mapping[str, tuple[Any, Sequence[str], Sequ
         If any is no DataFrame, has no rows, lacks columns, or has two rows of one key.
     """
     refuse(owner, [problem for name, given in frames.items() if (problem := _problem(name, *given))])
-    return [
-        frame.assign(layer=frame["layer"].astype(str), position=frame["position"].astype(str))
-        for frame, *_ in frames.values()
-    ]
+    return [frame.astype({"layer": str, "position": str}) for frame, *_ in frames.values()]
 
 
 def _problem(name: str, frame: Any, columns: Sequence[str], key: Sequence[str]) -> str | None:
@@ -47,9 +44,8 @@ def _problem(name: str, frame: Any, columns: Sequence[str], key: Sequence[str]) 
         return f"{name} has no rows"
     repeated = frame.loc[frame.duplicated(list(key)), list(key)].to_dict("records") if key else []
     if repeated:
-        return f"{name} has several rows of " + ", ".join(
-            f"{column} {value!r}" for column, value in repeated[0].items()
-        )
+        first = ", ".join(f"{column} {value!r}" for column, value in repeated[0].items())
+        return f"{name} has several rows of {first}"
     return None
 
 

@@ -13,7 +13,7 @@ from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._legends import label_panels
 from initsk.displays._style import INK, POSITION_COLOURS, POSITION_NAMES, clean_axes, merge_style, stack_panels
 from initsk.displays._texts import distinct, number, percent
-from initsk.language import current_language, translate
+from initsk.language import current_language, message, translate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,10 +190,8 @@ class HistogramGridDisplay(Display):
         notes.append(translate("std {number}", number=number(row["std"])))
         if share["zero"]:
             notes.append(translate("{share} zero", share=percent(share["zero"])))
-        if share["below"]:
-            below = percent(share["below"])
-            notes.append(translate("{share} below {edge:.4g}", share=below, edge=share["lowest"]))
-        if share["above"]:
-            above = percent(share["above"])
-            notes.append(translate("{share} above {edge:.4g}", share=above, edge=share["highest"]))
+        below, above = message("{share} below {edge:.4g}"), message("{share} above {edge:.4g}")
+        for side, edge, words in (("below", "lowest", below), ("above", "highest", above)):
+            if share[side]:
+                notes.append(translate(words, share=percent(share[side]), edge=share[edge]))
         return notes

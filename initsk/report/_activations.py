@@ -152,8 +152,7 @@ def signal_section(shown: ComparisonResult) -> Section | None:
     forward = dict(_means(shown, shown.layers))
     if not forward:
         return None
-    backward = dict(_means(shown, shown.gradients))
-    backward = {label: frame for label, frame in backward.items() if label in forward}
+    backward = {label: frame for label, frame in _means(shown, shown.gradients) if label in forward}
     display = DepthDisplay.from_frames(forward, backward, order=shown.initializers)
     rows = [_signal_row(label, forward[label], backward.get(label)) for label in forward]
     columns = [
@@ -170,12 +169,9 @@ def signal_section(shown: ComparisonResult) -> Section | None:
         " Both hold for wide layers; in narrow layers, single draws scatter around them."
     )
     colours = [colour_of(shown.initializers.index(label)) for label in forward]
-    elements: list[Element] = [
-        Paragraph(_how_well(rows)),
-        Picture("signal", description, display.plot),
-        Table("signal", _("Measured and predicted values at initialization"), columns, rows, colours),
-        Paragraph(note, "note"),
-    ]
+    picture = Picture("signal", description, display.plot)
+    table = Table("signal", _("Measured and predicted values at initialization"), columns, rows, colours)
+    elements: list[Element] = [Paragraph(_how_well(rows)), picture, table, Paragraph(note, "note")]
     return Section("signal", _("Signal along depth, at initialization"), elements)
 
 

@@ -68,12 +68,11 @@ def _differences(result: ComparisonResult) -> Picture:
     display = DifferencesDisplay.from_frames(result.runs)
     number = current_language().number
     means = ", ".join(f"{label} {number(mean)}" for label, mean in display.intervals["mean"].items())
-    description = _(
+    text = message(
         "Paired differences between the scores of each initializer and of the best one, in one row for each"
-        " initializer. Means: {means}.",
-        means=means,
+        " initializer. Means: {means}."
     )
-    return Picture("differences", description, display.plot)
+    return Picture("differences", _(text, means=means), display.plot)
 
 
 def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: ComparisonResult) -> Table:
@@ -159,12 +158,9 @@ def _curves_section(shown: ComparisonResult) -> Section | None:
     ratio = float(shown.runs["val_ratio"].mean()) if has_several_splits(shown.runs) else 0
     description = _("Error on held-out data and training loss after each epoch, with one line for each initializer.")
     note = _("Lines are means over the runs. Bands are their 95 % confidence intervals.")
-    elements: list[Element] = [
-        Picture("learning_curves", description, LearningCurvesDisplay.from_frames(history, ratio=ratio).plot),
-        Paragraph(note, "note"),
-        _score_by_epoch(shown),
-    ]
-    return Section("curves", _("Learning curves"), elements)
+    display = LearningCurvesDisplay.from_frames(history, ratio=ratio)
+    picture = Picture("learning_curves", description, display.plot)
+    return Section("curves", _("Learning curves"), [picture, Paragraph(note, "note"), _score_by_epoch(shown)])
 
 
 def _score_by_epoch(shown: ComparisonResult) -> Table:

@@ -106,9 +106,8 @@ def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
         else _("{name} (never)", name=row.initializer)
         for row in reached[reached["epochs_to_target"] > best].itertuples()
     ]
-    if not later:
-        return " ".join([sentence, _("No other initializer reaches it later.")])
-    return " ".join([sentence, _("Later: {names}.", names=", ".join(later))])
+    others = _("Later: {names}.", names=", ".join(later)) if later else _("No other initializer reaches it later.")
+    return f"{sentence} {others}"
 
 
 def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:

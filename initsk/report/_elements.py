@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from initsk.language import current_language
 from initsk.report._tables import Table
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Paragraph:
+class Paragraph(NamedTuple):
     """A paragraph; its role is "answer", "warning", "note" or empty."""
 
     text: str
@@ -55,8 +54,7 @@ class Picture:
         return figure
 
 
-@dataclass(frozen=True)
-class Detail:
+class Detail(NamedTuple):
     """A term and its value; with `code`, the value is shown as code."""
 
     name: str
@@ -64,23 +62,20 @@ class Detail:
     code: bool = False
 
 
-@dataclass(frozen=True)
-class Details:
+class Details(NamedTuple):
     """A list of terms with their values."""
 
     items: list[Detail]
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """Lines of code that repeat the experiment."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Subsection:
-    """A part of a section about one subject, which is its title, with its colour and findings."""
+class Subsection(NamedTuple):
+    """A part of a section with its colour and findings; the title is its subject."""
 
     key: str
     title: str
@@ -93,8 +88,7 @@ class Subsection:
 Element = Paragraph | Table | Picture | Details | Code | Subsection
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A heading and the elements below it."""
 
     key: str

@@ -8,75 +8,65 @@ from initsk.language import current_language, message, plural, translate as _, u
 from initsk.report._tables import records
 from initsk.theory import activation_label
 
-# `translate(finding.kind)` uses these marks for the catalogue.
-_KINDS = (
-    message("non-finite"), message("symmetric"), message("small gradient"), message("large gradient"),
-    message("incoherent"), message("disproportionate"), message("overconfident"), message("dead"),
-    message("saturated"), message("collapsed"), message("vanishing"), message("exploding"), message("shifted mean"),
-    message("too deep"),
-)  # fmt: skip
 # By kind and by what the value was computed from.
 _EVIDENCE = {
     ("non-finite", "activations"): message("{number} values of {layer} are NaN or infinite."),
     ("non-finite", "gradients"): message("{number} gradients of {layer} are NaN or infinite."),
     ("non-finite", "loss"): message("The loss at the start is NaN or infinite."),
-    ("symmetric", "activations"): message(
-        "{share:.0%} of the units of {layer} are copies of other units, and training does not change that."
-    ),
-    ("small gradient", "gradients"): message(
-        "The gradient that distinguishes samples has a size of {number}: the steps are too small to learn from."
-    ),
-    ("large gradient", "gradients"): message(
-        "The gradient that distinguishes samples has a size of {number}: the steps are far too large."
-    ),
-    ("incoherent", "gradients"): message(
-        "The gradients of two halves of the samples agree by {number}: learning from one half does not help the other."
-    ),
-    ("disproportionate", "gradients"): message(
-        "The gradients of {layer} are {number} times those of the last hidden layer."
-    ),
+    ("symmetric", "activations"):
+        message("{share:.0%} of the units of {layer} are copies of other units, and training does not change that."),
+    ("small gradient", "gradients"):
+        message("The gradient that distinguishes samples has a size of {number}: the steps are too small to learn"
+                " from."),
+    ("large gradient", "gradients"):
+        message("The gradient that distinguishes samples has a size of {number}: the steps are far too large."),
+    ("incoherent", "gradients"):
+        message("The gradients of two halves of the samples agree by {number}: learning from one half does not help"
+                " the other."),
+    ("disproportionate", "gradients"):
+        message("The gradients of {layer} are {number} times those of the last hidden layer."),
     ("overconfident", "loss"): message("The loss at the start is {number} times the baseline loss."),
     ("dead", "activations"): message("{share:.0%} of the units of {layer} are zero for every sample."),
-    ("saturated", "activations"): message(
-        "{share:.0%} of the activations of {layer} are close to a bound of the activation function."
-    ),
+    ("saturated", "activations"):
+        message("{share:.0%} of the activations of {layer} are close to a bound of the activation function."),
     ("collapsed", "activations"): message("The samples differ {number} times as much in {layer} as in {relative_to}."),
     ("vanishing", "activations"): message("The activations of {layer} are {number} times those of {relative_to}."),
     ("vanishing", "gradients"): message("The gradients of {layer} are {number} times those of {relative_to}."),
     ("exploding", "activations"): message("The activations of {layer} are {number} times those of {relative_to}."),
     ("exploding", "gradients"): message("The gradients of {layer} are {number} times those of {relative_to}."),
-    ("shifted mean", "activations"): message(
-        "The mean of the pre-activations of {layer} is {number} standard deviations away from zero."
-    ),
-    ("too deep", "depth"): message(
-        "{depth} layers of {activation} are {number} times the depth that theory allows: six depth scales of"
-        " {scale:.3g}."
-    ),
-}
+    ("shifted mean", "activations"):
+        message("The mean of the pre-activations of {layer} is {number} standard deviations away from zero."),
+    ("too deep", "depth"):
+        message("{depth} layers of {activation} are {number} times the depth that theory allows: six depth scales of"
+                " {scale:.3g}."),
+}  # fmt: skip
+# `translate(finding.kind)` uses the marks of the kinds.
 _ADVICE = {
-    "non-finite": message("look for NaN in X, then lower the learning rate or the variance of the weights"),
-    "symmetric": message("draw the weights at random: units with equal weights cannot learn different things"),
-    "small gradient": message("raise the variance of the weights, add normalisation, or use a recommended initializer"),
-    "large gradient": message("lower the variance of the weights, scale X, or use a recommended initializer"),
-    "incoherent": message(
-        "lower the variance of the weights, add residual branches or normalisation, or check that y depends on X"
-    ),
-    "disproportionate": message("use a critical or orthogonal initializer, residual branches or normalisation"),
-    "overconfident": message(
-        "lower the variance of the weights of the output layer (lecun_normal, or zeros in this layer only)"
-    ),
-    "dead": message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
-    "saturated": message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
-    "collapsed": message(
-        "use fewer layers, residual branches or normalisation, or a critical initializer (edge_of_chaos)"
-    ),
-    "vanishing": message("raise the variance of the weights: he_normal for ReLU, orthogonal for deep networks"),
-    "exploding": message(
-        "lower the variance of the weights: he_normal for ReLU, glorot_normal or orthogonal otherwise"
-    ),
-    "shifted mean": message("centre X, set the biases to zero, and draw weights with mean zero"),
-    "too deep": message("use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalisation"),
-}
+    message("non-finite"): message("look for NaN in X, then lower the learning rate or the variance of the weights"),
+    message("symmetric"): message("draw the weights at random: units with equal weights cannot learn different things"),
+    message("small gradient"):
+        message("raise the variance of the weights, add normalisation, or use a recommended initializer"),
+    message("large gradient"): message("lower the variance of the weights, scale X, or use a recommended initializer"),
+    message("incoherent"):
+        message("lower the variance of the weights, add residual branches or normalisation, or check that y depends"
+                " on X"),
+    message("disproportionate"):
+        message("use a critical or orthogonal initializer, residual branches or normalisation"),
+    message("overconfident"):
+        message("lower the variance of the weights of the output layer (lecun_normal, or zeros in this layer only)"),
+    message("dead"):
+        message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
+    message("saturated"): message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
+    message("collapsed"):
+        message("use fewer layers, residual branches or normalisation, or a critical initializer (edge_of_chaos)"),
+    message("vanishing"):
+        message("raise the variance of the weights: he_normal for ReLU, orthogonal for deep networks"),
+    message("exploding"):
+        message("lower the variance of the weights: he_normal for ReLU, glorot_normal or orthogonal otherwise"),
+    message("shifted mean"): message("centre X, set the biases to zero, and draw weights with mean zero"),
+    message("too deep"):
+        message("use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalisation"),
+}  # fmt: skip
 _LOSS_ADVICE = message(
     "give the loss the values that it expects: NLLLoss log-probabilities, CrossEntropyLoss raw scores"
 )

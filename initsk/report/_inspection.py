@@ -86,12 +86,9 @@ def _pictures(of: str, summary: ActivationSummary) -> list[Element]:
     frame, bins = summary.to_frame(of), summary.histograms(of)
     if of == "weights":
         # Biases are often constant. Each weight of a layer has a panel of its own.
-        frame, bins = (
-            part[part["parameter"] != "bias"].assign(
-                layer=lambda rows: rows["layer"] + "." + rows["parameter"], position="weight"
-            )
-            for part in (frame, bins)
-        )
+        parts = [part[part["parameter"] != "bias"] for part in (frame, bins)]
+        names = [part["layer"] + "." + part["parameter"] for part in parts]
+        frame, bins = (part.assign(layer=name, position="weight") for part, name in zip(parts, names, strict=True))
     if bins.empty or frame.empty:
         return []
     descriptions = {

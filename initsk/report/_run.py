@@ -92,10 +92,9 @@ def _network(result: ComparisonResult) -> Table | None:
     first = weights[(weights[keys] == weights[keys].iloc[0]).all(axis=1)]
     # With a grid, only the first setting.
     first = first[~first.duplicated(["layer", "parameter"])]
-    layers = first.groupby("layer", sort=False).agg(
-        module=("module", "first"), units=("units", "first"), n=("count", "sum")
-    )
-    rows = [row | {"layer": row["layer"] or "-"} for row in records(layers.reset_index())]
+    by_layer = first.groupby("layer", sort=False, as_index=False)
+    layers = by_layer.agg(module=("module", "first"), units=("units", "first"), n=("count", "sum"))
+    rows = [row | {"layer": row["layer"] or "-"} for row in records(layers)]
     rows.append({"layer": _("all layers"), "module": "", "units": float("nan"), "n": first["count"].sum()})
     columns = [
         *columns_of("text", layer=_("Layer"), module=_("Kind")),

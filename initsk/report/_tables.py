@@ -1,21 +1,19 @@
 """The tables of a report: columns, rows, and how a cell is written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from initsk.language import current_language
 
-#: How the values of a column are written.
-KINDS = ("text", "sentence", "code", "integer", "number", "short", "share", "p")
 
+class Column(NamedTuple):
+    """A column of a table: its key in the rows, its title, and how its values are written.
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table: its key in the rows, its title, and how its values are written."""
+    The kind is "text", "sentence", "code", "integer", "number", "short", "share" or "p".
+    """
 
     key: str
     title: str
@@ -51,8 +49,7 @@ def columns_of(kind: str, /, **titles: str) -> list[Column]:
     return [Column(key, title, kind) for key, title in titles.items()]
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of raw values; the first column of text is the heading of a row.
 
     `colours` has one colour for each row, or is empty.
@@ -62,7 +59,7 @@ class Table:
     title: str
     columns: list[Column]
     rows: list[dict[str, Any]]
-    colours: list[str] = field(default_factory=list)
+    colours: Sequence[str] = ()
 
     @property
     def heading(self) -> str:

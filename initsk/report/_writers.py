@@ -128,10 +128,7 @@ def to_json(report: Report) -> str:
         "kind": report.kind,
         "language": report.language,
         "title": report.title,
-        "sections": [
-            {"key": section.key, "title": section.title, "elements": _json_elements(section.elements)}
-            for section in report.sections
-        ],
+        "sections": [part._asdict() | {"elements": _json_elements(part.elements)} for part in report.sections],
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
