@@ -3,7 +3,7 @@
 A program is a block of Python. Its name is in a comment ``<!-- program: name -->`` on the line before the block. A
 block without a comment is named after its page and line. The function that `expects` registers under a name asserts
 what this program gives. A program without such a function must run without an error. A program with a main guard
-starts processes; the slow tests run it as a script.
+starts processes; the slow tests run it as a script. The slow tests also run the programs in `LONG`.
 """
 
 import re
@@ -20,6 +20,8 @@ from initsk.testing import checks
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXPECTATIONS = {}
+# Programs that take more than ten seconds.
+LONG = {"reports"}
 
 
 def programs_of(page):
@@ -46,7 +48,12 @@ def expects(name):
 
 
 def each(programs):
-    return pytest.mark.parametrize(("name", "source"), programs, ids=[name.replace(" ", "-") for name, _ in programs])
+    """Run a test for each program; those that take long are slow tests."""
+    params = [
+        pytest.param(name, source, id=name.replace(" ", "-"), marks=[pytest.mark.slow] if name in LONG else [])
+        for name, source in programs
+    ]
+    return pytest.mark.parametrize(("name", "source"), params)
 
 
 def run_script(source, path, *options):
@@ -82,7 +89,7 @@ def test_script(name, source, tmp_path):
 def test_every_expectation_has_its_program():
     names = [name for name, _ in PROGRAMS]
     assert len(set(names)) == len(names)
-    assert set(EXPECTATIONS) <= set(names)
+    assert set(EXPECTATIONS) | LONG <= set(names)
 
 
 @expects("first answer")

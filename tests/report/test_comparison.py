@@ -51,27 +51,27 @@ def test_lines_that_repeat_the_comparison_are_valid_code():
         "initializers": "[my_init, 'he_normal', RandomNormal(std=0.5)]", "grid": "{'lr': [0.1, 0.2]}",
         "scoring": "my_score", "n_repeats": "1", "racing": "True",
     }  # fmt: skip
-    assert result.settings["call"] in result.to_html().replace("&#39;", "'")
+    assert f"    {result.settings['call']}\n" in result.to_markdown()
 
 
-def test_report_of_a_grid_shows_every_setting(tmp_path):
+def test_report_of_a_grid_shows_every_setting():
     X, y = load_digits(return_X_y=True)
     result = compare_initializers(
         MLPClassifier((8,), max_epochs=1), X / 16, y, initializers=["zeros", "he_normal"], n_repeats=2,
         grid={"lr": [0.001, 0.01]},
     )  # fmt: skip
-    page = result.to_html(tmp_path / "index.html").read_text()
+    page = result.to_html()
     assert "Every setting" in page
     assert page.count('<td data-sort="0.01">0.01</td>') >= 2
     # The pictures show each initializer at its best setting: as many rows as initializers, before and after training.
     assert page.count("<svg") == 2 * 2 + 2 * 2 + 3
 
 
-def test_report_of_a_search(tmp_path):
+def test_report_of_a_search():
     X, y = load_digits(return_X_y=True)
     grid = {"initializer": ["zeros", "he_normal"], "lr": [0.001, 0.01]}
     search = GridSearchCV(MLPClassifier((8,), max_epochs=1, random_state=0), grid, cv=3).fit(X / 16, y)
-    page = ComparisonResult.from_search(search).to_html(tmp_path / "index.html").read_text()
+    page = ComparisonResult.from_search(search).to_html()
     assert "Nadeau and Bengio" in page
     assert page.count("<svg") == 1
 
@@ -82,15 +82,17 @@ def test_report_of_a_linear_model_has_curves_and_no_activations(tmp_path):
     page = result.to_html(tmp_path / "index.html").read_text()
     # The curves, and the weights before and after training.
     assert page.count("<svg") == 1 + 2
-    pictures = {path.stem for path in (tmp_path / "index_files").iterdir()}
-    assert pictures == {"learning_curves", "weights", "weights_initialized"}
+    pictures = {path.name: path.read_bytes() for path in (tmp_path / "index_files").iterdir()}
+    assert {name.partition(".")[0] for name in pictures} == {"learning_curves", "weights", "weights_initialized"}
+    # Without the page, the same files.
+    assert {path.name: path.read_bytes() for path in result.to_pictures(tmp_path / "pictures")} == pictures
 
 
-def test_report_of_a_deep_linear_network_shows_outputs(tmp_path):
+def test_report_of_a_deep_linear_network_shows_outputs():
     X, y = load_digits(return_X_y=True)
     clf = MLPClassifier((16, 8), activation="identity", max_epochs=1)
     result = compare_initializers(clf, X / 16, y, initializers=["he_normal"], n_repeats=1)
-    page = result.to_html(tmp_path / "index.html").read_text()
+    page = result.to_html()
     # One row before and after training, of activations and of weights; the curves and the signal.
     assert page.count("<svg") == 2 + 2 + 2
     assert "hidden_2" in describe_activations(result.layers[result.layers["phase"] == "trained"])

@@ -53,14 +53,12 @@ def test_equal_results_give_equal_bytes(result, page, tmp_path):
     assert again.to_markdown(language="id") == result.to_markdown(language="id")
 
 
-def test_every_picture_is_written_as_png_and_svg(result, folder, tmp_path):
+def test_every_picture_is_written_as_png_and_svg(folder):
     names = {f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")}
     assert {path.name for path in (folder / "index_files").iterdir()} == names
-    assert {path.name for path in result.to_pictures(tmp_path)} == names
     for name in names:
-        assert (tmp_path / name).read_bytes() == (folder / "index_files" / name).read_bytes()
         begins = b"\x89PNG" if name.endswith("png") else b"<?xml"
-        assert (tmp_path / name).read_bytes().startswith(begins)
+        assert (folder / "index_files" / name).read_bytes().startswith(begins)
 
 
 def test_notebooks_show_answer_and_ranking_in_a_frame(result):
@@ -125,9 +123,9 @@ def test_names_of_initializers_are_escaped(evil, tmp_path):
     # In a frame, escaped twice.
     assert "<script>" not in evil._repr_html_()
     # Indented lines are code, where Markdown knows no tags.
-    prose = [line for line in evil.to_markdown().splitlines() if not line.startswith("    ")]
-    assert "<script>" not in "".join(prose)
-    assert "\\<script\\>alert(1)\\</script\\>\\|\\`\\$x\\$" in evil.to_markdown()
+    markdown = evil.to_markdown()
+    assert "<script>" not in "".join(line for line in markdown.splitlines() if not line.startswith("    "))
+    assert "\\<script\\>alert(1)\\</script\\>\\|\\`\\$x\\$" in markdown
     for path in (tmp_path / "index_files").glob("*.svg"):
         assert "<script>" not in path.read_text()
     assert "&lt;script&gt;alert(1)" in (tmp_path / "index_files" / "differences.svg").read_text()
