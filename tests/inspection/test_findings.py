@@ -146,10 +146,11 @@ def test_healthy_networks_have_no_findings(name):
     summary = inspect_activations(make(), data() if callable(data) else data)
     findings = summary.findings()
     assert findings["kind"].tolist() == []
-    assert findings.dtypes.astype(str).to_dict() == {
-        **dict.fromkeys(("layer", "kind", "of", "relative_to"), "str"),
-        **dict.fromkeys(("value", "threshold"), "float64"),
-        "decides": "bool",
+    text = pd.Series(["a"]).dtype  # pandas 3 has a type of its own for text
+    assert findings.dtypes.to_dict() == {
+        **dict.fromkeys(("layer", "kind", "of", "relative_to"), text),
+        **dict.fromkeys(("value", "threshold"), np.dtype("float64")),
+        "decides": np.dtype("bool"),
     }
     assert summary.answer().startswith("Nothing is wrong in the ")
 
