@@ -1,6 +1,7 @@
 """Reports of comparisons of many kinds, and the sample in the repository."""
 
 import ast
+from textwrap import indent
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ def test_lines_that_repeat_the_comparison_are_valid_code():
         "initializers": "[my_init, 'he_normal', RandomNormal(std=0.5)]", "grid": "{'lr': [0.1, 0.2]}",
         "scoring": "my_score", "n_repeats": "1", "racing": "True",
     }  # fmt: skip
-    assert f"    {result.settings['call']}\n" in result.to_markdown()
+    assert indent(result.settings["call"], "    ") in result.to_markdown()
 
 
 def test_report_of_a_grid_shows_every_setting():
