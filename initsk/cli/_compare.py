@@ -23,19 +23,14 @@ _NOT_PRINTED = [
     "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
 ]  # fmt: skip
 _WITHOUT_EFFECT = ("--jobs", "--out", "--store")
-_FLAGS_WITHOUT_EFFECT = ("--open",)
 
 
 def run_compare(dataset: str, target: str | None, out: Path | None, **options: Any) -> int:
     """Compare initializers, print the ranking and write the report; return the exit code."""
     estimator = MLPClassifier(
-        options["hidden"],
-        options["activation"],
-        lr=options["lr"][0],
-        batch_size=options["batch_size"],
-        max_epochs=options["epochs"],
-        device=options["device"],
-    )
+        options["hidden"], options["activation"], lr=options["lr"][0], batch_size=options["batch_size"],
+        max_epochs=options["epochs"], device=options["device"],
+    )  # fmt: skip
     code, note = 0, ""
     try:
         estimator.check_parameters()
@@ -73,25 +68,15 @@ def _compare(
     estimator: MLPClassifier, data: Arrays, about: dict[str, str], options: dict[str, Any]
 ) -> ComparisonResult:
     X, y, X_val, y_val = data
-    with warnings.catch_warnings():
-        # The command prints a line of its own if no run gives a score.
-        warnings.simplefilter("ignore", FitFailedWarning)
+    names = [name.strip() for name in options["initializers"].split(",") if name.strip()]
+    grid = {"lr": options["lr"]} if len(options["lr"]) > 1 else None
+    as_given = {name: options[name] for name in ("random_state", "racing", "store")}
+    # The command prints a line of its own if no run gives a score.
+    with warnings.catch_warnings(action="ignore", category=FitFailedWarning):
         return compare_initializers(
-            estimator,
-            X,
-            y,
-            initializers=[name.strip() for name in options["initializers"].split(",") if name.strip()],
-            X_val=X_val,
-            y_val=y_val,
-            grid={"lr": options["lr"]} if len(options["lr"]) > 1 else None,
-            n_repeats=options["repeats"],
-            random_state=options["random_state"],
-            racing=options["racing"],
-            store=options["store"],
-            n_jobs=options["jobs"] or joblib.cpu_count(),
-            progress=True,
-            about=about,
-        )
+            estimator, X, y, initializers=names, grid=grid, X_val=X_val, y_val=y_val, n_repeats=options["repeats"],
+            n_jobs=options["jobs"] or joblib.cpu_count(), progress=True, about=about, **as_given,
+        )  # fmt: skip
 
 
 def _how_to_continue(interrupt: ComparisonInterrupted, folder: Path) -> str:
@@ -120,6 +105,6 @@ def command_line(arguments: list[str]) -> str:
             skip = False
         elif argument in _WITHOUT_EFFECT:
             skip = True
-        elif argument not in _FLAGS_WITHOUT_EFFECT:
+        elif argument != "--open":
             kept.append(argument)
     return shlex.join(["initsk", *kept])

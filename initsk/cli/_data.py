@@ -42,7 +42,8 @@ def load_data(dataset: str, target: str | None, limit: int | None, seed: int) ->
         allowed = "allowed: mnist, digits, an IDX folder, a .csv, .parquet or .npz file"
         raise InvalidParameterError(f"--dataset {dataset!r} {reason}; {allowed}")
     if limit is not None and limit < len(data[0]):
-        data = _limited(data, limit, seed)
+        rows = np.sort(np.random.default_rng(seed).permutation(len(data[0]))[:limit])
+        data = (data[0][rows], data[1][rows], *data[2:])
     return name, data
 
 
@@ -69,7 +70,10 @@ def _table(path: Path, target: str, seed: int) -> Arrays:
         raise InvalidParameterError(f"{path}: values are missing in the columns {', '.join(missing[:8])}")
     values = y.to_numpy()
     stratify = not is_continuous(values, allow_float_classes=True)
-    return _standardized(*hold_out(frame.to_numpy(np.float64), values, seed, stratify=stratify))
+    X, y_train, X_val, y_val = hold_out(frame.to_numpy(np.float64), values, seed, stratify=stratify)
+    mean, std = X.mean(axis=0), X.std(axis=0)
+    std[std == 0] = 1.0
+    return (X - mean) / std, y_train, (X_val - mean) / std, y_val
 
 
 def _arrays(path: Path, seed: int) -> Arrays:
@@ -87,15 +91,3 @@ def _arrays(path: Path, seed: int) -> Arrays:
     if "X_val" in arrays:
         return arrays["X"], arrays["y"], arrays["X_val"], arrays["y_val"]
     return hold_out(arrays["X"], arrays["y"], seed, stratify=not is_continuous(arrays["y"], allow_float_classes=True))
-
-
-def _standardized(X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray) -> Arrays:
-    mean, std = X.mean(axis=0), X.std(axis=0)
-    std[std == 0] = 1.0
-    return (X - mean) / std, y, (X_val - mean) / std, y_val
-
-
-def _limited(data: Arrays, limit: int, seed: int) -> Arrays:
-    X, y, X_val, y_val = data
-    rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:limit])
-    return X[rows], y[rows], X_val, y_val

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values are read."""
+"""The options of all commands, and how their values are read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 Command = Callable[..., None]
+_ARTICLE = "zeros,random_normal,glorot_normal,he_normal,lecun_normal,orthogonal"
 
 
-def sizes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+def _sizes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
     """Return sizes such as "512,256" as integers; an option that is not given has none."""
     if value is None:
         return ()
@@ -23,7 +24,7 @@ def sizes(context: click.Context, parameter: click.Parameter, value: str | None)
     return numbers
 
 
-def learning_rates(context: click.Context, parameter: click.Parameter, value: str) -> list[float]:
+def _learning_rates(context: click.Context, parameter: click.Parameter, value: str) -> list[float]:
     """Return learning rates such as "0.001,0.01" as numbers."""
     try:
         return [float(part) for part in value.split(",")]
@@ -31,7 +32,7 @@ def learning_rates(context: click.Context, parameter: click.Parameter, value: st
         raise click.BadParameter(f"{value!r} is not a list of learning rates such as 0.001,0.01") from error
 
 
-def known_language(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def _known_language(context: click.Context, parameter: click.Parameter, value: str) -> str:
     """Return the code of the language if there is a catalogue for it."""
     from initsk.language import languages
 
@@ -40,47 +41,64 @@ def known_language(context: click.Context, parameter: click.Parameter, value: st
     return value
 
 
-positive = click.IntRange(min=1)
-file_path = click.Path(dir_okay=False, path_type=Path)
-folder_path = click.Path(file_okay=False, path_type=Path)
+_POSITIVE = click.IntRange(min=1)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
-dataset = click.option(
-    "--dataset", default="mnist", help="The data: mnist, digits, a folder of IDX files, or a CSV, Parquet or NPZ file."
-)
-target = click.option("--target", help="The column to predict, for a CSV or Parquet file.")
-hidden = click.option("--hidden", default="512,256,128,64", callback=sizes, help="Widths of the hidden layers.")
-activation = click.option("--activation", default="relu", help="Activation function of the hidden layers.")
-random_state = click.option("--random-state", default=0, type=click.IntRange(min=0), help="Seed of all random numbers.")
-axes = click.option(
-    "--axes",
-    default="shared",
-    type=click.Choice(["shared", "article"]),
-    help="Axes of the histograms: fitted to the data and shared, or the article's -1..1 by 0..4.",
-)
-language = click.option("--language", default="en", callback=known_language, help="Language of the report: en or id.")
-open_report = click.option("--open", is_flag=True, help="Open the report in the browser.")
-out = click.option("--out", type=folder_path, help="Folder for the report and the tables; default: reports/NAME.")
+# The settings of each option, as click takes them.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--dataset": {"default": "mnist",
+        "help": "The data: mnist, digits, a folder of IDX files, or a CSV, Parquet or NPZ file."},
+    "--target": {"help": "The column to predict, for a CSV or Parquet file."},
+    "--shape": {"callback": _sizes, "help": "Shape of a sample as the network takes it, such as 1,28,28."},
+    "--initializers": {"default": _ARTICLE, "help": "Names, separated by commas."},
+    "--initializer": {"default": "he_normal",
+        "help": "Initializer of the perceptron that is used when NETWORK is not given."},
+    "--repeats": {"default": 10, "type": _POSITIVE, "help": "Number of paired repeats."},
+    "--epochs": {"default": 5, "type": _POSITIVE, "help": "Passes over the training data."},
+    "--batch-size": {"default": 32, "type": _POSITIVE, "help": "Samples per step."},
+    "--hidden": {"default": "512,256,128,64", "callback": _sizes, "help": "Widths of the hidden layers."},
+    "--activation": {"default": "relu", "help": "Activation function of the hidden layers."},
+    "--optimizer": {
+        "help": "adam, adamw, rmsprop or sgd; default: the optimizer of the estimator, and sgd for a plain module."},
+    "--lr": {"default": "0.001", "callback": _learning_rates,
+        "help": "Learning rate of Adam. With several, such as 0.001,0.01, each initializer is shown at its best rate."},
+    "--racing": {"is_flag": True,
+        "help": "Stop initializers that are significantly worse before all repeats are run."},
+    "--store": {"type": _FILE, "help": "Keep every finished run in this SQLite file. After an interruption,"
+        " the same command continues from there."},
+    "--jobs": {"type": _POSITIVE, "help": "Number of runs at a time; default: the number of processors."},
+    "--device": {"default": "cpu", "help": "Device of torch."},
+    "--limit": {"type": _POSITIVE, "help": "Use only this many training samples."},
+    "--gradients/--no-gradients": {"default": True, "help": "Measure the gradients as well."},
+    "--random-state": {"default": 0, "type": click.IntRange(min=0), "help": "Seed of all random numbers."},
+    "--axes": {"default": "shared", "type": click.Choice(["shared", "article"]),
+        "help": "Axes of the histograms: fitted to the data and shared, or the article's -1..1 by 0..4."},
+    "--report": {"type": _FILE, "help": "Write a report to this HTML file."},
+    "--language": {"default": "en", "callback": _known_language, "help": "Language of the report: en or id."},
+    "--open": {"is_flag": True, "help": "Open the report in the browser."},
+    "--out": {"type": _FOLDER, "help": "Folder for the report and the tables; default: reports/NAME."},
+    "--framework": {"type": click.Choice(["torch", "keras", "jax", "timm"]),
+        "help": "List the names of another framework and their meaning here."},
+    "--markdown": {"is_flag": True, "help": "Print a Markdown page with all initializers and all frameworks."},
+}  # fmt: skip
 
 
-def network_options(command: Command) -> Command:
+def takes(*names: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds options to a command, in the order in which ``--help`` shows them."""
+
+    def add(command: Command) -> Command:
+        for name in reversed(names):
+            command = click.option(name, **_OPTIONS[name])(command)
+        return command
+
+    return add
+
+
+def takes_network(command: Command) -> Command:
     """Add the argument NETWORK and the options that all commands about one network share."""
-    shared: list[Callable[[Any], Any]] = [
-        click.argument("network", required=False),
-        dataset,
-        target,
-        click.option("--shape", callback=sizes, help="Shape of a sample as the network takes it, such as 1,28,28."),
-        hidden,
-        activation,
-        click.option(
-            "--initializer",
-            default="he_normal",
-            help="Initializer of the perceptron that is used when NETWORK is not given.",
-        ),
-        random_state,
-        click.option("--report", type=file_path, help="Write a report to this HTML file."),
-        language,
-        open_report,
-    ]
-    for option in reversed(shared):
-        command = option(command)
-    return command
+    add = takes(
+        "--dataset", "--target", "--shape", "--hidden", "--activation", "--initializer", "--random-state", "--report",
+        "--language", "--open",
+    )  # fmt: skip
+    return click.argument("network", required=False)(add(command))

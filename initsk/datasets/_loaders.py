@@ -71,7 +71,7 @@ def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool
         return content
 
     check_parameters("load_mnist", {"split": split}, {"split": one_of("split", SPLITS)})
-    return _load(read, split, return_X_y, as_frame, _MNIST_DESCR)
+    return _bunch(*_stack(read, split, "MNIST"), _MNIST_DESCR, return_X_y, as_frame)
 
 
 def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False, as_frame: bool = False) -> Any:
@@ -110,7 +110,7 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
         path = _find(folder, part, what)
         return None if path is None else read_idx(path)
 
-    return _load(read, split, return_X_y, as_frame, f"IDX files of the folder {folder.name}", folder)
+    return _bunch(*_stack(read, split, folder), f"IDX files of the folder {folder.name}", return_X_y, as_frame)
 
 
 def _content_md5(content: np.ndarray) -> str:
@@ -121,71 +121,47 @@ def _content_md5(content: np.ndarray) -> str:
 
 def _find(folder: Path, part: str, what: str) -> Path | None:
     words = ("train",) if part == "train" else ("t10k", "test")
-    found = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file() and what in path.name.lower() and any(word in path.name.lower() for word in words)
-    ]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and what in path.name.lower()]
+    found = [path for path in files if any(word in path.name.lower() for word in words)]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise DataFormatError(f"{folder}: more than one file of {part} {what} ({names}); keep one")
     return found[0] if found else None
 
 
-def _load(
-    read: Callable[[str, str], np.ndarray | None],
-    split: str,
-    return_X_y: bool,
-    as_frame: bool,
-    description: str,
-    folder: Path | None = None,
-) -> Any:
-    check_parameters(
-        "load_mnist" if folder is None else "load_idx", {"split": split}, {"split": one_of("split", SPLITS)}
-    )
+def _stack(read: Callable[[str, str], np.ndarray | None], split: str, source: object) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images, a row for each, and the labels of the parts that `split` names."""
     pairs = []
     for part in ("train", "test") if split == "all" else (split,):
         images, labels = read(part, "images"), read(part, "labels")
         if images is None and labels is None and split == "all":
             continue
         if images is None or labels is None:
-            missing = "images" if images is None else "labels"
-            raise DataFormatError(f"{folder}: no IDX file of {part} {missing}")
+            raise DataFormatError(f"{source}: no IDX file of {part} {'images' if images is None else 'labels'}")
         if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels):
-            raise DataFormatError(
-                f"{folder or 'MNIST'}: {part} images of shape {images.shape} and labels of shape {labels.shape}"
-                " do not belong together"
-            )
+            shapes = f"images of shape {images.shape} and labels of shape {labels.shape}"
+            raise DataFormatError(f"{source}: {part} {shapes} do not belong together")
         pairs.append((images.reshape(len(images), -1), labels))
     if not pairs:
-        raise DataFormatError(
-            f"{folder}: holds no IDX files of images and labels (allowed: names with images or labels,"
-            " and train, test or t10k)"
-        )
+        allowed = "names with images or labels, and train, test or t10k"
+        raise DataFormatError(f"{source}: holds no IDX files of images and labels (allowed: {allowed})")
     if len({images.shape[1] for images, _ in pairs}) > 1:
-        raise DataFormatError(f"{folder}: training and test images differ in size")
+        raise DataFormatError(f"{source}: training and test images differ in size")
+    # A single part is not copied.
     data = pairs[0][0] if len(pairs) == 1 else np.concatenate([images for images, _ in pairs])
     target = np.concatenate([labels for _, labels in pairs])
-    if target.dtype.kind in "iu":
-        target = target.astype(np.int64)
-    names = [f"pixel_{i}" for i in range(data.shape[1])]
-    X: Any = data
-    y: Any = target
+    return data, target.astype(np.int64) if target.dtype.kind in "iu" else target
+
+
+def _bunch(X: Any, y: Any, description: str, return_X_y: bool, as_frame: bool) -> Any:
+    names, labels = [f"pixel_{i}" for i in range(X.shape[1])], [str(label) for label in np.unique(y)]
     frame = None
     if as_frame:
-        X = pd.DataFrame(data, columns=names)
-        y = pd.Series(target, name="target")
+        X, y = pd.DataFrame(X, columns=names), pd.Series(y, name="target")
         frame = pd.concat([X, y], axis=1)
     if return_X_y:
         return X, y
-    return Bunch(
-        data=X,
-        target=y,
-        frame=frame,
-        feature_names=names,
-        target_names=[str(label) for label in np.unique(target)],
-        DESCR=description,
-    )
+    return Bunch(data=X, target=y, frame=frame, feature_names=names, target_names=labels, DESCR=description)
 
 
 def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
