@@ -30,7 +30,12 @@ class Data:
         """Return X, y, X_val and y_val of one round."""
         if round_.train is None:
             return self.X, self.y, self.X_val, self.y_val
-        return tuple(multi_indexing(part, rows) for rows in (round_.train, round_.test) for part in (self.X, self.y))
+        return _parts(self.X, self.y, round_.train, round_.test)
+
+
+def _parts(X: Any, y: Any, *rows: Any) -> Any:
+    """Return X and y at each of several sets of rows."""
+    return tuple(multi_indexing(part, some) for some in rows for part in (X, y))
 
 
 def hold_out(X: Any, y: Any, seed: int, *, stratify: bool = True) -> Arrays:
@@ -45,17 +50,13 @@ def hold_out(X: Any, y: Any, seed: int, *, stratify: bool = True) -> Arrays:
     """
     if stratify:
         _check_classes(y)
-    rows = np.arange(n_samples(y))
+    labels, rows = y if stratify else None, np.arange(n_samples(y))
     try:
-        train, test = train_test_split(
-            rows, test_size=0.25, stratify=y if stratify else None, random_state=seed % 2**32
-        )
+        train, test = train_test_split(rows, test_size=0.25, stratify=labels, random_state=seed % 2**32)
     except ValueError as error:
         by_class = " by class" if stratify else ""
         raise InvalidParameterError(f"the data cannot be split{by_class}: {_first_line(error)}") from error
-    X, X_val = (multi_indexing(X, part) for part in (train, test))
-    y, y_val = (multi_indexing(y, part) for part in (train, test))
-    return X, y, X_val, y_val
+    return _parts(X, y, train, test)
 
 
 def split_data(
@@ -92,10 +93,10 @@ def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, dtypes: list[type] | N
     names = [list(part.columns) if hasattr(part, "columns") else None for part in (X, X_val)]
     if None not in names and names[0] != names[1]:
         raise InvalidParameterError(f"X_val has the columns {names[1]}, X has {names[0]}")
-    X, y = _check_pair("X", X, "y", y, dtypes, has_classes)
+    X, y = _check_pair(X, y, "", dtypes, has_classes)
     if X_val is None:
         return Data(X, y)
-    X_val, y_val = _check_pair("X_val", X_val, "y_val", y_val, dtypes, has_classes)
+    X_val, y_val = _check_pair(X_val, y_val, "_val", dtypes, has_classes)
     if dtypes and X_val.shape[1] != X.shape[1]:
         raise InvalidParameterError(f"X_val has {X_val.shape[1]} features, X has {X.shape[1]}")
     if has_classes:
@@ -112,9 +113,8 @@ def n_samples(values: Any) -> int:
     return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
-def _check_pair(
-    name: str, X: Any, target: str, y: Any, dtypes: list[type] | None, has_classes: bool
-) -> tuple[Any, Any]:
+def _check_pair(X: Any, y: Any, suffix: str, dtypes: list[type] | None, has_classes: bool) -> tuple[Any, Any]:
+    name, target = f"X{suffix}", f"y{suffix}"
     try:
         if isinstance(X, list):
             X = np.asarray(X)
@@ -138,11 +138,10 @@ def _check_classes(y: Any) -> None:
     labels, counts = np.unique(y, return_counts=True)
     single = labels[counts < 2].tolist()
     if single:
-        examples = ", ".join([*map(repr, single[:3]), *(["..."] if len(single) > 3 else [])])
-        raise InvalidParameterError(
-            f"the data cannot be split by class: {len(single)} of {len(labels)} classes have a single sample"
-            f" ({examples}); a target of continuous numbers has no classes"
-        )
+        examples = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
+        reason = f"{len(single)} of {len(labels)} classes have a single sample ({examples})"
+        hint = "a target of continuous numbers has no classes"
+        raise InvalidParameterError(f"the data cannot be split by class: {reason}; {hint}")
 
 
 def _first_line(error: Exception) -> str:

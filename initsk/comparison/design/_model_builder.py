@@ -33,9 +33,8 @@ class ModelBuilder:
             meant.
         """
         if isinstance(estimator, type) or not (hasattr(estimator, "get_params") and hasattr(estimator, "fit")):
-            raise InvalidParameterError(
-                f"estimator={estimator!r} is not allowed (an estimator as in scikit-learn, or a skorch net)"
-            )
+            allowed = "an estimator as in scikit-learn, or a skorch net"
+            raise InvalidParameterError(f"estimator={estimator!r} is not allowed ({allowed})")
         last = last_step(estimator)
         if isinstance(last, _MLPS):
             last.check_parameters()

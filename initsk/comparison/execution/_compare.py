@@ -31,28 +31,14 @@ ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", 
 
 
 def compare_initializers(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    *,
-    initializers: Iterable[InitializerLike] = ARTICLE_INITIALIZERS,
-    parameter: str | None = None,
+    estimator: Any, X: Any, y: Any, *,
+    initializers: Iterable[InitializerLike] = ARTICLE_INITIALIZERS, parameter: str | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
-    X_val: Any = None,
-    y_val: Any = None,
-    cv: Any = None,
-    groups: Any = None,
-    scoring: Any = None,
-    n_repeats: int = 5,
-    random_state: RandomState = 0,
-    racing: bool = False,
-    activations: bool = True,
-    store: str | Path | None = None,
-    n_jobs: int | None = None,
-    n_threads: int = 1,
-    progress: bool = False,
+    X_val: Any = None, y_val: Any = None, cv: Any = None, groups: Any = None, scoring: Any = None,
+    n_repeats: int = 5, random_state: RandomState = 0, racing: bool = False, activations: bool = True,
+    store: str | Path | None = None, n_jobs: int | None = None, n_threads: int = 1, progress: bool = False,
     about: Mapping[str, str] | None = None,
-) -> ComparisonResult:
+) -> ComparisonResult:  # fmt: skip
     """Compare initializers on paired runs.
 
     In one repeat and fold, every initializer gets the same split, the same batches in the same order, the same

@@ -67,9 +67,8 @@ class Execution:
         """
         backend, _ = get_active_backend()
         if not backend.supports_return_generator:
-            raise InvalidParameterError(
-                f"joblib's {type(backend).__name__} returns results only at the end (allowed: loky, threading, dask)"
-            )
+            reason = "returns results only at the end (allowed: loky, threading, dask)"
+            raise InvalidParameterError(f"joblib's {type(backend).__name__} {reason}")
         wanted = {task.key: task for task in tasks}
         # With racing, not every known run is wanted.
         self.records |= {key: self.known[key] for key in wanted if key in self.known}
@@ -103,9 +102,8 @@ class Execution:
             for record in results:
                 self._keep(waiting.pop(record.key), record)
         finally:
-            with warnings.catch_warnings():
-                # joblib warns that it stops runs, which is intended.
-                warnings.simplefilter("ignore")
+            # joblib warns that it stops runs, which is intended.
+            with warnings.catch_warnings(action="ignore"):
                 results.close()
 
     def _run_in_own_process(self, task: Task) -> RunRecord:

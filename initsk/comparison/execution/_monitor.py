@@ -74,9 +74,8 @@ def _with_gradients(model: Any, X: Any, y: Any) -> LayerMeasurements | None:
     rows, is_small = slice(0, _MAX_FOR_GRADIENTS), n_samples(y) <= _MAX_FOR_GRADIENTS
     try:
         # For a small data set, one pass measures everything.
-        gradients = inspect_activations(
-            model, multi_indexing(X, rows), y[rows], gradients=True, measures=_MEASURES, weights=is_small
-        )
+        first = multi_indexing(X, rows), y[rows]
+        gradients = inspect_activations(model, *first, gradients=True, measures=_MEASURES, weights=is_small)
     except (InitskError, KeyError, RuntimeError, TypeError, ValueError):
         # A user's loss may need arguments that only its own training gives; then the gradients are left out.
         return None
@@ -111,12 +110,8 @@ def _records_of_outputs(summary: ActivationSummary) -> dict[str, LayerRecord]:
 
 
 def _signal_layer(summary: ActivationSummary, step: ChainLayer) -> SignalLayer:
-    records = summary.weight_records
-    weight_square, bias_square = (
-        records[step.name, part].values.moments.rms ** 2 if (step.name, part) in records else 0.0
-        for part in ("weight", "bias")
-    )
-    return step.as_signal(weight_square, bias_square)
+    records, keys = summary.weight_records, [(step.name, "weight"), (step.name, "bias")]
+    return step.as_signal(*(records[key].values.moments.rms ** 2 if key in records else 0.0 for key in keys))
 
 
 def _by_position(names: list[str], pairs: list[tuple[float, float]]) -> Expected:

@@ -48,9 +48,9 @@ class Experiment:
         record = RunRecord.of(task)
         started = time.perf_counter()
         try:
-            with _fixed(self.n_threads, task.round.seed), warnings.catch_warnings():
-                # The status of the record has this information.
-                warnings.simplefilter("ignore", ConvergenceWarning)
+            # The status of the record has the information of the warning.
+            ignored = warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
+            with _fixed(self.n_threads, task.round.seed), ignored:
                 self._measure(record, task)
         except Exception as error:
             record.fail("failed", f"{type(error).__name__}: {error}")
@@ -106,11 +106,9 @@ class Experiment:
 def _fixed(n_threads: int, seed: int) -> Iterator[None]:
     """Fix the number of threads, and the global random states for models without a random state of their own."""
     with (
-        torch_threads(n_threads),
-        _threadpools().limit(limits=n_threads),
-        isolated_torch_random(seed),
-        isolated_numpy_random(seed),
-    ):
+        torch_threads(n_threads), _threadpools().limit(limits=n_threads),
+        isolated_torch_random(seed), isolated_numpy_random(seed),
+    ):  # fmt: skip
         yield
 
 

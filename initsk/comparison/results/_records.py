@@ -22,10 +22,14 @@ STATISTICS = {"layers": "activations", "gradients": "gradients", "weights": "wei
 #: Tables of histograms, and what each counts.
 HISTOGRAMS = {"histograms": "activations", "weight_histograms": "weights"}
 TABLES = ("runs", "history", *STATISTICS, *HISTOGRAMS, "timing")
+_RUNS = {
+    "seed": "int64", "split": "int64", "val_ratio": "float64", "epochs": "int64",
+    "status": pd.CategoricalDtype(list(STATUS)), "reason": "str", "score": "float64",
+}  # fmt: skip
 _HISTORY = {"epoch": "int64", "train_loss": "float64", "val_loss": "float64", "val_score": "float64"}
-_DURATIONS = ("seconds", "fit_seconds", "seconds_per_epoch")
+_TIMING = dict.fromkeys(("seconds", "fit_seconds", "seconds_per_epoch"), "float64")
 # The fields of a record that a store keeps as they are, and those that it keeps as JSON.
-_PLAIN = ("seed", "split", "status", "reason", "val_ratio", *_DURATIONS)
+_PLAIN = ("seed", "split", "status", "reason", "val_ratio", *_TIMING)
 _NESTED = ("scores", "history", "statistics", "histograms")
 
 
@@ -57,6 +61,11 @@ class RunRecord:
     def of(cls, task: Task) -> "RunRecord":
         """Begin the record of a run."""
         return cls(task.key, task.round.seed, task.round.split)
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs in the history."""
+        return len(self.history)
 
     @property
     def score(self) -> float:
@@ -104,14 +113,16 @@ def make_frames(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -
     order = {candidate.key: i for i, candidate in enumerate(candidates)}
     records = sorted(records, key=lambda record: (order[record.key.candidate], record.key.repeat, record.key.fold))
     keys = _keys(records, candidates)
+    names = list(dict.fromkeys(name for record in records for name in record.scores))
+    scores = {f"score_{name}": [record.scores.get(name, nan) for record in records] for name in names}
+    several = pd.DataFrame(scores if len(names) > 1 else {}, index=keys.index, dtype="float64")
     history = pd.DataFrame([row for record in records for row in record.history], columns=list(_HISTORY))
-    timing = {name: [getattr(record, name) for record in records] for name in _DURATIONS}
     return {
-        "runs": pd.concat([keys, _outcomes(records)], axis=1),
-        "history": _with_keys(keys, [len(record.history) for record in records], history.astype(_HISTORY)),
+        "runs": pd.concat([keys, _attributes(records, _RUNS), several], axis=1),
+        "history": _with_keys(keys, [record.epochs for record in records], history.astype(_HISTORY)),
         **{name: _statistics(name, keys, records) for name in STATISTICS},
         **{name: _histograms(name, keys, records) for name in HISTOGRAMS},
-        "timing": pd.concat([keys, pd.DataFrame(timing, dtype="float64")], axis=1),
+        "timing": pd.concat([keys, _attributes(records, _TIMING)], axis=1),
     }
 
 
@@ -147,9 +158,13 @@ def _keys(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -> pd.D
     for name in candidates[0].setting:
         values = [by_key[record.key.candidate].setting[name] for record in records]
         columns[name] = _grid_column(values, [candidate.setting[name] for candidate in candidates])
-    for name in ("repeat", "fold"):
-        columns[name] = np.array([getattr(record.key, name) for record in records], dtype="int64")
-    return pd.DataFrame(columns)
+    units = _attributes([record.key for record in records], {"repeat": "int64", "fold": "int64"})
+    return pd.concat([pd.DataFrame(columns), units], axis=1)
+
+
+def _attributes(items: Sequence[Any], types: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row for each item, with the attributes that `types` names as columns of these types."""
+    return pd.DataFrame({name: [getattr(item, name) for item in items] for name in types}).astype(types)
 
 
 def _grid_column(values: Sequence[Any], choices: Sequence[Any]) -> Any:
@@ -181,23 +196,6 @@ def _phases(pairs: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """Return the columns phase and epoch."""
     phases = pd.Categorical([phase for phase, _ in pairs], categories=list(PHASES))
     return pd.DataFrame({"phase": phases, "epoch": np.array([epoch for _, epoch in pairs], dtype="int64")})
-
-
-def _outcomes(records: Sequence[RunRecord]) -> pd.DataFrame:
-    names = list(dict.fromkeys(name for record in records for name in record.scores))
-    columns: dict[str, Any] = {
-        "seed": np.array([record.seed for record in records], dtype="int64"),
-        "split": np.array([record.split for record in records], dtype="int64"),
-        "val_ratio": np.array([record.val_ratio for record in records], dtype="float64"),
-        "epochs": np.array([len(record.history) for record in records], dtype="int64"),
-        "status": pd.Categorical([record.status for record in records], categories=list(STATUS)),
-        "reason": pd.Series([record.reason for record in records], dtype="str"),
-        "score": np.array([record.score for record in records], dtype="float64"),
-    }
-    for name in names if len(names) > 1 else []:
-        values = [record.scores.get(name, np.nan) for record in records]
-        columns[f"score_{name}"] = np.array(values, dtype="float64")
-    return pd.DataFrame(columns)
 
 
 def _with_keys(keys: pd.DataFrame, counts: Sequence[int], frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -72,14 +72,9 @@ class ComparisonResult(ComparisonTables, Reported):
         return f"ComparisonResult({len(self.runs)} runs of {len(self.initializers)} initializers; see summary())"
 
     def summary(
-        self,
-        *,
-        alpha: float = 0.05,
-        test: str = "t",
-        target: float | None = None,
-        score: str | None = None,
+        self, *, alpha: float = 0.05, test: str = "t", target: float | None = None, score: str | None = None,
         by: str = "initializer",
-    ) -> pd.DataFrame:
+    ) -> pd.DataFrame:  # fmt: skip
         """Rank the initializers, and test their differences to the best one.
 
         Parameters
@@ -135,14 +130,9 @@ class ComparisonResult(ComparisonTables, Reported):
         return default_target(self.frames, self._column(score))
 
     def pairwise(
-        self,
-        *,
-        alpha: float = 0.05,
-        test: str = "t",
-        rope: float | None = None,
-        score: str | None = None,
+        self, *, alpha: float = 0.05, test: str = "t", rope: float | None = None, score: str | None = None,
         by: str = "initializer",
-    ) -> pd.DataFrame:
+    ) -> pd.DataFrame:  # fmt: skip
         """Compare every pair of initializers.
 
         Parameters
@@ -194,9 +184,7 @@ class ComparisonResult(ComparisonTables, Reported):
         return ComparisonResult(self.frames | frames, self.settings)
 
     @classmethod
-    def from_search(
-        cls, search: Any, *, parameter: str | None = None, val_ratio: float | None = None
-    ) -> "ComparisonResult":
+    def from_search(cls, search: Any, *, parameter: str | None = None, val_ratio: float | None = None) -> Self:
         """Make a result of a finished search.
 
         Parameters
@@ -233,7 +221,7 @@ class ComparisonResult(ComparisonTables, Reported):
         return cls(*tables_of_search(search, parameter, val_ratio))
 
     @classmethod
-    def from_store(cls, path: str | Path) -> "ComparisonResult":
+    def from_store(cls, path: str | Path) -> Self:
         """Make a result of the runs in a store; its comparison may have finished, been killed or still run.
 
         Parameters
@@ -296,7 +284,4 @@ class ComparisonInterrupted(KeyboardInterrupt, SystemExit):
             kept = f"they are in {store}, and the same call continues from there"
         super().__init__(f"interrupted with {finished} of {planned} runs finished; {kept}")
         self.code = 130
-        self.result = result
-        self.finished = finished
-        self.planned = planned
-        self.store = store
+        self.result, self.finished, self.planned, self.store = result, finished, planned, store

@@ -24,9 +24,8 @@ def tables_of_search(
     check_parameters("from_search", {"val_ratio": val_ratio}, {"val_ratio": optional(real(above=0))})
     results = getattr(search, "cv_results_", None)
     if results is None:
-        raise InvalidParameterError(
-            f"search={type(search).__name__} is not allowed (a fitted GridSearchCV, or a search like it)"
-        )
+        allowed = "a fitted GridSearchCV, or a search like it"
+        raise InvalidParameterError(f"search={type(search).__name__} is not allowed ({allowed})")
     rows = list(range(len(results["params"])))
     if "iter" in results:
         rows = [row for row in rows if results["iter"][row] == max(results["iter"])]

@@ -9,7 +9,8 @@ differences. The `ratio` below is n_val / n_train; for repeats it is 0, which gi
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import combinations
-from math import inf, isfinite, nan, sqrt
+from math import comb, inf, isfinite, nan, sqrt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from scipy import stats
 from initsk.comparison.results._records import grid_columns
 
 TESTS = ("t", "permutation")
+# Without a target, a score within 2 % of the best mean score counts as reached.
+_TOLERANCE = 0.02
 _RESAMPLES = 9999
 _MAX_NEEDED = 2**16
 
@@ -84,12 +87,14 @@ def paired_p_value(differences: np.ndarray, ratio: float = 0.0, test: str = "t")
         return 1.0 if differences[0] == 0 else nan
     if test == "permutation":
         # The test is exact where the number of sign changes is at most `n_resamples`.
-        result = stats.permutation_test(
-            (differences,), np.mean, permutation_type="samples", n_resamples=_RESAMPLES, rng=0
-        )
-        return float(result.pvalue)
+        options = {"permutation_type": "samples", "n_resamples": _RESAMPLES, "rng": 0}
+        return float(stats.permutation_test((differences,), np.mean, **options).pvalue)
     t = differences.mean() / standard_error(differences, ratio)
     return float(2 * stats.t.sf(abs(t), len(differences) - 1))
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else nan
 
 
 def effect_size(differences: np.ndarray) -> float:
@@ -205,6 +210,32 @@ class PairedScores:
         difference = self.table[first].to_numpy(float) - self.table[second].to_numpy(float)
         return difference[np.isfinite(difference)]
 
+    def describe(self, label: str) -> dict[str, float]:
+        """Return the mean score of one treatment, its interval, and the standard deviation of the scores."""
+        values = self.values(label)
+        low, high = mean_interval(values, self.ratio)
+        # The standard deviation of equal values is zero, without a rounding error.
+        std = float(values.std(ddof=1) if np.ptp(values) else 0.0) if len(values) > 1 else nan
+        return {"mean_score": _mean(values), "std_score": std, "low": low, "high": high}
+
+    def compare(self, first: str, second: str, p_value: float, alpha: float) -> dict[str, Any]:
+        """Return the mean difference with its size and test.
+
+        `n_needed` is the number of pairs for a test at the smallest level in Holm's method.
+        """
+        differences = self.differences(first, second)
+        effect, min_alpha = effect_size(differences), alpha / max(comb(len(self.labels), 2), 1)
+        return {
+            "difference": _mean(differences), "effect_size": effect, "p_value": p_value,
+            "significant": None if np.isnan(p_value) else p_value < alpha,
+            "n_needed": number_needed(effect, min_alpha, self.ratio) if p_value >= alpha else nan,
+        }  # fmt: skip
+
+    def default_target(self) -> float:
+        """Return the best mean score less 2 % of its size; NaN without any score."""
+        best = float(self.table.mean().max())
+        return best - _TOLERANCE * abs(best)
+
     def p_values(self, test: str = "t") -> dict[tuple[str, str], float]:
         """Return the p-value of every pair, the better treatment first, adjusted over all pairs by Holm's method.
 
@@ -229,10 +260,9 @@ def paired_scores(runs: pd.DataFrame, treatment: pd.Series, column: str = "score
     # Repeats on the same split are averaged: they add no data.
     table = runs[column].groupby([over, treatment], sort=False).mean().unstack().sort_index()
     order = list(dict.fromkeys(treatment))
-    table = table.reindex(columns=order)
-    means = table.mean().fillna(-np.inf)
+    means = table.reindex(columns=order).mean().fillna(-np.inf)
     ranked = sorted(order, key=lambda label: -means[label])
-    return PairedScores(table[ranked], float(runs["val_ratio"].mean()) if several else 0.0)
+    return PairedScores(table.reindex(columns=ranked), float(runs["val_ratio"].mean()) if several else 0.0)
 
 
 def setting_labels(runs: pd.DataFrame) -> pd.Series:

@@ -23,6 +23,8 @@ from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._run import Experiment
 
+_ARRAYS = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, pd.Index)
+
 
 def describe(value: Any) -> str:
     """Return text that changes with everything that could change a result.
@@ -52,7 +54,7 @@ def _describe(value: Any, above: tuple[int, ...]) -> str:
         return f"[{listed}]" if isinstance(value, list) else f"({listed})"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key!r}: {_describe(item, inside)}" for key, item in value.items()) + "}"
-    if _is_array(value):
+    if isinstance(value, _ARRAYS) or sparse.issparse(value):
         return _array(value)
     if isinstance(value, torch.nn.Module):
         state = "".join(_array(tensor) for tensor in value.state_dict().values())
@@ -83,11 +85,6 @@ def _function(function: FunctionType, inside: tuple[int, ...]) -> str:
 def _code(code: CodeType) -> str:
     constants = [_code(part) if isinstance(part, CodeType) else _describe(part, ()) for part in code.co_consts]
     return repr((code.co_code, code.co_names, code.co_varnames, constants))
-
-
-def _is_array(value: Any) -> bool:
-    kinds = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, pd.Index)
-    return isinstance(value, kinds) or sparse.issparse(value)
 
 
 def _array(value: Any) -> str:

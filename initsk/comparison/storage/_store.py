@@ -82,10 +82,8 @@ class Store:
             if key not in wanted:
                 continue
             if columns["made_of"] != identify_run(wanted[key]):
-                raise StoreError(
-                    f"{self.path} has another run of {wanted[key].candidate}: its values, seed or split differ"
-                    f" ({columns['made_of']:.300})"
-                )
+                reason = f"its values, seed or split differ ({columns['made_of']:.300})"
+                raise StoreError(f"{self.path} has another run of {wanted[key].candidate}: {reason}")
             found[key] = RunRecord.from_columns(key, columns)
         return found
 

@@ -25,25 +25,17 @@ def write_tables(frames: dict[str, pd.DataFrame], folder: Path, kind: str = "csv
 
     The tables of a comparison that was saved in the other format are deleted.
     """
+    [other] = {*FORMATS} - {kind}
     for name in TABLES if (folder / _ABOUT).exists() else ():
-        for other in FORMATS:
-            if other != kind:
-                (folder / f"{name}.{other}").unlink(missing_ok=True)
+        (folder / f"{name}.{other}").unlink(missing_ok=True)
     if kind == "csv":
         safe = {name: without_formulas(frames[name]) for name in TABLES}
         return [write_atomic(folder / f"{name}.csv", safe[name].to_csv(index=False)) for name in TABLES]
     return [write_atomic(folder / f"{name}.parquet", frames[name].to_parquet(index=False)) for name in TABLES]
 
 
-def write_about(frames: dict[str, pd.DataFrame], settings: dict[str, Any], folder: Path, kind: str) -> Path:
-    """Write the types of the tables and the settings; return the path."""
-    types = {name: {str(c): _type_of(dtype) for c, dtype in frames[name].dtypes.items()} for name in TABLES}
-    about = {"version": _VERSION, "format": kind, "settings": settings, "types": types}
-    return write_atomic(folder / _ABOUT, json.dumps(about, indent=1) + "\n")
-
-
 def read_tables(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Return the tables and settings that `write_tables` and `write_about` wrote.
+    """Return the tables and settings that `ComparisonTables.save` wrote.
 
     Raises
     ------
@@ -74,9 +66,10 @@ def _read(path: Path, types: dict[str, Any]) -> pd.DataFrame:
         frame = _with_formulas(pd.read_csv(path, dtype=plain, keep_default_na=False, na_values=gaps))
     if list(frame.columns) != list(types):
         raise DataFormatError(f"{path} has the columns {list(frame.columns)} and not {list(types)}")
-    return frame.astype({name: _dtype(kind) for name, kind in types.items() if kind != "bool"}).assign(
-        **{name: frame[name].astype(str) == "True" for name, kind in types.items() if kind == "bool"}
-    )
+    flags = {name: frame[name].astype(str) == "True" for name, kind in types.items() if kind == "bool"}
+    others = {name: kind for name, kind in types.items() if name not in flags}
+    labels = {name: kind["categories"] for name, kind in others.items() if isinstance(kind, dict)}
+    return frame.astype(others | {name: pd.CategoricalDtype(known) for name, known in labels.items()}).assign(**flags)
 
 
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
@@ -118,10 +111,6 @@ def _type_of(dtype: Any) -> Any:
     if isinstance(dtype, pd.CategoricalDtype):
         return {"categories": dtype.categories.tolist()}
     return "str" if pd.api.types.is_string_dtype(dtype) else str(dtype)
-
-
-def _dtype(kind: Any) -> Any:
-    return pd.CategoricalDtype(kind["categories"]) if isinstance(kind, dict) else kind
 
 
 class ComparisonTables:
@@ -179,7 +168,9 @@ class ComparisonTables:
         """
         check_parameters(type(self).__name__, {"format": format}, {"format": one_of("format", FORMATS)})
         write_tables(self.frames, Path(folder), format)
-        write_about(self.frames, self.settings, Path(folder), format)
+        types = {name: {str(c): _type_of(t) for c, t in frame.dtypes.items()} for name, frame in self.frames.items()}
+        about = {"version": _VERSION, "format": format, "settings": self.settings, "types": types}
+        write_atomic(Path(folder) / _ABOUT, json.dumps(about, indent=1) + "\n")
         return Path(folder)
 
     @classmethod
