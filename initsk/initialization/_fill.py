@@ -125,7 +125,8 @@ class FillStep:
         """Yield the rows of the record."""
         plan = self.plan
         spec = self.drawn.specs[0] if self.choices else ParameterSpec(())
-        initializers = dict.fromkeys(repr(choice.initializer) for choice in self.choices)
+        different = {id(choice.initializer): choice.initializer for choice in self.choices}
+        initializers = dict.fromkeys(map(repr, different.values()))
         for name, parameter in plan.parameters.items():
             touched = bool(self.choices) and not parameter.is_meta
             yield {

@@ -45,7 +45,7 @@ LAYERS = (
     Case("Conv2d", lambda: nn.Conv2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
     Case("Conv3d", lambda: nn.Conv3d(20, 30, 3), "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"),
     Case("grouped", lambda: nn.Conv2d(40, 80, 5, groups=4), "weight", (20, 10, 5, 5), 250, 500, "convolution", "0"),
-    Case("depthwise", lambda: nn.Conv2d(200, 400, 7, groups=200), "weight", (2, 1, 7, 7), 49, 98, "convolution", "0"),
+    Case("depthwise", lambda: nn.Conv2d(40, 80, 15, groups=40), "weight", (2, 1, 15, 15), 225, 450, "convolution", "0"),
     Case("ConvTranspose1d", lambda: nn.ConvTranspose1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
     Case("ConvTranspose2d", lambda: nn.ConvTranspose2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
     Case("ConvTranspose3d", _TRANSPOSED_3D, "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"),
@@ -134,7 +134,7 @@ class Breaking(nn.Module):
         raise Breaking.Error("on purpose")
 
 
-_NETWORKS = (ResidualNet, TransformerNet, convolution_net, upsampling_net, square_net)
+NETWORKS = (ResidualNet, TransformerNet, convolution_net, upsampling_net, square_net)
 
 
 STANDARD_ERRORS = 6.0
@@ -197,13 +197,14 @@ def apply(initializer: Initializer, module: nn.Module, **arguments: Any) -> Init
     return initialize(module, initializer, X=X, y=(X[:, :2] > 0).sum(dim=1), random_state=0, **arguments)
 
 
-def fitting(initializer: Initializer) -> list[nn.Module]:
-    """Build the networks that the initializer can fill; the check fails if there is none."""
+def fitting(initializer: Initializer) -> list[tuple[nn.Module, nn.Module]]:
+    """Return the networks that the initializer can fill, each new and filled; the check fails if there is none."""
     found, errors = [], []
-    for network in _NETWORKS:
+    for network in NETWORKS:
+        filled = build(network)
         try:
-            apply(initializer, build(network))
-            found.append(build(network))
+            apply(initializer, filled)
+            found.append((build(network), filled))
         except InitskError as error:
             errors.append(str(error))
     require(initializer, bool(found), f"it cannot fill any network: {errors}")

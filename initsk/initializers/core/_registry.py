@@ -140,7 +140,8 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
 
 
 def _by_name(given: str) -> Initializer:
-    for cls in _named_classes():
+    classes = _named_classes()
+    for cls in classes:
         if given == cls.__name__:
             return cls()
     key = re.sub(r"[\s-]+", "_", given.strip().lower())
@@ -151,7 +152,7 @@ def _by_name(given: str) -> Initializer:
     if prefix in FRAMEWORKS:
         return _of_framework(prefix, name, given)
     names: dict[str, type[Initializer]] = {}
-    for cls in _named_classes():
+    for cls in classes:
         for known in (cls.name, *cls.synonyms):
             names.setdefault(known, cls)
     squeezed = {name.replace("_", ""): cls for name, cls in names.items()}

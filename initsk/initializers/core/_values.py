@@ -56,6 +56,14 @@ def value_repr(value: Any) -> str:
 class Value(BaseEstimator):
     """Object that is defined by its parameters: equality, hash, repr, clone and JSON follow from them."""
 
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # To read the signature takes most of the time of `get_params`.
+        names: list[str] | None = vars(cls).get("_param_names")
+        if names is None:
+            names = cls._param_names = super()._get_param_names()
+        return names
+
     def to_json(self) -> str:
         """Return the class's name and the parameters as JSON.
 
