@@ -2,12 +2,12 @@
 Activations while a network learns
 ==================================
 
-Six ReLU layers train on the digits, with a good and with a bad initializer: He's, and normal weights of standard
-deviation 0.01. ``ActivationRecorder`` measures the layers at the start and after every epoch, on 200 images that are
-not used for training. With He's initializer, every layer is healthy and stays healthy. With the bad one, almost no
-signal reaches the last layer, and training kills the units of the upper layers. The records take less than a
-megabyte. Writes ``reports/examples/activations_over_training.png`` for the good initializer, and a second picture for
-the bad one.
+A network of six ReLU layers is trained on the digits, with a good and with a bad initializer: He's, and normal weights
+of standard deviation 0.01. ``ActivationRecorder`` measures the layers at the start and after every epoch, on 200 images
+that are not used for training. With He's initializer, there are no findings before or after training. With the bad one,
+almost no signal reaches the last layer, and most units of the last four layers are dead after training. The records
+take less than a megabyte. Writes ``reports/examples/activations_over_training.png`` for the good initializer, and a
+second picture for the bad one.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def main(depth=6, width=64, max_epochs=20, n_probe=200, random_state=0):
         findings["end"] = describe_findings(inspect_activations(clf, probe))
         frames[start] = recorder.to_frame(), recorder.histograms()
         for when, frame in findings.items():
-            print(f"{start} start, {when} of the training:", "; ".join(frame["evidence"]))
+            print(f"{start} initializer, at the {when} of the training:", "; ".join(frame["evidence"]) or "no findings")
         size = sum(int(frame.memory_usage(deep=True).sum()) for frame in frames[start])
         last = frames[start][0].query(f"layer == 'hidden_{depth}' and position == 'activation'")["rms"]
         rows.append({
@@ -47,7 +47,7 @@ def main(depth=6, width=64, max_epochs=20, n_probe=200, random_state=0):
             "last rms at the end": last.iloc[-1],
             "bytes": size,
         })  # fmt: skip
-    table = pd.DataFrame(rows, index=pd.Index(STARTS, name="start"))
+    table = pd.DataFrame(rows, index=pd.Index(STARTS, name="initializer"))
     print("\n" + table.T.to_string())
     draw(frames)
     return table

@@ -2,9 +2,9 @@
 A fair comparison: every initializer at its own best learning rate
 ==================================================================
 
-At a single learning rate, the initializer wins that this rate happens to suit. Here every initializer is trained at
-every learning rate, under the same seeds. Each is then shown at its own best rate, chosen in the other repeats, and
-tests find the significant differences. Racing stops initializers that are significantly worse. Writes
+A single learning rate favours the initializers that it suits. Here every initializer is trained at every learning rate,
+under the same seeds. The summary shows each one at its own best rate, which is selected in the other repeats, and tests
+which differences are significant. Racing stops initializers that are significantly worse. Writes
 ``reports/examples/fair_comparison.png``.
 """
 
@@ -27,7 +27,7 @@ def main(rates=RATES, hidden=(64, 64, 64, 64), max_epochs=10, n_repeats=8, n_job
         MLPClassifier(hidden, max_epochs=max_epochs), X / 16, y, initializers=INITIALIZERS, grid={"lr": rates},
         n_repeats=n_repeats, racing=True, n_jobs=n_jobs,
     )  # fmt: skip
-    print("Each at its own best learning rate:\n")
+    print("Each initializer at its own best learning rate:\n")
     print(result.summary()[COLUMNS].to_string(index=False, float_format="{:.4f}".format))
     saved = result.settings["racing"]["runs_saved"]
     print(f"\nRacing saved {saved} of {result.settings['n_planned']} runs")

@@ -2,10 +2,10 @@
 Every initializer has its own best learning rate
 ================================================
 
-An initializer is a hyperparameter like any other: ``GridSearchCV`` combines it with the learning rate, and pandas
-shows the scores as a table. Small random weights need large steps, weights of the right size work with many rates,
-and zeros learn with none. A comparison at a single learning rate would favour the initializer that this rate suits.
-Writes ``reports/examples/grid_search.png``.
+An initializer is a hyperparameter like any other: ``GridSearchCV`` combines it with the learning rate, and pandas shows
+the scores as a table. Small random weights need a large learning rate, weights of the right size learn at many rates,
+and zeros learn at none. A comparison at a single learning rate would favour the initializers that it suits. Writes
+``reports/examples/grid_search.png``.
 """
 
 from pathlib import Path

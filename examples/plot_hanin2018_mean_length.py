@@ -2,9 +2,9 @@
 The mean length along depth, and its fluctuation
 ================================================
 
-With weights of variance s / fan_in, each layer of a ReLU network multiplies the mean squared length of the
-activations, taken over many draws of the weights, by exactly s / 2. It neither vanishes nor explodes only for s = 2
-(Hanin and Rolnick 2018). A single draw still fluctuates about that mean. With Gaussian weights, a layer of n units
+The squared length of a layer is the mean square of its activations. With weights of variance s / fan_in, each layer of
+a ReLU network multiplies the mean squared length over many draws of the weights by exactly s / 2. Only s = 2 keeps it
+constant (Hanin and Rolnick 2018). Single draws fluctuate about this mean. With Gaussian weights, a layer of n units
 multiplies the second moment of the squared length by 1 + 5 / n. The fluctuation therefore depends on the sum of the
 reciprocal widths. Writes ``reports/examples/hanin2018_mean_length.png``.
 """
@@ -38,18 +38,20 @@ def main(widths=(50,) * 20, scales=SCALES, networks=NETWORKS, n_draws=4000, rand
     along_depth = pd.DataFrame({scale: values.mean(axis=1) for scale, values in lengths.items()})
     errors = pd.DataFrame({scale: values.std(axis=1) / n_draws**0.5 for scale, values in lengths.items()})
     last = pd.DataFrame({"mean": along_depth.iloc[-1], "standard error": errors.iloc[-1]})
-    last["law"] = (last.index / 2) ** len(widths)
-    print(f"Mean squared length after {len(widths)} layers of {widths[0]} units, {n_draws} draws; law: (s / 2)^depth")
+    last["predicted"] = (last.index / 2) ** len(widths)
+    title = f"{len(widths)} layers of {widths[0]} units"
+    print(f"Mean squared length after {title}, {n_draws} draws; predicted: (s / 2)^depth")
     print(last.rename_axis("s").to_string(float_format="{:.3g}".format))
     rows = []
     for name, sizes in networks.items():
         final = squared_lengths(sizes, 2.0, n_draws, random_state)[-1]
-        law = np.prod([1 + 5 / size for size in sizes]) - 1
-        rows.append((name, sum(1 / size for size in sizes), final.mean(), final.std(), law**0.5))
-    spread = pd.DataFrame(rows, columns=["network", "sum of 1 / width", "mean", "std", "law"]).set_index("network")
-    print("Fluctuation of the squared length at s = 2; law: std = sqrt(prod(1 + 5 / width) - 1)")
+        variance = np.prod([1 + 5 / size for size in sizes]) - 1
+        rows.append((name, sum(1 / size for size in sizes), final.mean(), final.std(), variance**0.5))
+    columns = ["network", "sum of 1 / width", "mean", "std", "predicted"]
+    spread = pd.DataFrame(rows, columns=columns).set_index("network")
+    print("Fluctuation of the squared length at s = 2; predicted: std = sqrt(prod(1 + 5 / width) - 1)")
     print(spread.to_string(float_format="{:.3g}".format))
-    draw(along_depth, errors, spread, f"{len(widths)} layers of {widths[0]} units")
+    draw(along_depth, errors, spread, title)
     return last, spread
 
 

@@ -3,11 +3,11 @@ What is wrong with your network?
 ================================
 
 Two networks in plain torch are inspected before training. A residual network for images uses an in-place ReLU and
-``torch.nn.functional.leaky_relu``; the inspection captures the values before and after both. Its weights are too
-small. The findings show this, and disappear when their advice is followed. A Transformer reads padded sequences. With
-``padding_mask``, its statistics are those of the real positions, for any length of the padding. Writes
-``reports/examples/inspect_your_network.png``, with the gradients of the image network along depth, and three other
-pictures.
+``torch.nn.functional.leaky_relu``; the inspection captures the values before and after both. Its weights are too small.
+The findings report this, with advice; with the recommended initializer there are no findings. A Transformer reads
+padded sequences. With ``padding_mask``, its statistics are those of the real positions, for any length of the padding.
+Writes ``reports/examples/inspect_your_network.png``, with the gradients of the image network along depth, and three
+other pictures.
 """
 
 import numpy as np
@@ -99,7 +99,7 @@ def show(found):
     print("The network for images, weights of standard deviation 0.01\n")
     print(found["small weights"].to_frame()[COLUMNS].to_string(index=False, float_format="{:.2g}".format))
     for name, summary in found.items():
-        print(f"\nVerdicts: {name}")
+        print(f"\nFindings: {name}")
         print(f"  {summary.answer()}")
         for line in describe_findings(summary).itertuples():
             print(f"  {line.kind}: {line.evidence} ({line.advice})")

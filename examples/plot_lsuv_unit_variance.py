@@ -3,10 +3,10 @@ One batch sets every layer to unit variance
 ===========================================
 
 Layer-sequential unit variance (Mishkin and Matas 2016) draws orthogonal weights. It then divides the weights of one
-layer after the other by the standard deviation of the layer's output on a batch. Every pre-activation then has
-standard deviation 1, for any activation function and any scale of the data. An initializer without data, such as
-He's, comes only close to 1. The network is a ReLU network 784-512-256-128-64-10, with 512 images of MNIST. Writes
-``reports/examples/lsuv_unit_variance.png``.
+layer after the other by the standard deviation of the layer's output on a batch. Every pre-activation then has standard
+deviation 1, for any activation function and any scale of the data. Initializers that do not use data, such as He's,
+give smaller values here, because the mean square of the pixels is about 0.1. The network is a ReLU network
+784-512-256-128-64-10, with 512 images of MNIST. Writes ``reports/examples/lsuv_unit_variance.png``.
 """
 
 from pathlib import Path

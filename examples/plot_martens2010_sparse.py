@@ -2,10 +2,10 @@
 Fifteen connections per unit at any width
 =========================================
 
-Martens (2010, section 5) gives each unit exactly fifteen incoming weights that are not zero. The size of a unit's
-input then does not grow with the width of the layer below. The weights can be as large as N(0, 1), and units can
-differ strongly from each other, without saturating. Dense weights from N(0, 1) saturate wide layers. (Dense weights
-of variance 1 / fan_in do not saturate either, but each of them vanishes as the layer widens.) Writes
+Martens (2010, section 5) gives each unit exactly fifteen incoming weights that are not zero. The size of a unit's input
+then does not grow with the width of the layer below. With weights from N(0, 1), units differ strongly from each other,
+and the share of saturated values is the same at every width. Dense weights from N(0, 1) saturate wide layers. (Dense
+weights of variance 1 / fan_in do not saturate them either, but each weight becomes small in a wide layer.) Writes
 ``reports/examples/martens2010_sparse.png``.
 """
 
@@ -50,7 +50,7 @@ def main(widths=(50, 100, 200, 500, 1000, 2000, 5000), n_units=500, n_samples=50
                 }
             )
     frame = pd.DataFrame(rows)
-    print("Weights that are not zero per unit, and the input of tanh units above a layer of each width")
+    print("Number of weights that are not zero per unit, and the input of tanh units above a layer of each width")
     for name, table in frame.groupby("initializer", sort=False):
         print(f"\n{name}")
         print(table.set_index("width").drop(columns="initializer").to_string(float_format="{:.3f}".format))

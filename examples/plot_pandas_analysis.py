@@ -2,9 +2,9 @@
 The runs in pandas: does the signal at the start predict the score at the end?
 ==============================================================================
 
-A comparison is a set of tidy frames that can be joined on ``initializer``, ``repeat`` and ``fold``. This program
-reads a saved comparison of nine scales of the weights. It compares the size of the signal in the last hidden layer
-before training with the score after training. Writes ``reports/examples/pandas_analysis.png``.
+The result of a comparison has tidy frames that can be joined on ``initializer``, ``repeat`` and ``fold``. This program
+compares nine scales of the weights, saves the result and loads it again. Then it plots the score after training against
+the size of the signal in the last hidden layer before training. Writes ``reports/examples/pandas_analysis.png``.
 """
 
 import tempfile

@@ -2,10 +2,11 @@
 Order, chaos, and the place of a network between them
 =====================================================
 
-In a wide network, the variances of weights and biases determine how many layers information passes through (Poole et
-al. 2016, Schoenholz et al. 2017). On the ordered side, samples become alike and gradients vanish; on the chaotic
-side, gradients explode. The picture shows five initializers of a deep tanh network in this plane, and their diagnoses
-before training. Writes ``reports/examples/phase_diagram.png``.
+In a wide network, the variances of weights and biases determine through how many layers samples remain distinguishable
+(Poole et al. 2016, Schoenholz et al. 2017). In the ordered phase, samples become alike and gradients vanish; in the
+chaotic phase, gradients explode. The picture shows where five initializers of a deep tanh network lie in the plane of
+these variances. The table has the scores of their diagnoses before training. Writes
+``reports/examples/phase_diagram.png``.
 """
 
 import pandas as pd

@@ -2,9 +2,10 @@
 A pipeline on activations: what a linear model can read from each layer
 =======================================================================
 
-``ActivationInspector`` is a transformer. A scaler before it, a linear model after it, and a grid search over the
-layer and the initializer make an ordinary pipeline. The linear model classifies the digits from every layer, of a
-trained network and of an untrained one. Writes ``reports/examples/pipeline_on_activations.png``.
+``ActivationInspector`` is a transformer. Here it is a step of a pipeline, with a scaler before it and a linear model
+after it. A grid search varies the layer and the initializer. The linear model classifies the digits from the
+activations of every layer, after one epoch of training and after twenty. Writes
+``reports/examples/pipeline_on_activations.png``.
 """
 
 from pathlib import Path
@@ -40,7 +41,7 @@ def main(hidden=(64, 32, 16, 8), epochs=(1, 20), n_folds=4, n_jobs=None):
         tables[number] = frame.rename(columns=names).pivot(
             index="layers", columns="initializer", values="mean_test_score"
         )
-        print(f"Accuracy of a linear model on the activations after {number} epochs:\n")
+        print(f"Accuracy of a linear model on the activations after {number} epoch{'s' if number > 1 else ''}:\n")
         print(tables[number].to_string(float_format="{:.3f}".format), "\n")
     draw(tables)
     return tables

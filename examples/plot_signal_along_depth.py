@@ -2,8 +2,8 @@
 How deep does a signal reach?
 =============================
 
-The root mean square of the activations in each layer of a ReLU network of twenty layers, before training, for six
-initializers. Writes ``reports/examples/signal_along_depth.png``.
+The program measures the root mean square of the activations in each layer of a ReLU network of twenty layers, before
+training, for six initializers. Writes ``reports/examples/signal_along_depth.png``.
 """
 
 from pathlib import Path

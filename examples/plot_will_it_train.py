@@ -2,11 +2,11 @@
 Will this network train?
 ========================
 
-Networks of sigmoids of growing depth get torch's default weights, Xavier's, and the recommended ones. `diagnose`
-gives each network a score before the first step; then the networks are trained. Xavier's weights, which textbooks
-recommend for sigmoids, make all samples alike after a few layers. The recommended weights are orthogonal, centred,
-and four times as large. With them, the network behaves like one of tanh, and trains at each of these depths. Writes
-``reports/examples/will_it_train.png``.
+Sigmoid networks of increasing depth get torch's default weights, Xavier's, and the recommended ones. ``diagnose`` gives
+each network a score before the first step. Then the networks are trained. With Xavier's weights, which textbooks
+recommend for sigmoids, all samples become alike after a few layers. The recommended weights are orthogonal, four times
+as large, and those of each unit add up to zero. With them, the network behaves like a tanh network, and trains at each
+of these depths. Writes ``reports/examples/will_it_train.png``.
 """
 
 from pathlib import Path

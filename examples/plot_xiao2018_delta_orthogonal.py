@@ -3,10 +3,10 @@ A convolution that keeps every norm
 ===================================
 
 A convolution keeps the norm of every input if its kernel has an orthogonal matrix at the centre and zeros around it.
-A stack of any depth keeps it as well (Xiao et al. 2018). A kernel that is orthogonal only when flattened to a matrix
-does not: it keeps norms on average, like Gaussian weights of variance 1 / fan_in, but stretches some inputs and
-shrinks others. The convolutions are circular and have no activation function, so nothing is lost at the borders.
-Writes ``reports/examples/xiao2018_delta_orthogonal.png``.
+Any number of such convolutions keeps it as well (Xiao et al. 2018). A kernel that is orthogonal only when it is
+flattened to a matrix does not: it keeps norms on average, like Gaussian weights of variance 1 / fan_in, but stretches
+some inputs and shrinks others. The convolutions are circular and have no activation function, so nothing is lost at the
+borders. Writes ``reports/examples/xiao2018_delta_orthogonal.png``.
 """
 
 from pathlib import Path
@@ -53,7 +53,7 @@ def main(depth=100, channels=16, size=6, n_inputs=20, random_state=0):
         }
     ).T
     print(f"Norm after {depth} circular 3 x 3 convolutions of {channels} channels, relative to the input's;")
-    print(f"singular values of the first {shown} as one matrix (what is below 1e-15 is rounding)")
+    print(f"singular values of the first {shown} as one matrix (values below 1e-15 are rounding errors)")
     print(table.T.to_string(float_format="{:.3g}".format))
     draw(norms, spectra, shown)
     return table

@@ -2,9 +2,9 @@
 A comparison on your own CSV, and its report
 ============================================
 
-A comparison on a table with a column to predict: here, the wines of scikit-learn. The folds are those of
-scikit-learn, the columns are standardized within each fold, and the report is written in English and in Indonesian.
-On the shell, ``initsk compare --dataset wines.csv --target cultivar`` does the same. Writes
+The program compares initializers on a table with a column to predict, scikit-learn's wines, in a cross-validation of
+five folds. The columns are standardized within each fold, and the report is written in English and in Indonesian. On
+the shell, ``initsk compare --dataset wines.csv --target cultivar`` runs such a comparison with one held-out set. Writes
 ``reports/examples/your_own_csv.png``.
 """
 

@@ -66,7 +66,7 @@ def test_lsuv_gives_every_layer_of_the_articles_network_unit_variance(run):
     table = run("lsuv_unit_variance", batch_size=256)
     assert table.index.to_list() == ["hidden_1", "hidden_2", "hidden_3", "hidden_4", "output"]
     np.testing.assert_allclose(table["LSUV"], 1, atol=0.01)
-    # Images have a mean square of about 0.1, so no law that looks at fans alone gives unit variance here.
+    # Images have a mean square of about 0.1, so no formula of the fans gives unit variance here.
     assert (table[["He", "Xavier", "orthogonal"]] < 0.7).all(axis=None)
 
 
@@ -95,16 +95,16 @@ def test_sparse_units_have_an_input_that_does_not_depend_on_width(run):
     assert dense["saturated"].is_monotonic_increasing
 
 
-def test_mean_length_is_kept_at_variance_two_over_fan_in_alone(run):
+def test_only_the_variance_two_over_fan_in_keeps_the_mean_length(run):
     networks = {"wide": (100,) * 4, "mixed": (100, 25), "narrow": (20,) * 2}
     last, spread = run("hanin2018_mean_length", widths=(40,) * 10, networks=networks, n_draws=1000)
     # Five means of a thousand draws with a long right tail: over 150 seeds none was off by 3.5 standard errors.
-    assert (abs(last["mean"] - last["law"]) < 6 * last["standard error"]).all()
-    assert last["law"][2.0] == 1
+    assert (abs(last["mean"] - last["predicted"]) < 6 * last["standard error"]).all()
+    assert last["predicted"][2.0] == 1
     assert last["mean"][1.6] < 0.25 < 4 < last["mean"][2.4]
-    # Over 150 seeds the standard deviations found scatter about the law by 4 % and are never off by more than 16 %.
-    np.testing.assert_allclose(spread["std"], spread["law"], rtol=0.25)
-    assert spread["law"].is_monotonic_increasing
+    # Over 150 seeds the measured standard deviations scatter about the predicted ones by 4 %, and by 16 % at most.
+    np.testing.assert_allclose(spread["std"], spread["predicted"], rtol=0.25)
+    assert spread["predicted"].is_monotonic_increasing
 
 
 def test_every_initializer_has_its_best_learning_rate(run):
@@ -116,7 +116,7 @@ def test_every_initializer_has_its_best_learning_rate(run):
 
 
 @pytest.mark.slow
-def test_a_fair_comparison_tells_what_it_can(run):
+def test_random_normal_needs_the_larger_learning_rate(run):
     result = run("fair_comparison", rates=(1e-3, 1e-2), hidden=(32, 32, 32), max_epochs=5, n_repeats=4)
     summary = result.summary().set_index("initializer")
     # Weights of standard deviation 0.01 want the larger rate; at the smaller one they hardly learn.
@@ -187,7 +187,7 @@ def test_the_critical_line_lies_between_what_vanishes_and_what_explodes(run):
     assert table["reach"].idxmax() in ("lecun_normal", "critical, biases 0.05")
 
 
-def test_the_score_tells_what_trains(run):
+def test_the_score_predicts_which_networks_train(run):
     table = run("will_it_train", depths=(8,), max_epochs=8).set_index("initializer")
     assert (table["score before"] > 0.5).tolist() == [False, False, True]
     assert table.loc["auto", "accuracy after"] > 0.8 > 0.5 > table.loc["glorot_uniform", "accuracy after"]
