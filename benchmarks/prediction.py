@@ -112,12 +112,12 @@ def draw(curves, path):
 
     figure = Figure(figsize=(5, 4.2), layout="constrained")
     axes = figure.subplots()
-    for (kind, (success, score)), colour in zip(curves.items(), ("#0072B2", "#E69F00"), strict=True):
+    for (kind, (success, score)), color in zip(curves.items(), ("#0072B2", "#E69F00"), strict=True):
         wrong, right, _ = roc_curve(success, score)
-        axes.plot(wrong, right, color=colour, label=f"{kind} (area {roc_auc_score(success, score):.3f})")
+        axes.plot(wrong, right, color=color, label=f"{kind} (area {roc_auc_score(success, score):.3f})")
         passed = score >= 0.5
         axes.plot(
-            (passed & ~success).sum() / (~success).sum(), (passed & success).sum() / success.sum(), "o", color=colour
+            (passed & ~success).sum() / (~success).sum(), (passed & success).sum() / success.sum(), "o", color=color
         )
     axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle=":")
     axes.set_xlabel("called healthy, of networks that did not train")

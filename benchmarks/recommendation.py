@@ -67,9 +67,9 @@ def draw(scores, path):
     axes = figure.subplots()
     gaps = -scores.sub(scores.max(axis=1), axis=0)
     for row, name in enumerate(gaps.mean().sort_values().index):
-        colour = "#D55E00" if name == "auto" else "#0072B2"
-        axes.plot(gaps[name].clip(lower=0.03), [row] * len(gaps), "o", alpha=0.4, markersize=5, color=colour)
-        axes.plot([max(gaps[name].mean(), 0.03)], [row], "|", markersize=16, markeredgewidth=3, color=colour)
+        color = "#D55E00" if name == "auto" else "#0072B2"
+        axes.plot(gaps[name].clip(lower=0.03), [row] * len(gaps), "o", alpha=0.4, markersize=5, color=color)
+        axes.plot([max(gaps[name].mean(), 0.03)], [row], "|", markersize=16, markeredgewidth=3, color=color)
     axes.set_yticks(range(gaps.shape[1]), gaps.mean().sort_values().index)
     axes.invert_yaxis()
     axes.set_xscale("log")

@@ -51,8 +51,8 @@ def draw(table):
             score = table.loc[name, rate]
             learned = table.loc[name].max() > 0.2
             weight = "bold" if learned and rate == best[name] else "normal"
-            colour = "black" if score > 0.6 else "white"
-            axes.text(column, row, f"{score:.2f}", ha="center", va="center", color=colour, fontweight=weight)
+            color = "black" if score > 0.6 else "white"
+            axes.text(column, row, f"{score:.2f}", ha="center", va="center", color=color, fontweight=weight)
     axes.set_title("Accuracy after training on the digits; bold: the best of each row", fontsize=11)
     figure.colorbar(image, ax=axes, label="accuracy")
     path = Path("reports/examples/grid_search.png")

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from initsk.displays import colour_of
+from initsk.displays import color_of
 from initsk.initializers import VarianceScaling
 
 SCALES = (1.6, 1.8, 2.0, 2.2, 2.4)
@@ -75,9 +75,9 @@ def draw(along_depth, errors, spread, title):
     left, right = figure.subplots(1, 2)
     depth = along_depth.index.to_numpy()
     for index, scale in enumerate(along_depth):
-        mean, colour = along_depth[scale], colour_of(index)
-        left.plot(depth, mean, color=colour, label=f"s = {scale}")
-        left.fill_between(depth, mean - 2 * errors[scale], mean + 2 * errors[scale], color=colour, alpha=0.2, lw=0)
+        mean, color = along_depth[scale], color_of(index)
+        left.plot(depth, mean, color=color, label=f"s = {scale}")
+        left.fill_between(depth, mean - 2 * errors[scale], mean + 2 * errors[scale], color=color, alpha=0.2, lw=0)
         left.plot(
             depth, (scale / 2) ** depth, ":", color="#404040", lw=1, label="$(s/2)^{depth}$" if index == 0 else None
         )
@@ -93,7 +93,7 @@ def draw(along_depth, errors, spread, title):
             ms=8,
             mfc="none",
             mew=1.5,
-            color=colour_of(index),
+            color=color_of(index),
             label=name,
         )
     sums = np.linspace(0, 1.1 * spread["sum of 1 / width"].max(), 100)

@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from initsk import MLPClassifier, inspect_activations
-from initsk.displays import colour_of
+from initsk.displays import color_of
 
 LABELS = {"he_normal": "He", "xavier": "Xavier"}
 
@@ -65,7 +65,7 @@ def draw(signal, accuracy):
     left, right = figure.subplots(1, 2)
     for axes, frame in [(left, signal), (right, accuracy)]:
         for index, (initializer, label) in enumerate(LABELS.items()):
-            lines = axes.plot(frame.index, frame[initializer], color=colour_of(index), alpha=0.8)
+            lines = axes.plot(frame.index, frame[initializer], color=color_of(index), alpha=0.8)
             lines[0].set_label(label)
         axes.set_xlabel(frame.index.name)
         axes.grid(alpha=0.3)

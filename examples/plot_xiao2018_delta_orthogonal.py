@@ -2,7 +2,7 @@
 A convolution that keeps every norm
 ===================================
 
-A convolution keeps the norm of every input if its kernel has an orthogonal matrix at the centre and zeros around it.
+A convolution keeps the norm of every input if its kernel has an orthogonal matrix at the center and zeros around it.
 Any number of such convolutions keeps it as well (Xiao et al. 2018). A kernel that is orthogonal only when it is
 flattened to a matrix does not: it keeps norms on average, like Gaussian weights of variance 1 / fan_in, but stretches
 some inputs and shrinks others. The convolutions are circular and have no activation function, so nothing is lost at the
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from initsk import initialize
-from initsk.displays import colour_of
+from initsk.displays import color_of
 from initsk.initializers import DeltaOrthogonal, HeNormal, LeCunNormal, Orthogonal
 
 INITIALIZERS = {
@@ -72,10 +72,10 @@ def draw(norms, spectra, shown):
     figure = Figure(figsize=(9.5, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for index, name in enumerate(norms):
-        ratio, colour = norms[name], colour_of(index)
-        left.plot(ratio.mean(dim=1), color=colour, label=name, zorder=3 - index / 10)
-        left.fill_between(range(len(ratio)), ratio.amin(dim=1), ratio.amax(dim=1), color=colour, alpha=0.2, linewidth=0)
-        right.plot(range(1, len(spectra[name]) + 1), spectra[name], color=colour, label=name)
+        ratio, color = norms[name], color_of(index)
+        left.plot(ratio.mean(dim=1), color=color, label=name, zorder=3 - index / 10)
+        left.fill_between(range(len(ratio)), ratio.amin(dim=1), ratio.amax(dim=1), color=color, alpha=0.2, linewidth=0)
+        right.plot(range(1, len(spectra[name]) + 1), spectra[name], color=color, label=name)
     left.set(yscale="log", ylim=(0.1, 100), xlabel="number of convolutions", ylabel="norm / norm of the input")
     left.set_title(f"{ratio.shape[1]} random inputs: mean, least and greatest")
     left.legend()

@@ -93,7 +93,7 @@ class Measurements:
 def take_measurements(model: Model, X: Any, y: Any, random_state: int, *, with_weights: bool = False) -> Measurements:
     """Return what one forward and backward pass shows; with the weights and the depth, if asked for.
 
-    Batch normalisation uses the moments of the batch, since its running moments are meaningless before training.
+    Batch normalization uses the moments of the batch, since its running moments are meaningless before training.
     """
     training = any(isinstance(part, BATCH_NORM_LAYERS) for part in model.module.modules())
     options: dict[str, Any] = {"training": training, "random_state": random_state}

@@ -167,4 +167,4 @@ def _drawn_weights(chain: list[ChainLayer], module: Any, initializer: Initialize
             )
         bias_square = 0.0 if bias is None else bias.variance + bias.mean**2
         orthogonal = weight.singular_value is not None
-        yield layer.as_signal(weight.variance, bias_square, orthogonal=orthogonal, centred=weight.centred)
+        yield layer.as_signal(weight.variance, bias_square, orthogonal=orthogonal, centered=weight.centered)

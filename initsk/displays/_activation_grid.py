@@ -10,8 +10,8 @@ import pandas as pd
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._frames import colour_order, present_labels
-from initsk.displays._style import INK, clean_axes, colour_of, merge_style, outer_sides, write_title
+from initsk.displays._frames import color_order, present_labels
+from initsk.displays._style import INK, clean_axes, color_of, merge_style, outer_sides, write_title
 from initsk.displays._texts import percent, shortened
 from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import message, translate
@@ -43,7 +43,7 @@ class ActivationGridDisplay(Display):
     phase : str
         Which weights: "initialized", "training" or "trained".
     order : list of str, optional
-        Initializers in the order in which they are coloured; by default the rows.
+        Initializers in the order in which they are colored; by default the rows.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class ActivationGridDisplay(Display):
             zeros[key] = n_zero / count if count else float("nan")
             bins = pool_histograms(grouped[key]) if key in grouped else chosen.iloc[:0]
             panels[key] = without_zeros(bins, n_zero, count)
-        return cls(panels, zeros, rows, columns, phase, colour_order(chosen["initializer"]))
+        return cls(panels, zeros, rows, columns, phase, color_order(chosen["initializer"]))
 
     @staticmethod
     def _rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -160,9 +160,9 @@ class ActivationGridDisplay(Display):
         frame = self.panels[row, layer]
         if len(frame):
             edges = [*frame["left"], frame["right"].iloc[-1]]
-            own = merge_style(StepPatch, {"color": colour_of(self.order.index(row)), "linewidth": 1.2}, style)
-            colour = own.pop("color")
-            own = {"facecolor": (colour, 0.45), "edgecolor": colour, **own}
+            own = merge_style(StepPatch, {"color": color_of(self.order.index(row)), "linewidth": 1.2}, style)
+            color = own.pop("color")
+            own = {"facecolor": (color, 0.45), "edgecolor": color, **own}
             ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **own)
         notes = []
         zeros = self.zero_fractions[row, layer]

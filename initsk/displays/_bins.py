@@ -54,7 +54,7 @@ def group_bins(histograms: pd.DataFrame, keys: list[str]) -> dict[tuple[Any, ...
 
 
 def outline(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return edges and density of neighbouring bins; where bins are missing, the density is zero."""
+    """Return edges and density of neighboring bins; where bins are missing, the density is zero."""
     edges = np.union1d(frame["left"], frame["right"])
     density = np.zeros(len(edges) - 1)
     density[np.searchsorted(edges, frame["left"])] = frame["density"]

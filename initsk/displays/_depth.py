@@ -11,7 +11,7 @@ from initsk.displays._axes import log_axis, name_layers, name_layers_within, nam
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import KEY, POSITIONS, check_frames, select_rows
 from initsk.displays._legends import draw_marks, legend_above, legend_below, legend_rows, mark_sample, write_zero
-from initsk.displays._style import INK, clean_axes, colour_of, line_style, merge_style, outer_sides, sample, write_title
+from initsk.displays._style import INK, clean_axes, color_of, line_style, merge_style, outer_sides, sample, write_title
 from initsk.displays._texts import shortened
 from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of, refuse
@@ -37,9 +37,9 @@ class Line:
     style: dict[str, Any]
 
     @property
-    def colour(self) -> str:
-        """The colour of the line and of its marks."""
-        return str(self.style.get("color", colour_of(self.index)))
+    def color(self) -> str:
+        """The color of the line and of its marks."""
+        return str(self.style.get("color", color_of(self.index)))
 
     def draw(self, ax: "Axes", values: np.ndarray) -> None:
         """Draw these values, the line's own or some of them."""
@@ -53,10 +53,10 @@ class Line:
         return sample(**{**own, **self.style, "label": self.label})
 
 
-def _predicted_sample(colour: str = INK, label: str = "") -> "Line2D":
+def _predicted_sample(color: str = INK, label: str = "") -> "Line2D":
     """Return the mark of a prediction, without data."""
     style = {"linestyle": "none", "marker": "D", "markersize": 6.5, "markerfacecolor": "none", "markeredgewidth": 1.1}
-    return sample(color=colour, label=label, **style)
+    return sample(color=color, label=label, **style)
 
 
 def _draw_spread(ax: "Axes", lines: Sequence[Line]) -> None:
@@ -69,13 +69,13 @@ def _draw_spread(ax: "Axes", lines: Sequence[Line]) -> None:
     for line in lines:
         line.draw(ax, np.where(np.isfinite(line.values) & (line.values > 0), line.values, np.nan))
         if (line.predicted > 0).any():
-            expected = _predicted_sample(line.colour)
+            expected = _predicted_sample(line.color)
             expected.set_data(np.arange(len(line.predicted)), np.where(line.predicted > 0, line.predicted, np.nan))
             ax.add_line(expected)
-    colours = {line.index: line.colour for line in lines}
+    colors = {line.index: line.color for line in lines}
     for kind, marks in (("zero", zero), ("nonfinite", lost)):
         for level, (index, positions) in enumerate(marks.items()):
-            draw_marks(ax, kind, positions, colours[index], level)
+            draw_marks(ax, kind, positions, colors[index], level)
     if zero:
         write_zero(ax, np.unique(np.concatenate(list(zero.values()))), len(zero), crowded=len(lines[0].values) > _CROWD)
 
@@ -94,7 +94,7 @@ _SPREADS = {
     "rms": message("root mean square of the values"),
     "gradient_rms": message("root mean square of the loss's gradient"),
 }
-# With the index of the colour and line style of each.
+# With the index of the color and line style of each.
 _FRACTIONS = {
     "zero_fraction": (message("zero values"), 0),
     "dead_fraction": (message("dead units"), 1),
@@ -117,7 +117,7 @@ class DepthDisplay(Display):
     gradients : dict of str to DataFrame
         The same of the loss's gradient; may be empty.
     order : sequence of str, optional
-        Labels in the order in which they are coloured; by default that of `frames`.
+        Labels in the order in which they are colored; by default that of `frames`.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class DepthDisplay(Display):
         gradients : DataFrame or mapping of str to DataFrame, optional
             `ActivationSummary.to_frame("gradients")`; of a mapping, for any of its labels.
         order : sequence of str, optional
-            Labels in the order in which they are coloured; it may hold other labels too.
+            Labels in the order in which they are colored; it may hold other labels too.
 
         Returns
         -------
@@ -251,14 +251,14 @@ class DepthDisplay(Display):
         if self.gradients:
             labels = [label for label in rows if label in self.gradients]
             found["gradient_rms"] = lines_of({k: select_rows(self.gradients[k], position) for k in labels}, "rms")
-        for name, (words, colour) in _FRACTIONS.items():
+        for name, (words, color) in _FRACTIONS.items():
             several = lines_of(rows, name)
             if not any(np.isfinite(line.values).any() for line in several):
                 continue
             if len(rows) > 1:
                 found[name] = several
             else:
-                found.setdefault("fractions", []).append(replace(several[0], label=translate(words), index=colour))
+                found.setdefault("fractions", []).append(replace(several[0], label=translate(words), index=color))
         return found
 
 

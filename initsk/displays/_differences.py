@@ -8,7 +8,7 @@ import pandas as pd
 from initsk.comparison.results import mean_interval, paired_scores, tuned_runs
 from initsk.displays._axes import few_ticks
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._style import INK, clean_axes, colour_of, leave_room, merge_style, write_title
+from initsk.displays._style import INK, clean_axes, color_of, leave_room, merge_style, write_title
 from initsk.displays._texts import shortened, text_width
 from initsk.language import current_language, translate
 
@@ -32,7 +32,7 @@ class DifferencesDisplay(Display):
     intervals : DataFrame
         Rows of initializer; columns mean, low, high.
     order : list of str
-        Initializers in the order in which they are coloured.
+        Initializers in the order in which they are colored.
 
     Attributes
     ----------
@@ -101,14 +101,14 @@ class DifferencesDisplay(Display):
         highest = self.differences.loc[self.differences["initializer"].isin(inside), "difference"].max()
         limits = 1.08 * lowest, max(-0.35 * lowest, np.nan_to_num(1.08 * float(highest)))
         for row, label in enumerate(labels):
-            colour = colour_of(self.order.index(label))
+            color = color_of(self.order.index(label))
             if label in inside:
-                self._draw(row, label, colour, limits, kwargs)
+                self._draw(row, label, color, limits, kwargs)
             else:
                 words = current_language().short(means[label])
                 self.ax_.annotate(
                     words, (1.06 * lowest, row), (0.9 * lowest, row), color=INK, fontsize=9,
-                    va="center", arrowprops={"arrowstyle": "->", "color": colour},
+                    va="center", arrowprops={"arrowstyle": "->", "color": color},
                 )  # fmt: skip
         self.ax_.set_yticks(range(len(labels)), shown, parse_math=False)
         self.ax_.set_ylim(len(labels) - 0.5, -0.5)
@@ -128,16 +128,16 @@ class DifferencesDisplay(Display):
             furthest = value
         return -furthest or -1.0
 
-    def _draw(self, row: int, label: str, colour: str, limits: tuple[float, float], style: dict[str, Any]) -> None:
+    def _draw(self, row: int, label: str, color: str, limits: tuple[float, float], style: dict[str, Any]) -> None:
         from matplotlib.lines import Line2D
 
         ax = self.ax_
         mean, low, high = (float(self.intervals[name][label]) for name in ("mean", "low", "high"))
         values = self.differences.loc[self.differences["initializer"] == label, "difference"]
-        dots = {"linestyle": "none", "marker": "o", "color": colour, "alpha": 0.45, "markersize": 5}
+        dots = {"linestyle": "none", "marker": "o", "color": color, "alpha": 0.45, "markersize": 5}
         ax.plot(values, np.full(len(values), row + 0.24), **merge_style(Line2D, dots | {"markeredgewidth": 0}, style))
-        ax.plot([low, high], [row, row], color=colour, linewidth=2)
+        ax.plot([low, high], [row, row], color=color, linewidth=2)
         for end, beyond, marker in ((limits[0], low < limits[0], "<"), (limits[1], high > limits[1], ">")):
             if beyond:
-                ax.plot([end], [row], marker, color=colour, markersize=6, markeredgewidth=0, clip_on=False)
-        ax.plot([mean], [row], "|", color=colour, markersize=13, markeredgewidth=3)
+                ax.plot([end], [row], marker, color=color, markersize=6, markeredgewidth=0, clip_on=False)
+        ax.plot([mean], [row], "|", color=color, markersize=13, markeredgewidth=3)

@@ -71,12 +71,12 @@ def select_rows(
     return at
 
 
-def colour_order(column: pd.Series) -> list[str]:
-    """Return all initializers in the order of their colours: that of a categorical, or of first appearance.
+def color_order(column: pd.Series) -> list[str]:
+    """Return all initializers in the order of their colors: that of a categorical, or of first appearance.
 
     Examples
     --------
-    >>> colour_order(pd.Series(pd.Categorical(["b"], categories=["a", "b"]))), colour_order(pd.Series(["b", "a", "b"]))
+    >>> color_order(pd.Series(pd.Categorical(["b"], categories=["a", "b"]))), color_order(pd.Series(["b", "a", "b"]))
     (['a', 'b'], ['b', 'a'])
     """
     dtype: Any = column.dtype
@@ -85,6 +85,6 @@ def colour_order(column: pd.Series) -> list[str]:
 
 
 def present_labels(column: pd.Series) -> list[str]:
-    """Return the initializers that have rows, in the order of their colours."""
+    """Return the initializers that have rows, in the order of their colors."""
     present = set(column.astype(str))
-    return [label for label in colour_order(column) if label in present]
+    return [label for label in color_order(column) if label in present]

@@ -1,4 +1,4 @@
-"""Heat maps: one scale of colours for all displays, histograms side by side, and their colour bar."""
+"""Heat maps: one scale of colors for all displays, histograms side by side, and their color bar."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,8 @@ _DEEPEST = 1e-3
 _SAME = 1e-8
 
 
-def heat_colours() -> "Colormap":
-    """Return one hue from light to dark, the same to colour-blind readers; the lightest differs from white."""
+def heat_colors() -> "Colormap":
+    """Return one hue from light to dark, the same to color-blind readers; the lightest differs from white."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
@@ -31,10 +31,10 @@ def heat_colours() -> "Colormap":
 
 
 def draw_cells(ax: "Axes", x: np.ndarray, y: np.ndarray, cells: np.ndarray, style: dict[str, Any], **own: Any) -> None:
-    """Draw cells in the colours of a heat map, masked ones blank; `style` replaces the display's `own` keywords."""
+    """Draw cells in the colors of a heat map, masked ones blank; `style` replaces the display's `own` keywords."""
     from matplotlib.collections import QuadMesh
 
-    ax.pcolormesh(x, y, cells, **merge_style(QuadMesh, {"cmap": heat_colours(), "rasterized": True, **own}, style))
+    ax.pcolormesh(x, y, cells, **merge_style(QuadMesh, {"cmap": heat_colors(), "rasterized": True, **own}, style))
 
 
 def draw_heat(ax: "Axes", columns: np.ndarray, histograms: Sequence[pd.DataFrame]) -> None:
@@ -54,19 +54,19 @@ def draw_heat(ax: "Axes", columns: np.ndarray, histograms: Sequence[pd.DataFrame
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", fontsize=9, color=INK)
 
 
-def add_colour_bar(figure: "Figure", axes: Sequence["Axes"]) -> None:
-    """Put a colour bar at the right of given axes; without any, below the panels of the display's own figure."""
+def add_color_bar(figure: "Figure", axes: Sequence["Axes"]) -> None:
+    """Put a color bar at the right of given axes; without any, below the panels of the display's own figure."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
 
-    colours = ScalarMappable(LogNorm(_DEEPEST, 1), heat_colours())
+    colors = ScalarMappable(LogNorm(_DEEPEST, 1), heat_colors())
     if axes:
-        bar = figure.colorbar(colours, ax=list(axes), shrink=0.6)
+        bar = figure.colorbar(colors, ax=list(axes), shrink=0.6)
     else:
         width, height = figure.get_size_inches()
         length = min(2.6, 0.6 * width)
         cax = figure.add_axes(((width - length) / 2 / width, 0.75 / height, length / width, 0.12 / height))
-        bar = figure.colorbar(colours, cax=cax, orientation="horizontal")
+        bar = figure.colorbar(colors, cax=cax, orientation="horizontal")
     bar.set_ticks([_DEEPEST, 0.03, 1], labels=["0.1 %", "3 %", "100 %"])
     bar.set_label(translate("density, of the highest in the layer"), fontsize=9, color=INK)
     bar.outline.set_visible(False)

@@ -11,7 +11,7 @@ from initsk.displays._bins import central_range, outline, split_histograms
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._legends import label_panels
-from initsk.displays._style import INK, POSITION_COLOURS, POSITION_NAMES, clean_axes, merge_style, stack_panels
+from initsk.displays._style import INK, POSITION_COLORS, POSITION_NAMES, clean_axes, merge_style, stack_panels
 from initsk.displays._texts import distinct, number, percent
 from initsk.language import current_language, message, translate
 
@@ -153,8 +153,8 @@ class HistogramGridDisplay(Display):
         frame, notes = self.panels[row["layer"], row["position"]], self._notes(row)
         if len(frame):
             edges, density = outline(frame)
-            colour = POSITION_COLOURS.get(row["position"], INK)
-            line = merge_style(StepPatch, {"color": colour, "linewidth": 1.2, "baseline": 1e-300}, style)
+            color = POSITION_COLORS.get(row["position"], INK)
+            line = merge_style(StepPatch, {"color": color, "linewidth": 1.2, "baseline": 1e-300}, style)
             ax.stairs(density, edges, **{**line, "fill": True, "alpha": 0.45, "linewidth": 0})
             ax.stairs(density, edges, **line)
             self._scale(ax, frame, len(notes))

@@ -11,9 +11,9 @@ from initsk.displays._axes import few_ticks
 from initsk.displays._bins import group_bins
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, KEY, POSITIONS, check_frames, select_rows
-from initsk.displays._heat import add_colour_bar, draw_heat
+from initsk.displays._heat import add_color_bar, draw_heat
 from initsk.displays._legends import draw_marks, label_panels, legend_below, mark_sample
-from initsk.displays._style import INK, clean_axes, colour_of, merge_style, sample, stack_panels
+from initsk.displays._style import INK, clean_axes, color_of, merge_style, sample, stack_panels
 from initsk.displays._texts import distinct
 from initsk.language import translate
 from initsk.utils.validation import check_parameters, one_of
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 SPACINGS = ("step", "record")
 _COLUMNS = 4
-_COLOUR = colour_of(0)
-_LOST = colour_of(4)
+_COLOR = color_of(0)
+_LOST = color_of(4)
 
 
 class HistoryDisplay(Display):
     """Activations over the training, a column per layer; after four layers the grid continues below.
 
     Above, the mean is a line in a band of one standard deviation on each side; a cross marks steps with values that
-    are not finite. Below, with histograms, is a heat map: a column per step, the values upwards, the colour
+    are not finite. Below, with histograms, is a heat map: a column per step, the values upwards, the color
     from the logarithm of the density. It spans the range that holds 99.9 % of the layer's values.
 
     Parameters
@@ -107,7 +107,7 @@ class HistoryDisplay(Display):
         position : {"activation", "pre_activation"}, default="activation"
             Which values. Layers without an activation function have one position, "output", always drawn.
         spacing : {"step", "record"}, default="step"
-            "step": records lie at their step, and a column of the heat map reaches halfway to its neighbours;
+            "step": records lie at their step, and a column of the heat map reaches halfway to its neighbors;
             "record": all records take the same room, whatever the steps between them.
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
@@ -143,7 +143,7 @@ class HistoryDisplay(Display):
             self._draw_layer(panels, of_layer.set_index("step").reindex(steps), spacing, kwargs)
         if self.histograms is not None:
             heat_maps = [] if ax is None else [self.axes_[name, "histogram"] for name in names]
-            add_colour_bar(self.figure_, heat_maps)
+            add_color_bar(self.figure_, heat_maps)
         return self
 
     def _lay_out(self, titles: dict[str, str], kinds: list[str]) -> list["Axes"]:
@@ -191,13 +191,13 @@ def _samples(rows: pd.DataFrame) -> list["Artist"]:
     """Return what the legend shows: line, band, and marks in use."""
     from matplotlib.patches import Patch
 
-    band = Patch(color=_COLOUR, alpha=0.22, linewidth=0, label=translate("mean ± standard deviation"))
-    samples = [sample(color=_COLOUR, marker="o", markersize=3.5, label=translate("mean")), band]
+    band = Patch(color=_COLOR, alpha=0.22, linewidth=0, label=translate("mean ± standard deviation"))
+    samples = [sample(color=_COLOR, marker="o", markersize=3.5, label=translate("mean")), band]
     return [*samples, mark_sample("nonfinite")] if (rows["nonfinite"] > 0).any() else samples
 
 
 def _column_edges(x: np.ndarray, spacing: str) -> np.ndarray:
-    """Return edges halfway between neighbours; records at their steps begin and end at the first and last step."""
+    """Return edges halfway between neighbors; records at their steps begin and end at the first and last step."""
     outer = 0.5 if spacing == "record" or len(x) == 1 else 0.0
     return np.concatenate([[x[0] - outer], (x[1:] + x[:-1]) / 2, [x[-1] + outer]])
 
@@ -206,7 +206,7 @@ def _draw_moments(ax: "Axes", x: np.ndarray, rows: pd.DataFrame, style: dict[str
     from matplotlib.lines import Line2D
 
     mean, std = rows["mean"].to_numpy(float), rows["std"].to_numpy(float)
-    own = {"color": _COLOUR, "marker": "o", "markersize": 3.5 if len(x) <= 30 else 0, "linewidth": 1.5}
+    own = {"color": _COLOR, "marker": "o", "markersize": 3.5 if len(x) <= 30 else 0, "linewidth": 1.5}
     [line] = ax.plot(x, mean, **merge_style(Line2D, own, style))
     ax.fill_between(x, mean - std, mean + std, color=line.get_color(), alpha=0.22, linewidth=1)
     draw_marks(ax, "nonfinite", x[rows["nonfinite"].fillna(0).to_numpy() > 0], _LOST)

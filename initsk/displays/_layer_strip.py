@@ -12,7 +12,7 @@ from initsk.displays._bins import central_range, count_below, split_histograms
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._heat import draw_cells
-from initsk.displays._style import INK, colour_of, leave_room, width_of
+from initsk.displays._style import INK, color_of, leave_room, width_of
 from initsk.displays._texts import distinct, number, percent, text_width
 from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of
@@ -175,8 +175,8 @@ class LayerStripDisplay(Display):
         draw_cells(ax, edges, heights, np.ma.masked_equal(shades, 0), style, vmin=0, vmax=1)
         if ax.get_xscale() == "linear":
             mean = rows["mean"].where(np.array([len(part) > 0 for part in parts]))
-            # In a colour that is visible on every shade.
-            ax.plot(mean, np.arange(len(rows)), "|", color=colour_of(4), markersize=8, markeredgewidth=1.6)
+            # In a color that is visible on every shade.
+            ax.plot(mean, np.arange(len(rows)), "|", color=color_of(4), markersize=8, markeredgewidth=1.6)
             words = translate("value (darkest where most are; zeros left out; tick: mean)")
         else:
             words = translate("value (darkest where most are; zeros left out)")

@@ -9,7 +9,7 @@ import pandas as pd
 from initsk.comparison.results import mean_interval
 from initsk.displays._axes import few_ticks, fixed_ticks
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._frames import colour_order, present_labels
+from initsk.displays._frames import color_order, present_labels
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._style import INK, clean_axes, leave_room, line_style, merge_style, sample, write_title
 from initsk.displays._texts import shortened
@@ -36,7 +36,7 @@ class LearningCurvesDisplay(Display):
         Rows of initializer and epoch; columns mean, low and high of each measure, as
         `from_frames` makes them.
     order : list of str, optional
-        Initializers in the order in which they are coloured; by default that of the rows.
+        Initializers in the order in which they are colored; by default that of the rows.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class LearningCurvesDisplay(Display):
             rows.append(row)
         curves, labels = pd.DataFrame(rows), present_labels(history["initializer"])
         curves = curves.sort_values("initializer", key=lambda c: c.map(labels.index), kind="stable", ignore_index=True)
-        return cls(curves, colour_order(history["initializer"]))
+        return cls(curves, color_order(history["initializer"]))
 
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:

@@ -59,7 +59,7 @@ _MARK_STEP = 0.09
 _MEANINGS = {"zero": message("all values zero"), "nonfinite": message("values not finite")}
 
 
-def draw_marks(ax: "Axes", kind: str, x: Iterable[float], colour: str, level: int = 0) -> None:
+def draw_marks(ax: "Axes", kind: str, x: Iterable[float], color: str, level: int = 0) -> None:
     """Mark places along x: "zero" by a triangle at the lower edge, "nonfinite" by a cross at the upper one.
 
     Marks of several lines stand above each other, each at its `level` from the edge.
@@ -67,7 +67,7 @@ def draw_marks(ax: "Axes", kind: str, x: Iterable[float], colour: str, level: in
     x = list(x)
     if x:
         _, edge, inwards = _MARKS[kind]
-        line = mark_sample(kind, colour)
+        line = mark_sample(kind, color)
         line.set_data(x, [edge + inwards * level * _MARK_STEP] * len(x))
         line.set(transform=ax.get_xaxis_transform(), clip_on=False)
         ax.add_line(line)
@@ -83,10 +83,10 @@ def write_zero(ax: "Axes", places: np.ndarray, levels: int, *, crowded: bool) ->
         )  # fmt: skip
 
 
-def mark_sample(kind: str, colour: str = INK) -> "Line2D":
+def mark_sample(kind: str, color: str = INK) -> "Line2D":
     """Return the mark without data, as a legend shows it."""
     style = {"linestyle": "none", "marker": _MARKS[kind][0], "markersize": 5.5, "markeredgewidth": 1.4}
-    return sample(color=colour, label=translate(_MEANINGS[kind]), **style)
+    return sample(color=color, label=translate(_MEANINGS[kind]), **style)
 
 
 def label_panels(

@@ -9,7 +9,7 @@ from initsk.displays._axes import few_ticks
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._heat import draw_cells
 from initsk.displays._legends import legend_above, legend_below, legend_rows
-from initsk.displays._style import INK, clean_axes, colour_of, write_title
+from initsk.displays._style import INK, clean_axes, color_of, write_title
 from initsk.displays._texts import shortened
 from initsk.exceptions import InvalidParameterError
 from initsk.language import translate
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _SCALES = (1.0, 100.0)
 # A blank part of the plane has room for words from this share on.
 _VISIBLE = 0.2
-# For lines and words on the colours, which are the same on dark pages.
+# For lines and words on the colors, which are the same on dark pages.
 _ON_HEAT = "#1b1f23"
 _LINES = (3, 6, 12, 25, 50)
 
 
 class PhaseDiagramDisplay(Display):
-    """The plane of weight and bias variances: depth scales in colour, the critical line, and networks on it.
+    """The plane of weight and bias variances: depth scales in color, the critical line, and networks on it.
 
     On the side of order gradients vanish and samples become alike; on the side of chaos gradients explode and alike
     samples become different. The darker, the more layers information survives (`MeanField.depth_scales`, ``xi_c``).
@@ -110,7 +110,7 @@ class PhaseDiagramDisplay(Display):
         language : str, default="en"
             Of words and numbers: a file in ``initsk/locale``.
         **kwargs
-            For the colours: `matplotlib.axes.Axes.pcolormesh`.
+            For the colors: `matplotlib.axes.Axes.pcolormesh`.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class PhaseDiagramDisplay(Display):
 
         style: dict[str, Any] = {"markeredgecolor": INK, "markersize": 9, "clip_on": False, "zorder": 5}
         points = [
-            Line2D([x], [y], linestyle="none", marker="o", color=colour_of(i), label=shortened(label, 40), **style)
+            Line2D([x], [y], linestyle="none", marker="o", color=color_of(i), label=shortened(label, 40), **style)
             for i, (label, (x, y)) in enumerate(self.networks.items(), 1)
         ]
         legend = 0.25 * legend_rows(points, 5.6) + 0.1

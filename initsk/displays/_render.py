@@ -74,7 +74,7 @@ def figure_svg(figure: "Figure", name: str) -> str:
 
 
 def figure_inline(figure: "Figure", name: str) -> str:
-    """Return a figure as an SVG element of a page, in the page's text colour; `name` is the salt of the element ids."""
+    """Return a figure as an SVG element of a page, in the page's text color; `name` is the salt of the element ids."""
     svg = render(figure, "svg", name, facecolor="none", transparent=True).decode()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     # Where the page is narrower than the picture, the picture shrinks this far; then the page scrolls it sideways.

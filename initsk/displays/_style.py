@@ -1,4 +1,4 @@
-"""Colours, panels and titles that all displays share."""
+"""Colors, panels and titles that all displays share."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.transforms import Bbox
 
-# Okabe and Ito's palette for colour-blind readers, without yellow, which is invisible on white.
+# Okabe and Ito's palette for color-blind readers, without yellow, which is invisible on white.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7F7F7F")
-POSITION_COLOURS = {"activation": PALETTE[0], "pre_activation": PALETTE[1], "output": PALETTE[2]}
+POSITION_COLORS = {"activation": PALETTE[0], "pre_activation": PALETTE[1], "output": PALETTE[2]}
 POSITION_NAMES = {
     "pre_activation": message("pre-activation"),
     "activation": message("activation"),
     "output": message("output"),
 }
 LINES = ("-", "--", "-.", ":")
-# In SVG this becomes the page's own text colour, so that pictures follow light and dark.
+# In SVG this becomes the page's own text color, so that pictures follow light and dark.
 INK = "#1b1f24"
 
 
-def colour_of(index: int) -> str:
-    """Return the colour of the initializer at this index."""
+def color_of(index: int) -> str:
+    """Return the color of the initializer at this index."""
     return PALETTE[index % len(PALETTE)]
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Return colour, line style and marker of the initializer at this index; 32 initializers differ."""
-    return {"color": colour_of(index), "linestyle": LINES[(index + index // len(PALETTE)) % len(LINES)], "marker": "o"}
+    """Return color, line style and marker of the initializer at this index; 32 initializers differ."""
+    return {"color": color_of(index), "linestyle": LINES[(index + index // len(PALETTE)) % len(LINES)], "marker": "o"}
 
 
 def merge_style(artist: type, defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

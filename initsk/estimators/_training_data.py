@@ -59,8 +59,8 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     weight = as_weight(sample_weight, len(X))
     if not weight.any():
         raise ValueError("the weights of all samples are zero")
-    normalised: np.ndarray = weight / weight[weight > 0].mean()
-    return normalised
+    normalized: np.ndarray = weight / weight[weight > 0].mean()
+    return normalized
 
 
 def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:

@@ -34,7 +34,7 @@ def initialize(
 
     Known layers are linear, bilinear, convolution (by groups, also transposed), embedding (a padding row stays zero),
     recurrent (by gates) and attention (by projections), of real and complex types, also with
-    ``torch.nn.utils.parametrizations``. Normalisation layers do not change (a new one is the identity) unless the
+    ``torch.nn.utils.parametrizations``. Normalization layers do not change (a new one is the identity) unless the
     initializer sets them. Frozen parameters, buffers and parameters of unknown layers do not change, either; the
     record gives the reason. Tied parameters are filled once, under their first name. Modules wrapped by
     ``torch.compile`` or `DataParallel` get the same values as the modules inside.
@@ -124,7 +124,7 @@ def _plan(module: nn.Module, chooser: Chooser) -> list[PlannedParameter]:
 
 @contextmanager
 def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """Put parametrizations into evaluation mode: in training, reading spectral normalisation changes its buffers."""
+    """Put parametrizations into evaluation mode: in training, reading spectral normalization changes its buffers."""
     owners = [owner for owner in module.modules() if isinstance(owner, ParametrizationList)]
     parts = [part for owner in owners for part in owner.modules()]
     with network.preserve_training(parts):

@@ -35,7 +35,7 @@ from initsk.initializers.core._registry import (
     list_initializers,
     set_initializer_params,
 )
-from initsk.initializers.core._wrapper import AsStored, Centred, Scaled
+from initsk.initializers.core._wrapper import AsStored, Centered, Scaled
 
 XavierNormal = GlorotNormal
 XavierUniform = GlorotUniform
@@ -44,7 +44,7 @@ KaimingUniform = HeUniform
 
 __all__ = [
     "DEEP", "FRAMEWORK_NAMES", "ICNR", "INITIALIZER_PARAMS", "LSUV", "AsStored", "Auto", "AutoInit",
-    "BilinearUpsampling", "Centred", "Choice", "ChronoBias", "Constant", "ConvolutionAware", "DataDependentWeightNorm",
+    "BilinearUpsampling", "Centered", "Choice", "ChronoBias", "Constant", "ConvolutionAware", "DataDependentWeightNorm",
     "DeltaOrthogonal", "DepthScaledResidual", "Dirac", "EdgeOfChaos", "ExpectedMoments", "Fixup", "ForgetGateBias",
     "FromCallable", "GlorotNormal", "GlorotUniform", "GradInit", "HeNormal", "HeUniform", "Identity", "Initializer",
     "InitializerLike", "KaimingNormal", "KaimingUniform", "LeCunNormal", "LeCunUniform", "MaximalUpdate", "MetaInit",

@@ -10,7 +10,7 @@ from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, ZeroMeanDraw
 from initsk.initializers.core._base import Choice, Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS
-from initsk.initializers.core._wrapper import Centred, Scaled
+from initsk.initializers.core._wrapper import Centered, Scaled
 from initsk.network import ParameterSpec
 from initsk.utils.reason import Reason
 from initsk.utils.validation import one_of, optional, real, resolved_by
@@ -48,7 +48,7 @@ class Auto(Initializer):
     layers or more
     ... whose signal does not reach that deep:    orthogonal on the critical line, biases too, as `EdgeOfChaos`
     GELU, SiLU, sine                              (Schoenholz et al. 2017; Pennington et al. 2017)
-    ... or the function has a value at 0:         orthogonal, `Centred`, with the variance ``1 / (f'(0)^2 fan_in)``:
+    ... or the function has a value at 0:         orthogonal, `Centered`, with the variance ``1 / (f'(0)^2 fan_in)``:
     sigmoid (from 3 hidden layers on)             for sigmoid 16 / fan_in
     feeds none, or the output                     LeCun normal
     is the last of a residual branch, one of n    as above, divided by the root of n (Radford et al. 2019)
@@ -164,7 +164,7 @@ def _critical(activation: theory.ActivationLike) -> Initializer | None:
     slope = abs(above - below) / (2 * _STEP)
     if abs(shift) > _STEP and slope > _STEP and _saturates(activation):
         # Without its shift, the function has a critical point that depends on its slope at 0.
-        return Centred(VarianceScaling(float(f"{slope**-2:.6g}"), distribution="orthogonal"))
+        return Centered(VarianceScaling(float(f"{slope**-2:.6g}"), distribution="orthogonal"))
     try:
         theory.critical_point(activation)
     except InvalidParameterError:

@@ -38,7 +38,7 @@ class AutoInit(ZeroMeanDraw, Initializer):
 
     - activation functions and other functions of one element: by Gaussian quadrature;
     - dropout: ``m`` stays, ``v + m^2`` is divided by ``1 - p``; alpha dropout changes nothing;
-    - batch, layer, group and instance normalisation: 0 and 1, then their own scale and shift; RMS normalisation:
+    - batch, layer, group and instance normalization: 0 and 1, then their own scale and shift; RMS normalization:
       divided by ``sqrt(v + m^2)``;
     - average pooling of `k` elements: ``m, v / k``; maximum pooling: mean and variance of the largest of `k`;
     - softmax over `k` elements: ``1 / k, 1 / k^2``;
@@ -54,7 +54,7 @@ class AutoInit(ZeroMeanDraw, Initializer):
     Differences from the authors' code: it treats unknown operations as the identity and does not change
     recurrent layers, while both raise here if they come before a layer that is set;
     its dropout divides only ``v``, it samples the moments of pooling that are calculated here, and it takes 0 and 1
-    for batch and layer normalisation at any scale.
+    for batch and layer normalization at any scale.
 
     Raises
     ------

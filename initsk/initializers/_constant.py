@@ -82,7 +82,7 @@ class Zeros(_Filled):
 class Ones(_Filled):
     """Set every value to one.
 
-    Use it for the scales of normalisation layers, not for weights: all units of a layer would be equal.
+    Use it for the scales of normalization layers, not for weights: all units of a layer would be equal.
 
     Notes
     -----
@@ -157,7 +157,7 @@ class Dirac(Initializer):
     Parameters
     ----------
     gain : float, default=1.0
-        Value at the centre of the kernel.
+        Value at the center of the kernel.
 
     Raises
     ------
@@ -179,7 +179,7 @@ class Dirac(Initializer):
 
     name = "dirac"
     family = "constant"
-    formula = "W[i, i, centre] = gain, else 0"
+    formula = "W[i, i, center] = gain, else 0"
     reference = "Zagoruyko and Komodakis 2017; torch.nn.init.dirac_"
     parameter_constraints = {"gain": real()}
 
@@ -194,12 +194,12 @@ class Dirac(Initializer):
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
         values = torch.zeros(spec.shape, dtype=dtype)
-        centre_tap(values).fill_diagonal_(self.gain)
+        center_tap(values).fill_diagonal_(self.gain)
         return values
 
 
-def centre_tap(kernel: torch.Tensor, before: bool = False) -> torch.Tensor:
-    """Return the view ``(out, in)`` of a kernel at its centre: ``size // 2``, or with `before` ``(size - 1) // 2``."""
+def center_tap(kernel: torch.Tensor, before: bool = False) -> torch.Tensor:
+    """Return the view ``(out, in)`` of a kernel at its center: ``size // 2``, or with `before` ``(size - 1) // 2``."""
     for size in kernel.shape[:1:-1]:
         kernel = kernel[..., (size - before) // 2]
     return kernel
@@ -208,7 +208,7 @@ def centre_tap(kernel: torch.Tensor, before: bool = False) -> torch.Tensor:
 class ZerO(Initializer):
     """Set layers that keep or shrink the width to the identity, and layers that increase it to a Hadamard matrix.
 
-    Every seed gives the same network. A convolution has the matrix at the centre of its kernel and zeros elsewhere,
+    Every seed gives the same network. A convolution has the matrix at the center of its kernel and zeros elsewhere,
     in each group.
 
     Parameters
@@ -232,12 +232,12 @@ class ZerO(Initializer):
     The paper's algorithms have ``c = 2^(-(m-1)/2)``. This initializer follows the authors' code, which has
     ``2^(-m/2)``, so that ``c H`` is orthogonal. For residual networks their code also zeroes the last layers of the
     branches, the first convolution and the classifier, and adds fixed Hadamard transforms to the shortcuts, which
-    changes the network. Biases are zero. The algorithms do not cover embeddings, bilinear and normalisation layers;
+    changes the network. Biases are zero. The algorithms do not cover embeddings, bilinear and normalization layers;
     they stay unchanged.
 
     The rows of ``H[:out, :in]`` repeat; the period is the smallest power of two that is at least `in`. Training
     separates such units through their outgoing weights, unless the next layer is a partial identity that ignores them:
-    then a layer that is much wider than both of its neighbours keeps identical units.
+    then a layer that is much wider than both of its neighbors keeps identical units.
 
     Examples
     --------
@@ -273,10 +273,10 @@ class ZerO(Initializer):
         rows, columns = spec.shape[:2]
         values = torch.zeros(spec.shape, dtype=dtype)
         if rows <= columns:
-            centre_tap(values).fill_diagonal_(1)
+            center_tap(values).fill_diagonal_(1)
         else:
             gain = self.hadamard_gain * 2 ** (-(rows - 1).bit_length() / 2)
-            centre_tap(values).copy_(hadamard_corner(rows, columns, dtype).mul_(gain))
+            center_tap(values).copy_(hadamard_corner(rows, columns, dtype).mul_(gain))
         return values
 
 

@@ -1,8 +1,8 @@
-"""Initializers that normalise layer outputs or units on a batch: LSUV and data-dependent weight normalisation."""
+"""Initializers that normalize layer outputs or units on a batch: LSUV and data-dependent weight normalization."""
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._unscaled import RandomNormal
-from initsk.initializers.core._calibrate import Calibrated, LayerCall, measure, normalise_units, write_weight
+from initsk.initializers.core._calibrate import Calibrated, LayerCall, measure, normalize_units, write_weight
 from initsk.initializers.core._registry import InitializerLike, get_initializer
 from initsk.utils.validation import boolean, integer, optional, real, resolved_by
 
@@ -25,9 +25,9 @@ class LSUV(Calibrated):
     -----
     Algorithm (Mishkin and Matas 2016, algorithm 1): for each linear, bilinear or (transposed) convolution layer, in
     the order in which the batch passes them, ``W <- W / std(output)`` until ``abs(std(output) - 1) <= tol``. The output
-    is that of the layer itself, before normalisation and activation function; the last layer is scaled, too. Mean
+    is that of the layer itself, before normalization and activation function; the last layer is scaled, too. Mean
     and population standard deviation are over the whole batch and all units. Everything happens in one
-    forward pass in evaluation mode: dropout is off, batch normalisation uses its running statistics. LSUV scales a
+    forward pass in evaluation mode: dropout is off, batch normalization uses its running statistics. LSUV scales a
     layer that is called several times at its first call. A layer that is not called as a module keeps its drawn values
     (the output projection inside of ``torch.nn.MultiheadAttention``); the record notes it.
 
@@ -39,7 +39,7 @@ class LSUV(Calibrated):
     ------
     ModuleError
         By `initialize`, if the output of a layer is constant or not finite, or if its standard deviation does not
-        reach 1 (with biases of a large variance, or a spectral normalisation, which undoes every scaling).
+        reach 1 (with biases of a large variance, or a spectral normalization, which undoes every scaling).
 
     Examples
     --------
@@ -100,8 +100,8 @@ class LSUV(Calibrated):
 class DataDependentWeightNorm(Calibrated):
     """Scale and shift each unit, layer by layer, to mean 0 and variance 1 on a batch.
 
-    The paper proposes it for weight normalisation; it also works for plain layers. The network starts as if batch
-    normalisation had processed this batch.
+    The paper proposes it for weight normalization; it also works for plain layers. The network starts as if batch
+    normalization had processed this batch.
 
     Parameters
     ----------
@@ -148,4 +148,4 @@ class DataDependentWeightNorm(Calibrated):
     base: InitializerLike | None = None
 
     def _adjust(self, call: LayerCall) -> None:
-        normalise_units(call)
+        normalize_units(call)

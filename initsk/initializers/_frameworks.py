@@ -110,7 +110,7 @@ FRAMEWORKS |= {
         "uniform": RandomUniform(0.0, 0.01),
         "truncated_normal": TruncatedNormal(0.01, corrected=False),
         "orthogonal": AsStored(Orthogonal(), "jax"),
-        "delta_orthogonal": AsStored(DeltaOrthogonal(even_centre="before"), "jax"),
+        "delta_orthogonal": AsStored(DeltaOrthogonal(even_center="before"), "jax"),
         **_JAX,
         **{name.replace("glorot", "xavier").replace("he_", "kaiming_"): _JAX[name] for name in _JAX},
     },

@@ -1,4 +1,4 @@
-"""GradInit: learn factors of the weights that minimise the loss after one optimizer step."""
+"""GradInit: learn factors of the weights that minimize the loss after one optimizer step."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ _MAX_SLOPE = 1.0
 
 
 class GradInit(GradientScheme):
-    """Multiply each tensor by a factor that minimises the loss after one step of the optimizer.
+    """Multiply each tensor by a factor that minimizes the loss after one step of the optimizer.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ class GradInit(GradientScheme):
 
     Adam has separate moments for the two cases (Zhu et al. 2021, equation 1 and algorithm 1, and their code). Every
     nonzero tensor that the base draws has one factor: weights, and biases if the base draws them. The
-    authors also scale normalisation layers, which do not change here. The defaults are those of the authors' script for
-    VGG-19 without batch normalisation; their command line has no bound on the norm and `lr` 0.001. For Adam, only the
+    authors also scale normalization layers, which do not change here. The defaults are those of the authors' script for
+    VGG-19 without batch normalization; their command line has no bound on the norm and `lr` 0.001. For Adam, only the
     length of the step is that of their translation runs, which also have `lr` 0.0025, 780 steps, a
-    second moment of 0.98, hardly any clipping, and a `min_scale` of 0 for biases. Batch normalisation uses
+    second moment of 0.98, hardly any clipping, and a `min_scale` of 0 for biases. Batch normalization uses
     the statistics of the batch, and dropout is off.
 
     Examples
@@ -79,7 +79,7 @@ class GradInit(GradientScheme):
 
     name = "gradinit"
     synonyms = ("grad_init",)
-    formula = "factors m that minimise L(m W - eta A(g)) where ||g|| <= gamma"
+    formula = "factors m that minimize L(m W - eta A(g)) where ||g|| <= gamma"
     reference = "Zhu et al. 2021, equation 1"
     parameter_constraints = {
         "algorithm": one_of("algorithm", _ETA), "eta": optional(real(above=0)), "gamma": optional(real(above=0)),

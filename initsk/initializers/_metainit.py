@@ -49,12 +49,12 @@ class MetaInit(GradientScheme):
 
     is differentiated with respect to the norm of every weight of two or more dimensions; the norm then changes by
     ``v = momentum v - lr sign(dGQ / dnorm)`` (Dauphin and Schoenholz 2019, equation 1 and figure 2). Biases and
-    normalisation layers do not change. No norm falls below 0.01 of its first value, which keeps the directions; the
+    normalization layers do not change. No norm falls below 0.01 of its first value, which keeps the directions; the
     authors' code has no such limit. The authors use normal noise with random labels; X and y may be
-    noise, too. Batch normalisation uses the statistics of the batch, as in the version of Zhu et al. 2021, and dropout
+    noise, too. Batch normalization uses the statistics of the batch, as in the version of Zhu et al. 2021, and dropout
     is off. A few entries with ``g`` near zero dominate the quotient, so it is noisy: small networks, whose norms
     are small compared with `lr`, may need a smaller `lr` or larger batches. Layers must be differentiable three times,
-    and a step costs as much as several ordinary steps. `MetaInit` computes batch, instance and layer normalisation
+    and a step costs as much as several ordinary steps. `MetaInit` computes batch, instance and layer normalization
     with elementary operations, because the third derivatives of torch's own operations are wrong or missing.
 
     Examples
@@ -72,7 +72,7 @@ class MetaInit(GradientScheme):
 
     name = "metainit"
     synonyms = ("meta_init",)
-    formula = "norms that minimise mean |(g - H g) / (g + eps s(g)) - 1|"
+    formula = "norms that minimize mean |(g - H g) / (g + eps s(g)) - 1|"
     reference = "Dauphin and Schoenholz 2019, equation 1"
     parameter_constraints = {"momentum": real(minimum=0, below=1), "eps": real(above=0)}
 

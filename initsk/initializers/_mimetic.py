@@ -58,7 +58,7 @@ class MimeticAttention(Refinement):
     Products that are not square (`kdim` or `vdim` differ from `embed_dim`), or with a frozen weight,
     keep the values of the base; the record notes it. The paper covers self-attention, with sinusoidal position
     embeddings; cross-attention, which torch implements with the same module, gets the same values. Attention that is
-    written with linear layers is not recognised. Each head takes a singular value decomposition, so wide models take
+    written with linear layers is not recognized. Each head takes a singular value decomposition, so wide models take
     longer.
 
     Examples

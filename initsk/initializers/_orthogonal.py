@@ -4,7 +4,7 @@ from math import prod, sqrt
 
 import torch
 
-from initsk.initializers._constant import centre_tap
+from initsk.initializers._constant import center_tap
 from initsk.initializers._variance_scaling import ZeroMeanDraw
 from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._draws import draw_normal, orthogonal_matrix
@@ -69,7 +69,7 @@ class Orthogonal(Initializer):
 
 
 class DeltaOrthogonal(Initializer):
-    """Set a convolution to an orthogonal matrix at the kernel's centre, and zero elsewhere.
+    """Set a convolution to an orthogonal matrix at the kernel's center, and zero elsewhere.
 
     The convolution then keeps the norm of its input, exactly so with circular padding.
 
@@ -77,8 +77,8 @@ class DeltaOrthogonal(Initializer):
     ----------
     gain : float, default=1.0
         Factor on the matrix, above 0.
-    even_centre : {"after", "before"}, default="after"
-        Which of the two middle positions is the centre of a kernel of even size `k`: "after" is ``k // 2``, as in
+    even_center : {"after", "before"}, default="after"
+        Which of the two middle positions is the center of a kernel of even size `k`: "after" is ``k // 2``, as in
         `Dirac`; "before" is ``(k - 1) // 2``, as in JAX and in torch's ``padding="same"``.
 
     Raises
@@ -90,7 +90,7 @@ class DeltaOrthogonal(Initializer):
     -----
     Formula: ``W[:, :, k // 2, ...] = gain Q`` with ``Q^T Q = I`` from the Haar distribution (Xiao et al. 2018,
     section 2.3 and algorithm 2). To keep every input, each group needs at least as many outputs as inputs. JAX's
-    ``delta_orthogonal`` has the same distribution with ``even_centre="before"``, over all groups.
+    ``delta_orthogonal`` has the same distribution with ``even_center="before"``, over all groups.
 
     Examples
     --------
@@ -102,12 +102,12 @@ class DeltaOrthogonal(Initializer):
 
     name = "delta_orthogonal"
     family = "orthogonal"
-    formula = "W[:, :, centre] = gain Q, Q^T Q = I, else 0"
+    formula = "W[:, :, center] = gain Q, Q^T Q = I, else 0"
     reference = "Xiao et al. 2018, algorithm 2"
-    parameter_constraints = {"gain": real(above=0), "even_centre": one_of("even_centre", ("after", "before"))}
+    parameter_constraints = {"gain": real(above=0), "even_center": one_of("even_center", ("after", "before"))}
 
     gain: float = 1.0
-    even_centre: str = "after"
+    even_center: str = "after"
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
@@ -119,7 +119,7 @@ class DeltaOrthogonal(Initializer):
         """Return drawn values for a spec."""
         values = torch.zeros(spec.shape, dtype=dtype)
         matrix = orthogonal_matrix(spec.shape[0], spec.shape[1], generator, dtype).mul_(self.gain)
-        centre_tap(values, before=self.even_centre == "before").copy_(matrix)
+        center_tap(values, before=self.even_center == "before").copy_(matrix)
         return values
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:

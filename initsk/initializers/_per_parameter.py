@@ -47,10 +47,10 @@ class PerParameter(Initializer):
 
         - a glob over names of layers (``"encoder.*"``, ``"output"``) or a module class: it matches layers. Their
           biases get what `initializer` chooses for biases (mostly zeros). If the class is an unknown layer or a
-          normalisation, the rule fills its weights and leaves its biases;
+          normalization, the rule fills its weights and leaves its biases;
         - a glob over names of parameters (``"*.bias"``, ``"output.weight"``), or a function of a `ParameterSpec`
           that returns True: it matches parameters, including biases and
-          normalisation layers.
+          normalization layers.
     remainder : str, Initializer or callable, default="he_normal"
         The initializer of all other parameters.
 

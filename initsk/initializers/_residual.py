@@ -42,7 +42,7 @@ class ZeroLastInBranch(_ResidualInitializer):
 
     Notes
     -----
-    Formula: if a branch ends in a normalisation, the scale of the normalisation is 0 (Goyal et al. 2017, section 5.1;
+    Formula: if a branch ends in a normalization, the scale of the normalization is 0 (Goyal et al. 2017, section 5.1;
     torchvision's ``zero_init_residual``); if it ends in another layer, the weight of that layer is 0. The base fills
     all other parameters.
 
@@ -69,15 +69,15 @@ class ZeroLastInBranch(_ResidualInitializer):
         """Return zeros for the end of a branch, else the choice of the base."""
         branch = spec.branch
         if branch is not None and branch.is_last and spec.role == "weight":
-            if spec.kind == "normalisation":
-                return Choice(Zeros(), "last normalisation of a residual branch")
-            if not branch.normalised:
+            if spec.kind == "normalization":
+                return Choice(Zeros(), "last normalization of a residual branch")
+            if not branch.normalized:
                 return Choice(Zeros(), "last layer of a residual branch")
         return self.from_base(spec)
 
 
 class Fixup(_ResidualInitializer):
-    """Train residual networks without normalisation.
+    """Train residual networks without normalization.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Fixup(_ResidualInitializer):
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return zeros for the end of a branch and the output, else the choice of the base, scaled on branches."""
         branch = spec.branch
-        if spec.role == "weight" and spec.kind != "normalisation":
+        if spec.role == "weight" and spec.kind != "normalization":
             if spec.place == "output":
                 return Choice(Zeros(), "output layer")
             if branch is not None and branch.is_last:
@@ -165,7 +165,7 @@ class DepthScaledResidual(_ResidualInitializer):
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return the choice of the base, scaled at the end of a branch."""
         branch = spec.branch
-        if branch is not None and branch.is_last and spec.role == "weight" and spec.kind != "normalisation":
+        if branch is not None and branch.is_last and spec.role == "weight" and spec.kind != "normalization":
             return self.from_base(spec, branch.n_branches**-0.5, f"last layer of one of {branch.n_branches} branches")
         return self.from_base(spec)
 
@@ -222,7 +222,7 @@ class MaximalUpdate(Wrapper):
 
 
 class TFixup(Initializer):
-    """Train transformers without warm-up and without layer normalisation.
+    """Train transformers without warm-up and without layer normalization.
 
     Raises
     ------

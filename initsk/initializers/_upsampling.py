@@ -29,7 +29,7 @@ class ICNR(Wrapper):
     Notes
     -----
     Formula: in a convolution of `d` dimensions, each block of ``upscale_factor ** d`` consecutive outputs has one
-    kernel, which the base draws (Aitken et al. 2017): the result equals nearest-neighbour resizing. The base fills
+    kernel, which the base draws (Aitken et al. 2017): the result equals nearest-neighbor resizing. The base fills
     all other layers. Intended for one layer: ``PerParameter([("up", ICNR(2), "up")])``. fastai has it; torch, Keras and
     JAX do not.
 
@@ -96,7 +96,7 @@ class BilinearUpsampling(Initializer):
     Notes
     -----
     Formula: ``W[i, i] = w(x) w(y) ...`` and zero between channels, with ``w(x) = 1 - |x - c| / f``, ``f = ceil(k / 2)``
-    and ``c = (k - 1) / 2`` the centre of a kernel of size `k` (Long et al. 2015, section 3.3, and their code). With
+    and ``c = (k - 1) / 2`` the center of a kernel of size `k` (Long et al. 2015, section 3.3, and their code). With
     ``k = 2 s`` and ``padding = s / 2`` a convolution of stride `s` resizes as ``torch.nn.functional.interpolate`` does,
     except at the border. `sample` draws for a transposed convolution. torch, Keras and JAX do not have it.
 

@@ -1,4 +1,4 @@
-"""WithinLayer: weights from the input of the layer, by principal components or cluster centres."""
+"""WithinLayer: weights from the input of the layer, by principal components or cluster centers."""
 
 from math import prod
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.initializers.core._calibrate import Calibrated, LayerCall, normalise_units, write_weight
+from initsk.initializers.core._calibrate import Calibrated, LayerCall, normalize_units, write_weight
 from initsk.initializers.core._registry import InitializerLike
 from initsk.network import Layer
 from initsk.utils.validation import one_of
@@ -28,17 +28,17 @@ class WithinLayer(Calibrated):
     ----------
     method : {"pca", "kmeans"}, default="pca"
         "pca": units are the principal components of the layer's input patches. "kmeans": units are
-        the centres of clusters of the whitened patches.
+        the centers of clusters of the whitened patches.
     base : str, Initializer or callable, default="he_normal"
         The initializer of weights without input patches: embeddings, recurrent and attention layers, transposed
-        convolutions, bilinear and complex layers. The units of the last three are normalised, too.
+        convolutions, bilinear and complex layers. The units of the last three are normalized, too.
 
     Notes
     -----
     Algorithm (Kraehenbuehl et al. 2016, algorithm 1, and the authors' code), layer by layer in one
     forward pass in evaluation mode: the input patches ``x`` (rows of a linear layer's input; windows of a
     convolution's, group by group) have covariance ``V diag(s) V^T``. With ``P = diag(s)^(-1/2) V^T`` for the largest
-    components, as many as there are units, the weights are ``P`` ("pca"), or ``C P`` with the centres ``C`` of
+    components, as many as there are units, the weights are ``P`` ("pca"), or ``C P`` with the centers ``C`` of
     k-means over the directions of ``P (x - mean(x))`` ("kmeans"; cosine distance, begun by k-means++, 10 passes). Then
     ``w <- w / s`` and ``b <- (b - m) / s`` for a unit whose output has mean ``m`` and standard deviation ``s``.
 
@@ -48,10 +48,10 @@ class WithinLayer(Calibrated):
     patches is used if there are more. The sign of a component makes its largest weight positive.
 
     Differences from the authors' code: components of relative variance below 1e-6 are dropped instead of damped;
-    patches are read, not reconstructed from random projections; their k-means uses small batches; biases are centred at
-    0, while the authors' command line adds 0.1. Their plain draws ("elwise" and "rand") are `DataDependentWeightNorm`;
-    their "zca" and algorithm 2, which equalises the learning rates of layers, are not implemented. The decomposition
-    of a layer whose units have `n` inputs takes ``n^3`` steps.
+    patches are read, not reconstructed from random projections; their k-means uses small batches; biases are centered
+    at 0, while the authors' command line adds 0.1. Their plain draws ("elwise" and "rand") are
+    `DataDependentWeightNorm`; their "zca" and algorithm 2, which equalizes the learning rates of layers, are not
+    implemented. The decomposition of a layer whose units have `n` inputs takes ``n^3`` steps.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class WithinLayer(Calibrated):
 
     name = "within_layer"
     synonyms = ("krahenbuhl", "magic_init")
-    formula = "w = principal components or cluster centres of the input, units to mean 0 and variance 1"
+    formula = "w = principal components or cluster centers of the input, units to mean 0 and variance 1"
     reference = "Kraehenbuehl et al. 2016, algorithm 1"
     parameter_constraints = {"method": one_of("method", ("pca", "kmeans"))}
 
@@ -93,7 +93,7 @@ class WithinLayer(Calibrated):
             write_weight(call.scheme, call.layer, torch.cat(rows).reshape(weight.shape).to(weight))
             call.note("weight", f"units by {self.method} of {len(patches[0])} input patches")
             call.repeat()
-        normalise_units(call)
+        normalize_units(call)
 
     def _units(self, call: LayerCall, patches: torch.Tensor, n_units: int, generator: torch.Generator) -> torch.Tensor:
         """Return the weights of one group, ``(n_units, n_columns)``."""
@@ -107,7 +107,7 @@ class WithinLayer(Calibrated):
         if self.method == "pca":
             combinations = torch.eye(len(whitening), dtype=torch.float64, device="cpu")
         else:
-            combinations = _centres(patches @ whitening.T, n_units, generator)
+            combinations = _centers(patches @ whitening.T, n_units, generator)
         rest = (n_units - len(combinations), len(whitening))
         noise = torch.randn(rest, generator=generator, dtype=torch.float64, device="cpu")
         return torch.cat([combinations, _directions(noise)]) @ whitening
@@ -125,16 +125,16 @@ def _whitening(patches: torch.Tensor, max_components: int) -> torch.Tensor:
     return (directions * largest.sign() / variances[kept].sqrt()).T
 
 
-def _centres(whitened: torch.Tensor, n_units: int, generator: torch.Generator) -> torch.Tensor:
-    """Return the cluster centres of the patches' directions, at most one for each distinct direction."""
+def _centers(whitened: torch.Tensor, n_units: int, generator: torch.Generator) -> torch.Tensor:
+    """Return the cluster centers of the patches' directions, at most one for each distinct direction."""
     directions = _directions(whitened[whitened.norm(dim=1) > 0]).float().unique(dim=0)
-    centres = _spread(directions, min(n_units, len(directions)), generator)
+    centers = _spread(directions, min(n_units, len(directions)), generator)
     for _ in range(_PASSES):
-        nearest = (directions @ centres.T).argmax(dim=1)
-        sums = torch.zeros_like(centres).index_add_(0, nearest, directions)
-        # A centre does not change if its cluster is empty or its directions cancel.
-        centres = torch.where(sums.norm(dim=1, keepdim=True) > 1e-3, _directions(sums), centres)
-    return centres.double()
+        nearest = (directions @ centers.T).argmax(dim=1)
+        sums = torch.zeros_like(centers).index_add_(0, nearest, directions)
+        # A center does not change if its cluster is empty or its directions cancel.
+        centers = torch.where(sums.norm(dim=1, keepdim=True) > 1e-3, _directions(sums), centers)
+    return centers.double()
 
 
 def _spread(directions: torch.Tensor, number: int, generator: torch.Generator) -> torch.Tensor:

@@ -128,7 +128,7 @@ class ChainLayer(NamedTuple):
     activation: ActivationLike | None
 
     def as_signal(
-        self, weight_square: float, bias_square: float, *, orthogonal: bool = False, centred: bool = False
+        self, weight_square: float, bias_square: float, *, orthogonal: bool = False, centered: bool = False
     ) -> SignalLayer:
         """Return the layer as an argument of `initsk.theory`, with the given mean squares of weights and biases."""
         weight: Any = self.layer.weight
@@ -136,7 +136,7 @@ class ChainLayer(NamedTuple):
         groups, stride = getattr(self.layer, "groups", 1), getattr(self.layer, "stride", (1,))
         fan_out = units * prod(weight.shape[2:]) // (groups * prod(stride))
         squares = weight_square, bias_square
-        return SignalLayer(self.activation, fan_in, fan_out, *squares, units, orthogonal, centred)
+        return SignalLayer(self.activation, fan_in, fan_out, *squares, units, orthogonal, centered)
 
 
 def chain_of(module: nn.Module) -> list[ChainLayer] | None:

@@ -57,7 +57,7 @@ class PlannedParameter:
     def left_reason(self) -> str:
         """Why no initializer fills the tensor."""
         kind = type(self.module).__name__
-        if self.skip_reason or not self.specs or self.specs[0].kind != "normalisation":
+        if self.skip_reason or not self.specs or self.specs[0].kind != "normalization":
             return self.skip_reason or f"no rule for {self.attribute} of {kind}"
         identity = 0 if self.role == "bias" else 1
         known = not self.tensor.is_meta and bool((self.tensor == identity).all())
@@ -153,7 +153,7 @@ def _read_specs(
     """Return the specs of the blocks that are stacked in a parameter."""
     shape = tuple(tensor.shape)
     if isinstance(owner, NORM_LAYERS):
-        return [ParameterSpec(shape, kind="normalisation", weight_shape=shape)]
+        return [ParameterSpec(shape, kind="normalization", weight_shape=shape)]
     known = attribute in ("weight", "bias")
     if isinstance(owner, nn.Linear) and known:
         kind, block = ("attention", "o") if after_attention else ("dense", "")

@@ -23,7 +23,7 @@ class Branch:
         Number of consecutive layers with weights on this branch.
     position : int
         Position of this layer among them, from 1; a normalization has the position of the layer before it.
-    normalised : bool
+    normalized : bool
         Whether a normalization follows on the branch before the next layer with weights.
 
     Examples
@@ -35,7 +35,7 @@ class Branch:
     n_branches: int
     depth: int
     position: int
-    normalised: bool = False
+    normalized: bool = False
 
     @property
     def is_last(self) -> bool:
@@ -45,7 +45,7 @@ class Branch:
     @property
     def adds_up(self) -> bool:
         """Whether the layer's output is added, without normalization, to the outputs of other branches."""
-        return self.is_last and self.n_branches > 1 and not self.normalised
+        return self.is_last and self.n_branches > 1 and not self.normalized
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ParameterSpec:
         notion does not apply. A bias has the fans of its layer's weight.
     role : {"weight", "bias"}
         Role of the tensor in its layer.
-    kind : {"dense", "bilinear", "convolution", "embedding", "recurrent", "attention", "normalisation", "other"}
+    kind : {"dense", "bilinear", "convolution", "embedding", "recurrent", "attention", "normalization", "other"}
         Kind of the layer.
     weight_shape : tuple of int
         Shape of the layer's whole weight as torch stores it.
@@ -170,7 +170,7 @@ class ParameterSpec:
     @property
     def is_known(self) -> bool:
         """Whether initializers fill the layer's weights and biases by default."""
-        return self.kind not in ("normalisation", "other")
+        return self.kind not in ("normalization", "other")
 
     @property
     def missing_fans(self) -> str | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
-from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, colour_of
+from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, color_of
 from initsk.inspection import signal_rows
 from initsk.language import message, translate as _
 from initsk.report._comparison_text import describe_activations, describe_kinds, kinds_over_runs
@@ -70,7 +70,7 @@ def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsec
     findings = ", ".join(_(kind) for kind in dict.fromkeys(kinds)) or _("healthy")
     number = shown.initializers.index(label)
     elements: list[Element] = [*paragraphs, *pictures]
-    return Subsection(f"activations-of-{number}", label, elements, colour_of(number), findings, healthy=not kinds)
+    return Subsection(f"activations-of-{number}", label, elements, color_of(number), findings, healthy=not kinds)
 
 
 def _moments(layers: pd.DataFrame) -> Iterator[_Moment]:
@@ -114,9 +114,9 @@ def weights_section(shown: ComparisonResult) -> Section | None:
         *columns_of("short", std_initialized=_("Std at initialization"), std_trained=_("Std after training")),
         *columns_of("short", norm_initialized=_("Norm at initialization"), norm_trained=_("Norm after training")),
     ]
-    colours = [colour_of(shown.initializers.index(row["initializer"])) for row in rows]
+    colors = [color_of(shown.initializers.index(row["initializer"])) for row in rows]
     title = _("Standard deviation and norm of the weights")
-    elements: list[Element] = [Table("weights", title, columns, rows, colours)]
+    elements: list[Element] = [Table("weights", title, columns, rows, colors)]
     for number, label in enumerate(shown.initializers):
         pictures: list[Element] = []
         for moment, grid in grids.items():
@@ -126,7 +126,7 @@ def weights_section(shown: ComparisonResult) -> Section | None:
                 key, plot = f"weights-{len(elements)}-{moment.phase}", partial(grid.plot, initializers=[label])
                 pictures.append(Picture(key, description, plot, "page", moment.name, grid.layers))
         if pictures:
-            elements.append(Subsection(f"weights-of-{number}", label, pictures, colour_of(number)))
+            elements.append(Subsection(f"weights-of-{number}", label, pictures, color_of(number)))
     text = message("Histograms of the weights, with one row per initializer and one column per layer, {when}.")
     elements += _whole_grids("weights", text, grids, "shared")
     return Section("weights", _("Weights"), elements)
@@ -168,9 +168,9 @@ def signal_section(shown: ComparisonResult) -> Section | None:
         " et al. 2016, equation 3), the backward prediction from the gradient at the output (Schoenholz et al. 2017)."
         " Both hold for wide layers; in narrow layers, single draws scatter around them."
     )
-    colours = [colour_of(shown.initializers.index(label)) for label in forward]
+    colors = [color_of(shown.initializers.index(label)) for label in forward]
     picture = Picture("signal", description, display.plot)
-    table = Table("signal", _("Measured and predicted values at initialization"), columns, rows, colours)
+    table = Table("signal", _("Measured and predicted values at initialization"), columns, rows, colors)
     elements: list[Element] = [Paragraph(_how_well(rows)), picture, table, Paragraph(note, "note")]
     return Section("signal", _("Signal along depth, at initialization"), elements)
 

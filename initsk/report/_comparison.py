@@ -7,7 +7,7 @@ import pandas as pd
 
 from initsk.comparison import ComparisonResult
 from initsk.comparison.results import grid_columns, has_several_splits
-from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, colour_of
+from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, color_of
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
@@ -99,8 +99,8 @@ def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: Comparis
         | ({"difference_to_best": np.nan, "significant": "-"} if row["rank"] == 1 else {})
         for row in records(summary)
     ]
-    colours = [colour_of(result.initializers.index(row["initializer"])) for row in rows]
-    return Table(key, title, columns, rows, colours)
+    colors = [color_of(result.initializers.index(row["initializer"])) for row in rows]
+    return Table(key, title, columns, rows, colors)
 
 
 def _kind(column: pd.Series) -> str:
@@ -169,6 +169,6 @@ def _score_by_epoch(shown: ComparisonResult) -> Table:
     numbers = [Column(f"epoch {epoch}", _("Epoch {n}", n=epoch)) for epoch in epochs]
     labels = [label for label in shown.initializers if label in means.index]
     rows = records(means.reindex(index=labels, columns=epochs).add_prefix("epoch ").reset_index())
-    colours = [colour_of(shown.initializers.index(label)) for label in labels]
+    colors = [color_of(shown.initializers.index(label)) for label in labels]
     columns = [Column("initializer", _("Initializer"), "text"), *numbers]
-    return Table("scores", _("Mean held-out score after each epoch"), columns, rows, colours)
+    return Table("scores", _("Mean held-out score after each epoch"), columns, rows, colors)

@@ -75,12 +75,12 @@ class Code(NamedTuple):
 
 
 class Subsection(NamedTuple):
-    """A part of a section with its colour and findings; the title is its subject."""
+    """A part of a section with its color and findings; the title is its subject."""
 
     key: str
     title: str
     elements: list["Element"]
-    colour: str = ""
+    color: str = ""
     findings: str = ""
     healthy: bool = True
 

@@ -45,27 +45,27 @@ _ADVICE = {
     message("non-finite"): message("look for NaN in X, then lower the learning rate or the variance of the weights"),
     message("symmetric"): message("draw the weights at random: units with equal weights cannot learn different things"),
     message("small gradient"):
-        message("raise the variance of the weights, add normalisation, or use a recommended initializer"),
+        message("raise the variance of the weights, add normalization, or use a recommended initializer"),
     message("large gradient"): message("lower the variance of the weights, scale X, or use a recommended initializer"),
     message("incoherent"):
-        message("lower the variance of the weights, add residual branches or normalisation, or check that y depends"
+        message("lower the variance of the weights, add residual branches or normalization, or check that y depends"
                 " on X"),
     message("disproportionate"):
-        message("use a critical or orthogonal initializer, residual branches or normalisation"),
+        message("use a critical or orthogonal initializer, residual branches or normalization"),
     message("overconfident"):
         message("lower the variance of the weights of the output layer (lecun_normal, or zeros in this layer only)"),
     message("dead"):
         message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
     message("saturated"): message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
     message("collapsed"):
-        message("use fewer layers, residual branches or normalisation, or a critical initializer (edge_of_chaos)"),
+        message("use fewer layers, residual branches or normalization, or a critical initializer (edge_of_chaos)"),
     message("vanishing"):
         message("raise the variance of the weights: he_normal for ReLU, orthogonal for deep networks"),
     message("exploding"):
         message("lower the variance of the weights: he_normal for ReLU, glorot_normal or orthogonal otherwise"),
-    message("shifted mean"): message("centre X, set the biases to zero, and draw weights with mean zero"),
+    message("shifted mean"): message("center X, set the biases to zero, and draw weights with mean zero"),
     message("too deep"):
-        message("use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalisation"),
+        message("use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalization"),
 }  # fmt: skip
 _LOSS_ADVICE = message(
     "give the loss the values that it expects: NLLLoss log-probabilities, CrossEntropyLoss raw scores"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
-from initsk.displays import colour_of
+from initsk.displays import color_of
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer
 from initsk.language import message, translate as _
@@ -42,7 +42,7 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Sect
         drawn = _drawn(shown, label, number)
         if drawn.rows:
             elements.append(drawn)
-        items.append(Subsection(f"initializer-{number}", label, elements, colour_of(number)))
+        items.append(Subsection(f"initializer-{number}", label, elements, color_of(number)))
     return Section("initializers", _("The initializers"), items) if items else None
 
 

@@ -52,14 +52,14 @@ def columns_of(kind: str, /, **titles: str) -> list[Column]:
 class Table(NamedTuple):
     """Rows of raw values; the first column of text is the heading of a row.
 
-    `colours` has one colour for each row, or is empty.
+    `colors` has one color for each row, or is empty.
     """
 
     key: str
     title: str
     columns: list[Column]
     rows: list[dict[str, Any]]
-    colours: Sequence[str] = ()
+    colors: Sequence[str] = ()
 
     @property
     def heading(self) -> str:

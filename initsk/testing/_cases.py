@@ -66,7 +66,7 @@ LAYERS = (
 
 
 class ResidualNet(nn.Module):
-    """Network with batch normalisation, a frozen layer, tied weights and a residual branch; inputs: (n, 6)."""
+    """Network with batch normalization, a frozen layer, tied weights and a residual branch; inputs: (n, 6)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ def products(activation: ActivationLike, length: float) -> Polynomial:
 
     Notes
     -----
-    With :math:`a_k = E[\phi(\sqrt{q} z) h_k(z)]` and the normalised Hermite polynomials :math:`h_k`, the mean of
+    With :math:`a_k = E[\phi(\sqrt{q} z) h_k(z)]` and the normalized Hermite polynomials :math:`h_k`, the mean of
     :math:`\phi(u) \phi(v)` for normal values of variance q and correlation c is :math:`\sum_k a_k^2 c^k` (Mehler's
     formula; Daniely, Frostig and Singer 2016, section 4). The coefficients of smooth functions fall faster than any
     power, and those of functions with a kink as :math:`k^{-5/4}`.

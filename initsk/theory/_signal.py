@@ -32,7 +32,7 @@ class SignalLayer:
         Units of the layer if their number is not `fan_out` (convolutions); None for `fan_out`.
     orthogonal : bool, default=False
         Whether the weights are a multiple of an orthogonal matrix or of some of its rows or columns.
-    centred : bool, default=False
+    centered : bool, default=False
         Whether the weights of each unit add up to zero, so that the mean of its inputs has no effect.
     """
 
@@ -43,7 +43,7 @@ class SignalLayer:
     bias_square: float = 0.0
     width: int | None = None
     orthogonal: bool = False
-    centred: bool = False
+    centered: bool = False
 
     @property
     def units(self) -> int:
@@ -73,7 +73,7 @@ def forward_signal(layers: Sequence[SignalLayer], input_square: float) -> list[t
 
     .. math:: q_l = n_{l-1} E[W_l^2] a_{l-1} + E[b_l^2], \quad a_l = E[\phi(\sqrt{q_l} z)^2], \quad z \sim N(0, 1)
 
-    (Poole et al. 2016, equation 3; He et al. 2015, equation 9). For centred weights
+    (Poole et al. 2016, equation 3; He et al. 2015, equation 9). For centered weights
     :math:`a_{l-1}` is replaced by the variance of the activations; the input is assumed to have mean 0.
 
     Examples
@@ -84,7 +84,7 @@ def forward_signal(layers: Sequence[SignalLayer], input_square: float) -> list[t
     """
     signal, square, mean = [], float(input_square), 0.0
     for layer in layers:
-        received = square - mean**2 if layer.centred else square
+        received = square - mean**2 if layer.centered else square
         length = layer.fan_in * layer.weight_square * received + layer.bias_square
         square, mean = length, 0.0
         if layer.activation is not None:
@@ -194,8 +194,8 @@ def forward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> l
             spread = before
             continue
         spreads.append((before, _spread_after_function(layer, length, removed, spread, 0.0)))
-        # Centred weights remove the mean of their inputs.
-        shift = mean_activation(layer.activation, length) if after is not None and after.centred else 0.0
+        # Centered weights remove the mean of their inputs.
+        shift = mean_activation(layer.activation, length) if after is not None and after.centered else 0.0
         spread = _spread_after_function(layer, length, removed, spread, shift)
     return spreads
 

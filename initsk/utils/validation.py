@@ -21,8 +21,8 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> unknown_name("colour", "rod", ["red", "blue"])
-    "unknown colour 'rod'; did you mean 'red'? Allowed: 'blue', 'red'"
+    >>> unknown_name("color", "rod", ["red", "blue"])
+    "unknown color 'rod'; did you mean 'red'? Allowed: 'blue', 'red'"
     """
     names = sorted(allowed)
     as_written = {name.lower(): name for name in names}

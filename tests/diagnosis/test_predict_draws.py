@@ -8,11 +8,11 @@ from torch import nn
 from initsk import initialize
 from initsk.diagnosis import predict_signal
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.initializers import Centred, Constant, VarianceScaling
+from initsk.initializers import Centered, Constant, VarianceScaling
 from initsk.network import MLP
 from tests.helpers import batch, build
 
-CENTRED = Centred(VarianceScaling(16.0, distribution="orthogonal"))
+CENTRED = Centered(VarianceScaling(16.0, distribution="orthogonal"))
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_the_promised_variance_is_drawn():
         ("tanh", 12, "VarianceScaling(distribution='orthogonal')"),
         ("gelu", 12, "EdgeOfChaos(activation='gelu', distribution='orthogonal')"),
         ("silu", 12, "EdgeOfChaos(activation='silu', distribution='orthogonal')"),
-        ("sigmoid", 12, "Centred(base=VarianceScaling(scale=16.0, distribution='orthogonal'))"),
+        ("sigmoid", 12, "Centered(base=VarianceScaling(scale=16.0, distribution='orthogonal'))"),
     ],
 )
 def test_activation_and_depth_decide(activation, depth, expected):
@@ -63,7 +63,7 @@ def test_activation_and_depth_decide(activation, depth, expected):
 
 
 def test_a_deep_network_of_sigmoids_is_made_one_of_tanh():
-    # Of centred weights times 4, layer by layer: sigmoid(x) = 1/2 + tanh(x / 2) / 2.
+    # Of centered weights times 4, layer by layer: sigmoid(x) = 1/2 + tanh(x / 2) / 2.
     module = build(lambda: MLP(30, 2, (30,) * 12, activation="sigmoid"))
     initialize(module, "auto", random_state=0)
     signal = batch(20, 30).double()
@@ -268,7 +268,7 @@ def test_lists_are_samples_too():
     assert diagnose(clf, X.tolist(), Y.tolist()).score == diagnose(clf, X, Y).score
 
 
-def test_normalised_networks_are_seen_as_they_are_trained():
+def test_normalized_networks_are_seen_as_they_are_trained():
     def factory():
         layers = [part for _ in range(20) for part in (nn.Linear(64, 64), nn.BatchNorm1d(64), nn.Sigmoid())]
         return nn.Sequential(*layers, nn.Linear(64, 10))

@@ -78,7 +78,7 @@ def test_plot_draws_into_the_given_axes(name):
     assert display.figure_ is figure
     assert axes_of(display) == list(given.flat)
     assert all(ax.has_data() or ax.texts for ax in given.flat)
-    # Only a colour bar may be added.
+    # Only a color bar may be added.
     assert len(set(figure.axes) - before) == (name == "HistoryDisplay")
     assert not figure.legends
 

@@ -23,7 +23,7 @@ def test_columns_of_the_heat_map_sum_to_one():
     display = HistoryDisplay.from_frames(histograms, recorded([0, 10, 100])).plot()
     cells, x, y = mesh(display.axes_["hidden_1", "histogram"])
     assert (cells * np.diff(y)[:, None]).sum(axis=0).tolist() == pytest.approx([1, 1, 1])
-    # A column reaches halfway to its neighbours.
+    # A column reaches halfway to its neighbors.
     assert x.tolist() == [0, 5, 55, 100]
 
 
@@ -87,7 +87,7 @@ def test_one_step_is_enough():
     assert axes["hidden_1", "histogram"].get_xticks().tolist() == [7]
 
 
-def test_a_layer_that_is_always_zero_is_labelled():
+def test_a_layer_that_is_always_zero_is_labeled():
     histograms = histograms_over([0, 1], [[0.0, 2.0**-60]] * 2, [[10], [10]])
     axes = HistoryDisplay.from_frames(histograms, recorded([0, 1], mean=0.0, std=0.0)).plot().axes_
     assert texts(axes["hidden_1", "histogram"]) == "always 0"

@@ -11,8 +11,8 @@ from tests.displays.helpers import bins, mesh, network, summary, texts
 def test_a_strip_is_the_histogram_over_its_fullest_place():
     histograms = bins("a", "output", [0.0, 1.0, 2.0, 3.0, 4.0], [10, 40, 20, 30])
     cells, x, _ = mesh(LayerStripDisplay.from_frames(histograms, summary(("a", "output", {"count": 100}))).plot().ax_)
-    centres = (x[1:] + x[:-1]) / 2
-    assert [cells[0, np.abs(centres - middle).argmin()] for middle in (0.5, 1.5, 2.5, 3.5)] == pytest.approx(
+    centers = (x[1:] + x[:-1]) / 2
+    assert [cells[0, np.abs(centers - middle).argmin()] for middle in (0.5, 1.5, 2.5, 3.5)] == pytest.approx(
         [0.25, 1, 0.5, 0.75]
     )
 

@@ -285,10 +285,10 @@ def spectral_net():
     return nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(5, 4)), nn.BatchNorm1d(4)).train()
 
 
-def test_reading_spectral_normalisation_does_not_change_it():
+def test_reading_spectral_normalization_does_not_change_it():
     module = build(spectral_net)
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    with pytest.raises(ValueError, match="LSUV"):  # the normalisation undoes every scaling
+    with pytest.raises(ValueError, match="LSUV"):  # the normalization undoes every scaling
         initialize(module, "lsuv", X=3 * torch.eye(5), random_state=0)
     module.requires_grad_(False)
     initialize(module, "he_normal", random_state=0)
@@ -296,12 +296,12 @@ def test_reading_spectral_normalisation_does_not_change_it():
 
 
 @pytest.mark.parametrize("initializer", ["he_normal", "auto", RandomNormal(5.0)])
-def test_spectral_normalisation_follows_the_new_weight(initializer):
+def test_spectral_normalization_follows_the_new_weight(initializer):
     module = build(spectral_net)
     statistics = {name: value.clone() for name, value in module[1].named_buffers()}
     initialize(module, initializer, random_state=0)
     module.eval()
-    # torch takes 15 steps of power iteration when the normalisation is registered.
+    # torch takes 15 steps of power iteration when the normalization is registered.
     assert float(torch.linalg.matrix_norm(module[0].weight.detach(), ord=2)) == pytest.approx(1, abs=0.05)
     assert all(torch.equal(value, statistics[name]) for name, value in module[1].named_buffers())
 

@@ -161,7 +161,7 @@ def test_an_output_initializer_needs_an_output_layer():
         initialize(build(Tied), output_initializer="zeros")
 
 
-def test_normalisations_do_not_change_and_the_record_describes_them():
+def test_normalizations_do_not_change_and_the_record_describes_them():
     module = build(lambda: nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4), nn.LayerNorm(4)))
     with torch.no_grad():
         module[2].weight.fill_(-3)
@@ -371,7 +371,7 @@ def test_threads_may_trace_and_run_modules_at_the_same_time():
     assert all(same(module, state(modules[0])) for module in modules)
 
 
-def test_rules_by_class_fill_normalisations_and_own_layers():
+def test_rules_by_class_fill_normalizations_and_own_layers():
     class Own(nn.Module):
         def __init__(self):
             super().__init__()

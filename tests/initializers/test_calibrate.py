@@ -107,7 +107,7 @@ def test_errors_name_the_layer_and_the_module_does_not_change(initializer, X, er
     assert_same_state(module, before)
 
 
-def test_spectral_normalisation_raises():
+def test_spectral_normalization_raises():
     module = build(lambda: nn.Sequential(spectral_norm(nn.Linear(4, 5))))
     for initializer in DATA_DEPENDENT:
         with pytest.raises(ModuleError, match=r"layer '0' changes the weight .* such as weight_norm"):

@@ -64,12 +64,12 @@ def test_zero_with_the_constant_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "centre"), [((3,), (1,)), ((5, 3), (2, 1)), ((4, 1), (2, 0)), ((3, 3, 2), (1, 1, 1))]
+    ("kernel", "center"), [((3,), (1,)), ((5, 3), (2, 1)), ((4, 1), (2, 0)), ((3, 3, 2), (1, 1, 1))]
 )
 @pytest.mark.parametrize("channels", [(4, 6), (6, 6), (8, 3)])
-def test_zero_convolution_has_the_matrix_at_the_centre(channels, kernel, centre):
+def test_zero_convolution_has_the_matrix_at_the_center(channels, kernel, center):
     values = ZerO().sample((*channels, *kernel))
-    middle = (slice(None), slice(None), *centre)
+    middle = (slice(None), slice(None), *center)
     assert torch.equal(values[middle], ZerO().sample(channels))
     values[middle] = 0
     assert not values.any()

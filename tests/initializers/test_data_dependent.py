@@ -20,7 +20,7 @@ from tests.initializers.support import assert_same_state, outputs, state
 
 
 class Shared(nn.Module):
-    """Network with a layer called twice, a layer never called, batch normalisation, dropout and convolutions."""
+    """Network with a layer called twice, a layer never called, batch normalization, dropout and convolutions."""
 
     def __init__(self):
         super().__init__()
@@ -62,7 +62,7 @@ def test_lsuv_only_scales():
         assert ratio.numel() == 0 or float(ratio.max() - ratio.min()) < 1e-5
 
 
-def test_lsuv_with_normalisation_dropout_groups_and_a_shared_layer():
+def test_lsuv_with_normalization_dropout_groups_and_a_shared_layer():
     module = build(Shared).train()
     X = batch(64, 3, 11, 11)
     before = module.norm.running_mean.clone(), module.norm.num_batches_tracked.clone()

@@ -1,4 +1,4 @@
-"""Normalisation in elementary operations, which has correct third derivatives."""
+"""Normalization in elementary operations, which has correct third derivatives."""
 
 import copy
 
@@ -149,7 +149,7 @@ class Interrupted(nn.Module):
 
 @pytest.mark.parametrize("scheme", GRADIENT_SCHEMES, ids=str)
 @pytest.mark.parametrize("time", [1, 2])
-def test_an_interrupt_restores_normalisation(time, scheme):
+def test_an_interrupt_restores_normalization(time, scheme):
     X, y = data()
     network = build(lambda: nn.Sequential(nn.Linear(6, 3), nn.Sequential(Interrupted(time))).double())
     with pytest.raises(KeyboardInterrupt):

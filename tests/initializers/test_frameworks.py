@@ -301,9 +301,9 @@ def test_synonyms_of_jax():
 
 def test_delta_orthogonal_in_even_kernels():
     module = build(lambda: nn.Conv1d(4, 4, 4))
-    for name, centre in (("delta_orthogonal", 2), ("jax.delta_orthogonal", 1)):
+    for name, center in (("delta_orthogonal", 2), ("jax.delta_orthogonal", 1)):
         initialize(module, name, random_state=0)
-        assert module.weight.detach().any(dim=0).any(dim=0).nonzero().flatten().tolist() == [centre]
+        assert module.weight.detach().any(dim=0).any(dim=0).nonzero().flatten().tolist() == [center]
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_dropout_has_no_effect():
         assert torch.equal(a[0].weight, b[0].weight)
 
 
-def test_batch_normalisation_uses_the_batch():
+def test_batch_normalization_uses_the_batch():
     # If these running statistics were used, they would change the loss and the factors.
     X, y = 10 + 5 * batch(40, 6), torch.arange(40) % 3
     m = build(lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8, eps=1e-12), nn.Tanh(), nn.Linear(8, 3)).double())

@@ -45,7 +45,7 @@ def test_types_and_functions():
     filled, _ = chosen(
         [
             ("convolutions", Orthogonal(), nn.Conv2d),
-            ("scales", "zeros", lambda spec: spec.kind == "normalisation" and spec.role == "weight"),
+            ("scales", "zeros", lambda spec: spec.kind == "normalization" and spec.role == "weight"),
         ],
         remainder="lecun_uniform",
     )

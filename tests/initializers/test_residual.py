@@ -21,10 +21,10 @@ from tests.initializers.support import Decoder
 
 
 class Block(nn.Module):
-    def __init__(self, width, normalised=True, projected=False):
+    def __init__(self, width, normalized=True, projected=False):
         super().__init__()
         self.conv1, self.conv2 = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
-        self.norm1, self.norm2 = (nn.BatchNorm2d(width) if normalised else nn.Identity() for _ in range(2))
+        self.norm1, self.norm2 = (nn.BatchNorm2d(width) if normalized else nn.Identity() for _ in range(2))
         self.shortcut = nn.Conv2d(width, width, 1) if projected else nn.Identity()
 
     def forward(self, x):
@@ -33,17 +33,17 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, n_blocks=4, normalised=True):
+    def __init__(self, n_blocks=4, normalized=True):
         super().__init__()
         self.stem = nn.Conv2d(3, 20, 3)
-        self.blocks = nn.Sequential(*(Block(20, normalised, projected=i == 1) for i in range(n_blocks)))
+        self.blocks = nn.Sequential(*(Block(20, normalized, projected=i == 1) for i in range(n_blocks)))
         self.head = nn.Linear(20, 10)
 
     def forward(self, x):
         return self.head(self.blocks(torch.relu(self.stem(x))).mean(dim=(2, 3)))
 
 
-def test_zero_last_in_branch_with_normalisation():
+def test_zero_last_in_branch_with_normalization():
     module = build(ResNet)
     found = record(module, "zero_last_in_branch")
     for block in module.blocks:
@@ -56,8 +56,8 @@ def test_zero_last_in_branch_with_normalisation():
     torch.testing.assert_close(module.blocks[0](x), x)
 
 
-def test_zero_last_in_branch_without_normalisation():
-    module = build(lambda: ResNet(normalised=False))
+def test_zero_last_in_branch_without_normalization():
+    module = build(lambda: ResNet(normalized=False))
     record(module, ZeroLastInBranch("orthogonal"))
     for block in module.blocks:
         assert block.conv2.weight.abs().sum() == 0
@@ -66,7 +66,7 @@ def test_zero_last_in_branch_without_normalisation():
 
 
 def test_fixup():
-    module = build(lambda: ResNet(n_blocks=16, normalised=False))
+    module = build(lambda: ResNet(n_blocks=16, normalized=False))
     record(module, Fixup())
     fan_in = 20 * 9
     for block in module.blocks:

@@ -13,7 +13,7 @@ from initsk.initializers import (
 from tests.helpers import build
 
 
-def test_icnr_equals_nearest_neighbour_resizing():
+def test_icnr_equals_nearest_neighbor_resizing():
     module = build(lambda: nn.Conv2d(5, 3 * 9, 3, padding=1, groups=1))
     initialize(module, ICNR(3), random_state=0)
     X = torch.randn(2, 5, 7, 7, generator=torch.Generator().manual_seed(0))

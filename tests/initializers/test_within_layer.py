@@ -38,7 +38,7 @@ def test_more_units_than_components():
         assert float(distance.min()) > 1e-3
 
 
-def test_cluster_centres_point_at_the_clusters():
+def test_cluster_centers_point_at_the_clusters():
     corners = 5 * torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
     labels = torch.arange(200) % 4
     X = corners[labels] + 0.1 * batch(200, 2)

@@ -120,7 +120,7 @@ HEALTHY = {
     "sigmoid": (lambda: mlp("glorot_normal", 2, "sigmoid"), X),
     "linear": (lambda: mlp("orthogonal", 10, "identity"), X),
     "torch's default": (lambda: build(lambda: MLP(32, 4, (48, 48))), X),
-    "normalised, any scale": (lambda: mlp(RandomNormal(0.001), 6, normalization="layer_norm"), X),
+    "normalized, any scale": (lambda: mlp(RandomNormal(0.001), 6, normalization="layer_norm"), X),
     **{f"narrow, seed {s}": (lambda s=s: mlp("he_normal", 20, seed=s), X) for s in range(4)},
     "zero head": (lambda: mlp("he_normal", 3, change=zero_head), X),
     "zero branches": (lambda: build(ZeroBranches), X),

@@ -202,8 +202,8 @@ def test_styles_of_host_and_fragment_do_not_mix(browser, result, tmp_path):
     with Visit(browser, tmp_path / "host.html", **sized(1440)) as page:
         assert page.locator("#host").evaluate(style) == before
         frame = page.frame_locator("iframe")
-        size, colour, _ = frame.locator("td").first.evaluate(style)
-        assert (size, colour) != ("41px", "rgb(255, 0, 0)")
+        size, color, _ = frame.locator("td").first.evaluate(style)
+        assert (size, color) != ("41px", "rgb(255, 0, 0)")
         # The frame is as high as its content, so that nothing scrolls inside.
         inner = frame.locator("html").evaluate("e => e.scrollHeight")
         assert page.locator("iframe").bounding_box()["height"] >= inner
@@ -212,8 +212,8 @@ def test_styles_of_host_and_fragment_do_not_mix(browser, result, tmp_path):
 def test_dark_and_light_differ(browser, page_of):
     def paper(scheme):
         with Visit(browser, page_of("comparison", "en"), **sized(1440, scheme)) as page:
-            colour = page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
-            return np.mean(json.loads(colour.replace("rgb(", "[").replace(")", "]")))
+            color = page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
+            return np.mean(json.loads(color.replace("rgb(", "[").replace(")", "]")))
 
     assert paper("light") > 240
     assert paper("dark") < 40

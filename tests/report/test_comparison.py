@@ -99,18 +99,18 @@ def test_report_of_a_deep_linear_network_shows_outputs():
     assert "hidden_2" in describe_activations(result.layers[result.layers["phase"] == "trained"])
 
 
-def test_an_initializer_keeps_its_colour_if_another_has_no_data(result):
-    def colours(lines):
+def test_an_initializer_keeps_its_color_if_another_has_no_data(result):
+    def colors(lines):
         return [line.get_color() for line in lines]
 
     without = result.history[result.history["initializer"] != "zeros"]
     [line] = LearningCurvesDisplay.from_frames(without).plot().axes_[0].get_lines()
     both = LearningCurvesDisplay.from_frames(result.history).plot().axes_[0].get_lines()
-    assert line.get_color() == colours(both)[1]
+    assert line.get_color() == colors(both)[1]
     frame = result.layers[(result.layers["phase"] == "initialized") & (result.layers["repeat"] == 0)]
     second = frame[frame["initializer"] == "he_normal"]
     display = DepthDisplay.from_frames({"he_normal": second}, order=result.initializers).plot()
-    assert display.axes_["rms"].get_lines()[0].get_color() == colours(both)[1]
+    assert display.axes_["rms"].get_lines()[0].get_color() == colors(both)[1]
 
 
 @pytest.fixture(scope="module")

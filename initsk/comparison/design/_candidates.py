@@ -42,7 +42,7 @@ def make_candidates(
     InvalidParameterError
         If a value is unknown or given twice, or the grid is not allowed.
     """
-    labelled = _labelled(builder, values)
+    labeled = _labeled(builder, values)
     choices = _checked_grid(builder, {} if grid is None else grid)
     settings = [dict(zip(choices, chosen, strict=True)) for chosen in product(*choices.values())]
     return [
@@ -51,28 +51,28 @@ def make_candidates(
             {builder.parameter: value} | {name: choice for name, (choice, _) in setting.items()},
             {name: text for name, (_, text) in setting.items()},
         )
-        for label, value in labelled.items()
+        for label, value in labeled.items()
         for setting in settings
     ]
 
 
-def _labelled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
+def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
     """Return the values under their labels; functions with the same name get a number."""
     if isinstance(values, str | Initializer | Mapping) or not isinstance(values, Iterable):
         raise InvalidParameterError(f"initializers={values!r} is not allowed (a list of at least one)")
-    labelled: dict[str, Any] = {}
+    labeled: dict[str, Any] = {}
     for item in values:
         if builder.varies_initializer:
             value, label = get_initializer(item), initializer_name(item)
-            if value in labelled.values():
+            if value in labeled.values():
                 raise InvalidParameterError(f"initializers: give each one once; {label} is there twice")
         else:
             value, label = item, str(shown(item))
-        n_same = sum(known == label or known.startswith(f"{label} (") for known in labelled)
-        labelled[f"{label} ({n_same + 1})" if n_same else label] = value
-    if not labelled:
+        n_same = sum(known == label or known.startswith(f"{label} (") for known in labeled)
+        labeled[f"{label} ({n_same + 1})" if n_same else label] = value
+    if not labeled:
         raise InvalidParameterError("initializers must be at least one")
-    return labelled
+    return labeled
 
 
 def _checked_grid(builder: ModelBuilder, grid: Mapping[str, Sequence[Any]]) -> dict[str, list[tuple[Any, Any]]]:

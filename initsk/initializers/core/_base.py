@@ -32,7 +32,7 @@ class ExpectedMoments:
         Whether the distribution is symmetric about `mean`.
     singular_value : float or None, default=None
         The value of every singular value of ``(out, in * kernel)``.
-    centred : bool, default=False
+    centered : bool, default=False
         Whether the weights of each unit add up to zero.
 
     Examples
@@ -49,7 +49,7 @@ class ExpectedMoments:
     bound: float = float("inf")
     symmetric: bool = True
     singular_value: float | None = None
-    centred: bool = False
+    centered: bool = False
 
 
 class Choice(NamedTuple):
@@ -144,7 +144,7 @@ class Initializer(Value):
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return the initializer that fills a spec; None leaves the spec to the defaults.
 
-        The defaults set biases to zero and leave normalisation layers and unknown layers unchanged.
+        The defaults set biases to zero and leave normalization layers and unknown layers unchanged.
         """
         if not spec.is_known or (spec.role == "bias" and not self.sets_biases):
             return None

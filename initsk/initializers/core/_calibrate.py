@@ -108,7 +108,7 @@ class Calibrated(Refinement):
         """Run the batch through the network once and adjust each layer at its first call.
 
         `_adjust` changes the layer and puts the corrected output into the call, so that each later layer gets its final
-        input: the work grows with the depth, not with its square. Dropout is off, and batch normalisation uses its
+        input: the work grows with the depth, not with its square. Dropout is off, and batch normalization uses its
         running statistics.
         """
         super().refine(network)
@@ -162,7 +162,7 @@ def measure(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
     return mean, std, std <= 4 * eps * (mean.abs().square() + std.square()).sqrt()
 
 
-def normalise_units(call: LayerCall) -> None:
+def normalize_units(call: LayerCall) -> None:
     """Give the output of each unit variance 1 over the batch, and mean 0 if the layer has a bias."""
     layer, output = call.layer, call.output
     units = output.movedim(layer.output_axis(output), 0)
@@ -195,7 +195,7 @@ def _divide_units(call: LayerCall, std: torch.Tensor) -> None:
 
 
 def _divide_sizes(module: nn.Module, target: torch.Tensor, std: torch.Tensor) -> bool:
-    """Divide the norms of a weight whose parametrization stores norms and directions, as weight normalisation does.
+    """Divide the norms of a weight whose parametrization stores norms and directions, as weight normalization does.
 
     Return whether the parametrization stores such norms and the weight then equals `target`. The directions do not
     change.

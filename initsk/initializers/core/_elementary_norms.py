@@ -1,4 +1,4 @@
-"""Normalisation layers written in elementary operations, which torch can differentiate any number of times."""
+"""Normalization layers written in elementary operations, which torch can differentiate any number of times."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +44,7 @@ def elementary_norms(module: nn.Module) -> Iterator[None]:
 
 
 class ElementaryNorms(TorchFunctionMode):
-    """Replace torch's batch, instance and layer normalisation inside the block, in this thread.
+    """Replace torch's batch, instance and layer normalization inside the block, in this thread.
 
     The third derivatives of torch's own operations are unusable: ``layer_norm`` gives wrong ones, and so
     does ``batch_norm`` up to torch 2.13; from torch 2.14 on ``batch_norm`` raises. Running statistics are
@@ -70,33 +70,33 @@ def _batch_norm(
     input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor | None:  # fmt: skip
-    """Return the normalised input, or None if running statistics are used or torch will raise."""
+    """Return the normalized input, or None if running statistics are used or torch will raise."""
     factors = weight, bias, running_mean, running_var
     if not training or input.numel() == input.shape[1] or not _fit(input, input.shape[1:2], *factors):
         return None
     axes = [axis for axis in range(input.dim()) if axis != 1]
-    return _normalise(input, axes, eps, weight, bias, (-1, *[1] * (input.dim() - 2)))
+    return _normalize(input, axes, eps, weight, bias, (-1, *[1] * (input.dim() - 2)))
 
 
 def _instance_norm(
     input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
     bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor | None:  # fmt: skip
-    """Return the normalised input, or None if running statistics are used or torch will raise."""
+    """Return the normalized input, or None if running statistics are used or torch will raise."""
     if not use_input_stats or input.shape[2:].numel() == 1 or not _fit(input, input.shape[1:2], weight, bias):
         return None
-    return _normalise(input, range(2, input.dim()), eps, weight, bias, (-1, *[1] * (input.dim() - 2)))
+    return _normalize(input, range(2, input.dim()), eps, weight, bias, (-1, *[1] * (input.dim() - 2)))
 
 
 def _layer_norm(
     input: Tensor, normalized_shape: Sequence[int] | int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor | None:  # fmt: skip
-    """Return the normalised input, or None if torch will raise."""
+    """Return the normalized input, or None if torch will raise."""
     sizes = () if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not sizes or input.shape[input.dim() - len(sizes) :] != sizes or not _fit(input, sizes, weight, bias):
         return None
-    return _normalise(input, range(-len(sizes), 0), eps, weight, bias, sizes)
+    return _normalize(input, range(-len(sizes), 0), eps, weight, bias, sizes)
 
 
 _RULES: dict[Any, Callable[..., Tensor | None]] = {
@@ -116,13 +116,13 @@ def _fit(input: Tensor, sizes: Sequence[int], *factors: Tensor | None) -> bool:
     return input.is_floating_point() and all(f.shape == tuple(sizes) and f.dtype in types for f in given)
 
 
-def _normalise(
+def _normalize(
     input: Tensor, axes: Sequence[int], eps: float, weight: Tensor | None, bias: Tensor | None, shape: Sequence[int]
 ) -> Tensor:
     """Return values of mean 0 and variance 1 over `axes`, computed in float32 or better, with factors of a `shape`."""
     values = input.to(working_type(input.dtype))
-    centred = values - values.mean(tuple(axes), keepdim=True)
-    values = centred * (centred.square().mean(tuple(axes), keepdim=True) + eps).rsqrt()
+    centered = values - values.mean(tuple(axes), keepdim=True)
+    values = centered * (centered.square().mean(tuple(axes), keepdim=True) + eps).rsqrt()
     values = values if weight is None else values * weight.view(*shape)
     values = values if bias is None else values + bias.view(*shape)
     return values.to(input.dtype)

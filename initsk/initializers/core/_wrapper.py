@@ -224,7 +224,7 @@ class Scaled(Transformed):
         return ExpectedMoments(inner.variance * size**2, inner.mean * self.factor, bound, inner.symmetric, singular)
 
 
-class Centred(Transformed):
+class Centered(Transformed):
     r"""Subtract the mean from each unit's weights, which another initializer draws.
 
     Parameters
@@ -245,19 +245,19 @@ class Centred(Transformed):
 
     A function with :math:`\phi(0) \ne 0` shifts all activations of a layer by the same value. The next layer turns this
     into a shift of each unit that is the same for all samples; in deep networks of sigmoids only this shift remains.
-    Centred weights remove it. Since :math:`\sigma(x) = 1/2 + \tanh(x / 2) / 2`, centred weights times 4 turn a
-    network of sigmoids into a network of tanh, layer by layer. Huang et al. 2017 keep weights centred during training;
+    Centered weights remove it. Since :math:`\sigma(x) = 1/2 + \tanh(x / 2) / 2`, centered weights times 4 turn a
+    network of sigmoids into a network of tanh, layer by layer. Huang et al. 2017 keep weights centered during training;
     torch, Keras and JAX have no such initializer.
 
     Examples
     --------
-    >>> from initsk.initializers import Centred, Orthogonal
-    >>> w = Centred(Orthogonal(gain=4.0)).sample((50, 100), random_state=0)
+    >>> from initsk.initializers import Centered, Orthogonal
+    >>> w = Centered(Orthogonal(gain=4.0)).sample((50, 100), random_state=0)
     >>> w.sum(1).abs().max().item() < 1e-4
     True
     """
 
-    name = "centred"
+    name = "centered"
     family = "composed"
     formula = "W = (W_base - mean of each unit) / sqrt(1 - 1 / fan_in)"
     reference = "Huang et al. 2017"
@@ -275,7 +275,7 @@ class Centred(Transformed):
         return super().unsupported_reason(spec)
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-        """Return the centred values of the base."""
+        """Return the centered values of the base."""
         values = self.filling.draw_values(spec, generator, dtype)
         rows = values.reshape(spec.matrix_shape)
         rows = (rows - rows.mean(1, keepdim=True)) * (1 - 1 / rows.shape[1]) ** -0.5
@@ -284,4 +284,4 @@ class Centred(Transformed):
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return the expected moments of the values for a spec."""
         inner = self.filling.expected_moments(spec)
-        return None if inner is None else ExpectedMoments(inner.variance, symmetric=inner.symmetric, centred=True)
+        return None if inner is None else ExpectedMoments(inner.variance, symmetric=inner.symmetric, centered=True)

@@ -46,7 +46,7 @@ def _extremes(values: torch.Tensor) -> tuple[float, float]:
 class RunningMoments:
     """Count, first four moments, extremes and zeros of a stream of values, in float64.
 
-    Blocks are centred near their mean and added by the pairwise formulas of Chan, Golub and LeVeque (1983) and Pébay
+    Blocks are centered near their mean and added by the pairwise formulas of Chan, Golub and LeVeque (1983) and Pébay
     (2008, equations 3.1). So the sum of two halves of the data equals one pass, to rounding.
 
     Attributes
@@ -88,7 +88,7 @@ class RunningMoments:
         part = finite_part(values)
         merged = self + RunningMoments(nonfinite=part.n_nonfinite)
         for block in part.values.split(BLOCK) if part.values.numel() else ():
-            # Any centre near the mean is good enough; the mean so far usually is near.
+            # Any center near the mean is good enough; the mean so far usually is near.
             merged += _moments_of(block, merged.mean if merged.count else float(block.mean(dtype=torch.float64)))
         merged.min, merged.max = min(self.min, part.low), max(self.max, part.high)
         self.__dict__.update(merged.__dict__)
@@ -148,23 +148,23 @@ class RunningMoments:
         return self.zeros / self.count if self.count else nan
 
 
-def _moments_of(values: torch.Tensor, centre: float) -> RunningMoments:
+def _moments_of(values: torch.Tensor, center: float) -> RunningMoments:
     """Return the moments of one block of finite values, without the extremes."""
     n = values.numel()
     deviations, squares = (scratch(name, values, torch.float64) for name in ("deviations", "squares"))
-    deviations.copy_(values).sub_(centre)
+    deviations.copy_(values).sub_(center)
     torch.mul(deviations, deviations, out=squares)
     zeros = torch.eq(values, 0, out=scratch("zeros", values, torch.float32)).sum()
     sums = deviations.sum(), squares.sum(), torch.dot(deviations, squares), torch.dot(squares, squares), zeros
     s1, s2, s3, s4, n_zeros = torch.stack(sums).tolist()
     delta = s1 / n
     if delta * s1 > 0.9 * s2 > 0:
-        # The centre is too far from the mean, so that the squares have lost their digits, unless all values are equal.
-        mean = centre + delta
-        return RunningMoments(n, mean, zeros=int(n_zeros)) if mean == centre else _moments_of(values, mean)
+        # The center is too far from the mean, so that the squares have lost their digits, unless all values are equal.
+        mean = center + delta
+        return RunningMoments(n, mean, zeros=int(n_zeros)) if mean == center else _moments_of(values, mean)
     return RunningMoments(
         n,
-        centre + delta,
+        center + delta,
         max(s2 - delta * s1, 0.0),
         s3 - delta * (3 * s2 - 2 * delta * s1),
         max(s4 - delta * (4 * s3 - delta * (6 * s2 - 3 * delta * s1)), 0.0),

@@ -98,8 +98,8 @@ class UnitStatistics:
         sketch, tolerance = self.sketch[:, order], tolerance[order]
         same = (sketch.diff(dim=1).abs() <= tolerance[1:].minimum(tolerance[:-1])).all(0)
         # A unit is a copy if it equals its predecessor or its successor in the sorted order.
-        no_neighbour = torch.zeros(1, dtype=torch.bool)
-        copied = torch.cat([same, no_neighbour]) | torch.cat([no_neighbour, same])
+        no_neighbor = torch.zeros(1, dtype=torch.bool)
+        copied = torch.cat([same, no_neighbor]) | torch.cat([no_neighbor, same])
         return float(copied.double().mean())
 
 
