@@ -12,13 +12,13 @@ X, Y = load_iris(return_X_y=True)
 def test_every_initializer_runs_at_every_setting():
     grid = {"lr": [1e-4, 1e-2], "activation": ["relu", "tanh"]}
     result = compare_initializers(
-        MLPClassifier((8,), max_epochs=3), X, Y, initializers=["zeros", HeNormal("fan_out")], grid=grid, n_repeats=2
+        MLPClassifier((8,), max_epochs=2), X, Y, initializers=["zeros", HeNormal("fan_out")], grid=grid, n_repeats=2
     )
     assert len(result.runs) == 2 * 4 * 2
     assert result.runs.columns[:5].tolist() == ["initializer", "lr", "activation", "repeat", "fold"]
     assert result.runs["lr"].dtype == "float64"
     single = compare_initializers(
-        MLPClassifier((8,), max_epochs=3, lr=1e-2, activation="tanh"), X, Y, initializers=["zeros"], n_repeats=2
+        MLPClassifier((8,), max_epochs=2, lr=1e-2, activation="tanh"), X, Y, initializers=["zeros"], n_repeats=2
     )
     same = result.runs.query("initializer == 'zeros' and lr == 0.01 and activation == 'tanh'")
     assert same["score"].tolist() == single.runs["score"].tolist()
@@ -40,8 +40,8 @@ def test_a_parameter_of_the_initializer_in_the_grid():
 
 def test_each_initializer_is_shown_at_its_best_learning_rate():
     result = compare_initializers(
-        MLPClassifier((16,), max_epochs=20, optimizer="sgd"), X, Y, grid={"lr": [0.01, 0.1, 1.0]},
-        initializers=["he_normal", "zeros"], n_repeats=3,
+        MLPClassifier((16,), max_epochs=5, optimizer="sgd"), X, Y, grid={"lr": [0.01, 0.1, 1.0]},
+        initializers=["he_normal", "zeros"], n_repeats=2, activations=False,
     )  # fmt: skip
     by_setting = result.summary(by="setting").set_index(["initializer", "lr"])["mean_score"]
     tuned = result.summary().set_index("initializer")

@@ -21,12 +21,10 @@ def test_several_scorers():
     # The history has only the first scorer.
     assert summary[["epochs_to_target", "area_under_curve"]].isna().all(axis=None)
     assert result.summary(score="f1_macro").equals(result.summary())
-    assert (
-        compare_initializers(clf, X, Y, n_repeats=1, scoring="f1_macro").summary(score="f1_macro")["n_runs"].eq(1).all()
-    )
-    own = compare_initializers(
-        clf, X, Y, initializers=["he_normal"], n_repeats=1, scoring={"mine": lambda model, X, y: 0.5}
-    )
+    arguments = {"initializers": ["he_normal"], "n_repeats": 1}
+    named = compare_initializers(clf, X, Y, scoring="f1_macro", **arguments)
+    assert named.summary(score="f1_macro")["n_runs"].tolist() == [1]
+    own = compare_initializers(clf, X, Y, scoring={"mine": lambda model, X, y: 0.5}, **arguments)
     assert own.runs["score"].tolist() == [0.5]
 
 
@@ -47,7 +45,8 @@ def test_frames_have_fixed_types():
 
 
 def test_frames_join_on_their_keys():
-    result = compare_initializers(MLPClassifier((8,), max_epochs=2), X, Y, n_repeats=2)
+    names = ["zeros", "he_normal", "orthogonal"]
+    result = compare_initializers(MLPClassifier((8,), max_epochs=2), X, Y, initializers=names, n_repeats=2)
     keys = ["initializer", "repeat", "fold"]
     last = result.history.sort_values("epoch").groupby(keys, observed=True).last()
     joined = result.runs.merge(last, on=keys)
