@@ -1,7 +1,7 @@
-"""Weight initialization for neural networks, with the habits of scikit-learn.
+"""Weight initialization for neural networks, in the style of scikit-learn.
 
-The public names and subpackages load on first use. ``import initsk`` and the
-help of the command line therefore load neither torch, matplotlib nor jinja2.
+The public names and subpackages load on first use. ``import initsk`` and the help of the command line therefore do not
+load torch, matplotlib or jinja2.
 """
 
 from importlib import import_module

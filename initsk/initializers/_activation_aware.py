@@ -58,9 +58,10 @@ class Auto(Initializer):
     is an embedding                               ``N(0, 1 / width)``
     ============================================  =====================================================
 
-    The signal reaches the output if lengths return to a fixed point and the depth scale (`initsk.theory.MeanField`) is
-    at least the number of hidden layers; in deep networks, ten times this number. Hidden layers are counted on the
-    shortest path from input to output, so residual branches do not make a network deep.
+    The signal reaches the output if the variance of the pre-activations returns to a fixed point, and the depth scale
+    (`initsk.theory.MeanField`) is at least the number of hidden layers, in deep networks at least ten times this
+    number. Hidden layers are counted on the shortest path from input to output, so residual branches do not make a
+    network deep.
 
     Symbolic tracing (torch.fx) of the module's ``forward`` finds the activation function after each layer, whether it
     is a module or a function. If a part cannot be traced, the order of registration of its modules decides.

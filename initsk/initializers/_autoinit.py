@@ -14,7 +14,7 @@ from initsk.utils.validation import integer, one_of, optional, real, sequence_of
 
 
 class AutoInit(ZeroMeanDraw, Initializer):
-    """Calculate the mean and variance of every signal, and scale each layer so that its output has 0 and 1.
+    """Calculate the moments of every signal, and scale each layer so that its output has mean 0 and variance 1.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class AutoInit(ZeroMeanDraw, Initializer):
 
     - activation functions and other functions of one element: by Gaussian quadrature;
     - dropout: ``m`` stays, ``v + m^2`` is divided by ``1 - p``; alpha dropout changes nothing;
-    - batch, layer, group and instance normalization: 0 and 1, then their own scale and shift; RMS normalization:
-      divided by ``sqrt(v + m^2)``;
+    - batch, layer, group and instance normalization: mean 0 and variance 1, then their own scale and shift; RMS
+      normalization: divided by ``sqrt(v + m^2)``;
     - average pooling of `k` elements: ``m, v / k``; maximum pooling: mean and variance of the largest of `k`;
     - softmax over `k` elements: ``1 / k, 1 / k^2``;
     - sums: ``m1 + m2, v1 + v2``; products: ``m1 m2`` and mean square ``(v1 + m1^2) (v2 + m2^2)``; cat and constant
@@ -51,10 +51,10 @@ class AutoInit(ZeroMeanDraw, Initializer):
     its weights get a variance larger by the product of the strides. AutoInit ignores zero padding inside of
     convolutions.
 
-    Differences from the authors' code: it treats unknown operations as the identity and does not change
-    recurrent layers, while both raise here if they come before a layer that is set;
-    its dropout divides only ``v``, it samples the moments of pooling that are calculated here, and it takes 0 and 1
-    for batch and layer normalization at any scale.
+    Differences from the authors' code: it treats unknown operations as the identity and does not change recurrent
+    layers, while this class raises an error if they come before a layer that it sets; its dropout divides only ``v``;
+    it samples the moments of pooling, which this class calculates; and it takes mean 0 and variance 1 after batch and
+    layer normalization, whatever their scale.
 
     Raises
     ------
@@ -100,7 +100,9 @@ class AutoInit(ZeroMeanDraw, Initializer):
         def set_layer(layer: Layer, signals: list[Moments]) -> Moments:
             size = prod(signal.square for signal in signals)
             if size == 0:
-                raise ModuleError(f"AutoInit: what reaches layer {layer.name!r} is zero (allowed: inputs that are not)")
+                raise ModuleError(
+                    f"AutoInit: the input of layer {layer.name!r} is zero (allowed: inputs that are not zero)"
+                )
             write_weight("AutoInit", layer, layer.weight / (size * fan_in_share(layer.module)) ** 0.5)
             moments = " and ".join(f"mean {signal.mean:.4g}, variance {signal.variance:.4g}" for signal in signals)
             network.note(layer.spec.name, f"AutoInit: input of {moments}")

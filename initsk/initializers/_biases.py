@@ -46,7 +46,7 @@ class ForgetGateBias(_BiasInitializer):
     Notes
     -----
     Formula: ``b_f = value``, every other bias zero (Jozefowicz et al. 2015, section 4). Keras' LSTM does the same with
-    ``unit_forget_bias=True``; in torch the gate is half open.
+    ``unit_forget_bias=True``; with torch's default biases the gate is half open.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class ForgetGateBias(_BiasInitializer):
 
 
 class ChronoBias(_BiasInitializer):
-    """Set the biases of gates of recurrent layers for a memory as long as the series; for ``bias_initializer=``.
+    """Set the gate biases of recurrent layers so that the memory is as long as the series; for ``bias_initializer=``.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class ChronoBias(_BiasInitializer):
 
 
 class PriorBias(_BiasInitializer):
-    """Set the biases of sigmoid outputs to the prior probability of a rare class.
+    """Set the biases so that sigmoid outputs start at the prior probability of a rare class.
 
     Parameters
     ----------

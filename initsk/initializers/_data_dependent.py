@@ -32,8 +32,9 @@ class LSUV(Calibrated):
     (the output projection inside of ``torch.nn.MultiheadAttention``); the record notes it.
 
     The paper tolerates 0.1 in the variance and does not change the mean. The authors' code tolerates 0.1 in the
-    standard deviation, follows the order of registration with one pass for each layer and correction, and
-    removes the mean of the layers that need scaling. At the limit of corrections it continues, while LSUV raises.
+    standard deviation, follows the order of registration with one pass for each layer and correction, and removes the
+    mean of the layers that need scaling. If `max_iter` corrections are not enough, their code continues, while LSUV
+    raises an error.
 
     Raises
     ------
@@ -91,7 +92,7 @@ class LSUV(Calibrated):
         _, std, constant = measure(call.output.flatten())
         if constant:
             raise ModuleError(
-                f"LSUV: the output of {call.where} is constant, so nothing scales it to standard deviation 1"
+                f"LSUV: the output of {call.where} is constant, so no factor gives it standard deviation 1"
                 " (allowed: weights and a batch for which it varies)"
             )
         return float(std)

@@ -71,7 +71,7 @@ class Orthogonal(Initializer):
 class DeltaOrthogonal(Initializer):
     """Set a convolution to an orthogonal matrix at the kernel's center, and zero elsewhere.
 
-    The convolution then keeps the norm of its input, exactly so with circular padding.
+    The convolution then preserves the norm of its input, with circular padding exactly.
 
     Parameters
     ----------

@@ -45,9 +45,9 @@ class PerParameter(Initializer):
         The first rule that matches a parameter fills it. `name` is the name of the rule, without double
         underscores; nested parameters begin with it (``head__std``). `pattern` is one of
 
-        - a glob over names of layers (``"encoder.*"``, ``"output"``) or a module class: it matches layers. Their
-          biases get what `initializer` chooses for biases (mostly zeros). If the class is an unknown layer or a
-          normalization, the rule fills its weights and leaves its biases;
+        - a glob over names of layers (``"encoder.*"``, ``"output"``) or a module class: it matches layers. Their biases
+          get what `initializer` chooses for biases (mostly zeros). If the class is a normalization or a layer that
+          initsk does not know, the rule fills its weights and leaves its biases;
         - a glob over names of parameters (``"*.bias"``, ``"output.weight"``), or a function of a `ParameterSpec`
           that returns True: it matches parameters, including biases and
           normalization layers.
@@ -135,7 +135,7 @@ class PerParameter(Initializer):
             taken = any(_matches(where, spec) for _, where in idle for spec in specs)
             earlier = ", or earlier rules match all that do" if taken else ""
             raise InvalidParameterError(
-                f"PerParameter: no parameter matches {patterns}{earlier}; there are: {names} (without frozen ones, and"
+                f"PerParameter: no parameter matches {patterns}{earlier}; parameters: {names} (without frozen ones, and"
                 " tied ones by their first name)"
             )
         super().check_specs(specs)

@@ -77,7 +77,7 @@ class ZeroLastInBranch(_ResidualInitializer):
 
 
 class Fixup(_ResidualInitializer):
-    """Train residual networks without normalization.
+    """Scale the branches of a residual network so that it trains without normalization.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class MaximalUpdate(Wrapper):
 
 
 class TFixup(Initializer):
-    """Train transformers without warm-up and without layer normalization.
+    """Scale the weights of a transformer so that it trains without warm-up and without layer normalization.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from initsk.utils.validation import real
 
 
 class Siren(Initializer):
-    """Spread the pre-activations of sine networks evenly, with a separate formula for the first layer.
+    """Preserve the distribution of the signal through sine networks, with a separate formula for the first layer.
 
     Every hidden layer of the network must compute ``sin(omega_0 (W x + b))``.
 

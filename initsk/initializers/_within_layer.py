@@ -102,7 +102,7 @@ class WithinLayer(Calibrated):
         whitening = _whitening(patches, n_units)
         if len(whitening) == 0:
             raise ModuleError(
-                f"{call.scheme}: what reaches {call.where} is constant (allowed: a batch in which it varies)"
+                f"{call.scheme}: the input of {call.where} is constant (allowed: a batch in which it varies)"
             )
         if self.method == "pca":
             combinations = torch.eye(len(whitening), dtype=torch.float64, device="cpu")

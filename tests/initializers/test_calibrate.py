@@ -94,7 +94,7 @@ class Overflows(nn.Module):
         (torch.full((5, 3), float("nan")), ModuleError, "X holds NaN or infinity"),
         (batch(0, 3), ModuleError, "no values reach layer 'first'"),
         (torch.zeros(5, 3), ModuleError, "layer 'first' is constant"),
-        (batch(5, 3), ModuleError, "what reaches layer 'second' holds NaN or infinity"),
+        (batch(5, 3), ModuleError, "the input of layer 'second' holds NaN or infinity"),
     ],
     ids=["missing", "nan", "empty", "constant", "overflow"],
 )

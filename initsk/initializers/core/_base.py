@@ -64,9 +64,9 @@ class Initializer(Value):
     """Base of all initializers: parameters, repr, equality, hash, clone, JSON and pickle.
 
     A subclass declares its parameters as the fields of a dataclass (``std: float = 0.01``), or stores them in an
-    ``__init__`` of its own, and lists their allowed values in `parameter_constraints`. Attributes that are no
-    parameters have no annotation, or ``ClassVar``. It overrides `draw_values`, or delegates the draw to other
-    initializers with `choose`. It may change the network after the draw in `refine`. It keeps no other state: two
+    ``__init__`` of its own, and lists their allowed values in `parameter_constraints`. Attributes that are not
+    parameters have no annotation, or the annotation ``ClassVar``. It overrides `draw_values`, or delegates the draw to
+    other initializers with `choose`. It may change the network after the draw in `refine`. It keeps no other state: two
     initializers are equal if their classes and parameters are equal.
     """
 
@@ -291,7 +291,7 @@ class Initializer(Value):
         if generator is None:
             generator = make_generator(resolve_seed(random_state))
         elif random_state is not None:
-            raise InvalidParameterError("random_state and generator are not allowed together (one of them)")
+            raise InvalidParameterError("random_state and generator are not allowed together (give one of them)")
         return self.draw(ParameterSpec.from_shape(shape), generator, dtype).to(device)
 
     def fill_(

@@ -63,7 +63,7 @@ class LayerCall:
         for values in self.inputs:
             if values.numel() == 0:
                 raise ModuleError(f"{self.scheme}: no values reach {self.where} (allowed: a batch that is not empty)")
-            _check_finite(values, f"{self.scheme}: what reaches {self.where}")
+            _check_finite(values, f"{self.scheme}: the input of {self.where}")
 
     def check_output(self) -> None:
         """Raise if the output is not finite."""
@@ -107,8 +107,8 @@ class Calibrated(Refinement):
     def refine(self, network: Network) -> None:
         """Run the batch through the network once and adjust each layer at its first call.
 
-        `_adjust` changes the layer and puts the corrected output into the call, so that each later layer gets its final
-        input: the work grows with the depth, not with its square. Dropout is off, and batch normalization uses its
+        `_adjust` changes a layer and corrects its output in the same forward pass, so each later layer gets its final
+        input. The work therefore grows in proportion to the depth. Dropout is off, and batch normalization uses its
         running statistics.
         """
         super().refine(network)
@@ -169,8 +169,8 @@ def normalize_units(call: LayerCall) -> None:
     mean, std, constant = measure(units.reshape(len(units), -1))
     if constant.any():
         raise ModuleError(
-            f"{call.scheme}: unit {int(constant.nonzero()[0])} of {call.where} is constant over the batch, so nothing"
-            " scales it to variance 1 (allowed: a batch in which what reaches the layer varies)"
+            f"{call.scheme}: unit {int(constant.nonzero()[0])} of {call.where} is constant over the batch, so no factor"
+            " gives it variance 1 (allowed: a batch in which the input of the layer varies)"
         )
     bias = call.bias
     _divide_units(call, std)

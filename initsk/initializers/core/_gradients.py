@@ -128,7 +128,7 @@ class ScalingProblem:
     def gradient(self, loss: torch.Tensor, point: Point) -> Point:
         """Return the differentiable gradient by parameter, for the parameters that the loss depends on."""
         if not loss.requires_grad:
-            raise ModuleError(f"{self.owner}: the loss does not depend on any parameter that trains")
+            raise ModuleError(f"{self.owner}: the loss does not depend on any trainable parameter")
         found = self._differentiate(loss, point, order=1, create_graph=True)
         idle = [name for name in self.weights if name not in found]
         if idle:

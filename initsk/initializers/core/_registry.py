@@ -18,7 +18,7 @@ from initsk.utils.validation import one_of, unknown_name
 
 
 class FromCallable(Initializer):
-    """Let a function fill the tensor, as those of ``torch.nn.init`` do.
+    """Fill the tensor with a function, such as those of ``torch.nn.init``.
 
     Parameters
     ----------
@@ -98,13 +98,14 @@ _FAMILIES = [
 
 
 def get_initializer(initializer: InitializerLike) -> Initializer:
-    """Return the initializer of a name, a synonym, a class, a callable or an initializer.
+    """Return the initializer that a name, a class, a callable or an initializer stands for.
 
     Parameters
     ----------
     initializer : str, Initializer, Initializer class or callable
-        Case, spaces and hyphens of a name do not matter; the name of a class is allowed too (``"HeNormal"``). A
-        name of another framework begins with its prefix (``"keras.he_normal"``) and means what that framework draws.
+        Case, spaces and hyphens of a name do not matter; the name of a class is allowed too (``"HeNormal"``). With the
+        prefix of another framework (``"keras.he_normal"``), a name stands for an initializer that draws as that
+        framework does.
 
     Returns
     -------
@@ -135,7 +136,7 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     if callable(initializer):
         return FromCallable(initializer)
     raise InvalidParameterError(
-        f"unknown initializer {initializer!r}: a name, an Initializer, or a callable that fills a tensor"
+        f"unknown initializer {initializer!r} (allowed: a name, an Initializer, or a callable that fills a tensor)"
     )
 
 
@@ -209,7 +210,7 @@ def set_initializer_params(
 
 
 def initializer_name(initializer: InitializerLike) -> str:
-    """Return a short label: the registered name, the name of a function, or the repr if parameters differ.
+    """Return a short label: the registered name, a function's name, or the repr if parameters are not the defaults.
 
     Examples
     --------

@@ -36,12 +36,12 @@ class Wrapper(Initializer):
         return [self.filling]
 
     def check(self) -> Self:
-        """Check the parameters, and that the base does not undo what the initializer does."""
+        """Check the parameters, and that the base does not change values after the draw."""
         super().check()
         if self.filling.refines and not self.base_may_refine:
             raise InvalidParameterError(
                 f"{type(self).__name__}: base={self.filling!r} is not allowed, because it changes the values after the"
-                " draw (allowed: an initializer that only draws; this one may be the base of the other)"
+                f" draw (allowed: an initializer that only draws; or give it {type(self).__name__} as its base)"
             )
         return self
 
@@ -225,7 +225,7 @@ class Scaled(Transformed):
 
 
 class Centered(Transformed):
-    r"""Subtract the mean from each unit's weights, which another initializer draws.
+    r"""Draw with another initializer, and subtract the mean from the weights of each unit.
 
     Parameters
     ----------
