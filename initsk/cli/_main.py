@@ -10,8 +10,10 @@ from initsk._version import __version__
 from initsk.cli._options import takes, takes_network
 
 _NETWORK = (
-    "NETWORK is package.module:factory, file.py:factory, or a .pt file with a whole module. The command runs its code."
-    " Without NETWORK, the command uses a perceptron made from --hidden, --activation and --initializer."
+    "NETWORK is package.module:factory or file.py:factory, where factory is a function without arguments that returns a"
+    " module or an estimator, or a .pt or .pth file that torch.save(module) wrote. The command runs its code: use only"
+    " files that you trust. Without NETWORK, the command uses a perceptron made from --hidden, --activation and"
+    " --initializer."
 )
 
 
@@ -26,10 +28,11 @@ def cli() -> None:
 @takes("--lr", "--racing", "--store", "--jobs", "--device", "--limit")
 @takes("--axes", "--random-state", "--language", "--open", "--out")
 def compare(**arguments: Any) -> None:
-    """Compare initializers. Without options, run the article's experiment on MNIST.
+    """Compare initializers: train a perceptron with each of them, and write a report.
 
-    The command scales pixels to 0..1 and standardizes the columns of a table. If the data have no test set, it holds
-    out a quarter of the samples of every class for the scores.
+    Without options, the command compares six initializers on MNIST. It scales pixels to 0..1 and standardizes the
+    columns of a table. If the data have no test set, it holds out a quarter of the samples of every class for the
+    scores.
     """
     from initsk.cli._compare import run_compare
 
@@ -40,7 +43,10 @@ def compare(**arguments: Any) -> None:
 @takes_network
 @takes("--gradients/--no-gradients")
 def inspect(**arguments: Any) -> None:
-    """Inspect a network: print statistics and findings of every layer over held-out samples."""
+    """Print statistics and findings for each layer of a network.
+
+    The command passes at most 10,000 held-out samples through the network.
+    """
     from initsk.cli._network import run
 
     sys.exit(run("inspect", arguments))
@@ -50,7 +56,11 @@ def inspect(**arguments: Any) -> None:
 @takes_network
 @takes("--optimizer")
 def diagnose(**arguments: Any) -> None:
-    """Estimate whether a network will train. The exit code is 0 if it will, and 1 if it will not."""
+    """Estimate whether a network will train.
+
+    The command prints the score, which is the estimated probability that training succeeds, and the findings. The
+    exit code is 0 if the score is at least 0.5, and 1 if it is less.
+    """
     from initsk.cli._network import run
 
     sys.exit(run("diagnose", arguments))
@@ -59,7 +69,7 @@ def diagnose(**arguments: Any) -> None:
 @cli.command(epilog=_NETWORK)
 @takes_network
 def recommend(**arguments: Any) -> None:
-    """Recommend an initializer for each layer of a network, with reasons."""
+    """Recommend an initializer for each layer of a network."""
     from initsk.cli._network import run
 
     sys.exit(run("recommend", arguments))
@@ -69,7 +79,10 @@ def recommend(**arguments: Any) -> None:
 @click.argument("store", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @takes("--out", "--axes", "--language", "--open")
 def report(**arguments: Any) -> None:
-    """Write the report of a store of runs. The comparison may be finished, interrupted or still running."""
+    """Write the report of the runs in a store.
+
+    STORE is the file that `initsk compare --store` wrote. The comparison may be finished, interrupted or still running.
+    """
     from initsk.cli._report import run_report
 
     sys.exit(run_report(**arguments))

@@ -65,7 +65,7 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
     click.echo(str(diagnosis))
     _print_findings(diagnosis)
     if not np.isnan(diagnosis.recommended_score):
-        click.echo(f"with the recommended initializers: score {diagnosis.recommended_score:.2f}")
+        click.echo(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
     return diagnosis, diagnosis.exit_code
 
 
@@ -88,7 +88,7 @@ def _print_frame(frame: pd.DataFrame) -> None:
 
 def _print_findings(result: ActivationSummary | Diagnosis) -> None:
     for finding in describe_findings(result).itertuples():
-        click.echo(f"{finding.kind}: {finding.evidence} ({finding.advice})")
+        click.echo(f"{finding.kind}: {finding.evidence} Advice: {finding.advice}.")
 
 
 def _model_and_data(options: Options) -> tuple[Any, Any, Any]:
@@ -141,7 +141,9 @@ def load_network(network: str) -> Any:
     if not isinstance(found, type) and (hasattr(found, "parameters") or hasattr(found, "get_params")):
         return found
     if not callable(found):
-        raise InvalidParameterError(f"{network} is a {type(found).__name__}, not a function that makes a network")
+        raise InvalidParameterError(
+            f"{network} has the type {type(found).__name__} (allowed: a module, an estimator, or a function)"
+        )
     try:
         return found()
     except Exception as error:  # the user's code may raise anything

@@ -50,5 +50,5 @@ def show_page(page: Path, in_browser: bool) -> None:
 
 def fail(command: str, message: str, code: int = 2) -> int:
     """Print a message as one line on standard error; return the exit code."""
-    click.echo(f"initsk {command}: {' '.join(message.split())}", err=True)
+    click.echo(f"initsk {command}: {' '.join(message.removeprefix(f'{command}: ').split())}", err=True)
     return code

@@ -48,7 +48,7 @@ class Diagnosis(Reported):
     inspection : ActivationSummary
         Statistics of every layer.
     exit_code : int
-        0 if the network will train, otherwise 1: the exit code of ``initsk diagnose``.
+        0 if `will_train`, otherwise 1: the exit code of ``initsk diagnose``.
     """
 
     measurements: Measurements
@@ -73,7 +73,7 @@ class Diagnosis(Reported):
 
     @property
     def exit_code(self) -> int:
-        """0 if the network will train, otherwise 1."""
+        """0 if `will_train`, otherwise 1."""
         return 0 if self.will_train else 1
 
     @property

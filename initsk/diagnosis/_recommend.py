@@ -20,19 +20,19 @@ from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous
 
-_AS_FOR_RELU = Reason("He's 2 / fan_in, as for ReLU: the signal shrinks layer by layer")
+_AS_FOR_RELU = Reason("he_normal, as for ReLU: the signal shrinks layer by layer")
 _BY_ACTIVATION = {
     "tanh": Reason("torch's gain of 5/3 (1.67): signals stay larger, gradients explode with depth"),
     "sigmoid": Reason("Xavier at any depth: beyond two or three layers all samples become alike"),
     "selu": Reason("torch's gain of 3/4: the signal shrinks; gain 1 preserves it (Klambauer et al. 2017)"),
     **dict.fromkeys(("gelu", "silu", "mish", "swish"), _AS_FOR_RELU),
 }
-_DEEP = Reason("He's normal distribution at any depth: single draws scatter more, with the sum of 5 / width")
-_BRANCH = Reason("the same as in other layers: lengths double with each branch; or zeros (Goyal et al. 2017; Fixup)")
+_DEEP = Reason("he_normal at any depth: the size of the signal varies more from draw to draw (Hanin and Rolnick 2018)")
+_BRANCH = Reason("the same as in other layers: signals grow with each branch; or zeros (Goyal et al. 2017; Fixup)")
 _STACK = Reason("N(0, 0.02^2) for any width (BERT, GPT-2)")
-_EMBEDDING = Reason("N(0, 1), torch's default: larger than the next layers are made for")
+_EMBEDDING = Reason("N(0, 1), torch's default: too large for the next layers")
 _RECURRENT = Reason("U(-1 / sqrt(h), 1 / sqrt(h)), torch's default: states decay faster")
-_OUTPUT = Reason("zeros, or Keras's Glorot uniform: both start near the baseline loss as well")
+_OUTPUT = Reason("zeros, or Keras's Glorot uniform: both also start near the baseline loss")
 
 
 def common_practice(spec: ParameterSpec) -> str:

@@ -114,7 +114,7 @@ class DifferencesDisplay(Display):
         self.ax_.set_ylim(len(labels) - 0.5, -0.5)
         self.ax_.set_xlim(*limits)
         self.ax_.grid(False, axis="y")
-        write_title(self.ax_, translate("score minus that of {best}", best=shortened(labels[0], 40)))
+        write_title(self.ax_, translate("score minus the score of {best}", best=shortened(labels[0], 40)))
         few_ticks(self.ax_.xaxis, 6)
         return self
 

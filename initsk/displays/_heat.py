@@ -68,7 +68,7 @@ def add_color_bar(figure: "Figure", axes: Sequence["Axes"]) -> None:
         cax = figure.add_axes(((width - length) / 2 / width, 0.75 / height, length / width, 0.12 / height))
         bar = figure.colorbar(colors, cax=cax, orientation="horizontal")
     bar.set_ticks([_DEEPEST, 0.03, 1], labels=["0.1 %", "3 %", "100 %"])
-    bar.set_label(translate("density, of the highest in the layer"), fontsize=9, color=INK)
+    bar.set_label(translate("density relative to the highest in the layer"), fontsize=9, color=INK)
     bar.outline.set_visible(False)
     bar.ax.tick_params(which="both", colors=INK, labelsize=8, length=0)
     bar.ax.minorticks_off()

@@ -177,9 +177,9 @@ class LayerStripDisplay(Display):
             mean = rows["mean"].where(np.array([len(part) > 0 for part in parts]))
             # In a color that is visible on every shade.
             ax.plot(mean, np.arange(len(rows)), "|", color=color_of(4), markersize=8, markeredgewidth=1.6)
-            words = translate("value (darkest where most are; zeros left out; tick: mean)")
+            words = translate("value (darker: more values; zeros left out; tick: mean)")
         else:
-            words = translate("value (darkest where most are; zeros left out)")
+            words = translate("value (darker: more values; zeros left out)")
         ax.set_xlabel(fill(words, max(int(20 * width), 32)), fontsize=9, color=INK)
         for i, (part, count) in enumerate(zip(parts, rows["count"], strict=True)):
             if part.empty:

@@ -152,7 +152,7 @@ class PhaseDiagramDisplay(Display):
         chi = np.ma.masked_invalid(plane.chi_1)
         if np.isnan(plane.chi_1).mean() > _VISIBLE:
             words: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 9, "color": INK}
-            ax.text(0.98, 0.5, translate("lengths grow without end"), transform=ax.transAxes, **words)
+            ax.text(0.98, 0.5, translate("signals grow without bound"), transform=ax.transAxes, **words)
         lines = ax.contour(x, y, np.ma.masked_invalid(plane.xi_c), _LINES, colors=_ON_HEAT, linewidths=0.6, alpha=0.5)
         ax.clabel(lines, fmt="%g", fontsize=8)
         if chi.min() < 1 < chi.max():

@@ -92,7 +92,7 @@ class Auto(Initializer):
         if branch is None or not branch.adds_up:
             return choice
         n = branch.n_branches
-        why = Reason("{first}; last layer of one of {n} residual branches, whose outputs add up", first=choice.why, n=n)
+        why = Reason("{first}; last layer of one of {n} residual branches that are added up", first=choice.why, n=n)
         return Choice(Scaled(choice.initializer, float(f"{n**-0.5:.6g}")), why)
 
     @staticmethod
@@ -143,7 +143,7 @@ def _by_activation(activation: theory.ActivationLike, layers: int) -> Choice:
         return Choice(VarianceScaling(**scale, distribution="orthogonal"), why)
     if saturates:
         return Choice(GlorotUniform(), Reason("feeds {activation}, which saturates", activation=label))
-    why = Reason("feeds {activation}, of gain {gain}", activation=label, gain=theory.gain(activation))
+    why = Reason("feeds {activation} (gain {gain})", activation=label, gain=theory.gain(activation))
     return Choice(VarianceScaling(activation=activation), why)
 
 

@@ -38,7 +38,7 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
     }
     elements: list[Element] = [Paragraph(_how_drawn(axes), "note")]
     if names.nunique() > _MAX_LAYERS:
-        text = _("{shown} of {all} layers are shown, at equal distances.", shown=_MAX_LAYERS, all=names.nunique())
+        text = _("{shown} of {all} layers are shown, evenly spaced.", shown=_MAX_LAYERS, all=names.nunique())
         elements.append(Paragraph(text, "note"))
     for place, label in enumerate(shown.initializers):
         pictures = []
@@ -88,14 +88,14 @@ def _moments(layers: pd.DataFrame) -> Iterator[_Moment]:
 
 def _how_drawn(axes: str) -> str:
     sentences = _(
-        "The histograms show the held-out samples after the activation function. They pool all runs, except during"
-        " training, where they show the first run of each initializer. Exact zeros are left out and written as a share."
+        "The histograms show the activations of the held-out samples. They pool all runs, except during training, where"
+        " they show the first run of each initializer. Exact zeros are left out and written as a share."
     )
     scale = _("The axes are fixed to values from -1 to 1 and densities from 0 to 4; other values are not shown.")
     if axes == "shared":
         scale = _(
             "All rows share a logarithmic axis for the density. The range of a column holds 99.9 % of the values of"
-            " every row, except rows with values beyond a million, where a note gives the largest value."
+            " every row. Rows with values beyond a million are not counted; a note gives their largest value."
         )
     return f"{sentences} {scale}"
 
@@ -207,11 +207,11 @@ def _how_well(rows: list[dict[str, Any]]) -> str:
     if np.isnan(forward):
         return _(
             "Theory gives no prediction here: the network is not a plain chain of layers, no signal passes, or the"
-            " activation function has no mean over a normal distribution."
+            " theory does not cover the activation function."
         )
     text = message(
-        "The measured values differ from the predicted ones by at most {forward:.0%} forward and {backward:.0%}"
-        " backward."
+        "The measured values differ from the predicted ones by at most {forward:.0%} for activations and {backward:.0%}"
+        " for gradients."
     )
     if np.isnan(backward):
         text = message("The measured values differ from the predicted ones by at most {forward:.0%}.")

@@ -45,7 +45,7 @@ def describe_ranking(summary: pd.DataFrame) -> str:
     untested = others.loc[others["significant"].isna(), "initializer"].tolist()
     if untested:
         text = message(
-            "Not tested, because a test needs at least two shared repeats and differences that vary: {names}."
+            "Not tested: {names}. A test needs at least two shared repeats and differences that are not all equal."
         )
         sentences.append(_(text, names=untested))
     return " ".join(sentences)
@@ -106,7 +106,9 @@ def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
         else _("{name} (never)", name=row.initializer)
         for row in reached[reached["epochs_to_target"] > best].itertuples()
     ]
-    others = _("Later: {names}.", names=", ".join(later)) if later else _("No other initializer reaches it later.")
+    others = (
+        _("Later or never: {names}.", names=", ".join(later)) if later else _("No other initializer reaches it later.")
+    )
     return f"{sentence} {others}"
 
 
@@ -189,7 +191,7 @@ def _zeros_and_dead(by_layer: pd.DataFrame) -> list[str]:
         text = message("Zeros are {start:.0%} of the values in {first}.")
     sentences = [_(text, **values)]
     if dead.max() > 0:
-        text = message("At most {share:.1%} of the units of a layer are zero for every sample ({layer}).")
+        text = message("{layer} has the largest share of dead units: {share:.1%} are zero for every sample.")
         sentences.append(_(text, share=dead.max(), layer=str(dead.idxmax())))
     elif dead.notna().any():
         sentences.append(_("No unit is zero for every sample."))

@@ -39,7 +39,7 @@ def _details(diagnosis: Diagnosis) -> list[Detail]:
         Detail(_("Baseline loss"), short(diagnosis.baseline_loss)),
     ]
     if diagnosis.depth is not None:
-        details.append(Detail(_("Depth relative to the depth that theory allows"), short(diagnosis.depth.share)))
+        details.append(Detail(_("Depth divided by the depth that theory allows"), short(diagnosis.depth.share)))
     return details
 
 
@@ -52,8 +52,11 @@ def _health(diagnosis: Diagnosis) -> Section:
         Column("recommended_health", _("Health, recommended")),
     ]
     rows = [row | {"kind": _(row["kind"])} for row in records(diagnosis.health())]
-    title = _("Values of the worst layer, now and with the recommended initializers. At the threshold, health is 0.5.")
-    return Section("health", _("Criteria of the score"), [Table("health", title, columns, rows)])
+    title = _("Worst value of each kind, now and with the recommended initializers")
+    note = _("The health is 0.5 at the threshold. The score is the lowest health.")
+    return Section(
+        "health", _("Criteria of the score"), [Table("health", title, columns, rows), Paragraph(note, "note")]
+    )
 
 
 def _phase(diagnosis: Diagnosis) -> list[Section]:
@@ -65,17 +68,14 @@ def _phase(diagnosis: Diagnosis) -> list[Section]:
         return []
     assert depth is not None
     text = message(
-        "In theory, samples remain distinguishable through {reach} layers of this kind. The network has {depth}."
+        "In theory, samples remain distinguishable up to a depth of {reach}. The network has a depth of {depth}."
     )
     if depth.reach == float("inf"):
-        text = message(
-            "In theory, samples remain distinguishable through any number of layers of this kind. The network has"
-            " {depth}."
-        )
+        text = message("In theory, samples remain distinguishable at any depth. The network has a depth of {depth}.")
     paragraph = Paragraph(_(text, reach=current_language().integer(depth.reach), depth=depth.depth))
     description = _("Depth scale for each variance of weights and biases, with the critical line and this network.")
     picture = Picture("phase", description, display.plot)
-    return [Section("phase", _("Between order and chaos"), [paragraph, picture])]
+    return [Section("phase", _("Phase diagram"), [paragraph, picture])]
 
 
 def summarize_recommendation(recommendation: Recommendation, *, brief: bool = False) -> Report:
@@ -128,4 +128,4 @@ def _measured(measured: pd.DataFrame) -> Section:
     ]
     rows = [row | {"weakest": _(row["weakest"])} for row in records(measured)]
     title = _("Measured on a part of the samples, before training")
-    return Section("measured", _("Measured"), [Table("measured", title, columns, rows)])
+    return Section("measured", _("Comparison with other initializers"), [Table("measured", title, columns, rows)])

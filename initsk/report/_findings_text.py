@@ -16,13 +16,12 @@ _EVIDENCE = {
     ("symmetric", "activations"):
         message("{share:.0%} of the units of {layer} are copies of other units, and training does not change that."),
     ("small gradient", "gradients"):
-        message("The gradient that distinguishes samples has a size of {number}: the steps are too small to learn"
-                " from."),
+        message("The gradient that distinguishes samples has a size of {number}: too small to learn from."),
     ("large gradient", "gradients"):
-        message("The gradient that distinguishes samples has a size of {number}: the steps are far too large."),
+        message("The gradient that distinguishes samples has a size of {number}: the steps are too large."),
     ("incoherent", "gradients"):
-        message("The gradients of two halves of the samples agree by {number}: learning from one half does not help"
-                " the other."),
+        message("The agreement of the gradients of two halves of the samples is {number}: a step on one half does not"
+                " help the other."),
     ("disproportionate", "gradients"):
         message("The gradients of {layer} are {number} times those of the last hidden layer."),
     ("overconfident", "loss"): message("The loss at the start is {number} times the baseline loss."),
@@ -37,8 +36,8 @@ _EVIDENCE = {
     ("shifted mean", "activations"):
         message("The mean of the pre-activations of {layer} is {number} standard deviations away from zero."),
     ("too deep", "depth"):
-        message("{depth} layers of {activation} are {number} times the depth that theory allows: six depth scales of"
-                " {scale:.3g}."),
+        message("The depth of {depth} is {number} times the depth that theory allows for {activation}: six depth scales"
+                " of {scale:.3g}."),
 }  # fmt: skip
 # `translate(finding.kind)` uses the marks of the kinds.
 _ADVICE = {
@@ -68,7 +67,7 @@ _ADVICE = {
         message("use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalization"),
 }  # fmt: skip
 _LOSS_ADVICE = message(
-    "give the loss the values that it expects: NLLLoss log-probabilities, CrossEntropyLoss raw scores"
+    "give the loss the values that it expects: log-probabilities for NLLLoss, logits for CrossEntropyLoss"
 )
 
 
@@ -142,7 +141,9 @@ def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> s
     """Return in a sentence or two what is wrong with the layers; `findings` have sentences (`with_sentences`)."""
     if findings.empty:
         n_layers = result.to_frame()["layer"].nunique()
-        return plural("Nothing is wrong in the only layer.", "Nothing is wrong in the {n} layers.", n_layers)
+        return plural(
+            "No problems were found in the only layer.", "No problems were found in the {n} layers.", n_layers
+        )
     parts = [
         plural("{kind} ({n} layer)", "{kind} ({n} layers)", int(n), kind=_(str(kind)))
         for kind, n in findings.groupby("kind", sort=False)["layer"].nunique().items()
@@ -155,9 +156,11 @@ def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
     """Return in a sentence or two whether the network will train; `findings` have sentences (`with_sentences`)."""
     score = result.score
     if findings.empty:
-        return _("It will train (score {score:.2f}); nothing is wrong.", score=score)
+        return _("The network will probably train (score {score:.2f}). No problems were found.", score=score)
     if findings["decides"].any():
         first = findings["evidence"].iloc[0]
-        return _("It will not train as it is (score {score:.2f}). {first}", score=score, first=first)
+        return _("The network will probably not train (score {score:.2f}). {first}", score=score, first=first)
     kinds = [_(str(kind)) for kind in findings["kind"].unique()]
-    return _("It will train (score {score:.2f}), but note: {kinds}.", score=score, kinds=kinds)
+    return _(
+        "The network will probably train (score {score:.2f}). Problems were found: {kinds}.", score=score, kinds=kinds
+    )

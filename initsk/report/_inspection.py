@@ -47,15 +47,15 @@ def findings_section(findings: pd.DataFrame) -> Section:
     if findings.empty:
         return Section("findings", _("Findings"), [Paragraph(_("There are no findings."), "note")])
     columns = [
-        *columns_of("text", layer=_("Layer"), kind=_("Kind"), decides=_("Effect")),
+        *columns_of("text", layer=_("Layer"), kind=_("Kind"), decides=_("Prevents training")),
         *columns_of("short", value=_("Value"), threshold=_("Threshold")),
         *columns_of("sentence", evidence=_("Evidence"), advice=_("Advice")),
     ]
-    effects = {True: _("prevents training"), False: _("to be noted")}
+    prevents = {True: _("yes"), False: _("no")}
     rows = records(findings)
     for row in rows:
         row["layer"] = row["layer"] or _("all layers")
-        row |= {"kind": _(row["kind"]), "decides": effects[bool(row["decides"])]}
+        row |= {"kind": _(row["kind"]), "decides": prevents[bool(row["decides"])]}
     title = _("Findings, most severe first")
     return Section("findings", _("Findings"), [Table("findings", title, columns, rows)])
 

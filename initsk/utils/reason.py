@@ -15,7 +15,7 @@ class Reason(str):
 
     Examples
     --------
-    >>> reason = Reason("feeds {activation}, of gain {gain}", activation="relu", gain=2**0.5)
+    >>> reason = Reason("feeds {activation} (gain {gain})", activation="relu", gain=2**0.5)
     >>> reason, reason.values["activation"]
     ('feeds relu, of gain 1.4142', 'relu')
     """

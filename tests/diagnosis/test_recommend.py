@@ -102,7 +102,7 @@ def test_residual_branches_add_up_to_one():
     assert frame.loc["first.3.weight", "variance"] == pytest.approx(2 / 64)
     assert "Radford et al. 2019" in frame.loc["second.3.weight", "reference"]
     assert "one of 8 residual branches" in frame.loc["second.3.weight", "why"]
-    assert "lengths double with each branch" in frame.loc["second.3.weight", "common_practice"]
+    assert "signals grow with each branch" in frame.loc["second.3.weight", "common_practice"]
 
 
 def test_where_theory_and_folklore_disagree_both_are_said():
@@ -111,7 +111,7 @@ def test_where_theory_and_folklore_disagree_both_are_said():
 
     assert "5/3" in said(build(lambda: MLP(4, 2, (8,), activation="tanh")), "hidden_1.weight")
     assert "3/4" in said(build(lambda: MLP(4, 2, (8,), activation="selu")), "hidden_1.weight")
-    assert "He's" in said(build(lambda: MLP(4, 2, (8,), activation="gelu")), "hidden_1.weight")
+    assert "he_normal" in said(build(lambda: MLP(4, 2, (8,), activation="gelu")), "hidden_1.weight")
     assert said(build(lambda: MLP(4, 2, (8,), activation="relu")), "hidden_1.weight") == ""
     assert said(build(lambda: MLP(4, 2, (8,))), "hidden_1.bias") == ""
     assert "N(0, 1)" in said(build(lambda: nn.Embedding(5, 4)), "weight")
@@ -161,7 +161,7 @@ def test_what_keeps_networks_from_training(hidden, initializer, optimizer, expec
     assert diagnosis.will_train is (diagnosis.score >= 0.5)
     assert diagnosis.will_train is not findings["decides"].any()
     assert diagnosis.exit_code == (1 if expected else 0)
-    assert str(diagnosis).startswith("It will not train" if expected else "It will train")
+    assert str(diagnosis).startswith("The network will probably " + ("not train" if expected else "train"))
     assert diagnosis.recommended_score > 0.5
     health = diagnosis.health().set_index("kind")
     assert health["health"].min() == pytest.approx(diagnosis.score)
@@ -285,9 +285,9 @@ def test_reports_of_advice_show_the_layers():
     clf = MLPClassifier((8,), initializer="zeros", random_state=0)
     diagnosis = diagnose(clf, X, Y)
     page = diagnosis.to_html()
-    assert "It will not train as it is (score 0.00)" in page
-    assert "Jaringan ini tidak akan terlatih dalam keadaan sekarang (skor 0,00)" in diagnosis.to_html(language="id")
-    assert "feeds relu, of gain 1.4142" in page
+    assert "The network will probably not train (score 0.00)" in page
+    assert "Jaringan ini diperkirakan gagal dilatih (skor 0,00)" in diagnosis.to_html(language="id")
+    assert "feeds relu (gain 1.4142)" in page
     recommendation = recommend_initializer(clf, X, Y)
     assert recommendation._repr_html_().startswith("<iframe")
     for row in recommendation.to_frame().itertuples():

@@ -152,7 +152,7 @@ def test_healthy_networks_have_no_findings(name):
         **dict.fromkeys(("value", "threshold"), np.dtype("float64")),
         "decides": np.dtype("bool"),
     }
-    assert summary.answer().startswith("Nothing is wrong in the ")
+    assert summary.answer().startswith("No problems were found in the ")
 
 
 @pytest.mark.parametrize("name", ["relu 5", "tanh", "zero head", "zero branches"])

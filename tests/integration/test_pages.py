@@ -157,7 +157,7 @@ def test_moments_initializers_and_layers_are_chosen(browser, page_of):
         assert visible_stages(page) == {"after training"}
         controls.get_by_role("button", name="at initialization").click()
         assert visible_stages(page) == {"at initialization"}
-        slider = controls.get_by_role("slider", name="Moment of the training")
+        slider = controls.get_by_role("slider", name="Stage of training")
         slider.focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")

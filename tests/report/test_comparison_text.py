@@ -34,7 +34,7 @@ def test_ranking_of_one_initializer():
 
 def test_untested_difference_is_neither_significant_nor_not_significant():
     sentences = describe_ranking(summary(significant=pd.array([False, None], "boolean")))
-    assert "Not tested, because a test needs at least two shared repeats and differences that vary: b." in sentences
+    assert "Not tested: b. A test needs at least two shared repeats" in sentences
     assert "worse" not in sentences
     assert "not significant" not in sentences
 
@@ -50,9 +50,9 @@ def test_power_of_a_difference_that_is_not_significant():
 
 def test_epochs_to_target():
     sentences = describe_epochs_to_target(summary(), 0.88)
-    assert sentences == "The median run of a reaches a score of 0.8800 in epoch 1. Later: b (epoch 3)."
+    assert sentences == "The median run of a reaches a score of 0.8800 in epoch 1. Later or never: b (epoch 3)."
     never = summary(epochs_to_target=[2.0, float("inf")])
-    assert describe_epochs_to_target(never, 0.88).endswith("in epoch 2. Later: b (never).")
+    assert describe_epochs_to_target(never, 0.88).endswith("in epoch 2. Later or never: b (never).")
     earlier = describe_epochs_to_target(summary(epochs_to_target=[2.0, 1.0]), 0.88)
     assert earlier.endswith("in epoch 2. No other initializer reaches it later.")
     assert "does not reach" in describe_epochs_to_target(summary(epochs_to_target=[float("inf")] * 2), 0.88)
@@ -96,7 +96,7 @@ def layers(rms, zero, dead, nonfinite=0):
         (layers([1.0, 30.0], [0.5, 0.5], [0, 0]), "grows 30-fold"),
         (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "stays within a factor of 2"),
         (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "50% of the values in hidden_1 and 25% in hidden_2"),
-        (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "At most 12.5% of the units of a layer are zero"),
+        (layers([1.0, 0.9], [0.5, 0.25], [0, 0.125]), "12.5% are zero for every sample"),
         (layers([1.0], [0.5], [0]), "No unit is zero for every sample"),
         (layers([1.0], [0.5], [0], nonfinite=3), "3 activations are not finite"),
     ],
