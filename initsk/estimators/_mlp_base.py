@@ -35,13 +35,13 @@ class BaseMLP(BaseEstimator):
     hidden_layer_sizes : tuple of int, default=(100,)
         Width of each hidden layer; empty for a linear model.
     activation : str, torch.nn.Module class, module, callable, or a list of these, default="relu"
-        Activation function after each hidden layer, by the name of one of torch.nn's, or any function of
-        one tensor; a list has one per layer.
+        Activation function after each hidden layer: the name of one of torch.nn's in snake case (``"leaky_relu"``), a
+        module or its class, or a function of one tensor. A list has one for each hidden layer.
     initializer : str, Initializer or callable, default="he_normal"
         Initializer of the weights; see `list_initializers`. An initializer that needs data gets a random
         batch of 512 of the samples that `fit` gets.
     bias_initializer : str, Initializer, callable or None, default=None
-        Initializer of the biases; None means zeros (torch's default draws its own).
+        Initializer of the biases; None leaves them to `initializer`: most set zeros, torch's default draws them.
     output_initializer : str, Initializer, callable or None, default=None
         Initializer of the output layer's weights; None treats it like the other layers.
     normalization : {"batch_norm", "layer_norm"} or None, default=None
@@ -51,7 +51,7 @@ class BaseMLP(BaseEstimator):
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or torch.optim class, default="adam"
         Optimizer.
     optimizer_params : dict or None, default=None
-        Further arguments of the optimizer, ``{"momentum": 0.9}``.
+        Further arguments of the optimizer, such as ``{"momentum": 0.9}``.
     lr : float, default=0.001
         Learning rate, above 0.
     batch_size : int, default=32
@@ -59,30 +59,30 @@ class BaseMLP(BaseEstimator):
     max_epochs : int, default=20
         Passes over the data, at least 1.
     early_stopping : bool, default=False
-        Hold out part of the data, end training when the loss on the held-out data has not improved for
-        `patience` epochs, and restore the weights of the best epoch.
+        Whether to hold out part of the data, to end training when the loss on the held-out data has not improved for
+        `patience` epochs, and to restore the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Part of the data that early stopping holds out, between 0 and 1; unused if `fit` gets `X_val`.
+        Fraction of the data that early stopping holds out, between 0 and 1; unused if `fit` gets `X_val`.
     patience : int, default=5
         Epochs without improvement that early stopping allows.
     tol : float, default=0.0001
         Smallest relative decrease of the loss that counts as an improvement, at least 0.
     warm_start : bool, default=False
-        Whether `fit` continues from the present weights instead of initializing new ones.
+        Whether `fit` continues from the current weights instead of initializing new ones.
     random_state : int, RandomState, Generator or None, default=None
         Seed of weights, validation split, batch order and dropout.
     device : str, default="cpu"
         torch device of the training. The data are moved to it once if they fit, otherwise batch by batch.
     n_threads : int or None, default=None
-        Threads of torch during fit and prediction; the same number gives the same model. None keeps torch's
-        setting. torch's setting is restored afterwards.
+        Number of torch threads in fit and prediction; the same number gives the same model. None keeps torch's setting.
+        Any other value applies only during the call.
     input_scale : float or None, default=None
-        Factor of X, applied to each batch. ``1 / 255`` scales images of 8 bits without copying them.
+        Factor by which each batch of X is multiplied. ``1 / 255`` scales 8-bit images without a copy of all images.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, as in skorch. A callback ends the training by raising KeyboardInterrupt. Measures on
         held-out data, such as ``valid_loss``, exist with `early_stopping`, or if `fit` gets `X_val`.
     verbose : int, default=0
-        1 prints skorch's line per epoch.
+        1 prints a line for each epoch, as skorch does; 0 prints nothing.
     """
 
     _net_class: ClassVar[Any]
@@ -175,7 +175,7 @@ class BaseMLP(BaseEstimator):
         return self
 
     def as_dataset(self, X: Any, y: Any, name: str = "y") -> Dataset:
-        """Return checked data as a data set for the losses and steps of `net_`.
+        """Check the data, and return them as a skorch data set for `net_`.
 
         Parameters
         ----------
@@ -220,7 +220,7 @@ class BaseMLP(BaseEstimator):
 
     @property
     def history_(self) -> pd.DataFrame:
-        """Frame of skorch's history, a row per epoch: losses, scores on held-out data, seconds (``dur``)."""
+        """History of the training, a row per epoch: losses, scores on held-out data, seconds (``dur``)."""
         if not hasattr(self, "net_"):
             raise AttributeError(f"{type(self).__name__} has no history_ before it is fitted")
         rows = [{name: value for name, value in epoch.items() if name != "batches"} for epoch in self.net_.history]
@@ -263,7 +263,7 @@ class BaseMLP(BaseEstimator):
         """Train for an epoch; the subclasses' `partial_fit` calls it."""
         self.check_parameters()
         if self.early_stopping:
-            raise InvalidParameterError("early_stopping=True is not allowed in partial_fit, which holds nothing out")
+            raise InvalidParameterError("early_stopping=True is not allowed in partial_fit, which holds out no data")
         first = not hasattr(self, "net_")
         data = self._check_data(X, y, sample_weight, first, known_target)
         if first:

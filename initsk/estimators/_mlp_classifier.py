@@ -33,7 +33,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     {parameters}
     class_weight : dict, "balanced" or None, default=None
-        Factors of the losses of each label's samples; "balanced" gives every class the same total weight.
+        Factor of the loss for the samples of each label; "balanced" gives every class the same total weight.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     classes_ : ndarray of shape (n_classes,)
         Labels seen in `fit`.
     class_prior_ : ndarray of shape (n_classes,)
-        Share of each label in the data of `fit`, weights included.
+        Share of each label in the training data, by sample weight.
     initialization_record_ : InitializationRecord
         Which parameters the initializers filled.
     history_ : DataFrame
@@ -59,9 +59,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Training treats numbers below float32's normal range (1.2e-38) as zero. Without `normalization` and `dropout`, and
     with the common activation functions and optimizers, `fit` computes gradients without autograd's graph and updates
     all parameters in one step of the optimizer. With a hook on the module, or a callback for single batches, `fit` runs
-    skorch's own steps; the results are the same to rounding.
+    skorch's own steps; the results are the same up to rounding.
 
-    For outputs of the network that are not finite, as after a divergence, `predict_proba` returns `class_prior_`.
+    If the network's outputs are not finite, as after a divergence, `predict_proba` returns `class_prior_`.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), optional
-            All labels of all calls; needed at the first call.
+            All labels that any call will have; required in the first call.
         sample_weight : array-like of shape (n_samples,), optional
             As in `fit`.
 

@@ -26,7 +26,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_outputs_ : int
         Number of targets seen in `fit`.
     target_mean_ : ndarray of shape (n_outputs,)
-        Mean of the targets of `fit`, weights included.
+        Mean of the training targets, by sample weight.
     initialization_record_ : InitializationRecord
         Which parameters the initializers filled.
     history_ : DataFrame
@@ -41,8 +41,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     Notes
     -----
     Scale inputs and targets to the order of 1; ``TransformedTargetRegressor`` scales y. The notes of `MLPClassifier` on
-    training apply to `MLPRegressor` too. For outputs of the network that are not finite, as after a divergence,
-    `predict` returns the mean of the targets.
+    training apply to `MLPRegressor` too. If the network's outputs are not finite, as after a divergence, `predict`
+    returns `target_mean_`.
 
     Examples
     --------

@@ -92,7 +92,7 @@ class WithInitializer(skorch.NeuralNet):
 
     @contextmanager
     def data_for_initializer(self, X: Any, y: Any = None) -> Iterator[None]:
-        """Let `initialize` take a batch of these data, inside the block, for an initializer that needs data."""
+        """Inside the block, let `initialize` take a batch of these data for an initializer that needs data."""
         outer = self.__dict__.get("_data")
         self._data: tuple[Any, Any] | None = (X, y)
         try:
@@ -112,7 +112,7 @@ class WithInitializer(skorch.NeuralNet):
         return super().initialize()
 
     def initialize_module(self) -> Any:
-        """Build the module by skorch, then initialize its parameters."""
+        """Build the module as skorch does, then initialize its parameters."""
         with random.isolated_torch_random(random.derive_seed(self.seed_, "build"), self.device or "cpu"):
             super().initialize_module()
         if self.initializer is not None:
@@ -123,12 +123,12 @@ class WithInitializer(skorch.NeuralNet):
         return self
 
     def initialize_criterion(self) -> Any:
-        """Build the criterion by skorch; the seed determines the parameters that a criterion may have."""
+        """Build the criterion as skorch does; `random_state` also seeds its parameters, if it has any."""
         with random.isolated_torch_random(random.derive_seed(self.seed_, "criterion"), self.device or "cpu"):
             return super().initialize_criterion()
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return skorch's iterator; one for prediction has a generator, or it would draw from torch's global state."""
+        """Return skorch's iterator; for prediction with its own generator, so that torch's global state stays."""
         iterator = super().get_iterator(dataset, training=training)
         if not training and getattr(iterator, "generator", iterator) is None:
             iterator.generator = random.make_generator(self.seed_, "iterator")
@@ -145,7 +145,7 @@ class WithInitializer(skorch.NeuralNet):
         return X, None if getattr(dataset, "y", y) is None else y
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
-        """Train with split, batch order and dropout drawn from `random_state`; torch's and numpy's states stay."""
+        """Train with split, batch order and dropout from `random_state`; torch's and numpy's global states stay."""
         self.diverged_ = False
         seed, device = random.derive_seed(self.seed_, "training", len(self.history)), self.device or "cpu"
         with random.isolated_torch_random(seed, device), random.isolated_numpy_random(seed), flushed_subnormals():
@@ -179,7 +179,7 @@ def with_initializer(
     Parameters
     ----------
     net : skorch.NeuralNet
-        A net of any class; it is not changed. A net that already has an initializer is returned itself.
+        A net of any class; it is not changed. A net that already has an initializer is returned unchanged.
     initializer : str, Initializer, callable or None, default="he_normal"
         Initializer of the weights.
     random_state : int, RandomState, Generator or None, default=0
@@ -224,15 +224,14 @@ class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
     Parameters
     ----------
     module : torch.nn.Module class or instance
-        The network. As in skorch it returns probabilities, except with a criterion of scores, such as
-        ``criterion=torch.nn.CrossEntropyLoss``.
+        The network. As in skorch, it returns probabilities, or logits with ``criterion=torch.nn.CrossEntropyLoss``.
     *args
         As in ``skorch.NeuralNetClassifier``.
     initializer : str, Initializer, callable or None, default="he_normal"
         Initializer of the weights; None leaves the module as it was built. An initializer that needs data gets a
         random batch of 512 of the samples that `fit` gets.
     bias_initializer : str, Initializer, callable or None, default=None
-        Initializer of the biases; None means zeros (torch's default draws its own).
+        Initializer of the biases; None leaves them to `initializer`: most set zeros, torch's default draws them.
     output_initializer : str, Initializer, callable or None, default=None
         Initializer of the last layer's weights; None treats it like the other layers.
     random_state : int, RandomState, Generator or None, default=None
@@ -266,7 +265,7 @@ class NeuralNetRegressor(WithInitializer, skorch.NeuralNetRegressor):
     module : torch.nn.Module class or instance
         The network.
     *args
-        As in ``skorch.NeuralNetRegressor``, whose y has two dimensions.
+        As in ``skorch.NeuralNetRegressor``; y must have two dimensions.
     initializer, bias_initializer, output_initializer, random_state
         As in `NeuralNetClassifier`.
     **kwargs

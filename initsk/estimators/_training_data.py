@@ -58,7 +58,7 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
         return None
     weight = as_weight(sample_weight, len(X))
     if not weight.any():
-        raise ValueError("the weights of all samples are zero")
+        raise ValueError("the weights of all samples are zero (allowed: at least one above 0)")
     normalized: np.ndarray = weight / weight[weight > 0].mean()
     return normalized
 
@@ -74,7 +74,7 @@ def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     given = np.full(n_samples, sample_weight) if np.isscalar(sample_weight) else sample_weight
     weight: np.ndarray = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weight.shape != (n_samples,):
-        raise ValueError(f"sample_weight has the shape {weight.shape} (a number for each of {n_samples} samples)")
+        raise ValueError(f"sample_weight has the shape {weight.shape} (allowed: one number per sample, {n_samples})")
     if (weight < 0).any():
         raise ValueError("sample_weight has negative values (allowed: 0 and above)")
     return weight

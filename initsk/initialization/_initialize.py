@@ -32,12 +32,12 @@ def initialize(
     Each parameter has its own random stream, derived from `random_state` and the parameter's name. So a layer added
     elsewhere does not change the values, and the values are the same on every device.
 
-    Known layers are linear, bilinear, convolution (by groups, also transposed), embedding (a padding row stays zero),
-    recurrent (by gates) and attention (by projections), of real and complex types, also with
+    `initialize` fills linear, bilinear, convolution (each group, also transposed), embedding (a padding row stays
+    zero), recurrent (each gate) and attention layers (each projection), of real and complex types, also with
     ``torch.nn.utils.parametrizations``. Normalization layers do not change (a new one is the identity) unless the
-    initializer sets them. Frozen parameters, buffers and parameters of unknown layers do not change, either; the
-    record gives the reason. Tied parameters are filled once, under their first name. Modules wrapped by
-    ``torch.compile`` or `DataParallel` get the same values as the modules inside.
+    initializer sets them. Frozen parameters, buffers and parameters of other layers do not change either; the record
+    gives the reason. Tied parameters are filled once, under their first name. Modules wrapped by ``torch.compile`` or
+    `DataParallel` get the same values as the modules inside.
 
     Parameters
     ----------
@@ -52,8 +52,7 @@ def initialize(
     y : array-like or tensor, default=None
         Targets of the batch, for initializers that need the gradient of the loss.
     bias_initializer : str, Initializer, callable or None, default=None
-        The initializer of the biases; None leaves them to `initializer`: most set zeros, torch's default
-        draws them.
+        The initializer of the biases; None leaves them to `initializer`: most set zeros, torch's default draws them.
     output_initializer : str, Initializer, callable or None, default=None
         The initializer of the weights of the last layers; None leaves them to `initializer`.
     random_state : int, RandomState, Generator or None, default=0
@@ -70,8 +69,8 @@ def initialize(
         If an initializer is unknown, cannot fill a parameter, draws values that are not finite, has nothing to fill, or
         needs a batch that is missing.
     ModuleError
-        If `module` is not a module, is scripted, has lazy parameters or weights that hooks compute (pruning, the
-        weight_norm and spectral_norm of ``torch.nn.utils``), or if a measurement on the batch is constant or not
+        If `module` is not a module, is scripted, has lazy parameters, or has weights that hooks compute (pruning, the
+        weight_norm and spectral_norm of ``torch.nn.utils``), or if the batch gives values that are constant or not
         finite. After any error the module is unchanged.
 
     Examples

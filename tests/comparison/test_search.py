@@ -107,7 +107,7 @@ def test_failed_fits_of_a_search():
         (
             GridSearchCV(CLF, GRID, cv=ShuffleSplit(2, test_size=10, random_state=0)),
             {},
-            "is no fraction; give val_ratio=",
+            "is not a fraction; give val_ratio=",
         ),
         (GridSearchCV(CLF, GRID, cv=2), {"val_ratio": 0}, "val_ratio=0 is not allowed"),
     ],

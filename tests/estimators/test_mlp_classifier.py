@@ -317,7 +317,7 @@ def test_an_initializer_of_a_net_that_needs_data_gets_a_batch():
 @pytest.mark.parametrize(
     ("weight", "words"),
     [
-        ([2.0], r"the shape \(1,\) \(a number for each of 150"),
+        ([2.0], r"the shape \(1,\) \(allowed: one number per sample, 150"),
         (np.ones((150, 1)), r"the shape \(150, 1\)"),
         (np.ones(149), r"the shape \(149,\)"),
         (-np.ones(150), "negative"),

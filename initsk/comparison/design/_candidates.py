@@ -65,13 +65,13 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
         if builder.varies_initializer:
             value, label = get_initializer(item), initializer_name(item)
             if value in labeled.values():
-                raise InvalidParameterError(f"initializers: give each one once; {label} is there twice")
+                raise InvalidParameterError(f"initializers: {label} is given twice (allowed: each one once)")
         else:
             value, label = item, str(shown(item))
         n_same = sum(known == label or known.startswith(f"{label} (") for known in labeled)
         labeled[f"{label} ({n_same + 1})" if n_same else label] = value
     if not labeled:
-        raise InvalidParameterError("initializers must be at least one")
+        raise InvalidParameterError("initializers is empty (allowed: at least one)")
     return labeled
 
 
@@ -83,9 +83,9 @@ def _checked_grid(builder: ModelBuilder, grid: Mapping[str, Sequence[Any]]) -> d
     checked = {}
     for name, choices in grid.items():
         if name == builder.parameter:
-            raise InvalidParameterError(f"grid: initializers= gives the values of {name}")
+            raise InvalidParameterError(f"grid: {name} is compared; give its values as initializers=")
         if name.rpartition("__")[2] in ("random_state", "n_threads"):
-            raise InvalidParameterError(f"grid: random_state= and n_threads= set {name} for every run")
+            raise InvalidParameterError(f"grid: random_state= and n_threads= already set {name} for every run")
         if name not in names and not name.startswith(tuple(f"{known}__" for known in names)):
             raise InvalidParameterError(f"grid: {unknown_name('parameter', name, names)}")
         if isinstance(choices, str) or not isinstance(choices, Sequence | np.ndarray) or not len(choices):

@@ -70,13 +70,13 @@ def split_data(
         If the data cannot be split in this way.
     """
     if groups is not None and cv is None:
-        raise InvalidParameterError("groups are for a cv that keeps them together; give cv too")
+        raise InvalidParameterError("groups need a cv that keeps them together; give cv too")
     if cv is None:
         if data.X_val is None:
             data = Data(*hold_out(data.X, data.y, seed, stratify=has_classes))
         return data, held_out_rounds(n_repeats, seed)
     if data.X_val is not None:
-        raise InvalidParameterError("cv and X_val exclude each other: scores are of the folds or of X_val")
+        raise InvalidParameterError("cv and X_val are not allowed together: scores are of the folds or of X_val")
     return data, fold_rounds(cv, data.X, data.y, groups, has_classes, n_repeats, seed)
 
 
@@ -140,7 +140,7 @@ def _check_classes(y: Any) -> None:
     if single:
         examples = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
         reason = f"{len(single)} of {len(labels)} classes have a single sample ({examples})"
-        hint = "a target of continuous numbers has no classes"
+        hint = "if the target is continuous, use a regressor"
         raise InvalidParameterError(f"the data cannot be split by class: {reason}; {hint}")
 
 

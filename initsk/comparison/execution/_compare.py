@@ -41,44 +41,44 @@ def compare_initializers(
 ) -> ComparisonResult:  # fmt: skip
     """Compare initializers on paired runs.
 
-    In one repeat and fold, every initializer gets the same split, the same batches in the same order, the same
-    dropout masks and common random numbers, so that the seeds do not cause the differences. Each run trains on a fixed
-    number of threads; the numbers therefore depend neither on how many runs go on at once, nor on the machine that
-    runs them, nor on the order in which they finish. A run that fails, diverges or is killed is a row in the
-    result and raises no exception.
+    In one repeat and fold, every initializer gets the same split, the same batches in the same order, the same dropout
+    masks and common random numbers, so that the seeds do not cause the differences. Each run trains on a fixed number
+    of threads, so the results do not depend on the number of runs at once, or on the order in which they finish. A run
+    that fails, diverges or is killed is a row in the result and raises no exception.
 
     Parameters
     ----------
     estimator : estimator
-        An estimator of this package, any skorch net, a pipeline that ends in one, or any other estimator together
-        with `parameter`. It is cloned for every run, and all its parameters ``random_state`` and ``n_threads`` are set.
+        An estimator of this package, any skorch net, a pipeline that ends in one, or any other estimator, with
+        `parameter`. It is cloned for every run, and all its parameters ``random_state`` and ``n_threads`` are set.
     X : array-like of shape (n_samples, ...)
-        Training samples; for skorch nets whatever they accept.
+        Training samples; for a skorch net, any input that the net accepts.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Labels or targets.
     initializers : iterable of str, Initializer or callable
-        What to compare, each given once; by default the six of the article. The label is the name, the repr, or the
-        name of the function. If `parameter` is no initializer, these are values of any kind.
+        The initializers to compare, each given once. Their labels are the name, the repr, or the name of the function.
+        If `parameter` is not an initializer, the values of `parameter`, of any type.
     parameter : str, optional
         Name of the compared parameter; by default the one called ``initializer``, at any depth.
     grid : dict of str to list, optional
         Other parameters to vary. Every initializer is run at every setting, and `ComparisonResult.summary` compares
-        each at its own best: ``grid={"lr": [1e-4, 1e-3, 1e-2]}`` makes a fair comparison, as the best learning rate
-        differs.
+        each at its own best: ``grid={"lr": [1e-4, 1e-3, 1e-2]}`` makes the comparison fair, since the best learning
+        rate depends on the initializer.
     X_val, y_val : array-like, optional
         Validation data for scores and activations. Without them and without `cv`, a quarter of X is held out, drawn
         with `random_state`; for classifiers, the split is stratified.
     cv : int, splitter or iterable of splits, optional
-        Folds instead of one validation set. A number of folds is shuffled anew in every repeat, and so is a splitter
-        that shuffles without a random state of its own; other splitters split the same way every time.
+        Cross-validation instead of one validation set. With a number of folds, or a splitter that shuffles and has no
+        random state, the folds differ between repeats; other splitters give the same folds in every repeat.
     groups : array-like of shape (n_samples,), optional
         Groups for splitters that keep them together.
     scoring : str, callable, list, dict or None, default=None
-        As in scikit-learn; with several scorers the first one ranks. None takes the score of the estimator.
+        As in scikit-learn; with several scorers, the first one determines the ranking. None takes the ``score`` of the
+        estimator.
     n_repeats : int, default=5
-        Repeats, each with its own seed, of every initializer and fold.
+        Number of repeats of every initializer and fold, each with its own seed.
     random_state : int, RandomState, Generator or None, default=0
-        Seed that the splits and the seeds of the runs derive from.
+        Seed from which the splits and the seeds of the runs are derived.
     racing : bool, default=False
         After every repeat (and fold) from the second on, stop the initializers that are significantly worse than the
         best (by the test of `ComparisonResult.summary`, at 5 % divided by the number of tests). ``settings["racing"]``
@@ -86,17 +86,17 @@ def compare_initializers(
     activations : bool, default=True
         Measure the layers of networks before and after training.
     store : str or Path, optional
-        SQLite file that every finished run is committed to at once. The same call continues from its runs, with the
-        same result to the byte, also after the process was killed; initializers, settings and repeats can be added.
+        SQLite file that keeps every run as soon as it finishes. The same call continues from these runs, even after the
+        process was killed, and gives the same result. A later call may add initializers, settings and repeats.
     n_jobs : int or None, default=None
         Number of runs at once, as in joblib; None is 1 unless ``joblib.parallel_config`` sets another number.
     n_threads : int, default=1
-        Threads of each run. Another number of threads rounds differently.
+        Number of torch threads of each run. Another number changes the rounding, and so the results.
     progress : bool, default=False
         Show progress with the time left on standard error.
     about : dict of str to str, optional
         Texts for the report, kept in ``settings``: "dataset", the name of the data, and "command", a command that
-        repeats the comparison, in place of the call in Python.
+        repeats the comparison; the report shows it in place of the call in Python.
 
     Returns
     -------
@@ -105,10 +105,10 @@ def compare_initializers(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed, or the data would make every run fail: missing values,
-        parts that do not fit together, labels that only `y_val` has.
+        If a parameter is not allowed, or the data would make every run fail: missing values, X and y that do not fit
+        together, or labels that only `y_val` has.
     StoreError
-        If the store is another kind of file, is damaged, or has other data, another estimator or other versions.
+        If the store is another kind of file, is damaged, or belongs to other data, another estimator or other versions.
     ComparisonInterrupted
         On Ctrl-C, with the runs that had finished. The workers have ended.
 
@@ -131,9 +131,9 @@ def compare_initializers(
     check_parameters("compare_initializers", given, _CONSTRAINTS)
     builder = ModelBuilder.of(estimator, parameter)
     if initializers is ARTICLE_INITIALIZERS and not builder.varies_initializer:
-        raise InvalidParameterError(f"{builder.parameter} is no initializer: give its values by initializers=")
+        raise InvalidParameterError(f"{builder.parameter} is not an initializer: give its values as initializers=")
     if random_state is None and store is not None:
-        raise InvalidParameterError("random_state=None draws another seed in every call, and a store needs the same")
+        raise InvalidParameterError("random_state=None draws another seed in every call, but a store needs the same")
     candidates = make_candidates(builder, initializers, grid)
     seed = resolve_seed(random_state)
     has_classes = is_classifier(estimator)
@@ -164,7 +164,7 @@ def compare_initializers(
 def _make_scorer(estimator: Any, scoring: Any) -> Scorer:
     several = isinstance(scoring, list | tuple | set | dict)
     if several and not scoring:
-        raise InvalidParameterError("scoring must be at least one scorer")
+        raise InvalidParameterError("scoring is empty (allowed: at least one scorer)")
     try:
         scorer = check_scoring(estimator, scoring)
     except (TypeError, ValueError) as error:

@@ -41,29 +41,29 @@ class ComparisonResult(ComparisonTables, Reported):
     Attributes
     ----------
     runs : DataFrame
-        A row for each run: seed; split (equal numbers mean equal splits); val_ratio (validation samples for each
-        training sample); epochs; status ("ok", "diverged" or "failed"); reason; score on the validation data (NaN
-        unless "ok"); with several scorers, ``score_<name>`` for each.
+        A row for each run: seed; split (runs with the same number have the same split); val_ratio (validation samples
+        divided by training samples); epochs; status ("ok", "diverged" or "failed"); reason; score on the validation
+        data (NaN unless "ok"); with several scorers, ``score_<name>`` for each.
     history : DataFrame
         A row for each run and epoch, if the estimator trains in epochs: train_loss, val_loss, val_score.
     layers : DataFrame
         A row for each run, phase, epoch, layer and position; columns as in `ActivationSummary.to_frame`, over the
         validation samples. Phases are "initialized" (epoch 0), "trained" and, only in the first repeat and fold,
-        "training" (up to four epochs). predicted_rms is the root mean square that theory predicts at
-        initialization from that of the first layer (`theory.forward_signal`); it is NaN unless the network is a
-        plain chain of layers.
+        "training" (up to four epochs). predicted_rms is the root mean square that theory predicts at initialization,
+        given that of the first layer (`theory.forward_signal`); it is NaN unless the network is a plain chain of
+        layers.
     gradients : DataFrame
         The same for the gradients of each sample's loss, over at most 1,000 validation samples, at initialization;
         predicted_rms follows from the gradient of the last layer (`theory.backward_signal`).
     weights : DataFrame
-        The same for the parameters; ``parameter``, the name in the layer, replaces ``position``.
+        The same for the parameters, with a column ``parameter`` (the name in the layer) in place of ``position``.
     histograms : DataFrame
         A row for each run, phase, epoch, layer, position and bin of the activations: left, right, count, density.
     weight_histograms : DataFrame
         The same for the parameters.
     timing : DataFrame
-        A row for each run: its seconds, those of the fit, and those of an epoch. They differ every time, and
-        are therefore not in `runs`.
+        A row for each run: the seconds of the run, of the fit and of an epoch. They differ every time, so they are not
+        in `runs`.
     settings : dict
         A description of the runs.
     """
@@ -82,29 +82,29 @@ class ComparisonResult(ComparisonTables, Reported):
         alpha : float, default=0.05
             Significance level of the tests.
         test : {"t", "permutation"}, default="t"
-            The paired t-test, or the test that permutes signs. The permutation test does not assume normal
-            differences, but needs six repeats to reach 5 %. Over folds, the t-test is corrected for the overlap of
-            their training samples (Nadeau and Bengio 2003), and there is no permutation test.
+            Paired t-test, or sign permutation test. The permutation test does not assume normal differences, but needs
+            six repeats for a p-value below 5 %. With folds, the t-test is corrected for the overlap of their training
+            samples (Nadeau and Bengio 2003), and the permutation test is not allowed.
         target : float, optional
-            Score to reach; by default the best mean score less 2 % of its size.
+            Score to reach; by default the best mean score minus 2 % of its absolute value.
         score : str, optional
             Name of the scorer, if there are several; by default the first.
         by : {"initializer", "setting"}, default="initializer"
-            With a grid: a row for each initializer, in every repeat and fold at the setting that is best in the other
-            ones, or a row for each initializer at each setting.
+            With a grid: a row for each initializer at its best setting (see `tuned`), or a row for each initializer at
+            each setting.
 
         Returns
         -------
         DataFrame
-            A row for each initializer, the best mean score first, with these columns: rank; the most frequent of its
-            best settings; mean_score, std_score, low and high (95 % interval of the mean); difference_to_best;
-            effect_size (Cohen's d of the paired differences); p_value (of the difference to the best, adjusted over
-            all pairs by Holm's method; NaN without a test: for the best itself, fewer than two shared repeats, and
-            differences that do not vary); significant (whether p_value is below `alpha`; NA without a test, False
-            for the best); n_needed (if not significant: the repeats, or splits, that would detect such a
-            difference with 80 % power; infinite if no number would); median epochs_to_target and seconds_to_target
-            (infinite if the median run does not reach it); area_under_curve (mean validation score over the epochs);
-            n_runs with a score; n_failed; n_diverged.
+            A row for each initializer, the best mean score first, with these columns: rank; with a grid, its most
+            frequent best setting; mean_score, std_score, low and high (95 % interval of the mean); difference_to_best;
+            effect_size (Cohen's d of the paired differences); p_value (of the difference to the best, adjusted over all
+            pairs by Holm's method; NaN without a test: for the best itself, fewer than two shared repeats, and
+            differences that do not vary); significant (whether p_value is below `alpha`; NA without a test, False for
+            the best); n_needed (if not significant: the repeats, or splits, that would detect such a difference with 80
+            % power; infinite if no number would); median epochs_to_target and seconds_to_target (infinite if the median
+            run does not reach it); area_under_curve (mean validation score over the epochs); n_runs with a score;
+            n_failed; n_diverged.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class ComparisonResult(ComparisonTables, Reported):
         return self._each(rank, alpha=alpha, test=test, target=target, by=by, column=self._column(score))
 
     def target(self, score: str | None = None) -> float:
-        """Return the default target of `summary`: the best mean score less 2 % of its size.
+        """Return the default target of `summary`: the best mean score minus 2 % of its absolute value.
 
         Parameters
         ----------
@@ -161,7 +161,9 @@ class ComparisonResult(ComparisonTables, Reported):
         return self._each(compare_pairs, alpha=alpha, test=test, rope=rope, by=by, column=self._column(score))
 
     def tuned(self, score: str | None = None) -> "ComparisonResult":
-        """Return each initializer, in every repeat and fold at the setting that is best in the other ones.
+        """Return the runs of each initializer at its best setting.
+
+        In each repeat and fold, this is the setting that is best in the other repeats and folds.
 
         Parameters
         ----------
@@ -185,12 +187,12 @@ class ComparisonResult(ComparisonTables, Reported):
 
     @classmethod
     def from_search(cls, search: Any, *, parameter: str | None = None, val_ratio: float | None = None) -> Self:
-        """Make a result of a finished search.
+        """Return a result made from a finished search.
 
         Parameters
         ----------
         search : GridSearchCV or another of scikit-learn's searches
-            Fitted. Of a search by successive halving, only the last iteration is used.
+            A fitted search. Of a successive halving search, only the last iteration is used.
         parameter : str, optional
             Name of the compared parameter; by default the one called ``initializer``, at any depth. The other
             parameters become the grid.
@@ -222,7 +224,7 @@ class ComparisonResult(ComparisonTables, Reported):
 
     @classmethod
     def from_store(cls, path: str | Path) -> Self:
-        """Make a result of the runs in a store; its comparison may have finished, been killed or still run.
+        """Return a result made from the runs in a store, even if the comparison was killed or is still running.
 
         Parameters
         ----------
@@ -237,7 +239,7 @@ class ComparisonResult(ComparisonTables, Reported):
         Raises
         ------
         StoreError
-            If the file is no store, is damaged, or has no finished run.
+            If the file is not a store, is damaged, or has no finished run.
         """
         return cls(*tables_of_store(Path(path).expanduser()))
 
@@ -273,7 +275,7 @@ class ComparisonInterrupted(KeyboardInterrupt, SystemExit):
     result : ComparisonResult or None
         The finished runs; None if there are none.
     finished, planned : int
-        Numbers of runs.
+        Numbers of finished and of planned runs.
     store : Path or None
         The file with the finished runs; the same call continues from there.
     """

@@ -91,7 +91,7 @@ def _val_ratio(search: Any) -> float:
     if "Shuffle" in type(cv).__name__ and hasattr(cv, "test_size"):
         size = _DEFAULT_TEST_SIZE.get(type(cv).__name__, 0.1) if cv.test_size is None else cv.test_size
         if not 0 < size < 1:
-            raise InvalidParameterError(f"test_size={size!r} of {cv!r} is no fraction; give val_ratio=")
+            raise InvalidParameterError(f"test_size={size!r} of {cv!r} is not a fraction; give val_ratio=")
         return float(size / (1 - size))
     folds = getattr(cv, "cvargs", {}).get("n_splits", search.n_splits_)
     if folds < 2:

@@ -110,7 +110,7 @@ def open_store(path: str | Path, identity: dict[str, str]) -> Iterator[Store]:
     Raises
     ------
     StoreError
-        If the file is no store, is damaged, cannot be used, or has another experiment.
+        If the file is not a store, is damaged, cannot be used, or has another experiment.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -206,12 +206,12 @@ def tables_of_store(path: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]
     Raises
     ------
     StoreError
-        If the file is no store, is damaged, or has no finished run.
+        If the file is not a store, is damaged, or has no finished run.
     """
     with _connected(path) as connection:
         described = _execute(path, connection, "SELECT settings, candidates FROM comparison")
         if not described:
-            raise StoreError(f"{path} describes no comparison, as it ended before the first run")
+            raise StoreError(f"{path} has no comparison yet: the call ended before the first run")
         settings, names = (json.loads(text) for text in described[0])
         candidates = [Candidate(label, {}, setting) for label, setting in names]
         keys = {candidate.key for candidate in candidates}

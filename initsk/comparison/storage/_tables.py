@@ -147,7 +147,7 @@ class ComparisonTables:
         return write_tables(self.frames, Path(folder))
 
     def save(self, folder: str | Path, *, format: str = "csv") -> Path:
-        """Write everything to files, without pickle; `load` restores it to the last bit.
+        """Write everything to files, without pickle; `load` restores it exactly.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class ComparisonTables:
 
     @classmethod
     def concat(cls, results: Mapping[str, Self]) -> Self:
-        """Join the frames of several experiments, with ``experiment`` as the first column.
+        """Return a result with the frames of several experiments, with ``experiment`` as the first column.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class ComparisonTables:
         Raises
         ------
         InvalidParameterError
-            If `results` is empty, or has anything but results of one comparison.
+            If `results` is empty, or a value is not the result of one comparison.
         """
         if not isinstance(results, Mapping) or not results:
             raise InvalidParameterError("concat needs a dict of at least one result by its name")
