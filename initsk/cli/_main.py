@@ -28,11 +28,11 @@ def cli() -> None:
 @takes("--lr", "--racing", "--store", "--jobs", "--device", "--limit")
 @takes("--axes", "--random-state", "--language", "--open", "--out")
 def compare(**arguments: Any) -> None:
-    """Compare initializers: train a perceptron with each of them, and write a report.
+    """Compare initializers and write a report.
 
-    Without options, the command compares six initializers on MNIST. It scales pixels to 0..1 and standardizes the
-    columns of a table. If the data have no test set, it holds out a quarter of the samples of every class for the
-    scores.
+    The command trains a perceptron with each initializer; without options, with six initializers on MNIST. It scales
+    pixels to 0..1 and standardizes the columns of a table. If the data have no test set, it holds out a quarter of the
+    samples of every class for the scores.
     """
     from initsk.cli._compare import run_compare
 

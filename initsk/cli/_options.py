@@ -57,7 +57,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--repeats": {"default": 10, "type": _POSITIVE, "help": "Number of paired repeats."},
     "--epochs": {"default": 5, "type": _POSITIVE, "help": "Passes over the training data."},
     "--batch-size": {"default": 32, "type": _POSITIVE, "help": "Samples per step."},
-    "--hidden": {"default": "512,256,128,64", "callback": _sizes, "help": "Units of the hidden layers."},
+    "--hidden": {"default": "512,256,128,64", "callback": _sizes, "help": "Units of each hidden layer."},
     "--activation": {"default": "relu",
         "help": "Activation function of the hidden layers, such as relu, tanh or gelu."},
     "--optimizer": {
