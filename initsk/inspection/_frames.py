@@ -55,7 +55,10 @@ class PackedBins(NamedTuple):
 
 def _typed_frame(rows: Iterable[Sequence[Any]], dtypes: dict[str, str], timed: bool) -> pd.DataFrame:
     dtypes = _TIME | dtypes if timed else dtypes
-    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
+    columns = list(zip(*rows, strict=True)) or [()] * len(dtypes)
+    # A frame of typed columns is made faster than types are changed in a frame.
+    typed = zip(dtypes.items(), columns, strict=True)
+    return pd.DataFrame({name: pd.Series(values, dtype=kind) for (name, kind), values in typed})
 
 
 def parameters_frame(rows: Sequence[Sequence[Any]], timed: bool = False) -> pd.DataFrame:

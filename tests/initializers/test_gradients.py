@@ -29,12 +29,7 @@ QUICK = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("scheme", "gain"),
-    [(GradInit(EXPLOSIVE, lr=0.02, n_steps=200), 0.4), (MetaInit(EXPLOSIVE, n_steps=80), 0.1)],
-    ids=str,
-)
-def test_repairs_weights_that_are_far_too_large(scheme, gain):
+def test_repairs_weights_that_are_far_too_large():
     X, y = digits()
 
     def accuracy(initializer, seed):
@@ -49,8 +44,10 @@ def test_repairs_weights_that_are_far_too_large(scheme, gain):
         with torch.no_grad():
             return (network(X).argmax(dim=1) == y).float().mean().item()
 
-    before, after = (np.mean([accuracy(i, seed) for seed in range(4)]) for i in (EXPLOSIVE, scheme))
-    assert after > before + gain
+    schemes = EXPLOSIVE, GradInit(EXPLOSIVE, lr=0.02, n_steps=200), MetaInit(EXPLOSIVE, n_steps=80)
+    before, gradinit, metainit = (np.mean([accuracy(scheme, seed) for seed in range(2)]) for scheme in schemes)
+    assert gradinit > before + 0.4
+    assert metainit > before + 0.1
 
 
 @pytest.mark.parametrize("scheme", QUICK, ids=str)
