@@ -39,7 +39,7 @@ def load_mnist(*, split: str = "train", return_X_y: bool = False, as_frame: bool
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Give pandas objects instead of arrays.
+        Return pandas objects instead of arrays.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Give pandas objects instead of arrays.
+        Return pandas objects instead of arrays.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def _stack(read: Callable[[str, str], np.ndarray | None], split: str, source: ob
             raise DataFormatError(f"{source}: no IDX file of {part} {'images' if images is None else 'labels'}")
         if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels):
             shapes = f"images of shape {images.shape} and labels of shape {labels.shape}"
-            raise DataFormatError(f"{source}: {part} {shapes} do not belong together")
+            raise DataFormatError(f"{source}: {part} {shapes} do not match")
         pairs.append((images.reshape(len(images), -1), labels))
     if not pairs:
         allowed = "names with images or labels, and train, test or t10k"

@@ -36,7 +36,8 @@ class Diagnosis(Reported):
     Attributes
     ----------
     score : float
-        From 0 to 1, higher is healthier: the health by the worst kind of finding, 0.5 at its threshold.
+        Estimated probability that training succeeds, from 0 to 1: the lowest health of all kinds of finding that
+        decide.
     will_train : bool
         Whether the score is at least 0.5.
     recommended_score : float
@@ -97,7 +98,7 @@ class Diagnosis(Reported):
         return self.measurements.baseline_loss
 
     def findings(self) -> pd.DataFrame:
-        """Return a row for everything that was found: first what keeps the network from training.
+        """Return a row for each finding; those that keep the network from training come first.
 
         `initsk.report.describe_findings` puts the findings into sentences and gives advice.
 
@@ -105,7 +106,8 @@ class Diagnosis(Reported):
         -------
         DataFrame
             ``layer`` ("" for the whole network), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether
-            networks beyond the threshold do not train), ``of``, ``relative_to``; see `ActivationSummary.findings`.
+            findings of this kind keep a network from training), ``of``, ``relative_to``; see
+            `ActivationSummary.findings`.
         """
         return findings_frame(find(self.measurements, self.optimizer))
 
@@ -131,10 +133,10 @@ def diagnose(
     max_samples: int = MAX_SAMPLES,
     random_state: RandomState = 0,
 ) -> Diagnosis:
-    """Return whether a network will train, from one forward and backward pass of a few samples.
+    """Estimate whether a network will train, from one forward and backward pass of a few samples.
 
-    Nothing is trained, and the model stays as it is. Some kinds of finding decide; their thresholds are fitted to
-    trained networks by ``benchmarks/prediction.py``:
+    Nothing is trained, and the model does not change. Findings of these kinds keep a network from training; their
+    thresholds are fitted to trained networks by ``benchmarks/prediction.py``:
 
     - *symmetric*: units of a layer are copies of one another, and so are their gradients;
     - *small gradient*, *large gradient*: the gradient that distinguishes samples, `GradientCoherence.size`, is too
@@ -144,8 +146,8 @@ def diagnose(
     - *overconfident*: the loss at the start is far above the baseline loss;
     - *non-finite*: values, gradients or the loss are NaN or infinite.
 
-    The other kinds do not decide: findings of `ActivationSummary.findings` in single layers (dead, saturated,
-    collapsed, shifted mean, vanishing, exploding), and *too deep*: more layers than six of the depth scales of
+    The other kinds also occur in networks that train: findings of `ActivationSummary.findings` in single layers (dead,
+    saturated, collapsed, shifted mean, vanishing, exploding), and *too deep*: more layers than six depth scales of
     `initsk.theory.MeanField`.
 
     Parameters
@@ -153,7 +155,7 @@ def diagnose(
     model : torch.nn.Module or estimator
         As in `inspect_activations`; an unfitted estimator is inspected at its initial weights.
     X, y : array-like
-        Samples and targets; `max_samples` of them are drawn.
+        Samples and targets, at least 20; at most `max_samples` of them are drawn.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"}, torch optimizer or its class, or None, default=None
         Optimizer of the training: adaptive ones, such as Adam, compensate for small gradients. None takes the
         optimizer of the estimator, and SGD for a plain module.

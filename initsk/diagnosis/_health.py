@@ -81,7 +81,7 @@ def health_frame(measurements: Measurements, recommended: Measurements | None, o
 
 
 def find(measurements: Measurements, optimizer: str) -> list[Finding]:
-    """Return the findings that decide, the gravest kind first, then the others.
+    """Return the findings that decide, the most serious kind first, then the others.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class Measurements:
 
 
 def take_measurements(model: Model, X: Any, y: Any, random_state: int, *, with_weights: bool = False) -> Measurements:
-    """Return what one forward and backward pass shows; with the weights and the depth, if asked for.
+    """Return the measurements of one forward and backward pass; `with_weights` adds those of weights and depth.
 
     Batch normalization uses the moments of the batch, since its running moments are meaningless before training.
     """

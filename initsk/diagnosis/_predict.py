@@ -95,7 +95,7 @@ def predict_signal(
     model : torch.nn.Module or estimator
         A plain chain of linear or convolution layers and activation functions, such as `initsk.network.MLP`.
     initializer : str, Initializer, callable or None, default=None
-        Initializer of the weights and biases; None takes the present weights.
+        Initializer of the weights and biases; None takes the current weights.
     input_square : float, default=1.0
         Mean square of the input, at least 0.
     confidence : float, default=0.99
@@ -113,7 +113,7 @@ def predict_signal(
     InvalidParameterError
         If a number is not allowed, or an activation function has no mean over a normal distribution.
     ModuleError
-        If the network is not a plain chain, or the initializer states no variance, or weights that are not zero-mean.
+        If the network is not a plain chain, or the initializer states no variance or a mean that is not zero.
 
     Examples
     --------

@@ -87,7 +87,7 @@ def compare_candidates(model: Model, X: Any, y: Any, optimizer: str, seed: int) 
 
 
 class Advice(NamedTuple):
-    """The recommendation for one parameter, or for one gate or projection that is stacked in it."""
+    """The recommendation for a parameter, or a gate or projection stacked in it; a row of `Recommendation.to_frame`."""
 
     name: str
     shape: str
@@ -130,15 +130,15 @@ class Recommendation(Reported):
         Returns
         -------
         DataFrame
-            name, shape, initializer (a name or repr that `get_initializer` knows or that can be called), why,
-            variance (float64, of the values that it draws; NaN if that depends on more), reference,
-            common_practice (the usual choice if it differs, otherwise empty).
+            name, shape, initializer (a name that `get_initializer` takes, or a repr, an expression that makes the
+            initializer), why, variance (float64, of the values that it draws; NaN if it depends on more than the
+            parameter), reference, common_practice (the usual choice if it differs, otherwise empty).
         """
         return pd.DataFrame(list(self.rows), columns=Advice._fields).astype(Advice.__annotations__)
 
 
 def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
-    """Return by initializer the names of the parameters that it is recommended for."""
+    """Return, for each initializer, the names of the parameters for which it is recommended."""
     names: dict[str, list[str]] = {}
     for row in rows:
         names.setdefault(row.initializer, []).append(row.name)
@@ -148,15 +148,17 @@ def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
 def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_state: RandomState = 0) -> Recommendation:
     """Return the initializer that suits each layer of a network.
 
-    These are the choices of ``initializer="auto"`` (`initsk.initializers.Auto`), with reasons. Given samples, they are
-    also compared with other initializers by the score of `diagnose`, on untrained copies. The model stays as it is.
+    These are the choices of ``initializer="auto"`` (`initsk.initializers.Auto`), with reasons. Given samples, the
+    function also compares them with other initializers by the score of `diagnose`, on untrained copies. The model does
+    not change.
 
     Parameters
     ----------
     model : torch.nn.Module or estimator
         A module, or an estimator with one. An unfitted estimator needs `X` and `y`: a clone of it is initialized.
     X, y : array-like, optional
-        For an unfitted estimator and, from 20 samples on, for the comparison, which takes at most 512 of them.
+        Samples and targets, for an unfitted estimator and for the comparison. The comparison needs at least 20 samples,
+        and uses at most 512.
     random_state : int, RandomState or Generator, default=0
         Seed of the choice of samples and of the initializers.
 

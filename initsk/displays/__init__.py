@@ -1,4 +1,4 @@
-"""Displays: frames in, matplotlib out; matplotlib loads when something is drawn."""
+"""Displays: matplotlib figures of data frames; matplotlib loads when a figure is drawn."""
 
 from initsk.displays._activation_grid import AXES, ActivationGridDisplay, WeightGridDisplay
 from initsk.displays._depth import DepthDisplay

@@ -29,8 +29,8 @@ _EXPLODED = 1e6
 class ActivationGridDisplay(Display):
     """Histograms of the activations, a row per initializer and a column per layer.
 
-    Zeros are taken out of the histogram and written as a share, since their spike would
-    squeeze the rest. Repeats are pooled.
+    Zeros are left out of the histogram and written as a share, since their bin would be far higher than the others.
+    Repeats are pooled.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class ActivationGridDisplay(Display):
     initializers, layers : list of str
         Rows and columns.
     phase : str
-        Which weights: "initialized", "training" or "trained".
+        Phase of the weights: "initialized", "training" or "trained".
     order : list of str, optional
         Initializers in the order in which they are colored; by default the rows.
 
@@ -76,9 +76,9 @@ class ActivationGridDisplay(Display):
             `ComparisonResult.histograms` and `ComparisonResult.layers`; of weights,
             `ComparisonResult.weight_histograms` and `ComparisonResult.weights`.
         phase : {"initialized", "training", "trained"}, default="trained"
-            Which weights.
+            Phase of the weights.
         epoch : int, optional
-            After which epoch of the phase; all by default.
+            Epoch of the phase; all epochs by default.
 
         Returns
         -------
@@ -118,11 +118,11 @@ class ActivationGridDisplay(Display):
             "shared": one range per column that holds 99.9 % of every row's values (explosions beyond a million are
             left out and written as a number), and one logarithmic density axis; "article": -1..1 by 0..4 everywhere.
         initializers : list of str, optional
-            Rows to draw; all by default. Axes stay those of all rows.
+            Rows to draw; all by default. The axes always fit all rows.
         language : str, default="en"
-            Of words and numbers: a file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         **kwargs
-            For the histograms: `matplotlib.axes.Axes.stairs`.
+            Passed to `matplotlib.axes.Axes.stairs`, which draws the histograms.
 
         Returns
         -------

@@ -104,7 +104,7 @@ _TITLES = {**_SPREADS, "fractions": message("share"), **{name: words for name, (
 
 
 class DepthDisplay(Display):
-    """Root mean square along depth, forward and backward, and the shares of zero, dead and saturated.
+    """Root mean square of activations and gradients along depth, and shares of zero, dead and saturated.
 
     A layer whose values are all zero has no place on a logarithmic axis: a triangle with "0" marks it
     at the lower edge. A cross at the upper edge marks a layer with values that are not finite. Hollow diamonds are
@@ -115,7 +115,7 @@ class DepthDisplay(Display):
     frames : dict of str to DataFrame
         By label: rows of layer and position in the order of the forward pass.
     gradients : dict of str to DataFrame
-        The same of the loss's gradient; may be empty.
+        The same for the gradients of the loss; may be empty.
     order : sequence of str, optional
         Labels in the order in which they are colored; by default that of `frames`.
 
@@ -151,14 +151,14 @@ class DepthDisplay(Display):
         cls, frame: pd.DataFrame | Mapping[str, pd.DataFrame],
         gradients: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None, *, order: Sequence[str] | None = None,
     ) -> Self:  # fmt: skip
-        """Take one summary, or several by label.
+        """Return a display of one summary, or of several by label.
 
         Parameters
         ----------
         frame : DataFrame or mapping of str to DataFrame
             `ActivationSummary.to_frame()`; a mapping draws a line per label.
         gradients : DataFrame or mapping of str to DataFrame, optional
-            `ActivationSummary.to_frame("gradients")`; of a mapping, for any of its labels.
+            `ActivationSummary.to_frame("gradients")`; with a mapping, a mapping for some of its labels.
         order : sequence of str, optional
             Labels in the order in which they are colored; it may hold other labels too.
 
@@ -192,11 +192,12 @@ class DepthDisplay(Display):
         ax : array of matplotlib Axes, optional
             Where to draw, in the order of `axes_`; by default a new figure.
         position : {"activation", "pre_activation"}, default="activation"
-            Which values. Layers without an activation function have one position, "output", always drawn.
+            Position to draw. Layers without an activation function have only the position "output", which is always
+            drawn.
         language : str, default="en"
-            Of words and numbers: a file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         **kwargs
-            For the lines: `matplotlib.lines.Line2D`.
+            Properties of the lines, as in `matplotlib.lines.Line2D`.
 
         Returns
         -------

@@ -20,7 +20,7 @@ _MARGIN = 0.5
 
 
 class DifferencesDisplay(Display):
-    """The difference of each initializer's scores to those of the best one, run by run.
+    """Differences between the scores of each initializer and of the best one, run by run.
 
     Dots are paired differences (same repeat and fold), the thick mark is their mean, the line its 95 % interval.
     An arrow with a number stands for a row that is outside the axis.
@@ -79,9 +79,9 @@ class DifferencesDisplay(Display):
         ax : matplotlib Axes, optional
             Where to draw; by default a new figure.
         language : str, default="en"
-            Of words and numbers: a file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         **kwargs
-            For the dots: `matplotlib.axes.Axes.plot`.
+            Passed to `matplotlib.axes.Axes.plot`, which draws the dots.
 
         Returns
         -------

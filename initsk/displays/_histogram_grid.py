@@ -27,10 +27,10 @@ _LINE = 0.135
 class HistogramGridDisplay(Display):
     """Histograms of one network's values, a column per layer, `pre_activation` above `activation`.
 
-    After five layers the grid continues below. Each panel has axes of its own: the range that holds
-    99.9 % of its values by the four upper decades of its density. Exact zeros are taken out of the histogram
-    and written as a share, since their spike would squeeze the rest. Values beyond
-    the edges of a histogram with fixed bins are written as shares too.
+    After five layers the grid continues below. Each panel has axes of its own: the range that holds 99.9 % of its
+    values by the four upper decades of its density. Exact zeros are left out of the histogram and written as a share,
+    since their bin would be far higher than the others. Values beyond the edges of a histogram with fixed bins are
+    written as shares too.
 
     Parameters
     ----------
@@ -102,13 +102,14 @@ class HistogramGridDisplay(Display):
         ax : array of matplotlib Axes, optional
             Where to draw, in the order of `axes_`: layer by layer, the pre-activation first. By default a new figure.
         position : {"both", "activation", "pre_activation"}, default="both"
-            Which values. Layers without an activation function have one position, "output", always drawn.
+            Position to draw. Layers without an activation function have only the position "output", which is always
+            drawn.
         layers : list of str, optional
             Layers to draw; all by default.
         language : str, default="en"
-            Of words and numbers: a file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         **kwargs
-            For the histograms: `matplotlib.axes.Axes.stairs`.
+            Passed to `matplotlib.axes.Axes.stairs`, which draws the histograms.
 
         Returns
         -------

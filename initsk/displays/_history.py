@@ -29,11 +29,11 @@ _LOST = color_of(4)
 
 
 class HistoryDisplay(Display):
-    """Activations over the training, a column per layer; after four layers the grid continues below.
+    """Activations during training, a column per layer; after four layers the grid continues below.
 
-    Above, the mean is a line in a band of one standard deviation on each side; a cross marks steps with values that
-    are not finite. Below, with histograms, is a heat map: a column per step, the values upwards, the color
-    from the logarithm of the density. It spans the range that holds 99.9 % of the layer's values.
+    Above, the mean is a line in a band of one standard deviation on each side; a cross marks steps with values that are
+    not finite. Below, with histograms, is a heat map: a column per step, the values upwards, the color from the
+    logarithm of the density. The heat map spans the range that holds 99.9 % of the layer's values.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class HistoryDisplay(Display):
 
     @classmethod
     def from_frames(cls, histograms: pd.DataFrame | None, frame: pd.DataFrame) -> Self:
-        """Take the frames that were recorded.
+        """Return a display of recorded frames.
 
         Parameters
         ----------
@@ -105,14 +105,15 @@ class HistoryDisplay(Display):
         layers : list of str, optional
             Layers to draw; all by default.
         position : {"activation", "pre_activation"}, default="activation"
-            Which values. Layers without an activation function have one position, "output", always drawn.
+            Position to draw. Layers without an activation function have only the position "output", which is always
+            drawn.
         spacing : {"step", "record"}, default="step"
-            "step": records lie at their step, and a column of the heat map reaches halfway to its neighbors;
-            "record": all records take the same room, whatever the steps between them.
+            "step": records lie at their step, and a column of the heat map reaches halfway to its neighbors; "record":
+            all records take the same space, for any number of steps between them.
         language : str, default="en"
-            Of words and numbers: a file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         **kwargs
-            For the lines of the means: `matplotlib.axes.Axes.plot`.
+            Passed to `matplotlib.axes.Axes.plot`, which draws the lines of the means.
 
         Returns
         -------

@@ -42,8 +42,8 @@ class LayerStripDisplay(Display):
     """One line per layer: name, position, the histogram as a strip of shades, and its numbers.
 
     All strips share one axis, linear or, where layers differ by orders of magnitude, symmetric-logarithmic. It holds
-    99.9 % of every layer's values. The darkest shade of each strip is where most values lie, per length
-    on the axis. Exact zeros are left out and written as a share. On a linear axis a tick marks the mean.
+    99.9 % of every layer's values. The darkest shade of each strip marks the highest density of values along the axis.
+    Exact zeros are left out and written as a share. On a linear axis a tick marks the mean.
 
     Parameters
     ----------
@@ -108,19 +108,20 @@ class LayerStripDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; by default a new figure. Names and numbers take their room from the axes: the columns of
-            numbers at the right are left out where the strips would get less than 30 % of the width. A row needs
-            about 0.2 inches of height.
+            Where to draw; by default a new figure. Names and numbers take space from the axes: the columns of numbers
+            at the right are left out if the strips would get less than 30 % of the width. A row needs about 0.2 inches
+            of height.
         position : {"both", "activation", "pre_activation"}, default="activation"
-            Which values. Layers without an activation function have one position, "output", always drawn.
+            Position to draw. Layers without an activation function have only the position "output", which is always
+            drawn.
         layers : list of str, optional
             Layers to draw; all by default.
         scale : {"auto", "linear", "symlog"}, default="auto"
-            Of the axis; "auto" is linear while the root mean squares of layers are within a factor of 30.
+            Scale of the axis; "auto" is linear if the root mean squares of all layers are within a factor of 30.
         language : str, default="en"
-            Of words and numbers: a file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         **kwargs
-            For the shades: `matplotlib.axes.Axes.pcolormesh`.
+            Passed to `matplotlib.axes.Axes.pcolormesh`, which draws the shades.
 
         Returns
         -------

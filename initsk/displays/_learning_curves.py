@@ -88,9 +88,9 @@ class LearningCurvesDisplay(Display):
         ax : two matplotlib Axes, optional
             Where to draw; by default a new figure.
         language : str, default="en"
-            Of words and numbers: a file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         **kwargs
-            For the lines: `matplotlib.axes.Axes.plot`.
+            Passed to `matplotlib.axes.Axes.plot`, which draws the lines.
 
         Returns
         -------

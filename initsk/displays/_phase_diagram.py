@@ -29,9 +29,9 @@ _LINES = (3, 6, 12, 25, 50)
 class PhaseDiagramDisplay(Display):
     """The plane of weight and bias variances: depth scales in color, the critical line, and networks on it.
 
-    On the side of order gradients vanish and samples become alike; on the side of chaos gradients explode and alike
-    samples become different. The darker, the more layers information survives (`MeanField.depth_scales`, ``xi_c``).
-    White areas have no stable length: signals grow without end.
+    In the ordered phase, gradients vanish and samples become alike; in the chaotic phase, gradients explode and similar
+    samples become different. The darker the color, the more layers information passes (`MeanField.depth_scales`,
+    ``xi_c``). In white areas, the signal grows without limit.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class PhaseDiagramDisplay(Display):
 
     @classmethod
     def from_activation(cls, activation: Any, networks: Mapping[str, tuple[float, float]] | None = None) -> Self:
-        """Compute a plane that holds the networks and, where there is one, the critical line.
+        """Return a diagram that contains the networks and, if there is one, the critical line.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class PhaseDiagramDisplay(Display):
 
     @classmethod
     def from_diagnosis(cls, diagnosis: Any, *, label: str = "this network") -> Self:
-        """Mark a network that was diagnosed.
+        """Return a diagram with a network that was diagnosed.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class PhaseDiagramDisplay(Display):
         """
         depth = diagnosis.depth
         if depth is None:
-            raise InvalidParameterError("the network is no plain chain of layers: theory has no prediction for it")
+            raise InvalidParameterError("the network is not a plain chain of layers: theory has no prediction for it")
         return cls.from_activation(depth.activation, {label: (depth.weight_variance, depth.bias_variance)})
 
     @in_given_language
@@ -108,9 +108,9 @@ class PhaseDiagramDisplay(Display):
         ax : matplotlib Axes, optional
             Where to draw; by default a new figure.
         language : str, default="en"
-            Of words and numbers: a file in ``initsk/locale``.
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         **kwargs
-            For the colors: `matplotlib.axes.Axes.pcolormesh`.
+            Passed to `matplotlib.axes.Axes.pcolormesh`, which draws the colors.
 
         Returns
         -------

@@ -30,14 +30,15 @@ class ActivationRecorder(Callback):
     Parameters
     ----------
     probe : array-like, tensor or tuple of X and y, default=None
-        A fixed batch, inspected in evaluation mode, with targets in the form that the net takes (class numbers). With
-        None, the training batches are inspected in training mode, with the dropout masks of the step.
+        A fixed batch, inspected in evaluation mode, with targets in the form that the net takes (class numbers for a
+        classifier). With None, the training batches are inspected in training mode, with the dropout masks of the step.
     every : int, default=1
         Number of epochs or steps between two records.
     unit : {"epoch", "step"}, default="epoch"
         The unit of `every`. One record covers all training batches of an epoch.
     start, end : bool, default=True
-        Whether to record before the first step (or the first training batch), and at the end (of a fixed batch only).
+        Whether to record before the first step and after the last one. With training batches, `start` records the first
+        of them, and `end` has no effect.
     layers, gradients, measures, batch_size, bins
         As in `inspect_activations`, with fewer bins. With gradients, the update by the net's own optimizer is measured
         too.
@@ -45,7 +46,7 @@ class ActivationRecorder(Callback):
     Attributes
     ----------
     n_steps_ : int
-        Number of training batches so far.
+        Number of training batches until now.
 
     Examples
     --------

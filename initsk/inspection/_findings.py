@@ -25,11 +25,11 @@ class Finding(NamedTuple):
     threshold : float
         The value beyond which the layer or network is flagged.
     decides : bool
-        Whether networks with such a value do not train.
+        Whether findings of this kind keep a network from training.
     of : {"activations", "gradients", "loss", "depth"}
         What the value was computed from.
     relative_to : str
-        Layer that the value is relative to, "" where there is none.
+        Layer that the value is relative to, "" if there is none.
     """
 
     layer: str
@@ -52,7 +52,7 @@ def find_in_layers(
     thresholds: Mapping[str, Threshold],
     min_samples: float = MIN_SAMPLES,
 ) -> list[Finding]:
-    """Return the findings in the layers, the gravest kind first.
+    """Return the findings in the layers, the most serious kind first.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def find_in_layers(
     thresholds : mapping of str to Threshold
         By kind; see `layer_thresholds`.
     min_samples : float, default=30
-        Samples from which on dead units are counted.
+        Smallest number of samples for which dead units are counted.
     """
     layers = LayerValues(activations, gradients, min_samples)
     return [
@@ -76,14 +76,14 @@ _Value = tuple[str, float, str, str]
 
 
 class LayerValues:
-    """The values of every layer that findings are made from.
+    """The values of every layer from which findings are made.
 
     Parameters
     ----------
     activations, gradients : DataFrame
         What `ActivationSummary.to_frame` returns.
     min_samples : float, default=30
-        Samples from which on dead units are counted.
+        Smallest number of samples for which dead units are counted.
     """
 
     def __init__(self, activations: pd.DataFrame, gradients: pd.DataFrame, min_samples: float = MIN_SAMPLES) -> None:

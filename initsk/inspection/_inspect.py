@@ -41,7 +41,7 @@ def inspect_activations(
 ) -> ActivationSummary:
     """Measure what every layer of a network computes, in one pass.
 
-    The inspection captures values at the moment of their computation, before and after each activation function. An
+    The inspection captures the values while the network computes them, before and after each activation function. An
     activation function may be a module or a function that ``forward`` calls (``F.relu``, ``torch.tanh``,
     ``x.sigmoid()``, ``x.clamp(min=0)``). Memory does not depend on the number of samples. The model does not change:
     training mode, hooks, gradients, buffers and random state stay as they were.
@@ -79,8 +79,9 @@ def inspect_activations(
         function of a list of parameters that makes one, such as ``torch.optim.Adam``. By default the estimator's
         optimizer, if it has one.
     measures : collection of {"units", "samples", "spectrum"}
-        What to measure beyond moments and histograms: dead and copied units; the mean cosine between samples;
-        effective rank and participation ratio, which take the most time. All by default.
+        What to measure in addition to moments and histograms. "units": dead and copied units; "samples": the mean
+        cosine between samples; "spectrum": effective rank and participation ratio, which take the most time. All by
+        default.
     padding_mask : array of bool of shape (n_samples, sequence_length) or callable, optional
         True for elements of sequences to skip, as in torch's ``src_key_padding_mask``; or a function that makes the
         mask from a batch of X. The mask does not apply to values of another shape (such as after pooling).
@@ -104,8 +105,8 @@ def inspect_activations(
     InvalidParameterError
         If a parameter is not allowed, a layer is unknown, or X does not consist of numbers.
     ModuleError
-        If the model has no module, the module has no layer or hides its layers (scripted, quantized, without values),
-        X has no sample, or the loss has no gradient.
+        If the model has no module, the module has no layer, hides its layers (scripted or quantized) or has no values
+        yet, X has no samples, or the loss has no gradient.
 
     Notes
     -----
@@ -149,7 +150,7 @@ def inspect_batches(
     with preserve_state(module, training=settings.training, gradients=settings.gradients, seed=seed):
         first = next(batches, None)
         if first is None:
-            raise ModuleError("X holds no sample: there is nothing to inspect")
+            raise ModuleError("X has no samples: there is nothing to inspect")
         chosen = None
         if settings.layers is not None or settings.positions != "both":
             catalogue = list_layers(module, first)

@@ -34,7 +34,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     when : {"fitted", "initialized"}, default="fitted"
         Whether to take the activations after training or at the initial weights.
     prefit : bool, default=False
-        Whether `estimator` is already fitted and used itself, instead of a fitted clone.
+        Whether `estimator` is already fitted. If so, the inspector uses it; otherwise it fits a clone.
     batch_size : int, default=1024
         Samples per forward pass.
     random_state : int, RandomState, Generator or None, default=None
@@ -74,8 +74,8 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             Training samples.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,), optional
+            Labels or targets.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         Raises
         ------
         ModuleError
-            If a layer does not have as many values for each sample as in `fit`.
+            If the number of values for each sample is not the same as in `fit`.
         """
         check_is_fitted(self, "layers_")
         X = validate_data(self, X, allow_nd=True, reset=False)
@@ -140,7 +140,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         return tags
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names ``layer_unit`` of the columns.
+        """Return the names of the columns: layer and unit, as in ``hidden_2_0``.
 
         Parameters
         ----------

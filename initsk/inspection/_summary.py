@@ -99,7 +99,7 @@ class ActivationSummary(Reported):
         return rows
 
     def bins(self, of: str) -> list[frames.PackedBins]:
-        """Return the histograms of `histograms` as bytes, without empty ones."""
+        """Return the data of `histograms` as bytes; empty histograms are left out."""
         found = []
         for (layer, position), record in self._records_of(of).items():
             edges, counts = record.of(of).bins()
@@ -141,14 +141,15 @@ class ActivationSummary(Reported):
         return frames.parameters_frame([]) if self._parameters is None else self._parameters.copy()
 
     def findings(self, *, min_samples: float = MIN_SAMPLES, **thresholds: float) -> pd.DataFrame:
-        """Return a row for everything that is wrong with a layer; none for a healthy network.
+        """Return a row for each finding in a layer; the frame of a healthy network is empty.
 
         `initsk.report.describe_findings` puts the findings into sentences and gives advice.
 
         Parameters
         ----------
         min_samples : float, default=30
-            Samples from which on dead units are counted: in few samples many units are zero by chance.
+            Smallest number of samples for which dead units are counted; in fewer samples, many units are zero by
+            chance.
         **thresholds : float
             Thresholds that replace the defaults (in parentheses): ``symmetric`` (0.5), ``dead`` (0.5), ``saturated``
             (0.5), ``collapsed`` (0.0025), ``vanishing`` (0.01), ``exploding`` (100.0), ``shifted_mean`` (2.0). See
@@ -157,10 +158,10 @@ class ActivationSummary(Reported):
         Returns
         -------
         DataFrame
-            The gravest kind first: ``layer``; ``kind`` ("non-finite", "symmetric", "dead", "saturated", "collapsed",
-            "vanishing", "exploding" or "shifted mean"); ``value`` and ``threshold`` (float64); ``decides``, whether
-            such a network does not train; ``of``, whether the value is one of the "activations" or the "gradients";
-            ``relative_to``, the layer that it is relative to, or "".
+            The most serious kind first: ``layer``; ``kind`` ("non-finite", "symmetric", "dead", "saturated",
+            "collapsed", "vanishing", "exploding" or "shifted mean"); ``value`` and ``threshold`` (float64);
+            ``decides``, whether findings of this kind keep a network from training; ``of``, whether the value is one of
+            the "activations" or the "gradients"; ``relative_to``, the layer that it is relative to, or "".
 
         Raises
         ------

@@ -113,7 +113,7 @@ MIN_SAMPLES = 30
 
 
 def threshold_of(kind: str, optimizer: str = "") -> Threshold:
-    """Return the threshold of a kind of finding for a kind of optimizer."""
+    """Return the threshold of a kind of finding for an optimizer: "gradient", "adaptive", or "" for any."""
     found = THRESHOLDS[kind]
     return found[optimizer if optimizer in found else ""]
 

@@ -96,7 +96,7 @@ def make_activation(activation: Activation) -> nn.Module:
 
 def _build(kind: type) -> nn.Module:
     if not issubclass(kind, nn.Module):
-        problem = f"unknown activation {kind!r}: it is no torch module"
+        problem = f"unknown activation {kind!r}: it is not a torch module"
         raise InvalidParameterError(f"{problem} (allowed: a class of torch modules)")
     try:
         return kind()

@@ -65,9 +65,9 @@ def iterate_batches(
     converter = BatchConverter(module, reuse=True)
     if is_stream(X):
         if y is not None:
-            raise InvalidParameterError(f"y with {type(X).__name__} is not allowed (pairs of X and y in the stream)")
+            raise InvalidParameterError(f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)")
         if padding_mask is not None and not callable(padding_mask):
-            raise InvalidParameterError("an array as padding_mask of a stream is not allowed (a function of the batch)")
+            raise InvalidParameterError("padding_mask of a stream must be a function of the batch, not an array")
         for part, target in _pairs(X, batch_size):
             yield converter.convert(part, target, padding_mask)
     elif isinstance(X, PackedSequence):
@@ -185,7 +185,7 @@ def _common_length(X: Any, y: Any, mask: Any) -> int:
         raise InvalidParameterError(f"X={X!r} is not allowed (numbers, a row per sample)")
     for name, other in (("y", y), ("padding_mask", None if callable(mask) else mask)):
         if other is not None and len(other) != lengths[0]:
-            raise InvalidParameterError(f"{name} has {len(other)} rows, and X has {lengths[0]} (allowed: as many)")
+            raise InvalidParameterError(f"{name} has {len(other)} rows, X has {lengths[0]} (allowed: the same number)")
     return lengths[0]
 
 

@@ -32,7 +32,7 @@ class MLP(nn.Module):
     dropout : float, default=0.0
         Probability, below 1, of setting an activation to zero in training.
     input_scale : float or None, default=None
-        Factor of the input, which may then be of any numeric type: ``1 / 255`` for pixels of 8 bits.
+        Factor by which the input is multiplied; the input may then have any numeric type: ``1 / 255`` for 8-bit pixels.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def unwrap(module: Any) -> nn.Module:
     Raises
     ------
     ModuleError
-        If it is no module, or a scripted one, which hides its layers.
+        If it is not a module, or is a scripted module, which hides its layers.
 
     Examples
     --------

@@ -155,7 +155,7 @@ class SignalGraph:
         if shape is None:
             needing = "adaptive pooling, means, padding, softmax or cat"
             allowed = "AutoInit(input_shape=(channels, height, width)), without the batch's axis"
-            raise ModuleError(f"AutoInit needs sizes that depend on the input's, for {needing} (allowed: {allowed})")
+            raise ModuleError(f"AutoInit needs the input's shape, for {needing} (allowed: {allowed})")
         like = next((p for p in self.root.parameters() if p.is_floating_point()), torch.empty(0))
         interpreter = _Sizes(self.root, self.graph)
         try:

@@ -116,7 +116,7 @@ class Network:
                 yield Layer(name, module, spec)
 
     def mode(self, training: bool) -> AbstractContextManager[None]:
-        """Return a block in training or evaluation mode that restores modes, buffers and random state at its end."""
+        """Set training or evaluation mode in a ``with`` block, then restore modes, buffers and random state."""
         return preserve_mode(self.module, training=training, seed=derive_seed(self.seed, "refine"))
 
     def forward(self) -> Any:

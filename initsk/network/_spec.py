@@ -58,8 +58,8 @@ class ParameterSpec:
         Shape of the tensor, ``(out, in, *kernel)`` for the weight of a linear map. Where a layer stacks several groups,
         gates or projections, the shape of one.
     fan_in, fan_out : int or None
-        Inputs that a unit sums over, and units that an input feeds; None where the
-        notion does not apply. A bias has the fans of its layer's weight.
+        Inputs that a unit sums over, and units that an input feeds; None if the tensor has no fans. A bias has the fans
+        of its layer's weight.
     role : {"weight", "bias"}
         Role of the tensor in its layer.
     kind : {"dense", "bilinear", "convolution", "embedding", "recurrent", "attention", "normalization", "other"}
@@ -182,7 +182,7 @@ class ParameterSpec:
 
     @property
     def missing_matrix(self) -> str | None:
-        """Why the spec is no matrix, or None."""
+        """Why the spec is not a matrix, or None."""
         if len(self.shape) >= 2:
             return None
         return f"needs a matrix, not a tensor of shape {self.shape} (allowed: two or more dimensions)"

@@ -25,7 +25,7 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
     """Return the report; with a grid, its pictures show each initializer at its own best setting."""
     check_parameters("report", {"axes": axes}, {"axes": one_of("axes", AXES)})
     if "experiment" in result.runs:
-        raise InvalidParameterError("several experiments have a report each: take those of parts()")
+        raise InvalidParameterError("the result has several experiments; make a report of each result in parts()")
     summary = result.summary()
     sections: list[Section | None] = [_answer_section(result, summary), _ranking_section(result, summary)]
     if not brief:

@@ -72,7 +72,7 @@ _LOSS_ADVICE = message(
 
 
 def describe_findings(result: ActivationSummary | Diagnosis, *, language: str = "en") -> pd.DataFrame:
-    """Return the findings of an inspection or a diagnosis with a sentence and an advice for each.
+    """Return the findings of an inspection or a diagnosis with a sentence and advice for each.
 
     Parameters
     ----------

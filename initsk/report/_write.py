@@ -102,7 +102,7 @@ def make_report(
         Options of `summarize`.
     """
     if path is not None and Path(path).is_dir():
-        raise InvalidParameterError(f"path={str(path)!r} is a folder (allowed: a file in it, as index.html)")
+        raise InvalidParameterError(f"path={str(path)!r} is a folder (allowed: a file in it, such as index.html)")
     check_parameters("to_html", {"fragment": fragment}, {"fragment": boolean()})
     report = summarize(result, language, **options)
     folder = None if path is None else f"{Path(path).stem}_files"

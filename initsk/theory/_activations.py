@@ -144,7 +144,7 @@ def as_function(activation: ActivationLike) -> Function:
             raise InvalidParameterError(unknown_name("activation", activation, ACTIVATION_FUNCTIONS))
         return ACTIVATION_FUNCTIONS[key]
     if not callable(activation):
-        raise InvalidParameterError(f"unknown activation {activation!r}: a name, or a function of one array")
+        raise InvalidParameterError(f"unknown activation {activation!r} (allowed: a name, or a function of one array)")
     return _checked(activation, _without_state(activation))
 
 

@@ -44,9 +44,9 @@ def phase_diagram(
 ) -> PhaseDiagram:
     """Compute `MeanField`'s chi_1 and xi_c over a plane.
 
-    For a given length of the signal, chi_1, xi_c and the bias variance are closed functions of the weight variance. The
-    function evaluates them for 96 lengths and interpolates chi_1 and 1 / xi_c between these, which is accurate to about
-    1 % of chi_1.
+    For a given length of the signal, chi_1, xi_c and the bias variance are closed-form functions of the weight
+    variance. The function evaluates them for 96 lengths and interpolates chi_1 and 1 / xi_c between these, which is
+    accurate to about 1 % of chi_1.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class SignalLayer:
 
     @property
     def units(self) -> int:
-        """Number of units of the layer; the scatter over draws falls with it."""
+        """Number of units of the layer; the more units, the smaller the variance over draws."""
         return self.width or self.fan_out
 
 

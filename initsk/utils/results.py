@@ -24,11 +24,11 @@ class Reported:
         language : str, default="en"
             Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
         fragment : bool, default=False
-            Return an element of another page, as notebooks show it. The element is a frame, so that neither page
+            Return an element of another page, as notebooks show it. The element is an iframe, so that neither page
             changes the styles of the other.
         **options
             For a comparison, ``axes``: "shared" (default) for axes of the histograms that all rows share and that fit
-            the data, or "article" for the article's fixed -1..1 by 0..4.
+            the data, or "article" for the fixed axes -1..1 by 0..4.
 
         Returns
         -------
@@ -108,7 +108,7 @@ class Reported:
         return write_pictures(summarize(self, language, **options), folder)
 
     def answer(self, *, language: str = "en") -> str:
-        """Return the first words of the report: what was found, in a sentence or two.
+        """Return the answer of the report: what was found, in one or two sentences.
 
         Parameters
         ----------

@@ -140,7 +140,7 @@ def test_folder_mistakes(tmp_path):
     with pytest.raises(DataFormatError, match="holds no IDX files"):
         load_idx(tmp_path)
     write_folder(tmp_path, labels_train=5)
-    with pytest.raises(DataFormatError, match="do not belong together"):
+    with pytest.raises(DataFormatError, match="do not match"):
         load_idx(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataFormatError, match="no IDX file of test labels"):

@@ -34,5 +34,5 @@ def test_a_diagnosed_network_is_marked():
     assert weight == pytest.approx(1, abs=6 * (2 / 80000) ** 0.5)
     assert bias == 0
     residual = build(lambda: nn.Sequential(nn.Linear(64, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 10)))
-    with pytest.raises(InvalidParameterError, match="no plain chain of layers"):
+    with pytest.raises(InvalidParameterError, match="not a plain chain of layers"):
         PhaseDiagramDisplay.from_diagnosis(diagnose(residual, X / 16, y))

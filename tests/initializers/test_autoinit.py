@@ -221,7 +221,7 @@ class Deciding(nn.Module):
         (lambda: nn.Sequential(nn.LSTM(3, 3), nn.Linear(3, 3)), "no rule for LSTM, at '0'"),
         (lambda: nn.TransformerEncoderLayer(4, 2), "no rule for TransformerEncoderLayer, at '0'"),
         (lambda: Apply(lambda x: torch.fft.fft(x).real, 3), "no rule for the operation 'fft_fft'"),
-        (lambda: Apply(lambda x: x.mean((2, 3)), 3), "AutoInit needs sizes"),
+        (lambda: Apply(lambda x: x.mean((2, 3)), 3), "AutoInit needs the input's shape"),
         (lambda: Apply(lambda x: 0 * x, 3), "the input of layer 'layer' is zero"),
         (lambda: nn.Sequential(nn.ReLU(), spectral_norm(nn.Linear(3, 9))).eval(), "parametrization of layer"),
     ],

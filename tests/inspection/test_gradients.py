@@ -130,7 +130,7 @@ def test_updates_after_some_steps_are_the_optimizers_own():
     step()
     true = [float((p.detach() - b).norm() / b.norm()) for p, b in zip(net.parameters(), before, strict=True)]
     assert found["update_to_weight"].tolist() == pytest.approx(true, rel=1e-3)
-    with pytest.raises(ValueError, match="not the model's"):
+    with pytest.raises(ValueError, match="do not belong to the model"):
         inspect_activations(network(), X, y, gradients=True, optimizer=optimizer)
 
 

@@ -165,10 +165,10 @@ def test_a_module_that_compiled_itself(training):
     [
         ({"a": [["x"]], "b": [[1.0]]}, {}, "numbers"),
         (([["x"]], [[1.0]]), {}, "numbers"),
-        (iter([X]), {"y": X}, "pairs of X and y in the stream"),
+        (iter([X]), {"y": X}, "the stream gives pairs of X and y"),
         (iter([X]), {"padding_mask": torch.zeros(2, 1) > 0}, "a function of the batch"),
         (iter([X]), {"gradients": True}, "a batch has none"),
-        (X, {"padding_mask": torch.zeros(3, 1) > 0}, "padding_mask has 3 rows, and X has 2"),
+        (X, {"padding_mask": torch.zeros(3, 1) > 0}, "padding_mask has 3 rows, X has 2"),
         (X, {"padding_mask": torch.zeros(2) > 0}, "for each sample and position"),
         ("text", {}, "numbers"),
     ],

@@ -71,7 +71,7 @@ def gradient_coherence(
     Parameters
     ----------
     model, X, y, criterion, training, random_state
-        As in `inspect_activations`; X is not a stream, and has at least two samples, in random order.
+        As in `inspect_activations`; X must not be a stream, and must have at least two samples, in random order.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def _backpropagate(
     loss = loss_of(model, criterion, output, batch.target)
     if not isinstance(output, torch.Tensor):
         raise ModuleError(
-            f"the module gives {type(output).__name__}, not a tensor, so its gradient has no row for each sample"
+            f"the module returns {type(output).__name__}, not a tensor, so samples have no gradients of their own"
         )
     [delta] = torch.autograd.grad(loss, output, retain_graph=True)
     delta = delta - delta.mean(0, keepdim=True)

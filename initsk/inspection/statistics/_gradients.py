@@ -30,7 +30,7 @@ class ParameterGradients:
     def add(self, loss: torch.Tensor, n_samples: int) -> None:
         """Run the backward pass of a batch's mean loss, and add the gradients."""
         if loss.dim() or not loss.requires_grad:
-            raise ModuleError(f"the loss of shape {tuple(loss.shape)} has no gradient (allowed: one number that has)")
+            raise ModuleError(f"the loss of shape {tuple(loss.shape)} has no gradient (allowed: a scalar with one)")
         gradients = torch.autograd.grad(loss, self.differentiable, allow_unused=True)
         by_parameter = dict(zip(map(id, self.differentiable), gradients, strict=True))
         for name, total in self.sums.items():
@@ -69,7 +69,7 @@ def _updates(
     if isinstance(optimizer, torch.optim.Optimizer):
         held = [p for group in optimizer.param_groups for p in group["params"]]
         if not all(id(parameter) in names for parameter in held):
-            raise InvalidParameterError("optimizer holds parameters that are not the model's, or that are frozen")
+            raise InvalidParameterError("optimizer has parameters that do not belong to the model, or that are frozen")
         order = [names[id(parameter)] for parameter in held]
         stepping = copy.deepcopy(optimizer)
         copies = [p for group in stepping.param_groups for p in group["params"]]

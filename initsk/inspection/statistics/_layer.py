@@ -75,8 +75,8 @@ class LayerStatistics:
     edges : sequence of float, optional
         Fixed edges of a second histogram, which `bins` returns.
     measures : collection of {"units", "samples", "spectrum"}
-        What to measure beyond moments and histogram: dead and copied units; the mean cosine between samples;
-        effective rank and participation ratio.
+        What to measure in addition to moments and histogram. "units": dead and copied units; "samples": the mean cosine
+        between samples; "spectrum": effective rank and participation ratio.
     function : callable, optional
         The activation function that computed the values; its limits determine which values are saturated.
     """
