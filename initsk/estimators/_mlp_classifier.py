@@ -161,7 +161,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         ndarray of shape (n_samples,)
         """
-        labels: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        # Before `classes_` is read, so that an estimator that is not fitted raises NotFittedError.
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: np.ndarray = self.classes_[best]
         return labels
 
     def _apply_softmax(self, softmax: Any, X: Any, prior: np.ndarray) -> np.ndarray:
