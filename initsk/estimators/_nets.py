@@ -128,7 +128,7 @@ class WithInitializer(skorch.NeuralNet):
             return super().initialize_criterion()
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return skorch's iterator; for prediction with its own generator, so that torch's global state stays."""
+        """Return skorch's iterator; for prediction with a generator of its own instead of torch's global one."""
         iterator = super().get_iterator(dataset, training=training)
         if not training and getattr(iterator, "generator", iterator) is None:
             iterator.generator = random.make_generator(self.seed_, "iterator")
@@ -145,7 +145,7 @@ class WithInitializer(skorch.NeuralNet):
         return X, None if getattr(dataset, "y", y) is None else y
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
-        """Train with split, batch order and dropout from `random_state`; torch's and numpy's global states stay."""
+        """Train; split, batch order and dropout come from `random_state`, not from a global random state."""
         self.diverged_ = False
         seed, device = random.derive_seed(self.seed_, "training", len(self.history)), self.device or "cpu"
         with random.isolated_torch_random(seed, device), random.isolated_numpy_random(seed), flushed_subnormals():

@@ -36,8 +36,8 @@ def initialize(
     zero), recurrent (each gate) and attention layers (each projection), of real and complex types, also with
     ``torch.nn.utils.parametrizations``. Normalization layers do not change (a new one is the identity) unless the
     initializer sets them. Frozen parameters, buffers and parameters of other layers do not change either; the record
-    gives the reason. Tied parameters are filled once, under their first name. Modules wrapped by ``torch.compile`` or
-    `DataParallel` get the same values as the modules inside.
+    gives the reason. Tied parameters are filled once, under their first name. A module wrapped by ``torch.compile`` or
+    `DataParallel` gets the same values as the module without the wrapper.
 
     Parameters
     ----------

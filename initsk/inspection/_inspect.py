@@ -168,7 +168,7 @@ def inspect_batches(
         parameters = None if backward is None else backward.to_frame(settings.optimizer or _own_optimizer(model))
     records = collector.records()
     if not records:
-        raise ModuleError("no layer gives real numbers: there is nothing to inspect")
+        raise ModuleError("no layer returns real numbers: there is nothing to inspect")
     return ActivationSummary(records, parameters, weight_records(module, settings.bins) if settings.weights else None)
 
 

@@ -136,7 +136,7 @@ def _visible(module: nn.Module) -> nn.Module:
                 f"{path} is scripted ({kind}) and hides its layers (allowed: the module before torch.jit)"
             )
         if "quantized" in type(part).__module__:
-            raise ModuleError(f"{path} is quantized ({kind}) and has no real values (allowed: the module before that)")
+            raise ModuleError(f"{path} is quantized ({kind}) and has no real values (allowed: the float module)")
         for key, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
             if torch.nn.parameter.is_lazy(tensor):
                 raise ModuleError(f"{path} is lazy and has no shape yet; run one batch through the module first")

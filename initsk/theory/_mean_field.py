@@ -47,7 +47,7 @@ class DepthScales:
 
 
 class MeanField:
-    r"""The theory of infinitely wide networks whose layers share one activation function and the same variances.
+    r"""Mean field theory of infinitely wide networks with the same activation function and variances in all layers.
 
     Parameters
     ----------

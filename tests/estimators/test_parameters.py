@@ -160,7 +160,7 @@ def test_parameters_can_be_searched(digits):
         ({"activation": len}, "does not return a tensor"),
         ({"activation": torch.matmul}, "cannot be applied to a tensor"),
         ({"activation": nn.Linear}, "without arguments"),
-        ({"activation": int}, "no torch module"),
+        ({"activation": int}, "not a torch module"),
         ({"activation": 3}, "a function of one tensor"),
         ({"normalization": "batchnorm"}, "did you mean 'batch_norm'"),
         ({"normalization": "batch_norm", "batch_size": 1}, "an integer >= 2"),

@@ -24,7 +24,7 @@ from tests.helpers import build, label
         (lambda: HeNormal().sample((2, 2), generator=0), "generator=0 is not allowed"),
         (lambda: HeNormal().sample((2, 2), random_state=0, generator=torch.Generator()), "not allowed together"),
         (lambda: Initializer.from_json("{"), "not JSON"),
-        (lambda: Initializer.from_json("[1]"), "holds no initializer"),
+        (lambda: Initializer.from_json("[1]"), "does not describe an initializer"),
         (lambda: Initializer.from_json('{"initializer": "HeNormal", "parameters": {"x": 1}}'), "cannot be made of"),
         (lambda: Initializer.from_json('{"initializer": "HeNormal", "parameters": {"mode": "x"}}'), "mode='x'"),
         (lambda: Initializer.from_json('{"torch.nn": "Nothing"}'), "torch.nn has no class 'Nothing'"),

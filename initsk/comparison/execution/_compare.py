@@ -42,8 +42,8 @@ def compare_initializers(
     """Compare initializers on paired runs.
 
     In one repeat and fold, every initializer gets the same split, the same batches in the same order, the same dropout
-    masks and common random numbers, so that the seeds do not cause the differences. Each run trains on a fixed number
-    of threads, so the results do not depend on the number of runs at once, or on the order in which they finish. A run
+    masks and common random numbers, so the differences do not come from the seeds. Each run trains on a fixed number of
+    threads, so the results do not depend on the number of runs at once, or on the order in which they finish. A run
     that fails, diverges or is killed is a row in the result and raises no exception.
 
     Parameters

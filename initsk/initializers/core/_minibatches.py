@@ -52,7 +52,7 @@ def real_parts(values: torch.Tensor) -> torch.Tensor:
 def default_loss(output: Any, target: torch.Tensor) -> torch.Tensor:
     """Return the cross-entropy for integer targets, and the mean squared error for others."""
     if not isinstance(output, torch.Tensor):
-        raise ModuleError(f"the module gives {type(output).__name__}, not a tensor (allowed: criterion=a function)")
+        raise ModuleError(f"the module returns {type(output).__name__}, not a tensor (allowed: criterion=a function)")
     shapes = f"y of shape {tuple(target.shape)} does not fit the module's output of shape {tuple(output.shape)}"
     if target.is_floating_point() or target.is_complex():
         output, target = real_parts(output), real_parts(target)

@@ -95,7 +95,7 @@ class Value(BaseEstimator):
             raise InvalidParameterError(f"not JSON: {error}") from error
         value: Any = _object(tree, {kind.__name__: kind for kind in subclasses(Value)})
         if not isinstance(value, Value):
-            raise InvalidParameterError(f"{text!r} holds no initializer")
+            raise InvalidParameterError(f"{text!r} does not describe an initializer")
         return cast(Any, value).check()
 
     def __eq__(self, other: object) -> bool:
