@@ -185,7 +185,8 @@ def _common_length(X: Any, y: Any, mask: Any) -> int:
         raise InvalidParameterError(f"X={X!r} is not allowed (numbers, a row per sample)")
     for name, other in (("y", y), ("padding_mask", None if callable(mask) else mask)):
         if other is not None and len(other) != lengths[0]:
-            raise InvalidParameterError(f"{name} has {len(other)} rows, X has {lengths[0]} (allowed: the same number)")
+            rows = f"{len(other)} rows, and X has {lengths[0]}"
+            raise InvalidParameterError(f"{name} has {rows} (allowed: the same number)")
     return lengths[0]
 
 

@@ -17,7 +17,7 @@ class Reason(str):
     --------
     >>> reason = Reason("feeds {activation} (gain {gain})", activation="relu", gain=2**0.5)
     >>> reason, reason.values["activation"]
-    ('feeds relu, of gain 1.4142', 'relu')
+    ('feeds relu (gain 1.4142)', 'relu')
     """
 
     template: str

@@ -81,7 +81,7 @@ def test_concat_joins_experiments_with_different_grids():
 
 
 def test_several_experiments_have_no_common_report(result, tmp_path):
-    with pytest.raises(InvalidParameterError, match="a report each"):
+    with pytest.raises(InvalidParameterError, match="make a report of each result in parts"):
         ComparisonResult.concat({"one": result}).to_html(tmp_path / "index.html")
     for wrong in ({}, [result], {"a": result.runs}, {"a": ComparisonResult.concat({"b": result})}):
         with pytest.raises(InvalidParameterError, match="concat"):

@@ -168,7 +168,7 @@ def test_a_module_that_compiled_itself(training):
         (iter([X]), {"y": X}, "the stream gives pairs of X and y"),
         (iter([X]), {"padding_mask": torch.zeros(2, 1) > 0}, "a function of the batch"),
         (iter([X]), {"gradients": True}, "a batch has none"),
-        (X, {"padding_mask": torch.zeros(3, 1) > 0}, "padding_mask has 3 rows, X has 2"),
+        (X, {"padding_mask": torch.zeros(3, 1) > 0}, "padding_mask has 3 rows, and X has 2"),
         (X, {"padding_mask": torch.zeros(2) > 0}, "for each sample and position"),
         ("text", {}, "numbers"),
     ],
