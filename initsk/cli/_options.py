@@ -19,7 +19,7 @@ def _sizes(context: click.Context, parameter: click.Parameter, value: str | None
     except ValueError:
         numbers = ()
     if not numbers or min(numbers) < 1:
-        example = parameter.default or "1,28,28"
+        example = parameter.default if isinstance(parameter.default, str) else "1,28,28"
         raise click.BadParameter(f"{value!r} is not a list of sizes such as {example}")
     return numbers
 

@@ -25,6 +25,8 @@ def test_shape_reshapes_the_samples(networks, capsys):
     assert " 0 pre_activation" in capsys.readouterr().out
     shown = error_of(capsys, "inspect", "my_networks.py:image", "--dataset", "digits", "--shape", "3,8,8")
     assert "--shape does not fit: a sample has 64 values" in shown
+    shown = error_of(capsys, "inspect", "my_networks.py:image", "--dataset", "digits", "--shape", "x")
+    assert "'x' is not a list of sizes such as 1,28,28" in shown
 
 
 def test_diagnose_answers_with_its_exit_code(networks, capsys):

@@ -108,3 +108,8 @@ def test_parameters_are_fields_or_arguments_of_a_written_init():
     assert repr(_Renamed(1, b=3)) == "_Renamed(a=1, b=3)"
     assert clone(_Declared(3.0)) == _Declared(gain=3.0) != _Declared()
     assert _Declared(3.0).get_params() == {"gain": 3.0}
+
+
+def test_fields_that_an_inherited_init_does_not_take_are_an_error():
+    with pytest.raises(TypeError, match=r"parameters c as fields, but _Written.__init__ does not take them"):
+        type("Extended", (_Written,), {"__annotations__": {"c": int}, "c": 3})

@@ -1,5 +1,6 @@
 """Base class of all initializers."""
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, dataclass_transform
 
@@ -85,11 +86,22 @@ class Initializer(Value):
         """Make a dataclass of a subclass without a written ``__init__``, and check `draw_never_fails`.
 
         A subclass that overrides `draw_values` and does not declare `draw_never_fails` again loses it.
+
+        Raises
+        ------
+        TypeError
+            If a class declares parameters as fields and inherits an ``__init__`` that does not take them.
         """
         super().__init_subclass__(**options)
         owner = next(kind for kind in cls.__mro__ if "__init__" in vars(kind))
         if owner is object or "__dataclass_fields__" in vars(owner):
             dataclass(eq=False, repr=False)(cls)
+        elif owner is not cls and (fields := _fields_of(cls)):
+            name, base = cls.__name__, owner.__name__
+            raise TypeError(
+                f"{name} declares the parameters {', '.join(fields)} as fields, but {base}.__init__ does not take them"
+                f" (allowed: an __init__ in {name}, or fields in {base} as well)"
+            )
         drawing, declaring = (
             next(position for position, kind in enumerate(cls.__mro__) if name in vars(kind))
             for name in ("draw_values", "draw_never_fails")
@@ -321,6 +333,11 @@ class Initializer(Value):
         values = self.sample(tuple(tensor.shape), **given, dtype=tensor.dtype, device=tensor.device)
         with torch.no_grad():
             return tensor.copy_(values)
+
+
+def _fields_of(cls: type) -> list[str]:
+    """Return the names that the class itself annotates as fields of a dataclass."""
+    return [name for name, kind in inspect.get_annotations(cls).items() if "ClassVar" not in str(kind)]
 
 
 def _at(spec: ParameterSpec) -> str:
