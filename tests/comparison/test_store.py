@@ -121,10 +121,10 @@ def test_a_killed_comparison_continues(fork, tmp_path, long):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n_jobs", "longest"), [(1, 0.4), (2, 12.0)])
-def test_a_comparison_killed_with_and_without_workers_continues(fork, tmp_path, long, n_jobs, longest):
+@pytest.mark.parametrize(("n_jobs", "longest", "enough"), [(1, 0.4, 25), (2, 12.0, 8)])
+def test_a_comparison_killed_with_and_without_workers_continues(fork, tmp_path, long, n_jobs, longest, enough):
     rng, deaths, round_ = np.random.default_rng(n_jobs), 0, 0
-    while deaths < 25:
+    while deaths < enough:
         folder = tmp_path / str(round_)
         folder.mkdir()
         deaths, round_ = deaths + kill_at_random(fork, folder, long, rng, n_jobs, longest), round_ + 1

@@ -304,7 +304,7 @@ def test_deep_networks_have_a_report_too():
     page = diagnose(module, X.astype("float32"), Y).to_html(language="id")
     assert page.count("<svg") == 5
     # A weight variance of 2.019: a depth scale of 106.5, so 639 layers.
-    assert "melalui 639 lapisan semacam ini. Jaringan ini memiliki 25." in page
+    assert "sampai kedalaman 639. Kedalaman jaringan ini 25." in page
     # Every sentence is in the page's language, reasons too.
-    assert "menuju relu, dan 25 lapisan itu dalam: ortogonal" in page
+    assert "menuju relu, dan 25 lapisan tergolong dalam: ortogonal" in page
     assert "feeds" not in page

@@ -53,7 +53,7 @@ def test_racing_finds_the_same_winner(tmp_path):
     assert len(raced) < len(whole)
     winners = [runs.groupby("initializer")["score"].mean().idxmax() for runs in (whole, raced)]
     assert winners[0] == winners[1]
-    assert "worse before all repeats were run" in (folders[1] / "index.html").read_text()
+    assert "Racing stopped initializers that were significantly worse:" in (folders[1] / "index.html").read_text()
 
 
 def test_with_zeros_only_the_output_biases_move():
