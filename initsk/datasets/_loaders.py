@@ -154,13 +154,13 @@ def _stack(read: Callable[[str, str], np.ndarray | None], split: str, source: ob
 
 
 def _bunch(X: Any, y: Any, description: str, return_X_y: bool, as_frame: bool) -> Any:
-    names, labels = [f"pixel_{i}" for i in range(X.shape[1])], [str(label) for label in np.unique(y)]
-    frame = None
+    names = [f"pixel_{i}" for i in range(X.shape[1])]
     if as_frame:
         X, y = pd.DataFrame(X, columns=names), pd.Series(y, name="target")
-        frame = pd.concat([X, y], axis=1)
     if return_X_y:
         return X, y
+    frame = pd.concat([X, y], axis=1) if as_frame else None
+    labels = [str(label) for label in np.unique(y)]
     return Bunch(data=X, target=y, frame=frame, feature_names=names, target_names=labels, DESCR=description)
 
 

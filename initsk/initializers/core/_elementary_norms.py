@@ -75,7 +75,7 @@ def _batch_norm(
     if not training or input.numel() == input.shape[1] or not _fit(input, input.shape[1:2], *factors):
         return None
     axes = [axis for axis in range(input.dim()) if axis != 1]
-    return _normalize(input, axes, eps, weight, bias, (-1, *[1] * (input.dim() - 2)))
+    return _normalize(input, axes, eps, weight, bias, _channels(input))
 
 
 def _instance_norm(
@@ -85,7 +85,7 @@ def _instance_norm(
     """Return the normalized input, or None if running statistics are used or torch will raise."""
     if not use_input_stats or input.shape[2:].numel() == 1 or not _fit(input, input.shape[1:2], weight, bias):
         return None
-    return _normalize(input, range(2, input.dim()), eps, weight, bias, (-1, *[1] * (input.dim() - 2)))
+    return _normalize(input, range(2, input.dim()), eps, weight, bias, _channels(input))
 
 
 def _layer_norm(
@@ -114,6 +114,11 @@ def _fit(input: Tensor, sizes: Sequence[int], *factors: Tensor | None) -> bool:
     """Return whether torch accepts an input and factors, each of the given sizes or None."""
     given, types = [f for f in factors if f is not None], (input.dtype, working_type(input.dtype))
     return input.is_floating_point() and all(f.shape == tuple(sizes) and f.dtype in types for f in given)
+
+
+def _channels(input: Tensor) -> tuple[int, ...]:
+    """Return the shape of a factor for each channel, so that it multiplies the input along axis 1."""
+    return (-1, *[1] * (input.dim() - 2))
 
 
 def _normalize(

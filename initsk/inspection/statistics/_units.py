@@ -152,7 +152,7 @@ class RunningCovariance:
 
     def __add__(self, other: "RunningCovariance") -> "RunningCovariance":
         if not (self.count and other.count):
-            return self if self.count else other
+            return replace(self if self.count else other)
         count, delta = self.count + other.count, other.mean - self.mean
         share = other.count / count
         scatter = torch.addr(self.scatter + other.scatter, delta, delta, alpha=self.count * share)
