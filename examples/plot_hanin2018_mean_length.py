@@ -78,9 +78,9 @@ def draw(along_depth, errors, spread, title):
         mean, color = along_depth[scale], color_of(index)
         left.plot(depth, mean, color=color, label=f"s = {scale}")
         left.fill_between(depth, mean - 2 * errors[scale], mean + 2 * errors[scale], color=color, alpha=0.2, lw=0)
-        left.plot(
-            depth, (scale / 2) ** depth, ":", color="#404040", lw=1, label="$(s/2)^{depth}$" if index == 0 else None
-        )
+        # The legend has one entry for all predictions, after those of the scales.
+        label = "$(s/2)^{depth}$" if scale == along_depth.columns[-1] else None
+        left.plot(depth, (scale / 2) ** depth, ":", color="#404040", lw=1, label=label)
     left.set(yscale="log", xlabel="layer", ylabel="mean square of the activations")
     left.set_xticks(range(0, len(depth), max(len(depth) // 5, 1)))
     left.set_title(f"Variance s / fan_in, {title}")
