@@ -130,6 +130,7 @@ def load_network(network: str) -> Any:
     path = Path(network)
     if path.suffix.lower() in (".pt", ".pth") and path.is_file():
         return _load_saved(path)
+    # In two steps and not by pkgutil.resolve_name: a file can be named, and a wrong factory gets the nearest name.
     place, _, name = network.rpartition(":")
     if not place or not name:
         raise InvalidParameterError(f"NETWORK {network!r} cannot be found ({_ALLOWED})")
