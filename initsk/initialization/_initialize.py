@@ -118,7 +118,7 @@ def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[P
 def _plan(module: nn.Module, chooser: Chooser) -> list[PlannedParameter]:
     """Return the planned parameters, with the architecture if an initializer reads it."""
     plan = list(network.plan_parameters(module))
-    return network.add_architecture(module, plan) if chooser.reads_architecture else plan
+    return network.add_architecture(module, network.read(module), plan) if chooser.reads_architecture else plan
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationOption, make_activation
 from initsk.network._architecture import ChainLayer, add_architecture, chain_of
 from initsk.network._batches import Batch, BatchConverter, PaddingMask, as_batch, is_stream, iterate_batches
-from initsk.network._graph import ACTIVATION_NAMES, function_of_first
+from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
 from initsk.network._layer_types import (
     AFFINE,
     BATCH_NORM_LAYERS,
@@ -17,7 +17,10 @@ from initsk.network._model import Model, compiled_part, get_model, initialized, 
 from initsk.network._moment_propagation import SignalGraph, fan_in_share
 from initsk.network._moments import Moments
 from initsk.network._network import Layer, Network
+from initsk.network._network_graph import NetworkGraph
+from initsk.network._operations import Operation, ParameterUse, Source
 from initsk.network._parameters import PlannedParameter, plan_parameters
+from initsk.network._read import read
 from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
 from initsk.network._state import (
     any_module_has_hooks,
@@ -33,10 +36,11 @@ from initsk.network._state import (
 __all__ = [
     "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
     "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "MLP", "NORMALIZATIONS",
-    "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer", "Layer", "Model",
-    "Moments", "Network", "PaddingMask", "ParameterSpec", "PlannedParameter", "SignalGraph", "add_architecture",
+    "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer",
+    "FunctionOfFirst", "Layer", "Model", "Moments", "Network", "NetworkGraph", "Operation", "PaddingMask",
+    "ParameterSpec", "ParameterUse", "PlannedParameter", "SignalGraph", "Source", "add_architecture",
     "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "compiled_part", "fan_in_share",
-    "function_of_first", "get_model", "has_hooks", "initialized", "is_stream", "iterate_batches", "make_activation",
-    "may_have_gradient_hooks", "plan_parameters", "preserve_state", "preserve_training", "run_as_written",
+    "get_model", "has_hooks", "initialized", "is_stream", "iterate_batches", "make_activation",
+    "may_have_gradient_hooks", "plan_parameters", "preserve_state", "preserve_training", "read", "run_as_written",
     "save_buffers", "set_tensor", "unwrap",
 ]  # fmt: skip

@@ -1,8 +1,4 @@
-"""The architecture of any module: each layer's activation function, place and residual branch; plain chains of layers.
-
-A module is traced symbolically (torch.fx), which computes nothing. A module that cannot be traced as a
-whole is traced child by child, and the children are assumed to follow one another in the order of registration.
-"""
+"""The surroundings of each parameter in a network, and plain chains of layers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,106 +8,55 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from initsk.network._activations import ACTIVATION_TYPES, activation_value
-from initsk.network._graph import WEIGHTED, Context, Reading, attention_contexts, read_graph
-from initsk.network._layer_types import EMBEDDINGS
+from initsk.network._layer_types import AFFINE, EMBEDDINGS
 from initsk.network._mlp import MLP
+from initsk.network._network_graph import Context, NetworkGraph
 from initsk.network._parameters import PlannedParameter
-from initsk.network._spec import Branch, ParameterSpec
 from initsk.theory import ActivationLike, SignalLayer
 
-_TRANSFORMER_LAYERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
+_WEIGHTED = (*AFFINE, nn.RNNBase, nn.RNNCellBase, *EMBEDDINGS, nn.MultiheadAttention)
+_STACKED = {nn.TransformerEncoderLayer: "encoder", nn.TransformerDecoderLayer: "decoder"}
 
 
-def add_architecture(module: nn.Module, plan: list[PlannedParameter]) -> list[PlannedParameter]:
+def add_architecture(module: nn.Module, graph: NetworkGraph, plan: list[PlannedParameter]) -> list[PlannedParameter]:
     """Return the plan with the activation, place, branch and stack of every spec."""
-    contexts = read_architecture(module)
-    return [replace(step, specs=tuple(_in_context(spec, contexts) for spec in step.specs)) for step in plan]
+    stacks = dict(_stacks(module))
+    by_order = {} if graph.operations else dict(_by_order(module))
+
+    def with_context(planned: PlannedParameter) -> PlannedParameter:
+        names = [planned.name, *planned.parameters]
+        context = next((graph.contexts[name] for name in names if name in graph.contexts), None)
+        if context is None:
+            context = by_order.get(planned.name.rpartition(".")[0], Context(place=""))
+        fields = vars(context) | {"stack": stacks.get(planned.name), "guessed": bool(by_order)}
+        return replace(planned, specs=tuple(replace(spec, **fields) for spec in planned.specs))
+
+    return [with_context(planned) for planned in plan]
 
 
-def _in_context(spec: ParameterSpec, contexts: dict[str, Context]) -> ParameterSpec:
-    return replace(spec, **vars(contexts.get(spec.layer_name, Context(place=""))))
+def _by_order(module: nn.Module) -> Iterator[tuple[str, Context]]:
+    """Yield the surroundings of layers, under the assumption that they follow one another as they are registered."""
+    parts = [(name, part) for name, part in module.named_modules() if isinstance(part, (*_WEIGHTED, *ACTIVATION_TYPES))]
+    weighted = [name for name, part in parts if isinstance(part, _WEIGHTED)]
+    for (name, part), (_, following) in zip(parts, [*parts[1:], ("", None)], strict=True):
+        if isinstance(part, _WEIGHTED):
+            activation = activation_value(following) if isinstance(following, ACTIVATION_TYPES) else None
+            place = "output" if name == weighted[-1] else "input" if name == weighted[0] else "hidden"
+            yield name, Context(activation, place, depth=len(weighted))
 
 
-def read_architecture(module: nn.Module) -> dict[str, Context]:
-    """Return the context of each layer by the layer's name in the module."""
-    readings = list(_read_parts(module, ""))
-    if len(readings) > 1:
-        _join(readings)
-    contexts = {name: context for reading in readings for name, context in reading.contexts.items()}
-    total, depth = sum(reading.n_branches for reading in readings), sum(reading.depth for reading in readings)
-    for name, context, n_branches in _transformer_contexts(module):
-        contexts[name] = context
-        total += n_branches
-    _mark_embeddings(module, contexts)
-    return {
-        name: replace(context, branch=context.branch and replace(context.branch, n_branches=total), depth=depth)
-        for name, context in contexts.items()
-    }
-
-
-def _read_parts(module: nn.Module, prefix: str) -> Iterator[Reading]:
-    """Yield the reading of the whole module if it can be traced, otherwise those of its children."""
-    name = prefix.rstrip(".")
-    if isinstance(module, WEIGHTED):
-        context = Context(place="output")
-        attention = isinstance(module, nn.MultiheadAttention)
-        yield Reading(attention_contexts(name, context) if attention else {name: context}, depth=1)
-    elif isinstance(module, ACTIVATION_TYPES):
-        yield Reading(lone_activation=activation_value(module))
-    elif isinstance(module, _TRANSFORMER_LAYERS):
-        yield Reading({f"{prefix}linear1": Context(), f"{prefix}linear2": Context()})
-    elif (reading := read_graph(module)) is not None:
-        reading.contexts = {f"{prefix}{key}": value for key, value in reading.contexts.items()}
-        yield reading
-    else:
-        for short, child in module.named_children():
-            yield from _read_parts(child, f"{prefix}{short}.")
-
-
-def _join(readings: list[Reading]) -> None:
-    """Complete the contexts of parts that were read separately, by their order of registration."""
-    filled = [reading for reading in readings if any(c.place for c in reading.contexts.values())]
-    for number, reading in enumerate(readings):
-        nonempty = (r for r in readings[number + 1 :] if r.contexts or r.lone_activation is not None)
-        following = next(nonempty, Reading()).lone_activation
-        for name, context in reading.contexts.items():
-            place = context.place
-            if reading is not filled[-1] and place == "output":
-                place = "input" if reading is filled[0] and len(reading.contexts) == 1 else "hidden"
-            if reading is not filled[0] and place == "input":
-                place = "hidden"
-            activation = context.activation
-            if activation is None and context.place == "output":
-                activation = following
-            reading.contexts[name] = replace(context, place=place, activation=activation, guessed=True)
-
-
-def _transformer_contexts(module: nn.Module) -> Iterator[tuple[str, Context, int]]:
-    """Yield name, context and number of branches of the parts of torch's transformer layers, which have no trace."""
-    for kind, stack in ((nn.TransformerEncoderLayer, "encoder"), (nn.TransformerDecoderLayer, "decoder")):
-        layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, kind)]
-        place = (stack, len(layers))
-        for name, layer in layers:
-            prefix, function = f"{name}." if name else "", layer.activation
-            activation = activation_value(function) if isinstance(function, nn.Module) else function
-            second = Context(branch=Branch(0, 2, 2), stack=place)
-            yield f"{prefix}linear1", Context(activation, branch=Branch(0, 2, 1), stack=place), 0
-            yield f"{prefix}linear2", second, 1
-            for attention in ("self_attn", "multihead_attn"):
-                if hasattr(layer, attention):
-                    parts = attention_contexts(f"{prefix}{attention}", second)
-                    for number, (part, context) in enumerate(parts.items()):
-                        yield part, context, number
-
-
-def _mark_embeddings(module: nn.Module, contexts: dict[str, Context]) -> None:
-    """Mark embeddings as inputs, with the deepest stack of the transformer."""
-    stacks = [context.stack for context in contexts.values() if context.stack]
-    stack = max(stacks, key=lambda item: (item[0] == "decoder", item[1]), default=None)
-    for name, child in module.named_modules():
-        if isinstance(child, EMBEDDINGS):
-            known = contexts.get(name, Context())
-            contexts[name] = replace(known, place="input", stack=stack and ("embedding", stack[1]), guessed=False)
+def _stacks(module: nn.Module) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Yield the stack of each parameter in torch's transformer layers, and of the embeddings before the deepest one."""
+    layers = {kind: [name for name, part in module.named_modules() if isinstance(part, kind)] for kind in _STACKED}
+    for kind, names in layers.items():
+        for name in names:
+            for parameter, _ in module.get_submodule(name).named_parameters(prefix=name):
+                yield parameter, (_STACKED[kind], len(names))
+    deepest = max((len(names), _STACKED[kind] == "decoder") for kind, names in reversed(layers.items()))[0]
+    n_decoder = len(layers[nn.TransformerDecoderLayer])
+    for name, part in module.named_modules():
+        if isinstance(part, EMBEDDINGS) and deepest:
+            yield f"{name}.weight".lstrip("."), ("embedding", n_decoder or deepest)
 
 
 # Layers of a chain, modules that keep the values of a signal, and functions of the last layer's scores.

@@ -11,11 +11,12 @@ from torch import fx, nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._activations import ACTIVATION_TYPES
-from initsk.network._graph import Tracer, operation_name, preserve_attributes, trace
+from initsk.network._graph import Tracer, operation_name, trace
 from initsk.network._layer_types import AFFINE
 from initsk.network._moment_rules import Operation, family_of_module, rule_of_function
 from initsk.network._moments import Moments, times
 from initsk.network._network import Layer, Network
+from initsk.network._state import preserve_attributes
 
 # Modules that are a function of one number.
 _ELEMENTWISE = (*ACTIVATION_TYPES, nn.Threshold)

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import fx, nn
 
-from initsk.network._graph import ACTIVATION_NAMES, function_of_first
+from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
 from initsk.network._layer_types import BATCH_OR_INSTANCE_NORM_LAYERS, of_each_dimension
 from initsk.network._moments import Moments, mixture, plus, times
 
@@ -72,7 +72,7 @@ def _elementwise(operation: Operation) -> Any:
     others = [*rest, *operation.keywords.values()]
     if not isinstance(first, Moments) or any(isinstance(value, Moments | fx.Node) for value in others):
         return NotImplemented
-    return first.through(function_of_first(operation.node.target, rest, operation.keywords))
+    return first.through(FunctionOfFirst(operation.node.target, rest, operation.keywords))
 
 
 def _prelu(operation: Operation) -> Any:

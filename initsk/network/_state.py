@@ -132,6 +132,20 @@ def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: 
                 parameter.requires_grad_(was_required)
 
 
+@contextmanager
+def preserve_attributes(module: nn.Module) -> Iterator[None]:
+    """Remove the constants and symbols that a forward pass has stored in modules, at the end of the block."""
+    containers = [vars(part) for part in module.modules()]
+    containers += [value for held in containers for value in held.values() if type(value) in (list, dict, set)]
+    before = [(container, container.copy()) for container in containers]
+    try:
+        yield
+    finally:
+        for container, values in before:
+            container.clear()
+            (container.extend if isinstance(container, list) else container.update)(values)
+
+
 def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
     """Write a parameter in place, or through its parametrization."""
     with torch.no_grad():

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.overrides import TorchFunctionMode
 
-from initsk.network import ACTIVATION_NAMES, function_of_first
+from initsk.network import ACTIVATION_NAMES, FunctionOfFirst
 
 if TYPE_CHECKING:
     from initsk.inspection.capture._capture import Capture
@@ -36,7 +36,7 @@ class FunctionalActivations(TorchFunctionMode):
         call = capture.take_activation_input(capture.name_of_call(name), None, inputs)
         output = func(*args, **kwargs)
         rest = {key: value for key, value in kwargs.items() if key not in _NOT_PARAMETERS}
-        capture.take_activation_output(call, None, name, function_of_first(func, args[1:], rest), output)
+        capture.take_activation_output(call, None, name, FunctionOfFirst(func, args[1:], rest), output)
         return output
 
 

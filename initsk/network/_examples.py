@@ -1,0 +1,142 @@
+"""Example inputs of a module: those that its library declares, or inputs that fit its first layer."""
+
+from collections.abc import Iterator
+from inspect import Parameter, signature
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from initsk.network._layer_types import BATCH_OR_INSTANCE_NORM_LAYERS, CONVOLUTIONS, EMBEDDINGS
+
+# Sizes of images, small ones first; those of ImageNet models and their first fully connected layers follow.
+_IMAGE_SIZES = (32, 28, 64, 16, 224, 8, 96, 128, 48, 256, 227, 299, 40, 56, 84, 112, 160, 192, 384, 512)
+_SEQUENCE_SIZES = (32, 64, 16, 128, 8, 256, 100, 512, 1000, 1024, 16000)
+_VOLUME_SIZES = (8, 16, 32, 64)
+_SAMPLES, _ELEMENTS = 2, 5
+# How many layers are tried as the first one.
+_FIRST_LAYERS = 3
+
+
+class Example(NamedTuple):
+    """Arguments of a call of a module, with a description for messages."""
+
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    description: str
+
+
+def find_examples(module: nn.Module) -> Iterator[Example]:
+    """Yield inputs that the module may accept, the most likely ones first.
+
+    Examples
+    --------
+    >>> next(find_examples(nn.Linear(3, 2))).description
+    '2 x 3'
+    """
+    yield from _declared(module)
+    n_arguments = _n_required(module)
+    if n_arguments is None:
+        return
+    for shape, dtype in _shapes(module):
+        values = _values(shape, dtype, module)
+        yield Example((values,) * n_arguments, {}, " x ".join(map(str, shape)))
+
+
+def _declared(module: nn.Module) -> Iterator[Example]:
+    """Yield the examples that Lightning, transformers and timm keep with a module."""
+    array = getattr(module, "example_input_array", None)
+    if array is not None:
+        arguments = array if isinstance(array, tuple) else () if isinstance(array, dict) else (array,)
+        yield Example(arguments, array if isinstance(array, dict) else {}, "example_input_array")
+    try:
+        dummy = getattr(module, "dummy_inputs", None)
+    except Exception:  # a property of another library may raise anything
+        dummy = None
+    image = _image_shape(module)
+    if image is not None:
+        main = getattr(module, "main_input_name", None)
+        values = _values((1, *image), torch.float32, module)
+        given: Any = ((), {main: values}) if main else ((values,), {})
+        yield Example(*given, " x ".join(map(str, (1, *image))))
+    if isinstance(dummy, dict) and dummy:
+        yield Example((), dict(dummy), "dummy_inputs")
+
+
+def _image_shape(module: nn.Module) -> tuple[int, ...] | None:
+    """Return the shape of one image that the configuration of a model declares."""
+    for attribute in ("pretrained_cfg", "default_cfg"):
+        size = (getattr(module, attribute, None) or {}).get("input_size")
+        if size:
+            return tuple(size)
+    config = getattr(module, "config", None)
+    channels, size = getattr(config, "num_channels", None), getattr(config, "image_size", None)
+    if getattr(module, "main_input_name", "") != "pixel_values" or not channels:
+        return None
+    size = size or 64
+    return (int(channels), *(size if isinstance(size, tuple | list) else (size, size)))
+
+
+def _n_required(module: nn.Module) -> int | None:
+    """Return the number of arguments without defaults; None if `forward` has other arguments that it needs."""
+    parameters = list(signature(module.forward).parameters.values())
+    needed = [p for p in parameters if p.default is Parameter.empty]
+    if any(p.kind is Parameter.KEYWORD_ONLY for p in needed):
+        return None
+    named = [p for p in needed if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
+    # ``forward(self, *args)`` is called with one argument.
+    return len(named) or (1 if parameters else None)
+
+
+def _shapes(module: nn.Module) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
+    found = 0
+    for part in module.modules():
+        shapes = list(_shapes_for(part))
+        yield from shapes
+        found += bool(shapes)
+        if found == _FIRST_LAYERS:
+            return
+
+
+def _shapes_for(part: Any) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
+    """Yield the shapes of inputs that fit a layer."""
+    real, integer = torch.float32, torch.int64
+    if isinstance(part, EMBEDDINGS):
+        yield from [((_SAMPLES, _ELEMENTS), integer), ((_SAMPLES,), integer), ((_SAMPLES, 16), integer)]
+    elif isinstance(part, CONVOLUTIONS):
+        dimensions = len(part.kernel_size)
+        sizes = {1: _SEQUENCE_SIZES, 2: _IMAGE_SIZES, 3: _VOLUME_SIZES}[dimensions]
+        for size in (1, 4, *sizes) if part.transposed else sizes:
+            yield (_SAMPLES, part.in_channels, *[size] * dimensions), real
+    elif isinstance(part, nn.RNNBase | nn.RNNCellBase):
+        inner = (_ELEMENTS,) if isinstance(part, nn.RNNBase) else ()
+        yield (_SAMPLES, *inner, part.input_size), real
+    elif isinstance(part, nn.MultiheadAttention):
+        yield (_ELEMENTS, _SAMPLES, part.embed_dim), real
+    elif isinstance(part, nn.Transformer):
+        yield (_ELEMENTS, _SAMPLES, part.d_model), real
+    elif isinstance(part, BATCH_OR_INSTANCE_NORM_LAYERS) and part.num_features:
+        yield from [((_SAMPLES, part.num_features, *[8] * n), real) for n in range(4)]
+    elif isinstance(part, nn.Linear):
+        yield from _rows(part.in_features)
+    elif isinstance(part, nn.LayerNorm | nn.RMSNorm):
+        yield (_SAMPLES, *part.normalized_shape), real
+    else:
+        matrices = [p for p in part.parameters(recurse=False) if p.dim() >= 2]
+        for width in dict.fromkeys(size for p in matrices[:2] for size in reversed(p.shape[-2:])):
+            yield from _rows(width)
+
+
+def _rows(width: int) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
+    for inner in ((), (_ELEMENTS,), (_ELEMENTS, _ELEMENTS)):
+        yield (_SAMPLES, *inner, width), torch.float32
+
+
+def _values(shape: tuple[int, ...], dtype: torch.dtype, module: nn.Module) -> torch.Tensor:
+    like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    if like.is_meta:
+        return torch.empty(shape, dtype=like.dtype if dtype.is_floating_point else dtype, device="meta")
+    generator = torch.Generator("cpu").manual_seed(0)
+    if not dtype.is_floating_point:
+        return torch.randint(0, 2, shape, generator=generator, device="cpu").to(like.device)
+    return torch.randn(shape, generator=generator, device="cpu").to(like.device, like.dtype)

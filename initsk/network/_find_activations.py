@@ -1,0 +1,226 @@
+"""Activation functions in a forward pass, recognized by their values however they are written."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from initsk.network._activations import ACTIVATION_TYPES, activation_value
+from initsk.network._operations import Operation, Source, replace_tensors, words
+from initsk.theory import ACTIVATION_FUNCTIONS, OfMultiple
+
+#: Names of the functions and methods that are activation functions.
+ACTIVATION_NAMES = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
+_CASTS = words("to float double half bfloat16 type type_as contiguous clone detach")
+# Calls that give the values of their argument.
+_SAME = _CASTS | {"dropout"}
+_ARITHMETIC = words("add sub rsub mul div rdiv neg exp log log1p expm1 sqrt rsqrt reciprocal")
+_ELEMENTWISE = ACTIVATION_NAMES | _ARITHMETIC | _SAME | words(
+    """pow rpow abs square cos sin atan arctan sign clamp clamp_min clamp_max maximum minimum threshold logsigmoid sinh
+    cosh logaddexp where gt lt ge le"""
+)  # fmt: skip
+_STATISTICS = words("mean sum amax amin max min var std norm vector_norm logsumexp var_mean std_mean")
+_NO_PARAMETERS = {"inplace", "training", "input"}
+_GRID = torch.linspace(-6, 6, 121, dtype=torch.float64)
+# The approximation of GELU by tanh differs by less than 5e-4.
+_TOLERANCE = 1e-3
+
+
+def find_activations(operations: list[Operation], modules: dict[str, nn.Module]) -> None:
+    """Set the `activation` of operations that complete an activation function, and mark written-out normalizations.
+
+    A chain of operations that compute a function of one variable, element by element, is evaluated as a whole.
+    """
+    _Search(operations, modules).run()
+
+
+class _Search:
+    def __init__(self, operations: list[Operation], modules: dict[str, nn.Module]) -> None:
+        self.operations = operations
+        self.modules = modules
+        #: The variable that a result is a function of, element by element.
+        self.variable: dict[Source, Source] = {}
+        #: The variable that a result is a statistic of: a mean, a sum, a maximum.
+        self.statistic: dict[Source, Source] = {}
+        self.users: dict[Source, list[Operation]] = {}
+        self.of_norm: set[int] = set()
+
+    def run(self) -> None:
+        for operation in self.operations:
+            for source in operation.inputs:
+                self.users.setdefault(source, []).append(operation)
+            self._follow(operation)
+        for operation in self.operations:
+            source = Source(operation.number)
+            if source in self.variable and operation.real[0] and operation.name not in _SAME and self._ends(source):
+                self._name(operation, self.variable[source])
+
+    def _real_inputs(self, operation: Operation) -> list[Source]:
+        return [s for s in operation.inputs if self.operations[s.operation].real[s.output] or s in self.variable]
+
+    def _follow(self, operation: Operation) -> None:
+        inputs, result = self._real_inputs(operation), Source(operation.number)
+        if not inputs:
+            return
+        statistics = {self.statistic[source] for source in inputs if source in self.statistic}
+        others = {self.variable.get(source, source) for source in inputs if source not in self.statistic}
+        if operation.name in _STATISTICS and len(inputs) == 1 and not statistics:
+            self.statistic[result] = next(iter(others))
+        elif operation.name in _ELEMENTWISE and statistics and not others and len(statistics) == 1:
+            self.statistic[result] = next(iter(statistics))
+        elif statistics and statistics & others:
+            operation.kind = "normalization"
+            self.of_norm |= {source.operation for source in inputs if source in self.statistic}
+        elif operation.name in _ELEMENTWISE and len(others) == 1 and not statistics and self._is_plain(operation):
+            (variable,) = others
+            if operation.shape == self.operations[variable.operation].shapes[variable.output]:
+                self.variable[result] = variable
+
+    def _is_plain(self, operation: Operation) -> bool:
+        """Return whether all other arguments of an operation are numbers."""
+        if operation.name == "prelu":
+            return True
+        if any(use.how in ("scales", "adds") for use in operation.uses):
+            return False
+        tensors: list[torch.Tensor] = []
+        replace_tensors([operation.arguments, operation.keywords], tensors.append)
+        return all(tensor.numel() == 1 for tensor in tensors)
+
+    def _ends(self, source: Source) -> bool:
+        """Return whether a function ends here: something else than a longer function of the same variable takes it."""
+        users = self.users.get(source, [])
+        if users and all(self._belongs_to_norm(user) for user in users):
+            return False
+        return not users or any(
+            self._ends(Source(user.number)) if user.name in _SAME else True
+            for user in users
+            if user.name in _SAME or self.variable.get(Source(user.number)) != self.variable[source]
+        )
+
+    def _belongs_to_norm(self, user: Operation) -> bool:
+        return (user.kind == "normalization" and user.function is not None and user.name in _ELEMENTWISE) or (
+            user.name in _STATISTICS and self._feeds_norm(Source(user.number))
+        )
+
+    def _feeds_norm(self, source: Source) -> bool:
+        users = self.users.get(source, [])
+        return source.operation in self.of_norm or any(
+            Source(user.number) in self.statistic and self._feeds_norm(Source(user.number)) for user in users
+        )
+
+    def _name(self, last: Operation, variable: Source) -> None:
+        chain = self._chain(last, variable)
+        calls = [operation for operation in chain if operation.name not in _SAME]
+        if not calls or calls[-1] is not last:
+            return
+        activation = self._of_one_call(calls[0]) if len(calls) == 1 else self._of_several(calls, chain, variable)
+        if activation is not None:
+            last.kind, last.activation, last.activation_input = "activation", activation, variable
+
+    def _chain(self, last: Operation, variable: Source) -> list[Operation]:
+        wanted, chain = {last.number}, []
+        for operation in reversed(self.operations[: last.number + 1]):
+            if operation.number in wanted:
+                chain.append(operation)
+                wanted |= {s.operation for s in operation.inputs if s != variable and s in self.variable}
+        return chain[::-1]
+
+    def _of_one_call(self, call: Operation) -> Any:
+        """Return the activation function that one call computes, or None."""
+        module = self.modules.get(call.module)
+        if isinstance(module, ACTIVATION_TYPES) and not isinstance(module, nn.Identity):
+            return activation_value(module)
+        if call.name in ACTIVATION_NAMES:
+            keywords = {
+                key: value for key, value in call.keywords.items() if key not in ("inplace", "training", "input")
+            }
+            arguments = call.arguments[1:] if "input" not in call.keywords else call.arguments
+            plain = not any(isinstance(value, torch.Tensor | Source) for value in (*arguments, *keywords.values()))
+            if call.name == "prelu" or not (arguments or keywords) or not plain:
+                return call.name
+            return FunctionOfFirst(call.function, tuple(arguments), keywords)
+        return None if call.name in _ARITHMETIC else self._by_value([call], call.inputs[0])
+
+    def _of_several(self, calls: list[Operation], chain: list[Operation], variable: Source) -> Any:
+        if len(calls) == 2 and calls[0].name == "mul" and (function := self._of_one_call(calls[1])) is not None:
+            factor = next((value for value in calls[0].arguments if isinstance(value, int | float)), None)
+            if factor is not None:
+                return OfMultiple(function, float(factor))
+        return self._by_value(chain, variable)
+
+    def _by_value(self, chain: list[Operation], variable: Source) -> Any:
+        """Return the known function with the values of a chain of calls, or a function of its own."""
+        function = ChainOfCalls(chain, variable)
+        try:
+            values = function(_GRID).numpy()
+        except Exception:  # a call that needs more than one variable
+            return None
+        grid = _GRID.numpy()
+        with np.errstate(all="ignore"):
+            line = np.polynomial.Polynomial.fit(grid, np.nan_to_num(values), 1)(grid)
+            if not np.isfinite(values).all() or np.allclose(values, line, atol=1e-6):
+                return None
+            for name, known in ACTIVATION_FUNCTIONS.items():
+                if np.allclose(values, known(grid), rtol=0, atol=_TOLERANCE):
+                    return name
+        return None if all(call.name in _ARITHMETIC | _CASTS for call in chain) else function
+
+
+class FunctionOfFirst:
+    """A function of the first argument of a call of torch, with its other arguments.
+
+    Parameters
+    ----------
+    function : callable or str
+        The function, or the name of a method of tensors.
+    rest : tuple
+        Other positional arguments.
+    keywords : dict
+        Keyword arguments.
+    """
+
+    def __init__(self, function: Any, rest: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self.function, self.rest, self.keywords = function, rest, keywords
+        self.__name__ = str(getattr(function, "__name__", function)).strip("_")
+
+    def __call__(self, x: Any) -> Any:
+        """Apply the function."""
+        if isinstance(self.function, str):
+            return getattr(x, self.function)(*self.rest, **self.keywords)
+        return self.function(x, *self.rest, **self.keywords)
+
+
+class ChainOfCalls:
+    """A function of one variable that several calls of torch compute together."""
+
+    def __init__(self, chain: Iterable[Operation], variable: Source) -> None:
+        self.chain = list(chain)
+        self.variable = variable
+        self.__name__ = " of ".join(
+            dict.fromkeys(call.name for call in reversed(self.chain) if call.name not in _CASTS)
+        )
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the calls to a tensor."""
+        values = {self.variable: torch.as_tensor(x)}
+        for call in self.chain:
+            first = next(source for source in call.inputs if source in values)
+            if call.name in _SAME:
+                result = values[first]
+            else:
+                arguments = _filled(call.arguments, values)
+                keywords = {k: _filled(v, values) for k, v in call.keywords.items() if k != "inplace"}
+                result = call.function(*arguments, **keywords)  # type: ignore[misc]
+            values[Source(call.number)] = result
+        return values[Source(self.chain[-1].number)]
+
+
+def _filled(value: Any, values: dict[Source, torch.Tensor]) -> Any:
+    if isinstance(value, Source):
+        # A copy, since the call may write into its argument.
+        return values[value].clone()
+    if isinstance(value, torch.Tensor):
+        return value.detach().double().reshape(()) if value.is_floating_point() else value
+    return type(value)(_filled(part, values) for part in value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,290 @@
+"""The graph of a network's operations: its depth, its residual branches, and the surroundings of each layer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._spec import Branch
+from initsk.theory import activation_label
+
+
+@dataclass(frozen=True)
+class Context:
+    """A layer's surroundings; the fields are those of `ParameterSpec`."""
+
+    activation: Any = None
+    place: str = "hidden"
+    branch: Branch | None = None
+    stack: tuple[str, int] | None = None
+    depth: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkGraph:
+    """The operations of one forward pass of a network; made by `read`.
+
+    Attributes
+    ----------
+    operations : tuple of Operation
+        In the order of the forward pass; empty if the forward pass could not be read.
+    reading : {"forward pass", "symbolic trace", "layer classes"}
+        How the network was read.
+    example : str
+        The input of the forward pass, for messages.
+    """
+
+    operations: tuple[Operation, ...]
+    reading: str
+    example: str = ""
+
+    def __repr__(self) -> str:
+        n, weighted = len(self.operations), sum(operation.is_weighted for operation in self.operations)
+        return f"NetworkGraph({n} operations, {weighted} with weights, depth {self.depth}, {self.n_branches} branches)"
+
+    @cached_property
+    def users(self) -> list[list[int]]:
+        """For each operation the numbers of the operations that take its results."""
+        found: list[list[int]] = [[] for _ in self.operations]
+        for operation in self.operations:
+            for source in operation.inputs:
+                found[source.operation].append(operation.number)
+        return found
+
+    @cached_property
+    def uses(self) -> dict[str, list[tuple[Operation, ParameterUse]]]:
+        """For each parameter the operations that use it, and how."""
+        found: dict[str, list[tuple[Operation, ParameterUse]]] = {}
+        for operation in self.operations:
+            for use in operation.uses:
+                found.setdefault(use.name, []).append((operation, use))
+        return found
+
+    @property
+    def activations(self) -> list[str]:
+        """Names of the activation functions, each once, in the order of the forward pass."""
+        found = (operation.activation for operation in self.operations if operation.activation is not None)
+        return list(dict.fromkeys(activation_label(activation) for activation in found))
+
+    @property
+    def n_branches(self) -> int:
+        """Number of residual branches."""
+        return self._branches[0]
+
+    @cached_property
+    def depth(self) -> int:
+        """Number of operations with weights on the shortest path from an input to an output."""
+        passed: dict[int, int] = {}
+        for operation in self.operations:
+            # Integers and masks carry a signal only into tables and where nothing else does.
+            counts = [
+                passed[s.operation] for s in operation.inputs if s.operation in passed and self._carries(s, operation)
+            ]
+            if operation.kind == "input" or counts:
+                passed[operation.number] = min(counts, default=0) + operation.is_weighted
+        return min((passed[o.number] for o in self.operations if o.kind == "output" and o.number in passed), default=0)
+
+    @cached_property
+    def contexts(self) -> dict[str, Context]:
+        """The surroundings of the layers, by the name of each parameter."""
+        n_branches, branches = self._branches
+        found: dict[str, Context] = {}
+        for operation in self.operations:
+            branch = branches.get(operation.number)
+            branch = branch and replace(branch, n_branches=n_branches)
+            if operation.is_weighted:
+                context = Context(
+                    self._following_activation(operation), self._place(operation), branch, depth=self.depth
+                )
+            elif operation.kind == "normalization" or self._follows_norm(operation):
+                context = Context(branch=branch, depth=self.depth)
+            else:
+                continue
+            for use in operation.uses:
+                found.setdefault(use.name, context)
+        return found
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per operation.
+
+        Returns
+        -------
+        DataFrame
+            ``number``, ``module``, ``operation``, ``kind``, ``activation`` ("" for other operations), ``shape``,
+            ``inputs`` (numbers of operations) and ``parameters``.
+        """
+        rows = [
+            (
+                operation.number, operation.module, operation.name, operation.kind,
+                "" if operation.activation is None else activation_label(operation.activation),
+                " x ".join(map(str, operation.shape)), ", ".join(str(s.operation) for s in operation.inputs),
+                ", ".join(use.name for use in operation.uses),
+            )
+            for operation in self.operations
+        ]  # fmt: skip
+        columns = ("number", "module", "operation", "kind", "activation", "shape", "inputs", "parameters")
+        types = {"number": "int64"} | dict.fromkeys(columns[1:], "str")
+        return pd.DataFrame(rows, columns=list(columns)).astype(types)
+
+    def _carries(self, source: Source, operation: Operation) -> bool:
+        if self.operations[source.operation].real[source.output]:
+            return True
+        looks_up = any(use.how == "looked up" for use in operation.uses)
+        real = [s for s in operation.inputs if self.operations[s.operation].real[s.output]]
+        return looks_up or (not self._has_real_input and not real) or not any(operation.real)
+
+    @cached_property
+    def _has_real_input(self) -> bool:
+        """Whether the network gets real numbers, or looks its input up in a table."""
+        return any(
+            (operation.kind == "input" and operation.real[0])
+            or (not operation.constant and any(use.how == "looked up" for use in operation.uses))
+            for operation in self.operations
+        )
+
+    @cached_property
+    def _before(self) -> list[int]:
+        """For each operation the set of earlier operations that reach it, as the bits of an integer."""
+        before: list[int] = []
+        for operation in self.operations:
+            reached = 0
+            for source in operation.inputs:
+                if self._carries(source, operation):
+                    reached |= before[source.operation] | 1 << source.operation
+            before.append(reached)
+        return before
+
+    @cached_property
+    def _weighted(self) -> int:
+        return _bits(operation.number for operation in self.operations if operation.is_weighted)
+
+    @cached_property
+    def _feeding(self) -> int:
+        """The operations that reach an operation with weights."""
+        feeding = 0
+        for operation in self.operations:
+            if operation.is_weighted:
+                feeding |= self._before[operation.number]
+        return feeding
+
+    def _place(self, operation: Operation) -> str:
+        if not self._feeding >> operation.number & 1:
+            return "output"
+        return "hidden" if self._before[operation.number] & self._weighted else "input"
+
+    def _following_activation(self, start: Operation) -> Any:
+        """Return the first activation function between a layer and the next layers."""
+        queue, seen = [start.number], {start.number}
+        while queue:
+            number = queue.pop(0)
+            for following in self.users[number]:
+                user = self.operations[following]
+                if following in seen or not any(user.real) or user.is_weighted:
+                    continue
+                if user.activation is not None:
+                    return user.activation
+                if any(s.operation == number and self.operations[number].real[s.output] for s in user.inputs):
+                    seen.add(following)
+                    queue.append(following)
+        return "identity" if self._passes_identity(start) else None
+
+    def _passes_identity(self, start: Operation) -> bool:
+        """Return whether `torch.nn.Identity` stands between a layer and the layers that take its output."""
+        queue, found = [start.number], False
+        while queue:
+            users = [self.operations[number] for number in self.users[queue.pop()]]
+            if not all(user.kind in ("reshape", "dropout") or user.is_weighted for user in users):
+                return False
+            queue += [user.number for user in users if not user.is_weighted]
+            found |= any(user.name == "identity" for user in users)
+        return found
+
+    def _follows_norm(self, operation: Operation) -> bool:
+        """Return whether an operation scales or shifts the result of a normalization by a parameter."""
+        if not operation.uses or operation.kind not in ("elementwise product", "sum"):
+            return False
+        sources = [self.operations[source.operation] for source in operation.inputs]
+        while len(sources) == 1 and sources[0].kind in ("reshape", "elementwise product") and sources[0].inputs:
+            sources = [self.operations[source.operation] for source in sources[0].inputs]
+        return len(sources) == 1 and sources[0].kind == "normalization"
+
+    @cached_property
+    def _branches(self) -> tuple[int, dict[int, Branch]]:
+        """Find the additions of a signal and the output of layers that received it; inner branches come first."""
+        branches: dict[int, Branch] = {}
+        n_branches = taken = 0
+        for operation in self.operations:
+            if operation.name != "add" or len(operation.inputs) != 2 or operation.activation is not None:
+                continue
+            sides = [self._before[source.operation] | 1 << source.operation for source in operation.inputs]
+            short, long = sorted(sides, key=self._n_weighted)
+            n_short, n_long = self._n_weighted(short & ~long), self._n_weighted(long & ~short)
+            if n_short > 1 or n_long <= n_short or not long & short or self._is_scaled(short & ~long):
+                continue
+            inside = [self.operations[number] for number in _members(long & ~short & ~taken)]
+            if any(member.is_weighted for member in inside):
+                n_branches += 1
+                branches |= self._positions(inside)
+                taken |= _bits(branches)
+        return n_branches, branches
+
+    def _n_weighted(self, numbers: int) -> int:
+        return (numbers & self._weighted).bit_count()
+
+    def _is_scaled(self, numbers: int) -> bool:
+        """Return whether a signal is multiplied by a parameter, value by value, outside of normalizations."""
+        return any(
+            use.how == "scales" and not self._follows_norm(operation)
+            for operation in (self.operations[number] for number in _members(numbers))
+            for use in operation.uses
+        )
+
+    def _positions(self, inside: list[Operation]) -> dict[int, Branch]:
+        position: dict[int, int] = {}
+        for operation in inside:
+            earlier = max((position[s.operation] for s in operation.inputs if s.operation in position), default=0)
+            position[operation.number] = earlier + operation.is_weighted
+        depth = max(position[operation.number] for operation in inside if operation.is_weighted)
+        norms = {position[operation.number] for operation in inside if operation.kind == "normalization"}
+        kept = [o for o in inside if o.is_weighted or (position[o.number] and (o.kind == "normalization" or o.uses))]
+        return {o.number: Branch(0, depth, position[o.number], position[o.number] in norms) for o in kept}
+
+
+def joined(graphs: dict[str, NetworkGraph]) -> NetworkGraph:
+    """Return one graph of networks that do not feed one another, by the names of the modules that hold them."""
+    operations: list[Operation] = []
+    for name, graph in graphs.items():
+        first = len(operations)
+
+        def moved(source: Source, first: int = first) -> Source:
+            return Source(source.operation + first, source.output)
+
+        for operation in graph.operations:
+            operations.append(
+                replace(
+                    operation,
+                    number=operation.number + first,
+                    module=f"{name}.{operation.module}".rstrip("."),
+                    inputs=tuple(map(moved, operation.inputs)),
+                    uses=tuple(replace(use, name=f"{name}.{use.name}") for use in operation.uses),
+                )
+            )
+    reading = "forward pass" if operations else "layer classes"
+    return NetworkGraph(tuple(operations), reading, ", ".join(graph.example for graph in graphs.values()))
+
+
+def _bits(numbers: Iterable[int]) -> int:
+    return sum(1 << number for number in set(numbers))
+
+
+def _members(numbers: int) -> list[int]:
+    """Return the members of a set in order."""
+    members = []
+    while numbers:
+        lowest = numbers & -numbers
+        members.append(lowest.bit_length() - 1)
+        numbers ^= lowest
+    return members

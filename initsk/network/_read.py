@@ -1,0 +1,155 @@
+"""Reading of a network by running it: its operations, and how each parameter is used."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from initsk.exceptions import ModuleError
+from initsk.network._batches import as_batch
+from initsk.network._examples import Example, find_examples
+from initsk.network._find_activations import find_activations
+from initsk.network._model import unwrap
+from initsk.network._network_graph import NetworkGraph
+from initsk.network._operations import tensors_in
+from initsk.network._recorder import ForwardRecorder, note_modules
+from initsk.network._state import preserve_attributes, preserve_state
+
+# From this number of parameters on, values are not computed: a fake tensor costs less than the product.
+_FAKE_FROM = 2**27
+_SAMPLES = 2
+
+
+def read(module: nn.Module, X: Any = None) -> NetworkGraph:
+    """Read a network: run its forward pass once, and record every operation with the parameters that it uses.
+
+    The network runs in evaluation mode without gradients; parameters, buffers, modes, hooks and the random state stay
+    as they were. Networks of more than 134 million parameters run on fake tensors, which have shapes but no values, and
+    networks on the meta device run there.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    X : array-like, tensor, tuple or dict of them, or None, default=None
+        A batch, of which two samples are used. None takes an input that the network declares (`example_input_array`
+        of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or tries inputs that fit its first layers.
+
+    Returns
+    -------
+    NetworkGraph
+        Without operations if no X is given and no input is found.
+
+    Raises
+    ------
+    ModuleError
+        If `module` is not a module, or its forward pass fails on X. The message names the layer.
+
+    Examples
+    --------
+    >>> from initsk import network
+    >>> graph = network.read(nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2)))
+    >>> graph.depth, graph.activations
+    (2, ['tanh'])
+    """
+    module = unwrap(module)
+    if X is not None:
+        return _read_given(module, X)
+    if isinstance(module, nn.ModuleList | nn.ModuleDict):
+        return joined({name: read(child) for name, child in module.named_children()})
+    for example in find_examples(module):
+        try:
+            return _run(module, example)
+        except Exception:  # a user's forward may raise anything for an input that does not fit
+            continue
+    return NetworkGraph((), "layer classes")
+
+
+def _read_given(module: nn.Module, X: Any) -> NetworkGraph:
+    batch = as_batch(module, X)
+    shapes = ", ".join(" x ".join(map(str, t.shape)) for t in tensors_in([batch.inputs, batch.keywords]))
+    whole = Example(batch.inputs, batch.keywords, shapes)
+    few = _first_samples(whole)
+    if few is not None:
+        try:
+            return _run(module, few)
+        except Exception:  # the parts of X are not rows of samples
+            pass
+    running: list[str] = []
+    try:
+        return _run(module, whole, running)
+    except Exception as error:  # a user's forward may raise anything
+        where = f"at layer {running[-1]!r}" if running and running[-1] else "outside of its layers"
+        reason = str(error).strip().partition("\n")[0]
+        problem = f"the forward pass of {type(module).__name__} failed {where} on X of shape {shapes}: {reason}"
+        raise ModuleError(f"{problem} (allowed: an X that the module takes)") from error
+
+
+def _first_samples(example: Example) -> Example | None:
+    """Return the first samples of a batch; None if the batch is small."""
+    tensors = [t for t in tensors_in([example.arguments, example.keywords]) if t.dim()]
+    n_samples = len(tensors[0]) if tensors else 0
+    if n_samples <= _SAMPLES:
+        return None
+
+    def first(part: Any) -> Any:
+        return part[:_SAMPLES] if isinstance(part, torch.Tensor) and part.dim() and len(part) == n_samples else part
+
+    keywords = {key: first(part) for key, part in example.keywords.items()}
+    return Example(tuple(map(first, example.arguments)), keywords, example.description)
+
+
+def _run(module: nn.Module, example: Example, running: list[str] | None = None) -> NetworkGraph:
+    """Run a module on an example and return its graph; add the names of the running modules to `running`."""
+    names = {part: name for name, part in module.named_modules()}
+    recorder = ForwardRecorder(module)
+    arguments, keywords = _copied(example.arguments), _copied(example.keywords)
+    with ExitStack() as stack:
+        stack.enter_context(preserve_attributes(module))
+        stack.enter_context(preserve_state(module, training=False, gradients=False, seed=0))
+        fake = stack.enter_context(_without_values(module))
+        if fake is not None:
+            arguments, keywords = _map(fake.from_tensor, arguments), _map(fake.from_tensor, keywords)
+        stack.enter_context(note_modules(module, recorder, names))
+        recorder.add_inputs(arguments, keywords)
+        try:
+            with recorder:
+                output = module(*arguments, **keywords)
+        finally:
+            if running is not None:
+                running += [path for path, _ in recorder.running]
+        recorder.add_outputs(output)
+    find_activations(recorder.operations, {name: part for part, name in names.items()})
+    return NetworkGraph(tuple(recorder.operations), "forward pass", example.description)
+
+
+@contextmanager
+def _without_values(module: nn.Module) -> Iterator[Any]:
+    """Compute shapes only for large networks and networks on the meta device; yield the fake mode, or None."""
+    size = sum(parameter.numel() for parameter in module.parameters())
+    if any(parameter.is_meta for parameter in module.parameters()):
+        with torch.device("meta"):
+            yield None
+    elif size < _FAKE_FROM:
+        yield None
+    else:
+        from torch._subclasses import FakeTensorMode
+
+        with FakeTensorMode(allow_non_fake_inputs=True) as fake:
+            yield fake
+
+
+def _copied(value: Any) -> Any:
+    return _map(lambda tensor: tensor.detach().clone(), value)
+
+
+def _map(function: Any, value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return function(value)
+    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
+        return type(value)(_map(function, part) for part in value)
+    if type(value) is dict:
+        return {key: _map(function, part) for key, part in value.items()}
+    return value

@@ -1,0 +1,311 @@
+"""Record of a forward pass: a torch function mode notes every operation, with the module that calls it."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from initsk.network._operand_roles import UsedAs, used_as
+from initsk.network._operations import (
+    VALUE_INDEPENDENT,
+    WEIGHTED_KINDS,
+    Operation,
+    ParameterUse,
+    Source,
+    kind_of,
+    operation_name,
+    replace_tensors,
+    tensors_in,
+)
+from initsk.network._views import View, parts_of_output
+
+# Attributes whose values are tensors; the others tell shapes and types.
+_TENSOR_ATTRIBUTES = {"T", "mT", "H", "mH", "data", "real", "imag"}
+
+
+@dataclass
+class _Known:
+    """A tensor of the forward pass: its source, and the parameters and operations that it is a view of."""
+
+    tensor: torch.Tensor
+    source: Source | None = None
+    constant: bool = True
+    views: tuple[View, ...] = ()
+
+
+class ForwardRecorder(TorchFunctionMode):
+    """Note the operations of one forward pass of a module, in this thread.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module; its parameters are known by their names.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.operations: list[Operation] = []
+        self.running: list[tuple[str, int]] = []
+        self.paused = False
+        self._thread = threading.get_ident()
+        self._calls: Counter[str] = Counter()
+        # The tensors stay alive, so that no two have the same id.
+        self._known: dict[int, _Known] = {}
+        self._written: dict[int, tuple[Any, Source]] = {}
+        self._taken: dict[int, list[View]] = {}
+        for name, parameter in module.named_parameters():
+            self._known[id(parameter)] = _Known(parameter, views=(View.of(name, parameter.shape),))
+        for buffer in module.buffers():
+            self._known.setdefault(id(buffer), _Known(buffer))
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether the caller runs in the recorder's thread."""
+        return threading.get_ident() == self._thread
+
+    def add_inputs(self, *values: Any) -> None:
+        """Register the tensors in the arguments of the module."""
+        for tensor in tensors_in(values):
+            if id(tensor) not in self._known:
+                self._add(Operation(0, "input", "input", "", 0, (), (), (tuple(tensor.shape),)), [tensor])
+
+    def add_outputs(self, value: Any) -> None:
+        """Register the result of the module."""
+        known = [known for tensor in tensors_in(value) if (known := self._known.get(id(tensor))) is not None]
+        sources = tuple(known.source for known in known if known.source is not None)
+        self._add(Operation(0, "output", "output", "", 0, sources, (), ()), [])
+        for operation in self.operations:
+            views = self._taken.get(operation.number)
+            axis = operation.unit_axis
+            if views and axis is not None:
+                operation.n_parts = parts_of_output(views, axis, operation.shape)
+
+    def enter(self, path: str) -> None:
+        """Note that a module begins its forward pass."""
+        self.running.append((path, self._calls[path]))
+        self._calls[path] += 1
+
+    def leave(self, module: nn.Module, arguments: Any, output: Any) -> None:
+        """Note that a module ends its forward pass; results that no function gave are an operation of their own."""
+        path, call = self.running.pop()
+        self.paused = True
+        unknown = [tensor for tensor in tensors_in(output) if id(tensor) not in self._known]
+        given = self._sources(list(tensors_in(arguments)))
+        if isinstance(module, nn.Identity) and given:
+            # Between two layers, it stands for an activation function.
+            results = list(tensors_in(output))
+            views = [self._known[id(tensor)].views for tensor in results]
+            shapes = tuple(tuple(tensor.shape) for tensor in results)
+            self._add(Operation(0, "identity", "reshape", path, call, given, (), shapes), results, views)
+        elif unknown and given:
+            prefix = f"{path}." if path else ""
+            uses = tuple(ParameterUse(prefix + name, "other") for name, _ in module.named_parameters())
+            shapes = tuple(tuple(tensor.shape) for tensor in unknown)
+            kind = type(module).__name__
+            self._add(Operation(0, kind, "function", path, call, given, uses, shapes), unknown)
+        self.paused = False
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run a function of torch and note it."""
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if self.paused:
+            return result
+        name = operation_name(func)
+        if getattr(func, "__name__", "") == "__get__" and name not in _TENSOR_ATTRIBUTES:
+            return result
+        if isinstance(result, torch.Tensor | list | tuple) or name in ("setitem", "set") or hasattr(result, "keys"):
+            self.note(name, func, args, kwargs, result)
+        return result
+
+    def note(self, name: str, func: Callable[..., Any], args: Any, kwargs: dict[str, Any], result: Any) -> None:
+        """Note one call with its result."""
+        results = [args[0]] if name in ("setitem", "set") else list(tensors_in(result))
+        if not results:
+            return
+        kind = kind_of(name)
+        operands = list(tensors_in([args, kwargs]))
+        if name in VALUE_INDEPENDENT:
+            operands = []
+        known = [self._known.get(id(tensor)) or self._constant(tensor) for tensor in operands]
+        if name == "multi_head_attention_forward":
+            self._note_attention(args, kwargs, results)
+            return
+        if kind == "reshape" and known and all(part.source is None for part in known):
+            self._note_view(func, args, kwargs, known[0], results)
+            return
+        moving = [part for part in known if part.source is not None]
+        role_of = used_as(name, args, kwargs)
+        roles = {id(tensor): role for tensor, role in role_of}
+        if not moving and not self._begins_signal(kind, known, roles):
+            self._note_constant(known, results)
+            return
+        uses = tuple(use for part in known if part.source is None for use in _uses(part, roles.get(id(part.tensor))))
+        path, call = self.running[-1] if self.running else ("", 0)
+        operation = Operation(
+            0, name, kind, path, call, self._sources(operands), uses, tuple(tuple(r.shape) for r in results), func,
+            replace_tensors(args, self._placeholder), replace_tensors(kwargs, self._placeholder),
+            all(part.constant for part in known),
+        )  # fmt: skip
+        views = self._views_of_results(kind, name, func, args, kwargs, known, results)
+        self._add(operation, results, views)
+
+    def _begins_signal(self, kind: str, known: list[_Known], roles: dict[int, UsedAs]) -> bool:
+        """Return whether constants meet a parameter that multiplies them or is looked up."""
+        if kind not in WEIGHTED_KINDS:
+            return False
+        weights = [part for part in known if part.views and (role := roles.get(id(part.tensor))) and role.how != "adds"]
+        return bool(weights) and (kind != "product" or len(weights) == 1 or known[0] is not weights[0])
+
+    def _note_attention(self, args: Any, kwargs: dict[str, Any], results: list[torch.Tensor]) -> None:
+        """Note torch's function of attention as three operations: projections, attention, and output projection."""
+        names = list(signature(functional.multi_head_attention_forward).parameters)
+        given = dict(zip(names, args, strict=False)) | kwargs
+        path, call = self.running[-1] if self.running else ("", 0)
+        inputs, weights = [given[name] for name in ("query", "key", "value")], given["in_proj_weight"]
+        own = [given.get(f"{letter}_proj_weight") for letter in "qkv"]
+        stacked = [weights] if weights is not None and not given.get("use_separate_proj_weight") else own
+        width = given["embed_dim_to_check"]
+
+        def note(name: str, kind: str, sources: tuple[Source, ...], used: list[Any], shape: Any) -> Operation:
+            operation = Operation(0, name, kind, path, call, sources, (), (tuple(shape),))
+            found: list[ParameterUse] = []
+            for tensor in used:
+                if tensor is not None:
+                    known = self._known.get(id(tensor)) or self._constant(tensor)
+                    role = UsedAs("multiplies", ("out", "in")) if tensor.dim() == 2 else UsedAs("adds")
+                    found += _uses(known, role)
+            operation.uses = tuple(found)
+            self._add(operation, [])
+            operation.real = (True,)
+            return operation
+
+        biases = [given["in_proj_bias"], given["bias_k"], given["bias_v"]]
+        shape = inputs[0].shape
+        first = note("linear", "product", self._sources(inputs), [*stacked, *biases], (*shape[:-1], 3 * width))
+        second = note("scaled_dot_product_attention", "attention", (Source(first.number),), [], shape)
+        output = [given["out_proj_weight"], given["out_proj_bias"]]
+        third = note("linear", "product", (Source(second.number),), output, results[0].shape)
+        self._known[id(results[0])] = _Known(results[0], Source(third.number), False)
+        for tensor in results[1:]:
+            self._known[id(tensor)] = _Known(tensor, Source(second.number), False)
+
+    def _note_view(
+        self, func: Any, args: Any, kwargs: dict[str, Any], part: _Known, results: list[torch.Tensor]
+    ) -> None:
+        """Note views of parameters."""
+        followed = [view.through(func, args[1:], kwargs) for view in part.views]
+        same_shape = len(results) == 1 and results[0].shape == part.tensor.shape
+        for position, tensor in enumerate(results):
+            views = []
+            for before, after in zip(part.views, followed, strict=True):
+                found = after[position] if position < len(after) else replace(before, shadow=None)
+                # A copy or another type of the same values.
+                keeps = same_shape and found.shadow is None and before.shadow is not None
+                views.append(before if keeps and operation_name(func) not in ("roll", "flip", "getitem") else found)
+            self._known[id(tensor)] = _Known(tensor, views=tuple(views))
+
+    def _note_constant(self, known: list[_Known], results: list[torch.Tensor]) -> None:
+        """Note functions of parameters and constants."""
+        for tensor in results:
+            views = []
+            for part in known:
+                same = part.tensor.shape == tensor.shape
+                views += [replace(view, shadow=view.shadow if same else None, direct=False) for view in part.views]
+            self._known[id(tensor)] = _Known(tensor, views=tuple(views))
+
+    def _views_of_results(
+        self, kind: str, name: str, func: Any, args: Any, kwargs: Any, known: list[_Known], results: list[torch.Tensor]
+    ) -> list[tuple[View, ...]] | None:
+        """Follow views of the results of products, and note which parts of them other operations take."""
+        viewed = [part for part in known if part.source is not None and part.views]
+        if kind == "reshape" and viewed and known[0] is viewed[0]:
+            followed = [view.through(func, args[1:], kwargs) for view in known[0].views]
+            return [
+                tuple(after[n] if n < len(after) else replace(after[0], shadow=None) for after in followed)
+                for n in range(len(results))
+            ]
+        if kind == "dropout":
+            return [part.views for part in known[:1]]
+        for part in viewed:
+            for view in part.views:
+                self._taken.setdefault(int(view.root), []).append(view)
+        if kind in WEIGHTED_KINDS[:3] and len(results) == 1:
+            return [(View.of(len(self.operations), results[0].shape),)]
+        return None
+
+    def _constant(self, tensor: torch.Tensor) -> _Known:
+        known = self._known[id(tensor)] = _Known(tensor)
+        return known
+
+    def _source(self, tensor: torch.Tensor) -> Source | None:
+        """Return the source of a tensor, or the later operation that has written into its memory."""
+        known = self._known.get(id(tensor))
+        source = None if known is None else known.source
+        written = self._written.get(id(tensor.untyped_storage())) if self._written else None
+        if written is not None and (source is None or source.operation < written[1].operation):
+            return written[1]
+        return source
+
+    def _sources(self, tensors: list[torch.Tensor]) -> tuple[Source, ...]:
+        found = (self._source(tensor) for tensor in tensors)
+        return tuple(dict.fromkeys(source for source in found if source is not None))
+
+    def _placeholder(self, tensor: torch.Tensor) -> Any:
+        return self._source(tensor) or tensor
+
+    def _add(
+        self, operation: Operation, results: list[torch.Tensor], views: list[tuple[View, ...]] | None = None
+    ) -> None:
+        operation.number = len(self.operations)
+        operation.real = tuple(tensor.is_floating_point() or tensor.is_complex() for tensor in results)
+        self.operations.append(operation)
+        for position, tensor in enumerate(results):
+            source = Source(operation.number, position)
+            before = self._known.get(id(tensor))
+            if before is not None and operation.kind not in ("input", "reshape", "dropout"):
+                # The operation has written into its argument.
+                storage = tensor.untyped_storage()
+                self._written[id(storage)] = storage, source
+            found = views[position] if views is not None else ()
+            self._known[id(tensor)] = _Known(tensor, source, operation.constant, found)
+
+
+def _uses(part: _Known, role: UsedAs | None) -> Iterator[ParameterUse]:
+    for view in part.views:
+        how = "other" if role is None else role.how
+        roles = None if role is None or role.axes is None else view.factors(role.axes)
+        yield ParameterUse(str(view.root), how, roles, view.direct)
+
+
+@contextmanager
+def note_modules(module: nn.Module, recorder: ForwardRecorder, names: dict[nn.Module, str]) -> Iterator[None]:
+    """Tell a recorder which module runs, by hooks that exist inside the block only."""
+    handles = []
+
+    def before(part: nn.Module, args: Any, kwargs: Any) -> None:
+        if recorder.is_running_here:
+            recorder.enter(names[part])
+
+    def after(part: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if recorder.is_running_here:
+            recorder.leave(part, (args, kwargs), output)
+
+    try:
+        for part in names:
+            handles.append(part.register_forward_pre_hook(before, with_kwargs=True, prepend=True))
+            handles.append(part.register_forward_hook(after, with_kwargs=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
