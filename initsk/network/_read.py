@@ -12,7 +12,7 @@ from initsk.network._batches import as_batch
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
 from initsk.network._model import unwrap
-from initsk.network._network_graph import NetworkGraph
+from initsk.network._network_graph import NetworkGraph, joined
 from initsk.network._operations import tensors_in
 from initsk.network._recorder import ForwardRecorder, note_modules
 from initsk.network._state import preserve_attributes, preserve_state
