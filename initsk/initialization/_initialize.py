@@ -36,8 +36,9 @@ def initialize(
     zero), recurrent (each gate) and attention layers (each projection), of real and complex types, also with
     ``torch.nn.utils.parametrizations``. Normalization layers do not change (a new one is the identity) unless the
     initializer sets them. Frozen parameters, buffers and parameters of other layers do not change either; the record
-    gives the reason. Tied parameters are filled once, under their first name. A module wrapped by ``torch.compile`` or
-    `DataParallel` gets the same values as the module without the wrapper.
+    gives the reason. Tied parameters are filled once, under their first name. A module in a wrapper, or with wrapped
+    parts, gets the names and values of the module without wrappers: ``torch.compile``, `DataParallel`,
+    `DistributedDataParallel`, `AveragedModel`, activation checkpointing.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def initialize(
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     batch = _batch_for(chooser.given, module, X, y)
     seed = resolve_seed(random_state)
-    with _parametrizations_in_evaluation_mode(module):
+    with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
         plan = _plan(module, chooser)
         chooser.check_specs([spec for planned in plan for spec in planned.specs])
         steps = [plan_fill(planned, chooser.choices(planned)) for planned in plan]
@@ -111,7 +112,7 @@ def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[P
     """Return the planned parameters of a module with the choices of `initialize`, without drawing."""
     module = network.unwrap(module)
     chooser = Chooser(initializer, None, None)
-    with _parametrizations_in_evaluation_mode(module):
+    with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
         return [(planned, chooser.choices(planned)) for planned in _plan(module, chooser)]
 
 

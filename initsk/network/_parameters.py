@@ -12,6 +12,7 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 from initsk.exceptions import ModuleError
 from initsk.network._layer_types import AFFINE, EMBEDDINGS, NORM_LAYERS
 from initsk.network._spec import ParameterSpec
+from initsk.network._wrappers import clean_names, named_parameters
 
 _GATES = {nn.LSTM: "ifgo", nn.LSTMCell: "ifgo", nn.GRU: "rzn", nn.GRUCell: "rzn"}
 # Other parameters of a subclass have no rule, as in unknown layers.
@@ -83,12 +84,13 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
     seen: dict[object, str] = {}
     names: dict[int, list[str]] = {}
     attention_outputs = {part.out_proj for part in module.modules() if isinstance(part, nn.MultiheadAttention)}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
+    for name, parameter in named_parameters(module, remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
-    for path, owner in module.named_modules():
+    clean = clean_names(module)
+    for raw, owner in module.named_modules():
         if isinstance(owner, ParametrizationList):
             continue
-        prefix = f"{path}." if path else ""
+        prefix = f"{clean[raw]}." if clean[raw] else ""
         _check_hooks(owner, prefix)
         for attribute, parameters in _parameters_of(owner, prefix):
             name = f"{prefix}{attribute}"

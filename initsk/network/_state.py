@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from initsk.network._model import run_as_written
+from initsk.network._wrappers import run_as_written
 from initsk.utils.random import isolated_torch_random
 
 # The number of power iterations that torch runs when a spectral normalization is registered.
