@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrize import ParametrizationList
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk import network
 from initsk.exceptions import InvalidParameterError, ModuleError
@@ -34,7 +34,8 @@ def initialize(
 
     `initialize` fills linear, bilinear, convolution (each group, also transposed), embedding (a padding row stays
     zero), recurrent (each gate) and attention layers (each projection), of real and complex types, also with
-    ``torch.nn.utils.parametrizations``. Normalization layers do not change (a new one is the identity) unless the
+    ``torch.nn.utils.parametrizations``, and with the older ``weight_norm``, ``spectral_norm`` and ``prune`` of
+    ``torch.nn.utils``, whose masks stay. Normalization layers do not change (a new one is the identity) unless the
     initializer sets them. Frozen parameters, buffers and parameters of other layers do not change either; the record
     gives the reason. Tied parameters are filled once, under their first name. A module in a wrapper, or with wrapped
     parts, gets the names and values of the module without wrappers: ``torch.compile``, `DataParallel`,
@@ -70,9 +71,9 @@ def initialize(
         If an initializer is unknown, cannot fill a parameter, draws values that are not finite, has nothing to fill, or
         needs a batch that is missing.
     ModuleError
-        If `module` is not a module, is scripted, has lazy parameters, or has weights that hooks compute (pruning, the
-        weight_norm and spectral_norm of ``torch.nn.utils``), or if the batch gives values that are constant or not
-        finite. After any error the module is unchanged.
+        If `module` is not a module, is scripted, has lazy parameters, or has a weight that several hooks compute one
+        after the other, or if the batch gives values that are constant or not finite. After any error the module is
+        unchanged.
 
     Examples
     --------
@@ -135,11 +136,14 @@ def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
-    """If the block raises, restore the buffers of parametrizations and, if needed, all parameters."""
+    """If the block raises, restore what computes weights from parameters and, if needed, all parameters."""
     held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
     saved = [parameter.detach().clone() for parameter in held]
-    parametrized = [planned.module.parametrizations for planned in plan if planned.name not in planned.parameters]
-    restore_buffers = [network.save_buffers(part) for part in parametrized]
+    computed = [planned for planned in plan if planned.name not in planned.parameters]
+    parametrized = [planned.module.parametrizations for planned in computed if is_parametrized(planned.module)]
+    hooked = [planned for planned in computed if not is_parametrized(planned.module, planned.attribute)]
+    computed_values = [(planned, planned.tensor) for planned in hooked]
+    restore_buffers = [network.save_buffers(part) for part in [*parametrized, *(part.module for part in hooked)]]
     try:
         yield
     except BaseException:
@@ -148,6 +152,8 @@ def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator
                 parameter.copy_(values)
         for restore in restore_buffers:
             restore()
+        for planned, tensor in computed_values:
+            setattr(planned.module, planned.attribute, tensor)
         raise
 
 

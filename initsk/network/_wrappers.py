@@ -127,10 +127,15 @@ def _compiled_code(module: nn.Module) -> dict[str, Any]:
     }
 
 
+def is_compiled(module: nn.Module) -> bool:
+    """Return whether a module runs compiled code: after ``torch.compile(module)`` or ``module.compile()``."""
+    return _is_compiled_wrapper(module) or bool(_compiled_code(module))
+
+
 @contextmanager
 def run_as_written(module: nn.Module) -> Iterator[None]:
     """Run the compiled parts of a module without their compiled code inside the block."""
-    if not any(_is_compiled_wrapper(part) or _compiled_code(part) for part in module.modules()):
+    if not any(is_compiled(part) for part in module.modules()):
         yield
         return
     with torch.compiler.set_stance("force_eager"):
