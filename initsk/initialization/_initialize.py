@@ -106,6 +106,9 @@ def initialize(
                 filled = [step.plan.specs[0] for step in steps if step.choices]
                 specs = {spec.name: spec for spec in filled if chooser.initializer_for(spec) is part}
                 part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
+            for planned in plan:
+                # A forward pass with gradients has left a graph in the tensors that hooks compute.
+                network.compute_hooked(planned.module)
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
 
 

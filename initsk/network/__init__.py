@@ -29,6 +29,7 @@ from initsk.network._state import (
     save_buffers,
     set_tensor,
 )
+from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
 
 __all__ = [
@@ -36,8 +37,8 @@ __all__ = [
     "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "MLP", "NORMALIZATIONS",
     "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer", "Layer", "Model",
     "Moments", "Network", "PaddingMask", "ParameterSpec", "PlannedParameter", "SignalGraph", "add_architecture",
-    "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "clean_names", "fan_in_share",
-    "function_of_first", "get_model", "has_hooks", "initialized", "is_stream", "iterate_batches", "make_activation",
-    "may_have_gradient_hooks", "named_parameters", "plan_parameters", "preserve_state", "preserve_training",
-    "run_as_written", "save_buffers", "set_tensor", "unwrap", "without_wrappers",
+    "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "clean_names", "compute_hooked",
+    "fan_in_share", "function_of_first", "get_model", "has_hooks", "hooked_tensors", "initialized", "is_stream",
+    "iterate_batches", "make_activation", "may_have_gradient_hooks", "named_parameters", "plan_parameters",
+    "preserve_state", "preserve_training", "run_as_written", "save_buffers", "set_tensor", "unwrap", "without_wrappers",
 ]  # fmt: skip

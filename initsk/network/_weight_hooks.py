@@ -42,15 +42,22 @@ def write_through_hook(module: nn.Module, name: str, values: torch.Tensor) -> No
     originals: list[Any] = [getattr(module, original) for original in hooked_tensors(module)[name]]
     originals[-1].copy_(values)
     for hook in _hooks_of(module):
-        if isinstance(hook, BasePruningMethod):
-            hook(module, ())
-        elif isinstance(hook, WeightNorm) and hook.name == name:
+        if isinstance(hook, WeightNorm) and hook.name == name:
             originals[0].copy_(torch.norm_except_dim(originals[1], 2, hook.dim))
-            hook(module, ())
         elif isinstance(hook, SpectralNorm) and hook.name == name:
             for _ in range(POWER_ITERATIONS):
                 hook.compute_weight(module, do_power_iteration=True)
-            setattr(module, name, hook.compute_weight(module, do_power_iteration=False))
+    compute_hooked(module)
+
+
+def compute_hooked(module: nn.Module) -> None:
+    """Let the hooks of a module (not of its parts) compute its tensors from its parameters, outside of any graph."""
+    with torch.no_grad():
+        for hook in _hooks_of(module):
+            if isinstance(hook, SpectralNorm):
+                setattr(module, hook.name, hook.compute_weight(module, do_power_iteration=False))
+            else:
+                hook(module, ())
 
 
 def _hooks_of(module: nn.Module) -> list[WeightNorm | SpectralNorm | BasePruningMethod]:

@@ -133,3 +133,18 @@ def test_several_hooks_on_one_weight_raise():
     with pytest.raises(ValueError, match="several hooks compute weight"):
         initialize(module)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("scheme", ["gradinit", "metainit"])
+@pytest.mark.parametrize("hook", HOOKS, ids=label)
+def test_learned_factors_reach_what_the_hook_computes(hook, scheme):
+    module = build(lambda: nn.Sequential(hook(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 3)))
+    before = state(module)
+    record = initialize(module, scheme, X=batch(32, 6), y=torch.arange(32) % 3, random_state=0)
+    why = record.to_frame().set_index("name")["why"]
+    behind = "0.weight_g" if hook in NORMS else "0.weight_orig"
+    assert ("left as drawn" if hook is spectral_norm else "times") in why[behind]
+    assert list(module.state_dict()) == list(before)
+    assert not module[0].weight.requires_grad
+    found = module[0].weight.clone()
+    torch.testing.assert_close(forward(module), found, rtol=0, atol=0)
