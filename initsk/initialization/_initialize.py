@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrize import ParametrizationList
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk import network
 from initsk.exceptions import InvalidParameterError, ModuleError
@@ -34,10 +34,12 @@ def initialize(
 
     `initialize` fills linear, bilinear, convolution (each group, also transposed), embedding (a padding row stays
     zero), recurrent (each gate) and attention layers (each projection), of real and complex types, also with
-    ``torch.nn.utils.parametrizations``. Normalization layers do not change (a new one is the identity) unless the
+    ``torch.nn.utils.parametrizations``, and with the older ``weight_norm``, ``spectral_norm`` and ``prune`` of
+    ``torch.nn.utils``, whose masks stay. Normalization layers do not change (a new one is the identity) unless the
     initializer sets them. Frozen parameters, buffers and parameters of other layers do not change either; the record
-    gives the reason. Tied parameters are filled once, under their first name. A module wrapped by ``torch.compile`` or
-    `DataParallel` gets the same values as the module without the wrapper.
+    gives the reason. Tied parameters are filled once, under their first name. A module in a wrapper, or with wrapped
+    parts, gets the names and values of the module without wrappers: ``torch.compile``, `DataParallel`,
+    `DistributedDataParallel`, `AveragedModel`, activation checkpointing.
 
     Parameters
     ----------
@@ -69,9 +71,9 @@ def initialize(
         If an initializer is unknown, cannot fill a parameter, draws values that are not finite, has nothing to fill, or
         needs a batch that is missing.
     ModuleError
-        If `module` is not a module, is scripted, has lazy parameters, or has weights that hooks compute (pruning, the
-        weight_norm and spectral_norm of ``torch.nn.utils``), or if the batch gives values that are constant or not
-        finite. After any error the module is unchanged.
+        If `module` is not a module, is scripted, has lazy parameters, or has a weight that several hooks compute one
+        after the other, or if the batch gives values that are constant or not finite. After any error the module is
+        unchanged.
 
     Examples
     --------
@@ -89,7 +91,7 @@ def initialize(
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     batch = _batch_for(chooser.given, module, X, y)
     seed = resolve_seed(random_state)
-    with _parametrizations_in_evaluation_mode(module):
+    with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
         plan = _plan(module, chooser)
         chooser.check_specs([spec for planned in plan for spec in planned.specs])
         steps = [plan_fill(planned, chooser.choices(planned)) for planned in plan]
@@ -104,6 +106,9 @@ def initialize(
                 filled = [step.plan.specs[0] for step in steps if step.choices]
                 specs = {spec.name: spec for spec in filled if chooser.initializer_for(spec) is part}
                 part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
+            for planned in plan:
+                # A forward pass with gradients has left a graph in the tensors that hooks compute.
+                network.compute_hooked(planned.module)
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
 
 
@@ -111,7 +116,7 @@ def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[P
     """Return the planned parameters of a module with the choices of `initialize`, without drawing."""
     module = network.unwrap(module)
     chooser = Chooser(initializer, None, None)
-    with _parametrizations_in_evaluation_mode(module):
+    with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
         return [(planned, chooser.choices(planned)) for planned in _plan(module, chooser)]
 
 
@@ -134,11 +139,14 @@ def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
-    """If the block raises, restore the buffers of parametrizations and, if needed, all parameters."""
+    """If the block raises, restore what computes weights from parameters and, if needed, all parameters."""
     held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
     saved = [parameter.detach().clone() for parameter in held]
-    parametrized = [planned.module.parametrizations for planned in plan if planned.name not in planned.parameters]
-    restore_buffers = [network.save_buffers(part) for part in parametrized]
+    computed = [planned for planned in plan if planned.name not in planned.parameters]
+    parametrized = [planned.module.parametrizations for planned in computed if is_parametrized(planned.module)]
+    hooked = [planned for planned in computed if not is_parametrized(planned.module, planned.attribute)]
+    computed_values = [(planned, planned.tensor) for planned in hooked]
+    restore_buffers = [network.save_buffers(part) for part in [*parametrized, *(part.module for part in hooked)]]
     try:
         yield
     except BaseException:
@@ -147,6 +155,8 @@ def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator
                 parameter.copy_(values)
         for restore in restore_buffers:
             restore()
+        for planned, tensor in computed_values:
+            setattr(planned.module, planned.attribute, tensor)
         raise
 
 

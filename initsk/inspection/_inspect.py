@@ -15,7 +15,16 @@ from initsk.inspection.capture._collector import StatisticsCollector
 from initsk.inspection.capture._layer_choice import Layers, list_layers
 from initsk.inspection.statistics._gradients import OptimizerLike, ParameterGradients, weight_records
 from initsk.inspection.statistics._layer import MEASURES
-from initsk.network import Batch, Model, PaddingMask, get_model, is_stream, iterate_batches, preserve_state
+from initsk.network import (
+    Batch,
+    Model,
+    PaddingMask,
+    get_model,
+    is_stream,
+    iterate_batches,
+    named_parameters,
+    preserve_state,
+)
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.validation import check_parameters, refuse
 
@@ -146,7 +155,7 @@ def inspect_batches(
 ) -> ActivationSummary:
     """Inspect a network on batches of its own type; with `seed` None it draws from torch's current random state."""
     module, backward = model.module, None
-    trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    trained = {name for name, parameter in named_parameters(module) if parameter.requires_grad}
     with preserve_state(module, training=settings.training, gradients=settings.gradients, seed=seed):
         first = next(batches, None)
         if first is None:
@@ -157,7 +166,7 @@ def inspect_batches(
             chosen = catalogue.keys(catalogue.choose("inspect_activations", settings.layers), settings.positions)
         collector = StatisticsCollector(settings, chosen)
         if settings.gradients:
-            backward = ParameterGradients(dict(module.named_parameters()), trained)
+            backward = ParameterGradients(dict(named_parameters(module)), trained)
         with capture_values(module, collector) as capture:
             for batch in chain([first], batches):
                 capture.start_pass()

@@ -13,7 +13,7 @@ from initsk.network._layer_types import (
     POOLINGS,
 )
 from initsk.network._mlp import MLP, NORMALIZATIONS
-from initsk.network._model import Model, compiled_part, get_model, initialized, run_as_written, unwrap
+from initsk.network._model import Model, get_model, initialized
 from initsk.network._moment_propagation import SignalGraph, fan_in_share
 from initsk.network._moments import Moments
 from initsk.network._network import Layer, Network
@@ -32,6 +32,8 @@ from initsk.network._state import (
     save_buffers,
     set_tensor,
 )
+from initsk.network._weight_hooks import compute_hooked, hooked_tensors
+from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
 
 __all__ = [
     "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
@@ -39,8 +41,8 @@ __all__ = [
     "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer",
     "FunctionOfFirst", "Layer", "Model", "Moments", "Network", "NetworkGraph", "Operation", "PaddingMask",
     "ParameterSpec", "ParameterUse", "PlannedParameter", "SignalGraph", "Source", "add_architecture",
-    "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "compiled_part", "fan_in_share",
-    "get_model", "has_hooks", "initialized", "is_stream", "iterate_batches", "make_activation",
-    "may_have_gradient_hooks", "plan_parameters", "preserve_state", "preserve_training", "read", "run_as_written",
-    "save_buffers", "set_tensor", "unwrap",
+    "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "clean_names", "compute_hooked",
+    "fan_in_share", "get_model", "has_hooks", "hooked_tensors", "initialized", "is_stream", "iterate_batches",
+    "make_activation", "may_have_gradient_hooks", "named_parameters", "plan_parameters", "preserve_state",
+    "preserve_training", "read", "run_as_written", "save_buffers", "set_tensor", "unwrap", "without_wrappers",
 ]  # fmt: skip

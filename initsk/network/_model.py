@@ -1,9 +1,8 @@
-"""The torch module in an estimator, a pipeline or a wrapper."""
+"""The torch module in an estimator or a pipeline."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,30 +11,8 @@ from sklearn.base import clone
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._wrappers import unwrap
 from initsk.utils.validation import check_known_labels
-
-
-def unwrap(module: Any) -> nn.Module:
-    """Return a module without its wrappers for several devices and for the compiler.
-
-    Raises
-    ------
-    ModuleError
-        If it is not a module, or is a scripted module, which hides its layers.
-
-    Examples
-    --------
-    >>> unwrap(nn.DataParallel(nn.ReLU()))
-    ReLU()
-    """
-    if isinstance(module, torch.jit.ScriptModule):
-        raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module before torch.jit)")
-    if not isinstance(module, nn.Module):
-        raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
-    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return unwrap(module.module)
-    compiled = compiled_part(module)
-    return module if compiled is None else unwrap(compiled[1])
 
 
 @dataclass(frozen=True)
@@ -143,47 +120,3 @@ def _visible(module: nn.Module) -> nn.Module:
             if tensor.is_meta:
                 raise ModuleError(f"{path}.{key} is on the meta device and has no values")
     return module
-
-
-def compiled_part(module: nn.Module) -> tuple[str, nn.Module] | None:
-    """Return the name and the module that ``torch.compile`` has wrapped; None for a module that is not compiled.
-
-    Examples
-    --------
-    >>> compiled_part(nn.ReLU()) is None
-    True
-    >>> inner = nn.ReLU()
-    >>> compiled_part(torch.compile(inner, backend="eager"))[1] is inner
-    True
-    """
-    home = type(module).__module__
-    if not home.startswith("torch.") or home.startswith("torch.nn.") or not isinstance(module, _wrapper()):
-        return None
-    ((name, inner),) = module.named_children()
-    return name, inner
-
-
-def is_compiled(module: nn.Module) -> bool:
-    """Return whether a module runs compiled code: after ``torch.compile(module)`` or ``module.compile()``.
-
-    ``module.compile()`` sets an attribute of the module that `torch.nn.Module` declares as None.
-    """
-    own = (name for name, value in vars(module).items() if callable(value))
-    return compiled_part(module) is not None or any(getattr(nn.Module, name, "") is None for name in own)
-
-
-@contextmanager
-def run_as_written(module: nn.Module) -> Iterator[None]:
-    """Run the compiled parts of a module without their compiled code inside the block."""
-    if not any(is_compiled(part) for part in module.modules()):
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
-        yield
-
-
-@cache
-def _wrapper() -> type[nn.Module]:
-    """Return the class of the modules that ``torch.compile`` returns, which has no public name."""
-    example: Any = torch.compile(nn.Identity(), backend="eager")
-    return type(example)

@@ -12,6 +12,8 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 from initsk.exceptions import ModuleError
 from initsk.network._layer_types import AFFINE, EMBEDDINGS, NORM_LAYERS
 from initsk.network._spec import ParameterSpec
+from initsk.network._weight_hooks import hooked_tensors
+from initsk.network._wrappers import clean_names, named_parameters
 
 _GATES = {nn.LSTM: "ifgo", nn.LSTMCell: "ifgo", nn.GRU: "rzn", nn.GRUCell: "rzn"}
 # Other parameters of a subclass have no rule, as in unknown layers.
@@ -21,7 +23,7 @@ _ATTENTION_NAMES = re.compile(r"in_proj_(weight|bias)|[qkv]_proj_weight|bias_[kv
 
 @dataclass(frozen=True)
 class PlannedParameter:
-    """One parameter, or one tensor behind a parametrization.
+    """One parameter, or one tensor that a parametrization or a hook computes.
 
     Parameters
     ----------
@@ -34,7 +36,8 @@ class PlannedParameter:
     specs : tuple of ParameterSpec
         One for each matrix or vector stacked in the tensor; empty if the tensor cannot be filled.
     parameters : dict of str to Parameter
-        The parameters that hold the values, by name: the parameter itself, or the originals of a parametrization.
+        The parameters that hold the values, by name: the parameter itself, or those from which a parametrization or a
+        hook computes the tensor.
     skip_reason : str
         Why the tensor cannot be filled; empty if it can.
     padding_row : int or None
@@ -83,13 +86,13 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
     seen: dict[object, str] = {}
     names: dict[int, list[str]] = {}
     attention_outputs = {part.out_proj for part in module.modules() if isinstance(part, nn.MultiheadAttention)}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
+    for name, parameter in named_parameters(module, remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
-    for path, owner in module.named_modules():
+    clean = clean_names(module)
+    for raw, owner in module.named_modules():
         if isinstance(owner, ParametrizationList):
             continue
-        prefix = f"{path}." if path else ""
-        _check_hooks(owner, prefix)
+        prefix = f"{clean[raw]}." if clean[raw] else ""
         for attribute, parameters in _parameters_of(owner, prefix):
             name = f"{prefix}{attribute}"
             plan = _plan_one(owner, attribute, name, parameters, owner in attention_outputs)
@@ -101,14 +104,16 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
             yield replace(plan, specs=(), skip_reason=f"tied to {tied[0]}") if tied else replace(plan, aliases=aliases)
 
 
-def _check_hooks(owner: nn.Module, prefix: str) -> None:
-    """Raise ModuleError if a hook computes a layer's weight from other parameters."""
+def _hooked_parameters(owner: nn.Module, prefix: str) -> dict[str, dict[str, nn.Parameter]]:
+    """Return the parameters behind each tensor that a hook computes; raise if another hook computes one of them."""
     own = dict(owner.named_parameters(recurse=False))
-    originals = [f"weight{ending}" for ending in ("_g", "_v", "_orig") if f"weight{ending}" in own]
-    if originals and isinstance(owner, (*AFFINE, *EMBEDDINGS)):
-        instead = "torch.nn.utils.parametrizations instead of torch.nn.utils.weight_norm or spectral_norm"
-        problem = f"a hook computes {prefix}weight from {', '.join(originals)}"
-        raise ModuleError(f"{problem} (allowed: {instead}, and pruning afterwards)")
+    found = {}
+    for attribute, originals in hooked_tensors(owner).items():
+        if not set(originals) <= set(own):
+            problem = f"several hooks compute {prefix}{attribute} one after the other, from {', '.join(own)}"
+            raise ModuleError(f"{problem} (allowed: one of weight_norm, spectral_norm and pruning)")
+        found[attribute] = {f"{prefix}{original}": own[original] for original in originals}
+    return found
 
 
 def _memory(parameter: nn.Parameter) -> object:
@@ -119,8 +124,12 @@ def _memory(parameter: nn.Parameter) -> object:
 
 
 def _parameters_of(owner: nn.Module, prefix: str) -> Iterator[tuple[str, dict[str, nn.Parameter]]]:
+    hooked = _hooked_parameters(owner, prefix)
+    behind = {name for originals in hooked.values() for name in originals}
     for attribute, parameter in owner.named_parameters(recurse=False):
-        yield attribute, {f"{prefix}{attribute}": parameter}
+        if f"{prefix}{attribute}" not in behind:
+            yield attribute, {f"{prefix}{attribute}": parameter}
+    yield from hooked.items()
     if is_parametrized(owner):
         parametrizations: Any = owner.parametrizations
         for attribute, originals in parametrizations.items():

@@ -11,11 +11,9 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from initsk.network._model import run_as_written
+from initsk.network._weight_hooks import POWER_ITERATIONS, hooked_tensors, write_through_hook
+from initsk.network._wrappers import run_as_written
 from initsk.utils.random import isolated_torch_random
-
-# The number of power iterations that torch runs when a spectral normalization is registered.
-_POWER_ITERATIONS = 15
 
 
 def has_hooks(owner: nn.Module | torch.optim.Optimizer) -> bool:
@@ -147,11 +145,13 @@ def preserve_attributes(module: nn.Module) -> Iterator[None]:
 
 
 def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
-    """Write a parameter in place, or through its parametrization."""
+    """Write a parameter in place, or through its parametrization or the hook that computes it."""
     with torch.no_grad():
         if is_parametrized(module, name):
             setattr(module, name, values)
             _update_spectral_norm(module, name)
+        elif name in hooked_tensors(module):
+            write_through_hook(module, name, values)
         else:
             getattr(module, name).copy_(values)
     # Autocast would continue to use its copy of the old values.
@@ -165,7 +165,7 @@ def _update_spectral_norm(module: nn.Module, name: str) -> None:
         if isinstance(part, _spectral_norm()):
             with preserve_training([part]):
                 part.training = True
-                for _ in range(_POWER_ITERATIONS):
+                for _ in range(POWER_ITERATIONS):
                     getattr(module, name)
 
 

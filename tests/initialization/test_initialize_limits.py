@@ -97,25 +97,6 @@ def test_an_error_restores_the_buffers_of_a_parametrization():
     assert same(module, before)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
-@pytest.mark.parametrize(
-    "factory",
-    [
-        lambda: nn.utils.weight_norm(nn.Linear(6, 4)),
-        lambda: nn.utils.spectral_norm(nn.Conv1d(6, 4, 3)),
-        lambda: torch.nn.utils.prune.l1_unstructured(nn.Linear(6, 4), "weight", amount=0.5),
-    ],
-)
-def test_weights_that_hooks_compute_raise(factory):
-    from torch.nn.utils import prune  # noqa: F401
-
-    module = build(factory)
-    before = state(module)
-    with pytest.raises(ValueError, match=r"a hook computes weight from weight_.*torch.nn.utils.parametrizations"):
-        initialize(module)
-    assert same(module, before)
-
-
 @pytest.mark.filterwarnings("ignore:`torch.jit.*` is:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
 def test_scripted_modules_raise():
     with pytest.raises(ValueError, match=r"the module before torch\.jit"):

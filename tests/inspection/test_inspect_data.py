@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from initsk import inspect_activations
 from initsk.exceptions import InvalidParameterError
-from initsk.network._model import is_compiled
+from initsk.network._wrappers import is_compiled
 from tests.helpers import Net, batch, build, fc, hooks_of
 
 X = torch.tensor([[-1.0], [3.0]])

@@ -17,7 +17,14 @@ from initsk.initializers.core._base import ExpectedMoments
 from initsk.initializers.core._elementary_norms import elementary_norms
 from initsk.initializers.core._minibatches import Batches, default_loss, pick, real_parts
 from initsk.initializers.core._wrapper import Refinement
-from initsk.network import BATCH_OR_INSTANCE_NORM_LAYERS, Network, ParameterSpec, run_as_written
+from initsk.network import (
+    BATCH_OR_INSTANCE_NORM_LAYERS,
+    Network,
+    ParameterSpec,
+    compute_hooked,
+    hooked_tensors,
+    run_as_written,
+)
 from initsk.utils.validation import integer, optional, real
 
 Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
@@ -263,15 +270,23 @@ def _carriers(network: Network, specs: dict[str, ParameterSpec]) -> Iterator[tup
 
 def _carrier(owner: Any, attribute: str) -> nn.Parameter | None:
     """Return the parameter whose factor multiplies the whole tensor, or None."""
-    if not is_parametrized(owner, attribute):
+    hooked = hooked_tensors(owner).get(attribute)
+    if hooked is None and not is_parametrized(owner, attribute):
         return cast(nn.Parameter, getattr(owner, attribute))
+
+    def read() -> torch.Tensor:
+        compute_hooked(owner)
+        return cast(torch.Tensor, getattr(owner, attribute).clone())
+
+    parameters = [getattr(owner, name) for name in hooked] if hooked else owner.parametrizations[attribute].parameters()
     with torch.no_grad():
-        before = getattr(owner, attribute).clone()
-        for parameter in owner.parametrizations[attribute].parameters():
+        before = read()
+        for parameter in parameters:
             saved = parameter.clone()
             parameter.mul_(2)
-            doubled = getattr(owner, attribute).clone()
+            doubled = read()
             parameter.copy_(saved)
+            compute_hooked(owner)
             if torch.allclose(doubled, 2 * before):
                 return cast(nn.Parameter, parameter)
     return None

@@ -15,7 +15,7 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 from initsk.exceptions import ModuleError
 from initsk.inspection.capture._functional import FunctionalActivations
 from initsk.inspection.capture._unfold import Axes, unfold
-from initsk.network import ACTIVATION_TYPES, NORM_LAYERS, compiled_part
+from initsk.network import ACTIVATION_TYPES, NORM_LAYERS, clean_names
 from initsk.utils.torch_settings import is_unchanged, mark_of
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -93,11 +93,8 @@ class Capture:
 
     def __init__(self, module: nn.Module, on_value: Callable[[CapturedValue], None]) -> None:
         self.on_value = on_value
-        wrappers = {found[0] for part in module.modules() if (found := compiled_part(part))}
-        self.names = {
-            part: ".".join(piece for piece in name.split(".") if piece not in wrappers)
-            for name, part in module.named_modules()
-        }
+        clean = clean_names(module)
+        self.names = {part: clean[name] for name, part in module.named_modules()}
         self.time_first_prefixes = _time_first_prefixes(self.names)
         self.start_pass()
 

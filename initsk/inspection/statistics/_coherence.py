@@ -10,7 +10,7 @@ import torch
 from initsk.exceptions import ModuleError
 from initsk.inspection._inspect import loss_of
 from initsk.inspection._settings import Criterion
-from initsk.network import Batch, Model, get_model, iterate_batches, preserve_state
+from initsk.network import Batch, Model, get_model, iterate_batches, named_parameters, preserve_state
 from initsk.utils.random import RandomState, resolve_seed
 
 # Number of samples in a half for which agreements are stated.
@@ -94,7 +94,7 @@ def gradient_coherence(
     (1.0, {'weight': 1.0})
     """
     found = get_model(model, X, y)
-    trained = {name: p for name, p in found.module.named_parameters() if p.requires_grad}
+    trained = {name: p for name, p in named_parameters(found.module) if p.requires_grad}
     if not trained:
         raise ModuleError("no parameter is trained, so there are no gradients")
     y = found.encode(y)

@@ -11,6 +11,7 @@ from torch import nn
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection._frames import parameters_frame
 from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
+from initsk.network import clean_names
 from initsk.utils.torch_settings import working_type
 
 #: A torch optimizer, or a function that makes one from a list of parameters.
@@ -92,11 +93,12 @@ def weight_records(module: nn.Module, bins: int = 128) -> dict[tuple[str, str], 
     Units are the rows of the stored tensor: outputs of linear layers and of convolutions.
     """
     found = {}
-    for layer, part in module.named_modules():
+    clean = clean_names(module)
+    for path, part in module.named_modules():
         for name, parameter in part.named_parameters(recurse=False):
             if parameter.numel() and not parameter.is_complex():
                 values = parameter.detach()
                 rows = values.to(working_type(values.dtype)).reshape(values.shape[0] if values.ndim else 1, -1).T
                 statistics = LayerStatistics(bins, measures=()).update(rows)
-                found[layer, name] = LayerRecord(type(part).__name__, "", statistics)
+                found[clean[path], name] = LayerRecord(type(part).__name__, "", statistics)
     return found

@@ -1,0 +1,167 @@
+"""Wrappers of torch's: for several devices, for the compiler, for averages of weights and for checkpoints."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from initsk.exceptions import ModuleError
+
+_PUBLIC_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
+
+
+def wrapped_part(module: nn.Module) -> tuple[str, nn.Module] | None:
+    """Return the name and the module that a wrapper of torch's holds; None for any other module.
+
+    Examples
+    --------
+    >>> wrapped_part(nn.ReLU()) is None
+    True
+    >>> wrapped_part(nn.DataParallel(nn.ReLU()))
+    ('module', ReLU())
+    """
+    if not isinstance(module, _PUBLIC_WRAPPERS) and not _is_compiled_wrapper(module) and not _is_of_distributed(module):
+        return None
+    children = list(module.named_children())
+    return children[0] if len(children) == 1 else None
+
+
+def unwrap(module: Any) -> nn.Module:
+    """Return a module without the wrappers around it.
+
+    Raises
+    ------
+    ModuleError
+        If it is not a module, is a scripted module, which hides its layers, or has its parameters flattened.
+
+    Examples
+    --------
+    >>> unwrap(nn.DataParallel(nn.ReLU()))
+    ReLU()
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module before torch.jit)")
+    if not isinstance(module, nn.Module):
+        raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
+    if any(_is_of_distributed(part) and type(part).__name__ == "FullyShardedDataParallel" for part in module.modules()):
+        raise ModuleError(
+            "FullyShardedDataParallel flattens the parameters (allowed: the module before the wrapper, or fully_shard)"
+        )
+    found = wrapped_part(module)
+    return module if found is None else unwrap(found[1])
+
+
+def clean_names(module: nn.Module) -> dict[str, str]:
+    """Return the name of each part without the names of wrappers, by its name in ``named_modules``.
+
+    A wrapper has the name of the module that it wraps. Each name of a part that has several is there.
+
+    Examples
+    --------
+    >>> clean_names(nn.Sequential(nn.DataParallel(nn.ReLU())))
+    {'': '', '0': '0', '0.module': '0'}
+    """
+    clean: dict[str, str] = {}
+    inside: set[str] = set()
+    for name, part in module.named_modules(remove_duplicate=False):
+        parent, _, short = name.rpartition(".")
+        outer = clean.get(parent, "")
+        clean[name] = outer if name in inside else _join(outer, short)
+        found = wrapped_part(part)
+        if found is not None:
+            inside.add(_join(name, found[0]))
+    return clean
+
+
+def named_parameters(module: nn.Module, *, remove_duplicate: bool = True) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield parameters as ``named_parameters`` does, with names that are free of wrappers.
+
+    Examples
+    --------
+    >>> [name for name, _ in named_parameters(nn.DataParallel(nn.Linear(1, 1)))]
+    ['weight', 'bias']
+    """
+    seen: set[int] = set()
+    clean = clean_names(module)
+    for path, part in module.named_modules(remove_duplicate=remove_duplicate):
+        # Not of the whole module: some wrappers change the names that their own named_parameters yields.
+        for short, parameter in part.named_parameters(recurse=False):
+            if not remove_duplicate or id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield _join(clean[path], short), parameter
+
+
+@contextmanager
+def without_wrappers(module: nn.Module) -> Iterator[None]:
+    """Put the wrapped modules in the places of the wrappers inside the block, and run no compiled code.
+
+    The module then has the names, the trace and the forward pass of the network without wrappers.
+    """
+    wrappers = []
+    for name, part in module.named_modules(remove_duplicate=False):
+        parent = module.get_submodule(name.rpartition(".")[0])
+        if name and wrapped_part(part) is not None and wrapped_part(parent) is None:
+            wrappers.append((parent, name.rpartition(".")[2], part))
+    compiled = [(part, found) for part in module.modules() if (found := _compiled_code(part))]
+    try:
+        for part, code in compiled:
+            vars(part).update(dict.fromkeys(code))
+        for parent, short, wrapper in wrappers:
+            parent.add_module(short, unwrap(wrapper))
+        yield
+    finally:
+        for parent, short, wrapper in wrappers:
+            parent.add_module(short, wrapper)
+        for part, code in compiled:
+            vars(part).update(code)
+
+
+def _compiled_code(module: nn.Module) -> dict[str, Any]:
+    """Return what ``module.compile()`` has set: attributes that `torch.nn.Module` declares as None."""
+    return {
+        name: held for name, held in vars(module).items() if callable(held) and getattr(nn.Module, name, "") is None
+    }
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Return whether a module runs compiled code: after ``torch.compile(module)`` or ``module.compile()``."""
+    return _is_compiled_wrapper(module) or bool(_compiled_code(module))
+
+
+@contextmanager
+def run_as_written(module: nn.Module) -> Iterator[None]:
+    """Run the compiled parts of a module without their compiled code inside the block."""
+    if not any(is_compiled(part) for part in module.modules()):
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def _join(name: str, short: str) -> str:
+    return f"{name}.{short}" if name else short
+
+
+def _is_compiled_wrapper(module: nn.Module) -> bool:
+    home = type(module).__module__
+    return home.startswith("torch.") and not home.startswith("torch.nn.") and isinstance(module, _compiled_class())
+
+
+@cache
+def _compiled_class() -> type[nn.Module]:
+    """Return the class of the modules that ``torch.compile`` returns, which has no public name."""
+    example: Any = torch.compile(nn.Identity(), backend="eager")
+    return type(example)
+
+
+def _is_of_distributed(module: nn.Module) -> bool:
+    """Return whether a module is of a class in ``torch.distributed``, such as that of a checkpointed part.
+
+    The classes that ``fully_shard`` makes of a network's own classes have no ``__init__`` of their own.
+    """
+    kinds = (kind for kind in type(module).__mro__ if issubclass(kind, nn.Module) and "__init__" in vars(kind))
+    return any(kind.__module__.startswith("torch.distributed.") for kind in kinds)
