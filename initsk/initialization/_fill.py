@@ -112,7 +112,11 @@ class FillStep:
         generator = make_generator(seed, self.plan.name)
         with torch.no_grad():
             pairs = zip(self.drawn.specs, self.choices, strict=True)
-            return self.drawn.assemble([c.initializer.draw(spec, generator, tensor.dtype) for spec, c in pairs])
+            blocks = [
+                torch.stack([c.initializer.draw(spec, generator, tensor.dtype) for _ in range(spec.count)])
+                for spec, c in pairs
+            ]
+            return self.drawn.assemble(blocks)
 
     def write(self, values: torch.Tensor | None) -> dict[str, float]:
         """Write the values and return the earlier standard deviations by name."""

@@ -92,7 +92,7 @@ def initialize(
     batch = _batch_for(chooser.given, module, X, y)
     seed = resolve_seed(random_state)
     with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
-        plan = _plan(module, chooser)
+        plan = _plan(module, chooser, X)
         chooser.check_specs([spec for planned in plan for spec in planned.specs])
         steps = [plan_fill(planned, chooser.choices(planned)) for planned in plan]
         for step in steps:
@@ -120,10 +120,11 @@ def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[P
         return [(planned, chooser.choices(planned)) for planned in _plan(module, chooser)]
 
 
-def _plan(module: nn.Module, chooser: Chooser) -> list[PlannedParameter]:
+def _plan(module: nn.Module, chooser: Chooser, X: Any = None) -> list[PlannedParameter]:
     """Return the planned parameters, with the architecture if an initializer reads it."""
-    plan = list(network.plan_parameters(module))
-    return network.add_architecture(module, network.read(module), plan) if chooser.reads_architecture else plan
+    graph = network.read(module, X)
+    plan = list(network.plan_parameters(module, graph))
+    return network.add_architecture(module, graph, plan) if chooser.reads_architecture else plan
 
 
 @contextmanager

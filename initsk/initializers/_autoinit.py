@@ -9,7 +9,7 @@ from initsk.initializers._variance_scaling import ZeroMeanDraw
 from initsk.initializers.core._base import ExpectedMoments, Initializer
 from initsk.initializers.core._calibrate import is_calibrated, write_weight
 from initsk.initializers.core._draws import DISTRIBUTIONS
-from initsk.network import Layer, Moments, Network, ParameterSpec, SignalGraph, fan_in_share
+from initsk.network import Layer, Moments, Network, ParameterSpec, SignalGraph
 from initsk.utils.validation import integer, one_of, optional, real, sequence_of
 
 
@@ -47,9 +47,7 @@ class AutoInit(ZeroMeanDraw, Initializer):
     - reshaping, reflecting pads and interpolation change nothing.
 
     AutoInit uses the current weights and biases of layers that it does not set: frozen layers, and layers at their
-    second call. A strided transposed convolution uses only some of the weights of a unit for each output, so
-    its weights get a variance larger by the product of the strides. AutoInit ignores zero padding inside of
-    convolutions.
+    second call. AutoInit ignores zero padding inside of convolutions.
 
     Differences from the authors' code: it treats unknown operations as the identity and does not change recurrent
     layers, while this class raises an error if they come before a layer that it sets; its dropout divides only ``v``;
@@ -87,8 +85,8 @@ class AutoInit(ZeroMeanDraw, Initializer):
     input_shape: tuple[int, ...] | None = None
 
     def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
-        """Return ``1 / fan_in``, which `refine` corrects, and the distribution."""
-        return 1 / spec.fan("fan_in"), self.distribution
+        """Return ``1 / fan_in``, which `refine` corrects, or 1 for an embedding, and the distribution."""
+        return 1.0 if spec.kind == "embedding" else 1 / spec.fan("fan_in"), self.distribution
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return the expected moments of the values for a spec, or None if they depend on the network."""
@@ -103,7 +101,7 @@ class AutoInit(ZeroMeanDraw, Initializer):
                 raise ModuleError(
                     f"AutoInit: the input of layer {layer.name!r} is zero (allowed: inputs that are not zero)"
                 )
-            write_weight("AutoInit", layer, layer.weight / (size * fan_in_share(layer.module)) ** 0.5)
+            write_weight("AutoInit", layer, layer.weight / size**0.5)
             moments = " and ".join(f"mean {signal.mean:.4g}, variance {signal.variance:.4g}" for signal in signals)
             network.note(layer.spec.name, f"AutoInit: input of {moments}")
             return Moments(0.0, 1.0)

@@ -4,6 +4,7 @@ from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, Activatio
 from initsk.network._architecture import ChainLayer, add_architecture, chain_of
 from initsk.network._batches import Batch, BatchConverter, PaddingMask, as_batch, is_stream, iterate_batches
 from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
+from initsk.network._layer_rules import register_layer
 from initsk.network._layer_types import (
     AFFINE,
     BATCH_NORM_LAYERS,
@@ -44,5 +45,6 @@ __all__ = [
     "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "clean_names", "compute_hooked",
     "fan_in_share", "get_model", "has_hooks", "hooked_tensors", "initialized", "is_stream", "iterate_batches",
     "make_activation", "may_have_gradient_hooks", "named_parameters", "plan_parameters", "preserve_state",
-    "preserve_training", "read", "run_as_written", "save_buffers", "set_tensor", "unwrap", "without_wrappers",
+    "preserve_training", "read", "register_layer", "run_as_written", "save_buffers", "set_tensor", "unwrap",
+    "without_wrappers",
 ]  # fmt: skip

@@ -36,9 +36,10 @@ def add_architecture(module: nn.Module, graph: NetworkGraph, plan: list[PlannedP
 
 def _by_order(module: nn.Module) -> Iterator[tuple[str, Context]]:
     """Yield the surroundings of layers, under the assumption that they follow one another as they are registered."""
-    parts = [(name, part) for name, part in module.named_modules() if isinstance(part, (*_WEIGHTED, *ACTIVATION_TYPES))]
+    kinds = (*_WEIGHTED, *ACTIVATION_TYPES)
+    parts: list[tuple[str, nn.Module]] = [found for found in module.named_modules() if isinstance(found[1], kinds)]
     weighted = [name for name, part in parts if isinstance(part, _WEIGHTED)]
-    for (name, part), (_, following) in zip(parts, [*parts[1:], ("", None)], strict=True):
+    for (name, part), (_, following) in zip(parts, [*parts[1:], ("", module)], strict=True):
         if isinstance(part, _WEIGHTED):
             activation = activation_value(following) if isinstance(following, ACTIVATION_TYPES) else None
             place = "output" if name == weighted[-1] else "input" if name == weighted[0] else "hidden"

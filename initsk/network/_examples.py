@@ -10,7 +10,7 @@ from torch import nn
 from initsk.network._layer_types import BATCH_OR_INSTANCE_NORM_LAYERS, CONVOLUTIONS, EMBEDDINGS
 
 # Sizes of images, small ones first; those of ImageNet models and their first fully connected layers follow.
-_IMAGE_SIZES = (32, 28, 64, 16, 224, 8, 96, 128, 48, 256, 227, 299, 40, 56, 84, 112, 160, 192, 384, 512)
+_IMAGE_SIZES = (32, 28, 64, 96, 16, 8, 224, 128, 48, 256, 227, 299, 40, 56, 84, 112, 160, 192, 384, 512)
 _SEQUENCE_SIZES = (32, 64, 16, 128, 8, 256, 100, 512, 1000, 1024, 16000)
 _VOLUME_SIZES = (8, 16, 32, 64)
 _SAMPLES, _ELEMENTS = 2, 5
@@ -57,8 +57,8 @@ def _declared(module: nn.Module) -> Iterator[Example]:
     if image is not None:
         main = getattr(module, "main_input_name", None)
         values = _values((1, *image), torch.float32, module)
-        given: Any = ((), {main: values}) if main else ((values,), {})
-        yield Example(*given, " x ".join(map(str, (1, *image))))
+        keywords = {str(main): values} if main else {}
+        yield Example(() if main else (values,), keywords, " x ".join(map(str, (1, *image))))
     if isinstance(dummy, dict) and dummy:
         yield Example((), dict(dummy), "dummy_inputs")
 
@@ -98,16 +98,17 @@ def _shapes(module: nn.Module) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
             return
 
 
-def _shapes_for(part: Any) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
+def _shapes_for(part: nn.Module) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
     """Yield the shapes of inputs that fit a layer."""
+    layer: Any = part
     real, integer = torch.float32, torch.int64
     if isinstance(part, EMBEDDINGS):
         yield from [((_SAMPLES, _ELEMENTS), integer), ((_SAMPLES,), integer), ((_SAMPLES, 16), integer)]
     elif isinstance(part, CONVOLUTIONS):
-        dimensions = len(part.kernel_size)
+        dimensions = len(layer.kernel_size)
         sizes = {1: _SEQUENCE_SIZES, 2: _IMAGE_SIZES, 3: _VOLUME_SIZES}[dimensions]
-        for size in (1, 4, *sizes) if part.transposed else sizes:
-            yield (_SAMPLES, part.in_channels, *[size] * dimensions), real
+        for size in (1, 4, *sizes) if layer.transposed else sizes:
+            yield (_SAMPLES, layer.in_channels, *[size] * dimensions), real
     elif isinstance(part, nn.RNNBase | nn.RNNCellBase):
         inner = (_ELEMENTS,) if isinstance(part, nn.RNNBase) else ()
         yield (_SAMPLES, *inner, part.input_size), real
@@ -115,7 +116,7 @@ def _shapes_for(part: Any) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
         yield (_ELEMENTS, _SAMPLES, part.embed_dim), real
     elif isinstance(part, nn.Transformer):
         yield (_ELEMENTS, _SAMPLES, part.d_model), real
-    elif isinstance(part, BATCH_OR_INSTANCE_NORM_LAYERS) and part.num_features:
+    elif isinstance(part, BATCH_OR_INSTANCE_NORM_LAYERS):
         yield from [((_SAMPLES, part.num_features, *[8] * n), real) for n in range(4)]
     elif isinstance(part, nn.Linear):
         yield from _rows(part.in_features)

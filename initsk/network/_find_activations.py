@@ -130,7 +130,7 @@ class _Search:
     def _of_one_call(self, call: Operation) -> Any:
         """Return the activation function that one call computes, or None."""
         module = self.modules.get(call.module)
-        if isinstance(module, ACTIVATION_TYPES) and not isinstance(module, nn.Identity):
+        if module is not None and isinstance(module, ACTIVATION_TYPES) and not isinstance(module, nn.Identity):
             return activation_value(module)
         if call.name in ACTIVATION_NAMES:
             keywords = {

@@ -72,7 +72,7 @@ def _elementwise(operation: Operation) -> Any:
     others = [*rest, *operation.keywords.values()]
     if not isinstance(first, Moments) or any(isinstance(value, Moments | fx.Node) for value in others):
         return NotImplemented
-    return first.through(FunctionOfFirst(operation.node.target, rest, operation.keywords))
+    return first.through(FunctionOfFirst(operation.node.target, tuple(rest), operation.keywords))
 
 
 def _prelu(operation: Operation) -> Any:

@@ -54,8 +54,8 @@ def _linear(call: _Call) -> Roles:
 
 def _convolution(call: _Call) -> Roles:
     weight = call.argument(1, "weight")
-    axes = ("out", "in") if "transpose" not in call.name else ("in", "out")
-    axes = (*axes, *["kernel"] * (weight.dim() - 2))
+    first = ("in", "out") if "transpose" in call.name else ("out", "in")
+    axes = (*first, *["kernel"] * (weight.dim() - 2))
     return [(weight, UsedAs("multiplies", axes)), (call.argument(2, "bias"), _ADDS)]
 
 

@@ -104,12 +104,15 @@ class ParameterUse:
         Factors of the parameter's shape, in the order of its memory: size, and "block", "out" or "in". None if unknown.
     direct : bool
         Whether the operation takes the parameter itself or a view of it, not a function of it.
+    shape : tuple of int
+        Shape of the argument.
     """
 
     name: str
     how: str
     roles: tuple[tuple[int, str], ...] | None = None
     direct: bool = True
+    shape: tuple[int, ...] = ()
 
 
 @dataclass
@@ -173,6 +176,10 @@ class Operation:
         if self.name in ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "bilinear", "embedding", "grouped_mm"):
             return len(self.shape) - 1
         return 1 if "convolution" in self.kind else None
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        """Return an argument of the call by its position or its name."""
+        return self.arguments[position] if position < len(self.arguments) else self.keywords.get(name, default)
 
     @property
     def is_weighted(self) -> bool:

@@ -1,7 +1,6 @@
 """The parameters of a module, with the specs that an initializer may fill."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,15 +9,14 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.network._layer_types import AFFINE, EMBEDDINGS, NORM_LAYERS
+from initsk.network._layer_rules import registered_rule, specs_of_axes, specs_of_class
+from initsk.network._layer_types import EMBEDDINGS
+from initsk.network._network_graph import NetworkGraph
 from initsk.network._spec import ParameterSpec
+from initsk.network._specs_by_use import spec_by_use
+from initsk.network._views import Factors, arrange
 from initsk.network._weight_hooks import hooked_tensors
 from initsk.network._wrappers import clean_names, named_parameters
-
-_GATES = {nn.LSTM: "ifgo", nn.LSTMCell: "ifgo", nn.GRU: "rzn", nn.GRUCell: "rzn"}
-# Other parameters of a subclass have no rule, as in unknown layers.
-_RECURRENT_NAMES = re.compile(r"(weight|bias)_(ih|hh|hr)(_l\d+(_reverse)?)?")
-_ATTENTION_NAMES = re.compile(r"in_proj_(weight|bias)|[qkv]_proj_weight|bias_[kv]")
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,10 @@ class PlannedParameter:
         hook computes the tensor.
     skip_reason : str
         Why the tensor cannot be filled; empty if it can.
+    note : str
+        Why no initializer fills the tensor, by its use in the forward pass; empty if one does.
+    layout : tuple of (int, str), or None
+        Sizes and roles of the values in the order of memory, if they are not stored as ``(block, out, in)``.
     padding_row : int or None
         The row of an embedding's padding index, which stays zero.
     aliases : tuple of str
@@ -53,6 +55,8 @@ class PlannedParameter:
     specs: tuple[ParameterSpec, ...]
     parameters: dict[str, nn.Parameter]
     skip_reason: str = ""
+    note: str = ""
+    layout: Factors | None = None
     padding_row: int | None = None
     aliases: tuple[str, ...] = ()
 
@@ -61,7 +65,7 @@ class PlannedParameter:
         """Why no initializer fills the tensor."""
         kind = type(self.module).__name__
         if self.skip_reason or not self.specs or self.specs[0].kind != "normalization":
-            return self.skip_reason or f"no rule for {self.attribute} of {kind}"
+            return self.skip_reason or self.note or f"no rule for {self.attribute} of {kind}"
         identity = 0 if self.role == "bias" else 1
         known = not self.tensor.is_meta and bool((self.tensor == identity).all())
         return f"{kind} keeps its values, {'the identity' if known else 'which are not the identity'}"
@@ -72,16 +76,19 @@ class PlannedParameter:
         return getattr(self.module, self.attribute)
 
     def assemble(self, blocks: list[torch.Tensor]) -> torch.Tensor:
-        """Stack the values of all specs in torch's layout."""
-        if self.specs[0].transposed and self.role == "weight":
-            blocks = [block.transpose(0, 1) for block in blocks]
-        values = (blocks[0] if len(blocks) == 1 else torch.cat(blocks)).reshape(self.tensor.shape)
+        """Stack the values of all specs, ``(count, *shape)`` each, in the order of memory."""
+        if self.layout is not None:
+            values = arrange(torch.cat(blocks), self.layout).reshape(self.tensor.shape)
+        else:
+            if self.specs[0].transposed and self.role == "weight":
+                blocks = [block.transpose(1, 2) for block in blocks]
+            values = (blocks[0] if len(blocks) == 1 else torch.cat(blocks)).reshape(self.tensor.shape)
         if self.padding_row is not None:
             values[self.padding_row] = 0
         return values
 
 
-def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
+def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedParameter]:
     """Yield a plan for each parameter of `module`; of tied parameters, only the first has specs."""
     seen: dict[object, str] = {}
     names: dict[int, list[str]] = {}
@@ -95,7 +102,7 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
         prefix = f"{clean[raw]}." if clean[raw] else ""
         for attribute, parameters in _parameters_of(owner, prefix):
             name = f"{prefix}{attribute}"
-            plan = _plan_one(owner, attribute, name, parameters, owner in attention_outputs)
+            plan = _plan_one(graph, owner, attribute, name, parameters, owner in attention_outputs)
             tied = [seen[key] for parameter in parameters.values() if (key := _memory(parameter)) in seen]
             if tied and all(id(parameter) in seen for parameter in parameters.values()):
                 continue  # one object under two names, which named_parameters() also lists once
@@ -138,7 +145,12 @@ def _parameters_of(owner: nn.Module, prefix: str) -> Iterator[tuple[str, dict[st
 
 
 def _plan_one(
-    owner: nn.Module, attribute: str, name: str, parameters: dict[str, nn.Parameter], after_attention: bool
+    graph: NetworkGraph,
+    owner: nn.Module,
+    attribute: str,
+    name: str,
+    parameters: dict[str, nn.Parameter],
+    after_attention: bool,
 ) -> PlannedParameter:
     role = "bias" if attribute.startswith("bias") or attribute.endswith("bias") else "weight"
     for full, parameter in parameters.items():
@@ -146,73 +158,40 @@ def _plan_one(
             raise ModuleError(f"{full} is lazy and has no shape yet; run one batch through the module first")
     tensor = getattr(owner, attribute)
     plan = PlannedParameter(owner, attribute, name, role, (), parameters)
-    if not all(parameter.requires_grad for parameter in parameters.values()):
-        return replace(plan, skip_reason="frozen (requires_grad is False)")
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return replace(plan, skip_reason=f"type {tensor.dtype} is not a float")
-    read = _read_specs(owner, attribute, role, tensor, after_attention)
-    specs = tuple(replace(spec, name=name, layer=type(owner), role=role) for spec in read)
+    plan = _with_specs(graph, plan, after_attention)
+    if not all(parameter.requires_grad for parameter in parameters.values()):
+        return replace(plan, specs=(), skip_reason="frozen (requires_grad is False)")
+    specs = tuple(replace(spec, name=name, layer=type(owner), role=plan.role) for spec in plan.specs)
     padding_row = owner.padding_idx if isinstance(owner, EMBEDDINGS) and attribute == "weight" else None
     return replace(plan, specs=specs, padding_row=padding_row)
 
 
-def _read_specs(
-    owner: Any, attribute: str, role: str, tensor: torch.Tensor, after_attention: bool
-) -> list[ParameterSpec]:
-    """Return the specs of the blocks that are stacked in a parameter."""
-    shape = tuple(tensor.shape)
-    if isinstance(owner, NORM_LAYERS):
-        return [ParameterSpec(shape, kind="normalization", weight_shape=shape)]
-    known = attribute in ("weight", "bias")
-    if isinstance(owner, nn.Linear) and known:
-        kind, block = ("attention", "o") if after_attention else ("dense", "")
-        return _blocks(replace(ParameterSpec.from_shape(tuple(owner.weight.shape)), kind=kind), [block], role)
-    if isinstance(owner, nn.Bilinear) and known:
-        out, first, second = whole = tuple(owner.weight.shape)
-        spec = ParameterSpec(whole, first * second, out * second, kind="bilinear", weight_shape=whole)
-        return _blocks(spec, [""], role)
-    if isinstance(owner, AFFINE) and known:
-        return _convolution(owner, role)
-    if isinstance(owner, EMBEDDINGS) and attribute == "weight":
-        # A lookup sums over one row, and feeds `embedding_dim` units.
-        return [ParameterSpec(shape, 1, owner.embedding_dim, kind="embedding", weight_shape=shape)]
-    if isinstance(owner, nn.RNNBase | nn.RNNCellBase) and _RECURRENT_NAMES.fullmatch(attribute):
-        return _recurrent(owner, attribute, role)
-    if isinstance(owner, nn.MultiheadAttention) and _ATTENTION_NAMES.fullmatch(attribute):
-        return _attention(owner, attribute, role, shape)
-    return [replace(ParameterSpec.from_shape(shape), kind="other")]
+def _with_specs(graph: NetworkGraph, plan: PlannedParameter, after_attention: bool) -> PlannedParameter:
+    """Return the plan with its specs: by the rule of a registered class, by torch's classes, or by use."""
+    owner, attribute, shape = plan.module, plan.attribute, tuple(plan.tensor.shape)
+    used = spec_by_use(graph, [plan.name, *plan.parameters], plan.tensor)
+    rule = registered_rule(owner)
+    if rule is not None and attribute in rule.keep:
+        return replace(plan, specs=(_other(shape),), note=f"{type(owner).__name__} keeps {attribute}")
+    if rule is not None and len(rule.axes.get(attribute, ())) == len(shape):
+        role = "bias" if "in" not in rule.axes[attribute] else "weight"
+        if role == "weight":
+            spec, layout = specs_of_axes(rule.axes[attribute], shape)
+            return replace(plan, specs=(spec,), role=role, layout=layout)
+    known = specs_of_class(owner, attribute, plan.role, after_attention)
+    if known is not None and not (used is not None and used.decides and _has_own_forward(owner)):
+        parts = used is not None and used.spec.count > 1 and known[0].kind == "dense"
+        return replace(plan, specs=(used.spec,) if used is not None and parts else tuple(known))
+    if used is None:
+        return replace(plan, specs=(_other(shape),))
+    return replace(plan, specs=(used.spec,), role=used.role, layout=used.layout, note=used.note)
 
 
-def _blocks(spec: ParameterSpec, names: Iterable[str], role: str) -> list[ParameterSpec]:
-    """Return a block's spec under each name; the shape of a bias is the number of the block's rows."""
-    if role == "bias":
-        spec = replace(spec, shape=spec.shape[:1])
-    return [replace(spec, block=name) for name in names]
+def _has_own_forward(owner: nn.Module) -> bool:
+    return not type(owner).forward.__module__.startswith("torch.")
 
 
-def _convolution(owner: Any, role: str) -> list[ParameterSpec]:
-    groups = owner.groups
-    shape = (owner.out_channels // groups, owner.in_channels // groups, *owner.kernel_size)
-    whole = {"kind": "convolution", "weight_shape": tuple(owner.weight.shape), "transposed": owner.transposed}
-    spec = replace(ParameterSpec.from_shape(shape), groups=groups, **whole)
-    return _blocks(spec, map(str, range(groups)) if groups > 1 else [""], role)
-
-
-def _recurrent(owner: Any, attribute: str, role: str) -> list[ParameterSpec]:
-    # The projection of an LSTM has no gates.
-    stacked = () if attribute.startswith("weight_hr") else _GATES.items()
-    gates: Any = next((names for kind, names in stacked if isinstance(owner, kind)), [""])
-    # A bias belongs to the weight with the same ending.
-    weight = tuple(getattr(owner, attribute.replace("bias", "weight")).shape)
-    spec = ParameterSpec.from_shape((weight[0] // len(gates), weight[1]))
-    return _blocks(replace(spec, kind="recurrent", weight_shape=weight), gates, role)
-
-
-def _attention(owner: Any, attribute: str, role: str, shape: tuple[int, ...]) -> list[ParameterSpec]:
-    width = owner.embed_dim
-    if attribute in ("in_proj_weight", "in_proj_bias"):
-        spec = replace(ParameterSpec.from_shape((width, width)), kind="attention", weight_shape=(3 * width, width))
-        return _blocks(spec, "qkv", role)
-    if attribute in ("bias_k", "bias_v"):
-        return [ParameterSpec(shape, width, width, kind="attention", weight_shape=(width, width), block=attribute[-1])]
-    return [replace(ParameterSpec.from_shape(shape), kind="attention", block=attribute[0])]
+def _other(shape: tuple[int, ...]) -> ParameterSpec:
+    return replace(ParameterSpec.from_shape(shape), kind="other")

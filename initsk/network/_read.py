@@ -11,11 +11,11 @@ from initsk.exceptions import ModuleError
 from initsk.network._batches import as_batch
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
-from initsk.network._model import unwrap
 from initsk.network._network_graph import NetworkGraph, joined
 from initsk.network._operations import tensors_in
 from initsk.network._recorder import ForwardRecorder, note_modules
-from initsk.network._state import preserve_attributes, preserve_state
+from initsk.network._state import preserve_attributes, preserve_state, without_hooks_of_users
+from initsk.network._wrappers import clean_names, unwrap
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
 _FAKE_FROM = 2**27
@@ -25,9 +25,9 @@ _SAMPLES = 2
 def read(module: nn.Module, X: Any = None) -> NetworkGraph:
     """Read a network: run its forward pass once, and record every operation with the parameters that it uses.
 
-    The network runs in evaluation mode without gradients; parameters, buffers, modes, hooks and the random state stay
-    as they were. Networks of more than 134 million parameters run on fake tensors, which have shapes but no values, and
-    networks on the meta device run there.
+    The network runs in evaluation mode without gradients. Parameters, buffers, modes and the random state stay as they
+    were, and hooks that are not torch's do not run. Networks of more than 134 million parameters run on fake tensors,
+    which have shapes but no values, and networks on the meta device run there.
 
     Parameters
     ----------
@@ -103,7 +103,6 @@ def _first_samples(example: Example) -> Example | None:
 
 def _run(module: nn.Module, example: Example, running: list[str] | None = None) -> NetworkGraph:
     """Run a module on an example and return its graph; add the names of the running modules to `running`."""
-    names = {part: name for name, part in module.named_modules()}
     recorder = ForwardRecorder(module)
     arguments, keywords = _copied(example.arguments), _copied(example.keywords)
     with ExitStack() as stack:
@@ -112,7 +111,8 @@ def _run(module: nn.Module, example: Example, running: list[str] | None = None) 
         fake = stack.enter_context(_without_values(module))
         if fake is not None:
             arguments, keywords = _map(fake.from_tensor, arguments), _map(fake.from_tensor, keywords)
-        stack.enter_context(note_modules(module, recorder, names))
+        stack.enter_context(without_hooks_of_users(module))
+        stack.enter_context(note_modules(module, recorder))
         recorder.add_inputs(arguments, keywords)
         try:
             with recorder:
@@ -121,7 +121,8 @@ def _run(module: nn.Module, example: Example, running: list[str] | None = None) 
             if running is not None:
                 running += [path for path, _ in recorder.running]
         recorder.add_outputs(output)
-    find_activations(recorder.operations, {name: part for part, name in names.items()})
+    modules = {clean: module.get_submodule(name) for name, clean in clean_names(module).items()}
+    find_activations(recorder.operations, modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description)
 
 

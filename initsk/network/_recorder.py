@@ -26,6 +26,7 @@ from initsk.network._operations import (
     tensors_in,
 )
 from initsk.network._views import View, parts_of_output
+from initsk.network._wrappers import clean_names, named_parameters
 
 # Attributes whose values are tensors; the others tell shapes and types.
 _TENSOR_ATTRIBUTES = {"T", "mT", "H", "mH", "data", "real", "imag"}
@@ -61,7 +62,7 @@ class ForwardRecorder(TorchFunctionMode):
         self._known: dict[int, _Known] = {}
         self._written: dict[int, tuple[Any, Source]] = {}
         self._taken: dict[int, list[View]] = {}
-        for name, parameter in module.named_parameters():
+        for name, parameter in named_parameters(module):
             self._known[id(parameter)] = _Known(parameter, views=(View.of(name, parameter.shape),))
         for buffer in module.buffers():
             self._known.setdefault(id(buffer), _Known(buffer))
@@ -107,7 +108,7 @@ class ForwardRecorder(TorchFunctionMode):
             self._add(Operation(0, "identity", "reshape", path, call, given, (), shapes), results, views)
         elif unknown and given:
             prefix = f"{path}." if path else ""
-            uses = tuple(ParameterUse(prefix + name, "other") for name, _ in module.named_parameters())
+            uses = tuple(ParameterUse(prefix + name, "other") for name, _ in named_parameters(module))
             shapes = tuple(tuple(tensor.shape) for tensor in unknown)
             kind = type(module).__name__
             self._add(Operation(0, kind, "function", path, call, given, uses, shapes), unknown)
@@ -285,12 +286,14 @@ def _uses(part: _Known, role: UsedAs | None) -> Iterator[ParameterUse]:
     for view in part.views:
         how = "other" if role is None else role.how
         roles = None if role is None or role.axes is None else view.factors(role.axes)
-        yield ParameterUse(str(view.root), how, roles, view.direct)
+        yield ParameterUse(str(view.root), how, roles, view.direct, tuple(part.tensor.shape))
 
 
 @contextmanager
-def note_modules(module: nn.Module, recorder: ForwardRecorder, names: dict[nn.Module, str]) -> Iterator[None]:
+def note_modules(module: nn.Module, recorder: ForwardRecorder) -> Iterator[None]:
     """Tell a recorder which module runs, by hooks that exist inside the block only."""
+    clean = clean_names(module)
+    names = {part: clean[name] for name, part in module.named_modules()}
     handles = []
 
     def before(part: nn.Module, args: Any, kwargs: Any) -> None:

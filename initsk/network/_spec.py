@@ -1,5 +1,6 @@
 """Specs of tensors to fill: shape, fans, and the layer's place in the network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from numbers import Integral
@@ -75,6 +76,8 @@ class ParameterSpec:
         projection ("q", "k", "v", "o") or a group's number; empty for a parameter of one block.
     groups : int
         Number of groups of a convolution.
+    count : int
+        Number of equal blocks that the tensor stacks; each is drawn as a matrix of its own.
     transposed : bool
         Whether the convolution is a transposed one.
     activation : callable, str or None
@@ -111,6 +114,7 @@ class ParameterSpec:
     layer: type | None = None
     block: str = ""
     groups: int = 1
+    count: int = 1
     transposed: bool = False
     activation: Any = None
     place: str = ""
@@ -204,9 +208,53 @@ class ParameterSpec:
         (outputs, inputs), receptive = stored[:2], prod(stored[2:])
         if self.kind == "embedding" and framework != "torch":
             return replace(self, fan_in=outputs, fan_out=inputs, framework=framework)
-        whole = replace(self, block="", groups=1, transposed=False, framework=framework)
+        whole = replace(self, block="", groups=1, count=1, transposed=False, framework=framework)
         if framework == "keras" and self.groups > 1 and inputs == 1:
             # Keras stores (*kernel, in, multiplier); after the transposition the multiplier's axis is first.
             outputs, inputs = outputs // self.groups, self.groups
             whole, stored = replace(whole, transposed=True), (outputs, inputs, *stored[2:])
         return replace(whole, shape=stored, fan_in=inputs * receptive, fan_out=outputs * receptive)
+
+
+def convolution_spec(
+    shape: tuple[int, ...], groups: int = 1, stride: int | Sequence[int] = 1, transposed: bool = False
+) -> ParameterSpec:
+    r"""Return the spec of one group of a convolution.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the weight as torch stores it.
+    groups : int, default=1
+        Number of groups.
+    stride : int or sequence of int, default=1
+        Step of the kernel along each axis.
+    transposed : bool, default=False
+        Whether the convolution is a transposed one.
+
+    Returns
+    -------
+    ParameterSpec
+
+    Notes
+    -----
+    Fans count what is summed, on average over the positions: a unit of a convolution with a kernel of :math:`k`
+    positions sums over :math:`n_{in} k` values, and a value feeds :math:`n_{out} k / s` units, where :math:`s` is the
+    product of the strides. For a transposed convolution they are :math:`n_{in} k / s` and :math:`n_{out} k`.
+
+    Examples
+    --------
+    >>> spec = convolution_spec((8, 4, 4, 4), stride=2, transposed=True)
+    >>> spec.shape, spec.fan_in, spec.fan_out
+    ((4, 8, 4, 4), 32, 64)
+    """
+    first, second, *kernel = shape
+    n_out, n_in = (second, first // groups) if transposed else (first // groups, second)
+    taps = prod(kernel)
+    strides = [stride] * len(kernel) if isinstance(stride, int) else stride
+    reached = max(1, round(taps / prod(strides) * (n_in if transposed else n_out)))
+    fans = (reached, n_out * taps) if transposed else (n_in * taps, reached)
+    return ParameterSpec(
+        (n_out, n_in, *kernel), *fans, kind="convolution", weight_shape=shape, groups=groups, count=groups,
+        transposed=transposed,
+    )  # fmt: skip

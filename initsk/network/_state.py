@@ -47,7 +47,7 @@ def _holds_hooks(attributes: Mapping[str, Any]) -> bool:
 
     Parameters, buffers and modules have names as keys, and the state of an optimizer has tensors.
     """
-    return any(isinstance(held, dict) and isinstance(next(iter(held), None), int) for held in attributes.values())
+    return any(map(_are_hooks, attributes.values()))
 
 
 def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
@@ -142,6 +142,33 @@ def preserve_attributes(module: nn.Module) -> Iterator[None]:
         for container, values in before:
             container.clear()
             (container.extend if isinstance(container, list) else container.update)(values)
+
+
+@contextmanager
+def without_hooks_of_users(module: nn.Module) -> Iterator[None]:
+    """Remove the hooks of all parts inside the block, except torch's own, which compute or gather parameters."""
+    tables = [held for part in module.modules() for held in vars(part).values() if _are_hooks(held)]
+    before = [(held, held.copy()) for held in tables]
+    try:
+        for held, hooks in before:
+            for number, hook in hooks.items():
+                if not _is_of_torch(hook):
+                    del held[number]
+        yield
+    finally:
+        for held, hooks in before:
+            held.clear()
+            held.update(hooks)
+
+
+def _are_hooks(held: Any) -> bool:
+    return isinstance(held, dict) and isinstance(next(iter(held), None), int)
+
+
+def _is_of_torch(hook: Any) -> bool:
+    # Flags that belong to a hook have no module.
+    home = getattr(hook, "__module__", None) or "torch."
+    return isinstance(hook, bool) or home.startswith("torch.")
 
 
 def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:

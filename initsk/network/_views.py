@@ -104,3 +104,16 @@ def parts_of_output(views: Sequence[View], axis: int, shape: Sequence[int]) -> i
         return 1
     n_parts = units // width
     return n_parts if starts == {width * part for part in range(n_parts)} else 1
+
+
+def arrange(blocks: torch.Tensor, layout: Factors) -> torch.Tensor:
+    """Return blocks of shape ``(count, out, in)`` in the order of memory that a layout describes.
+
+    Examples
+    --------
+    >>> arrange(torch.arange(6).reshape(1, 2, 3), ((3, "in"), (2, "out"))).tolist()
+    [[0, 3], [1, 4], [2, 5]]
+    """
+    order = sorted(range(len(layout)), key=lambda factor: ("block", "out", "in").index(layout[factor][1]))
+    values = blocks.reshape([layout[factor][0] for factor in order])
+    return values.permute([order.index(factor) for factor in range(len(layout))])

@@ -77,7 +77,9 @@ def test_the_record_has_a_reason_for_every_parameter():
         (lambda: nn.Conv3d(2, 4, 3), 54, 108),
         (lambda: nn.ConvTranspose1d(4, 6, 3, groups=2), 6, 9),
         (lambda: nn.Bilinear(3, 4, 5), 12, 20),
-        (lambda: nn.Embedding(10, 3), 1, 3),
+        (lambda: nn.Embedding(10, 3), 3, 3),
+        (lambda: nn.Conv2d(4, 6, 4, stride=2), 64, 24),
+        (lambda: nn.ConvTranspose2d(4, 6, 4, stride=2), 16, 96),
         (lambda: nn.LSTM(5, 7), 5, 7),
     ],
 )

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from initsk import initialize
+from initsk.exceptions import ModuleError
 from tests.helpers import batch, build, label
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
@@ -103,7 +104,7 @@ def test_recurrent_weights():
 def test_an_error_does_not_change_the_module(hook):
     module = build(lambda: nn.Sequential(hook(nn.Linear(6, 4)), nn.Linear(4, 2)))
     before, weight = state(module), module[0].weight.detach().clone()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ModuleError, match="failed at layer '0' on X of shape 16 x 5"):
         initialize(module, "lsuv", X=batch(16, 5))
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert torch.equal(module[0].weight, weight)

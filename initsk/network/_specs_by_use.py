@@ -1,0 +1,112 @@
+"""Specs of parameters by their use in the forward pass."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from initsk.network._layer_rules import embedding_spec, spec_of_layout
+from initsk.network._network_graph import NetworkGraph
+from initsk.network._operations import Operation, ParameterUse
+from initsk.network._spec import ParameterSpec, convolution_spec
+from initsk.network._views import Factors
+
+# Why a parameter with such a use is not filled.
+_KEPT = {
+    "normalizes": "belongs to a normalization",
+    "scales": "scales the signal value by value",
+    "adds": "is added to the signal",
+    "other": "is used in a way that is not known",
+}
+_ORDER = ("looked up", "multiplies", "recurrent", "normalizes", "scales", "adds", "other")
+
+
+@dataclass(frozen=True)
+class ReadSpec:
+    """What the forward pass tells about a parameter.
+
+    Attributes
+    ----------
+    spec : ParameterSpec
+        The spec of one block.
+    role : {"weight", "bias"}
+    layout : tuple of (int, str), or None
+        Sizes and roles of the values in the order of memory, for weights that are not stored as ``(out, in)``.
+    note : str
+        Why the parameter keeps its values; empty for one that initializers fill.
+    decides : bool
+        Whether the spec is that of a product, which holds whatever the class of the layer is.
+    """
+
+    spec: ParameterSpec
+    role: str = "weight"
+    layout: Factors | None = None
+    note: str = ""
+    decides: bool = False
+
+
+def spec_by_use(graph: NetworkGraph, names: list[str], tensor: torch.Tensor) -> ReadSpec | None:
+    """Return what the forward pass tells about a parameter; None if the forward pass does not use it.
+
+    A parameter that is looked up is an embedding, also if another operation multiplies by it (a tied head).
+    """
+    uses = [found for name in names for found in graph.uses.get(name, ())]
+    if not uses:
+        return None
+    operation, use = min(uses, key=lambda found: _ORDER.index(found[1].how))
+    shape = tuple(tensor.shape)
+    kept = ReadSpec(ParameterSpec(shape, kind="other", weight_shape=shape), note=_KEPT.get(use.how, ""))
+    if use.how == "looked up":
+        return ReadSpec(embedding_spec(shape)) if len(shape) == 2 else kept
+    if use.how == "multiplies":
+        return _of_product(operation, use, shape) or replace(
+            kept, note="multiplies the signal in a way that is not known"
+        )
+    if use.how == "adds" and (product := _product_before(graph, operation, use, tensor)) is not None:
+        weight = next(other for other in product.uses if other.how == "multiplies")
+        owner = _of_product(product, weight, weight.shape)
+        if owner is not None:
+            return ReadSpec(replace(owner.spec, shape=owner.spec.shape[:1]), "bias", decides=True)
+    if use.how == "normalizes" or (use.how == "scales" and any(name in graph.contexts for name in names)):
+        kept = replace(kept, spec=replace(kept.spec, kind="normalization"))
+    return kept
+
+
+def _of_product(operation: Operation, use: ParameterUse, shape: tuple[int, ...]) -> ReadSpec | None:
+    """Return the spec of a matrix, or of equal matrices stacked in a tensor."""
+    if "convolution" in operation.kind:
+        plain = use.shape == shape
+        return ReadSpec(convolution_spec(shape, **_settings(operation))) if plain else None
+    if use.roles is None:
+        return None
+    layout = use.roles
+    if operation.n_parts > 1 and [role for _, role in layout].count("out") == 1:
+        layout = tuple(factor for each in layout for factor in _divided(each, operation.n_parts))
+    spec, stored = spec_of_layout(layout, shape)
+    return ReadSpec(spec, layout=stored, decides=True)
+
+
+def _divided(factor: tuple[int, str], n_parts: int) -> Factors:
+    size, role = factor
+    return ((n_parts, "block"), (size // n_parts, "out")) if role == "out" and size % n_parts == 0 else (factor,)
+
+
+def _product_before(
+    graph: NetworkGraph, operation: Operation, use: ParameterUse, tensor: torch.Tensor
+) -> Operation | None:
+    """Return the product whose output a parameter is added to, one value for each unit."""
+    product = operation
+    while not any(other.how == "multiplies" for other in product.uses):
+        if len(product.inputs) != 1 or product.kind not in ("sum", "reshape"):
+            return None
+        product = graph.operations[product.inputs[0].operation]
+    axis = product.unit_axis
+    units = None if axis is None or not product.shapes else product.shape[axis]
+    return product if tensor.numel() == units else None
+
+
+def _settings(operation: Operation) -> dict[str, Any]:
+    """Return groups, stride and direction of a call of a convolution."""
+    transposed = operation.kind.startswith("transposed")
+    groups = operation.argument(6, "groups", 1)
+    return {"groups": groups, "stride": operation.argument(3, "stride", 1), "transposed": transposed}
