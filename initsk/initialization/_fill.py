@@ -105,9 +105,9 @@ class FillStep:
             choice.initializer.check_spec(spec)
 
     def draw(self, seed: int) -> torch.Tensor | None:
-        """Draw the values; None if the parameter is left unchanged or on the meta device."""
+        """Draw the values; None if the parameter is left unchanged."""
         tensor = self.plan.tensor
-        if not self.choices or tensor.is_meta:
+        if not self.choices:
             return None
         generator = make_generator(seed, self.plan.name)
         with torch.no_grad():
@@ -128,7 +128,7 @@ class FillStep:
         different = {id(choice.initializer): choice.initializer for choice in self.choices}
         initializers = dict.fromkeys(map(repr, different.values()))
         for name, parameter in plan.parameters.items():
-            touched = bool(self.choices) and not parameter.is_meta
+            touched = bool(self.choices)
             yield {
                 "name": name,
                 "shape": "x".join(str(size) for size in parameter.shape),
@@ -153,8 +153,6 @@ class FillStep:
             yield f"the same as {', '.join(plan.aliases)}"
         if name != plan.name:
             yield f"through the parametrization of {plan.name}"
-        if plan.parameters[name].is_meta:
-            yield "no values on the meta device"
 
 
 def plan_fill(plan: PlannedParameter, choices: tuple[Choice, ...]) -> FillStep:

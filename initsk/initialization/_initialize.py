@@ -25,6 +25,7 @@ def initialize(
     y: Any = None,
     bias_initializer: InitializerLike | None = None,
     output_initializer: InitializerLike | None = None,
+    device: str | torch.device | None = None,
     random_state: RandomState = 0,
 ) -> InitializationRecord:
     """Initialize the parameters of any torch module in place.
@@ -48,15 +49,19 @@ def initialize(
     initializer : str, Initializer or callable, default="he_normal"
         The initializer of the weights.
     X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch for initializers that need data: the argument of ``module(X)``, a tuple of
+        A batch for initializers that need data, and for lazy modules: the argument of ``module(X)``, a tuple of
         several arguments, or a dict of named arguments. Floats are cast to the module's type; so are integers if the
-        module has no embedding.
+        module has no embedding. Lazy modules get their shapes in one forward pass in evaluation mode.
     y : array-like or tensor, default=None
         Targets of the batch, for initializers that need the gradient of the loss.
     bias_initializer : str, Initializer, callable or None, default=None
         The initializer of the biases; None leaves them to `initializer`: most set zeros, torch's default draws them.
     output_initializer : str, Initializer, callable or None, default=None
         The initializer of the weights of the last layers; None leaves them to `initializer`.
+    device : str, torch.device or None, default=None
+        The device on which to make the tensors of `module` that are on the meta device. Their layers define those that
+        the initializer does not fill, in ``reset_parameters()``, or a module around them in ``init_weights()``. Other
+        tensors stay on their devices.
     random_state : int, RandomState, Generator or None, default=0
         Seed of all draws: an integer, or a numpy generator. None takes a new seed from the system at each
         call, independent of torch's and numpy's global seeds.
@@ -71,9 +76,9 @@ def initialize(
         If an initializer is unknown, cannot fill a parameter, draws values that are not finite, has nothing to fill, or
         needs a batch that is missing.
     ModuleError
-        If `module` is not a module, is scripted, has lazy parameters, or has a weight that several hooks compute one
-        after the other, or if the batch gives values that are constant or not finite. After any error the module is
-        unchanged.
+        If `module` is not a module, is scripted, is lazy without X, is on the meta device without `device`, has
+        tensors on the meta device that no layer defines, or has a weight that several hooks compute one after the
+        other, or if the batch gives values that are constant or not finite. After any error the module is unchanged.
 
     Examples
     --------
@@ -89,22 +94,30 @@ def initialize(
     """
     module = network.unwrap(module)
     chooser = Chooser(initializer, bias_initializer, output_initializer)
-    batch = _batch_for(chooser.given, module, X, y)
+    _check_data(chooser.given, X, y)
     seed = resolve_seed(random_state)
-    with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
+    with (
+        network.without_wrappers(module), _with_values(module, X, device, seed) as made,
+        _parametrizations_in_evaluation_mode(module),
+    ):  # fmt: skip
         plan = _plan(module, chooser)
         chooser.check_specs([spec for planned in plan for spec in planned.specs])
         steps = [plan_fill(planned, chooser.choices(planned)) for planned in plan]
         for step in steps:
             step.check()
+        if made is not None:
+            filled = {name for step in steps if step.choices for name in _names(step.plan)}
+            made.define(filled, seed)
+            made.check(filled)
         notes: dict[str, str] = {}
         refining = {id(part): part for part in chooser.given if part.refines}.values()
+        batch = _batch(module, X, y) if refining and X is not None else {}
         in_place = fills_in_place(steps)
         with _restored_on_failure(plan, bool(refining) or not in_place):
             before = fill_in_place(steps, seed) if in_place else fill(steps, seed)
             for part in refining:
-                filled = [step.plan.specs[0] for step in steps if step.choices]
-                specs = {spec.name: spec for spec in filled if chooser.initializer_for(spec) is part}
+                chosen = [step.plan.specs[0] for step in steps if step.choices]
+                specs = {spec.name: spec for spec in chosen if chooser.initializer_for(spec) is part}
                 part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
             for planned in plan:
                 # A forward pass with gradients has left a graph in the tensors that hooks compute.
@@ -124,6 +137,49 @@ def _plan(module: nn.Module, chooser: Chooser) -> list[PlannedParameter]:
     """Return the planned parameters, with the architecture if an initializer reads it."""
     plan = list(network.plan_parameters(module))
     return network.add_architecture(module, plan) if chooser.reads_architecture else plan
+
+
+@contextmanager
+def _with_values(
+    module: nn.Module, X: Any, device: str | torch.device | None, seed: int
+) -> Iterator[network.MadeTensors | None]:
+    """Give lazy modules their shapes, and tensors on the meta device memory; undo both if the block raises.
+
+    Layers define their own tensors before the block, because initializers may read them.
+    """
+    chosen, on_meta = _checked_device(device), network.meta_tensors(module)
+    if on_meta and chosen is None:
+        more = f" and {len(on_meta) - 3} more" if len(on_meta) > 3 else ""
+        raise ModuleError(
+            f"{', '.join(on_meta[:3])}{more} are on the meta device and have no values (allowed: device=, the device of"
+            " the values to make, or a module on another device)"
+        )
+    if not on_meta and not network.lazy_parameters(module):
+        yield None
+        return
+    with network.structure_restored_on_failure(module):
+        made = network.MadeTensors(module, chosen) if chosen is not None else None
+        network.infer_shapes(module, X, seed=derive_seed(seed, "shapes"))
+        if made is not None:
+            known = [plan for plan in network.plan_parameters(module) if plan.specs and plan.specs[0].is_known]
+            made.define({name for plan in known for name in _names(plan)}, seed)
+        yield made
+
+
+def _checked_device(device: str | torch.device | None) -> torch.device | None:
+    """Return a device with memory, or None."""
+    try:
+        chosen = None if device is None else torch.device(device)
+    except (RuntimeError, TypeError):
+        chosen = torch.device("meta")
+    if chosen is not None and chosen.type == "meta":
+        raise InvalidParameterError(f"device={device!r} is not allowed (a device with memory, as 'cpu' or 'cuda:0')")
+    return chosen
+
+
+def _names(plan: PlannedParameter) -> set[str]:
+    """Return the names of a planned tensor and of the parameters that hold its values."""
+    return {plan.name, *plan.parameters}
 
 
 @contextmanager
@@ -160,8 +216,8 @@ def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator
         raise
 
 
-def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: Any) -> dict[str, Any]:
-    """Return the fields of `Network` for the batch that the initializers need; raise if X or y is missing."""
+def _check_data(initializers: list[Initializer], X: Any, y: Any) -> None:
+    """Raise if an initializer needs X or y, and it is missing."""
     for initializer in initializers:
         name = type(initializer).__name__
         if initializer.needs_gradient and (X is None or y is None):
@@ -170,9 +226,9 @@ def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: An
             )
         if initializer.needs_data and X is None:
             raise InvalidParameterError(f"{name} needs a batch (allowed: initialize(..., X=...))")
-        if initializer.refines and any(parameter.is_meta for parameter in module.parameters()):
-            raise ModuleError(f"{name} works on values, which a module on the meta device does not have")
-    if X is None or not any(initializer.refines for initializer in initializers):
-        return {}
+
+
+def _batch(module: nn.Module, X: Any, y: Any) -> dict[str, Any]:
+    """Return the fields of `Network` for a batch."""
     batch = network.as_batch(module, X, y)
     return {"inputs": batch.inputs, "keywords": batch.keywords, "target": batch.target}

@@ -143,7 +143,7 @@ def _plan_one(
     role = "bias" if attribute.startswith("bias") or attribute.endswith("bias") else "weight"
     for full, parameter in parameters.items():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
-            raise ModuleError(f"{full} is lazy and has no shape yet; run one batch through the module first")
+            raise ModuleError(f"{full} of a lazy module has no shape yet (allowed: X, a batch for one forward pass)")
     tensor = getattr(owner, attribute)
     plan = PlannedParameter(owner, attribute, name, role, (), parameters)
     if not all(parameter.requires_grad for parameter in parameters.values()):
