@@ -25,3 +25,7 @@ class StoreError(InitskError, ValueError):
 
 class DivergenceWarning(ConvergenceWarning):
     """The training stopped because the loss was not finite."""
+
+
+class UninitializedWarning(UserWarning):
+    """An initialization has left weights that multiply a signal, because no rule says how to fill them."""

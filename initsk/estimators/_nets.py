@@ -9,8 +9,11 @@ from typing import Any
 import skorch
 import torch
 from sklearn.base import BaseEstimator
+from torch import nn
 from torch.utils.data import default_collate
 
+from initsk import network
+from initsk.estimators._starting_state import StartingState
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
@@ -112,15 +115,47 @@ class WithInitializer(skorch.NeuralNet):
         return super().initialize()
 
     def initialize_module(self) -> Any:
-        """Build the module as skorch does, then initialize its parameters."""
+        """Build the module as skorch does, then initialize its parameters.
+
+        A module that was given as an instance starts each time from the state that it had the first time.
+        """
         with random.isolated_torch_random(random.derive_seed(self.seed_, "build"), self.device or "cpu"):
             super().initialize_module()
-        if self.initializer is not None:
-            X, y = self._initializer_batch() if get_initializer(self.initializer).needs_data else (None, None)
-            others = {name: getattr(self, name) for name in ("bias_initializer", "output_initializer")}
-            others["random_state"] = random.derive_seed(self.seed_, "weights")
-            self.initialization_record_ = initialize(self.module_, self.initializer, X=X, y=y, **others)
+        if self.initializer is None:
+            return self
+        needs_data = get_initializer(self.initializer).needs_data or network.lazy_parameters(self.module_)
+        X, y = self._initializer_batch() if needs_data else (None, None)
+        others = {name: getattr(self, name) for name in ("bias_initializer", "output_initializer")}
+        others["random_state"] = random.derive_seed(self.seed_, "weights")
+        start = self._prepare_start(X)
+        self.initialization_record_ = initialize(self.module_, self.initializer, X=X, y=y, **others)
+        if start is not None:
+            start.keep({row["name"] for row in self.initialization_record_.rows if not row["touched"]})
+        self._start = start
         return self
+
+    def _prepare_start(self, X: Any) -> StartingState | None:
+        """Restore or take the starting state of a module that was given as an instance; None for other modules."""
+        module = network.unwrap(self.module_)
+        if module is not self._given_module():
+            return None
+        start = self.__dict__.get("_start")
+        if start is not None and start.module is module:
+            start.restore(module)
+            return start
+        network.infer_shapes(module, X, seed=random.derive_seed(self.seed_, "shapes"))
+        return StartingState(module)
+
+    def _given_module(self) -> nn.Module | None:
+        return network.unwrap(self.module) if isinstance(self.module, nn.Module) else None
+
+    def __sklearn_clone__(self) -> Any:
+        """Return a net with the same parameters; a copied module has the state from before its first training."""
+        copied = super().__sklearn_clone__()
+        start = self.__dict__.get("_start")
+        if start is not None and start.module is self._given_module():
+            start.restore(copied._given_module())
+        return copied
 
     def initialize_criterion(self) -> Any:
         """Build the criterion as skorch does; `random_state` also seeds its parameters, if it has any."""
@@ -225,6 +260,8 @@ class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
     ----------
     module : torch.nn.Module class or instance
         The network. As in skorch, it returns probabilities, or logits with ``criterion=torch.nn.CrossEntropyLoss``.
+        With an initializer, each `fit` of an instance starts from the state that the instance had at the first one;
+        without an initializer the training continues, as in skorch.
     *args
         As in ``skorch.NeuralNetClassifier``.
     initializer : str, Initializer, callable or None, default="he_normal"
@@ -263,7 +300,7 @@ class NeuralNetRegressor(WithInitializer, skorch.NeuralNetRegressor):
     Parameters
     ----------
     module : torch.nn.Module class or instance
-        The network.
+        The network; an instance is used as in `NeuralNetClassifier`.
     *args
         As in ``skorch.NeuralNetRegressor``; y must have two dimensions.
     initializer, bias_initializer, output_initializer, random_state

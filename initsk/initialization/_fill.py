@@ -57,6 +57,8 @@ class Chooser:
         """Return the choice for each spec of a parameter; an empty tuple leaves the parameter unchanged."""
         found = [self._choice(spec) for spec in plan.specs]
         chosen = tuple(choice for choice in found if choice is not None)
+        if plan.deliberate and not all(choice.is_named for choice in chosen):
+            return ()
         if chosen and len(chosen) < len(found):
             left = ", ".join(spec.block for spec, choice in zip(plan.specs, found, strict=True) if choice is None)
             raise InvalidParameterError(
@@ -66,11 +68,12 @@ class Chooser:
 
     def _choice(self, spec: ParameterSpec) -> Choice | None:
         initializer = self.initializer_for(spec)
+        is_named = initializer is not self.initializer
         choice = initializer.choose(spec)
         if choice is not None:
-            return choice
-        if initializer is not self.initializer:
-            return Choice(initializer, f"{'bias' if initializer is self._bias else 'output'} initializer")
+            return choice._replace(is_named=True) if is_named else choice
+        if is_named:
+            return Choice(initializer, f"{'bias' if initializer is self._bias else 'output'} initializer", is_named)
         if spec.role == "bias" and spec.is_known:
             return Choice(Zeros(), Reason("biases are zero by default"))
         return None
@@ -105,9 +108,9 @@ class FillStep:
             choice.initializer.check_spec(spec)
 
     def draw(self, seed: int) -> torch.Tensor | None:
-        """Draw the values; None if the parameter is left unchanged or on the meta device."""
+        """Draw the values; None if the parameter is left unchanged."""
         tensor = self.plan.tensor
-        if not self.choices or tensor.is_meta:
+        if not self.choices:
             return None
         generator = make_generator(seed, self.plan.name)
         with torch.no_grad():
@@ -132,7 +135,7 @@ class FillStep:
         different = {id(choice.initializer): choice.initializer for choice in self.choices}
         initializers = dict.fromkeys(map(repr, different.values()))
         for name, parameter in plan.parameters.items():
-            touched = bool(self.choices) and not parameter.is_meta
+            touched = bool(self.choices)
             yield {
                 "name": name,
                 "shape": "x".join(str(size) for size in parameter.shape),
@@ -143,6 +146,7 @@ class FillStep:
                 "std_before": before[name],
                 "std_after": standard_deviation(parameter) if touched else before[name],
                 "touched": touched,
+                "outcome": "filled" if touched else "kept" if plan.is_kept else "left",
                 "why": "; ".join(dict.fromkeys(self._reasons(name, notes.get(plan.name, "")))),
             }
 
@@ -157,8 +161,6 @@ class FillStep:
             yield f"the same as {', '.join(plan.aliases)}"
         if name != plan.name:
             yield f"through the parametrization of {plan.name}"
-        if plan.parameters[name].is_meta:
-            yield "no values on the meta device"
 
 
 def plan_fill(plan: PlannedParameter, choices: tuple[Choice, ...]) -> FillStep:

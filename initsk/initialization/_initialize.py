@@ -9,8 +9,11 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk import network
-from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.exceptions import InvalidParameterError
+from initsk.initialization._deliberate import Overwrite, mark_deliberate
 from initsk.initialization._fill import Chooser, fill, fill_in_place, fills_in_place, plan_fill
+from initsk.initialization._materialize import names_of, with_values
+from initsk.initialization._missed import check_filled, warn_of_missed
 from initsk.initialization._record import InitializationRecord
 from initsk.initializers import Choice, Initializer, InitializerLike
 from initsk.network import PlannedParameter
@@ -25,6 +28,8 @@ def initialize(
     y: Any = None,
     bias_initializer: InitializerLike | None = None,
     output_initializer: InitializerLike | None = None,
+    overwrite: Overwrite = False,
+    device: str | torch.device | None = None,
     random_state: RandomState = 0,
 ) -> InitializationRecord:
     """Initialize the parameters of any torch module in place.
@@ -32,14 +37,18 @@ def initialize(
     Each parameter has its own random stream, derived from `random_state` and the parameter's name. So a layer added
     elsewhere does not change the values, and the values are the same on every device.
 
-    `initialize` fills linear, bilinear, convolution (each group, also transposed), embedding (a padding row stays
-    zero), recurrent (each gate) and attention layers (each projection), of real and complex types, also with
-    ``torch.nn.utils.parametrizations``, and with the older ``weight_norm``, ``spectral_norm`` and ``prune`` of
-    ``torch.nn.utils``, whose masks stay. Normalization layers do not change (a new one is the identity) unless the
-    initializer sets them. Frozen parameters, buffers and parameters of other layers do not change either; the record
-    gives the reason. Tied parameters are filled once, under their first name. A module in a wrapper, or with wrapped
-    parts, gets the names and values of the module without wrappers: ``torch.compile``, `DataParallel`,
-    `DistributedDataParallel`, `AveragedModel`, activation checkpointing.
+    `initialize` reads the network by running it once (`initsk.network.read`), and fills every parameter that multiplies
+    the signal and sums: in layers of any class, in functions such as ``torch.einsum``, stored in any order of axes.
+    Stacked matrices (groups, gates, projections, experts, parts of a packed projection) are drawn one by one. A lookup
+    table and a head that is tied to it are one embedding, whose fans are its width. Weights behind parametrizations,
+    and behind ``weight_norm``, ``spectral_norm`` and ``prune`` of ``torch.nn.utils``, are filled through what they
+    compute. A module in a wrapper gets the names and values of the module without the wrapper: ``torch.compile``,
+    `DataParallel`, `DistributedDataParallel`, `AveragedModel`, activation checkpointing.
+
+    Normalization layers keep their values (a new one is the identity) unless the initializer sets them. So do values
+    that the author of the network has set: a weight that is constant where other weights are not (zeros at the end of a
+    branch, LoRA's second matrix), a constant bias that is not zero, factors of a signal, positions. The record gives
+    the reason. Frozen parameters and buffers do not change. Tied parameters are filled once, under their first name.
 
     Parameters
     ----------
@@ -48,15 +57,23 @@ def initialize(
     initializer : str, Initializer or callable, default="he_normal"
         The initializer of the weights.
     X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch for initializers that need data: the argument of ``module(X)``, a tuple of
-        several arguments, or a dict of named arguments. Floats are cast to the module's type; so are integers if the
-        module has no embedding.
+        A batch for the reading, for initializers that need data, and for lazy modules: the argument of
+        ``module(X)``, a tuple of several arguments, or a dict of named arguments. Floats are cast to the module's type;
+        so are integers if the module has no embedding. Lazy modules get their shapes in one forward pass in evaluation
+        mode.
     y : array-like or tensor, default=None
         Targets of the batch, for initializers that need the gradient of the loss.
     bias_initializer : str, Initializer, callable or None, default=None
         The initializer of the biases; None leaves them to `initializer`: most set zeros, torch's default draws them.
     output_initializer : str, Initializer, callable or None, default=None
         The initializer of the weights of the last layers; None leaves them to `initializer`.
+    overwrite : bool, str or collection of str, default=False
+        Names or patterns (``"*.lora_B.*"``) of parameters to fill although their values are deliberate; True for all.
+        A rule of `PerParameter` that matches a parameter, `bias_initializer` and `output_initializer` do so too.
+    device : str, torch.device or None, default=None
+        The device on which to make the tensors of `module` that are on the meta device. Their layers define those that
+        the initializer does not fill, in ``reset_parameters()``, or a module around them in ``init_weights()``. Other
+        tensors stay on their devices.
     random_state : int, RandomState, Generator or None, default=0
         Seed of all draws: an integer, or a numpy generator. None takes a new seed from the system at each
         call, independent of torch's and numpy's global seeds.
@@ -69,11 +86,17 @@ def initialize(
     ------
     InvalidParameterError
         If an initializer is unknown, cannot fill a parameter, draws values that are not finite, has nothing to fill, or
-        needs a batch that is missing.
+        needs a batch that is missing; if a name in `overwrite` is unknown; or if no weight at all is filled.
     ModuleError
-        If `module` is not a module, is scripted, has lazy parameters, or has a weight that several hooks compute one
-        after the other, or if the batch gives values that are constant or not finite. After any error the module is
-        unchanged.
+        If the forward pass fails on X; if `module` is not a module, is scripted, is lazy without X, is on the meta
+        device without `device`, has tensors on the meta device that no layer defines, or has a weight that several
+        hooks compute one after the other, or if the batch gives values that are constant or not finite. After any error
+        the module is unchanged.
+
+    Warns
+    -----
+    UninitializedWarning
+        If weights that multiply a signal were left, because their use is not known.
 
     Examples
     --------
@@ -89,27 +112,38 @@ def initialize(
     """
     module = network.unwrap(module)
     chooser = Chooser(initializer, bias_initializer, output_initializer)
-    batch = _batch_for(chooser.given, module, X, y)
+    _check_data(chooser.given, X, y)
     seed = resolve_seed(random_state)
-    with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
-        plan = _plan(module, chooser, X)
+    with (
+        network.without_wrappers(module), with_values(module, X, device, seed) as (made, graph),
+        _parametrizations_in_evaluation_mode(module),
+    ):  # fmt: skip
+        plan = mark_deliberate(_plan(module, chooser, graph), overwrite)
         chooser.check_specs([spec for planned in plan for spec in planned.specs])
         steps = [plan_fill(planned, chooser.choices(planned)) for planned in plan]
         for step in steps:
             step.check()
+        check_filled(steps)
+        if made is not None:
+            filled = {name for step in steps if step.choices for name in names_of(step.plan)}
+            made.define(filled, seed)
+            made.check(filled)
         notes: dict[str, str] = {}
         refining = {id(part): part for part in chooser.given if part.refines}.values()
+        batch = _batch(module, X, y) if refining and X is not None else {}
         in_place = fills_in_place(steps)
         with _restored_on_failure(plan, bool(refining) or not in_place):
             before = fill_in_place(steps, seed) if in_place else fill(steps, seed)
             for part in refining:
-                filled = [step.plan.specs[0] for step in steps if step.choices]
-                specs = {spec.name: spec for spec in filled if chooser.initializer_for(spec) is part}
+                chosen = [step.plan.specs[0] for step in steps if step.choices]
+                specs = {spec.name: spec for spec in chosen if chooser.initializer_for(spec) is part}
                 part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
             for planned in plan:
                 # A forward pass with gradients has left a graph in the tensors that hooks compute.
                 network.compute_hooked(planned.module)
-    return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)))
+    record = InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)), str(graph))
+    warn_of_missed(steps)
+    return record
 
 
 def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[PlannedParameter, tuple[Choice, ...]]]:
@@ -117,12 +151,12 @@ def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[P
     module = network.unwrap(module)
     chooser = Chooser(initializer, None, None)
     with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
-        return [(planned, chooser.choices(planned)) for planned in _plan(module, chooser)]
+        plan = mark_deliberate(_plan(module, chooser, network.read(module)), overwrite=False)
+        return [(planned, chooser.choices(planned)) for planned in plan]
 
 
-def _plan(module: nn.Module, chooser: Chooser, X: Any = None) -> list[PlannedParameter]:
+def _plan(module: nn.Module, chooser: Chooser, graph: network.NetworkGraph) -> list[PlannedParameter]:
     """Return the planned parameters, with the architecture if an initializer reads it."""
-    graph = network.read(module, X)
     plan = list(network.plan_parameters(module, graph))
     return network.add_architecture(module, graph, plan) if chooser.reads_architecture else plan
 
@@ -161,8 +195,8 @@ def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator
         raise
 
 
-def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: Any) -> dict[str, Any]:
-    """Return the fields of `Network` for the batch that the initializers need; raise if X or y is missing."""
+def _check_data(initializers: list[Initializer], X: Any, y: Any) -> None:
+    """Raise if an initializer needs X or y, and it is missing."""
     for initializer in initializers:
         name = type(initializer).__name__
         if initializer.needs_gradient and (X is None or y is None):
@@ -171,9 +205,9 @@ def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: An
             )
         if initializer.needs_data and X is None:
             raise InvalidParameterError(f"{name} needs a batch (allowed: initialize(..., X=...))")
-        if initializer.refines and any(parameter.is_meta for parameter in module.parameters()):
-            raise ModuleError(f"{name} works on values, which a module on the meta device does not have")
-    if X is None or not any(initializer.refines for initializer in initializers):
-        return {}
+
+
+def _batch(module: nn.Module, X: Any, y: Any) -> dict[str, Any]:
+    """Return the fields of `Network` for a batch."""
     batch = network.as_batch(module, X, y)
     return {"inputs": batch.inputs, "keywords": batch.keywords, "target": batch.target}

@@ -1,6 +1,7 @@
 """Record of an initialization: what `initialize` did to each parameter."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import TypedDict
 
 import pandas as pd
@@ -21,6 +22,7 @@ class Row(TypedDict):
     std_before: float
     std_after: float
     touched: bool
+    outcome: str
     why: str
 
 
@@ -36,6 +38,8 @@ class InitializationRecord:
     ----------
     rows : tuple of dict
         One per parameter, in the order of the module, with the columns of `to_frame`.
+    reading : str
+        How the network was read: "forward pass on 2 x 3", "symbolic trace" or "layer classes".
 
     Examples
     --------
@@ -46,10 +50,35 @@ class InitializationRecord:
     """
 
     rows: tuple[Row, ...]
+    reading: str = ""
 
     def __repr__(self) -> str:
         touched = sum(row["touched"] for row in self.rows)
         return f"InitializationRecord({touched} parameters touched, {len(self.rows) - touched} left; see to_frame())"
+
+    def summary(self) -> str:
+        """Return one line with the shares of values that were filled, kept and left, and how the network was read.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> from torch import nn
+        >>> from initsk import initialize
+        >>> print(initialize(nn.Sequential(nn.Linear(30, 20), nn.LayerNorm(20))).summary())
+        filled 93.9 % of 660 values (2 parameters), kept 6.1 % (2), left 0.0 % (0); read by a forward pass on 2 x 30
+        """
+        sizes = [(row["outcome"], prod(map(int, filter(None, row["shape"].split("x"))))) for row in self.rows]
+        total = sum(size for _, size in sizes)
+        parts = []
+        for outcome in ("filled", "kept", "left"):
+            own = [size for kind, size in sizes if kind == outcome]
+            share = f"{100 * sum(own) / max(total, 1):.1f} %"
+            of = f" of {total} values ({len(own)} parameters)" if outcome == "filled" else f" ({len(own)})"
+            parts.append(f"{outcome} {share}{of}")
+        return f"{', '.join(parts)}; read by {self.reading}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per parameter.
@@ -58,8 +87,9 @@ class InitializationRecord:
         -------
         DataFrame
             Columns name, shape, role, initializer, fan_in, fan_out (of one gate, group or projection if the parameter
-            stacks several), std_before, std_after (population standard deviations), touched, and why: the rule that
-            set the parameter, or the reason for leaving it unchanged.
+            stacks several), std_before, std_after (population standard deviations), touched, outcome ("filled"; "kept":
+            a normalization, or a value that the network's author has set; "left": frozen, tied, or without a rule),
+            and why: the rule that set the parameter, or the reason for leaving it unchanged.
         """
         return pd.DataFrame([dict(row) for row in self.rows], columns=list(_DTYPES)).astype(_DTYPES)
 

@@ -148,7 +148,7 @@ class PerParameter(Initializer):
                 choice = get_initializer(initializer).choose(spec)
                 if match == "parameter" or (isinstance(where, type) and spec.role == "weight"):
                     choice = choice or Choice(get_initializer(initializer), "")
-                return choice and Choice(choice.initializer, f"rule {name!r}")
+                return choice and Choice(choice.initializer, f"rule {name!r}", is_named=True)
         return get_initializer(self.remainder).choose(spec)
 
     def refine(self, network: Network) -> None:

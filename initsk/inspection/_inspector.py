@@ -164,7 +164,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
 
     def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
         """Return the chosen layers and their numbers of features."""
-        model = get_model(self.estimator_)
+        model = get_model(self.estimator_, X)
         with preserve_state(model.module, training=False, gradients=False, seed=0):
             catalogue = list_layers(model.module, next(self._batches(X)))
         chosen = catalogue.choose(type(self).__name__, self.layers)

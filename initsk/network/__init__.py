@@ -13,6 +13,8 @@ from initsk.network._layer_types import (
     NORM_LAYERS,
     POOLINGS,
 )
+from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
+from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
 from initsk.network._model import Model, get_model, initialized
 from initsk.network._moment_propagation import SignalGraph, fan_in_share
@@ -40,11 +42,11 @@ __all__ = [
     "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
     "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "MLP", "NORMALIZATIONS",
     "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer",
-    "FunctionOfFirst", "Layer", "Model", "Moments", "Network", "NetworkGraph", "Operation", "PaddingMask",
-    "ParameterSpec", "ParameterUse", "PlannedParameter", "SignalGraph", "Source", "add_architecture",
+    "FunctionOfFirst", "Layer", "MadeTensors", "Model", "Moments", "Network", "NetworkGraph", "Operation",
+    "PaddingMask", "ParameterSpec", "ParameterUse", "PlannedParameter", "SignalGraph", "Source", "add_architecture",
     "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "clean_names", "compute_hooked",
-    "fan_in_share", "get_model", "has_hooks", "hooked_tensors", "initialized", "is_stream", "iterate_batches",
-    "make_activation", "may_have_gradient_hooks", "named_parameters", "plan_parameters", "preserve_state",
-    "preserve_training", "read", "register_layer", "run_as_written", "save_buffers", "set_tensor", "unwrap",
-    "without_wrappers",
+    "fan_in_share", "get_model", "has_hooks", "hooked_tensors", "infer_shapes", "initialized", "is_stream",
+    "iterate_batches", "lazy_parameters", "make_activation", "may_have_gradient_hooks", "meta_tensors",
+    "named_parameters", "plan_parameters", "preserve_state", "preserve_training", "read", "register_layer",
+    "run_as_written", "save_buffers", "set_tensor", "structure_restored_on_failure", "unwrap", "without_wrappers",
 ]  # fmt: skip

@@ -117,7 +117,7 @@ def _shapes_for(part: nn.Module) -> Iterator[tuple[tuple[int, ...], torch.dtype]
     elif isinstance(part, nn.Transformer):
         yield (_ELEMENTS, _SAMPLES, part.d_model), real
     elif isinstance(part, BATCH_OR_INSTANCE_NORM_LAYERS):
-        yield from [((_SAMPLES, part.num_features, *[8] * n), real) for n in range(4)]
+        yield from [((_SAMPLES, layer.num_features, *[8] * n), real) for n in range(4)]
     elif isinstance(part, nn.Linear):
         yield from _rows(part.in_features)
     elif isinstance(part, nn.LayerNorm | nn.RMSNorm):

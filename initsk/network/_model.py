@@ -11,6 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._lazy import infer_shapes
 from initsk.network._wrappers import unwrap
 from initsk.utils.validation import check_known_labels
 
@@ -66,7 +67,7 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     if isinstance(model, Model):
         return model
     if isinstance(model, nn.Module):
-        return Model(_visible(model))
+        return Model(_visible(model, X))
     if hasattr(model, "best_estimator_"):
         return get_model(model.best_estimator_, X, y)
     if hasattr(model, "steps"):
@@ -75,7 +76,7 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     module = getattr(net, "module_", None)
     if isinstance(module, nn.Module):
         classes = getattr(model, "classes_", None)
-        return Model(_visible(module), net, classes if isinstance(classes, np.ndarray) else None)
+        return Model(_visible(module, X), net, classes if isinstance(classes, np.ndarray) else None)
     if hasattr(model, "initialize") and hasattr(model, "get_params"):
         if y is None and not hasattr(model, "module"):
             raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
@@ -103,8 +104,11 @@ def _model_of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
     return Model(found.module, found.net, found.classes, prepare)
 
 
-def _visible(module: nn.Module) -> nn.Module:
-    """Return the module without its wrappers; raise ModuleError if its layers are hidden."""
+def _visible(module: nn.Module, X: Any) -> nn.Module:
+    """Return the module without its wrappers; raise ModuleError if its layers are hidden.
+
+    Lazy modules get their shapes from X.
+    """
     module = unwrap(module)
     for name, part in module.named_modules():
         kind, path = type(part).__name__, name or "module"
@@ -115,8 +119,9 @@ def _visible(module: nn.Module) -> nn.Module:
         if "quantized" in type(part).__module__:
             raise ModuleError(f"{path} is quantized ({kind}) and has no real values (allowed: the float module)")
         for key, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
-            if torch.nn.parameter.is_lazy(tensor):
-                raise ModuleError(f"{path} is lazy and has no shape yet; run one batch through the module first")
             if tensor.is_meta:
-                raise ModuleError(f"{path}.{key} is on the meta device and has no values")
+                raise ModuleError(
+                    f"{path}.{key} is on the meta device and has no values (allowed: initialize(..., device=...) first)"
+                )
+    infer_shapes(module, X)
     return module

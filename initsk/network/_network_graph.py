@@ -41,6 +41,10 @@ class NetworkGraph:
     reading: str
     example: str = ""
 
+    def __str__(self) -> str:
+        on = f" on {self.example}" if self.example else ""
+        return {"forward pass": f"a forward pass{on}"}.get(self.reading, f"the {self.reading}")
+
     def __repr__(self) -> str:
         n, weighted = len(self.operations), sum(operation.is_weighted for operation in self.operations)
         return f"NetworkGraph({n} operations, {weighted} with weights, depth {self.depth}, {self.n_branches} branches)"

@@ -18,6 +18,10 @@ from initsk.network._views import Factors, arrange
 from initsk.network._weight_hooks import hooked_tensors
 from initsk.network._wrappers import clean_names, named_parameters
 
+# Beginnings of notes on parameters that need no initializer.
+_KEPT = ("belongs", "scales", "is added", "registered")
+_UNUSED = ", which the forward pass does not use"
+
 
 @dataclass(frozen=True)
 class PlannedParameter:
@@ -40,6 +44,8 @@ class PlannedParameter:
         Why the tensor cannot be filled; empty if it can.
     note : str
         Why no initializer fills the tensor, by its use in the forward pass; empty if one does.
+    deliberate : str
+        Why the tensor keeps the values that the author of the network has set; empty if it does not.
     layout : tuple of (int, str), or None
         Sizes and roles of the values in the order of memory, if they are not stored as ``(block, out, in)``.
     padding_row : int or None
@@ -56,6 +62,7 @@ class PlannedParameter:
     parameters: dict[str, nn.Parameter]
     skip_reason: str = ""
     note: str = ""
+    deliberate: str = ""
     layout: Factors | None = None
     padding_row: int | None = None
     aliases: tuple[str, ...] = ()
@@ -64,11 +71,31 @@ class PlannedParameter:
     def left_reason(self) -> str:
         """Why no initializer fills the tensor."""
         kind = type(self.module).__name__
-        if self.skip_reason or not self.specs or self.specs[0].kind != "normalization":
-            return self.skip_reason or self.note or f"no rule for {self.attribute} of {kind}"
-        identity = 0 if self.role == "bias" else 1
-        known = not self.tensor.is_meta and bool((self.tensor == identity).all())
-        return f"{kind} keeps its values, {'the identity' if known else 'which are not the identity'}"
+        if self.skip_reason or self.deliberate:
+            return self.skip_reason or self.deliberate
+        if self.is_normalization and not self.note:
+            identity = 0 if self.role == "bias" else 1
+            known = not self.tensor.is_meta and bool((self.tensor == identity).all())
+            return f"{kind} keeps its values, {'the identity' if known else 'which are not the identity'}"
+        return self.note or f"no rule for {self.attribute} of {kind}"
+
+    @property
+    def is_normalization(self) -> bool:
+        """Whether the tensor belongs to a normalization."""
+        return bool(self.specs) and self.specs[0].kind == "normalization"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the tensor keeps its values on purpose: no initializer has to fill it."""
+        kept = self.deliberate or self.is_normalization or self.note.startswith(_KEPT)
+        return not self.skip_reason and bool(kept)
+
+    @property
+    def may_be_missed(self) -> bool:
+        """Whether the tensor multiplies a signal, as far as is known, and no rule says how to fill it."""
+        unknown = bool(self.specs) and self.specs[0].kind == "other" and not self.is_kept
+        unused = self.note.endswith(_UNUSED)
+        return unknown and not unused and not self.skip_reason and self.tensor.dim() >= 2
 
     @property
     def tensor(self) -> torch.Tensor:
@@ -155,7 +182,7 @@ def _plan_one(
     role = "bias" if attribute.startswith("bias") or attribute.endswith("bias") else "weight"
     for full, parameter in parameters.items():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
-            raise ModuleError(f"{full} is lazy and has no shape yet; run one batch through the module first")
+            raise ModuleError(f"{full} of a lazy module has no shape yet (allowed: X, a batch for one forward pass)")
     tensor = getattr(owner, attribute)
     plan = PlannedParameter(owner, attribute, name, role, (), parameters)
     if not (tensor.is_floating_point() or tensor.is_complex()):
@@ -174,7 +201,7 @@ def _with_specs(graph: NetworkGraph, plan: PlannedParameter, after_attention: bo
     used = spec_by_use(graph, [plan.name, *plan.parameters], plan.tensor)
     rule = registered_rule(owner)
     if rule is not None and attribute in rule.keep:
-        return replace(plan, specs=(_other(shape),), note=f"{type(owner).__name__} keeps {attribute}")
+        return replace(plan, specs=(_other(shape),), note=f"registered: {type(owner).__name__} keeps it")
     if rule is not None and len(rule.axes.get(attribute, ())) == len(shape):
         role = "bias" if "in" not in rule.axes[attribute] else "weight"
         if role == "weight":
@@ -185,7 +212,8 @@ def _with_specs(graph: NetworkGraph, plan: PlannedParameter, after_attention: bo
         parts = used is not None and used.spec.count > 1 and known[0].kind == "dense"
         return replace(plan, specs=(used.spec,) if used is not None and parts else tuple(known))
     if used is None:
-        return replace(plan, specs=(_other(shape),))
+        note = f"no rule for {attribute} of {type(owner).__name__}{_UNUSED}" if graph.operations else ""
+        return replace(plan, specs=(_other(shape),), note=note)
     return replace(plan, specs=(used.spec,), role=used.role, layout=used.layout, note=used.note)
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import torch
@@ -61,11 +62,13 @@ def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
 def save_buffers(module: nn.Module) -> Callable[[], None]:
     """Return a function that restores all buffers, both overwritten and replaced ones.
 
-    The function also restores the parameters, submodules and hooks that a module's own dictionaries had.
+    The function also restores the parameters, submodules and hooks that a module's own dictionaries had. Lazy parts,
+    whose buffers have no values yet, are left alone.
     """
-    tables = [held for part in module.modules() for held in vars(part).values() if isinstance(held, dict)]
+    parts = [part for part in module.modules() if not _is_lazy(part)]
+    tables = [held for part in parts for held in vars(part).values() if isinstance(held, dict)]
     objects = [(held, dict(held)) for held in tables]
-    values = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    values = [(buffer, buffer.clone()) for part in parts for buffer in part.buffers(recurse=False)]
 
     def restore() -> None:
         for held, before in objects:
@@ -77,6 +80,11 @@ def save_buffers(module: nn.Module) -> Callable[[], None]:
                 buffer.copy_(value)
 
     return restore
+
+
+def _is_lazy(part: nn.Module) -> bool:
+    own = chain(part.parameters(recurse=False), part.buffers(recurse=False))
+    return any(nn.parameter.is_lazy(tensor) for tensor in own)
 
 
 @contextmanager

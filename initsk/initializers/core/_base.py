@@ -54,10 +54,11 @@ class ExpectedMoments:
 
 
 class Choice(NamedTuple):
-    """The initializer that fills a spec, and the rule that chose it."""
+    """The initializer that fills a spec, the reason, and whether the user has named the parameter in a rule."""
 
     initializer: "Initializer"
     why: str
+    is_named: bool = False
 
 
 @dataclass_transform(eq_default=False)

@@ -1,0 +1,59 @@
+"""Shapes for lazy modules, and values for tensors on the meta device."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from initsk import network
+from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.network import PlannedParameter
+from initsk.utils.random import derive_seed
+
+
+@contextmanager
+def with_values(
+    module: nn.Module, X: Any, device: str | torch.device | None, seed: int
+) -> Iterator[tuple[network.MadeTensors | None, network.NetworkGraph]]:
+    """Read the module; give lazy modules their shapes, and tensors on the meta device memory.
+
+    Shapes and memory are undone if the block raises. Layers define their own tensors before the block, because
+    initializers may read them.
+    """
+    chosen, on_meta = _checked_device(device), network.meta_tensors(module)
+    if on_meta and chosen is None:
+        more = f" and {len(on_meta) - 3} more" if len(on_meta) > 3 else ""
+        raise ModuleError(
+            f"{', '.join(on_meta[:3])}{more} are on the meta device and have no values (allowed: device=, the device of"
+            " the values to make, or a module on another device)"
+        )
+    if not on_meta and not network.lazy_parameters(module):
+        yield None, network.read(module, X)
+        return
+    graph = None if network.lazy_parameters(module) else network.read(module)
+    with network.structure_restored_on_failure(module):
+        made = network.MadeTensors(module, chosen) if chosen is not None else None
+        network.infer_shapes(module, X, seed=derive_seed(seed, "shapes"))
+        graph = network.read(module, X) if graph is None else graph
+        if made is not None:
+            known = [plan for plan in network.plan_parameters(module, graph) if plan.specs and plan.specs[0].is_known]
+            made.define({name for plan in known for name in names_of(plan)}, seed)
+        yield made, graph
+
+
+def _checked_device(device: str | torch.device | None) -> torch.device | None:
+    """Return a device with memory, or None."""
+    try:
+        chosen = None if device is None else torch.device(device)
+    except (RuntimeError, TypeError):
+        chosen = torch.device("meta")
+    if chosen is not None and chosen.type == "meta":
+        raise InvalidParameterError(f"device={device!r} is not allowed (a device with memory, as 'cpu' or 'cuda:0')")
+    return chosen
+
+
+def names_of(plan: PlannedParameter) -> set[str]:
+    """Return the names of a planned tensor and of the parameters that hold its values."""
+    return {plan.name, *plan.parameters}

@@ -1,0 +1,80 @@
+"""Shapes for lazy modules, from one forward pass."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import nn
+
+from initsk.exceptions import ModuleError
+from initsk.network._batches import is_stream, iterate_batches
+from initsk.network._state import preserve_mode
+from initsk.network._wrappers import run_as_written
+
+
+def lazy_parameters(module: nn.Module) -> list[str]:
+    """Return the names of the parameters and buffers that have no shape yet.
+
+    Examples
+    --------
+    >>> lazy_parameters(nn.Linear(2, 2))
+    []
+    """
+    tensors = chain(module.named_parameters(), module.named_buffers())
+    return [name for name, tensor in tensors if nn.parameter.is_lazy(tensor)]
+
+
+def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
+    """Give lazy modules their shapes, in one forward pass of the first batch of X in evaluation mode.
+
+    Buffers, training flags and the random state stay as they were.
+
+    Raises
+    ------
+    ModuleError
+        If there is no X, or a lazy module does not run.
+    """
+    names = lazy_parameters(module)
+    if not names:
+        return
+    if X is None or (is_stream(X) and hasattr(X, "__next__")):
+        named = ", ".join(names)
+        raise ModuleError(f"{named} of a lazy module has no shape yet (allowed: X, a batch for one forward pass)")
+    with structure_restored_on_failure(module):
+        with run_as_written(module), torch.no_grad(), preserve_mode(module, training=False, seed=seed):
+            batch = next(iterate_batches(module, X), None)
+            if batch is None:
+                raise ModuleError("X has no samples: lazy modules get no shapes from it (allowed: at least one sample)")
+            module(*batch.inputs, **batch.keywords)
+        left = lazy_parameters(module)
+        if left:
+            raise ModuleError(
+                f"{', '.join(left)} of a lazy module has no shape after a forward pass of X, because the module did not"
+                " run (allowed: X that reaches every lazy module, or plain modules)"
+            )
+
+
+@contextmanager
+def structure_restored_on_failure(module: nn.Module) -> Iterator[None]:
+    """If the block raises, restore classes, attributes, parameters and buffers that were replaced or had no shape."""
+    parts = [(part, type(part), dict(vars(part))) for part in module.modules()]
+    tables = [held for _, _, attributes in parts for held in attributes.values() if isinstance(held, dict)]
+    contents = [(held, dict(held)) for held in tables]
+    tensors = chain(module.parameters(), module.buffers())
+    lazy = [(tensor, type(tensor)) for tensor in tensors if nn.parameter.is_lazy(tensor)]
+    try:
+        yield
+    except BaseException:
+        for part, kind, attributes in parts:
+            part.__class__ = kind
+            vars(part).clear()
+            vars(part).update(attributes)
+        for held, before in contents:
+            held.clear()
+            held.update(before)
+        for tensor, lazy_kind in lazy:
+            tensor.data = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+            tensor.__class__ = lazy_kind
+        raise
