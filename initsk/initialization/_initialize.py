@@ -40,7 +40,9 @@ def initialize(
     initializer sets them. Frozen parameters, buffers and parameters of other layers do not change either; the record
     gives the reason. Tied parameters are filled once, under their first name. A module in a wrapper, or with wrapped
     parts, gets the names and values of the module without wrappers: ``torch.compile``, `DataParallel`,
-    `DistributedDataParallel`, `AveragedModel`, activation checkpointing.
+    `DistributedDataParallel`, `AveragedModel`, activation checkpointing. A module that ``fully_shard`` or
+    ``distribute_tensor`` has sharded gets the values of the unsharded module: each process draws the whole tensors and
+    writes its shards, without communication.
 
     Parameters
     ----------

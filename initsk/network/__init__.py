@@ -20,6 +20,7 @@ from initsk.network._moment_propagation import SignalGraph, fan_in_share
 from initsk.network._moments import Moments
 from initsk.network._network import Layer, Network
 from initsk.network._parameters import PlannedParameter, plan_parameters
+from initsk.network._sharded import local_values
 from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
 from initsk.network._state import (
     any_module_has_hooks,
@@ -41,7 +42,8 @@ __all__ = [
     "MadeTensors", "Model", "Moments", "Network", "PaddingMask", "ParameterSpec", "PlannedParameter", "SignalGraph",
     "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "clean_names",
     "compute_hooked", "fan_in_share", "function_of_first", "get_model", "has_hooks", "hooked_tensors", "infer_shapes",
-    "initialized", "is_stream", "iterate_batches", "lazy_parameters", "make_activation", "may_have_gradient_hooks",
-    "meta_tensors", "named_parameters", "plan_parameters", "preserve_state", "preserve_training", "run_as_written",
-    "save_buffers", "set_tensor", "structure_restored_on_failure", "unwrap", "without_wrappers",
+    "initialized", "is_stream", "iterate_batches", "lazy_parameters", "local_values", "make_activation",
+    "may_have_gradient_hooks", "meta_tensors", "named_parameters", "plan_parameters", "preserve_state",
+    "preserve_training", "run_as_written", "save_buffers", "set_tensor", "structure_restored_on_failure", "unwrap",
+    "without_wrappers",
 ]  # fmt: skip

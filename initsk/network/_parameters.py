@@ -11,6 +11,7 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
 from initsk.network._layer_types import AFFINE, EMBEDDINGS, NORM_LAYERS
+from initsk.network._sharded import local_values
 from initsk.network._spec import ParameterSpec
 from initsk.network._weight_hooks import hooked_tensors
 from initsk.network._wrappers import clean_names, named_parameters
@@ -63,7 +64,7 @@ class PlannedParameter:
         if self.skip_reason or not self.specs or self.specs[0].kind != "normalization":
             return self.skip_reason or f"no rule for {self.attribute} of {kind}"
         identity = 0 if self.role == "bias" else 1
-        known = not self.tensor.is_meta and bool((self.tensor == identity).all())
+        known = not self.tensor.is_meta and bool((local_values(self.tensor) == identity).all())
         return f"{kind} keeps its values, {'the identity' if known else 'which are not the identity'}"
 
     @property
@@ -118,9 +119,10 @@ def _hooked_parameters(owner: nn.Module, prefix: str) -> dict[str, dict[str, nn.
 
 def _memory(parameter: nn.Parameter) -> object:
     """Return a key of a parameter's memory; parameters with the same key have the same values."""
-    if parameter.is_meta or parameter.numel() == 0 or isinstance(parameter, nn.parameter.UninitializedParameter):
+    if parameter.is_meta or isinstance(parameter, nn.parameter.UninitializedParameter):
         return id(parameter)
-    return parameter.data_ptr(), parameter.shape, parameter.stride()
+    values = local_values(parameter)
+    return (values.data_ptr(), values.shape, values.stride()) if values.numel() else id(parameter)
 
 
 def _parameters_of(owner: nn.Module, prefix: str) -> Iterator[tuple[str, dict[str, nn.Parameter]]]:
