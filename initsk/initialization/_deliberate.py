@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.network import PlannedParameter
+from initsk.network import PlannedParameter, local_values
 from initsk.utils.validation import unknown_name
 
 Overwrite = bool | str | Collection[str]
@@ -59,7 +59,9 @@ def _constant(tensor: torch.Tensor) -> float | None:
     """Return the value that all elements of a tensor have, or None if they differ."""
     if tensor.numel() < 2 or tensor.is_meta or tensor.is_complex():
         return None
-    values = tensor.detach()
+    values = local_values(tensor)
+    if values.numel() < 2:
+        return None
     first = values[(0,) * values.dim()]
     if first != values[tuple(size - 1 for size in values.shape)] or not bool((values == first).all()):
         return None

@@ -43,7 +43,9 @@ def initialize(
     table and a head that is tied to it are one embedding, whose fans are its width. Weights behind parametrizations,
     and behind ``weight_norm``, ``spectral_norm`` and ``prune`` of ``torch.nn.utils``, are filled through what they
     compute. A module in a wrapper gets the names and values of the module without the wrapper: ``torch.compile``,
-    `DataParallel`, `DistributedDataParallel`, `AveragedModel`, activation checkpointing.
+    `DataParallel`, `DistributedDataParallel`, `AveragedModel`, activation checkpointing. A module
+    that `fully_shard` or `distribute_tensor` has sharded gets the values of the unsharded module: each process draws
+    the whole tensors and writes its shards, without communication.
 
     Normalization layers keep their values (a new one is the identity) unless the initializer sets them. So do values
     that the author of the network has set: a weight that is constant where other weights are not (zeros at the end of a

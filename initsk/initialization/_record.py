@@ -7,6 +7,7 @@ from typing import TypedDict
 import pandas as pd
 import torch
 
+from initsk.network import local_values
 from initsk.utils.torch_settings import working_type
 
 
@@ -87,18 +88,22 @@ class InitializationRecord:
         -------
         DataFrame
             Columns name, shape, role, initializer, fan_in, fan_out (of one gate, group or projection if the parameter
-            stacks several), std_before, std_after (population standard deviations), touched, outcome ("filled"; "kept":
-            a normalization, or a value that the network's author has set; "left": frozen, tied, or without a rule),
-            and why: the rule that set the parameter, or the reason for leaving it unchanged.
+            stacks several), std_before, std_after (population standard deviations; of a sharded parameter those of this
+            process's shard), touched, outcome ("filled"; "kept": a normalization, or a value that the network's author
+            has set; "left": frozen, tied, or without a rule), and why: the rule that set the parameter, or the reason
+            for leaving it unchanged.
         """
         return pd.DataFrame([dict(row) for row in self.rows], columns=list(_DTYPES)).astype(_DTYPES)
 
 
 def standard_deviation(tensor: torch.Tensor) -> float:
-    """Return the population standard deviation; NaN if there are no values."""
-    if tensor.is_meta or tensor.numel() == 0:
+    """Return the population standard deviation; NaN if there are no values.
+
+    Of a sharded tensor it is that of this process's shard, because the other shards need communication.
+    """
+    values = local_values(tensor.detach())
+    if values.is_meta or values.numel() == 0:
         return float("nan")
-    values = tensor.detach()
     values = values.to(working_type(values.dtype))
     if values.is_complex() or not values.is_contiguous() or values.numel() < 2**12:
         return float(values.std(correction=0))

@@ -24,6 +24,7 @@ from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._read import read
+from initsk.network._sharded import local_values
 from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
 from initsk.network._state import (
     any_module_has_hooks,
@@ -46,7 +47,8 @@ __all__ = [
     "PaddingMask", "ParameterSpec", "ParameterUse", "PlannedParameter", "SignalGraph", "Source", "add_architecture",
     "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "clean_names", "compute_hooked",
     "fan_in_share", "get_model", "has_hooks", "hooked_tensors", "infer_shapes", "initialized", "is_stream",
-    "iterate_batches", "lazy_parameters", "make_activation", "may_have_gradient_hooks", "meta_tensors",
-    "named_parameters", "plan_parameters", "preserve_state", "preserve_training", "read", "register_layer",
-    "run_as_written", "save_buffers", "set_tensor", "structure_restored_on_failure", "unwrap", "without_wrappers",
+    "iterate_batches", "lazy_parameters", "local_values", "make_activation", "may_have_gradient_hooks",
+    "meta_tensors", "named_parameters", "plan_parameters", "preserve_state", "preserve_training", "read",
+    "register_layer", "run_as_written", "save_buffers", "set_tensor", "structure_restored_on_failure", "unwrap",
+    "without_wrappers",
 ]  # fmt: skip

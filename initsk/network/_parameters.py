@@ -12,6 +12,7 @@ from initsk.exceptions import ModuleError
 from initsk.network._layer_rules import registered_rule, specs_of_axes, specs_of_class
 from initsk.network._layer_types import EMBEDDINGS
 from initsk.network._network_graph import NetworkGraph
+from initsk.network._sharded import local_values
 from initsk.network._spec import ParameterSpec
 from initsk.network._specs_by_use import spec_by_use
 from initsk.network._views import Factors, arrange
@@ -75,7 +76,7 @@ class PlannedParameter:
             return self.skip_reason or self.deliberate
         if self.is_normalization and not self.note:
             identity = 0 if self.role == "bias" else 1
-            known = not self.tensor.is_meta and bool((self.tensor == identity).all())
+            known = not self.tensor.is_meta and bool((local_values(self.tensor) == identity).all())
             return f"{kind} keeps its values, {'the identity' if known else 'which are not the identity'}"
         return self.note or f"no rule for {self.attribute} of {kind}"
 
@@ -152,9 +153,10 @@ def _hooked_parameters(owner: nn.Module, prefix: str) -> dict[str, dict[str, nn.
 
 def _memory(parameter: nn.Parameter) -> object:
     """Return a key of a parameter's memory; parameters with the same key have the same values."""
-    if parameter.is_meta or parameter.numel() == 0 or isinstance(parameter, nn.parameter.UninitializedParameter):
+    if parameter.is_meta or isinstance(parameter, nn.parameter.UninitializedParameter):
         return id(parameter)
-    return parameter.data_ptr(), parameter.shape, parameter.stride()
+    values = local_values(parameter)
+    return (values.data_ptr(), values.shape, values.stride()) if values.numel() else id(parameter)
 
 
 def _parameters_of(owner: nn.Module, prefix: str) -> Iterator[tuple[str, dict[str, nn.Parameter]]]:

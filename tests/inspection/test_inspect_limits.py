@@ -130,7 +130,6 @@ def quantized():
         (scripted, "hides its layers"),
         (lambda: nn.Sequential(nn.ReLU(), scripted()), r"1 is scripted .* \(allowed: the module before torch.jit\)"),
         (quantized, "0 is quantized"),
-        (lambda: nn.LazyLinear(3), "lazy and has no shape"),
         (lambda: nn.Linear(3, 3, device="meta"), "weight is on the meta device"),
         (lambda: nn.Flatten(), "no layer"),
         (lambda: "net", "torch.nn.Module"),

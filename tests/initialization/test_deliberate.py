@@ -1,0 +1,74 @@
+"""Values that the author of a network has set stay, unless the user names them."""
+
+import pytest
+import torch
+from torch import nn
+
+from initsk import initialize
+from initsk.exceptions import InvalidParameterError
+from initsk.initializers import Constant, HeNormal, PerParameter
+from tests.helpers import build
+
+
+class ZeroLast(nn.Module):
+    """A residual network whose author has set the end of the branch to zero, and the bias of the head to -4."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+        self.scale = nn.Parameter(torch.full((4,), 1e-5))
+        nn.init.zeros_(self.b.weight)
+        nn.init.constant_(self.head.bias, -4.0)
+
+    def forward(self, x):
+        return self.head(x + self.scale * self.b(torch.relu(self.a(x))))
+
+
+def outcomes(module, *args, **kwargs):
+    return initialize(module, *args, **kwargs).to_frame().set_index("name")
+
+
+@pytest.mark.parametrize("initializer", ["he_normal", "auto", "torch_default", "ones"])
+def test_deliberate_values_are_kept(initializer):
+    module = build(ZeroLast)
+    found = outcomes(module, initializer)
+    assert not module.b.weight.any()
+    assert found.loc["b.weight", ["outcome", "why"]].tolist() == ["kept", "kept: deliberate, all values are 0"]
+    assert found.loc["head.bias", "why"] == "kept: deliberate, all values are -4"
+    assert found.loc["scale", ["outcome", "why"]].tolist() == ["kept", "scales the signal value by value"]
+    assert found.loc[["a.weight", "head.weight"], "outcome"].tolist() == ["filled", "filled"]
+
+
+@pytest.mark.parametrize("overwrite", [True, "b.weight", ["b.*", "head.bias"]])
+def test_named_values_are_overwritten(overwrite):
+    module = build(ZeroLast)
+    assert outcomes(module, "he_normal", overwrite=overwrite).loc["b.weight", "outcome"] == "filled"
+    assert module.b.weight.any()
+    assert bool(module.head.bias.any()) == (overwrite == "b.weight")
+
+
+def test_rules_and_initializers_of_biases_and_outputs_name_values():
+    module = build(ZeroLast)
+    initialize(module, PerParameter([("end", HeNormal(), "b")]), bias_initializer="zeros")
+    assert module.b.weight.any()
+    assert not module.head.bias.any()
+    module = build(ZeroLast)
+    nn.init.zeros_(module.head.weight)
+    initialize(module, "he_normal", output_initializer=Constant(0.5))
+    assert bool((module.head.weight == 0.5).all())
+
+
+def test_a_network_of_zeros_has_no_deliberate_values():
+    module = build(lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)))
+    initialize(module, "zeros", bias_initializer=Constant(0.3))
+    found = outcomes(module, "he_normal")
+    assert (found["outcome"] == "filled").all()
+    assert module[0].weight.any()
+    assert not module[0].bias.any()
+
+
+def test_an_unknown_name_to_overwrite_raises():
+    with pytest.raises(InvalidParameterError, match=r"overwrite: .*'b\.wieght'.*b\.weight"):
+        initialize(build(ZeroLast), overwrite="b.wieght")
+    with pytest.raises(InvalidParameterError, match=r"overwrite=\[3\] is not allowed"):
+        initialize(build(ZeroLast), overwrite=[3])
