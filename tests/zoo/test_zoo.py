@@ -1,0 +1,51 @@
+"""The table of architectures itself: each row builds and runs, and its facts agree with the module."""
+
+import pytest
+import torch
+
+from tests.zoo.table import all_rows, built, isolated, matching, run
+
+ROWS = all_rows()
+MARKED = [
+    pytest.param(row, id=f"{row.package}-{row.name}", marks=[] if row.package == "torch" else pytest.mark.slow)
+    for row in ROWS
+]
+
+
+@pytest.fixture
+def row(request):
+    """Return a row if its package is installed."""
+    with isolated():
+        pytest.importorskip(request.param.package)
+    return request.param
+
+
+each_row = pytest.mark.parametrize("row", MARKED, indirect=True)
+
+
+def test_names_are_unique():
+    names = [(row.package, row.name) for row in ROWS]
+    assert len(set(names)) == len(names)
+
+
+@each_row
+def test_runs_on_its_inputs(row):
+    run(built(row), row.inputs())
+
+
+@each_row
+def test_kept_parameters_do_not_depend_on_the_seed(row):
+    first, second = built(row), dict(built(row, seed=1).named_parameters())
+    for pattern in row.kept:
+        found = matching(first, pattern)
+        assert found, f"no parameter is named like {pattern!r}"
+        assert [name for name, value in found.items() if not torch.equal(value, second[name])] == []
+
+
+@each_row
+def test_parameters_of_an_own_distribution_depend_on_the_seed(row):
+    first, second = built(row), dict(built(row, seed=1).named_parameters())
+    for pattern in row.own_distribution:
+        found = matching(first, pattern)
+        assert found, f"no parameter is named like {pattern!r}"
+        assert [name for name, value in found.items() if torch.equal(value, second[name])] == []
