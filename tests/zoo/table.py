@@ -42,7 +42,8 @@ class Architecture:
         shape changes, as in ResNet. Parallel parts of one sum (x + f(x) + g(x)) are one addition.
     depth : int, optional
         Number of layers on the shortest path from an input to the output. Residual branches, gates and the parts that
-        a concatenation lets pass are skipped. Masks and position numbers are no inputs.
+        a concatenation lets pass are skipped: a path goes from tensor to tensor, not from element to element.
+        Masks and position numbers are no inputs.
     activations : tuple of str
         Names of the elementwise functions that follow layers, gates included; softmax is not one of them.
     kept : tuple of str
