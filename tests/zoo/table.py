@@ -16,7 +16,16 @@ from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from tests.zoo.operators import define_missing_operators
 
 # The modules with rows; those beside "hand_written" need libraries.
-MODULES = ("hand_written",)
+MODULES = (
+    "hand_written",
+    "torchvision_nets",
+    "timm_nets",
+    "transformers_nets",
+    "transformers_other_nets",
+    "diffusers_nets",
+    "graph_nets",
+    "peft_lightning_nets",
+)
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,12 @@ class Architecture:
     inputs : callable
         Returns what the module takes: a tensor, a tuple of arguments, or a dict of named arguments.
     branches : int, optional
-        Number of additions x + f(x) in one forward pass, with weights in f. A projection may replace x where the
+        Number of additions x + f(x) in one forward pass, with a layer in f. A projection may replace x where the
         shape changes, as in ResNet. Parallel parts of one sum (x + f(x) + g(x)) are one addition.
     depth : int, optional
         Number of layers on the shortest path from an input to the output. Residual branches, gates and the parts that
         a concatenation lets pass are skipped: a path goes from tensor to tensor, not from element to element.
-        Masks and position numbers are no inputs.
+        Masks and position numbers are no inputs. Of several outputs, the scores or the prediction count.
     activations : tuple of str
         Names of the elementwise functions that follow layers, gates included; softmax is not one of them.
     kept : tuple of str
@@ -90,7 +99,7 @@ def isolated(seed: int = 0) -> Iterator[None]:
 def built(row: Architecture, seed: int = 0) -> nn.Module:
     """Build a row's module in evaluation mode from a seed, without changing the global state."""
     with isolated(seed):
-        if row.package in ("timm", "torchvision"):
+        if row.package != "torch":
             define_missing_operators()
         return row.build().eval()
 

@@ -3,21 +3,13 @@
 import pytest
 import torch
 
-from tests.zoo.table import all_rows, built, isolated, matching, run
+from tests.zoo.table import all_rows, built, matching, run
 
 ROWS = all_rows()
 MARKED = [
     pytest.param(row, id=f"{row.package}-{row.name}", marks=[] if row.package == "torch" else pytest.mark.slow)
     for row in ROWS
 ]
-
-
-@pytest.fixture
-def row(request):
-    """Return a row if its package is installed."""
-    with isolated():
-        pytest.importorskip(request.param.package)
-    return request.param
 
 
 each_row = pytest.mark.parametrize("row", MARKED, indirect=True)
