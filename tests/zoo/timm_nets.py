@@ -9,8 +9,6 @@ from tests.zoo.table import Architecture, images
 
 # Three transformer blocks on a grid of 4 x 4 patches.
 SMALL = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 3, "num_heads": 2}
-# The names of these fix width and patches; fewer blocks and smaller images remain.
-MIXER = {"img_size": 64, "num_blocks": 3}
 
 
 def create(name: str, **arguments: Any) -> Callable[[], nn.Module]:
@@ -81,12 +79,12 @@ ROWS = [
         "edgenext_xx_small", VIT, 9 + 2 * 3, 1 + 3 + 1, ("gelu",),
         kept=("*.gamma", "*.gamma_xca", "*.temperature"),
     ),
-    row("mixer_s32_224", MLP, 2 * 3, 2, ("gelu",), **MIXER),
+    row("mixer_s32_224", MLP, 2 * 8, 2, ("gelu",), img_size=64),
     row(
-        "gmlp_ti16_224", MLP, 3, 2, ("gelu",),
-        kept=("*.gate.proj.bias",), own_distribution=("*.gate.proj.weight",), **MIXER,
+        "gmlp_ti16_224", MLP, 30, 2, ("gelu",), img_size=64,
+        kept=("*.gate.proj.bias",), own_distribution=("*.gate.proj.weight",),
     ),
-    row("resmlp_12_224", MLP, 2 * 3, 2, ("gelu",), kept=("*.ls[12]", "*.alpha"), **MIXER),
+    row("resmlp_12_224", MLP, 2 * 12, 2, ("gelu",), img_size=64, kept=("*.ls[12]", "*.alpha")),
     # A block without stride adds its input under batch normalization; the other blocks have no skip.
     row(
         "repvgg_a0", CNN, 1 + 3 + 13 + 0, 1 + 4 + 1, ("relu",),

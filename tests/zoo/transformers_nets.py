@@ -129,9 +129,10 @@ ROWS = [
         ("silu", "softplus"), branches=2, family=STATE,
         kept=("*.A_log", "*.D"), own_distribution=("*.dt_bias",),
     ),
+    # In evaluation mode, the first forward pass halves weights of the second block in place.
     row(
         "RwkvForCausalLM", "RwkvConfig",
-        OLD | {"hidden_size": 32, "num_hidden_layers": 2, "context_length": 64},
+        OLD | {"hidden_size": 32, "num_hidden_layers": 2, "context_length": 64, "rescale_every": 1},
         ("sigmoid", "relu_squared"), family="recurrent", kept=("*.time_*",),
     ),
 ]  # fmt: skip
