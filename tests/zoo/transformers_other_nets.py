@@ -107,6 +107,7 @@ ROWS = [
             num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, **SIZES,
         ),
         lambda: {"input_values": values(2, 400)}, 2 * 2 + 1, 2 + 1 + 1, ("gelu",),
+        left_reason="`masked_spec_embed` is used in training only",
     ),
     row(
         "ViTForImageClassification", "vision transformer", model("ViTForImageClassification", "ViTConfig", **IMAGE),
@@ -127,7 +128,7 @@ ROWS = [
         lambda: {"pixel_values": images(32)(), "input_ids": token_ids()},
         2 * 4, 2, ("quick_gelu",), kept=("logit_scale",),
     ),
-    # Two blocks of ResNet, one block of an encoder and one of a decoder. An image reaches the scores by the stem, a
+    # Two blocks of ResNet, one block of an encoder and one of a decoder, which begins with zeros. An image reaches the scores by the stem, a
     # projection, the projection to the transformer, two layers of the attention, and the classifier.
     row(
         "DetrForObjectDetection", "detection", detr, lambda: {"pixel_values": images(64)()},
