@@ -128,8 +128,9 @@ ROWS = [
         lambda: {"pixel_values": images(32)(), "input_ids": token_ids()},
         2 * 4, 2, ("quick_gelu",), kept=("logit_scale",),
     ),
-    # Two blocks of ResNet, one block of an encoder and one of a decoder, which begins with zeros. An image reaches the scores by the stem, a
-    # projection, the projection to the transformer, two layers of the attention, and the classifier.
+    # Two blocks of ResNet, one block of an encoder, and one of a decoder, whose residual path begins with zeros. An
+    # image reaches the scores by the stem, a projection, the projection to the transformer, two layers of the
+    # attention, and the classifier.
     row(
         "DetrForObjectDetection", "detection", detr, lambda: {"pixel_values": images(64)()},
         2 + 2 + 3, 1 + 1 + 1 + 2 + 1, ("relu", "sigmoid"),
