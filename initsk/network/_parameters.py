@@ -32,7 +32,8 @@ class PlannedParameter:
     role : {"weight", "bias"}
         Role of the tensor in its layer.
     specs : tuple of ParameterSpec
-        One for each matrix or vector stacked in the tensor; empty if the tensor cannot be filled.
+        One for each matrix or vector stacked in the tensor, or for each stack of equal ones; empty if the tensor cannot
+        be filled.
     parameters : dict of str to Parameter
         The parameters that hold the values, by name: the parameter itself, or the originals of a parametrization.
     skip_reason : str
@@ -68,14 +69,20 @@ class PlannedParameter:
         """The values as the module uses them."""
         return getattr(self.module, self.attribute)
 
-    def assemble(self, blocks: list[torch.Tensor]) -> torch.Tensor:
-        """Stack the values of all specs in torch's layout."""
-        if self.specs[0].transposed and self.role == "weight":
-            blocks = [block.transpose(0, 1) for block in blocks]
+    def assemble(self, drawn: list[torch.Tensor]) -> torch.Tensor:
+        """Stack the values of all specs, each of shape ``spec.stacked_shape``, in torch's layout."""
+        blocks = [_in_layout(spec, values) for spec, values in zip(self.specs, drawn, strict=True)]
         values = (blocks[0] if len(blocks) == 1 else torch.cat(blocks)).reshape(self.tensor.shape)
         if self.padding_row is not None:
             values[self.padding_row] = 0
         return values
+
+
+def _in_layout(spec: ParameterSpec, values: torch.Tensor) -> torch.Tensor:
+    rows = values.dim() - len(spec.shape)
+    if spec.transposed and spec.role == "weight":
+        values = values.transpose(rows, rows + 1)
+    return values.flatten(0, 1) if spec.count > 1 else values
 
 
 def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
@@ -185,8 +192,7 @@ def _convolution(owner: Any, role: str) -> list[ParameterSpec]:
     groups = owner.groups
     shape = (owner.out_channels // groups, owner.in_channels // groups, *owner.kernel_size)
     whole = {"kind": "convolution", "weight_shape": tuple(owner.weight.shape), "transposed": owner.transposed}
-    spec = replace(ParameterSpec.from_shape(shape), groups=groups, **whole)
-    return _blocks(spec, map(str, range(groups)) if groups > 1 else [""], role)
+    return _blocks(replace(ParameterSpec.from_shape(shape), count=groups, groups=groups, **whole), [""], role)
 
 
 def _recurrent(owner: Any, attribute: str, role: str) -> list[ParameterSpec]:

@@ -71,8 +71,10 @@ class ParameterSpec:
     layer : type or None
         Class of the module that owns the tensor.
     block : str
-        Name of the block in a stacked parameter: a gate ("i", "f", "g", "o"; "r", "z", "n"), a
-        projection ("q", "k", "v", "o") or a group's number; empty for a parameter of one block.
+        Name of the block in a stacked parameter: a gate ("i", "f", "g", "o"; "r", "z", "n") or a
+        projection ("q", "k", "v", "o"); empty for other parameters.
+    count : int
+        Number of equal blocks that the tensor stacks; each is drawn as a matrix of its own.
     groups : int
         Number of groups of a convolution.
     transposed : bool
@@ -110,6 +112,7 @@ class ParameterSpec:
     name: str = ""
     layer: type | None = None
     block: str = ""
+    count: int = 1
     groups: int = 1
     transposed: bool = False
     activation: Any = None
@@ -148,6 +151,17 @@ class ParameterSpec:
     def short_name(self) -> str:
         """Name of the parameter within its layer."""
         return self.name.rpartition(".")[2]
+
+    @property
+    def stacked_shape(self) -> tuple[int, ...]:
+        """Shape of the drawn values: `shape`, after an axis of the blocks if there are several.
+
+        Examples
+        --------
+        >>> ParameterSpec((2, 1, 3, 3)).stacked_shape, ParameterSpec((2, 1, 3, 3), count=8).stacked_shape
+        ((2, 1, 3, 3), (8, 2, 1, 3, 3))
+        """
+        return self.shape if self.count == 1 else (self.count, *self.shape)
 
     @property
     def matrix_shape(self) -> tuple[int, int]:
@@ -192,7 +206,8 @@ class ParameterSpec:
 
         Examples
         --------
-        >>> depthwise = ParameterSpec((1, 1, 3, 3), 9, 9, kind="convolution", weight_shape=(8, 1, 3, 3), groups=8)
+        >>> layer = {"kind": "convolution", "weight_shape": (8, 1, 3, 3), "groups": 8}
+        >>> depthwise = ParameterSpec((1, 1, 3, 3), 9, 9, count=8, **layer)
         >>> [(spec.fan_in, spec.fan_out) for spec in map(depthwise.as_stored, FRAMEWORK_LAYOUTS)]
         [(9, 72), (72, 9), (9, 72)]
         """
@@ -204,7 +219,7 @@ class ParameterSpec:
         (outputs, inputs), receptive = stored[:2], prod(stored[2:])
         if self.kind == "embedding" and framework != "torch":
             return replace(self, fan_in=outputs, fan_out=inputs, framework=framework)
-        whole = replace(self, block="", groups=1, transposed=False, framework=framework)
+        whole = replace(self, block="", count=1, groups=1, transposed=False, framework=framework)
         if framework == "keras" and self.groups > 1 and inputs == 1:
             # Keras stores (*kernel, in, multiplier); after the transposition the multiplier's axis is first.
             outputs, inputs = outputs // self.groups, self.groups
