@@ -254,7 +254,7 @@ class BaseMLP(BaseEstimator):
 
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
-        with net.data_for_initializer(data.dataset()):
+        with torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
         self.initialization_record_ = net.initialization_record_

@@ -59,7 +59,7 @@ def _constant(tensor: torch.Tensor) -> float | None:
     """Return the value that all elements of a tensor have, or None if they differ."""
     if tensor.numel() < 2 or tensor.is_meta or tensor.is_complex():
         return None
-    values = local_values(tensor)
+    values = local_values(tensor).detach()
     if values.numel() < 2:
         return None
     first = values[(0,) * values.dim()]

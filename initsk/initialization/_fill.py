@@ -115,11 +115,7 @@ class FillStep:
         generator = make_generator(seed, self.plan.name)
         with torch.no_grad():
             pairs = zip(self.drawn.specs, self.choices, strict=True)
-            blocks = [
-                torch.stack([c.initializer.draw(spec, generator, tensor.dtype) for _ in range(spec.count)])
-                for spec, c in pairs
-            ]
-            return self.drawn.assemble(blocks)
+            return self.drawn.assemble([c.initializer.draw(spec, generator, tensor.dtype) for spec, c in pairs])
 
     def write(self, values: torch.Tensor | None) -> dict[str, float]:
         """Write the values and return the earlier standard deviations by name."""

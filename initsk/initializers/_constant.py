@@ -12,11 +12,12 @@ class _Filled(Initializer):
 
     family = "constant"
     draw_never_fails = True
+    draws_blocks = True
     value = 0.0
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        return torch.full(spec.shape, self.value, dtype=dtype)
+        return torch.full(spec.stacked_shape, self.value, dtype=dtype)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
         """Return the expected moments of the values for a spec."""

@@ -51,6 +51,7 @@ class Orthogonal(Initializer):
     formula = "W W^T = gain^2 I or W^T W = gain^2 I"
     reference = "Saxe, McClelland and Ganguli 2013"
     draw_never_fails = True
+    draws_blocks = True
     parameter_constraints = {"gain": real(above=0)}
 
     gain: float = 1.0
@@ -61,7 +62,8 @@ class Orthogonal(Initializer):
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        return orthogonal_matrix(*spec.matrix_shape, generator, dtype).mul_(self.gain).reshape(spec.shape)
+        matrix = orthogonal_matrix(*spec.matrix_shape, generator, dtype, spec.count)
+        return matrix.mul_(self.gain).reshape(spec.stacked_shape)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
         """Return the expected moments of the values for a spec."""

@@ -46,6 +46,7 @@ class Siren(Initializer):
     reference = "Sitzmann et al. 2020, section 3.2"
     sets_biases = True
     draw_never_fails = True
+    draws_blocks = True
     reads_architecture = True
     parameter_constraints = {"omega_0": real(above=0)}
 
@@ -63,7 +64,7 @@ class Siren(Initializer):
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        return draw_uniform(spec.shape, self._bound(spec), generator=generator, dtype=dtype)
+        return draw_uniform(spec.stacked_shape, self._bound(spec), generator=generator, dtype=dtype)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
         """Return the expected moments of the values for a spec."""

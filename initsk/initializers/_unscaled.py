@@ -38,6 +38,7 @@ class RandomNormal(Initializer):
     formula = "W ~ N(mean, std^2)"
     reference = "Krizhevsky, Sutskever and Hinton 2012, section 5 (std 0.01)"
     draw_never_fails = True
+    draws_blocks = True
     parameter_constraints = {"std": real(minimum=0), "mean": real()}
 
     std: float = 0.01
@@ -45,7 +46,8 @@ class RandomNormal(Initializer):
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        return draw_normal(spec.shape, self.std, generator=generator, dtype=dtype).add_(self.mean)
+        values = draw_normal(spec.stacked_shape, self.std, generator=generator, dtype=dtype, count=spec.count)
+        return values.add_(self.mean)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
         """Return the expected moments of the values for a spec."""
@@ -85,6 +87,7 @@ class RandomUniform(Initializer):
     formula = "W ~ U(low, high)"
     reference = "Keras RandomUniform (bounds)"
     draw_never_fails = True
+    draws_blocks = True
     parameter_constraints = {"low": real(), "high": real()}
 
     low: float = -0.05
@@ -100,7 +103,7 @@ class RandomUniform(Initializer):
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
         bound, middle = (self.high - self.low) / 2, (self.low + self.high) / 2
-        return draw_uniform(spec.shape, bound, generator=generator, dtype=dtype).add_(middle)
+        return draw_uniform(spec.stacked_shape, bound, generator=generator, dtype=dtype).add_(middle)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
         """Return the expected moments of the values for a spec."""
@@ -145,6 +148,7 @@ class TruncatedNormal(Initializer):
     formula = "W ~ N(mean, s^2) given |W - mean| <= bounds s"
     reference = "Keras TruncatedNormal; Kotz, Balakrishnan and Johnson 1994, section 10.1"
     draw_never_fails = True
+    draws_blocks = True
     parameter_constraints = {"std": real(minimum=0), "mean": real(), "bounds": real(above=0), "corrected": boolean()}
 
     std: float = 0.01
@@ -158,7 +162,7 @@ class TruncatedNormal(Initializer):
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        values = draw_truncated(spec.shape, self._std_before, self.bounds, generator=generator, dtype=dtype)
+        values = draw_truncated(spec.stacked_shape, self._std_before, self.bounds, generator=generator, dtype=dtype)
         return values.add_(self.mean)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:

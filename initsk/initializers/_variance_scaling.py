@@ -15,13 +15,15 @@ from initsk.utils.validation import one_of, optional, real, resolved_by
 class ZeroMeanDraw:
     """Mixin of initializers that draw zero-mean values; a subclass returns their variance and distribution."""
 
+    draws_blocks = True
+
     def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
         """Return the variance and the name of the distribution of the values for a spec."""
         raise NotImplementedError
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        return draw_scaled(spec.shape, *self.variance_and_distribution(spec), generator, dtype)
+        return draw_scaled(spec, *self.variance_and_distribution(spec), generator, dtype)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return the expected moments of the values for a spec."""

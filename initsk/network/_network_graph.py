@@ -175,6 +175,8 @@ class NetworkGraph:
         return feeding
 
     def _place(self, operation: Operation) -> str:
+        if any(use.how == "looked up" for use in operation.uses):
+            return "input"
         if not self._feeding >> operation.number & 1:
             return "output"
         return "hidden" if self._before[operation.number] & self._weighted else "input"

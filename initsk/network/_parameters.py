@@ -37,7 +37,8 @@ class PlannedParameter:
     role : {"weight", "bias"}
         Role of the tensor in its layer.
     specs : tuple of ParameterSpec
-        One for each matrix or vector stacked in the tensor; empty if the tensor cannot be filled.
+        One for each matrix or vector stacked in the tensor, or for each stack of equal ones; empty if the tensor cannot
+        be filled.
     parameters : dict of str to Parameter
         The parameters that hold the values, by name: the parameter itself, or those from which a parametrization or a
         hook computes the tensor.
@@ -103,17 +104,22 @@ class PlannedParameter:
         """The values as the module uses them."""
         return getattr(self.module, self.attribute)
 
-    def assemble(self, blocks: list[torch.Tensor]) -> torch.Tensor:
-        """Stack the values of all specs, ``(count, *shape)`` each, in the order of memory."""
+    def assemble(self, drawn: list[torch.Tensor]) -> torch.Tensor:
+        """Stack the values of all specs, each of shape ``spec.stacked_shape``, in the order of memory."""
+        blocks = [_in_layout(spec, values) for spec, values in zip(self.specs, drawn, strict=True)]
         if self.layout is not None:
-            values = arrange(torch.cat(blocks), self.layout).reshape(self.tensor.shape)
-        else:
-            if self.specs[0].transposed and self.role == "weight":
-                blocks = [block.transpose(1, 2) for block in blocks]
-            values = (blocks[0] if len(blocks) == 1 else torch.cat(blocks)).reshape(self.tensor.shape)
+            blocks = [arrange(drawn[0], self.layout)]
+        values = (blocks[0] if len(blocks) == 1 else torch.cat(blocks)).reshape(self.tensor.shape)
         if self.padding_row is not None:
             values[self.padding_row] = 0
         return values
+
+
+def _in_layout(spec: ParameterSpec, values: torch.Tensor) -> torch.Tensor:
+    rows = values.dim() - len(spec.shape)
+    if spec.transposed and spec.role == "weight":
+        values = values.transpose(rows, rows + 1)
+    return values.flatten(0, 1) if spec.count > 1 else values
 
 
 def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedParameter]:

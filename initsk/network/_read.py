@@ -1,7 +1,6 @@
 """Reading of a network by running it: its operations, and how each parameter is used."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -102,15 +101,31 @@ def _first_samples(example: Example) -> Example | None:
 
 
 def _run(module: nn.Module, example: Example, running: list[str] | None = None) -> NetworkGraph:
-    """Run a module on an example and return its graph; add the names of the running modules to `running`."""
+    """Run a module on an example and return its graph; add the names of the running modules to `running`.
+
+    Large networks run without values first; a forward pass with decisions about values needs them.
+    """
+    size = sum(parameter.numel() for parameter in module.parameters())
+    fake = _fake_mode() if size >= _FAKE_FROM else None
+    if fake is not None:
+        try:
+            return _record(module, example, [], fake)
+        except Exception:  # a user's forward may raise anything without values
+            pass
+    return _record(module, example, [] if running is None else running, None)
+
+
+def _record(module: nn.Module, example: Example, running: list[str], fake: Any) -> NetworkGraph:
     recorder = ForwardRecorder(module)
     arguments, keywords = _copied(example.arguments), _copied(example.keywords)
     with ExitStack() as stack:
         stack.enter_context(preserve_attributes(module))
         stack.enter_context(preserve_state(module, training=False, gradients=False, seed=0))
-        fake = stack.enter_context(_without_values(module))
         if fake is not None:
+            stack.enter_context(fake)
             arguments, keywords = _map(fake.from_tensor, arguments), _map(fake.from_tensor, keywords)
+        elif any(parameter.is_meta for parameter in module.parameters()):
+            stack.enter_context(torch.device("meta"))
         stack.enter_context(without_hooks_of_users(module))
         stack.enter_context(note_modules(module, recorder))
         recorder.add_inputs(arguments, keywords)
@@ -118,28 +133,20 @@ def _run(module: nn.Module, example: Example, running: list[str] | None = None) 
             with recorder:
                 output = module(*arguments, **keywords)
         finally:
-            if running is not None:
-                running += [path for path, _ in recorder.running]
+            running += [path for path, _ in recorder.running]
         recorder.add_outputs(output)
     modules = {clean: module.get_submodule(name) for name, clean in clean_names(module).items()}
     find_activations(recorder.operations, modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description)
 
 
-@contextmanager
-def _without_values(module: nn.Module) -> Iterator[Any]:
-    """Compute shapes only for large networks and networks on the meta device; yield the fake mode, or None."""
-    size = sum(parameter.numel() for parameter in module.parameters())
-    if any(parameter.is_meta for parameter in module.parameters()):
-        with torch.device("meta"):
-            yield None
-    elif size < _FAKE_FROM:
-        yield None
-    else:
+def _fake_mode() -> Any:
+    """Return torch's mode of tensors without values; None if torch does not have it."""
+    try:
         from torch._subclasses import FakeTensorMode
-
-        with FakeTensorMode(allow_non_fake_inputs=True) as fake:
-            yield fake
+    except ImportError:
+        return None
+    return FakeTensorMode(allow_non_fake_inputs=True)
 
 
 def _copied(value: Any) -> Any:

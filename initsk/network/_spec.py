@@ -72,8 +72,8 @@ class ParameterSpec:
     layer : type or None
         Class of the module that owns the tensor.
     block : str
-        Name of the block in a stacked parameter: a gate ("i", "f", "g", "o"; "r", "z", "n"), a
-        projection ("q", "k", "v", "o") or a group's number; empty for a parameter of one block.
+        Name of the block in a stacked parameter: a gate ("i", "f", "g", "o"; "r", "z", "n") or a
+        projection ("q", "k", "v", "o"); empty for other parameters.
     groups : int
         Number of groups of a convolution.
     count : int
@@ -113,8 +113,8 @@ class ParameterSpec:
     name: str = ""
     layer: type | None = None
     block: str = ""
-    groups: int = 1
     count: int = 1
+    groups: int = 1
     transposed: bool = False
     activation: Any = None
     place: str = ""
@@ -152,6 +152,17 @@ class ParameterSpec:
     def short_name(self) -> str:
         """Name of the parameter within its layer."""
         return self.name.rpartition(".")[2]
+
+    @property
+    def stacked_shape(self) -> tuple[int, ...]:
+        """Shape of the drawn values: `shape`, after an axis of the blocks if there are several.
+
+        Examples
+        --------
+        >>> ParameterSpec((2, 1, 3, 3)).stacked_shape, ParameterSpec((2, 1, 3, 3), count=8).stacked_shape
+        ((2, 1, 3, 3), (8, 2, 1, 3, 3))
+        """
+        return self.shape if self.count == 1 else (self.count, *self.shape)
 
     @property
     def matrix_shape(self) -> tuple[int, int]:
@@ -196,7 +207,8 @@ class ParameterSpec:
 
         Examples
         --------
-        >>> depthwise = ParameterSpec((1, 1, 3, 3), 9, 9, kind="convolution", weight_shape=(8, 1, 3, 3), groups=8)
+        >>> layer = {"kind": "convolution", "weight_shape": (8, 1, 3, 3), "groups": 8}
+        >>> depthwise = ParameterSpec((1, 1, 3, 3), 9, 9, count=8, **layer)
         >>> [(spec.fan_in, spec.fan_out) for spec in map(depthwise.as_stored, FRAMEWORK_LAYOUTS)]
         [(9, 72), (72, 9), (9, 72)]
         """

@@ -1,6 +1,7 @@
 """Modules that the checks initialize, with fans counted by hand, and tools of the checks."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from math import sqrt
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ class Case(NamedTuple):
     """A layer, and the expected spec of one of its weights.
 
     `shape` is the shape of one block (group, gate or projection) as ``(out, in, *kernel)``, `block` is the name of the
-    first block, and `place` is the place of the layer in a network without other layers.
+    first gate or projection, and `place` is the place of the layer in a network without other layers.
     """
 
     label: str
@@ -44,14 +45,14 @@ LAYERS = (
     Case("Conv1d", lambda: nn.Conv1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
     Case("Conv2d", lambda: nn.Conv2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
     Case("Conv3d", lambda: nn.Conv3d(20, 30, 3), "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"),
-    Case("grouped", lambda: nn.Conv2d(40, 80, 5, groups=4), "weight", (20, 10, 5, 5), 250, 500, "convolution", "0"),
-    Case("depthwise", lambda: nn.Conv2d(40, 80, 15, groups=40), "weight", (2, 1, 15, 15), 225, 450, "convolution", "0"),
+    Case("grouped", lambda: nn.Conv2d(40, 80, 5, groups=4), "weight", (20, 10, 5, 5), 250, 500, "convolution"),
+    Case("depthwise", lambda: nn.Conv2d(40, 80, 15, groups=40), "weight", (2, 1, 15, 15), 225, 450, "convolution"),
     Case("ConvTranspose1d", lambda: nn.ConvTranspose1d(60, 80, 5), "weight", (80, 60, 5), 300, 400, "convolution"),
     Case("ConvTranspose2d", lambda: nn.ConvTranspose2d(40, 60, 3), "weight", (60, 40, 3, 3), 360, 540, "convolution"),
     Case("ConvTranspose3d", _TRANSPOSED_3D, "weight", (30, 20, 3, 3, 3), 540, 810, "convolution"),
-    Case("grouped transposed", _TRANSPOSED, "weight", (20, 10, 5, 5), 250, 500, "convolution", "0"),
-    Case("Embedding", lambda: nn.Embedding(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
-    Case("EmbeddingBag", lambda: nn.EmbeddingBag(500, 60), "weight", (500, 60), 1, 60, "embedding", place="input"),
+    Case("grouped transposed", _TRANSPOSED, "weight", (20, 10, 5, 5), 250, 500, "convolution"),
+    Case("Embedding", lambda: nn.Embedding(500, 60), "weight", (500, 60), 60, 60, "embedding", place="input"),
+    Case("EmbeddingBag", lambda: nn.EmbeddingBag(500, 60), "weight", (500, 60), 60, 60, "embedding", place="input"),
     Case("RNN", lambda: nn.RNN(100, 200), "weight_ih_l0", (200, 100), 100, 200, "recurrent"),
     Case("LSTM", lambda: nn.LSTM(80, 90), "weight_ih_l0", (90, 80), 80, 90, "recurrent", "i"),
     Case("LSTM's projection", lambda: nn.LSTM(80, 190, proj_size=90), "weight_hr_l0", (90, 190), 190, 90, "recurrent"),
@@ -119,7 +120,7 @@ def square_net() -> nn.Module:
 
 
 class Breaking(nn.Module):
-    """Network whose forward pass raises after it has called all layers."""
+    """Network whose forward pass raises after it has called all layers, except the first time, when it is read."""
 
     class Error(RuntimeError):
         """The error."""
@@ -127,11 +128,23 @@ class Breaking(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        # Not an attribute of the module itself, since a reading restores those.
+        self.calls = Calls()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Call the network, then raise."""
-        self.network(x)
-        raise Breaking.Error("on purpose")
+        """Call the network; raise from the second call on."""
+        values: torch.Tensor = self.network(x)
+        self.calls.number += 1
+        if self.calls.number > 1:
+            raise Breaking.Error("on purpose")
+        return values
+
+
+@dataclass
+class Calls:
+    """The number of calls."""
+
+    number: int = 0
 
 
 NETWORKS = (ResidualNet, TransformerNet, convolution_net, upsampling_net, square_net)

@@ -254,7 +254,7 @@ def _spec_by_hand(case: Case, module: nn.Module, reads_architecture: bool) -> Pa
     transposed = isinstance(owner, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
     counted["place"] = case.place if reads_architecture else ""
     stored: dict[str, Any] = {"name": case.weight, "layer": type(owner), "weight_shape": shape}
-    return ParameterSpec(**counted, **stored, groups=groups, transposed=transposed)
+    return ParameterSpec(**counted, **stored, count=groups, groups=groups, transposed=transposed)
 
 
 Check = Callable[[Initializer], None]

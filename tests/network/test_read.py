@@ -1,5 +1,7 @@
 """Networks are read by running them: operations, uses of parameters, depth and branches."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -208,6 +210,17 @@ def test_without_an_input_the_classes_of_layers_remain():
 def test_meta_modules_are_read_without_values():
     graph = network.read(build(lambda: nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))).to("meta"))
     assert (graph.depth, graph.activations) == (2, ["relu"])
+
+
+def test_large_networks_are_read_without_values(monkeypatch):
+    module = build(Residual)
+    # Never written to, so that it takes no memory.
+    module.large = nn.Parameter(torch.empty(2**27))
+    fake = network.read(module.to(torch.float32))
+    monkeypatch.setitem(sys.modules, "torch._subclasses", None)
+    computed = network.read(module)
+    # Without values there is no decision about them, so the network is read with values.
+    assert fake.to_frame().equals(computed.to_frame())
 
 
 def test_the_frame_has_a_row_for_each_operation():

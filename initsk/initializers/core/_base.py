@@ -1,7 +1,7 @@
 """Base class of all initializers."""
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast, dataclass_transform
 
 import torch
@@ -82,11 +82,13 @@ class Initializer(Value):
     reference: ClassVar[str] = ""
     #: Whether the initializer also sets biases if no `bias_initializer` is given; most leave them at zero.
     sets_biases: ClassVar[bool] = False
+    #: Whether one call of `draw_values` draws all blocks of a spec; otherwise each call draws one block.
+    draws_blocks: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Make a dataclass of a subclass without a written ``__init__``, and check `draw_never_fails`.
+        """Make a dataclass of a subclass without a written ``__init__``, and check what is declared about the draw.
 
-        A subclass that overrides `draw_values` and does not declare `draw_never_fails` again loses it.
+        A subclass that overrides `draw_values` has to declare `draw_never_fails` and `draws_blocks` again to keep them.
 
         Raises
         ------
@@ -103,12 +105,9 @@ class Initializer(Value):
                 f"{name} declares the parameters {', '.join(fields)} as fields, but {base}.__init__ does not take them"
                 f" (allowed: an __init__ in {name}, or fields in {base} as well)"
             )
-        drawing, declaring = (
-            next(position for position, kind in enumerate(cls.__mro__) if name in vars(kind))
-            for name in ("draw_values", "draw_never_fails")
-        )
-        if drawing < declaring:
-            setattr(cls, "draw_never_fails", False)  # noqa: B010 - to mypy it is the property of the base
+        for name in ("draw_never_fails", "draws_blocks"):
+            if _depth_of(cls, "draw_values") < _depth_of(cls, name):
+                setattr(cls, name, False)
 
     @property
     def needs_data(self) -> bool:
@@ -203,11 +202,35 @@ class Initializer(Value):
 
         Returns
         -------
-        torch.Tensor of shape ``spec.shape``
+        torch.Tensor of shape ``spec.shape``; ``spec.stacked_shape`` if the class declares ``draws_blocks = True``
         """
         # `unsupported_reason` makes sure that there is a choice.
         chosen = cast(Choice, self.choose(spec))
         return chosen.initializer.draw_values(spec, generator, dtype)
+
+    def draw_blocks(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+        """Return the values of all blocks of a spec; they equal those of single blocks, drawn one after the other.
+
+        Parameters
+        ----------
+        spec, generator, dtype
+            As for `draw_values`.
+
+        Returns
+        -------
+        torch.Tensor of shape ``spec.stacked_shape``
+        """
+        if spec.count == 1 or self.draws_blocks:
+            return self.draw_values(spec, generator, dtype)
+        one = replace(spec, count=1)
+        blocks = [self.draw_values(one, generator, dtype) for _ in range(spec.count)]
+        for block in blocks:
+            self._check_shape(block, one.shape, spec)
+        return torch.stack(blocks)
+
+    def _check_shape(self, values: torch.Tensor, shape: tuple[int, ...], spec: ParameterSpec) -> None:
+        if tuple(values.shape) != shape:
+            raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {shape}{_at(spec)}")
 
     def check(self) -> Self:
         """Check the parameters and return the initializer.
@@ -236,7 +259,7 @@ class Initializer(Value):
             raise InvalidParameterError(f"{type(self).__name__} {reason}{_at(spec)}")
 
     def draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Draw and check a CPU tensor for a spec; `draw_values` computes in float32 or better.
+        """Draw and check a CPU tensor for all blocks of a spec; `draw_values` computes in float32 or better.
 
         Parameters
         ----------
@@ -249,14 +272,13 @@ class Initializer(Value):
 
         Returns
         -------
-        torch.Tensor of shape ``spec.shape``
+        torch.Tensor of shape ``spec.stacked_shape``
         """
         self.check_spec(spec)
         # A user may have changed torch's default device.
         with torch.device("cpu"):
-            values = self.draw_values(spec, generator, working_type(dtype)).to(dtype)
-        if tuple(values.shape) != spec.shape:
-            raise InvalidParameterError(f"{self!r} drew the shape {tuple(values.shape)}, not {spec.shape}{_at(spec)}")
+            values = self.draw_blocks(spec, generator, working_type(dtype)).to(dtype)
+        self._check_shape(values, spec.stacked_shape, spec)
         if not self.draw_never_fails and not torch.isfinite(values).all():
             raise InvalidParameterError(
                 f"{self!r} drew NaN or infinity, or left values unfilled (allowed: a function that fills the tensor)"
@@ -339,6 +361,11 @@ class Initializer(Value):
 def _fields_of(cls: type) -> list[str]:
     """Return the names that the class itself annotates as fields of a dataclass."""
     return [name for name, kind in inspect.get_annotations(cls).items() if "ClassVar" not in str(kind)]
+
+
+def _depth_of(cls: type, name: str) -> int:
+    """Return the position, in the order of resolution, of the class that defines an attribute."""
+    return next(position for position, kind in enumerate(cls.__mro__) if name in vars(kind))
 
 
 def _at(spec: ParameterSpec) -> str:

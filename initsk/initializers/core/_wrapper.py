@@ -123,6 +123,7 @@ class AsStored(Wrapper):
     }
     default_base = "he_normal"
     base_may_refine = True
+    draws_blocks = True
 
     base: Initializer | None = None
     framework: str = "torch"
@@ -146,7 +147,7 @@ class AsStored(Wrapper):
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        return self.filling.draw_values(self.stored_spec(spec), generator, dtype)
+        return self.filling.draw_blocks(self.stored_spec(spec), generator, dtype)
 
 
 class Transformed(Wrapper):
@@ -199,6 +200,7 @@ class Scaled(Transformed):
     name = "scaled"
     family = "composed"
     formula = "W = factor W_base"
+    draws_blocks = True
     parameter_constraints = {"factor": real()}
 
     base: InitializerLike = "he_normal"
@@ -211,7 +213,7 @@ class Scaled(Transformed):
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return the values of the base times the factor."""
-        return self.filling.draw_values(spec, generator, dtype).mul_(self.factor)
+        return self.filling.draw_blocks(spec, generator, dtype).mul_(self.factor)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
         """Return the expected moments of the values for a spec."""
