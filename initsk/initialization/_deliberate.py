@@ -10,15 +10,18 @@ from initsk.exceptions import InvalidParameterError
 from initsk.network import PlannedParameter, local_values
 from initsk.utils.validation import unknown_name
 
+# Share of the usual size, the root of 1 / fan_in, below which a weight is nearly zero.
+_TINY = 1e-3
 Overwrite = bool | str | Collection[str]
 
 
 def mark_deliberate(plan: list[PlannedParameter], overwrite: Overwrite) -> list[PlannedParameter]:
     """Return the plan in which parameters that keep their deliberate values have the reason.
 
-    A weight whose values are all equal is deliberate if other weights of the network are not constant, and a bias of
-    equal values that are not zero if other biases differ from it. So a network whose weights are all zero has no
-    deliberate values.
+    A weight whose values are all equal, or all nearly zero, is deliberate if that does not hold for other weights of
+    the network; so is the bias beside it. A bias of equal values that are not zero is deliberate if other biases differ
+    from it. So a network whose weights are all zero has no deliberate values. Parameters with the mark ``_no_reinit``,
+    as in Mamba, are deliberate too.
 
     Raises
     ------
@@ -27,18 +30,35 @@ def mark_deliberate(plan: list[PlannedParameter], overwrite: Overwrite) -> list[
     """
     patterns = _patterns(plan, overwrite)
     known = [planned for planned in plan if planned.specs and planned.specs[0].is_known]
-    constants = {planned.name: value for planned in known if (value := _constant(planned.tensor)) is not None}
-    weights = [planned.name for planned in known if planned.role == "weight"]
-    biases = [planned.name for planned in known if planned.role == "bias"]
-    kept = {name for name in weights if name in constants} if not set(weights) <= set(constants) else set()
-    if len({constants.get(name) for name in biases}) > 1:
-        kept |= {name for name in biases if constants.get(name)}
+    weights = {planned.name: _special(planned) for planned in known if planned.role == "weight"}
+    biases = {planned.name: _constant(planned.tensor) for planned in known if planned.role == "bias"}
+    reasons = {name: why for name, why in weights.items() if why} if not all(weights.values()) else {}
+    layers = {name.rpartition(".")[0] for name in reasons}
+    differ = len(set(biases.values())) > 1
+    for name, value in biases.items():
+        if value is not None and ((value != 0 and differ) or name.rpartition(".")[0] in layers):
+            reasons[name] = f"all values are {value:g}"
+    for planned in known:
+        if any(getattr(parameter, "_no_reinit", False) for parameter in planned.parameters.values()):
+            reasons[planned.name] = "marked by _no_reinit"
     return [
-        replace(planned, deliberate=f"kept: deliberate, all values are {constants[planned.name]:g}")
-        if planned.name in kept and not any(fnmatchcase(planned.name, pattern) for pattern in patterns)
+        replace(planned, deliberate=f"kept: deliberate, {reasons[planned.name]}")
+        if planned.name in reasons and not any(fnmatchcase(planned.name, pattern) for pattern in patterns)
         else planned
         for planned in plan
     ]
+
+
+def _special(planned: PlannedParameter) -> str:
+    """Return what is special about the values of a weight, or ""."""
+    value = _constant(planned.tensor)
+    if value is not None:
+        return f"all values are {value:g}"
+    values, fan_in = local_values(planned.tensor).detach(), planned.specs[0].fan_in
+    if values.is_meta or not fan_in or values.numel() < 2:
+        return ""
+    largest = float(torch.linalg.vector_norm(values, ord=torch.inf))
+    return f"no value is above {largest:.1g}" if largest < _TINY * fan_in**-0.5 else ""
 
 
 def _patterns(plan: list[PlannedParameter], overwrite: Overwrite) -> list[str]:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules import activation as torch_activations
 
 from initsk.exceptions import InvalidParameterError
+from initsk.theory import activation_label
 from initsk.utils.validation import unknown_name
 
 # Modules that need arguments, or do not work element by element.
@@ -155,3 +156,15 @@ def activation_value(module: nn.Module) -> str | Callable[..., Any]:
     same = all(getattr(module, constant) == getattr(default, constant) for constant in constants)
     # A learned slope is a parameter.
     return name if same and all(map(torch.equal, module.parameters(), default.parameters())) else module
+
+
+def label_of(activation: Any) -> str:
+    """Return the name of an activation function; that of its class for a torch module with other parameters.
+
+    Examples
+    --------
+    >>> label_of(nn.GELU(approximate="tanh")), label_of("relu")
+    ('gelu', 'relu')
+    """
+    kind = type(activation)
+    return next((name for name, known in ACTIVATIONS.items() if known is kind), None) or activation_label(activation)

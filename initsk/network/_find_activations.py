@@ -17,13 +17,16 @@ _CASTS = words("to float double half bfloat16 type type_as contiguous clone deta
 # Calls that give the values of their argument.
 _SAME = _CASTS | {"dropout"}
 _ARITHMETIC = words("add sub rsub mul div rdiv neg exp log log1p expm1 sqrt rsqrt reciprocal")
+# Calls that multiply or shift by a constant, if they have one argument that is not.
+_AFFINE = words("add sub rsub mul div neg")
+_CLAMPS = words("clamp clamp_min clamp_max minimum maximum")
 _ELEMENTWISE = ACTIVATION_NAMES | _ARITHMETIC | _SAME | words(
     """pow rpow abs square cos sin atan arctan sign clamp clamp_min clamp_max maximum minimum threshold logsigmoid sinh
     cosh logaddexp where gt lt ge le"""
 )  # fmt: skip
 _STATISTICS = words("mean sum amax amin max min var std norm vector_norm logsumexp var_mean std_mean")
 _NO_PARAMETERS = {"inplace", "training", "input"}
-_GRID = torch.linspace(-6, 6, 121, dtype=torch.float64)
+_GRID = np.linspace(-6, 6, 121)
 # The approximation of GELU by tanh differs by less than 5e-4.
 _TOLERANCE = 1e-3
 
@@ -111,13 +114,32 @@ class _Search:
         )
 
     def _name(self, last: Operation, variable: Source) -> None:
+        """Set the activation function of the operation that completes it; factors and shifts after it do not count."""
         chain = self._chain(last, variable)
         calls = [operation for operation in chain if operation.name not in _SAME]
         if not calls or calls[-1] is not last:
             return
-        activation = self._of_one_call(calls[0]) if len(calls) == 1 else self._of_several(calls, chain, variable)
-        if activation is not None:
+        activation = self._known(calls, chain, variable)
+        while activation is None and len(calls) > 1 and self._is_affine(calls[-1]):
+            last = calls.pop()
+            chain = chain[: chain.index(last)]
+            activation = self._known(calls, chain, variable)
+            last = calls[-1]
+        if activation is None:
+            last, chain = self.operations[last.number], self._chain(last, variable)
+            activation = self._own_function(chain, variable)
+        if activation is not None and last.activation is None:
             last.kind, last.activation, last.activation_input = "activation", activation, variable
+
+    @staticmethod
+    def _is_affine(call: Operation) -> bool:
+        return call.name in _AFFINE and len(call.inputs) == 1
+
+    def _known(self, calls: list[Operation], chain: list[Operation], variable: Source) -> Any:
+        """Return the activation function of torch or of the table that the calls compute, or None."""
+        if len(calls) == 1:
+            return self._of_one_call(calls[0])
+        return self._of_several(calls, chain, variable)
 
     def _chain(self, last: Operation, variable: Source) -> list[Operation]:
         wanted, chain = {last.number}, []
@@ -141,31 +163,45 @@ class _Search:
             if call.name == "prelu" or not (arguments or keywords) or not plain:
                 return call.name
             return FunctionOfFirst(call.function, tuple(arguments), keywords)
-        return None if call.name in _ARITHMETIC else self._by_value([call], call.inputs[0])
+        return self._by_value([call], call.inputs[0])
 
     def _of_several(self, calls: list[Operation], chain: list[Operation], variable: Source) -> Any:
         if len(calls) == 2 and calls[0].name == "mul" and (function := self._of_one_call(calls[1])) is not None:
             factor = next((value for value in calls[0].arguments if isinstance(value, int | float)), None)
             if factor is not None:
-                return OfMultiple(function, float(factor))
+                return function if factor == 1 else OfMultiple(function, float(factor))
         return self._by_value(chain, variable)
 
     def _by_value(self, chain: list[Operation], variable: Source) -> Any:
-        """Return the known function with the values of a chain of calls, or a function of its own."""
-        function = ChainOfCalls(chain, variable)
-        try:
-            values = function(_GRID).numpy()
-        except Exception:  # a call that needs more than one variable
+        """Return the name of the known function with the values of a chain of calls, or None."""
+        values = _values_of(ChainOfCalls(chain, variable))
+        if values is None:
             return None
-        grid = _GRID.numpy()
         with np.errstate(all="ignore"):
-            line = np.polynomial.Polynomial.fit(grid, np.nan_to_num(values), 1)(grid)
-            if not np.isfinite(values).all() or np.allclose(values, line, atol=1e-6):
-                return None
             for name, known in ACTIVATION_FUNCTIONS.items():
-                if np.allclose(values, known(grid), rtol=0, atol=_TOLERANCE):
+                if name not in ("identity", "linear") and np.allclose(values, known(_GRID), rtol=0, atol=_TOLERANCE):
                     return name
-        return None if all(call.name in _ARITHMETIC | _CASTS for call in chain) else function
+        return None
+
+    def _own_function(self, chain: list[Operation], variable: Source) -> Any:
+        """Return a chain of calls as a function, unless it is arithmetic only, or a line."""
+        if all(call.name in _ARITHMETIC | _SAME | _CLAMPS for call in chain):
+            return None
+        function = ChainOfCalls(chain, variable)
+        values = _values_of(function)
+        if values is None:
+            return None
+        line = np.polynomial.Polynomial.fit(_GRID, values, 1)(_GRID)
+        return None if np.allclose(values, line, atol=1e-6) else function
+
+
+def _values_of(function: "ChainOfCalls") -> np.ndarray | None:
+    """Return the values on the grid; None if they are not finite, or need more than one variable."""
+    try:
+        values = function(torch.from_numpy(_GRID)).numpy()
+    except Exception:  # a call may raise anything for values of another shape
+        return None
+    return values if np.isfinite(values).all() else None
 
 
 class FunctionOfFirst:

@@ -56,7 +56,7 @@ def register_layer(cls: type[nn.Module] | str, axes: Mapping[str, Sequence[str]]
     axes : mapping of str to sequence of {"out", "in", "block"}
         For each parameter the role of its axes: units of the output, what a unit sums over, and stacked matrices.
     keep : iterable of str, default=()
-        Parameters that keep the values that the class gives them.
+        Parameters that keep the values that the class gives them, also of its parts: ``"dt_proj.bias"``.
 
     Raises
     ------
@@ -103,10 +103,26 @@ def _full_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+def kept_parameters(module: nn.Module) -> dict[str, str]:
+    """Return the parameters that registered classes keep, with the names of the classes."""
+    found = {}
+    for path, part in module.named_modules():
+        rule = registered_rule(part)
+        for name in () if rule is None else rule.keep:
+            found[f"{path}.{name}".lstrip(".")] = type(part).__name__
+    return found
+
+
 _OUT_IN = {"weight": ("out", "in"), "bias": ("out",)}
 register_layer("transformers.pytorch_utils.Conv1D", {"weight": ("in", "out"), "bias": ("out",)})
 register_layer("torch_geometric.nn.dense.linear.Linear", _OUT_IN)
 register_layer("torch_geometric.nn.dense.linear.HeteroLinear", {"weight": ("block", "in", "out")})
+# Time constants and decays, which these papers draw from distributions of their own.
+register_layer("transformers.models.mamba.modeling_mamba.MambaMixer", {}, keep=["dt_proj.bias", "A_log", "D"])
+register_layer("transformers.models.mamba2.modeling_mamba2.Mamba2Mixer", {}, keep=["dt_bias", "A_log", "D"])
+register_layer(
+    "transformers.models.rwkv.modeling_rwkv.RwkvSelfAttention", {}, keep=["time_decay", "time_first", "time_mix_key"]
+)
 
 
 def specs_of_axes(roles: Sequence[str], shape: tuple[int, ...]) -> tuple[ParameterSpec, Factors | None]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from initsk.network._activations import label_of
 from initsk.network._operations import Operation, ParameterUse, Source
 from initsk.network._spec import Branch
-from initsk.theory import activation_label
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,13 @@ class NetworkGraph:
 
     @property
     def activations(self) -> list[str]:
-        """Names of the activation functions, each once, in the order of the forward pass."""
-        found = (operation.activation for operation in self.operations if operation.activation is not None)
-        return list(dict.fromkeys(activation_label(activation) for activation in found))
+        """Names of the activation functions that follow layers, each once, in the order of the forward pass."""
+        found = (
+            operation.activation
+            for operation in self.operations
+            if operation.activation is not None and self._before[operation.number] & self._weighted
+        )
+        return list(dict.fromkeys(map(label_of, found)))
 
     @property
     def n_branches(self) -> int:
@@ -123,7 +127,7 @@ class NetworkGraph:
         rows = [
             (
                 operation.number, operation.module, operation.name, operation.kind,
-                "" if operation.activation is None else activation_label(operation.activation),
+                "" if operation.activation is None else label_of(operation.activation),
                 " x ".join(map(str, operation.shape)), ", ".join(str(s.operation) for s in operation.inputs),
                 ", ".join(use.name for use in operation.uses),
             )
@@ -225,12 +229,20 @@ class NetworkGraph:
         for operation in self.operations:
             if operation.name != "add" or len(operation.inputs) != 2 or operation.activation is not None:
                 continue
-            sides = [self._before[source.operation] | 1 << source.operation for source in operation.inputs]
-            short, long = sorted(sides, key=self._n_weighted)
-            n_short, n_long = self._n_weighted(short & ~long), self._n_weighted(long & ~short)
-            if n_short > 1 or n_long <= n_short or not long & short or self._is_scaled(short & ~long):
+            shapes = {self.operations[source.operation].shapes[source.output] for source in operation.inputs}
+            if len(shapes) > 1:
+                continue
+            first, second = operation.inputs
+            ordered = sorted((first, second), key=lambda source: self._n_weighted(self._reaching(source)))
+            short, long = map(self._reaching, ordered)
+            if not self._is_shortcut(ordered[0], short & ~long, long & ~short):
                 continue
             inside = [self.operations[number] for number in _members(long & ~short & ~taken)]
+            if short & ~long & self._weighted and not any(
+                o.activation is not None or o.kind == "normalization" for o in inside
+            ):
+                # Two linear maps of one signal, not a projection in place of a shortcut.
+                continue
             if any(member.is_weighted for member in inside):
                 n_branches += 1
                 branches |= self._positions(inside)
@@ -240,13 +252,30 @@ class NetworkGraph:
     def _n_weighted(self, numbers: int) -> int:
         return (numbers & self._weighted).bit_count()
 
-    def _is_scaled(self, numbers: int) -> bool:
-        """Return whether a signal is multiplied by a parameter, value by value, outside of normalizations."""
-        return any(
-            use.how == "scales" and not self._follows_norm(operation)
-            for operation in (self.operations[number] for number in _members(numbers))
-            for use in operation.uses
-        )
+    def _reaching(self, source: Source) -> int:
+        """Return the operations that reach a result, with the one that computes it."""
+        return self._before[source.operation] | 1 << source.operation
+
+    def _is_shortcut(self, end: Source, own: int, branch: int) -> bool:
+        """Return whether a signal also feeds the branch that is added to it, directly or through a projection.
+
+        `own` and `branch` are the operations of the two summands that the other one does not have.
+        """
+        members = [self.operations[number] for number in _members(own)]
+        if self._n_weighted(own) > 1 or self._n_weighted(branch) <= self._n_weighted(own):
+            return False
+        if any(self._changes_signal(member) for member in members):
+            return False
+        starts = {source for member in members for source in member.inputs if not own >> source.operation & 1} or {end}
+        taken = {source for number in _members(branch) for source in self.operations[number].inputs}
+        return bool(starts & taken)
+
+    def _changes_signal(self, operation: Operation) -> bool:
+        """Return whether an operation is neither a projection nor a normalization, pooling or rearrangement."""
+        if any(use.how == "scales" for use in operation.uses) and not self._follows_norm(operation):
+            return True
+        kinds = ("product", "convolution", "normalization", "pooling", "reshape", "dropout")
+        return operation.kind not in kinds and len(operation.inputs) != 1
 
     def _positions(self, inside: list[Operation]) -> dict[int, Branch]:
         position: dict[int, int] = {}

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from initsk.network._operations import tensors_in, words
+
 
 class UsedAs(NamedTuple):
     """How a function uses an argument, and the role of each of its axes ("block", "out" or "in"); None if unknown."""
@@ -151,20 +153,23 @@ def _norm(call: _Call) -> Roles:
 
 
 def _each(how: str) -> Callable[[_Call], Roles]:
-    return lambda call: [(tensor, UsedAs(how)) for tensor in (*call.args, *call.kwargs.values())]
+    return lambda call: [(tensor, UsedAs(how)) for tensor in tensors_in([call.args, call.kwargs])]
 
 
-_RULES: dict[str, Callable[[_Call], Roles]] = {
-    "linear": _linear, "bilinear": _bilinear, "einsum": _einsum, "tensordot": _tensordot, "embedding": _embedding,
-    "embedding_bag": _embedding, "prelu": _each("scales"), "grouped_mm": _grouped_product,
-} | dict.fromkeys(
-    ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _convolution
-) | dict.fromkeys(("matmul", "rmatmul", "mm", "bmm", "mv", "inner", "dot"), _matrix) | dict.fromkeys(
-    ("addmm", "baddbmm", "addbmm", "addmv"), _added_matrix
-) | dict.fromkeys(("getitem", "index_select", "gather", "take_along_dim"), _row_of_table) | dict.fromkeys(
-    ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), _recurrence
-) | dict.fromkeys(
-    ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "native_layer_norm"), _norm
-) | dict.fromkeys(("add", "sub", "rsub", "cat", "stack", "addcmul"), _each("adds")) | dict.fromkeys(
-    ("mul", "div", "rdiv"), _each("scales")
-)  # fmt: skip
+_NAMES_OF_RULE: tuple[tuple[Callable[[_Call], Roles], str], ...] = (
+    (_linear, "linear"),
+    (_convolution, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"),
+    (_bilinear, "bilinear"),
+    (_matrix, "matmul rmatmul mm bmm mv inner dot"),
+    (_added_matrix, "addmm baddbmm addbmm addmv"),
+    (_grouped_product, "grouped_mm"),
+    (_einsum, "einsum"),
+    (_tensordot, "tensordot"),
+    (_embedding, "embedding embedding_bag"),
+    (_row_of_table, "getitem index_select gather take_along_dim"),
+    (_recurrence, "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell"),
+    (_norm, "batch_norm layer_norm group_norm instance_norm rms_norm native_layer_norm"),
+    (_each("adds"), "add sub rsub cat stack addcmul where masked_fill scaled_dot_product_attention"),
+    (_each("scales"), "mul div rdiv prelu"),
+)
+_RULES = {name: rule for rule, names in _NAMES_OF_RULE for name in words(names)}

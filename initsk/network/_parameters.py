@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.network._layer_rules import registered_rule, specs_of_axes, specs_of_class
+from initsk.network._layer_rules import kept_parameters, registered_rule, specs_of_axes, specs_of_class
 from initsk.network._layer_types import EMBEDDINGS
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._sharded import local_values
@@ -129,7 +129,7 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
     attention_outputs = {part.out_proj for part in module.modules() if isinstance(part, nn.MultiheadAttention)}
     for name, parameter in named_parameters(module, remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
-    clean = clean_names(module)
+    clean, kept = clean_names(module), kept_parameters(module)
     for raw, owner in module.named_modules():
         if isinstance(owner, ParametrizationList):
             continue
@@ -137,6 +137,9 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
         for attribute, parameters in _parameters_of(owner, prefix):
             name = f"{prefix}{attribute}"
             plan = _plan_one(graph, owner, attribute, name, parameters, owner in attention_outputs)
+            if name in kept and not plan.skip_reason:
+                note = f"registered: {kept[name]} keeps it"
+                plan = replace(plan, specs=(_other(tuple(plan.tensor.shape)),), note=note)
             tied = [seen[key] for parameter in parameters.values() if (key := _memory(parameter)) in seen]
             if tied and all(id(parameter) in seen for parameter in parameters.values()):
                 continue  # one object under two names, which named_parameters() also lists once
@@ -208,8 +211,6 @@ def _with_specs(graph: NetworkGraph, plan: PlannedParameter, after_attention: bo
     owner, attribute, shape = plan.module, plan.attribute, tuple(plan.tensor.shape)
     used = spec_by_use(graph, [plan.name, *plan.parameters], plan.tensor)
     rule = registered_rule(owner)
-    if rule is not None and attribute in rule.keep:
-        return replace(plan, specs=(_other(shape),), note=f"registered: {type(owner).__name__} keeps it")
     if rule is not None and len(rule.axes.get(attribute, ())) == len(shape):
         role = "bias" if "in" not in rule.axes[attribute] else "weight"
         if role == "weight":

@@ -149,7 +149,7 @@ class ForwardRecorder(TorchFunctionMode):
         role_of = used_as(name, args, kwargs)
         roles = {id(tensor): role for tensor, role in role_of}
         if not moving and not self._begins_signal(kind, known, roles):
-            self._note_constant(known, results)
+            self._note_constant(name, known, results)
             return
         uses = tuple(use for part in known if part.source is None for use in _uses(part, roles.get(id(part.tensor))))
         path, call = self.running[-1] if self.running else ("", 0)
@@ -216,14 +216,17 @@ class ForwardRecorder(TorchFunctionMode):
                 views.append(before if keeps and operation_name(func) not in ("roll", "flip", "getitem") else found)
             self._known[id(tensor)] = _Known(tensor, views=tuple(views))
 
-    def _note_constant(self, known: list[_Known], results: list[torch.Tensor]) -> None:
-        """Note functions of parameters and constants."""
+    def _note_constant(self, name: str, known: list[_Known], results: list[torch.Tensor]) -> None:
+        """Note functions of parameters and constants: what has the shape of the result is what they change."""
+        is_product = kind_of(name) == "product" and all(part.tensor.dim() == 2 for part in known)
         for tensor in results:
-            views = []
-            for part in known:
-                same = part.tensor.shape == tensor.shape
-                views += [replace(view, shadow=view.shadow if same else None, direct=False) for view in part.views]
-            self._known[id(tensor)] = _Known(tensor, views=tuple(views))
+            same = [is_product or part.tensor.shape == tensor.shape for part in known]
+            found = [
+                replace(view, shadow=view.shadow if fits else None, direct=False, modifies=any(same) and not fits)
+                for part, fits in zip(known, same, strict=True)
+                for view in part.views
+            ]
+            self._known[id(tensor)] = _Known(tensor, views=tuple(found))
 
     def _views_of_results(
         self, kind: str, name: str, func: Any, args: Any, kwargs: Any, known: list[_Known], results: list[torch.Tensor]
@@ -284,7 +287,7 @@ class ForwardRecorder(TorchFunctionMode):
 
 def _uses(part: _Known, role: UsedAs | None) -> Iterator[ParameterUse]:
     for view in part.views:
-        how = "other" if role is None else role.how
+        how = "other" if role is None else "scales" if view.modifies else role.how
         roles = None if role is None or role.axes is None else view.factors(role.axes)
         yield ParameterUse(str(view.root), how, roles, view.direct, tuple(part.tensor.shape))
 

@@ -100,6 +100,8 @@ def _product_before(
         if len(product.inputs) != 1 or product.kind not in ("sum", "reshape"):
             return None
         product = graph.operations[product.inputs[0].operation]
+        if len(graph.users[product.number]) > 1:
+            return None
     axis = product.unit_axis
     units = None if axis is None or not product.shapes else product.shape[axis]
     return product if tensor.numel() == units else None

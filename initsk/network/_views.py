@@ -24,12 +24,15 @@ class View:
         Number of values of the root.
     direct : bool
         Whether the values are those of the root, not a function of them.
+    modifies : bool
+        Whether the root only changes another tensor, as a factor does.
     """
 
     root: str | int
     shadow: torch.Tensor | None
     size: int
     direct: bool = True
+    modifies: bool = False
 
     @classmethod
     def of(cls, root: str | int, shape: Sequence[int]) -> "View":

@@ -60,8 +60,8 @@ LAYERS = (
     Case("RNNCell", lambda: nn.RNNCell(100, 200), "weight_hh", (200, 200), 200, 200, "recurrent"),
     Case("LSTMCell", lambda: nn.LSTMCell(80, 90), "weight_hh", (90, 90), 90, 90, "recurrent", "i"),
     Case("GRUCell", lambda: nn.GRUCell(80, 90), "weight_ih", (90, 80), 80, 90, "recurrent", "r"),
-    Case("attention", _ATTENTION, "in_proj_weight", (120, 120), 120, 120, "attention", "q", "hidden"),
-    Case("attention's keys", _OF_KEYS, "k_proj_weight", (120, 90), 90, 120, "attention", "k", "hidden"),
+    Case("attention", _ATTENTION, "in_proj_weight", (120, 120), 120, 120, "attention", "q", "input"),
+    Case("attention's keys", _OF_KEYS, "k_proj_weight", (120, 90), 90, 120, "attention", "k", "input"),
     Case("attention's output", _ATTENTION, "out_proj.weight", (120, 120), 120, 120, "attention", "o"),
 )
 
