@@ -93,7 +93,8 @@ class NetworkGraph:
             ]
             if operation.kind == "input" or counts:
                 passed[operation.number] = min(counts, default=0) + operation.is_weighted
-        return min((passed[o.number] for o in self.operations if o.kind == "output" and o.number in passed), default=0)
+        # Of several outputs, the first one holds the scores.
+        return next((passed[o.number] for o in self.operations if o.kind == "output" and o.number in passed), 0)
 
     @cached_property
     def contexts(self) -> dict[str, Context]:
@@ -232,50 +233,57 @@ class NetworkGraph:
             shapes = {self.operations[source.operation].shapes[source.output] for source in operation.inputs}
             if len(shapes) > 1:
                 continue
-            first, second = operation.inputs
-            ordered = sorted((first, second), key=lambda source: self._n_weighted(self._reaching(source)))
-            short, long = map(self._reaching, ordered)
-            if not self._is_shortcut(ordered[0], short & ~long, long & ~short):
-                continue
-            inside = [self.operations[number] for number in _members(long & ~short & ~taken)]
-            if short & ~long & self._weighted and not any(
-                o.activation is not None or o.kind == "normalization" for o in inside
-            ):
-                # Two linear maps of one signal, not a projection in place of a shortcut.
-                continue
+            branch = self._branch_of(*operation.inputs)
+            inside = [self.operations[number] for number in _members(branch & ~taken)]
             if any(member.is_weighted for member in inside):
                 n_branches += 1
                 branches |= self._positions(inside)
                 taken |= _bits(branches)
         return n_branches, branches
 
-    def _n_weighted(self, numbers: int) -> int:
-        return (numbers & self._weighted).bit_count()
-
     def _reaching(self, source: Source) -> int:
         """Return the operations that reach a result, with the one that computes it."""
         return self._before[source.operation] | 1 << source.operation
 
-    def _is_shortcut(self, end: Source, own: int, branch: int) -> bool:
-        """Return whether a signal also feeds the branch that is added to it, directly or through a projection.
+    def _branch_of(self, first: Source, second: Source) -> int:
+        """Return the operations of the summand that is a residual branch; none if neither is.
 
-        `own` and `branch` are the operations of the two summands that the other one does not have.
+        The other summand is the signal that feeds the branch, or a projection of it without activation function.
         """
-        members = [self.operations[number] for number in _members(own)]
-        if self._n_weighted(own) > 1 or self._n_weighted(branch) <= self._n_weighted(own):
-            return False
-        if any(self._changes_signal(member) for member in members):
-            return False
-        starts = {source for member in members for source in member.inputs if not own >> source.operation & 1} or {end}
-        taken = {source for number in _members(branch) for source in self.operations[number].inputs}
-        return bool(starts & taken)
+        ends = {first: self._reaching(first) & ~self._reaching(second)}
+        ends[second] = self._reaching(second) & ~self._reaching(first)
+        for shortcut, end in ((first, second), (second, first)):
+            own, branch = ends[shortcut], ends[end]
+            if self._is_projection(own) and self._feeds(shortcut, own, branch):
+                parts = self._of(branch)
+                longer = (branch & self._weighted).bit_count() > (own & self._weighted).bit_count()
+                normalizes = longer and any(part.kind == "normalization" for part in parts)
+                # Two linear maps of one signal are no shortcut and branch.
+                if normalizes or not own & self._weighted or any(part.activation is not None for part in parts):
+                    return branch
+        return 0
 
-    def _changes_signal(self, operation: Operation) -> bool:
-        """Return whether an operation is neither a projection nor a normalization, pooling or rearrangement."""
-        if any(use.how == "scales" for use in operation.uses) and not self._follows_norm(operation):
-            return True
+    def _is_projection(self, numbers: int) -> bool:
+        """Return whether operations only project, normalize, pool or rearrange one signal."""
         kinds = ("product", "convolution", "normalization", "pooling", "reshape", "dropout")
-        return operation.kind not in kinds and len(operation.inputs) != 1
+        for operation in self._of(numbers):
+            scales = any(use.how == "scales" for use in operation.uses) and not self._follows_norm(operation)
+            real = [s for s in operation.inputs if self.operations[s.operation].real[s.output]]
+            joins = len(real) != 1 and operation.kind != "normalization"
+            by_number = operation.kind in ("elementwise product", "function") and not joins
+            if operation.activation is not None or scales or joins or not (operation.kind in kinds or by_number):
+                return False
+        return True
+
+    def _feeds(self, end: Source, own: int, branch: int) -> bool:
+        """Return whether the signal behind a shortcut feeds the branch."""
+        starts = {source for member in self._of(own) for source in member.inputs if not own >> source.operation & 1}
+        taken = {source for member in self._of(branch) for source in member.inputs}
+        shared = (starts or {end}) & taken
+        return any(self.operations[source.operation].real[source.output] for source in shared)
+
+    def _of(self, numbers: int) -> list[Operation]:
+        return [self.operations[number] for number in _members(numbers)]
 
     def _positions(self, inside: list[Operation]) -> dict[int, Branch]:
         position: dict[int, int] = {}

@@ -223,6 +223,9 @@ def _with_specs(graph: NetworkGraph, plan: PlannedParameter, after_attention: bo
     if used is None:
         note = f"no rule for {attribute} of {type(owner).__name__}{_UNUSED}" if graph.operations else ""
         return replace(plan, specs=(_other(shape),), note=note)
+    if plan.role == "bias" and used.spec.kind == "embedding":
+        # A bias for each expert, looked up by the numbers of the experts.
+        return replace(plan, specs=(replace(used.spec, kind="dense"),))
     return replace(plan, specs=(used.spec,), role=used.role, layout=used.layout, note=used.note)
 
 
