@@ -105,7 +105,9 @@ def plan_parameters(module: nn.Module) -> Iterator[PlannedParameter]:
                 continue  # one object under two names, which named_parameters() also lists once
             seen.update({key: name for parameter in parameters.values() for key in (id(parameter), _memory(parameter))})
             aliases = tuple(names[id(next(iter(parameters.values())))][1:])
-            yield replace(plan, specs=(), skip_reason=f"tied to {tied[0]}") if tied else replace(plan, aliases=aliases)
+            if tied:
+                plan = replace(plan, specs=(), skip_reason=f"tied to {tied[0]}")
+            yield replace(plan, aliases=aliases) if aliases and not tied else plan
 
 
 def _check_hooks(owner: nn.Module, prefix: str) -> None:
@@ -143,15 +145,15 @@ def _plan_one(
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise ModuleError(f"{full} is lazy and has no shape yet; run one batch through the module first")
     tensor = getattr(owner, attribute)
-    plan = PlannedParameter(owner, attribute, name, role, (), parameters)
+    planned = owner, attribute, name, role
     if not all(parameter.requires_grad for parameter in parameters.values()):
-        return replace(plan, skip_reason="frozen (requires_grad is False)")
+        return PlannedParameter(*planned, (), parameters, "frozen (requires_grad is False)")
     if not (tensor.is_floating_point() or tensor.is_complex()):
-        return replace(plan, skip_reason=f"type {tensor.dtype} is not a float")
+        return PlannedParameter(*planned, (), parameters, f"type {tensor.dtype} is not a float")
     read = _read_specs(owner, attribute, role, tensor, after_attention)
     specs = tuple(replace(spec, name=name, layer=type(owner), role=role) for spec in read)
     padding_row = owner.padding_idx if isinstance(owner, EMBEDDINGS) and attribute == "weight" else None
-    return replace(plan, specs=specs, padding_row=padding_row)
+    return PlannedParameter(*planned, specs, parameters, padding_row=padding_row)
 
 
 def _read_specs(
@@ -185,7 +187,7 @@ def _blocks(spec: ParameterSpec, names: Iterable[str], role: str) -> list[Parame
     """Return a block's spec under each name; the shape of a bias is the number of the block's rows."""
     if role == "bias":
         spec = replace(spec, shape=spec.shape[:1])
-    return [replace(spec, block=name) for name in names]
+    return [replace(spec, block=name) if name else spec for name in names]
 
 
 def _convolution(owner: Any, role: str) -> list[ParameterSpec]:

@@ -13,6 +13,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.network._model import run_as_written
 from initsk.utils.random import isolated_torch_random
+from initsk.utils.torch_settings import write_values
 
 # The number of power iterations that torch runs when a spectral normalization is registered.
 _POWER_ITERATIONS = 15
@@ -139,7 +140,7 @@ def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
             setattr(module, name, values)
             _update_spectral_norm(module, name)
         else:
-            getattr(module, name).copy_(values)
+            write_values(getattr(module, name), values)
     # Autocast would continue to use its copy of the old values.
     torch.clear_autocast_cache()
 
