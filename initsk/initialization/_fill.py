@@ -79,6 +79,7 @@ class Chooser:
         return None
 
 
+_NO_SPEC = ParameterSpec(())
 _LARGE = 2**24
 # Each thread holds a drawn tensor; filling in place is meant to save memory.
 _MAX_THREADS = 4
@@ -127,7 +128,7 @@ class FillStep:
     def rows(self, before: dict[str, float], notes: dict[str, str]) -> Iterator[Row]:
         """Yield the rows of the record."""
         plan = self.plan
-        spec = self.drawn.specs[0] if self.choices else ParameterSpec(())
+        spec = self.drawn.specs[0] if self.choices else _NO_SPEC
         different = {id(choice.initializer): choice.initializer for choice in self.choices}
         initializers = dict.fromkeys(map(repr, different.values()))
         for name, parameter in plan.parameters.items():

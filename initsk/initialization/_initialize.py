@@ -18,6 +18,7 @@ from initsk.initialization._record import InitializationRecord
 from initsk.initializers import Choice, Initializer, InitializerLike
 from initsk.network import PlannedParameter
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
+from initsk.utils.torch_settings import copy_of
 
 
 def initialize(
@@ -178,7 +179,7 @@ def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
 def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
     """If the block raises, restore what computes weights from parameters and, if needed, all parameters."""
     held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
-    saved = [parameter.detach().clone() for parameter in held]
+    saved = [copy_of(parameter) for parameter in held]
     computed = [planned for planned in plan if planned.name not in planned.parameters]
     parametrized = [planned.module.parametrizations for planned in computed if is_parametrized(planned.module)]
     hooked = [planned for planned in computed if not is_parametrized(planned.module, planned.attribute)]

@@ -88,12 +88,12 @@ class NetworkGraph:
         passed: dict[int, int] = {}
         for operation in self.operations:
             # Integers and masks carry a signal only into tables and where nothing else does.
-            counts = [
-                passed[s.operation] for s in operation.inputs if s.operation in passed and self._carries(s, operation)
-            ]
+            inputs = [source for source in operation.inputs if self._carries(source, operation)]
+            # Of several outputs, the first one holds the scores.
+            inputs = inputs[:1] if operation.kind == "output" else inputs
+            counts = [passed[source.operation] for source in inputs if source.operation in passed]
             if operation.kind == "input" or counts:
                 passed[operation.number] = min(counts, default=0) + operation.is_weighted
-        # Of several outputs, the first one holds the scores.
         return next((passed[o.number] for o in self.operations if o.kind == "output" and o.number in passed), 0)
 
     @cached_property
@@ -267,7 +267,8 @@ class NetworkGraph:
         """Return whether operations only project, normalize, pool or rearrange one signal."""
         kinds = ("product", "convolution", "normalization", "pooling", "reshape", "dropout")
         for operation in self._of(numbers):
-            scales = any(use.how == "scales" for use in operation.uses) and not self._follows_norm(operation)
+            by_parameter = operation.kind == "elementwise product" and bool(operation.uses)
+            scales = by_parameter and not self._follows_norm(operation)
             real = [s for s in operation.inputs if self.operations[s.operation].real[s.output]]
             joins = len(real) != 1 and operation.kind != "normalization"
             by_number = operation.kind in ("elementwise product", "function") and not joins

@@ -56,6 +56,8 @@ VALUE_INDEPENDENT = words(
     """zeros_like ones_like empty_like full_like rand_like randn_like randint_like new_zeros new_ones new_empty new_full
     new_tensor size dim numel stride"""
 )
+#: Operations of which the second argument tells only a shape or a type.
+SHAPED_LIKE = words("expand_as view_as reshape_as type_as")
 
 
 def operation_name(function: Any) -> str:

@@ -145,7 +145,9 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
                 continue  # one object under two names, which named_parameters() also lists once
             seen.update({key: name for parameter in parameters.values() for key in (id(parameter), _memory(parameter))})
             aliases = tuple(names[id(next(iter(parameters.values())))][1:])
-            yield replace(plan, specs=(), skip_reason=f"tied to {tied[0]}") if tied else replace(plan, aliases=aliases)
+            if tied:
+                plan = replace(plan, specs=(), skip_reason=f"tied to {tied[0]}")
+            yield replace(plan, aliases=aliases) if aliases and not tied else plan
 
 
 def _hooked_parameters(owner: nn.Module, prefix: str) -> dict[str, dict[str, nn.Parameter]]:

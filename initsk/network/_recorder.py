@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from initsk.network._operand_roles import UsedAs, used_as
 from initsk.network._operations import (
+    SHAPED_LIKE,
     VALUE_INDEPENDENT,
     WEIGHTED_KINDS,
     Operation,
@@ -138,6 +139,8 @@ class ForwardRecorder(TorchFunctionMode):
         operands = list(tensors_in([args, kwargs]))
         if name in VALUE_INDEPENDENT:
             operands = []
+        elif name in SHAPED_LIKE:
+            operands = operands[:1]
         known = [self._known.get(id(tensor)) or self._constant(tensor) for tensor in operands]
         if name == "multi_head_attention_forward":
             self._note_attention(args, kwargs, results)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from initsk.exceptions import ModuleError
+from initsk.utils.torch_settings import write_values
 
 
 def local_values(tensor: torch.Tensor) -> torch.Tensor:
@@ -24,11 +25,11 @@ def is_sharded(tensor: torch.Tensor) -> bool:
     return hasattr(tensor, "to_local")
 
 
-def write_values(tensor: torch.Tensor, values: torch.Tensor) -> None:
+def write_local(tensor: torch.Tensor, values: torch.Tensor) -> None:
     """Write values in place; of a sharded tensor this process writes its shard, without communication."""
     if is_sharded(tensor) and not is_sharded(values):
         tensor, values = local_values(tensor), shard_of(values, tensor)
-    tensor.copy_(values)
+    write_values(tensor, values)
 
 
 def shard_of(values: torch.Tensor, like: Any) -> torch.Tensor:

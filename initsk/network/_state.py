@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from initsk.network._sharded import write_values
+from initsk.network._sharded import write_local
 from initsk.network._weight_hooks import POWER_ITERATIONS, hooked_tensors, write_through_hook
 from initsk.network._wrappers import run_as_written
 from initsk.utils.random import isolated_torch_random
@@ -192,7 +192,7 @@ def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
         elif name in hooked_tensors(module):
             write_through_hook(module, name, values)
         else:
-            write_values(getattr(module, name), values)
+            write_local(getattr(module, name), values)
     # Autocast would continue to use its copy of the old values.
     torch.clear_autocast_cache()
 

@@ -10,6 +10,11 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.random import GLOBAL_STATE
 
+#: torch draws normal values in groups of this size, and fewer values one by one.
+NORMAL_GROUP = 2**4
+# torch divides work on more values among threads. If all cores are busy, it waits longer than the work takes.
+_ONE_THREAD = 2**15 - 1
+
 
 def check_device(device: str) -> None:
     """Raise InvalidParameterError if torch cannot use a device.
@@ -86,6 +91,56 @@ class _Writeable:
         self.array = array
         interface = array.__array_interface__
         self.__array_interface__ = interface | {"data": (interface["data"][0], False)}
+
+
+def pieces(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return flat views that together are the tensor, each small enough for the processor's cache and for one thread.
+
+    A tensor on another device than the CPU, with gaps in its memory, or of a subclass of torch's is one piece.
+
+    Examples
+    --------
+    >>> [len(piece) for piece in pieces(torch.zeros(200, 200))]
+    [32752, 7248]
+    """
+    size = tensor.numel()
+    plain = type(tensor) is torch.Tensor and tensor.device.type == "cpu" and tensor.is_contiguous()
+    if size <= _ONE_THREAD or not plain:
+        return (tensor,)
+    # Normal values of the pieces are those of the whole tensor: full groups, and at least one group in the last piece.
+    piece = _ONE_THREAD - _ONE_THREAD % NORMAL_GROUP
+    whole = (size - NORMAL_GROUP) // piece
+    return tensor.view(-1).split([*[piece] * whole, size - whole * piece])
+
+
+def write_values(target: torch.Tensor, values: torch.Tensor) -> None:
+    """Write values into a tensor of the same shape, on any device, without gradients.
+
+    Examples
+    --------
+    >>> target = torch.zeros(2, 2)
+    >>> write_values(target, torch.eye(2))
+    >>> target.tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    whole = target.detach(), values.detach()
+    parts, new = map(pieces, whole)
+    equal = target.shape == values.shape and len(parts) == len(new) > 1
+    for part, value in zip(parts, new, strict=True) if equal else [whole]:
+        part.copy_(value)
+
+
+def copy_of(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy of a tensor, without gradients.
+
+    Examples
+    --------
+    >>> copy_of(torch.ones(2)).tolist()
+    [1.0, 1.0]
+    """
+    copied = torch.empty_like(tensor)
+    write_values(copied, tensor)
+    return copied
 
 
 def working_type(dtype: torch.dtype) -> torch.dtype:

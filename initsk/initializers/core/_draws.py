@@ -10,14 +10,13 @@ import torch
 from torch import Generator, Tensor
 
 from initsk.network import ParameterSpec
+from initsk.utils.torch_settings import NORMAL_GROUP, pieces
 
 Shape = tuple[int, ...]
 Draw = Callable[..., Tensor]
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal")
 TRUNCATION = 2.0
 _LARGE = 2**20
-# torch draws normal values in groups of this size, and fewer values one by one.
-_GROUP = 16
 # Longer vectors gain nothing if several are computed at once, and torch may sum them in several threads.
 _SHORT = 2**12
 _NUMPY_TYPES = {torch.float32: np.float32, torch.float64: np.float64}
@@ -59,19 +58,22 @@ def draw_normal(shape: Shape, std: float, *, generator: Generator, dtype: torch.
     distributions have this property for any count.
     """
     size = prod(shape) // count
-    if count > 1 and size < _GROUP:
+    if count > 1 and size < NORMAL_GROUP:
         # torch also draws a tensor with gaps in its memory value by value.
         return _empty((*shape, 2), dtype)[..., 0].normal_(generator=generator).contiguous().mul_(std)
     values = _empty(shape, dtype)
-    for part in [values] if size % _GROUP == 0 else values.view(count, -1).unbind():
-        part.normal_(generator=generator)
-    return values.mul_(std)
+    for part in pieces(values) if count == 1 or size % NORMAL_GROUP == 0 else values.view(count, -1).unbind():
+        part.normal_(generator=generator).mul_(std)
+    return values
 
 
 @_in_both_parts
 def draw_uniform(shape: Shape, bound: float, *, generator: Generator, dtype: torch.dtype) -> Tensor:
     """Draw from the uniform distribution between ``-bound`` and `bound`."""
-    return _empty(shape, dtype).uniform_(generator=generator).mul_(2 * bound).sub_(bound)
+    values = _empty(shape, dtype)
+    for piece in pieces(values):
+        piece.uniform_(generator=generator).mul_(2 * bound).sub_(bound)
+    return values
 
 
 @_in_both_parts
@@ -80,7 +82,9 @@ def draw_truncated(shape: Shape, std: float, bounds: float, *, generator: Genera
     # Near 1, the inverse error function needs more digits than float32 has.
     working = torch.float64 if bounds > 3 else dtype
     values = draw_uniform(shape, erf(bounds / sqrt(2)), generator=generator, dtype=working)
-    return values.erfinv_().mul_(sqrt(2) * std).clamp_(-bounds * std, bounds * std).to(dtype)
+    for piece in pieces(values):
+        piece.erfinv_().mul_(sqrt(2) * std).clamp_(-bounds * std, bounds * std)
+    return values.to(dtype)
 
 
 def draw_scaled(

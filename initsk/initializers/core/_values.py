@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Hashable
-from functools import partial
+from functools import cache, partial
 from inspect import signature
 from typing import Any, cast
 
@@ -105,14 +105,21 @@ class Value(BaseEstimator):
         return hash(value_key(self))
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        defaults = signature(type(self).__init__).parameters
+        kind: Any = type(self)
+        defaults = _defaults(kind)
         values = self.get_params(deep=False)
-        shown = {key: (value_repr(values[key]), value_repr(defaults[key].default)) for key in defaults if key in values}
+        shown = {key: (value_repr(values[key]), value_repr(defaults[key])) for key in defaults if key in values}
         changed = [f"{key}={value}" for key, (value, default) in shown.items() if value != default]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_clone__(self) -> Any:
         return type(self)(**{key: _cloned(value) for key, value in self.get_params(deep=False).items()})
+
+
+@cache
+def _defaults(kind: type) -> dict[str, Any]:
+    # To read the signature takes most of the time of a repr.
+    return {name: argument.default for name, argument in signature(kind).parameters.items()}
 
 
 def _cloned(value: Any) -> Any:
