@@ -45,10 +45,10 @@ def initialize(
         The module; changed in place.
     initializer : str, Initializer or callable, default="he_normal"
         The initializer of the weights.
-    X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch for initializers that need data: the argument of ``module(X)``, a tuple of
-        several arguments, or a dict of named arguments. Floats are cast to the module's type; so are integers if the
-        module has no embedding.
+    X : array-like, tensor, tuple or dict of them, graph, stream of batches, or None, default=None
+        A batch for initializers that need data, in any form that `inspect_activations` takes: the argument of
+        ``module(X)``, a tuple of several arguments, or a dict of named arguments; of a stream, the first batch. Floats
+        are cast to the module's type; so are integers if the module does not run on them as they are.
     y : array-like or tensor, default=None
         Targets of the batch, for initializers that need the gradient of the loss.
     bias_initializer : str, Initializer, callable or None, default=None
@@ -154,7 +154,7 @@ def _batch_for(initializers: list[Initializer], module: nn.Module, X: Any, y: An
     """Return the fields of `Network` for the batch that the initializers need; raise if X or y is missing."""
     for initializer in initializers:
         name = type(initializer).__name__
-        if initializer.needs_gradient and (X is None or y is None):
+        if initializer.needs_gradient and (X is None or not network.has_targets(X, y)):
             raise InvalidParameterError(
                 f"{name} needs a batch with its targets (allowed: initialize(..., X=..., y=...))"
             )

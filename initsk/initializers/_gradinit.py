@@ -3,9 +3,11 @@
 import numpy as np
 import torch
 
-from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
-from initsk.initializers.core._minibatches import Batches, real_parts
+from initsk.initializers.core._gradients import GradientScheme, Point, ScalingProblem
+from initsk.initializers.core._minibatches import Batches
 from initsk.initializers.core._registry import InitializerLike
+from initsk.network import Criterion
+from initsk.utils.torch_settings import real_parts
 from initsk.utils.validation import one_of, optional, real
 
 # Values in the authors' runs: CIFAR with SGD, translation with Adam.

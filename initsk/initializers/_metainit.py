@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
-from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
-from initsk.initializers.core._minibatches import Batches, real_parts
+from initsk.initializers.core._gradients import GradientScheme, Point, ScalingProblem
+from initsk.initializers.core._minibatches import Batches
 from initsk.initializers.core._registry import InitializerLike
-from initsk.network import ParameterSpec
+from initsk.network import Criterion, ParameterSpec
+from initsk.utils.torch_settings import real_parts
 from initsk.utils.validation import real
 
 # In the authors' code a norm may pass zero, which flips all signs.

@@ -2,8 +2,29 @@
 
 from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationOption, make_activation
 from initsk.network._architecture import ChainLayer, add_architecture, chain_of
-from initsk.network._batches import Batch, BatchConverter, PaddingMask, as_batch, is_stream, iterate_batches
+from initsk.network._batches import (
+    Batch,
+    BatchConverter,
+    PaddingMask,
+    as_batch,
+    iterate_batches,
+    several_targets,
+    take_targets,
+)
+from initsk.network._calls import run_module
 from initsk.network._graph import ACTIVATION_NAMES, function_of_first
+from initsk.network._inputs import (
+    IntegerCasts,
+    arguments_of,
+    count_samples,
+    first_batch,
+    has_targets,
+    is_stream,
+    map_arrays,
+    take_rows,
+    targets_in,
+    to_array,
+)
 from initsk.network._layer_types import (
     AFFINE,
     BATCH_NORM_LAYERS,
@@ -17,6 +38,7 @@ from initsk.network._model import Model, compiled_part, get_model, initialized, 
 from initsk.network._moment_propagation import SignalGraph, fan_in_share
 from initsk.network._moments import Moments
 from initsk.network._network import Layer, Network
+from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
 from initsk.network._state import (
@@ -32,11 +54,13 @@ from initsk.network._state import (
 
 __all__ = [
     "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
-    "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "MLP", "NORMALIZATIONS",
-    "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer", "Layer", "Model",
-    "Moments", "Network", "PaddingMask", "ParameterSpec", "PlannedParameter", "SignalGraph", "add_architecture",
-    "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "compiled_part", "fan_in_share",
-    "function_of_first", "get_model", "has_hooks", "initialized", "is_stream", "iterate_batches", "make_activation",
-    "may_have_gradient_hooks", "plan_parameters", "preserve_state", "preserve_training", "run_as_written",
-    "save_buffers", "set_tensor", "unwrap",
+    "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP",
+    "NORMALIZATIONS", "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer",
+    "Criterion", "IntegerCasts", "Layer", "Model", "Moments", "Network", "PaddingMask", "ParameterSpec",
+    "PlannedParameter", "SignalGraph", "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks",
+    "arguments_of", "as_batch", "chain_of", "compiled_part", "count_samples", "fan_in_share", "first_batch",
+    "function_of_first", "get_model", "has_hooks", "has_targets", "heads_of", "initialized", "is_stream",
+    "iterate_batches", "loss_of", "make_activation", "map_arrays", "may_have_gradient_hooks", "plan_parameters",
+    "preserve_state", "preserve_training", "run_as_written", "run_module", "save_buffers", "scores_of", "set_tensor",
+    "several_targets", "take_rows", "take_targets", "targets_in", "to_array", "unwrap",
 ]  # fmt: skip
