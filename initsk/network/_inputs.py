@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import unknown_name
 
 #: Names under which a mapping holds targets.
@@ -128,7 +129,9 @@ def first_batch(module: nn.Module, X: Any, y: Any = None, batch_size: int = 1024
     if is_stream(X):
         if y is not None:
             raise InvalidParameterError(f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)")
-        pair = next(pairs(X, batch_size), None)
+        # A DataLoader draws a seed when its iteration begins.
+        with isolated_torch_random(None):
+            pair = next(pairs(X, batch_size), None)
         if pair is None:
             raise InvalidParameterError(f"X={X!r} yields no batch (allowed: at least one)")
         X, y = pair
