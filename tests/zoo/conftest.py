@@ -26,7 +26,11 @@ def transformers():
                 del sys.modules[name]
             for name in ("nms", "qnms"):
                 torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float threshold) -> Tensor")
-    return importlib.import_module("transformers")
+    library = importlib.import_module("transformers")
+    # The models load at their first use, and their imports change the filters of warnings.
+    for name in ("BertModel", "GPT2Model"):
+        getattr(library, name)
+    return library
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from initsk import diagnose, initialize, inspect_activations, recommend_initializer
+from initsk.initializers import LSUV, GradInit, MetaInit
 from initsk.inspection import gradient_coherence
 from initsk.network import as_batch, loss_of, scores_of
 from tests.helpers import batch, build
@@ -59,7 +60,7 @@ def test_every_function_takes_a_batch_of_transformers(transformers):
     assert diagnose(module, X).loss == pytest.approx(0.7, abs=0.2)
     assert gradient_coherence(module, X).agreements
     assert recommend_initializer(module, X).measured is not None
-    assert initialize(module, "metainit", X=X, random_state=0).to_frame()["touched"].any()
+    assert initialize(module, MetaInit(n_steps=2), X=X, random_state=0).to_frame()["touched"].any()
 
 
 def test_a_language_model_has_its_own_loss(transformers):
@@ -67,7 +68,7 @@ def test_a_language_model_has_its_own_loss(transformers):
     X = {"input_ids": TOKENS, "attention_mask": torch.ones_like(TOKENS), "labels": TOKENS}
     output = module.eval()(**X)
     assert torch.equal(loss_of(output), output.loss)
-    tokens = loss_of(module(TOKENS), TOKENS)
+    tokens = loss_of(module(TOKENS), TOKENS).item()
     assert tokens == pytest.approx(torch.nn.functional.cross_entropy(output.logits.movedim(-1, 1), TOKENS).item())
     assert (inspect_activations(module, X, gradients=True).parameters()["gradient_norm"] > 0).any()
 
@@ -99,9 +100,23 @@ def test_every_function_takes_a_graph(geometric):
     X, module = graph(geometric), gcn(geometric)
     assert diagnose(module, X).loss > 0
     assert gradient_coherence(module, X).size > 0
-    assert initialize(module, "metainit", X=X, random_state=0).to_frame()["touched"].any()
-    for scheme in ("lsuv", "gradinit"):
-        initialize(module, scheme, X=X, random_state=0)
+
+
+@pytest.mark.parametrize(
+    "scheme", [LSUV(), MetaInit(n_steps=2, batch_size=2), GradInit(n_steps=2, batch_size=2)], ids=str
+)
+def test_initializers_that_need_data_take_a_graph(geometric, scheme):
+    class Headed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = geometric.nn.GCNConv(5, 8), torch.nn.Linear(8, 2)
+
+        def forward(self, x, edge_index):
+            return self.head(self.conv(x, edge_index).relu())
+
+    frame = initialize(build(Headed), scheme, X=graph(geometric), random_state=0).to_frame().set_index("name")
+    assert frame.loc["head.weight", "touched"]
+    assert type(scheme).__name__ in frame.loc["head.weight", "why"]
 
 
 def test_a_loader_of_graphs_and_a_module_that_takes_one_object(geometric):

@@ -71,7 +71,7 @@ class GradientCoherence:
 def gradient_coherence(
     model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     criterion: Criterion | None = None,
     training: bool = False,
