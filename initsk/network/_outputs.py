@@ -148,7 +148,8 @@ def _loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def _squared_error(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     shapes = _shapes(output, target)
-    if output.is_complex() and not target.is_complex():
+    # Real targets of one more axis are pairs of real and imaginary parts.
+    if output.is_complex() and not target.is_complex() and output.squeeze().shape == target.squeeze().shape:
         target = target.to(output.dtype)
     output, target = real_parts(output), real_parts(target)
     if output.squeeze().shape != target.squeeze().shape:

@@ -67,6 +67,7 @@ def test_no_scores_is_an_error_that_lists_what_there_is(output, words):
         (SCORES[:, 0], LABELS > 1, lambda o, y: F.binary_cross_entropy_with_logits(o, y.float())),
         (SCORES, batch(6, 4, seed=1), lambda o, y: F.mse_loss(o, y)),
         (SCORES[:, :1], batch(6, seed=1), lambda o, y: F.mse_loss(o[:, 0], y)),
+        (torch.complex(SCORES, SCORES), batch(6, 4, 2), lambda o, y: F.mse_loss(torch.view_as_real(o), y)),
         (torch.complex(SCORES, SCORES), batch(6, 4, seed=1), lambda o, y: ((o - y).abs() ** 2).mean() / 2),
     ],
 )
