@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, combinations, islice
 from typing import Any
 
@@ -141,9 +142,11 @@ class BatchConverter:
         self, module: nn.Module, *, reuse: bool = False, finite: bool = False, casts: IntegerCasts | None = None
     ) -> None:
         self.module = module
-        parameters = [p for p in module.parameters() if p.is_floating_point() or p.is_complex()]
-        self.device = parameters[0].device if parameters else torch.empty(0).device
-        self.real, self.complex = _number_types(parameters)
+        first = next((p for p in module.parameters() if p.is_floating_point() or p.is_complex()), torch.empty(0))
+        self.device = first.device
+        # A type of complex parameters stands for the real type of its parts, if there are only such parameters.
+        real = first if first.is_floating_point() else next(filter(torch.is_floating_point, module.parameters()), first)
+        self.real = real.dtype.to_real()
         self.buffers: dict[str, torch.Tensor] | None = {} if reuse else None
         self.finite = finite
         self.casts = IntegerCasts() if casts is None else casts
@@ -156,6 +159,14 @@ class BatchConverter:
             self.casts.names = self._find_casts(arguments, names)
         inputs, keywords = _call(map_arrays(self._copied, arguments))
         return Batch(inputs, keywords, self._targets(y), _padding(padding_mask, X))
+
+    @cached_property
+    def complex(self) -> torch.dtype:
+        """The type of complex arguments: that of complex parameters, or the precision of the real ones."""
+        found = next(filter(torch.is_complex, self.module.parameters()), None)
+        if found is not None:
+            return found.dtype
+        return torch.complex128 if self.real == torch.float64 else torch.complex64
 
     def _targets(self, y: Any) -> Any:
         if y is None:
@@ -271,17 +282,6 @@ def _call(arguments: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (), dict(arguments)
     several = isinstance(arguments, tuple) and not isinstance(arguments, PackedSequence)
     return (arguments if several else (arguments,)), {}
-
-
-def _number_types(parameters: list[nn.Parameter]) -> tuple[torch.dtype, torch.dtype]:
-    """Return the types for real and for complex arguments: those of the first parameters of each kind."""
-    real = next((p.dtype for p in parameters if p.is_floating_point()), None)
-    complex_type = next((p.dtype for p in parameters if p.is_complex()), None)
-    if real is None:
-        real = torch.get_default_dtype() if complex_type is None else complex_type.to_real()
-    if complex_type is None:
-        complex_type = torch.complex128 if real == torch.float64 else torch.complex64
-    return real, complex_type
 
 
 def _integer_names(X: Any) -> list[str]:
