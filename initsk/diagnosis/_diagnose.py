@@ -12,7 +12,7 @@ from initsk.diagnosis._predict import DepthBudget
 from initsk.diagnosis._recommend import Recommendation, recommend_initializer, reinitialized
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, findings_frame
-from initsk.network import get_model
+from initsk.network import first_batch, get_model, has_targets
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.results import Reported
 from initsk.utils.validation import check_parameters, integer, refuse, resolved_by
@@ -127,7 +127,7 @@ class Diagnosis(Reported):
 def diagnose(
     model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     optimizer: Any = None,
     max_samples: int = MAX_SAMPLES,
@@ -155,7 +155,8 @@ def diagnose(
     model : torch.nn.Module or estimator
         As in `inspect_activations`; an unfitted estimator is inspected at its initial weights.
     X, y : array-like
-        Samples and targets, at least 20; at most `max_samples` of them are drawn.
+        Samples and targets, at least 20, in any form that `inspect_activations` takes; of a stream, the first batch. At
+        most `max_samples` of them are drawn; a graph is taken whole.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"}, torch optimizer or its class, or None, default=None
         Optimizer of the training: adaptive ones, such as Adam, compensate for small gradients. None takes the
         optimizer of the estimator, and SGD for a plain module.
@@ -191,11 +192,11 @@ def diagnose(
     allowed = {"optimizer": resolved_by(optimizer_kind), "max_samples": integer(2)}
     allowed["random_state"] = resolved_by(check_random_state)
     check_parameters("diagnose", given, allowed)
-    if y is None:
+    if not has_targets(X, y):
         refuse("diagnose", ["y=None is not allowed (the targets of the loss)"])
     seed = resolve_seed(random_state)
     found = get_model(model, X, y)
-    X, y = draw_samples(X, y, max_samples, seed)
+    X, y = draw_samples(*first_batch(found.module, X, y), max_samples, seed)
     kind = optimizer_kind(getattr(found.net, "optimizer_", None) if optimizer is None else optimizer)
     measurements = take_measurements(found, X, y, seed, with_weights=True)
     try:

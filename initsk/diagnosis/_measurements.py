@@ -1,5 +1,7 @@
 """The values of an untrained network that a diagnosis is made from."""
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -13,7 +15,18 @@ from torch import nn
 
 from initsk import inspection
 from initsk.diagnosis._predict import DepthBudget, depth_budget
-from initsk.network import BATCH_NORM_LAYERS, Model
+from initsk.network import (
+    BATCH_NORM_LAYERS,
+    IGNORED_TARGET,
+    Model,
+    count_samples,
+    map_arrays,
+    several_targets,
+    take_rows,
+    take_targets,
+    targets_in,
+    to_array,
+)
 from initsk.utils.validation import is_continuous, refuse
 
 MAX_SAMPLES = 512
@@ -97,16 +110,15 @@ def take_measurements(model: Model, X: Any, y: Any, random_state: int, *, with_w
     """
     training = any(isinstance(part, BATCH_NORM_LAYERS) for part in model.module.modules())
     options: dict[str, Any] = {"training": training, "random_state": random_state}
-    summary = inspection.inspect_activations(
-        model, X, y, gradients=True, weights=with_weights, measures=("units", "samples"), batch_size=len(y), **options
-    )
+    measured: dict[str, Any] = {"measures": ("units", "samples"), "batch_size": sys.maxsize, **options}
+    summary = inspection.inspect_activations(model, X, y, gradients=True, weights=with_weights, **measured)
     coherence = inspection.gradient_coherence(model, X, y, **options)
     depth = depth_budget(model.module) if with_weights else None
-    return Measurements(summary, coherence, _baseline_loss(model, y), depth)
+    return Measurements(summary, coherence, _baseline_loss(model, targets_in(X) if y is None else y), depth)
 
 
 def draw_samples(X: Any, y: Any, n: int, seed: int) -> tuple[Any, Any]:
-    """Return `n` samples in random order, so that both halves of them are alike.
+    """Return `n` samples in random order, so that both halves of them are alike; X that has no rows is returned whole.
 
     Raises
     ------
@@ -114,19 +126,29 @@ def draw_samples(X: Any, y: Any, n: int, seed: int) -> tuple[Any, Any]:
         If X and y differ in length, there are too few samples, or all targets are equal.
     """
     X, y = (np.asarray(part) if isinstance(part, list) else part for part in (X, y))
-    n_given = X.shape[0] if hasattr(X, "shape") else len(y)
+    n_given = count_rows(X)
+    if n_given is None:
+        return X, y
+    n_targets = n_given if y is None or several_targets(y) else len(y)
     problems = []
-    if n_given != len(y):
-        problems.append(f"y has {len(y)} rows, and X has {n_given} (allowed: the same number)")
+    if n_given != n_targets:
+        problems.append(f"y has {n_targets} rows, and X has {n_given} (allowed: the same number)")
     elif n_given < MIN_SAMPLES:
         wanted = f"at least {MIN_SAMPLES}, to compare the gradients of two halves"
         problems.append(f"X has {n_given} samples (allowed: {wanted})")
-    elif getattr(y, "ndim", 1) == 1 and (np.asarray(y) == np.asarray(y)[0]).all():
+    elif not (y is None or several_targets(y)) and getattr(y, "ndim", 1) == 1 and (as_array(y) == as_array(y)[0]).all():
         problems.append("y holds one value only (allowed: targets that differ, otherwise there is nothing to learn)")
     refuse("diagnose", problems)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:n])
+    rows = np.sort(np.random.default_rng(seed).permutation(n_given)[:n])
     np.random.default_rng(seed).shuffle(rows)
-    return multi_indexing(X, rows), multi_indexing(y, rows)
+    several = isinstance(X, Mapping | tuple)
+    drawn = take_rows(map_arrays(to_array, X), rows, n_given) if several else multi_indexing(X, rows)
+    return drawn, take_targets(y, rows) if y is None or several_targets(y) else multi_indexing(y, rows)
+
+
+def count_rows(X: Any) -> int | None:
+    """Return the number of samples in X, or None if X cannot be split into samples."""
+    return X.shape[0] if hasattr(X, "shape") else count_samples(map_arrays(to_array, X))
 
 
 def as_array(y: Any) -> np.ndarray:
@@ -136,6 +158,8 @@ def as_array(y: Any) -> np.ndarray:
 
 def _baseline_loss(model: Model, y: Any) -> float:
     """Return the loss of the best constant prediction: the entropy of the classes, or the variance of the numbers."""
+    if y is None or several_targets(y):
+        return float("nan")
     values = as_array(y)
     criterion = getattr(model.net, "criterion_", None)
     continuous = is_continuous(values)
@@ -143,5 +167,9 @@ def _baseline_loss(model: Model, y: Any) -> float:
         return float("nan")
     if continuous:
         return float(values.var(axis=0).mean())
-    shares = pd.Series(values.ravel()).value_counts(normalize=True).to_numpy()
+    if values.dtype == bool and values.ndim == 2:
+        # Each label has its own constant prediction.
+        rate = np.clip(values.mean(axis=0), np.finfo(float).tiny, 1 - np.finfo(float).eps)
+        return float(-(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)).mean())
+    shares = pd.Series(values[values != IGNORED_TARGET]).value_counts(normalize=True).to_numpy()
     return float(-(shares * np.log(shares)).sum())

@@ -9,11 +9,18 @@ import pandas as pd
 
 from initsk import initializers
 from initsk.diagnosis._health import health_by_kind, optimizer_kind
-from initsk.diagnosis._measurements import MAX_SAMPLES, MIN_SAMPLES, as_array, draw_samples, take_measurements
+from initsk.diagnosis._measurements import (
+    MAX_SAMPLES,
+    MIN_SAMPLES,
+    as_array,
+    count_rows,
+    draw_samples,
+    take_measurements,
+)
 from initsk.exceptions import InitskError
 from initsk.initialization import choices_for, initialize
 from initsk.initializers import InitializerLike, initializer_name
-from initsk.network import Model, ParameterSpec, get_model
+from initsk.network import Model, ParameterSpec, first_batch, get_model, has_targets, several_targets, targets_in
 from initsk.theory import activation_label
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
@@ -157,7 +164,8 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     model : torch.nn.Module or estimator
         A module, or an estimator with one. An unfitted estimator needs `X` and `y`: a clone of it is initialized.
     X, y : array-like, optional
-        Samples and targets, for an unfitted estimator and for the comparison. The comparison needs at least 20 samples,
+        Samples and targets in any form that `inspect_activations` takes, for an unfitted estimator and for the
+        comparison. The comparison needs at least 20 samples,
         and uses at most 512.
     random_state : int, RandomState or Generator, default=0
         Seed of the choice of samples and of the initializers.
@@ -182,8 +190,11 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     glorot_uniform for 0.weight; lecun_normal for 2.weight
     """
     found = get_model(model, X, y)
-    rows = tuple(_advice(found.module, _loss(found, y)))
-    if X is None or y is None or len(y) < MIN_SAMPLES:
+    if X is not None:
+        X, y = first_batch(found.module, X, y)
+    rows = tuple(_advice(found.module, _loss(found, targets_in(X) if y is None else y)))
+    n_samples = None if X is None else count_rows(X)
+    if X is None or not has_targets(X, y) or (n_samples is not None and n_samples < MIN_SAMPLES):
         return Recommendation(rows)
     seed = resolve_seed(random_state)
     samples = draw_samples(X, y, MAX_SAMPLES, seed)
@@ -196,7 +207,7 @@ def _loss(model: Model, y: Any) -> str:
     criterion = getattr(model.net, "criterion_", None)
     if criterion is not None:
         return type(criterion).__name__
-    if y is None:
+    if y is None or several_targets(y):
         return ""
     return "MSELoss" if is_continuous(as_array(y)) else "CrossEntropyLoss"
 

@@ -8,6 +8,7 @@ import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.network import PlannedParameter, local_values
+from initsk.utils.torch_settings import working_type
 from initsk.utils.validation import unknown_name
 
 # Share of the usual size, the root of 1 / fan_in, below which a weight is nearly zero.
@@ -57,7 +58,7 @@ def _special(planned: PlannedParameter) -> str:
     values, fan_in = local_values(planned.tensor).detach(), planned.specs[0].fan_in
     if values.is_meta or not fan_in or values.numel() < 2:
         return ""
-    largest = float(torch.linalg.vector_norm(values, ord=torch.inf))
+    largest = float(values.to(working_type(values.dtype)).abs().amax())
     return f"no value is above {largest:.1g}" if largest < _TINY * fan_in**-0.5 else ""
 
 

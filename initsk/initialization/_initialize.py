@@ -59,11 +59,11 @@ def initialize(
         The module; changed in place.
     initializer : str, Initializer or callable, default="he_normal"
         The initializer of the weights.
-    X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch for the reading, for initializers that need data, and for lazy modules: the argument of
-        ``module(X)``, a tuple of several arguments, or a dict of named arguments. Floats are cast to the module's type;
-        so are integers if the module has no embedding. Lazy modules get their shapes in one forward pass in evaluation
-        mode.
+    X : array-like, tensor, tuple or dict of them, graph, stream of batches, or None, default=None
+        A batch for the reading, for initializers that need data, and for lazy modules, in any form that
+        `inspect_activations` takes: the argument of ``module(X)``, a tuple of several arguments, or a dict of named
+        arguments; of a stream, the first batch. Floats are cast to the module's type; so are integers if the module
+        does not run on them as they are. Lazy modules get their shapes in one forward pass in evaluation mode.
     y : array-like or tensor, default=None
         Targets of the batch, for initializers that need the gradient of the loss.
     bias_initializer : str, Initializer, callable or None, default=None
@@ -202,7 +202,7 @@ def _check_data(initializers: list[Initializer], X: Any, y: Any) -> None:
     """Raise if an initializer needs X or y, and it is missing."""
     for initializer in initializers:
         name = type(initializer).__name__
-        if initializer.needs_gradient and (X is None or y is None):
+        if initializer.needs_gradient and (X is None or not network.has_targets(X, y)):
             raise InvalidParameterError(
                 f"{name} needs a batch with its targets (allowed: initialize(..., X=..., y=...))"
             )

@@ -3,9 +3,11 @@
 import numpy as np
 import torch
 
-from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
-from initsk.initializers.core._minibatches import Batches, real_parts
+from initsk.initializers.core._gradients import GradientScheme, Point, ScalingProblem
+from initsk.initializers.core._minibatches import Batches
 from initsk.initializers.core._registry import InitializerLike
+from initsk.network import Criterion
+from initsk.utils.torch_settings import real_parts
 from initsk.utils.validation import one_of, optional, real
 
 # Values in the authors' runs: CIFAR with SGD, translation with Adam.
@@ -36,10 +38,10 @@ class GradInit(GradientScheme):
     min_scale : float, default=0.01
         Smallest factor, above 0.
     batch_size : int or None, default=128
-        Rows of X and y in a minibatch, at least 2; None takes all rows.
+        Rows of X and y in a minibatch, at least 2; None takes all rows, and so does a graph.
     criterion : callable or None, default=None
-        ``loss(output, y)``, which returns one real number. None is the cross-entropy for integer y, with scores
-        along the second or last axis, and the mean squared error for any other y.
+        ``loss(output, y)``, which returns one real number. None is the output's own ``loss``, or the one
+        that suits y; see `initsk.network.loss_of`.
 
     Raises
     ------

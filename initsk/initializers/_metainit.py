@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
-from initsk.initializers.core._gradients import Criterion, GradientScheme, Point, ScalingProblem
-from initsk.initializers.core._minibatches import Batches, real_parts
+from initsk.initializers.core._gradients import GradientScheme, Point, ScalingProblem
+from initsk.initializers.core._minibatches import Batches
 from initsk.initializers.core._registry import InitializerLike
-from initsk.network import ParameterSpec
+from initsk.network import Criterion, ParameterSpec
+from initsk.utils.torch_settings import real_parts
 from initsk.utils.validation import real
 
 # In the authors' code a norm may pass zero, which flips all signs.
@@ -29,10 +30,10 @@ class MetaInit(GradientScheme):
     eps : float, default=1e-5
         Added to the absolute value of each gradient in a denominator, above 0.
     batch_size : int or None, default=128
-        Rows of X and y in a step, at least 2; None takes all rows.
+        Rows of X and y in a step, at least 2; None takes all rows, and so does a graph.
     criterion : callable or None, default=None
-        ``loss(output, y)``, which returns one real number. None is the cross-entropy for integer y, with scores
-        along the second or last axis, and the mean squared error for any other y.
+        ``loss(output, y)``, which returns one real number. None is the output's own ``loss``, or the one
+        that suits y; see `initsk.network.loss_of`.
 
     Raises
     ------

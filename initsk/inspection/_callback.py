@@ -15,7 +15,7 @@ from initsk.inspection._inspect import inspect_batches
 from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
 from initsk.inspection.capture._layer_choice import Layers
-from initsk.network import BatchConverter, Model, iterate_batches
+from initsk.network import BatchConverter, IntegerCasts, Model, iterate_batches
 from initsk.utils.validation import boolean, check_parameters, integer, one_of
 
 
@@ -84,6 +84,7 @@ class ActivationRecorder(Callback):
         self.bins_: dict[str, list[tuple[int, int, frames.PackedBins]]] = {of: [] for of in frames.VALUE_KINDS}
         self.parameters_: list[tuple[Any, ...]] = []
         self.last_recorded_step_ = -1
+        self.casts_ = IntegerCasts()
         self.epoch_summary_: ActivationSummary | None = None
         return self
 
@@ -204,9 +205,11 @@ class ActivationRecorder(Callback):
         module: nn.Module = net.module_
         y = y if self.gradients else None
         if training:
-            batches = iter([BatchConverter(module).convert(X, y)])
+            # The step runs on the batch as it is.
+            as_given = IntegerCasts(frozenset())
+            batches = iter([BatchConverter(module, casts=as_given).convert(X, y)])
         else:
-            batches = iterate_batches(module, X, y, self.batch_size)
+            batches = iterate_batches(module, X, y, self.batch_size, casts=self.casts_)
         return inspect_batches(Model(module, net), batches, settings, None)
 
     def _keep(self, net: Any, summary: ActivationSummary) -> None:

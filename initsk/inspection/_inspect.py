@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from initsk.exceptions import ModuleError
-from initsk.initializers.core import default_loss
-from initsk.inspection._settings import CONSTRAINTS, Criterion, InspectionSettings
+from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
 from initsk.inspection.capture._capture import capture_values
 from initsk.inspection.capture._collector import StatisticsCollector
@@ -17,11 +16,14 @@ from initsk.inspection.statistics._gradients import OptimizerLike, ParameterGrad
 from initsk.inspection.statistics._layer import MEASURES
 from initsk.network import (
     Batch,
+    Criterion,
     Model,
     PaddingMask,
+    arguments_of,
     get_model,
-    is_stream,
+    has_targets,
     iterate_batches,
+    loss_of,
     named_parameters,
     preserve_state,
 )
@@ -66,11 +68,13 @@ def inspect_activations(
     model : torch.nn.Module or estimator
         A module, or an estimator that has one (`net_`, `module_`, ``best_estimator_``, the last step of a pipeline). An
         unfitted estimator is inspected at its initial weights, on a clone.
-    X : array-like, tuple, mapping, PackedSequence or stream of batches
-        Input of the module, a row per sample: an array; several arguments as a tuple or, by name, a mapping;
-        or a DataLoader, a data set or an iterator that yields X or pairs of X and y.
+    X : array-like, tuple, mapping, PackedSequence, graph or stream of batches
+        Input of the module, a row per sample: an array; several arguments as a tuple or, by name, a mapping (also of
+        transformers); a graph of torch_geometric; or a DataLoader, a data set or an iterator that yields X or pairs of
+        X and y. Floats get the module's type; so do integers if the module does not run on them as they are.
     y : array-like of shape (n_samples, ...), optional
-        Targets, needed for gradients and for an unfitted classifier.
+        Targets, needed for gradients and for an unfitted classifier. X may hold them, as ``labels``, ``label``,
+        ``targets``, ``target`` or ``y``. A tuple or a mapping has targets of several outputs.
     layers : str, class, int, callable or list of these, optional
         Layers by name, pattern (``"encoder.*"``), class of module, index, or a function of name and module. By default
         all layers; modules without parameters are inspected only if they are chosen here.
@@ -81,8 +85,8 @@ def inspect_activations(
     weights : bool, default=False
         Whether to measure the parameters too.
     criterion : callable, optional
-        Function of ``(output, y)`` that returns the mean loss. By default the estimator's criterion; for a module the
-        cross-entropy of integer targets, or the mean squared error of other targets.
+        Function of ``(output, y)`` that returns the mean loss. By default the output's own ``loss``, the estimator's
+        criterion, or the one that suits the targets; see `initsk.network.loss_of`.
     optimizer : torch optimizer or callable, optional
         Optimizer whose update is measured, on copies of the parameters: an optimizer of the model's parameters, or a
         function of a list of parameters that makes one, such as ``torch.optim.Adam``. By default the estimator's
@@ -143,10 +147,11 @@ def inspect_activations(
     )
     given = vars(settings) | {"batch_size": batch_size, "random_state": random_state}
     check_parameters("inspect_activations", given, CONSTRAINTS)
-    if gradients and y is None and not is_stream(X):
+    if gradients and not has_targets(X, y):
         refuse("inspect_activations", ["gradients=True needs y, the targets of the loss"])
     found = get_model(model, X, y)
-    batches = iterate_batches(found.module, found.prepared(X), found.encode(y), batch_size, padding_mask)
+    X, y = arguments_of(found.module, found.prepared(X), y)
+    batches = iterate_batches(found.module, X, found.encode(y), batch_size, padding_mask, found.casts)
     return inspect_batches(found, batches, settings, resolve_seed(random_state))
 
 
@@ -171,29 +176,15 @@ def inspect_batches(
             for batch in chain([first], batches):
                 capture.start_pass()
                 collector.start_batch(batch.n_samples, batch.padding)
-                output = module(*batch.inputs, **batch.keywords)
+                output = batch.run(module)
                 if backward is not None:
-                    backward.add(loss_of(model, settings.criterion, output, batch.target), batch.n_samples)
+                    loss = loss_of(output, batch.target, settings.criterion, model.net)
+                    backward.add(loss, batch.n_samples)
         parameters = None if backward is None else backward.to_frame(settings.optimizer or _own_optimizer(model))
     records = collector.records()
     if not records:
         raise ModuleError("no layer returns real numbers: there is nothing to inspect")
     return ActivationSummary(records, parameters, weight_records(module, settings.bins) if settings.weights else None)
-
-
-def loss_of(model: Model, criterion: Criterion | None, output: Any, target: torch.Tensor | None) -> torch.Tensor:
-    """Return the mean loss by `criterion`, by the estimator's criterion, or by the default for the targets."""
-    if target is None:
-        raise ModuleError("gradients=True needs targets, and a batch has none (allowed: pairs of X and y)")
-    if criterion is not None:
-        return criterion(output, target)
-    if target.ndim == 1 and target.is_floating_point() and getattr(output, "shape", ()) == (len(target), 1):
-        # A column of outputs needs a column of targets.
-        target = target[:, None]
-    if model.net is not None and hasattr(model.net, "criterion_"):
-        loss: torch.Tensor = model.net.get_loss(output, target, X=None, training=False)
-        return loss
-    return default_loss(output, target)
 
 
 def _own_optimizer(model: Model) -> torch.optim.Optimizer | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import KW_ONLY, dataclass
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from initsk.exceptions import ModuleError
 from initsk.inspection._settings import CONSTRAINTS
 from initsk.inspection.capture._capture import CapturedValue, capture_values
 from initsk.inspection.capture._layer_choice import Layers, list_layers
-from initsk.network import Batch, get_model, initialized, iterate_batches, preserve_state
+from initsk.network import Batch, Model, get_model, initialized, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
 from initsk.utils.validation import boolean, check_parameters, one_of
 
@@ -123,7 +124,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, allow_nd=True, reset=False)
         features = np.empty((len(X), len(self._names)), np.float32)
         start = 0
-        for found in self._collect(X, self.layers_):
+        for found in self._collect(get_model(self.estimator_), X, self.layers_):
             rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
             if rows.shape[1] != features.shape[1]:
                 raise ModuleError(
@@ -166,20 +167,22 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         """Return the chosen layers and their numbers of features."""
         model = get_model(self.estimator_, X)
         with preserve_state(model.module, training=False, gradients=False, seed=0):
-            catalogue = list_layers(model.module, next(self._batches(X)))
+            catalogue = list_layers(model.module, next(self._batches(model, X)))
         chosen = catalogue.choose(type(self).__name__, self.layers)
         if self.layers is None:
             chosen = chosen[:-1] or chosen
-        found = next(self._collect(X, chosen))
+        found = next(self._collect(model, X, chosen))
         return chosen, {layer: values.shape[1] for layer, values in found.items()}
 
-    def _batches(self, X: np.ndarray) -> Iterator[Batch]:
-        model = get_model(self.estimator_)
-        yield from iterate_batches(model.module, model.prepared(X), batch_size=self.batch_size)
+    def _batches(self, model: Model, X: np.ndarray) -> Iterator[Batch]:
+        yield from iterate_batches(model.module, model.prepared(X), batch_size=self.batch_size, casts=model.casts)
 
-    def _collect(self, X: np.ndarray, layers: Collection[str]) -> Iterator[dict[str, torch.Tensor]]:
+    def _collect(self, model: Model, X: np.ndarray, layers: Collection[str]) -> Iterator[dict[str, torch.Tensor]]:
         """Yield for each batch the values of each layer: of its activation function if it has one, else its output."""
-        module = get_model(self.estimator_).module
+        module = model.module
+        batches = self._batches(model, X)
+        # Before the capture: the first batch may run the module to find the type of its integers.
+        first = next(batches)
         found: dict[str, torch.Tensor] = {}
         n_samples = 0
 
@@ -189,9 +192,9 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
                 found[value.layer] = rows.to("cpu", torch.float32, copy=True)
 
         with preserve_state(module, training=False, gradients=False, seed=0), capture_values(module, keep) as capture:
-            for batch in self._batches(X):
+            for batch in chain([first], batches):
                 found.clear()
                 n_samples = batch.n_samples
                 capture.start_pass()
-                module(*batch.inputs, **batch.keywords)
+                batch.run(module)
                 yield found

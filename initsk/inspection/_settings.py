@@ -1,6 +1,6 @@
 """Settings of an inspection, and their constraints."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,9 @@ import torch
 from initsk.inspection.capture._layer_choice import POSITIONS, Layers
 from initsk.inspection.statistics._gradients import OptimizerLike
 from initsk.inspection.statistics._layer import MEASURES
+from initsk.network import Criterion
 from initsk.utils.random import check_random_state
 from initsk.utils.validation import Constraint, allow, boolean, integer, one_of, optional, resolved_by
-
-#: A function of the output and y that returns their mean loss.
-Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)

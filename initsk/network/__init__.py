@@ -2,8 +2,29 @@
 
 from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationOption, make_activation
 from initsk.network._architecture import ChainLayer, add_architecture, chain_of
-from initsk.network._batches import Batch, BatchConverter, PaddingMask, as_batch, is_stream, iterate_batches
+from initsk.network._batches import (
+    Batch,
+    BatchConverter,
+    PaddingMask,
+    as_batch,
+    iterate_batches,
+    several_targets,
+    take_targets,
+)
+from initsk.network._calls import run_module
 from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
+from initsk.network._inputs import (
+    IntegerCasts,
+    arguments_of,
+    count_samples,
+    first_batch,
+    has_targets,
+    is_stream,
+    map_arrays,
+    take_rows,
+    targets_in,
+    to_array,
+)
 from initsk.network._layer_rules import register_layer
 from initsk.network._layer_types import (
     AFFINE,
@@ -22,6 +43,7 @@ from initsk.network._moments import Moments
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._read import read
 from initsk.network._sharded import local_values
@@ -41,14 +63,16 @@ from initsk.network._wrappers import clean_names, named_parameters, run_as_writt
 
 __all__ = [
     "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
-    "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "MLP", "NORMALIZATIONS",
-    "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer",
-    "FunctionOfFirst", "Layer", "MadeTensors", "Model", "Moments", "Network", "NetworkGraph", "Operation",
-    "PaddingMask", "ParameterSpec", "ParameterUse", "PlannedParameter", "SignalGraph", "Source", "add_architecture",
-    "any_module_has_hooks", "any_optimizer_has_hooks", "as_batch", "chain_of", "clean_names", "compute_hooked",
-    "fan_in_share", "get_model", "has_hooks", "hooked_tensors", "infer_shapes", "initialized", "is_stream",
-    "iterate_batches", "lazy_parameters", "local_values", "make_activation", "may_have_gradient_hooks",
-    "meta_tensors", "named_parameters", "plan_parameters", "preserve_state", "preserve_training", "read",
-    "register_layer", "run_as_written", "save_buffers", "set_tensor", "structure_restored_on_failure", "unwrap",
-    "without_wrappers",
+    "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP",
+    "NORMALIZATIONS", "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch",
+    "ChainLayer", "Criterion", "FunctionOfFirst", "IntegerCasts", "Layer", "MadeTensors", "Model", "Moments",
+    "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse", "PlannedParameter",
+    "SignalGraph", "Source", "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "arguments_of",
+    "as_batch", "chain_of", "clean_names", "compute_hooked", "count_samples", "fan_in_share", "first_batch",
+    "get_model", "has_hooks", "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized",
+    "is_stream", "iterate_batches", "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays",
+    "may_have_gradient_hooks", "meta_tensors", "named_parameters", "plan_parameters", "preserve_state",
+    "preserve_training", "read", "register_layer", "run_as_written", "run_module", "save_buffers", "scores_of",
+    "set_tensor", "several_targets", "structure_restored_on_failure", "take_rows", "take_targets", "targets_in",
+    "to_array", "unwrap", "without_wrappers",
 ]  # fmt: skip

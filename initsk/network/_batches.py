@@ -1,21 +1,40 @@
 """Batches of a module's own type and device, made from data of any form."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
+from itertools import chain, combinations, islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
-from torch.utils.data import DataLoader, Dataset
 
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.network._layer_types import EMBEDDINGS
+from initsk.network._calls import describe_input, failing_layer, run_module
+from initsk.network._inputs import (
+    IntegerCasts,
+    arguments_of,
+    arrays_in,
+    count_samples,
+    first_batch,
+    is_graph,
+    is_integer,
+    is_stream,
+    map_arrays,
+    pairs,
+    take_rows,
+    to_array,
+)
+from initsk.network._state import preserve_state
 from initsk.utils.torch_settings import as_tensor
 
 PaddingMask = Any | Callable[[Any], Any]
+
+# Rows with which a module is tried.
+_FEW = 2
+# Five integer arguments have as many subsets.
+_MAX_FORMS = 32
 
 
 @dataclass(frozen=True)
@@ -29,165 +48,255 @@ class Batch:
 
     def copied(self) -> "Batch":
         """Return a batch whose tensors may be overwritten."""
-        return replace(self, inputs=_map(_clone, self.inputs), keywords=_map(_clone, self.keywords))
+        return replace(self, inputs=map_arrays(_clone, self.inputs), keywords=map_arrays(_clone, self.keywords))
+
+    def run(self, module: nn.Module) -> Any:
+        """Return the output of a module for this batch; a note on an error names the layer and the input."""
+        return run_module(module, self.inputs, self.keywords)
 
     @property
     def n_samples(self) -> int:
-        """Rows of the first tensor."""
-        parts = [part for part in (*self.inputs, *self.keywords.values()) if isinstance(part, torch.Tensor)]
-        return len(parts[0]) if parts and parts[0].dim() else 1
+        """Rows of the first tensor, or nodes of the first graph."""
+        for part in (*self.inputs, *self.keywords.values()):
+            if isinstance(part, torch.Tensor):
+                return len(part) if part.dim() else 1
+            if is_graph(part):
+                return int(getattr(part, "num_nodes", None) or 1)
+        return 1
 
 
 def as_batch(module: nn.Module, X: Any, y: Any = None) -> Batch:
-    """Return X and y as one batch of the module's type and device.
+    """Return X and y as one batch of the module's type and device; of a stream, its first batch.
 
-    Raises
-    ------
-    ModuleError
-        If X or y holds NaN or infinity.
-    """
-    return BatchConverter(module, finite=True).convert(X, np.asarray(y) if isinstance(y, tuple) else y)
-
-
-def iterate_batches(
-    module: nn.Module, X: Any, y: Any = None, batch_size: int = 1024, padding_mask: PaddingMask = None
-) -> Iterator[Batch]:
-    """Yield batches of the module's type and device; each batch overwrites the previous one.
-
-    X is an array, a tuple or a mapping of arrays (arguments of the call), a packed sequence, or a stream: a
-    DataLoader, a data set, or an iterator of batches. A batch of a stream is X or a pair of X and y.
+    Integers stay integers if the module runs on them. Otherwise those that it needs as floats are cast.
 
     Raises
     ------
     InvalidParameterError
-        If X does not consist of numbers, its parts differ in length, or y or the mask does not fit X.
+        If X does not consist of numbers, forward does not take an argument, or targets are given twice.
+    ModuleError
+        If X or y holds NaN or infinity, or the module does not run on X with integers of any type.
+
+    Examples
+    --------
+    >>> as_batch(nn.Linear(2, 1), [[0, 255]]).inputs
+    (tensor([[  0., 255.]]),)
+    >>> as_batch(nn.Embedding(9, 1), [[0, 8]]).inputs
+    (tensor([[0, 8]]),)
     """
-    converter = BatchConverter(module, reuse=True)
+    return BatchConverter(module, finite=True).convert(*first_batch(module, X, y))
+
+
+def iterate_batches(
+    module: nn.Module,
+    X: Any,
+    y: Any = None,
+    batch_size: int = 1024,
+    padding_mask: PaddingMask = None,
+    casts: IntegerCasts | None = None,
+) -> Iterator[Batch]:
+    """Yield batches of the module's type and device; each batch overwrites the previous one.
+
+    X is an array, a tuple or a mapping of arrays (arguments of the call), a packed sequence, a graph, or a stream: a
+    DataLoader, a data set, or an iterator of batches. A batch of a stream is X or a pair of X and y. What
+    `count_samples` does not split into rows is one batch. The first batch with integers decides which are cast, unless
+    `casts` knows it already.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X does not consist of numbers, or y or the mask does not fit X.
+    """
+    converter = BatchConverter(module, reuse=True, casts=casts)
     if is_stream(X):
         if y is not None:
             raise InvalidParameterError(f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)")
         if padding_mask is not None and not callable(padding_mask):
             raise InvalidParameterError("padding_mask of a stream must be a function of the batch, not an array")
-        for part, target in _pairs(X, batch_size):
+        for part, target in pairs(X, batch_size):
             yield converter.convert(part, target, padding_mask)
-    elif isinstance(X, PackedSequence):
-        yield converter.convert(X, y)
-    else:
-        # Once, so that lists are not converted again for every batch.
-        X = _map(_as_array, X)
-        n_samples = _common_length(X, y, padding_mask)
-        for start in range(0, n_samples, batch_size):
-            rows = slice(start, start + batch_size)
-            mask = padding_mask if padding_mask is None or callable(padding_mask) else as_tensor(padding_mask)[rows]
-            target = None if y is None else getattr(y, "iloc", y)[rows]
-            yield converter.convert(_map(partial(_take, rows, n_samples), X), target, mask)
+        return
+    X, y = arguments_of(module, X, y)
+    # Once, so that lists are not converted again for every batch.
+    X = map_arrays(to_array, X)
+    n_samples = count_samples(X)
+    if n_samples is None:
+        yield converter.convert(X, y, padding_mask)
+        return
+    _check_rows(n_samples, y, padding_mask)
+    for start in range(0, n_samples, batch_size):
+        rows = slice(start, start + batch_size)
+        mask = padding_mask if padding_mask is None or callable(padding_mask) else as_tensor(padding_mask)[rows]
+        yield converter.convert(take_rows(X, rows, n_samples), take_targets(y, rows), mask)
 
 
 class BatchConverter:
     """Copies batches to a module's type and device.
 
-    With `reuse`, each batch overwrites the previous one, since allocating memory takes longer than copying. Without it,
-    `finite` makes NaN and infinity a `ModuleError`.
+    Floats get the type of the module's real parameters, and complex numbers that of its complex ones; integers stay as
+    they are, except those in `casts`, which become floats. With `reuse`, each batch overwrites the previous one, since
+    allocating memory takes longer than copying. Without it, `finite` makes NaN and infinity a `ModuleError`.
     """
 
-    def __init__(self, module: nn.Module, *, reuse: bool = False, finite: bool = False) -> None:
-        floats = (p for p in module.parameters() if p.is_floating_point() or p.is_complex())
-        self.like = next(floats, torch.empty(0))
-        # Embeddings take integers as indices; all other layers compute with numbers.
-        self.keeps_integers = any(isinstance(part, EMBEDDINGS) for part in module.modules())
+    def __init__(
+        self, module: nn.Module, *, reuse: bool = False, finite: bool = False, casts: IntegerCasts | None = None
+    ) -> None:
+        self.module = module
+        first = next((p for p in module.parameters() if p.is_floating_point() or p.is_complex()), torch.empty(0))
+        self.device = first.device
+        # A type of complex parameters stands for the real type of its parts, if there are only such parameters.
+        real = first if first.is_floating_point() else next(filter(torch.is_floating_point, module.parameters()), first)
+        self.real = real.dtype.to_real()
         self.buffers: dict[str, torch.Tensor] | None = {} if reuse else None
         self.finite = finite
+        self.casts = IntegerCasts() if casts is None else casts
 
     def convert(self, X: Any, y: Any = None, padding_mask: PaddingMask = None) -> Batch:
-        """Return one batch; a tuple of several targets is not converted."""
-        inputs: tuple[Any, ...] = ()
-        keywords: dict[str, Any] = {}
-        if isinstance(X, Mapping):
-            keywords = {str(key): self._argument(f"X[{key!r}]", part) for key, part in X.items()}
-        else:
-            parts = X if isinstance(X, tuple) and not isinstance(X, PackedSequence) else (X,)
-            names = [f"X[{i}]" for i in range(len(parts))] if len(parts) > 1 else ["X"]
-            inputs = tuple(map(self._argument, names, parts))
-        target = y if y is None or isinstance(y, tuple) else self._tensor("y", y, keeps_integers=True, reuse=False)
-        return Batch(inputs, keywords, target, _padding(padding_mask, X))
+        """Return one batch; several targets, a tuple or a mapping, are converted one by one."""
+        arguments, y = arguments_of(self.module, X, y)
+        arguments = map_arrays(lambda name, part: as_tensor(to_array(name, part)), arguments)
+        if self.casts.names is None and (names := _integer_names(arguments)):
+            self.casts.names = self._find_casts(arguments, names)
+        inputs, keywords = _call(map_arrays(self._copied, arguments))
+        return Batch(inputs, keywords, self._targets(y), _padding(padding_mask, X))
 
-    def _argument(self, name: str, part: Any) -> Any:
-        if part is None or isinstance(part, bool | str):
-            return part
-        if isinstance(part, PackedSequence):
-            moved = part.cuda(self.like.device) if self.like.is_cuda else part.cpu()
-            return moved._replace(data=self._argument(name, moved.data))
-        if isinstance(part, Mapping):
-            return {key: self._argument(f"{name}[{key!r}]", value) for key, value in part.items()}
-        return self._tensor(name, part, keeps_integers=self.keeps_integers)
+    @cached_property
+    def complex(self) -> torch.dtype:
+        """The type of complex arguments: that of complex parameters, or the precision of the real ones."""
+        found = next(filter(torch.is_complex, self.module.parameters()), None)
+        if found is not None:
+            return found.dtype
+        return torch.complex128 if self.real == torch.float64 else torch.complex64
 
-    def _tensor(self, name: str, values: Any, *, keeps_integers: bool, reuse: bool = True) -> torch.Tensor:
-        """Return a copy of the values that has the module's type and device."""
-        if not isinstance(values, torch.Tensor):
-            values = np.asarray(values)
-            if values.dtype.kind not in "biufc":
-                raise InvalidParameterError(f"{name} of type {values.dtype} is not allowed (numbers)")
-            values = as_tensor(values)
-        inexact = values.is_floating_point() or values.is_complex()
-        # Bytes are pixels, which a network with embeddings takes as numbers too.
-        keeps = values.dtype == torch.bool or (keeps_integers and not inexact and values.dtype != torch.uint8)
-        dtype = values.dtype if keeps else self.like.dtype
-        # A copy: a module that begins with an in-place operation would overwrite the caller's data.
-        if self.buffers is None or not reuse or values.dim() == 0:
-            copied = values.detach().to(self.like.device, dtype, copy=True)
-            if self.finite and not copied.isfinite().all():
-                raise ModuleError(f"{name} holds NaN or infinity")
-            return copied
+    def _targets(self, y: Any) -> Any:
+        if y is None:
+            return None
+        if isinstance(y, PackedSequence) or not several_targets(y):
+            return self._target("y", y)
+        return map_arrays(self._target, y, "y")
+
+    def _target(self, name: str, values: Any) -> torch.Tensor:
+        target = as_tensor(to_array(name, values))
+        dtype = self._type_of(name, target)
+        if dtype == torch.uint8:
+            # Bytes are labels, or pixels if there are several for each sample.
+            dtype = torch.int64 if target.dim() <= 1 else self.real
+        return self._checked(name, target.detach().to(self.device, dtype, copy=True))
+
+    def _copied(self, name: str, values: torch.Tensor) -> torch.Tensor:
+        """Return a copy: a module that begins with an in-place operation would overwrite the caller's data."""
+        dtype = self._type_of(name, values)
+        if self.buffers is None or values.dim() == 0:
+            return self._checked(name, values.detach().to(self.device, dtype, copy=True))
         held = self.buffers.get(name)
         if held is None or held.dtype != dtype or held.shape[1:] != values.shape[1:] or len(held) < len(values):
-            held = self.buffers[name] = torch.empty(values.shape, dtype=dtype, device=self.like.device)
+            held = self.buffers[name] = torch.empty(values.shape, dtype=dtype, device=self.device)
         return held[: len(values)].copy_(values.detach())
 
+    def _type_of(self, name: str, values: torch.Tensor) -> torch.dtype:
+        if values.is_complex():
+            return self.complex
+        cast = values.is_floating_point() or name in (self.casts.names or ())
+        return self.real if cast else values.dtype
 
-def is_stream(X: Any) -> bool:
-    """Return whether X yields batches one after another instead of being an array."""
-    if isinstance(X, Dataset | DataLoader) or hasattr(X, "__next__"):
-        return True
-    return isinstance(X, Iterable) and not hasattr(X, "__getitem__") and not hasattr(X, "__array__")
+    def _checked(self, name: str, values: torch.Tensor) -> torch.Tensor:
+        if self.finite and not values.isfinite().all():
+            raise ModuleError(f"{name} holds NaN or infinity")
+        return values
+
+    def _find_casts(self, X: Any, names: list[str]) -> frozenset[str]:
+        """Return the integer arguments to cast: those of the first form of X with which the module runs.
+
+        A few rows are tried first, then all of them, because indices of rows may need all.
+        """
+        n_samples = count_samples(X) if any(values.dim() for values in arrays_in(X).values()) else None
+        tried = [X] if n_samples is None or n_samples <= _FEW else [take_rows(X, slice(_FEW), n_samples), X]
+        failures: list[str] = []
+        with preserve_state(self.module, training=False, gradients=False, seed=0):
+            for form in tried:
+                failures = []
+                for casts in _subsets(names):
+                    failure = self._failure(form, casts)
+                    if failure is None:
+                        return casts
+                    failures.append(failure)
+        # The integers as given, and all of them as floats.
+        shown = "; it also fails ".join(failures[:2])
+        raise ModuleError(f"the forward pass fails {shown} (allowed: an X on which the module runs)")
+
+    def _failure(self, X: Any, casts: frozenset[str]) -> str | None:
+        """Return where and why the module fails on X with these casts, or None if it runs."""
+        converter = BatchConverter(self.module, casts=IntegerCasts(casts))
+        inputs, keywords = _call(map_arrays(converter._copied, X))
+        # A module that works in place overwrites its input.
+        given = describe_input(inputs, keywords)
+        try:
+            self.module(*inputs, **keywords)
+        except Exception as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            return f"with {given} in {failing_layer(self.module, error)}: {reason}"
+        return None
 
 
-def _pairs(stream: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
-    for batch in DataLoader(stream, batch_size) if isinstance(stream, Dataset) else stream:
-        pair = isinstance(batch, tuple | list) and len(batch) == 2 and not isinstance(batch, PackedSequence)
-        yield tuple(batch) if pair else (batch, None)
+def several_targets(y: Any) -> bool:
+    """Return whether y holds targets of several outputs: a mapping, or a tuple of arrays.
+
+    Examples
+    --------
+    >>> several_targets((torch.zeros(3), torch.ones(3))), several_targets((0, 1, 0))
+    (True, False)
+    """
+    return isinstance(y, Mapping) or (isinstance(y, tuple) and bool(y) and all(getattr(p, "ndim", 0) for p in y))
 
 
-def _map(function: Callable[[Any], Any], X: Any) -> Any:
-    """Apply a function to the parts of tuples and mappings, or to X itself."""
-    if isinstance(X, Mapping) and not hasattr(X, "columns"):
-        return {key: _map(function, part) for key, part in X.items()}
-    if isinstance(X, tuple) and not isinstance(X, PackedSequence):
-        return tuple(_map(function, part) for part in X)
-    return function(X)
+def take_targets(y: Any, rows: Any) -> Any:
+    """Return the given rows of the targets.
+
+    Examples
+    --------
+    >>> take_targets({"class": [0, 1, 2]}, slice(2))
+    {'class': [0, 1]}
+    """
+    if y is None:
+        return None
+    if isinstance(y, Mapping):
+        return {name: take_targets(part, rows) for name, part in y.items()}
+    if several_targets(y):
+        return tuple(take_targets(part, rows) for part in y)
+    return getattr(y, "iloc", y)[rows]
 
 
-def _as_array(part: Any) -> Any:
-    return part if isinstance(part, torch.Tensor | PackedSequence | str | bool | None) else np.asarray(part)
+def _check_rows(n_samples: int, y: Any, mask: Any) -> None:
+    targets = list(y.values() if isinstance(y, Mapping) else y) if several_targets(y) else [y]
+    masks = [None if callable(mask) else mask]
+    for name, others in (("y", targets), ("padding_mask", masks)):
+        for other in others:
+            if other is not None and len(other) != n_samples:
+                rows = f"{len(other)} rows, and X has {n_samples}"
+                raise InvalidParameterError(f"{name} has {rows} (allowed: the same number)")
 
 
-def _take(rows: slice, n_samples: int, part: Any) -> Any:
-    return part[rows] if _length(part) == n_samples else part
+def _call(arguments: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the positional and the named arguments of a call."""
+    if isinstance(arguments, Mapping):
+        return (), dict(arguments)
+    several = isinstance(arguments, tuple) and not isinstance(arguments, PackedSequence)
+    return (arguments if several else (arguments,)), {}
 
 
-def _length(part: Any) -> int | None:
-    return len(part) if getattr(part, "ndim", 0) else None
+def _integer_names(X: Any) -> list[str]:
+    """Return the names of integer arguments, or those of booleans if there are only booleans."""
+    arrays = arrays_in(X)
+    integers = [name for name, values in arrays.items() if is_integer(values)]
+    only_booleans = all(values.dtype == torch.bool for values in arrays.values())
+    return list(arrays) if only_booleans else integers
 
 
-def _common_length(X: Any, y: Any, mask: Any) -> int:
-    parts = X.values() if isinstance(X, dict) else X if isinstance(X, tuple) else [X]
-    lengths = [length for part in parts if (length := _length(part)) is not None]
-    if not lengths:
-        raise InvalidParameterError(f"X={X!r} is not allowed (numbers, a row per sample)")
-    for name, other in (("y", y), ("padding_mask", None if callable(mask) else mask)):
-        if other is not None and len(other) != lengths[0]:
-            rows = f"{len(other)} rows, and X has {lengths[0]}"
-            raise InvalidParameterError(f"{name} has {rows} (allowed: the same number)")
-    return lengths[0]
+def _subsets(names: list[str]) -> Iterator[frozenset[str]]:
+    """Yield no name, all names, then single names and larger groups."""
+    sizes = range(1, len(names))
+    groups = chain([(), tuple(names)], *(combinations(names, size) for size in sizes))
+    return islice(map(frozenset, groups), _MAX_FORMS)
 
 
 def _padding(mask: Any, batch: Any) -> torch.Tensor | None:
@@ -201,7 +310,5 @@ def _padding(mask: Any, batch: Any) -> torch.Tensor | None:
     return mask
 
 
-def _clone(part: Any) -> Any:
-    if isinstance(part, PackedSequence):
-        return part._replace(data=part.data.clone())
+def _clone(name: str, part: Any) -> Any:
     return part.clone() if isinstance(part, torch.Tensor) else part

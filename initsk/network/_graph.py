@@ -1,4 +1,4 @@
-"""Symbolic traces of modules (torch.fx): each layer's activation function, place and residual branch."""
+"""Symbolic traces of modules (torch.fx)."""
 
 import threading
 from collections.abc import Callable
@@ -9,13 +9,8 @@ import torch
 from torch import fx, nn
 
 from initsk.network._activations import ElementwiseFunction
-from initsk.network._layer_types import AFFINE, EMBEDDINGS
-from initsk.theory import ACTIVATION_FUNCTIONS
+from initsk.network._layer_types import AFFINE
 from initsk.utils.random import GLOBAL_STATE
-
-#: Names of the functions and methods that are activation functions.
-ACTIVATION_NAMES = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
-WEIGHTED = (*AFFINE, nn.RNNBase, nn.RNNCellBase, *EMBEDDINGS, nn.MultiheadAttention)
 
 
 class Tracer(fx.Tracer):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes
 from initsk.network._wrappers import unwrap
 from initsk.utils.validation import check_known_labels
@@ -30,12 +31,15 @@ class Model:
         Labels, if the module returns a score for each.
     prepare : callable or None
         Transformation of X by the steps of a pipeline before the network.
+    casts : IntegerCasts
+        The integer arguments that the module needs as floats.
     """
 
     module: nn.Module
     net: Any = None
     classes: np.ndarray | None = None
     prepare: Callable[[Any], Any] | None = None
+    casts: IntegerCasts = field(default_factory=IntegerCasts)
 
     def prepared(self, X: Any) -> Any:
         """Return X as the network receives it."""

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._calls import run_module
 from initsk.network._layer_types import AFFINE
 from initsk.network._spec import ParameterSpec
 from initsk.network._state import preserve_mode, set_tensor
@@ -67,7 +68,7 @@ class Network:
         Positional arguments of ``module(...)``, tensors on the module's device; None without X.
     keywords : dict
         Keyword arguments of ``module(...)``.
-    target : tensor or None
+    target : tensor, tuple or dict of tensors, or None
         y on the module's device; None without y.
     seed : int
         Seed from which named streams derive.
@@ -91,7 +92,7 @@ class Network:
     specs: dict[str, ParameterSpec]
     inputs: tuple[Any, ...] | None = None
     keywords: dict[str, Any] = field(default_factory=dict)
-    target: torch.Tensor | None = None
+    target: Any = None
     seed: int = 0
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -123,4 +124,4 @@ class Network:
         """Run the batch through the module."""
         if self.inputs is None:
             raise ModuleError("a batch is missing (give X)")
-        return self.module(*self.inputs, **self.keywords)
+        return run_module(self.module, self.inputs, self.keywords)

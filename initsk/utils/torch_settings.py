@@ -143,6 +143,18 @@ def copy_of(tensor: torch.Tensor) -> torch.Tensor:
     return copied
 
 
+def real_parts(values: torch.Tensor) -> torch.Tensor:
+    """Return complex values as pairs of real values, and half precision as float32.
+
+    Examples
+    --------
+    >>> real_parts(torch.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
+    values = torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
+    return values.to(working_type(values.dtype))
+
+
 def working_type(dtype: torch.dtype) -> torch.dtype:
     """Return the type for computations: at least float32 or complex64.
 

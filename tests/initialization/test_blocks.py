@@ -45,7 +45,8 @@ def test_a_function_gets_each_group(factory, shape):
 
 @pytest.mark.parametrize(("factory", "shape"), LAYERS, ids=label)
 def test_groups_are_one_spec_with_a_count(factory, shape):
-    weight, bias = network.plan_parameters(build(factory))
+    module = build(factory)
+    weight, bias = network.plan_parameters(module, network.read(module))
     (spec,), (of_bias,) = weight.specs, bias.specs
     assert (spec.shape, spec.count, spec.groups) == (shape, weight.module.groups, weight.module.groups)
     assert (of_bias.shape, of_bias.count) == (shape[:1], weight.module.groups)

@@ -46,6 +46,12 @@ class Idle(nn.Module):
         return self.used(x)
 
 
+class Unnamed(nn.Linear):
+    def forward(self, x):
+        scores = super().forward(x)
+        return {"a": scores, "b": scores}
+
+
 def detached(output, target):
     return cross_entropy(output.detach(), target)
 
@@ -71,7 +77,7 @@ ERRORS = [
     (LINEAR, {}, X, Y[:7], "y of shape .7,. does not fit"),
     (LINEAR, {"batch_size": 4}, X, Y[:7], "y has 7 rows, and no part of X has as many"),
     (LINEAR, {}, X, X, "allowed: the same shape"),
-    (lambda: nn.LSTM(6, 3), {}, X, Y, "returns tuple, not a tensor"),
+    (lambda: Unnamed(6, 3), {}, X, Y, r"returns dict with a \(tensor of shape \(10, 3\)\), .*, not a tensor"),
     (LINEAR, {"base": RandomNormal(1e308)}, X, Y, "the loss is .*, not finite"),
     (Idle, {}, X, Y, "does not depend on unused.weight"),
     (LINEAR, {"criterion": detached}, X, Y, "does not depend on any trainable parameter"),

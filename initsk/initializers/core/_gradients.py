@@ -15,19 +15,22 @@ from torch.nn.utils.parametrize import is_parametrized
 from initsk.exceptions import ModuleError
 from initsk.initializers.core._base import ExpectedMoments
 from initsk.initializers.core._elementary_norms import elementary_norms
-from initsk.initializers.core._minibatches import Batches, default_loss, pick, real_parts
+from initsk.initializers.core._minibatches import Batches, pick
 from initsk.initializers.core._wrapper import Refinement
 from initsk.network import (
     BATCH_OR_INSTANCE_NORM_LAYERS,
+    Criterion,
     Network,
     ParameterSpec,
     compute_hooked,
     hooked_tensors,
+    loss_of,
     run_as_written,
+    run_module,
 )
+from initsk.utils.torch_settings import real_parts
 from initsk.utils.validation import integer, optional, real
 
-Criterion = Callable[[Any, torch.Tensor], torch.Tensor]
 Point = dict[str, torch.Tensor]
 Result = TypeVar("Result")
 
@@ -119,9 +122,9 @@ class ScalingProblem:
         network = self.network
         inputs = tuple(pick(value, network, rows) for value in network.inputs or ())
         keywords = {key: pick(value, network, rows) for key, value in network.keywords.items()}
-        target = cast(torch.Tensor, pick(network.target, network, rows))
-        output = network.module(*inputs, **keywords)
-        loss: Any = (self.criterion or default_loss)(output, target)
+        target = pick(network.target, network, rows)
+        output = run_module(network.module, inputs, keywords)
+        loss: Any = loss_of(output, target, self.criterion)
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or loss.is_complex():
             shown = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
             raise ModuleError(f"{self.owner}: the criterion gave a value of {shown} (allowed: one real number)")

@@ -1,21 +1,24 @@
-"""Minibatches of the batch that `initialize` was given, and the default loss."""
+"""Minibatches of the batch that `initialize` was given."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.network import Network
-from initsk.utils.torch_settings import working_type
+from initsk.network import Network, count_samples, several_targets, take_rows
 
 
 class Batches:
-    """Endless minibatches of rows in random order; `size` is None if each minibatch has all rows."""
+    """Endless minibatches of rows in random order; `size` is None if each minibatch has all rows.
+
+    Each minibatch has all rows, too, if X cannot be split into rows; see `initsk.network.count_samples`.
+    """
 
     def __init__(self, owner: str, network: Network, size: int | None) -> None:
-        self.n_samples = _n_targets(network)
-        self.size = None if size is None or size >= self.n_samples else size
+        self.n_samples = _count_rows(network)
+        whole = size is None or size >= self.n_samples or count_samples(_arguments(network)) is None
+        self.size = None if whole else size
         self._generator = network.generator("minibatches")
         self._queue = torch.empty(0, dtype=torch.int64, device="cpu")
         parts = (*(network.inputs or ()), *network.keywords.values())
@@ -40,38 +43,21 @@ class Batches:
 
 def pick(value: Any, network: Network, rows: torch.Tensor | None) -> Any:
     """Return the given rows of a value with one row per target; return other values unchanged."""
-    return value if rows is None or not _has_rows(value, _n_targets(network)) else value[rows.to(value.device)]
+    return value if rows is None else take_rows(value, rows, _count_rows(network))
 
 
-def real_parts(values: torch.Tensor) -> torch.Tensor:
-    """Return complex values as pairs of real values, and half precision as float32."""
-    values = torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
-    return values.to(working_type(values.dtype))
-
-
-def default_loss(output: Any, target: torch.Tensor) -> torch.Tensor:
-    """Return the cross-entropy for integer targets, and the mean squared error for others."""
-    if not isinstance(output, torch.Tensor):
-        raise ModuleError(f"the module returns {type(output).__name__}, not a tensor (allowed: criterion=a function)")
-    shapes = f"y of shape {tuple(target.shape)} does not fit the module's output of shape {tuple(output.shape)}"
-    if target.is_floating_point() or target.is_complex():
-        output, target = real_parts(output), real_parts(target)
-        if output.squeeze().shape != target.squeeze().shape:
-            raise ModuleError(f"{shapes} (allowed: the same shape)")
-        return nn.functional.mse_loss(output, target.reshape(output.shape))
-    if output.shape[:1] + output.shape[2:] != target.shape and output.shape[:-1] == target.shape:
-        output = output.movedim(-1, 1)
-    if output.dim() < 2 or output.shape[:1] + output.shape[2:] != target.shape or output.is_complex():
-        raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y)")
-    if target.numel() and not 0 <= int(target.min()) <= int(target.max()) < output.shape[1]:
-        labels = f"{int(target.min())} to {int(target.max())}"
-        raise ModuleError(f"y has labels {labels}, but the module gives {output.shape[1]} scores (labels count from 0)")
-    return nn.functional.cross_entropy(real_parts(output), target.long())
-
-
-def _n_targets(network: Network) -> int:
+def _count_rows(network: Network) -> int:
+    """Return the number of targets or, if the module computes its own loss, the number of samples."""
     target = network.target
-    return len(target) if target is not None and target.dim() else 1
+    if target is None:
+        return count_samples(_arguments(network)) or 1
+    if several_targets(target):
+        target = next(iter(target.values() if isinstance(target, Mapping) else target))
+    return len(target) if target.dim() else 1
+
+
+def _arguments(network: Network) -> Any:
+    return network.keywords or network.inputs
 
 
 def _has_rows(value: Any, n_samples: int) -> bool:

@@ -116,5 +116,5 @@ def list_layers(module: nn.Module, batch: Batch) -> LayerCatalogue:
     # Modules that work in place overwrite the copy only.
     batch = batch.copied()
     with capture_values(module, catalogue), torch.no_grad(), isolated_torch_random(None):
-        module(*batch.inputs, **batch.keywords)
+        batch.run(module)
     return catalogue

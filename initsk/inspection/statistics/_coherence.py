@@ -8,9 +8,21 @@ import numpy as np
 import torch
 
 from initsk.exceptions import ModuleError
-from initsk.inspection._inspect import loss_of
-from initsk.inspection._settings import Criterion
-from initsk.network import Batch, Model, get_model, iterate_batches, named_parameters, preserve_state
+from initsk.network import (
+    Batch,
+    Criterion,
+    Model,
+    count_samples,
+    first_batch,
+    get_model,
+    heads_of,
+    iterate_batches,
+    loss_of,
+    map_arrays,
+    named_parameters,
+    preserve_state,
+    to_array,
+)
 from initsk.utils.random import RandomState, resolve_seed
 
 # Number of samples in a half for which agreements are stated.
@@ -60,7 +72,7 @@ class GradientCoherence:
 def gradient_coherence(
     model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     criterion: Criterion | None = None,
     training: bool = False,
@@ -71,7 +83,8 @@ def gradient_coherence(
     Parameters
     ----------
     model, X, y, criterion, training, random_state
-        As in `inspect_activations`; X must not be a stream, and must have at least two samples, in random order.
+        As in `inspect_activations`; X must have at least two samples, in random order; of a stream, the first
+        batch is taken.
 
     Returns
     -------
@@ -80,7 +93,7 @@ def gradient_coherence(
     Raises
     ------
     ModuleError
-        If the module has no trainable parameters, its output is not a tensor, or there is no loss.
+        If the module has no trainable parameters, its output has no scores, or there is no loss.
 
     Examples
     --------
@@ -97,11 +110,12 @@ def gradient_coherence(
     trained = {name: p for name, p in named_parameters(found.module) if p.requires_grad}
     if not trained:
         raise ModuleError("no parameter is trained, so there are no gradients")
-    y = found.encode(y)
-    half = ceil(len(y) / 2)
+    X, y = first_batch(found.module, found.prepared(X), y)
+    X, y = map_arrays(to_array, X), found.encode(y)
+    half = ceil((count_samples(X) or 1) / 2)
     halves = []
     with preserve_state(found.module, training=training, gradients=True, seed=resolve_seed(random_state)):
-        for batch in iterate_batches(found.module, found.prepared(X), y, half):
+        for batch in iterate_batches(found.module, X, y, half, casts=found.casts):
             halves.append((batch.n_samples, *_backpropagate(found, batch, criterion, list(trained.values()))))
     total = sum(n for n, *_ in halves)
     loss = sum(n * loss for n, loss, *_ in halves) / total
@@ -120,18 +134,15 @@ def _backpropagate(
     model: Model, batch: Batch, criterion: Criterion | None, trained: list[torch.nn.Parameter]
 ) -> tuple[float, float, list[torch.Tensor]]:
     """Return a batch's loss, N times the squared norm of delta, and the gradient of each parameter."""
-    output = model.module(*batch.inputs, **batch.keywords)
-    loss = loss_of(model, criterion, output, batch.target)
-    if not isinstance(output, torch.Tensor):
-        raise ModuleError(
-            f"the module returns {type(output).__name__}, not a tensor, so samples have no gradients of their own"
-        )
-    [delta] = torch.autograd.grad(loss, output, retain_graph=True)
-    delta = delta - delta.mean(0, keepdim=True)
-    gradients = torch.autograd.grad(output, trained, delta, allow_unused=True)
+    output = batch.run(model.module)
+    loss = loss_of(output, batch.target, criterion, model.net)
+    scores = heads_of(output, batch.target)
+    deltas = [delta - delta.mean(0, keepdim=True) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
+    gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
     # Squares of vanishing gradients are zero in single precision.
     dense = [torch.zeros(1).double() if g is None else g.to_dense().double().flatten() for g in gradients]
-    return float(loss.detach()), batch.n_samples * float(delta.double().square().sum()), dense
+    square = sum(float(delta.double().square().sum()) for delta in deltas)
+    return float(loss.detach()), batch.n_samples * square, dense
 
 
 def _mean_norm(parts: list[torch.Tensor]) -> float:

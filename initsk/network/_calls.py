@@ -1,0 +1,50 @@
+"""Calls of a module whose errors name the layer that failed and the shapes of the input."""
+
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from initsk.network._inputs import arrays_in
+
+
+def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+    """Return the output of a module; a note on an error names the layer and the input.
+
+    Examples
+    --------
+    >>> try:
+    ...     run_module(nn.Sequential(nn.ReLU(), nn.Linear(3, 1)), (torch.ones(2, 5),), {})
+    ... except RuntimeError as error:
+    ...     print(*error.__notes__)
+    The forward pass fails in layer '1' (Linear); input: X of shape (2, 5) and type float32
+    """
+    try:
+        return module(*inputs, **keywords)
+    except Exception as error:
+        where, given = failing_layer(module, error), describe_input(inputs, keywords)
+        error.add_note(f"The forward pass fails in {where}; input: {given}")
+        raise
+
+
+def failing_layer(module: nn.Module, error: Exception) -> str:
+    """Return the innermost layer that was running when the error was raised, in words."""
+    names = {id(part): name for name, part in module.named_modules()}
+    running = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    layer = next((part for part in reversed(running) if id(part) in names), module)
+    name = names[id(layer)]
+    return f"layer {name!r} ({type(layer).__name__})" if name else f"the module ({type(layer).__name__})"
+
+
+def describe_input(inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
+    """Return names, shapes and types of the tensors among the arguments, in words."""
+    found = (arrays_in(inputs) if inputs else {}) | (arrays_in(keywords) if keywords else {})
+    tensors = {name: part for name, part in found.items() if isinstance(part, torch.Tensor)}
+    shown = [f"{name} of shape {tuple(t.shape)} and type {_type_name(t)}" for name, t in tensors.items()]
+    return ", ".join(shown) or "no tensor"
+
+
+def _type_name(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

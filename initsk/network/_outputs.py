@@ -1,0 +1,221 @@
+"""Scores and loss in the output of a module, whatever its form."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from initsk.exceptions import ModuleError
+from initsk.utils.torch_settings import real_parts
+
+#: A function of output and targets that returns the mean loss.
+Criterion = Callable[[Any, Any], torch.Tensor]
+
+# In the order in which they are searched: predictions before features.
+_SCORE_NAMES = (
+    "logits", "prediction_logits", "scores", "prediction", "predictions", "pred", "y_pred", "sample", "out", "output",
+    "outputs", "start_logits", "last_hidden_state",
+)  # fmt: skip
+#: torch's losses ignore targets with this value.
+IGNORED_TARGET = -100
+
+
+def scores_of(output: Any) -> torch.Tensor:
+    """Return the scores in a module's output.
+
+    They are the output itself if it is a tensor; the first real tensor of a tuple or a list; the entry or attribute
+    with a usual name (``logits``, ``prediction``, ``sample``, ``last_hidden_state``, ...); or the only real tensor of a
+    mapping. A single number, such as a loss, is not scores.
+
+    Raises
+    ------
+    ModuleError
+        If there are no scores.
+
+    Examples
+    --------
+    >>> scores_of({"loss": torch.tensor(0.5), "logits": torch.zeros(2, 3)}).shape
+    torch.Size([2, 3])
+    >>> scores_of((torch.zeros(2), torch.ones(2)))
+    tensor([0., 0.])
+    """
+    if isinstance(output, torch.Tensor):
+        return output
+    for name in _SCORE_NAMES:
+        found = _entry(output, name)
+        if isinstance(found, torch.Tensor):
+            return found
+    tensors = list(_real_tensors(output))
+    if tensors and (len(tensors) == 1 or isinstance(output, tuple | list)):
+        return tensors[0]
+    raise ModuleError(
+        f"the module returns {_described(output)}, not a tensor and without scores (allowed: a tensor, a tuple of"
+        f" tensors, one of {', '.join(_SCORE_NAMES)}, or criterion=a function)"
+    )
+
+
+def heads_of(output: Any, target: Any) -> list[torch.Tensor]:
+    """Return the scores that belong to each target: one tensor, or one for each of several targets.
+
+    Raises
+    ------
+    ModuleError
+        If a target has no output.
+
+    Examples
+    --------
+    >>> output, y = (torch.zeros(4, 2), torch.zeros(4, 3)), (torch.zeros(4), torch.ones(4))
+    >>> [scores.shape[1] for scores in heads_of(output, y)]
+    [2, 3]
+    """
+    return [scores for scores, _ in _heads(output, target)]
+
+
+def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None, net: Any = None) -> torch.Tensor:
+    """Return the mean loss of a module's output.
+
+    The loss is `criterion`; or the output's own ``loss``; or the criterion of the estimator's `net`; or the one that
+    suits the targets:
+
+    - cross-entropy for integers, with scores along the second or last axis (-100 is ignored);
+    - binary cross-entropy with logits for booleans that have the shape of the scores or of a single score, and for
+      integers 0 and 1 of the shape of the scores;
+    - mean squared error for real and complex numbers;
+    - the sum over the heads for several targets, a tuple or a mapping.
+
+    Raises
+    ------
+    ModuleError
+        If there are no targets, no scores, or they do not fit each other.
+
+    Examples
+    --------
+    >>> loss_of(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
+    tensor(0.6931)
+    >>> loss_of({"loss": torch.tensor(0.5), "logits": torch.zeros(4, 2)})
+    tensor(0.5000)
+    """
+    if criterion is not None:
+        return criterion(output, target)
+    own = _entry(output, "loss")
+    if isinstance(own, torch.Tensor) and own.numel() == 1 and own.is_floating_point():
+        return own.reshape(())
+    if target is None:
+        raise ModuleError("the loss needs targets, and a batch has none (allowed: pairs of X and y)")
+    if net is not None and hasattr(net, "criterion_"):
+        loss: torch.Tensor = net.get_loss(output, _as_column(output, target), X=None, training=False)
+        return loss
+    first, *others = [_loss(scores, part) for scores, part in _heads(output, target)]
+    for loss in others:
+        first = first + loss
+    return first
+
+
+def _heads(output: Any, target: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return pairs of scores and targets."""
+    if isinstance(target, Mapping):
+        heads = {name: _entry(output, str(name)) for name in target}
+        missing = [str(name) for name, head in heads.items() if head is None]
+        if missing:
+            raise ModuleError(
+                f"y has {', '.join(missing)}, and the module returns {_described(output)}"
+                " (allowed: an output of the same name for each target)"
+            )
+        return [(scores_of(heads[name]), part) for name, part in target.items()]
+    if isinstance(target, tuple | list):
+        outputs = list(output.values()) if isinstance(output, Mapping) else output
+        if not isinstance(outputs, tuple | list) or len(outputs) != len(target):
+            raise ModuleError(
+                f"y has {len(target)} targets, and the module returns {_described(output)}"
+                " (allowed: a tuple of as many outputs)"
+            )
+        return [(scores_of(head), part) for head, part in zip(outputs, target, strict=True)]
+    return [(scores_of(output), target)]
+
+
+def _loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the usual loss of one tensor of scores for targets of a type and shape."""
+    if target.is_floating_point() or target.is_complex():
+        return _squared_error(output, target)
+    if target.dtype == torch.bool and _is_single_score(output, target):
+        target = target.reshape(output.shape)
+    if output.shape == target.shape and not output.is_complex() and _holds_only(target, 0, 1):
+        scores = real_parts(output)
+        return nn.functional.binary_cross_entropy_with_logits(scores, target.to(scores.dtype))
+    return _cross_entropy(output, target)
+
+
+def _squared_error(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    shapes = _shapes(output, target)
+    # Real targets of one more axis are pairs of real and imaginary parts.
+    if output.is_complex() and not target.is_complex() and output.squeeze().shape == target.squeeze().shape:
+        target = target.to(output.dtype)
+    output, target = real_parts(output), real_parts(target)
+    if output.squeeze().shape != target.squeeze().shape:
+        raise ModuleError(f"{shapes} (allowed: the same shape)")
+    return nn.functional.mse_loss(output, target.reshape(output.shape))
+
+
+def _cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    shapes = _shapes(output, target)
+    if output.shape[:1] + output.shape[2:] != target.shape and output.shape[:-1] == target.shape:
+        output = output.movedim(-1, 1)
+    if output.dim() < 2 or output.shape[:1] + output.shape[2:] != target.shape or output.is_complex():
+        raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y)")
+    labels = target[target != IGNORED_TARGET]
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < output.shape[1]:
+        given = f"{int(labels.min())} to {int(labels.max())}"
+        raise ModuleError(f"y has labels {given}, but the module gives {output.shape[1]} scores (labels count from 0)")
+    return nn.functional.cross_entropy(real_parts(output), target.long())
+
+
+def _shapes(output: torch.Tensor, target: torch.Tensor) -> str:
+    return f"y of shape {tuple(target.shape)} does not fit the module's output of shape {tuple(output.shape)}"
+
+
+def _is_single_score(output: torch.Tensor, target: torch.Tensor) -> bool:
+    """Return whether output and targets differ only in an axis of one score."""
+    return output.shape == (*target.shape, 1)
+
+
+def _holds_only(target: torch.Tensor, low: int, high: int) -> bool:
+    return target.dtype == torch.bool or bool(((target == low) | (target == high)).all())
+
+
+def _as_column(output: Any, target: Any) -> Any:
+    """Return real targets as a column if the output is a column."""
+    if not isinstance(target, torch.Tensor) or target.ndim != 1 or not target.is_floating_point():
+        return target
+    return target[:, None] if getattr(output, "shape", ()) == (len(target), 1) else target
+
+
+def _entry(output: Any, name: str) -> Any:
+    """Return an entry of a mapping or an attribute of another object, or None."""
+    if isinstance(output, torch.Tensor):
+        return None
+    return output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+
+
+def _real_tensors(output: Any) -> Iterator[torch.Tensor]:
+    """Yield the real tensors of at least one axis in nested tuples, lists and mappings, in order."""
+    if isinstance(output, torch.Tensor):
+        if output.is_floating_point() and output.dim():
+            yield output
+    elif isinstance(output, tuple | list | Mapping):
+        for part in output.values() if isinstance(output, Mapping) else output:
+            yield from _real_tensors(part)
+
+
+def _described(output: Any) -> str:
+    """Return the type of an output and what is in it, in words."""
+    kind = type(output).__name__
+    if isinstance(output, Mapping):
+        return f"{kind} with {', '.join(f'{name} ({_kind(part)})' for name, part in output.items()) or 'nothing'}"
+    if isinstance(output, tuple | list):
+        return f"{kind} of {', '.join(map(_kind, output)) or 'nothing'}"
+    return kind
+
+
+def _kind(part: Any) -> str:
+    return f"tensor of shape {tuple(part.shape)}" if isinstance(part, torch.Tensor) else type(part).__name__
