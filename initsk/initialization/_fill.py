@@ -33,7 +33,7 @@ class Chooser:
 
     @property
     def reads_architecture(self) -> bool:
-        """Whether `initialize` must trace the module."""
+        """Whether an initializer uses the surroundings of the parameters."""
         return self._output is not None or any(part.reads_architecture for part in self.given)
 
     def check_specs(self, specs: list[ParameterSpec]) -> None:
@@ -153,7 +153,7 @@ class FillStep:
         if note:
             yield note
         if plan.specs and plan.specs[0].guessed and self.choices:
-            yield "its surroundings by the order of registration, since the forward cannot be traced"
+            yield "its surroundings by the order of registration, since the forward pass could not be read"
         if plan.aliases:
             yield f"the same as {', '.join(plan.aliases)}"
         if name != plan.name:

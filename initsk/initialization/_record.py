@@ -40,7 +40,7 @@ class InitializationRecord:
     rows : tuple of dict
         One per parameter, in the order of the module, with the columns of `to_frame`.
     reading : str
-        How the network was read: "forward pass on 2 x 3", "symbolic trace" or "layer classes".
+        How the network was read: "a forward pass on 2 x 3" or "the layer classes".
 
     Examples
     --------

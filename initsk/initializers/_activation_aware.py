@@ -63,8 +63,9 @@ class Auto(Initializer):
     number. Hidden layers are counted on the shortest path from input to output, so residual branches do not make a
     network deep.
 
-    Symbolic tracing (torch.fx) of the module's ``forward`` finds the activation function after each layer, whether it
-    is a module or a function. If a part cannot be traced, the order of registration of its modules decides.
+    `initsk.network.read` runs the module once and recognizes the activation function after each layer by its values,
+    whether it is a module, a function or several operations. If the module runs on no input that is known or tried, the
+    order of registration of its layers decides.
 
     Examples
     --------

@@ -22,8 +22,8 @@ class _ResidualInitializer(Wrapper):
         super().check_specs(specs)
         if not any(spec.branch for spec in specs):
             raise InvalidParameterError(
-                f"{type(self).__name__} found no residual branch in the module (allowed: a module whose additions"
-                " x + f(x) torch.fx can trace, or PerParameter with the names of the branches' layers)"
+                f"{type(self).__name__} found no residual branch in the module (allowed: a module that adds x + f(x), with"
+                " an X that it takes if no input is found, or PerParameter with the names of the branches' layers)"
             )
 
 
@@ -38,7 +38,7 @@ class ZeroLastInBranch(_ResidualInitializer):
     Raises
     ------
     InvalidParameterError
-        When used on a module without residual branches that torch.fx can trace.
+        When used on a module without residual branches, or whose forward pass cannot be read.
 
     Notes
     -----
@@ -87,7 +87,7 @@ class Fixup(_ResidualInitializer):
     Raises
     ------
     InvalidParameterError
-        When used on a module without residual branches that torch.fx can trace.
+        When used on a module without residual branches, or whose forward pass cannot be read.
 
     Notes
     -----
@@ -136,7 +136,7 @@ class DepthScaledResidual(_ResidualInitializer):
     Raises
     ------
     InvalidParameterError
-        When used on a module without residual branches that torch.fx can trace.
+        When used on a module without residual branches, or whose forward pass cannot be read.
 
     Notes
     -----

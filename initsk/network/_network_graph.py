@@ -31,8 +31,8 @@ class NetworkGraph:
     ----------
     operations : tuple of Operation
         In the order of the forward pass; empty if the forward pass could not be read.
-    reading : {"forward pass", "symbolic trace", "layer classes"}
-        How the network was read.
+    reading : {"forward pass", "layer classes"}
+        How the network was read: by running it, or only by the classes of its layers.
     example : str
         The input of the forward pass, for messages.
     """

@@ -92,8 +92,8 @@ class ParameterSpec:
     depth : int
         Number of layers with weights on the shortest path through the network; 0 if the architecture was not read.
     guessed : bool
-        Whether activation, place and branch follow from the order of registration, since the forward
-        cannot be traced.
+        Whether activation and place follow from the order of registration, since the forward pass could not be
+        read.
     framework : {"", "torch", "keras", "jax"}
         The framework whose layout and fans `as_stored` gave the spec; empty for other specs.
 
