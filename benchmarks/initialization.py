@@ -1,4 +1,4 @@
-"""Time `initialize` and torch.nn.init in turn: a billion parameters, and one orthogonal matrix.
+"""Time `initialize` and torch in turn: depthwise convolutions, one orthogonal matrix, and a billion parameters.
 
 Prints seconds and their ratio per round, and the spread. Needs 9 GB of memory at the full size.
 """
@@ -25,6 +25,29 @@ def linear_list(n_parameters):
     return layers
 
 
+def depthwise_network():
+    """Convolutions of the sizes of MobileNetV2: 7,000 groups of one channel, 3.5 million parameters."""
+    stages = ((16, 1, 1), (24, 2, 6), (32, 3, 6), (64, 4, 6), (96, 3, 6), (160, 3, 6), (320, 1, 6))
+    width, layers = 32, [nn.Conv2d(3, 32, 3)]
+    for outputs, repeats, factor in stages:
+        for _ in range(repeats):
+            inner = width * factor
+            for convolution in (
+                nn.Conv2d(width, inner, 1, bias=False),
+                nn.Conv2d(inner, inner, 3, groups=inner, bias=False),
+                nn.Conv2d(inner, outputs, 1, bias=False),
+            ):
+                layers += [convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU6()]
+            width = outputs
+    return nn.Sequential(*layers, nn.Conv2d(width, 1280, 1), nn.Flatten(), nn.Linear(1280, 1000))
+
+
+def torch_reset(module):
+    for part in module.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+
+
 def seconds(function, *arguments, **keywords):
     started = time.perf_counter()
     function(*arguments, **keywords)
@@ -40,7 +63,7 @@ def torch_he(layers):
 def report(label, pairs):
     ratios = [ours / theirs for ours, theirs in pairs]
     for number, (ours, theirs) in enumerate(pairs, start=1):
-        print(f"{label}, round {number}: initsk {ours:.2f} s, torch {theirs:.2f} s, ratio {ours / theirs:.3f}")
+        print(f"{label}, round {number}: initsk {ours:.3f} s, torch {theirs:.3f} s, ratio {ours / theirs:.3f}")
     print(
         f"{label}: ratio median {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}",
         flush=True,
@@ -53,6 +76,14 @@ def main():
     parser.add_argument("--parameters", type=float, default=1e9)
     options = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    network = depthwise_network()
+    for name in ("he_normal", "auto"):
+        seconds(initialize, network, name)
+        pairs = []
+        for _ in range(options.rounds):
+            theirs = seconds(torch_reset, network)
+            pairs.append((seconds(initialize, network, name, random_state=0), theirs))
+        report(f"{name}, depthwise convolutions", pairs)
     single = linear_list(1)
     seconds(torch_he, single)
     seconds(initialize, single)

@@ -14,6 +14,8 @@ from initsk.utils.random import GLOBAL_STATE
 NORMAL_GROUP = 2**4
 # torch divides work on more values among threads. If all cores are busy, it waits longer than the work takes.
 _ONE_THREAD = 2**15 - 1
+# The work on more values takes longer than the wait.
+_MANY = 2**21
 
 
 def check_device(device: str) -> None:
@@ -96,7 +98,8 @@ class _Writeable:
 def pieces(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Return flat views that together are the tensor, each small enough for the processor's cache and for one thread.
 
-    A tensor on another device than the CPU, with gaps in its memory, or of a subclass of torch's is one piece.
+    One piece is returned of a tensor on another device than the CPU, with gaps in its memory, of a subclass of torch's,
+    or so large that threads save time.
 
     Examples
     --------
@@ -105,7 +108,7 @@ def pieces(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """
     size = tensor.numel()
     plain = type(tensor) is torch.Tensor and tensor.device.type == "cpu" and tensor.is_contiguous()
-    if size <= _ONE_THREAD or not plain:
+    if not plain or not _ONE_THREAD < size < _MANY:
         return (tensor,)
     # Normal values of the pieces are those of the whole tensor: full groups, and at least one group in the last piece.
     piece = _ONE_THREAD - _ONE_THREAD % NORMAL_GROUP
