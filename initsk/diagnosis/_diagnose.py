@@ -200,8 +200,8 @@ def diagnose(
     kind = optimizer_kind(getattr(found.net, "optimizer_", None) if optimizer is None else optimizer)
     measurements = take_measurements(found, X, y, seed, with_weights=True)
     try:
-        recommendation = recommend_initializer(found)
-        recommended = take_measurements(reinitialized(found, "auto", seed), X, y, seed)
+        recommendation = recommend_initializer(found, X)
+        recommended = take_measurements(reinitialized(found, "auto", seed, X), X, y, seed)
     except InitskError:
         return Diagnosis(measurements, kind)
     return Diagnosis(measurements, kind, recommendation, recommended)

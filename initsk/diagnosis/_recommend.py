@@ -20,7 +20,17 @@ from initsk.diagnosis._measurements import (
 from initsk.exceptions import InitskError
 from initsk.initialization import choices_for, initialize
 from initsk.initializers import InitializerLike, initializer_name
-from initsk.network import Model, ParameterSpec, first_batch, get_model, has_targets, several_targets, targets_in
+from initsk.network import (
+    Batch,
+    Model,
+    ParameterSpec,
+    first_batch,
+    get_model,
+    has_targets,
+    iterate_batches,
+    several_targets,
+    targets_in,
+)
 from initsk.theory import activation_label
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
@@ -65,11 +75,18 @@ CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_nor
 _MEASURED = ["initializer", "score", "weakest", "gradient_size", "agreement", "loss"]
 
 
-def reinitialized(model: Model, initializer: InitializerLike, seed: int) -> Model:
-    """Return the model with a copy of its module that has another initialization."""
+def reinitialized(model: Model, initializer: InitializerLike, seed: int, X: Any) -> Model:
+    """Return the model with a copy of its module that has another initialization, read on the first rows of X."""
     module = copy.deepcopy(model.module)
-    initialize(module, initializer, random_state=seed)
+    initialize(module, initializer, X=_first_rows(model, X), random_state=seed)
     return replace(model, module=module)
+
+
+def _first_rows(model: Model, X: Any) -> Batch | None:
+    """Return the first two rows of X as a batch of the module's type."""
+    if X is None:
+        return None
+    return next(iterate_batches(model.module, model.prepared(X), batch_size=2, casts=model.casts), None)
 
 
 def compare_candidates(model: Model, X: Any, y: Any, optimizer: str, seed: int) -> pd.DataFrame:
@@ -81,7 +98,7 @@ def compare_candidates(model: Model, X: Any, y: Any, optimizer: str, seed: int) 
     rows: list[tuple[Any, ...]] = []
     for name in CANDIDATES:
         try:
-            measurements = take_measurements(reinitialized(model, name, seed), X, y, seed)
+            measurements = take_measurements(reinitialized(model, name, seed, X), X, y, seed)
         except InitskError:
             if not rows:
                 raise
@@ -192,7 +209,7 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     found = get_model(model, X, y)
     if X is not None:
         X, y = first_batch(found.module, X, y)
-    rows = tuple(_advice(found.module, _loss(found, targets_in(X) if y is None else y)))
+    rows = tuple(_advice(found, X, _loss(found, targets_in(X) if y is None else y)))
     n_samples = None if X is None else count_rows(X)
     if X is None or not has_targets(X, y) or (n_samples is not None and n_samples < MIN_SAMPLES):
         return Recommendation(rows)
@@ -212,8 +229,8 @@ def _loss(model: Model, y: Any) -> str:
     return "MSELoss" if is_continuous(as_array(y)) else "CrossEntropyLoss"
 
 
-def _advice(module: Any, loss: str) -> Iterator[Advice]:
-    for step, choices in choices_for(module, "auto"):
+def _advice(model: Model, X: Any, loss: str) -> Iterator[Advice]:
+    for step, choices in choices_for(model.module, "auto", _first_rows(model, X)):
         rows = [_advice_for(step.name, *pair, loss) for pair in zip(step.specs, choices, strict=False)]
         # Gates and projections with the same recommendation are one row.
         yield from dict.fromkeys(rows)

@@ -118,7 +118,7 @@ def initialize(
     _check_data(chooser.given, X, y)
     seed = resolve_seed(random_state)
     with (
-        network.without_wrappers(module), with_values(module, X, device, seed) as (made, graph),
+        network.without_wrappers(module), with_values(module, X, y, device, seed) as (made, graph, batch),
         _parametrizations_in_evaluation_mode(module),
     ):  # fmt: skip
         plan = mark_deliberate(_plan(module, chooser, graph), overwrite)
@@ -133,14 +133,16 @@ def initialize(
             made.check(filled)
         notes: dict[str, str] = {}
         refining = {id(part): part for part in chooser.given if part.refines}.values()
-        batch = _batch(module, X, y) if refining and X is not None else {}
+        given = {}
+        if batch is not None:
+            given = {"inputs": batch.inputs, "keywords": batch.keywords, "target": batch.target}
         in_place = fills_in_place(steps)
         with _restored_on_failure(plan, bool(refining) or not in_place):
             before = fill_in_place(steps, seed) if in_place else fill(steps, seed)
             for part in refining:
                 chosen = [step.plan.specs[0] for step in steps if step.choices]
                 specs = {spec.name: spec for spec in chosen if chooser.initializer_for(spec) is part}
-                part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **batch))
+                part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **given))
             for planned in plan:
                 # A forward pass with gradients has left a graph in the tensors that hooks compute.
                 network.compute_hooked(planned.module)
@@ -149,12 +151,14 @@ def initialize(
     return record
 
 
-def choices_for(module: nn.Module, initializer: InitializerLike) -> list[tuple[PlannedParameter, tuple[Choice, ...]]]:
+def choices_for(
+    module: nn.Module, initializer: InitializerLike, X: Any = None
+) -> list[tuple[PlannedParameter, tuple[Choice, ...]]]:
     """Return the planned parameters of a module with the choices of `initialize`, without drawing."""
     module = network.unwrap(module)
     chooser = Chooser(initializer, None, None)
     with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
-        plan = mark_deliberate(_plan(module, chooser, network.read(module)), overwrite=False)
+        plan = mark_deliberate(_plan(module, chooser, network.read(module, X)), overwrite=False)
         return [(planned, chooser.choices(planned)) for planned in plan]
 
 
@@ -208,9 +212,3 @@ def _check_data(initializers: list[Initializer], X: Any, y: Any) -> None:
             )
         if initializer.needs_data and X is None:
             raise InvalidParameterError(f"{name} needs a batch (allowed: initialize(..., X=...))")
-
-
-def _batch(module: nn.Module, X: Any, y: Any) -> dict[str, Any]:
-    """Return the fields of `Network` for a batch."""
-    batch = network.as_batch(module, X, y)
-    return {"inputs": batch.inputs, "keywords": batch.keywords, "target": batch.target}

@@ -22,8 +22,8 @@ class _ResidualInitializer(Wrapper):
         super().check_specs(specs)
         if not any(spec.branch for spec in specs):
             raise InvalidParameterError(
-                f"{type(self).__name__} found no residual branch in the module (allowed: a module that adds x + f(x), with"
-                " an X that it takes if no input is found, or PerParameter with the names of the branches' layers)"
+                f"{type(self).__name__} found no residual branch in the module (allowed: a module that adds x + f(x),"
+                " with an X that it takes if no input is found, or PerParameter with the names of the branches' layers)"
             )
 
 

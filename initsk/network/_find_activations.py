@@ -73,13 +73,19 @@ class _Search:
             self.statistic[result] = next(iter(others))
         elif operation.name in _ELEMENTWISE and statistics and not others and len(statistics) == 1:
             self.statistic[result] = next(iter(statistics))
+            self._set_variable(operation, {self.variable.get(source, source) for source in inputs})
         elif statistics and statistics & others:
             operation.kind = "normalization"
             self.of_norm |= {source.operation for source in inputs if source in self.statistic}
-        elif operation.name in _ELEMENTWISE and len(others) == 1 and not statistics and self._is_plain(operation):
-            (variable,) = others
+        elif operation.name in _ELEMENTWISE and not statistics:
+            self._set_variable(operation, others)
+
+    def _set_variable(self, operation: Operation, variables: set[Source]) -> None:
+        """Note the variable of a result that is a function of one variable, element by element."""
+        if len(variables) == 1 and self._is_plain(operation):
+            (variable,) = variables
             if operation.shape == self.operations[variable.operation].shapes[variable.output]:
-                self.variable[result] = variable
+                self.variable[Source(operation.number)] = variable
 
     def _is_plain(self, operation: Operation) -> bool:
         """Return whether all other arguments of an operation are numbers."""

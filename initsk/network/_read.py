@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.network._batches import as_batch
+from initsk.network._batches import Batch, as_batch
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
 from initsk.network._network_graph import NetworkGraph, joined
@@ -67,7 +67,7 @@ def read(module: nn.Module, X: Any = None) -> NetworkGraph:
 
 
 def _read_given(module: nn.Module, X: Any) -> NetworkGraph:
-    batch = as_batch(module, X)
+    batch = X if isinstance(X, Batch) else as_batch(module, X)
     shapes = ", ".join(" x ".join(map(str, t.shape)) for t in tensors_in([batch.inputs, batch.keywords]))
     whole = Example(batch.inputs, batch.keywords, shapes)
     few = _first_samples(whole)

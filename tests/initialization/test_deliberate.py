@@ -72,3 +72,22 @@ def test_an_unknown_name_to_overwrite_raises():
         initialize(build(ZeroLast), overwrite="b.wieght")
     with pytest.raises(InvalidParameterError, match=r"overwrite=\[3\] is not allowed"):
         initialize(build(ZeroLast), overwrite=[3])
+
+
+def test_marked_parameters_are_kept():
+    module = build(lambda: nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)))
+    before = module[0].bias.clone()
+    module[0].bias._no_reinit = True
+    found = outcomes(module, "he_normal")
+    assert torch.equal(module[0].bias, before)
+    assert found.loc["0.bias", "why"] == "kept: deliberate, marked by _no_reinit"
+    assert found.loc["1.bias", "outcome"] == "filled"
+
+
+def test_values_near_zero_and_the_bias_beside_them_are_kept():
+    module = build(ZeroLast)
+    nn.init.normal_(module.b.weight, std=1e-6, generator=torch.Generator().manual_seed(0))
+    nn.init.ones_(module.b.bias)
+    found = outcomes(module, "he_normal")
+    assert found.loc[["b.weight", "b.bias"], "outcome"].tolist() == ["kept", "kept"]
+    assert bool((module.b.bias == 1).all())

@@ -15,6 +15,7 @@ LIBRARIES = (
 STANDARD = {"_asdict", "_exit", "_fields", "_replace"}
 # The test beside each name removes it, and sees the same results.
 WITH_FALLBACK = {
+    ("initialization/_deliberate.py", "_no_reinit"): "initialization/test_deliberate.py",
     ("network/_read.py", "_subclasses"): "network/test_read.py",
     ("utils/torch_settings.py", "_version"): "utils/test_torch_settings.py",
     ("network/_state.py", "_backward_hooks"): "estimators/test_dense_step.py",

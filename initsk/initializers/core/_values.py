@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Hashable
-from functools import cache, partial
+from functools import partial
 from inspect import signature
 from typing import Any, cast
 
@@ -64,6 +64,14 @@ class Value(BaseEstimator):
             names = cls._param_names = super()._get_param_names()
         return names
 
+    @classmethod
+    def _get_defaults(cls) -> dict[str, Any]:
+        # To read the signature takes most of the time of a repr.
+        defaults: dict[str, Any] | None = vars(cls).get("_defaults")
+        if defaults is None:
+            defaults = cls._defaults = {name: part.default for name, part in signature(cls).parameters.items()}
+        return defaults
+
     def to_json(self) -> str:
         """Return the class's name and the parameters as JSON.
 
@@ -105,8 +113,7 @@ class Value(BaseEstimator):
         return hash(value_key(self))
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        kind: Any = type(self)
-        defaults = _defaults(kind)
+        defaults = self._get_defaults()
         values = self.get_params(deep=False)
         shown = {key: (value_repr(values[key]), value_repr(defaults[key])) for key in defaults if key in values}
         changed = [f"{key}={value}" for key, (value, default) in shown.items() if value != default]
@@ -114,12 +121,6 @@ class Value(BaseEstimator):
 
     def __sklearn_clone__(self) -> Any:
         return type(self)(**{key: _cloned(value) for key, value in self.get_params(deep=False).items()})
-
-
-@cache
-def _defaults(kind: type) -> dict[str, Any]:
-    # To read the signature takes most of the time of a repr.
-    return {name: argument.default for name, argument in signature(kind).parameters.items()}
 
 
 def _cloned(value: Any) -> Any:
