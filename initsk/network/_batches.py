@@ -17,6 +17,7 @@ from initsk.network._inputs import (
     arguments_of,
     arrays_in,
     count_samples,
+    few_rows_first,
     first_batch,
     is_graph,
     is_integer,
@@ -31,8 +32,6 @@ from initsk.utils.torch_settings import as_tensor
 
 PaddingMask = Any | Callable[[Any], Any]
 
-# Rows with which a module is tried.
-_FEW = 2
 # Five integer arguments have as many subsets.
 _MAX_FORMS = 32
 
@@ -157,7 +156,7 @@ class BatchConverter:
         arguments = map_arrays(lambda name, part: as_tensor(to_array(name, part)), arguments)
         if self.casts.names is None and (names := _integer_names(arguments)):
             self.casts.names = self._find_casts(arguments, names)
-        inputs, keywords = _call(map_arrays(self._copied, arguments))
+        inputs, keywords = call_of(map_arrays(self._copied, arguments))
         return Batch(inputs, keywords, self._targets(y), _padding(padding_mask, X))
 
     @cached_property
@@ -205,15 +204,10 @@ class BatchConverter:
         return values
 
     def _find_casts(self, X: Any, names: list[str]) -> frozenset[str]:
-        """Return the integer arguments to cast: those of the first form of X with which the module runs.
-
-        A few rows are tried first, then all of them, because indices of rows may need all.
-        """
-        n_samples = count_samples(X) if any(values.dim() for values in arrays_in(X).values()) else None
-        tried = [X] if n_samples is None or n_samples <= _FEW else [take_rows(X, slice(_FEW), n_samples), X]
+        """Return the integer arguments to cast: those of the first form of X with which the module runs."""
         failures: list[str] = []
         with preserve_state(self.module, training=False, gradients=False, seed=0):
-            for form in tried:
+            for form in few_rows_first(X):
                 failures = []
                 for casts in _subsets(names):
                     failure = self._failure(form, casts)
@@ -227,7 +221,7 @@ class BatchConverter:
     def _failure(self, X: Any, casts: frozenset[str]) -> str | None:
         """Return where and why the module fails on X with these casts, or None if it runs."""
         converter = BatchConverter(self.module, casts=IntegerCasts(casts))
-        inputs, keywords = _call(map_arrays(converter._copied, X))
+        inputs, keywords = call_of(map_arrays(converter._copied, X))
         # A module that works in place overwrites its input.
         given = describe_input(inputs, keywords)
         try:
@@ -276,7 +270,7 @@ def _check_rows(n_samples: int, y: Any, mask: Any) -> None:
                 raise InvalidParameterError(f"{name} has {rows} (allowed: the same number)")
 
 
-def _call(arguments: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def call_of(arguments: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the positional and the named arguments of a call."""
     if isinstance(arguments, Mapping):
         return (), dict(arguments)

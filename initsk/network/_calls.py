@@ -31,11 +31,16 @@ def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str
 
 def failing_layer(module: nn.Module, error: Exception) -> str:
     """Return the innermost layer that was running when the error was raised, in words."""
+    name, layer = failing_part(module, error)
+    return f"layer {name!r} ({type(layer).__name__})" if name else f"the module ({type(layer).__name__})"
+
+
+def failing_part(module: nn.Module, error: Exception) -> tuple[str, nn.Module]:
+    """Return the name and the module of the innermost layer that was running when the error was raised."""
     names = {id(part): name for name, part in module.named_modules()}
     running = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
     layer = next((part for part in reversed(running) if id(part) in names), module)
-    name = names[id(layer)]
-    return f"layer {name!r} ({type(layer).__name__})" if name else f"the module ({type(layer).__name__})"
+    return names[id(layer)], layer
 
 
 def describe_input(inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:

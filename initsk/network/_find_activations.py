@@ -135,7 +135,7 @@ class _Search:
             last, chain = self.operations[last.number], self._chain(last, variable)
             activation = self._own_function(chain, variable)
         if activation is not None and last.activation is None:
-            last.kind, last.activation, last.activation_input = "activation", activation, variable
+            last.kind, last.activation = "activation", activation
 
     @staticmethod
     def _is_affine(call: Operation) -> bool:
@@ -161,9 +161,7 @@ class _Search:
         if module is not None and isinstance(module, ACTIVATION_TYPES) and not isinstance(module, nn.Identity):
             return activation_value(module)
         if call.name in ACTIVATION_NAMES:
-            keywords = {
-                key: value for key, value in call.keywords.items() if key not in ("inplace", "training", "input")
-            }
+            keywords = {key: value for key, value in call.keywords.items() if key not in _NO_PARAMETERS}
             arguments = call.arguments[1:] if "input" not in call.keywords else call.arguments
             plain = not any(isinstance(value, torch.Tensor | Source) for value in (*arguments, *keywords.values()))
             if call.name == "prelu" or not (arguments or keywords) or not plain:
@@ -254,7 +252,8 @@ class ChainOfCalls:
             else:
                 arguments = _filled(call.arguments, values)
                 keywords = {k: _filled(v, values) for k, v in call.keywords.items() if k != "inplace"}
-                result = call.function(*arguments, **keywords)  # type: ignore[misc]
+                assert call.function is not None  # an operation with a name in the tables is a call
+                result = call.function(*arguments, **keywords)
             values[Source(call.number)] = result
         return values[Source(self.chain[-1].number)]
 

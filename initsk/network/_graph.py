@@ -51,8 +51,3 @@ def trace(module: nn.Module) -> fx.Graph:
     # Two traces at a time would undo each other's patches.
     with GLOBAL_STATE, torch.random.fork_rng(devices=[]):
         return Tracer().trace(module, concrete_args=known)
-
-
-def operation_name(node: fx.Node) -> str:
-    """Return the name of the function or method that a node calls, without the underscore of in-place variants."""
-    return str(getattr(node.target, "__name__", node.target)).rstrip("_")

@@ -19,6 +19,7 @@ from initsk.utils.validation import unknown_name
 #: Names under which a mapping holds targets.
 TARGET_NAMES = ("labels", "label", "targets", "target", "y")
 _GRAPH_NAMES = ("x", "edge_index", "edge_weight", "edge_attr", "batch")
+_FEW = 2
 _PLAIN = (bool, int, float, str)
 
 
@@ -228,6 +229,19 @@ def take_rows(X: Any, rows: Any, n_samples: int) -> Any:
         return array[rows] if getattr(array, "ndim", 0) and len(array) == n_samples else array
 
     return map_arrays(take, X)
+
+
+def few_rows_first(X: Any) -> list[Any]:
+    """Return the first two rows of X, and X: a forward pass on rows is cheap, and indices of rows may need them all.
+
+    Examples
+    --------
+    >>> few_rows_first(np.arange(3))
+    [array([0, 1]), array([0, 1, 2])]
+    """
+    has_rows = any(array.ndim for array in arrays_in(X).values())
+    n_samples = count_samples(X) if has_rows else None
+    return [X] if n_samples is None or n_samples <= _FEW else [take_rows(X, slice(_FEW), n_samples), X]
 
 
 def to_array(name: str, part: Any) -> Any:

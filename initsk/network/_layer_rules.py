@@ -26,7 +26,7 @@ ENTRY_POINTS = "initsk.layers"
 
 @dataclass(frozen=True)
 class LayerRule:
-    """What is known of the parameters of a registered class.
+    """The roles of the parameters of a registered class.
 
     Attributes
     ----------

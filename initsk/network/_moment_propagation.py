@@ -11,11 +11,12 @@ from torch import fx, nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._activations import ACTIVATION_TYPES
-from initsk.network._graph import Tracer, operation_name, trace
+from initsk.network._graph import Tracer, trace
 from initsk.network._layer_types import AFFINE
 from initsk.network._moment_rules import Operation, family_of_module, rule_of_function
 from initsk.network._moments import Moments, times
 from initsk.network._network import Layer, Network
+from initsk.network._operations import operation_name
 from initsk.network._state import preserve_attributes
 
 # Modules that are a function of one number.
@@ -120,8 +121,8 @@ class SignalGraph:
             name = f"{type(module).__name__}, at {str(node.target)!r}"
             moments = self._through_module(module, operation)
         else:
-            name = f"the operation {operation_name(node)!r}"
-            moments = rule_of_function(operation_name(node))(operation)
+            name = f"the operation {operation_name(node.target)!r}"
+            moments = rule_of_function(operation_name(node.target))(operation)
         if moments is NotImplemented:
             raise ModuleError(f"AutoInit has no rule for {name} ({_ALLOWED})")
         return moments

@@ -178,7 +178,7 @@ def _rms_norm(operation: Operation) -> Moments:
     return signal.scaled(size).affine(operation.argument(2, "weight"), None)
 
 
-_ELEMENTWISE = {"abs", "atan", "clamp", "clamp_max", "clamp_min", "clip", "cos", "exp", "pow", "square", "threshold"}
+_ELEMENTWISE = {"abs", "atan", "clamp", "clamp_max", "clamp_min", "cos", "exp", "pow", "square", "threshold"}
 _RESHAPING = ("flatten", "reshape", "squeeze", "unflatten", "unsqueeze", "view", "pixel_shuffle", "pixel_unshuffle")
 _REORDERING = ("channel_shuffle", "flip", "movedim", "permute", "roll", "swapaxes", "t", "transpose")
 _CHOOSING = ("chunk", "expand", "getitem", "interpolate", "narrow", "repeat", "split", "tile", "unbind")
@@ -230,12 +230,12 @@ _FAMILIES = (
     Family(_attribute, ("getattr",)),
     Family(_prelu, ("prelu",)),
     Family(_rrelu, ("rrelu",)),
-    Family(_add, ("add", "iadd")),
-    Family(partial(_add, sign=-1.0), ("sub", "isub", "subtract")),
-    Family(_multiply, ("mul", "imul", "multiply")),
-    Family(_divide, ("div", "divide", "truediv", "itruediv")),
-    Family(lambda operation: operation.signals[0].scaled(-1.0), ("neg", "negative")),
-    Family(_cat, ("cat", "concat", "concatenate", "stack")),
+    Family(_add, ("add",)),
+    Family(partial(_add, sign=-1.0), ("sub",)),
+    Family(_multiply, ("mul",)),
+    Family(_divide, ("div",)),
+    Family(lambda operation: operation.signals[0].scaled(-1.0), ("neg",)),
+    Family(_cat, ("cat", "stack")),
     Family(_dropout, ("dropout", "dropout1d", "dropout2d", "dropout3d"), _DROPOUTS, ("p",)),
     Family(_glu, ("glu",), (nn.GLU,)),
     Family(_softmax, ("softmax",), (nn.Softmax,), ("dim",)),

@@ -104,8 +104,6 @@ class ParameterUse:
         "multiplies": products with the signal are summed; "scales": one product for each value.
     roles : tuple of (int, str), or None
         Factors of the parameter's shape, in the order of its memory: size, and "block", "out" or "in". None if unknown.
-    direct : bool
-        Whether the operation takes the parameter itself or a view of it, not a function of it.
     shape : tuple of int
         Shape of the argument.
     """
@@ -113,7 +111,6 @@ class ParameterUse:
     name: str
     how: str
     roles: tuple[tuple[int, str], ...] | None = None
-    direct: bool = True
     shape: tuple[int, ...] = ()
 
 
@@ -151,8 +148,6 @@ class Operation:
         Equal, contiguous parts of the units that later operations take separately.
     activation : str, callable or None
         The activation function that the operation completes.
-    activation_input : Source or None
-        The variable of the activation function.
     """
 
     number: int
@@ -170,7 +165,6 @@ class Operation:
     real: tuple[bool, ...] = (True,)
     n_parts: int = 1
     activation: Any = None
-    activation_input: Source | None = None
 
     @property
     def unit_axis(self) -> int | None:

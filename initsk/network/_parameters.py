@@ -106,8 +106,9 @@ class PlannedParameter:
 
     def assemble(self, drawn: list[torch.Tensor]) -> torch.Tensor:
         """Stack the values of all specs, each of shape ``spec.stacked_shape``, in the order of memory."""
-        blocks = [_in_layout(spec, values) for spec, values in zip(self.specs, drawn, strict=True)]
-        if self.layout is not None:
+        if self.layout is None:
+            blocks = [_in_layout(spec, values) for spec, values in zip(self.specs, drawn, strict=True)]
+        else:
             blocks = [arrange(drawn[0], self.layout)]
         values = (blocks[0] if len(blocks) == 1 else torch.cat(blocks)).reshape(self.tensor.shape)
         if self.padding_row is not None:
@@ -213,11 +214,10 @@ def _with_specs(graph: NetworkGraph, plan: PlannedParameter, after_attention: bo
     owner, attribute, shape = plan.module, plan.attribute, tuple(plan.tensor.shape)
     used = spec_by_use(graph, [plan.name, *plan.parameters], plan.tensor)
     rule = registered_rule(owner)
-    if rule is not None and len(rule.axes.get(attribute, ())) == len(shape):
-        role = "bias" if "in" not in rule.axes[attribute] else "weight"
-        if role == "weight":
-            spec, layout = specs_of_axes(rule.axes[attribute], shape)
-            return replace(plan, specs=(spec,), role=role, layout=layout)
+    axes = () if rule is None else rule.axes.get(attribute, ())
+    if "in" in axes and len(axes) == len(shape):
+        spec, layout = specs_of_axes(axes, shape)
+        return replace(plan, specs=(spec,), role="weight", layout=layout)
     known = specs_of_class(owner, attribute, plan.role, after_attention)
     if known is not None and not (used is not None and used.decides and _has_own_forward(owner)):
         parts = used is not None and used.spec.count > 1 and known[0].kind == "dense"

@@ -7,18 +7,20 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.network._batches import Batch, as_batch
+from initsk.network._batches import Batch, as_batch, call_of
+from initsk.network._calls import failing_part
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
+from initsk.network._inputs import few_rows_first
 from initsk.network._network_graph import NetworkGraph, joined
-from initsk.network._operations import tensors_in
+from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._recorder import ForwardRecorder, note_modules
 from initsk.network._state import preserve_attributes, preserve_state, without_hooks_of_users
 from initsk.network._wrappers import clean_names, unwrap
+from initsk.utils.torch_settings import copy_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
 _FAKE_FROM = 2**27
-_SAMPLES = 2
 
 
 def read(module: nn.Module, X: Any = None) -> NetworkGraph:
@@ -68,40 +70,25 @@ def read(module: nn.Module, X: Any = None) -> NetworkGraph:
 
 def _read_given(module: nn.Module, X: Any) -> NetworkGraph:
     batch = X if isinstance(X, Batch) else as_batch(module, X)
-    shapes = ", ".join(" x ".join(map(str, t.shape)) for t in tensors_in([batch.inputs, batch.keywords]))
-    whole = Example(batch.inputs, batch.keywords, shapes)
-    few = _first_samples(whole)
-    if few is not None:
+    *few, whole = few_rows_first(batch.inputs or batch.keywords)
+    shapes = ", ".join(" x ".join(map(str, tensor.shape)) for tensor in tensors_in(whole))
+    for rows in few:
         try:
-            return _run(module, few)
-        except Exception:  # the parts of X are not rows of samples
-            pass
-    running: list[str] = []
+            return _run(module, Example(*call_of(rows), shapes))
+        except Exception:  # a user's forward may need all rows
+            continue
     try:
-        return _run(module, whole, running)
+        return _run(module, Example(*call_of(whole), shapes))
     except Exception as error:  # a user's forward may raise anything
-        where = f"at layer {running[-1]!r}" if running and running[-1] else "outside of its layers"
+        name, _ = failing_part(module, error)
+        where = f"at layer {name!r}" if name else "outside of its layers"
         reason = str(error).strip().partition("\n")[0]
         problem = f"the forward pass of {type(module).__name__} failed {where} on X of shape {shapes}: {reason}"
         raise ModuleError(f"{problem} (allowed: an X that the module takes)") from error
 
 
-def _first_samples(example: Example) -> Example | None:
-    """Return the first samples of a batch; None if the batch is small."""
-    tensors = [t for t in tensors_in([example.arguments, example.keywords]) if t.dim()]
-    n_samples = len(tensors[0]) if tensors else 0
-    if n_samples <= _SAMPLES:
-        return None
-
-    def first(part: Any) -> Any:
-        return part[:_SAMPLES] if isinstance(part, torch.Tensor) and part.dim() and len(part) == n_samples else part
-
-    keywords = {key: first(part) for key, part in example.keywords.items()}
-    return Example(tuple(map(first, example.arguments)), keywords, example.description)
-
-
-def _run(module: nn.Module, example: Example, running: list[str] | None = None) -> NetworkGraph:
-    """Run a module on an example and return its graph; add the names of the running modules to `running`.
+def _run(module: nn.Module, example: Example) -> NetworkGraph:
+    """Run a module on an example and return its graph.
 
     Large networks run without values first; a forward pass with decisions about values needs them.
     """
@@ -109,31 +96,28 @@ def _run(module: nn.Module, example: Example, running: list[str] | None = None) 
     fake = _fake_mode() if size >= _FAKE_FROM else None
     if fake is not None:
         try:
-            return _record(module, example, [], fake)
+            return _record(module, example, fake)
         except Exception:  # a user's forward may raise anything without values
             pass
-    return _record(module, example, [] if running is None else running, None)
+    return _record(module, example, None)
 
 
-def _record(module: nn.Module, example: Example, running: list[str], fake: Any) -> NetworkGraph:
+def _record(module: nn.Module, example: Example, fake: Any) -> NetworkGraph:
     recorder = ForwardRecorder(module)
-    arguments, keywords = _copied(example.arguments), _copied(example.keywords)
+    arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
         stack.enter_context(preserve_attributes(module))
         stack.enter_context(preserve_state(module, training=False, gradients=False, seed=0))
         if fake is not None:
             stack.enter_context(fake)
-            arguments, keywords = _map(fake.from_tensor, arguments), _map(fake.from_tensor, keywords)
+            arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)
         elif any(parameter.is_meta for parameter in module.parameters()):
             stack.enter_context(torch.device("meta"))
         stack.enter_context(without_hooks_of_users(module))
         stack.enter_context(note_modules(module, recorder))
         recorder.add_inputs(arguments, keywords)
-        try:
-            with recorder:
-                output = module(*arguments, **keywords)
-        finally:
-            running += [path for path, _ in recorder.running]
+        with recorder:
+            output = module(*arguments, **keywords)
         recorder.add_outputs(output)
     modules = {clean: module.get_submodule(name) for name, clean in clean_names(module).items()}
     find_activations(recorder.operations, modules)
@@ -147,17 +131,3 @@ def _fake_mode() -> Any:
     except ImportError:
         return None
     return FakeTensorMode(allow_non_fake_inputs=True)
-
-
-def _copied(value: Any) -> Any:
-    return _map(lambda tensor: tensor.detach().clone(), value)
-
-
-def _map(function: Any, value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return function(value)
-    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
-        return type(value)(_map(function, part) for part in value)
-    if type(value) is dict:
-        return {key: _map(function, part) for key, part in value.items()}
-    return value

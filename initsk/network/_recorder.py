@@ -208,12 +208,11 @@ class ForwardRecorder(TorchFunctionMode):
         self, func: Any, args: Any, kwargs: dict[str, Any], part: _Known, results: list[torch.Tensor]
     ) -> None:
         """Note views of parameters."""
-        followed = [view.through(func, args[1:], kwargs) for view in part.views]
+        followed = _followed(part, func, args, kwargs, len(results))
         same_shape = len(results) == 1 and results[0].shape == part.tensor.shape
-        for position, tensor in enumerate(results):
+        for tensor, after in zip(results, followed, strict=True):
             views = []
-            for before, after in zip(part.views, followed, strict=True):
-                found = after[position] if position < len(after) else replace(before, shadow=None)
+            for before, found in zip(part.views, after, strict=True):
                 # A copy or another type of the same values.
                 keeps = same_shape and found.shadow is None and before.shadow is not None
                 views.append(before if keeps and operation_name(func) not in ("roll", "flip", "getitem") else found)
@@ -225,7 +224,7 @@ class ForwardRecorder(TorchFunctionMode):
         for tensor in results:
             same = [is_product or part.tensor.shape == tensor.shape for part in known]
             found = [
-                replace(view, shadow=view.shadow if fits else None, direct=False, modifies=any(same) and not fits)
+                replace(view, shadow=view.shadow if fits else None, modifies=any(same) and not fits)
                 for part, fits in zip(known, same, strict=True)
                 for view in part.views
             ]
@@ -237,11 +236,7 @@ class ForwardRecorder(TorchFunctionMode):
         """Follow views of the results of products, and note which parts of them other operations take."""
         viewed = [part for part in known if part.source is not None and part.views]
         if kind == "reshape" and viewed and known[0] is viewed[0]:
-            followed = [view.through(func, args[1:], kwargs) for view in known[0].views]
-            return [
-                tuple(after[n] if n < len(after) else replace(after[0], shadow=None) for after in followed)
-                for n in range(len(results))
-            ]
+            return _followed(known[0], func, args, kwargs, len(results))
         if kind == "dropout":
             return [part.views for part in known[:1]]
         for part in viewed:
@@ -288,11 +283,20 @@ class ForwardRecorder(TorchFunctionMode):
             self._known[id(tensor)] = _Known(tensor, source, operation.constant, found)
 
 
+def _followed(part: _Known, func: Any, args: Any, kwargs: dict[str, Any], n_results: int) -> list[tuple[View, ...]]:
+    """Return the views of each result of a function of a tensor."""
+    followed = [view.through(func, args[1:], kwargs) for view in part.views]
+    return [
+        tuple(after[n] if n < len(after) else replace(after[0], shadow=None) for after in followed)
+        for n in range(n_results)
+    ]
+
+
 def _uses(part: _Known, role: UsedAs | None) -> Iterator[ParameterUse]:
     for view in part.views:
         how = "other" if role is None else "scales" if view.modifies else role.how
         roles = None if role is None or role.axes is None else view.factors(role.axes)
-        yield ParameterUse(str(view.root), how, roles, view.direct, tuple(part.tensor.shape))
+        yield ParameterUse(str(view.root), how, roles, tuple(part.tensor.shape))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ _ORDER = ("looked up", "multiplies", "recurrent", "normalizes", "scales", "adds"
 
 @dataclass(frozen=True)
 class ReadSpec:
-    """What the forward pass tells about a parameter.
+    """The spec and the role of a parameter, by its use in the forward pass.
 
     Attributes
     ----------

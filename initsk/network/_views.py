@@ -1,4 +1,4 @@
-"""Which part of a tensor a view of it holds, followed by the same views of a tensor without memory."""
+"""Views of tensors: which part of a parameter or of an operation's result a tensor holds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +22,6 @@ class View:
         The same view of a contiguous tensor without memory; None if values were rearranged in another way.
     size : int
         Number of values of the root.
-    direct : bool
-        Whether the values are those of the root, not a function of them.
     modifies : bool
         Whether the root only changes another tensor, as a factor does.
     """
@@ -31,7 +29,6 @@ class View:
     root: str | int
     shadow: torch.Tensor | None
     size: int
-    direct: bool = True
     modifies: bool = False
 
     @classmethod
