@@ -1,19 +1,14 @@
 """Mean squares of signals and gradients in a chain of wide layers with random weights."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import exp
 
-import numpy as np
-from scipy.special import polygamma
 from scipy.stats import norm
 
-from initsk.theory._activations import ActivationLike, as_function, cached
-from initsk.theory._gaussian import gaussian_mean, mean_power_of_slope, mean_square, slope_of_mean_square
+from initsk.theory._activations import ActivationLike
+from initsk.theory._wide_signal import Signal
 from initsk.utils.validation import check_parameters, real
-
-# Below these variances a function equals its tangent: for slopes, and for ratios of moments.
-_MIN_SLOPE_VARIANCE, _MIN_VARIANCE = 1e-16, 1e-12
 
 
 @dataclass(frozen=True)
@@ -82,15 +77,7 @@ def forward_signal(layers: Sequence[SignalLayer], input_square: float) -> list[t
     >>> [(round(q, 9), round(a, 9)) for q, a in forward_signal(he, 1.0)]
     [(2.0, 1.0), (2.0, 1.0)]
     """
-    signal, square, mean = [], float(input_square), 0.0
-    for layer in layers:
-        received = square - mean**2 if layer.centered else square
-        length = layer.fan_in * layer.weight_square * received + layer.bias_square
-        square, mean = length, 0.0
-        if layer.activation is not None:
-            square, mean = _mean_square(layer.activation, length), mean_activation(layer.activation, length)
-        signal.append((length, square))
-    return signal
+    return [(before.square, after.square) for before, after in _forward(layers, input_square)]
 
 
 def backward_signal(
@@ -126,40 +113,18 @@ def backward_signal(
     >>> [(round(d, 6), round(g, 6)) for d, g in backward_signal(he, [2.0, 2.0], 1.0)]
     [(0.5, 1.0), (0.5, 1.0)]
     """
-    gradients, after = [], float(output_square)
-    for layer, length in zip(reversed(layers), reversed(lengths), strict=True):
-        before = after if layer.activation is None else after * _mean_square_slope(layer.activation, length)
-        gradients.append((before, after))
-        after = layer.fan_out * layer.weight_square * before
-    return gradients[::-1]
+    return [(before.square, after.square) for before, after in _backward(layers, lengths, output_square)]
 
 
-@cached
-def _mean_square(activation: ActivationLike, length: float) -> float:
-    return mean_square(as_function(activation), length)
-
-
-@cached
-def mean_activation(activation: ActivationLike, length: float) -> float:
-    """Compute the mean of an activation function over normal pre-activations with the variance `length`."""
-    function = as_function(activation)
-    return float(function(np.zeros(1))[0]) if length == 0 else gaussian_mean(function, length)
-
-
-@cached
-def _mean_square_slope(activation: ActivationLike, length: float) -> float:
-    return mean_power_of_slope(as_function(activation), max(length, _MIN_SLOPE_VARIANCE), 2)
-
-
-def forward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> list[tuple[float, float]]:
+def forward_spread(layers: Sequence[SignalLayer], input_square: float) -> list[tuple[float, float]]:
     r"""Predict how the logarithm of one sample's mean squares varies over draws of the weights.
 
     Parameters
     ----------
     layers : sequence of SignalLayer
         In the order of the forward pass.
-    lengths : sequence of float
-        Mean squares of the layers' pre-activations, from `forward_signal`.
+    input_square : float
+        Mean square of the input, at least 0.
 
     Returns
     -------
@@ -179,33 +144,10 @@ def forward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> l
     Examples
     --------
     >>> he = [SignalLayer("relu", 1000, 1000, 2 / 1000)] * 4
-    >>> [round(after, 3) for _, after in forward_spread(he, [2.0] * 4)]
+    >>> [round(after, 3) for _, after in forward_spread(he, 1.0)]
     [0.005, 0.01, 0.015, 0.02]
     """
-    spreads, spread = [], 0.0
-    following = [*layers[1:], None]
-    for layer, after, length in zip(layers, following, lengths, strict=True):
-        # Biases add a part that does not vary with the previous layer.
-        spread *= (1 - layer.bias_square / length) ** 2 if length > 0 else 0.0
-        removed = _removed_share(layer, layer.units / layer.fan_in)
-        before = spread + _log_variance(2 * (1 - removed) / layer.units)
-        if layer.activation is None:
-            spreads.append((before, before))
-            spread = before
-            continue
-        spreads.append((before, _spread_after_function(layer, length, removed, spread, 0.0)))
-        # Centered weights remove the mean of their inputs.
-        shift = mean_activation(layer.activation, length) if after is not None and after.centered else 0.0
-        spread = _spread_after_function(layer, length, removed, spread, shift)
-    return spreads
-
-
-def _spread_after_function(layer: SignalLayer, length: float, removed: float, spread: float, shift: float) -> float:
-    """Return the spread of the mean square of activations minus a shift, given the spread of the layer's input."""
-    assert layer.activation is not None
-    kurtosis, slope = _kurtosis_and_slope(layer.activation, max(length, _MIN_VARIANCE), shift)
-    noise = max(kurtosis - 1 - 2 * removed * slope**2, 0.0)
-    return slope**2 * spread + _log_variance(noise / layer.units)
+    return [(before.spread, after.spread) for before, after in _forward(layers, input_square)]
 
 
 def backward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> list[tuple[float, float]]:
@@ -214,7 +156,7 @@ def backward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> 
     Parameters
     ----------
     layers, lengths
-        As in `forward_spread`.
+        As in `backward_signal`.
 
     Returns
     -------
@@ -234,19 +176,7 @@ def backward_spread(layers: Sequence[SignalLayer], lengths: Sequence[float]) -> 
     >>> [round(before, 3) for before, _ in backward_spread(he, [2.0] * 4)]
     [0.015, 0.01, 0.005, 0.0]
     """
-    spreads, spread = [], 0.0
-    following: SignalLayer | None = None
-    for layer, length in zip(reversed(layers), reversed(lengths), strict=True):
-        after = spread
-        # The gradients of the last layer are given; the others come through the weights of the following layer.
-        if following is not None:
-            n, removed = layer.units, _removed_share(following, layer.units / following.units)
-            after += _log_variance(2 * (1 - removed) / n)
-            kurtosis = _slopes_kurtosis(layer.activation, max(length, _MIN_VARIANCE))
-            spread += _log_variance((3 * kurtosis - 1 - 2 * removed) / n)
-        spreads.append((spread, after))
-        following = layer
-    return spreads[::-1]
+    return [(before.spread, after.spread) for before, after in _backward(layers, lengths, 1.0)]
 
 
 def prediction_interval(square: float, spread: float, confidence: float = 0.99) -> tuple[float, float]:
@@ -277,36 +207,38 @@ def prediction_interval(square: float, spread: float, confidence: float = 0.99) 
     return square * exp(-spread / 2 - half_width), square * exp(-spread / 2 + half_width)
 
 
+def _forward(layers: Sequence[SignalLayer], input_square: float) -> Iterator[tuple[Signal, Signal]]:
+    """Yield for each layer its pre-activations and its activations."""
+    signal = Signal(float(input_square))
+    for layer in layers:
+        gain, removed = layer.fan_in * layer.weight_square, _removed_share(layer, layer.units / layer.fan_in)
+        before = signal.through_layer(
+            gain, layer.bias_square, layer.units, 1, removed=removed, centered=layer.centered
+        )
+        signal = before if layer.activation is None else before.through(layer.activation)
+        yield before, signal
+
+
+def _backward(
+    layers: Sequence[SignalLayer], lengths: Sequence[float], output_square: float
+) -> list[tuple[Signal, Signal]]:
+    """Return for each layer the gradients of its pre-activations and of its activations."""
+    found, after = [], Signal(float(output_square), units=layers[-1].units) if layers else None
+    for position in reversed(range(len(layers))):
+        assert after is not None
+        layer = layers[position]
+        before = after if layer.activation is None else after.times_slope(layer.activation, Signal(lengths[position]))
+        if position == len(layers) - 1:
+            # The gradients of the last layer are given.
+            before = replace(before, noise={})
+        found.append((before, after))
+        if position:
+            units = layers[position - 1].units
+            removed = _removed_share(layer, units / layer.units)
+            after = before.through_layer(layer.fan_out * layer.weight_square, 0.0, units, 1, removed=removed)
+    return found[::-1]
+
+
 def _removed_share(layer: SignalLayer, ratio: float) -> float:
     """Return the share of the lengths' variance that a layer's orthogonal weights remove; all for a ratio from 1 on."""
     return min(1.0, ratio) if layer.orthogonal else 0.0
-
-
-def _log_variance(relative_variance: float) -> float:
-    """Return the variance of the logarithm of a mean of squares, which approximately has a gamma distribution."""
-    return float(polygamma(1, 1 / relative_variance)) if relative_variance > 0 else 0.0
-
-
-@cached
-def _kurtosis_and_slope(activation: ActivationLike, length: float, shift: float) -> tuple[float, float]:
-    """Return E[f^4] / E[f^2]^2 and d ln E[f^2] / d ln q for f, the activation function minus a shift."""
-    function = as_function(activation)
-
-    def shifted(x: np.ndarray) -> np.ndarray:
-        return function(x) - shift
-
-    square = mean_square(shifted, length)
-    if square == 0:
-        return 1.0, 0.0
-    kurtosis = gaussian_mean(lambda x: shifted(x) ** 4, length) / square**2
-    return kurtosis, slope_of_mean_square(shifted, length) * length / square
-
-
-@cached
-def _slopes_kurtosis(activation: ActivationLike | None, length: float) -> float:
-    """Return E[f'^4] / E[f'^2]^2 for an activation function f; 1 without one."""
-    if activation is None:
-        return 1.0
-    function = as_function(activation)
-    square = mean_power_of_slope(function, length, 2)
-    return mean_power_of_slope(function, length, 4) / square**2 if square else 1.0

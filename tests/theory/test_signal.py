@@ -14,7 +14,7 @@ def test_draws_lie_in_the_prediction_interval(activation, weight_variance, ortho
     function = {"relu": torch.relu, "tanh": torch.tanh, "selu": torch.selu}[activation]
     layer = SignalLayer(activation, width, width, weight_variance / width, orthogonal=orthogonal)
     signal = theory.forward_signal([layer] * depth, 1.0)
-    spreads = theory.forward_spread([layer] * depth, [length for length, _ in signal])
+    spreads = theory.forward_spread([layer] * depth, 1.0)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(draws, width, generator=generator)
     x = x / x.square().mean(1, keepdim=True).sqrt()
@@ -37,7 +37,7 @@ def test_draws_lie_in_the_prediction_interval(activation, weight_variance, ortho
 def test_scatter_adds_up_with_depth_and_falls_with_width():
     # Hanin and Rolnick 2018, theorem 5: for ReLU the variance is the sum of 5 / n.
     def spread(depth, width):
-        return theory.forward_spread([SignalLayer("relu", width, width, 2 / width)] * depth, [2.0] * depth)[-1][1]
+        return theory.forward_spread([SignalLayer("relu", width, width, 2 / width)] * depth, 1.0)[-1][1]
 
     assert spread(40, 1000) == pytest.approx(40 * 5 / 1000, rel=0.01)
     assert spread(20, 500) == pytest.approx(spread(40, 1000), rel=0.01)
