@@ -19,11 +19,15 @@ _FIRST_LAYERS = 3
 
 
 class Example(NamedTuple):
-    """Arguments of a call of a module, with a description for messages."""
+    """Arguments of a call of a module, with a description for messages.
+
+    The lengths of a guess, which only fit the first layers, may differ from those of the network's inputs.
+    """
 
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
     description: str
+    is_guess: bool = False
 
 
 def find_examples(module: nn.Module) -> Iterator[Example]:
@@ -40,7 +44,9 @@ def find_examples(module: nn.Module) -> Iterator[Example]:
         return
     for shape, dtype in _shapes(module):
         values = _values(shape, dtype, module)
-        yield Example((values,) * n_arguments, {}, " x ".join(map(str, shape)))
+        # One row for each sample has the width of the first layer.
+        is_guess = len(shape) > 2 or not dtype.is_floating_point
+        yield Example((values,) * n_arguments, {}, " x ".join(map(str, shape)), is_guess)
 
 
 def _declared(module: nn.Module) -> Iterator[Example]:

@@ -135,7 +135,7 @@ class _Search:
             last, chain = self.operations[last.number], self._chain(last, variable)
             activation = self._own_function(chain, variable)
         if activation is not None and last.activation is None:
-            last.kind, last.activation = "activation", activation
+            last.kind, last.activation, last.variable = "activation", activation, variable
 
     @staticmethod
     def _is_affine(call: Operation) -> bool:

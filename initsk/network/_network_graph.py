@@ -35,11 +35,14 @@ class NetworkGraph:
         How the network was read: by running it, or only by the classes of its layers.
     example : str
         The input of the forward pass, for messages.
+    is_guess : bool
+        Whether the lengths of that input were guessed.
     """
 
     operations: tuple[Operation, ...]
     reading: str
     example: str = ""
+    is_guess: bool = False
 
     def __str__(self) -> str:
         on = f" on {self.example}" if self.example else ""
@@ -115,6 +118,15 @@ class NetworkGraph:
             for use in operation.uses:
                 found.setdefault(use.name, context)
         return found
+
+    def needed_for(self, numbers: Iterable[int]) -> set[int]:
+        """Return the operations that the given ones need; an activation function needs only its variable."""
+        needed = set(numbers)
+        for operation in reversed(self.operations):
+            if operation.number in needed:
+                sources = [operation.variable] if operation.variable is not None else operation.inputs
+                needed |= {source.operation for source in sources}
+        return needed
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per operation.

@@ -148,6 +148,8 @@ class Operation:
         Equal, contiguous parts of the units that later operations take separately.
     activation : str, callable or None
         The activation function that the operation completes.
+    variable : Source or None
+        The values that this activation function is a function of.
     """
 
     number: int
@@ -165,6 +167,7 @@ class Operation:
     real: tuple[bool, ...] = (True,)
     n_parts: int = 1
     activation: Any = None
+    variable: Source | None = None
 
     @property
     def unit_axis(self) -> int | None:

@@ -23,10 +23,10 @@ from initsk.utils.torch_settings import copy_of
 _FAKE_FROM = 2**27
 
 
-def read(module: nn.Module, X: Any = None) -> NetworkGraph:
+def read(module: nn.Module, X: Any = None, *, training: bool = False) -> NetworkGraph:
     """Read a network: run its forward pass once, and record every operation with the parameters that it uses.
 
-    The network runs in evaluation mode without gradients. Parameters, buffers, modes and the random state stay as they
+    The network runs without gradients. Parameters, buffers, modes and the random state stay as they
     were, and hooks that are not torch's do not run. Networks of more than 134 million parameters run on fake tensors,
     which have shapes but no values, and networks on the meta device run there.
 
@@ -37,6 +37,8 @@ def read(module: nn.Module, X: Any = None) -> NetworkGraph:
     X : array-like, tensor, tuple or dict of them, or None, default=None
         A batch, of which two samples are used. None takes an input that the network declares (`example_input_array`
         of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or tries inputs that fit its first layers.
+    training : bool, default=False
+        Whether it runs in training mode, with dropout and the statistics of the batch.
 
     Returns
     -------
@@ -57,28 +59,28 @@ def read(module: nn.Module, X: Any = None) -> NetworkGraph:
     """
     module = unwrap(module)
     if X is not None:
-        return _read_given(module, X)
+        return _read_given(module, X, training)
     if isinstance(module, nn.ModuleList | nn.ModuleDict):
-        return joined({name: read(child) for name, child in module.named_children()})
+        return joined({name: read(child, training=training) for name, child in module.named_children()})
     for example in find_examples(module):
         try:
-            return _run(module, example)
+            return _run(module, example, training)
         except Exception:  # a user's forward may raise anything for an input that does not fit
             continue
     return NetworkGraph((), "layer classes")
 
 
-def _read_given(module: nn.Module, X: Any) -> NetworkGraph:
+def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
     batch = X if isinstance(X, Batch) else as_batch(module, X)
     *few, whole = few_rows_first(batch.inputs or batch.keywords)
     shapes = ", ".join(" x ".join(map(str, tensor.shape)) for tensor in tensors_in(whole))
     for rows in few:
         try:
-            return _run(module, Example(*call_of(rows), shapes))
+            return _run(module, Example(*call_of(rows), shapes), training)
         except Exception:  # a user's forward may need all rows
             continue
     try:
-        return _run(module, Example(*call_of(whole), shapes))
+        return _run(module, Example(*call_of(whole), shapes), training)
     except Exception as error:  # a user's forward may raise anything
         name, _ = failing_part(module, error)
         where = f"at layer {name!r}" if name else "outside of its layers"
@@ -87,7 +89,7 @@ def _read_given(module: nn.Module, X: Any) -> NetworkGraph:
         raise ModuleError(f"{problem} (allowed: an X that the module takes)") from error
 
 
-def _run(module: nn.Module, example: Example) -> NetworkGraph:
+def _run(module: nn.Module, example: Example, training: bool) -> NetworkGraph:
     """Run a module on an example and return its graph.
 
     Large networks run without values first; a forward pass with decisions about values needs them.
@@ -96,18 +98,18 @@ def _run(module: nn.Module, example: Example) -> NetworkGraph:
     fake = _fake_mode() if size >= _FAKE_FROM else None
     if fake is not None:
         try:
-            return _record(module, example, fake)
+            return _record(module, example, training, fake)
         except Exception:  # a user's forward may raise anything without values
             pass
-    return _record(module, example, None)
+    return _record(module, example, training, None)
 
 
-def _record(module: nn.Module, example: Example, fake: Any) -> NetworkGraph:
+def _record(module: nn.Module, example: Example, training: bool, fake: Any) -> NetworkGraph:
     recorder = ForwardRecorder(module)
     arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
         stack.enter_context(preserve_attributes(module))
-        stack.enter_context(preserve_state(module, training=False, gradients=False, seed=0))
+        stack.enter_context(preserve_state(module, training=training, gradients=False, seed=0))
         if fake is not None:
             stack.enter_context(fake)
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)
@@ -121,7 +123,7 @@ def _record(module: nn.Module, example: Example, fake: Any) -> NetworkGraph:
         recorder.add_outputs(output)
     modules = {clean: module.get_submodule(name) for name, clean in clean_names(module).items()}
     find_activations(recorder.operations, modules)
-    return NetworkGraph(tuple(recorder.operations), "forward pass", example.description)
+    return NetworkGraph(tuple(recorder.operations), "forward pass", example.description, example.is_guess)
 
 
 def _fake_mode() -> Any:

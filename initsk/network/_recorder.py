@@ -166,7 +166,9 @@ class ForwardRecorder(TorchFunctionMode):
 
     def _begins_signal(self, kind: str, known: list[_Known], roles: dict[int, UsedAs]) -> bool:
         """Return whether constants meet a parameter that multiplies them or is looked up."""
-        if kind not in WEIGHTED_KINDS:
+        path = f".{self.running[-1][0]}." if self.running else ""
+        # A parametrization computes a parameter, not a signal.
+        if kind not in WEIGHTED_KINDS or ".parametrizations." in path:
             return False
         weights = [part for part in known if part.views and (role := roles.get(id(part.tensor))) and role.how != "adds"]
         return bool(weights) and (kind != "product" or len(weights) == 1 or known[0] is not weights[0])

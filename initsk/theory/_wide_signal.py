@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from math import exp
 
 import numpy as np
 from scipy.special import ndtr, polygamma
@@ -38,6 +39,8 @@ class Signal:
         How the logarithm of the mean square varies over draws: standard deviations by independent influence.
     origin : tuple of (Signal, function) or None
         The normal signal and the function of it that this signal is.
+    keys : int
+        Number of values that add up to 1, in the weights of attention; 0 for other signals.
 
     Notes
     -----
@@ -53,6 +56,7 @@ class Signal:
     positions: int = 1
     noise: Noise = field(default_factory=dict)
     origin: tuple["Signal", ActivationLike] | None = None
+    keys: int = 0
 
     @property
     def spread(self) -> float:
@@ -71,8 +75,11 @@ class Signal:
 
     def at(self, units: int, positions: int) -> "Signal":
         """Return the same statistics with other numbers of units and positions."""
-        between = self.shared if positions > 1 else self.between
-        return replace(self, units=units, positions=positions, between=between)
+        return replace(self, units=units, positions=positions)
+
+    def moved(self) -> "Signal":
+        """Return the same values at other places; those of a single position may be at several."""
+        return replace(self, between=self.shared)
 
     def scaled(self, factor: float, shift: float = 0.0) -> "Signal":
         """Return ``factor x + shift``."""
@@ -124,12 +131,13 @@ class Signal:
     def through(self, activation: ActivationLike) -> "Signal":
         """Return the values of an activation function of a normal signal."""
         if self.mean == 0:
-            square, mean = _square_of(activation, self.square), mean_activation(activation, self.square)
+            square, mean = _square_of(activation, self.square), _mean_activation(activation, self.square)
         else:
             function = _shifted(activation, self.mean)
             square, mean = mean_square(function, self.variance), _mean(function, self.variance)
         shared = [
-            _mean_product(activation, self.mean, self.variance, s - self.mean**2) for s in (self.shared, self.across)
+            square if s == self.square else _mean_product(activation, self.mean, self.variance, s - self.mean**2)
+            for s in (self.shared, self.across)
         ]
         kurtosis, slope = self._kurtosis_and_slope(activation, 0.0)
         result = Signal(
@@ -156,6 +164,20 @@ class Signal:
     def averaged(self, n: float) -> "Signal":
         """Return means of the values at `n` positions each."""
         return self.attended(1 / n, 0.0)
+
+    def over_units(self) -> "Signal":
+        """Return the mean over the units, which are many."""
+        common = self.mean**2
+        return replace(self, square=common, between=common, across=common, origin=None)
+
+    def differing(self, square: float) -> "Signal":
+        """Return the signal of which a part, given by its mean square, differs between positions."""
+        return replace(self, between=self.shared - square, across=self.across - square)
+
+    def independent(self) -> "Signal":
+        """Return the signal with values that have nothing in common but their mean."""
+        common = self.mean**2
+        return replace(self, between=common, across=common, noise={}, origin=None)
 
     def attended(self, own: float, common: float) -> "Signal":
         """Return weighted means over positions.
@@ -237,6 +259,8 @@ class Signal:
         return values._with_noise(extra * base._share_of_positions(power=1) / base.units)
 
     def _kurtosis_and_slope(self, activation: ActivationLike, shift: float) -> tuple[float, float]:
+        if self.mean and not self.variance:
+            return 1.0, _slope_of_logarithm(as_function(activation), self.mean)
         length = max(self.variance, _MIN_VARIANCE)
         if self.mean == 0:
             return _kurtosis_and_slope(activation, length, shift)
@@ -269,13 +293,13 @@ def times(first: Signal, second: Signal) -> Signal:
     return product._with_noise(4 * product._share_of_positions(power=2) / units)
 
 
-def summed_products(first: Signal, second: Signal, n: int, units: int, positions: int) -> Signal:
+def summed_products(first: Signal, second: Signal, n: int) -> Signal:
     """Return sums of `n` products of two independent signals: scores of queries and keys.
 
     Sums with one query and two keys share a part.
     """
     noise = _combined([(first.noise, 1.0), (second.noise, 1.0)])
-    return Signal(n * first.square * second.square, 0.0, n * first.square * second.shared, 0.0, units, positions, noise)
+    return Signal(n * first.square * second.square, between=n * first.square * second.shared, noise=noise)
 
 
 def mixture(signals: Sequence[Signal], sizes: Sequence[int]) -> Signal:
@@ -299,7 +323,7 @@ def log_variance(relative_variance: float) -> float:
 
 
 @cached
-def mean_activation(activation: ActivationLike, length: float) -> float:
+def _mean_activation(activation: ActivationLike, length: float) -> float:
     """Compute the mean of an activation function over normal pre-activations with the variance `length`."""
     return _mean(as_function(activation), length)
 
@@ -377,6 +401,12 @@ def _shape(function: Function, length: float) -> tuple[float, float]:
         return 1.0, 0.0
     kurtosis = gaussian_mean(lambda x: function(x) ** 4, length) / square**2
     return kurtosis, slope_of_mean_square(function, length) * length / square
+
+
+def _slope_of_logarithm(function: Function, at: float) -> float:
+    """Return the derivative of ln f(x)^2 with respect to ln x^2."""
+    low, high = np.abs(function(np.array([at * (1 - SLOPE_STEP), at * (1 + SLOPE_STEP)])))
+    return float(np.log(high / low)) / (2 * SLOPE_STEP) if low > 0 and high > 0 else 0.0
 
 
 def _times(noise: Noise, factor: float) -> Noise:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.nn.utils.parametrizations import spectral_norm
 
-from initsk import initialize
+from initsk import initialize, theory
 from initsk.exceptions import ModuleError
 from initsk.initializers import (
     AutoInit,
@@ -63,9 +63,9 @@ RELU_MEAN = (2 * np.pi) ** -0.5
         (lambda x: 2 * x + 1, 5.0),
         (lambda x: (1 - x) / 2, 0.5),
         (lambda x: -x, 1.0),
-        (lambda x: torch.add(x, torch.relu(x), alpha=2), 1 + 4 * (0.5 - RELU_MEAN**2) + 4 * RELU_MEAN**2),
-        (lambda x: x + torch.relu(x), 1.5),
-        (lambda x: x * torch.sigmoid(x), 0.293379),
+        (lambda x: torch.add(x, torch.relu(x), alpha=2), (1 + 9) / 2),
+        (lambda x: x + torch.relu(x), (1 + 4) / 2),
+        (lambda x: x * torch.sigmoid(x), theory.gain("silu") ** -2),
         (lambda x: torch.cat([x[:, :16], torch.relu(x)[:, 16:]], dim=1), 0.75),
         (lambda x: torch.cat([x[:, :8], torch.relu(x)[:, 8:]], dim=-1), 0.625),
         (lambda x: x.view(x.size(0), -1).reshape(x.shape).permute(0, 1), 1.0),
@@ -195,7 +195,7 @@ def test_dropout_that_depends_on_the_mode():
 
 
 def test_autoinit_ignores_operations_after_the_last_layer():
-    module = build(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.LSTM(1, 1)))
+    module = build(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LSTM(4, 1)))
     initialize(module, "autoinit", random_state=0)
 
 
@@ -211,15 +211,45 @@ class Deciding(nn.Module):
         self.layer = nn.Linear(3, 3)
 
     def forward(self, x):
-        return self.layer(x) if x.sum() > 0 else x
+        return self.layer(torch.relu(x)) if x.sum() > -1e9 else x
+
+
+def test_decisions_about_values():
+    assert square_that_reaches(build(Deciding)) == pytest.approx(0.5)
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.TransformerEncoderLayer(32, 4, dropout=0.0, norm_first=True, batch_first=True)
+        self.layer = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.layer(self.inner.self_attn(x, x, x)[0])
+
+
+def test_attention_is_an_average_over_positions():
+    module = build(Encoder)
+    found = square_that_reaches(module, "inner.self_attn.out_proj", input_shape=(8, 32))
+    # The packed projection has 3072 weights of variance 1 / 32, and biases of zero; four standard errors.
+    assert found == pytest.approx(1 / 8, rel=4 * (2 / 3072) ** 0.5)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.layer = nn.LSTM(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.layer(self.rnn(x)[0])
 
 
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        (Deciding, "torch.fx cannot trace Deciding"),
-        (lambda: nn.Sequential(nn.LSTM(3, 3), nn.Linear(3, 3)), "no rule for LSTM, at '0'"),
-        (lambda: nn.TransformerEncoderLayer(4, 2), "no rule for TransformerEncoderLayer, at '0'"),
+        (Recurrent, "no rule for the operation 'lstm', at 'rnn'"),
+        (lambda: nn.TransformerEncoderLayer(4, 2), "needs the input's shape, for .* attention"),
+        (lambda: Apply(lambda x: x.view(-1, 5, 7), 3), "needs the input's shape, because no input was found"),
         (lambda: Apply(lambda x: torch.fft.fft(x).real, 3), "no rule for the operation 'fft_fft'"),
         (lambda: Apply(lambda x: x.mean((2, 3)), 3), "AutoInit needs the input's shape"),
         (lambda: Apply(lambda x: 0 * x, 3), "the input of layer 'layer' is zero"),
@@ -243,7 +273,6 @@ def test_autoinit_leaves_no_attributes_in_the_module():
 
         def forward(self, x):
             self.last = x
-            # Tracing also draws real numbers here.
             return self.layer(x + torch.randn(4))
 
     module = build(Noisy)

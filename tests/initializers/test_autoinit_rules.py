@@ -60,11 +60,7 @@ def test_pooling_in_two_dimensions():
         (nn.AvgPool2d((2, 4)), 1 / 8),
         (lambda x: functional.avg_pool2d(x, 2), 1 / 4),
     ):
-        m = build(
-            lambda f=f: Apply(
-                nn.Sequential(f, nn.Flatten()) if isinstance(f, nn.Module) else (lambda x: f(x).flatten(1)), 8
-            )
-        )
+        m = build(lambda f=f, e=e: Apply(lambda x: f(x).flatten(1), int(32 * e)))
         assert mean_square_of_input(m, input_shape=(2, 4, 4)) == pytest.approx(e)
 
 
@@ -105,7 +101,6 @@ def test_prelu_as_a_function():
 
 def test_biases_count_in_the_next_layers_input():
     m = build(lambda: nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 3)))
-    m.layer = m[1]
     initialize(m, VarianceScaling(distribution="truncated_normal"), bias_initializer=Constant(2.0), random_state=0)
     a = m[1].weight.detach().clone()
     initialize(m, AutoInit(), bias_initializer=Constant(2.0), random_state=0)

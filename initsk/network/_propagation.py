@@ -1,0 +1,103 @@
+"""Propagation of the statistics of signals along the graph of a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import torch
+
+from initsk.exceptions import InvalidParameterError
+from initsk.network._axes import POSITION, UNIT, Axes, axes_of
+from initsk.network._network_graph import NetworkGraph
+from initsk.network._operations import Operation, Source
+from initsk.network._signal_rules import Pair, Step, rule_of
+from initsk.theory import Signal
+
+
+@dataclass
+class Propagation:
+    """The signals of a network, from its inputs on.
+
+    Attributes
+    ----------
+    graph : NetworkGraph
+    of_input : callable
+        Returns the signal of an input, given its operation; None for an input that is no signal.
+    of_layer : callable
+        Returns the signal after an operation with weights, given the operation and its signals, or NotImplemented.
+    parameter : callable
+        Returns the mean and the mean square of a parameter, given its values and the names that they may have.
+    on_unknown : callable
+        Called with each operation without a rule, whose result is then unknown.
+    shape_of : callable or None
+        Returns the shape of a result; None takes that of the graph.
+    exact : bool
+        Whether values are independent of one another, as AutoInit assumes.
+    signals : dict of Source to Signal
+        The known signals.
+    unknown : dict of int to int
+        For each operation whose result is unknown, the first operation without a rule before it, or itself.
+    """
+
+    graph: NetworkGraph
+    of_input: Callable[[Operation], Signal | None]
+    of_layer: Callable[[Operation, list[Signal]], Any]
+    parameter: Callable[[torch.Tensor, list[str]], Pair]
+    on_unknown: Callable[[Operation], None]
+    shape_of: Callable[[Source], tuple[int, ...]] | None = None
+    exact: bool = False
+    signals: dict[Source, Signal] = field(default_factory=dict)
+    unknown: dict[int, int] = field(default_factory=dict)
+
+    def run(self, needed: set[int] | None = None) -> "Propagation":
+        """Propagate through all operations, or those that are needed."""
+        self.axes = axes_of(self.graph)
+        for operation in self.graph.operations:
+            if needed is not None and operation.number not in needed:
+                continue
+            before = next((self.unknown[s.operation] for s in operation.inputs if s.operation in self.unknown), None)
+            if before is not None:
+                self.unknown[operation.number] = before
+                continue
+            signal = self._after(operation)
+            if signal is NotImplemented:
+                self.unknown[operation.number] = operation.number
+                self.on_unknown(operation)
+            elif signal is not None:
+                self._set(operation, signal)
+        return self
+
+    def _set(self, operation: Operation, signal: Signal) -> None:
+        signal = signal.independent() if self.exact else signal
+        for position, shape in enumerate(operation.shapes):
+            source = Source(operation.number, position)
+            if operation.real[position]:
+                units, positions = (_size(shape, self.axes[source], meaning) for meaning in (UNIT, POSITION))
+                self.signals[source] = signal.at(units, positions)
+
+    def _after(self, operation: Operation) -> Any:
+        """Return the signal after an operation, None if its result is no signal, or NotImplemented."""
+        if operation.kind == "input":
+            return self.of_input(operation)
+        if operation.kind == "output" or not any(operation.real):
+            return None
+        given = [self.signals[source] for source in operation.inputs if source in self.signals]
+        if operation.is_weighted and (given or any(use.how == "looked up" for use in operation.uses)):
+            return self.of_layer(operation, given)
+        if not given:
+            return None
+        rule = rule_of(operation)
+        step = Step(operation, self.signals, self.axes, self.shape_of or self._shape, self.parameter, self.exact)
+        try:
+            return NotImplemented if rule is None else rule(step)
+        except InvalidParameterError:
+            # A function without a mean over a normal distribution.
+            return NotImplemented
+
+    def _shape(self, source: Source) -> tuple[int, ...]:
+        return self.graph.operations[source.operation].shapes[source.output]
+
+
+def _size(shape: tuple[int, ...], axes: Axes, meaning: str) -> int:
+    return prod(n for n, axis in zip(shape, axes, strict=True) if axis == meaning)
