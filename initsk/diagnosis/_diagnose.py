@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from initsk.diagnosis._depth_budget import DepthBudget
 from initsk.diagnosis._health import find, health_frame, optimizer_kind, score_of
 from initsk.diagnosis._measurements import MAX_SAMPLES, Measurements, draw_samples, take_measurements
-from initsk.diagnosis._predict import DepthBudget
 from initsk.diagnosis._recommend import Recommendation, recommend_initializer, reinitialized
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, findings_frame

@@ -14,13 +14,14 @@ from skorch.utils import multi_indexing
 from torch import nn
 
 from initsk import inspection
-from initsk.diagnosis._predict import DepthBudget, depth_budget
+from initsk.diagnosis._depth_budget import DepthBudget, depth_budget
 from initsk.network import (
     BATCH_NORM_LAYERS,
     IGNORED_TARGET,
     Model,
     count_samples,
     map_arrays,
+    read,
     several_targets,
     take_rows,
     take_targets,
@@ -113,7 +114,7 @@ def take_measurements(model: Model, X: Any, y: Any, random_state: int, *, with_w
     measured: dict[str, Any] = {"measures": ("units", "samples"), "batch_size": sys.maxsize, **options}
     summary = inspection.inspect_activations(model, X, y, gradients=True, weights=with_weights, **measured)
     coherence = inspection.gradient_coherence(model, X, y, **options)
-    depth = depth_budget(model.module) if with_weights else None
+    depth = depth_budget(model.module, read(model.module, model.first_rows(X))) if with_weights else None
     return Measurements(summary, coherence, _baseline_loss(model, targets_in(X) if y is None else y), depth)
 
 

@@ -1,119 +1,90 @@
-"""Predictions of mean field theory for a network: its depth scale, and its signals and gradients layer by layer."""
+"""Predictions of the theory of wide networks: the signals and gradients of a network at initialization."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import nn
 
 from initsk import theory
-from initsk.exceptions import InitskError, ModuleError
+from initsk.exceptions import ModuleError
 from initsk.initialization import choices_for
 from initsk.initializers import InitializerLike, get_initializer
-from initsk.network import ChainLayer, chain_of, get_model
-from initsk.utils.validation import check_parameters, real
+from initsk.network import (
+    Distribution,
+    NetworkGraph,
+    Operation,
+    ParameterUse,
+    WideNetwork,
+    as_batch,
+    get_model,
+    input_signals,
+    named_parameters,
+    read,
+)
+from initsk.utils.validation import check_parameters, optional, real
 
-
-@dataclass(frozen=True)
-class DepthBudget:
-    """The hidden layers of a network as mean field theory describes them: one layer, repeated.
-
-    Attributes
-    ----------
-    activation : str or callable
-        The activation function of most layers.
-    weight_variance, bias_variance : float
-        Mean square of the weights times fan_in, as a geometric mean over the layers, and of the biases.
-    depth : int
-        Layers with that activation function.
-    xi_c : float
-        Depth scale of correlations.
-    reach : float
-        Depth up to which networks train, by theory: 6 xi_c (Schoenholz et al. 2017, figure 5).
-    phase : {"ordered", "critical", "chaotic"}
-    """
-
-    activation: theory.ActivationLike
-    weight_variance: float
-    bias_variance: float
-    depth: int
-    xi_c: float
-    reach: float
-    phase: str
-
-    @property
-    def share(self) -> float:
-        """Depth relative to the depth that theory allows."""
-        return self.depth / self.reach if self.reach > 0 else float("inf")
-
-
-def depth_budget(module: nn.Module) -> DepthBudget | None:
-    """Return the depth budget of a plain chain of layers; None for other networks and for weights of zero."""
-    chain = [layer for layer in chain_of(module) or () if layer.activation is not None]
-    runs = [list(group) for _, group in groupby(chain, key=lambda layer: repr(layer.activation))]
-    run = max(runs, key=len, default=[])
-    weights = [_variance(layer) for layer in run]
-    if not run or min(weights) <= 0:
-        return None
-    weight = float(torch.tensor(weights, dtype=torch.float64).log().mean().exp())
-    bias = sum(_bias_square(layer) for layer in run) / len(run)
-    activation = run[0].activation
-    assert activation is not None
-    try:
-        field = theory.MeanField(activation, weight, bias)
-        scales = field.depth_scales()
-        return DepthBudget(activation, weight, bias, len(run), scales.xi_c, scales.reach, field.phase)
-    except InitskError:
-        # The function has no mean over a normal distribution.
-        return None
-
-
-def _variance(layer: ChainLayer) -> float:
-    weight = layer.layer.weight.detach().double()
-    return float(weight.square().mean()) * weight[0].numel() if weight.numel() else 0.0
-
-
-def _bias_square(layer: ChainLayer) -> float:
-    bias = layer.layer.bias
-    return 0.0 if bias is None else float(bias.detach().double().square().mean())
-
-
+# Variance of the logarithm that single precision adds where a normalization leaves no other.
+_ROUNDING = 1e-8
 _NUMBERS = [f"{direction}{bound}" for direction in ("forward", "backward") for bound in ("", "_low", "_high")]
-_DTYPES = {"layer": "str", "position": "str"} | dict.fromkeys(_NUMBERS, "float64")
+_DTYPES = {"layer": "str", "position": "str", "operation": "str"} | dict.fromkeys(_NUMBERS, "float64")
+_DTYPES |= {"unknown": "str"}
 
 
 def predict_signal(
-    model: Any, initializer: InitializerLike | None = None, *, input_square: float = 1.0, confidence: float = 0.99
-) -> pd.DataFrame:
-    """Predict the mean squares of signals and gradients in a network at initialization; nothing is drawn or run.
+    model: Any, initializer: InitializerLike | None = None, X: Any = None, *, input_square: float | None = None,
+    training: bool = False, confidence: float = 0.99,
+) -> pd.DataFrame:  # fmt: skip
+    r"""Predict the mean squares of signals and gradients in a network at initialization; nothing is drawn.
+
+    The network is read by one forward pass, and the prediction goes along its operations: layers with weights,
+    activation functions, sums of branches, products of signals, normalization, dropout, pooling, concatenation and
+    attention.
 
     Parameters
     ----------
     model : torch.nn.Module or estimator
-        A plain chain of linear or convolution layers and activation functions, such as `initsk.network.MLP`.
+        The network.
     initializer : str, Initializer, callable or None, default=None
         Initializer of the weights and biases; None takes the current weights.
-    input_square : float, default=1.0
-        Mean square of the input, at least 0.
+    X : array-like, tensor, tuple or dict of them, or None, default=None
+        A batch: the prediction starts from the statistics of its values, and uses its lengths. Without it, an example
+        input gives the lengths, and its values are independent with the mean square 1.
+    input_square : float or None, default=None
+        Mean square of the input, at least 0; None takes that of X.
+    training : bool, default=False
+        Whether dropout is active, and batch normalization uses the statistics of the batch. Otherwise it uses its
+        running statistics, which are 0 and 1 at the start.
     confidence : float, default=0.99
         Probability that the mean square of one sample lies between the bounds, above 0 and below 1.
 
     Returns
     -------
     DataFrame
-        A row per layer and position ("pre_activation" and "activation", or "output"): ``forward``, the mean
-        square of the values, and ``backward``, that of the gradient if it is 1 in the last layer; each with the
-        bounds ``_low`` and ``_high`` at finite width (`initsk.theory.forward_spread`).
+        A row per position, in the order of the forward pass: ``layer`` and ``position`` ("pre_activation" and
+        "activation", or "output"), the ``operation``, ``forward``, the mean square of the values, and ``backward``,
+        that of the gradient if it is 1 at the output; each with the bounds ``_low`` and ``_high`` at finite width
+        (`initsk.theory.forward_spread`). Values behind an operation that the theory does not know are NaN, and
+        ``unknown`` names the operation.
 
     Raises
     ------
     InvalidParameterError
-        If a number is not allowed, or an activation function has no mean over a normal distribution.
+        If a number is not allowed.
     ModuleError
-        If the network is not a plain chain, or the initializer states no variance or a mean that is not zero.
+        If the forward pass fails, no input is found, or the initializer states no variance or a mean that is not zero.
+
+    Notes
+    -----
+    For units with random weights, `initsk.theory.Signal` describes a signal by its mean square :math:`q`, by the mean
+    product of a unit's values at two positions, :math:`c`, and in two samples. Assumptions: layers are wide; weights
+    are independent of the signals that meet them; all pairs of positions are alike, and edges of padded images count by
+    the mean number of values that a kernel meets. Attention takes means of the values with the weights of a softmax of
+    normal scores with the variance :math:`v = q_q (q_k - c_k)`; these weights are uniform where the scores are small:
+
+    .. math:: q_{out} = c + (q - c) \sum_j a_j^2, \quad \sum_j a_j^2 \approx 1 / (1 + (n - 1) e^{-v})
+
+    Recurrent layers, and functions of several values that are not listed above, are not known. The gradient ignores
+    what normalization removes from it, and the dependence of forward and backward signals.
 
     Examples
     --------
@@ -124,47 +95,76 @@ def predict_signal(
     [1.0, 1.0]
     """
     given = {"input_square": input_square, "confidence": confidence}
-    check_parameters("predict_signal", given, {"input_square": real(minimum=0), "confidence": real(above=0, below=1)})
-    module = get_model(model).module
-    chain = chain_of(module)
-    if chain is None:
-        raise ModuleError("predict_signal requires a plain chain of layers and activation functions")
-    layers = list(_present_weights(chain) if initializer is None else _drawn_weights(chain, module, initializer))
-    signal = theory.forward_signal(layers, float(input_square))
-    lengths = [length for length, _ in signal]
-    gradients = theory.backward_signal(layers, lengths, 1.0)
-    spreads = zip(theory.forward_spread(layers, lengths), theory.backward_spread(layers, lengths), strict=True)
+    allowed = {"input_square": optional(real(minimum=0)), "confidence": real(above=0, below=1)}
+    check_parameters("predict_signal", given, allowed)
+    owner = get_model(model)
+    module = owner.module
+    batch = None if X is None else as_batch(module, owner.prepared(X))
+    graph = read(module, batch, training=training)
+    if not graph.operations:
+        raise ModuleError(
+            f"predict_signal found no input with which {type(module).__name__} runs (allowed: an X on which it runs)"
+        )
+    inputs = input_signals(graph, batch, input_square)
+    network = WideNetwork(graph, Distributions(module, graph, initializer), inputs)
     rows = []
-    for step, values, back, (spread, back_spread) in zip(chain, signal, gradients, spreads, strict=True):
-        positions = ("output",) if step.activation is None else ("pre_activation", "activation")
-        for part, position in enumerate(positions):
-            forward = (values[part], *theory.prediction_interval(values[part], spread[part], confidence))
-            backward = (back[part], *theory.prediction_interval(back[part], back_spread[part], confidence))
-            rows.append((step.name, position, *forward, *backward))
+    for values in network.values():
+        bounds: list[float] = []
+        for signal in (values.signal, values.gradient):
+            if signal is None:
+                bounds += [float("nan")] * 3
+            else:
+                interval = theory.prediction_interval(signal.square, signal.spread + _ROUNDING, confidence)
+                bounds += [signal.square, *interval]
+        rows.append((values.layer, values.position, values.operation, *bounds, values.unknown))
     return pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
 
 
-def _present_weights(chain: list[ChainLayer]) -> Iterator[theory.SignalLayer]:
-    for step in chain:
-        weight_square = float(step.layer.weight.detach().double().square().mean())
-        yield step.as_signal(weight_square, _bias_square(step))
+class Distributions:
+    """The distributions of a network's parameters: as an initializer draws them, or as they are.
 
+    Parameters
+    ----------
+    module : torch.nn.Module
+    graph : NetworkGraph
+        The module, read by a forward pass.
+    initializer : str, Initializer, callable or None
+        None takes the current values.
 
-def _drawn_weights(chain: list[ChainLayer], module: Any, initializer: InitializerLike) -> Iterator[theory.SignalLayer]:
-    if get_initializer(initializer).refines:
-        raise ModuleError(f"predict_signal requires a known variance, but {initializer!r} depends on measured values")
-    expected = {}
-    for step, choices in choices_for(module, initializer):
-        found = [choice.initializer.expected_moments(spec) for spec, choice in zip(step.specs, choices, strict=False)]
-        expected[step.name] = found[0] if found else None
-    for layer in chain:
-        weight, bias = (expected.get(f"{layer.name}.{part}".lstrip(".")) for part in ("weight", "bias"))
-        if weight is None or (bias is None and layer.layer.bias is not None):
-            raise ModuleError(f"{initializer!r} states no variance for {layer.name or 'the layer'}")
-        if weight.mean != 0:
+    Raises
+    ------
+    ModuleError
+        If the initializer depends on measured values, or states no variance.
+    """
+
+    def __init__(self, module: nn.Module, graph: NetworkGraph, initializer: InitializerLike | None) -> None:
+        self.values = dict(named_parameters(module))
+        self.drawn: dict[str, Distribution] = {}
+        if initializer is not None:
+            self._state(module, graph, initializer)
+
+    def __call__(self, operation: Operation, use: ParameterUse) -> Distribution:
+        """Return the distribution of a parameter that an operation uses."""
+        if use.name in self.drawn:
+            return self.drawn[use.name]
+        return Distribution.of(self.values[use.name])
+
+    def _state(self, module: nn.Module, graph: NetworkGraph, initializer: InitializerLike) -> None:
+        if get_initializer(initializer).refines:
             raise ModuleError(
-                f"predict_signal requires zero-mean weights, but those of {initializer!r} have mean {weight.mean:g}"
+                f"predict_signal requires a known variance, but {initializer!r} depends on measured values"
             )
-        bias_square = 0.0 if bias is None else bias.variance + bias.mean**2
-        orthogonal = weight.singular_value is not None
-        yield layer.as_signal(weight.variance, bias_square, orthogonal=orthogonal, centered=weight.centered)
+        for step, choices in choices_for(module, initializer, graph):
+            for spec, choice in zip(step.specs, choices, strict=False):
+                expected = choice.initializer.expected_moments(spec)
+                if expected is None:
+                    raise ModuleError(f"{initializer!r} states no variance for {step.name}")
+                if spec.role == "weight" and expected.mean != 0:
+                    raise ModuleError(
+                        f"predict_signal requires zero-mean weights, but those of {initializer!r} have mean"
+                        f" {expected.mean:g} in {step.name}"
+                    )
+                square, is_orthogonal = expected.variance + expected.mean**2, expected.singular_value is not None
+                law = Distribution(expected.mean, square, is_orthogonal, expected.centered)
+                self.drawn.update(dict.fromkeys([*step.parameters, *step.aliases], law))
+                break

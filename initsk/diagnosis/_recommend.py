@@ -21,13 +21,12 @@ from initsk.exceptions import InitskError
 from initsk.initialization import choices_for, initialize
 from initsk.initializers import InitializerLike, initializer_name
 from initsk.network import (
-    Batch,
     Model,
     ParameterSpec,
     first_batch,
     get_model,
     has_targets,
-    iterate_batches,
+    read,
     several_targets,
     targets_in,
 )
@@ -78,15 +77,8 @@ _MEASURED = ["initializer", "score", "weakest", "gradient_size", "agreement", "l
 def reinitialized(model: Model, initializer: InitializerLike, seed: int, X: Any) -> Model:
     """Return the model with a copy of its module that has another initialization, read on the first rows of X."""
     module = copy.deepcopy(model.module)
-    initialize(module, initializer, X=_first_rows(model, X), random_state=seed)
+    initialize(module, initializer, X=model.first_rows(X), random_state=seed)
     return replace(model, module=module)
-
-
-def _first_rows(model: Model, X: Any) -> Batch | None:
-    """Return the first two rows of X as a batch of the module's type."""
-    if X is None:
-        return None
-    return next(iterate_batches(model.module, model.prepared(X), batch_size=2, casts=model.casts), None)
 
 
 def compare_candidates(model: Model, X: Any, y: Any, optimizer: str, seed: int) -> pd.DataFrame:
@@ -230,7 +222,7 @@ def _loss(model: Model, y: Any) -> str:
 
 
 def _advice(model: Model, X: Any, loss: str) -> Iterator[Advice]:
-    for step, choices in choices_for(model.module, "auto", _first_rows(model, X)):
+    for step, choices in choices_for(model.module, "auto", read(model.module, model.first_rows(X))):
         rows = [_advice_for(step.name, *pair, loss) for pair in zip(step.specs, choices, strict=False)]
         # Gates and projections with the same recommendation are one row.
         yield from dict.fromkeys(rows)

@@ -152,13 +152,13 @@ def initialize(
 
 
 def choices_for(
-    module: nn.Module, initializer: InitializerLike, X: Any = None
+    module: nn.Module, initializer: InitializerLike, graph: network.NetworkGraph
 ) -> list[tuple[PlannedParameter, tuple[Choice, ...]]]:
-    """Return the planned parameters of a module with the choices of `initialize`, without drawing."""
+    """Return the planned parameters of a module that was read, with the choices of `initialize`, without drawing."""
     module = network.unwrap(module)
     chooser = Chooser(initializer, None, None)
     with network.without_wrappers(module), _parametrizations_in_evaluation_mode(module):
-        plan = mark_deliberate(_plan(module, chooser, network.read(module, X)), overwrite=False)
+        plan = mark_deliberate(_plan(module, chooser, graph), overwrite=False)
         return [(planned, chooser.choices(planned)) for planned in plan]
 
 

@@ -170,7 +170,7 @@ class _Pass:
         return Signal(variance + mean**2, mean) if operation.real[0] else None
 
     @staticmethod
-    def _parameter(values: torch.Tensor, names: list[str]) -> tuple[float, float]:
+    def _parameter(operation: Operation, values: torch.Tensor, uses: Any) -> tuple[float, float]:
         return pair_of(values)
 
     def _refuse(self, operation: Operation) -> None:
@@ -183,7 +183,7 @@ class _Pass:
             raise ModuleError(f"AutoInit needs the input's shape, for {needing} (allowed: {_SHAPE})")
         return self.graph.operations[source.operation].shapes[source.output]
 
-    def _of_layer(self, operation: Operation, signals: list[Signal]) -> Any:
+    def _of_layer(self, operation: Operation, signals: list[Signal], propagation: Propagation) -> Any:
         name = self._name_of(operation)
         layer, module = self.not_set.pop(name, None), self.network.module.get_submodule(name)
         if not isinstance(module, AFFINE):
@@ -205,15 +205,21 @@ class _Pass:
         if weights[0].roles is None or not signals:
             return NotImplemented
         n = prod(size for size, role in weights[0].roles if role == "in")
-        total = Signal(n * (square - mean**2) * signals[0].square + (n * mean * signals[0].mean) ** 2, n * mean * signals[0].mean)
+        total = Signal(
+            n * (square - mean**2) * signals[0].square + (n * mean * signals[0].mean) ** 2, n * mean * signals[0].mean
+        )
         for use in operation.uses:
-            total = total.affine(shift=pair_of(self.network.module.get_parameter(use.name))) if use.how == "adds" else total
+            total = (
+                total.affine(shift=pair_of(self.network.module.get_parameter(use.name))) if use.how == "adds" else total
+            )
         return total
 
     def _set(self, layer: Layer, signals: list[Signal]) -> Signal:
         size = prod(signal.square for signal in signals)
         if size == 0:
-            raise ModuleError(f"AutoInit: the input of layer {layer.name!r} is zero (allowed: inputs that are not zero)")
+            raise ModuleError(
+                f"AutoInit: the input of layer {layer.name!r} is zero (allowed: inputs that are not zero)"
+            )
         write_weight("AutoInit", layer, layer.weight / size**0.5)
         moments = " and ".join(f"mean {signal.mean:.4g}, variance {signal.variance:.4g}" for signal in signals)
         self.network.note(layer.spec.name, f"AutoInit: input of {moments}")

@@ -1,7 +1,7 @@
 """Reading of any torch module: parameters, layers, activation functions, inputs, state and propagation of signals."""
 
-from initsk.network._activations import ACTIVATIONS, ACTIVATION_TYPES, ActivationOption, make_activation
-from initsk.network._architecture import ChainLayer, add_architecture, chain_of
+from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationOption, make_activation
+from initsk.network._architecture import add_architecture
 from initsk.network._batches import (
     Batch,
     BatchConverter,
@@ -41,13 +41,14 @@ from initsk.network._model import Model, get_model, initialized
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source
-from initsk.network._outputs import Criterion, IGNORED_TARGET, heads_of, loss_of, scores_of
+from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._propagation import Propagation
+from initsk.network._random_layers import Distribution, Sums, current_values, sums_of
 from initsk.network._read import read
 from initsk.network._sharded import local_values
 from initsk.network._signal_rules import pair_of
-from initsk.network._spec import Branch, FAN_MODES, FRAMEWORK_LAYOUTS, ParameterSpec
+from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
 from initsk.network._state import (
     any_module_has_hooks,
     any_optimizer_has_hooks,
@@ -59,20 +60,22 @@ from initsk.network._state import (
     set_tensor,
 )
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
+from initsk.network._wide_network import PredictedValues, WideNetwork, input_signals
 from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
 
 __all__ = [
     "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
     "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP",
     "NORMALIZATIONS", "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch",
-    "ChainLayer", "Criterion", "FunctionOfFirst", "IntegerCasts", "Layer", "MadeTensors", "Model", "Network",
-    "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse", "PlannedParameter", "Propagation",
-    "Source", "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "arguments_of", "as_batch",
-    "chain_of", "clean_names", "compute_hooked", "count_samples", "first_batch", "get_model", "has_hooks",
-    "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized", "is_stream", "iterate_batches",
-    "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays", "may_have_gradient_hooks",
-    "meta_tensors", "named_parameters", "pair_of", "plan_parameters", "preserve_state", "preserve_training", "read",
+    "Criterion", "Distribution", "FunctionOfFirst", "IntegerCasts", "Layer", "MadeTensors", "Model", "Network",
+    "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse", "PlannedParameter",
+    "PredictedValues", "Propagation", "Source", "Sums", "WideNetwork", "add_architecture", "any_module_has_hooks",
+    "any_optimizer_has_hooks", "arguments_of", "as_batch", "clean_names", "compute_hooked", "count_samples",
+    "current_values", "first_batch", "get_model", "has_hooks", "has_targets", "heads_of", "hooked_tensors",
+    "infer_shapes", "initialized", "input_signals", "is_stream", "iterate_batches", "lazy_parameters",
+    "local_values", "loss_of", "make_activation", "map_arrays", "may_have_gradient_hooks", "meta_tensors",
+    "named_parameters", "pair_of", "plan_parameters", "preserve_state", "preserve_training", "read",
     "register_layer", "run_as_written", "run_module", "save_buffers", "scores_of", "set_tensor", "several_targets",
-    "structure_restored_on_failure", "take_rows", "take_targets", "targets_in", "to_array", "unwrap",
+    "structure_restored_on_failure", "sums_of", "take_rows", "take_targets", "targets_in", "to_array", "unwrap",
     "without_wrappers",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._batches import Batch, iterate_batches
 from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes
 from initsk.network._wrappers import unwrap
@@ -44,6 +45,12 @@ class Model:
     def prepared(self, X: Any) -> Any:
         """Return X as the network receives it."""
         return X if self.prepare is None else self.prepare(X)
+
+    def first_rows(self, X: Any) -> Batch | None:
+        """Return the first two rows of X as a batch of the module's type; None without X."""
+        if X is None:
+            return None
+        return next(iterate_batches(self.module, self.prepared(X), batch_size=2, casts=self.casts), None)
 
     def encode(self, y: Any) -> Any:
         """Return the labels in y as positions among the classes; return y unchanged without classes.

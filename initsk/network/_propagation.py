@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.network._axes import POSITION, UNIT, Axes, axes_of
+from initsk.network._axes import POSITION, UNIT, axes_of
 from initsk.network._network_graph import NetworkGraph
-from initsk.network._operations import Operation, Source
+from initsk.network._operations import Operation, ParameterUse, Source
 from initsk.network._signal_rules import Pair, Step, rule_of
 from initsk.theory import Signal
 
@@ -25,9 +25,10 @@ class Propagation:
     of_input : callable
         Returns the signal of an input, given its operation; None for an input that is no signal.
     of_layer : callable
-        Returns the signal after an operation with weights, given the operation and its signals, or NotImplemented.
+        Returns the signal after an operation with weights, given the operation, its signals and the propagation, or
+        NotImplemented.
     parameter : callable
-        Returns the mean and the mean square of a parameter, given its values and the names that they may have.
+        Returns the mean and the mean square of a parameter, given the operation, the values and the use.
     on_unknown : callable
         Called with each operation without a rule, whose result is then unknown.
     shape_of : callable or None
@@ -42,8 +43,8 @@ class Propagation:
 
     graph: NetworkGraph
     of_input: Callable[[Operation], Signal | None]
-    of_layer: Callable[[Operation, list[Signal]], Any]
-    parameter: Callable[[torch.Tensor, list[str]], Pair]
+    of_layer: "Callable[[Operation, list[Signal], Propagation], Any]"
+    parameter: Callable[[Operation, torch.Tensor, ParameterUse], Pair]
     on_unknown: Callable[[Operation], None]
     shape_of: Callable[[Source], tuple[int, ...]] | None = None
     exact: bool = False
@@ -68,13 +69,31 @@ class Propagation:
                 self._set(operation, signal)
         return self
 
+    def units(self, source: Source) -> int:
+        """Return the number of units of a result."""
+        return self._size(source, UNIT)
+
+    def positions(self, source: Source) -> int:
+        """Return the number of positions of a sample in a result."""
+        return self._size(source, POSITION)
+
+    def _size(self, source: Source, meaning: str) -> int:
+        return prod(n for n, axis in zip(self.shape(source), self.axes[source], strict=True) if axis == meaning)
+
+    def shape(self, source: Source) -> tuple[int, ...]:
+        """Return the shape of a result in the graph."""
+        return self.graph.operations[source.operation].shapes[source.output]
+
+    def step(self, operation: Operation) -> Step:
+        """Return an operation with the signals that it takes."""
+        return Step(operation, self.signals, self.axes, self.shape_of or self.shape, self.parameter, self.exact)
+
     def _set(self, operation: Operation, signal: Signal) -> None:
         signal = signal.independent() if self.exact else signal
-        for position, shape in enumerate(operation.shapes):
+        for position in range(len(operation.shapes)):
             source = Source(operation.number, position)
             if operation.real[position]:
-                units, positions = (_size(shape, self.axes[source], meaning) for meaning in (UNIT, POSITION))
-                self.signals[source] = signal.at(units, positions)
+                self.signals[source] = signal.at(self.units(source), self.positions(source))
 
     def _after(self, operation: Operation) -> Any:
         """Return the signal after an operation, None if its result is no signal, or NotImplemented."""
@@ -84,20 +103,12 @@ class Propagation:
             return None
         given = [self.signals[source] for source in operation.inputs if source in self.signals]
         if operation.is_weighted and (given or any(use.how == "looked up" for use in operation.uses)):
-            return self.of_layer(operation, given)
+            return self.of_layer(operation, given, self)
         if not given:
             return None
         rule = rule_of(operation)
-        step = Step(operation, self.signals, self.axes, self.shape_of or self._shape, self.parameter, self.exact)
         try:
-            return NotImplemented if rule is None else rule(step)
+            return NotImplemented if rule is None else rule(self.step(operation))
         except InvalidParameterError:
             # A function without a mean over a normal distribution.
             return NotImplemented
-
-    def _shape(self, source: Source) -> tuple[int, ...]:
-        return self.graph.operations[source.operation].shapes[source.output]
-
-
-def _size(shape: tuple[int, ...], axes: Axes, meaning: str) -> int:
-    return prod(n for n, axis in zip(shape, axes, strict=True) if axis == meaning)

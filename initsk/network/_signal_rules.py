@@ -11,7 +11,7 @@ from torch import nn
 
 from initsk.network._axes import POSITION, UNIT, Axes
 from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
-from initsk.network._operations import Operation, Source, words
+from initsk.network._operations import Operation, ParameterUse, Source, tensors_in, words
 from initsk.theory import Signal, mixture, plus, sum_of_squared_weights, summed_products, times
 
 # Masked scores of attention are below this.
@@ -33,7 +33,7 @@ class Step:
     shape_of : callable
         Returns the shape of a result.
     parameter : callable
-        Returns the mean and the mean square of a parameter, given its values and the names that they may have.
+        Returns the mean and the mean square of a parameter, given the operation, the values and the use.
     exact : bool
         Whether normalization gives exactly the variance 1, without its epsilon.
     """
@@ -42,7 +42,7 @@ class Step:
     signals: dict[Source, Signal]
     axes: dict[Source, Axes]
     shape_of: Callable[[Source], tuple[int, ...]]
-    parameter: Callable[[torch.Tensor, list[str]], Pair]
+    parameter: Callable[[Operation, torch.Tensor, ParameterUse], Pair]
     exact: bool = False
 
     @property
@@ -84,8 +84,22 @@ class Step:
         axes, n = self.axes[self.result], tensor.dim()
         along = [size for size, axis in zip(tensor.shape, axes[len(axes) - n :], strict=False) if axis == POSITION]
         uses = [use for use in self.operation.uses if use.how in ("adds", "scales", "normalizes")]
-        names = [use.name for use in uses if use.shape == tuple(tensor.shape)]
-        return self.parameter(tensor, names), all(size == 1 for size in along)
+        fitting = [use for use in uses if use.shape == tuple(tensor.shape)]
+        given = self.operation.arguments, list(self.operation.keywords.values())
+        alike = [part for part in tensors_in(given) if part.shape == tensor.shape and isinstance(part, nn.Parameter)]
+        number = next((n for n, part in enumerate(alike) if part is tensor), 0) if len(alike) == len(fitting) else 0
+        pair = self.parameter(self.operation, tensor, fitting[number]) if fitting else pair_of(tensor)
+        return pair, all(size == 1 for size in along)
+
+    def weights_of_attention(self) -> Pair:
+        """Return the sum of the squared weights of a query, and the sum of the products of two queries' weights."""
+        sources = self.sources()
+        query, key = (self.signals[source] for source in (sources * 2)[:2])
+        width, scale = self.shape_of(sources[0])[-1], self.operation.keywords.get("scale")
+        factor = 1.0 if scale is None else width * scale**2
+        scores = 0.0 if self.exact else factor * query.square * (key.square - key.shared)
+        visible = _visible_keys(self, _n_keys(self))
+        return float(np.mean([sum_of_squared_weights(int(n), scores) for n in visible])), float(np.mean(1 / visible))
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, Source):
@@ -119,7 +133,11 @@ def _same(step: Step) -> Signal:
 
 def _prelu(step: Step) -> Any:
     slope = step.operation.argument(1, "weight")
-    return step.first.through(nn.LeakyReLU(step.statistics(slope)[0][0])) if isinstance(slope, torch.Tensor) else NotImplemented
+    return (
+        step.first.through(nn.LeakyReLU(step.statistics(slope)[0][0]))
+        if isinstance(slope, torch.Tensor)
+        else NotImplemented
+    )
 
 
 def _sum(step: Step, sign: float = 1.0) -> Any:
@@ -172,7 +190,11 @@ def _quotient(step: Step) -> Any:
         divisor = step.signals[second].through(np.reciprocal)
         if isinstance(first, Source) and first in step.signals:
             return times(step.signals[first], divisor)
-        return divisor.affine(step.statistics(first)[0]) if isinstance(first, int | float | torch.Tensor) else NotImplemented
+        return (
+            divisor.affine(step.statistics(first)[0])
+            if isinstance(first, int | float | torch.Tensor)
+            else NotImplemented
+        )
     if not isinstance(first, Source) or not isinstance(second, int | float | torch.Tensor):
         return NotImplemented
     reciprocal = 1 / second if isinstance(second, int | float) else second.detach().double().reciprocal()
@@ -269,7 +291,8 @@ def _batch_norm(step: Step) -> Any:
     affine = call.argument(3, "weight"), call.argument(4, "bias")
     mean, variance = call.argument(1, "running_mean"), call.argument(2, "running_var")
     if call.argument(5, "training", False) or mean is None or step.exact:
-        return _affine_of_norm(step, signal.standardized(signal.across, signal.across, _epsilon(step, 7)), *affine)
+        normalized = signal.standardized(signal.across, signal.across, _epsilon(step, 7), in_batch=True)
+        return _affine_of_norm(step, normalized, *affine)
     scale = (variance.detach().double() + call.argument(7, "eps", 1e-5)).rsqrt()
     return _affine_of_norm(step, signal.affine(pair_of(scale), pair_of(-mean.double() * scale)), *affine)
 
@@ -310,21 +333,16 @@ def _summed(step: Step, sources: list[Source]) -> int | None:
     if step.operation.name != "einsum":
         return shapes[0][-1]
     terms, _, output = step.operation.arguments[0].replace(" ", "").partition("->")
-    letters = {letter: n for term, shape in zip(terms.split(","), shapes, strict=True) for letter, n in zip(term, shape)}
+    letters = {
+        letter: n for term, shape in zip(terms.split(","), shapes, strict=True) for letter, n in zip(term, shape)
+    }
     return prod(n for letter, n in letters.items() if letter not in output)
 
 
 def _attention(step: Step) -> Any:
     """Return means of the values: the weights are a softmax of normal scores, as at initialization."""
-    signals = [step.signals[source] for source in step.sources()]
-    query, key, value = signals if len(signals) == 3 else [signals[0]] * 3
-    n_keys = _n_keys(step)
-    width, scale = step.shape_of(step.sources()[0])[-1], step.operation.keywords.get("scale")
-    factor = 1.0 if scale is None else width * scale**2
-    scores = 0.0 if step.exact else factor * query.square * (key.square - key.shared)
-    visible = _visible_keys(step, n_keys)
-    own = float(np.mean([sum_of_squared_weights(int(n), scores) for n in visible]))
-    return value.attended(own, float(np.mean(1 / visible)))
+    sources = step.sources()
+    return step.signals[sources[-1]].attended(*step.weights_of_attention())
 
 
 def _n_keys(step: Step) -> int:

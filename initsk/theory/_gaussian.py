@@ -17,6 +17,8 @@ _MAX_PANELS = 50_000
 _MAX_REST = 1e-6
 #: Step of the difference quotients that approximate a derivative.
 SLOPE_STEP = 1e-5
+# Below this variance a function equals its tangent; smaller steps than this share would lose the slope's digits.
+_TANGENT_VARIANCE, _MIN_STEP = 1e-6, 1e-2
 # Many functions have their kinks and jumps at these edges of panels, where quadrature would miss a jump.
 _EDGES = np.arange(-12.0, 12.5, 0.5)
 
@@ -140,7 +142,11 @@ def gain(activation: ActivationLike) -> float:
 
 def mean_power_of_slope(function: Function, variance: float, power: int, step: float = SLOPE_STEP) -> float:
     """Compute the mean of a power of the function's derivative over ``x ~ N(0, variance)``."""
-    step *= min(1.0, variance**0.5)
+    if variance < _TANGENT_VARIANCE:
+        # The function is its tangent, on either side of 0.
+        at = function(np.array([-step, 0.0, step]))
+        return float(np.mean((np.diff(at) / step) ** power))
+    step *= min(1.0, max(variance**0.5, _MIN_STEP))
     return gaussian_mean(
         lambda x: ((function(x + step) - function(x - step)) / (2 * step)) ** power, variance, tolerance=1e-9
     )

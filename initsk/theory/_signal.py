@@ -212,9 +212,7 @@ def _forward(layers: Sequence[SignalLayer], input_square: float) -> Iterator[tup
     signal = Signal(float(input_square))
     for layer in layers:
         gain, removed = layer.fan_in * layer.weight_square, _removed_share(layer, layer.units / layer.fan_in)
-        before = signal.through_layer(
-            gain, layer.bias_square, layer.units, 1, removed=removed, centered=layer.centered
-        )
+        before = signal.through_layer(gain, layer.bias_square, layer.units, 1, removed=removed, centered=layer.centered)
         signal = before if layer.activation is None else before.through(layer.activation)
         yield before, signal
 

@@ -11,8 +11,10 @@ from scipy.special import ndtr, polygamma
 from initsk.theory._activations import ActivationLike, Function, as_function, cached
 from initsk.theory._gaussian import SLOPE_STEP, gaussian_mean, mean_power_of_slope, mean_square, slope_of_mean_square
 
-# Below these variances a function equals its tangent: for slopes, and for ratios of moments.
-_MIN_SLOPE_VARIANCE, _MIN_VARIANCE = 1e-16, 1e-12
+# Below this variance a function equals its tangent, for ratios of moments.
+_MIN_VARIANCE = 1e-12
+# Step of the difference quotient of a mean square by the scale of the values.
+_SCALE_STEP = 1e-4
 # Normal values for means over one value and over two, whose errors for functions with kinks are below 1e-3.
 _OUTER, _INNER = np.linspace(-7, 7, 201), np.linspace(-7, 7, 401)
 _numbers = count()
@@ -101,8 +103,8 @@ class Signal:
         )
 
     def through_layer(
-        self, gain: float, bias_square: float, units: int, positions: int, *, fan_in: int = 0, removed: float = 0.0,
-        centered: bool = False,
+        self, gain: float, bias_square: float, units: int, positions: int, *, shared_gain: float | None = None,
+        fan_in: int = 0, removed: float = 0.0, centered: bool = False,
     ) -> "Signal":  # fmt: skip
         """Return the outputs of a layer with random weights of mean 0.
 
@@ -114,6 +116,8 @@ class Signal:
             Mean square of the biases.
         units, positions : int
             Of the output.
+        shared_gain : float or None, default=None
+            The same for the weights that the sums at two positions have in common; None for all of them.
         fan_in : int, default=0
             Terms of a sum; 0 for many.
         removed : float, default=0.0
@@ -122,11 +126,16 @@ class Signal:
             Whether the weights of a unit add up to zero, so that the mean of its inputs has no effect.
         """
         given = self._centered() if centered else self
-        square, between, across = (gain * s + bias_square for s in (given.square, given.shared, given.across))
+        square, common = gain * given.square + bias_square, gain if shared_gain is None else shared_gain
+        between, across = common * given.shared + bias_square, common * given.across + bias_square
         own = (given.square * gain / square) if square else 0.0
         out = Signal(square, 0.0, between, across, units, positions, _times(given.noise, own))
         chance = 1 / fan_in if fan_in else 0.0
-        return out._with_noise(2 * (1 - removed) * out._share_of_positions(power=2, chance=chance) / units)
+        return out.varying(2 * (1 - removed) * out._share_of_positions(power=2, chance=chance) / units)
+
+    def shifted_mean(self, mean: float) -> "Signal":
+        """Return the same squares and products with a mean of the units."""
+        return replace(self, mean=mean)
 
     def through(self, activation: ActivationLike) -> "Signal":
         """Return the values of an activation function of a normal signal."""
@@ -144,16 +153,24 @@ class Signal:
             square, mean, *shared, self.units, self.positions, _times(self.noise, slope), (self, activation)
         )
         extra = max(kurtosis - 1 - 2 * slope**2, 0.0)
-        return result._with_noise(extra * self._share_of_positions(power=1) / self.units)
+        return result.varying(extra * self._share_of_positions(power=1) / self.units)
 
-    def times_slope(self, activation: ActivationLike, of: "Signal") -> "Signal":
-        """Return the gradient before an activation function of a normal signal, given the gradient after it."""
-        length = max(of.variance, _MIN_SLOPE_VARIANCE)
-        square, power_4 = (_power_of_slope(activation, of.mean, length, power) for power in (2, 4))
+    def times_slope(self, activation: ActivationLike, of: "Signal", largest: int = 1) -> "Signal":
+        """Return the gradient before an activation function of a normal signal, given the gradient after it.
+
+        With `largest`, only the largest of so many values of the signal have a gradient.
+        """
+        length = of.variance
+        if largest > 1:
+            slope = _slope(as_function(activation), length)
+            share = float(of._means_of_largest(slope, largest, of.shared, 2) @ _COMMON)
+            return replace(self, square=self.square * share, mean=0.0, between=self.shared * share, across=0.0)
+        square = _power_of_slope(activation, of.mean, length, 2)
+        power_4 = _power_of_slope(activation, of.mean, length, 4)
         shared = self.shared * _mean_product_of_slopes(activation, of.mean, length, of.shared - of.mean**2)
         before = replace(self, square=self.square * square, mean=0.0, between=shared, across=0.0)
         kurtosis = power_4 / square**2 if square else 1.0
-        return before._with_noise(3 * (kurtosis - 1) * before._share_of_positions(power=1) / self.units)
+        return before.varying(3 * (kurtosis - 1) * before._share_of_positions(power=1) / self.units)
 
     def dropped(self, p: float) -> "Signal":
         """Return the signal after dropout, which divides the remaining values by ``1 - p``."""
@@ -186,38 +203,45 @@ class Signal:
         """
         differing = self.square - self.shared
         square, between = self.shared + own * differing, self.shared + common * differing
-        return replace(self, square=square, between=between, origin=None)
+        result = replace(self, square=square, between=between, origin=None)
+        # What positions share varies in another way than the mean square.
+        share = min(abs(self.shared / self.square), 1.0) if self.square else 1.0
+        return result.varying(2 * (1 - share**2) / self.units)
 
     def largest(self, n: int) -> "Signal":
         """Return the largest of the values at `n` positions, for increasing activation functions."""
         base, activation = self.origin or (self, "identity")
         function = as_function(activation)
-        density = _density(_INNER) * ndtr(_INNER) ** (n - 1)
-        density /= density.sum()
-
-        def means(shared: float, power: int) -> np.ndarray:
-            """Return the mean of a power of the largest value, for each value of the part that positions share."""
-            common = min(max(shared - base.mean**2, 0.0), base.variance)
-            x = base.mean + common**0.5 * _OUTER[:, None] + (base.variance - common) ** 0.5 * _INNER
-            values: np.ndarray = function(x.ravel()).reshape(x.shape) ** power @ density
-            return values
-
-        weights = _density(_OUTER)
-        square, mean = (float(means(base.shared, power) @ weights) for power in (2, 1))
-        between, across = (float(means(shared, 1) ** 2 @ weights) for shared in (base.shared, base.across))
+        square, mean = (float(base._means_of_largest(function, n, base.shared, power) @ _COMMON) for power in (2, 1))
+        between, across = (
+            float(base._means_of_largest(function, n, shared, 1) ** 2 @ _COMMON)
+            for shared in (base.shared, base.across)
+        )
         return replace(self, square=square, mean=mean, between=between, across=across, origin=None)
 
-    def standardized(self, removed: float, removed_across: float, epsilon: float = 0.0) -> "Signal":
+    def _means_of_largest(self, function: Function, n: int, shared: float, power: int) -> np.ndarray:
+        """Return means of a power of a function of the largest of `n` values, for each value of their common part."""
+        density = _density(_INNER) * ndtr(_INNER) ** (n - 1)
+        common = min(max(shared - self.mean**2, 0.0), self.variance)
+        x = self.mean + common**0.5 * _OUTER[:, None] + (self.variance - common) ** 0.5 * _INNER
+        means: np.ndarray = function(x.ravel()).reshape(x.shape) ** power @ (density / density.sum())
+        return means
+
+    def standardized(
+        self, removed: float, removed_across: float, epsilon: float = 0.0, *, in_batch: bool = False
+    ) -> "Signal":
         """Return the signal minus means, divided by the standard deviation of the rest.
 
-        `removed` is the mean square of the means, and `removed_across` their mean product in two samples.
+        `removed` is the mean square of the means, and `removed_across` their mean product in two samples. In a batch,
+        the division removes only what the samples have in common.
         """
         variance = max(self.square - removed, 0.0)
         size = variance + epsilon
         if size == 0:
             return Signal(0.0, units=self.units, positions=self.positions)
         between, across = (self.shared - removed) / size, (self.across - removed_across) / size
-        noise = _times(self.noise, epsilon / size)
+        own = (1 - min(abs(self.across / self.square), 1.0) ** 2) ** 0.5 if in_batch and self.square else 0.0
+        noise = _times(self.noise, max(own, epsilon / size))
         return Signal(variance / size, 0.0, between, across, self.units, self.positions, noise)
 
     def divided_by_rms(self, epsilon: float = 0.0) -> "Signal":
@@ -227,7 +251,7 @@ class Signal:
         divided = self.affine((factor**0.5, factor))
         return replace(divided, noise=_times(self.noise, epsilon * factor))
 
-    def _with_noise(self, relative_variance: float) -> "Signal":
+    def varying(self, relative_variance: float) -> "Signal":
         """Return the signal with one more independent influence on its mean square."""
         if relative_variance <= 0:
             return self
@@ -256,7 +280,7 @@ class Signal:
         kurtosis, slope = base._kurtosis_and_slope(activation, self.mean)
         extra = max(kurtosis - 1 - 2 * slope**2, 0.0)
         values = replace(values, noise=_times(base.noise, slope))
-        return values._with_noise(extra * base._share_of_positions(power=1) / base.units)
+        return values.varying(extra * base._share_of_positions(power=1) / base.units)
 
     def _kurtosis_and_slope(self, activation: ActivationLike, shift: float) -> tuple[float, float]:
         if self.mean and not self.variance:
@@ -264,7 +288,7 @@ class Signal:
         length = max(self.variance, _MIN_VARIANCE)
         if self.mean == 0:
             return _kurtosis_and_slope(activation, length, shift)
-        return _shape(lambda x: _shifted(activation, self.mean)(x) - shift, length)
+        return _kurtosis_and_slope_around(activation, self.mean, length, shift)
 
 
 def plus(signals: Sequence[Signal]) -> Signal:
@@ -273,14 +297,16 @@ def plus(signals: Sequence[Signal]) -> Signal:
     common = sum(signal.mean * (mean - signal.mean) for signal in signals)
     square = sum(signal.square for signal in signals) + common
     parts = [signal.square + signal.mean * (mean - signal.mean) for signal in signals]
-    noise = _combined([(signal.noise, part / square) for signal, part in zip(signals, parts, strict=True)] if square else [])
+    noise = _combined(
+        [(signal.noise, part / square) for signal, part in zip(signals, parts, strict=True)] if square else []
+    )
     units, positions = max(s.units for s in signals), max(s.positions for s in signals)
     between = sum(signal.shared for signal in signals) + common
     total = Signal(square, mean, between, sum(s.across for s in signals) + common, units, positions, noise)
     if not square:
         return total
     crossing = (square**2 - sum(signal.square**2 for signal in signals)) / square**2
-    return total._with_noise(2 * max(crossing, 0.0) * total._share_of_positions(power=2) / units)
+    return total.varying(2 * max(crossing, 0.0) * total._share_of_positions(power=2) / units)
 
 
 def times(first: Signal, second: Signal) -> Signal:
@@ -290,7 +316,7 @@ def times(first: Signal, second: Signal) -> Signal:
     noise = _combined([(first.noise, 1.0), (second.noise, 1.0)])
     between, across = first.shared * second.shared, first.across * second.across
     product = Signal(squares, first.mean * second.mean, between, across, units, positions, noise)
-    return product._with_noise(4 * product._share_of_positions(power=2) / units)
+    return product.varying(4 * product._share_of_positions(power=2) / units)
 
 
 def summed_products(first: Signal, second: Signal, n: int) -> Signal:
@@ -310,7 +336,9 @@ def mixture(signals: Sequence[Signal], sizes: Sequence[int]) -> Signal:
         return float(shares @ np.asarray(values, float))
 
     square = mean_of([signal.square for signal in signals])
-    weights = [(s.noise, share * s.square / square if square else 0.0) for s, share in zip(signals, shares, strict=True)]
+    weights = [
+        (s.noise, share * s.square / square if square else 0.0) for s, share in zip(signals, shares, strict=True)
+    ]
     return Signal(
         square, mean_of([s.mean for s in signals]), mean_of([s.shared for s in signals]),
         mean_of([s.across for s in signals]), noise=_combined(weights),
@@ -370,7 +398,7 @@ def _power_of_slope(activation: ActivationLike, mean: float, variance: float, po
 
 
 def _slope(function: Function, variance: float) -> Function:
-    step = SLOPE_STEP * min(1.0, variance**0.5)
+    step = SLOPE_STEP * min(1.0, max(variance**0.5, 1e-2))
     return lambda x: (function(x + step) - function(x - step)) / (2 * step)
 
 
@@ -388,11 +416,29 @@ def _density(grid: np.ndarray) -> np.ndarray:
     return np.asarray(density / density.sum())
 
 
+_COMMON = _density(_OUTER)
+
+
 @cached
 def _kurtosis_and_slope(activation: ActivationLike, length: float, shift: float) -> tuple[float, float]:
     """Return E[f^4] / E[f^2]^2 and d ln E[f^2] / d ln q for f, the activation function minus a shift."""
     function = as_function(activation)
     return _shape(lambda x: function(x) - shift, length)
+
+
+@cached
+def _kurtosis_and_slope_around(
+    activation: ActivationLike, mean: float, variance: float, shift: float
+) -> tuple[float, float]:
+    """Return the same for values with a mean, where the derivative is with respect to the scale of all values."""
+    function = as_function(activation)
+
+    def scaled(factor: float) -> Function:
+        return lambda x: function(factor * (x + mean)) - shift
+
+    kurtosis, _ = _shape(scaled(1.0), variance)
+    low, high = (mean_square(scaled(1 + step), variance) for step in (-_SCALE_STEP, _SCALE_STEP))
+    return kurtosis, float(np.log(high / low)) / (4 * _SCALE_STEP) if low > 0 and high > 0 else 0.0
 
 
 def _shape(function: Function, length: float) -> tuple[float, float]:

@@ -6,10 +6,11 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from initsk import MLPClassifier, NeuralNetClassifier, compare_initializers, inspect_activations, theory
-from initsk.network import MLP, chain_of
+from initsk import MLPClassifier, NeuralNetClassifier, compare_initializers, diagnose, inspect_activations, theory
+from initsk.diagnosis import predict_signal
+from initsk.network import MLP
 from initsk.theory import SignalLayer, backward_signal, forward_signal
-from tests.helpers import build
+from tests.helpers import batch, build
 
 
 def test_he_keeps_what_relu_halves():
@@ -42,28 +43,30 @@ def test_no_signal_stays_none():
     assert forward_signal(layers, 1.0)[2][0] == pytest.approx(5 * 0.04 * 0.25)
 
 
-def test_chains_are_recognized():
+def test_layers_and_positions():
     mlp = build(lambda: MLP(4, 2, (8, 6), activation="tanh", dropout=0.1))
-    names = [(name, activation) for name, _, activation in chain_of(mlp)]
-    assert names == [("hidden_1", "tanh"), ("hidden_2", "tanh"), ("output", None)]
-    inner = build(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, 2)))
-    image = build(lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), inner, nn.Softmax(1)))
-    assert [(name, activation) for name, _, activation in chain_of(image)] == [("0", "relu"), ("2.1", None)]
+    positions = ["pre_activation", "activation"]
+    expected = [(f"hidden_{i}", position) for i in (1, 2) for position in positions] + [("output", "output")]
+    frame = predict_signal(mlp, "he_normal")
+    assert list(zip(frame["layer"], frame["position"], strict=True)) == expected
+    assert frame["operation"].tolist() == ["linear", "tanh", "linear", "tanh", "linear"]
 
 
 @pytest.mark.parametrize(
-    "factory",
+    ("factory", "shape", "expected"),
     [
-        lambda: nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)),
-        lambda: nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Tanh()),
-        lambda: nn.Sequential(nn.ReLU(), nn.Linear(2, 2)),
-        lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2)),
-        lambda: nn.TransformerEncoderLayer(8, 2),
-        lambda: nn.Flatten(),
+        (lambda: nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Dropout(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)), (4,), 2),
+        (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(16, 2)), (1, 4, 4), 1),
+        (lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 2)), (4,), None),
+        (lambda: nn.Sequential(nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)), (4,), None),
+        (lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(2, 2)), (1, 4, 4), None),
+        (lambda: nn.Sequential(nn.TransformerEncoderLayer(4, 2, batch_first=True), nn.Flatten(), nn.Linear(8, 2)), (2, 4), None),
     ],
-)
-def test_what_theory_does_not_speak_of_is_no_chain(factory):
-    assert chain_of(build(factory)) is None
+)  # fmt: skip
+def test_depth_is_that_of_a_plain_chain(factory, shape, expected):
+    module = build(factory)
+    found = diagnose(module, batch(40, *shape), torch.arange(40) % 2).depth
+    assert (found and found.depth) == expected
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +94,18 @@ def test_after_training_nothing_is_predicted(wide):
         assert table.loc[table["phase"] != "initialized", "predicted_rms"].isna().all()
 
 
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(64, 8), nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.head(self.rnn(x)[0])
+
+
 def test_networks_of_another_kind_have_no_prediction():
     X, y = load_digits(return_X_y=True)
-    module = build(lambda: nn.Sequential(nn.Linear(64, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 10)))
+    module = build(Recurrent)
     net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, max_epochs=1, verbose=0)
     result = compare_initializers(net, (X / 16).astype(np.float32), y, initializers=["he_normal"], n_repeats=1)
     assert result.layers["predicted_rms"].isna().all()

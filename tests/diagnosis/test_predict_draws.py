@@ -51,16 +51,26 @@ def test_predictions_from_weights_and_from_an_initializer_agree():
     assert (predict_signal(module)["forward"] == 0).all()
 
 
+class Odd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x, *, factor):
+        return factor * self.layer(x)
+
+
 @pytest.mark.parametrize(
     ("make", "arguments", "error", "words"),
     [
-        (lambda: nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), {}, ModuleError, "plain chain of layers"),
+        (Odd, {}, ModuleError, "predict_signal found no input with which Odd runs"),
+        (lambda: MLP(4, 2), {"input_square": -1.0}, InvalidParameterError, "input_square=-1.0 is not allowed"),
         (lambda: MLP(4, 2), {"initializer": "lsuv"}, ModuleError, "'lsuv' depends on measured values"),
         (lambda: MLP(4, 2), {"initializer": torch.nn.init.normal_}, ModuleError, "states no variance for hidden_1"),
         (lambda: MLP(4, 2), {"confidence": 1}, InvalidParameterError, "confidence=1 is not allowed"),
         (lambda: MLP(4, 2), {"initializer": "ones"}, ModuleError, "zero-mean weights, but those of 'ones' have mean 1"),
     ],
-    ids=["normalization", "lsuv", "function", "confidence", "ones"],
+    ids=["input", "square", "lsuv", "function", "confidence", "ones"],
 )
 def test_networks_and_arguments_without_a_prediction(make, arguments, error, words):
     with pytest.raises(error, match=words):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 from skorch.callbacks import Callback
@@ -12,9 +12,8 @@ from skorch.utils import multi_indexing
 from initsk.comparison.design._data import n_samples
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError
-from initsk.inspection import ActivationSummary, LayerRecord, inspect_activations
-from initsk.network import ChainLayer, chain_of, get_model
-from initsk.theory import SignalLayer, backward_signal, forward_signal
+from initsk.inspection import ActivationSummary, inspect_activations
+from initsk.network import Model, WideNetwork, as_batch, current_values, get_model, input_signals, read
 from initsk.utils.random import isolated_torch_random
 
 # These cost little next to the training; the columns of all other measures are NaN.
@@ -64,9 +63,7 @@ def measure_start(model: Any, X: Any, y: Any) -> LayerMeasurements:
     """
     measurements = None if y is None else _with_gradients(model, X, y)
     measurements = measurements or measure_layers(model, X)
-    chain = chain_of(get_model(model).module)
-    if chain is not None:
-        _predict(measurements, chain)
+    _predict(measurements, get_model(model), X)
     return measurements
 
 
@@ -82,44 +79,25 @@ def _with_gradients(model: Any, X: Any, y: Any) -> LayerMeasurements | None:
     return LayerMeasurements(gradients if is_small else measure_layers(model, X).values, gradients)
 
 
-def _predict(measurements: LayerMeasurements, chain: list[ChainLayer]) -> None:
-    """Fill in the predictions, forward from the first layer's output and backward from the last layer's gradient."""
-    names = [name for name, *_ in chain]
-    summary = measurements.values
-    outputs = _records_of_outputs(summary)
-    if not all(name in outputs for name in names):
+def _predict(measurements: LayerMeasurements, model: Model, X: Any) -> None:
+    """Fill in the predictions, forward from the input and backward from the gradient of the last layer."""
+    batch = as_batch(model.module, model.prepared(X))
+    graph = read(model.module, batch)
+    network = WideNetwork(graph, current_values(model.module), input_signals(graph, batch, None))
+    values = {(part.layer, part.position): part for part in network.values()}
+    measurements.forward = {
+        key: part.signal.square**0.5
+        for key, part in values.items()
+        if part.signal is not None and not isnan(part.signal.square)
+    }
+    if measurements.gradients is None:
         return
-    layers = [_signal_layer(summary, step) for step in chain]
-    inward = layers[0].fan_in * layers[0].weight_square
-    first = outputs[names[0]].values.moments.rms ** 2 - layers[0].bias_square
-    try:
-        signal = forward_signal(layers, max(first, 0.0) / inward if inward else 0.0)
-        measurements.forward = _by_position(names, signal)
-        if measurements.gradients is not None:
-            last = _records_of_outputs(measurements.gradients)[names[-1]].gradients.moments.rms ** 2
-            lengths = [length for length, _ in signal]
-            measurements.backward = _by_position(names, backward_signal(layers, lengths, last))
-    except InitskError:
-        # The activation function has no mean over a normal distribution.
-        return
-
-
-def _records_of_outputs(summary: ActivationSummary) -> dict[str, LayerRecord]:
-    """Return by layer the record of its output, before an activation function if one follows."""
-    return {layer: record for (layer, position), record in summary.records.items() if position != "activation"}
-
-
-def _signal_layer(summary: ActivationSummary, step: ChainLayer) -> SignalLayer:
-    records, keys = summary.weight_records, [(step.name, "weight"), (step.name, "bias")]
-    return step.as_signal(*(records[key].values.moments.rms ** 2 if key in records else 0.0 for key in keys))
-
-
-def _by_position(names: list[str], pairs: list[tuple[float, float]]) -> Expected:
-    """Return root mean squares from the mean squares before and after the activation function of each layer."""
-    expected = {}
-    for name, (before, after) in zip(names, pairs, strict=True):
-        expected[name, "pre_activation"], expected[name, "activation"] = before**0.5, after**0.5
-    return expected | {(names[-1], "output"): pairs[-1][0] ** 0.5}
+    found = measurements.gradients.records
+    gradients = {key: part.gradient.square**0.5 for key, part in values.items() if part.gradient is not None}
+    last = next((key for key in reversed(gradients) if key in found and gradients[key] > 0), None)
+    if last is not None:
+        factor = found[last].gradients.moments.rms / gradients[last]
+        measurements.backward = {key: factor * size for key, size in gradients.items()}
 
 
 @dataclass(repr=False, eq=False)

@@ -1,0 +1,173 @@
+"""Signals after layers with random weights: how many products a unit sums, and what the weights' distribution does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from initsk.network._network_graph import NetworkGraph
+from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._propagation import Propagation
+from initsk.network._signal_rules import pair_of
+from initsk.network._wrappers import named_parameters
+from initsk.theory import Signal, times
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """The distribution of a parameter's values.
+
+    Attributes
+    ----------
+    mean, square : float
+        Mean and mean square.
+    orthogonal : bool
+        Whether the weights are a multiple of an orthogonal matrix, or of some of its rows or columns.
+    centered : bool
+        Whether the weights of each unit add up to zero.
+    """
+
+    mean: float
+    square: float
+    orthogonal: bool = False
+    centered: bool = False
+
+    @classmethod
+    def of(cls, values: torch.Tensor) -> "Distribution":
+        """Return the mean and mean square of given values."""
+        return cls(*pair_of(values))
+
+
+#: Returns the distribution of a parameter, given the operation and how it uses it.
+Law = Callable[[Operation, ParameterUse], Distribution]
+
+
+def current_values(module: nn.Module) -> Law:
+    """Return the distributions of a module's parameters as they are."""
+    parameters = dict(named_parameters(module))
+    return lambda operation, use: Distribution.of(parameters[use.name])
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the sums of a layer with weights consist of.
+
+    Attributes
+    ----------
+    terms : float
+        Products in a sum, on average over the positions: fewer at the edges of a padded input.
+    shared_terms : float
+        Products whose weights meet a value at both of two positions, on average over pairs of positions.
+    fan_in : int
+        Weights of a unit.
+    weight_square, bias_square : float
+        Mean squares of the weights and biases.
+    orthogonal, centered : bool
+        As in `Distribution`.
+    """
+
+    terms: float
+    shared_terms: float
+    fan_in: int
+    weight_square: float
+    bias_square: float
+    orthogonal: bool
+    centered: bool
+
+    @property
+    def gain(self) -> float:
+        """The factor on the mean square of the signal."""
+        return self.terms * self.weight_square
+
+
+def sums_of(operation: Operation, graph: NetworkGraph, distribution: Law) -> Sums | None:
+    """Return the sums of an operation with weights; None if the parameter's use is not known."""
+    weights = [use for use in operation.uses if use.how == "multiplies"]
+    if not weights or any(use.roles is None or use.how == "recurrent" for use in weights):
+        return None
+    found = [distribution(operation, use) for use in weights]
+    # Several weights make equal parts of the units.
+    square = sum(part.square for part in found) / len(found)
+    fan_in = _summed(weights[0])
+    share, shared = _shares_of_taps(operation, graph)
+    biases = [distribution(operation, use).square for use in operation.uses if use.how == "adds"]
+    orthogonal, centered = (all(getattr(part, name) for part in found) for name in ("orthogonal", "centered"))
+    return Sums(fan_in * share, fan_in * shared, fan_in, square, sum(biases), orthogonal, centered)
+
+
+def after_layer(operation: Operation, signals: list[Signal], propagation: Propagation, distribution: Law) -> Any:
+    """Return the signal after an operation with random weights, or NotImplemented."""
+    result = Source(operation.number)
+    units, positions = propagation.units(result), propagation.positions(result)
+    rows = [use for use in operation.uses if use.how == "looked up"]
+    if rows:
+        # Samples differ, but not in what the network adds at every position.
+        same = signals[0] if signals else Signal(1.0, across=1 / max(positions, 1) if operation.constant else 0.0)
+        law = distribution(operation, rows[0])
+        return same.through_layer(law.square, 0.0, units, positions).shifted_mean(law.mean)
+    sums = sums_of(operation, propagation.graph, distribution)
+    if sums is None or not signals:
+        return NotImplemented
+    signal = times(*signals[:2]) if operation.name == "bilinear" and len(signals) > 1 else signals[0]
+    removed = min(1.0, units / sums.fan_in) if sums.orthogonal else 0.0
+    return signal.through_layer(
+        sums.gain, sums.bias_square, units, positions, shared_gain=sums.shared_terms * sums.weight_square,
+        fan_in=sums.fan_in, removed=removed, centered=sums.centered,
+    )  # fmt: skip
+
+
+def _summed(use: ParameterUse) -> int:
+    assert use.roles is not None
+    return prod(size for size, role in use.roles if role in ("in", "kernel"))
+
+
+def _shares_of_taps(operation: Operation, graph: NetworkGraph) -> tuple[float, float]:
+    """Return the share of a kernel's weights that meet a value of the input, at one position and at both of two.
+
+    Both are means, over the output's positions and over pairs of different ones.
+    """
+    if "convolution" not in operation.kind:
+        return 1.0, 1.0
+    source, weight = operation.argument(0, "input"), operation.argument(1, "weight")
+    given = graph.operations[source.operation].shapes[source.output]
+    n = weight.dim() - 2
+    transposed = operation.kind == "transposed convolution"
+    stride = _each(operation.argument(3, "stride", 1), n)
+    padding, kernel = operation.argument(4, "padding", 0), weight.shape[2:]
+    dilation = _each(operation.argument(7 if transposed else 5, "dilation", 1), n)
+    if isinstance(padding, str):
+        padding = [d * (k - 1) // 2 if padding == "same" else 0 for d, k in zip(dilation, kernel, strict=True)]
+    padding = _each(padding, n)
+    own = pairs = 1.0
+    for d in range(n):
+        meets = _meetings(
+            given[d - n], operation.shape[d - n], kernel[d], (stride[d], padding[d], dilation[d]), transposed
+        )
+        own *= float(meets.sum(1).mean()) / kernel[d]
+        pairs *= float(meets.mean(0) @ meets.mean(0)) / kernel[d]
+    positions = prod(operation.shape[-n:])
+    return own, (positions * pairs - own) / (positions - 1) if positions > 1 else own
+
+
+def _meetings(
+    n_in: int, n_out: int, kernel: int, steps: tuple[int, int, int], transposed: bool
+) -> np.ndarray:  # of shape (n_out, kernel)
+    """Return for each position of the output along an axis how many values of the input each weight meets."""
+    stride, padding, dilation = steps
+    moving, fixed = (n_in, n_out) if transposed else (n_out, n_in)
+    targets = np.arange(moving)[:, None] * stride - padding + np.arange(kernel) * dilation
+    inside = (targets >= 0) & (targets < fixed)
+    if not transposed:
+        return inside.astype(float)
+    meets = np.zeros((n_out, kernel))
+    np.add.at(meets, (targets[inside], np.nonzero(inside)[1]), 1.0)
+    return meets
+
+
+def _each(value: Any, n: int) -> list[int]:
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    return [int(v) for v in (values * n if len(values) == 1 else values)]

@@ -1,0 +1,236 @@
+"""Predicted signals and gradients at every layer and operation of a network with random weights."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from initsk.network._axes import axes_of
+from initsk.network._batches import Batch
+from initsk.network._gradient_rules import BackwardPropagation
+from initsk.network._network_graph import NetworkGraph
+from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
+from initsk.network._propagation import Propagation
+from initsk.network._random_layers import Distribution, after_layer
+from initsk.theory import Signal
+
+# Operations without weights that have a row of their own.
+_SHOWN = ("sum", "elementwise product", "pooling", "attention", "concatenation", "softmax", "normalization", "product")
+
+
+@dataclass(frozen=True)
+class PredictedValues:
+    """The predicted values at one position of a network.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the module that computes the values; with the operation's name if it computes several.
+    position : {"output", "pre_activation", "activation"}
+    operation : str
+        What computes the values: "linear", "add", "gelu".
+    signal, gradient : Signal or None
+        None if it is not known.
+    unknown : str
+        The first operation before these values whose effect is not known; empty if there is none.
+    """
+
+    layer: str
+    position: str
+    operation: str
+    signal: Signal | None
+    gradient: Signal | None
+    unknown: str = ""
+
+
+class WideNetwork:
+    """A network with random weights, as the theory of wide networks describes it.
+
+    Parameters
+    ----------
+    graph : NetworkGraph
+        The network, read by a forward pass.
+    distribution : callable
+        Returns the `Distribution` of a parameter, given its use and the operation that uses it.
+    inputs : sequence of Signal
+        The inputs, in the order of the arguments; see `input_signals`.
+    """
+
+    def __init__(
+        self,
+        graph: NetworkGraph,
+        distribution: Callable[[Operation, ParameterUse], Distribution],
+        inputs: Sequence[Signal],
+    ) -> None:
+        self.graph = graph
+        self._distribution = distribution
+        numbers = [operation.number for operation in graph.operations if operation.kind == "input"]
+        self._inputs = dict(zip(numbers, inputs, strict=True))
+        self.forward = Propagation(
+            graph,
+            lambda operation: self._inputs[operation.number],
+            self._after_layer,
+            self._parameter,
+            lambda _: None,
+        ).run()
+
+    def backward(self, output_square: float) -> BackwardPropagation:
+        """Return the gradients if those of the first output have the given mean square."""
+        return BackwardPropagation(self.forward, self._distribution).run(output_square)
+
+    def values(self, output_square: float = 1.0) -> Iterator[PredictedValues]:
+        """Yield the predicted values of each layer, activation function and other shown operation."""
+        backward, operations = self.backward(output_square), self.graph.operations
+        names = _names(self.graph)
+        for operation in operations:
+            if operation.number not in names:
+                continue
+            source = Source(operation.number)
+            unknown = self._unknown(operation)
+            places = names[operation.number]
+            for place, at in zip(places, (operation.variable, source) if len(places) > 1 else (source,), strict=True):
+                signal, gradient = self.forward.signals.get(at), backward.gradients.get(at)
+                yield PredictedValues(*place, _name(operation), signal, gradient, unknown)
+
+    def _unknown(self, operation: Operation) -> str:
+        number = self.forward.unknown.get(operation.number)
+        if number is None:
+            return ""
+        first = self.graph.operations[number]
+        return f"{first.name} in {first.module}" if first.module else first.name
+
+    def _after_layer(self, operation: Operation, signals: list[Signal], propagation: Propagation) -> Any:
+        return after_layer(operation, signals, propagation, self._distribution)
+
+    def _parameter(self, operation: Operation, tensor: torch.Tensor, use: ParameterUse) -> tuple[float, float]:
+        found = self._distribution(operation, use)
+        return found.mean, found.square
+
+
+def input_signals(graph: NetworkGraph, batch: Batch | None, square: float | None) -> list[Signal]:
+    """Return the signals of a network's inputs.
+
+    Without a batch, the values of an input are independent. With one, the mean, and the products of a unit's values at
+    two positions and in two samples, are those of the batch. `square` replaces its mean square.
+    """
+    operations = [operation for operation in graph.operations if operation.kind == "input"]
+    given: list[torch.Tensor] = [] if batch is None else _different(tensors_in((batch.inputs, batch.keywords)))
+    axes, signals = axes_of(graph), []
+    for number, operation in enumerate(operations):
+        source = Source(operation.number)
+        if number < len(given):
+            signal = _measured(given[number].detach().cpu(), axes[source])
+        else:
+            signal = Signal(1.0)
+        if square is not None and operation.real[0] and signal.square:
+            factor = square / signal.square
+            signal = signal.affine((factor**0.5, factor))
+        signals.append(signal)
+    return signals
+
+
+def _measured(values: torch.Tensor, axes: tuple[str, ...]) -> Signal:
+    """Return the statistics of a batch; integers are described by how often two of them are equal."""
+    if not (values.is_floating_point() or values.is_complex()):
+        return Signal(1.0, between=_share_of_pairs(values, axes), across=_share_of_pairs(values.flatten(), axes[:1]))
+    values = values.abs().double() if values.is_complex() else values.double()
+    labels = "".join({"sample": "s", "unit": "u", "position": "p"}[axis] for axis in axes)
+    order = sorted(range(len(labels)), key=lambda axis: "supx".index(labels[axis]))
+    counts = [1, 1, 1]
+    for label, size in zip(labels, values.shape, strict=True):
+        counts["sup".index(label)] *= size
+    n_samples, _, n_positions = counts
+    table = values.permute(order).reshape(counts)
+    square, mean = float(table.square().mean()), float(table.mean())
+    totals = table.sum(2)
+    pairs = (totals.square() - table.square().sum(2)).mean() / max(n_positions * (n_positions - 1), 1)
+    all_pairs = (totals.sum(0).square() - totals.square().sum(0)).mean()
+    across = all_pairs / max(n_samples * (n_samples - 1) * n_positions**2, 1)
+    signal = Signal(square, mean, float(pairs), float(across))
+    if n_samples > 1 and square:
+        signal = signal.varying(float(table.square().mean((1, 2)).var()) / square**2)
+    return signal
+
+
+def _share_of_pairs(values: torch.Tensor, axes: tuple[str, ...]) -> float:
+    """Return the share of pairs of equal integers within a sample."""
+    rows = values.reshape(len(values), -1) if len(axes) > 1 and values.dim() > 1 else values.reshape(1, -1)
+    n = rows.shape[1]
+    equal = sum(int((row.unique(return_counts=True)[1] ** 2).sum()) - n for row in rows)
+    return equal / (len(rows) * n * (n - 1)) if n > 1 else 0.0
+
+
+def _different(tensors: Iterator[torch.Tensor]) -> list[torch.Tensor]:
+    return list({id(tensor): tensor for tensor in tensors}.values())
+
+
+def _name(operation: Operation) -> str:
+    if operation.activation is None:
+        return operation.name
+    return str(getattr(operation.activation, "__name__", operation.activation))
+
+
+def _names(graph: NetworkGraph) -> dict[int, list[tuple[str, str]]]:
+    """Return for each shown operation the layer and the position of its values; two for a function without a layer."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    alone = Counter((operation.module, operation.call) for operation in graph.operations)
+    used: Counter[str] = Counter()
+    layers: dict[int, str] = {}
+    inner = _inside_functions(graph)
+    for operation in graph.operations:
+        if not _is_shown(operation, graph) or operation.number in inner:
+            continue
+        if operation.activation is not None and operation.variable is not None:
+            layer = _layer_before(graph, operation.variable, layers)
+            if layer is not None:
+                number, name = layer
+                found[number] = [(name, "pre_activation")]
+                found[operation.number] = [(name, "activation")]
+                layers.pop(number)
+                continue
+        single = alone[operation.module, operation.call] == 1 or operation.is_weighted
+        name = operation.module if single else f"{operation.module}.{_name(operation)}".lstrip(".")
+        name = name or _name(operation)
+        used[name] += 1
+        name = name if used[name] == 1 else f"{name}:{used[name] - 1}"
+        positions = ["output"] if operation.activation is None else ["pre_activation", "activation"]
+        found[operation.number] = [(name, position) for position in positions]
+        if operation.is_weighted or operation.kind == "normalization":
+            layers[operation.number] = name
+    return found
+
+
+def _is_shown(operation: Operation, graph: NetworkGraph) -> bool:
+    """Return whether an operation is a layer, a function, joins signals, or gives the output of the network."""
+    if operation.kind in ("input", "output") or not any(operation.real):
+        return False
+    users = [graph.operations[number].kind for number in graph.users[operation.number]]
+    if operation.is_weighted or operation.activation is not None or "output" in users:
+        return True
+    joins = len(operation.inputs) > 1 or operation.kind not in ("sum", "elementwise product", "concatenation")
+    return not operation.constant and operation.kind in _SHOWN and joins
+
+
+def _inside_functions(graph: NetworkGraph) -> set[int]:
+    """Return the operations that compute a part of an activation function."""
+    inside: set[int] = set()
+    for operation in graph.operations:
+        queue = list(operation.inputs) if operation.activation is not None else []
+        while queue:
+            source = queue.pop()
+            if source != operation.variable and source.operation not in inside:
+                inside.add(source.operation)
+                queue += graph.operations[source.operation].inputs
+    return inside
+
+
+def _layer_before(graph: NetworkGraph, source: Source, layers: dict[int, str]) -> tuple[int, str] | None:
+    """Return the layer whose output reaches a source through operations that keep its values."""
+    operation = graph.operations[source.operation]
+    while operation.number not in layers:
+        if operation.kind not in ("reshape", "dropout") or len(operation.inputs) != 1:
+            return None
+        operation = graph.operations[operation.inputs[0].operation]
+    return operation.number, layers[operation.number]
