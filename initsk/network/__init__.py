@@ -47,7 +47,7 @@ from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Distribution, Sums, current_values, sums_of
 from initsk.network._read import read
 from initsk.network._sharded import local_values
-from initsk.network._signal_rules import pair_of
+from initsk.network._signal_step import pair_of
 from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
 from initsk.network._state import (
     any_module_has_hooks,

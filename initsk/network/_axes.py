@@ -110,7 +110,7 @@ def _by_strides(result: torch.Tensor, axes: Axes, shape: Sequence[int], strides:
     """Return the axes of a view of a contiguous tensor: each holds the source's axes that lie within its stride."""
     if not result._is_view() and result.shape != torch.Size(shape):
         return axes if result.dim() == len(axes) else None
-    labels = []
+    labels: list[str] = []
     for size, stride in zip(result.shape, result.stride(), strict=True):
         inside = {
             axis

@@ -53,8 +53,8 @@ class BackwardPropagation:
             if operation.kind == "output":
                 for source in operation.inputs[:1]:
                     units, positions = self.forward.units(source), self.forward.positions(source)
-                    given = Signal(float(output_square), units=units, positions=positions)
-                    collected[source] = [Gradient(source, given)]
+                    start = Signal(float(output_square), units=units, positions=positions)
+                    collected[source] = [Gradient(source, start)]
                 continue
             results = [Source(operation.number, position) for position in range(len(operation.shapes))]
             for result in results:
@@ -278,9 +278,9 @@ def _of_attention(back: _Back) -> Any:
 
 
 _RULES: dict[str, Callable[[_Back], Any]] = {
-    "sum": _to_each, "reshape": _to_each, "concatenation": _to_each, "neg": _to_each, "elementwise product": _of_factors,
-    "normalization": _of_normalization, "dropout": _of_dropout, "attention": _of_attention, "mean": _of_mean,
-    "masked_fill": _to_each, "pad": _to_each,
+    **dict.fromkeys(("sum", "reshape", "concatenation", "neg", "masked_fill", "pad"), _to_each),
+    "elementwise product": _of_factors, "normalization": _of_normalization, "dropout": _of_dropout,
+    "attention": _of_attention, "mean": _of_mean,
     **{f"{kind}avg_pool{d}d": _of_mean for kind in ("", "adaptive_") for d in (1, 2, 3)},
     **{f"{kind}max_pool{d}d": _of_largest for kind in ("", "adaptive_") for d in (1, 2, 3)},
 }  # fmt: skip

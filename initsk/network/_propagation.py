@@ -11,7 +11,8 @@ from initsk.exceptions import InvalidParameterError
 from initsk.network._axes import POSITION, UNIT, axes_of
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source
-from initsk.network._signal_rules import Pair, Step, rule_of
+from initsk.network._signal_rules import rule_of
+from initsk.network._signal_step import Pair, Step
 from initsk.theory import Signal
 
 

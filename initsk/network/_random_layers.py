@@ -12,7 +12,7 @@ from torch import nn
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source
 from initsk.network._propagation import Propagation
-from initsk.network._signal_rules import pair_of
+from initsk.network._signal_step import pair_of
 from initsk.network._wrappers import named_parameters
 from initsk.theory import Signal, times
 

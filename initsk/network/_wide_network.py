@@ -90,7 +90,8 @@ class WideNetwork:
             source = Source(operation.number)
             unknown = self._unknown(operation)
             places = names[operation.number]
-            for place, at in zip(places, (operation.variable, source) if len(places) > 1 else (source,), strict=True):
+            before = operation.variable or source
+            for place, at in zip(places, (before, source)[-len(places) :], strict=True):
                 signal, gradient = self.forward.signals.get(at), backward.gradients.get(at)
                 yield PredictedValues(*place, _name(operation), signal, gradient, unknown)
 
@@ -120,10 +121,7 @@ def input_signals(graph: NetworkGraph, batch: Batch | None, square: float | None
     axes, signals = axes_of(graph), []
     for number, operation in enumerate(operations):
         source = Source(operation.number)
-        if number < len(given):
-            signal = _measured(given[number].detach().cpu(), axes[source])
-        else:
-            signal = Signal(1.0)
+        signal = _measured(given[number].detach().cpu(), axes[source]) if number < len(given) else Signal(1.0)
         if square is not None and operation.real[0] and signal.square:
             factor = square / signal.square
             signal = signal.affine((factor**0.5, factor))

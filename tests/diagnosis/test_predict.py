@@ -55,12 +55,12 @@ def test_layers_and_positions():
 @pytest.mark.parametrize(
     ("factory", "shape", "expected"),
     [
-        (lambda: nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Dropout(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)), (4,), 2),
+        (lambda: MLP(4, 2, (4, 4), activation="tanh", dropout=0.5), (4,), 2),
         (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(16, 2)), (1, 4, 4), 1),
         (lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 2)), (4,), None),
         (lambda: nn.Sequential(nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)), (4,), None),
         (lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(2, 2)), (1, 4, 4), None),
-        (lambda: nn.Sequential(nn.TransformerEncoderLayer(4, 2, batch_first=True), nn.Flatten(), nn.Linear(8, 2)), (2, 4), None),
+        (lambda: nn.Sequential(nn.TransformerEncoderLayer(4, 2), nn.Flatten(), nn.Linear(8, 2)), (2, 4), None),
     ],
 )  # fmt: skip
 def test_depth_is_that_of_a_plain_chain(factory, shape, expected):

@@ -58,7 +58,9 @@ def test_operations_known_by_hand(function, expected):
         # E[gelu(x)^2] for x of variance 2, by simulation; four standard errors.
         x = torch.randn(1_000_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2**0.5
         values = F.gelu(x).square()
-        assert last_square(function, LINEAR, LINEAR) == pytest.approx(float(values.mean()), abs=4 * float(values.std()) / 1e3)
+        assert last_square(function, LINEAR, LINEAR) == pytest.approx(
+            float(values.mean()), abs=4 * float(values.std()) / 1e3
+        )
     else:
         assert last_square(function, LINEAR, LINEAR) == pytest.approx(expected, rel=1e-4)
 
@@ -69,7 +71,8 @@ def test_operations_known_by_hand(function, expected):
         (lambda x, f: f(x).mean(1), (16, 64), 2 / 16),
         (lambda x, f: F.scaled_dot_product_attention(0 * x, x, f(x)), (16, 64), 2 / 16),
         (lambda x, f: torch.softmax(0 * x @ x.transpose(1, 2), -1) @ f(x), (16, 64), 2 / 16),
-        (lambda x, f: F.scaled_dot_product_attention(0 * x, x, f(x), is_causal=True), (4, 64), 2 * (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4),
+        # The queries see 1, 2, 3 and 4 keys.
+        (lambda x, f: F.scaled_dot_product_attention(0 * x, x, f(x), is_causal=True), (4, 64), 25 / 24),
         (lambda x, f: f(F.avg_pool1d(x.transpose(1, 2), 4).transpose(1, 2)), (16, 64), 2 / 4),
     ],
     ids=["mean", "attention", "own attention", "causal attention", "pooling"],
@@ -161,7 +164,13 @@ def test_draws_of_a_transformer_lie_in_their_intervals():
     network = build(lambda: nn.Sequential(nn.Linear(16, 64), Block(64), Block(64)))
     X = batch(1, 12, 16)
     frame = predict_signal(network, "glorot_normal", X).set_index(["layer", "position"])
-    names = {"0": "output", "1.before": "output", "1.up": "pre_activation", "1.down": "output", "2.up": "pre_activation"}
+    names = {
+        "0": "output",
+        "1.before": "output",
+        "1.up": "pre_activation",
+        "1.down": "output",
+        "2.up": "pre_activation",
+    }
     names |= {"2.down": "output"}
     outside, values = 0, {}
 

@@ -1,0 +1,131 @@
+"""One operation of a network with the signals that it takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from initsk.network._axes import POSITION, Axes
+from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
+from initsk.theory import Signal, sum_of_squared_weights
+
+# Masked scores of attention are below this.
+_MASKED = -1e4
+Pair = tuple[float, float]
+
+
+@dataclass
+class Step:
+    """One operation, with the signals that it takes.
+
+    Attributes
+    ----------
+    operation : Operation
+    signals : dict of Source to Signal
+        The signals of the network so far; integers, shapes and truth values are none.
+    axes : dict of Source to tuple of str
+        The meaning of the axes of each result.
+    shape_of : callable
+        Returns the shape of a result.
+    parameter : callable
+        Returns the mean and the mean square of a parameter, given the operation, the values and the use.
+    exact : bool
+        Whether normalization gives exactly the variance 1, without its epsilon.
+    """
+
+    operation: Operation
+    signals: dict[Source, Signal]
+    axes: dict[Source, Axes]
+    shape_of: Callable[[Source], tuple[int, ...]]
+    parameter: Callable[[Operation, torch.Tensor, ParameterUse], Pair]
+    exact: bool = False
+
+    @property
+    def result(self) -> Source:
+        """The first result of the operation."""
+        return Source(self.operation.number)
+
+    def value(self, position: int, name: str, default: Any = None) -> Any:
+        """Return an argument of the call: a signal in place of its source, or the argument as it was given."""
+        return self._resolved(self.operation.argument(position, name, default))
+
+    def sources(self) -> list[Source]:
+        """Return the sources of signals among the arguments, also in lists; one that is given twice is there twice."""
+        given: list[Source] = []
+
+        def collect(value: Any) -> None:
+            if isinstance(value, Source):
+                given.append(value)
+            elif isinstance(value, list | tuple):
+                for part in value:
+                    collect(part)
+
+        collect([self.operation.arguments, list(self.operation.keywords.values())])
+        return [source for source in given or self.operation.inputs if source in self.signals]
+
+    @property
+    def first(self) -> Signal:
+        """The first signal that the operation takes."""
+        return self.signals[self.sources()[0]]
+
+    def size(self, source: Source, meaning: str) -> int:
+        """Return the number of units or positions of a result."""
+        return prod(n for n, axis in zip(self.shape_of(source), self.axes[source], strict=True) if axis == meaning)
+
+    def statistics(self, tensor: torch.Tensor | float) -> tuple[Pair, bool]:
+        """Return mean and mean square of a constant or a parameter, and whether all positions have the same values."""
+        if not isinstance(tensor, torch.Tensor):
+            return (float(tensor), float(tensor) ** 2), True
+        axes, n = self.axes[self.result], tensor.dim()
+        along = [size for size, axis in zip(tensor.shape, axes[len(axes) - n :], strict=False) if axis == POSITION]
+        uses = [use for use in self.operation.uses if use.how in ("adds", "scales", "normalizes")]
+        fitting = [use for use in uses if use.shape == tuple(tensor.shape)]
+        given = self.operation.arguments, list(self.operation.keywords.values())
+        alike = [part for part in tensors_in(given) if part.shape == tensor.shape and isinstance(part, nn.Parameter)]
+        number = next((n for n, part in enumerate(alike) if part is tensor), 0) if len(alike) == len(fitting) else 0
+        pair = self.parameter(self.operation, tensor, fitting[number]) if fitting else pair_of(tensor)
+        return pair, all(size == 1 for size in along)
+
+    def weights_of_attention(self) -> Pair:
+        """Return the sum of the squared weights of a query, and the sum of the products of two queries' weights."""
+        sources = self.sources()
+        query, key = (self.signals[source] for source in (sources * 2)[:2])
+        width, scale = self.shape_of(sources[0])[-1], self.operation.keywords.get("scale")
+        factor = 1.0 if scale is None else width * scale**2
+        scores = 0.0 if self.exact else factor * query.square * (key.square - key.shared)
+        visible = _visible_keys(self, _n_keys(self))
+        return float(np.mean([sum_of_squared_weights(int(n), scores) for n in visible])), float(np.mean(1 / visible))
+
+    def _resolved(self, value: Any) -> Any:
+        if isinstance(value, Source):
+            return self.signals.get(value, value)
+        return type(value)(self._resolved(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def pair_of(tensor: torch.Tensor) -> Pair:
+    """Return mean and mean square of the values of a tensor."""
+    values = tensor.detach().double()
+    return float(values.mean()), float(values.square().mean())
+
+
+def _n_keys(step: Step) -> int:
+    call, sources = step.operation, step.sources()
+    source = sources[1] if len(sources) == 3 else sources[0]
+    shape = step.shape_of(source)
+    # torch's own module passes the packed projections.
+    return shape[-2] if call.function is not None else step.size(source, POSITION)
+
+
+def _visible_keys(step: Step, n_keys: int) -> np.ndarray:
+    """Return for each query the number of keys that a mask leaves."""
+    mask = step.operation.argument(3, "attn_mask")
+    if step.operation.argument(5, "is_causal", False):
+        return np.arange(1, n_keys + 1)
+    if isinstance(mask, torch.Tensor) and type(mask) is torch.Tensor and not mask.is_meta:
+        visible = mask if mask.dtype == torch.bool else mask > _MASKED
+        return np.maximum(visible.expand(*visible.shape[:-1], n_keys).sum(-1).flatten().cpu().numpy(), 1)
+    return np.array([n_keys])
