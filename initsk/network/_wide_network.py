@@ -177,9 +177,21 @@ def _names(graph: NetworkGraph) -> dict[int, list[tuple[str, str]]]:
     used: Counter[str] = Counter()
     layers: dict[int, str] = {}
     inner = _inside_functions(graph)
+    last = {(o.module, o.call): o.number for o in graph.operations if o.is_weighted}
     for operation in graph.operations:
         if not _is_shown(operation, graph) or operation.number in inner:
             continue
+        call = operation.module, operation.call
+        if operation.module and (last.get(call) == operation.number or alone[call] == 1):
+            name, number = call
+        elif operation.is_weighted:
+            # An inner layer of a module has the name of its weight.
+            name, number = next(use.name for use in operation.uses), operation.call
+        else:
+            name = f"{operation.module}.{_name(operation)}".lstrip(".")
+            name, number = name, used[name]
+            used[name] += 1
+        name = f"{name}:{number}" if number else name
         if operation.activation is not None and operation.variable is not None:
             layer = _layer_before(graph, operation.variable, layers)
             if layer is not None:
@@ -188,11 +200,6 @@ def _names(graph: NetworkGraph) -> dict[int, list[tuple[str, str]]]:
                 found[operation.number] = [(name, "activation")]
                 layers.pop(number)
                 continue
-        single = alone[operation.module, operation.call] == 1 or operation.is_weighted
-        name = operation.module if single else f"{operation.module}.{_name(operation)}".lstrip(".")
-        name = name or _name(operation)
-        used[name] += 1
-        name = name if used[name] == 1 else f"{name}:{used[name] - 1}"
         positions = ["output"] if operation.activation is None else ["pre_activation", "activation"]
         found[operation.number] = [(name, position) for position in positions]
         if operation.is_weighted or operation.kind == "normalization":
