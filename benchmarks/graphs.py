@@ -1,8 +1,8 @@
 """Compare measured mean squares with the predictions of `predict_signal` on networks with branches.
 
 Four networks are written here: a ResNet-18 (evaluation and training mode), a pre-norm and a post-norm Transformer, and
-a U-Net. With ``--zoo``, the networks are those of tests/zoo instead, which need the extra `zoo`. Each is drawn again and
-again, and the mean square at every layer and position that `inspect_activations` reports is compared with the interval
+a U-Net. With ``--zoo``, the networks are those of tests/zoo instead, which need the extra `zoo`. Each is drawn several
+times, and the mean square at every layer and position that `inspect_activations` reports is compared with the interval
 of 99 %.
 Writes results/graphs.csv, and results/graphs_zoo.csv with ``--zoo``.
 """

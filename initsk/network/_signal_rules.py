@@ -103,12 +103,22 @@ def _quotient(step: Step) -> Any:
 
 
 def _concatenation(step: Step) -> Any:
-    sources = step.sources()
     parts = step.operation.argument(0, "tensors")
-    if not isinstance(parts, list | tuple) or len(sources) != len(parts):
+    if not isinstance(parts, list | tuple):
         return NotImplemented
-    signals = [step.signals[source] for source in sources]
-    return signals[0] if len(set(sources)) == 1 else mixture(signals, [prod(step.shape_of(s)) for s in sources])
+    signals, sizes = [], []
+    for part in parts:
+        if isinstance(part, torch.Tensor):
+            # A parameter, such as a class token, has the same values in all samples.
+            (mean, square), _ = step.statistics(part)
+            signals.append(Signal(square, mean, square, square))
+            sizes.append(part.numel())
+        elif part in step.signals:
+            signals.append(step.signals[part])
+            sizes.append(prod(step.shape_of(part)))
+        else:
+            return NotImplemented
+    return signals[0] if len(set(parts)) == 1 else mixture(signals, sizes)
 
 
 def _dropout(step: Step) -> Signal:
