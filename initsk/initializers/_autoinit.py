@@ -186,13 +186,14 @@ class _Pass:
     def _of_layer(self, operation: Operation, signals: list[Signal], propagation: Propagation) -> Any:
         name = self._name_of(operation)
         layer, module = self.not_set.pop(name, None), self.network.module.get_submodule(name)
+        bias = getattr(module, "bias", None)
         if not isinstance(module, AFFINE):
             return self._of_parameters(operation, signals)
         # One signal may be both of a bilinear layer's inputs.
         signals = signals * 2 if isinstance(module, nn.Bilinear) and len(signals) == 1 else signals
         out = _through_affine(module, signals) if layer is None else self._set(layer, signals)
         # A layer that is frozen, filled by another initializer or called again keeps its values.
-        return out if module.bias is None else out.affine(shift=pair_of(module.bias))
+        return out.affine(shift=pair_of(bias)) if isinstance(bias, torch.Tensor) else out
 
     def _of_parameters(self, operation: Operation, signals: list[Signal]) -> Any:
         """Return the signal after a product with parameters that are no layer's, or rows of a table."""

@@ -50,11 +50,11 @@ class ComparisonResult(ComparisonTables, Reported):
         A row for each run, phase, epoch, layer and position; columns as in `ActivationSummary.to_frame`, over the
         validation samples. Phases are "initialized" (epoch 0), "trained" and, only in the first repeat and fold,
         "training" (up to four epochs). predicted_rms is the root mean square that theory predicts at initialization,
-        given that of the first layer (`theory.forward_signal`); it is NaN unless the network is a plain chain of
-        layers.
+        given the validation samples and the current weights (`diagnosis.predict_signal`); it is NaN behind an
+        operation that the theory does not cover.
     gradients : DataFrame
         The same for the gradients of each sample's loss, over at most 1,000 validation samples, at initialization;
-        predicted_rms follows from the gradient of the last layer (`theory.backward_signal`).
+        predicted_rms follows from the gradient of the last layer.
     weights : DataFrame
         The same for the parameters, with a column ``parameter`` (the name in the layer) in place of ``position``.
     histograms : DataFrame
