@@ -282,7 +282,7 @@ def test_reading_spectral_normalization_does_not_change_it():
     with pytest.raises(ValueError, match="LSUV"):  # the normalization undoes every scaling
         initialize(module, "lsuv", X=3 * torch.eye(5), random_state=0)
     module.requires_grad_(False)
-    with pytest.raises(ValueError, match=r"filled nothing: frozen \(requires_grad is False\)"):
+    with pytest.raises(ValueError, match=r"filled no weight: frozen \(requires_grad is False\)"):
         initialize(module, "he_normal", random_state=0)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 

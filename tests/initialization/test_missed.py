@@ -31,7 +31,7 @@ def test_weights_that_are_left_are_warned_of():
 
 def test_nothing_filled_raises():
     module = build(lambda: nn.Linear(3, 2)).requires_grad_(False)
-    with pytest.raises(InvalidParameterError, match=r"filled nothing: frozen \(requires_grad is False\)"):
+    with pytest.raises(InvalidParameterError, match=r"filled no weight: frozen \(requires_grad is False\)"):
         initialize(module)
 
 
