@@ -144,8 +144,9 @@ def initialize(
                 specs = {spec.name: spec for spec in chosen if chooser.initializer_for(spec) is part}
                 part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **given))
             for planned in plan:
-                # A forward pass with gradients has left a graph in the tensors that hooks compute.
-                network.compute_hooked(planned.module)
+                if planned.is_computed:
+                    # A forward pass with gradients has left a graph in the tensors that hooks compute.
+                    network.compute_hooked(planned.module)
     record = InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)), str(graph))
     warn_of_missed(steps)
     return record
@@ -184,7 +185,7 @@ def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator
     """If the block raises, restore what computes weights from parameters and, if needed, all parameters."""
     held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
     saved = [copy_of(parameter) for parameter in held]
-    computed = [planned for planned in plan if planned.name not in planned.parameters]
+    computed = [planned for planned in plan if planned.is_computed]
     parametrized = [planned.module.parametrizations for planned in computed if is_parametrized(planned.module)]
     hooked = [planned for planned in computed if not is_parametrized(planned.module, planned.attribute)]
     computed_values = [(planned, planned.tensor) for planned in hooked]

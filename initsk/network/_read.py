@@ -15,7 +15,7 @@ from initsk.network._inputs import few_rows_first
 from initsk.network._network_graph import NetworkGraph, joined
 from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._recorder import ForwardRecorder, note_modules
-from initsk.network._state import preserve_attributes, preserve_state, without_hooks_of_users
+from initsk.network._state import preserve_state, without_hooks_of_users
 from initsk.network._wrappers import clean_names, unwrap
 from initsk.utils.torch_settings import copy_of
 
@@ -106,8 +106,7 @@ def _record(module: nn.Module, example: Example, fake: Any) -> NetworkGraph:
     recorder = ForwardRecorder(module)
     arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
-        stack.enter_context(preserve_attributes(module))
-        stack.enter_context(preserve_state(module, training=False, gradients=False, seed=0))
+        stack.enter_context(preserve_state(module, training=False, gradients=False, seed=0, attributes=True))
         if fake is not None:
             stack.enter_context(fake)
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)
