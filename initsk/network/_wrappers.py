@@ -25,7 +25,8 @@ def wrapped_part(module: nn.Module) -> tuple[str, nn.Module] | None:
     >>> wrapped_part(nn.DataParallel(nn.ReLU()))
     ('module', ReLU())
     """
-    if not _is_wrapper(type(module)):
+    kind: Any = type(module)
+    if not _is_wrapper(kind):
         return None
     children = list(module.named_children())
     return children[0] if len(children) == 1 else None
@@ -150,7 +151,7 @@ def _join(name: str, short: str) -> str:
 
 # One network has many parts of few classes.
 @lru_cache
-def _is_wrapper(kind: type) -> bool:
+def _is_wrapper(kind: Any) -> bool:
     return issubclass(kind, _PUBLIC_WRAPPERS) or _is_compiled_wrapper(kind) or _is_of_distributed(kind)
 
 
