@@ -158,9 +158,10 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
 
 def _hooked_parameters(owner: nn.Module, prefix: str) -> dict[str, dict[str, nn.Parameter]]:
     """Return the parameters behind each tensor that a hook computes; raise if another hook computes one of them."""
-    own = dict(owner.named_parameters(recurse=False))
+    hooked = hooked_tensors(owner)
+    own = dict(owner.named_parameters(recurse=False)) if hooked else {}
     found = {}
-    for attribute, originals in hooked_tensors(owner).items():
+    for attribute, originals in hooked.items():
         if not set(originals) <= set(own):
             problem = f"several hooks compute {prefix}{attribute} one after the other, from {', '.join(own)}"
             raise ModuleError(f"{problem} (allowed: one of weight_norm, spectral_norm and pruning)")

@@ -118,7 +118,8 @@ def _record(module: nn.Module, example: Example, fake: Any) -> NetworkGraph:
         with recorder:
             output = module(*arguments, **keywords)
         recorder.add_outputs(output)
-    modules = {clean: module.get_submodule(name) for name, clean in clean_names(module).items()}
+    clean = clean_names(module)
+    modules = {clean[name]: part for name, part in module.named_modules(remove_duplicate=False)}
     find_activations(recorder.operations, modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description)
 

@@ -84,7 +84,8 @@ def save_buffers(module: nn.Module, *, attributes: bool = False) -> Callable[[],
 
     def restore() -> None:
         for container, earlier in before:
-            if not _holds_the_same(container, earlier):
+            # Most containers are empty tables of hooks.
+            if (container or earlier) and not _holds_the_same(container, earlier):
                 container.clear()
                 (container.extend if isinstance(container, list) else container.update)(earlier)
         with torch.no_grad():
@@ -170,8 +171,8 @@ def preserve_attributes(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def without_hooks_of_users(module: nn.Module) -> Iterator[None]:
     """Remove the hooks of all parts inside the block, except torch's own, which compute or gather parameters."""
-    tables = [held for part in module.modules() for held in vars(part).values() if _are_hooks(held)]
-    before = [(held, held.copy()) for held in tables]
+    tables = [held for part in module.modules() for held in vars(part).values() if isinstance(held, dict) and held]
+    before = [(held, held.copy()) for held in tables if _are_hooks(held)]
     try:
         for held, hooks in before:
             for number, hook in hooks.items():
