@@ -117,8 +117,10 @@ def initialize(
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     _check_data(chooser.given, X, y)
     seed = resolve_seed(random_state)
+    refining = {id(part): part for part in chooser.given if part.refines}.values()
     with (
-        network.without_wrappers(module), with_values(module, X, y, device, seed) as (made, graph, batch),
+        network.without_wrappers(module),
+        with_values(module, X, y, device, seed, whole_batch=bool(refining)) as (made, graph, batch),
         _parametrizations_in_evaluation_mode(module),
     ):  # fmt: skip
         plan = mark_deliberate(_plan(module, chooser, graph), overwrite)
@@ -132,7 +134,6 @@ def initialize(
             made.define(filled, seed)
             made.check(filled)
         notes: dict[str, str] = {}
-        refining = {id(part): part for part in chooser.given if part.refines}.values()
         given = {}
         if batch is not None:
             given = {"inputs": batch.inputs, "keywords": batch.keywords, "target": batch.target}

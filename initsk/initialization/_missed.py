@@ -27,13 +27,8 @@ def unfilled_reason(choices: Iterable[tuple[PlannedParameter, Sequence[Choice]]]
     return "; ".join(dict.fromkeys(_reason(plan) for plan, _ in weights))
 
 
-def _reason(plan: PlannedParameter) -> str:
-    could_be_filled = plan.specs and plan.specs[0].is_known and not plan.deliberate
-    return "the initializer chooses nothing for weights" if could_be_filled else plan.left_reason
-
-
 def check_filled(steps: Sequence[FillStep]) -> None:
-    """Raise if there are weights and none of them is filled.
+    """Raise if there are weights and nothing is filled, or the initializer chooses nothing for weights it could fill.
 
     Raises
     ------
@@ -41,11 +36,20 @@ def check_filled(steps: Sequence[FillStep]) -> None:
         With the reasons.
     """
     reason = unfilled_reason((step.plan, step.choices) for step in steps)
-    if reason:
+    only_biases = any(step.choices for step in steps) and not any(_could_be_filled(step.plan) for step in steps)
+    if reason and not only_biases:
         raise InvalidParameterError(
             f"initialize has filled no weight: {reason} (allowed: an X that the network takes, parameters that require"
             " gradients, network.register_layer for layers that are not known, or overwrite=True for deliberate values)"
         )
+
+
+def _reason(plan: PlannedParameter) -> str:
+    return "the initializer chooses nothing for weights" if _could_be_filled(plan) else plan.left_reason
+
+
+def _could_be_filled(plan: PlannedParameter) -> bool:
+    return plan.role == "weight" and bool(plan.specs) and plan.specs[0].is_known and not plan.deliberate
 
 
 def warn_of_missed(steps: Sequence[FillStep]) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.network._layer_rules import kept_parameters, registered_rule, specs_of_axes, specs_of_class
+from initsk.network._layer_rules import embedding_spec, kept_parameters, registered_rule, specs_of_axes, specs_of_class
 from initsk.network._layer_types import EMBEDDINGS
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._sharded import local_values
@@ -133,6 +133,7 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
     seen: dict[object, str] = {}
     names: dict[int, list[str]] = {}
     attention_outputs = {part.out_proj for part in module.modules() if isinstance(part, nn.MultiheadAttention)}
+    embeddings = {id(part.weight): part for part in module.modules() if isinstance(part, EMBEDDINGS)}
     for name, parameter in named_parameters(module, remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
     clean, kept = clean_names(module), kept_parameters(module)
@@ -143,6 +144,12 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
         for attribute, parameters in _parameters_of(owner, prefix):
             name = f"{prefix}{attribute}"
             plan = _plan_one(graph, owner, attribute, name, parameters, owner in attention_outputs)
+            is_table = isinstance(owner, EMBEDDINGS) and attribute == "weight"
+            # A head that is tied to a table may be registered first.
+            embedding = owner if is_table else embeddings.get(id(parameters.get(name)))
+            if embedding is not None and plan.specs:
+                spec = replace(embedding_spec(tuple(plan.tensor.shape)), name=name, layer=type(owner))
+                plan = replace(plan, specs=(spec,), padding_row=embedding.padding_idx)
             if name in kept and not plan.skip_reason:
                 note = f"registered: {kept[name]} keeps it"
                 plan = replace(plan, specs=(_other(tuple(plan.tensor.shape)),), note=note)
@@ -212,7 +219,6 @@ def _plan_one(
     return PlannedParameter(
         owner, attribute, name, found.role, () if frozen else tuple(specs), parameters,
         skip_reason="frozen (requires_grad is False)" if frozen else "", note=found.note, layout=found.layout,
-        padding_row=owner.padding_idx if isinstance(owner, EMBEDDINGS) and attribute == "weight" else None,
     )  # fmt: skip
 
 
@@ -243,6 +249,8 @@ def _found(
     if known is not None and known[0].kind != "dense" and not _has_own_forward(owner):
         return _Found(role, known)
     used = spec_by_use(graph, names, tensor)
+    if used is not None and used.spec.kind == "embedding" and role == "weight":
+        return _Found(role, [used.spec])
     if known is not None and not (used is not None and used.decides and _has_own_forward(owner)):
         parts = used is not None and used.spec.count > 1 and known[0].kind == "dense"
         return _Found(role, [used.spec] if used is not None and parts else known)

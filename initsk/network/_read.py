@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from initsk.exceptions import ModuleError
+from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._batches import Batch, as_batch, call_of
 from initsk.network._calls import failing_part
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
-from initsk.network._inputs import few_rows_first
+from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._network_graph import NetworkGraph, joined
-from initsk.network._operations import replace_tensors, tensors_in
+from initsk.network._operations import replace_tensors
 from initsk.network._recorder import ForwardRecorder, note_modules
 from initsk.network._state import preserve_state, without_hooks_of_users
 from initsk.network._wrappers import clean_names, unwrap
@@ -69,22 +69,40 @@ def read(module: nn.Module, X: Any = None) -> NetworkGraph:
 
 
 def _read_given(module: nn.Module, X: Any) -> NetworkGraph:
-    batch = X if isinstance(X, Batch) else as_batch(module, X)
-    *few, whole = few_rows_first(batch.inputs or batch.keywords)
-    shapes = ", ".join(" x ".join(map(str, tensor.shape)) for tensor in tensors_in(whole))
+    if isinstance(X, Batch):
+        arguments = X.inputs or X.keywords
+    else:
+        arguments, _ = first_batch(module, X)
+        arguments = map_arrays(to_array, arguments)
+    *few, whole = few_rows_first(arguments)
     for rows in few:
         try:
-            return _run(module, Example(*call_of(rows), shapes))
+            return _run(module, _example(module, X, rows, whole))
+        except (InvalidParameterError, ModuleError):
+            raise
         except Exception:  # a user's forward may need all rows
             continue
+    example = _example(module, X, whole, whole)
     try:
-        return _run(module, Example(*call_of(whole), shapes))
+        return _run(module, example)
     except Exception as error:  # a user's forward may raise anything
         name, _ = failing_part(module, error)
         where = f"at layer {name!r}" if name else "outside of its layers"
         reason = str(error).strip().partition("\n")[0]
-        problem = f"the forward pass of {type(module).__name__} failed {where} on X of shape {shapes}: {reason}"
+        problem = (
+            f"the forward pass of {type(module).__name__} failed {where} on X of shape {example.description}: {reason}"
+        )
         raise ModuleError(f"{problem} (allowed: an X that the module takes)") from error
+
+
+def _example(module: nn.Module, X: Any, rows: Any, whole: Any) -> Example:
+    """Return rows of X as arguments of the module's type; only these are converted."""
+    shapes: list[str] = []
+    map_arrays(lambda _, array: shapes.append(" x ".join(map(str, array.shape))), whole)
+    if isinstance(X, Batch):
+        return Example(*call_of(rows), ", ".join(shapes))
+    batch = as_batch(module, rows)
+    return Example(batch.inputs, batch.keywords, ", ".join(shapes))
 
 
 def _run(module: nn.Module, example: Example) -> NetworkGraph:
