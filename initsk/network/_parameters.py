@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -9,7 +10,14 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.network._layer_rules import embedding_spec, kept_parameters, registered_rule, specs_of_axes, specs_of_class
+from initsk.network._layer_rules import (
+    LayerRule,
+    embedding_spec,
+    kept_parameters,
+    registered_rule,
+    specs_of_axes,
+    specs_of_class,
+)
 from initsk.network._layer_types import EMBEDDINGS
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._sharded import local_values
@@ -245,6 +253,9 @@ def _found(
     if "in" in axes and len(axes) == len(shape):
         spec, layout = specs_of_axes(axes, shape)
         return _Found("weight", [spec], layout)
+    bias = None if rule is None or len(axes) != len(shape) else _bias_of_axes(owner, rule, axes, shape)
+    if bias is not None:
+        return _Found("bias", [bias])
     known = specs_of_class(owner, attribute, role, after_attention)
     if known is not None and known[0].kind != "dense" and not _has_own_forward(owner):
         return _Found(role, known)
@@ -261,6 +272,23 @@ def _found(
         # A bias for each expert, looked up by the numbers of the experts.
         return _Found(role, [replace(used.spec, kind="dense")])
     return _Found(used.role, [used.spec], used.layout, used.note)
+
+
+def _bias_of_axes(
+    owner: nn.Module, rule: LayerRule, axes: tuple[str, ...], shape: tuple[int, ...]
+) -> ParameterSpec | None:
+    """Return the spec of a registered bias, with the fans of the first weight that has its units; None without one."""
+    if "out" not in axes:
+        return None
+    layout = tuple(zip(shape, axes, strict=True))
+    units, count = (prod(size for size, role in layout if role == wanted) for wanted in ("out", "block"))
+    for attribute, roles in rule.axes.items():
+        weight = getattr(owner, attribute, None)
+        if "in" in roles and isinstance(weight, torch.Tensor) and weight.dim() == len(roles):
+            spec, _ = specs_of_axes(roles, tuple(weight.shape))
+            if spec.fan_out == units and count in (1, spec.count):
+                return replace(spec, shape=(units,), count=count)
+    return None
 
 
 def _has_own_forward(owner: nn.Module) -> bool:
