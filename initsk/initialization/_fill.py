@@ -179,7 +179,7 @@ def fills_in_place(steps: list[FillStep]) -> bool:
     This needs draws that never fail. Several threads draw, because the random streams are independent.
     """
     large = sum(step.plan.tensor.numel() for step in steps) >= _LARGE
-    plain = all(step.plan.name in step.plan.parameters for step in steps)
+    plain = not any(step.plan.is_computed for step in steps)
     return large and plain and all(choice.initializer.draw_never_fails for step in steps for choice in step.choices)
 
 

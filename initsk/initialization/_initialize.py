@@ -117,8 +117,10 @@ def initialize(
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     _check_data(chooser.given, X, y)
     seed = resolve_seed(random_state)
+    refining = {id(part): part for part in chooser.given if part.refines}.values()
     with (
-        network.without_wrappers(module), with_values(module, X, y, device, seed) as (made, graph, batch),
+        network.without_wrappers(module),
+        with_values(module, X, y, device, seed, whole_batch=bool(refining)) as (made, graph, batch),
         _parametrizations_in_evaluation_mode(module),
     ):  # fmt: skip
         plan = mark_deliberate(_plan(module, chooser, graph), overwrite)
@@ -132,7 +134,6 @@ def initialize(
             made.define(filled, seed)
             made.check(filled)
         notes: dict[str, str] = {}
-        refining = {id(part): part for part in chooser.given if part.refines}.values()
         given = {}
         if batch is not None:
             given = {"inputs": batch.inputs, "keywords": batch.keywords, "target": batch.target}
@@ -144,8 +145,9 @@ def initialize(
                 specs = {spec.name: spec for spec in chosen if chooser.initializer_for(spec) is part}
                 part.refine(network.Network(module, specs, seed=derive_seed(seed, "refine"), notes=notes, **given))
             for planned in plan:
-                # A forward pass with gradients has left a graph in the tensors that hooks compute.
-                network.compute_hooked(planned.module)
+                if planned.is_computed:
+                    # A forward pass with gradients has left a graph in the tensors that hooks compute.
+                    network.compute_hooked(planned.module)
     record = InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)), str(graph))
     warn_of_missed(steps)
     return record
@@ -184,7 +186,7 @@ def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator
     """If the block raises, restore what computes weights from parameters and, if needed, all parameters."""
     held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
     saved = [copy_of(parameter) for parameter in held]
-    computed = [planned for planned in plan if planned.name not in planned.parameters]
+    computed = [planned for planned in plan if planned.is_computed]
     parametrized = [planned.module.parametrizations for planned in computed if is_parametrized(planned.module)]
     hooked = [planned for planned in computed if not is_parametrized(planned.module, planned.attribute)]
     computed_values = [(planned, planned.tensor) for planned in hooked]

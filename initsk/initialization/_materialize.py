@@ -15,9 +15,11 @@ from initsk.utils.random import derive_seed
 
 @contextmanager
 def with_values(
-    module: nn.Module, X: Any, y: Any, device: str | torch.device | None, seed: int
+    module: nn.Module, X: Any, y: Any, device: str | torch.device | None, seed: int, *, whole_batch: bool
 ) -> Iterator[tuple[network.MadeTensors | None, network.NetworkGraph, Batch | None]]:
     """Read the module on a batch; give lazy modules their shapes, and tensors on the meta device memory.
+
+    Without `whole_batch` there is no batch, and the reading converts only a few rows of X.
 
     Shapes and memory are undone if the block raises. Layers define their own tensors before the block, because
     initializers may read them.
@@ -30,24 +32,28 @@ def with_values(
             " the values to make, or a module on another device)"
         )
     if not on_meta and not network.lazy_parameters(module):
-        batch = _batch(module, X, y)
-        yield None, network.read(module, batch), batch
+        batch, X = _batch(module, X, y, whole_batch)
+        yield None, network.read(module, X), batch
         return
     graph = None if network.lazy_parameters(module) else network.read(module)
     with network.structure_restored_on_failure(module):
         made = network.MadeTensors(module, chosen) if chosen is not None else None
         network.infer_shapes(module, X, seed=derive_seed(seed, "shapes"))
-        batch = _batch(module, X, y)
-        graph = network.read(module, batch) if graph is None else graph
+        batch, X = _batch(module, X, y, whole_batch)
+        graph = network.read(module, X) if graph is None else graph
         if made is not None:
             known = [plan for plan in network.plan_parameters(module, graph) if plan.specs and plan.specs[0].is_known]
             made.define({name for plan in known for name in names_of(plan)}, seed)
         yield made, graph, batch
 
 
-def _batch(module: nn.Module, X: Any, y: Any) -> Batch | None:
-    """Return X and y as one batch of the module's type."""
-    return X if X is None or isinstance(X, Batch) else network.as_batch(module, X, y)
+def _batch(module: nn.Module, X: Any, y: Any, whole: bool) -> tuple[Batch | None, Any]:
+    """Return X and y as one batch of the module's type if the whole batch is wanted, and what to read the module on."""
+    if X is None or isinstance(X, Batch):
+        return X, X
+    X, y = network.first_batch(module, X, y)
+    batch = network.as_batch(module, X, y) if whole else None
+    return batch, X if batch is None else batch
 
 
 def _checked_device(device: str | torch.device | None) -> torch.device | None:

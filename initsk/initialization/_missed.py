@@ -1,29 +1,55 @@
 """Weights that an initialization does not fill: an error if it fills none, a warning if it leaves some."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from initsk.exceptions import InvalidParameterError, UninitializedWarning
 from initsk.initialization._fill import FillStep
+from initsk.initializers import Choice
+from initsk.network import PlannedParameter
 
 _SHOWN = 5
 
 
+def unfilled_reason(choices: Iterable[tuple[PlannedParameter, Sequence[Choice]]]) -> str:
+    """Return why no weight of a network is filled; "" if one is, or if a rule names a parameter to fill.
+
+    Parameters
+    ----------
+    choices : iterable of (PlannedParameter, sequence of Choice)
+        What `choices_for` returns.
+    """
+    pairs = list(choices)
+    weights = [(plan, chosen) for plan, chosen in pairs if plan.tensor.dim() >= 2 and not plan.is_normalization]
+    named = any(choice.is_named for _, chosen in pairs for choice in chosen)
+    if not weights or named or any(chosen for _, chosen in weights):
+        return ""
+    return "; ".join(dict.fromkeys(_reason(plan) for plan, _ in weights))
+
+
 def check_filled(steps: Sequence[FillStep]) -> None:
-    """Raise if there are weights and none of them is filled.
+    """Raise if there are weights and nothing is filled, or the initializer chooses nothing for weights it could fill.
 
     Raises
     ------
     InvalidParameterError
         With the reasons.
     """
-    weights = [step for step in steps if step.plan.tensor.dim() >= 2 and not step.plan.is_normalization]
-    if weights and not any(step.choices for step in steps):
-        reasons = "; ".join(dict.fromkeys(step.plan.left_reason for step in weights))
+    reason = unfilled_reason((step.plan, step.choices) for step in steps)
+    only_biases = any(step.choices for step in steps) and not any(_could_be_filled(step.plan) for step in steps)
+    if reason and not only_biases:
         raise InvalidParameterError(
-            f"initialize has filled nothing: {reasons} (allowed: an X that the network takes, parameters that require"
+            f"initialize has filled no weight: {reason} (allowed: an X that the network takes, parameters that require"
             " gradients, network.register_layer for layers that are not known, or overwrite=True for deliberate values)"
         )
+
+
+def _reason(plan: PlannedParameter) -> str:
+    return "the initializer chooses nothing for weights" if _could_be_filled(plan) else plan.left_reason
+
+
+def _could_be_filled(plan: PlannedParameter) -> bool:
+    return plan.role == "weight" and bool(plan.specs) and plan.specs[0].is_known and not plan.deliberate
 
 
 def warn_of_missed(steps: Sequence[FillStep]) -> None:

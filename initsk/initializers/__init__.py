@@ -25,7 +25,8 @@ from initsk.initializers._variance_scaling import (
     VarianceScaling,
 )
 from initsk.initializers._within_layer import WithinLayer
-from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.initializers.core._answers import Choice, ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._registry import (
     INITIALIZER_PARAMS,
     FromCallable,

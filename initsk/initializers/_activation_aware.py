@@ -8,7 +8,8 @@ from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
 from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, ZeroMeanDraw
-from initsk.initializers.core._base import Choice, Initializer
+from initsk.initializers.core._answers import Choice
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS
 from initsk.initializers.core._wrapper import Centered, Scaled
 from initsk.network import ParameterSpec

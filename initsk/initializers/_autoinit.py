@@ -8,7 +8,8 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.initializers._variance_scaling import ZeroMeanDraw
-from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers.core._answers import ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._calibrate import is_calibrated, write_weight
 from initsk.initializers.core._draws import DISTRIBUTIONS
 from initsk.network import (

@@ -5,7 +5,8 @@ from math import log
 import torch
 
 from initsk.initializers._constant import Constant, Zeros
-from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.initializers.core._answers import Choice, ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.network import ParameterSpec
 from initsk.utils.validation import real
 

@@ -2,7 +2,8 @@
 
 import torch
 
-from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.initializers.core._answers import Choice, ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.network import ParameterSpec
 from initsk.utils.validation import boolean, real
 

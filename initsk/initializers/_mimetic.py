@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers.core._base import ExpectedMoments
+from initsk.initializers.core._answers import ExpectedMoments
 from initsk.initializers.core._draws import draw_normal
 from initsk.initializers.core._registry import InitializerLike
 from initsk.initializers.core._wrapper import Refinement

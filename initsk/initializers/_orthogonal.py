@@ -6,7 +6,8 @@ import torch
 
 from initsk.initializers._constant import center_tap
 from initsk.initializers._variance_scaling import ZeroMeanDraw
-from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers.core._answers import ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._draws import draw_normal, orthogonal_matrix
 from initsk.network import ParameterSpec
 from initsk.utils.validation import one_of, real

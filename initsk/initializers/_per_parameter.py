@@ -5,7 +5,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers.core._base import Choice, Initializer
+from initsk.initializers.core._answers import Choice
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.network import Network, ParameterSpec
 from initsk.utils.validation import resolved_by

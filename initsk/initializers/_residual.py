@@ -4,7 +4,8 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers._constant import Zeros
 from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers._variance_scaling import GlorotUniform
-from initsk.initializers.core._base import Choice, Initializer
+from initsk.initializers.core._answers import Choice
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer
 from initsk.initializers.core._wrapper import Scaled, Wrapper
 from initsk.network import ParameterSpec

@@ -4,7 +4,8 @@ from math import sqrt
 
 import torch
 
-from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers.core._answers import ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._draws import draw_uniform
 from initsk.network import ParameterSpec
 from initsk.utils.validation import real

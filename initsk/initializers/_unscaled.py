@@ -3,7 +3,8 @@
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers.core._answers import ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._draws import draw_normal, draw_truncated, draw_uniform, truncated_std
 from initsk.network import ParameterSpec
 from initsk.utils.validation import boolean, integer, real

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.initializers.core._answers import Choice, ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._registry import InitializerLike
 from initsk.initializers.core._wrapper import Wrapper
 from initsk.network import ParameterSpec

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import torch
 
-from initsk.initializers.core._base import ExpectedMoments, Initializer
+from initsk.initializers.core._answers import ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS, bound_of, draw_scaled
 from initsk.network import FAN_MODES, ParameterSpec
 from initsk.theory import ActivationLike, gain

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from math import prod
 from typing import Any
@@ -85,12 +85,19 @@ def register_layer(cls: type[nn.Module] | str, axes: Mapping[str, Sequence[str]]
         raise InvalidParameterError("register_layer: " + "; ".join(problems))
     key = cls if isinstance(cls, str) else _full_name(cls)
     _REGISTERED[key] = LayerRule({name: tuple(roles) for name, roles in axes.items()}, tuple(keep))
+    _rule_of.cache_clear()
 
 
 def registered_rule(layer: nn.Module) -> LayerRule | None:
     """Return the rule of a layer's class or of its closest registered base class."""
     _load_entry_points()
-    return next((rule for kind in type(layer).__mro__ if (rule := _REGISTERED.get(_full_name(kind)))), None)
+    kind: Any = type(layer)
+    return _rule_of(kind)
+
+
+@lru_cache
+def _rule_of(kind: type) -> LayerRule | None:
+    return next((rule for base in kind.__mro__ if (rule := _REGISTERED.get(_full_name(base)))), None)
 
 
 @cache

@@ -1,6 +1,6 @@
 """Operations of a forward pass: the calls of torch's functions, with the parameters that each uses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -58,6 +58,8 @@ VALUE_INDEPENDENT = words(
 )
 #: Operations of which the second argument tells only a shape or a type.
 SHAPED_LIKE = words("expand_as view_as reshape_as type_as")
+# Types of most arguments beside tensors; asking them for fields takes time.
+_WITHOUT_TENSORS = {type(None), bool, int, float, str, torch.dtype, torch.device, torch.Size}
 
 
 def operation_name(function: Any) -> str:
@@ -191,26 +193,36 @@ class Operation:
         return self.shapes[0] if self.shapes else ()
 
 
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors in nested tuples, lists, mappings and objects with fields."""
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """Return the tensors in nested tuples, lists, mappings and objects with fields."""
+    found: list[torch.Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[torch.Tensor]) -> None:
+    if type(value) in _WITHOUT_TENSORS:
+        return
     if isinstance(value, torch.Tensor):
-        yield value
+        found.append(value)
     elif isinstance(value, list | tuple | set):
         for part in value:
-            yield from tensors_in(part)
+            _collect(part, found)
     elif callable(getattr(value, "keys", None)) and hasattr(value, "__getitem__"):
         for key in value.keys():  # noqa: SIM118 - graph objects iterate over something else
-            yield from tensors_in(value[key])
+            _collect(value[key], found)
     elif hasattr(value, "__dict__") and not isinstance(value, type | torch.nn.Module):
-        yield from (part for part in vars(value).values() if isinstance(part, torch.Tensor))
+        found += (part for part in vars(value).values() if isinstance(part, torch.Tensor))
 
 
 def replace_tensors(value: Any, replacement: Callable[[torch.Tensor], Any]) -> Any:
     """Return nested tuples, lists and dictionaries with each tensor replaced."""
+    if type(value) in _WITHOUT_TENSORS:
+        return value
     if isinstance(value, torch.Tensor):
         return replacement(value)
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        return type(value)(replace_tensors(part, replacement) for part in value)
+        return type(value)([replace_tensors(part, replacement) for part in value])
     if isinstance(value, dict):
         return {key: replace_tensors(part, replacement) for key, part in value.items()}
     return value

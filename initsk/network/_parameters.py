@@ -1,15 +1,23 @@
 """The parameters of a module, with the specs that an initializer may fill."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.network._layer_rules import kept_parameters, registered_rule, specs_of_axes, specs_of_class
+from initsk.network._layer_rules import (
+    LayerRule,
+    embedding_spec,
+    kept_parameters,
+    registered_rule,
+    specs_of_axes,
+    specs_of_class,
+)
 from initsk.network._layer_types import EMBEDDINGS
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._sharded import local_values
@@ -104,6 +112,11 @@ class PlannedParameter:
         """The values as the module uses them."""
         return getattr(self.module, self.attribute)
 
+    @property
+    def is_computed(self) -> bool:
+        """Whether a parametrization or a hook computes the tensor from other parameters."""
+        return self.name not in self.parameters
+
     def assemble(self, drawn: list[torch.Tensor]) -> torch.Tensor:
         """Stack the values of all specs, each of shape ``spec.stacked_shape``, in the order of memory."""
         if self.layout is None:
@@ -128,6 +141,7 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
     seen: dict[object, str] = {}
     names: dict[int, list[str]] = {}
     attention_outputs = {part.out_proj for part in module.modules() if isinstance(part, nn.MultiheadAttention)}
+    embeddings = {id(part.weight): part for part in module.modules() if isinstance(part, EMBEDDINGS)}
     for name, parameter in named_parameters(module, remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
     clean, kept = clean_names(module), kept_parameters(module)
@@ -138,6 +152,12 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
         for attribute, parameters in _parameters_of(owner, prefix):
             name = f"{prefix}{attribute}"
             plan = _plan_one(graph, owner, attribute, name, parameters, owner in attention_outputs)
+            is_table = isinstance(owner, EMBEDDINGS) and attribute == "weight"
+            # A head that is tied to a table may be registered first.
+            embedding = owner if is_table else embeddings.get(id(parameters.get(name)))
+            if embedding is not None and plan.specs:
+                spec = replace(embedding_spec(tuple(plan.tensor.shape)), name=name, layer=type(owner))
+                plan = replace(plan, specs=(spec,), padding_row=embedding.padding_idx)
             if name in kept and not plan.skip_reason:
                 note = f"registered: {kept[name]} keeps it"
                 plan = replace(plan, specs=(_other(tuple(plan.tensor.shape)),), note=note)
@@ -153,9 +173,10 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
 
 def _hooked_parameters(owner: nn.Module, prefix: str) -> dict[str, dict[str, nn.Parameter]]:
     """Return the parameters behind each tensor that a hook computes; raise if another hook computes one of them."""
-    own = dict(owner.named_parameters(recurse=False))
+    hooked = hooked_tensors(owner)
+    own = dict(owner.named_parameters(recurse=False)) if hooked else {}
     found = {}
-    for attribute, originals in hooked_tensors(owner).items():
+    for attribute, originals in hooked.items():
         if not set(originals) <= set(own):
             problem = f"several hooks compute {prefix}{attribute} one after the other, from {', '.join(own)}"
             raise ModuleError(f"{problem} (allowed: one of weight_norm, spectral_norm and pruning)")
@@ -193,42 +214,81 @@ def _plan_one(
     parameters: dict[str, nn.Parameter],
     after_attention: bool,
 ) -> PlannedParameter:
-    role = "bias" if attribute.startswith("bias") or attribute.endswith("bias") else "weight"
     for full, parameter in parameters.items():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise ModuleError(f"{full} of a lazy module has no shape yet (allowed: X, a batch for one forward pass)")
     tensor = getattr(owner, attribute)
-    plan = PlannedParameter(owner, attribute, name, role, (), parameters)
     if not (tensor.is_floating_point() or tensor.is_complex()):
-        return replace(plan, skip_reason=f"type {tensor.dtype} is not a float")
-    plan = _with_specs(graph, plan, after_attention)
-    if not all(parameter.requires_grad for parameter in parameters.values()):
-        return replace(plan, specs=(), skip_reason="frozen (requires_grad is False)")
-    specs = tuple(replace(spec, name=name, layer=type(owner), role=plan.role) for spec in plan.specs)
-    padding_row = owner.padding_idx if isinstance(owner, EMBEDDINGS) and attribute == "weight" else None
-    return replace(plan, specs=specs, padding_row=padding_row)
+        reason = f"type {tensor.dtype} is not a float"
+        return PlannedParameter(owner, attribute, name, _role_by_name(attribute), (), parameters, reason)
+    found = _found(graph, owner, attribute, [name, *parameters], tensor, after_attention)
+    frozen = not all(parameter.requires_grad for parameter in parameters.values())
+    specs = (replace(spec, name=name, layer=type(owner), role=found.role) for spec in found.specs)
+    return PlannedParameter(
+        owner, attribute, name, found.role, () if frozen else tuple(specs), parameters,
+        skip_reason="frozen (requires_grad is False)" if frozen else "", note=found.note, layout=found.layout,
+    )  # fmt: skip
 
 
-def _with_specs(graph: NetworkGraph, plan: PlannedParameter, after_attention: bool) -> PlannedParameter:
-    """Return the plan with its specs: by the rule of a registered class, by torch's classes, or by use."""
-    owner, attribute, shape = plan.module, plan.attribute, tuple(plan.tensor.shape)
-    used = spec_by_use(graph, [plan.name, *plan.parameters], plan.tensor)
+def _role_by_name(attribute: str) -> str:
+    return "bias" if attribute.startswith("bias") or attribute.endswith("bias") else "weight"
+
+
+class _Found(NamedTuple):
+    """The specs of a tensor; the fields are those of `PlannedParameter`."""
+
+    role: str
+    specs: Sequence[ParameterSpec]
+    layout: Factors | None = None
+    note: str = ""
+
+
+def _found(
+    graph: NetworkGraph, owner: nn.Module, attribute: str, names: list[str], tensor: torch.Tensor, after_attention: bool
+) -> _Found:
+    """Return the specs of a tensor: by the rule of a registered class, by torch's classes, or by use."""
+    shape, role = tuple(tensor.shape), _role_by_name(attribute)
     rule = registered_rule(owner)
     axes = () if rule is None else rule.axes.get(attribute, ())
     if "in" in axes and len(axes) == len(shape):
         spec, layout = specs_of_axes(axes, shape)
-        return replace(plan, specs=(spec,), role="weight", layout=layout)
-    known = specs_of_class(owner, attribute, plan.role, after_attention)
+        return _Found("weight", [spec], layout)
+    bias = None if rule is None or len(axes) != len(shape) else _bias_of_axes(owner, rule, axes, shape)
+    if bias is not None:
+        return _Found("bias", [bias])
+    known = specs_of_class(owner, attribute, role, after_attention)
+    if known is not None and known[0].kind != "dense" and not _has_own_forward(owner):
+        return _Found(role, known)
+    used = spec_by_use(graph, names, tensor)
+    if used is not None and used.spec.kind == "embedding" and role == "weight":
+        return _Found(role, [used.spec])
     if known is not None and not (used is not None and used.decides and _has_own_forward(owner)):
         parts = used is not None and used.spec.count > 1 and known[0].kind == "dense"
-        return replace(plan, specs=(used.spec,) if used is not None and parts else tuple(known))
+        return _Found(role, [used.spec] if used is not None and parts else known)
     if used is None:
         note = f"no rule for {attribute} of {type(owner).__name__}{_UNUSED}" if graph.operations else ""
-        return replace(plan, specs=(_other(shape),), note=note)
-    if plan.role == "bias" and used.spec.kind == "embedding":
+        return _Found(role, [_other(shape)], note=note)
+    if role == "bias" and used.spec.kind == "embedding":
         # A bias for each expert, looked up by the numbers of the experts.
-        return replace(plan, specs=(replace(used.spec, kind="dense"),))
-    return replace(plan, specs=(used.spec,), role=used.role, layout=used.layout, note=used.note)
+        return _Found(role, [replace(used.spec, kind="dense")])
+    return _Found(used.role, [used.spec], used.layout, used.note)
+
+
+def _bias_of_axes(
+    owner: nn.Module, rule: LayerRule, axes: tuple[str, ...], shape: tuple[int, ...]
+) -> ParameterSpec | None:
+    """Return the spec of a registered bias, with the fans of the first weight that has its units; None without one."""
+    if "out" not in axes:
+        return None
+    layout = tuple(zip(shape, axes, strict=True))
+    units, count = (prod(size for size, role in layout if role == wanted) for wanted in ("out", "block"))
+    for attribute, roles in rule.axes.items():
+        weight = getattr(owner, attribute, None)
+        if "in" in roles and isinstance(weight, torch.Tensor) and weight.dim() == len(roles):
+            spec, _ = specs_of_axes(roles, tuple(weight.shape))
+            if spec.fan_out == units and count in (1, spec.count):
+                return replace(spec, shape=(units,), count=count)
+    return None
 
 
 def _has_own_forward(owner: nn.Module) -> bool:

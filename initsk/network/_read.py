@@ -6,16 +6,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from initsk.exceptions import ModuleError
+from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._batches import Batch, as_batch, call_of
 from initsk.network._calls import failing_part
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
-from initsk.network._inputs import few_rows_first
+from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._network_graph import NetworkGraph, joined
-from initsk.network._operations import replace_tensors, tensors_in
+from initsk.network._operations import replace_tensors
 from initsk.network._recorder import ForwardRecorder, note_modules
-from initsk.network._state import preserve_attributes, preserve_state, without_hooks_of_users
+from initsk.network._state import preserve_state, without_hooks_of_users
 from initsk.network._wrappers import clean_names, unwrap
 from initsk.utils.torch_settings import copy_of
 
@@ -71,22 +71,40 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
 
 
 def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
-    batch = X if isinstance(X, Batch) else as_batch(module, X)
-    *few, whole = few_rows_first(batch.inputs or batch.keywords)
-    shapes = ", ".join(" x ".join(map(str, tensor.shape)) for tensor in tensors_in(whole))
+    if isinstance(X, Batch):
+        arguments = X.inputs or X.keywords
+    else:
+        arguments, _ = first_batch(module, X)
+        arguments = map_arrays(to_array, arguments)
+    *few, whole = few_rows_first(arguments)
     for rows in few:
         try:
-            return _run(module, Example(*call_of(rows), shapes), training)
+            return _run(module, _example(module, X, rows, whole), training)
+        except (InvalidParameterError, ModuleError):
+            raise
         except Exception:  # a user's forward may need all rows
             continue
+    example = _example(module, X, whole, whole)
     try:
-        return _run(module, Example(*call_of(whole), shapes), training)
+        return _run(module, example, training)
     except Exception as error:  # a user's forward may raise anything
         name, _ = failing_part(module, error)
         where = f"at layer {name!r}" if name else "outside of its layers"
         reason = str(error).strip().partition("\n")[0]
-        problem = f"the forward pass of {type(module).__name__} failed {where} on X of shape {shapes}: {reason}"
+        problem = (
+            f"the forward pass of {type(module).__name__} failed {where} on X of shape {example.description}: {reason}"
+        )
         raise ModuleError(f"{problem} (allowed: an X that the module takes)") from error
+
+
+def _example(module: nn.Module, X: Any, rows: Any, whole: Any) -> Example:
+    """Return rows of X as arguments of the module's type; only these are converted."""
+    shapes: list[str] = []
+    map_arrays(lambda _, array: shapes.append(" x ".join(map(str, array.shape))), whole)
+    if isinstance(X, Batch):
+        return Example(*call_of(rows), ", ".join(shapes))
+    batch = as_batch(module, rows)
+    return Example(batch.inputs, batch.keywords, ", ".join(shapes))
 
 
 def _run(module: nn.Module, example: Example, training: bool) -> NetworkGraph:
@@ -108,8 +126,7 @@ def _record(module: nn.Module, example: Example, training: bool, fake: Any) -> N
     recorder = ForwardRecorder(module)
     arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
-        stack.enter_context(preserve_attributes(module))
-        stack.enter_context(preserve_state(module, training=training, gradients=False, seed=0))
+        stack.enter_context(preserve_state(module, training=training, gradients=False, seed=0, attributes=True))
         if fake is not None:
             stack.enter_context(fake)
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)
@@ -121,7 +138,8 @@ def _record(module: nn.Module, example: Example, training: bool, fake: Any) -> N
         with recorder:
             output = module(*arguments, **keywords)
         recorder.add_outputs(output)
-    modules = {clean: module.get_submodule(name) for name, clean in clean_names(module).items()}
+    clean = clean_names(module)
+    modules = {clean[name]: part for name, part in module.named_modules(remove_duplicate=False)}
     find_activations(recorder.operations, modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description, example.is_guess)
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
@@ -100,10 +100,10 @@ class ForwardRecorder(TorchFunctionMode):
         path, call = self.running.pop()
         self.paused = True
         unknown = [tensor for tensor in tensors_in(output) if id(tensor) not in self._known]
-        given = self._sources(list(tensors_in(arguments)))
+        given = self._sources(tensors_in(arguments))
         if isinstance(module, nn.Identity) and given:
             # Between two layers, it stands for an activation function.
-            results = list(tensors_in(output))
+            results = tensors_in(output)
             views = [self._known[id(tensor)].views for tensor in results]
             shapes = tuple(tuple(tensor.shape) for tensor in results)
             self._add(Operation(0, "identity", "reshape", path, call, given, (), shapes), results, views)
@@ -132,15 +132,12 @@ class ForwardRecorder(TorchFunctionMode):
 
     def note(self, name: str, func: Callable[..., Any], args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """Note one call with its result."""
-        results = [args[0]] if name in ("setitem", "set") else list(tensors_in(result))
+        results = [args[0]] if name in ("setitem", "set") else tensors_in(result)
         if not results:
             return
         kind = kind_of(name)
-        operands = list(tensors_in([args, kwargs]))
-        if name in VALUE_INDEPENDENT:
-            operands = []
-        elif name in SHAPED_LIKE:
-            operands = operands[:1]
+        tensors = tensors_in([args, kwargs])
+        operands = [] if name in VALUE_INDEPENDENT else tensors[:1] if name in SHAPED_LIKE else tensors
         known = [self._known.get(id(tensor)) or self._constant(tensor) for tensor in operands]
         if name == "multi_head_attention_forward":
             self._note_attention(args, kwargs, results)
@@ -156,10 +153,15 @@ class ForwardRecorder(TorchFunctionMode):
             return
         uses = tuple(use for part in known if part.source is None for use in _uses(part, roles.get(id(part.tensor))))
         path, call = self.running[-1] if self.running else ("", 0)
+        sources = {id(tensor): self._source(tensor) for tensor in tensors}
+
+        def source_or_constant(tensor: torch.Tensor) -> Any:
+            return sources[id(tensor)] or tensor
+
         operation = Operation(
-            0, name, kind, path, call, self._sources(operands), uses, tuple(tuple(r.shape) for r in results), func,
-            replace_tensors(args, self._placeholder), replace_tensors(kwargs, self._placeholder),
-            all(part.constant for part in known),
+            0, name, kind, path, call, _distinct(sources[id(tensor)] for tensor in operands), uses,
+            tuple(tuple(r.shape) for r in results), func, replace_tensors(args, source_or_constant),
+            replace_tensors(kwargs, source_or_constant), all(part.constant for part in known),
         )  # fmt: skip
         views = self._views_of_results(kind, name, func, args, kwargs, known, results)
         self._add(operation, results, views)
@@ -262,11 +264,7 @@ class ForwardRecorder(TorchFunctionMode):
         return source
 
     def _sources(self, tensors: list[torch.Tensor]) -> tuple[Source, ...]:
-        found = (self._source(tensor) for tensor in tensors)
-        return tuple(dict.fromkeys(source for source in found if source is not None))
-
-    def _placeholder(self, tensor: torch.Tensor) -> Any:
-        return self._source(tensor) or tensor
+        return _distinct(map(self._source, tensors))
 
     def _add(
         self, operation: Operation, results: list[torch.Tensor], views: list[tuple[View, ...]] | None = None
@@ -283,6 +281,10 @@ class ForwardRecorder(TorchFunctionMode):
                 self._written[id(storage)] = storage, source
             found = views[position] if views is not None else ()
             self._known[id(tensor)] = _Known(tensor, source, operation.constant, found)
+
+
+def _distinct(sources: Iterable[Source | None]) -> tuple[Source, ...]:
+    return tuple(dict.fromkeys(source for source in sources if source is not None))
 
 
 def _followed(part: _Known, func: Any, args: Any, kwargs: dict[str, Any], n_results: int) -> list[tuple[View, ...]]:

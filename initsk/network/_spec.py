@@ -217,6 +217,9 @@ class ParameterSpec:
         flax_counts_right = framework == "jax" and self.transposed and self.groups == 1
         if self.framework or self.role != "weight" or len(stored) < 2 or self.kind in apart or flax_counts_right:
             return self
+        if self.kind == "dense" and self.count > 1 and len(stored) > 2:
+            # An axis that counts the matrices of experts counts no units.
+            return self
         (outputs, inputs), receptive = stored[:2], prod(stored[2:])
         if self.kind == "embedding" and framework != "torch":
             return replace(self, fan_in=outputs, fan_out=inputs, framework=framework)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
+from operator import is_
 from typing import Any
 
 import torch
@@ -60,22 +61,33 @@ def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
     return any(getattr(parameter, name, True) for name in ("_backward_hooks", "_post_accumulate_grad_hooks"))
 
 
-def save_buffers(module: nn.Module) -> Callable[[], None]:
+def save_buffers(module: nn.Module, *, attributes: bool = False) -> Callable[[], None]:
     """Return a function that restores all buffers, both overwritten and replaced ones.
 
-    The function also restores the parameters, submodules and hooks that a module's own dictionaries had. Lazy parts,
-    whose buffers have no values yet, are left alone.
+    The function also restores the parameters, submodules and hooks that a module's own dictionaries had, and with
+    `attributes` all attributes, so that nothing stays of what a forward pass has stored. Lazy parts, whose buffers have
+    no values yet, are left alone.
     """
-    parts = [part for part in module.modules() if not _is_lazy(part)]
-    tables = [held for part in parts for held in vars(part).values() if isinstance(held, dict)]
-    objects = [(held, dict(held)) for held in tables]
-    values = [(buffer, buffer.clone()) for part in parts for buffer in part.buffers(recurse=False)]
+    containers: list[Any] = []
+    buffers: list[torch.Tensor] = []
+    for part in module.modules():
+        held = vars(part).values()
+        tables = [table for table in held if isinstance(table, dict)]
+        if any(map(nn.parameter.is_lazy, chain.from_iterable(table.values() for table in tables))):
+            continue
+        containers += tables
+        if attributes:
+            containers += [vars(part), *(value for value in held if type(value) in (list, set))]
+        buffers += part.buffers(recurse=False)
+    before = [(container, container.copy()) for container in containers]
+    values = [(buffer, buffer.clone()) for buffer in buffers]
 
     def restore() -> None:
-        for held, before in objects:
-            if list(map(id, held.values())) != list(map(id, before.values())) or list(held) != list(before):
-                held.clear()
-                held.update(before)
+        for container, earlier in before:
+            # Most containers are empty tables of hooks.
+            if (container or earlier) and not _holds_the_same(container, earlier):
+                container.clear()
+                (container.extend if isinstance(container, list) else container.update)(earlier)
         with torch.no_grad():
             for buffer, value in values:
                 buffer.copy_(value)
@@ -83,9 +95,14 @@ def save_buffers(module: nn.Module) -> Callable[[], None]:
     return restore
 
 
-def _is_lazy(part: nn.Module) -> bool:
-    own = chain(part.parameters(recurse=False), part.buffers(recurse=False))
-    return any(nn.parameter.is_lazy(tensor) for tensor in own)
+def _holds_the_same(container: Any, earlier: Any) -> bool:
+    """Return whether two containers hold the same objects in the same order."""
+    if len(container) != len(earlier):
+        return False
+    if isinstance(container, dict) and not all(map(is_, container.values(), earlier.values())):
+        return False
+    # Keys are compared by identity too, since those of a dictionary may be tensors.
+    return all(map(is_, container, earlier))
 
 
 @contextmanager
@@ -100,13 +117,13 @@ def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Iterator[None]:
+def preserve_mode(module: nn.Module, *, training: bool, seed: int | None, attributes: bool = False) -> Iterator[None]:
     """Set the module's mode and torch's random state inside the block.
 
-    On any exit, the training flags, the buffers and the random state are restored. Without a seed, the random state
-    inside is that outside.
+    On any exit, the training flags, the buffers and the random state are restored, and with `attributes` all attributes
+    of the module and its parts. Without a seed, the random state inside is that outside.
     """
-    restore_buffers = save_buffers(module)
+    restore_buffers = save_buffers(module, attributes=attributes)
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     with isolated_torch_random(seed, str(device)), preserve_training(module.modules()):
         try:
@@ -117,7 +134,9 @@ def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Ite
 
 
 @contextmanager
-def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: int | None) -> Iterator[None]:
+def preserve_state(
+    module: nn.Module, *, training: bool, gradients: bool, seed: int | None, attributes: bool = False
+) -> Iterator[None]:
     """Set the module's mode, torch's random state and the recording of gradients inside the block.
 
     On any exit, what `preserve_mode` restores is restored, and so is `requires_grad` of every parameter.
@@ -127,7 +146,7 @@ def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: 
         run_as_written(module),
         torch.inference_mode(False),
         torch.set_grad_enabled(gradients),
-        preserve_mode(module, training=training, seed=seed),
+        preserve_mode(module, training=training, seed=seed, attributes=attributes),
     ):
         try:
             for parameter, _ in required if gradients else ():
@@ -142,22 +161,18 @@ def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: 
 @contextmanager
 def preserve_attributes(module: nn.Module) -> Iterator[None]:
     """Remove the constants and symbols that a forward pass has stored in modules, at the end of the block."""
-    containers = [vars(part) for part in module.modules()]
-    containers += [value for held in containers for value in held.values() if type(value) in (list, dict, set)]
-    before = [(container, container.copy()) for container in containers]
+    restore = save_buffers(module, attributes=True)
     try:
         yield
     finally:
-        for container, values in before:
-            container.clear()
-            (container.extend if isinstance(container, list) else container.update)(values)
+        restore()
 
 
 @contextmanager
 def without_hooks_of_users(module: nn.Module) -> Iterator[None]:
     """Remove the hooks of all parts inside the block, except torch's own, which compute or gather parameters."""
-    tables = [held for part in module.modules() for held in vars(part).values() if _are_hooks(held)]
-    before = [(held, held.copy()) for held in tables]
+    tables = [held for part in module.modules() for held in vars(part).values() if isinstance(held, dict) and held]
+    before = [(held, held.copy()) for held in tables if _are_hooks(held)]
     try:
         for held, hooks in before:
             for number, hook in hooks.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from initsk.exceptions import ModuleError
 
+_DECLARED_AS_NONE = [name for name, value in vars(nn.Module).items() if value is None]
 _PUBLIC_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 
 
@@ -24,7 +25,8 @@ def wrapped_part(module: nn.Module) -> tuple[str, nn.Module] | None:
     >>> wrapped_part(nn.DataParallel(nn.ReLU()))
     ('module', ReLU())
     """
-    if not isinstance(module, _PUBLIC_WRAPPERS) and not _is_compiled_wrapper(module) and not _is_of_distributed(module):
+    kind: Any = type(module)
+    if not _is_wrapper(kind):
         return None
     children = list(module.named_children())
     return children[0] if len(children) == 1 else None
@@ -47,7 +49,8 @@ def unwrap(module: Any) -> nn.Module:
         raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module before torch.jit)")
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
-    if any(_is_of_distributed(part) and type(part).__name__ == "FullyShardedDataParallel" for part in module.modules()):
+    kinds = set(map(type, module.modules()))
+    if any(kind.__name__ == "FullyShardedDataParallel" and _is_of_distributed(kind) for kind in kinds):
         raise ModuleError(
             "FullyShardedDataParallel flattens the parameters (allowed: the module before the wrapper, or fully_shard)"
         )
@@ -103,9 +106,10 @@ def without_wrappers(module: nn.Module) -> Iterator[None]:
     """
     wrappers = []
     for name, part in module.named_modules(remove_duplicate=False):
-        parent = module.get_submodule(name.rpartition(".")[0])
-        if name and wrapped_part(part) is not None and wrapped_part(parent) is None:
-            wrappers.append((parent, name.rpartition(".")[2], part))
+        if name and wrapped_part(part) is not None:
+            parent = module.get_submodule(name.rpartition(".")[0])
+            if wrapped_part(parent) is None:
+                wrappers.append((parent, name.rpartition(".")[2], part))
     compiled = [(part, found) for part in module.modules() if (found := _compiled_code(part))]
     try:
         for part, code in compiled:
@@ -122,14 +126,13 @@ def without_wrappers(module: nn.Module) -> Iterator[None]:
 
 def _compiled_code(module: nn.Module) -> dict[str, Any]:
     """Return what ``module.compile()`` has set: attributes that `torch.nn.Module` declares as None."""
-    return {
-        name: held for name, held in vars(module).items() if callable(held) and getattr(nn.Module, name, "") is None
-    }
+    attributes = vars(module)
+    return {name: attributes[name] for name in _DECLARED_AS_NONE if callable(attributes.get(name))}
 
 
 def is_compiled(module: nn.Module) -> bool:
     """Return whether a module runs compiled code: after ``torch.compile(module)`` or ``module.compile()``."""
-    return _is_compiled_wrapper(module) or bool(_compiled_code(module))
+    return _is_compiled_wrapper(type(module)) or bool(_compiled_code(module))
 
 
 @contextmanager
@@ -146,9 +149,15 @@ def _join(name: str, short: str) -> str:
     return f"{name}.{short}" if name else short
 
 
-def _is_compiled_wrapper(module: nn.Module) -> bool:
-    home = type(module).__module__
-    return home.startswith("torch.") and not home.startswith("torch.nn.") and isinstance(module, _compiled_class())
+# One network has many parts of few classes.
+@lru_cache
+def _is_wrapper(kind: Any) -> bool:
+    return issubclass(kind, _PUBLIC_WRAPPERS) or _is_compiled_wrapper(kind) or _is_of_distributed(kind)
+
+
+def _is_compiled_wrapper(kind: type[nn.Module]) -> bool:
+    home = kind.__module__
+    return home.startswith("torch.") and not home.startswith("torch.nn.") and issubclass(kind, _compiled_class())
 
 
 @cache
@@ -158,10 +167,10 @@ def _compiled_class() -> type[nn.Module]:
     return type(example)
 
 
-def _is_of_distributed(module: nn.Module) -> bool:
-    """Return whether a module is of a class in ``torch.distributed``, such as that of a checkpointed part.
+def _is_of_distributed(kind: type[nn.Module]) -> bool:
+    """Return whether a class is one of ``torch.distributed``, such as that of a checkpointed part.
 
     The classes that ``fully_shard`` makes of a network's own classes have no ``__init__`` of their own.
     """
-    kinds = (kind for kind in type(module).__mro__ if issubclass(kind, nn.Module) and "__init__" in vars(kind))
-    return any(kind.__module__.startswith("torch.distributed.") for kind in kinds)
+    kinds = (base for base in kind.__mro__ if issubclass(base, nn.Module) and "__init__" in vars(base))
+    return any(base.__module__.startswith("torch.distributed.") for base in kinds)

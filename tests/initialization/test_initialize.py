@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from initsk import initialize
+from initsk.exceptions import ModuleError
 from initsk.initializers import ForgetGateBias, HeNormal, Orthogonal, RandomNormal
 from initsk.network import MLP
-from tests.helpers import build, label
+from tests.helpers import batch, build, label
 
 
 def state(module):
@@ -282,7 +283,7 @@ def test_reading_spectral_normalization_does_not_change_it():
     with pytest.raises(ValueError, match="LSUV"):  # the normalization undoes every scaling
         initialize(module, "lsuv", X=3 * torch.eye(5), random_state=0)
     module.requires_grad_(False)
-    with pytest.raises(ValueError, match=r"filled nothing: frozen \(requires_grad is False\)"):
+    with pytest.raises(ValueError, match=r"filled no weight: frozen \(requires_grad is False\)"):
         initialize(module, "he_normal", random_state=0)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
@@ -335,3 +336,13 @@ def test_buffers_do_not_change():
     module[1].running_mean.fill_(4.0)
     initialize(module, HeNormal(), random_state=0)
     assert module[1].running_mean.tolist() == [4.0] * 3
+
+
+def test_only_initializers_that_need_data_look_at_all_rows():
+    """The reading takes two samples; a value that is not finite in the last one stops only an initializer with data."""
+    X = batch(20, 3)
+    X[-1, 0] = float("nan")
+    record = initialize(build(lambda: nn.Linear(3, 2)), X=X)
+    assert "a forward pass on 20 x 3" in record.summary()
+    with pytest.raises(ModuleError, match="NaN or infinity"):
+        initialize(build(lambda: nn.Linear(3, 2)), "lsuv", X=X)

@@ -31,7 +31,7 @@ def test_weights_that_are_left_are_warned_of():
 
 def test_nothing_filled_raises():
     module = build(lambda: nn.Linear(3, 2)).requires_grad_(False)
-    with pytest.raises(InvalidParameterError, match=r"filled nothing: frozen \(requires_grad is False\)"):
+    with pytest.raises(InvalidParameterError, match=r"filled no weight: frozen \(requires_grad is False\)"):
         initialize(module)
 
 
@@ -63,6 +63,40 @@ def test_registered_layers_need_no_input():
 
     network.register_layer(Registered, {"table": ("in", "out")})
     assert initialize(build(Registered)).to_frame().set_index("name").loc["table", "fan_in"] == 3
+
+
+class Experts(nn.Module):
+    """Experts with biases, of which no input can be guessed."""
+
+    def __init__(self):
+        super().__init__()
+        self.up, self.shift = nn.Parameter(torch.randn(3, 4, 5)), nn.Parameter(torch.randn(3, 5))
+
+    def forward(self, x, *, scale):
+        return (torch.einsum("bi,eio->ebo", x, self.up) + self.shift.unsqueeze(1)) * scale
+
+
+def test_registered_biases_are_biases_of_their_weights():
+    class Registered(Experts):
+        pass
+
+    network.register_layer(Registered, {"up": ("block", "in", "out"), "shift": ("block", "out")})
+    module = build(Registered)
+    record = initialize(module).to_frame().set_index("name")
+    assert record.loc["shift", ["role", "outcome", "fan_in", "fan_out"]].tolist() == ["bias", "filled", 4, 5]
+    assert not module.shift.any()
+
+
+def test_matrices_of_experts_are_no_convolution_to_a_framework():
+    """The axis that counts the experts counts no units, so each framework draws every matrix with its own fans."""
+
+    class Registered(Experts):
+        pass
+
+    network.register_layer(Registered, {"up": ("block", "in", "out"), "shift": ("block", "out")})
+    for name in ("torch.kaiming_normal_", "keras.he_normal", "jax.he_normal"):
+        record = initialize(build(Registered), name).to_frame().set_index("name")
+        assert record.loc["up", ["fan_in", "fan_out"]].tolist() == [4, 5]
 
 
 def test_registered_layers_keep_what_they_name():

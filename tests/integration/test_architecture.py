@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
+
+from initsk.theory import ACTIVATION_FUNCTIONS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "initsk"
@@ -36,6 +39,15 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # The base class of results writes their reports; it imports `report` inside its methods.
 DOORS_UP = {("utils", "report")}
 TRANSLATING = {"displays", "report", "cli"}
+LAYER_CLASSES = {name for name, kind in vars(nn).items() if isinstance(kind, type) and issubclass(kind, nn.Module)}
+STRUCTURES = {"Module", "Sequential", "ModuleList", "ModuleDict"}
+# More names than these in one module are a table, which belongs into `network` or `theory`.
+MAX_NAMED = 4
+TABLES = {
+    "initsk/testing/_cases.py": "examples of layers on which initializers are checked",
+    "initsk/estimators/fast/_derivatives.py": "the derivatives that replace autograd, one for each function",
+    "initsk/diagnosis/_recommend.py": "the rules of the recommendation, by activation function",
+}
 
 
 def name_of(path):
@@ -78,6 +90,56 @@ def test_no_private_name_is_imported_from_another_subpackage(path):
         if part_of(path) not in ("__init__", parts[0]):
             private = [part for part in parts[1:] if part.startswith("_") and not part.endswith("__")]
             assert private == [], f"{name_of(path)} imports the private {private} from {module}"
+
+
+def names_of_torch(tree):
+    """Return the layers and the activation functions that a module names as attributes, imports or words."""
+    attributes = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if node.value.id in ("nn", "torch", "functional", "F")
+    }
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("torch")
+        for alias in node.names
+    }
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+    words = {word for node in texts if isinstance(node.value, str) for word in node.value.split()}
+    layers = (attributes | imported | words) & LAYER_CLASSES - STRUCTURES
+    return layers, (attributes | imported | words) & set(ACTIVATION_FUNCTIONS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_layers_and_activation_functions_are_known_in_one_place(path):
+    """Other subpackages ask the reading of a network which layers and activation functions it has."""
+    if part_of(path) in ("network", "theory") or name_of(path) in TABLES:
+        return
+    for named in names_of_torch(ast.parse(path.read_text())):
+        assert len(named) <= MAX_NAMED, f"{name_of(path)} has a table of {', '.join(sorted(named))}"
+
+
+def test_tables_outside_of_the_network_are_still_there():
+    tables = {name: names_of_torch(ast.parse((ROOT / name).read_text())) for name in TABLES}
+    assert [
+        name for name, (layers, functions) in tables.items() if max(map(len, (layers, functions))) <= MAX_NAMED
+    ] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_networks_are_read_through_the_door_of_their_subpackage(path):
+    if part_of(path) in ("network", "__init__"):
+        return
+    deeper = [module for module, *_ in imports_of(path) if module.startswith("initsk.network.")]
+    assert deeper == [], f"{name_of(path)} imports {', '.join(deeper)} (allowed: initsk.network)"
+
+
+def test_initializers_and_the_inspection_use_the_reading():
+    users = {part_of(path) for path in FILES for module, *_ in imports_of(path) if module == "initsk.network"}
+    assert {"initializers", "initialization", "inspection"} <= users
 
 
 def test_no_name_is_imported_as_itself():

@@ -16,6 +16,7 @@ from sklearn.metrics import check_scoring
 
 from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
 from initsk.comparison.design._data import check_data, split_data
+from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment, Scorer
@@ -105,8 +106,8 @@ def compare_initializers(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed, or the data would make every run fail: missing values, X and y that do not fit
-        together, or labels that only `y_val` has.
+        If a parameter is not allowed; if no initializer fills a weight of the network; or if the data would make every
+        run fail: missing values, X and y that do not fit together, or labels that only `y_val` has.
     StoreError
         If the store is another kind of file, is damaged, or belongs to other data, another estimator or other versions.
     ComparisonInterrupted
@@ -139,6 +140,7 @@ def compare_initializers(
     has_classes = is_classifier(estimator)
     whole = check_data(X, y, X_val, y_val, dtypes=builder.matrix_dtypes, has_classes=has_classes)
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
+    check_effect(builder, candidates, seed=seed)
     experiment = Experiment(builder, data, _make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, rounds, racing)
     settings = {

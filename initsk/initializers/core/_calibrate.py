@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.initializers.core._base import ExpectedMoments
+from initsk.initializers.core._answers import ExpectedMoments
 from initsk.initializers.core._wrapper import Refinement
 from initsk.network import AFFINE, Layer, Network, ParameterSpec
 from initsk.utils.torch_settings import working_type

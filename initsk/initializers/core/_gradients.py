@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.initializers.core._base import ExpectedMoments
+from initsk.initializers.core._answers import ExpectedMoments
 from initsk.initializers.core._elementary_norms import elementary_norms
 from initsk.initializers.core._minibatches import Batches, pick
 from initsk.initializers.core._wrapper import Refinement

@@ -6,7 +6,8 @@ import torch
 from sklearn.base import clone
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers.core._base import Choice, ExpectedMoments, Initializer
+from initsk.initializers.core._answers import Choice, ExpectedMoments
+from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.network import FRAMEWORK_LAYOUTS, ParameterSpec
 from initsk.utils.validation import instance_of, one_of, optional, real, resolved_by
