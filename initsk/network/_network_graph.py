@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
 
 import pandas as pd
 
 from initsk.network._activations import label_of
-from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source
 from initsk.network._spec import Branch
 
 
@@ -230,8 +231,9 @@ class NetworkGraph:
         for operation in self.operations:
             if operation.name != "add" or len(operation.inputs) != 2 or operation.activation is not None:
                 continue
-            shapes = {self.operations[source.operation].shapes[source.output] for source in operation.inputs}
-            if len(shapes) > 1:
+            # The recorder counts a constant among the inputs only if its shape is that of the sum.
+            moving = [s for s in operation.inputs if self.operations[s.operation].kind not in CONSTANT_KINDS]
+            if len({self.operations[source.operation].shapes[source.output] for source in moving}) > 1:
                 continue
             branch = self._branch_of(*operation.inputs)
             inside = [self.operations[number] for number in _members(branch & ~taken)]
@@ -254,7 +256,10 @@ class NetworkGraph:
         ends[second] = self._reaching(second) & ~self._reaching(first)
         for shortcut, end in ((first, second), (second, first)):
             own, branch = ends[shortcut], ends[end]
-            if self._is_projection(own) and self._feeds(shortcut, own, branch):
+            takers = self._takers(shortcut, own, branch) if self._is_projection(own) else []
+            if takers:
+                # What gives them their other inputs comes before the branch.
+                branch &= ~reduce(or_, (self._before[taker.number] for taker in takers))
                 parts = self._of(branch)
                 longer = (branch & self._weighted).bit_count() > (own & self._weighted).bit_count()
                 normalizes = longer and any(part.kind == "normalization" for part in parts)
@@ -266,22 +271,24 @@ class NetworkGraph:
     def _is_projection(self, numbers: int) -> bool:
         """Return whether operations only project, normalize, pool or rearrange one signal."""
         kinds = ("product", "convolution", "normalization", "pooling", "reshape", "dropout")
+        by_constants = ["elementwise product", "function"]
+        if numbers & self._weighted:
+            # The bias of a layer or of a normalization that is written out.
+            by_constants.append("sum")
         for operation in self._of(numbers):
             by_parameter = operation.kind == "elementwise product" and bool(operation.uses)
             scales = by_parameter and not self._follows_norm(operation)
             real = [s for s in operation.inputs if self.operations[s.operation].real[s.output]]
             joins = len(real) != 1 and operation.kind != "normalization"
-            by_number = operation.kind in ("elementwise product", "function") and not joins
-            if operation.activation is not None or scales or joins or not (operation.kind in kinds or by_number):
+            if operation.activation is not None or scales or joins or operation.kind not in (*kinds, *by_constants):
                 return False
         return True
 
-    def _feeds(self, end: Source, own: int, branch: int) -> bool:
-        """Return whether the signal behind a shortcut feeds the branch."""
+    def _takers(self, shortcut: Source, own: int, branch: int) -> list[Operation]:
+        """Return the operations of the branch that take the signal behind a shortcut."""
         starts = {source for member in self._of(own) for source in member.inputs if not own >> source.operation & 1}
-        taken = {source for member in self._of(branch) for source in member.inputs}
-        shared = (starts or {end}) & taken
-        return any(self.operations[source.operation].real[source.output] for source in shared)
+        signals = {s for s in starts or {shortcut} if self.operations[s.operation].real[s.output]}
+        return [member for member in self._of(branch) if signals & set(member.inputs)]
 
     def _of(self, numbers: int) -> list[Operation]:
         return [self.operations[number] for number in _members(numbers)]
