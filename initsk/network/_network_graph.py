@@ -81,15 +81,26 @@ class NetworkGraph:
     @property
     def n_branches(self) -> int:
         """Number of residual branches."""
+        return len(self.shortcuts)
+
+    @property
+    def shortcuts(self) -> dict[int, Source]:
+        """For each addition that ends a residual branch the summand that passes the branch by."""
         return self._branches[0]
+
+    def signals(self, operation: Operation) -> list[Source]:
+        """Return the inputs of an operation that carry a signal.
+
+        Integers and masks carry a signal only into tables and where nothing else does.
+        """
+        return [source for source in operation.inputs if self._carries(source, operation)]
 
     @cached_property
     def depth(self) -> int:
         """Number of operations with weights on the shortest path from an input to an output."""
         passed: dict[int, int] = {}
         for operation in self.operations:
-            # Integers and masks carry a signal only into tables and where nothing else does.
-            inputs = [source for source in operation.inputs if self._carries(source, operation)]
+            inputs = self.signals(operation)
             # Of several outputs, the first one holds the scores.
             inputs = inputs[:1] if operation.kind == "output" else inputs
             counts = [passed[source.operation] for source in inputs if source.operation in passed]
@@ -100,11 +111,11 @@ class NetworkGraph:
     @cached_property
     def contexts(self) -> dict[str, Context]:
         """The surroundings of the layers, by the name of each parameter."""
-        n_branches, branches = self._branches
+        shortcuts, branches = self._branches
         found: dict[str, Context] = {}
         for operation in self.operations:
             branch = branches.get(operation.number)
-            branch = branch and replace(branch, n_branches=n_branches)
+            branch = branch and replace(branch, n_branches=len(shortcuts))
             if operation.is_weighted:
                 context = Context(
                     self._following_activation(operation), self._place(operation), branch, depth=self.depth
@@ -161,9 +172,8 @@ class NetworkGraph:
         before: list[int] = []
         for operation in self.operations:
             reached = 0
-            for source in operation.inputs:
-                if self._carries(source, operation):
-                    reached |= before[source.operation] | 1 << source.operation
+            for source in self.signals(operation):
+                reached |= before[source.operation] | 1 << source.operation
             before.append(reached)
         return before
 
@@ -224,10 +234,11 @@ class NetworkGraph:
         return len(sources) == 1 and sources[0].kind == "normalization"
 
     @cached_property
-    def _branches(self) -> tuple[int, dict[int, Branch]]:
+    def _branches(self) -> tuple[dict[int, Source], dict[int, Branch]]:
         """Find the additions of a signal and the output of layers that received it; inner branches come first."""
+        shortcuts: dict[int, Source] = {}
         branches: dict[int, Branch] = {}
-        n_branches = taken = 0
+        taken = 0
         for operation in self.operations:
             if operation.name != "add" or len(operation.inputs) != 2 or operation.activation is not None:
                 continue
@@ -235,22 +246,22 @@ class NetworkGraph:
             moving = [s for s in operation.inputs if self.operations[s.operation].kind not in CONSTANT_KINDS]
             if len({self.operations[source.operation].shapes[source.output] for source in moving}) > 1:
                 continue
-            branch = self._branch_of(*operation.inputs)
+            shortcut, branch = self._branch_of(*operation.inputs)
             inside = [self.operations[number] for number in _members(branch & ~taken)]
             if any(member.is_weighted for member in inside):
-                n_branches += 1
+                shortcuts[operation.number] = shortcut
                 branches |= self._positions(inside)
                 taken |= _bits(branches)
-        return n_branches, branches
+        return shortcuts, branches
 
     def _reaching(self, source: Source) -> int:
         """Return the operations that reach a result, with the one that computes it."""
         return self._before[source.operation] | 1 << source.operation
 
-    def _branch_of(self, first: Source, second: Source) -> int:
-        """Return the operations of the summand that is a residual branch; none if neither is.
+    def _branch_of(self, first: Source, second: Source) -> tuple[Source, int]:
+        """Return the summand that is a shortcut, and the operations of the residual branch; none if there is none.
 
-        The other summand is the signal that feeds the branch, or a projection of it without activation function.
+        The shortcut is the signal that feeds the branch, or a projection of it without activation function.
         """
         ends = {first: self._reaching(first) & ~self._reaching(second)}
         ends[second] = self._reaching(second) & ~self._reaching(first)
@@ -265,8 +276,8 @@ class NetworkGraph:
                 normalizes = longer and any(part.kind == "normalization" for part in parts)
                 # Two linear maps of one signal are no shortcut and branch.
                 if normalizes or not own & self._weighted or any(part.activation is not None for part in parts):
-                    return branch
-        return 0
+                    return shortcut, branch
+        return first, 0
 
     def _is_projection(self, numbers: int) -> bool:
         """Return whether operations only project, normalize, pool or rearrange one signal."""

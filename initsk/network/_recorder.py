@@ -292,10 +292,11 @@ class ForwardRecorder(TorchFunctionMode):
     def _begin_at(self, start: torch.Tensor) -> None:
         """Note a parameter or another constant as an operation, at the place of its first use as a signal."""
         if start.is_floating_point() and id(start) not in self._starts:
-            kind = "parameter" if self._known[id(start)].views else "constant"
+            uses = tuple(_uses(self._known[id(start)], None))
+            kind = "parameter" if uses else "constant"
             path, call = self.running[-1] if self.running else ("", 0)
             self._starts[id(start)] = Source(len(self.operations))
-            self._add(Operation(0, kind, kind, path, call, (), (), (tuple(start.shape),), None, (start,)), [])
+            self._add(Operation(0, kind, kind, path, call, (), uses, (tuple(start.shape),), None, (start,)), [])
             self.operations[-1].real, self.operations[-1].constant = (True,), True
 
     def _placeholder(self, tensor: torch.Tensor) -> Any:
