@@ -182,8 +182,11 @@ class NetworkDisplay(Display):
 
     def _key(self, node: Node) -> str:
         """Return what the color of a node stands for; "" for a node without color."""
-        by_record = any(node.filled_by for node in self.nodes)
-        return node.filled_by if by_record else _KINDS.get(node.kind, "")
+        if any(other.filled_by for other in self.nodes):
+            return node.filled_by
+        kind = _KINDS.get(node.kind, "")
+        # A product of two signals is no layer.
+        return "" if kind == "layer" and not node.weight else kind
 
     def _colors(self) -> dict[str, str]:
         """Return the colors in the order of the network."""

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from initsk.displays._network_layout import GAP, HEIGHT, Box, Layout, Part, Track
+from initsk.displays._network_boxes import HEIGHT, Box, Part
+from initsk.displays._network_layout import GAP, Layout
+from initsk.displays._network_lines import Track
 from initsk.displays._network_nodes import Node
 from initsk.displays._style import INK, sample
 from initsk.language import translate
