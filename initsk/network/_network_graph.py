@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
 
 import pandas as pd
 
 from initsk.network._activations import label_of
-from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source
 from initsk.network._spec import Branch
 
 
@@ -83,15 +84,26 @@ class NetworkGraph:
     @property
     def n_branches(self) -> int:
         """Number of residual branches."""
+        return len(self.shortcuts)
+
+    @property
+    def shortcuts(self) -> dict[int, Source]:
+        """For each addition that ends a residual branch the summand that passes the branch by."""
         return self._branches[0]
+
+    def signals(self, operation: Operation) -> list[Source]:
+        """Return the inputs of an operation that carry a signal.
+
+        Integers and masks carry a signal only into tables and where nothing else does.
+        """
+        return [source for source in operation.inputs if self._carries(source, operation)]
 
     @cached_property
     def depth(self) -> int:
         """Number of operations with weights on the shortest path from an input to an output."""
         passed: dict[int, int] = {}
         for operation in self.operations:
-            # Integers and masks carry a signal only into tables and where nothing else does.
-            inputs = [source for source in operation.inputs if self._carries(source, operation)]
+            inputs = self.signals(operation)
             # Of several outputs, the first one holds the scores.
             inputs = inputs[:1] if operation.kind == "output" else inputs
             counts = [passed[source.operation] for source in inputs if source.operation in passed]
@@ -102,11 +114,11 @@ class NetworkGraph:
     @cached_property
     def contexts(self) -> dict[str, Context]:
         """The surroundings of the layers, by the name of each parameter."""
-        n_branches, branches = self._branches
+        shortcuts, branches = self._branches
         found: dict[str, Context] = {}
         for operation in self.operations:
             branch = branches.get(operation.number)
-            branch = branch and replace(branch, n_branches=n_branches)
+            branch = branch and replace(branch, n_branches=len(shortcuts))
             if operation.is_weighted:
                 context = Context(
                     self._following_activation(operation), self._place(operation), branch, depth=self.depth
@@ -172,9 +184,8 @@ class NetworkGraph:
         before: list[int] = []
         for operation in self.operations:
             reached = 0
-            for source in operation.inputs:
-                if self._carries(source, operation):
-                    reached |= before[source.operation] | 1 << source.operation
+            for source in self.signals(operation):
+                reached |= before[source.operation] | 1 << source.operation
             before.append(reached)
         return before
 
@@ -235,65 +246,72 @@ class NetworkGraph:
         return len(sources) == 1 and sources[0].kind == "normalization"
 
     @cached_property
-    def _branches(self) -> tuple[int, dict[int, Branch]]:
+    def _branches(self) -> tuple[dict[int, Source], dict[int, Branch]]:
         """Find the additions of a signal and the output of layers that received it; inner branches come first."""
+        shortcuts: dict[int, Source] = {}
         branches: dict[int, Branch] = {}
-        n_branches = taken = 0
+        taken = 0
         for operation in self.operations:
             if operation.name != "add" or len(operation.inputs) != 2 or operation.activation is not None:
                 continue
-            shapes = {self.operations[source.operation].shapes[source.output] for source in operation.inputs}
-            if len(shapes) > 1:
+            # The recorder counts a constant among the inputs only if its shape is that of the sum.
+            moving = [s for s in operation.inputs if self.operations[s.operation].kind not in CONSTANT_KINDS]
+            if len({self.operations[source.operation].shapes[source.output] for source in moving}) > 1:
                 continue
-            branch = self._branch_of(*operation.inputs)
+            shortcut, branch = self._branch_of(*operation.inputs)
             inside = [self.operations[number] for number in _members(branch & ~taken)]
             if any(member.is_weighted for member in inside):
-                n_branches += 1
+                shortcuts[operation.number] = shortcut
                 branches |= self._positions(inside)
                 taken |= _bits(branches)
-        return n_branches, branches
+        return shortcuts, branches
 
     def _reaching(self, source: Source) -> int:
         """Return the operations that reach a result, with the one that computes it."""
         return self._before[source.operation] | 1 << source.operation
 
-    def _branch_of(self, first: Source, second: Source) -> int:
-        """Return the operations of the summand that is a residual branch; none if neither is.
+    def _branch_of(self, first: Source, second: Source) -> tuple[Source, int]:
+        """Return the summand that is a shortcut, and the operations of the residual branch; none if there is none.
 
-        The other summand is the signal that feeds the branch, or a projection of it without activation function.
+        The shortcut is the signal that feeds the branch, or a projection of it without activation function.
         """
         ends = {first: self._reaching(first) & ~self._reaching(second)}
         ends[second] = self._reaching(second) & ~self._reaching(first)
         for shortcut, end in ((first, second), (second, first)):
             own, branch = ends[shortcut], ends[end]
-            if self._is_projection(own) and self._feeds(shortcut, own, branch):
+            takers = self._takers(shortcut, own, branch) if self._is_projection(own) else []
+            if takers:
+                # What gives them their other inputs comes before the branch.
+                branch &= ~reduce(or_, (self._before[taker.number] for taker in takers))
                 parts = self._of(branch)
                 longer = (branch & self._weighted).bit_count() > (own & self._weighted).bit_count()
                 normalizes = longer and any(part.kind == "normalization" for part in parts)
                 # Two linear maps of one signal are no shortcut and branch.
                 if normalizes or not own & self._weighted or any(part.activation is not None for part in parts):
-                    return branch
-        return 0
+                    return shortcut, branch
+        return first, 0
 
     def _is_projection(self, numbers: int) -> bool:
         """Return whether operations only project, normalize, pool or rearrange one signal."""
         kinds = ("product", "convolution", "normalization", "pooling", "reshape", "dropout")
+        by_constants = ["elementwise product", "function"]
+        if numbers & self._weighted:
+            # The bias of a layer or of a normalization that is written out.
+            by_constants.append("sum")
         for operation in self._of(numbers):
             by_parameter = operation.kind == "elementwise product" and bool(operation.uses)
             scales = by_parameter and not self._follows_norm(operation)
             real = [s for s in operation.inputs if self.operations[s.operation].real[s.output]]
             joins = len(real) != 1 and operation.kind != "normalization"
-            by_number = operation.kind in ("elementwise product", "function") and not joins
-            if operation.activation is not None or scales or joins or not (operation.kind in kinds or by_number):
+            if operation.activation is not None or scales or joins or operation.kind not in (*kinds, *by_constants):
                 return False
         return True
 
-    def _feeds(self, end: Source, own: int, branch: int) -> bool:
-        """Return whether the signal behind a shortcut feeds the branch."""
+    def _takers(self, shortcut: Source, own: int, branch: int) -> list[Operation]:
+        """Return the operations of the branch that take the signal behind a shortcut."""
         starts = {source for member in self._of(own) for source in member.inputs if not own >> source.operation & 1}
-        taken = {source for member in self._of(branch) for source in member.inputs}
-        shared = (starts or {end}) & taken
-        return any(self.operations[source.operation].real[source.output] for source in shared)
+        signals = {s for s in starts or {shortcut} if self.operations[s.operation].real[s.output]}
+        return [member for member in self._of(branch) if signals & set(member.inputs)]
 
     def _of(self, numbers: int) -> list[Operation]:
         return [self.operations[number] for number in _members(numbers)]

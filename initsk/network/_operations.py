@@ -51,6 +51,8 @@ _NAMES_OF_KIND = {
 _KINDS = {name: kind for kind, names in _NAMES_OF_KIND.items() for name in words(names)}
 #: Kinds of operations that may multiply a signal by a parameter and sum over several products, or look a row up.
 WEIGHTED_KINDS = ("product", "convolution", "transposed convolution", "embedding", "recurrence")
+#: Kinds of operations that begin with no input: a value that the network uses as a signal.
+CONSTANT_KINDS = ("parameter", "constant")
 #: Operations whose result does not depend on the values of their arguments.
 VALUE_INDEPENDENT = words(
     """zeros_like ones_like empty_like full_like rand_like randn_like randint_like new_zeros new_ones new_empty new_full
@@ -129,7 +131,8 @@ class Operation:
     kind : str
         "input", "output", "product", "convolution", "transposed convolution", "embedding", "recurrence", "attention",
         "normalization", "activation", "sum", "elementwise product", "softmax", "pooling", "dropout", "reshape",
-        "concatenation" or "function".
+        "concatenation" or "function". A "parameter" or "constant" that the network uses as a signal is an operation
+        without inputs; its value is the first argument.
     module : str
         Name of the module whose ``forward`` calls the function.
     call : int

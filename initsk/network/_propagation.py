@@ -10,9 +10,9 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.network._axes import POSITION, UNIT, axes_of
 from initsk.network._network_graph import NetworkGraph
-from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source
 from initsk.network._signal_rules import rule_of
-from initsk.network._signal_step import Pair, Step
+from initsk.network._signal_step import Pair, Step, pair_of
 from initsk.theory import Signal
 
 
@@ -70,6 +70,12 @@ class Propagation:
                 self._set(operation, signal)
         return self
 
+    def _of_constant(self, operation: Operation) -> Signal:
+        """Return a parameter or another constant that is used as a signal: it has the same values in all samples."""
+        values = operation.arguments[0]
+        pair = self.parameter(operation, values, operation.uses[0]) if operation.uses else pair_of(values)
+        return Signal(pair[1], pair[0], across=pair[1])
+
     def units(self, source: Source) -> int:
         """Return the number of units of a result."""
         return self._size(source, UNIT)
@@ -102,6 +108,8 @@ class Propagation:
             return self.of_input(operation)
         if operation.kind == "output" or not any(operation.real):
             return None
+        if operation.kind in CONSTANT_KINDS:
+            return self._of_constant(operation)
         given = [self.signals[source] for source in operation.inputs if source in self.signals]
         if operation.is_weighted and (given or any(use.how == "looked up" for use in operation.uses)):
             return self.of_layer(operation, given, self)

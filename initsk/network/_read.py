@@ -1,6 +1,7 @@
 """Reading of a network by running it: its operations, and how each parameter is used."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from initsk.network._find_activations import find_activations
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._network_graph import NetworkGraph, joined
 from initsk.network._operations import replace_tensors
-from initsk.network._recorder import ForwardRecorder, note_modules
+from initsk.network._recorder import ForwardRecorder
 from initsk.network._state import preserve_state, without_hooks_of_users
 from initsk.network._wrappers import clean_names, unwrap
 from initsk.utils.torch_settings import copy_of
@@ -133,7 +134,7 @@ def _record(module: nn.Module, example: Example, training: bool, fake: Any) -> N
         elif any(parameter.is_meta for parameter in module.parameters()):
             stack.enter_context(torch.device("meta"))
         stack.enter_context(without_hooks_of_users(module))
-        stack.enter_context(note_modules(module, recorder))
+        stack.enter_context(_note_modules(module, recorder))
         recorder.add_inputs(arguments, keywords)
         with recorder:
             output = module(*arguments, **keywords)
@@ -142,6 +143,31 @@ def _record(module: nn.Module, example: Example, training: bool, fake: Any) -> N
     modules = {clean[name]: part for name, part in module.named_modules(remove_duplicate=False)}
     find_activations(recorder.operations, modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description, example.is_guess)
+
+
+@contextmanager
+def _note_modules(module: nn.Module, recorder: ForwardRecorder) -> Iterator[None]:
+    """Tell a recorder which module runs, by hooks that exist inside the block only."""
+    clean = clean_names(module)
+    names = {part: clean[name] for name, part in module.named_modules()}
+    handles = []
+
+    def before(part: nn.Module, args: Any, kwargs: Any) -> None:
+        if recorder.is_running_here:
+            recorder.enter(names[part])
+
+    def after(part: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if recorder.is_running_here:
+            recorder.leave(part, (args, kwargs), output)
+
+    try:
+        for part in names:
+            handles.append(part.register_forward_pre_hook(before, with_kwargs=True, prepend=True))
+            handles.append(part.register_forward_hook(after, with_kwargs=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _fake_mode() -> Any:

@@ -2,8 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
@@ -27,7 +26,7 @@ from initsk.network._operations import (
     tensors_in,
 )
 from initsk.network._views import View, parts_of_output
-from initsk.network._wrappers import clean_names, named_parameters
+from initsk.network._wrappers import named_parameters
 
 # Attributes whose values are tensors; the others tell shapes and types.
 _TENSOR_ATTRIBUTES = {"T", "mT", "H", "mH", "data", "real", "imag"}
@@ -35,12 +34,16 @@ _TENSOR_ATTRIBUTES = {"T", "mT", "H", "mH", "data", "real", "imag"}
 
 @dataclass
 class _Known:
-    """A tensor of the forward pass: its source, and the parameters and operations that it is a view of."""
+    """A tensor of the forward pass: its source, and the parameters and operations that it is a view of.
+
+    ``start`` is the constant that a constant tensor is a rearrangement or a normalization of.
+    """
 
     tensor: torch.Tensor
     source: Source | None = None
     constant: bool = True
     views: tuple[View, ...] = ()
+    start: torch.Tensor | None = None
 
 
 class ForwardRecorder(TorchFunctionMode):
@@ -63,6 +66,7 @@ class ForwardRecorder(TorchFunctionMode):
         self._known: dict[int, _Known] = {}
         self._written: dict[int, tuple[Any, Source]] = {}
         self._taken: dict[int, list[View]] = {}
+        self._starts: dict[int, Source] = {}
         for name, parameter in named_parameters(module):
             self._known[id(parameter)] = _Known(parameter, views=(View.of(name, parameter.shape),))
         for buffer in module.buffers():
@@ -154,14 +158,16 @@ class ForwardRecorder(TorchFunctionMode):
         uses = tuple(use for part in known if part.source is None for use in _uses(part, roles.get(id(part.tensor))))
         path, call = self.running[-1] if self.running else ("", 0)
         sources = {id(tensor): self._source(tensor) for tensor in tensors}
+        signals = self._signals(name, known, roles, results[0].shape)
 
         def source_or_constant(tensor: torch.Tensor) -> Any:
             return sources[id(tensor)] or tensor
 
+        taken = _distinct(sources[id(tensor)] or signals.get(id(tensor)) for tensor in operands)
         operation = Operation(
-            0, name, kind, path, call, _distinct(sources[id(tensor)] for tensor in operands), uses,
-            tuple(tuple(r.shape) for r in results), func, replace_tensors(args, source_or_constant),
-            replace_tensors(kwargs, source_or_constant), all(part.constant for part in known),
+            0, name, kind, path, call, taken, uses, tuple(tuple(r.shape) for r in results), func,
+            replace_tensors(args, source_or_constant), replace_tensors(kwargs, source_or_constant),
+            all(part.constant for part in known),
         )  # fmt: skip
         views = self._views_of_results(kind, name, func, args, kwargs, known, results)
         self._add(operation, results, views)
@@ -200,7 +206,9 @@ class ForwardRecorder(TorchFunctionMode):
 
         biases = [given["in_proj_bias"], given["bias_k"], given["bias_v"]]
         shape = inputs[0].shape
-        first = note("linear", "product", self._sources(inputs), [*stacked, *biases], (*shape[:-1], 3 * width))
+        parts = [self._known.get(id(tensor)) or self._constant(tensor) for tensor in inputs]
+        sources = self._sources(inputs, self._signals("linear", parts, {}, shape))
+        first = note("linear", "product", sources, [*stacked, *biases], (*shape[:-1], 3 * width))
         second = note("scaled_dot_product_attention", "attention", (Source(first.number),), [], shape)
         output = [given["out_proj_weight"], given["out_proj_bias"]]
         third = note("linear", "product", (Source(second.number),), output, results[0].shape)
@@ -220,7 +228,7 @@ class ForwardRecorder(TorchFunctionMode):
                 # A copy or another type of the same values.
                 keeps = same_shape and found.shadow is None and before.shadow is not None
                 views.append(before if keeps and operation_name(func) not in ("roll", "flip", "getitem") else found)
-            self._known[id(tensor)] = _Known(tensor, views=tuple(views))
+            self._known[id(tensor)] = _Known(tensor, views=tuple(views), start=_start(part))
 
     def _note_constant(self, name: str, known: list[_Known], results: list[torch.Tensor]) -> None:
         """Note functions of parameters and constants: what has the shape of the result is what they change."""
@@ -232,7 +240,8 @@ class ForwardRecorder(TorchFunctionMode):
                 for part, fits in zip(known, same, strict=True)
                 for view in part.views
             ]
-            self._known[id(tensor)] = _Known(tensor, views=tuple(found))
+            start = _start(known[0]) if kind_of(name) in ("normalization", "dropout") and known else None
+            self._known[id(tensor)] = _Known(tensor, views=tuple(found), start=start)
 
     def _views_of_results(
         self, kind: str, name: str, func: Any, args: Any, kwargs: Any, known: list[_Known], results: list[torch.Tensor]
@@ -263,8 +272,36 @@ class ForwardRecorder(TorchFunctionMode):
             return written[1]
         return source
 
-    def _sources(self, tensors: list[torch.Tensor]) -> tuple[Source, ...]:
-        return _distinct(map(self._source, tensors))
+    def _sources(
+        self, tensors: list[torch.Tensor], constants: Mapping[int, Source | None] | None = None
+    ) -> tuple[Source, ...]:
+        return _distinct(self._source(tensor) or (constants or {}).get(id(tensor)) for tensor in tensors)
+
+    def _signals(self, name: str, known: list[_Known], roles: dict[int, UsedAs], shape: torch.Size) -> dict[int, Any]:
+        """Return the sources of constants that an operation takes as it takes a signal.
+
+        The summand of a sum is a signal if it has the sum's shape, and was a signal before.
+        """
+        found = {}
+        for part in known:
+            if part.source is not None:
+                continue
+            if _is_signal(kind_of(name), roles.get(id(part.tensor))):
+                self._begin_at(_start(part))
+            elif name != "add" or part.tensor.shape != shape:
+                continue
+            found[id(part.tensor)] = self._starts.get(id(_start(part)))
+        return found
+
+    def _begin_at(self, start: torch.Tensor) -> None:
+        """Note a parameter or another constant as an operation, at the place of its first use as a signal."""
+        if start.is_floating_point() and id(start) not in self._starts:
+            uses = tuple(_uses(self._known[id(start)], None))
+            kind = "parameter" if uses else "constant"
+            path, call = self.running[-1] if self.running else ("", 0)
+            self._starts[id(start)] = Source(len(self.operations))
+            self._add(Operation(0, kind, kind, path, call, (), uses, (tuple(start.shape),), None, (start,)), [])
+            self.operations[-1].real, self.operations[-1].constant = (True,), True
 
     def _add(
         self, operation: Operation, results: list[torch.Tensor], views: list[tuple[View, ...]] | None = None
@@ -287,6 +324,17 @@ def _distinct(sources: Iterable[Source | None]) -> tuple[Source, ...]:
     return tuple(dict.fromkeys(source for source in sources if source is not None))
 
 
+def _start(part: _Known) -> torch.Tensor:
+    return part.tensor if part.start is None else part.start
+
+
+def _is_signal(kind: str, role: UsedAs | None) -> bool:
+    """Return whether an operation takes a tensor as it takes a signal."""
+    if kind == "concatenation":
+        return True
+    return role is None and kind in (*WEIGHTED_KINDS, "normalization")
+
+
 def _followed(part: _Known, func: Any, args: Any, kwargs: dict[str, Any], n_results: int) -> list[tuple[View, ...]]:
     """Return the views of each result of a function of a tensor."""
     followed = [view.through(func, args[1:], kwargs) for view in part.views]
@@ -301,28 +349,3 @@ def _uses(part: _Known, role: UsedAs | None) -> Iterator[ParameterUse]:
         how = "other" if role is None else "scales" if view.modifies else role.how
         roles = None if role is None or role.axes is None else view.factors(role.axes)
         yield ParameterUse(str(view.root), how, roles, tuple(part.tensor.shape))
-
-
-@contextmanager
-def note_modules(module: nn.Module, recorder: ForwardRecorder) -> Iterator[None]:
-    """Tell a recorder which module runs, by hooks that exist inside the block only."""
-    clean = clean_names(module)
-    names = {part: clean[name] for name, part in module.named_modules()}
-    handles = []
-
-    def before(part: nn.Module, args: Any, kwargs: Any) -> None:
-        if recorder.is_running_here:
-            recorder.enter(names[part])
-
-    def after(part: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        if recorder.is_running_here:
-            recorder.leave(part, (args, kwargs), output)
-
-    try:
-        for part in names:
-            handles.append(part.register_forward_pre_hook(before, with_kwargs=True, prepend=True))
-            handles.append(part.register_forward_hook(after, with_kwargs=True))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

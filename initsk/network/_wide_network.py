@@ -160,7 +160,7 @@ def _share_of_pairs(values: torch.Tensor, axes: tuple[str, ...]) -> float:
     return equal / (len(rows) * n * (n - 1)) if n > 1 else 0.0
 
 
-def _different(tensors: Iterator[torch.Tensor]) -> list[torch.Tensor]:
+def _different(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
     return list({id(tensor): tensor for tensor in tensors}.values())
 
 

@@ -164,8 +164,8 @@ def signal_section(shown: ComparisonResult) -> Section | None:
     ]
     description = _("Root mean square of activations and gradients along depth, with one line for each initializer.")
     note = _(
-        "Values are means over the runs. The forward prediction starts from the input (Poole et al. 2016, equation 3), the"
-        " backward prediction from the gradient at the output (Schoenholz et al. 2017). Both hold for wide layers; in"
+        "Values are means over the runs. The forward prediction starts from the input (Poole et al. 2016, equation 3),"
+        " the backward prediction from the gradient at the output (Schoenholz et al. 2017). Both hold for wide layers; in"
         " narrow layers, single draws scatter around them."
     )
     colors = [color_of(shown.initializers.index(label)) for label in forward]
@@ -206,7 +206,8 @@ def _how_well(rows: list[dict[str, Any]]) -> str:
     forward, backward = (pd.Series([row[name] for row in rows], dtype=float).max() for name in ("forward", "backward"))
     if np.isnan(forward):
         return _(
-            "Theory gives no prediction here: no signal passes, or the theory does not cover an operation of the network."
+            "Theory gives no prediction here: no signal passes, or the theory does not cover an operation of the"
+            " network."
         )
     text = message(
         "The measured values differ from the predicted ones by at most {forward:.0%} for activations and {backward:.0%}"

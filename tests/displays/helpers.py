@@ -1,9 +1,12 @@
 """Frames of small networks, and what a picture of them holds."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pandas as pd
 from matplotlib.collections import QuadMesh
 from matplotlib.patches import StepPatch
+from torch import nn
 
 from initsk.displays import (
     ActivationGridDisplay,
@@ -13,10 +16,12 @@ from initsk.displays import (
     HistoryDisplay,
     LayerStripDisplay,
     LearningCurvesDisplay,
+    NetworkDisplay,
     PhaseDiagramDisplay,
     WeightGridDisplay,
 )
 from initsk.theory import phase_diagram
+from tests.helpers import build
 
 PLANE = phase_diagram("tanh", cells=8)
 
@@ -116,6 +121,12 @@ def compared(n=3):
     return histograms, frame, history, runs
 
 
+def named_network(name):
+    """Return a module with a layer of this name, as far as torch allows the name."""
+    layers = {name.replace(".", "_"): (3, 4), "b": (4, 2)}
+    return build(lambda: nn.Sequential(OrderedDict((key, nn.Linear(*sizes)) for key, sizes in layers.items())))
+
+
 def all_displays(name="hidden_1", counts=(4, 6)):
     """Return one display of each class, of a network with this layer, and how many axes it needs."""
     histograms, frame = network([name], counts=counts)
@@ -130,6 +141,7 @@ def all_displays(name="hidden_1", counts=(4, 6)):
         "HistoryDisplay": (HistoryDisplay.from_frames(over, over_frame), 2),
         "LayerStripDisplay": (LayerStripDisplay.from_frames(histograms, frame), 1),
         "LearningCurvesDisplay": (LearningCurvesDisplay.from_frames(history), 2),
+        "NetworkDisplay": (NetworkDisplay.from_module(named_network(name)), 1),
         "PhaseDiagramDisplay": (PhaseDiagramDisplay(PLANE, {name: (1.0, 0.0)}), 1),
         "WeightGridDisplay": (WeightGridDisplay.from_frames(*weights), 6),
     }

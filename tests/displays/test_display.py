@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
 from initsk import displays
@@ -141,6 +142,11 @@ def test_texts_in_given_axes_hide_no_data_and_stay_on_the_picture(name, layout):
         ("HistoryDisplay", {"color": "red", "lw": 3}, lambda ax: ax.lines),
         ("LayerStripDisplay", {"cmap": "viridis"}, lambda ax: ax.collections),
         ("LearningCurvesDisplay", {"color": "red", "lw": 3}, lambda ax: ax.lines),
+        (
+            "NetworkDisplay",
+            {"color": "red", "lw": 3},
+            lambda ax: [x for x in ax.patches if isinstance(x, FancyBboxPatch)],
+        ),
         ("PhaseDiagramDisplay", {"cmap": "viridis"}, lambda ax: ax.collections[:1]),
         ("WeightGridDisplay", {"color": "red", "lw": 3}, lambda ax: ax.patches),
     ],

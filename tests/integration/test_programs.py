@@ -135,6 +135,39 @@ def kinds_of_initializers(names, folder, shown):
     assert names["clf"].initializer.get_params()["head__std"] == 0.1
 
 
+@expects("reading")
+def reading(names, folder, shown):
+    graph = names["graph"]
+    assert (graph.depth, graph.n_branches, graph.activations) == (2, 1, ["relu"])
+    assert "1.weight" in ", ".join(graph.to_frame()["parameters"])
+
+
+@expects("picture of a network")
+def picture_of_a_network(names, folder, shown):
+    assert (folder / "network.png").read_bytes().startswith(b"\x89PNG")
+
+
+@expects("filled, kept, left")
+def filled_kept_left(names, folder, shown):
+    outcomes = names["record"].to_frame().set_index("name")["outcome"]
+    assert outcomes[outcomes == "kept"].index.tolist() == ["1.up.weight", "2.weight", "2.bias"]
+    assert "left" not in outcomes.tolist()
+    assert names["everything"].to_frame().set_index("name").loc["1.up.weight", "outcome"] == "filled"
+
+
+@expects("registered layer")
+def registered_layer(names, folder, shown):
+    frame = names["record"].to_frame().set_index("name")
+    assert frame.loc["weight", ["fan_in", "fan_out"]].tolist() == [3, 5]
+    assert frame.loc["rate", "outcome"] == "kept"
+
+
+@expects("modules without values")
+def modules_without_values(names, folder, shown):
+    for module in (names["lazy"], names["model"]):
+        assert all(value.isfinite().all() for value in module.state_dict().values())
+
+
 @expects("estimator")
 def estimator(names, folder, shown):
     assert names["clf"].score(names["X_test"], names["y_test"]) > 0.9

@@ -9,9 +9,13 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
+from initsk import initialize, network
+from initsk.exceptions import InvalidParameterError
+from initsk.network import NetworkGraph
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from tests.zoo.operators import define_missing_operators
 
@@ -110,6 +114,26 @@ def run(module: nn.Module, inputs: Any) -> Any:
         if isinstance(inputs, dict):
             return module(**inputs)
         return module(*inputs) if isinstance(inputs, tuple) else module(inputs)
+
+
+def read(row: Architecture, module: nn.Module) -> NetworkGraph:
+    """Read a row's module on its input."""
+    with isolated():
+        return network.read(module, X=row.inputs())
+
+
+def outcomes_of(row: Architecture, module: nn.Module) -> pd.Series:
+    """Initialize a row's module, and return "filled", "kept" or "left" by parameter; frozen ones are kept."""
+    with isolated():
+        try:
+            record = initialize(module, "he_normal", X=row.inputs(), random_state=0)
+        except InvalidParameterError:
+            # IA3 trains only factors of the signal, and freezes all weights.
+            if not row.name.startswith("IA3"):
+                raise
+            return pd.Series("kept", [name for name, _ in module.named_parameters()])
+    frame = record.to_frame().set_index("name")
+    return frame["outcome"].mask(frame["why"].str.startswith("frozen"), "kept")
 
 
 def matching(module: nn.Module, pattern: str) -> dict[str, nn.Parameter]:

@@ -1,12 +1,10 @@
 """The reading of the networks in the table agrees with the facts of their definitions."""
 
-import pandas as pd
 import pytest
 import torch
 
 import initsk
-from initsk.exceptions import InvalidParameterError
-from tests.zoo.table import all_rows, built, isolated, matching
+from tests.zoo.table import all_rows, built, isolated, matching, outcomes_of, read
 
 ROWS = [
     pytest.param(row, id=f"{row.package}-{row.name}", marks=[] if row.package == "torch" else pytest.mark.slow)
@@ -15,41 +13,23 @@ ROWS = [
 each_row = pytest.mark.parametrize("row", ROWS, indirect=True)
 
 
-def read(row):
-    with isolated():
-        return initsk.network.read(built(row), X=row.inputs())
-
-
-def initialize(row, module):
-    with isolated():
-        try:
-            record = initsk.initialize(module, "he_normal", X=row.inputs(), random_state=0)
-        except InvalidParameterError:
-            # IA3 trains only factors of the signal, and freezes all weights.
-            if not row.name.startswith("IA3"):
-                raise
-            return pd.Series("kept", [name for name, _ in module.named_parameters()])
-    frame = record.to_frame().set_index("name")
-    return frame["outcome"].mask(frame["why"].str.startswith("frozen"), "kept")
-
-
 @each_row
 def test_branches(row):
     if row.branches is None:
         pytest.skip("the number of branches is a matter of definition")
-    assert read(row).n_branches == row.branches
+    assert read(row, built(row)).n_branches == row.branches
 
 
 @each_row
 def test_depth(row):
     if row.depth is None:
         pytest.skip("the depth is a matter of definition")
-    assert read(row).depth == row.depth
+    assert read(row, built(row)).depth == row.depth
 
 
 @each_row
 def test_activations(row):
-    assert set(read(row).activations) == set(row.activations)
+    assert set(read(row, built(row)).activations) == set(row.activations)
 
 
 @each_row
@@ -58,7 +38,7 @@ def test_deliberate_values_are_kept(row):
     special = {}
     for pattern in (*row.kept, *row.own_distribution):
         special |= {name: value.detach().clone() for name, value in matching(module, pattern).items()}
-    outcomes = initialize(row, module)
+    outcomes = outcomes_of(row, module)
     assert {name: outcomes[name] for name in special if outcomes[name] != "kept"} == {}
     parameters = dict(module.named_parameters())
     assert [name for name, value in special.items() if not torch.equal(value, parameters[name])] == []
@@ -67,7 +47,7 @@ def test_deliberate_values_are_kept(row):
 @each_row
 def test_other_weights_are_filled(row):
     module = built(row)
-    outcomes = initialize(row, module)
+    outcomes = outcomes_of(row, module)
     left = outcomes[outcomes == "left"].index.tolist()
     assert left == [] or row.left_reason is not None
 
