@@ -165,8 +165,8 @@ def signal_section(shown: ComparisonResult) -> Section | None:
     description = _("Root mean square of activations and gradients along depth, with one line for each initializer.")
     note = _(
         "Values are means over the runs. The forward prediction starts from the input (Poole et al. 2016, equation 3),"
-        " the backward prediction from the gradient at the output (Schoenholz et al. 2017). Both hold for wide layers; in"
-        " narrow layers, single draws scatter around them."
+        " the backward prediction from the gradient at the output (Schoenholz et al. 2017). Both hold for wide layers;"
+        " in narrow layers, single draws scatter around them."
     )
     colors = [color_of(shown.initializers.index(label)) for label in forward]
     picture = Picture("signal", description, display.plot)
