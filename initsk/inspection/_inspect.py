@@ -9,9 +9,9 @@ import torch
 from initsk.exceptions import ModuleError
 from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
-from initsk.inspection.capture._capture import capture_values
+from initsk.inspection.capture._capture import Capture
 from initsk.inspection.capture._collector import StatisticsCollector
-from initsk.inspection.capture._layer_choice import Layers, list_layers
+from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
 from initsk.inspection.statistics._gradients import OptimizerLike, ParameterGradients, weight_records
 from initsk.inspection.statistics._layer import MEASURES
 from initsk.network import (
@@ -165,18 +165,17 @@ def inspect_batches(
         first = next(batches, None)
         if first is None:
             raise ModuleError("X has no samples: there is nothing to inspect")
-        chosen = None
+        capture, chosen = Capture(module, training=settings.training, gradients=settings.gradients), None
         if settings.layers is not None or settings.positions != "both":
-            catalogue = list_layers(module, first)
+            catalogue = LayerCatalogue(capture.read(first))
             chosen = catalogue.keys(catalogue.choose("inspect_activations", settings.layers), settings.positions)
         collector = StatisticsCollector(settings, chosen)
         if settings.gradients:
             backward = ParameterGradients(dict(named_parameters(module)), trained)
-        with capture_values(module, collector) as capture:
+        with capture.following():
             for batch in chain([first], batches):
-                capture.start_pass()
                 collector.start_batch(batch.n_samples, batch.padding)
-                output = batch.run(module)
+                output = capture.run(batch, collector)
                 if backward is not None:
                     loss = loss_of(output, batch.target, settings.criterion, model.net)
                     backward.add(loss, batch.n_samples)

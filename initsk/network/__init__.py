@@ -13,6 +13,7 @@ from initsk.network._batches import (
 )
 from initsk.network._calls import run_module
 from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
+from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -42,10 +43,10 @@ from initsk.network._moment_propagation import SignalGraph, fan_in_share
 from initsk.network._moments import Moments
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
-from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
 from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
-from initsk.network._read import read
+from initsk.network._read import PassReading, read, read_pass
 from initsk.network._sharded import local_values
 from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
 from initsk.network._state import (
@@ -65,14 +66,15 @@ __all__ = [
     "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
     "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP",
     "NORMALIZATIONS", "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch",
-    "ChainLayer", "Criterion", "FunctionOfFirst", "IntegerCasts", "Layer", "MadeTensors", "Model", "Moments",
-    "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse", "PlannedParameter",
-    "SignalGraph", "Source", "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "arguments_of",
-    "as_batch", "chain_of", "clean_names", "compute_hooked", "count_samples", "fan_in_share", "first_batch",
-    "get_model", "has_hooks", "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized",
-    "is_stream", "iterate_batches", "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays",
-    "may_have_gradient_hooks", "meta_tensors", "named_parameters", "plan_parameters", "preserve_state",
-    "preserve_training", "read", "register_layer", "run_as_written", "run_module", "save_buffers", "scores_of",
-    "set_tensor", "several_targets", "structure_restored_on_failure", "take_rows", "take_targets", "targets_in",
-    "to_array", "unwrap", "without_wrappers",
+    "ChainLayer", "CompletedFunction", "Criterion", "ForwardFollower", "FunctionOfFirst", "IntegerCasts", "Layer",
+    "MadeTensors", "Model", "Moments", "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec",
+    "ParameterUse", "PassReading", "PlannedParameter", "SignalGraph", "Source", "Step", "add_architecture",
+    "any_module_has_hooks", "any_optimizer_has_hooks", "arguments_of", "as_batch", "chain_of", "clean_names",
+    "compute_hooked", "count_samples", "fan_in_share", "first_batch", "get_model", "has_hooks", "has_targets",
+    "heads_of", "hooked_tensors", "infer_shapes", "initialized", "is_stream", "iterate_batches", "lazy_parameters",
+    "local_values", "loss_of", "make_activation", "map_arrays", "may_have_gradient_hooks", "meta_tensors",
+    "named_parameters", "plan_parameters", "preserve_state", "preserve_training", "read", "read_pass",
+    "register_layer", "run_as_written", "run_module", "save_buffers", "scores_of", "set_tensor", "several_targets",
+    "structure_restored_on_failure", "take_rows", "take_targets", "targets_in", "tensors_in", "to_array", "unwrap",
+    "without_wrappers",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """Reading of a network by running it: its operations, and how each parameter is used."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -11,16 +12,18 @@ from initsk.network._batches import Batch, as_batch, call_of
 from initsk.network._calls import failing_part
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
+from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first
 from initsk.network._network_graph import NetworkGraph, joined
 from initsk.network._operations import replace_tensors, tensors_in
-from initsk.network._recorder import ForwardRecorder, note_modules
+from initsk.network._recorder import ForwardRecorder, OnLeave
 from initsk.network._state import preserve_attributes, preserve_state, without_hooks_of_users
 from initsk.network._wrappers import clean_names, unwrap
 from initsk.utils.torch_settings import copy_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
 _FAKE_FROM = 2**27
+_EVALUATION = {"training": False, "gradients": False, "seed": 0}
 
 
 def read(module: nn.Module, X: Any = None) -> NetworkGraph:
@@ -96,27 +99,74 @@ def _run(module: nn.Module, example: Example) -> NetworkGraph:
     fake = _fake_mode() if size >= _FAKE_FROM else None
     if fake is not None:
         try:
-            return _record(module, example, fake)
+            return _record(ForwardRecorder(module), example, fake)
         except Exception:  # a user's forward may raise anything without values
             pass
-    return _record(module, example, None)
+    return _record(ForwardRecorder(module), example, None)
 
 
-def _record(module: nn.Module, example: Example, fake: Any) -> NetworkGraph:
-    recorder = ForwardRecorder(module)
+class PassReading(NamedTuple):
+    """The graph of one forward pass, and its steps."""
+
+    graph: NetworkGraph
+    steps: list[Step]
+
+
+def read_pass(
+    module: nn.Module, batch: Batch, *, training: bool, gradients: bool, on_leave: OnLeave, whole: bool = False
+) -> PassReading:
+    """Read a network as it runs on a batch in a given mode, from the current random state.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, without wrappers around it.
+    batch : Batch
+        The arguments of the forward pass.
+    training, gradients : bool
+        Whether the module is in training mode, and whether the forward pass records gradients.
+    on_leave : callable
+        Called at the end of each call of a part, with the number of the step, the part, its output (None if the call
+        failed), and a function that returns the `Source` of a tensor, or None for a constant.
+    whole : bool, default=False
+        Whether to run on the whole batch, not on two samples.
+
+    Returns
+    -------
+    PassReading
+    """
+    *few, all_rows = few_rows_first(batch.inputs or batch.keywords)
+    for rows in [] if whole else few:
+        try:
+            return _read_pass(module, rows, training, gradients, on_leave)
+        except Exception:  # a user's forward may need all rows
+            continue
+    return _read_pass(module, all_rows, training, gradients, on_leave)
+
+
+def _read_pass(module: nn.Module, rows: Any, training: bool, gradients: bool, on_leave: OnLeave) -> PassReading:
+    recorder = ForwardRecorder(module, on_leave)
+    mode = {"training": training, "gradients": gradients, "seed": None}
+    graph = _record(recorder, Example(*call_of(rows), ""), None, mode)
+    return PassReading(graph, recorder.steps)
+
+
+def _record(
+    recorder: ForwardRecorder, example: Example, fake: Any, mode: Mapping[str, Any] = _EVALUATION
+) -> NetworkGraph:
+    module = recorder.module
     arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
         stack.enter_context(preserve_attributes(module))
-        stack.enter_context(preserve_state(module, training=False, gradients=False, seed=0))
+        stack.enter_context(preserve_state(module, **mode))
         if fake is not None:
             stack.enter_context(fake)
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)
         elif any(parameter.is_meta for parameter in module.parameters()):
             stack.enter_context(torch.device("meta"))
         stack.enter_context(without_hooks_of_users(module))
-        stack.enter_context(note_modules(module, recorder))
         recorder.add_inputs(arguments, keywords)
-        with recorder:
+        with recorder.following():
             output = module(*arguments, **keywords)
         recorder.add_outputs(output)
     modules = {clean: module.get_submodule(name) for name, clean in clean_names(module).items()}

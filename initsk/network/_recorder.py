@@ -1,9 +1,7 @@
 """Record of a forward pass: a torch function mode notes every operation, with the module that calls it."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
@@ -11,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
+from initsk.network._follower import ForwardFollower, Step
 from initsk.network._operand_roles import UsedAs, used_as
 from initsk.network._operations import (
     SHAPED_LIKE,
@@ -27,7 +25,7 @@ from initsk.network._operations import (
     tensors_in,
 )
 from initsk.network._views import View, parts_of_output
-from initsk.network._wrappers import clean_names, named_parameters
+from initsk.network._wrappers import named_parameters
 
 # Attributes whose values are tensors; the others tell shapes and types.
 _TENSOR_ATTRIBUTES = {"T", "mT", "H", "mH", "data", "real", "imag"}
@@ -43,21 +41,28 @@ class _Known:
     views: tuple[View, ...] = ()
 
 
-class ForwardRecorder(TorchFunctionMode):
+# Called at the end of a call of a module, with the number of the step, the module, its output, and a function that
+# returns the source of a tensor.
+OnLeave = Callable[[int, nn.Module, Any, Callable[[torch.Tensor], Source | None]], None]
+
+
+class ForwardRecorder(ForwardFollower):
     """Note the operations of one forward pass of a module, in this thread.
 
     Parameters
     ----------
     module : torch.nn.Module
         The module; its parameters are known by their names.
+    on_leave : callable, optional
+        See `read_pass`.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
+    def __init__(self, module: nn.Module, on_leave: OnLeave | None = None) -> None:
+        super().__init__(module)
         self.operations: list[Operation] = []
+        self.steps: list[Step] = []
         self.running: list[tuple[str, int]] = []
-        self.paused = False
-        self._thread = threading.get_ident()
+        self._report = on_leave
         self._calls: Counter[str] = Counter()
         # The tensors stay alive, so that no two have the same id.
         self._known: dict[int, _Known] = {}
@@ -67,11 +72,6 @@ class ForwardRecorder(TorchFunctionMode):
             self._known[id(parameter)] = _Known(parameter, views=(View.of(name, parameter.shape),))
         for buffer in module.buffers():
             self._known.setdefault(id(buffer), _Known(buffer))
-
-    @property
-    def is_running_here(self) -> bool:
-        """Whether the caller runs in the recorder's thread."""
-        return threading.get_ident() == self._thread
 
     def add_inputs(self, *values: Any) -> None:
         """Register the tensors in the arguments of the module."""
@@ -90,18 +90,19 @@ class ForwardRecorder(TorchFunctionMode):
             if views and axis is not None:
                 operation.n_parts = parts_of_output(views, axis, operation.shape)
 
-    def enter(self, path: str) -> None:
+    def on_enter(self, part: nn.Module) -> None:
         """Note that a module begins its forward pass."""
+        path = self.names[part]
         self.running.append((path, self._calls[path]))
         self._calls[path] += 1
 
-    def leave(self, module: nn.Module, arguments: Any, output: Any) -> None:
+    def on_leave(self, part: nn.Module, arguments: Any, output: Any) -> None:
         """Note that a module ends its forward pass; results that no function gave are an operation of their own."""
         path, call = self.running.pop()
-        self.paused = True
+        self.steps.append(Step(part, None))
         unknown = [tensor for tensor in tensors_in(output) if id(tensor) not in self._known]
         given = self._sources(list(tensors_in(arguments)))
-        if isinstance(module, nn.Identity) and given:
+        if isinstance(part, nn.Identity) and given and not unknown:
             # Between two layers, it stands for an activation function.
             results = list(tensors_in(output))
             views = [self._known[id(tensor)].views for tensor in results]
@@ -109,25 +110,33 @@ class ForwardRecorder(TorchFunctionMode):
             self._add(Operation(0, "identity", "reshape", path, call, given, (), shapes), results, views)
         elif unknown and given:
             prefix = f"{path}." if path else ""
-            uses = tuple(ParameterUse(prefix + name, "other") for name, _ in named_parameters(module))
+            uses = tuple(ParameterUse(prefix + name, "other") for name, _ in named_parameters(part))
             shapes = tuple(tuple(tensor.shape) for tensor in unknown)
-            kind = type(module).__name__
+            kind = type(part).__name__
             self._add(Operation(0, kind, "function", path, call, given, uses, shapes), unknown)
-        self.paused = False
+        if self._report is not None:
+            self._report(len(self.steps) - 1, part, output, self._source)
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    def on_attribute(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Return an attribute of a tensor, and note it if it is a tensor."""
+        result = function(*args)
+        name = operation_name(function)
+        if name in _TENSOR_ATTRIBUTES:
+            self.note(name, function, args, {}, result)
+        return result
+
+    def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function of torch and note it."""
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        if self.paused:
-            return result
-        name = operation_name(func)
-        if getattr(func, "__name__", "") == "__get__" and name not in _TENSOR_ATTRIBUTES:
-            return result
+        step = len(self.steps)
+        self.steps.append(Step(self.parts[-1], function))
+        result = function(*args, **kwargs)
+        name = operation_name(function)
         if isinstance(result, torch.Tensor | list | tuple) or name in ("setitem", "set") or hasattr(result, "keys"):
-            self.note(name, func, args, kwargs, result)
+            n_before = len(self.operations)
+            self.note(name, function, args, kwargs, result)
+            # A call that is noted as several operations computes inner results that nothing can capture.
+            if len(self.operations) == n_before + 1:
+                self.operations[-1].step = step
         return result
 
     def note(self, name: str, func: Callable[..., Any], args: Any, kwargs: dict[str, Any], result: Any) -> None:
@@ -297,28 +306,3 @@ def _uses(part: _Known, role: UsedAs | None) -> Iterator[ParameterUse]:
         how = "other" if role is None else "scales" if view.modifies else role.how
         roles = None if role is None or role.axes is None else view.factors(role.axes)
         yield ParameterUse(str(view.root), how, roles, tuple(part.tensor.shape))
-
-
-@contextmanager
-def note_modules(module: nn.Module, recorder: ForwardRecorder) -> Iterator[None]:
-    """Tell a recorder which module runs, by hooks that exist inside the block only."""
-    clean = clean_names(module)
-    names = {part: clean[name] for name, part in module.named_modules()}
-    handles = []
-
-    def before(part: nn.Module, args: Any, kwargs: Any) -> None:
-        if recorder.is_running_here:
-            recorder.enter(names[part])
-
-    def after(part: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        if recorder.is_running_here:
-            recorder.leave(part, (args, kwargs), output)
-
-    try:
-        for part in names:
-            handles.append(part.register_forward_pre_hook(before, with_kwargs=True, prepend=True))
-            handles.append(part.register_forward_hook(after, with_kwargs=True))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
