@@ -62,15 +62,15 @@ def find_products(graph: NetworkGraph, module: nn.Module, outputs: Outputs, trac
     trace : Trace
         The ways back in the graph.
     """
-    owners = _Owners(module)
+    owners, biases = _Owners(module), _Biases(graph)
     groups: dict[tuple[str, str, int], list[OwnProduct]] = {}
     for operation in graph.operations:
         uses = [use for use in operation.uses if use.how in _DECIDING]
-        if operation.constant or operation.step < 0 or not uses:
+        if operation.constant or operation.step < 0 or not uses or biases.is_bias(operation):
             continue
         owner_path, weight = owners.of(uses[0].name, operation.module)
         product = OwnProduct(
-            operation, _with_bias(graph, operation), "", owners.modules[owner_path], owner_path, weight,
+            operation, biases.added(operation), "", owners.modules[owner_path], owner_path, weight,
             operation.module, operation.call,
         )  # fmt: skip
         groups.setdefault((owner_path, operation.module, operation.call), []).append(product)
@@ -87,7 +87,7 @@ def _named(products: list[OwnProduct], returned: list[Source], trace: Trace) -> 
     by_weight = [replace(p, name=f"{p.owner_path}.{p.weight}".lstrip(".")) for p in products]
     if others:
         return by_weight
-    if any(first.value in set(trace.back(source)) for source in returned):
+    if any(first.value in set(trace.before_scaling(source)) for source in returned):
         return []
     if any(first.value in set(trace.through_functions(source)) for source in returned):
         return [replace(first, name=first.owner_path)]
@@ -96,16 +96,42 @@ def _named(products: list[OwnProduct], returned: list[Source], trace: Trace) -> 
     return [replace(first, name=first.owner_path)] if is_elsewhere else by_weight
 
 
-def _with_bias(graph: NetworkGraph, operation: Operation) -> Source:
-    """Return the result of an operation after the addition of a parameter, if nothing else takes the result."""
-    last = operation
-    while len(users := set(graph.users[last.number])) == 1:
-        user = graph.operations[users.pop()]
-        adds = user.name == "add" and len(user.inputs) == 1 and any(use.how == "adds" for use in user.uses)
-        if user.module != operation.module or user.call != operation.call or user.step < 0 or not adds:
-            break
-        last = user
-    return Source(last.number)
+class _Biases:
+    """The additions of biases to the results of products."""
+
+    def __init__(self, graph: NetworkGraph) -> None:
+        self.graph = graph
+
+    def added(self, operation: Operation) -> Source:
+        """Return the result of an operation after the addition of its biases, if nothing else takes the result."""
+        last = operation
+        while (user := self._only_user(last)) is not None and self._adds_bias(user, last):
+            last = user
+        return Source(last.number)
+
+    def is_bias(self, operation: Operation) -> bool:
+        """Return whether rows of a table are only added to the result of a product, such as the biases of experts."""
+        if not any(use.how == "looked up" for use in operation.uses):
+            return False
+        user = self._only_user(operation)
+        if user is None or user.name != "add" or len(user.inputs) != 2:
+            return False
+        others = [self.graph.operations[s.operation] for s in user.inputs if s.operation != operation.number]
+        return any(use.how == "multiplies" for other in others for use in other.uses)
+
+    def _only_user(self, operation: Operation) -> Operation | None:
+        users = {self.graph.operations[number].number for number in self.graph.users[operation.number]}
+        user = self.graph.operations[users.pop()] if len(users) == 1 else None
+        inside = user is not None and (user.module, user.call) == (operation.module, operation.call)
+        return user if inside else None
+
+    def _adds_bias(self, user: Operation, product: Operation) -> bool:
+        if user.name != "add" or user.step < 0:
+            return False
+        if len(user.inputs) == 1:
+            return any(use.how == "adds" for use in user.uses)
+        others = [self.graph.operations[s.operation] for s in user.inputs if s.operation != product.number]
+        return all(self.is_bias(other) for other in others)
 
 
 class _Owners:

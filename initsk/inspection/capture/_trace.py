@@ -7,6 +7,9 @@ from functools import cached_property
 from initsk.network import NetworkGraph, Operation, Source
 
 
+_SCALING = {"mul", "div", "add", "sub", "neg"}
+
+
 class Trace:
     """The ways back through a graph of operations.
 
@@ -33,6 +36,15 @@ class Trace:
             operation = self.operations[source.operation]
             same = operation.kind == "dropout" or operation.name == "identity" or _quantizes(operation)
             source = operation.inputs[0] if same and operation.inputs else None
+
+    def before_scaling(self, source: Source) -> Iterator[Source]:
+        """Yield what `back` yields, also before products with constants and parameters, and before their addition."""
+        for found in self.back(source):
+            yield found
+            last = found
+        operation = self.operations[last.operation]
+        if operation.name in _SCALING and len(operation.inputs) == 1:
+            yield from self.before_scaling(operation.inputs[0])
 
     def through_functions(self, source: Source) -> Iterator[Source]:
         """Yield what `back` yields, also before activation functions."""
