@@ -78,6 +78,9 @@ def save_buffers(module: nn.Module) -> Callable[[], None]:
                 held.update(before)
         with torch.no_grad():
             for buffer, value in values:
+                # Observers of quantization enlarge their empty buffers.
+                if buffer.shape != value.shape:
+                    buffer.resize_(value.shape)
                 buffer.copy_(value)
 
     return restore
