@@ -156,18 +156,26 @@ def inspect_activations(
 
 
 def inspect_batches(
-    model: Model, batches: Iterator[Batch], settings: InspectionSettings, seed: int | None
+    model: Model,
+    batches: Iterator[Batch],
+    settings: InspectionSettings,
+    seed: int | None,
+    capture: Capture | None = None,
 ) -> ActivationSummary:
-    """Inspect a network on batches of its own type; with `seed` None it draws from torch's current random state."""
+    """Inspect a network on batches of its own type; with `seed` None it draws from torch's current random state.
+
+    A `capture` of an earlier inspection of the same network and mode has its plans, and need not read it again.
+    """
     module, backward = model.module, None
     trained = {name for name, parameter in named_parameters(module) if parameter.requires_grad}
     with preserve_state(module, training=settings.training, gradients=settings.gradients, seed=seed):
         first = next(batches, None)
         if first is None:
             raise ModuleError("X has no samples: there is nothing to inspect")
-        capture, chosen = Capture(module, training=settings.training, gradients=settings.gradients), None
+        capture = capture or Capture(module, training=settings.training, gradients=settings.gradients)
+        chosen = None
         if settings.layers is not None or settings.positions != "both":
-            catalogue = LayerCatalogue(capture.read(first))
+            catalogue = LayerCatalogue(capture.first_plan(first))
             chosen = catalogue.keys(catalogue.choose("inspect_activations", settings.layers), settings.positions)
         collector = StatisticsCollector(settings, chosen)
         if settings.gradients:

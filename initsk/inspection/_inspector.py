@@ -169,7 +169,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         model = get_model(self.estimator_, X)
         with preserve_state(model.module, training=False, gradients=False, seed=0):
             capture = Capture(model.module, training=False, gradients=False)
-            catalogue = LayerCatalogue(capture.read(next(self._batches(model, X))))
+            catalogue = LayerCatalogue(capture.first_plan(next(self._batches(model, X))))
         chosen = catalogue.choose(type(self).__name__, self.layers)
         if self.layers is None:
             chosen = chosen[:-1] or chosen

@@ -36,11 +36,16 @@ class ForwardFollower(TorchFunctionMode):
         super().__init__()
         self.module = module
         clean = clean_names(module)
-        #: Name of each part, without the names of wrappers.
+        #: Name of each part, without the names of wrappers; the first name if it has several.
         self.names = {part: clean[name] for name, part in module.named_modules()}
-        self._thread = threading.get_ident()
+        self._thread = 0
         self.paused = False
         self.start_pass()
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The parts by their names; of a wrapper and the module in it, the module."""
+        return {name: part for part, name in self.names.items()}
 
     def start_pass(self) -> None:
         """Begin with the first step; call this before each forward pass."""
@@ -105,6 +110,7 @@ class ForwardFollower(TorchFunctionMode):
     def following(self) -> Iterator[None]:
         """Follow the forward passes inside the block; hooks of users run, but their functions are no steps."""
         handles = []
+        self._thread = threading.get_ident()
         try:
             with hooks_of_users_wrapped(self.module, self._apart):
                 for part in self.names:

@@ -18,7 +18,7 @@ from initsk.network._network_graph import NetworkGraph, joined
 from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._recorder import ForwardRecorder, OnLeave
 from initsk.network._state import preserve_attributes, preserve_state, without_hooks_of_users
-from initsk.network._wrappers import clean_names, unwrap
+from initsk.network._wrappers import unwrap
 from initsk.utils.torch_settings import copy_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
@@ -169,8 +169,7 @@ def _record(
         with recorder.following():
             output = module(*arguments, **keywords)
         recorder.add_outputs(output)
-    modules = {clean: module.get_submodule(name) for name, clean in clean_names(module).items()}
-    find_activations(recorder.operations, modules)
+    find_activations(recorder.operations, recorder.modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description)
 
 

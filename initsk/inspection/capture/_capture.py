@@ -49,7 +49,7 @@ class Capture(ForwardFollower):
         ModuleError
             If the module has no layer with parameters and no activation function.
         """
-        maker = PlanMaker(self.module)
+        maker = PlanMaker(self.module, self.names)
         try:
             reading = read_pass(self.module, batch, **self.mode, on_leave=maker.on_leave, whole=whole)
         except Exception:
@@ -64,10 +64,13 @@ class Capture(ForwardFollower):
         self.plans = [*self.plans[1 - _MAX_PLANS :], plan]
         return plan
 
+    def first_plan(self, batch: Batch) -> Plan:
+        """Return the plan that the next forward pass begins with; the network is read on the batch if there is none."""
+        return self.plans[-1] if self.plans else self.read(batch)
+
     def run(self, batch: Batch, on_value: OnValue) -> Any:
         """Return the output of the module for a batch; call `on_value` with each value, in order."""
-        if not self.plans:
-            self.read(batch)
+        self.first_plan(batch)
         before = torch.get_rng_state()
         marks = [(tensor, mark_of(tensor)) for tensor in tensors_in([batch.inputs, batch.keywords])]
         output, n_followed = self._pass(batch, on_value, 0)

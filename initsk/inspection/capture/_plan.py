@@ -14,7 +14,7 @@ from initsk.inspection.capture._place import Place, Plan
 from initsk.inspection.capture._products import OwnProduct, find_products
 from initsk.inspection.capture._trace import Trace
 from initsk.inspection.capture._unfold import Axes, unfold
-from initsk.network import CompletedFunction, Operation, PassReading, Source, clean_names
+from initsk.network import CompletedFunction, Operation, PassReading, Source
 
 
 class Output(NamedTuple):
@@ -54,15 +54,16 @@ class PlanMaker:
     ----------
     module : torch.nn.Module
         The network.
+    names : dict of torch.nn.Module to str
+        The name of each part.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        clean = clean_names(module)
+    def __init__(self, module: nn.Module, names: dict[nn.Module, str]) -> None:
         self.module = module
-        self.names = {part: clean[name] for name, part in module.named_modules()}
-        self.parts = {clean[name]: part for name, part in module.named_modules(remove_duplicate=False)}
+        self.names = names
+        self.parts = {name: part for part, name in names.items()}
         self.n_calls: Counter[str] = Counter()
-        self.time_first_prefixes = _time_first_prefixes(self.names)
+        self.time_first_prefixes = _time_first_prefixes(names)
         self.exits: list[Exit] = []
 
     def on_leave(
@@ -101,7 +102,7 @@ class _Planning:
         self.follows_time_first = False
         exits = {(exit_.path, exit_.call): exit_ for exit_ in maker.exits}
         outputs = {call: [o.source for o in found.outputs if o.source] for call, found in exits.items()}
-        self.products = find_products(reading.graph, maker.module, outputs, self.trace)
+        self.products = find_products(reading.graph, maker.module, maker.parts, outputs, self.trace)
         self.own = {product.value: product for product in self.products}
 
     def run(self) -> Plan:

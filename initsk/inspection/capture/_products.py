@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from initsk.inspection.capture._trace import Trace
-from initsk.network import NetworkGraph, Operation, Source, clean_names, named_parameters
+from initsk.network import NetworkGraph, Operation, Source, named_parameters
 
 _DECIDING = ("multiplies", "looked up", "recurrent", "normalizes")
 _PARAMETRIZATIONS = ".parametrizations."
@@ -48,7 +48,9 @@ class OwnProduct:
 Outputs = Mapping[tuple[str, int], list[Source]]
 
 
-def find_products(graph: NetworkGraph, module: nn.Module, outputs: Outputs, trace: Trace) -> list[OwnProduct]:
+def find_products(
+    graph: NetworkGraph, module: nn.Module, parts: dict[str, nn.Module], outputs: Outputs, trace: Trace
+) -> list[OwnProduct]:
     """Return the operations with weights that are not simply the output of the module that owns the weight.
 
     Parameters
@@ -57,6 +59,8 @@ def find_products(graph: NetworkGraph, module: nn.Module, outputs: Outputs, trac
         The reading of the network.
     module : torch.nn.Module
         The network.
+    parts : dict of str to torch.nn.Module
+        Its parts by their names.
     outputs : dict of (str, int) to list of Source
         The results that each call of a module returns.
     trace : Trace
@@ -70,7 +74,7 @@ def find_products(graph: NetworkGraph, module: nn.Module, outputs: Outputs, trac
             continue
         owner_path, weight = owners.of(uses[0].name, operation.module)
         product = OwnProduct(
-            operation, biases.added(operation), "", owners.modules[owner_path], owner_path, weight,
+            operation, biases.added(operation), "", parts[owner_path], owner_path, weight,
             operation.module, operation.call,
         )  # fmt: skip
         groups.setdefault((owner_path, operation.module, operation.call), []).append(product)
@@ -138,8 +142,6 @@ class _Owners:
     """The modules that own each parameter."""
 
     def __init__(self, module: nn.Module) -> None:
-        clean = clean_names(module)
-        self.modules = {clean[name]: part for name, part in module.named_modules()}
         names: dict[int, list[str]] = {}
         for name, parameter in named_parameters(module, remove_duplicate=False):
             names.setdefault(id(parameter), []).append(name)
