@@ -87,7 +87,7 @@ class ActivationRecorder(Callback):
         self.last_recorded_step_ = -1
         self.casts_ = IntegerCasts()
         self.epoch_summary_: ActivationSummary | None = None
-        self.capture_ = None
+        self.capture_: Capture | None = None
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class ActivationRecorder(Callback):
             batches = iter([BatchConverter(module, casts=as_given).convert(X, y)])
         else:
             batches = iterate_batches(module, X, y, self.batch_size, casts=self.casts_)
-        capture: Capture | None = getattr(self, "capture_", None)
+        capture = getattr(self, "capture_", None)
         if capture is None or list(capture.names) != list(module.modules()):
             capture = self.capture_ = Capture(module, training=training, gradients=self.gradients)
         return inspect_batches(Model(module, net), batches, settings, None, capture)

@@ -1,6 +1,6 @@
 """Reading of any torch module: parameters, layers, activation functions, inputs, state and propagation of signals."""
 
-from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationOption, make_activation
+from initsk.network._activations import ACTIVATIONS, ActivationOption, make_activation
 from initsk.network._architecture import ChainLayer, add_architecture, chain_of
 from initsk.network._batches import (
     Batch,
@@ -12,7 +12,6 @@ from initsk.network._batches import (
     take_targets,
 )
 from initsk.network._calls import run_module
-from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
     IntegerCasts,
@@ -27,14 +26,7 @@ from initsk.network._inputs import (
     to_array,
 )
 from initsk.network._layer_rules import register_layer
-from initsk.network._layer_types import (
-    AFFINE,
-    BATCH_NORM_LAYERS,
-    BATCH_OR_INSTANCE_NORM_LAYERS,
-    CONVOLUTIONS,
-    NORM_LAYERS,
-    POOLINGS,
-)
+from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INSTANCE_NORM_LAYERS
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
@@ -63,15 +55,14 @@ from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
 
 __all__ = [
-    "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
-    "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP",
-    "NORMALIZATIONS", "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch",
-    "ChainLayer", "CompletedFunction", "Criterion", "ForwardFollower", "FunctionOfFirst", "IntegerCasts", "Layer",
-    "MadeTensors", "Model", "Moments", "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec",
-    "ParameterUse", "PassReading", "PlannedParameter", "SignalGraph", "Source", "Step", "add_architecture",
-    "any_module_has_hooks", "any_optimizer_has_hooks", "arguments_of", "as_batch", "chain_of", "clean_names",
-    "compute_hooked", "count_samples", "fan_in_share", "first_batch", "get_model", "has_hooks", "has_targets",
-    "heads_of", "hooked_tensors", "infer_shapes", "initialized", "is_stream", "iterate_batches", "lazy_parameters",
+    "ACTIVATIONS", "AFFINE", "BATCH_NORM_LAYERS", "BATCH_OR_INSTANCE_NORM_LAYERS", "FAN_MODES", "FRAMEWORK_LAYOUTS",
+    "IGNORED_TARGET", "MLP", "NORMALIZATIONS", "ActivationOption", "Batch", "BatchConverter", "Branch", "ChainLayer",
+    "CompletedFunction", "Criterion", "ForwardFollower", "IntegerCasts", "Layer", "MadeTensors", "Model", "Moments",
+    "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse", "PassReading",
+    "PlannedParameter", "SignalGraph", "Source", "Step", "add_architecture", "any_module_has_hooks",
+    "any_optimizer_has_hooks", "arguments_of", "as_batch", "chain_of", "clean_names", "compute_hooked",
+    "count_samples", "fan_in_share", "first_batch", "get_model", "has_hooks", "has_targets", "heads_of",
+    "hooked_tensors", "infer_shapes", "initialized", "is_stream", "iterate_batches", "lazy_parameters",
     "local_values", "loss_of", "make_activation", "map_arrays", "may_have_gradient_hooks", "meta_tensors",
     "named_parameters", "plan_parameters", "preserve_state", "preserve_training", "read", "read_pass",
     "register_layer", "run_as_written", "run_module", "save_buffers", "scores_of", "set_tensor", "several_targets",

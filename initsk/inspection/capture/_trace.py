@@ -6,7 +6,6 @@ from functools import cached_property
 
 from initsk.network import NetworkGraph, Operation, Source
 
-
 _SCALING = {"mul", "div", "add", "sub", "neg"}
 
 

@@ -70,7 +70,7 @@ def _by_backward(loss: torch.Tensor, parameters: list[nn.Parameter]) -> Sequence
 
 
 def _is_recomputed(loss: torch.Tensor) -> bool:
-    """Return whether a part of the network is checkpointed in the reentrant way, which refuses `torch.autograd.grad`."""
+    """Return whether a part is checkpointed in the reentrant way, which does not allow `torch.autograd.grad`."""
     waiting, seen = [loss.grad_fn], set()
     while waiting:
         node = waiting.pop()
