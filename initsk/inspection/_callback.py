@@ -14,6 +14,7 @@ from initsk.inspection import _frames as frames
 from initsk.inspection._inspect import inspect_batches
 from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
+from initsk.inspection.capture._capture import Capture
 from initsk.inspection.capture._layer_choice import Layers
 from initsk.network import BatchConverter, IntegerCasts, Model, iterate_batches
 from initsk.utils.validation import boolean, check_parameters, integer, one_of
@@ -86,7 +87,12 @@ class ActivationRecorder(Callback):
         self.last_recorded_step_ = -1
         self.casts_ = IntegerCasts()
         self.epoch_summary_: ActivationSummary | None = None
+        self.capture_: Capture | None = None
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The capture refers to functions, which cannot be pickled.
+        return {name: value for name, value in super().__getstate__().items() if name != "capture_"}
 
     @property
     def needs_batch_events(self) -> bool:
@@ -210,7 +216,10 @@ class ActivationRecorder(Callback):
             batches = iter([BatchConverter(module, casts=as_given).convert(X, y)])
         else:
             batches = iterate_batches(module, X, y, self.batch_size, casts=self.casts_)
-        return inspect_batches(Model(module, net), batches, settings, None)
+        capture = getattr(self, "capture_", None)
+        if capture is None or list(capture.names) != list(module.modules()):
+            capture = self.capture_ = Capture(module, training=training, gradients=self.gradients)
+        return inspect_batches(Model(module, net), batches, settings, None, capture)
 
     def _keep(self, net: Any, summary: ActivationSummary) -> None:
         time = self.n_steps_, len(net.history)

@@ -9,9 +9,9 @@ import torch
 from initsk.exceptions import ModuleError
 from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
-from initsk.inspection.capture._capture import capture_values
+from initsk.inspection.capture._capture import Capture
 from initsk.inspection.capture._collector import StatisticsCollector
-from initsk.inspection.capture._layer_choice import Layers, list_layers
+from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
 from initsk.inspection.statistics._gradients import OptimizerLike, ParameterGradients, weight_records
 from initsk.inspection.statistics._layer import MEASURES
 from initsk.network import (
@@ -52,16 +52,20 @@ def inspect_activations(
 ) -> ActivationSummary:
     """Measure what every layer of a network computes, in one pass.
 
-    The inspection captures the values while the network computes them, before and after each activation function. An
-    activation function may be a module or a function that ``forward`` calls (``F.relu``, ``torch.tanh``,
-    ``x.sigmoid()``, ``x.clamp(min=0)``). Memory does not depend on the number of samples. The model does not change:
+    The inspection reads the network on two samples (see `initsk.network.read`), and captures the values while the
+    network computes them, before and after each activation function. An activation function may be a module, a
+    function that ``forward`` calls (``F.relu``, ``x.sigmoid()``), or composed of several calls
+    (``x * torch.sigmoid(x)`` is "silu"). Memory does not depend on the number of samples. The model does not change:
     training mode, hooks, gradients, buffers and random state stay as they were.
 
     Layers are named as in ``named_modules``. A module that is called several times in a forward pass has a record for
-    each call (``fc``, ``fc:1``). An activation function that directly follows a layer belongs to the layer, at the
-    position "activation"; otherwise it has its own name (``block.relu``). If a module returns several tensors, each has
-    a name: ``lstm``, ``lstm/h_n``, ``lstm/c_n``; ``attention``, ``attention/weights``; ``head/0``, ``head/logits``.
-    Channels of convolutions are units. Each pixel of an image and each element of a sequence counts as a sample.
+    each call (``fc``, ``fc:1``). Weights that a larger module multiplies by itself are layers too, under the name of
+    the module, or of the weight if the module has several (``experts.up``, ``experts.down``). An activation function
+    belongs to the layer that feeds it, directly or through dropout and reshapes, at the position "activation";
+    otherwise it has its own name (``block.relu``). Values that do not depend on the input, such as a table of
+    positions, are no layers. If a module returns several tensors, each has a name: ``lstm``, ``lstm/h_n``,
+    ``lstm/c_n``; ``attention``, ``attention/weights``; ``head/0``, ``head/logits``. Channels of convolutions are units.
+    Each pixel of an image and each element of a sequence counts as a sample.
 
     Parameters
     ----------
@@ -77,7 +81,8 @@ def inspect_activations(
         ``targets``, ``target`` or ``y``. A tuple or a mapping has targets of several outputs.
     layers : str, class, int, callable or list of these, optional
         Layers by name, pattern (``"encoder.*"``), class of module, index, or a function of name and module. By default
-        all layers; modules without parameters are inspected only if they are chosen here.
+        all layers; modules without parameters, and layers that depend on no input, are inspected only if they are
+        chosen here.
     positions : {"both", "pre_activation", "activation"}, default="both"
         Positions to inspect in layers with an activation function.
     gradients : bool, default=False
@@ -123,9 +128,10 @@ def inspect_activations(
 
     Notes
     -----
-    The inspection does not capture operations of ``torch.jit`` functions, nor activation functions composed of other
-    operations (of ``x * torch.sigmoid(x)`` it captures the sigmoid). Parts compiled by ``torch.compile`` run
-    uncompiled.
+    The inspection does not capture operations of ``torch.jit`` functions. Parts compiled by ``torch.compile`` run
+    uncompiled. If a batch takes another way through the network than the first one, the network is read again, and
+    runs twice on that batch. In parts that are checkpointed in the reentrant way, only values are measured, no
+    gradients of activations.
 
     Gradients of activations are those of each sample's own loss, so they do not depend on the batch size. Gradients of
     parameters are those of the mean loss over all samples.
@@ -156,27 +162,34 @@ def inspect_activations(
 
 
 def inspect_batches(
-    model: Model, batches: Iterator[Batch], settings: InspectionSettings, seed: int | None
+    model: Model,
+    batches: Iterator[Batch],
+    settings: InspectionSettings,
+    seed: int | None,
+    capture: Capture | None = None,
 ) -> ActivationSummary:
-    """Inspect a network on batches of its own type; with `seed` None it draws from torch's current random state."""
+    """Inspect a network on batches of its own type; with `seed` None it draws from torch's current random state.
+
+    A `capture` of an earlier inspection of the same network and mode has its plans, and need not read it again.
+    """
     module, backward = model.module, None
     trained = {name for name, parameter in named_parameters(module) if parameter.requires_grad}
     with preserve_state(module, training=settings.training, gradients=settings.gradients, seed=seed):
         first = next(batches, None)
         if first is None:
             raise ModuleError("X has no samples: there is nothing to inspect")
+        capture = capture or Capture(module, training=settings.training, gradients=settings.gradients)
         chosen = None
         if settings.layers is not None or settings.positions != "both":
-            catalogue = list_layers(module, first)
+            catalogue = LayerCatalogue(capture.first_plan(first))
             chosen = catalogue.keys(catalogue.choose("inspect_activations", settings.layers), settings.positions)
         collector = StatisticsCollector(settings, chosen)
         if settings.gradients:
             backward = ParameterGradients(dict(named_parameters(module)), trained)
-        with capture_values(module, collector) as capture:
+        with capture.following():
             for batch in chain([first], batches):
-                capture.start_pass()
                 collector.start_batch(batch.n_samples, batch.padding)
-                output = batch.run(module)
+                output = capture.run(batch, collector)
                 if backward is not None:
                     loss = loss_of(output, batch.target, settings.criterion, model.net)
                     backward.add(loss, batch.n_samples)

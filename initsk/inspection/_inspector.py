@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from initsk.exceptions import ModuleError
 from initsk.inspection._settings import CONSTRAINTS
-from initsk.inspection.capture._capture import CapturedValue, capture_values
-from initsk.inspection.capture._layer_choice import Layers, list_layers
+from initsk.inspection.capture._capture import Capture
+from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
+from initsk.inspection.capture._place import Place
 from initsk.network import Batch, Model, get_model, initialized, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
 from initsk.utils.validation import boolean, check_parameters, one_of
@@ -167,7 +168,8 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         """Return the chosen layers and their numbers of features."""
         model = get_model(self.estimator_, X)
         with preserve_state(model.module, training=False, gradients=False, seed=0):
-            catalogue = list_layers(model.module, next(self._batches(model, X)))
+            capture = Capture(model.module, training=False, gradients=False)
+            catalogue = LayerCatalogue(capture.first_plan(next(self._batches(model, X))))
         chosen = catalogue.choose(type(self).__name__, self.layers)
         if self.layers is None:
             chosen = chosen[:-1] or chosen
@@ -186,15 +188,15 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         found: dict[str, torch.Tensor] = {}
         n_samples = 0
 
-        def keep(value: CapturedValue) -> None:
-            if value.layer in layers:
-                rows = value.axes.per_sample(value.tensor, n_samples, value.layer)
-                found[value.layer] = rows.to("cpu", torch.float32, copy=True)
+        def keep(place: Place, tensor: torch.Tensor, again: bool) -> None:
+            if place.layer in layers:
+                rows = place.axes.per_sample(tensor, n_samples, place.layer)
+                found[place.layer] = rows.to("cpu", torch.float32, copy=True)
 
-        with preserve_state(module, training=False, gradients=False, seed=0), capture_values(module, keep) as capture:
+        capture = Capture(module, training=False, gradients=False)
+        with preserve_state(module, training=False, gradients=False, seed=0), capture.following():
             for batch in chain([first], batches):
                 found.clear()
                 n_samples = batch.n_samples
-                capture.start_pass()
-                batch.run(module)
+                capture.run(batch, keep)
                 yield found

@@ -12,7 +12,7 @@ from initsk.network._batches import (
     take_targets,
 )
 from initsk.network._calls import run_module
-from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
+from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -26,26 +26,19 @@ from initsk.network._inputs import (
     to_array,
 )
 from initsk.network._layer_rules import register_layer
-from initsk.network._layer_types import (
-    AFFINE,
-    BATCH_NORM_LAYERS,
-    BATCH_OR_INSTANCE_NORM_LAYERS,
-    CONVOLUTIONS,
-    NORM_LAYERS,
-    POOLINGS,
-)
+from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INSTANCE_NORM_LAYERS
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
 from initsk.network._model import Model, get_model, initialized
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
-from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
 from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Distribution, Sums, current_values, sums_of
-from initsk.network._read import read
+from initsk.network._read import PassReading, read, read_pass
 from initsk.network._sharded import local_values
 from initsk.network._signal_step import pair_of
 from initsk.network._spec import FAN_MODES, FRAMEWORK_LAYOUTS, Branch, ParameterSpec
@@ -64,18 +57,17 @@ from initsk.network._wide_network import PredictedValues, WideNetwork, input_sig
 from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
 
 __all__ = [
-    "ACTIVATIONS", "ACTIVATION_NAMES", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS",
-    "BATCH_OR_INSTANCE_NORM_LAYERS", "CONVOLUTIONS", "FAN_MODES", "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP",
-    "NORMALIZATIONS", "NORM_LAYERS", "POOLINGS", "ActivationOption", "Batch", "BatchConverter", "Branch",
-    "Criterion", "Distribution", "FunctionOfFirst", "IntegerCasts", "Layer", "MadeTensors", "Model", "Network",
-    "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse", "PlannedParameter",
-    "PredictedValues", "Propagation", "Source", "Sums", "WideNetwork", "add_architecture", "any_module_has_hooks",
-    "any_optimizer_has_hooks", "arguments_of", "as_batch", "clean_names", "compute_hooked", "count_samples",
-    "current_values", "first_batch", "get_model", "has_hooks", "has_targets", "heads_of", "hooked_tensors",
-    "infer_shapes", "initialized", "input_signals", "is_stream", "iterate_batches", "lazy_parameters",
-    "local_values", "loss_of", "make_activation", "map_arrays", "may_have_gradient_hooks", "meta_tensors",
-    "named_parameters", "pair_of", "plan_parameters", "preserve_state", "preserve_training", "read",
-    "register_layer", "run_as_written", "run_module", "save_buffers", "scores_of", "set_tensor", "several_targets",
-    "structure_restored_on_failure", "sums_of", "take_rows", "take_targets", "targets_in", "to_array", "unwrap",
-    "without_wrappers",
+    "ACTIVATIONS", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS", "BATCH_OR_INSTANCE_NORM_LAYERS", "FAN_MODES",
+    "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP", "NORMALIZATIONS", "ActivationOption", "Batch", "BatchConverter",
+    "Branch", "CompletedFunction", "Criterion", "Distribution", "ForwardFollower", "IntegerCasts", "Layer",
+    "MadeTensors", "Model", "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse",
+    "PassReading", "PlannedParameter", "PredictedValues", "Propagation", "Source", "Step", "Sums", "WideNetwork",
+    "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "arguments_of", "as_batch",
+    "clean_names", "compute_hooked", "count_samples", "current_values", "first_batch", "get_model", "has_hooks",
+    "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized", "input_signals", "is_stream",
+    "iterate_batches", "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays",
+    "may_have_gradient_hooks", "meta_tensors", "named_parameters", "pair_of", "plan_parameters", "preserve_state",
+    "preserve_training", "read", "read_pass", "register_layer", "run_as_written", "run_module", "save_buffers",
+    "scores_of", "set_tensor", "several_targets", "structure_restored_on_failure", "sums_of", "take_rows",
+    "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers",
 ]  # fmt: skip

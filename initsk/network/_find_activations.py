@@ -1,14 +1,15 @@
 """Activation functions in a forward pass, recognized by their values however they are written."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from initsk.network._activations import ACTIVATION_TYPES, activation_value
-from initsk.network._operations import Operation, Source, replace_tensors, words
+from initsk.network._activations import ACTIVATION_TYPES, activation_value, label_of
+from initsk.network._operations import CompletedFunction, Operation, Source, replace_tensors, words
 from initsk.theory import ACTIVATION_FUNCTIONS, OfMultiple
 
 #: Names of the functions and methods that are activation functions.
@@ -25,7 +26,8 @@ _ELEMENTWISE = ACTIVATION_NAMES | _ARITHMETIC | _SAME | words(
     cosh logaddexp where gt lt ge le"""
 )  # fmt: skip
 _STATISTICS = words("mean sum amax amin max min var std norm vector_norm logsumexp var_mean std_mean")
-_NO_PARAMETERS = {"inplace", "training", "input"}
+_NO_PARAMETERS = {"inplace", "training", "input", "out"}
+_IN_PLACE = {"inplace", "out"}
 _GRID = np.linspace(-6, 6, 121)
 # The approximation of GELU by tanh differs by less than 5e-4.
 _TOLERANCE = 1e-3
@@ -59,6 +61,8 @@ class _Search:
             source = Source(operation.number)
             if source in self.variable and operation.real[0] and operation.name not in _SAME and self._ends(source):
                 self._name(operation, self.variable[source])
+                if not operation.constant:
+                    self._set_completed(self._chain(operation, self.variable[source]), self.variable[source])
 
     def _real_inputs(self, operation: Operation) -> list[Source]:
         return [s for s in operation.inputs if self.operations[s.operation].real[s.output] or s in self.variable]
@@ -94,7 +98,8 @@ class _Search:
         if any(use.how in ("scales", "adds") for use in operation.uses):
             return False
         tensors: list[torch.Tensor] = []
-        replace_tensors([operation.arguments, operation.keywords], tensors.append)
+        keywords = {key: value for key, value in operation.keywords.items() if key != "out"}
+        replace_tensors([operation.arguments, keywords], tensors.append)
         return all(tensor.numel() == 1 for tensor in tensors)
 
     def _ends(self, source: Source) -> bool:
@@ -155,6 +160,66 @@ class _Search:
                 wanted |= {s.operation for s in operation.inputs if s != variable and s in self.variable}
         return chain[::-1]
 
+    def _set_completed(self, chain: list[Operation], variable: Source) -> None:
+        """Set the completed functions of a chain of calls, which may hold several functions one after another."""
+        segments = self._segments(chain, variable)
+        while segments:
+            variable, part = segments[0]
+            calls = [call for call in part if call.name not in _SAME]
+            module = self._module_of(part)
+            if module is not None:
+                self._complete(part, variable, type(module).__name__, module.forward)
+            elif calls and not (len(calls) == 1 and self._is_affine(calls[0])):
+                segments = segments[self._complete_longest(segments) - 1 :]
+            segments = segments[1:]
+
+    def _complete_longest(self, segments: list[tuple[Source, list[Operation]]]) -> int:
+        """Note the longest known function at the start of a chain, or its own; return the number of its segments."""
+        variable, part = segments[0]
+        for n in range(len(segments), 0, -1):
+            chain = [call for _, calls in segments[:n] for call in calls]
+            calls = [call for call in chain if call.name not in _SAME]
+            if chain[-1] is calls[-1] and (known := self._known(calls, chain, variable)) is not None:
+                name = calls[0].name if n == len(calls) == 1 and calls[0].name in ACTIVATION_NAMES else label_of(known)
+                self._complete(chain, variable, name)
+                return n
+        known = [call for call in part if call.name in ACTIVATION_NAMES and call.inputs[:1] == (variable,)]
+        if len(known) > 1:
+            # Several functions of one variable, such as those of gates.
+            for call in known:
+                self._complete([call], variable, call.name)
+        elif (function := self._own_function(part, variable)) is not None:
+            self._complete(part, variable, label_of(function))
+        return 1
+
+    @staticmethod
+    def _complete(chain: list[Operation], variable: Source, name: str, function: Any = None) -> None:
+        chain[-1].completed = CompletedFunction(
+            variable, chain[0].number, name, function or ChainOfCalls(chain, variable), function is not None
+        )
+
+    def _module_of(self, calls: list[Operation]) -> nn.Module | None:
+        """Return the module of torch's activation functions that makes all of the calls, if one does."""
+        (path, _), *others = {(call.module, call.call) for call in calls}
+        module = self.modules.get(path)
+        known = isinstance(module, ACTIVATION_TYPES) and not isinstance(module, nn.Identity)
+        return module if known and not others else None
+
+    def _segments(self, chain: list[Operation], variable: Source) -> list[tuple[Source, list[Operation]]]:
+        """Return the parts of a chain of calls that take only the result of the part before, each with its argument."""
+        found: list[tuple[Source, list[Operation]]] = []
+        numbers = {call.number for call in chain}
+        part: list[Operation] = []
+        for position, call in enumerate(chain):
+            part.append(call)
+            later = chain[position + 1 :]
+            taken = {s for other in later for s in other.inputs if s == variable or s.operation in numbers}
+            one_module = bool(later) and self._module_of([call, later[0]]) is not None
+            if not one_module and all(source.operation >= call.number for source in taken):
+                found.append((variable, part))
+                variable, part = Source(call.number), []
+        return found
+
     def _of_one_call(self, call: Operation) -> Any:
         """Return the activation function that one call computes, or None."""
         module = self.modules.get(call.module)
@@ -181,11 +246,9 @@ class _Search:
         values = _values_of(ChainOfCalls(chain, variable))
         if values is None:
             return None
-        with np.errstate(all="ignore"):
-            for name, known in ACTIVATION_FUNCTIONS.items():
-                if name not in ("identity", "linear") and np.allclose(values, known(_GRID), rtol=0, atol=_TOLERANCE):
-                    return name
-        return None
+        names, known = _known_functions()
+        fitting = np.flatnonzero(np.abs(known - values).max(axis=1) <= _TOLERANCE)
+        return names[fitting[0]] if len(fitting) else None
 
     def _own_function(self, chain: list[Operation], variable: Source) -> Any:
         """Return a chain of calls as a function, unless it is arithmetic only, or a line."""
@@ -197,6 +260,14 @@ class _Search:
             return None
         line = np.polynomial.Polynomial.fit(_GRID, values, 1)(_GRID)
         return None if np.allclose(values, line, atol=1e-6) else function
+
+
+@cache
+def _known_functions() -> tuple[list[str], np.ndarray]:
+    """Return the names of the known functions, and a row of values on the grid for each."""
+    names = [name for name in ACTIVATION_FUNCTIONS if name not in ("identity", "linear")]
+    with np.errstate(all="ignore"):
+        return names, np.stack([ACTIVATION_FUNCTIONS[name](_GRID) for name in names])
 
 
 def _values_of(function: "ChainOfCalls") -> np.ndarray | None:
@@ -251,7 +322,7 @@ class ChainOfCalls:
                 result = values[first]
             else:
                 arguments = _filled(call.arguments, values)
-                keywords = {k: _filled(v, values) for k, v in call.keywords.items() if k != "inplace"}
+                keywords = {k: _filled(v, values) for k, v in call.keywords.items() if k not in _IN_PLACE}
                 assert call.function is not None  # an operation with a name in the tables is a call
                 result = call.function(*arguments, **keywords)
             values[Source(call.number)] = result

@@ -53,6 +53,8 @@ _KINDS = {name: kind for kind, names in _NAMES_OF_KIND.items() for name in words
 WEIGHTED_KINDS = ("product", "convolution", "transposed convolution", "embedding", "recurrence")
 #: Kinds of operations that begin with no input: a value that the network uses as a signal.
 CONSTANT_KINDS = ("parameter", "constant")
+_CHANNELS_FIRST = words("batch_norm instance_norm group_norm")
+_CHANNELS_LAST = words("layer_norm rms_norm")
 #: Operations whose result does not depend on the values of their arguments.
 VALUE_INDEPENDENT = words(
     """zeros_like ones_like empty_like full_like rand_like randn_like randint_like new_zeros new_ones new_empty new_full
@@ -118,6 +120,31 @@ class ParameterUse:
     shape: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class CompletedFunction:
+    """An activation function, with the result that it is a function of.
+
+    Attributes
+    ----------
+    variable : Source
+        The argument of the function.
+    first : int
+        Number of the first operation that takes the argument.
+    name : str
+        Name of the function.
+    function : callable
+        The function of one tensor.
+    by_module : bool
+        Whether one of torch's modules of activation functions computes it.
+    """
+
+    variable: Source
+    first: int
+    name: str
+    function: Callable[[torch.Tensor], torch.Tensor]
+    by_module: bool = False
+
+
 @dataclass
 class Operation:
     """One call of a function of torch in a forward pass.
@@ -155,6 +182,10 @@ class Operation:
         The activation function that the operation completes.
     variable : Source or None
         The values that this activation function is a function of.
+    completed : CompletedFunction or None
+        The same function without the factors and shifts before it, if the function is not constant.
+    step : int
+        The step of the forward pass in which the function was called; -1 for operations that are no call.
     """
 
     number: int
@@ -173,6 +204,8 @@ class Operation:
     n_parts: int = 1
     activation: Any = None
     variable: Source | None = None
+    completed: "CompletedFunction | None" = None
+    step: int = -1
 
     @property
     def unit_axis(self) -> int | None:
@@ -180,6 +213,13 @@ class Operation:
         if self.name in ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "bilinear", "embedding", "grouped_mm"):
             return len(self.shape) - 1
         return 1 if "convolution" in self.kind else None
+
+    @property
+    def channels_first(self) -> bool | None:
+        """Whether the second axis of the results counts the units, and not the last one; None if that is unknown."""
+        if "convolution" in self.kind or "_pool" in self.name or self.name in _CHANNELS_FIRST:
+            return True
+        return False if self.unit_axis is not None or self.name in _CHANNELS_LAST else None
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         """Return an argument of the call by its position or its name."""

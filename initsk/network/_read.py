@@ -1,8 +1,8 @@
 """Reading of a network by running it: its operations, and how each parameter is used."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -12,12 +12,13 @@ from initsk.network._batches import Batch, as_batch, call_of
 from initsk.network._calls import failing_part
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
+from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._network_graph import NetworkGraph, joined
 from initsk.network._operations import replace_tensors
-from initsk.network._recorder import ForwardRecorder
+from initsk.network._recorder import ForwardRecorder, OnLeave
 from initsk.network._state import preserve_state, without_hooks_of_users
-from initsk.network._wrappers import clean_names, unwrap
+from initsk.network._wrappers import unwrap
 from initsk.utils.torch_settings import copy_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
@@ -113,61 +114,80 @@ def _run(module: nn.Module, example: Example, training: bool) -> NetworkGraph:
 
     Large networks run without values first; a forward pass with decisions about values needs them.
     """
+    mode = {"training": training, "gradients": False, "seed": 0}
     size = sum(parameter.numel() for parameter in module.parameters())
     fake = _fake_mode() if size >= _FAKE_FROM else None
     if fake is not None:
         try:
-            return _record(module, example, training, fake)
+            return _record(ForwardRecorder(module), example, fake, mode)
         except Exception:  # a user's forward may raise anything without values
             pass
-    return _record(module, example, training, None)
+    return _record(ForwardRecorder(module), example, None, mode)
 
 
-def _record(module: nn.Module, example: Example, training: bool, fake: Any) -> NetworkGraph:
-    recorder = ForwardRecorder(module)
+class PassReading(NamedTuple):
+    """The graph of one forward pass, and its steps."""
+
+    graph: NetworkGraph
+    steps: list[Step]
+
+
+def read_pass(
+    module: nn.Module, batch: Batch, *, training: bool, gradients: bool, on_leave: OnLeave, whole: bool = False
+) -> PassReading:
+    """Read a network as it runs on a batch in a given mode, from the current random state.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, without wrappers around it.
+    batch : Batch
+        The arguments of the forward pass.
+    training, gradients : bool
+        Whether the module is in training mode, and whether the forward pass records gradients.
+    on_leave : callable
+        Called at the end of each call of a part, with the number of the step, the part, its output (None if the call
+        failed), and a function that returns the `Source` of a tensor, or None for a constant.
+    whole : bool, default=False
+        Whether to run on the whole batch, not on two samples.
+
+    Returns
+    -------
+    PassReading
+    """
+    *few, all_rows = few_rows_first(batch.inputs or batch.keywords)
+    for rows in [] if whole else few:
+        try:
+            return _read_pass(module, rows, training, gradients, on_leave)
+        except Exception:  # a user's forward may need all rows
+            continue
+    return _read_pass(module, all_rows, training, gradients, on_leave)
+
+
+def _read_pass(module: nn.Module, rows: Any, training: bool, gradients: bool, on_leave: OnLeave) -> PassReading:
+    recorder = ForwardRecorder(module, on_leave)
+    mode = {"training": training, "gradients": gradients, "seed": None}
+    graph = _record(recorder, Example(*call_of(rows), ""), None, mode)
+    return PassReading(graph, recorder.steps)
+
+
+def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mapping[str, Any]) -> NetworkGraph:
+    module = recorder.module
     arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
-        stack.enter_context(preserve_state(module, training=training, gradients=False, seed=0, attributes=True))
+        stack.enter_context(preserve_state(module, attributes=True, **mode))
         if fake is not None:
             stack.enter_context(fake)
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)
         elif any(parameter.is_meta for parameter in module.parameters()):
             stack.enter_context(torch.device("meta"))
         stack.enter_context(without_hooks_of_users(module))
-        stack.enter_context(_note_modules(module, recorder))
         recorder.add_inputs(arguments, keywords)
-        with recorder:
+        with recorder.following():
             output = module(*arguments, **keywords)
         recorder.add_outputs(output)
-    clean = clean_names(module)
-    modules = {clean[name]: part for name, part in module.named_modules(remove_duplicate=False)}
-    find_activations(recorder.operations, modules)
+    find_activations(recorder.operations, recorder.modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description, example.is_guess)
-
-
-@contextmanager
-def _note_modules(module: nn.Module, recorder: ForwardRecorder) -> Iterator[None]:
-    """Tell a recorder which module runs, by hooks that exist inside the block only."""
-    clean = clean_names(module)
-    names = {part: clean[name] for name, part in module.named_modules()}
-    handles = []
-
-    def before(part: nn.Module, args: Any, kwargs: Any) -> None:
-        if recorder.is_running_here:
-            recorder.enter(names[part])
-
-    def after(part: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        if recorder.is_running_here:
-            recorder.leave(part, (args, kwargs), output)
-
-    try:
-        for part in names:
-            handles.append(part.register_forward_pre_hook(before, with_kwargs=True, prepend=True))
-            handles.append(part.register_forward_hook(after, with_kwargs=True))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _fake_mode() -> Any:

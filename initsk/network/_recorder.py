@@ -1,6 +1,5 @@
 """Record of a forward pass: a torch function mode notes every operation, with the module that calls it."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
+from initsk.network._follower import ForwardFollower, Step
 from initsk.network._operand_roles import UsedAs, used_as
 from initsk.network._operations import (
     SHAPED_LIKE,
@@ -46,21 +45,28 @@ class _Known:
     start: torch.Tensor | None = None
 
 
-class ForwardRecorder(TorchFunctionMode):
+# Called at the end of a call of a module, with the number of the step, the module, its output, and a function that
+# returns the source of a tensor.
+OnLeave = Callable[[int, nn.Module, Any, Callable[[torch.Tensor], Source | None]], None]
+
+
+class ForwardRecorder(ForwardFollower):
     """Note the operations of one forward pass of a module, in this thread.
 
     Parameters
     ----------
     module : torch.nn.Module
         The module; its parameters are known by their names.
+    on_leave : callable, optional
+        See `read_pass`.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
+    def __init__(self, module: nn.Module, on_leave: OnLeave | None = None) -> None:
+        super().__init__(module)
         self.operations: list[Operation] = []
+        self.steps: list[Step] = []
         self.running: list[tuple[str, int]] = []
-        self.paused = False
-        self._thread = threading.get_ident()
+        self._report = on_leave
         self._calls: Counter[str] = Counter()
         # The tensors stay alive, so that no two have the same id.
         self._known: dict[int, _Known] = {}
@@ -71,11 +77,6 @@ class ForwardRecorder(TorchFunctionMode):
             self._known[id(parameter)] = _Known(parameter, views=(View.of(name, parameter.shape),))
         for buffer in module.buffers():
             self._known.setdefault(id(buffer), _Known(buffer))
-
-    @property
-    def is_running_here(self) -> bool:
-        """Whether the caller runs in the recorder's thread."""
-        return threading.get_ident() == self._thread
 
     def add_inputs(self, *values: Any) -> None:
         """Register the tensors in the arguments of the module."""
@@ -94,18 +95,19 @@ class ForwardRecorder(TorchFunctionMode):
             if views and axis is not None:
                 operation.n_parts = parts_of_output(views, axis, operation.shape)
 
-    def enter(self, path: str) -> None:
+    def on_enter(self, part: nn.Module) -> None:
         """Note that a module begins its forward pass."""
+        path = self.names[part]
         self.running.append((path, self._calls[path]))
         self._calls[path] += 1
 
-    def leave(self, module: nn.Module, arguments: Any, output: Any) -> None:
+    def on_leave(self, part: nn.Module, arguments: Any, output: Any) -> None:
         """Note that a module ends its forward pass; results that no function gave are an operation of their own."""
         path, call = self.running.pop()
-        self.paused = True
+        self.steps.append(Step(part, None))
         unknown = [tensor for tensor in tensors_in(output) if id(tensor) not in self._known]
         given = self._sources(tensors_in(arguments))
-        if isinstance(module, nn.Identity) and given:
+        if isinstance(part, nn.Identity) and given and not unknown:
             # Between two layers, it stands for an activation function.
             results = tensors_in(output)
             views = [self._known[id(tensor)].views for tensor in results]
@@ -113,25 +115,33 @@ class ForwardRecorder(TorchFunctionMode):
             self._add(Operation(0, "identity", "reshape", path, call, given, (), shapes), results, views)
         elif unknown and given:
             prefix = f"{path}." if path else ""
-            uses = tuple(ParameterUse(prefix + name, "other") for name, _ in named_parameters(module))
+            uses = tuple(ParameterUse(prefix + name, "other") for name, _ in named_parameters(part))
             shapes = tuple(tuple(tensor.shape) for tensor in unknown)
-            kind = type(module).__name__
+            kind = type(part).__name__
             self._add(Operation(0, kind, "function", path, call, given, uses, shapes), unknown)
-        self.paused = False
+        if self._report is not None:
+            self._report(len(self.steps) - 1, part, output, self._source)
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    def on_attribute(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Return an attribute of a tensor, and note it if it is a tensor."""
+        result = function(*args)
+        name = operation_name(function)
+        if name in _TENSOR_ATTRIBUTES:
+            self.note(name, function, args, {}, result)
+        return result
+
+    def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function of torch and note it."""
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        if self.paused:
-            return result
-        name = operation_name(func)
-        if getattr(func, "__name__", "") == "__get__" and name not in _TENSOR_ATTRIBUTES:
-            return result
+        step = len(self.steps)
+        self.steps.append(Step(self.parts[-1], function))
+        result = function(*args, **kwargs)
+        name = operation_name(function)
         if isinstance(result, torch.Tensor | list | tuple) or name in ("setitem", "set") or hasattr(result, "keys"):
-            self.note(name, func, args, kwargs, result)
+            n_before = len(self.operations)
+            self.note(name, function, args, kwargs, result)
+            # A call that is noted as several operations computes inner results that nothing can capture.
+            if len(self.operations) == n_before + 1:
+                self.operations[-1].step = step
         return result
 
     def note(self, name: str, func: Callable[..., Any], args: Any, kwargs: dict[str, Any], result: Any) -> None:

@@ -90,6 +90,9 @@ def save_buffers(module: nn.Module, *, attributes: bool = False) -> Callable[[],
                 (container.extend if isinstance(container, list) else container.update)(earlier)
         with torch.no_grad():
             for buffer, value in values:
+                # Observers of quantization enlarge their empty buffers.
+                if buffer.shape != value.shape:
+                    buffer.resize_(value.shape)
                 buffer.copy_(value)
 
     return restore
@@ -171,8 +174,7 @@ def preserve_attributes(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def without_hooks_of_users(module: nn.Module) -> Iterator[None]:
     """Remove the hooks of all parts inside the block, except torch's own, which compute or gather parameters."""
-    tables = [held for part in module.modules() for held in vars(part).values() if isinstance(held, dict) and held]
-    before = [(held, held.copy()) for held in tables if _are_hooks(held)]
+    before = [(held, held.copy()) for held in _tables_of_hooks(module)]
     try:
         for held, hooks in before:
             for number, hook in hooks.items():
@@ -183,6 +185,27 @@ def without_hooks_of_users(module: nn.Module) -> Iterator[None]:
         for held, hooks in before:
             held.clear()
             held.update(hooks)
+
+
+@contextmanager
+def hooks_of_users_wrapped(module: nn.Module, wrap: Callable[[Any], Any]) -> Iterator[None]:
+    """Put ``wrap(hook)`` in the place of each hook that is not torch's own, inside the block."""
+    replaced = []
+    try:
+        for held in _tables_of_hooks(module):
+            for number, hook in list(held.items()):
+                if not _is_of_torch(hook):
+                    held[number] = wrapped = wrap(hook)
+                    replaced.append((held, number, hook, wrapped))
+        yield
+    finally:
+        for held, number, hook, wrapped in replaced:
+            if held.get(number) is wrapped:
+                held[number] = hook
+
+
+def _tables_of_hooks(module: nn.Module) -> list[dict[int, Any]]:
+    return [held for part in module.modules() for held in vars(part).values() if _are_hooks(held)]
 
 
 def _are_hooks(held: Any) -> bool:

@@ -6,8 +6,8 @@ from functools import partial
 import torch
 
 from initsk.inspection._settings import InspectionSettings
-from initsk.inspection.capture._capture import CapturedValue
 from initsk.inspection.capture._layer_choice import Key
+from initsk.inspection.capture._place import Place
 from initsk.inspection.capture._unfold import Axes
 from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
 
@@ -35,19 +35,20 @@ class StatisticsCollector:
         """Set the number of samples and the padding of the next forward pass."""
         self._n_samples, self._padding = n_samples, padding
 
-    def __call__(self, value: CapturedValue) -> None:
-        """Add a value; its gradient is added when the backward pass computes it."""
-        key = value.layer, value.position
-        if value.position == "activation":
-            self._activated.add(value.layer)
-        wanted = value.is_layer if self.chosen is None else key in self.chosen
-        if not wanted or value.tensor.numel() == 0:
+    def __call__(self, place: Place, tensor: torch.Tensor, again: bool) -> None:
+        """Add a value, unless it is captured `again`; its gradient is added when the backward pass computes it."""
+        key = place.layer, place.position
+        if place.position == "activation":
+            self._activated.add(place.layer)
+        wanted = place.is_layer if self.chosen is None else key in self.chosen
+        if not wanted or tensor.numel() == 0:
             return
         if key not in self._records:
-            self._records[key] = self._new_record(value)
-        self._records[key].values.update(value.axes.rows(value.tensor.detach(), self._padding))
-        if self.settings.gradients and value.tensor.requires_grad:
-            value.tensor.register_hook(partial(self._add_gradient, key, value.axes, self._n_samples, self._padding))
+            self._records[key] = self._new_record(place)
+        if not again:
+            self._records[key].values.update(place.axes.rows(tensor.detach(), self._padding))
+        if self.settings.gradients and tensor.requires_grad:
+            tensor.register_hook(partial(self._add_gradient, key, place.axes, self._n_samples, self._padding))
 
     def records(self) -> dict[Key, LayerRecord]:
         """Return the records in the order of the forward pass.
@@ -59,11 +60,11 @@ class StatisticsCollector:
             for (layer, position), record in self._records.items()
         }
 
-    def _new_record(self, value: CapturedValue) -> LayerRecord:
+    def _new_record(self, place: Place) -> LayerRecord:
         s = self.settings
-        values = LayerStatistics(s.bins, s.edges, s.measures, value.function)
-        function = value.kind if value.position == "activation" else ""
-        return LayerRecord(value.module, function, values, LayerStatistics(s.bins, None, s.measures))
+        values = LayerStatistics(s.bins, s.edges, s.measures, place.function)
+        function = place.kind if place.position == "activation" else ""
+        return LayerRecord(place.module, function, values, LayerStatistics(s.bins, None, s.measures))
 
     def _add_gradient(
         self, key: Key, axes: Axes, n_samples: int, padding: torch.Tensor | None, gradient: torch.Tensor

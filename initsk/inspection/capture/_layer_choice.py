@@ -5,13 +5,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-import torch
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
-from initsk.inspection.capture._capture import CapturedValue, capture_values
-from initsk.network import Batch
-from initsk.utils.random import isolated_torch_random
+from initsk.inspection.capture._place import Plan
 from initsk.utils.validation import unknown_name
 
 POSITIONS = ("both", "pre_activation", "activation")
@@ -34,15 +31,20 @@ class ListedLayer:
 
 
 class LayerCatalogue:
-    """The layers of one forward pass, in order; add values by calling it."""
+    """The layers of one forward pass, in order.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    plan : Plan
+        The plan of the forward pass.
+    """
+
+    def __init__(self, plan: Plan) -> None:
         self.listed: dict[str, ListedLayer] = {}
-
-    def __call__(self, value: CapturedValue) -> None:
-        layer = self.listed.setdefault(value.layer, ListedLayer(value.is_layer))
-        layer.positions.append(value.position)
-        layer.sources.append((value.module, value.part))
+        for place in plan.places():
+            layer = self.listed.setdefault(place.layer, ListedLayer(place.is_layer))
+            layer.positions.append(place.position)
+            layer.sources.append((place.module, place.part))
 
     @property
     def layers(self) -> list[str]:
@@ -108,13 +110,3 @@ class LayerCatalogue:
             for layer, listed in self.listed.items()
             if any(matches(layer, part) or matches(name, part) for name, part in listed.sources)
         ]
-
-
-def list_layers(module: nn.Module, batch: Batch) -> LayerCatalogue:
-    """Return the layers that a forward pass of a batch computes; the random state stays as it was."""
-    catalogue = LayerCatalogue()
-    # Modules that work in place overwrite the copy only.
-    batch = batch.copied()
-    with capture_values(module, catalogue), torch.no_grad(), isolated_torch_random(None):
-        batch.run(module)
-    return catalogue

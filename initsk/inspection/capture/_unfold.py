@@ -9,9 +9,6 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import ModuleError
-from initsk.network import BATCH_OR_INSTANCE_NORM_LAYERS, CONVOLUTIONS, POOLINGS
-
-CHANNELS_FIRST = (*CONVOLUTIONS, *BATCH_OR_INSTANCE_NORM_LAYERS, nn.GroupNorm, *POOLINGS)
 
 
 @dataclass(frozen=True)
@@ -29,15 +26,22 @@ class Axes:
     follows_time_first : bool
         Whether a module with time as the first axis ran before. This decides which axis is time if the numbers of
         samples and of elements are equal.
+    is_one_sample : bool
+        Whether the axis of the samples is missing.
+    has_heads : bool
+        Whether the second axis counts the heads of an attention, and the last one the keys.
     """
 
     channels_first: bool = False
     samples: int = 0
     is_sequence: bool = True
     follows_time_first: bool = False
+    is_one_sample: bool = False
+    has_heads: bool = False
 
     def rows(self, values: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Reshape to (samples and elements, units), without the elements for which `padding` is True."""
+        values = self._plain(values)
         if values.dim() == 0:
             return values.reshape(1, 1)
         if self.channels_first and values.dim() > 2:
@@ -45,6 +49,14 @@ class Axes:
         if padding is not None and self.is_sequence:
             values = self._unpadded(values, padding)
         return values.reshape(-1, values.shape[-1])
+
+    def _plain(self, values: torch.Tensor) -> torch.Tensor:
+        """Return values with an axis of the samples, and with the heads of an attention after the queries."""
+        if values.is_nested:
+            values = values.values()
+        if self.has_heads:
+            values = values.movedim(1, 2)
+        return values.unsqueeze(0) if self.is_one_sample else values
 
     def _unpadded(self, values: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
         padding = padding.to(values.device)
@@ -57,6 +69,7 @@ class Axes:
 
     def per_sample(self, values: torch.Tensor, n_samples: int, layer: str) -> torch.Tensor:
         """Reshape to (samples, all other axes), in the tensor's own order."""
+        values = self._plain(values)
         axis = self.samples if values.dim() > 2 else 0
         if values.dim() > axis and values.shape[axis] == n_samples:
             return values.movedim(axis, 0).reshape(n_samples, -1)
@@ -98,21 +111,15 @@ def unfold(part: nn.Module, output: Any, samples: int) -> Iterator[tuple[str, to
         weights = output[1]
         # A matrix per head, or their mean: queries are elements of the sequence, keys are units.
         heads = isinstance(weights, torch.Tensor) and weights.dim() == 4
-        yield from _tensors("/weights", weights.movedim(1, 2) if heads else weights, Axes())
-    elif isinstance(part, CHANNELS_FIRST) and isinstance(output, torch.Tensor):
-        kernel = getattr(part, "kernel_size", ())
-        is_one_sample = isinstance(part, CONVOLUTIONS) and output.dim() == len(kernel) + 1
-        yield from _tensors("", output.unsqueeze(0) if is_one_sample else output, Axes(channels_first=True))
+        yield from _tensors("/weights", weights, Axes(has_heads=heads))
     else:
         yield from _tensors("", output, Axes(samples=samples))
 
 
 def _tensors(name: str, value: Any, axes: Axes) -> Iterator[tuple[str, torch.Tensor, Axes]]:
     if isinstance(value, torch.Tensor):
-        if value.is_nested:
-            value, axes = value.values(), Axes(is_sequence=False)
         if value.is_floating_point():
-            yield name, value, axes
+            yield name, value, Axes(is_sequence=False) if value.is_nested else axes
     elif isinstance(value, PackedSequence):
         yield name, value.data, Axes(is_sequence=False)
     elif isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 """Statistics of parameters: their values, their gradients, and the updates of one step of the optimizer."""
 
 import copy
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from math import nan
 
 import pandas as pd
@@ -12,7 +12,7 @@ from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection._frames import parameters_frame
 from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
 from initsk.network import clean_names
-from initsk.utils.torch_settings import working_type
+from initsk.utils.torch_settings import real_parts, working_type
 
 #: A torch optimizer, or a function that makes one from a list of parameters.
 OptimizerLike = torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
@@ -32,8 +32,8 @@ class ParameterGradients:
         """Run the backward pass of a batch's mean loss, and add the gradients."""
         if loss.dim() or not loss.requires_grad:
             raise ModuleError(f"the loss of shape {tuple(loss.shape)} has no gradient (allowed: a scalar with one)")
-        gradients = torch.autograd.grad(loss, self.differentiable, allow_unused=True)
-        by_parameter = dict(zip(map(id, self.differentiable), gradients, strict=True))
+        compute = _by_backward if _is_recomputed(loss) else _by_grad
+        by_parameter = dict(zip(map(id, self.differentiable), compute(loss, self.differentiable), strict=True))
         for name, total in self.sums.items():
             gradient = by_parameter[id(self.trained[name])]
             if gradient is not None:
@@ -52,8 +52,39 @@ class ParameterGradients:
         return parameters_frame(rows)
 
 
+def _by_grad(loss: torch.Tensor, parameters: list[nn.Parameter]) -> Sequence[torch.Tensor | None]:
+    return torch.autograd.grad(loss, parameters, allow_unused=True)
+
+
+def _by_backward(loss: torch.Tensor, parameters: list[nn.Parameter]) -> Sequence[torch.Tensor | None]:
+    """Return gradients by `backward`, which leaves the attribute `grad` of the parameters as it was."""
+    before = [parameter.grad for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.grad = None
+        loss.backward()
+        return [parameter.grad for parameter in parameters]
+    finally:
+        for parameter, gradient in zip(parameters, before, strict=True):
+            parameter.grad = gradient
+
+
+def _is_recomputed(loss: torch.Tensor) -> bool:
+    """Return whether a part is checkpointed in the reentrant way, which does not allow `torch.autograd.grad`."""
+    waiting, seen = [loss.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name().startswith("CheckpointFunction"):
+            return True
+        seen.add(node)
+        waiting += [following for following, _ in node.next_functions]
+    return False
+
+
 def _norm(tensor: torch.Tensor) -> float:
-    return float(torch.linalg.vector_norm(tensor.detach().double()))
+    return float(torch.linalg.vector_norm(real_parts(tensor.detach()).double()))
 
 
 def _updates(
