@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from initsk.network._originals import OriginalValues
 from initsk.network._state import hooks_of_users_wrapped
 from initsk.network._wrappers import clean_names
 
@@ -39,6 +40,7 @@ class ForwardFollower(TorchFunctionMode):
         #: Name of each part, without the names of wrappers; the first name if it has several.
         self.names = {part: clean[name] for name, part in module.named_modules()}
         self._thread = 0
+        self._originals: OriginalValues | None = None
         self.paused = False
         self.start_pass()
 
@@ -72,6 +74,8 @@ class ForwardFollower(TorchFunctionMode):
     ) -> Any:
         """Run a function of torch; a call by a module is a step."""
         kwargs = kwargs or {}
+        if self._originals is not None:
+            self._originals.before_call(func, args, kwargs)
         if self.paused or not self.parts:
             return func(*args, **kwargs)
         if getattr(func, "__name__", "") == "__get__":
@@ -108,8 +112,12 @@ class ForwardFollower(TorchFunctionMode):
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Follow the forward passes inside the block; hooks of users run, but their functions are no steps."""
+        """Follow the forward passes inside the block; hooks of users run, but their functions are no steps.
+
+        Parameters that a forward pass writes into get their values back.
+        """
         handles = []
+        self._originals = originals = OriginalValues(self.module)
         self._thread = threading.get_ident()
         try:
             with hooks_of_users_wrapped(self.module, self._apart):
@@ -119,6 +127,8 @@ class ForwardFollower(TorchFunctionMode):
                 with self:
                     yield
         finally:
+            self._originals = None
+            originals.restore()
             for handle in handles:
                 handle.remove()
 

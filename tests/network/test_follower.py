@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - as users write it
 
-from initsk.network import ForwardFollower, as_batch, read_pass
+from initsk import inspect_activations
+from initsk.network import ForwardFollower, as_batch, read, read_pass
 from tests.helpers import Net, batch, build, fc, hooks_of
 
 
@@ -111,3 +112,31 @@ def test_completed_functions_are_without_the_factors_and_shifts_before_them(func
     for one in completed:
         if one.name in known:
             torch.testing.assert_close(one.function(x), known[one.name](x))
+
+
+class Rescaling(nn.Module):
+    """Network that changes its parameters in a forward pass, as RWKV does in evaluation mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.other = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        with torch.no_grad():
+            self.layer.weight.div_(2)
+            self.layer.bias += 1
+            self.other.weight.data[0] = 0.0
+            self.other.bias.data = torch.ones(3)
+        return self.other(self.layer(x))
+
+
+@pytest.mark.parametrize("use", [read, lambda network: inspect_activations(network, batch(4, 3))])
+def test_parameters_that_a_forward_pass_writes_into_get_their_values_back(use):
+    network = build(Rescaling)
+    before = {name: (value, value.clone(), value.data_ptr()) for name, value in network.named_parameters()}
+    use(network)
+    for name, value in network.named_parameters():
+        parameter, values, address = before[name]
+        assert value is parameter
+        assert value.data_ptr() == address
+        assert torch.equal(value, values)
