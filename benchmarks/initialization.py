@@ -25,21 +25,34 @@ def linear_list(n_parameters):
     return layers
 
 
+class Bottleneck(nn.Module):
+    """A wide depthwise convolution between two narrow ones, with a shortcut where the shapes are equal."""
+
+    def __init__(self, width, inner, outputs, stride):
+        super().__init__()
+        self.adds = stride == 1 and width == outputs
+        layers = []
+        for n_in, n_out, kernel, groups in ((width, inner, 1, 1), (inner, inner, 3, inner), (inner, outputs, 1, 1)):
+            step = stride if kernel == 3 else 1
+            layers.append(nn.Conv2d(n_in, n_out, kernel, step, kernel // 2, groups=groups, bias=False))
+            layers += [nn.BatchNorm2d(n_out), nn.ReLU6()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, x):
+        """Return the output, with the input where it has the same shape."""
+        return x + self.layers(x) if self.adds else self.layers(x)
+
+
 def depthwise_network():
-    """Convolutions of the sizes of MobileNetV2: 7,000 groups of one channel, 3.5 million parameters."""
-    stages = ((16, 1, 1), (24, 2, 6), (32, 3, 6), (64, 4, 6), (96, 3, 6), (160, 3, 6), (320, 1, 6))
-    width, layers = 32, [nn.Conv2d(3, 32, 3)]
-    for outputs, repeats, factor in stages:
-        for _ in range(repeats):
-            inner = width * factor
-            for convolution in (
-                nn.Conv2d(width, inner, 1, bias=False),
-                nn.Conv2d(inner, inner, 3, groups=inner, bias=False),
-                nn.Conv2d(inner, outputs, 1, bias=False),
-            ):
-                layers += [convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU6()]
+    """Return a network like MobileNetV2 (Sandler et al. 2018), with 7,000 groups of one channel."""
+    stages = ((16, 1, 1, 1), (24, 2, 6, 2), (32, 3, 6, 2), (64, 4, 6, 2), (96, 3, 6, 1), (160, 3, 6, 2), (320, 1, 6, 1))
+    width, layers = 32, [nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU6()]
+    for outputs, repeats, factor, stride in stages:
+        for number in range(repeats):
+            layers.append(Bottleneck(width, width * factor, outputs, stride if number == 0 else 1))
             width = outputs
-    return nn.Sequential(*layers, nn.Conv2d(width, 1280, 1), nn.Flatten(), nn.Linear(1280, 1000))
+    layers += [nn.Conv2d(width, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 1000))
 
 
 def torch_reset(module):

@@ -253,9 +253,6 @@ def _found(
     if "in" in axes and len(axes) == len(shape):
         spec, layout = specs_of_axes(axes, shape)
         return _Found("weight", [spec], layout)
-    bias = None if rule is None or len(axes) != len(shape) else _bias_of_axes(owner, rule, axes, shape)
-    if bias is not None:
-        return _Found("bias", [bias])
     known = specs_of_class(owner, attribute, role, after_attention)
     if known is not None and known[0].kind != "dense" and not _has_own_forward(owner):
         return _Found(role, known)
@@ -266,6 +263,9 @@ def _found(
         parts = used is not None and used.spec.count > 1 and known[0].kind == "dense"
         return _Found(role, [used.spec] if used is not None and parts else known)
     if used is None:
+        bias = None if rule is None or len(axes) != len(shape) else _bias_of_axes(owner, rule, axes, shape)
+        if bias is not None:
+            return _Found("bias", [bias])
         note = f"no rule for {attribute} of {type(owner).__name__}{_UNUSED}" if graph.operations else ""
         return _Found(role, [_other(shape)], note=note)
     if role == "bias" and used.spec.kind == "embedding":

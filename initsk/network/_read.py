@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._batches import Batch, as_batch, call_of
@@ -15,7 +17,7 @@ from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._network_graph import NetworkGraph, joined
-from initsk.network._operations import replace_tensors
+from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._recorder import ForwardRecorder, OnLeave
 from initsk.network._state import preserve_state, without_hooks_of_users
 from initsk.network._wrappers import unwrap
@@ -23,6 +25,8 @@ from initsk.utils.torch_settings import copy_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
 _FAKE_FROM = 2**27
+# Guessed inputs of more values are first tried without values, since a network may make much more of them.
+_LARGE_INPUT = 2**15
 
 
 def read(module: nn.Module, X: Any = None, *, training: bool = False) -> NetworkGraph:
@@ -64,7 +68,9 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
         return _read_given(module, X, training)
     if isinstance(module, nn.ModuleList | nn.ModuleDict):
         return joined({name: read(child, training=training) for name, child in module.named_children()})
-    for example in find_examples(module):
+    for number, example in enumerate(find_examples(module)):
+        if number and not _may_fit(module, example):
+            continue
         try:
             return _run(module, example, training)
         except Exception:  # a user's forward may raise anything for an input that does not fit
@@ -107,6 +113,27 @@ def _example(module: nn.Module, X: Any, rows: Any, whole: Any) -> Example:
         return Example(*call_of(rows), ", ".join(shapes))
     batch = as_batch(module, rows)
     return Example(batch.inputs, batch.keywords, ", ".join(shapes))
+
+
+def _may_fit(module: nn.Module, example: Example) -> bool:
+    """Return whether a guess is small, or its shape fits as far as a forward pass on the meta device tells."""
+    given = [example.arguments, example.keywords]
+    if sum(map(torch.numel, tensors_in(given))) < _LARGE_INPUT:
+        return True
+    tensors = chain(module.named_parameters(), module.named_buffers())
+    without_values = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+    arguments, keywords = replace_tensors(given, lambda tensor: tensor.to("meta"))
+    try:
+        with (
+            preserve_state(module, training=False, gradients=False, seed=0, attributes=True),
+            without_hooks_of_users(module), torch.device("meta"),
+        ):  # fmt: skip
+            functional_call(module, without_values, arguments, keywords)
+    except NotImplementedError:  # a function without values
+        return True
+    except Exception as error:  # a user's forward may raise anything
+        return "meta" in str(error)
+    return True
 
 
 def _run(module: nn.Module, example: Example, training: bool) -> NetworkGraph:

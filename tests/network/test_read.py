@@ -186,6 +186,39 @@ def test_an_input_is_found(factory):
     assert set(graph.uses) == {name for name, _ in module.named_parameters()}
 
 
+class OfOneSize(nn.Module):
+    """Convolutions without strides, whose output fits the head for images of one size only."""
+
+    def __init__(self, size, value=False):
+        super().__init__()
+        self.enter, self.head, self.value = nn.Conv2d(3, 4, 3), nn.Linear(4 * (size - 2) ** 2, 2), value
+
+    def forward(self, x):
+        x = self.enter(x)
+        if self.value and x.sum() > 0:
+            x = -x
+        return self.head(x.flatten(1))
+
+
+@pytest.mark.parametrize("value", [False, True], ids=["", "decides by values"])
+def test_large_guesses_are_found_without_values_first(value):
+    graph = network.read(build(lambda: OfOneSize(224, value)))
+    assert graph.example == "2 x 3 x 224 x 224"
+
+
+def test_large_guesses_that_do_not_fit_are_not_computed():
+    """No guess is of this size, and large images would need much memory in networks without strides."""
+    seen = []
+
+    class Noting(OfOneSize):
+        def forward(self, x):
+            seen.append(0 if x.is_meta or x.dim() < 4 else x.shape[-1])
+            return super().forward(x)
+
+    assert not network.read(build(lambda: Noting(37))).operations
+    assert max(seen) < 100
+
+
 def test_example_inputs_of_lightning_and_transformers_are_used():
     module = build(lambda: nn.Sequential(nn.Flatten(), nn.Linear(15, 2)))
     module.example_input_array = torch.zeros(1, 3, 5)
