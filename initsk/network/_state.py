@@ -63,19 +63,27 @@ def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
 def save_buffers(module: nn.Module) -> Callable[[], None]:
     """Return a function that restores all buffers, both overwritten and replaced ones.
 
-    The function also restores the parameters, submodules and hooks that a module's own dictionaries had. Lazy parts,
-    whose buffers have no values yet, are left alone.
+    The function also restores the parameters, submodules and hooks that a module's own dictionaries had. If it removes
+    hooks, it also restores flags, which may say that the hooks are registered. Lazy parts, whose buffers have no values
+    yet, are left alone.
     """
     parts = [part for part in module.modules() if not _is_lazy(part)]
     tables = [held for part in parts for held in vars(part).values() if isinstance(held, dict)]
     objects = [(held, dict(held)) for held in tables]
     values = [(buffer, buffer.clone()) for part in parts for buffer in part.buffers(recurse=False)]
+    flags = [(part, _flags_of(part)) for part in parts]
 
     def restore() -> None:
+        has_new_hooks = False
         for held, before in objects:
             if list(map(id, held.values())) != list(map(id, before.values())) or list(held) != list(before):
+                has_new_hooks |= _are_hooks(held)
                 held.clear()
                 held.update(before)
+        for part, before in flags if has_new_hooks else ():
+            for name in _flags_of(part).keys() - before.keys():
+                del vars(part)[name]
+            vars(part).update(before)
         with torch.no_grad():
             for buffer, value in values:
                 # Observers of quantization enlarge their empty buffers.
@@ -84,6 +92,10 @@ def save_buffers(module: nn.Module) -> Callable[[], None]:
                 buffer.copy_(value)
 
     return restore
+
+
+def _flags_of(part: nn.Module) -> dict[str, bool]:
+    return {name: value for name, value in vars(part).items() if type(value) is bool}
 
 
 def _is_lazy(part: nn.Module) -> bool:
