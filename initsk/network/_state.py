@@ -65,11 +65,13 @@ def save_buffers(module: nn.Module, *, attributes: bool = False) -> Callable[[],
     """Return a function that restores all buffers, both overwritten and replaced ones.
 
     The function also restores the parameters, submodules and hooks that a module's own dictionaries had, and with
-    `attributes` all attributes, so that nothing stays of what a forward pass has stored. Lazy parts, whose buffers have
-    no values yet, are left alone.
+    `attributes` all attributes, so that nothing stays of what a forward pass has stored. If it removes hooks, it also
+    restores flags, which may say that the hooks are registered. Lazy parts, whose buffers have no values yet, are left
+    alone.
     """
     containers: list[Any] = []
     buffers: list[torch.Tensor] = []
+    flags: list[tuple[nn.Module, dict[str, bool]]] = []
     for part in module.modules():
         held = vars(part).values()
         tables = [table for table in held if isinstance(table, dict)]
@@ -79,15 +81,22 @@ def save_buffers(module: nn.Module, *, attributes: bool = False) -> Callable[[],
         if attributes:
             containers += [vars(part), *(value for value in held if type(value) in (list, set))]
         buffers += part.buffers(recurse=False)
+        flags.append((part, _flags_of(part)))
     before = [(container, container.copy()) for container in containers]
     values = [(buffer, buffer.clone()) for buffer in buffers]
 
     def restore() -> None:
+        has_new_hooks = False
         for container, earlier in before:
             # Most containers are empty tables of hooks.
             if (container or earlier) and not _holds_the_same(container, earlier):
+                has_new_hooks |= isinstance(container, dict) and _are_hooks(container)
                 container.clear()
                 (container.extend if isinstance(container, list) else container.update)(earlier)
+        for part, earlier in flags if has_new_hooks else ():
+            for name in _flags_of(part).keys() - earlier.keys():
+                del vars(part)[name]
+            vars(part).update(earlier)
         with torch.no_grad():
             for buffer, value in values:
                 # Observers of quantization enlarge their empty buffers.
@@ -106,6 +115,10 @@ def _holds_the_same(container: Any, earlier: Any) -> bool:
         return False
     # Keys are compared by identity too, since those of a dictionary may be tensors.
     return all(map(is_, container, earlier))
+
+
+def _flags_of(part: nn.Module) -> dict[str, bool]:
+    return {name: value for name, value in vars(part).items() if type(value) is bool}
 
 
 @contextmanager
@@ -159,16 +172,6 @@ def preserve_state(
         finally:
             for parameter, was_required in required:
                 parameter.requires_grad_(was_required)
-
-
-@contextmanager
-def preserve_attributes(module: nn.Module) -> Iterator[None]:
-    """Remove the constants and symbols that a forward pass has stored in modules, at the end of the block."""
-    restore = save_buffers(module, attributes=True)
-    try:
-        yield
-    finally:
-        restore()
 
 
 @contextmanager

@@ -152,6 +152,30 @@ def test_values_changed_by_a_users_hook_are_captured():
     assert means(net, X) == {("fc", "pre_activation"): 2.0, ("fc", "activation"): 2.0}
 
 
+class Hooked(nn.Module):
+    """Register a hook in the first forward pass, as networks of transformers do, and return what the hook collects."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.collected = fc(2.0), []
+
+    def forward(self, x):
+        if not getattr(self, "is_hooked", False):
+            self.fc.register_forward_hook(lambda part, args, output: self.collected.append(output))
+            self.is_hooked = True
+        self.fc(x)
+        return self.collected.pop()
+
+
+def test_a_module_that_registers_a_hook_itself_runs_after_an_inspection():
+    net = Hooked()
+    for _ in range(2):
+        assert means(net, X) == {("fc", "output"): 2.0}
+        assert not hasattr(net, "is_hooked")
+        assert hooks_of(net) == {}
+    assert torch.equal(net(X), 2 * X)
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_a_module_that_compiled_itself(training):
     net = Net(lambda self, x: self.fc(x).relu(), fc=fc())

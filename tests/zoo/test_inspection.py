@@ -14,6 +14,15 @@ ROWS = [
 each_row = pytest.mark.parametrize("row", ROWS, indirect=True)
 _NAMES = {kind.__name__: name for name, kind in reversed(ACTIVATIONS.items())}
 
+# Layers whose values depend on the input by the operations, but not by the numbers.
+_CONSTANT = {
+    # The class token, selected from a concatenation with the input.
+    "cait_xxs24_224": {"blocks_token_only.0.attn.q"},
+    "xcit_nano_12_p16_224": {"cls_attn_blocks.0.attn.q"},
+    # Zeros, selected by positions that are counted from the input.
+    "RobertaForSequenceClassification": {"roberta.embeddings.token_type_embeddings"},
+}
+
 
 def inspect(module, inputs):
     with isolated():
@@ -53,6 +62,8 @@ def test_the_values_of_every_layer_depend_on_the_input(row):
     # The integers of a graph are the numbers of its nodes.
     second = inspect(module, changed(inputs, row.package != "torch_geometric"))
     columns, both = ["mean", "rms", "min", "max"], first.index.intersection(second.index)
-    same = (first.loc[both, columns] == second.loc[both, columns]).all(axis=1)
     # Last layers of branches may be zero at the start.
-    assert both[same & (first.loc[both, "rms"] > 0)].tolist() == []
+    same = (first.loc[both, columns] == second.loc[both, columns]).all(axis=1) & (first.loc[both, "rms"] > 0)
+    # The sigmoid of small values is one half.
+    constant = same.groupby("layer").all()
+    assert set(constant.index[constant]) <= _CONSTANT.get(row.name, set())
