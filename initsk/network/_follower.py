@@ -10,6 +10,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from initsk.network._originals import OriginalValues
+from initsk.network._parts import named_parts
 from initsk.network._state import hooks_of_users_wrapped
 from initsk.network._wrappers import clean_names
 
@@ -38,7 +39,7 @@ class ForwardFollower(TorchFunctionMode):
         self.module = module
         clean = clean_names(module)
         #: Name of each part, without the names of wrappers; the first name if it has several.
-        self.names = {part: clean[name] for name, part in module.named_modules()}
+        self.names = {part: clean[name] for name, part in named_parts(module)}
         self._thread = 0
         self._originals: OriginalValues | None = None
         self.paused = False

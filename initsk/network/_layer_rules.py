@@ -12,6 +12,7 @@ from torch import nn
 
 from initsk.exceptions import InvalidParameterError
 from initsk.network._layer_types import AFFINE, EMBEDDINGS, NORM_LAYERS
+from initsk.network._parts import named_parts
 from initsk.network._spec import ParameterSpec, convolution_spec
 from initsk.network._views import Factors
 
@@ -113,7 +114,7 @@ def _full_name(kind: type) -> str:
 def kept_parameters(module: nn.Module) -> dict[str, str]:
     """Return the parameters that registered classes keep, with the names of the classes."""
     found = {}
-    for path, part in module.named_modules():
+    for path, part in named_parts(module):
         rule = registered_rule(part)
         for name in () if rule is None else rule.keep:
             found[f"{path}.{name}".lstrip(".")] = type(part).__name__

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._parts import named_parts
 from initsk.network._wrappers import clean_names
 from initsk.utils.random import derive_seed, isolated_torch_random
 from initsk.utils.torch_settings import is_unchanged, mark_of
@@ -147,7 +148,7 @@ def _made_for(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, torch.Tensor]]:
     """Yield the name, the module, the attribute and the tensor of parameters, buffers and other attributes."""
     clean = clean_names(module)
-    for path, part in module.named_modules():
+    for path, part in named_parts(module):
         others = ((key, held) for key, held in vars(part).items() if isinstance(held, torch.Tensor))
         own = chain(part.named_parameters(recurse=False), part.named_buffers(recurse=False), others)
         for attribute, tensor in own:

@@ -20,6 +20,7 @@ from initsk.network._layer_rules import (
 )
 from initsk.network._layer_types import EMBEDDINGS
 from initsk.network._network_graph import NetworkGraph
+from initsk.network._parts import named_parts, parts_of
 from initsk.network._sharded import local_values
 from initsk.network._spec import ParameterSpec
 from initsk.network._specs_by_use import spec_by_use
@@ -140,12 +141,12 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
     """Yield a plan for each parameter of `module`; of tied parameters, only the first has specs."""
     seen: dict[object, str] = {}
     names: dict[int, list[str]] = {}
-    attention_outputs = {part.out_proj for part in module.modules() if isinstance(part, nn.MultiheadAttention)}
-    embeddings = {id(part.weight): part for part in module.modules() if isinstance(part, EMBEDDINGS)}
+    attention_outputs = {part.out_proj for part in parts_of(module) if isinstance(part, nn.MultiheadAttention)}
+    embeddings = {id(part.weight): part for part in parts_of(module) if isinstance(part, EMBEDDINGS)}
     for name, parameter in named_parameters(module, remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
     clean, kept = clean_names(module), kept_parameters(module)
-    for raw, owner in module.named_modules():
+    for raw, owner in named_parts(module):
         if isinstance(owner, ParametrizationList):
             continue
         prefix = f"{clean[raw]}." if clean[raw] else ""
@@ -154,7 +155,7 @@ def plan_parameters(module: nn.Module, graph: NetworkGraph) -> Iterator[PlannedP
             plan = _plan_one(graph, owner, attribute, name, parameters, owner in attention_outputs)
             is_table = isinstance(owner, EMBEDDINGS) and attribute == "weight"
             # A head that is tied to a table may be registered first.
-            embedding = owner if is_table else embeddings.get(id(parameters.get(name)))
+            embedding: Any = owner if is_table else embeddings.get(id(parameters.get(name)))
             if embedding is not None and plan.specs:
                 spec = replace(embedding_spec(tuple(plan.tensor.shape)), name=name, layer=type(owner))
                 plan = replace(plan, specs=(spec,), padding_row=embedding.padding_idx)

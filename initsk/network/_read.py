@@ -18,6 +18,7 @@ from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._network_graph import NetworkGraph, joined
 from initsk.network._operations import replace_tensors, tensors_in
+from initsk.network._parts import parameters_of
 from initsk.network._recorder import ForwardRecorder, OnLeave
 from initsk.network._state import preserve_state, without_hooks_of_users
 from initsk.network._wrappers import unwrap
@@ -142,7 +143,7 @@ def _run(module: nn.Module, example: Example, training: bool) -> NetworkGraph:
     Large networks run without values first; a forward pass with decisions about values needs them.
     """
     mode = {"training": training, "gradients": False, "seed": 0}
-    size = sum(parameter.numel() for parameter in module.parameters())
+    size = sum(parameter.numel() for parameter in parameters_of(module))
     fake = _fake_mode() if size >= _FAKE_FROM else None
     if fake is not None:
         try:
@@ -206,7 +207,7 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
         if fake is not None:
             stack.enter_context(fake)
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)
-        elif any(parameter.is_meta for parameter in module.parameters()):
+        elif any(parameter.is_meta for parameter in parameters_of(module)):
             stack.enter_context(torch.device("meta"))
         stack.enter_context(without_hooks_of_users(module))
         recorder.add_inputs(arguments, keywords)

@@ -1,6 +1,7 @@
 """Hooks, buffers, modes and parameters of a module: finding, restoring and writing them."""
 
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -13,6 +14,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
+from initsk.network._parts import parameters_of, parts_of
 from initsk.network._sharded import write_local
 from initsk.network._weight_hooks import POWER_ITERATIONS, hooked_tensors, write_through_hook
 from initsk.network._wrappers import run_as_written
@@ -72,7 +74,7 @@ def save_buffers(module: nn.Module, *, attributes: bool = False) -> Callable[[],
     containers: list[Any] = []
     buffers: list[torch.Tensor] = []
     flags: list[tuple[nn.Module, dict[str, bool]]] = []
-    for part in module.modules():
+    for part in parts_of(module):
         held = vars(part).values()
         tables = [table for table in held if isinstance(table, dict)]
         if any(map(nn.parameter.is_lazy, chain.from_iterable(table.values() for table in tables))):
@@ -140,8 +142,8 @@ def preserve_mode(module: nn.Module, *, training: bool, seed: int | None, attrib
     of the module and its parts. Without a seed, the random state inside is that outside.
     """
     restore_buffers = save_buffers(module, attributes=attributes)
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    with isolated_torch_random(seed, str(device)), preserve_training(module.modules()):
+    device = next((p.device for p in parameters_of(module)), torch.device("cpu"))
+    with isolated_torch_random(seed, str(device)), preserve_training(parts_of(module)):
         try:
             module.train(training)
             yield
@@ -157,7 +159,7 @@ def preserve_state(
 
     On any exit, what `preserve_mode` restores is restored, and so is `requires_grad` of every parameter.
     """
-    required = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
     with (
         run_as_written(module),
         torch.inference_mode(False),
@@ -207,8 +209,13 @@ def hooks_of_users_wrapped(module: nn.Module, wrap: Callable[[Any], Any]) -> Ite
                 held[number] = hook
 
 
+_TABLES = (dict, OrderedDict)
+
+
 def _tables_of_hooks(module: nn.Module) -> list[dict[int, Any]]:
-    return [held for part in module.modules() for held in vars(part).values() if _are_hooks(held)]
+    values = (value for part in parts_of(module) for value in vars(part).values())
+    # Nearly all tables are empty.
+    return [held for held in values if type(held) in _TABLES and held and _are_hooks(held)]
 
 
 def _are_hooks(held: Any) -> bool:

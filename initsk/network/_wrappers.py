@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from initsk.exceptions import ModuleError
+from initsk.network._parts import named_parts, parts_of
 
 _DECLARED_AS_NONE = [name for name, value in vars(nn.Module).items() if value is None]
 _PUBLIC_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
@@ -49,7 +50,7 @@ def unwrap(module: Any) -> nn.Module:
         raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module before torch.jit)")
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
-    kinds = set(map(type, module.modules()))
+    kinds = set(map(type, parts_of(module)))
     if any(kind.__name__ == "FullyShardedDataParallel" and _is_of_distributed(kind) for kind in kinds):
         raise ModuleError(
             "FullyShardedDataParallel flattens the parameters (allowed: the module before the wrapper, or fully_shard)"
@@ -70,7 +71,7 @@ def clean_names(module: nn.Module) -> dict[str, str]:
     """
     clean: dict[str, str] = {}
     inside: set[str] = set()
-    for name, part in module.named_modules(remove_duplicate=False):
+    for name, part in named_parts(module, remove_duplicate=False):
         parent, _, short = name.rpartition(".")
         outer = clean.get(parent, "")
         clean[name] = outer if name in inside else _join(outer, short)
@@ -90,10 +91,10 @@ def named_parameters(module: nn.Module, *, remove_duplicate: bool = True) -> Ite
     """
     seen: set[int] = set()
     clean = clean_names(module)
-    for path, part in module.named_modules(remove_duplicate=remove_duplicate):
+    for path, part in named_parts(module, remove_duplicate=remove_duplicate):
         # Not of the whole module: some wrappers change the names that their own named_parameters yields.
-        for short, parameter in part.named_parameters(recurse=False):
-            if not remove_duplicate or id(parameter) not in seen:
+        for short, parameter in part._parameters.items():
+            if parameter is not None and (not remove_duplicate or id(parameter) not in seen):
                 seen.add(id(parameter))
                 yield _join(clean[path], short), parameter
 
@@ -105,12 +106,12 @@ def without_wrappers(module: nn.Module) -> Iterator[None]:
     The module then has the names, the trace and the forward pass of the network without wrappers.
     """
     wrappers = []
-    for name, part in module.named_modules(remove_duplicate=False):
+    for name, part in named_parts(module, remove_duplicate=False):
         if name and wrapped_part(part) is not None:
             parent = module.get_submodule(name.rpartition(".")[0])
             if wrapped_part(parent) is None:
                 wrappers.append((parent, name.rpartition(".")[2], part))
-    compiled = [(part, found) for part in module.modules() if (found := _compiled_code(part))]
+    compiled = [(part, found) for part in parts_of(module) if (found := _compiled_code(part))]
     try:
         for part, code in compiled:
             vars(part).update(dict.fromkeys(code))
@@ -138,7 +139,7 @@ def is_compiled(module: nn.Module) -> bool:
 @contextmanager
 def run_as_written(module: nn.Module) -> Iterator[None]:
     """Run the compiled parts of a module without their compiled code inside the block."""
-    if not any(is_compiled(part) for part in module.modules()):
+    if not any(is_compiled(part) for part in parts_of(module)):
         yield
         return
     with torch.compiler.set_stance("force_eager"):
