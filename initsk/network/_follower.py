@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from initsk.network._originals import OriginalValues
 from initsk.network._parts import named_parts
 from initsk.network._state import hooks_of_users_wrapped
 from initsk.network._wrappers import clean_names
@@ -41,7 +40,6 @@ class ForwardFollower(TorchFunctionMode):
         #: Name of each part, without the names of wrappers; the first name if it has several.
         self.names = {part: clean[name] for name, part in named_parts(module)}
         self._thread = 0
-        self._originals: OriginalValues | None = None
         self.paused = False
         self.start_pass()
 
@@ -75,8 +73,6 @@ class ForwardFollower(TorchFunctionMode):
     ) -> Any:
         """Run a function of torch; a call by a module is a step."""
         kwargs = kwargs or {}
-        if self._originals is not None:
-            self._originals.before_call(func, args, kwargs)
         if self.paused or not self.parts:
             return func(*args, **kwargs)
         if getattr(func, "__name__", "") == "__get__":
@@ -113,12 +109,8 @@ class ForwardFollower(TorchFunctionMode):
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Follow the forward passes inside the block; hooks of users run, but their functions are no steps.
-
-        Parameters that a forward pass writes into get their values back.
-        """
+        """Follow the forward passes inside the block; hooks of users run, but their functions are no steps."""
         handles = []
-        self._originals = originals = OriginalValues(self.module)
         self._thread = threading.get_ident()
         try:
             with hooks_of_users_wrapped(self.module, self._apart):
@@ -128,8 +120,6 @@ class ForwardFollower(TorchFunctionMode):
                 with self:
                     yield
         finally:
-            self._originals = None
-            originals.restore()
             for handle in handles:
                 handle.remove()
 

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
+from initsk.network._originals import ParametersRestored
 from initsk.network._parts import parameters_of, parts_of
 from initsk.network._sharded import write_local
 from initsk.network._weight_hooks import POWER_ITERATIONS, hooked_tensors, write_through_hook
@@ -157,7 +158,8 @@ def preserve_state(
 ) -> Iterator[None]:
     """Set the module's mode, torch's random state and the recording of gradients inside the block.
 
-    On any exit, what `preserve_mode` restores is restored, and so is `requires_grad` of every parameter.
+    On any exit, what `preserve_mode` restores is restored, and so are `requires_grad` of every parameter, and values of
+    parameters that a forward pass has written.
     """
     required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
     with (
@@ -165,6 +167,7 @@ def preserve_state(
         torch.inference_mode(False),
         torch.set_grad_enabled(gradients),
         preserve_mode(module, training=training, seed=seed, attributes=attributes),
+        ParametersRestored(module),
     ):
         try:
             for parameter, _ in required if gradients else ():
