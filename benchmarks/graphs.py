@@ -153,6 +153,9 @@ def main():
             except InitskError as error:
                 print(f"{name}: {str(error)[:150]}", flush=True)
                 continue
+            except Exception as error:
+                print(f"{name}: crash: {error!r}"[:200], flush=True)
+                continue
         known = frame["inside"].notna()
         first = frame.loc[~known, "unknown"].dropna()
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -114,7 +114,8 @@ class Propagation:
         if operation.is_weighted and (given or any(use.how == "looked up" for use in operation.uses)):
             return self.of_layer(operation, given, self)
         if not given:
-            return None
+            # A layer of values that are made from integers; without weights, they may be a mask.
+            return NotImplemented if operation.is_weighted and operation.inputs and not self.exact else None
         rule = rule_of(operation)
         try:
             return NotImplemented if rule is None else rule(self.step(operation))

@@ -156,7 +156,7 @@ def _pool(of: Callable[[Signal, int], Signal], step: Step) -> Signal:
 def _reduce(of: Callable[[Signal, int], Signal], step: Step) -> Any:
     """Return a statistic of all input elements that an output element depends on; units are many."""
     source = step.sources()[0]
-    n = prod(step.shape_of(source)) // max(prod(step.shape_of(step.result)), 1)
+    n = max(prod(step.shape_of(source)) // max(prod(step.shape_of(step.result)), 1), 1)
     over_units = step.size(source, UNIT) > step.size(step.result, UNIT) if step.shape_of(step.result) else True
     if over_units and not step.exact:
         return step.first.over_units() if of is Signal.averaged else NotImplemented
