@@ -75,7 +75,7 @@ class Chooser:
         if is_named:
             return Choice(initializer, f"{'bias' if initializer is self._bias else 'output'} initializer", is_named)
         if spec.role == "bias" and spec.is_known:
-            return Choice(Zeros(), Reason("biases are zero by default"))
+            return Choice(Zeros(), Reason("biases are zero by default"), is_default=True)
         return None
 
 

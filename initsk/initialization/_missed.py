@@ -12,7 +12,9 @@ _SHOWN = 5
 
 
 def unfilled_reason(choices: Iterable[tuple[PlannedParameter, Sequence[Choice]]]) -> str:
-    """Return why no weight of a network is filled; "" if one is, or if a rule names a parameter to fill.
+    """Return why an initializer fills nothing in a network with weights; "" if it fills a parameter.
+
+    Biases that are zero by default do not count.
 
     Parameters
     ----------
@@ -21,8 +23,7 @@ def unfilled_reason(choices: Iterable[tuple[PlannedParameter, Sequence[Choice]]]
     """
     pairs = list(choices)
     weights = [(plan, chosen) for plan, chosen in pairs if plan.tensor.dim() >= 2 and not plan.is_normalization]
-    named = any(choice.is_named for _, chosen in pairs for choice in chosen)
-    if not weights or named or any(chosen for _, chosen in weights):
+    if not weights or any(not choice.is_default for _, chosen in pairs for choice in chosen):
         return ""
     return "; ".join(dict.fromkeys(_reason(plan) for plan, _ in weights))
 

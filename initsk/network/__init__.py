@@ -34,6 +34,7 @@ from initsk.network._model import Model, get_model, initialized
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
+from initsk.network._originals import written_by
 from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._propagation import Propagation
@@ -69,5 +70,5 @@ __all__ = [
     "may_have_gradient_hooks", "meta_tensors", "named_parameters", "pair_of", "plan_parameters", "preserve_state",
     "preserve_training", "read", "read_pass", "register_layer", "run_as_written", "run_module", "save_buffers",
     "scores_of", "set_tensor", "several_targets", "structure_restored_on_failure", "sums_of", "take_rows",
-    "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers",
+    "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers", "written_by",
 ]  # fmt: skip

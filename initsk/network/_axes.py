@@ -7,6 +7,7 @@ import torch
 
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, Source, replace_tensors
+from initsk.network._views import shares_memory
 
 SAMPLE, UNIT, POSITION = "sample", "unit", "position"
 Axes = tuple[str, ...]
@@ -88,8 +89,10 @@ def _moved(graph: NetworkGraph, operation: Operation, found: dict[Source, Axes])
     source = operation.inputs[0]
     axes, shape = found[source], graph.operations[source.operation].shapes[source.output]
 
+    given = torch.empty(shape, device="meta")
+
     def without_memory(value: Any) -> Any:
-        return torch.empty(shape, device="meta") if value == source else value
+        return given if value == source else value
 
     try:
         arguments, keywords = _replace_sources([operation.arguments, operation.keywords], without_memory)
@@ -102,19 +105,18 @@ def _moved(graph: NetworkGraph, operation: Operation, found: dict[Source, Axes])
     if len(results) != len(operation.shapes) or any(not isinstance(part, torch.Tensor) for part in results):
         same = [axes if len(shape) == len(axes) else None for shape in operation.shapes]
         return list(same)
-    strides = torch.empty(shape, device="meta").stride()
-    return [_by_strides(part, axes, shape, strides) for part in results]
+    return [_by_strides(part, axes, given) for part in results]
 
 
-def _by_strides(result: torch.Tensor, axes: Axes, shape: Sequence[int], strides: Sequence[int]) -> Axes | None:
+def _by_strides(result: torch.Tensor, axes: Axes, given: torch.Tensor) -> Axes | None:
     """Return the axes of a view of a contiguous tensor: each holds the source's axes that lie within its stride."""
-    if not result._is_view() and result.shape != torch.Size(shape):
+    if not shares_memory(result, given) and result.shape != given.shape:
         return axes if result.dim() == len(axes) else None
     labels: list[str] = []
     for size, stride in zip(result.shape, result.stride(), strict=True):
         inside = {
             axis
-            for axis, n, step in zip(axes, shape, strides, strict=True)
+            for axis, n, step in zip(axes, given.shape, given.stride(), strict=True)
             if n > 1 and step < stride * size and stride < step * n
         }
         # Values of a sample that become units are units, and repeated values are at several positions.

@@ -31,7 +31,7 @@ class ParametersRestored(TorchFunctionMode):
     ) -> Any:
         """Run a function of torch, after a copy of the parameter that it writes into, if it is one."""
         kwargs = kwargs or {}
-        written = kwargs.get("out") if "out" in kwargs else args[0] if args and _writes(func) else None
+        written = written_by(func, args, kwargs)
         if isinstance(written, torch.Tensor):
             self._copy(written)
         return func(*args, **kwargs)
@@ -45,11 +45,29 @@ class ParametersRestored(TorchFunctionMode):
 
     def _copy(self, written: torch.Tensor) -> None:
         if self._by_storage is None:
-            self._by_storage = {_storage(parameter): parameter for parameter in parameters_of(self._module)}
-        parameter = self._by_storage.get(_storage(written))
+            found = {_storage(parameter): parameter for parameter in parameters_of(self._module)}
+            self._by_storage = {address: parameter for address, parameter in found.items() if address is not None}
+        parameter = self._by_storage.get(_storage(written) or 0)
         if parameter is not None and id(parameter) not in self._copies:
             values = parameter.data
             self._copies[id(parameter)] = parameter, values, values.clone()
+
+
+_NO_WRITES = {"requires_grad_", "detach_", "share_memory_"}
+
+
+def written_by(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return the argument that a call of a torch function writes into, or None.
+
+    Examples
+    --------
+    >>> x = torch.zeros(2)
+    >>> written_by(torch.Tensor.add_, (x, 1), {}) is x, written_by(torch.Tensor.add, (x, 1), {})
+    (True, None)
+    """
+    if "out" in kwargs:
+        return kwargs["out"]
+    return (args[0] if args else kwargs.get("tensor")) if _writes(function) else None
 
 
 @lru_cache(maxsize=4096)
@@ -57,8 +75,16 @@ def _writes(function: Callable[..., Any]) -> bool:
     """Return whether a function writes into its first argument: ``add_``, ``+=``, ``x[0] = 1``, ``x.data = y``."""
     name = getattr(function, "__name__", "")
     special = name.startswith("__") and name.endswith("__")
-    return name in ("__setitem__", "__set__") or (name.startswith("__i") if special else name.endswith("_"))
+    if special:
+        return name in ("__setitem__", "__set__") or (
+            name.startswith("__i") and name not in ("__invert__", "__index__")
+        )
+    return name.endswith("_") and name not in _NO_WRITES
 
 
-def _storage(tensor: torch.Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)
+def _storage(tensor: torch.Tensor) -> int | None:
+    """Return the address of the values; None if there are none."""
+    try:
+        return tensor.untyped_storage().data_ptr() or None
+    except (NotImplementedError, RuntimeError):  # a tensor without values of its own
+        return None

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from torch import nn
 
 
-def named_parts(module: nn.Module, *, remove_duplicate: bool = True) -> list[tuple[str, nn.Module]]:
-    """Return names and parts in the order of ``named_modules``.
+def named_parts(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return names and parts in the order of ``named_modules``, each part once.
 
     Examples
     --------
@@ -16,14 +16,12 @@ def named_parts(module: nn.Module, *, remove_duplicate: bool = True) -> list[tup
     found, seen, waiting = [], set(), [("", module)]
     while waiting:
         name, part = waiting.pop()
-        if remove_duplicate:
-            if id(part) in seen:
-                continue
-            seen.add(id(part))
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
         found.append((name, part))
         prefix = f"{name}." if name else ""
-        children = reversed(part._modules.items())
-        waiting += [(f"{prefix}{short}", child) for short, child in children if child is not None]
+        waiting += [(f"{prefix}{short}", child) for short, child in reversed([*part.named_children()])]
     return found
 
 
@@ -36,7 +34,7 @@ def parameters_of(module: nn.Module) -> Iterator[nn.Parameter]:
     """Yield the parameters of a module, each once."""
     seen: set[int] = set()
     for _, part in named_parts(module):
-        for parameter in part._parameters.values():
-            if parameter is not None and id(parameter) not in seen:
+        for parameter in part.parameters(recurse=False):
+            if id(parameter) not in seen:
                 seen.add(id(parameter))
                 yield parameter

@@ -46,7 +46,7 @@ class View:
         except Exception:  # an index by values, or a function that the meta device does not have
             return [replace(self, shadow=None)]
         results = results if isinstance(results, list | tuple) else [results]
-        return [replace(self, shadow=part if _shares(part, self.shadow) else None) for part in results]
+        return [replace(self, shadow=part if shares_memory(part, self.shadow) else None) for part in results]
 
     def factors(self, roles: Sequence[str]) -> Factors | None:
         """Return the sizes and roles of the root's values in the order of memory, given the roles of the view's axes.
@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
     return tuple(map(_plain, value)) if isinstance(value, tuple) else value
 
 
-def _shares(result: Any, shadow: torch.Tensor) -> bool:
+def shares_memory(result: Any, shadow: torch.Tensor) -> bool:
     """Return whether a result is a view of the shadow; a contiguous copy in the same order counts as the same."""
     return isinstance(result, torch.Tensor) and result.untyped_storage() is shadow.untyped_storage()
 

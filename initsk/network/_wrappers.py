@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from initsk.exceptions import ModuleError
-from initsk.network._parts import named_parts, parts_of
+from initsk.network._parts import parts_of
 
 _DECLARED_AS_NONE = [name for name, value in vars(nn.Module).items() if value is None]
 _PUBLIC_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
@@ -71,7 +71,7 @@ def clean_names(module: nn.Module) -> dict[str, str]:
     """
     clean: dict[str, str] = {}
     inside: set[str] = set()
-    for name, part in named_parts(module, remove_duplicate=False):
+    for name, part in module.named_modules(remove_duplicate=False):
         parent, _, short = name.rpartition(".")
         outer = clean.get(parent, "")
         clean[name] = outer if name in inside else _join(outer, short)
@@ -91,10 +91,10 @@ def named_parameters(module: nn.Module, *, remove_duplicate: bool = True) -> Ite
     """
     seen: set[int] = set()
     clean = clean_names(module)
-    for path, part in named_parts(module, remove_duplicate=remove_duplicate):
+    for path, part in module.named_modules(remove_duplicate=remove_duplicate):
         # Not of the whole module: some wrappers change the names that their own named_parameters yields.
-        for short, parameter in part._parameters.items():
-            if parameter is not None and (not remove_duplicate or id(parameter) not in seen):
+        for short, parameter in part.named_parameters(recurse=False):
+            if not remove_duplicate or id(parameter) not in seen:
                 seen.add(id(parameter))
                 yield _join(clean[path], short), parameter
 
@@ -106,7 +106,7 @@ def without_wrappers(module: nn.Module) -> Iterator[None]:
     The module then has the names, the trace and the forward pass of the network without wrappers.
     """
     wrappers = []
-    for name, part in named_parts(module, remove_duplicate=False):
+    for name, part in module.named_modules(remove_duplicate=False):
         if name and wrapped_part(part) is not None:
             parent = module.get_submodule(name.rpartition(".")[0])
             if wrapped_part(parent) is None:

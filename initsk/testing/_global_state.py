@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
+from initsk.network import written_by
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.torch_settings import flushes_subnormals
 
@@ -50,10 +51,6 @@ def unusual_global_state() -> Iterator[None]:
             torch.set_default_dtype(dtype)
 
 
-# Their names end like those of functions that write, but they do not change values.
-_NO_WRITES = {"requires_grad_", "detach_", "share_memory_"}
-
-
 class Writes(TorchFunctionMode):
     """Count the torch functions that write into each tensor inside the block, in this thread.
 
@@ -76,12 +73,9 @@ class Writes(TorchFunctionMode):
     ) -> Any:
         """Run a torch function, and count it if it writes."""
         kwargs = kwargs or {}
-        name = str(getattr(func, "__name__", ""))
-        in_place = name.endswith("_") and not name.endswith("__") and name not in _NO_WRITES
-        if in_place or name == "__setitem__" or (name.startswith("__i") and len(args) == 2) or "out" in kwargs:
-            target = kwargs.get("out", args[0] if args else kwargs.get("tensor"))
-            if isinstance(target, torch.Tensor):
-                self._counts[target.data_ptr()] += 1
+        target = written_by(func, args, kwargs)
+        if isinstance(target, torch.Tensor):
+            self._counts[target.data_ptr()] += 1
         return func(*args, **kwargs)
 
     def into(self, tensor: torch.Tensor) -> int:

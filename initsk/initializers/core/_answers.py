@@ -44,8 +44,12 @@ class ExpectedMoments:
 
 
 class Choice(NamedTuple):
-    """The initializer that fills a spec, the reason, and whether the user has named the parameter in a rule."""
+    """The initializer that fills a spec, and the reason.
+
+    `is_named` is whether the user has named the parameter in a rule, and `is_default` whether no initializer chose it.
+    """
 
     initializer: "Initializer"
     why: str
     is_named: bool = False
+    is_default: bool = False
