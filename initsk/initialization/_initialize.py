@@ -129,6 +129,8 @@ def initialize(
         for step in steps:
             step.check()
         check_filled(steps)
+        # Before the first write, since the user may turn the warning into an error.
+        warn_of_missed(steps)
         if made is not None:
             filled = {name for step in steps if step.choices for name in names_of(step.plan)}
             made.define(filled, seed)
@@ -148,9 +150,7 @@ def initialize(
                 if planned.is_computed:
                     # A forward pass with gradients has left a graph in the tensors that hooks compute.
                     network.compute_hooked(planned.module)
-    record = InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)), str(graph))
-    warn_of_missed(steps)
-    return record
+    return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)), str(graph))
 
 
 def choices_for(

@@ -22,7 +22,7 @@ def unfilled_reason(choices: Iterable[tuple[PlannedParameter, Sequence[Choice]]]
         What `choices_for` returns.
     """
     pairs = list(choices)
-    weights = [(plan, chosen) for plan, chosen in pairs if plan.tensor.dim() >= 2 and not plan.is_normalization]
+    weights = [(plan, chosen) for plan, chosen in pairs if _may_be_weight(plan)]
     if not weights or any(not choice.is_default for _, chosen in pairs for choice in chosen):
         return ""
     return "; ".join(dict.fromkeys(_reason(plan) for plan, _ in weights))
@@ -45,6 +45,11 @@ def check_filled(steps: Sequence[FillStep]) -> None:
         )
 
 
+def _may_be_weight(plan: PlannedParameter) -> bool:
+    unknown = bool(plan.specs) and plan.specs[0].kind == "other" and not plan.is_kept
+    return unknown or (plan.tensor.dim() >= 2 and not plan.is_normalization)
+
+
 def _reason(plan: PlannedParameter) -> str:
     return "the initializer chooses nothing for weights" if _could_be_filled(plan) else plan.left_reason
 
@@ -54,7 +59,7 @@ def _could_be_filled(plan: PlannedParameter) -> bool:
 
 
 def warn_of_missed(steps: Sequence[FillStep]) -> None:
-    """Warn of weights that multiply a signal, as far as is known, and were not filled."""
+    """Warn of weights that multiply a signal, as far as is known, and are not filled."""
     missed = [step.plan for step in steps if not step.choices and step.plan.may_be_missed]
     if missed:
         names = [plan.name for plan in missed]
@@ -62,7 +67,7 @@ def warn_of_missed(steps: Sequence[FillStep]) -> None:
         total = sum(step.plan.tensor.numel() for step in steps)
         share = 100 * sum(plan.tensor.numel() for plan in missed) / total
         warnings.warn(
-            f"initialize has left {len(names)} weights with {share:.3g} % of the values as they were: {shown}"
+            f"initialize leaves {len(names)} weights with {share:.3g} % of the values as they are: {shown}"
             f" ({missed[0].left_reason}; give X, or register the layers with network.register_layer)",
             UninitializedWarning,
             stacklevel=3,

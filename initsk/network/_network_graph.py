@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from initsk.network._activations import label_of
-from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source
+from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source, words
 from initsk.network._spec import Branch
+
+_SELECTING = words("getitem select narrow unbind chunk split index_select")
 
 
 @dataclass(frozen=True)
@@ -303,6 +305,8 @@ class NetworkGraph:
             scales = by_parameter and not self._follows_norm(operation)
             real = [s for s in operation.inputs if self.operations[s.operation].real[s.output]]
             joins = len(real) != 1 and operation.kind != "normalization"
+            # A layer of a part of the signal is no shortcut of the whole.
+            joins |= bool(numbers & self._weighted) and operation.name in _SELECTING
             if operation.activation is not None or scales or joins or operation.kind not in (*kinds, *by_constants):
                 return False
         return True
@@ -325,29 +329,6 @@ class NetworkGraph:
         norms = {position[operation.number] for operation in inside if operation.kind == "normalization"}
         kept = [o for o in inside if o.is_weighted or (position[o.number] and (o.kind == "normalization" or o.uses))]
         return {o.number: Branch(0, depth, position[o.number], position[o.number] in norms) for o in kept}
-
-
-def joined(graphs: dict[str, NetworkGraph]) -> NetworkGraph:
-    """Return one graph of networks that do not feed one another, by the names of the modules that hold them."""
-    operations: list[Operation] = []
-    for name, graph in graphs.items():
-        first = len(operations)
-
-        def moved(source: Source, first: int = first) -> Source:
-            return Source(source.operation + first, source.output)
-
-        for operation in graph.operations:
-            operations.append(
-                replace(
-                    operation,
-                    number=operation.number + first,
-                    module=f"{name}.{operation.module}".rstrip("."),
-                    inputs=tuple(map(moved, operation.inputs)),
-                    uses=tuple(replace(use, name=f"{name}.{use.name}") for use in operation.uses),
-                )
-            )
-    reading = "forward pass" if operations else "layer classes"
-    return NetworkGraph(tuple(operations), reading, ", ".join(graph.example for graph in graphs.values()))
 
 
 def _bits(numbers: Iterable[int]) -> int:

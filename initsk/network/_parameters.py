@@ -106,7 +106,8 @@ class PlannedParameter:
         """Whether the tensor multiplies a signal, as far as is known, and no rule says how to fill it."""
         unknown = bool(self.specs) and self.specs[0].kind == "other" and not self.is_kept
         unused = self.note.endswith(_UNUSED)
-        return unknown and not unused and not self.skip_reason and self.tensor.dim() >= 2
+        multiplies = self.tensor.dim() >= 2 or self.note.startswith("multiplies")
+        return unknown and not unused and not self.skip_reason and multiplies
 
     @property
     def tensor(self) -> torch.Tensor:

@@ -16,12 +16,14 @@ from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
-from initsk.network._network_graph import NetworkGraph, joined
+from initsk.network._joined import joined
+from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._parts import parameters_of
 from initsk.network._recorder import ForwardRecorder, OnLeave
 from initsk.network._state import preserve_state, without_hooks_of_users
-from initsk.network._wrappers import unwrap
+from initsk.network._summed_products import mark_summed_products
+from initsk.network._wrappers import named_parameters, unwrap
 from initsk.utils.torch_settings import copy_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
@@ -214,6 +216,7 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
         with recorder.following():
             output = module(*arguments, **keywords)
         recorder.add_outputs(output)
+    mark_summed_products(recorder.operations, {name: tuple(p.shape) for name, p in named_parameters(module)})
     find_activations(recorder.operations, recorder.modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description, example.is_guess)
 

@@ -1,5 +1,7 @@
 """No weight is left without a word."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -21,7 +23,7 @@ class Reordered(nn.Module):
 
 
 def test_weights_that_are_left_are_warned_of():
-    with pytest.warns(UninitializedWarning, match=r"left 1 weights with 70\.6 % of the values as they were: weight"):
+    with pytest.warns(UninitializedWarning, match=r"leaves 1 weights with 70\.6 % of the values as they are: weight"):
         record = initialize(build(Reordered), X=batch(2, 6))
     assert record.to_frame().set_index("name").loc["weight", "outcome"] == "left"
     assert record.summary() == (
@@ -110,3 +112,51 @@ def test_registered_layers_keep_what_they_name():
 def test_wrong_registrations_raise():
     with pytest.raises(InvalidParameterError, match=r"cls=3 is not allowed.*; axes\['weight'\]=\('up',\)"):
         network.register_layer(3, {"weight": ("up",)})
+
+
+class Apply(nn.Module):
+    """Network that calls a function with itself and its input."""
+
+    def __init__(self, function, **parameters):
+        super().__init__()
+        self.function = function
+        for name, shape in parameters.items():
+            setattr(self, name, nn.Parameter(torch.full(shape, 0.02) + torch.rand(shape)))
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def test_weights_in_a_flat_parameter_are_not_left_in_silence():
+    def flat(net, x):
+        return x @ net.w[:256].view(32, 8) @ net.w[256:].view(8, 2)
+
+    network = build(lambda: Apply(flat, w=(272,)))
+    with pytest.raises(InvalidParameterError, match="multiplies the signal in a way that is not known"):
+        initialize(network, "he_normal", X=batch(4, 32))
+    also = build(lambda: Apply(lambda net, x: flat(net, x) @ net.v, w=(272,), v=(2, 2)))
+    with pytest.warns(UninitializedWarning, match="leaves 1 weights with 98.6 % of the values"):
+        initialize(also, "he_normal", X=batch(4, 32))
+
+
+def test_a_warning_that_is_an_error_leaves_the_module_as_it_was():
+    network = build(lambda: Apply(lambda net, x: x @ net.w[:64].view(32, 2) @ net.v, w=(64,), v=(2, 2)))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UninitializedWarning)
+        with pytest.raises(UninitializedWarning):
+            initialize(network, "he_normal", X=batch(4, 32))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "fans"),
+    [
+        (lambda net, x: (x[:, :, None] * net.w).sum(1), (32, 8), (32, 8)),
+        (lambda net, x: (x * net.w).sum(-1, keepdim=True), (32,), (32, 1)),
+        (lambda net, x: (x[:, None, :] * net.w).sum(2), (8, 32), (32, 8)),
+    ],
+)
+def test_sums_of_products_value_by_value_are_products_with_a_matrix(function, shape, fans):
+    row = initialize(build(lambda: Apply(function, w=shape)), "he_normal", X=batch(4, 32)).to_frame().iloc[0]
+    assert (row["outcome"], row["fan_in"], row["fan_out"]) == ("filled", *fans)

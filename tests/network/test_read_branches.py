@@ -94,3 +94,21 @@ def test_a_projection_may_have_a_written_out_normalization():
             return branch * self.scale + (self.shortcut(x) * self.scale + self.shift)
 
     assert network.read(build(Block), batch(2, 4)).n_branches == 1
+
+
+class Recurrent(nn.Module):
+    """A recurrent network by hand: each step adds two layers, of which neither is a shortcut."""
+
+    def __init__(self):
+        super().__init__()
+        self.inward, self.own = nn.Linear(4, 8), nn.Linear(8, 8)
+
+    def forward(self, x):
+        state = torch.zeros(len(x), 8)
+        for step in range(x.shape[1]):
+            state = torch.tanh(self.inward(x[:, step]) + self.own(state))
+        return state
+
+
+def test_steps_of_a_recurrent_network_are_no_branches():
+    assert network.read(build(Recurrent), batch(2, 5, 4)).n_branches == 0
