@@ -1,5 +1,6 @@
 """Predictions of the theory of wide networks: the signals and gradients of a network at initialization."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -15,11 +16,13 @@ from initsk.network import (
     Operation,
     ParameterUse,
     WideNetwork,
+    argument_of,
     as_batch,
     get_model,
     input_signals,
     named_parameters,
     read,
+    shares_memory,
 )
 from initsk.utils.validation import check_parameters, optional, real
 
@@ -140,14 +143,22 @@ class Distributions:
     def __init__(self, module: nn.Module, graph: NetworkGraph, initializer: InitializerLike | None) -> None:
         self.values = dict(named_parameters(module))
         self.drawn: dict[str, Distribution] = {}
+        #: Parameters from which a parametrization or a hook computes the tensor that is drawn.
+        self.computed: set[str] = set()
         if initializer is not None:
             self._state(module, graph, initializer)
 
     def __call__(self, operation: Operation, use: ParameterUse) -> Distribution:
-        """Return the distribution of a parameter that an operation uses."""
-        if use.name in self.drawn:
-            return self.drawn[use.name]
-        return Distribution.of(self.values[use.name])
+        """Return the distribution of a parameter as an operation uses it: times a factor or a mask in ``forward``."""
+        used, parameter = argument_of(operation, use), self.values[use.name]
+        current = Distribution.of(parameter)
+        changed = used is not None and not shares_memory(used, parameter)
+        if use.name not in self.drawn:
+            return Distribution.of(used) if used is not None and changed else current
+        drawn = self.drawn[use.name]
+        if used is None or not changed or use.name in self.computed or not current.square:
+            return drawn
+        return replace(drawn, square=drawn.square * Distribution.of(used).square / current.square)
 
     def _state(self, module: nn.Module, graph: NetworkGraph, initializer: InitializerLike) -> None:
         if get_initializer(initializer).refines:
@@ -167,4 +178,5 @@ class Distributions:
                 square, is_orthogonal = expected.variance + expected.mean**2, expected.singular_value is not None
                 law = Distribution(expected.mean, square, is_orthogonal, expected.centered)
                 self.drawn.update(dict.fromkeys([*step.parameters, *step.aliases], law))
+                self.computed |= set(step.parameters) if step.is_computed else set()
                 break

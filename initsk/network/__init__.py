@@ -38,7 +38,7 @@ from initsk.network._originals import written_by
 from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._propagation import Propagation
-from initsk.network._random_layers import Distribution, Sums, current_values, sums_of
+from initsk.network._random_layers import Distribution, Sums, argument_of, current_values, sums_of
 from initsk.network._read import PassReading, read, read_pass
 from initsk.network._sharded import local_values
 from initsk.network._signal_step import pair_of
@@ -53,6 +53,7 @@ from initsk.network._state import (
     save_buffers,
     set_tensor,
 )
+from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wide_network import PredictedValues, WideNetwork, input_signals
 from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
@@ -63,12 +64,12 @@ __all__ = [
     "Branch", "CompletedFunction", "Criterion", "Distribution", "ForwardFollower", "IntegerCasts", "Layer",
     "MadeTensors", "Model", "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse",
     "PassReading", "PlannedParameter", "PredictedValues", "Propagation", "Source", "Step", "Sums", "WideNetwork",
-    "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "arguments_of", "as_batch",
-    "clean_names", "compute_hooked", "count_samples", "current_values", "first_batch", "get_model", "has_hooks",
-    "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized", "input_signals", "is_stream",
-    "iterate_batches", "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays",
+    "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "argument_of", "arguments_of",
+    "as_batch", "clean_names", "compute_hooked", "count_samples", "current_values", "first_batch", "get_model",
+    "has_hooks", "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized", "input_signals",
+    "is_stream", "iterate_batches", "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays",
     "may_have_gradient_hooks", "meta_tensors", "named_parameters", "pair_of", "plan_parameters", "preserve_state",
     "preserve_training", "read", "read_pass", "register_layer", "run_as_written", "run_module", "save_buffers",
-    "scores_of", "set_tensor", "several_targets", "structure_restored_on_failure", "sums_of", "take_rows",
-    "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers", "written_by",
+    "scores_of", "set_tensor", "several_targets", "shares_memory", "structure_restored_on_failure", "sums_of",
+    "take_rows", "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers", "written_by",
 ]  # fmt: skip

@@ -15,6 +15,9 @@ from initsk.network._signal_rules import rule_of
 from initsk.network._signal_step import Pair, Step, pair_of
 from initsk.theory import Signal
 
+# Beyond this variance of the logarithm, the mean lies outside of an interval of 99 %.
+_MAX_SPREAD = 25.0
+
 
 @dataclass
 class Propagation:
@@ -63,6 +66,9 @@ class Propagation:
                 self.unknown[operation.number] = before
                 continue
             signal = self._after(operation)
+            if isinstance(signal, Signal) and signal.spread > _MAX_SPREAD:
+                # So few values make the mean square that it says nothing of a draw.
+                signal = NotImplemented
             if signal is NotImplemented:
                 self.unknown[operation.number] = operation.number
                 self.on_unknown(operation)
@@ -93,7 +99,15 @@ class Propagation:
 
     def step(self, operation: Operation) -> Step:
         """Return an operation with the signals that it takes."""
-        return Step(operation, self.signals, self.axes, self.shape_of or self.shape, self.parameter, self.exact)
+        return Step(
+            operation,
+            self.signals,
+            self.axes,
+            self.shape_of or self.shape,
+            self.parameter,
+            self.graph.operations,
+            self.exact,
+        )
 
     def _set(self, operation: Operation, signal: Signal) -> None:
         signal = signal.independent() if self.exact else signal

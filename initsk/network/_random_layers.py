@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from initsk.network._network_graph import NetworkGraph
-from initsk.network._operations import Operation, ParameterUse, Source
+from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.network._propagation import Propagation
 from initsk.network._signal_step import pair_of
 from initsk.network._wrappers import named_parameters
@@ -44,6 +44,13 @@ class Distribution:
 
 #: Returns the distribution of a parameter, given the operation and how it uses it.
 Law = Callable[[Operation, ParameterUse], Distribution]
+
+
+def argument_of(operation: Operation, use: ParameterUse) -> torch.Tensor | None:
+    """Return the tensor by which an operation uses a parameter; None if it is not known or has no values."""
+    given = [operation.arguments, list(operation.keywords.values())]
+    found = [tensor for tensor in tensors_in(given) if tuple(tensor.shape) == use.shape]
+    return found[0] if len(found) == 1 and type(found[0]) in (torch.Tensor, nn.Parameter) else None
 
 
 def current_values(module: nn.Module) -> Law:

@@ -1,6 +1,7 @@
 """Rules for the statistics of a signal after each of torch's functions."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -8,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from initsk.network._axes import UNIT
+from initsk.network._axes import POSITION, SAMPLE, UNIT
 from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
 from initsk.network._operations import Operation, Source, words
 from initsk.network._signal_rules_of_attention import ATTENTION_RULES
 from initsk.network._signal_rules_of_norms import NORM_RULES
-from initsk.network._signal_step import Step
+from initsk.network._signal_step import MASKED, Step
 from initsk.theory import Signal, mixture, plus, times
 
 Rule = Callable[[Step], Any]
@@ -34,6 +35,15 @@ def _same(step: Step) -> Signal:
     return step.first.moved()
 
 
+def _masked_fill(step: Step) -> Any:
+    mask, value = step.operation.argument(1, "mask"), step.operation.argument(2, "value")
+    if step.exact:
+        return step.first.moved()
+    if not isinstance(mask, torch.Tensor) or not isinstance(value, int | float) or value > MASKED:
+        return NotImplemented
+    return replace(step.first, visible=step.visible(~mask))
+
+
 def _prelu(step: Step) -> Any:
     slope = step.operation.argument(1, "weight")
     if not isinstance(slope, torch.Tensor):
@@ -41,20 +51,35 @@ def _prelu(step: Step) -> Any:
     return step.first.through(nn.LeakyReLU(step.statistics(slope)[0][0]))
 
 
+def _depend(step: Step, first: Any, second: Any) -> bool:
+    """Return whether two operands are parts of one signal that have units in common."""
+    if step.exact or not (isinstance(first, Source) and isinstance(second, Source)):
+        return False
+    return step.origin(first) == step.origin(second)
+
+
 def _sum(step: Step, sign: float = 1.0) -> Any:
     first, second = (step.operation.argument(i, name) for i, name in enumerate(("input", "other")))
     factor = sign * step.operation.keywords.get("alpha", 1)
     if first == second and isinstance(first, Source):
         return step.signals[first].scaled(1 + factor)
+    if _depend(step, first, second):
+        return NotImplemented
     signs = (1.0, factor) if step.operation.name != "rsub" else (-1.0, 1.0)
     signals, constants = _parted(step, (first, second), signs)
     if signals is None:
         return NotImplemented
     total = signals[0] if len(signals) == 1 else plus(signals)
+    if not step.exact and (mask := next(filter(_is_mask, (first, second)), None)) is not None:
+        return replace(total, visible=step.visible(mask > MASKED))
     for (mean, square), shared in constants:
         shifted = total.affine(shift=(mean, square))
         total = shifted if shared else shifted.differing(square)
     return total
+
+
+def _is_mask(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and not value.is_meta and bool((value <= MASKED).any())
 
 
 def _parted(step: Step, operands: Sequence[Any], factors: Sequence[float]) -> tuple[list[Signal] | None, list[Any]]:
@@ -77,6 +102,8 @@ def _product(step: Step) -> Any:
     first, second = (step.operation.argument(i, name) for i, name in enumerate(("input", "other")))
     if isinstance(first, Source) and first == second:
         return step.signals[first].through(np.square)
+    if _depend(step, first, second):
+        return NotImplemented
     signals, constants = _parted(step, (first, second), (1.0, 1.0))
     if signals is None:
         return NotImplemented
@@ -118,7 +145,10 @@ def _concatenation(step: Step) -> Any:
             sizes.append(prod(step.shape_of(part)))
         else:
             return NotImplemented
-    return signals[0] if len(set(parts)) == 1 else mixture(signals, sizes)
+    if step.exact:
+        return signals[0] if len(set(parts)) == 1 else mixture(signals, sizes)
+    along = step.axes[step.result][step.operation.argument(1, "dim", 0)]
+    return mixture(signals, sizes, of_positions=along == POSITION)
 
 
 def _dropout(step: Step) -> Signal:
@@ -158,8 +188,11 @@ def _reduce(of: Callable[[Signal, int], Signal], step: Step) -> Any:
     source = step.sources()[0]
     n = max(prod(step.shape_of(source)) // max(prod(step.shape_of(step.result)), 1), 1)
     over_units = step.size(source, UNIT) > step.size(step.result, UNIT) if step.shape_of(step.result) else True
+    if step.size(source, SAMPLE) > step.size(step.result, SAMPLE):
+        # A mean over samples depends on how many there are.
+        return NotImplemented
     if over_units and not step.exact:
-        return step.first.over_units() if of is Signal.averaged else NotImplemented
+        return step.first.over_units(n) if of is Signal.averaged else NotImplemented
     return of(step.first, n)
 
 
@@ -173,7 +206,7 @@ def _sum_over(step: Step) -> Any:
 _ELEMENTWISE = ACTIVATION_NAMES | words(
     "abs atan clamp clamp_max clamp_min cos sin exp log pow square sqrt rsqrt reciprocal threshold sign erf"
 )
-_SAME = words("alpha_dropout feature_alpha_dropout masked_fill")
+_SAME = words("alpha_dropout feature_alpha_dropout")
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_SAME, _same),
@@ -182,7 +215,7 @@ _RULES: dict[str, Rule] = {
     "add": _sum, "rsub": _sum, "sub": lambda step: _sum(step, -1.0), "mul": _product, "div": _quotient,
     "rdiv": _quotient, "neg": lambda step: step.first.scaled(-1.0), "glu": _glu, "pad": _pad,
     "mean": lambda step: _reduce(Signal.averaged, step), "amax": lambda step: _reduce(Signal.largest, step),
-    "sum": _sum_over, "interpolate": _interpolation,
+    "sum": _sum_over, "interpolate": _interpolation, "masked_fill": _masked_fill,
     **dict.fromkeys(words("dropout dropout1d dropout2d dropout3d feature_dropout"), _dropout),
     **dict.fromkeys(words("cat concat stack"), _concatenation),
 }  # fmt: skip

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+import numpy as np
+
+from initsk.network._axes import UNIT
 from initsk.network._operations import Source, words
 from initsk.network._signal_step import Step
 from initsk.theory import Signal, sum_of_squared_weights, summed_products
@@ -11,10 +14,17 @@ from initsk.theory import Signal, sum_of_squared_weights, summed_products
 
 def _softmax(step: Step) -> Signal:
     source = step.sources()[0]
-    n = step.shape_of(source)[step.operation.argument(1, "dim", -1)]
-    variance = 0.0 if step.exact else max(step.first.square - step.first.between, 0.0)
-    own = 1 / n + 1 / n if step.exact else sum_of_squared_weights(n, variance)
-    return Signal(own / n, 1 / n, 1 / n**2, 1 / n**2, keys=n)
+    axis = step.operation.argument(1, "dim", -1)
+    n = step.shape_of(source)[axis]
+    if step.exact:
+        return Signal(2 / n**2, 1 / n)
+    scores = step.first
+    # Keys share a part of their scores; units share only the mean.
+    common = scores.mean**2 if step.axes[source][axis] == UNIT else scores.between
+    visible = np.array([n]) if scores.visible is None else scores.visible
+    variance = max(scores.square - common, 0.0)
+    own = float(np.mean([sum_of_squared_weights(int(k), variance) for k in visible]))
+    return Signal(own / n, 1 / n, float(np.mean(1 / visible)) / n, 1 / n**2, keys=n)
 
 
 def _between_signals(step: Step) -> Any:
@@ -25,7 +35,10 @@ def _between_signals(step: Step) -> Any:
     first, second = (step.signals[source] for source in sources)
     for weights, values in ((first, second), (second, first)):
         if weights.keys:
-            return values.attended(weights.square * weights.keys, 1 / weights.keys)
+            return values.attended(weights.square * weights.keys, weights.between * weights.keys)
+    if step.origin(sources[0]) == step.origin(sources[1]) and not step.exact:
+        # A signal that meets itself.
+        return NotImplemented
     n = _summed(step, sources)
     return NotImplemented if n is None else summed_products(first, second, n)
 

@@ -1,6 +1,6 @@
 """One operation of a network with the signals that it takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from initsk.network._axes import POSITION, Axes
+from initsk.network._axes import POSITION, UNIT, Axes
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.theory import Signal, sum_of_squared_weights
 
 # Masked scores of attention are below this.
-_MASKED = -1e4
+MASKED = -1e4
 Pair = tuple[float, float]
 
 
@@ -35,6 +35,8 @@ class Step:
         Returns the mean and the mean square of a parameter, given the operation, the values and the use.
     exact : bool
         Whether normalization gives exactly the variance 1, without its epsilon.
+    operations : sequence of Operation
+        All operations of the network.
     """
 
     operation: Operation
@@ -42,7 +44,22 @@ class Step:
     axes: dict[Source, Axes]
     shape_of: Callable[[Source], tuple[int, ...]]
     parameter: Callable[[Operation, torch.Tensor, ParameterUse], Pair]
+    operations: Sequence[Operation] = ()
     exact: bool = False
+
+    def origin(self, source: Source) -> tuple[Any, ...]:
+        """Return the result that a source is a rearrangement or a function of, and which of its units it holds."""
+        part: tuple[int, ...] = ()
+        operation = self.operations[source.operation]
+        while operation.kind in ("reshape", "dropout", "activation") and operation.inputs:
+            before = operation.variable or operation.inputs[0]
+            if before in self.axes and self.size(source, UNIT) < self.size(before, UNIT):
+                # Another part of the units is another signal.
+                part = (*part, source.operation, source.output)
+            source, operation = before, self.operations[before.operation]
+        # A layer that is called twice on one signal gives the same values.
+        names = tuple(use.name for use in operation.uses)
+        return (names, operation.inputs, part) if operation.is_weighted else (source, part)
 
     @property
     def result(self) -> Source:
@@ -100,6 +117,12 @@ class Step:
         visible = _visible_keys(self, _n_keys(self))
         return float(np.mean([sum_of_squared_weights(int(n), scores) for n in visible])), float(np.mean(1 / visible))
 
+    @staticmethod
+    def visible(mask: torch.Tensor) -> np.ndarray:
+        """Return for each row of a mask how many keys it leaves, at least one."""
+        rows: np.ndarray = mask.sum(-1).flatten().cpu().numpy()
+        return np.maximum(rows, 1)
+
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, Source):
             return self.signals.get(value, value)
@@ -125,7 +148,6 @@ def _visible_keys(step: Step, n_keys: int) -> np.ndarray:
     mask = step.operation.argument(3, "attn_mask")
     if step.operation.argument(5, "is_causal", False):
         return np.arange(1, n_keys + 1)
-    if isinstance(mask, torch.Tensor) and type(mask) is torch.Tensor and not mask.is_meta:
-        visible = mask if mask.dtype == torch.bool else mask > _MASKED
-        return np.maximum(visible.expand(*visible.shape[:-1], n_keys).sum(-1).flatten().cpu().numpy(), 1)
+    if isinstance(mask, torch.Tensor) and not mask.is_meta:
+        return step.visible((mask if mask.dtype == torch.bool else mask > MASKED).expand(*mask.shape[:-1], n_keys))
     return np.array([n_keys])

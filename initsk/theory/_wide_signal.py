@@ -25,6 +25,9 @@ from initsk.theory._wide_means import (
     square_of,
 )
 
+# A mean whose square is so many times its variance is taken as a number, as in a normalization that is written out.
+_HARDLY = 10.0
+
 
 @dataclass(frozen=True)
 class Signal:
@@ -46,6 +49,8 @@ class Signal:
         The normal signal and the function of it that this signal is.
     keys : int
         Number of values that add up to 1, in the weights of attention; 0 for other signals.
+    visible : ndarray or None
+        For each row of scores, how many a mask leaves; None without a mask.
     is_independent : bool
         Whether the values have nothing in common but their mean, and the noise does not matter.
 
@@ -64,6 +69,7 @@ class Signal:
     noise: Noise = field(default_factory=dict)
     origin: tuple["Signal", ActivationLike] | None = None
     keys: int = 0
+    visible: "np.ndarray | None" = None
     is_independent: bool = False
 
     @property
@@ -189,10 +195,14 @@ class Signal:
         """Return means of the values at `n` positions each."""
         return self.attended(1 / n, 0.0)
 
-    def over_units(self) -> "Signal":
-        """Return the mean over the units, which are many."""
+    def over_units(self, n: int) -> "Signal":
+        """Return the mean over `n` units; a mean that hardly varies counts as one number."""
         common = self.mean**2
-        return replace(self, square=common, between=common, across=common, origin=None)
+        if common * n > _HARDLY * self.variance:
+            return replace(self, square=common, between=common, across=common, origin=None)
+        square, between, across = (common + (s - common) / n for s in (self.square, self.shared, self.across))
+        mean = replace(self, square=square, between=between, across=across, origin=None)
+        return mean.varying(2 / self.units)
 
     def differing(self, square: float) -> "Signal":
         """Return the signal of which a part, given by its mean square, differs between positions."""

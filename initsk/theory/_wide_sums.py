@@ -1,12 +1,15 @@
 """Sums, products and concatenations of signals in a wide network."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import exp
 
 import numpy as np
 
 from initsk.theory._noise import combined_noise
 from initsk.theory._wide_signal import Signal
+
+_FEW, _MAX_KEYS = 0.25, 4096
 
 
 def plus(signals: Sequence[Signal]) -> Signal:
@@ -46,8 +49,11 @@ def summed_products(first: Signal, second: Signal, n: int) -> Signal:
     return Signal(n * first.square * second.square, between=n * first.square * second.shared, noise=noise)
 
 
-def mixture(signals: Sequence[Signal], sizes: Sequence[int]) -> Signal:
-    """Return concatenated signals, of which `sizes` are the numbers of values."""
+def mixture(signals: Sequence[Signal], sizes: Sequence[int], *, of_positions: bool = False) -> Signal:
+    """Return concatenated signals, of which `sizes` are the numbers of values.
+
+    With `of_positions`, the positions of the signals are put together, and not their units.
+    """
     shares = np.asarray(sizes) / sum(sizes)
 
     def mean_of(values: Sequence[float]) -> float:
@@ -57,10 +63,22 @@ def mixture(signals: Sequence[Signal], sizes: Sequence[int]) -> Signal:
     weights = [
         (s.noise, share * s.square / square if square else 0.0) for s, share in zip(signals, shares, strict=True)
     ]
-    return Signal(
-        square, mean_of([s.mean for s in signals]), mean_of([s.shared for s in signals]),
-        mean_of([s.across for s in signals]), noise=combined_noise(weights),
-    )  # fmt: skip
+    mean, across = mean_of([s.mean for s in signals]), mean_of([s.across for s in signals])
+    between = mean_of([s.shared for s in signals])
+    if of_positions:
+        between = _between_positions(signals, shares)
+    return Signal(square, mean, between, across, noise=combined_noise(weights))
+
+
+def _between_positions(signals: Sequence[Signal], shares: np.ndarray) -> float:
+    """Return the mean product at two positions, of one signal or of two that share only their means."""
+    positions = [max(signal.positions, 1) for signal in signals]
+    total = sum(positions)
+    pairs = [n * (n - 1) for n in positions]
+    inside = sum(pair * signal.shared for pair, signal in zip(pairs, signals, strict=True))
+    means = np.array([n * signal.mean for n, signal in zip(positions, signals, strict=True)])
+    apart = float(means.sum() ** 2 - (means**2).sum())
+    return (inside + apart) / (total * (total - 1)) if total > 1 else signals[0].shared
 
 
 def sum_of_squared_weights(n_keys: int, score_variance: float) -> float:
@@ -69,5 +87,15 @@ def sum_of_squared_weights(n_keys: int, score_variance: float) -> float:
     Notes
     -----
     :math:`1 / (1 + (n - 1) e^{-v})`, which is :math:`1 / n` for equal scores, and nearly :math:`e^v / n` for many keys.
+    For variances above 1/4, where a few keys have most of the weight, a mean over random scores with a fixed seed.
     """
-    return 1 / (1 + (n_keys - 1) * exp(-min(score_variance, 700.0)))
+    if score_variance <= _FEW or n_keys == 1:
+        return 1 / (1 + (n_keys - 1) * exp(-score_variance))
+    return _simulated(min(n_keys, _MAX_KEYS), round(min(score_variance, 1e6), 4))
+
+
+@lru_cache(maxsize=1024)
+def _simulated(n_keys: int, score_variance: float) -> float:
+    scores = np.random.default_rng(0).normal(0, score_variance**0.5, (max(200_000 // n_keys, 500), n_keys))
+    weights = np.exp(scores - scores.max(1, keepdims=True))
+    return float(((weights**2).sum(1) / weights.sum(1) ** 2).mean())

@@ -204,3 +204,70 @@ def test_constant_weights_of_norms_count():
         network[1].weight.fill_(2.0)
         network[1].bias.fill_(3.0)
     assert predict_signal(network, "he_normal")["forward"].iloc[-1] == pytest.approx(13.0)
+
+
+def measured(function, X, *layers, draws=20):
+    """Return the mean squares of a network's output over draws, and the predicted row of the output."""
+    network = build(lambda: Apply(function, *layers))
+    row = predict_signal(network, "he_normal", X).iloc[-1]
+    squares = []
+    for seed in range(draws):
+        initialize(network, "he_normal", random_state=seed, X=X)
+        with torch.no_grad():
+            squares.append(float(network(X).square().mean()))
+    return np.array(squares), row
+
+
+PAIR = nn.Linear(64, 64), nn.Linear(64, 64)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, f, g: (f(x) * g(x)).sum(-1, keepdim=True),
+        lambda x, f, g: torch.stack([f(x), g(x)], 1).sum(1),
+        lambda x, f, g: F.linear(x, f.weight * 0.1),
+        lambda x, f, g: F.linear(torch.relu(F.linear(x, f.weight * 0.25)), g.weight * 0.5),
+    ],
+    ids=["products over units", "stacked", "factor", "two factors"],
+)
+def test_networks_that_were_predicted_wrong(function):
+    squares, row = measured(function, batch(64, 64), *PAIR)
+    # 64 samples vary less than one, for which the interval is.
+    assert row["forward_low"] < squares.min() < squares.max() < row["forward_high"]
+    assert squares.mean() == pytest.approx(row["forward"], rel=0.2)
+
+
+def causal(x, f, g, add):
+    mask = torch.ones(16, 16, dtype=torch.bool).triu(1)
+    scores = f(x) @ g(x).transpose(1, 2) / 64
+    if add:
+        scores = scores + torch.full((16, 16), float("-inf")).triu(1)
+    else:
+        scores = scores.masked_fill(mask, float("-inf"))
+    return scores.softmax(-1) @ x
+
+
+@pytest.mark.parametrize("add", [False, True])
+def test_masks_of_attention_that_is_written_out(add):
+    squares, row = measured(lambda x, f, g: causal(x, f, g, add), batch(8, 16, 64), *PAIR)
+    # With equal weights, query i sees i keys: the mean of 1 / i over 16 queries, here with small scores.
+    assert row["forward"] == pytest.approx(sum(1 / i for i in range(1, 17)) / 16, rel=0.1)
+    assert squares.mean() == pytest.approx(row["forward"], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, f, g: f(x) @ f(x).mT,
+        lambda x, f, g: (lambda h: h @ h.mT)(f(x)),
+        lambda x, f, g: (lambda h: h - h.mean(0))(f(x)),
+        lambda x, f, g: (lambda h: h[:, 1:] - h[:, :-1])(f(x)[:, :, None].expand(-1, -1, 3).transpose(1, 2)),
+        lambda x, f, g: g((4 * f(x)).exp()),
+    ],
+    ids=["weight twice", "itself", "mean of samples", "neighbors", "heavy tails"],
+)
+def test_what_depends_on_itself_is_not_known(function):
+    frame = predict_signal(build(lambda: Apply(function, *PAIR)), "he_normal", batch(8, 64))
+    assert np.isnan(frame["forward"].iloc[-1])
+    assert frame["unknown"].iloc[-1]

@@ -127,10 +127,11 @@ class Apply(nn.Module):
         return self.function(self, x)
 
 
-def test_weights_in_a_flat_parameter_are_not_left_in_silence():
-    def flat(net, x):
-        return x @ net.w[:256].view(32, 8) @ net.w[256:].view(8, 2)
+def flat(net, x):
+    return x @ net.w[:256].view(32, 8) @ net.w[256:].view(8, 2)
 
+
+def test_weights_in_a_flat_parameter_are_not_left_in_silence():
     network = build(lambda: Apply(flat, w=(272,)))
     with pytest.raises(InvalidParameterError, match="multiplies the signal in a way that is not known"):
         initialize(network, "he_normal", X=batch(4, 32))
@@ -140,7 +141,7 @@ def test_weights_in_a_flat_parameter_are_not_left_in_silence():
 
 
 def test_a_warning_that_is_an_error_leaves_the_module_as_it_was():
-    network = build(lambda: Apply(lambda net, x: x @ net.w[:64].view(32, 2) @ net.v, w=(64,), v=(2, 2)))
+    network = build(lambda: Apply(lambda net, x: flat(net, x) @ net.v, w=(272,), v=(2, 2)))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with warnings.catch_warnings():
         warnings.simplefilter("error", UninitializedWarning)
