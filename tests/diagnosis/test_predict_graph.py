@@ -34,6 +34,7 @@ def written_out_gelu(x):
 
 
 LINEAR = nn.Linear(64, 64)
+PAIR = nn.Linear(64, 64), nn.Linear(64, 64)
 
 
 @pytest.mark.parametrize(
@@ -58,11 +59,9 @@ def test_operations_known_by_hand(function, expected):
         # E[gelu(x)^2] for x of variance 2, by simulation; four standard errors.
         x = torch.randn(1_000_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2**0.5
         values = F.gelu(x).square()
-        assert last_square(function, LINEAR, LINEAR) == pytest.approx(
-            float(values.mean()), abs=4 * float(values.std()) / 1e3
-        )
+        assert last_square(function, *PAIR) == pytest.approx(float(values.mean()), abs=4 * float(values.std()) / 1e3)
     else:
-        assert last_square(function, LINEAR, LINEAR) == pytest.approx(expected, rel=1e-4)
+        assert last_square(function, *PAIR) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -216,9 +215,6 @@ def measured(function, X, *layers, draws=20):
         with torch.no_grad():
             squares.append(float(network(X).square().mean()))
     return np.array(squares), row
-
-
-PAIR = nn.Linear(64, 64), nn.Linear(64, 64)
 
 
 @pytest.mark.parametrize(
