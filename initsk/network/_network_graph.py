@@ -93,6 +93,10 @@ class NetworkGraph:
         """For each addition that ends a residual branch the summand that passes the branch by."""
         return self._branches[0]
 
+    def shape(self, source: Source) -> tuple[int, ...]:
+        """Return the shape of a result."""
+        return self.operations[source.operation].shapes[source.output]
+
     def signals(self, operation: Operation) -> list[Source]:
         """Return the inputs of an operation that carry a signal.
 

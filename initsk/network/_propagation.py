@@ -95,7 +95,7 @@ class Propagation:
 
     def shape(self, source: Source) -> tuple[int, ...]:
         """Return the shape of a result in the graph."""
-        return self.graph.operations[source.operation].shapes[source.output]
+        return self.graph.shape(source)
 
     def step(self, operation: Operation) -> Step:
         """Return an operation with the signals that it takes."""

@@ -140,7 +140,8 @@ def _shares_of_taps(operation: Operation, graph: NetworkGraph) -> tuple[float, f
     if "convolution" not in operation.kind:
         return 1.0, 1.0
     source, weight = operation.argument(0, "input"), operation.argument(1, "weight")
-    given = graph.operations[source.operation].shapes[source.output]
+    # A convolution of a constant has its values.
+    given = source.shape if isinstance(source, torch.Tensor) else graph.shape(source)
     n = weight.dim() - 2
     transposed = operation.kind == "transposed convolution"
     stride = _each(operation.argument(3, "stride", 1), n)
