@@ -197,8 +197,8 @@ def arrays_in(X: Any) -> dict[str, Any]:
 def count_samples(X: Any) -> int | None:
     """Return the number of rows of the first array, or None if X cannot be split into rows.
 
-    A packed sequence, a graph and a sparse tensor cannot be split. Neither can arrays beside integers of another length: these may be
-    indices of rows, such as the edges of a graph.
+    A packed sequence, a graph and a sparse tensor cannot be split. Neither can arrays beside integers of another
+    length: these may be indices of rows, such as the edges of a graph.
 
     Examples
     --------
