@@ -1,6 +1,5 @@
 """Recommended initializers for the layers of a network."""
 
-import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from initsk.initializers import InitializerLike, initializer_name
 from initsk.network import (
     Model,
     ParameterSpec,
+    copy_of_module,
     first_batch,
     get_model,
     has_targets,
@@ -76,7 +76,7 @@ _MEASURED = ["initializer", "score", "weakest", "gradient_size", "agreement", "l
 
 def reinitialized(model: Model, initializer: InitializerLike, seed: int, X: Any) -> Model:
     """Return the model with a copy of its module that has another initialization, read on the first rows of X."""
-    module = copy.deepcopy(model.module)
+    module = copy_of_module(model.module)
     initialize(module, initializer, X=model.first_rows(X), random_state=seed)
     return replace(model, module=module)
 

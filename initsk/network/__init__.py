@@ -12,6 +12,7 @@ from initsk.network._batches import (
     take_targets,
 )
 from initsk.network._calls import run_module
+from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
     IntegerCasts,
@@ -65,11 +66,12 @@ __all__ = [
     "MadeTensors", "Model", "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse",
     "PassReading", "PlannedParameter", "PredictedValues", "Propagation", "Source", "Step", "Sums", "WideNetwork",
     "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "argument_of", "arguments_of",
-    "as_batch", "clean_names", "compute_hooked", "count_samples", "current_values", "first_batch", "get_model",
-    "has_hooks", "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized", "input_signals",
-    "is_stream", "iterate_batches", "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays",
-    "may_have_gradient_hooks", "meta_tensors", "named_parameters", "pair_of", "plan_parameters", "preserve_state",
-    "preserve_training", "read", "read_pass", "register_layer", "run_as_written", "run_module", "save_buffers",
-    "scores_of", "set_tensor", "several_targets", "shares_memory", "structure_restored_on_failure", "sums_of",
-    "take_rows", "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers", "written_by",
+    "as_batch", "clean_names", "compute_hooked", "copy_of_module", "count_samples", "current_values", "first_batch",
+    "get_model", "has_hooks", "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized",
+    "input_signals", "is_stream", "iterate_batches", "lazy_parameters", "local_values", "loss_of",
+    "make_activation", "map_arrays", "may_have_gradient_hooks", "meta_tensors", "named_parameters", "pair_of",
+    "plan_parameters", "preserve_state", "preserve_training", "read", "read_pass", "register_layer",
+    "run_as_written", "run_module", "save_buffers", "scores_of", "set_tensor", "several_targets", "shares_memory",
+    "structure_restored_on_failure", "sums_of", "take_rows", "take_targets", "targets_in", "tensors_in", "to_array",
+    "unwrap", "without_wrappers", "written_by",
 ]  # fmt: skip

@@ -28,7 +28,7 @@ from initsk.network._inputs import (
     to_array,
 )
 from initsk.network._state import preserve_state
-from initsk.utils.torch_settings import as_tensor
+from initsk.utils.torch_settings import as_tensor, stored_values
 
 PaddingMask = Any | Callable[[Any], Any]
 
@@ -185,7 +185,7 @@ class BatchConverter:
     def _copied(self, name: str, values: torch.Tensor) -> torch.Tensor:
         """Return a copy: a module that begins with an in-place operation would overwrite the caller's data."""
         dtype = self._type_of(name, values)
-        if self.buffers is None or values.dim() == 0:
+        if self.buffers is None or values.dim() == 0 or values.layout is not torch.strided:
             return self._checked(name, values.detach().to(self.device, dtype, copy=True))
         held = self.buffers.get(name)
         if held is None or held.dtype != dtype or held.shape[1:] != values.shape[1:] or len(held) < len(values):
@@ -199,7 +199,7 @@ class BatchConverter:
         return self.real if cast else values.dtype
 
     def _checked(self, name: str, values: torch.Tensor) -> torch.Tensor:
-        if self.finite and not values.isfinite().all():
+        if self.finite and not stored_values(values).isfinite().all():
             raise ModuleError(f"{name} holds NaN or infinity")
         return values
 

@@ -197,8 +197,8 @@ def arrays_in(X: Any) -> dict[str, Any]:
 def count_samples(X: Any) -> int | None:
     """Return the number of rows of the first array, or None if X cannot be split into rows.
 
-    A packed sequence and a graph cannot be split. Neither can arrays beside integers of another length: these may be
-    indices of rows, such as the edges of a graph.
+    A packed sequence, a graph and a sparse tensor cannot be split. Neither can arrays beside integers of another
+    length: these may be indices of rows, such as the edges of a graph.
 
     Examples
     --------
@@ -209,7 +209,10 @@ def count_samples(X: Any) -> int | None:
     parts = X.values() if isinstance(X, Mapping) else X if isinstance(X, tuple) else [X]
     if isinstance(X, PackedSequence) or any(isinstance(part, PackedSequence) or is_graph(part) for part in parts):
         return None
-    rows = [array for array in arrays_in(X).values() if getattr(array, "ndim", 0)]
+    arrays = arrays_in(X).values()
+    if any(isinstance(array, torch.Tensor) and array.layout is not torch.strided for array in arrays):
+        return None
+    rows = [array for array in arrays if getattr(array, "ndim", 0)]
     if not rows:
         raise InvalidParameterError(f"X={X!r} is not allowed (numbers, a row per sample)")
     lengths = {len(array) for array in rows if is_integer(array)}

@@ -277,7 +277,7 @@ class ForwardRecorder(ForwardFollower):
         """Return the source of a tensor, or the later operation that has written into its memory."""
         known = self._known.get(id(tensor))
         source = None if known is None else known.source
-        written = self._written.get(id(tensor.untyped_storage())) if self._written else None
+        written = self._written.get(id(_memory(tensor))) if self._written else None
         if written is not None and (source is None or source.operation < written[1].operation):
             return written[1]
         return source
@@ -324,10 +324,15 @@ class ForwardRecorder(ForwardFollower):
             before = self._known.get(id(tensor))
             if before is not None and operation.kind not in ("input", "reshape", "dropout"):
                 # The operation has written into its argument.
-                storage = tensor.untyped_storage()
+                storage = _memory(tensor)
                 self._written[id(storage)] = storage, source
             found = views[position] if views is not None else ()
             self._known[id(tensor)] = _Known(tensor, source, operation.constant, found)
+
+
+def _memory(tensor: torch.Tensor) -> Any:
+    """Return what views of a tensor share with it; a sparse tensor has no views."""
+    return tensor.untyped_storage() if tensor.layout is torch.strided else tensor
 
 
 def _distinct(sources: Iterable[Source | None]) -> tuple[Source, ...]:

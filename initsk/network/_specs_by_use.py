@@ -94,17 +94,33 @@ def _divided(factor: tuple[int, str], n_parts: int) -> Factors:
 def _product_before(
     graph: NetworkGraph, operation: Operation, use: ParameterUse, tensor: torch.Tensor
 ) -> Operation | None:
-    """Return the product whose output a parameter is added to, one value for each unit."""
-    product = operation
-    while not any(other.how == "multiplies" for other in product.uses):
-        if len(product.inputs) != 1 or product.kind not in ("sum", "reshape"):
+    """Return the first of the products to whose sum a parameter is added, one value for each unit."""
+    found: list[Operation] = []
+    waiting = [operation]
+    while waiting:
+        part = waiting.pop()
+        if any(other.how == "multiplies" for other in part.uses):
+            found.append(part)
+            continue
+        if part.kind not in ("sum", "reshape") or not part.inputs:
             return None
-        product = graph.operations[product.inputs[0].operation]
-        if len(graph.users[product.number]) > 1:
+        before = [graph.operations[source.operation] for source in part.inputs]
+        if any(len(graph.users[other.number]) > 1 for other in before):
             return None
+        waiting += before
+    fits = all(_has_value_per_unit(product, operation, use, tensor.numel()) for product in found)
+    return min(found, key=lambda product: product.number) if fits else None
+
+
+def _has_value_per_unit(product: Operation, operation: Operation, use: ParameterUse, n_values: int) -> bool:
+    """Return whether the values that a sum adds lie along the units of a product."""
     axis = product.unit_axis
-    units = None if axis is None or not product.shapes else product.shape[axis]
-    return product if tensor.numel() == units else None
+    if axis is None or not product.shapes or product.shape[axis] != n_values:
+        return False
+    if product.shape != operation.shape or product is operation:
+        return True
+    from_end = len(product.shape) - axis
+    return n_values == 1 or (len(use.shape) >= from_end and use.shape[-from_end] == n_values)
 
 
 def _settings(operation: Operation) -> dict[str, Any]:

@@ -141,9 +141,25 @@ def copy_of(tensor: torch.Tensor) -> torch.Tensor:
     >>> copy_of(torch.ones(2)).tolist()
     [1.0, 1.0]
     """
+    if tensor.layout is not torch.strided:
+        return tensor.detach().clone()
     copied = torch.empty_like(tensor)
     write_values(copied, tensor)
     return copied
+
+
+def stored_values(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the values that a sparse tensor stores; of another tensor, the tensor.
+
+    Examples
+    --------
+    >>> stored_values(torch.eye(2).to_sparse()).tolist()
+    [1.0, 1.0]
+    """
+    if tensor.layout is torch.strided:
+        return tensor
+    # A COO tensor may hold several values for one place.
+    return (tensor.detach().coalesce() if tensor.layout is torch.sparse_coo else tensor.detach()).values()
 
 
 def real_parts(values: torch.Tensor) -> torch.Tensor:

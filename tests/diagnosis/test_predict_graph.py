@@ -237,11 +237,8 @@ def test_networks_that_were_predicted_wrong(function):
 def causal(x, f, g, add):
     mask = torch.ones(16, 16, dtype=torch.bool).triu(1)
     scores = f(x) @ g(x).transpose(1, 2) / 64
-    if add:
-        scores = scores + torch.full((16, 16), float("-inf")).triu(1)
-    else:
-        scores = scores.masked_fill(mask, float("-inf"))
-    return scores.softmax(-1) @ x
+    added = torch.full((16, 16), float("-inf")).triu(1)
+    return (scores + added if add else scores.masked_fill(mask, float("-inf"))).softmax(-1) @ x
 
 
 @pytest.mark.parametrize("add", [False, True])

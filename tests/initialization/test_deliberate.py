@@ -91,3 +91,42 @@ def test_values_near_zero_and_the_bias_beside_them_are_kept():
     found = outcomes(module, "he_normal")
     assert found.loc[["b.weight", "b.bias"], "outcome"].tolist() == ["kept", "kept"]
     assert bool((module.b.bias == 1).all())
+
+
+def test_the_bias_of_a_kept_weight_is_kept_whatever_its_values():
+    module = build(lambda: nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 6)))
+    nn.init.zeros_(module[2].weight)
+    identity = torch.tensor([1.0, 0.1, 0.2, 0.3, 1.0, 0.4])
+    module[2].bias.data.copy_(identity)
+    found = outcomes(module, "he_normal")
+    assert torch.equal(module[2].bias, identity)
+    assert found.loc["2.bias", "why"] == "kept: deliberate, the bias of 2.weight"
+    assert found.loc["0.bias", "outcome"] == "filled"
+
+
+def test_a_weight_of_two_numbers_is_kept():
+    module = build(lambda: nn.Sequential(nn.Conv1d(2, 4, 3), nn.Conv1d(4, 4, 3), nn.Flatten(), nn.Linear(20, 4)))
+    nn.init.dirac_(module[1].weight)
+    nn.init.eye_(module[3].weight)
+    before = [module[1].weight.clone(), module[3].weight.clone()]
+    found = outcomes(module, "he_normal", X=torch.ones(2, 2, 9))
+    assert torch.equal(module[1].weight, before[0])
+    assert torch.equal(module[3].weight, before[1])
+    assert found.loc["1.weight", "why"] == "kept: deliberate, all values are 0 or 1"
+    assert found.loc["0.weight", "outcome"] == "filled"
+
+
+def test_open_forget_gates_are_kept():
+    module = build(lambda: nn.LSTM(3, 5))
+    for bias in (module.bias_ih_l0, module.bias_hh_l0):
+        nn.init.zeros_(bias)
+        nn.init.ones_(bias.data[5:10])
+    before = module.bias_ih_l0.clone()
+    outcomes(module, "he_normal")
+    assert torch.equal(module.bias_ih_l0, before)
+
+
+def test_two_random_numbers_are_not_deliberate():
+    module = build(lambda: nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1, bias=False), nn.Linear(1, 2)))
+    found = outcomes(module, "he_normal")
+    assert (found["outcome"] == "filled").all()

@@ -67,3 +67,35 @@ def test_unknown_parameters_of_known_layers_stay():
     r = record(m, "he_normal")
     assert not r.loc["extra", "touched"]
     assert bool((m.extra == 1).all())
+
+
+class RecurrentCell(nn.Module):
+    """``relu(x W + h U + b)``, and a table of positions that is added to two products."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.u = nn.Parameter(torch.randn(3, 5)), nn.Parameter(torch.randn(5, 5))
+        self.v = nn.Parameter(torch.randn(5, 6))
+        self.b, self.first = nn.Parameter(torch.randn(5)), nn.Parameter(torch.randn(5))
+        self.table, self.column = nn.Parameter(torch.randn(6, 5)), nn.Parameter(torch.randn(5, 1))
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), 5)
+        for step in x.unbind(1):
+            h = torch.relu(step @ self.w + h @ self.u + self.b)
+        h = torch.tanh(self.first + (h @ self.u + x[:, 0] @ self.w))
+        tokens = h[:, None].expand(-1, 5, -1) @ self.u + x[:, :5] @ self.w + self.column
+        return tokens.mean(1) @ self.v + (x[:, :6] @ self.w + self.table).sum((1, 2))[:, None]
+
+
+def test_a_bias_behind_a_sum_of_products_is_a_bias():
+    m = build(RecurrentCell)
+    r = record(m, "he_normal", X=torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0)))
+    assert r.loc[["b", "first"], "role"].tolist() == ["bias", "bias"]
+    assert not m.b.any()
+    assert not m.first.any()
+    assert (
+        r.loc[["table", "column"], ["outcome", "why"]].to_numpy().tolist() == [["kept", "is added to the signal"]] * 2
+    )
+    record(m, "he_normal", X=torch.zeros(2, 6, 3), bias_initializer="ones")
+    assert bool((m.b == 1).all())
