@@ -51,6 +51,9 @@ class _Search:
         self.statistic: dict[Source, Source] = {}
         self.users: dict[Source, list[Operation]] = {}
         self.of_norm: set[int] = set()
+        held = [t for m in modules.values() for t in (*m.parameters(recurse=False), *m.buffers(recurse=False))]
+        #: Parameters and buffers, whose values may be equal only before training.
+        self.state = set(map(id, held))
 
     def run(self) -> None:
         for operation in self.operations:
@@ -100,7 +103,7 @@ class _Search:
         tensors: list[torch.Tensor] = []
         keywords = {key: value for key, value in operation.keywords.items() if key != "out"}
         replace_tensors([operation.arguments, keywords], tensors.append)
-        return all(tensor.numel() == 1 for tensor in tensors)
+        return all(tensor.numel() == 1 or (id(tensor) not in self.state and _is_number(tensor)) for tensor in tensors)
 
     def _ends(self, source: Source) -> bool:
         """Return whether a function ends here: something else than a longer function of the same variable takes it."""
@@ -329,10 +332,19 @@ class ChainOfCalls:
         return values[Source(self.chain[-1].number)]
 
 
+def _is_number(tensor: torch.Tensor) -> bool:
+    """Return whether all values of a tensor are equal, as those of ``torch.zeros_like(x)``."""
+    try:
+        return tensor.numel() > 0 and bool((tensor == tensor[(0,) * tensor.dim()]).all())
+    except RuntimeError:  # a tensor without values, or a sparse one
+        return False
+
+
 def _filled(value: Any, values: dict[Source, torch.Tensor]) -> Any:
     if isinstance(value, Source):
         # A copy, since the call may write into its argument.
         return values[value].clone()
     if isinstance(value, torch.Tensor):
-        return value.detach().double().reshape(()) if value.is_floating_point() else value
+        number = value.detach()[(0,) * value.dim()]
+        return number.double() if value.is_floating_point() else number
     return type(value)(_filled(part, values) for part in value) if isinstance(value, list | tuple) else value

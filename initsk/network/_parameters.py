@@ -31,6 +31,7 @@ from initsk.network._wrappers import clean_names, named_parameters
 # Beginnings of notes on parameters that need no initializer.
 _KEPT = ("belongs", "scales", "is added", "registered")
 _UNUSED = ", which the forward pass does not use"
+_NO_INVERSE = "has no right_inverse, which writes values through it"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ class PlannedParameter:
 
     @property
     def may_be_missed(self) -> bool:
-        """Whether the tensor multiplies a signal, as far as is known, and no rule says how to fill it."""
+        """Whether the tensor multiplies a signal, as far as is known, and cannot be filled or has no rule for it."""
+        if self.skip_reason.endswith(_NO_INVERSE):
+            return self.tensor.dim() >= 2
         unknown = bool(self.specs) and self.specs[0].kind == "other" and not self.is_kept
         unused = self.note.endswith(_UNUSED)
         multiplies = self.tensor.dim() >= 2 or self.note.startswith("multiplies")
@@ -223,13 +226,25 @@ def _plan_one(
     if not (tensor.is_floating_point() or tensor.is_complex()):
         reason = f"type {tensor.dtype} is not a float"
         return PlannedParameter(owner, attribute, name, _role_by_name(attribute), (), parameters, reason)
-    found = _found(graph, owner, attribute, [name, *parameters], tensor, after_attention)
     frozen = not all(parameter.requires_grad for parameter in parameters.values())
+    one_way = "" if frozen else _one_way(owner, attribute)
+    if one_way:
+        return PlannedParameter(owner, attribute, name, _role_by_name(attribute), (), parameters, one_way)
+    found = _found(graph, owner, attribute, [name, *parameters], tensor, after_attention)
     specs = (replace(spec, name=name, layer=type(owner), role=found.role) for spec in found.specs)
     return PlannedParameter(
         owner, attribute, name, found.role, () if frozen else tuple(specs), parameters,
         skip_reason="frozen (requires_grad is False)" if frozen else "", note=found.note, layout=found.layout,
     )  # fmt: skip
+
+
+def _one_way(owner: nn.Module, attribute: str) -> str:
+    """Return why no values can be written through the parametrizations of a tensor; "" if they can."""
+    if not is_parametrized(owner, attribute):
+        return ""
+    parametrizations: Any = owner.parametrizations
+    closed = [part for part in parametrizations[attribute] if not hasattr(part, "right_inverse")]
+    return f"its parametrization {type(closed[0]).__name__} {_NO_INVERSE}" if closed else ""
 
 
 def _role_by_name(attribute: str) -> str:

@@ -128,7 +128,7 @@ def _may_fit(module: nn.Module, example: Example) -> bool:
     arguments, keywords = replace_tensors(given, lambda tensor: tensor.to("meta"))
     try:
         with (
-            preserve_state(module, training=False, gradients=False, seed=0, attributes=True),
+            preserve_state(module, training=False, gradients=False, seed=0),
             without_hooks_of_users(module), torch.device("meta"),
         ):  # fmt: skip
             functional_call(module, without_values, arguments, keywords)
@@ -205,7 +205,7 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
     module = recorder.module
     arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
-        stack.enter_context(preserve_state(module, attributes=True, **mode))
+        stack.enter_context(preserve_state(module, **mode))
         if fake is not None:
             stack.enter_context(fake)
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)

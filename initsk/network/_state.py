@@ -19,7 +19,7 @@ from initsk.network._parts import parameters_of, parts_of
 from initsk.network._sharded import write_local
 from initsk.network._weight_hooks import POWER_ITERATIONS, hooked_tensors, write_through_hook
 from initsk.network._wrappers import run_as_written
-from initsk.utils.random import isolated_torch_random
+from initsk.utils.random import isolated_random
 
 
 def has_hooks(owner: nn.Module | torch.optim.Optimizer) -> bool:
@@ -64,42 +64,31 @@ def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
     return any(getattr(parameter, name, True) for name in ("_backward_hooks", "_post_accumulate_grad_hooks"))
 
 
-def save_buffers(module: nn.Module, *, attributes: bool = False) -> Callable[[], None]:
-    """Return a function that restores all buffers, both overwritten and replaced ones.
+def save_buffers(module: nn.Module) -> Callable[[], None]:
+    """Return a function that restores all buffers, both overwritten and replaced ones, and all attributes.
 
-    The function also restores the parameters, submodules and hooks that a module's own dictionaries had, and with
-    `attributes` all attributes, so that nothing stays of what a forward pass has stored. If it removes hooks, it also
-    restores flags, which may say that the hooks are registered. Lazy parts, whose buffers have no values yet, are left
-    alone.
+    Attributes that are dictionaries, lists or sets get their entries back: parameters, submodules, hooks, and what a
+    forward pass collects. So nothing stays of what a forward pass has stored. Lazy parts, whose buffers have no values
+    yet, are left alone.
     """
     containers: list[Any] = []
     buffers: list[torch.Tensor] = []
-    flags: list[tuple[nn.Module, dict[str, bool]]] = []
     for part in parts_of(module):
         held = vars(part).values()
         tables = [table for table in held if isinstance(table, dict)]
         if any(map(nn.parameter.is_lazy, chain.from_iterable(table.values() for table in tables))):
             continue
-        containers += tables
-        if attributes:
-            containers += [vars(part), *(value for value in held if type(value) in (list, set))]
+        containers += [vars(part), *tables, *(value for value in held if type(value) in (list, set))]
         buffers += part.buffers(recurse=False)
-        flags.append((part, _flags_of(part)))
     before = [(container, container.copy()) for container in containers]
     values = [(buffer, buffer.clone()) for buffer in buffers]
 
     def restore() -> None:
-        has_new_hooks = False
         for container, earlier in before:
             # Most containers are empty tables of hooks.
             if (container or earlier) and not _holds_the_same(container, earlier):
-                has_new_hooks |= isinstance(container, dict) and _are_hooks(container)
                 container.clear()
                 (container.extend if isinstance(container, list) else container.update)(earlier)
-        for part, earlier in flags if has_new_hooks else ():
-            for name in _flags_of(part).keys() - earlier.keys():
-                del vars(part)[name]
-            vars(part).update(earlier)
         with torch.no_grad():
             for buffer, value in values:
                 # Observers of quantization enlarge their empty buffers.
@@ -120,10 +109,6 @@ def _holds_the_same(container: Any, earlier: Any) -> bool:
     return all(map(is_, container, earlier))
 
 
-def _flags_of(part: nn.Module) -> dict[str, bool]:
-    return {name: value for name, value in vars(part).items() if type(value) is bool}
-
-
 @contextmanager
 def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Restore the training mode of each module after the block."""
@@ -136,15 +121,15 @@ def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def preserve_mode(module: nn.Module, *, training: bool, seed: int | None, attributes: bool = False) -> Iterator[None]:
-    """Set the module's mode and torch's random state inside the block.
+def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Iterator[None]:
+    """Set the module's mode and the random states of torch, numpy and Python inside the block.
 
-    On any exit, the training flags, the buffers and the random state are restored, and with `attributes` all attributes
-    of the module and its parts. Without a seed, the random state inside is that outside.
+    On any exit, the training flags, the buffers, all other attributes of the module and its parts, and the random
+    states are restored. Without a seed, the random states inside are those outside.
     """
-    restore_buffers = save_buffers(module, attributes=attributes)
+    restore_buffers = save_buffers(module)
     device = next((p.device for p in parameters_of(module)), torch.device("cpu"))
-    with isolated_torch_random(seed, str(device)), preserve_training(parts_of(module)):
+    with isolated_random(seed, str(device)), preserve_training(parts_of(module)):
         try:
             module.train(training)
             yield
@@ -153,10 +138,8 @@ def preserve_mode(module: nn.Module, *, training: bool, seed: int | None, attrib
 
 
 @contextmanager
-def preserve_state(
-    module: nn.Module, *, training: bool, gradients: bool, seed: int | None, attributes: bool = False
-) -> Iterator[None]:
-    """Set the module's mode, torch's random state and the recording of gradients inside the block.
+def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: int | None) -> Iterator[None]:
+    """Set the module's mode, the random states and the recording of gradients inside the block.
 
     On any exit, what `preserve_mode` restores is restored, and so are `requires_grad` of every parameter, and values of
     parameters that a forward pass has written.
@@ -166,7 +149,7 @@ def preserve_state(
         run_as_written(module),
         torch.inference_mode(False),
         torch.set_grad_enabled(gradients),
-        preserve_mode(module, training=training, seed=seed, attributes=attributes),
+        preserve_mode(module, training=training, seed=seed),
         ParametersRestored(module),
     ):
         try:

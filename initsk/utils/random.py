@@ -1,6 +1,7 @@
 """Random streams by name, derived from one seed; the global random state does not change."""
 
 import hashlib
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,11 +69,15 @@ def make_generator(seed: int, *names: object) -> torch.Generator:
 
 
 @contextmanager
-def isolated_numpy_random(seed: int) -> Iterator[None]:
-    """Seed numpy's global state inside the block and restore it afterwards; one thread at a time."""
+def isolated_numpy_random(seed: int | None) -> Iterator[None]:
+    """Seed numpy's global state inside the block and restore it afterwards; one thread at a time.
+
+    Without a seed, the block begins with the current state.
+    """
     with GLOBAL_STATE:
         before = np.random.get_state()  # noqa: NPY002 - a user's function may use the global state
-        np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's function may use the global state
+        if seed is not None:
+            np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's function may use the global state
         try:
             yield
         finally:
@@ -93,3 +98,19 @@ def isolated_torch_random(seed: int | None, device: str = "cpu") -> Iterator[Non
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def isolated_random(seed: int | None, device: str = "cpu") -> Iterator[None]:
+    """Seed the global states of torch, numpy and Python inside the block and restore them; one thread at a time.
+
+    Without a seed, the block begins with the current states.
+    """
+    with isolated_torch_random(seed, device), isolated_numpy_random(seed):
+        before = random.getstate()
+        if seed is not None:
+            random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before)

@@ -227,15 +227,18 @@ def test_features_are_the_values_after_the_whole_function():
 
 
 def test_the_reading_of_a_chain_changes_nothing():
-    """The module counts its calls; the network is read before the first batch."""
+    """The module counts its calls from 0 for the batches, after the network was read, and in the end has no count."""
+    counts = []
 
     class Counting(MLP):
         calls = 0
 
         def forward(self, x):
             self.calls += 1
+            counts.append(self.calls)
             return super().forward(x)
 
     net = build(lambda: Counting(3, 2, (4,)))
     inspect_activations(net, batch(8, 3), batch_size=4)
-    assert net.calls == 2
+    assert counts == [1, 1, 2]
+    assert net.calls == 0

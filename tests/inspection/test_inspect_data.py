@@ -114,7 +114,7 @@ def test_an_interrupted_inspection_changes_nothing(error, arguments):
     data, y = batch(8, 1), torch.zeros(8, 1)
     expected = inspect_activations(net, data, y, batch_size=4, **arguments)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    failing.error, failing.calls = error, 0
+    failing.error = error
     with Counting() as mode:
         with pytest.raises(type(error)) as caught:
             inspect_activations(net, data, y, batch_size=4, **arguments)
@@ -122,7 +122,7 @@ def test_an_interrupted_inspection_changes_nothing(error, arguments):
         seen = mode.n
         torch.tanh(data)
         assert mode.n == seen + 1
-    assert failing.calls == 2
+    assert failing.calls == 0
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert [len(hooks_of(part)) for part in net] == [1, 0, 0, 0, 0, 0]
     failing.error = None

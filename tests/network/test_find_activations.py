@@ -45,6 +45,12 @@ def shifted_sigmoid(x):
         (lambda x: x.clamp(min=0), "relu"),
         (lambda x: torch.where(x > 0, x, 0.01 * x), "leaky_relu"),
         (lambda x: torch.maximum(x, torch.zeros(())), "relu"),
+        (lambda x: torch.maximum(x, torch.zeros_like(x)), "relu"),
+        (lambda x: torch.maximum(torch.zeros(2, 4), x), "relu"),
+        (lambda x: torch.where(x > 0, x, torch.zeros_like(x)), "relu"),
+        (lambda x: torch.clamp(x, min=x.new_zeros(4)), "relu"),
+        (lambda x: torch.where(x > torch.zeros_like(x), x, 0.01 * x), "leaky_relu"),
+        (lambda x: torch.ones_like(x) / (torch.ones_like(x) + torch.exp(-x)), "sigmoid"),
         (lambda x: x / (1 + x.abs()), "softsign"),
         (shifted_sigmoid, "sigmoid"),
         (lambda x: x * torch.tanh(functional.softplus(x)), "mish"),
@@ -90,3 +96,15 @@ def test_gates_are_activation_functions_of_their_own_half():
 def test_written_out_normalizations_are_normalizations():
     graph = read(lambda x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6))
     assert "normalization" in {operation.kind for operation in graph.operations}
+
+
+class AboveBuffer(Applied):
+    """The maximum of a signal and a buffer, whose values training may change."""
+
+    def __init__(self):
+        super().__init__(lambda x: torch.maximum(x, self.floor))
+        self.register_buffer("floor", torch.zeros(4))
+
+
+def test_equal_values_of_a_buffer_are_no_number():
+    assert network.read(build(AboveBuffer), batch(2, 4)).activations == []

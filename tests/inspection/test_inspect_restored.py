@@ -1,0 +1,58 @@
+"""What a forward pass moves, beside values of parameters, is put back by everything that measures."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from initsk import diagnose, initialize, inspect_activations, network, recommend_initializer
+from initsk.inspection import gradient_coherence
+from initsk.utils.random import isolated_random
+from tests.helpers import batch, build
+
+
+class Draws(nn.Module):
+    """Draws from all random states, counts its calls and collects what it has seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.head = nn.Linear(4, 8), nn.Linear(8, 2)
+        self.n_calls, self.seen, self.last = 0, [], {"output": None}
+
+    def forward(self, x):
+        noise = np.random.rand() + random.random() + float(torch.rand(()))  # noqa: NPY002 - the state that must stay
+        self.n_calls += 1
+        self.seen.append(noise)
+        self.last["output"] = self.inner(x) + noise
+        return self.head(torch.relu(self.last["output"]))
+
+
+X, Y = batch(40, 4), torch.arange(40) % 2
+MEASURES = {
+    "read": lambda net: str(network.read(net, X)),
+    "initialize": lambda net: initialize(net, "lsuv", X=X).to_frame(),
+    "inspect": lambda net: inspect_activations(net, X).to_frame(),
+    "gradients": lambda net: inspect_activations(net, X, Y, gradients=True, training=True).to_frame(),
+    "coherence": lambda net: gradient_coherence(net, X, Y).size,
+    "diagnose": lambda net: diagnose(net, X, Y).score,
+    "recommend": lambda net: recommend_initializer(net, X, Y).measured,
+}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_random_states_and_attributes_are_put_back(measure):
+    # That no random state moves is checked around every test.
+    net = build(Draws)
+    MEASURES[measure](net)
+    assert (net.n_calls, net.seen, net.last) == (0, [], {"output": None})
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_measures_with_a_seed_repeat_whatever_the_random_states_are(measure):
+    found = []
+    for state in (1, 2):
+        with isolated_random(state):
+            found.append(str(MEASURES[measure](build(Draws))))
+    assert found[0] == found[1]
