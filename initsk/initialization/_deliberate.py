@@ -23,8 +23,8 @@ Overwrite = bool | str | Collection[str]
 def mark_deliberate(plan: list[PlannedParameter], overwrite: Overwrite) -> list[PlannedParameter]:
     """Return the plan in which parameters that keep their deliberate values have the reason.
 
-    A weight whose values are at most two different numbers (zeros, the identity), or all nearly zero, is deliberate if
-    that does not hold for other weights of the network; so is its bias, whatever values it has. A bias of equal values
+    A weight whose values are all equal, or all nearly zero, is deliberate if that does not hold for other weights of the
+    network; so is its bias, whatever values it has. A bias of equal values
     that are not zero is deliberate if other biases differ from it, and so is a bias of two different numbers, as of an
     LSTM whose forget gates begin open. So a network whose weights are all zero has no deliberate values. Parameters
     with the mark ``_no_reinit``, as in Mamba, are deliberate too.
@@ -61,7 +61,7 @@ def mark_deliberate(plan: list[PlannedParameter], overwrite: Overwrite) -> list[
 def _special(planned: PlannedParameter) -> str:
     """Return what is special about the values of a weight, or ""."""
     numbers = _numbers(planned.tensor)
-    if numbers:
+    if len(numbers) == 1:
         return _told(numbers)
     values, fan_in = local_values(planned.tensor).detach(), planned.specs[0].fan_in
     if values.is_meta or not fan_in or values.numel() < 2:

@@ -104,18 +104,6 @@ def test_the_bias_of_a_kept_weight_is_kept_whatever_its_values():
     assert found.loc["0.bias", "outcome"] == "filled"
 
 
-def test_a_weight_of_two_numbers_is_kept():
-    module = build(lambda: nn.Sequential(nn.Conv1d(2, 4, 3), nn.Conv1d(4, 4, 3), nn.Flatten(), nn.Linear(20, 4)))
-    nn.init.dirac_(module[1].weight)
-    nn.init.eye_(module[3].weight)
-    before = [module[1].weight.clone(), module[3].weight.clone()]
-    found = outcomes(module, "he_normal", X=torch.ones(2, 2, 9))
-    assert torch.equal(module[1].weight, before[0])
-    assert torch.equal(module[3].weight, before[1])
-    assert found.loc["1.weight", "why"] == "kept: deliberate, all values are 0 or 1"
-    assert found.loc["0.weight", "outcome"] == "filled"
-
-
 def test_open_forget_gates_are_kept():
     module = build(lambda: nn.LSTM(3, 5))
     for bias in (module.bias_ih_l0, module.bias_hh_l0):

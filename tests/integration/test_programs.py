@@ -150,7 +150,7 @@ def picture_of_a_network(names, folder, shown):
 @expects("filled, kept, left")
 def filled_kept_left(names, folder, shown):
     outcomes = names["record"].to_frame().set_index("name")["outcome"]
-    assert outcomes[outcomes == "kept"].index.tolist() == ["1.up.weight", "2.weight", "2.bias"]
+    assert outcomes[outcomes == "kept"].index.tolist() == ["1.up.weight", "1.up.bias", "2.weight", "2.bias"]
     assert "left" not in outcomes.tolist()
     assert names["everything"].to_frame().set_index("name").loc["1.up.weight", "outcome"] == "filled"
 
