@@ -23,9 +23,9 @@ Overwrite = bool | str | Collection[str]
 def mark_deliberate(plan: list[PlannedParameter], overwrite: Overwrite) -> list[PlannedParameter]:
     """Return the plan in which parameters that keep their deliberate values have the reason.
 
-    A weight whose values are all equal, or all nearly zero, is deliberate if that does not hold for other weights of the
-    network; so is its bias, whatever values it has. A bias of equal values
-    that are not zero is deliberate if other biases differ from it, and so is a bias of two different numbers, as of an
+    A weight whose values are all equal, or all nearly zero, is deliberate if that does not hold for other weights of
+    the network; so is its bias, whatever values it has. A bias of equal values that are not zero is deliberate if other
+    biases differ from it, and so is a bias of two different numbers, as of an
     LSTM whose forget gates begin open. So a network whose weights are all zero has no deliberate values. Parameters
     with the mark ``_no_reinit``, as in Mamba, are deliberate too.
 
