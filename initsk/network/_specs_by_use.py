@@ -66,7 +66,10 @@ def spec_by_use(graph: NetworkGraph, names: list[str], tensor: torch.Tensor) -> 
         weight = next(other for other in product.uses if other.how == "multiplies")
         owner = _of_product(product, weight, weight.shape)
         if owner is not None:
-            return ReadSpec(replace(owner.spec, shape=owner.spec.shape[:1]), "bias", decides=True)
+            # Of blocks that are added up, the units are those of one block.
+            units = owner.spec.shape[0]
+            count = max(tensor.numel() // units, 1)
+            return ReadSpec(replace(owner.spec, shape=(units,), count=count), "bias", decides=True)
     if use.how == "normalizes" or (use.how == "scales" and any(name in graph.contexts for name in names)):
         kept = replace(kept, spec=replace(kept.spec, kind="normalization"))
     return kept

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from initsk import initialize
 from initsk.initializers import (
     Constant,
     PerParameter,
 )
-from tests.helpers import build, record
+from tests.helpers import batch, build, record
 
 
 def test_frozen_parameters_stay():
@@ -99,3 +100,20 @@ def test_a_bias_behind_a_sum_of_products_is_a_bias():
     )
     record(m, "he_normal", X=torch.zeros(2, 6, 3), bias_initializer="ones")
     assert bool((m.b == 1).all())
+
+
+class Relations(nn.Module):
+    """A weight for each of three relations, whose products are added up before the bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(3, 4, 5)), nn.Parameter(torch.randn(5))
+
+    def forward(self, x):
+        return sum(x @ self.weight[k] for k in range(3)) + self.bias
+
+
+def test_a_bias_behind_the_sum_of_several_blocks_has_the_units_of_one():
+    frame = initialize(build(Relations), "he_normal", X=batch(2, 4)).to_frame().set_index("name")
+    assert frame.loc["bias", ["outcome", "role"]].tolist() == ["filled", "bias"]
+    assert frame.loc["weight", ["fan_in", "fan_out"]].tolist() == [4, 5]
