@@ -21,6 +21,7 @@ from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._parts import parameters_of
 from initsk.network._recorder import ForwardRecorder, OnLeave
+from initsk.network._sharded import without_shards
 from initsk.network._state import preserve_state, without_hooks_of_users
 from initsk.network._summed_products import mark_summed_products
 from initsk.network._wrappers import named_parameters, unwrap
@@ -144,6 +145,11 @@ def _run(module: nn.Module, example: Example, training: bool) -> NetworkGraph:
 
     Large networks run without values first; a forward pass with decisions about values needs them.
     """
+    with without_shards(module):
+        return _run_whole(module, example, training)
+
+
+def _run_whole(module: nn.Module, example: Example, training: bool) -> NetworkGraph:
     mode = {"training": training, "gradients": False, "seed": 0}
     size = sum(parameter.numel() for parameter in parameters_of(module))
     fake = _fake_mode() if size >= _FAKE_FROM else None
@@ -211,6 +217,7 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)
         elif any(parameter.is_meta for parameter in parameters_of(module)):
             stack.enter_context(torch.device("meta"))
+            arguments, keywords = replace_tensors([arguments, keywords], lambda tensor: tensor.to("meta"))
         stack.enter_context(without_hooks_of_users(module))
         recorder.add_inputs(arguments, keywords)
         with recorder.following():

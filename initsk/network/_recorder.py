@@ -270,14 +270,7 @@ class ForwardRecorder(ForwardFollower):
         return None
 
     def _constant(self, tensor: torch.Tensor) -> _Known:
-        views: tuple[View, ...] = ()
-        if isinstance(tensor, nn.Parameter) and self.parts:
-            # A sharded parameter is another object while it is whole.
-            own = self.parts[-1].named_parameters(recurse=False)
-            path = self.names[self.parts[-1]]
-            found = next((name for name, parameter in own if parameter is tensor), None)
-            views = () if found is None else (View.of(f"{path}.{found}".lstrip("."), tensor.shape),)
-        known = self._known[id(tensor)] = _Known(tensor, views=views)
+        known = self._known[id(tensor)] = _Known(tensor)
         return known
 
     def _source(self, tensor: torch.Tensor) -> Source | None:

@@ -1,10 +1,14 @@
 """Tensors of which each process holds a shard (``torch.distributed.tensor.DTensor``)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._parts import parts_of
 from initsk.utils.torch_settings import write_values
 
 
@@ -23,6 +27,33 @@ def local_values(tensor: torch.Tensor) -> torch.Tensor:
 def is_sharded(tensor: torch.Tensor) -> bool:
     """Return whether a tensor is distributed over several processes."""
     return hasattr(tensor, "to_local")
+
+
+@contextmanager
+def without_shards(module: nn.Module) -> Iterator[None]:
+    """Put whole tensors without values in the places of sharded parameters and of all buffers, inside the block.
+
+    A module without sharded parameters stays as it is.
+    """
+    held = [
+        (part, name, tensor)
+        for part in parts_of(module)
+        for name, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
+    ]
+    held = held if any(is_sharded(tensor) for _, _, tensor in held) else []
+    # Tied parameters stay tied.
+    whole: dict[int, torch.Tensor] = {}
+    try:
+        for part, name, tensor in held:
+            if id(tensor) not in whole:
+                values = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+                is_parameter = isinstance(tensor, nn.Parameter)
+                whole[id(tensor)] = nn.Parameter(values, tensor.requires_grad) if is_parameter else values
+            setattr(part, name, whole[id(tensor)])
+        yield
+    finally:
+        for part, name, tensor in held:
+            setattr(part, name, tensor)
 
 
 def write_local(tensor: torch.Tensor, values: torch.Tensor) -> None:

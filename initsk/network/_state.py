@@ -164,12 +164,15 @@ def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: 
 
 @contextmanager
 def without_hooks_of_users(module: nn.Module) -> Iterator[None]:
-    """Remove the hooks of all parts inside the block, except torch's own, which compute or gather parameters."""
+    """Remove the hooks of all parts inside the block, except torch's own, which compute parameters.
+
+    Hooks of ``torch.distributed`` gather shards, and a reading has whole parameters.
+    """
     before = [(held, held.copy()) for held in _tables_of_hooks(module)]
     try:
         for held, hooks in before:
             for number, hook in hooks.items():
-                if not _is_of_torch(hook):
+                if not _is_of_torch(hook) or _home(hook).startswith("torch.distributed"):
                     del held[number]
         yield
     finally:
@@ -209,9 +212,12 @@ def _are_hooks(held: Any) -> bool:
 
 
 def _is_of_torch(hook: Any) -> bool:
-    # Flags that belong to a hook have no module.
-    home = getattr(hook, "__module__", None) or "torch."
-    return isinstance(hook, bool) or home.startswith("torch.")
+    return isinstance(hook, bool) or _home(hook).startswith("torch.")
+
+
+def _home(hook: Any) -> str:
+    """Return the name of the Python module of a hook; flags that belong to a hook have none."""
+    return getattr(hook, "__module__", None) or "torch."
 
 
 def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
