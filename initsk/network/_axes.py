@@ -1,6 +1,7 @@
 """The meaning of the axes of every signal in a network: samples, units and positions."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -13,6 +14,17 @@ SAMPLE, UNIT, POSITION = "sample", "unit", "position"
 Axes = tuple[str, ...]
 # Operations that remove axes, or make them 1.
 _REDUCTIONS = ("mean", "sum", "amax", "amin", "max", "logsumexp")
+
+
+def size_along(shape: Sequence[int], axes: Axes, meaning: str) -> int:
+    """Return the number of samples, units or positions of a result.
+
+    Examples
+    --------
+    >>> size_along((2, 3, 4, 5), (SAMPLE, UNIT, POSITION, POSITION), POSITION)
+    20
+    """
+    return prod(n for n, axis in zip(shape, axes, strict=True) if axis == meaning)
 
 
 def axes_of(graph: NetworkGraph) -> dict[Source, Axes]:

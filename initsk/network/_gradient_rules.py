@@ -10,7 +10,8 @@ import torch
 from initsk.network._operations import Operation, Source
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Law, sums_of
-from initsk.network._signal_rules import Step, rule_of
+from initsk.network._signal_rules import rule_of
+from initsk.network._signal_step import Step, reciprocal
 from initsk.theory import Signal, plus, times
 
 
@@ -112,7 +113,7 @@ class BackwardPropagation:
             return NotImplemented
         source = inputs[0]
         units, positions = self.forward.units(source), self.forward.positions(source)
-        per_value = prod(operation.shape) / prod(self.forward.shape(source))
+        per_value = prod(operation.shape) / prod(self.forward.graph.shape(source))
         removed = min(1.0, units / gradient.units) if sums.orthogonal else 0.0
         terms = max(round(sums.terms * per_value), 1)
         return [
@@ -136,7 +137,7 @@ class _Back:
         return self.forward.signals[source]
 
     def size(self, source: Source) -> int:
-        return prod(self.forward.shape(source))
+        return prod(self.forward.graph.shape(source))
 
     @property
     def step(self) -> Step:
@@ -153,16 +154,19 @@ def _to_each(back: _Back) -> Gradients:
         if back.operation.kind == "concatenation":
             copies = 1.0
         if copies > 1:
-            gradient = replace(
-                gradient, square=copies * (gradient.square + (copies - 1) * gradient.shared),
-                between=copies**2 * gradient.shared,
-            )  # fmt: skip
+            gradient = _over_copies(gradient, copies)
         elif copies < 1:
             # The other values have no effect.
             gradient = gradient.scaled(copies**0.5)
         times_given = max(arguments.count(source), 1)
         found.append(Gradient(source, gradient.scaled(float(times_given)) if times_given > 1 else gradient))
     return found
+
+
+def _over_copies(gradient: Signal, copies: float) -> Signal:
+    """Return the sum of the gradients of equal values at several positions."""
+    square = copies * (gradient.square + (copies - 1) * gradient.shared)
+    return replace(gradient, square=square, between=copies**2 * gradient.shared)
 
 
 def _of_factors(back: _Back) -> Any:
@@ -173,9 +177,7 @@ def _of_factors(back: _Back) -> Any:
         found: Gradients = []
         for own, other in (sources, sources[::-1]):
             product = times(back.gradient, back.signal(other))
-            copies = prod(back.operation.shape) / back.size(own)
-            square = copies * (product.square + (copies - 1) * product.shared)
-            found.append(Gradient(own, replace(product, square=square, between=copies**2 * product.shared)))
+            found.append(Gradient(own, _over_copies(product, prod(back.operation.shape) / back.size(own))))
         return found
     return _by_ratio(back)
 
@@ -189,7 +191,7 @@ def _by_ratio(back: _Back) -> Any:
         return NotImplemented
     constant = constants[0]
     if back.operation.name == "div":
-        constant = 1 / constant if isinstance(constant, int | float) else constant.detach().double().reciprocal()
+        constant = reciprocal(constant)
     (_, square), _ = back.step.statistics(constant)
     return [Gradient(back.inputs[0], back.gradient.affine((square**0.5, square)))]
 
@@ -225,7 +227,7 @@ def _values_of_mean(back: _Back) -> float:
 def _of_mean(back: _Back) -> Gradients:
     source = back.inputs[0]
     n_values, n_results = back.size(source), prod(back.operation.shape)
-    n = _window(back, n_values // max(n_results, 1))
+    n = back.step.window()
     factor = n_results * n / n_values / n**2
     gradient = back.gradient
     positions = back.forward.positions(source)
@@ -234,20 +236,10 @@ def _of_mean(back: _Back) -> Gradients:
     return [Gradient(source, replace(gradient, square=factor * gradient.square, between=factor * between))]
 
 
-def _window(back: _Back, ratio: int) -> int:
-    size = (
-        back.operation.argument(1, "kernel_size") if not back.operation.name.startswith(("adaptive", "mean")) else None
-    )
-    if size is None:
-        return max(ratio, 1)
-    dimensions = int(back.operation.name[-2])
-    return size**dimensions if isinstance(size, int) else prod(size) ** (dimensions if len(size) == 1 else 1)
-
-
 def _of_largest(back: _Back) -> Gradients:
     source = back.inputs[0]
     factor = prod(back.operation.shape) / back.size(source)
-    return [Gradient(source, back.gradient.scaled(factor**0.5), _window(back, round(1 / factor)))]
+    return [Gradient(source, back.gradient.scaled(factor**0.5), back.step.window())]
 
 
 def _of_dropout(back: _Back) -> Gradients:

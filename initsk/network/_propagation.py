@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.network._axes import POSITION, UNIT, axes_of
+from initsk.network._axes import POSITION, UNIT, axes_of, size_along
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source
 from initsk.network._signal_rules import rule_of
@@ -55,9 +54,11 @@ class Propagation:
     signals: dict[Source, Signal] = field(default_factory=dict)
     unknown: dict[int, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.axes = axes_of(self.graph)
+
     def run(self, needed: set[int] | None = None) -> "Propagation":
         """Propagate through all operations, or those that are needed."""
-        self.axes = axes_of(self.graph)
         for operation in self.graph.operations:
             if needed is not None and operation.number not in needed:
                 continue
@@ -84,18 +85,11 @@ class Propagation:
 
     def units(self, source: Source) -> int:
         """Return the number of units of a result."""
-        return self._size(source, UNIT)
+        return size_along(self.graph.shape(source), self.axes[source], UNIT)
 
     def positions(self, source: Source) -> int:
         """Return the number of positions of a sample in a result."""
-        return self._size(source, POSITION)
-
-    def _size(self, source: Source, meaning: str) -> int:
-        return prod(n for n, axis in zip(self.shape(source), self.axes[source], strict=True) if axis == meaning)
-
-    def shape(self, source: Source) -> tuple[int, ...]:
-        """Return the shape of a result in the graph."""
-        return self.graph.shape(source)
+        return size_along(self.graph.shape(source), self.axes[source], POSITION)
 
     def step(self, operation: Operation) -> Step:
         """Return an operation with the signals that it takes."""
@@ -103,7 +97,7 @@ class Propagation:
             operation,
             self.signals,
             self.axes,
-            self.shape_of or self.shape,
+            self.shape_of or self.graph.shape,
             self.parameter,
             self.graph.operations,
             self.exact,

@@ -14,7 +14,7 @@ from initsk.network._find_activations import ACTIVATION_NAMES, FunctionOfFirst
 from initsk.network._operations import Operation, Source, words
 from initsk.network._signal_rules_of_attention import ATTENTION_RULES
 from initsk.network._signal_rules_of_norms import NORM_RULES
-from initsk.network._signal_step import MASKED, Step
+from initsk.network._signal_step import MASKED, Step, reciprocal
 from initsk.theory import Signal, mixture, plus, times
 
 Rule = Callable[[Step], Any]
@@ -114,19 +114,15 @@ def _quotient(step: Step) -> Any:
     first, second = (step.operation.argument(i, name) for i, name in enumerate(("input", "other")))
     if step.operation.name == "rdiv":
         first, second = second, first
+    numbers = int | float | torch.Tensor
     if isinstance(second, Source) and second in step.signals:
         divisor = step.signals[second].through(np.reciprocal)
         if isinstance(first, Source) and first in step.signals:
             return times(step.signals[first], divisor)
-        return (
-            divisor.affine(step.statistics(first)[0])
-            if isinstance(first, int | float | torch.Tensor)
-            else NotImplemented
-        )
-    if not isinstance(first, Source) or not isinstance(second, int | float | torch.Tensor):
+        return divisor.affine(step.statistics(first)[0]) if isinstance(first, numbers) else NotImplemented
+    if not isinstance(first, Source) or not isinstance(second, numbers):
         return NotImplemented
-    reciprocal = 1 / second if isinstance(second, int | float) else second.detach().double().reciprocal()
-    return step.signals[first].affine(step.statistics(reciprocal)[0])
+    return step.signals[first].affine(step.statistics(reciprocal(second))[0])
 
 
 def _concatenation(step: Step) -> Any:
@@ -176,17 +172,10 @@ def _interpolation(step: Step) -> Any:
     return step.first.moved() if nearest or step.exact else NotImplemented
 
 
-def _pool(of: Callable[[Signal, int], Signal], step: Step) -> Signal:
-    """Return a statistic of as many elements as a window of the pooling has."""
-    size, dimensions = step.operation.argument(1, "kernel_size"), int(step.operation.name[-2])
-    n = size**dimensions if isinstance(size, int) else prod(size) ** (dimensions if len(size) == 1 else 1)
-    return of(step.first, n)
-
-
 def _reduce(of: Callable[[Signal, int], Signal], step: Step) -> Any:
     """Return a statistic of all input elements that an output element depends on; units are many."""
     source = step.sources()[0]
-    n = max(prod(step.shape_of(source)) // max(prod(step.shape_of(step.result)), 1), 1)
+    n = step.ratio()
     over_units = step.size(source, UNIT) > step.size(step.result, UNIT) if step.shape_of(step.result) else True
     if step.size(source, SAMPLE) > step.size(step.result, SAMPLE):
         # A mean over samples depends on how many there are.
@@ -197,10 +186,8 @@ def _reduce(of: Callable[[Signal, int], Signal], step: Step) -> Any:
 
 
 def _sum_over(step: Step) -> Any:
-    source = step.sources()[0]
     mean = _reduce(Signal.averaged, step)
-    n = prod(step.shape_of(source)) // max(prod(step.shape_of(step.result)), 1)
-    return mean if mean is NotImplemented else mean.scaled(float(n))
+    return mean if mean is NotImplemented else mean.scaled(float(step.ratio()))
 
 
 _ELEMENTWISE = ACTIVATION_NAMES | words(
@@ -221,8 +208,8 @@ _RULES: dict[str, Rule] = {
 }  # fmt: skip
 for _d in (1, 2, 3):
     _RULES |= {
-        f"avg_pool{_d}d": lambda step: _pool(Signal.averaged, step),
-        f"max_pool{_d}d": lambda step: _pool(Signal.largest, step),
+        f"avg_pool{_d}d": lambda step: step.first.averaged(step.window()),
+        f"max_pool{_d}d": lambda step: step.first.largest(step.window()),
         f"adaptive_avg_pool{_d}d": lambda step: _reduce(Signal.averaged, step),
         f"adaptive_max_pool{_d}d": lambda step: _reduce(Signal.largest, step),
     }

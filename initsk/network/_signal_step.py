@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from initsk.network._axes import POSITION, UNIT, Axes
+from initsk.network._axes import POSITION, UNIT, Axes, size_along
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.theory import Signal, sum_of_squared_weights
 
 # Masked scores of attention are below this.
 MASKED = -1e4
+_WITH_WINDOW = {f"{kind}_pool{d}d" for kind in ("avg", "max") for d in (1, 2, 3)}
 Pair = tuple[float, float]
 
 
@@ -66,10 +67,6 @@ class Step:
         """The first result of the operation."""
         return Source(self.operation.number)
 
-    def value(self, position: int, name: str, default: Any = None) -> Any:
-        """Return an argument of the call: a signal in place of its source, or the argument as it was given."""
-        return self._resolved(self.operation.argument(position, name, default))
-
     def sources(self) -> list[Source]:
         """Return the sources of signals among the arguments, also in lists; one that is given twice is there twice."""
         given: list[Source] = []
@@ -91,7 +88,20 @@ class Step:
 
     def size(self, source: Source, meaning: str) -> int:
         """Return the number of units or positions of a result."""
-        return prod(n for n, axis in zip(self.shape_of(source), self.axes[source], strict=True) if axis == meaning)
+        return size_along(self.shape_of(source), self.axes[source], meaning)
+
+    def ratio(self) -> int:
+        """Return how many values of the first signal an output value depends on, if they are equally many for each."""
+        results = max(prod(self.shape_of(self.result)), 1)
+        return max(prod(self.shape_of(self.sources()[0])) // results, 1)
+
+    def window(self) -> int:
+        """Return how many values a window of the pooling has; all that an output value depends on without a window."""
+        size = self.operation.argument(1, "kernel_size") if self.operation.name in _WITH_WINDOW else None
+        if size is None:
+            return self.ratio()
+        dimensions = int(self.operation.name[-2])
+        return size**dimensions if isinstance(size, int) else prod(size) ** (dimensions if len(size) == 1 else 1)
 
     def statistics(self, tensor: torch.Tensor | float) -> tuple[Pair, bool]:
         """Return mean and mean square of a constant or a parameter, and whether all positions have the same values."""
@@ -123,16 +133,16 @@ class Step:
         rows: np.ndarray = mask.sum(-1).flatten().cpu().numpy()
         return np.maximum(rows, 1)
 
-    def _resolved(self, value: Any) -> Any:
-        if isinstance(value, Source):
-            return self.signals.get(value, value)
-        return type(value)(self._resolved(v) for v in value) if isinstance(value, list | tuple) else value
-
 
 def pair_of(tensor: torch.Tensor) -> Pair:
     """Return mean and mean square of the values of a tensor."""
     values = tensor.detach().double()
     return float(values.mean()), float(values.square().mean())
+
+
+def reciprocal(constant: float | torch.Tensor) -> float | torch.Tensor:
+    """Return one divided by a number or by the values of a tensor."""
+    return constant.detach().double().reciprocal() if isinstance(constant, torch.Tensor) else 1 / constant
 
 
 def _n_keys(step: Step) -> int:
