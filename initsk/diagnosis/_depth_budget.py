@@ -54,7 +54,7 @@ def depth_budget(module: nn.Module, graph: NetworkGraph) -> DepthBudget | None:
     runs = [list(group) for _, group in groupby(found, key=lambda pair: repr(pair[1]))]
     run = max(runs, key=len, default=[])
     # Without the edges of padded images.
-    weights = [sums.gain * sums.fan_in / sums.terms for sums, _ in run]
+    weights = [sums.fan_in * sums.weight_square for sums, _ in run]
     if not run or min(weights) <= 0:
         return None
     weight = float(torch.tensor(weights, dtype=torch.float64).log().mean().exp())

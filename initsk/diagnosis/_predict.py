@@ -18,8 +18,8 @@ from initsk.network import (
     WideNetwork,
     argument_of,
     as_batch,
+    current_values,
     get_model,
-    input_signals,
     named_parameters,
     read,
     shares_memory,
@@ -108,8 +108,7 @@ def predict_signal(
         raise ModuleError(
             f"predict_signal found no input with which {type(module).__name__} runs (allowed: an X on which it runs)"
         )
-    inputs = input_signals(graph, batch, input_square)
-    network = WideNetwork(graph, Distributions(module, graph, initializer), inputs)
+    network = WideNetwork(graph, Distributions(module, graph, initializer), batch, input_square)
     rows = []
     for values in network.values():
         bounds: list[float] = []
@@ -141,7 +140,7 @@ class Distributions:
     """
 
     def __init__(self, module: nn.Module, graph: NetworkGraph, initializer: InitializerLike | None) -> None:
-        self.values = dict(named_parameters(module))
+        self.values, self.current = dict(named_parameters(module)), current_values(module)
         self.drawn: dict[str, Distribution] = {}
         #: Parameters from which a parametrization or a hook computes the tensor that is drawn.
         self.computed: set[str] = set()
@@ -150,15 +149,13 @@ class Distributions:
 
     def __call__(self, operation: Operation, use: ParameterUse) -> Distribution:
         """Return the distribution of a parameter as an operation uses it: times a factor or a mask in ``forward``."""
-        used, parameter = argument_of(operation, use), self.values[use.name]
-        current = Distribution.of(parameter)
-        changed = used is not None and not shares_memory(used, parameter)
         if use.name not in self.drawn:
-            return Distribution.of(used) if used is not None and changed else current
-        drawn = self.drawn[use.name]
-        if used is None or not changed or use.name in self.computed or not current.square:
+            return self.current(operation, use)
+        drawn, used, parameter = self.drawn[use.name], argument_of(operation, use), self.values[use.name]
+        if used is None or shares_memory(used, parameter) or use.name in self.computed:
             return drawn
-        return replace(drawn, square=drawn.square * Distribution.of(used).square / current.square)
+        before = Distribution.of(parameter).square
+        return replace(drawn, square=drawn.square * Distribution.of(used).square / before) if before else drawn
 
     def _state(self, module: nn.Module, graph: NetworkGraph, initializer: InitializerLike) -> None:
         if get_initializer(initializer).refines:

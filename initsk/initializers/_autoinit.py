@@ -206,7 +206,7 @@ class _Pass:
             return Signal(square, mean)
         if weights[0].roles is None or not signals:
             return NotImplemented
-        n = prod(size for size, role in weights[0].roles if role == "in")
+        n = weights[0].n_summed
         total = Signal(
             n * (square - mean**2) * signals[0].square + (n * mean * signals[0].mean) ** 2, n * mean * signals[0].mean
         )

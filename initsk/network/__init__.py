@@ -56,7 +56,7 @@ from initsk.network._state import (
 )
 from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
-from initsk.network._wide_network import PredictedValues, WideNetwork, input_signals
+from initsk.network._wide_network import PredictedValues, WideNetwork
 from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
 
 __all__ = [
@@ -68,10 +68,9 @@ __all__ = [
     "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "argument_of", "arguments_of",
     "as_batch", "clean_names", "compute_hooked", "copy_of_module", "count_samples", "current_values", "first_batch",
     "get_model", "has_hooks", "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized",
-    "input_signals", "is_stream", "iterate_batches", "lazy_parameters", "local_values", "loss_of",
-    "make_activation", "map_arrays", "may_have_gradient_hooks", "meta_tensors", "named_parameters", "pair_of",
-    "plan_parameters", "preserve_state", "preserve_training", "read", "read_pass", "register_layer",
-    "run_as_written", "run_module", "save_buffers", "scores_of", "set_tensor", "several_targets", "shares_memory",
-    "structure_restored_on_failure", "sums_of", "take_rows", "take_targets", "targets_in", "tensors_in", "to_array",
-    "unwrap", "without_wrappers", "written_by",
+    "is_stream", "iterate_batches", "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays",
+    "may_have_gradient_hooks", "meta_tensors", "named_parameters", "pair_of", "plan_parameters", "preserve_state",
+    "preserve_training", "read", "read_pass", "register_layer", "run_as_written", "run_module", "save_buffers",
+    "scores_of", "set_tensor", "several_targets", "shares_memory", "structure_restored_on_failure", "sums_of",
+    "take_rows", "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers", "written_by",
 ]  # fmt: skip

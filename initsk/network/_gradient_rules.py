@@ -9,10 +9,10 @@ import torch
 
 from initsk.network._operations import Operation, Source
 from initsk.network._propagation import Propagation
-from initsk.network._random_layers import Law, sums_of
+from initsk.network._random_layers import Sums
 from initsk.network._signal_rules import rule_of
 from initsk.network._signal_step import Step, reciprocal
-from initsk.theory import Signal, plus, times
+from initsk.theory import Signal, plus, removed_share, times
 
 
 class Gradient(NamedTuple):
@@ -34,8 +34,8 @@ class BackwardPropagation:
     ----------
     forward : Propagation
         The signals.
-    distribution : callable
-        Returns the `Distribution` of a parameter, given the operation and how it uses it.
+    sums_of : callable
+        Returns the `Sums` of an operation with weights, or None.
     gradients : dict of Source to Signal
         The known gradients.
     unknown : set of Source
@@ -43,7 +43,7 @@ class BackwardPropagation:
     """
 
     forward: Propagation
-    distribution: Law
+    sums_of: Callable[[Operation], Sums | None]
     gradients: dict[Source, Signal] = field(default_factory=dict)
     unknown: set[Source] = field(default_factory=set)
 
@@ -108,13 +108,13 @@ class BackwardPropagation:
     def _before_layer(self, operation: Operation, gradient: Signal, inputs: list[Source]) -> Any:
         if any(use.how == "looked up" for use in operation.uses):
             return []
-        sums = sums_of(operation, self.forward.graph, self.distribution)
+        sums = self.sums_of(operation)
         if sums is None or len(inputs) != 1:
             return NotImplemented
         source = inputs[0]
         units, positions = self.forward.units(source), self.forward.positions(source)
         per_value = prod(operation.shape) / prod(self.forward.graph.shape(source))
-        removed = min(1.0, units / gradient.units) if sums.orthogonal else 0.0
+        removed = removed_share(sums.orthogonal, units, gradient.units)
         terms = max(round(sums.terms * per_value), 1)
         return [
             Gradient(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -118,6 +119,11 @@ class ParameterUse:
     how: str
     roles: tuple[tuple[int, str], ...] | None = None
     shape: tuple[int, ...] = ()
+
+    @property
+    def n_summed(self) -> int:
+        """Number of products in a sum; 1 if the roles are unknown."""
+        return prod(size for size, role in self.roles or () if role in ("in", "kernel"))
 
 
 @dataclass(frozen=True)

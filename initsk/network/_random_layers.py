@@ -1,7 +1,7 @@
 """Signals after layers with random weights: how many products a unit sums, and what the weights' distribution does."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -13,8 +13,9 @@ from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.network._propagation import Propagation
 from initsk.network._signal_step import pair_of
+from initsk.network._views import shares_memory
 from initsk.network._wrappers import named_parameters
-from initsk.theory import Signal, times
+from initsk.theory import Signal, removed_share, times
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,19 @@ def argument_of(operation: Operation, use: ParameterUse) -> torch.Tensor | None:
 
 
 def current_values(module: nn.Module) -> Law:
-    """Return the distributions of a module's parameters as they are."""
+    """Return the distributions of a module's parameters as operations use them, such as times a factor or a mask."""
     parameters = dict(named_parameters(module))
-    return lambda operation, use: Distribution.of(parameters[use.name])
+
+    def distribution(operation: Operation, use: ParameterUse) -> Distribution:
+        used, parameter = argument_of(operation, use), parameters[use.name]
+        return Distribution.of(parameter if used is None or shares_memory(used, parameter) else used)
+
+    return distribution
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What the sums of a layer with weights consist of.
+    """Number and size of the terms in the sums of a layer with weights.
 
     Attributes
     ----------
@@ -99,14 +105,16 @@ def sums_of(operation: Operation, graph: NetworkGraph, distribution: Law) -> Sum
     found = [distribution(operation, use) for use in weights]
     # Several weights make equal parts of the units.
     square = sum(part.square for part in found) / len(found)
-    fan_in = _summed(weights[0])
+    fan_in = weights[0].n_summed
     share, shared = _shares_of_taps(operation, graph)
     biases = [distribution(operation, use).square for use in operation.uses if use.how == "adds"]
     orthogonal, centered = (all(getattr(part, name) for part in found) for name in ("orthogonal", "centered"))
     return Sums(fan_in * share, fan_in * shared, fan_in, square, sum(biases), orthogonal, centered)
 
 
-def after_layer(operation: Operation, signals: list[Signal], propagation: Propagation, distribution: Law) -> Any:
+def after_layer(
+    operation: Operation, signals: list[Signal], propagation: Propagation, distribution: Law, sums: Sums | None
+) -> Any:
     """Return the signal after an operation with random weights, or NotImplemented."""
     result = Source(operation.number)
     units, positions = propagation.units(result), propagation.positions(result)
@@ -115,21 +123,15 @@ def after_layer(operation: Operation, signals: list[Signal], propagation: Propag
         # Samples differ, but not in what the network adds at every position.
         same = signals[0] if signals else Signal(1.0, across=1 / max(positions, 1) if operation.constant else 0.0)
         law = distribution(operation, rows[0])
-        return same.through_layer(law.square, 0.0, units, positions).shifted_mean(law.mean)
-    sums = sums_of(operation, propagation.graph, distribution)
+        return replace(same.through_layer(law.square, 0.0, units, positions), mean=law.mean)
     if sums is None or not signals:
         return NotImplemented
     signal = times(*signals[:2]) if operation.name == "bilinear" and len(signals) > 1 else signals[0]
-    removed = min(1.0, units / sums.fan_in) if sums.orthogonal else 0.0
+    removed = removed_share(sums.orthogonal, units, sums.fan_in)
     return signal.through_layer(
         sums.gain, sums.bias_square, units, positions, shared_gain=sums.shared_terms * sums.weight_square,
         fan_in=sums.fan_in, removed=removed, centered=sums.centered,
     )  # fmt: skip
-
-
-def _summed(use: ParameterUse) -> int:
-    assert use.roles is not None
-    return prod(size for size, role in use.roles if role in ("in", "kernel"))
 
 
 def _shares_of_taps(operation: Operation, graph: NetworkGraph) -> tuple[float, float]:

@@ -1,19 +1,18 @@
 """Predicted signals and gradients at every layer and operation of a network with random weights."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from initsk.network._axes import axes_of
 from initsk.network._batches import Batch
 from initsk.network._gradient_rules import BackwardPropagation
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.network._propagation import Propagation
-from initsk.network._random_layers import Distribution, after_layer
+from initsk.network._random_layers import Law, Sums, after_layer, sums_of
 from initsk.theory import Signal
 
 # Operations without weights that have a row of their own.
@@ -54,31 +53,29 @@ class WideNetwork:
         The network, read by a forward pass.
     distribution : callable
         Returns the `Distribution` of a parameter, given its use and the operation that uses it.
-    inputs : sequence of Signal
-        The inputs, in the order of the arguments; see `input_signals`.
+    batch : Batch or None, default=None
+        The input: the mean, and the products of a unit's values at two positions and in two samples, are those of the
+        batch. Without a batch, the values of an input are independent.
+    square : float or None, default=None
+        Mean square of the input; None takes that of the batch, or 1.
     """
 
     def __init__(
-        self,
-        graph: NetworkGraph,
-        distribution: Callable[[Operation, ParameterUse], Distribution],
-        inputs: Sequence[Signal],
+        self, graph: NetworkGraph, distribution: Law, batch: Batch | None = None, square: float | None = None
     ) -> None:
         self.graph = graph
         self._distribution = distribution
-        numbers = [operation.number for operation in graph.operations if operation.kind == "input"]
-        self._inputs = dict(zip(numbers, inputs, strict=True))
-        self.forward = Propagation(
-            graph,
-            lambda operation: self._inputs[operation.number],
-            self._after_layer,
-            self._parameter,
-            lambda _: None,
-        ).run()
+        self._sums: dict[int, Sums | None] = {}
+        given = [] if batch is None else _different(tensors_in((batch.inputs, batch.keywords)))
+        inputs = [operation for operation in graph.operations if operation.kind == "input"]
+        self._given = {operation.number: tensor for operation, tensor in zip(inputs, given, strict=False)}
+        self._square = square
+        self.forward = Propagation(graph, self._of_input, self._after_layer, self._parameter, lambda _: None)
+        self.forward.run()
 
     def backward(self, output_square: float) -> BackwardPropagation:
         """Return the gradients if those of the first output have the given mean square."""
-        return BackwardPropagation(self.forward, self._distribution).run(output_square)
+        return BackwardPropagation(self.forward, self._sums_of).run(output_square)
 
     def values(self, output_square: float = 1.0) -> Iterator[PredictedValues]:
         """Yield the predicted values of each layer, activation function and other shown operation."""
@@ -103,30 +100,26 @@ class WideNetwork:
         return f"{first.name} in {first.module}" if first.module else first.name
 
     def _after_layer(self, operation: Operation, signals: list[Signal], propagation: Propagation) -> Any:
-        return after_layer(operation, signals, propagation, self._distribution)
+        return after_layer(operation, signals, propagation, self._distribution, self._sums_of(operation))
+
+    def _sums_of(self, operation: Operation) -> Sums | None:
+        """Return the sums of a layer, which both directions need."""
+        if operation.number not in self._sums:
+            self._sums[operation.number] = sums_of(operation, self.graph, self._distribution)
+        return self._sums[operation.number]
+
+    def _of_input(self, operation: Operation) -> Signal:
+        values = self._given.get(operation.number)
+        axes = self.forward.axes[Source(operation.number)]
+        signal = Signal(1.0) if values is None else _measured(values.detach().cpu(), axes)
+        if self._square is None or not operation.real[0] or not signal.square:
+            return signal
+        factor = self._square / signal.square
+        return signal.affine((factor**0.5, factor))
 
     def _parameter(self, operation: Operation, tensor: torch.Tensor, use: ParameterUse) -> tuple[float, float]:
         found = self._distribution(operation, use)
         return found.mean, found.square
-
-
-def input_signals(graph: NetworkGraph, batch: Batch | None, square: float | None) -> list[Signal]:
-    """Return the signals of a network's inputs.
-
-    Without a batch, the values of an input are independent. With one, the mean, and the products of a unit's values at
-    two positions and in two samples, are those of the batch. `square` replaces its mean square.
-    """
-    operations = [operation for operation in graph.operations if operation.kind == "input"]
-    given: list[torch.Tensor] = [] if batch is None else _different(tensors_in((batch.inputs, batch.keywords)))
-    axes, signals = axes_of(graph), []
-    for number, operation in enumerate(operations):
-        source = Source(operation.number)
-        signal = _measured(given[number].detach().cpu(), axes[source]) if number < len(given) else Signal(1.0)
-        if square is not None and operation.real[0] and signal.square:
-            factor = square / signal.square
-            signal = signal.affine((factor**0.5, factor))
-        signals.append(signal)
-    return signals
 
 
 def _measured(values: torch.Tensor, axes: tuple[str, ...]) -> Signal:

@@ -20,12 +20,12 @@ from initsk.theory._signal import (
     forward_spread,
     prediction_interval,
 )
-from initsk.theory._wide_signal import Signal
+from initsk.theory._wide_signal import Signal, removed_share
 from initsk.theory._wide_sums import mixture, plus, sum_of_squared_weights, summed_products, times
 
 __all__ = [
     "ACTIVATION_FUNCTIONS", "ActivationLike", "CriticalPoint", "DepthScales", "MeanField", "OfMultiple", "PhaseDiagram",
     "Signal", "SignalLayer", "activation_label", "as_function", "backward_signal", "backward_spread", "cached",
     "critical_point", "forward_signal", "forward_spread", "gain", "gaussian_mean", "mixture", "phase_diagram", "plus",
-    "prediction_interval", "sum_of_squared_weights", "summed_products", "times",
+    "prediction_interval", "removed_share", "sum_of_squared_weights", "summed_products", "times",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from math import exp
 from scipy.stats import norm
 
 from initsk.theory._activations import ActivationLike
-from initsk.theory._wide_signal import Signal
+from initsk.theory._wide_signal import Signal, removed_share
 from initsk.utils.validation import check_parameters, real
 
 
@@ -211,7 +211,7 @@ def _forward(layers: Sequence[SignalLayer], input_square: float) -> Iterator[tup
     """Yield for each layer its pre-activations and its activations."""
     signal = Signal(float(input_square))
     for layer in layers:
-        gain, removed = layer.fan_in * layer.weight_square, _removed_share(layer, layer.units / layer.fan_in)
+        gain, removed = layer.fan_in * layer.weight_square, removed_share(layer.orthogonal, layer.units, layer.fan_in)
         before = signal.through_layer(gain, layer.bias_square, layer.units, 1, removed=removed, centered=layer.centered)
         signal = before if layer.activation is None else before.through(layer.activation)
         yield before, signal
@@ -232,11 +232,6 @@ def _backward(
         found.append((before, after))
         if position:
             units = layers[position - 1].units
-            removed = _removed_share(layer, units / layer.units)
+            removed = removed_share(layer.orthogonal, units, layer.units)
             after = before.through_layer(layer.fan_out * layer.weight_square, 0.0, units, 1, removed=removed)
     return found[::-1]
-
-
-def _removed_share(layer: SignalLayer, ratio: float) -> float:
-    """Return the share of the lengths' variance that a layer's orthogonal weights remove; all for a ratio from 1 on."""
-    return min(1.0, ratio) if layer.orthogonal else 0.0

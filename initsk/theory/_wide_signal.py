@@ -29,6 +29,11 @@ from initsk.theory._wide_means import (
 _HARDLY = 10.0
 
 
+def removed_share(is_orthogonal: bool, n_out: float, n_in: float) -> float:
+    """Return the share of a length's variance that orthogonal weights remove; all if there are not fewer outputs."""
+    return min(1.0, n_out / n_in) if is_orthogonal else 0.0
+
+
 @dataclass(frozen=True)
 class Signal:
     r"""Statistics of the values of a signal over its units and the positions of a sample.
@@ -144,10 +149,6 @@ class Signal:
         out = Signal(square, 0.0, between, across, units, positions, noise_times(given.noise, own))
         chance = 1 / fan_in if fan_in else 0.0
         return out.varying(2 * (1 - removed) * out._share_of_positions(power=2, chance=chance) / units)
-
-    def shifted_mean(self, mean: float) -> "Signal":
-        """Return the same squares and products with a mean of the units."""
-        return replace(self, mean=mean)
 
     def through(self, activation: ActivationLike) -> "Signal":
         """Return the values of an activation function of a normal signal."""

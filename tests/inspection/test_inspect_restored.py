@@ -1,4 +1,4 @@
-"""What a forward pass moves, beside values of parameters, is put back by everything that measures."""
+"""Every measurement restores the random states and the attributes that a forward pass changes."""
 
 import random
 

@@ -13,7 +13,7 @@ from initsk.comparison.design._data import n_samples
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
-from initsk.network import Model, WideNetwork, as_batch, current_values, get_model, input_signals, read
+from initsk.network import Model, WideNetwork, as_batch, current_values, get_model, read
 from initsk.utils.random import isolated_torch_random
 
 # These cost little next to the training; the columns of all other measures are NaN.
@@ -83,7 +83,7 @@ def _predict(measurements: LayerMeasurements, model: Model, X: Any) -> None:
     """Fill in the predictions, forward from the input and backward from the gradient of the last layer."""
     batch = as_batch(model.module, model.prepared(X))
     graph = read(model.module, batch)
-    network = WideNetwork(graph, current_values(model.module), input_signals(graph, batch, None))
+    network = WideNetwork(graph, current_values(model.module), batch)
     values = {(part.layer, part.position): part for part in network.values()}
     measurements.forward = {
         key: part.signal.square**0.5

@@ -1,4 +1,4 @@
-"""What an initializer answers about a spec: its choice, and the moments of its values."""
+"""The choice of an initializer for a spec, and the expected moments of its values."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple

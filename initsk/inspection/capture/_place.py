@@ -46,7 +46,7 @@ class Place:
 
 @dataclass
 class Plan:
-    """What to capture at which step of a forward pass.
+    """The values to capture at each step of a forward pass.
 
     Attributes
     ----------
