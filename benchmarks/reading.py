@@ -1,6 +1,6 @@
-"""Time the reading of networks and plain forward passes of the same input in turn.
+"""Time the reading of networks in turn with plain forward passes of the same input, and with those on fake tensors.
 
-Prints medians, and the median of the ratios within a round with its spread.
+Prints medians, and the medians of the ratios within a round with their spread.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import statistics
 import torch
 from initialization import depthwise_network, seconds
 from torch import nn
+from torch._subclasses import FakeTensorMode
 
 from initsk import network
 
@@ -28,6 +29,15 @@ def forward(module, x):
         module(x)
 
 
+def forward_without_values(module, x):
+    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        module(fake.from_tensor(x))
+
+
+def spread(ratios):
+    return f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=15)
@@ -35,17 +45,14 @@ def main():
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     for name, module, x in networks():
         module.eval()
-        pairs = []
-        for _ in range(rounds + 1):
-            plain = seconds(forward, module, x)
-            pairs.append((seconds(network.read, module, x), plain))
+        jobs = (network.read, forward, forward_without_values)
+        times = [[seconds(job, module, x) for job in jobs] for _ in range(rounds + 1)]
         # The first round fills caches.
-        readings, passes = zip(*pairs[1:], strict=True)
-        ratios = [reading / plain for reading, plain in pairs[1:]]
+        reading, plain, fake = (1e3 * statistics.median(column) for column in zip(*times[1:], strict=True))
         print(
-            f"{name}: reading {1e3 * statistics.median(readings):.0f} ms, forward pass"
-            f" {1e3 * statistics.median(passes):.1f} ms, ratio median {statistics.median(ratios):.1f},"
-            f" from {min(ratios):.1f} to {max(ratios):.1f}",
+            f"{name}: reading {reading:.0f} ms, forward pass {plain:.1f} ms, on fake tensors {fake:.0f} ms;"
+            f" ratio to the forward pass {spread([row[0] / row[1] for row in times[1:]])},"
+            f" on fake tensors {spread([row[0] / row[2] for row in times[1:]])}",
             flush=True,
         )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from initsk.language import message
-from initsk.network import NetworkGraph, Operation, ParameterUse
+from initsk.network import SAMPLE, NetworkGraph, Operation, ParameterUse, Source, axes_of, size_along
 
 _WORDS = {
     "product": message("linear"),
@@ -92,7 +92,9 @@ class _Contraction:
         # Parameters that are signals have a node of their own.
         signals = (operation for operation in graph.operations if operation.kind == "parameter")
         self.own_nodes = {use.name for operation in signals for use in operation.uses}
-        self.n_samples = next((o.shape[0] for o in graph.operations if o.kind == "input" and o.shape), None)
+        self.axes = axes_of(graph)
+        inputs = (o for o in graph.operations if o.kind == "input" and o.shape)
+        self.n_samples = next((max(size_along(o.shape, self.axes[Source(o.number)], SAMPLE), 1) for o in inputs), 1)
 
     def nodes(self) -> list[Node]:
         for operation in self.graph.operations:
@@ -139,16 +141,20 @@ class _Contraction:
         shortcut = self.graph.shortcuts.get(operation.number)
         return Node(
             "activation" if operation.activation is not None else kind, label, _kernel(operation), operation.module,
-            self._shape(operation.shape, inputs), inputs, None if shortcut is None else self.place[shortcut.operation],
+            self._shape(operation), inputs, None if shortcut is None else self.place[shortcut.operation],
         )  # fmt: skip
 
-    def _shape(self, shape: tuple[int, ...], inputs: list[int]) -> tuple[int, ...]:
-        """Return the shape for one sample, also if the first axis counts the rows of all samples."""
-        if len(shape) > 1 and shape[0] in (1, self.n_samples):
-            return shape[1:]
-        before = self.found[inputs[0]].shape if inputs else ()
-        rows = shape[0] / self.n_samples if len(shape) > 1 and self.n_samples else 0
-        return (int(rows), *shape[1:]) if rows in before else shape
+    def _shape(self, operation: Operation) -> tuple[int, ...]:
+        """Return the shape for one sample; an axis with the rows of all samples keeps those of one."""
+        axes = self.axes.get(Source(operation.number), ())
+        found = []
+        for size, axis in zip(operation.shape, axes, strict=False):
+            rows, rest = divmod(size, self.n_samples)
+            if axis != SAMPLE:
+                found.append(size)
+            elif size > 1 and (rest or rows > 1):
+                found.append(size if rest else rows)
+        return tuple(found)
 
     def _is_statistic(self, number: int, inputs: list[int]) -> bool:
         """Return whether a node is a statistic of another input, as the mean in a normalization is."""

@@ -2,6 +2,7 @@
 
 from initsk.network._activations import ACTIVATION_TYPES, ACTIVATIONS, ActivationOption, make_activation
 from initsk.network._architecture import add_architecture
+from initsk.network._axes import SAMPLE, axes_of, size_along
 from initsk.network._batches import (
     Batch,
     BatchConverter,
@@ -61,16 +62,17 @@ from initsk.network._wrappers import clean_names, named_parameters, run_as_writt
 
 __all__ = [
     "ACTIVATIONS", "ACTIVATION_TYPES", "AFFINE", "BATCH_NORM_LAYERS", "BATCH_OR_INSTANCE_NORM_LAYERS", "FAN_MODES",
-    "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP", "NORMALIZATIONS", "ActivationOption", "Batch", "BatchConverter",
-    "Branch", "CompletedFunction", "Criterion", "Distribution", "ForwardFollower", "IntegerCasts", "Layer",
-    "MadeTensors", "Model", "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec", "ParameterUse",
-    "PassReading", "PlannedParameter", "PredictedValues", "Propagation", "Source", "Step", "Sums", "WideNetwork",
-    "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "argument_of", "arguments_of",
-    "as_batch", "clean_names", "compute_hooked", "copy_of_module", "count_samples", "current_values", "first_batch",
-    "get_model", "has_hooks", "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized",
+    "FRAMEWORK_LAYOUTS", "IGNORED_TARGET", "MLP", "NORMALIZATIONS", "SAMPLE", "ActivationOption", "Batch",
+    "BatchConverter", "Branch", "CompletedFunction", "Criterion", "Distribution", "ForwardFollower", "IntegerCasts",
+    "Layer", "MadeTensors", "Model", "Network", "NetworkGraph", "Operation", "PaddingMask", "ParameterSpec",
+    "ParameterUse", "PassReading", "PlannedParameter", "PredictedValues", "Propagation", "Source", "Step", "Sums",
+    "WideNetwork", "add_architecture", "any_module_has_hooks", "any_optimizer_has_hooks", "argument_of", "arguments_of",
+    "as_batch", "axes_of", "clean_names", "compute_hooked", "copy_of_module", "count_samples", "current_values",
+    "first_batch", "get_model", "has_hooks", "has_targets", "heads_of", "hooked_tensors", "infer_shapes", "initialized",
     "is_stream", "iterate_batches", "lazy_parameters", "local_values", "loss_of", "make_activation", "map_arrays",
     "may_have_gradient_hooks", "meta_tensors", "named_parameters", "pair_of", "plan_parameters", "preserve_state",
     "preserve_training", "read", "read_pass", "register_layer", "run_as_written", "run_module", "save_buffers",
-    "scores_of", "set_tensor", "several_targets", "shares_memory", "structure_restored_on_failure", "sums_of",
-    "take_rows", "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers", "written_by",
+    "scores_of", "set_tensor", "several_targets", "shares_memory", "size_along", "structure_restored_on_failure",
+    "sums_of", "take_rows", "take_targets", "targets_in", "tensors_in", "to_array", "unwrap", "without_wrappers",
+    "written_by",
 ]  # fmt: skip

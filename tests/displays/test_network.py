@@ -163,6 +163,28 @@ def test_reshapes_constants_and_dropout_have_no_node():
     assert [node.shape for node in display.nodes] == [(4,), (6,), (3,), (2,), ()]
 
 
+def test_shapes_are_those_of_one_sample_wherever_the_samples_are():
+    class Windows(nn.Module):
+        """Cut images into four windows of 2 x 2, whose rows of all samples stand one after the other."""
+
+        def __init__(self):
+            super().__init__()
+            self.within, self.across = nn.Linear(12, 5), nn.Linear(4, 2)
+
+        def forward(self, x):
+            windows = x.unfold(2, 2, 2).unfold(3, 2, 2).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12)
+            values = self.within(windows)
+            return self.across(values.view(-1, 4, 5).transpose(1, 2))
+
+    display = NetworkDisplay.from_module(build(Windows), batch(3, 3, 4, 4))
+    assert [node.shape for node in display.nodes[:3]] == [(3, 4, 4), (4, 5), (5, 2)]
+    # Inside, the samples are the second axis.
+    layer = build(lambda: nn.TransformerEncoderLayer(8, 2, 12, batch_first=True))
+    display = NetworkDisplay.from_module(layer, batch(3, 7, 8))
+    shapes = {node.label: node.shape for node in display.nodes if node.label in ("attention", "layer norm", "relu")}
+    assert shapes == {"attention": (7, 8), "layer norm": (7, 8), "relu": (7, 12)}
+
+
 def test_nodes_do_not_overlap():
     for name in NETWORKS:
         boxes = [patch.get_bbox() for patch in drawn(NetworkDisplay.from_graph(read(name)[1]).plot())]
