@@ -1,7 +1,8 @@
 """Example inputs of a module: those that its library declares, or inputs that fit its first layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from inspect import Parameter, signature
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,11 @@ _VOLUME_SIZES = (8, 16, 32, 64)
 _SAMPLES, _ELEMENTS = 2, 5
 # How many layers are tried as the first one.
 _FIRST_LAYERS = 3
+# How many combinations of shapes are tried for several inputs.
+_COMBINATIONS = 64
+
+# Shape and type of an input.
+Kind = tuple[tuple[int, ...], torch.dtype]
 
 
 class Example(NamedTuple):
@@ -42,11 +48,19 @@ def find_examples(module: nn.Module) -> Iterator[Example]:
     n_arguments = _n_required(module)
     if n_arguments is None:
         return
-    for shape, dtype in _shapes(module):
-        values = _values(shape, dtype, module)
-        # One row for each sample has the width of the first layer.
-        is_guess = len(shape) > 2 or not dtype.is_floating_point
-        yield Example((values,) * n_arguments, {}, " x ".join(map(str, shape)), is_guess)
+    if n_arguments > 1:
+        for kinds in islice(product(_shapes_of_children(module), repeat=n_arguments), _COMBINATIONS):
+            yield _example_of(kinds, module)
+    for kind in _shapes(module):
+        yield _example_of([kind] * n_arguments, module)
+
+
+def _example_of(kinds: Sequence[Kind], module: nn.Module) -> Example:
+    """Return an example with a tensor of each shape and type."""
+    # One row for each sample has the width of the first layer.
+    is_guess = any(len(shape) > 2 or not dtype.is_floating_point for shape, dtype in kinds)
+    described = dict.fromkeys(" x ".join(map(str, shape)) for shape, _ in kinds)
+    return Example(tuple(_values(*kind, module) for kind in kinds), {}, " and ".join(described), is_guess)
 
 
 def _declared(module: nn.Module) -> Iterator[Example]:
@@ -94,7 +108,7 @@ def _n_required(module: nn.Module) -> int | None:
     return len(named) or (1 if parameters else None)
 
 
-def _shapes(module: nn.Module) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
+def _shapes(module: nn.Module) -> Iterator[Kind]:
     found = 0
     for part in module.modules():
         shapes = list(_shapes_for(part))
@@ -104,7 +118,18 @@ def _shapes(module: nn.Module) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
             return
 
 
-def _shapes_for(part: nn.Module) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
+def _shapes_of_children(module: nn.Module) -> list[Kind]:
+    """Return for each child of a module the first shape that fits its first layer, and shapes of integers.
+
+    These fit one number for each sample, such as a time, and pairs of nodes that an edge connects.
+    """
+    parts = [child.modules() for child in module.children()]
+    first = [next((kind for part in inside for kind in _shapes_for(part)), None) for inside in parts]
+    integers = [((_SAMPLES,), torch.int64), ((_SAMPLES, _ELEMENTS), torch.int64)]
+    return list(dict.fromkeys([*filter(None, first), *integers]))
+
+
+def _shapes_for(part: nn.Module) -> Iterator[Kind]:
     """Yield the shapes of inputs that fit a layer."""
     layer: Any = part
     real, integer = torch.float32, torch.int64
@@ -134,7 +159,7 @@ def _shapes_for(part: nn.Module) -> Iterator[tuple[tuple[int, ...], torch.dtype]
             yield from _rows(width)
 
 
-def _rows(width: int) -> Iterator[tuple[tuple[int, ...], torch.dtype]]:
+def _rows(width: int) -> Iterator[Kind]:
     for inner in ((), (_ELEMENTS,), (_ELEMENTS, _ELEMENTS)):
         yield (_SAMPLES, *inner, width), torch.float32
 

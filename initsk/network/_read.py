@@ -46,7 +46,8 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
         The network.
     X : array-like, tensor, tuple or dict of them, or None, default=None
         A batch, of which two samples are used. None takes an input that the network declares (`example_input_array`
-        of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or tries inputs that fit its first layers.
+        of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or tries inputs that fit its first layers;
+        of several inputs, the first layers of its children.
     training : bool, default=False
         Whether it runs in training mode, with dropout and the statistics of the batch.
 

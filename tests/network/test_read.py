@@ -228,6 +228,55 @@ def test_example_inputs_of_lightning_and_transformers_are_used():
     assert network.read(module).example == "dummy_inputs"
 
 
+class SeveralInputs(nn.Module):
+    """Take a table, and something else, each of a width of its own."""
+
+    def __init__(self, second):
+        super().__init__()
+        self.table, self.second, self.head = nn.Linear(7, 6), second, nn.Linear(6, 2)
+
+    def forward(self, table, other):
+        return self.head(torch.relu(self.table(table)) + self.second(other))
+
+
+class OfGraph(nn.Module):
+    """Add to each node's values those of its neighbors."""
+
+    def __init__(self):
+        super().__init__()
+        self.enter, self.head = nn.Linear(5, 6), nn.Linear(6, 2)
+
+    def forward(self, x, edge_index):
+        start, end = edge_index
+        values = torch.relu(self.enter(x))
+        return self.head(values.index_add(0, end, values[start]))
+
+
+SEVERAL = {
+    "two tables": (lambda: SeveralInputs(nn.Linear(11, 6)), "2 x 7 and 2 x 11"),
+    "numbers of classes": (lambda: SeveralInputs(nn.Embedding(9, 6)), "2 x 7 and 2"),
+    "images": (lambda: SeveralInputs(Flat(nn.Conv2d(3, 6, 3))), "2 x 7 and 2 x 3 x 32 x 32"),
+    "edges": (OfGraph, "2 x 5"),
+}
+
+
+class Flat(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x).mean((2, 3))
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_networks_with_several_inputs_are_read_without_x(name):
+    make, example = SEVERAL[name]
+    graph = network.read(build(make))
+    assert (graph.reading, graph.example, graph.activations) == ("forward pass", example, ["relu"])
+    assert graph.to_frame()["kind"].tolist().count("input") == 2
+
+
 def test_without_an_input_the_classes_of_layers_remain():
     class Two(nn.Module):
         def __init__(self):
