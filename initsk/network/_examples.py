@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from inspect import Parameter, signature
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +22,8 @@ _COMBINATIONS = 64
 
 # Shape and type of an input.
 Kind = tuple[tuple[int, ...], torch.dtype]
+# One number for each sample, such as a time; and sequences of numbers, or the ends of edges.
+_INTEGERS: tuple[Kind, ...] = (((_SAMPLES,), torch.int64), ((_SAMPLES, _ELEMENTS), torch.int64))
 
 
 class Example(NamedTuple):
@@ -51,7 +53,7 @@ def find_examples(module: nn.Module) -> Iterator[Example]:
     if n_arguments > 1:
         for kinds in islice(product(_shapes_of_children(module), repeat=n_arguments), _COMBINATIONS):
             yield _example_of(kinds, module)
-    for kind in _shapes(module):
+    for kind in chain(_shapes(module), _INTEGERS):
         yield _example_of([kind] * n_arguments, module)
 
 
@@ -119,14 +121,10 @@ def _shapes(module: nn.Module) -> Iterator[Kind]:
 
 
 def _shapes_of_children(module: nn.Module) -> list[Kind]:
-    """Return for each child of a module the first shape that fits its first layer, and shapes of integers.
-
-    These fit one number for each sample, such as a time, and pairs of nodes that an edge connects.
-    """
+    """Return for each child of a module the first shape that fits its first layer, and shapes of integers."""
     parts = [child.modules() for child in module.children()]
     first = [next((kind for part in inside for kind in _shapes_for(part)), None) for inside in parts]
-    integers = [((_SAMPLES,), torch.int64), ((_SAMPLES, _ELEMENTS), torch.int64)]
-    return list(dict.fromkeys([*filter(None, first), *integers]))
+    return list(dict.fromkeys([*filter(None, first), *_INTEGERS]))
 
 
 def _shapes_for(part: nn.Module) -> Iterator[Kind]:

@@ -277,6 +277,18 @@ def test_networks_with_several_inputs_are_read_without_x(name):
     assert graph.to_frame()["kind"].tolist().count("input") == 2
 
 
+def test_integers_are_tried_last():
+    class OneHot(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(9, 2)
+
+        def forward(self, words):
+            return self.layer(nn.functional.one_hot(words, 9).float())
+
+    assert network.read(build(OneHot)).example == "2"
+
+
 def test_without_an_input_the_classes_of_layers_remain():
     class Two(nn.Module):
         def __init__(self):
