@@ -1,8 +1,10 @@
 """Reading of a network by running it: its operations, and how each parameter is used."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from itertools import chain
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import torch
@@ -121,9 +123,9 @@ def _example(module: nn.Module, X: Any, rows: Any, whole: Any) -> Example:
 
 
 def _may_fit(module: nn.Module, example: Example) -> bool:
-    """Return whether a guess is small, or its shape fits as far as a forward pass on the meta device tells."""
+    """Return whether a guess costs little, or its shape fits as far as a forward pass on the meta device tells."""
     given = [example.arguments, example.keywords]
-    if sum(map(torch.numel, tensors_in(given))) < _LARGE_INPUT:
+    if sum(map(torch.numel, tensors_in(given))) < _LARGE_INPUT and not _is_large(module):
         return True
     tensors = chain(module.named_parameters(), module.named_buffers())
     without_values = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
@@ -152,11 +154,11 @@ def _run(module: nn.Module, example: Example, training: bool) -> NetworkGraph:
 
 def _run_whole(module: nn.Module, example: Example, training: bool) -> NetworkGraph:
     mode = {"training": training, "gradients": False, "seed": 0}
-    size = sum(parameter.numel() for parameter in parameters_of(module))
-    fake = _fake_mode() if size >= _FAKE_FROM else None
+    fake = _fake_mode() if _is_large(module) else None
     if fake is not None:
         try:
-            return _record(ForwardRecorder(module), example, fake, mode)
+            with _without_log():
+                return _record(ForwardRecorder(module), example, fake, mode)
         except Exception:  # a user's forward may raise anything without values
             pass
     return _record(ForwardRecorder(module), example, None, mode)
@@ -227,6 +229,26 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
     mark_summed_products(recorder.operations, {name: tuple(p.shape) for name, p in named_parameters(module)})
     find_activations(recorder.operations, recorder.modules)
     return NetworkGraph(tuple(recorder.operations), "forward pass", example.description, example.is_guess)
+
+
+def _is_large(module: nn.Module) -> bool:
+    return sum(parameter.numel() for parameter in parameters_of(module)) >= _FAKE_FROM
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Drop what torch logs in this thread about functions that fail on fake tensors: the failure is handled."""
+    thread = get_ident()
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(is_of_others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_of_others)
 
 
 def _fake_mode() -> Any:

@@ -1,5 +1,6 @@
 """Networks are read by running them: operations, uses of parameters, depth and branches."""
 
+import logging
 import sys
 
 import pytest
@@ -315,6 +316,34 @@ def test_large_networks_are_read_without_values(monkeypatch):
     computed = network.read(module)
     # Without values there is no decision about them, so the network is read with values.
     assert fake.to_frame().equals(computed.to_frame())
+
+
+def test_inputs_that_do_not_fit_a_large_network_are_tried_without_a_word():
+    """torch logs an error for each function that fails on fake tensors."""
+
+    class Expanded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.steps = nn.Linear(3, 2), nn.Linear(1, 2)
+            self.large = nn.Parameter(torch.empty(2**27))
+
+        def forward(self, x, step):
+            return self.layer(x) + self.steps(step.expand(len(x)).view(-1, 1).float())
+
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    logger.addHandler(handler)
+    try:
+        assert network.read(build(Expanded).to(torch.float32)).example == "2 x 3 and 2"
+        rows = torch.zeros(2, 3)
+        with pytest.raises(ModuleError, match="expand"):
+            network.read(build(Expanded).to(torch.float32), (rows, rows))
+    finally:
+        logger.removeHandler(handler)
+    assert not records
+    assert not logger.filters
 
 
 def test_the_frame_has_a_row_for_each_operation():
