@@ -234,7 +234,7 @@ class Initializer(Value):
         """
         self.check_spec(spec)
         # A user may have changed torch's default device. Inside the block, each call of torch takes longer.
-        with nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu"):
+        with nullcontext() if torch.empty(0).device.type == "cpu" else torch.device("cpu"):
             values = self.draw_blocks(spec, generator, working_type(dtype)).to(dtype)
         self._check_shape(values, spec.stacked_shape, spec)
         if not self.draw_never_fails and not torch.isfinite(values).all():
