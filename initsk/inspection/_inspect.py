@@ -174,17 +174,18 @@ def inspect_batches(
     """
     module, backward = model.module, None
     trained = {name for name, parameter in named_parameters(module) if parameter.requires_grad}
-    with preserve_state(module, training=settings.training, gradients=settings.gradients, seed=seed):
+    training, gradients = settings.training, settings.gradients
+    with preserve_state(module, training=training, gradients=gradients, seed=seed, parameters=False):
         first = next(batches, None)
         if first is None:
             raise ModuleError("X has no samples: there is nothing to inspect")
-        capture = capture or Capture(module, training=settings.training, gradients=settings.gradients)
+        capture = capture or Capture(module, training=training, gradients=gradients)
         chosen = None
         if settings.layers is not None or settings.positions != "both":
             catalogue = LayerCatalogue(capture.first_plan(first))
             chosen = catalogue.keys(catalogue.choose("inspect_activations", settings.layers), settings.positions)
         collector = StatisticsCollector(settings, chosen)
-        if settings.gradients:
+        if gradients:
             backward = ParameterGradients(dict(named_parameters(module)), trained)
         with capture.following():
             for batch in chain([first], batches):

@@ -194,7 +194,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
                 found[place.layer] = rows.to("cpu", torch.float32, copy=True)
 
         capture = Capture(module, training=False, gradients=False)
-        with preserve_state(module, training=False, gradients=False, seed=0), capture.following():
+        with preserve_state(module, training=False, gradients=False, seed=0, parameters=False), capture.following():
             for batch in chain([first], batches):
                 found.clear()
                 n_samples = batch.n_samples

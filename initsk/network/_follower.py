@@ -7,8 +7,8 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
+from initsk.network._originals import ParametersRestored
 from initsk.network._parts import named_parts
 from initsk.network._state import hooks_of_users_wrapped
 from initsk.network._wrappers import clean_names
@@ -21,11 +21,11 @@ class Step(NamedTuple):
     function: Callable[..., Any] | None
 
 
-class ForwardFollower(TorchFunctionMode):
+class ForwardFollower(ParametersRestored):
     """Follow the forward passes of a module, step by step, in this thread.
 
     Two forward passes with equal steps compute the same operations. Attributes of tensors, such as ``x.shape``, are no
-    steps.
+    steps. At the end, parameters that were written into have their values back.
 
     Parameters
     ----------
@@ -34,8 +34,7 @@ class ForwardFollower(TorchFunctionMode):
     """
 
     def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
+        super().__init__(module)
         clean = clean_names(module)
         #: Name of each part, without the names of wrappers; the first name if it has several.
         self.names = {part: clean[name] for name, part in named_parts(module)}
@@ -73,6 +72,7 @@ class ForwardFollower(TorchFunctionMode):
     ) -> Any:
         """Run a function of torch; a call by a module is a step."""
         kwargs = kwargs or {}
+        self.copy_before(func, args, kwargs)
         if self.paused or not self.parts:
             return func(*args, **kwargs)
         if getattr(func, "__name__", "") == "__get__":

@@ -22,7 +22,7 @@ class ParametersRestored(TorchFunctionMode):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self._module = module
+        self.module = module
         self._by_storage: dict[int, nn.Parameter] | None = None
         self._copies: dict[int, tuple[nn.Parameter, torch.Tensor, torch.Tensor]] = {}
 
@@ -31,25 +31,31 @@ class ParametersRestored(TorchFunctionMode):
     ) -> Any:
         """Run a function of torch, after a copy of the parameter that it writes into, if it is one."""
         kwargs = kwargs or {}
+        self.copy_before(func, args, kwargs)
+        return func(*args, **kwargs)
+
+    def copy_before(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Copy the parameter that a call of a function writes into, if it is one."""
         written = written_by(func, args, kwargs)
         if isinstance(written, torch.Tensor):
             self._copy(written)
-        return func(*args, **kwargs)
 
     def __exit__(self, *exception: Any) -> None:
         super().__exit__(*exception)
         for parameter, values, copy in self._copies.values():
             values.copy_(copy)
             parameter.data = values
-        self._copies.clear()
+        self._copies, self._by_storage = {}, None
 
     def _copy(self, written: torch.Tensor) -> None:
         if self._by_storage is None:
-            found = {_storage(parameter): parameter for parameter in parameters_of(self._module)}
+            found = {_storage(parameter): parameter for parameter in parameters_of(self.module)}
             self._by_storage = {address: parameter for address, parameter in found.items() if address is not None}
         parameter = self._by_storage.get(_storage(written) or 0)
         if parameter is not None and id(parameter) not in self._copies:
             values = parameter.data
+            if _storage(values) is None:
+                raise RuntimeError("a forward pass on fake tensors writes into a parameter, which has values")
             self._copies[id(parameter)] = parameter, values, values.clone()
 
 
@@ -85,6 +91,7 @@ def _writes(function: Callable[..., Any]) -> bool:
 def _storage(tensor: torch.Tensor) -> int | None:
     """Return the address of the values; None if there are none."""
     try:
-        return tensor.untyped_storage().data_ptr() or None
+        storage = tensor.untyped_storage()
     except (NotImplementedError, RuntimeError):  # a tensor without values of its own
         return None
+    return None if storage.device.type == "meta" else storage.data_ptr() or None

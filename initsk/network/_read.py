@@ -214,7 +214,7 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
     module = recorder.module
     arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
-        stack.enter_context(preserve_state(module, **mode))
+        stack.enter_context(preserve_state(module, **mode, parameters=False))
         if fake is not None:
             stack.enter_context(fake)
             arguments, keywords = replace_tensors([arguments, keywords], fake.from_tensor)

@@ -3,7 +3,7 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from itertools import chain
 from operator import is_
@@ -138,11 +138,14 @@ def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Ite
 
 
 @contextmanager
-def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: int | None) -> Iterator[None]:
+def preserve_state(
+    module: nn.Module, *, training: bool, gradients: bool, seed: int | None, parameters: bool = True
+) -> Iterator[None]:
     """Set the module's mode, the random states and the recording of gradients inside the block.
 
-    On any exit, what `preserve_mode` restores is restored, and so are `requires_grad` of every parameter, and values of
-    parameters that a forward pass has written.
+    On any exit, what `preserve_mode` restores is restored, and so are `requires_grad` of every parameter and, with
+    `parameters`, values of parameters that a forward pass has written. A `ForwardFollower` restores these itself: each
+    mode makes every call of torch slower.
     """
     required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
     with (
@@ -150,7 +153,7 @@ def preserve_state(module: nn.Module, *, training: bool, gradients: bool, seed: 
         torch.inference_mode(False),
         torch.set_grad_enabled(gradients),
         preserve_mode(module, training=training, seed=seed),
-        ParametersRestored(module),
+        ParametersRestored(module) if parameters else nullcontext(),
     ):
         try:
             for parameter, _ in required if gradients else ():

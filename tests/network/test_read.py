@@ -318,6 +318,32 @@ def test_large_networks_are_read_without_values(monkeypatch):
     assert fake.to_frame().equals(computed.to_frame())
 
 
+@pytest.mark.parametrize("write", ["in place", "data", "operator"])
+def test_large_networks_that_write_into_a_parameter_have_their_values_back(write):
+    class Writes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.factor = nn.Linear(3, 2), nn.Parameter(torch.ones(2))
+            self.large = nn.Parameter(torch.empty(2**27))
+
+        def forward(self, x):
+            with torch.no_grad():
+                if write == "in place":
+                    self.factor.mul_(2)
+                elif write == "data":
+                    self.factor.data = self.factor.data * 2
+                else:
+                    self.factor[0] = 3
+            return self.layer(x) * self.factor
+
+    module = build(Writes).to(torch.float32)
+    memory = module.factor.data_ptr()
+    graph = network.read(module, torch.zeros(2, 3))
+    assert (graph.reading, graph.depth) == ("forward pass", 1)
+    assert (type(module.factor.data), module.factor.data_ptr()) == (torch.Tensor, memory)
+    assert module.factor.tolist() == [1, 1]
+
+
 def test_inputs_that_do_not_fit_a_large_network_are_tried_without_a_word():
     """torch logs an error for each function that fails on fake tensors."""
 
