@@ -35,7 +35,8 @@ def _by_order(module: nn.Module) -> Iterator[tuple[str, Context]]:
     kinds = (*_WEIGHTED, *ACTIVATION_TYPES)
     parts: list[tuple[str, nn.Module]] = [found for found in module.named_modules() if isinstance(found[1], kinds)]
     weighted = [name for name, part in parts if isinstance(part, _WEIGHTED)]
-    for (name, part), (_, following) in zip(parts, [*parts[1:], ("", module)], strict=True):
+    followers: list[nn.Module] = [part for _, part in parts[1:]]
+    for (name, part), following in zip(parts, [*followers, module], strict=False):
         if isinstance(part, _WEIGHTED):
             activation = activation_value(following) if isinstance(following, ACTIVATION_TYPES) else None
             place = "output" if name == weighted[-1] else "input" if name == weighted[0] else "hidden"

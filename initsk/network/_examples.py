@@ -150,16 +150,16 @@ def _shapes_for(part: nn.Module) -> Iterator[Kind]:
     elif isinstance(part, nn.Linear):
         yield from _rows(part.in_features)
     elif isinstance(part, nn.LayerNorm | nn.RMSNorm):
-        yield (_SAMPLES, *part.normalized_shape), real
+        yield from _rows(*part.normalized_shape)
     else:
         matrices = [p for p in part.parameters(recurse=False) if p.dim() >= 2]
         for width in dict.fromkeys(size for p in matrices[:2] for size in reversed(p.shape[-2:])):
             yield from _rows(width)
 
 
-def _rows(width: int) -> Iterator[Kind]:
+def _rows(*shape: int) -> Iterator[Kind]:
     for inner in ((), (_ELEMENTS,), (_ELEMENTS, _ELEMENTS)):
-        yield (_SAMPLES, *inner, width), torch.float32
+        yield (_SAMPLES, *inner, *shape), torch.float32
 
 
 def _values(shape: tuple[int, ...], dtype: torch.dtype, module: nn.Module) -> torch.Tensor:

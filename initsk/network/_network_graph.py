@@ -289,6 +289,8 @@ class NetworkGraph:
             if takers:
                 # What gives them their other inputs comes before the branch.
                 branch &= ~reduce(or_, (self._before[taker.number] for taker in takers))
+                if not self._reached_weights(takers, branch):
+                    continue
                 parts = self._of(branch)
                 longer = (branch & self._weighted).bit_count() > (own & self._weighted).bit_count()
                 normalizes = longer and any(part.kind == "normalization" for part in parts)
@@ -320,6 +322,11 @@ class NetworkGraph:
         starts = {source for member in self._of(own) for source in member.inputs if not own >> source.operation & 1}
         signals = {s for s in starts or {shortcut} if self.operations[s.operation].real[s.output]}
         return [member for member in self._of(branch) if signals & set(member.inputs)]
+
+    def _reached_weights(self, takers: list[Operation], branch: int) -> bool:
+        """Return whether a layer of the branch gets the signal; the gate of a recurrent unit only multiplies by it."""
+        bits = _bits(taker.number for taker in takers)
+        return any((self._before[part.number] | 1 << part.number) & bits for part in self._of(branch & self._weighted))
 
     def _of(self, numbers: int) -> list[Operation]:
         return [self.operations[number] for number in _members(numbers)]

@@ -59,6 +59,17 @@ def test_without_an_input_the_warning_says_what_to_give():
     assert initialize(build(ByKeyword), X=X).to_frame().set_index("name").loc["table", "fan_in"] == 3
 
 
+@pytest.mark.parametrize("name", ["he_normal", "auto"])
+def test_a_network_without_layers_needs_an_input(name):
+    class OneTable(ByKeyword):
+        def __init__(self):
+            nn.Module.__init__(self)
+            self.table = nn.Parameter(torch.randn(3, 4))
+
+    with pytest.raises(InvalidParameterError, match="filled no weight: no rule for table of OneTable"):
+        initialize(build(OneTable), name)
+
+
 def test_registered_layers_need_no_input():
     class Registered(ByKeyword):
         pass

@@ -110,5 +110,23 @@ class Recurrent(nn.Module):
         return state
 
 
-def test_steps_of_a_recurrent_network_are_no_branches():
-    assert network.read(build(Recurrent), batch(2, 5, 4)).n_branches == 0
+class Gated(nn.Module):
+    """A gated recurrent unit by hand (Cho et al. 2014): its reset gate gets a summand that does not pass its layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.inward, self.own = nn.Linear(4, 24), nn.Linear(8, 24)
+
+    def forward(self, x):
+        state = torch.zeros(len(x), 8)
+        for step in range(x.shape[1]):
+            inward, own = self.inward(x[:, step]), self.own(state)
+            reset = torch.sigmoid(inward[:, :8] + own[:, :8])
+            update = torch.sigmoid(inward[:, 8:16] + own[:, 8:16])
+            state = update * state + (1 - update) * torch.tanh(inward[:, 16:] + reset * own[:, 16:])
+        return state
+
+
+@pytest.mark.parametrize("unit", [Recurrent, Gated])
+def test_steps_of_a_recurrent_network_are_no_branches(unit):
+    assert network.read(build(unit), batch(2, 5, 4)).n_branches == 0
