@@ -86,8 +86,12 @@ def predict_signal(
 
     .. math:: q_{out} = c + (q - c) \sum_j a_j^2, \quad \sum_j a_j^2 \approx 1 / (1 + (n - 1) e^{-v})
 
-    Recurrent layers, and functions of several values that are not listed above, are not known. The gradient ignores
-    what normalization removes from it, and the dependence of forward and backward signals.
+    The scores are assumed not to depend on the values. If keys and values come from a signal of few units, the result
+    is larger.
+
+    Recurrent layers, layers whose weights have a mean that is not zero, and functions of several values that are not
+    listed above, are not known. The gradient ignores what normalization removes from it, and the dependence of forward
+    and backward signals.
 
     Examples
     --------

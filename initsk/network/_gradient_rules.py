@@ -249,8 +249,8 @@ def _of_dropout(back: _Back) -> Gradients:
 
 
 def _of_attention(back: _Back) -> Any:
-    signals = [back.signal(source) for source in back.step.sources()]
-    query, key, value = signals if len(signals) == 3 else [signals[0]] * 3
+    sources = back.step.sources()
+    query, key, value = (back.signal(source) for source in sources)
     gradient, n = back.gradient, max(back.gradient.positions, 1)
     own, common = back.step.weights_of_attention()
     of_value = replace(
@@ -262,11 +262,11 @@ def _of_attention(back: _Back) -> Any:
     of_scores = own * gradient.square * differing
     of_query = replace(gradient, square=of_scores * max(key.square - key.shared, 0.0), between=0.0)
     of_key = replace(gradient, square=of_scores * query.square, between=0.0)
-    found = [of_query, of_key, of_value]
-    sources = back.step.sources()
-    if len(sources) == 3:
-        return list(map(Gradient, sources, found))
-    return [Gradient(sources[0], plus([part.scaled(3**-0.5) for part in found]))]
+    packed = back.step.operation.function is None
+    # Inputs that are packed into one tensor are parts of its units.
+    shares = [sources.count(source) ** -0.5 if packed else 1.0 for source in sources]
+    found = zip(sources, (of_query, of_key, of_value), shares, strict=True)
+    return [Gradient(source, part.scaled(share)) for source, part, share in found]
 
 
 _RULES: dict[str, Callable[[_Back], Any]] = {

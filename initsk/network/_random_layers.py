@@ -77,8 +77,10 @@ class Sums:
         Products whose weights meet a value at both of two positions, on average over pairs of positions.
     fan_in : int
         Weights of a unit.
-    weight_square, bias_square : float
-        Mean squares of the weights and biases.
+    weight_square : float
+        Mean square of the weights, whose mean is zero.
+    bias_mean, bias_square : float
+        Mean and mean square of the biases.
     orthogonal, centered : bool
         As in `Distribution`.
     """
@@ -87,6 +89,7 @@ class Sums:
     shared_terms: float
     fan_in: int
     weight_square: float
+    bias_mean: float
     bias_square: float
     orthogonal: bool
     centered: bool
@@ -98,18 +101,28 @@ class Sums:
 
 
 def sums_of(operation: Operation, graph: NetworkGraph, distribution: Law) -> Sums | None:
-    """Return the sums of an operation with weights; None if the parameter's use is not known."""
+    """Return the sums of an operation with weights; None if their use is not known, or their mean is not zero."""
     weights = [use for use in operation.uses if use.how == "multiplies"]
     if not weights or any(use.roles is None or use.how == "recurrent" for use in weights):
         return None
     found = [distribution(operation, use) for use in weights]
+    if any(_has_mean(part, use) for part, use in zip(found, weights, strict=True)):
+        return None
     # Several weights make equal parts of the units.
     square = sum(part.square for part in found) / len(found)
     fan_in = weights[0].n_summed
     share, shared = _shares_of_taps(operation, graph)
-    biases = [distribution(operation, use).square for use in operation.uses if use.how == "adds"]
+    biases = [distribution(operation, use) for use in operation.uses if use.how == "adds"]
+    mean = sum(part.mean for part in biases)
+    spread = sum(part.square - part.mean**2 for part in biases)
     orthogonal, centered = (all(getattr(part, name) for part in found) for name in ("orthogonal", "centered"))
-    return Sums(fan_in * share, fan_in * shared, fan_in, square, sum(biases), orthogonal, centered)
+    return Sums(fan_in * share, fan_in * shared, fan_in, square, mean, spread + mean**2, orthogonal, centered)
+
+
+def _has_mean(weights: Distribution, use: ParameterUse) -> bool:
+    """Return whether the mean of weights changes the sums by 10 % or more, and is more than chance."""
+    variance, chance = max(weights.square - weights.mean**2, 0.0), 5.0
+    return use.n_summed * weights.mean**2 > max(0.1, chance**2 * use.n_summed / prod(use.shape)) * variance
 
 
 def after_layer(
@@ -128,10 +141,11 @@ def after_layer(
         return NotImplemented
     signal = times(*signals[:2]) if operation.name == "bilinear" and len(signals) > 1 else signals[0]
     removed = removed_share(sums.orthogonal, units, sums.fan_in)
-    return signal.through_layer(
-        sums.gain, sums.bias_square, units, positions, shared_gain=sums.shared_terms * sums.weight_square,
-        fan_in=sums.fan_in, removed=removed, centered=sums.centered,
+    after = signal.through_layer(
+        sums.gain, sums.bias_square - sums.bias_mean**2, units, positions,
+        shared_gain=sums.shared_terms * sums.weight_square, fan_in=sums.fan_in, removed=removed, centered=sums.centered,
     )  # fmt: skip
+    return after.scaled(1.0, sums.bias_mean) if sums.bias_mean else after
 
 
 def _shares_of_taps(operation: Operation, graph: NetworkGraph) -> tuple[float, float]:

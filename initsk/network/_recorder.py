@@ -192,14 +192,13 @@ class ForwardRecorder(ForwardFollower):
         return bool(weights) and (kind != "product" or len(weights) == 1 or known[0] is not weights[0])
 
     def _note_attention(self, args: Any, kwargs: dict[str, Any], results: list[torch.Tensor]) -> None:
-        """Note torch's function of attention as three operations: projections, attention, and output projection."""
+        """Note torch's function of attention as its projections of each input, attention, and output projection."""
         names = list(signature(functional.multi_head_attention_forward).parameters)
         given = dict(zip(names, args, strict=False)) | kwargs
         path, call = self.running[-1] if self.running else ("", 0)
-        inputs, weights = [given[name] for name in ("query", "key", "value")], given["in_proj_weight"]
+        inputs, width = [given[name] for name in ("query", "key", "value")], given["embed_dim_to_check"]
         own = [given.get(f"{letter}_proj_weight") for letter in "qkv"]
-        stacked = [weights] if weights is not None and not given.get("use_separate_proj_weight") else own
-        width = given["embed_dim_to_check"]
+        biases = [given["in_proj_bias"], given["bias_k"], given["bias_v"]]
 
         def note(name: str, kind: str, sources: tuple[Source, ...], used: list[Any], shape: Any) -> Operation:
             operation = Operation(0, name, kind, path, call, sources, (), (tuple(shape),))
@@ -214,12 +213,18 @@ class ForwardRecorder(ForwardFollower):
             operation.real = (True,)
             return operation
 
-        biases = [given["in_proj_bias"], given["bias_k"], given["bias_v"]]
-        shape = inputs[0].shape
-        parts = [self._known.get(id(tensor)) or self._constant(tensor) for tensor in inputs]
-        sources = self._sources(inputs, self._signals("linear", parts, {}, shape))
-        first = note("linear", "product", sources, [*stacked, *biases], (*shape[:-1], 3 * width))
-        second = note("scaled_dot_product_attention", "attention", (Source(first.number),), [], shape)
+        projected: dict[int, Source] = {}
+        for tensor in {id(tensor): tensor for tensor in inputs}.values():
+            parts = [weight for weight, other in zip(own, inputs, strict=True) if other is tensor]
+            packed = given["in_proj_weight"] is not None and not given.get("use_separate_proj_weight")
+            weights = [given["in_proj_weight"]] if packed else parts
+            known = self._known.get(id(tensor)) or self._constant(tensor)
+            sources = self._sources([tensor], self._signals("linear", [known], {}, tensor.shape))
+            shape = (*tensor.shape[:-1], len(parts) * width)
+            projected[id(tensor)] = Source(note("linear", "product", sources, [*weights, *biases], shape).number)
+        of_inputs = tuple(projected[id(tensor)] for tensor in inputs)
+        second = note("scaled_dot_product_attention", "attention", _distinct(of_inputs), [], inputs[0].shape)
+        second.arguments = of_inputs
         output = [given["out_proj_weight"], given["out_proj_bias"]]
         third = note("linear", "product", (Source(second.number),), output, results[0].shape)
         self._known[id(results[0])] = _Known(results[0], Source(third.number), False)

@@ -120,7 +120,7 @@ class Step:
     def weights_of_attention(self) -> Pair:
         """Return the sum of the squared weights of a query, and the sum of the products of two queries' weights."""
         sources = self.sources()
-        query, key = (self.signals[source] for source in (sources * 2)[:2])
+        query, key = (self.signals[source] for source in sources[:2])
         width, scale = self.shape_of(sources[0])[-1], self.operation.keywords.get("scale")
         factor = 1.0 if scale is None else width * scale**2
         scores = 0.0 if self.exact else factor * query.square * (key.square - key.shared)
@@ -146,11 +146,9 @@ def reciprocal(constant: float | torch.Tensor) -> float | torch.Tensor:
 
 
 def _n_keys(step: Step) -> int:
-    call, sources = step.operation, step.sources()
-    source = sources[1] if len(sources) == 3 else sources[0]
-    shape = step.shape_of(source)
-    # torch's own module passes the packed projections.
-    return shape[-2] if call.function is not None else step.size(source, POSITION)
+    source = step.sources()[1]
+    # torch's own module has the samples on any axis.
+    return step.size(source, POSITION) if step.operation.function is None else step.shape_of(source)[-2]
 
 
 def _visible_keys(step: Step, n_keys: int) -> np.ndarray:

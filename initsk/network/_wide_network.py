@@ -177,12 +177,11 @@ def _names(graph: NetworkGraph) -> dict[int, list[tuple[str, str]]]:
         call = operation.module, operation.call
         if operation.module and (last.get(call) == operation.number or alone[call] == 1):
             name, number = call
-        elif operation.is_weighted:
-            # An inner layer of a module has the name of its weight.
-            name, number = next(use.name for use in operation.uses), operation.call
         else:
-            name = f"{operation.module}.{_name(operation)}".lstrip(".")
-            name, number = name, used[name]
+            # An inner layer of a module has the name of its weight.
+            inner_name = f"{operation.module}.{_name(operation)}".lstrip(".")
+            name = next(use.name for use in operation.uses) if operation.is_weighted else inner_name
+            number = used[name]
             used[name] += 1
         name = f"{name}:{number}" if number else name
         if operation.activation is not None and operation.variable is not None:

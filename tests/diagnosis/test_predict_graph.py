@@ -234,6 +234,83 @@ def test_networks_that_were_predicted_wrong(function):
     assert squares.mean() == pytest.approx(row["forward"], rel=0.2)
 
 
+def biased(value):
+    layer = nn.Linear(64, 64)
+    nn.init.constant_(layer.bias, value)
+    return layer
+
+
+def test_biases_that_are_kept_shift_what_the_next_function_gets():
+    # The biases differ, so that of -3 is kept.
+    layers = build(lambda: (biased(-3.0), nn.Linear(64, 8)))
+    squares, row = measured(lambda x, gate, _: torch.sigmoid(gate(x)), batch(200, 64), *layers)
+    # E[sigmoid(z - 3)^2] for z of variance 2, by simulation with a standard error of 0.0003.
+    z = torch.randn(100_000, generator=torch.Generator().manual_seed(0)) * 2**0.5
+    expected = float(torch.sigmoid(z - 3).square().mean())
+    assert row["forward"] == pytest.approx(expected, rel=0.04)
+    assert squares.mean() == pytest.approx(expected, rel=0.1)
+
+
+class Cross(nn.Module):
+    """Attention of few queries to a memory of another size and another number of positions."""
+
+    def __init__(self, keys_are_values=True, width=128):
+        super().__init__()
+        self.enter, self.keys_are_values = nn.Linear(6, 64), keys_are_values
+        self.attention = nn.MultiheadAttention(64, 4, batch_first=True, kdim=width, vdim=width)
+        self.head = nn.Linear(64, 3)
+
+    def forward(self, queries, memory):
+        keys = memory if self.keys_are_values else 0 * memory
+        return self.head(self.attention(self.enter(queries), keys, memory, need_weights=False)[0])
+
+
+@pytest.mark.parametrize("keys_are_values", [True, False])
+def test_attention_averages_the_values_of_the_memory(keys_are_values):
+    queries, memory = 0.1 * batch(40, 3, 6), 3 * batch(40, 20, 128, seed=1)
+    network = build(lambda: Cross(keys_are_values))
+    frame = predict_signal(network, "lecun_normal", (queries, memory))
+    assert frame["layer"].is_unique
+    assert frame["backward"].notna().all()
+    row = frame.set_index("layer").loc["attention.scaled_dot_product_attention"]
+    # The scores are small, so the mean of 20 independent values of mean square 9 remains.
+    square = memory.square().mean().item() / 20
+    assert row["forward"] == pytest.approx(square, rel=0.15)
+    if keys_are_values:
+        found = attended(network, queries, memory)
+        after = frame.set_index("layer").loc["attention", "forward"]
+        assert np.mean(found) == pytest.approx(after, abs=4 * np.std(found, ddof=1) / 20**0.5)
+
+
+def attended(network, queries, memory):
+    """Return the mean squares of the attention's output over 20 draws."""
+    found = []
+    for seed in range(20):
+        initialize(network, "lecun_normal", X=(queries, memory), random_state=seed)
+        with torch.no_grad():
+            found.append(network.attention(network.enter(queries), memory, memory)[0].square().mean().item())
+    return found
+
+
+def test_values_of_a_narrow_memory_are_larger():
+    """Scores and values depend on the same few numbers."""
+    queries, memory = 0.1 * batch(40, 3, 6), 3 * batch(40, 20, 6, seed=1)
+    network = build(lambda: Cross(width=6))
+    predicted = predict_signal(network, "lecun_normal", (queries, memory)).set_index("layer")
+    found = attended(network, queries, memory)
+    assert np.mean(found) > predicted.loc["attention", "forward"] + 4 * np.std(found, ddof=1) / 20**0.5
+
+
+def test_weights_with_a_mean_are_not_predicted():
+    network = build(lambda: nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 8)))
+    assert predict_signal(network, None, batch(8, 64))["unknown"].eq("").all()
+    with torch.no_grad():
+        network[2].weight.abs_()
+    frame = predict_signal(network, None, batch(8, 64))
+    assert frame["forward"].notna().tolist() == [True, True, False]
+    assert frame["unknown"].iloc[-1] == "linear in 2"
+
+
 def causal(x, f, g, add):
     mask = torch.ones(16, 16, dtype=torch.bool).triu(1)
     scores = f(x) @ g(x).transpose(1, 2) / 64
