@@ -11,6 +11,7 @@ from initsk.network._operations import Operation, Source
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Sums
 from initsk.network._signal_rules import rule_of
+from initsk.network._signal_rules_of_attention import AttentionWeights
 from initsk.network._signal_step import Step, reciprocal
 from initsk.theory import Signal, plus, removed_share, times
 
@@ -69,6 +70,9 @@ class BackwardPropagation:
             if found is NotImplemented:
                 self.unknown.update(operation.inputs)
                 continue
+            if operation.kind == "attention":
+                # Scores that are added, such as relative positions from a network.
+                self.unknown.update(set(operation.inputs) - {part.source for part in found})
             for part in found:
                 place = self.forward.units(part.source), self.forward.positions(part.source)
                 collected.setdefault(part.source, []).append(part._replace(signal=part.signal.at(*place)))
@@ -249,24 +253,23 @@ def _of_dropout(back: _Back) -> Gradients:
 
 
 def _of_attention(back: _Back) -> Any:
-    sources = back.step.sources()
-    query, key, value = (back.signal(source) for source in sources)
-    gradient, n = back.gradient, max(back.gradient.positions, 1)
-    own, common = back.step.weights_of_attention()
+    weights = AttentionWeights.of(back.step)
+    if weights is None:
+        return NotImplemented
+    gradient, n, key, value = back.gradient, max(back.gradient.positions, 1), weights.key, weights.value
     of_value = replace(
         gradient,
-        square=own * gradient.square + (n - 1) * common * gradient.shared,
-        between=common * gradient.square + gradient.shared,
+        square=weights.own * gradient.square + (n - 1) * weights.common * gradient.shared,
+        between=weights.common * gradient.square + gradient.shared,
     )
-    differing = max(value.square - value.shared, 0.0)
-    of_scores = own * gradient.square * differing
+    of_scores = weights.own * gradient.square * max(value.square - value.shared, 0.0)
     of_query = replace(gradient, square=of_scores * max(key.square - key.shared, 0.0), between=0.0)
-    of_key = replace(gradient, square=of_scores * query.square, between=0.0)
-    packed = back.step.operation.function is None
+    of_key = replace(gradient, square=of_scores * weights.query.square, between=0.0)
+    packed = back.operation.function is None
     # Inputs that are packed into one tensor are parts of its units.
-    shares = [sources.count(source) ** -0.5 if packed else 1.0 for source in sources]
-    found = zip(sources, (of_query, of_key, of_value), shares, strict=True)
-    return [Gradient(source, part.scaled(share)) for source, part, share in found]
+    shares = [weights.sources.count(source) ** -0.5 if packed else 1.0 for source in weights.sources]
+    found = zip(weights.sources, (of_query, of_key, of_value), shares, strict=False)
+    return [Gradient(source, part.scaled(share)) for source, part, share in found if source is not None]
 
 
 _RULES: dict[str, Callable[[_Back], Any]] = {

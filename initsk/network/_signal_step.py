@@ -11,7 +11,7 @@ from torch import nn
 
 from initsk.network._axes import POSITION, UNIT, Axes, size_along
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
-from initsk.theory import Signal, sum_of_squared_weights
+from initsk.theory import Signal
 
 # Masked scores of attention are below this.
 MASKED = -1e4
@@ -117,16 +117,6 @@ class Step:
         pair = self.parameter(self.operation, tensor, fitting[number]) if fitting else pair_of(tensor)
         return pair, all(size == 1 for size in along)
 
-    def weights_of_attention(self) -> Pair:
-        """Return the sum of the squared weights of a query, and the sum of the products of two queries' weights."""
-        sources = self.sources()
-        query, key = (self.signals[source] for source in sources[:2])
-        width, scale = self.shape_of(sources[0])[-1], self.operation.keywords.get("scale")
-        factor = 1.0 if scale is None else width * scale**2
-        scores = 0.0 if self.exact else factor * query.square * (key.square - key.shared)
-        visible = _visible_keys(self, _n_keys(self))
-        return float(np.mean([sum_of_squared_weights(int(n), scores) for n in visible])), float(np.mean(1 / visible))
-
     @staticmethod
     def visible(mask: torch.Tensor) -> np.ndarray:
         """Return for each row of a mask how many keys it leaves, at least one."""
@@ -143,19 +133,3 @@ def pair_of(tensor: torch.Tensor) -> Pair:
 def reciprocal(constant: float | torch.Tensor) -> float | torch.Tensor:
     """Return one divided by a number or by the values of a tensor."""
     return constant.detach().double().reciprocal() if isinstance(constant, torch.Tensor) else 1 / constant
-
-
-def _n_keys(step: Step) -> int:
-    source = step.sources()[1]
-    # torch's own module has the samples on any axis.
-    return step.size(source, POSITION) if step.operation.function is None else step.shape_of(source)[-2]
-
-
-def _visible_keys(step: Step, n_keys: int) -> np.ndarray:
-    """Return for each query the number of keys that a mask leaves."""
-    mask = step.operation.argument(3, "attn_mask")
-    if step.operation.argument(5, "is_causal", False):
-        return np.arange(1, n_keys + 1)
-    if isinstance(mask, torch.Tensor) and not mask.is_meta:
-        return step.visible((mask if mask.dtype == torch.bool else mask > MASKED).expand(*mask.shape[:-1], n_keys))
-    return np.array([n_keys])

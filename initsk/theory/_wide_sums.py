@@ -40,13 +40,29 @@ def times(first: Signal, second: Signal) -> Signal:
     return product.varying(4 * product._share_of_positions(power=2) / units)
 
 
-def summed_products(first: Signal, second: Signal, n: int) -> Signal:
-    """Return sums of `n` products of two independent signals: scores of queries and keys.
+def summed_products(
+    first: Signal, second: Signal, n: int, *, over_positions: tuple[bool, bool] = (False, False)
+) -> Signal:
+    """Return sums of `n` products of two independent signals.
 
-    Sums with one query and two keys share a part.
+    Each signal is summed over its units, as queries and keys are, or over its positions, as values are with weights.
+    Sums with one query and two keys share a part, and so do sums of one unit of the values with two rows of weights.
     """
     noise = combined_noise([(first.noise, 1.0), (second.noise, 1.0)])
-    return Signal(n * first.square * second.square, between=n * first.square * second.shared, noise=noise)
+    pairs = n * (n - 1)
+    # Mean products of two of the summed values.
+    in_first, in_second = (
+        signal.between if over else signal.mean**2 for signal, over in zip((first, second), over_positions, strict=True)
+    )
+    square = n * first.square * second.square + pairs * in_first * in_second
+    mean = n * first.mean * second.mean
+    if over_positions != (False, True):
+        between = n * first.square * second.shared + pairs * in_first * in_second
+        return Signal(square, mean, between, mean**2, noise=noise)
+    means = pairs * first.mean**2
+    between = n * first.shared * second.square + means * second.between
+    across = (n * first.across + means) * second.across
+    return Signal(square, mean, between, across, noise=noise)
 
 
 def mixture(signals: Sequence[Signal], sizes: Sequence[int], *, of_positions: bool = False) -> Signal:

@@ -234,6 +234,42 @@ def test_networks_that_were_predicted_wrong(function):
     assert squares.mean() == pytest.approx(row["forward"], rel=0.2)
 
 
+@pytest.mark.parametrize("normalized", [False, True])
+def test_positive_weights_of_positions_that_are_no_softmax(normalized):
+    def mix(x, f, g):
+        weights = torch.sigmoid(f(x))
+        return (weights / weights.sum(-1, keepdim=True) if normalized else weights) @ torch.relu(g(x))
+
+    layers = build(lambda: (nn.Linear(64, 16), nn.Linear(64, 64)))
+    squares, row = measured(mix, batch(8, 16, 64), *layers)
+    assert squares.mean() == pytest.approx(row["forward"], rel=0.1)
+
+
+class Relative(nn.Module):
+    """Attention whose scores get relative positions from a network of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.positions = nn.Linear(32, 96), nn.Linear(2, 1)
+        self.register_buffer("table", batch(10, 10, 2, seed=3))
+
+    def forward(self, x):
+        query, key, value = self.qkv(x).chunk(3, -1)
+        bias = self.positions(self.table + 0 * x[0, 0, 0]).squeeze(-1)
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+
+
+def test_scores_that_a_network_adds():
+    network = build(Relative)
+    frame = predict_signal(network, "he_normal", 0.1 * batch(6, 10, 32)).set_index("layer")
+    # The values are independent at 10 positions; scores of variance v raise the sum of squared weights.
+    value, v = frame.loc["qkv", "forward"], frame.loc["positions", "forward"]
+    # Positions of one batch are not quite independent.
+    assert 0.98 * value / 10 < frame["forward"].iloc[-1] < 1.02 * value / 10 * np.exp(v)
+    assert frame.loc["qkv", "backward"] > 0
+    assert np.isnan(frame.loc["positions", "backward"])
+
+
 def biased(value):
     layer = nn.Linear(64, 64)
     nn.init.constant_(layer.bias, value)

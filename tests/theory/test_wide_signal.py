@@ -67,7 +67,31 @@ def test_sums_and_products_and_parts():
     assert (product.square, product.mean, product.between) == pytest.approx((6.0, -0.5, 0.45))
     parts = mixture([first, second], [1, 3])
     assert (parts.square, parts.mean) == pytest.approx((2.75, -0.625))
-    assert summed_products(first, second, 16).square == pytest.approx(16 * 6.0)
+    # Each of 16 products alone, and pairs of products, of which the means remain.
+    assert summed_products(first, second, 16).square == pytest.approx(16 * 6.0 + 16 * 15 * (0.5 * -1.0) ** 2)
+
+
+def test_sums_of_products_with_rows_of_weights():
+    """Weights of mean 1 that two rows share in part, and values that two positions and two samples share in part."""
+    rng = np.random.default_rng(0)
+    n, draws = 8, 200_000
+    common = rng.normal(size=(draws, 1, n))
+    rows = 1 + 0.6 * common + 0.8 * rng.normal(size=(draws, 2, n))
+    of_all, of_sample = rng.normal(size=(draws, 1, 1)), rng.normal(size=(draws, 2, 1))
+    values = 0.5 * of_all + 0.7 * of_sample + rng.normal(size=(draws, 2, n))
+    weights = Signal(2.0, 1.0, 1 + 0.36, 1.0, 10**9, 2)
+    second = Signal(0.25 + 0.49 + 1, 0.0, 0.25 + 0.49, 0.25, 10**9, n)
+    result = summed_products(weights, second, n, over_positions=(False, True))
+    first_sums, of_other_sample = (rows * values[:, :1]).sum(2), (rows[:, 1] * values[:, 1]).sum(1)
+    # Four standard errors of means over the draws.
+    for measured, expected in (
+        (first_sums[:, 0] ** 2, result.square),
+        (first_sums[:, 0] * first_sums[:, 1], result.between),
+    ):
+        assert measured.mean() == pytest.approx(expected, abs=4 * measured.std() / draws**0.5)
+    rows_of_other = 1 + rng.normal(size=(draws, n))
+    measured = (rows_of_other * values[:, 0]).sum(1) * of_other_sample
+    assert measured.mean() == pytest.approx(result.across, abs=4 * measured.std() / draws**0.5)
 
 
 def test_noise_of_a_shortcut_and_its_branch_adds_up_with_signs():
