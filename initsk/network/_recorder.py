@@ -224,7 +224,9 @@ class ForwardRecorder(ForwardFollower):
             projected[id(tensor)] = Source(note("linear", "product", sources, [*weights, *biases], shape).number)
         of_inputs = tuple(projected[id(tensor)] for tensor in inputs)
         second = note("scaled_dot_product_attention", "attention", _distinct(of_inputs), [], inputs[0].shape)
-        second.arguments = of_inputs
+        mask = given.get("attn_mask")
+        # As in torch's function without projections, True is a score that counts.
+        second.arguments = (*of_inputs, ~mask if mask is not None and mask.dtype == torch.bool else mask)
         output = [given["out_proj_weight"], given["out_proj_bias"]]
         third = note("linear", "product", (Source(second.number),), output, results[0].shape)
         self._known[id(results[0])] = _Known(results[0], Source(third.number), False)

@@ -130,7 +130,7 @@ def _visible_keys(step: Step, n_keys: int) -> np.ndarray:
     mask = step.operation.argument(3, "attn_mask")
     if step.operation.argument(5, "is_causal", False):
         return np.arange(1, n_keys + 1)
-    if isinstance(mask, torch.Tensor) and not mask.is_meta:
+    if type(mask) is torch.Tensor and not mask.is_meta:
         return step.visible((mask if mask.dtype == torch.bool else mask > MASKED).expand(*mask.shape[:-1], n_keys))
     return np.array([n_keys])
 

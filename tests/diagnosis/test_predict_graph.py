@@ -362,6 +362,24 @@ def test_masks_of_attention_that_is_written_out(add):
     assert squares.mean() == pytest.approx(row["forward"], rel=0.1)
 
 
+@pytest.mark.parametrize("boolean", [False, True])
+def test_masks_of_a_layer_of_torch(boolean):
+    class Causal(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(64, 4, batch_first=True)
+
+        def forward(self, x):
+            mask = torch.ones(16, 16, dtype=torch.bool).triu(1)
+            mask = mask if boolean else torch.zeros(16, 16).masked_fill(mask, float("-inf"))
+            return self.attention(x, x, x, attn_mask=mask, need_weights=False)[0]
+
+    frame = predict_signal(build(Causal), "lecun_normal", 0.1 * batch(8, 16, 64)).set_index("layer")
+    value = frame.loc["attention.in_proj_weight", "forward"]
+    share = frame.loc["attention.scaled_dot_product_attention", "forward"] / value
+    assert share == pytest.approx(sum(1 / i for i in range(1, 17)) / 16, rel=0.05)
+
+
 @pytest.mark.parametrize(
     "function",
     [
