@@ -105,6 +105,29 @@ class OfMultiple:
         return f"{activation_label(self.activation)}({self.factor:g} x)"
 
 
+@dataclass(frozen=True)
+class Composed:
+    """An activation function of the result of another one.
+
+    Parameters
+    ----------
+    first, second : str or callable
+        The functions in the order in which they are applied; see `as_function`.
+
+    Examples
+    --------
+    >>> Composed("relu", np.negative)(np.array([-1.0, 2.0])).tolist()
+    [-0.0, -2.0]
+    """
+
+    first: ActivationLike
+    second: ActivationLike
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Apply the functions to arrays."""
+        return as_function(self.second)(as_function(self.first)(np.asarray(x)))
+
+
 def activation_label(activation: ActivationLike) -> str:
     """Return a short name for messages.
 
@@ -234,6 +257,9 @@ def _key(activation: ActivationLike) -> Hashable | None:
     if isinstance(activation, OfMultiple):
         inner = _key(activation.activation)
         return None if inner is None else (inner, activation.factor)
+    if isinstance(activation, Composed):
+        keys = _key(activation.first), _key(activation.second)
+        return None if None in keys else keys
     kind = activation if isinstance(activation, type) else type(activation)
     if not kind.__module__.startswith("torch.nn.modules"):
         return None

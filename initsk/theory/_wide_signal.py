@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from initsk.theory._activations import ActivationLike, Function, as_function
+from initsk.theory._activations import ActivationLike, Composed, Function, as_function
 from initsk.theory._gaussian import mean_square
 from initsk.theory._noise import Noise, new_noise, noise_times
 from initsk.theory._wide_means import (
@@ -151,7 +151,10 @@ class Signal:
         return out.varying(2 * (1 - removed) * out._share_of_positions(power=2, chance=chance) / units)
 
     def through(self, activation: ActivationLike) -> "Signal":
-        """Return the values of an activation function of a normal signal."""
+        """Return the values of an activation function of a normal signal, or of a function of one."""
+        if self.origin is not None:
+            base, first = self.origin
+            return base.at(self.units, self.positions).through(Composed(first, activation))
         if self.mean == 0:
             square, mean = square_of(activation, self.square), mean_activation(activation, self.square)
         else:

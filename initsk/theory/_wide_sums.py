@@ -13,7 +13,10 @@ _FEW, _MAX_KEYS = 0.25, 4096
 
 
 def plus(signals: Sequence[Signal]) -> Signal:
-    """Return the sum of independent signals."""
+    """Return the sum of independent signals; a single one that is not zero stays as it is."""
+    signals = [signal for signal in signals if signal.square] or signals[:1]
+    if len(signals) == 1:
+        return signals[0]
     mean = sum(signal.mean for signal in signals)
     common = sum(signal.mean * (mean - signal.mean) for signal in signals)
     square = sum(signal.square for signal in signals) + common

@@ -71,6 +71,17 @@ def test_sums_and_products_and_parts():
     assert summed_products(first, second, 16).square == pytest.approx(16 * 6.0 + 16 * 15 * (0.5 * -1.0) ** 2)
 
 
+def test_functions_of_functions():
+    signal = Signal(2.0, 0.0, 0.6, 0.4, 64, 4)
+    once = signal.through("relu")
+    twice = once.through("relu")
+    assert (twice.square, twice.mean, twice.between) == pytest.approx((once.square, once.mean, once.between))
+    # relu(-relu(x)) is zero.
+    assert once.through(np.negative).through("relu").square == pytest.approx(0.0, abs=1e-12)
+    # A residual branch that begins as zero changes nothing.
+    assert plus([once, Signal(0.0)]).through("relu").square == pytest.approx(once.square)
+
+
 def test_sums_of_products_with_rows_of_weights():
     """Weights of mean 1 that two rows share in part, and values that two positions and two samples share in part."""
     rng = np.random.default_rng(0)
