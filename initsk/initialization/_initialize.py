@@ -50,9 +50,9 @@ def initialize(
 
     Normalization layers keep their values (a new one is the identity) unless the initializer sets them. So do values
     that the author of the network has set: a weight that is constant where other weights are not (zeros at the end of a
-    branch, LoRA's second matrix) or has only two different values (the identity), and its bias; a constant bias that is
-    not zero; factors of a signal, positions. The record gives the reason. Frozen parameters and buffers do not change.
-    Tied parameters are filled once, under their first name.
+    branch, LoRA's second matrix), and its bias; a bias of equal values that are not zero where others differ, or of two
+    different numbers; factors of a signal, positions. The record gives the reason. Frozen parameters and buffers do not
+    change. Tied parameters are filled once, under their first name.
 
     Parameters
     ----------

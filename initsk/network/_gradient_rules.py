@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from initsk.exceptions import InvalidParameterError
 from initsk.network._operations import Operation, Source
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Sums
@@ -66,7 +67,7 @@ class BackwardPropagation:
             if given is None:
                 continue
             parts = collected.get(results[0], []) if results else []
-            found = NotImplemented if self.unknown.intersection(results) else self._before(operation, given, parts)
+            found = NotImplemented if self.unknown.intersection(results) else self._found(operation, given, parts)
             if found is NotImplemented:
                 self.unknown.update(operation.inputs)
                 continue
@@ -92,6 +93,13 @@ class BackwardPropagation:
         total = sum(prod(shape) for shape in operation.shapes)
         parts = [gradient.scaled((prod(shape) / total) ** 0.5) for gradient, shape in known]
         return plus(parts)
+
+    def _found(self, operation: Operation, gradient: Signal, parts: Gradients) -> Any:
+        try:
+            return self._before(operation, gradient, parts)
+        except InvalidParameterError:
+            # A function without a derivative that has a mean over a normal distribution.
+            return NotImplemented
 
     def _before(self, operation: Operation, gradient: Signal, parts: Gradients) -> Any:
         signals = self.forward.signals

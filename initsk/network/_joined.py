@@ -26,4 +26,6 @@ def joined(graphs: dict[str, NetworkGraph]) -> NetworkGraph:
                 )
             )
     reading = "forward pass" if operations else "layer classes"
-    return NetworkGraph(tuple(operations), reading, ", ".join(graph.example for graph in graphs.values()))
+    example = ", ".join(graph.example for graph in graphs.values())
+    is_cut = any(graph.is_cut for graph in graphs.values())
+    return NetworkGraph(tuple(operations), reading, example, is_cut=is_cut)

@@ -40,12 +40,16 @@ class NetworkGraph:
         The input of the forward pass, for messages.
     is_guess : bool
         Whether the lengths of that input were guessed.
+    is_cut : bool
+        Whether an operation takes a tensor that no recorded call has made, such as one of a compiled function. What
+        happened before, and with which parameters, is not known.
     """
 
     operations: tuple[Operation, ...]
     reading: str
     example: str = ""
     is_guess: bool = False
+    is_cut: bool = False
 
     def __str__(self) -> str:
         on = f" on {self.example}" if self.example else ""

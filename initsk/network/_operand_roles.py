@@ -152,6 +152,12 @@ def _norm(call: _Call) -> Roles:
     return [(tensor, _NORMALIZES) for tensor in tensors]
 
 
+def _attention(call: _Call) -> Roles:
+    tensors = tensors_in([call.args, call.kwargs])
+    memory = [call.argument(1, "key"), call.argument(2, "value")]
+    return [*((tensor, _ADDS) for tensor in tensors), *((tensor, UsedAs("multiplies")) for tensor in memory)]
+
+
 def _each(how: str) -> Callable[[_Call], Roles]:
     return lambda call: [(tensor, UsedAs(how)) for tensor in tensors_in([call.args, call.kwargs])]
 
@@ -169,7 +175,8 @@ _NAMES_OF_RULE: tuple[tuple[Callable[[_Call], Roles], str], ...] = (
     (_row_of_table, "getitem index_select gather take_along_dim"),
     (_recurrence, "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell"),
     (_norm, "batch_norm layer_norm group_norm instance_norm rms_norm native_layer_norm"),
-    (_each("adds"), "add sub rsub cat stack addcmul where masked_fill scaled_dot_product_attention"),
+    (_each("adds"), "add sub rsub cat stack addcmul where masked_fill"),
+    (_attention, "scaled_dot_product_attention"),
     (_each("scales"), "mul div rdiv prelu"),
 )
 _RULES = {name: rule for rule, names in _NAMES_OF_RULE for name in words(names)}

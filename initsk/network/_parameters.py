@@ -31,6 +31,7 @@ from initsk.network._wrappers import clean_names, named_parameters
 # Beginnings of notes on parameters that need no initializer.
 _KEPT = ("belongs", "scales", "is added", "registered")
 _UNUSED = ", which the forward pass does not use"
+_HIDDEN = ", which a function that cannot be read may use"
 _NO_INVERSE = "has no right_inverse, which writes values through it"
 
 
@@ -283,7 +284,8 @@ def _found(
         bias = None if rule is None or len(axes) != len(shape) else _bias_of_axes(owner, rule, axes, shape)
         if bias is not None:
             return _Found("bias", [bias])
-        note = f"no rule for {attribute} of {type(owner).__name__}{_UNUSED}" if graph.operations else ""
+        unused = f"no rule for {attribute} of {type(owner).__name__}{_HIDDEN if graph.is_cut else _UNUSED}"
+        note = unused if graph.operations else ""
         return _Found(role, [_other(shape)], note=note)
     if role == "bias" and used.spec.kind == "embedding":
         # A bias for each expert, looked up by the numbers of the experts.

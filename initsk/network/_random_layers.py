@@ -103,7 +103,7 @@ class Sums:
 def sums_of(operation: Operation, graph: NetworkGraph, distribution: Law) -> Sums | None:
     """Return the sums of an operation with weights; None if their use is not known, or their mean is not zero."""
     weights = [use for use in operation.uses if use.how == "multiplies"]
-    if not weights or any(use.roles is None or use.how == "recurrent" for use in weights):
+    if not weights or any(use.roles is None for use in weights) or _is_other(operation, weights):
         return None
     found = [distribution(operation, use) for use in weights]
     if any(_has_mean(part, use) for part, use in zip(found, weights, strict=True)):
@@ -111,12 +111,20 @@ def sums_of(operation: Operation, graph: NetworkGraph, distribution: Law) -> Sum
     # Several weights make equal parts of the units.
     square = sum(part.square for part in found) / len(found)
     fan_in = weights[0].n_summed
+    if operation.kind == "transposed convolution":
+        fan_in //= operation.argument(6, "groups", 1)
     share, shared = _shares_of_taps(operation, graph)
     biases = [distribution(operation, use) for use in operation.uses if use.how == "adds"]
     mean = sum(part.mean for part in biases)
     spread = sum(part.square - part.mean**2 for part in biases)
     orthogonal, centered = (all(getattr(part, name) for part in found) for name in ("orthogonal", "centered"))
     return Sums(fan_in * share, fan_in * shared, fan_in, square, mean, spread + mean**2, orthogonal, centered)
+
+
+def _is_other(operation: Operation, weights: list[ParameterUse]) -> bool:
+    """Return whether sums are no plain sums of products with one matrix, such as one that is a product itself."""
+    scaled = any(operation.keywords.get(name, 1) != 1 for name in ("alpha", "beta"))
+    return scaled or operation.kind == "elementwise product" or (len(weights) > 1 and operation.function is not None)
 
 
 def _has_mean(weights: Distribution, use: ParameterUse) -> bool:
@@ -132,6 +140,8 @@ def after_layer(
     result = Source(operation.number)
     units, positions = propagation.units(result), propagation.positions(result)
     rows = [use for use in operation.uses if use.how == "looked up"]
+    if operation.name == "embedding_bag":
+        return NotImplemented
     if rows:
         # Samples differ, but not in what the network adds at every position.
         same = signals[0] if signals else Signal(1.0, across=1 / max(positions, 1) if operation.constant else 0.0)

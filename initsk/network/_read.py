@@ -228,7 +228,8 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
         recorder.add_outputs(output)
     mark_summed_products(recorder.operations, {name: tuple(p.shape) for name, p in named_parameters(module)})
     find_activations(recorder.operations, recorder.modules)
-    return NetworkGraph(tuple(recorder.operations), "forward pass", example.description, example.is_guess)
+    operations = tuple(recorder.operations)
+    return NetworkGraph(operations, "forward pass", example.description, example.is_guess, recorder.is_cut)
 
 
 def _is_large(module: nn.Module) -> bool:

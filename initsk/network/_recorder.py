@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import signature
+from itertools import chain
 from typing import Any
 
 import torch
@@ -73,10 +74,13 @@ class ForwardRecorder(ForwardFollower):
         self._written: dict[int, tuple[Any, Source]] = {}
         self._taken: dict[int, list[View]] = {}
         self._starts: dict[int, Source] = {}
+        self.is_cut = False
         for name, parameter in named_parameters(module):
             self._known[id(parameter)] = _Known(parameter, views=(View.of(name, parameter.shape),))
-        for buffer in module.buffers():
-            self._known.setdefault(id(buffer), _Known(buffer))
+        attributes = (value for part in self.names for value in vars(part).values())
+        for tensor in chain(module.buffers(), attributes):
+            if isinstance(tensor, torch.Tensor):
+                self._known.setdefault(id(tensor), _Known(tensor))
 
     def add_inputs(self, *values: Any) -> None:
         """Register the tensors in the arguments of the module."""
@@ -249,11 +253,13 @@ class ForwardRecorder(ForwardFollower):
 
     def _note_constant(self, name: str, known: list[_Known], results: list[torch.Tensor]) -> None:
         """Note functions of parameters and constants: what has the shape of the result is what they change."""
+        # Values that are written into a larger constant, such as a triangular matrix.
+        writes = name in ("setitem", "index_put", "scatter", "index_copy", "masked_scatter")
         is_product = kind_of(name) == "product" and all(part.tensor.dim() == 2 for part in known)
         for tensor in results:
             same = [is_product or part.tensor.shape == tensor.shape for part in known]
             found = [
-                replace(view, shadow=view.shadow if fits else None, modifies=any(same) and not fits)
+                replace(view, shadow=view.shadow if fits else None, modifies=any(same) and not fits and not writes)
                 for part, fits in zip(known, same, strict=True)
                 for view in part.views
             ]
@@ -277,6 +283,7 @@ class ForwardRecorder(ForwardFollower):
         return None
 
     def _constant(self, tensor: torch.Tensor) -> _Known:
+        self.is_cut |= tensor.is_floating_point() or tensor.is_complex()
         known = self._known[id(tensor)] = _Known(tensor)
         return known
 

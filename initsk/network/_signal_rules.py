@@ -51,19 +51,12 @@ def _prelu(step: Step) -> Any:
     return step.first.through(nn.LeakyReLU(step.statistics(slope)[0][0]))
 
 
-def _depend(step: Step, first: Any, second: Any) -> bool:
-    """Return whether two operands are parts of one signal that have units in common."""
-    if step.exact or not (isinstance(first, Source) and isinstance(second, Source)):
-        return False
-    return step.origin(first) == step.origin(second)
-
-
 def _sum(step: Step, sign: float = 1.0) -> Any:
     first, second = (step.operation.argument(i, name) for i, name in enumerate(("input", "other")))
     factor = sign * step.operation.keywords.get("alpha", 1)
     if first == second and isinstance(first, Source):
         return step.signals[first].scaled(1 + factor)
-    if _depend(step, first, second):
+    if step.depend(first, second):
         return NotImplemented
     signs = (1.0, factor) if step.operation.name != "rsub" else (-1.0, 1.0)
     signals, constants = _parted(step, (first, second), signs)
@@ -102,7 +95,7 @@ def _product(step: Step) -> Any:
     first, second = (step.operation.argument(i, name) for i, name in enumerate(("input", "other")))
     if isinstance(first, Source) and first == second:
         return step.signals[first].through(np.square)
-    if _depend(step, first, second):
+    if step.depend(first, second):
         return NotImplemented
     signals, constants = _parted(step, (first, second), (1.0, 1.0))
     if signals is None:

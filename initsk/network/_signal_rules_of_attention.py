@@ -37,8 +37,7 @@ def _between_signals(step: Step) -> Any:
     for weights, values in ((first, second), (second, first)):
         if weights.keys:
             return values.attended(weights.square * weights.keys, weights.between * weights.keys)
-    if step.origin(sources[0]) == step.origin(sources[1]) and not step.exact:
-        # A signal that meets itself.
+    if step.depend(*sources):
         return NotImplemented
     summed = _summed(step, sources)
     if summed is None:

@@ -52,7 +52,7 @@ class Step:
         """Return the result that a source is a rearrangement or a function of, and which of its units it holds."""
         part: tuple[int, ...] = ()
         operation = self.operations[source.operation]
-        while operation.kind in ("reshape", "dropout", "activation") and operation.inputs:
+        while _is_function(operation) and operation.inputs:
             before = operation.variable or operation.inputs[0]
             if before in self.axes and self.size(source, UNIT) < self.size(before, UNIT):
                 # Another part of the units is another signal.
@@ -61,6 +61,13 @@ class Step:
         # A layer that is called twice on one signal gives the same values.
         names = tuple(use.name for use in operation.uses)
         return (names, operation.inputs, part) if operation.is_weighted else (source, part)
+
+    def depend(self, first: Any, second: Any) -> bool:
+        """Return whether two operands are parts of one signal, which is not zero, that have units in common."""
+        given = [part for part in (first, second) if isinstance(part, Source) and part in self.signals]
+        if self.exact or len(given) < 2 or not all(self.signals[part].square for part in given):
+            return False
+        return self.origin(first) == self.origin(second)
 
     @property
     def result(self) -> Source:
@@ -122,6 +129,15 @@ class Step:
         """Return for each row of a mask how many keys it leaves, at least one."""
         rows: np.ndarray = mask.sum(-1).flatten().cpu().numpy()
         return np.maximum(rows, 1)
+
+
+def _is_function(operation: Operation) -> bool:
+    """Return whether an operation is a function of one signal, with which the signal must not be taken for another."""
+    if operation.kind in ("reshape", "dropout", "activation", "softmax"):
+        return True
+    scales = operation.kind == "elementwise product" and len(operation.inputs) == 1 and not operation.uses
+    # Products with a constant tensor, such as the sines and cosines of rotated positions, are other signals.
+    return scales and all(isinstance(part, Source | int | float) for part in operation.arguments)
 
 
 def pair_of(tensor: torch.Tensor) -> Pair:

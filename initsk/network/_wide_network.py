@@ -127,6 +127,7 @@ def _measured(values: torch.Tensor, axes: tuple[str, ...]) -> Signal:
     if not (values.is_floating_point() or values.is_complex()):
         return Signal(1.0, between=_share_of_pairs(values, axes), across=_share_of_pairs(values.flatten(), axes[:1]))
     values = values.abs().double() if values.is_complex() else values.double()
+    values = values if values.layout is torch.strided else values.to_dense()
     labels = "".join({"sample": "s", "unit": "u", "position": "p"}[axis] for axis in axes)
     order = sorted(range(len(labels)), key=lambda axis: "supx".index(labels[axis]))
     counts = [1, 1, 1]

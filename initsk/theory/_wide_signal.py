@@ -223,7 +223,7 @@ class Signal:
         `own` is the sum of the squares of a mean's weights, and `common` the sum of the products of two means' weights.
         """
         differing = self.square - self.shared
-        square, between = self.shared + own * differing, self.shared + common * differing
+        square, between = max(self.shared + own * differing, 0.0), self.shared + common * differing
         result = replace(self, square=square, between=between, origin=None)
         # What positions share varies in another way than the mean square.
         share = min(abs(self.shared / self.square), 1.0) if self.square else 1.0

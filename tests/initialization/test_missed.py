@@ -31,6 +31,40 @@ def test_weights_that_are_left_are_warned_of():
     )
 
 
+def triangular(x, weight):
+    matrix = torch.zeros(4, 4)
+    rows, columns = torch.tril_indices(4, 4)
+    matrix[rows, columns] = weight
+    return x @ matrix
+
+
+HIDDEN = {
+    "vmap": (lambda x, weight: torch.vmap(lambda one: x @ one)(weight).mean(0), (3, 4, 4), "may use"),
+    "numpy": (lambda x, weight: torch.from_numpy(x.numpy() @ weight.detach().numpy()), (4, 4), "may use"),
+    "packed": (triangular, (10,), "in a way that is not known"),
+    "memory": (
+        lambda x, weight: nn.functional.scaled_dot_product_attention(x[:, None], weight[None], weight[None])[:, 0],
+        (5, 4), "in a way that is not known",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_weights_that_the_reading_does_not_see_are_warned_of(name):
+    function, shape, why = HIDDEN[name]
+
+    class Hidden(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.head = nn.Parameter(torch.randn(shape)), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(function(x, self.weight))
+
+    with pytest.warns(UninitializedWarning, match=f"weight .*{why}"):
+        initialize(build(Hidden), X=batch(6, 4))
+
+
 def test_nothing_filled_raises():
     module = build(lambda: nn.Linear(3, 2)).requires_grad_(False)
     with pytest.raises(InvalidParameterError, match=r"filled no weight: frozen \(requires_grad is False\)"):
