@@ -226,7 +226,7 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
         with recorder.following():
             output = module(*arguments, **keywords)
         recorder.add_outputs(output)
-    mark_summed_products(recorder.operations, {name: tuple(p.shape) for name, p in named_parameters(module)})
+    mark_summed_products(recorder.operations, dict(named_parameters(module)))
     find_activations(recorder.operations, recorder.modules)
     operations = tuple(recorder.operations)
     return NetworkGraph(operations, "forward pass", example.description, example.is_guess, recorder.is_cut)

@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
-from initsk.network._operations import Operation, ParameterUse, Source
+import torch
+
+from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
+from initsk.network._views import shares_memory
 
 
-def mark_summed_products(operations: list[Operation], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def mark_summed_products(operations: list[Operation], parameters: Mapping[str, torch.Tensor]) -> None:
     """Note that a parameter multiplies the signal as a matrix does, where sums over its axes follow the product.
+
+    A matrix that makes more values of the signal multiplies it too, in a way that is not known, if no such sum follows.
 
     Parameters
     ----------
     operations : list of Operation
         Of a forward pass; the uses of products are replaced.
-    shapes : mapping of str to tuple of int
-        Shapes of the parameters.
+    parameters : mapping of str to torch.Tensor
+        The parameters by their names.
     """
     users: dict[int, list[Operation]] = {}
     for operation in operations:
@@ -24,10 +30,22 @@ def mark_summed_products(operations: list[Operation], shapes: Mapping[str, tuple
         uses = [use for use in operation.uses if use.how == "scales"]
         sums = [summed for user in users.get(operation.number, ()) if (summed := _summed_axes(user, operation))]
         is_product = operation.kind == "elementwise product" and len(uses) == len(operation.inputs) == 1
-        if is_product and sums and len(sums) == len(users[operation.number]):
-            signal = _shape_of(operations, operation.inputs[0])
-            use = _as_product(uses[0], signal, len(operation.shape), sums[0], shapes.get(uses[0].name, ()))
-            operation.uses = tuple(use if other is uses[0] else other for other in operation.uses)
+        if not is_product:
+            continue
+        use, signal = uses[0], _shape_of(operations, operation.inputs[0])
+        parameter = parameters.get(use.name, torch.empty(0))
+        if sums and len(sums) == len(users[operation.number]):
+            use = _as_product(use, signal, len(operation.shape), sums[0], tuple(parameter.shape))
+        if use is uses[0] and prod(operation.shape) > prod(signal) and _is_matrix_in(operation, parameter):
+            use = replace(use, how="multiplies", roles=None)
+        operation.uses = tuple(use if other is uses[0] else other for other in operation.uses)
+
+
+def _is_matrix_in(operation: Operation, parameter: torch.Tensor) -> bool:
+    """Return whether an operation takes a matrix, or a part of it, as it is, and not a function of it."""
+    is_matrix = sum(size > 1 for size in parameter.shape) > 1
+    given = tensors_in([operation.arguments, list(operation.keywords.values())])
+    return is_matrix and any(shares_memory(tensor, parameter) for tensor in given)
 
 
 def _summed_axes(user: Operation, product: Operation) -> set[int]:

@@ -41,6 +41,8 @@ def triangular(x, weight):
 HIDDEN = {
     "vmap": (lambda x, weight: torch.vmap(lambda one: x @ one)(weight).mean(0), (3, 4, 4), "may use"),
     "numpy": (lambda x, weight: torch.from_numpy(x.numpy() @ weight.detach().numpy()), (4, 4), "may use"),
+    "mean": (lambda x, weight: (x[:, :, None] * weight).mean(1), (4, 4), "in a way that is not known"),
+    "loop": (lambda x, weight: sum(x[:, j, None] * weight[j] for j in range(4)), (4, 4), "in a way that is not known"),
     "packed": (triangular, (10,), "in a way that is not known"),
     "memory": (
         lambda x, weight: nn.functional.scaled_dot_product_attention(x[:, None], weight[None], weight[None])[:, 0],
