@@ -33,6 +33,10 @@ _GRID = np.linspace(-6, 6, 121)
 _TOLERANCE = 1e-3
 
 
+# Known functions have fewer calls that follow one another, and fewer factors and shifts follow them.
+_LONGEST = 12
+
+
 def find_activations(operations: list[Operation], modules: dict[str, nn.Module]) -> None:
     """Set the `activation` of operations that complete an activation function, and mark written-out normalizations.
 
@@ -133,8 +137,9 @@ class _Search:
         calls = [operation for operation in chain if operation.name not in _SAME]
         if not calls or calls[-1] is not last:
             return
+        shortest = max(len(calls) - _LONGEST, 1)
         activation = self._known(calls, chain, variable)
-        while activation is None and len(calls) > 1 and self._is_affine(calls[-1]):
+        while activation is None and len(calls) > shortest and self._is_affine(calls[-1]):
             last = calls.pop()
             chain = chain[: chain.index(last)]
             activation = self._known(calls, chain, variable)
@@ -179,7 +184,7 @@ class _Search:
     def _complete_longest(self, segments: list[tuple[Source, list[Operation]]]) -> int:
         """Note the longest known function at the start of a chain, or its own; return the number of its segments."""
         variable, part = segments[0]
-        for n in range(len(segments), 0, -1):
+        for n in range(min(len(segments), _LONGEST), 0, -1):
             chain = [call for _, calls in segments[:n] for call in calls]
             calls = [call for call in chain if call.name not in _SAME]
             if chain[-1] is calls[-1] and (known := self._known(calls, chain, variable)) is not None:

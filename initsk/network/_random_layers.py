@@ -143,9 +143,8 @@ def after_layer(
     if operation.name == "embedding_bag":
         return NotImplemented
     if rows:
-        # Samples differ, but not in what the network adds at every position.
-        same = signals[0] if signals else Signal(1.0, across=1 / max(positions, 1) if operation.constant else 0.0)
         law = distribution(operation, rows[0])
+        same = signals[0] if signals else _of_indices(operation, propagation, positions)
         return replace(same.through_layer(law.square, 0.0, units, positions), mean=law.mean)
     if sums is None or not signals:
         return NotImplemented
@@ -156,6 +155,30 @@ def after_layer(
         shared_gain=sums.shared_terms * sums.weight_square, fan_in=sums.fan_in, removed=removed, centered=sums.centered,
     )  # fmt: skip
     return after.scaled(1.0, sums.bias_mean) if sums.bias_mean else after
+
+
+def _of_indices(operation: Operation, propagation: Propagation, positions: int) -> Signal:
+    """Return how often rows of a table are looked up by equal indices, at two positions and in two samples."""
+    given = [propagation.graph.operations[source.operation] for source in operation.inputs]
+    inputs = [part for part in given if part.kind == "input"]
+    measured = propagation.of_input(inputs[0]) if inputs else None
+    if measured is not None:
+        return measured.at(1, positions)
+    if not operation.constant:
+        return Signal(1.0, positions=positions)
+    # The indices of positions are the same in all samples.
+    tensors = tensors_in([operation.arguments, list(operation.keywords.values())])
+    indices = [tensor for tensor in tensors if type(tensor) is torch.Tensor and not tensor.is_floating_point()]
+    between = share_of_pairs(indices[0].flatten(), ()) if indices and not indices[0].is_meta else 0.0
+    return Signal(1.0, between=between, across=between + (1 - between) / max(positions, 1), positions=positions)
+
+
+def share_of_pairs(values: torch.Tensor, axes: tuple[str, ...]) -> float:
+    """Return the share of pairs of equal integers within a sample."""
+    rows = values.reshape(len(values), -1) if len(axes) > 1 and values.dim() > 1 else values.reshape(1, -1)
+    n = rows.shape[1]
+    equal = sum(int((row.unique(return_counts=True)[1] ** 2).sum()) - n for row in rows)
+    return equal / (len(rows) * n * (n - 1)) if n > 1 else 0.0
 
 
 def _shares_of_taps(operation: Operation, graph: NetworkGraph) -> tuple[float, float]:

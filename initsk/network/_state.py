@@ -230,7 +230,9 @@ def set_tensor(module: nn.Module, name: str, values: torch.Tensor) -> None:
     """
     with torch.no_grad():
         if is_parametrized(module, name):
-            setattr(module, name, values)
+            # The inverse of an orthogonal parametrization draws the columns that a rectangular matrix lacks.
+            with isolated_random(0, "cpu"):
+                setattr(module, name, values)
             _update_spectral_norm(module, name)
         elif name in hooked_tensors(module):
             write_through_hook(module, name, values)

@@ -12,7 +12,7 @@ from initsk.network._gradient_rules import BackwardPropagation
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.network._propagation import Propagation
-from initsk.network._random_layers import Law, Sums, after_layer, sums_of
+from initsk.network._random_layers import Law, Sums, after_layer, share_of_pairs, sums_of
 from initsk.theory import Signal
 
 # Operations without weights that have a row of their own.
@@ -125,7 +125,7 @@ class WideNetwork:
 def _measured(values: torch.Tensor, axes: tuple[str, ...]) -> Signal:
     """Return the statistics of a batch; integers are described by how often two of them are equal."""
     if not (values.is_floating_point() or values.is_complex()):
-        return Signal(1.0, between=_share_of_pairs(values, axes), across=_share_of_pairs(values.flatten(), axes[:1]))
+        return Signal(1.0, between=share_of_pairs(values, axes), across=share_of_pairs(values.flatten(), axes[:1]))
     values = values.abs().double() if values.is_complex() else values.double()
     values = values if values.layout is torch.strided else values.to_dense()
     labels = "".join({"sample": "s", "unit": "u", "position": "p"}[axis] for axis in axes)
@@ -144,14 +144,6 @@ def _measured(values: torch.Tensor, axes: tuple[str, ...]) -> Signal:
     if n_samples > 1 and square:
         signal = signal.varying(float(table.square().mean((1, 2)).var()) / square**2)
     return signal
-
-
-def _share_of_pairs(values: torch.Tensor, axes: tuple[str, ...]) -> float:
-    """Return the share of pairs of equal integers within a sample."""
-    rows = values.reshape(len(values), -1) if len(axes) > 1 and values.dim() > 1 else values.reshape(1, -1)
-    n = rows.shape[1]
-    equal = sum(int((row.unique(return_counts=True)[1] ** 2).sum()) - n for row in rows)
-    return equal / (len(rows) * n * (n - 1)) if n > 1 else 0.0
 
 
 def _different(tensors: list[torch.Tensor]) -> list[torch.Tensor]:

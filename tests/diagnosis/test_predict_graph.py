@@ -205,6 +205,21 @@ def test_constant_weights_of_norms_count():
     assert predict_signal(network, "he_normal")["forward"].iloc[-1] == pytest.approx(13.0)
 
 
+class Looked(nn.Module):
+    def __init__(self, indices=None):
+        super().__init__()
+        self.table, self.head, self.indices = nn.Embedding(60, 64), nn.Linear(64, 64), indices
+
+    def forward(self, x):
+        return self.head(self.table(x if self.indices is None else self.indices + 0 * x[:1]).mean(1))
+
+
+@pytest.mark.parametrize(("words", "share"), [(torch.arange(16), 1 / 16), (torch.zeros(16, dtype=torch.long), 1.0)])
+def test_rows_that_are_looked_up_are_independent_if_their_indices_differ(words, share):
+    frame = predict_signal(build(Looked), "lecun_normal", torch.stack([words, words + 20])).set_index("layer")
+    assert frame.loc["mean", "forward"] == pytest.approx(share * frame.loc["table", "forward"])
+
+
 def measured(function, X, *layers, draws=20):
     """Return the mean squares of a network's output over draws, and the predicted row of the output."""
     network = build(lambda: Apply(function, *layers))

@@ -40,3 +40,20 @@ def test_a_parametrization_without_an_inverse_is_left_with_a_warning(initializer
 def test_nothing_but_such_a_parametrization_is_an_error():
     with pytest.raises(InvalidParameterError, match="no weight: its parametrization Symmetric has no right_inverse"):
         initialize(build(lambda: symmetric(bias=False)))
+
+
+@pytest.mark.parametrize("shape", [(8, 16), (16, 8)])
+def test_the_inverse_of_a_parametrization_draws_nothing_from_the_global_state(shape):
+    """Of a rectangular matrix, torch's orthogonal parametrization draws the columns that are missing."""
+
+    def state(seed):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            layer = nn.utils.parametrizations.orthogonal(nn.Linear(*shape))
+            before = torch.get_rng_state()
+            initialize(layer, "he_normal", random_state=0)
+            assert torch.equal(torch.get_rng_state(), before)
+        return layer.state_dict()
+
+    one, other = state(1), state(2)
+    assert all(torch.equal(value, other[name]) for name, value in one.items())

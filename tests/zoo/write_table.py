@@ -12,8 +12,8 @@ What `initsk.network.read` and `initialize` make of these networks. Networks of 
 `tests/zoo/`; the others are built by the named library, most of them in small sizes, with random weights. The columns:
 
 - parameters: the number of values in the network's parameters;
-- filled, kept, left: the shares of these values after `initialize(module, "he_normal", X)`. Kept are normalizations,
-  values that the author has set on purpose, and frozen parameters; left are parameters whose use is not known;
+- filled, kept, left: the shares of these values after `initialize(module, "he_normal", X)`. Kept are normalizations
+  and values that the author has set on purpose; left are frozen parameters and those whose use is not known;
 - depth: the number of layers on the shortest path from an input to the output;
 - branches: the number of residual branches;
 - activation functions: those that follow layers.
