@@ -217,10 +217,10 @@ class ForwardRecorder(ForwardFollower):
             operation.real = (True,)
             return operation
 
+        packed = given["in_proj_weight"] is not None and not given.get("use_separate_proj_weight")
         projected: dict[int, Source] = {}
         for tensor in {id(tensor): tensor for tensor in inputs}.values():
             parts = [weight for weight, other in zip(own, inputs, strict=True) if other is tensor]
-            packed = given["in_proj_weight"] is not None and not given.get("use_separate_proj_weight")
             weights = [given["in_proj_weight"]] if packed else parts
             known = self._known.get(id(tensor)) or self._constant(tensor)
             sources = self._sources([tensor], self._signals("linear", [known], {}, tensor.shape))
