@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
+import torch
 from fleet import load, network, train
 
 from initsk import diagnose, initialize
@@ -32,7 +33,8 @@ def main():
         biases = RandomNormal(BIAS_VARIANCE**0.5)
         initialize(module, VarianceScaling(variance), bias_initializer=biases, random_state=seed)
         modules.append(module)
-        diagnosis = diagnose(module, X, y, optimizer="sgd", random_state=seed)
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.001, momentum=0.9)
+        diagnosis = diagnose(module, X, y, optimizer=optimizer, budget=900, random_state=seed)
         scale = MeanField("tanh", variance, BIAS_VARIANCE).depth_scales()
         rows.append((variance, seed, scale.xi_c, scale.reach, diagnosis.score, diagnosis.will_train, str(diagnosis)))
     fleet = train(modules, [0.001] * len(modules), X, y, steps=900, optimizer="sgd")

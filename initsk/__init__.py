@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         theory,
     )
     from initsk.comparison import ComparisonResult, compare_initializers
-    from initsk.diagnosis import diagnose, recommend_initializer
+    from initsk.diagnosis import audit, diagnose, recommend_initializer
     from initsk.estimators import MLPClassifier, MLPRegressor, NeuralNetClassifier, NeuralNetRegressor
     from initsk.initialization import initialize
     from initsk.initializers import get_initializer, list_initializers
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "comparison": ["ComparisonResult", "compare_initializers"],
-    "diagnosis": ["diagnose", "recommend_initializer"],
+    "diagnosis": ["audit", "diagnose", "recommend_initializer"],
     "estimators": ["MLPClassifier", "MLPRegressor", "NeuralNetClassifier", "NeuralNetRegressor"],
     "initialization": ["initialize"],
     "initializers": ["get_initializer", "list_initializers"],
@@ -50,6 +50,7 @@ __all__ = [
     "NeuralNetClassifier",
     "NeuralNetRegressor",
     "__version__",
+    "audit",
     "compare_initializers",
     "comparison",
     "datasets",

@@ -54,16 +54,32 @@ def inspect(**arguments: Any) -> None:
 
 @cli.command(epilog=_NETWORK)
 @takes_network
-@takes("--optimizer")
+@takes("--optimizer", "diagnose --lr", "--budget", "--trial-steps", "diagnose --batch-size", "--time-limit")
+@takes("--rates/--no-rates", "--json")
 def diagnose(**arguments: Any) -> None:
     """Estimate whether a network will train.
 
-    The command prints the score, which is the estimated probability that training succeeds, and the findings. The
-    exit code is 0 if the score is at least 0.5, and 1 if it is less.
+    The command takes a few steps of training on a copy. It prints the score, which is the estimated probability that
+    training succeeds, the findings, and the learning rates at which the network would train. The exit code is 0 if the
+    score is at least 0.5, and 1 if it is less.
     """
     from initsk.cli._network import run
 
     sys.exit(run("diagnose", arguments))
+
+
+@cli.command(epilog=_NETWORK)
+@takes_network
+@takes("--no-data", "--json")
+def audit(**arguments: Any) -> None:
+    """Check a network before training, without targets.
+
+    The command passes at most 256 held-out samples through the network, less than twice. It prints the findings and
+    the checks that could not be made. The exit code is 1 if a finding is a fault of the network, otherwise 0.
+    """
+    from initsk.cli._network import run
+
+    sys.exit(run("audit", arguments))
 
 
 @cli.command(epilog=_NETWORK)

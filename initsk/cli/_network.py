@@ -1,6 +1,7 @@
-"""The commands about one network: ``initsk inspect``, ``diagnose`` and ``recommend``."""
+"""The commands about one network: ``initsk inspect``, ``diagnose``, ``audit`` and ``recommend``."""
 
 import importlib
+import json
 import pickle
 import runpy
 import sys
@@ -14,10 +15,10 @@ import pandas as pd
 
 from initsk.cli._data import load_data
 from initsk.cli._report import check_folder, fail, show_page
-from initsk.diagnosis import Diagnosis, diagnose, recommend_initializer
+from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
-from initsk.report import describe_findings
+from initsk.report import answer_of_rates, describe_findings
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous, unknown_name
 
@@ -29,7 +30,7 @@ Options = dict[str, Any]
 
 
 def run(command: str, options: Options) -> int:
-    """Carry out ``inspect``, ``diagnose`` or ``recommend``; return the exit code."""
+    """Carry out ``inspect``, ``diagnose``, ``audit`` or ``recommend``; return the exit code."""
     report = options["report"]
     try:
         if report is not None:
@@ -61,12 +62,47 @@ def _inspect(options: Options) -> tuple[Reported, int]:
 
 def _diagnose(options: Options) -> tuple[Reported, int]:
     model, X, y = _model_and_data(options)
-    diagnosis = diagnose(model, X, y, optimizer=options["optimizer"])
-    click.echo(str(diagnosis))
-    _print_findings(diagnosis)
-    if not np.isnan(diagnosis.recommended_score):
-        click.echo(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
+    chosen = {name: options[name] for name in ("optimizer", "lr", "budget", "trial_steps", "batch_size", "time_limit")}
+    diagnosis = diagnose(model, X, y, random_state=options["random_state"], **chosen)
+    rates = answer_of_rates(diagnosis) if options["rates"] and not diagnosis.trial.empty else ""
+    if options["json"]:
+        _print_json("diagnose", diagnosis, **_values_of(diagnosis, rates))
+    else:
+        click.echo(str(diagnosis))
+        _print_findings(diagnosis)
+        if rates:
+            click.echo(rates)
+        if not np.isnan(diagnosis.recommended_score):
+            click.echo(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
     return diagnosis, diagnosis.exit_code
+
+
+def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
+    values = {
+        name: _number_or_text(getattr(diagnosis, name))
+        for name in ("score", "lr", "budget", "target", "loss", "baseline_loss", "recommended_score", "trial_status")
+    }
+    if rates:
+        values["learning_rates"] = [
+            {name: _number_or_text(value) for name, value in row.items()}
+            for row in diagnosis.learning_rates().to_dict("records")
+        ]
+    return values
+
+
+def _audit(options: Options) -> tuple[Reported, int]:
+    if options["no_data"] and options["network"] is None:
+        raise InvalidParameterError("--no-data needs NETWORK")
+    model, X = (load_network(options["network"]), None) if options["no_data"] else _model_and_data(options)[:2]
+    result = audit(model, X, random_state=options["random_state"])
+    if options["json"]:
+        _print_json("audit", result, not_checked=result.not_checked.to_dict("records"))
+    else:
+        click.echo(str(result))
+        _print_findings(result)
+        for row in result.not_checked.itertuples():
+            click.echo(f"not checked: {row.check}: {row.why}")
+    return result, result.exit_code
 
 
 def _recommend(options: Options) -> tuple[Reported, int]:
@@ -79,14 +115,30 @@ def _recommend(options: Options) -> tuple[Reported, int]:
     return recommendation, 0
 
 
-_COMMANDS = {"inspect": _inspect, "diagnose": _diagnose, "recommend": _recommend}
+_COMMANDS = {"inspect": _inspect, "diagnose": _diagnose, "audit": _audit, "recommend": _recommend}
 
 
 def _print_frame(frame: pd.DataFrame) -> None:
     click.echo(frame.to_string(index=False, na_rep="-", float_format="{:.4g}".format))
 
 
-def _print_findings(result: ActivationSummary | Diagnosis) -> None:
+def _print_json(command: str, result: Diagnosis | Audit, **more: Any) -> None:
+    """Print a result as one JSON object: the answer, the exit code, and the findings with sentences."""
+    findings = [{name: _number_or_text(value) for name, value in row.items()} for row in _records(result)]
+    content = {"command": command, "answer": str(result), "exit_code": result.exit_code, "findings": findings} | more
+    click.echo(json.dumps(content, allow_nan=False))
+
+
+def _records(result: Diagnosis | Audit) -> list[dict[Any, Any]]:
+    return describe_findings(result).to_dict("records")
+
+
+def _number_or_text(value: Any) -> Any:
+    """Return a value that JSON has: NaN and infinity as texts."""
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _print_findings(result: ActivationSummary | Diagnosis | Audit) -> None:
     for finding in describe_findings(result).itertuples():
         click.echo(f"{finding.kind}: {finding.evidence} Advice: {finding.advice}.")
 

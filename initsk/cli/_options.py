@@ -61,7 +61,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--activation": {"default": "relu",
         "help": "Activation function of the hidden layers, such as relu, tanh or gelu."},
     "--optimizer": {
-        "help": "adam, adamw, rmsprop or sgd; default: the optimizer of the estimator, and sgd for a plain module."},
+        "help": "adam, adamw, rmsprop or sgd; default: the optimizer of the estimator, and adam for a plain module."},
+    "diagnose --lr": {"type": click.FloatRange(min=0, min_open=True),
+        "help": "Learning rate of the training; default: that of the optimizer."},
+    "--budget": {"type": _POSITIVE,
+        "help": "Steps that the training may take; default: those of the estimator, and 500 for a plain module."},
+    "--trial-steps": {"default": 32, "type": click.IntRange(min=0), "help": "Steps of the trial on a copy."},
+    "diagnose --batch-size": {"type": _POSITIVE,
+        "help": "Samples per step; default: those of the estimator, and 64 for a plain module."},
+    "--time-limit": {"default": 60.0, "type": click.FloatRange(min=0, min_open=True),
+        "help": "Seconds after which a trial takes no further step."},
+    "--rates/--no-rates": {"default": True, "help": "Try other learning rates as well."},
     "--lr": {"default": "0.001", "callback": _learning_rates,
         "help": "Learning rate of Adam. With several, such as 0.001,0.01, the ranking has each initializer at its best"
         " one."},
@@ -73,6 +83,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--device": {"default": "cpu", "help": "Device that torch computes on, such as cpu or cuda."},
     "--limit": {"type": _POSITIVE, "help": "Use only this many training samples, drawn at random."},
     "--gradients/--no-gradients": {"default": True, "help": "Measure the gradients as well."},
+    "--no-data": {"is_flag": True, "help": "Audit only the weights; no data are loaded, and NETWORK is required."},
+    "--json": {"is_flag": True, "help": "Print the result as one JSON object instead of sentences."},
     "--random-state": {"default": 0, "type": click.IntRange(min=0), "help": "Seed of all random numbers."},
     "--axes": {"default": "shared", "type": click.Choice(["shared", "article"]),
         "help": "Axes of the histograms: fitted to the data and shared, or values -1..1 and densities 0..4 as in the"
@@ -93,7 +105,8 @@ def takes(*names: str) -> Callable[[Command], Command]:
 
     def add(command: Command) -> Command:
         for name in reversed(names):
-            command = click.option(name, **_OPTIONS[name])(command)
+            # A name may begin with the command for which an option has other values.
+            command = click.option(name.rpartition(" ")[2], **_OPTIONS[name])(command)
         return command
 
     return add

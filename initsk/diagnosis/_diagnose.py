@@ -1,71 +1,101 @@
 """Whether a network will train, before it is trained."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import nan
 from typing import Any
 
 import pandas as pd
 
 from initsk.diagnosis._depth_budget import DepthBudget
-from initsk.diagnosis._health import find, health_frame, optimizer_kind, score_of
-from initsk.diagnosis._measurements import MAX_SAMPLES, Measurements, draw_samples, take_measurements
-from initsk.diagnosis._recommend import Recommendation, recommend_initializer, reinitialized
+from initsk.diagnosis._find import find
+from initsk.diagnosis._learning_rates import RateRange, further_rates, range_of, rates_around, rates_frame
+from initsk.diagnosis._measurements import Measurements
+from initsk.diagnosis._objective import OutputPicker
+from initsk.diagnosis._optimizers import OptimizerChoice
+from initsk.diagnosis._recommend import Recommendation, recommend
+from initsk.diagnosis._score import contributions_frame
+from initsk.diagnosis._setup import (
+    MAX_SAMPLES,
+    TARGET,
+    TRIAL_STEPS,
+    Outcome,
+    TrainingSetup,
+    check_options,
+    set_up,
+)
+from initsk.diagnosis._trial import TRIAL_COLUMNS
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, findings_frame
-from initsk.network import first_batch, get_model, has_targets
-from initsk.utils.random import RandomState, check_random_state, resolve_seed
+from initsk.network import Criterion, get_model
+from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.results import Reported
-from initsk.utils.validation import check_parameters, integer, refuse, resolved_by
+from initsk.utils.validation import check_parameters, real, sequence_of
+
+# How often more learning rates are tried at the ends of a range.
+_MAX_EXTENSIONS = 2
 
 
 @dataclass(repr=False, eq=False)
 class Diagnosis(Reported):
     """Whether a network will train, and what prevents it; made by `diagnose`.
 
+    The diagnosis keeps a copy of the network at its start, so that `learning_rates` and `recommended_score` do not
+    depend on what happens to the network later.
+
     Parameters
     ----------
+    setup : TrainingSetup
+        The network at its start, and how it is to be trained.
     measurements : Measurements
-        Values measured in the network.
-    optimizer : {"gradient", "adaptive"}
-        Kind of optimizer that the thresholds are for.
-    recommendation : Recommendation or None
-        Initializers that suit the network; None if the network cannot be read.
-    recommended : Measurements or None
-        Values measured in a copy with the recommended initializers.
+        Values measured at the start.
+    outcome : Outcome
+        The trial and what the score is made of.
 
     Attributes
     ----------
     score : float
-        Estimated probability that training succeeds, from 0 to 1: the lowest health of all kinds of finding that
-        decide.
+        Estimated probability, from 0 to 1, that the loss is below `target` times the baseline loss after `budget`
+        steps.
     will_train : bool
         Whether the score is at least 0.5.
+    lr : float
+        Learning rate of the training.
+    budget : int
+        Steps of the training.
+    target : float
+        Loss, relative to the baseline loss, at which training has succeeded.
+    trial : DataFrame
+        A row per step of the trial: ``step``, ``loss``, ``gradient_norm``, ``update_ratio``; empty without a trial.
+    recommendation : Recommendation or None
+        Initializers that suit the network; None if it cannot be read.
     recommended_score : float
-        The score of a copy with the recommended initializers; NaN without a recommendation.
+        The score of a copy with the recommended initializers, measured on first use; NaN without a recommendation.
     loss, baseline_loss : float
         Loss at the start, and loss of the best constant prediction (NaN for a loss that is not known).
     depth : DepthBudget or None
         Depth relative to the depth scales of mean field theory, for a plain chain of layers.
     inspection : ActivationSummary
-        Statistics of every layer.
+        Statistics of every layer at the start.
     exit_code : int
         0 if `will_train`, otherwise 1: the exit code of ``initsk diagnose``.
     """
 
+    setup: TrainingSetup
     measurements: Measurements
-    optimizer: str
-    recommendation: Recommendation | None = None
-    recommended: Measurements | None = None
-
-    def __post_init__(self) -> None:
-        self.score = score_of(self.measurements, self.optimizer)
-        self.recommended_score = nan if self.recommended is None else score_of(self.recommended, self.optimizer)
+    outcome: Outcome
 
     def __repr__(self) -> str:
         return f"Diagnosis(score={self.score:.2f}, will_train={self.will_train}; see findings())"
 
     def __str__(self) -> str:
         return self.answer()
+
+    @property
+    def score(self) -> float:
+        """Estimated probability that training succeeds."""
+        return self.outcome.score
 
     @property
     def will_train(self) -> bool:
@@ -78,8 +108,33 @@ class Diagnosis(Reported):
         return 0 if self.will_train else 1
 
     @property
+    def lr(self) -> float:
+        """Learning rate of the training."""
+        return self.setup.plan.rate()
+
+    @property
+    def optimizer(self) -> str:
+        """Name of the optimizer's class."""
+        return self.setup.plan.kind.__name__
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether the optimizer is Adam or similar."""
+        return self.setup.plan.is_adaptive
+
+    @property
+    def budget(self) -> int:
+        """Steps of the training."""
+        return self.setup.budget
+
+    @property
+    def target(self) -> float:
+        """Loss, relative to the baseline loss, at which training has succeeded."""
+        return self.setup.target
+
+    @property
     def inspection(self) -> ActivationSummary:
-        """Statistics of every layer."""
+        """Statistics of every layer at the start."""
         return self.measurements.summary
 
     @property
@@ -95,7 +150,43 @@ class Diagnosis(Reported):
     @property
     def baseline_loss(self) -> float:
         """Loss of the best constant prediction."""
-        return self.measurements.baseline_loss
+        return self.setup.baseline_loss
+
+    @property
+    def trial(self) -> pd.DataFrame:
+        """A row per step of the trial."""
+        if self.outcome.trial is None:
+            return pd.DataFrame(columns=list(TRIAL_COLUMNS)).astype("float64")
+        return self.outcome.trial.to_frame()
+
+    @property
+    def trial_status(self) -> str:
+        """How the trial ended: "finished", "diverged", "time" (it was up), or "none"."""
+        return "none" if self.outcome.trial is None else self.outcome.trial.status
+
+    @cached_property
+    def after_trial(self) -> Measurements | None:
+        """Values measured after the trial; None without one, or if it diverged."""
+        if self.outcome.module is None or self.outcome.after is None:
+            return None
+        model = replace(self.setup.model, module=self.outcome.module)
+        return replace(self.setup, model=model).measure()
+
+    @cached_property
+    def recommendation(self) -> Recommendation | None:
+        """Initializers that suit the network."""
+        try:
+            return recommend(self.setup)
+        except InitskError:
+            return None
+
+    @cached_property
+    def recommended_score(self) -> float:
+        """The score of a copy with the recommended initializers."""
+        try:
+            return self.setup.reinitialized("auto").outcome().score
+        except InitskError:
+            return nan
 
     def findings(self) -> pd.DataFrame:
         """Return a row for each finding; those that keep the network from training come first.
@@ -106,22 +197,73 @@ class Diagnosis(Reported):
         -------
         DataFrame
             ``layer`` ("" for the whole network), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether
-            findings of this kind keep a network from training), ``of``, ``relative_to``; see
-            `ActivationSummary.findings`.
+            the finding keeps the network from training; never if the score is at least 0.5), ``of``,
+            ``relative_to``; see `ActivationSummary.findings`.
         """
-        return findings_frame(find(self.measurements, self.optimizer))
+        kind = "adaptive" if self.is_adaptive else "gradient"
+        return findings_frame(find(self.measurements, kind, self.outcome, self.after_trial))
 
-    def health(self) -> pd.DataFrame:
-        """Return a row per kind of finding that decides by a value.
+    def contributions(self) -> pd.DataFrame:
+        """Return what the score is made of: a row per feature, the largest contributions first.
 
         Returns
         -------
         DataFrame
-            ``kind``; ``value`` of the worst layer; ``threshold``; ``health`` (0 to 1, 0.5 at the threshold);
-            ``recommended_value`` and ``recommended_health`` of a copy with the recommended initializers (NaN without
-            a recommendation).
+            ``feature``; ``value`` (losses are natural logarithms relative to the baseline or the target, sizes are
+            decimal logarithms); ``contribution`` to the log-odds of success (float64).
         """
-        return health_frame(self.measurements, self.recommended, self.optimizer)
+        return contributions_frame(self.outcome.score_model, self.outcome.features)
+
+    def learning_rates(self, rates: Sequence[float] | None = None) -> pd.DataFrame:
+        """Return the scores of trials at several learning rates.
+
+        A network that trains at another rate is told from one that trains at none.
+
+        Parameters
+        ----------
+        rates : sequence of float, optional
+            By default nine rates, from a hundredth to a hundred times `lr`, and up to eight more at the ends, where the
+            range that works may go on.
+
+        Returns
+        -------
+        DataFrame
+            A row per rate: ``lr``, ``score``, ``loss`` (the mean of the last quarter of the trial's steps; infinite if
+            it diverged), ``relative_loss`` (to the baseline), ``status``, ``works`` (whether the score is at least
+            0.5).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a rate is not a positive number.
+        """
+        if rates is not None:
+            given = list(rates)
+            check_parameters("learning_rates", {"rates": given}, {"rates": sequence_of(real(above=0), "numbers > 0")})
+            return self._at_rates(given)
+        tried = rates_around(self.lr)
+        for _ in range(_MAX_EXTENSIONS):
+            tried += further_rates(self._at_rates(tried))
+        return self._at_rates(tried)
+
+    @cached_property
+    def _outcomes(self) -> dict[float, Outcome]:
+        """The outcome at each learning rate that was tried."""
+        return {} if self.outcome.trial is None else {self.lr: self.outcome}
+
+    def _at_rates(self, rates: Sequence[float]) -> pd.DataFrame:
+        """Return the frame of some rates; a trial at each rate is carried out once."""
+        known = self._outcomes
+        # A diagnosis without a trial has none at its own rate either.
+        setup = replace(self.setup, trial_steps=self.setup.trial_steps or TRIAL_STEPS)
+        for rate in set(rates) - known.keys():
+            known[rate] = setup.run(self.measurements.coherence, rate).without_module()
+        return rates_frame({rate: known[rate] for rate in sorted(set(rates))}, self.baseline_loss)
+
+    @cached_property
+    def rate_range(self) -> RateRange:
+        """The range of learning rates at which the network would train, from the default `learning_rates`."""
+        return range_of(self.learning_rates(), self.lr)
 
 
 def diagnose(
@@ -129,41 +271,76 @@ def diagnose(
     X: Any,
     y: Any = None,
     *,
-    optimizer: Any = None,
+    optimizer: OptimizerChoice | None = None,
+    lr: float | None = None,
+    criterion: Criterion | Mapping[str, Criterion] | None = None,
+    output: OutputPicker = None,
+    budget: int | None = None,
+    target: float = TARGET,
+    trial_steps: int = TRIAL_STEPS,
+    batch_size: int | None = None,
     max_samples: int = MAX_SAMPLES,
+    time_limit: float | None = None,
     random_state: RandomState = 0,
 ) -> Diagnosis:
-    """Estimate whether a network will train, from one forward and backward pass of a few samples.
+    """Estimate whether a network will train, from a trial of a few steps on a copy.
 
-    Nothing is trained, and the model does not change. Findings of these kinds keep a network from training; their
-    thresholds are fitted to trained networks by ``benchmarks/prediction.py``:
+    The model does not change: neither its parameters, buffers and modes, nor the optimizer, nor any random state. The
+    score is a calibrated probability. It is fitted to trained networks of six families, and tested on others, by
+    ``benchmarks/trainability``.
 
+    Findings of these kinds decide if the score is below 0.5:
+
+    - *non-finite*: values, gradients or the loss are NaN or infinite;
     - *symmetric*: units of a layer are copies of one another, and so are their gradients;
     - *small gradient*, *large gradient*: the gradient that distinguishes samples, `GradientCoherence.size`, is too
       small or too large;
     - *incoherent*: the gradients of two halves of the samples do not agree, `GradientCoherence.agreement`;
     - *disproportionate*: the gradients of a layer are far smaller than those of the last hidden layer;
     - *overconfident*: the loss at the start is far above the baseline loss;
-    - *non-finite*: values, gradients or the loss are NaN or infinite.
+    - *diverging*, *not learning*: after the trial, the loss is above that of the start, or not below the baseline loss;
+    - *small steps*, *large steps*: an update is very small or very large, relative to the weight;
+    - *unlikely*: the score is low, and no other value explains it.
 
-    The other kinds also occur in networks that train: findings of `ActivationSummary.findings` in single layers (dead,
-    saturated, collapsed, shifted mean, vanishing, exploding), and *too deep*: more layers than six depth scales of
-    `initsk.theory.MeanField`.
+    The other kinds only inform: findings in single layers, as in `ActivationSummary.findings`; *died*, units that the
+    trial has killed; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
 
     Parameters
     ----------
     model : torch.nn.Module or estimator
-        As in `inspect_activations`; an unfitted estimator is inspected at its initial weights.
+        As in `inspect_activations`; an unfitted estimator is diagnosed at its initial weights.
     X, y : array-like
-        Samples and targets, at least 20, in any form that `inspect_activations` takes; of a stream, the first batch. At
-        most `max_samples` of them are drawn; a graph is taken whole.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"}, torch optimizer or its class, or None, default=None
-        Optimizer of the training: adaptive ones, such as Adam, compensate for small gradients. None takes the
-        optimizer of the estimator, and SGD for a plain module.
+        Samples and targets, at least 20, in any form that `inspect_activations` takes. Of a stream, its first batches
+        are taken. Data without rows, such as a graph, are the batch of every step.
+    optimizer : str, torch optimizer, its class, callable or None, default=None
+        Optimizer of the training: "adam", "adamw", "rmsprop" or "sgd"; a class; a function of a list of parameters,
+        such as ``partial(torch.optim.SGD, lr=0.1, momentum=0.9)``; or an optimizer of the model, whose settings and
+        state are copied. None takes that of the estimator, and Adam for a plain module.
+    lr : float, optional
+        Learning rate; None takes that of the optimizer.
+    criterion : callable or dict of str to callable, optional
+        Function of ``(output, y)`` that returns the mean loss, or one for each named head of the output; their sum is
+        the loss. By default the output's own ``loss``, the estimator's criterion, or the one that suits the targets;
+        see `initsk.network.loss_of`.
+    output : str, int or callable, optional
+        The part of the module's output that counts: a name, an index, or a function of the output.
+    budget : int, optional
+        Number of steps that the training may take; None takes those of the estimator, and 500 for a plain module.
+    target : float, default=0.8
+        Loss in evaluation, relative to the baseline loss, below which training has succeeded.
+    trial_steps : int, default=32
+        Steps of the trial. If the score is uncertain after them (between 0.05 and 0.95), the trial goes on to four
+        times as many steps, but at most to half of the budget. With 0 the score comes from the gradients at the start
+        alone, and is less certain.
+    batch_size : int, optional
+        Samples in a batch; None takes that of the estimator, and 64 for a plain module. A stream has its own.
     max_samples : int, default=512
-        Number of samples, at least 2.
+        Largest number of samples for the values at the start, in whole batches: the memory is that
+        of a training step.
+    time_limit : float, optional
+        Seconds after which the trial takes no further step.
     random_state : int, RandomState or Generator, default=0
-        Seed of the choice of samples and of the recommended initializers.
+        Seed of the choice of samples, of what the module draws, and of the recommended initializers.
 
     Returns
     -------
@@ -175,7 +352,12 @@ def diagnose(
         If a parameter is not allowed, X is not made of numbers, X and y differ in length, there are fewer than 20
         samples, or all targets are alike.
     ModuleError
-        If the model has no module whose layers can be read.
+        If the model has no module whose layers can be read, or output, targets and loss do not fit each other.
+
+    Notes
+    -----
+    A schedule of the learning rate, gradient clipping and augmentation of the data are not part of the trial. For a
+    training with a warmup, give the rate of the warmup's first steps as well as the final one.
 
     Examples
     --------
@@ -183,25 +365,18 @@ def diagnose(
     >>> from initsk import MLPClassifier, diagnose
     >>> X, y = load_digits(return_X_y=True)
     >>> diagnosis = diagnose(MLPClassifier((32, 32), initializer="zeros"), X / 16, y)
-    >>> diagnosis.will_train, diagnosis.findings()["kind"].unique().tolist()
-    (False, ['symmetric', 'small gradient', 'incoherent', 'dead'])
+    >>> diagnosis.will_train, "symmetric" in diagnosis.findings()["kind"].tolist()
+    (False, True)
     >>> diagnose(MLPClassifier((32, 32), initializer="he_normal", random_state=0), X / 16, y).will_train
     True
     """
-    given = {"optimizer": optimizer, "max_samples": max_samples, "random_state": random_state}
-    allowed = {"optimizer": resolved_by(optimizer_kind), "max_samples": integer(2)}
-    allowed["random_state"] = resolved_by(check_random_state)
-    check_parameters("diagnose", given, allowed)
-    if not has_targets(X, y):
-        refuse("diagnose", ["y=None is not allowed (the targets of the loss)"])
+    options = {
+        "optimizer": optimizer, "lr": lr, "criterion": criterion, "output": output, "budget": budget, "target": target,
+        "trial_steps": trial_steps, "batch_size": batch_size, "max_samples": max_samples, "time_limit": time_limit,
+        "random_state": random_state,
+    }  # fmt: skip
+    check_options("diagnose", options)
     seed = resolve_seed(random_state)
-    found = get_model(model, X, y)
-    X, y = draw_samples(*first_batch(found.module, X, y), max_samples, seed)
-    kind = optimizer_kind(getattr(found.net, "optimizer_", None) if optimizer is None else optimizer)
-    measurements = take_measurements(found, X, y, seed, with_weights=True)
-    try:
-        recommendation = recommend_initializer(found, X)
-        recommended = take_measurements(reinitialized(found, "auto", seed, X), X, y, seed)
-    except InitskError:
-        return Diagnosis(measurements, kind)
-    return Diagnosis(measurements, kind, recommendation, recommended)
+    setup = set_up("diagnose", get_model(model, X, y), X, y, options, seed)
+    measurements = setup.measure(with_weights=True)
+    return Diagnosis(setup, measurements, setup.outcome(measurements.coherence))

@@ -1,35 +1,19 @@
 """Recommended initializers for the layers of a network."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 import pandas as pd
+from torch import nn
 
 from initsk import initializers
-from initsk.diagnosis._health import health_by_kind, optimizer_kind
-from initsk.diagnosis._measurements import (
-    MAX_SAMPLES,
-    MIN_SAMPLES,
-    as_array,
-    count_rows,
-    draw_samples,
-    take_measurements,
-)
+from initsk.diagnosis._samples import MIN_SAMPLES, as_array, count_rows
+from initsk.diagnosis._setup import TrainingSetup, set_up
 from initsk.exceptions import InitskError
-from initsk.initialization import choices_for, initialize
-from initsk.initializers import InitializerLike, initializer_name
-from initsk.network import (
-    Model,
-    ParameterSpec,
-    copy_of_module,
-    first_batch,
-    get_model,
-    has_targets,
-    read,
-    several_targets,
-    targets_in,
-)
+from initsk.initialization import choices_for
+from initsk.initializers import initializer_name
+from initsk.network import Batch, ParameterSpec, first_batch, get_model, has_targets, read, several_targets
 from initsk.theory import activation_label
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
@@ -71,18 +55,11 @@ def common_practice(spec: ParameterSpec) -> str:
 
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
-_MEASURED = ["initializer", "score", "weakest", "gradient_size", "agreement", "loss"]
+_MEASURED = ["initializer", "score", "trial_loss", "gradient_size", "agreement", "loss"]
 
 
-def reinitialized(model: Model, initializer: InitializerLike, seed: int, X: Any) -> Model:
-    """Return the model with a copy of its module that has another initialization, read on the first rows of X."""
-    module = copy_of_module(model.module)
-    initialize(module, initializer, X=model.first_rows(X), random_state=seed)
-    return replace(model, module=module)
-
-
-def compare_candidates(model: Model, X: Any, y: Any, optimizer: str, seed: int) -> pd.DataFrame:
-    """Return a row per candidate, the healthiest first.
+def compare_candidates(setup: TrainingSetup) -> pd.DataFrame:
+    """Return a row per candidate, the one with the highest score first.
 
     An error with the first candidate, "auto", comes from the network or the data and is raised. Other candidates that
     fail are left out.
@@ -90,14 +67,15 @@ def compare_candidates(model: Model, X: Any, y: Any, optimizer: str, seed: int) 
     rows: list[tuple[Any, ...]] = []
     for name in CANDIDATES:
         try:
-            measurements = take_measurements(reinitialized(model, name, seed, X), X, y, seed)
+            other = setup.reinitialized(name)
+            coherence = other.coherence()
+            outcome = other.outcome(coherence)
         except InitskError:
             if not rows:
                 raise
             continue
-        found, coherence = health_by_kind(measurements, optimizer), measurements.coherence
-        weakest = min(found, key=found.__getitem__)
-        rows.append((name, found[weakest], weakest, coherence.size, coherence.agreement, coherence.loss))
+        after = inf if outcome.after is None else outcome.after.loss
+        rows.append((name, outcome.score, after, coherence.size, coherence.agreement, coherence.loss))
     frame = pd.DataFrame(rows, columns=_MEASURED)
     return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
@@ -122,9 +100,9 @@ class Recommendation(Reported):
     rows : tuple of Advice
         In the module's order.
     measured : DataFrame or None
-        Given samples, a row per initializer that was tried on them, the healthiest first: ``initializer``; ``score``
-        as in `Diagnosis`; ``weakest``, the kind of finding with the lowest health, which is the score;
-        ``gradient_size``, ``agreement`` and ``loss`` (float64; see `initsk.inspection.GradientCoherence`).
+        Given samples, a row per initializer that was tried on them, the highest score first: ``initializer``; ``score``
+        as in `Diagnosis`; ``trial_loss``, the loss after the trial (infinite if it diverged); ``gradient_size``,
+        ``agreement`` and ``loss`` at the start (float64; see `initsk.inspection.GradientCoherence`).
     """
 
     def __init__(self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None) -> None:
@@ -199,33 +177,39 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     glorot_uniform for 0.weight; lecun_normal for 2.weight
     """
     found = get_model(model, X, y)
-    if X is not None:
-        X, y = first_batch(found.module, X, y)
-    rows = tuple(_advice(found, X, _loss(found, targets_in(X) if y is None else y)))
-    n_samples = None if X is None else count_rows(X)
-    if X is None or not has_targets(X, y) or (n_samples is not None and n_samples < MIN_SAMPLES):
-        return Recommendation(rows)
-    seed = resolve_seed(random_state)
-    samples = draw_samples(X, y, MAX_SAMPLES, seed)
-    optimizer = optimizer_kind(getattr(found.net, "optimizer_", None))
-    return Recommendation(rows, compare_candidates(found, *samples, optimizer, seed))
+    if X is None:
+        return Recommendation(_advice(found.module, None, _loss_name(found.net, None, None)))
+    X, y = first_batch(found.module, X, y)
+    n_samples = count_rows(X)
+    if not has_targets(X, y) or (n_samples is not None and n_samples < MIN_SAMPLES):
+        return Recommendation(_advice(found.module, found.first_rows(X), _loss_name(found.net, None, None)))
+    setup = set_up("recommend_initializer", found, X, y, {}, resolve_seed(random_state))
+    return Recommendation(recommend(setup).rows, compare_candidates(setup))
 
 
-def _loss(model: Model, y: Any) -> str:
-    """Return the name of the loss: that of the estimator, or the usual one for such targets; "" without targets."""
-    criterion = getattr(model.net, "criterion_", None)
-    if criterion is not None:
-        return type(criterion).__name__
+def recommend(setup: TrainingSetup) -> Recommendation:
+    """Return the recommendation for the network of a setup, without a comparison."""
+    loss = _loss_name(setup.model.net, setup.objective.criterion, setup.samples.targets[0])
+    return Recommendation(_advice(setup.model.module, setup.batches[0], loss))
+
+
+def _loss_name(net: Any, criterion: Any, y: Any) -> str:
+    """Return the name of the loss: the given one, that of the estimator, or the usual one; "" without targets."""
+    criterion = criterion or getattr(net, "criterion_", None)
+    if criterion is not None and not isinstance(criterion, Mapping):
+        return getattr(criterion, "__name__", type(criterion).__name__)
     if y is None or several_targets(y):
         return ""
     return "MSELoss" if is_continuous(as_array(y)) else "CrossEntropyLoss"
 
 
-def _advice(model: Model, X: Any, loss: str) -> Iterator[Advice]:
-    for step, choices in choices_for(model.module, "auto", read(model.module, model.first_rows(X))):
+def _advice(module: nn.Module, batch: Batch | None, loss: str) -> tuple[Advice, ...]:
+    found: list[Advice] = []
+    for step, choices in choices_for(module, "auto", read(module, batch)):
         rows = [_advice_for(step.name, *pair, loss) for pair in zip(step.specs, choices, strict=False)]
         # Gates and projections with the same recommendation are one row.
-        yield from dict.fromkeys(rows)
+        found += dict.fromkeys(rows)
+    return tuple(found)
 
 
 def _advice_for(name: str, spec: ParameterSpec, choice: initializers.Choice, loss: str) -> Advice:

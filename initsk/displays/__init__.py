@@ -8,13 +8,16 @@ from initsk.displays._histogram_grid import HistogramGridDisplay
 from initsk.displays._history import HistoryDisplay
 from initsk.displays._layer_strip import LayerStripDisplay
 from initsk.displays._learning_curves import LearningCurvesDisplay
+from initsk.displays._learning_rates import LearningRateDisplay
 from initsk.displays._network import NetworkDisplay
 from initsk.displays._phase_diagram import PhaseDiagramDisplay
 from initsk.displays._render import figure_inline, figure_png, figure_svg
 from initsk.displays._style import POSITION_NAMES, color_of
+from initsk.displays._trial import TrialDisplay
 
 __all__ = [
     "AXES", "POSITION_NAMES", "ActivationGridDisplay", "DepthDisplay", "DifferencesDisplay", "Display",
-    "HistogramGridDisplay", "HistoryDisplay", "LayerStripDisplay", "LearningCurvesDisplay", "NetworkDisplay",
-    "PhaseDiagramDisplay", "WeightGridDisplay", "color_of", "figure_inline", "figure_png", "figure_svg",
+    "HistogramGridDisplay", "HistoryDisplay", "LayerStripDisplay", "LearningCurvesDisplay", "LearningRateDisplay",
+    "NetworkDisplay", "PhaseDiagramDisplay", "TrialDisplay", "WeightGridDisplay", "color_of", "figure_inline",
+    "figure_png", "figure_svg",
 ]  # fmt: skip

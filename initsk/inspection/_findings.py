@@ -25,9 +25,10 @@ class Finding(NamedTuple):
     threshold : float
         The value beyond which the layer or network is flagged.
     decides : bool
-        Whether findings of this kind keep a network from training.
-    of : {"activations", "gradients", "loss", "depth"}
-        What the value was computed from.
+        Whether the finding keeps the network from training; in an audit, whether it is a fault.
+    of : str
+        What the value was computed from: "activations", "gradients", "loss" or "depth"; in a diagnosis also "trial" or
+        "score"; in an audit "weights", "memory", "initializer", "inputs" or "outputs".
     relative_to : str
         Layer that the value is relative to, "" if there is none.
     """

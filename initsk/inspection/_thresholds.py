@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import exp, isnan, log10, nan
 from typing import Any
 
 from initsk.utils.validation import check_parameters, real, refuse, unknown_name
-
-# Sizes outside these bounds count as the bound, so that zero and infinity have a logarithm.
-_MIN_SIZE, _MAX_SIZE = 1e-12, 1e12
 
 
 @dataclass(frozen=True)
@@ -23,69 +19,60 @@ class Threshold:
         Whether values above the threshold are flagged; otherwise values below it.
     inclusive : bool, default=False
         Whether the threshold itself is flagged.
-    width : float, default=nan
-        How gradually the health falls around the threshold: in decades for sizes, otherwise in the unit of the value.
-        NaN for kinds that do not enter the score of a diagnosis.
-    is_size : bool, default=True
-        Whether values are compared by their logarithm.
 
     Examples
     --------
-    >>> threshold = Threshold(0.01, above=False, width=0.25)
+    >>> threshold = Threshold(0.01, above=False)
     >>> threshold.flags(0.02), threshold.flags(0.001)
     (False, True)
-    >>> [round(threshold.health(value), 2) for value in (1.0, 0.01, 0.001)]
-    [1.0, 0.5, 0.02]
     """
 
     value: float
     above: bool = True
     inclusive: bool = False
-    width: float = nan
-    is_size: bool = True
 
     def flags(self, value: float) -> bool:
         """Return whether the value is flagged; NaN never is."""
         beyond = value > self.value if self.above else value < self.value
         return beyond or (self.inclusive and value == self.value)
 
-    def health(self, value: float) -> float:
-        """Return the health from 0 to 1: 0.5 at the threshold, less on the flagged side, and 1 for NaN."""
-        if isnan(value):
-            return 1.0
-        distance = _log(value) - _log(self.value) if self.is_size else value - self.value
-        steps = (-distance if self.above else distance) / self.width
-        return 1 / (1 + exp(-min(max(steps, -700.0), 700.0)))
 
-
-def _log(value: float) -> float:
-    return log10(min(max(value, _MIN_SIZE), _MAX_SIZE))
-
-
-def _by_optimizer(*values_and_widths: tuple[float, float], **options: bool) -> dict[str, Threshold]:
-    pairs = zip(("gradient", "adaptive"), values_and_widths, strict=True)
-    return {name: Threshold(value, width=width, **options) for name, (value, width) in pairs}
+def _by_optimizer(gradient: float, adaptive: float, **options: bool) -> dict[str, Threshold]:
+    return {"gradient": Threshold(gradient, **options), "adaptive": Threshold(adaptive, **options)}
 
 
 #: By kind of finding, the gravest first: its threshold for each kind of optimizer, or one for any ("").
-#: Thresholds by optimizer and widths are fitted to trained networks by ``benchmarks/prediction.py``.
+#: Thresholds by optimizer were fitted to trained perceptrons of 2 to 60 layers; the score of a diagnosis does not use
+#: them.
 THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     # Number of values that are NaN or infinite.
     "non-finite": {"": Threshold(0.0)},
     # Share of units that equal another unit. Random draws have none; equal units stay equal (Goodfellow, Bengio and
     # Courville 2016, section 8.4).
-    "symmetric": {"": Threshold(0.5, inclusive=True, width=0.05, is_size=False)},
+    "symmetric": {"": Threshold(0.5, inclusive=True)},
     # Size of the gradient that distinguishes samples.
-    "small gradient": _by_optimizer((0.0013, 0.1), (0.000084, 0.1), above=False),
-    "large gradient": _by_optimizer((300.0, 0.1), (330000.0, 0.85)),
+    "small gradient": _by_optimizer(0.0013, 0.000084, above=False),
+    "large gradient": _by_optimizer(300.0, 330000.0),
     # Agreement of the gradients of two halves of the samples.
-    "incoherent": _by_optimizer((0.2, 0.093), (0.29, 0.09), above=False, is_size=False),
+    "incoherent": _by_optimizer(0.2, 0.29, above=False),
     # Gradients of a layer relative to those of the last hidden layer.
-    "disproportionate": _by_optimizer((0.0034, 0.28), (0.00019, 1.0), above=False),
+    "disproportionate": _by_optimizer(0.0034, 0.00019, above=False),
     # Loss at the start relative to the baseline loss.
-    "overconfident": _by_optimizer((55.0, 0.1), (26000.0, 1.0)),
+    "overconfident": _by_optimizer(55.0, 26000.0),
+    # The kinds of a trial. Loss at the end relative to the loss at the start: a sound rate does not double it.
+    "diverging": {"": Threshold(2.0)},
+    # Loss after the trial relative to the baseline loss.
+    "not learning": {"": Threshold(0.99)},
+    # Norm of an update relative to that of the weight. Around 0.001 is usual; 500 such steps of 0.00001 move a weight
+    # by 0.5 % at most, and steps of 0.3 replace it in four steps.
+    "small steps": {"": Threshold(0.00001, above=False)},
+    "large steps": {"": Threshold(0.3)},
+    # The score of a diagnosis.
+    "unlikely": {"": Threshold(0.5, above=False)},
     # Share of units that are zero for every sample; they get no gradient (Lu, Shin, Su and Karniadakis 2020).
     "dead": {"": Threshold(0.5)},
+    # The same after the trial, of layers below the threshold before it.
+    "died": {"": Threshold(0.5)},
     # Share of values within 5 % of a bound of the activation function, where the slope of tanh and of the sigmoid is
     # below a tenth of its maximum (Glorot and Bengio 2010, section 3). Standard normal inputs of tanh have 0.067.
     "saturated": {"": Threshold(0.5)},
@@ -101,11 +88,35 @@ THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     "shifted mean": {"": Threshold(2.0)},
     # Number of layers relative to six depth scales (Schoenholz et al. 2017, figure 5).
     "too deep": {"": Threshold(1.0)},
+    # The kinds of an audit. Number of layers whose random weights are exactly equal: ``torch.nn.TransformerEncoder``
+    # copies one layer (pytorch issues 86274 and 120396).
+    "cloned": {"": Threshold(1.0)},
+    # Share of values that are no weights: NaN, infinite, beyond 1e10 or mostly subnormal; or 1 for a constant that no
+    # signal passes. No initializer draws any of these; memory from ``torch.empty`` holds them.
+    "uninitialized": {"": Threshold(0.0)},
+    # Factor between the standard deviation of stacked matrices and that of each block by the same rule. Two samples of
+    # 500 weights differ by less than a tenth. For three square blocks, Glorot's rule gives the square root of 2.
+    "packed": {"": Threshold(1.1)},
+    # Distance of the bounds of a truncation in standard deviations: a normal distribution has 2 in a billion values
+    # beyond six. torch's ``trunc_normal_`` has bounds of 100 for a standard deviation of 0.02 (pytorch issue 155588).
+    "untruncated": {"": Threshold(6.0)},
+    # Expected cross-entropy of a random label relative to that of a uniform guess. Scores of variance v add v / 2, so
+    # He's initializer in the last layer gives 1.4 for ten classes. Networks of torchvision and timm that train have up
+    # to 4.3; tables of N(0, 1) that are also the head have 8 to 11 (T5 without its scaling, GPT-2 with torch's
+    # default).
+    "initial scale": {"": Threshold(7.0)},
+    # Differences between samples relative to the scores; single precision rounds to 1.2e-7.
+    "constant output": {"": Threshold(3e-7, above=False)},
+    # Factor by which inputs are away from a common scale of one and a mean of zero, which LeCun, Bottou, Orr and
+    # Müller (1998, section 4.3) ask for. Pixels from 0 to 255 have about 150.
+    "unscaled input": {"": Threshold(10.0)},
+    # Change of a sample's scores relative to the differences between samples. Rounding in other sizes of batch is
+    # below 0.001.
+    "batch leak": {"": Threshold(0.01)},
+    "padding leak": {"": Threshold(0.01)},
 }
-#: Kinds that keep a network from training; the others were found in networks that trained.
-DECIDING = tuple(
-    kind for kind, found in THRESHOLDS.items() if kind == "non-finite" or any(t.width > 0 for t in found.values())
-)
+#: Kinds of an inspection that keep a network from training; the others were found in networks that trained.
+DECIDING = ("non-finite", "symmetric")
 #: Kinds that `find_in_layers` finds, and whose thresholds can be given to it.
 IN_LAYERS = ("non-finite", "symmetric", "dead", "saturated", "collapsed", "vanishing", "exploding", "shifted mean")
 #: Rows below which dead units are not counted: in few samples many units are zero by chance.

@@ -170,7 +170,7 @@ def map_arrays(function: Callable[[str, Any], Any], X: Any, name: str = "X") -> 
     if isinstance(X, Mapping):
         return {key: map_arrays(function, part, f"{name}[{key!r}]") for key, part in X.items()}
     if isinstance(X, tuple):
-        names = [f"{name}[{i}]" for i in range(len(X))] if len(X) > 1 else [name]
+        names = [f"{name}[{i}]" for i in range(len(X))] if len(X) != 1 else [name]
         return tuple(map_arrays(function, part, own) for part, own in zip(X, names, strict=True))
     if is_graph(X):
         graph = copy.copy(X)

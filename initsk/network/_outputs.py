@@ -76,7 +76,8 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
     """Return the mean loss of a module's output.
 
     The loss is `criterion`; or the output's own ``loss``; or the criterion of the estimator's `net`; or the one that
-    suits the targets:
+    suits the targets. A loss of torch as `criterion` gets the scores in the output, with the axes and targets of the
+    type that it needs. Otherwise:
 
     - cross-entropy for integers, with scores along the second or last axis (-100 is ignored);
     - binary cross-entropy with logits for booleans that have the shape of the scores or of a single score, and for
@@ -97,7 +98,8 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
     tensor(0.5000)
     """
     if criterion is not None:
-        return criterion(output, target)
+        is_of_torch = type(criterion).__module__ == nn.MSELoss.__module__
+        return _loss_of_torch(criterion, output, target) if is_of_torch else criterion(output, target)
     own = _entry(output, "loss")
     if isinstance(own, torch.Tensor) and own.numel() == 1 and own.is_floating_point():
         return own.reshape(())
@@ -110,6 +112,28 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
     for loss in others:
         first = first + loss
     return first
+
+
+#: Losses that need the scores of classes along the second axis, and losses of numbers between 0 and 1.
+_OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
+_OF_RATES = (nn.BCEWithLogitsLoss, nn.BCELoss)
+
+
+def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tensor:
+    """Return a loss of torch; for sequences, the scores of classes move to the second axis."""
+    scores = scores_of(output)
+    if not isinstance(target, torch.Tensor):
+        return criterion(scores, target)
+    if isinstance(criterion, _OF_CLASSES) and not target.is_floating_point():
+        target = target.long()
+        if scores.shape[:1] + scores.shape[2:] != target.shape and scores.shape[:-1] == target.shape:
+            scores = scores.movedim(-1, 1)
+    elif isinstance(criterion, _OF_RATES):
+        target = target.to(scores.dtype)
+    if scores.shape != target.shape and scores.numel() == target.numel() and not isinstance(criterion, _OF_CLASSES):
+        # Without this, a column and a row would be compared each with each.
+        target = target.reshape(scores.shape)
+    return criterion(scores, target)
 
 
 def _heads(output: Any, target: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -1,15 +1,16 @@
-"""The reports of a diagnosis and of a recommendation."""
+"""The reports of a diagnosis, an audit and a recommendation."""
 
 import pandas as pd
 
-from initsk.diagnosis import Advice, Diagnosis, Recommendation, by_initializer
+from initsk.diagnosis import Advice, Audit, Diagnosis, Recommendation, by_initializer
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._elements import Detail, Details, Paragraph, Picture, Report, Section
-from initsk.report._findings_text import answer_of_diagnosis, with_sentences
+from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, with_sentences
 from initsk.report._inspection import findings_section, inspection_details
 from initsk.report._tables import Column, Table, columns_of, records
+from initsk.report._trial import score_section, trial_sections
 
 
 def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
@@ -19,7 +20,8 @@ def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
     sections = [
         Section("answer", _("Answer"), [answer, Details(_details(diagnosis))]),
         findings_section(findings),
-        _health(diagnosis),
+        *trial_sections(diagnosis),
+        score_section(diagnosis),
     ]
     if diagnosis.recommendation is not None:
         sections.append(_recommended(diagnosis.recommendation))
@@ -28,35 +30,48 @@ def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
     return Report("diagnosis", _("Diagnosis before training"), sections)
 
 
+def summarize_audit(audit: Audit, *, brief: bool = False) -> Report:
+    """Return the report: the answer, the findings, and what was not checked."""
+    findings = with_sentences(audit.findings())
+    answer = Paragraph(answer_of_audit(audit, findings), "answer")
+    sections = [Section("answer", _("Answer"), [answer]), _faults(findings)]
+    if audit.unchecked:
+        reason = current_language().reason
+        rows = [{"check": _(check), "why": reason(why)} for check, why in audit.unchecked]
+        columns = [Column("check", _("Check"), "text"), Column("why", _("Reason"), "sentence")]
+        table = Table("not_checked", _("Checks that could not be made"), columns, rows)
+        sections.append(Section("not_checked", _("Not checked"), [table]))
+    return Report("audit", _("Audit before training"), sections)
+
+
+def _faults(findings: pd.DataFrame) -> Section:
+    """Return the section of findings, with a column for faults in the place of what prevents training."""
+    section = findings_section(findings)
+    elements = [
+        part._replace(columns=[_fault_column(column) for column in part.columns]) if isinstance(part, Table) else part
+        for part in section.elements
+    ]
+    return section._replace(elements=elements)
+
+
+def _fault_column(column: Column) -> Column:
+    return Column("decides", _("Fault"), "text") if column.key == "decides" else column
+
+
 def _details(diagnosis: Diagnosis) -> list[Detail]:
-    kinds = {"gradient": _("gradient descent, such as SGD"), "adaptive": _("adaptive, such as Adam")}
-    number, short = current_language().number, current_language().short
+    number, short, integer = current_language().number, current_language().short, current_language().integer
     details = [
         Detail(_("Score"), number(diagnosis.score, 2)),
         Detail(_("Score with the recommended initializers"), number(diagnosis.recommended_score, 2)),
-        Detail(_("Optimizer"), kinds[diagnosis.optimizer]),
+        Detail(_("Optimizer"), diagnosis.optimizer),
+        Detail(_("Learning rate"), short(diagnosis.lr)),
+        Detail(_("Steps of the training"), integer(diagnosis.budget)),
         Detail(_("Initial loss"), short(diagnosis.loss)),
         Detail(_("Baseline loss"), short(diagnosis.baseline_loss)),
     ]
     if diagnosis.depth is not None:
         details.append(Detail(_("Depth divided by the depth that theory allows"), short(diagnosis.depth.share)))
     return details
-
-
-def _health(diagnosis: Diagnosis) -> Section:
-    columns = [
-        Column("kind", _("Kind"), "text"),
-        *columns_of("short", value=_("Value"), threshold=_("Threshold")),
-        Column("health", _("Health")),
-        Column("recommended_value", _("Value, recommended"), "short"),
-        Column("recommended_health", _("Health, recommended")),
-    ]
-    rows = [row | {"kind": _(row["kind"])} for row in records(diagnosis.health())]
-    title = _("Worst value of each kind, now and with the recommended initializers")
-    note = _("The health is 0.5 at the threshold. The score is the lowest health.")
-    return Section(
-        "health", _("Criteria of the score"), [Table("health", title, columns, rows), Paragraph(note, "note")]
-    )
 
 
 def _phase(diagnosis: Diagnosis) -> list[Section]:
@@ -121,11 +136,11 @@ def _measured(measured: pd.DataFrame) -> Section:
     columns = [
         Column("initializer", _("Initializer"), "text"),
         Column("score", _("Score")),
-        Column("weakest", _("Weakest criterion"), "text"),
+        Column("trial_loss", _("Loss after the trial"), "short"),
         Column("gradient_size", _("Gradient size"), "short"),
         Column("agreement", _("Gradient coherence")),
         Column("loss", _("Initial loss"), "short"),
     ]
-    rows = [row | {"weakest": _(row["weakest"])} for row in records(measured)]
-    title = _("Measured on a part of the samples, before training")
+    rows = records(measured)
+    title = _("Measured by a trial on a copy, before training")
     return Section("measured", _("Comparison with other initializers"), [Table("measured", title, columns, rows)])

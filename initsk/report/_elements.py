@@ -109,7 +109,7 @@ class Report:
     Attributes
     ----------
     kind : str
-        "comparison", "inspection", "diagnosis" or "recommendation".
+        "comparison", "inspection", "diagnosis", "audit" or "recommendation".
     title : str
     sections : list of Section
         The first one is the answer; the page shows it without a heading.

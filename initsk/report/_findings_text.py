@@ -1,8 +1,8 @@
-"""Findings in sentences: evidence, advice, and the answer of an inspection or a diagnosis."""
+"""Findings in sentences: evidence, advice, and the answer of an inspection, a diagnosis or an audit."""
 
 import pandas as pd
 
-from initsk.diagnosis import DepthBudget, Diagnosis
+from initsk.diagnosis import Audit, DepthBudget, Diagnosis
 from initsk.inspection import ActivationSummary
 from initsk.language import current_language, message, plural, translate as _, use_language
 from initsk.report._tables import records
@@ -25,6 +25,17 @@ _EVIDENCE = {
     ("disproportionate", "gradients"):
         message("The gradients of {layer} are {number} times those of the last hidden layer."),
     ("overconfident", "loss"): message("The loss at the start is {number} times the baseline loss."),
+    ("diverging", "trial"): message("In the trial the loss grew by a factor of {number}."),
+    ("not learning", "trial"):
+        message("After the trial, the loss is {number} times the baseline loss, the loss of a constant prediction."),
+    ("small steps", "trial"):
+        message("An update changes a weight by {number} of its size only: at this rate the weights stay as they are."),
+    ("large steps", "trial"):
+        message("An update changes a weight by {number} of its size: at this rate the weights lose what they have"
+                " learned."),
+    ("died", "trial"): message("During the trial, units of {layer} died: {share:.0%} are zero for every sample."),
+    ("unlikely", "score"):
+        message("The trial goes as those of networks that did not reach the target within the budget."),
     ("dead", "activations"): message("{share:.0%} of the units of {layer} are zero for every sample."),
     ("saturated", "activations"):
         message("{share:.0%} of the activations of {layer} are close to a bound of the activation function."),
@@ -38,6 +49,33 @@ _EVIDENCE = {
     ("too deep", "depth"):
         message("The depth of {depth} is {number} times the depth that theory allows for {activation}: six depth scales"
                 " of {scale:.3g}."),
+    ("non-finite", "inputs"): message("{number} values of {layer} are NaN or infinite."),
+    ("non-finite", "outputs"): message("{number} values of the outputs are NaN or infinite."),
+    ("cloned", "weights"): message("{number} layers begin as exact copies of one another: {layer}."),
+    ("uninitialized", "memory"):
+        message("{share:.0%} of the nonzero values of {layer} are NaN, infinite, huge or subnormal, as in memory that"
+                " was never filled."),
+    ("uninitialized", "weights"):
+        message("All weights of {layer} are equal, and no signal passes around them."),
+    ("packed", "weights"):
+        message("{layer} stacks several matrices, and was drawn with the fans of one large matrix: the standard"
+                " deviation differs by a factor of {number} from that of each part."),
+    ("untruncated", "weights"):
+        message("Some weights of {layer} lie on the bounds of a truncation, {number} standard deviations away from"
+                " zero."),
+    ("untruncated", "initializer"):
+        message("{relative_to} truncates at {number} standard deviations, which cuts nothing."),
+    ("initial scale", "outputs"):
+        message("The outputs are very large: a random label has {number} times the loss of a uniform guess."),
+    ("constant output", "outputs"): message("The outputs are the same for all samples."),
+    ("unscaled input", "inputs"):
+        message("The values of {layer} differ by a factor of {number} from a common scale of one and a mean near"
+                " zero."),
+    ("batch leak", "outputs"):
+        message("The outputs of a sample change by {number} times the difference between samples if the other samples"
+                " of the batch change."),
+    ("padding leak", "outputs"):
+        message("The outputs change by {number} times the difference between samples if the padding changes."),
 }  # fmt: skip
 # `translate(finding.kind)` uses the marks of the kinds.
 _ADVICE = {
@@ -53,6 +91,14 @@ _ADVICE = {
         message("use a critical or orthogonal initializer, residual branches or normalization"),
     message("overconfident"):
         message("lower the variance of the weights of the output layer (lecun_normal, or zeros in this layer only)"),
+    message("diverging"): message("lower the learning rate, or the variance of the weights"),
+    message("not learning"):
+        message("try the rates of learning_rates(), a recommended initializer, or normalization; check that y depends"
+                " on X"),
+    message("small steps"): message("raise the learning rate"),
+    message("large steps"): message("lower the learning rate, or begin with a warmup"),
+    message("died"): message("lower the learning rate, or use a leaky activation function"),
+    message("unlikely"): message("try the rates of learning_rates(), a larger budget, or a recommended initializer"),
     message("dead"):
         message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
     message("saturated"): message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
@@ -65,18 +111,38 @@ _ADVICE = {
     message("shifted mean"): message("center X, set the biases to zero, and draw weights with mean zero"),
     message("too deep"):
         message("use a critical initializer (edge_of_chaos), fewer layers, residual branches or normalization"),
+    message("cloned"):
+        message("draw each layer on its own, for example by initialize(network): a layer that is copied begins equal"),
+    message("uninitialized"): message("let an initializer fill the weights, for example by initialize(network)"),
+    message("packed"): message("draw each stacked matrix with its own fans, as initialize does"),
+    message("untruncated"):
+        message("give trunc_normal_ the bounds a=-2*std and b=2*std, or use truncated_normal, whose bounds are"
+                " relative"),
+    message("initial scale"):
+        message("lower the variance of the weights of the output layer, or of the table that it is tied to"),
+    message("constant output"):
+        message("look for layers whose weights are zero or whose units are all dead; zeros in the output layer alone"
+                " are no fault"),
+    message("unscaled input"):
+        message("standardize X: divide pixels by 255, and scale the columns of a table to mean 0 and variance 1"),
+    message("batch leak"):
+        message("look for axes that are mixed up, such as batch_first, and for means over the batch"),
+    message("padding leak"):
+        message("give the mask of padding to attention, pooling and recurrent layers"),
 }  # fmt: skip
+# Kinds whose values are often hundreds.
+_LARGE = ("untruncated", "initial scale", "unscaled input")
 _LOSS_ADVICE = message(
     "give the loss the values that it expects: log-probabilities for NLLLoss, logits for CrossEntropyLoss"
 )
 
 
-def describe_findings(result: ActivationSummary | Diagnosis, *, language: str = "en") -> pd.DataFrame:
-    """Return the findings of an inspection or a diagnosis with a sentence and advice for each.
+def describe_findings(result: ActivationSummary | Diagnosis | Audit, *, language: str = "en") -> pd.DataFrame:
+    """Return the findings of an inspection, a diagnosis or an audit with a sentence and advice for each.
 
     Parameters
     ----------
-    result : ActivationSummary or Diagnosis
+    result : ActivationSummary, Diagnosis or Audit
     language : str, default="en"
         Language of the sentences: "en", "id", or another file in ``initsk/locale``.
 
@@ -125,16 +191,21 @@ def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> 
 
 def _number(kind: str, value: float) -> str:
     language = current_language()
-    if kind == "non-finite":
+    if kind in ("non-finite", "cloned"):
         return language.integer(value)
     # Rounding can make the distance between equal samples negative.
+    if kind in _LARGE:
+        return language.short(value, 3)
     return language.number(value, 1) if kind == "shifted mean" else language.short(max(value, 0.0), 2)
 
 
 def layer_name(layer: object) -> str:
     """Return the name of a layer in a sentence: a bare number becomes "layer 3"."""
     name = str(layer)
-    return name if any(letter.isalpha() for letter in name) else _("layer {name}", name=name)
+    if any(letter.isalpha() for letter in name):
+        return name
+    several = "-" in name or "," in name
+    return _("layers {name}", name=name) if several else _("layer {name}", name=name)
 
 
 def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> str:
@@ -164,3 +235,23 @@ def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
     return _(
         "The network will probably train (score {score:.2f}). Problems were found: {kinds}.", score=score, kinds=kinds
     )
+
+
+def answer_of_audit(result: Audit, findings: pd.DataFrame) -> str:
+    """Return in a few sentences what the audit found; `findings` have sentences (`with_sentences`)."""
+    faults = findings[findings["decides"]]
+    if len(faults):
+        first = faults["evidence"].iloc[0]
+        answer = _("The network has faults: {kinds}. {first}", kinds=_kinds_of(faults), first=first)
+    elif len(findings):
+        answer = _("No faults were found. Noted: {kinds}.", kinds=_kinds_of(findings))
+    else:
+        answer = _("No faults were found.")
+    checks = list(dict.fromkeys(_(unchecked.check) for unchecked in result.unchecked))
+    if not checks:
+        return answer
+    return " ".join([answer, _("Not checked: {checks}.", checks=checks)])
+
+
+def _kinds_of(findings: pd.DataFrame) -> list[str]:
+    return [_(str(kind)) for kind in findings["kind"].unique()]

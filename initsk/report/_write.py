@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from initsk.comparison import ComparisonResult
-from initsk.diagnosis import Diagnosis, Recommendation
+from initsk.diagnosis import Audit, Diagnosis, Recommendation
 from initsk.displays import figure_png, figure_svg
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection import ActivationSummary
 from initsk.language import use_language
 from initsk.report._comparison import summarize_comparison
 from initsk.report._comparison_text import describe_ranking
-from initsk.report._diagnosis import summarize_diagnosis, summarize_recommendation
+from initsk.report._diagnosis import summarize_audit, summarize_diagnosis, summarize_recommendation
 from initsk.report._elements import Report
-from initsk.report._findings_text import answer_of_diagnosis, answer_of_inspection, with_sentences
+from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, answer_of_inspection, with_sentences
 from initsk.report._inspection import summarize_inspection
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 from initsk.utils.files import write_atomic
@@ -31,6 +31,7 @@ def _summarize(result: Any, **options: Any) -> Report:
 _summarize.register(ComparisonResult, summarize_comparison)
 _summarize.register(ActivationSummary, summarize_inspection)
 _summarize.register(Diagnosis, summarize_diagnosis)
+_summarize.register(Audit, summarize_audit)
 _summarize.register(Recommendation, summarize_recommendation)
 
 
@@ -39,7 +40,7 @@ def summarize(result: Any, language: str = "en", *, brief: bool = False, **optio
 
     Parameters
     ----------
-    result : ComparisonResult, ActivationSummary, Diagnosis or Recommendation
+    result : ComparisonResult, ActivationSummary, Diagnosis, Audit or Recommendation
     language : str, default="en"
         Code of the language.
     brief : bool, default=False
@@ -70,7 +71,7 @@ def answer_of(result: Any, language: str = "en") -> str:
 
     Parameters
     ----------
-    result : ComparisonResult, ActivationSummary, Diagnosis or Recommendation
+    result : ComparisonResult, ActivationSummary, Diagnosis, Audit or Recommendation
     language : str, default="en"
         "en", "id", or another file in ``initsk/locale``.
     """
@@ -79,6 +80,8 @@ def answer_of(result: Any, language: str = "en") -> str:
             return describe_ranking(result.summary())
         if isinstance(result, Diagnosis):
             return answer_of_diagnosis(result, with_sentences(result.findings(), result.depth))
+        if isinstance(result, Audit):
+            return answer_of_audit(result, with_sentences(result.findings()))
         if isinstance(result, Recommendation):
             return str(result)
         return answer_of_inspection(result, with_sentences(result.findings()))
@@ -91,7 +94,7 @@ def make_report(
 
     Parameters
     ----------
-    result : ComparisonResult, ActivationSummary, Diagnosis or Recommendation
+    result : ComparisonResult, ActivationSummary, Diagnosis, Audit or Recommendation
     kind : {"html", "markdown", "json"}
     path : str, Path or None
         The file. The pictures go into the folder ``<name>_files`` beside it, each as PNG and SVG.

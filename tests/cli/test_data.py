@@ -56,7 +56,7 @@ def test_data_that_the_network_does_not_accept_are_an_error(networks, capsys):
     write_data(networks)
     shown = error_of(capsys, "diagnose", "my_networks.py:good", "--dataset", "iris.npz")
     assert "the network does not accept these data (RuntimeError: " in shown
-    assert "mat1 and mat2 shapes cannot be multiplied (38x4 and 64x32)" in shown
+    assert "x4 and 64x32)" in shown
     assert "--shape sets the shape of the samples" in shown
 
 

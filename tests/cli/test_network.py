@@ -1,5 +1,7 @@
 """``initsk inspect``, ``diagnose`` and ``recommend``."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -34,6 +36,32 @@ def test_diagnose_answers_with_its_exit_code(networks, capsys):
     assert run("diagnose", "my_networks.py:bad", "--dataset", "digits", "--report", "bad.html") == 1
     assert "symmetric: 100% of the units" in capsys.readouterr().out
     assert "The network will probably not train" in (networks / "bad.html").read_text()
+
+
+def test_diagnose_tells_at_which_rates_the_network_would_train(networks, capsys):
+    options = ["my_networks.py:good", "--dataset", "digits", "--optimizer", "sgd", "--lr", "1000"]
+    assert run("diagnose", *options) == 1
+    shown = capsys.readouterr().out
+    assert "At the learning rate 1,000" in shown
+    assert "but it would at rates from" in shown
+    assert run("diagnose", *options, "--no-rates") == 1
+    assert "but it would" not in capsys.readouterr().out
+
+
+def test_diagnose_prints_one_json_object(networks, capsys):
+    options = ["--optimizer", "adam", "--lr", "0.01", "--budget", "300", "--trial-steps", "8", "--batch-size", "50"]
+    assert run("diagnose", "my_networks.py:good", "--dataset", "digits", *options, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["command"] == "diagnose"
+    assert found["exit_code"] == 0
+    assert found["score"] >= 0.5
+    assert (found["lr"], found["budget"], found["target"]) == (0.01, 300, 0.8)
+    assert found["trial_status"] == "finished"
+    assert {row["lr"] for row in found["learning_rates"]} >= {0.0001, 0.01, 1.0}
+    assert run("diagnose", "my_networks.py:bad", "--dataset", "digits", "--json", "--time-limit", "0.000001") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["trial_status"] == "time"
+    assert found["findings"][0]["kind"] == "symmetric"
 
 
 def test_recommend_needs_no_data(networks, capsys):

@@ -16,8 +16,10 @@ from initsk.displays import (
     HistoryDisplay,
     LayerStripDisplay,
     LearningCurvesDisplay,
+    LearningRateDisplay,
     NetworkDisplay,
     PhaseDiagramDisplay,
+    TrialDisplay,
     WeightGridDisplay,
 )
 from initsk.theory import phase_diagram
@@ -127,6 +129,25 @@ def named_network(name):
     return build(lambda: nn.Sequential(OrderedDict((key, nn.Linear(*sizes)) for key, sizes in layers.items())))
 
 
+# A trial of four steps, and trials at three learning rates.
+STEPS = pd.DataFrame(
+    {
+        "step": [1.0, 2.0, 3.0, 4.0],
+        "loss": [2.5, 2.2, 2.0, 1.7],
+        "gradient_norm": [1.0, 0.8, 0.9, 0.7],
+        "update_ratio": [0.003, 0.002, np.nan, 0.002],
+    }
+)
+RATES = pd.DataFrame(
+    {
+        "lr": [0.001, 0.01, 0.1],
+        "score": [0.6, 0.9, 0.1],
+        "relative_loss": [0.9, 0.5, np.inf],
+        "works": [True, True, False],
+    }
+)
+
+
 def all_displays(name="hidden_1", counts=(4, 6)):
     """Return one display of each class, of a network with this layer, and how many axes it needs."""
     histograms, frame = network([name], counts=counts)
@@ -141,7 +162,9 @@ def all_displays(name="hidden_1", counts=(4, 6)):
         "HistoryDisplay": (HistoryDisplay.from_frames(over, over_frame), 2),
         "LayerStripDisplay": (LayerStripDisplay.from_frames(histograms, frame), 1),
         "LearningCurvesDisplay": (LearningCurvesDisplay.from_frames(history), 2),
+        "LearningRateDisplay": (LearningRateDisplay(RATES, 0.01), 2),
         "NetworkDisplay": (NetworkDisplay.from_module(named_network(name)), 1),
         "PhaseDiagramDisplay": (PhaseDiagramDisplay(PLANE, {name: (1.0, 0.0)}), 1),
+        "TrialDisplay": (TrialDisplay(STEPS, 2.3, 1.8), 2),
         "WeightGridDisplay": (WeightGridDisplay.from_frames(*weights), 6),
     }

@@ -26,13 +26,12 @@ LAYERS = [
     {"network"},
     {"initializers"},
     {"initialization"},
-    {"testing"},
     {"inspection", "estimators"},
     {"comparison", "diagnosis"},
     {"language"},
     {"displays"},
     {"report"},
-    {"cli"},
+    {"cli", "testing"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -1,8 +1,9 @@
 """Gradient coherence: the size of the gradient that distinguishes samples, and its agreement between two halves."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from initsk.exceptions import ModuleError
 from initsk.network import (
     Batch,
     Criterion,
-    Model,
     count_samples,
     first_batch,
     get_model,
@@ -25,6 +25,8 @@ from initsk.network import (
 )
 from initsk.utils.random import RandomState, resolve_seed
 
+#: A function of output and target that returns the scores for each target.
+Heads = Callable[[Any, Any], list[torch.Tensor]]
 # Number of samples in a half for which agreements are stated.
 _REFERENCE_HALF = 256
 
@@ -65,8 +67,12 @@ class GradientCoherence:
 
     @property
     def agreement(self) -> float:
-        """Mean agreement of the weights; NaN without any."""
-        return float(np.mean(list(self.agreements.values()))) if self.agreements else float("nan")
+        """Mean agreement of the weights that have a gradient; NaN without any.
+
+        A gradient that is exactly zero, as in a branch that begins as zero, has no direction to agree in.
+        """
+        known = [value for name, value in self.agreements.items() if self.sizes[name] > 0]
+        return float(np.mean(known)) if known else float("nan")
 
 
 def gradient_coherence(
@@ -107,42 +113,97 @@ def gradient_coherence(
     (1.0, {'weight': 1.0})
     """
     found = get_model(model, X, y)
-    trained = {name: p for name, p in named_parameters(found.module) if p.requires_grad}
-    if not trained:
-        raise ModuleError("no parameter is trained, so there are no gradients")
     X, y = first_batch(found.module, found.prepared(X), y)
     X, y = map_arrays(to_array, X), found.encode(y)
     half = ceil((count_samples(X) or 1) / 2)
-    halves = []
-    with preserve_state(found.module, training=training, gradients=True, seed=resolve_seed(random_state)):
-        for batch in iterate_batches(found.module, X, y, half, casts=found.casts):
-            halves.append((batch.n_samples, *_backpropagate(found, batch, criterion, list(trained.values()))))
-    total = sum(n for n, *_ in halves)
-    loss = sum(n * loss for n, loss, *_ in halves) / total
-    scale = (sum(n * square for n, _, square, _ in halves) / total) ** 0.5
-    gradients = {name: [parts[-1][i] for parts in halves] for i, name in enumerate(trained)}
+    batches = [batch.copied() for batch in iterate_batches(found.module, X, y, half, casts=found.casts)]
+
+    def loss(output: Any, target: Any) -> torch.Tensor:
+        return loss_of(output, target, criterion, found.net)
+
+    return coherence_of_batches(
+        found.module, batches, loss, heads_of, training=training, seed=resolve_seed(random_state)
+    )
+
+
+def coherence_of_batches(
+    module: torch.nn.Module, batches: Sequence[Batch], loss: Criterion, heads: Heads, *, training: bool, seed: int
+) -> GradientCoherence:
+    """Return the size and the agreement of the gradients of the first and the second half of the batches.
+
+    The memory does not depend on the number of batches. There are no agreements of a single batch.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    batches : sequence of Batch
+    loss : callable
+        Function of output and target that returns the mean loss.
+    heads : callable
+        Function of output and target that returns the scores, a tensor for each target.
+    training : bool
+        Whether to run the module in training mode.
+    seed : int
+        Of the random numbers that the module draws.
+
+    Raises
+    ------
+    ModuleError
+        If the module has no trainable parameters.
+    """
+    trained = {name: p for name, p in named_parameters(module) if p.requires_grad}
+    if not trained:
+        raise ModuleError("no parameter is trained, so there are no gradients")
+    middle = ceil(len(batches) / 2)
+    with preserve_state(module, training=training, gradients=True, seed=seed):
+        halves = [
+            _backpropagate(module, half, loss, heads, list(trained.values()))
+            for half in (batches[:middle], batches[middle:])
+            if half
+        ]
+    total = sum(half.n_samples for half in halves)
+    mean_loss = sum(half.n_samples * half.loss for half in halves) / total
+    scale = (sum(half.n_samples * half.square for half in halves) / total) ** 0.5
+    gradients = {name: [half.gradients[i] for half in halves] for i, name in enumerate(trained)}
     sizes = {name: _mean_norm(parts) / scale if scale > 0 else 0.0 for name, parts in gradients.items()}
     agreements = {
-        name: _convert_cosine(_cosine(*parts), half, _REFERENCE_HALF)
+        name: _convert_cosine(_cosine(*parts), halves[0].n_samples, _REFERENCE_HALF)
         for name, parts in gradients.items()
         if trained[name].dim() > 1 and len(parts) > 1
     }
-    return GradientCoherence(loss, sum(size**2 for size in sizes.values()) ** 0.5, sizes, agreements)
+    return GradientCoherence(mean_loss, sum(size**2 for size in sizes.values()) ** 0.5, sizes, agreements)
+
+
+class _Half(NamedTuple):
+    """Half of the samples: loss, the mean over its batches of N times the squared norm of delta, and gradients."""
+
+    n_samples: int
+    loss: float
+    square: float
+    gradients: list[torch.Tensor]
 
 
 def _backpropagate(
-    model: Model, batch: Batch, criterion: Criterion | None, trained: list[torch.nn.Parameter]
-) -> tuple[float, float, list[torch.Tensor]]:
-    """Return a batch's loss, N times the squared norm of delta, and the gradient of each parameter."""
-    output = batch.run(model.module)
-    loss = loss_of(output, batch.target, criterion, model.net)
-    scores = heads_of(output, batch.target)
-    deltas = [delta - delta.mean(0, keepdim=True) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
-    gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
-    # Squares of vanishing gradients are zero in single precision.
-    dense = [torch.zeros(1).double() if g is None else g.to_dense().double().flatten() for g in gradients]
-    square = sum(float(delta.double().square().sum()) for delta in deltas)
-    return float(loss.detach()), batch.n_samples * square, dense
+    module: torch.nn.Module, batches: Sequence[Batch], loss_of_output: Criterion, heads: Heads,
+    trained: list[torch.nn.Parameter],
+) -> _Half:  # fmt: skip
+    n_samples, total, square, sums = 0, 0.0, 0.0, [torch.zeros(1).double()] * len(trained)
+    for batch in batches:
+        output = batch.copied().run(module)
+        loss = loss_of_output(output, batch.target)
+        scores = heads(output, batch.target)
+        deltas = [delta - delta.mean(0, keepdim=True) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
+        gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
+        # Squares of vanishing gradients are zero in single precision.
+        sums = [
+            known if g is None else known + g.to_dense().double().flatten()
+            for known, g in zip(sums, gradients, strict=True)
+        ]
+        n_samples += batch.n_samples
+        total += batch.n_samples * float(loss.detach())
+        square += batch.n_samples * sum(float(delta.double().square().sum()) for delta in deltas)
+    n_batches = len(batches)
+    return _Half(n_samples, total / n_samples, square / n_batches, [part / n_batches for part in sums])
 
 
 def _mean_norm(parts: list[torch.Tensor]) -> float:

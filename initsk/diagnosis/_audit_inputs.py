@@ -1,0 +1,90 @@
+"""Audit of the inputs: numbers that are not standardized before the first layer multiplies them."""
+
+from collections.abc import Iterator
+
+import torch
+
+from initsk.diagnosis._audit_subject import Flagged, Outcome, Subject, not_checked
+from initsk.network import NetworkGraph, Operation, map_arrays, tensors_in
+from initsk.utils.reason import Reason
+from initsk.utils.torch_settings import real_parts
+
+_CHECK = "unscaled input"
+# Operations that keep the scale of a signal.
+_KEEPING = ("reshape", "concatenation", "dropout", "pooling")
+# Of fewer rows, the mean may be several standard deviations away from zero by chance.
+_MIN_ROWS = 30
+
+
+def find_unscaled(subject: Subject) -> Iterator[Outcome]:
+    """Find real inputs that are far from standardized, and that a layer multiplies as they are."""
+    inputs = _multiplied_inputs(subject)
+    if not inputs:
+        reason = Reason("no layer multiplies real inputs as they are: the network normalizes them or takes integers")
+        yield from not_checked([_CHECK], reason)
+    for name, (values, axis) in inputs.items():
+        values = real_parts(values)
+        n_nonfinite = int((~values.isfinite()).sum())
+        yield from Flagged(name, "non-finite", float(n_nonfinite), "inputs").findings()
+        if not n_nonfinite:
+            yield from Flagged(name, _CHECK, scale_of(values, axis), "inputs").findings()
+
+
+def _multiplied_inputs(subject: Subject) -> dict[str, tuple[torch.Tensor, int]]:
+    """Return the real inputs that a layer multiplies, by name, with the axis of their units."""
+    graph = subject.graph
+    names: dict[int, str] = {}
+    map_arrays(lambda name, part: names.setdefault(id(part), name), subject.arguments)
+    given = {id(tensor): tensor for tensor in tensors_in(subject.arguments)}.values()
+    operations = [operation for operation in graph.operations if operation.kind == "input"]
+    if len(operations) != len(given):
+        return {}
+    found = {}
+    for operation, tensor in zip(operations, given, strict=True):
+        layer = _first_layer(graph, operation) if operation.real[0] and tensor.dim() else None
+        if layer is not None:
+            found[names.get(id(tensor), "X")] = (tensor, 1 if layer.channels_first else tensor.dim() - 1)
+    return found
+
+
+def _first_layer(graph: NetworkGraph, start: Operation) -> Operation | None:
+    """Return the first layer that multiplies an input by weights, with only rearrangements between them."""
+    waiting, seen = [start.number], {start.number}
+    while waiting:
+        for number in graph.users[waiting.pop(0)]:
+            user = graph.operations[number]
+            if any(use.how in ("multiplies", "recurrent") for use in user.uses):
+                return user
+            if user.kind in _KEEPING and number not in seen:
+                seen.add(number)
+                waiting.append(number)
+    return None
+
+
+def scale_of(values: torch.Tensor, axis: int) -> float:
+    """Return by which factor values are away from a common scale of one and a mean near zero.
+
+    The factor is the largest of three: the root mean square of the largest unit; the same relative to the median unit;
+    and the mean of the median unit in standard deviations. Zeros do not count for the root mean square, so that units
+    which are rarely set do not seem small.
+
+    Examples
+    --------
+    >>> pixels = torch.tensor([[0.0, 255.0], [255.0, 0.0]])
+    >>> scale_of(pixels, 1), scale_of(pixels / 255, 1)
+    (255.0, 1.0)
+    """
+    units = values.movedim(axis, -1).reshape(-1, values.shape[axis] if values.dim() > 1 else 1).double()
+    squares, counts = units.square().sum(0), (units != 0).sum(0)
+    used = counts > 0
+    if not bool(used.any()):
+        return 1.0
+    sizes = (squares[used] / counts[used]).sqrt()
+    largest = float(sizes.max())
+    factors = [largest, largest / float(sizes.median())]
+    if len(units) >= _MIN_ROWS:
+        spread = units[:, used].std(0, correction=0)
+        varies = spread > 0
+        shifts = units[:, used].mean(0).abs()[varies] / spread[varies]
+        factors += [float(shifts.median())] if len(shifts) else []
+    return max(factors)

@@ -1,0 +1,199 @@
+"""Audit of what an output depends on: other samples of the batch, and elements that are padding."""
+
+from collections.abc import Generator, Iterator
+from math import inf, isnan
+from typing import Any
+
+import torch
+
+from initsk.diagnosis._audit_padding import Padding, padding_of
+from initsk.diagnosis._audit_subject import (
+    ROUNDED,
+    Flagged,
+    Outcome,
+    Subject,
+    not_checked,
+    root_mean_square,
+    spread_of,
+)
+from initsk.inspection import threshold_of
+from initsk.network import take_rows
+from initsk.utils.reason import Reason
+
+BATCH, PADDING = "batch leak", "padding leak"
+# One in so many samples runs again.
+_PART = 3
+# Of fewer samples, one runs again in the places of all.
+_FEW = 4
+# Differences between samples below this share of the scores may be rounding. Accelerators round products to ten bits.
+_ROUNDING, _ROUNDING_ELSEWHERE = 0.01, 0.5
+
+
+def find_leaks(subject: Subject, scores: torch.Tensor) -> Iterator[Outcome]:
+    """Find outputs that change with other samples or with padding.
+
+    A part of the samples runs again, in another order, without the other samples, and with other padding. Only if
+    their scores change, two further passes tell why.
+
+    Parameters
+    ----------
+    subject : Subject
+    scores : tensor
+        Scores of the whole batch; with untrained batch normalization, the samples run again to have others.
+    """
+    why_not = _reason_against(subject, scores)
+    if why_not is not None:
+        yield from not_checked([BATCH, PADDING], why_not)
+        return
+    assert subject.n_samples is not None
+    found = padding_of(subject)
+    padding = found if isinstance(found, Padding) else None
+    rows = torch.arange(subject.n_samples)
+    if subject.untrained_norms:
+        rows = _part_of(rows, padding) if len(rows) >= _FEW else rows
+        scores = subject.scores(take_rows(subject.arguments, rows, subject.n_samples))
+    comparison = _Comparison(subject, rows, scores, padding)
+    if comparison.spread == 0:
+        why_not = Reason("the outputs are the same for all samples, or not finite")
+        yield from not_checked([BATCH, PADDING], why_not)
+        return
+    if isinstance(found, Reason):
+        yield from not_checked([PADDING], found)
+    yield from comparison.outcomes()
+
+
+def _reason_against(subject: Subject, scores: torch.Tensor) -> Reason | None:
+    """Return why samples cannot run apart from one another, or None if they can."""
+    n_samples = subject.n_samples
+    if n_samples is None:
+        return Reason("the data have no rows that can run apart, such as those of a graph")
+    if n_samples < 2:
+        return Reason("X has only one sample")
+    if len(scores) != n_samples:
+        return Reason("the first axes of inputs and outputs do not count the same samples")
+    if n_samples < _FEW and n_samples in scores.shape[1:2]:
+        return Reason("the outputs may compare each sample with each other sample")
+    return ROUNDED if subject.is_half else None
+
+
+def _part_of(rows: torch.Tensor, padding: Padding | None) -> torch.Tensor:
+    """Return a part of the samples in reverse order; the shortest ones, if there is padding.
+
+    Of very few samples, it returns one of them several times.
+    """
+    if padding is not None:
+        rows = rows[padding.lengths()[rows].argsort(descending=True, stable=True)]
+    n = len(rows)
+    return rows[-1:].repeat(n) if n < _FEW else rows[-max(2, n // _PART) :].flip(0)
+
+
+class _Comparison:
+    """Compares scores of samples with those of the same samples in another batch.
+
+    Parameters
+    ----------
+    subject : Subject
+    rows : tensor of int
+        Numbers of the samples that have scores.
+    scores : tensor
+        These scores, in evaluation mode.
+    padding : Padding or None
+        The padding; None if there is none that can change.
+    """
+
+    def __init__(self, subject: Subject, rows: torch.Tensor, scores: torch.Tensor, padding: Padding | None) -> None:
+        self.subject, self.padding = subject, padding
+        self.rows = _part_of(rows, padding)
+        places = {int(row): place for place, row in enumerate(rows)}
+        finite = _without_excluded(scores)
+        self.before = finite[[places[int(row)] for row in self.rows]]
+        spread = spread_of(finite)
+        rounding = _ROUNDING if scores.device.type == "cpu" else _ROUNDING_ELSEWHERE
+        self.spread = max(spread, rounding * root_mean_square(finite)) if spread > 0 else 0.0
+        assert subject.n_samples is not None
+        self.arguments = take_rows(subject.arguments, self.rows, subject.n_samples)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield what one pass shows and, if it shows a change, what two further passes tell about its cause."""
+        limit = threshold_of(BATCH).value
+        padded = None if self.padding is None else (yield from self._padded(self.padding))
+        if padded is not None and self._change(self.before, padded) <= limit:
+            return
+        plain = yield from self._plain()
+        if plain is None:
+            return
+        change = self._change(self.before, plain)
+        if change > limit and self._draws(plain):
+            reason = Reason("the network draws random numbers in evaluation mode")
+            yield from not_checked([BATCH, PADDING], reason)
+            return
+        yield from Flagged("", BATCH, change, "outputs").findings()
+        if padded is not None:
+            yield from Flagged("", PADDING, self._change(plain, padded), "outputs").findings()
+
+    def _plain(self) -> Generator[Outcome, None, torch.Tensor | None]:
+        """Return the scores in a batch without the other samples; None after telling why there are none."""
+        try:
+            plain = self._run(self.arguments)
+        except Exception as error:  # a user's forward may raise anything for another number of samples
+            reason = Reason("the network fails on a part of the samples ({error})", error=_in_short(error))
+            yield from not_checked([BATCH], reason)
+            return None
+        if plain.shape != self.before.shape:
+            reason = Reason("the shape of a sample's output depends on the number of samples")
+            yield from not_checked([BATCH, PADDING], reason)
+            return None
+        return plain
+
+    def _padded(self, padding: Padding) -> Generator[Outcome, None, torch.Tensor | None]:
+        """Return the scores with other padding too; None after telling why there are none."""
+        arguments = padding.changed(self.arguments, self.rows)
+        if arguments is None:
+            reason = Reason(
+                "the padding cannot change: no sample ends with it, and the network may know it by its value"
+            )
+            yield from not_checked([PADDING], reason)
+            return None
+        try:
+            padded = self._run(arguments)
+        except Exception as error:  # a user's forward may raise anything for another length
+            reason = Reason("the network fails on samples with other padding ({error})", error=_in_short(error))
+            yield from not_checked([PADDING], reason)
+            return None
+        if self._aligned(self.before, padded) is None:
+            yield from not_checked([PADDING], Reason("the outputs are not one for each element of a sequence"))
+            return None
+        return padded
+
+    def _run(self, arguments: Any, seed: int | None = None) -> torch.Tensor:
+        return _without_excluded(self.subject.scores(arguments, seed=seed))
+
+    def _draws(self, plain: torch.Tensor) -> bool:
+        """Return whether the scores depend on the seed."""
+        other = self._run(self.arguments, self.subject.seed + 1)
+        return self._change(plain, other) > threshold_of(BATCH).value
+
+    def _change(self, before: torch.Tensor, after: torch.Tensor) -> float:
+        """Return the root mean square of the change of scores, relative to that of the differences between samples."""
+        aligned = self._aligned(before, after)
+        assert aligned is not None
+        change = root_mean_square(aligned[1] - aligned[0]) / self.spread
+        return inf if isnan(change) else change
+
+    def _aligned(self, before: torch.Tensor, after: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return the scores of the same elements, without those of padding; None if they cannot be matched."""
+        if self.padding is not None and before.dim() > 1 and before.shape[1] == self.padding.mask.shape[1]:
+            length = after.shape[1]
+            real = ~self.padding.mask[self.rows.to(self.padding.mask.device), :length].to(before.device)
+            before, after = before[:, :length], after[:, :length]
+            return (before[real], after[real]) if before.shape == after.shape else None
+        return (before, after) if before.shape == after.shape else None
+
+
+def _without_excluded(scores: torch.Tensor) -> torch.Tensor:
+    """Return scores with zeros in the place of minus infinity, which excludes a class."""
+    return scores.masked_fill(scores == -torch.inf, 0.0)
+
+
+def _in_short(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

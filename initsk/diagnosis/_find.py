@@ -1,0 +1,99 @@
+"""The findings of a diagnosis: values against thresholds, and which of them decide."""
+
+from collections.abc import Iterator
+from math import exp, inf, isfinite, nan
+
+import numpy as np
+
+from initsk.diagnosis._measurements import Measurements
+from initsk.diagnosis._setup import Outcome
+from initsk.diagnosis._trial import Trial
+from initsk.inspection import THRESHOLDS, Finding, signal_rows, threshold_of
+
+#: Static kinds that can keep a network from training.
+STATIC = ("symmetric", "small gradient", "large gradient", "incoherent", "disproportionate", "overconfident")
+#: Kinds that a trial can find.
+OF_TRIAL = ("diverging", "not learning", "small steps", "large steps")
+# What the values of the other kinds are computed from: gradients.
+_OF = {"symmetric": "activations", "overconfident": "loss"}
+# A finding of the first kind makes those of the second kind redundant.
+_SAME_CAUSE = {"small gradient": "vanishing", "large gradient": "exploding"}
+
+
+def find(measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None) -> list[Finding]:
+    """Return the findings that decide first.
+
+    A finding decides only if the score says that training will probably fail. If none of the measured values explains
+    such a score, "unlikely" says it.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        At the start.
+    optimizer : {"gradient", "adaptive"}
+    outcome : Outcome
+        Of the trial, or of the estimate without one.
+    after : Measurements or None
+        After the trial.
+    """
+    fails = outcome.score < 0.5
+    possible = [*_of_trial(outcome), *_static(measurements, optimizer)]
+    deciding = [finding._replace(decides=fails) for finding in possible]
+    nonfinite = measurements.nonfinite
+    if fails and not deciding and not nonfinite:
+        deciding = [Finding("", "unlikely", outcome.score, threshold_of("unlikely").value, True, "score")]
+    known = {finding.kind for finding in deciding}
+    known |= {same for kind, same in _SAME_CAUSE.items() if kind in known} | {"symmetric"}
+    others = [f._replace(decides=False) for f in measurements.in_layers if f.kind not in known | {"non-finite"}]
+    depth = measurements.depth
+    if depth is not None and threshold_of("too deep").flags(depth.share):
+        others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
+    if after is not None:
+        others += _died(measurements, after)
+    order = list(THRESHOLDS)
+    return sorted([*nonfinite, *deciding, *others], key=lambda f: (not f.decides, order.index(f.kind)))
+
+
+def _static(measurements: Measurements, optimizer: str) -> Iterator[Finding]:
+    for kind in STATIC:
+        threshold = threshold_of(kind, optimizer)
+        for layer, value in measurements.values[kind].items():
+            if threshold.flags(value):
+                where = layer or measurements.extreme_layer(kind)
+                yield Finding(where, kind, value, threshold.value, True, _OF.get(kind, "gradients"))
+
+
+def _of_trial(outcome: Outcome) -> Iterator[Finding]:
+    trial = outcome.trial
+    if trial is None:
+        return
+    for kind, value in zip(OF_TRIAL, _trial_values(trial, outcome), strict=True):
+        threshold = threshold_of(kind)
+        if threshold.flags(value):
+            yield Finding("", kind, value, threshold.value, True, "trial")
+
+
+def _trial_values(trial: Trial, outcome: Outcome) -> tuple[float, float, float, float]:
+    """Return the values of the kinds in `OF_TRIAL`, in their order."""
+    quarter = max(trial.n_steps // 4, 1)
+    start, end = float(trial.losses[0]), float(np.mean(trial.losses[-quarter:]))
+    growth = inf if trial.status == "diverged" else end / start if start > 0 else 1.0
+    # Of a trial that diverged, only this is said.
+    relative = nan if trial.status == "diverged" else exp(outcome.features["loss"] + outcome.features["target"])
+    measured = trial.update_ratios[np.isfinite(trial.update_ratios)]
+    ratio = float(measured[-1]) if len(measured) else nan
+    return growth, relative, ratio, ratio
+
+
+def _died(before: Measurements, after: Measurements) -> list[Finding]:
+    """Return the layers in which more units are dead after the trial than the threshold allows, and were not before."""
+    threshold = threshold_of("dead")
+    shares = []
+    for measured in (before, after):
+        rows = signal_rows(measured.summary.to_frame())
+        shares.append(dict(zip(rows["layer"], rows["dead_fraction"], strict=True)))
+    return [
+        Finding(str(layer), "died", float(share), threshold.value, False, "trial")
+        for layer, share in shares[1].items()
+        if isfinite(share) and threshold.flags(share) and not threshold.flags(shares[0].get(layer, 0.0))
+    ]

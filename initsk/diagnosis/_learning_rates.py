@@ -1,0 +1,97 @@
+"""Learning rates at which a network would train."""
+
+from collections.abc import Mapping
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from initsk.diagnosis._setup import Outcome
+
+#: Factors of the default rates: two decades in both directions, in half decades.
+_FACTORS = tuple(10 ** (exponent / 2) for exponent in range(-4, 5))
+_COLUMNS = {
+    "lr": "float64", "score": "float64", "loss": "float64", "relative_loss": "float64", "status": "str", "works": "bool"
+}  # fmt: skip
+
+
+class RateRange(NamedTuple):
+    """A range of learning rates with scores of at least 0.5.
+
+    Attributes
+    ----------
+    low, high : float
+        The smallest and the largest rate of the range; NaN if no rate works.
+    best : float
+        The rate with the highest score; of equal ones, the one that is nearest to the middle of the range.
+    verdict : {"works", "other rate", "no rate"}
+        Whether the network works at its own rate, only at others, or at none that was tried.
+    """
+
+    low: float
+    high: float
+    best: float
+    verdict: str
+
+
+def rates_around(lr: float) -> list[float]:
+    """Return nine rates around a rate, in half decades.
+
+    Examples
+    --------
+    >>> [f"{rate:.3g}" for rate in rates_around(0.1)]
+    ['0.001', '0.00316', '0.01', '0.0316', '0.1', '0.316', '1', '3.16', '10']
+    """
+    return [lr if factor == 1 else float(f"{lr * factor:.4g}") for factor in _FACTORS]
+
+
+def further_rates(frame: pd.DataFrame) -> list[float]:
+    """Return two more rates at each end of a frame where the ends of the range that works may lie; none at other ends.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"lr": [0.01, 0.1], "works": [True, False]})
+    >>> [f"{rate:.3g}" for rate in further_rates(frame)]
+    ['0.001', '0.00316']
+    """
+    none = not frame["works"].any()
+    low, high = float(frame["lr"].min()), float(frame["lr"].max())
+    below = [low / 10, low / 10**0.5] if none or frame["works"].iloc[0] else []
+    above = [high * 10**0.5, high * 10] if none or frame["works"].iloc[-1] else []
+    return [float(f"{rate:.4g}") for rate in (*below, *above)]
+
+
+def rates_frame(outcomes: Mapping[float, Outcome], baseline: float) -> pd.DataFrame:
+    """Return a row per learning rate; see `Diagnosis.learning_rates`."""
+    rows = []
+    for rate, outcome in outcomes.items():
+        trial = outcome.trial
+        assert trial is not None
+        quarter = max(trial.n_steps // 4, 1)
+        loss = inf if trial.status == "diverged" else float(np.mean(trial.losses[-quarter:]))
+        rows.append((rate, outcome.score, loss, loss / baseline, trial.status, outcome.score >= 0.5))
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def range_of(frame: pd.DataFrame, lr: float) -> RateRange:
+    """Return the range of neighboring rates that work: the one with `lr`, or else the one with the highest score.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"lr": [0.01, 0.1, 1.0], "score": [0.6, 0.9, 0.2], "works": [True, True, False]})
+    >>> range_of(frame, 1.0)
+    RateRange(low=0.01, high=0.1, best=0.1, verdict='other rate')
+    """
+    if not frame["works"].any():
+        return RateRange(np.nan, np.nan, np.nan, "no rate")
+    frame = frame.reset_index(drop=True)
+    number = (frame["works"] != frame["works"].shift()).cumsum()
+    own = frame.index[(frame["lr"] == lr) & frame["works"]]
+    inside = int(own[0]) if len(own) else int(frame["score"].where(frame["works"]).fillna(-1.0).to_numpy().argmax())
+    chosen = frame[number == number.iloc[inside]]
+    near = chosen[chosen["score"] >= chosen["score"].max() - 0.01]
+    distances = (np.log(near["lr"]) - np.log(chosen["lr"]).mean()).abs().to_numpy()
+    best = float(near["lr"].iloc[int(distances.argmin())])
+    verdict = "works" if len(own) else "other rate"
+    return RateRange(float(chosen["lr"].min()), float(chosen["lr"].max()), best, verdict)

@@ -1,0 +1,165 @@
+"""The loss that a network is trained by, and the loss of the best constant prediction."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import isfinite, nan
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.network import Batch, Criterion, heads_of, known_baseline, loss_of, several_targets
+
+_N_STEPS = 25
+
+OutputPicker = str | int | Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of a network's output.
+
+    Parameters
+    ----------
+    criterion : callable, mapping of str to callable, or None
+        Function of output and target; one for each named head; or None for what `initsk.network.loss_of` finds.
+    output : str, int, callable or None
+        The part of the output that counts: a name, an index, or a function. None takes the usual one.
+    net : skorch net or None
+        The estimator's net, with its criterion.
+    """
+
+    criterion: Criterion | Mapping[str, Criterion] | None = None
+    output: OutputPicker = None
+    net: Any = None
+
+    def loss(self, output: Any, target: Any) -> torch.Tensor:
+        """Return the mean loss as a scalar.
+
+        Raises
+        ------
+        ModuleError
+            If output, targets and criterion do not fit each other, or the loss is no scalar.
+        """
+        output = self.picked(output)
+        if isinstance(self.criterion, Mapping):
+            loss = self._sum_of_heads(output, target, self.criterion)
+        else:
+            loss = loss_of(output, target, self.criterion, self.net)
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+            given = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
+            raise ModuleError(f"the criterion returns {given} (allowed: the mean loss, a scalar tensor)")
+        return loss.reshape(())
+
+    def heads(self, output: Any, target: Any) -> list[torch.Tensor]:
+        """Return the scores that belong to each target."""
+        return heads_of(self.picked(output), target)
+
+    def picked(self, output: Any) -> Any:
+        """Return the part of an output that counts.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the output has no such part.
+        """
+        if self.output is None:
+            return output
+        if callable(self.output):
+            return self.output(output)
+        try:
+            if isinstance(self.output, str) and not isinstance(output, Mapping):
+                return getattr(output, self.output)
+            return output[self.output]
+        except (AttributeError, LookupError, TypeError) as error:
+            names = list(output) if isinstance(output, Mapping) else type(output).__name__
+            raise InvalidParameterError(f"output={self.output!r} is not in the module's output ({names})") from error
+
+    @staticmethod
+    def _sum_of_heads(output: Any, target: Any, criteria: Mapping[str, Criterion]) -> torch.Tensor:
+        if not isinstance(target, Mapping) or target.keys() != criteria.keys():
+            heads = list(target) if isinstance(target, Mapping) else type(target).__name__
+            raise ModuleError(f"criterion has the heads {list(criteria)}, and y has {heads} (allowed: the same names)")
+        losses = []
+        for name, criterion in criteria.items():
+            head = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+            if head is None:
+                raise ModuleError(f"criterion has the head {name!r}, and the module returns none of that name")
+            losses.append(loss_of(head, target[name], criterion))
+        return torch.stack([loss.reshape(()) for loss in losses]).sum()
+
+
+def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch], targets: list[Any]) -> float:
+    """Return the loss of the best constant prediction; NaN if it is not known.
+
+    It is the entropy of the classes, or the variance of the numbers. For other losses, the constant is searched: scores
+    that are equal for all samples, and for all elements of a sequence or an image.
+
+    Parameters
+    ----------
+    objective : Objective
+    module : torch.nn.Module
+        Gives the form of the scores.
+    batches : list of Batch
+    targets : list
+        The targets of each batch, also if the module gets them as an argument.
+    """
+    if not targets or targets[0] is None or isinstance(objective.criterion, Mapping) or several_targets(targets[0]):
+        return _searched(objective, module, batches)
+    criterion = objective.criterion or getattr(objective.net, "criterion_", None)
+    values = np.concatenate([np.atleast_1d(_numpy(target)) for target in targets])
+    known = known_baseline(criterion, values)
+    return known if isfinite(known) else _searched(objective, module, batches)
+
+
+def _numpy(values: Any) -> np.ndarray:
+    return values.numpy(force=True) if isinstance(values, torch.Tensor) else np.asarray(values)
+
+
+def _searched(objective: Objective, module: nn.Module, batches: list[Batch]) -> float:
+    """Return the smallest loss that constant scores reach, by a search; NaN if the loss is not one of scores."""
+    if objective.net is not None or not batches:
+        return nan
+    with torch.no_grad():
+        outputs = [objective.picked(batch.copied().run(module)) for batch in batches]
+    if not all(isinstance(output, torch.Tensor) and output.is_floating_point() for output in outputs):
+        return nan
+    with torch.enable_grad():
+        return _smallest([(output, batch.target) for output, batch in zip(outputs, batches, strict=True)], objective)
+
+
+def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> float:
+    axis = _score_axis(*pairs[0])
+    flat = torch.cat([output.detach().movedim(axis, -1).flatten(0, -2) for output, _ in pairs])
+    constant = flat.mean(0).nan_to_num(0.0).requires_grad_()
+    found: list[float] = []
+    of_scores = replace(objective, output=None)
+
+    def closure() -> torch.Tensor:
+        losses = []
+        for output, target in pairs:
+            shape = [1] * output.dim()
+            shape[axis] = len(constant)
+            losses.append(of_scores.loss(constant.view(shape).expand_as(output), target))
+        loss = torch.stack(losses).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        found.append(float(loss.detach()))
+        return loss
+
+    optimizer = torch.optim.LBFGS([constant], max_iter=_N_STEPS, line_search_fn="strong_wolfe")
+    try:
+        optimizer.step(closure)
+    except (RuntimeError, ModuleError):
+        return nan
+    return min((loss for loss in found if isfinite(loss)), default=nan)
+
+
+def _score_axis(output: torch.Tensor, target: Any) -> int:
+    """Return the axis of the scores: the last one for sequences of vectors, the second one for images."""
+    shape = tuple(getattr(target, "shape", ()))
+    if output.dim() < 2:
+        return 0
+    return output.dim() - 1 if shape == tuple(output.shape[:-1]) else 1

@@ -1,0 +1,182 @@
+"""The batches of a trial, drawn from data of any form."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.utils import multi_indexing
+
+from initsk.network import (
+    Batch,
+    BatchConverter,
+    Model,
+    arguments_of,
+    count_samples,
+    is_integer,
+    is_stream,
+    map_arrays,
+    pairs,
+    several_targets,
+    take_rows,
+    take_targets,
+    targets_in,
+    to_array,
+)
+from initsk.utils.random import isolated_torch_random
+from initsk.utils.validation import refuse
+
+#: Samples in a batch, where nothing says how many.
+BATCH_SIZE = 64
+# Samples of vectors in one part of a static measurement.
+_JOINED = 256
+# The gradients of two smaller halves agree by chance only.
+MIN_SAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Batches of a network's own form, in random order; each is made when it is needed.
+
+    Parameters
+    ----------
+    make : callable
+        Returns some neighboring batches, by their numbers, as one.
+    targets : list
+        The targets of each batch, also where the module itself takes them as an argument; None without any.
+    n_joined : int
+        How many batches make one for static measurements.
+    """
+
+    make: Callable[[slice], Batch]
+    targets: list[Any]
+    n_joined: int = 1
+
+    def cycle(self, n_steps: int) -> Iterator[Batch]:
+        """Yield so many batches, which may be overwritten; after the last one, the first one follows."""
+        for step in range(n_steps):
+            number = step % len(self.targets)
+            yield self.make(slice(number, number + 1))
+
+    def first(self, n_samples: int) -> list[Batch]:
+        """Return the first batches that have at most so many samples together, at least one batch."""
+        batches: list[Batch] = []
+        for start in range(0, len(self.targets), self.n_joined):
+            batch = self.make(slice(start, start + self.n_joined))
+            if batches and sum(known.n_samples for known in batches) + batch.n_samples > n_samples:
+                break
+            batches.append(batch)
+        return batches
+
+
+def draw_batches(
+    model: Model,
+    X: Any,
+    y: Any,
+    *,
+    n_batches: int,
+    n_of_stream: int,
+    n_measured: int,
+    batch_size: int | None,
+    seed: int,
+) -> Samples:
+    """Return at most so many batches of samples in random order; of a stream, its first batches.
+
+    Parameters
+    ----------
+    model : Model
+    X, y : array-like
+        As in `diagnose`.
+    n_batches, n_of_stream : int
+        Number of batches of arrays, which are made when they are needed, and of a stream, which are kept.
+    n_measured : int
+        Number of samples for static measurements.
+    batch_size : int or None
+    seed : int
+
+    Raises
+    ------
+    InvalidParameterError
+        If X and y differ in length, there are too few samples, all targets are equal, or a stream is empty.
+    """
+    converter = BatchConverter(model.module, casts=model.casts)
+    if is_stream(X):
+        return _of_stream(model, converter, X, y, n_of_stream, batch_size or BATCH_SIZE)
+    X, y = arguments_of(model.module, model.prepared(X), y)
+    X, y = (np.asarray(part) if isinstance(part, list) else part for part in (X, y))
+    n_samples = count_rows(X)
+    if n_samples is None:
+        y = model.encode(y)
+        whole = converter.convert(map_arrays(to_array, X), y)
+        return Samples(lambda numbers: whole.copied(), [targets_in(X) if y is None else y])
+    _check_samples(n_samples, y if y is not None else targets_in(X))
+    size = min(batch_size or BATCH_SIZE, max(n_samples // 2, 1))
+    # A smaller batch at the end would have noisier gradients, and batch normalization of one sample fails.
+    order = np.random.default_rng(seed).permutation(n_samples)[: n_batches * size]
+    rows = [order[start : start + size] for start in range(0, len(order) // size * size, size)]
+
+    def make(numbers: slice) -> Batch:
+        part_X, part_y = _take(X, y, np.concatenate(rows[numbers]), n_samples)
+        return converter.convert(part_X, model.encode(part_y))
+
+    # Vectors take little memory, and are measured in larger parts.
+    joins = isinstance(X, np.ndarray | torch.Tensor) and X.ndim == 2 and not is_integer(X)
+    n_joined = max(min(_JOINED // size, min(n_measured // size, len(rows)) // 2), 1) if joins else 1
+    held = targets_in(X) if y is None else y
+    targets = [None if held is None else model.encode(_take_targets(held, part)) for part in rows]
+    return Samples(make, targets, n_joined)
+
+
+def count_rows(X: Any) -> int | None:
+    """Return the number of samples in X, or None if X cannot be split into samples."""
+    return X.shape[0] if hasattr(X, "shape") else count_samples(map_arrays(to_array, X))
+
+
+def as_array(y: Any) -> np.ndarray:
+    """Return targets as an array: floats are numbers to predict, all others are classes."""
+    return y.numpy(force=True) if isinstance(y, torch.Tensor) else np.asarray(y)
+
+
+def _take(X: Any, y: Any, rows: np.ndarray, n_samples: int) -> tuple[Any, Any]:
+    """Return the given rows of X and y as arrays."""
+    several = isinstance(X, Mapping | tuple)
+    drawn = take_rows(map_arrays(to_array, X), rows, n_samples) if several else multi_indexing(X, rows)
+    return map_arrays(to_array, drawn), None if y is None else _take_targets(y, rows)
+
+
+def _take_targets(y: Any, rows: np.ndarray) -> Any:
+    return take_targets(y, rows) if several_targets(y) else multi_indexing(y, rows)
+
+
+def _check_samples(n_samples: int, y: Any) -> None:
+    if n_samples < MIN_SAMPLES:
+        refuse("diagnose", [f"X has {n_samples} samples (allowed: at least {MIN_SAMPLES}; a graph counts as one)"])
+    if y is None or several_targets(y):
+        return
+    if len(y) != n_samples:
+        refuse("diagnose", [f"y has {len(y)} rows, and X has {n_samples} (allowed: the same number)"])
+    values = as_array(y)
+    if values.ndim == 1 and (values == values[0]).all():
+        refuse(
+            "diagnose",
+            ["y holds one value only (allowed: targets that differ, otherwise there is nothing to learn)"],
+        )
+
+
+def _of_stream(model: Model, converter: BatchConverter, X: Any, y: Any, n_batches: int, batch_size: int) -> Samples:
+    if y is not None:
+        refuse("diagnose", [f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)"])
+    # A DataLoader draws a seed when its iteration begins.
+    with isolated_torch_random(None):
+        drawn = list(islice(pairs(X, batch_size), n_batches))
+    if not drawn:
+        refuse("diagnose", [f"X={X!r} yields no batch (allowed: at least one)"])
+    pairs_of_batches = [arguments_of(model.module, model.prepared(part_X), part_y) for part_X, part_y in drawn]
+
+    def make(numbers: slice) -> Batch:
+        [(batch_X, batch_y)] = pairs_of_batches[numbers]
+        return converter.convert(map_arrays(to_array, batch_X), model.encode(batch_y)).copied()
+
+    return Samples(make, [targets_in(X) if y is None else model.encode(y) for X, y in pairs_of_batches])

@@ -1,0 +1,313 @@
+"""The training that a diagnosis is about: network, samples, loss, optimizer, budget and target."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil, isfinite
+from typing import Any
+
+from torch import nn
+
+from initsk.diagnosis._features import Question, TrialValues, features_at_start
+from initsk.diagnosis._measurements import Measurements, measure, measure_coherence
+from initsk.diagnosis._objective import Objective, baseline_loss
+from initsk.diagnosis._optimizers import OptimizerPlan, check_optimizer
+from initsk.diagnosis._samples import BATCH_SIZE, Samples, count_rows, draw_batches
+from initsk.diagnosis._score import ScoreModel, load_model
+from initsk.diagnosis._trial import Trial, run_trial
+from initsk.initialization import initialize
+from initsk.initializers import InitializerLike
+from initsk.inspection import GradientCoherence
+from initsk.network import Batch, Model, copy_of_module, get_model, has_targets, is_stream, preserve_state
+from initsk.utils.random import check_random_state
+from initsk.utils.validation import Constraint, allow, check_parameters, integer, optional, real, refuse, resolved_by
+
+#: Steps of a training where nothing says how many.
+BUDGET = 500
+#: Loss, relative to the baseline loss, at which training has succeeded.
+TARGET = 0.8
+TRIAL_STEPS = 32
+MAX_SAMPLES = 512
+# A trial goes on while the score is between these bounds, to so many times as many steps.
+_UNCERTAIN = (0.05, 0.95)
+_LONGER = 4
+#: The optimizer of a plain module where none is given.
+_OPTIMIZER = "adam"
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """A network at its start, and how it is to be trained.
+
+    Parameters
+    ----------
+    model : Model
+        With a copy of the network, which stays as it is.
+    samples : Samples
+        The batches of the trial.
+    objective : Objective
+    plan : OptimizerPlan
+        For copies of the module in `model`.
+    budget : int
+        Steps of the training.
+    target : float
+        Loss relative to the baseline loss at which training has succeeded.
+    trial_steps, max_samples : int
+    seed : int
+    time_limit : float or None
+        Seconds for the steps of a trial.
+    """
+
+    model: Model
+    samples: Samples
+    objective: Objective
+    plan: OptimizerPlan
+    budget: int
+    target: float
+    trial_steps: int
+    max_samples: int
+    seed: int
+    time_limit: float | None = None
+
+    @cached_property
+    def batches(self) -> list[Batch]:
+        """The batches for static measurements."""
+        return self.samples.first(self.max_samples)
+
+    @cached_property
+    def baseline_loss(self) -> float:
+        """Loss of the best constant prediction."""
+        module = self.model.module
+        with preserve_state(module, training=False, gradients=False, seed=self.seed):
+            return baseline_loss(self.objective, module, self.batches, self.samples.targets)
+
+    def question(self, lr: float | None = None) -> Question:
+        """Return what the score is the probability of, at the given learning rate."""
+        rate = self.plan.rate() if lr is None else lr
+        return Question(self.budget, self.target, self.plan.is_adaptive, rate)
+
+    def measure(self, *, with_weights: bool = False) -> Measurements:
+        """Return the static measurements."""
+        return measure(
+            self.model, self.batches, self.objective, self.baseline_loss, self.seed, with_weights=with_weights
+        )
+
+    def coherence(self) -> GradientCoherence:
+        """Return size and agreement of the gradients at the start."""
+        return measure_coherence(self.model.module, self.batches, self.objective, self.seed)
+
+    def outcome(self, before: GradientCoherence | None = None) -> "Outcome":
+        """Return the outcome of the trial, or of the estimate if there are no trial steps.
+
+        Parameters
+        ----------
+        before : GradientCoherence, optional
+            Measured at the start; it is measured if it is not given.
+        """
+        before = self.coherence() if before is None else before
+        return self.run(before) if self.trial_steps else self._estimate(before)
+
+    def run(self, before: GradientCoherence, lr: float | None = None) -> "Outcome":
+        """Carry out the trial, at another learning rate if one is given.
+
+        If the score is uncertain, the trial goes on.
+
+        Parameters
+        ----------
+        before : GradientCoherence
+            Measured at the start.
+        lr : float, optional
+        """
+        plan = self.plan if lr is None else replace(self.plan, lr=lr)
+        outcomes: list[Outcome] = []
+
+        def ends(trial: Trial, module: nn.Module) -> bool:
+            after = self._coherence_after(trial, module)
+            values = TrialValues.of(trial, self.baseline_loss, before, after)
+            features = values.features(self.question(trial.lr))
+            found = Outcome(trial, features, load_model("trial"), after, module, isfinite(before.loss))
+            outcomes.append(found)
+            return not _UNCERTAIN[0] < found.score < _UNCERTAIN[1]
+
+        longest = min(_LONGER * self.trial_steps, self.budget // 2)
+        self.try_steps(plan, sorted({self.trial_steps, max(longest, self.trial_steps)}), ends)
+        return outcomes[-1]
+
+    def try_steps(self, plan: OptimizerPlan, lengths: Sequence[int], ends: Callable[[Trial, nn.Module], bool]) -> None:
+        """Take the steps of a trial; see `run_trial`."""
+        run_trial(
+            self.model.module, self.samples, self.objective, plan, lengths=lengths, ends=ends, seed=self.seed,
+            time_limit=self.time_limit,
+        )  # fmt: skip
+
+    def _coherence_after(self, trial: Trial, module: nn.Module) -> GradientCoherence | None:
+        """Return the gradients after a trial; None if it diverged."""
+        if trial.status == "diverged":
+            return None
+        return measure_coherence(module, self.batches, self.objective, self.seed)
+
+    def _estimate(self, before: GradientCoherence) -> "Outcome":
+        """Return the outcome without a trial."""
+        features = features_at_start(self.question(), self.baseline_loss, before)
+        return Outcome(None, features, load_model("static"), None, None, isfinite(before.loss))
+
+    def reinitialized(self, initializer: InitializerLike) -> "TrainingSetup":
+        """Return the setup with a copy of the network that has another initialization."""
+        module = copy_of_module(self.model.module)
+        initialize(module, initializer, X=self.batches[0].copied(), random_state=self.seed)
+        return replace(self, model=replace(self.model, module=module), plan=self.plan.moved(module))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial, or the estimate without one, says.
+
+    Parameters
+    ----------
+    trial : Trial or None
+    features : dict of str to float
+    score_model : ScoreModel
+    after : GradientCoherence or None
+        Measured after the trial.
+    module : torch.nn.Module or None
+        The copy of the network after the trial.
+    starts : bool
+        Whether the loss at the start is finite.
+    """
+
+    trial: Trial | None
+    features: Mapping[str, float]
+    score_model: ScoreModel
+    after: GradientCoherence | None
+    module: nn.Module | None
+    starts: bool
+
+    def without_module(self) -> "Outcome":
+        """Return the outcome without the copy of the network, which takes memory."""
+        return replace(self, module=None)
+
+    @property
+    def score(self) -> float:
+        """The probability that training succeeds; 0 after a loss that is not finite."""
+        if not self.starts or (self.trial is not None and self.trial.status == "diverged"):
+            return 0.0
+        return self.score_model.probability(self.features)
+
+
+#: Options that are not given.
+_DEFAULTS: dict[str, Any] = {
+    "optimizer": None, "lr": None, "criterion": None, "output": None, "budget": None, "target": TARGET,
+    "trial_steps": TRIAL_STEPS, "batch_size": None, "max_samples": MAX_SAMPLES, "time_limit": None,
+}  # fmt: skip
+
+
+def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any], seed: int) -> TrainingSetup:
+    """Return the setup for checked options of `diagnose`; those that are missing have their defaults.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X and y do not fit each other, or the optimizer does not fit the network.
+    """
+    options = _DEFAULTS | dict(options)
+    trial_steps, max_samples = options["trial_steps"], options["max_samples"]
+    batch_size = options["batch_size"] or _batch_size(found.net)
+    numbers = [
+        max(steps, ceil(max_samples / (batch_size or BATCH_SIZE))) for steps in (_LONGER * trial_steps, trial_steps)
+    ]
+    samples = draw_batches(
+        found, X, y, n_batches=numbers[0], n_of_stream=numbers[1], n_measured=max_samples, batch_size=batch_size,
+        seed=seed
+    )  # fmt: skip
+    if not has_targets(X, y) and options["criterion"] is None:
+        refuse(owner, ["y=None is not allowed (the targets of the loss, or criterion=)"])
+    module = copy_of_module(found.module)
+    choice = options["optimizer"]
+    if choice is None:
+        choice = getattr(found.net, "optimizer_", None) or _OPTIMIZER
+    plan = OptimizerPlan(choice, found.module, options["lr"]).moved(module)
+    objective = Objective(options["criterion"], options["output"], found.net)
+    budget = options["budget"] or _budget(found.net, X) or BUDGET
+    return TrainingSetup(
+        replace(found, module=module), samples, objective, plan, budget,
+        options["target"], trial_steps, max_samples, seed, options["time_limit"],
+    )  # fmt: skip
+
+
+def measure_trials(
+    model: Any, X: Any, y: Any, lengths: Sequence[int], *, random_state: int = 0, **options: Any
+) -> list[tuple[Question, TrialValues, float]]:
+    """Return what trials of several lengths measure, without a score: for fitting the model of the score.
+
+    Parameters
+    ----------
+    model, X, y
+        As in `diagnose`.
+    lengths : sequence of int
+        Numbers of steps.
+    random_state : int, default=0
+    **options
+        Options of `diagnose`.
+
+    Returns
+    -------
+    list of tuple
+        For each length the question (with budget and target of the options), the values, and the baseline loss.
+    """
+    found = get_model(model, X, y)
+    setup = set_up("measure_trials", found, X, y, options | {"trial_steps": max(lengths)}, random_state)
+    before, measured = setup.coherence(), []
+
+    def ends(trial: Trial, module: nn.Module) -> bool:
+        after = setup._coherence_after(trial, module)
+        values = TrialValues.of(trial, setup.baseline_loss, before, after)
+        measured.append((setup.question(), values, setup.baseline_loss))
+        return False
+
+    setup.try_steps(setup.plan, sorted(lengths), ends)
+    return measured
+
+
+def _batch_size(net: Any) -> int | None:
+    """Return the batch size of an estimator; None where it is not known, or is the whole data set."""
+    size = getattr(net, "batch_size", None)
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def _budget(net: Any, X: Any) -> int | None:
+    """Return the number of steps of an estimator's training, or None."""
+    epochs, size = getattr(net, "max_epochs", None), _batch_size(net)
+    if not isinstance(epochs, int) or size is None or is_stream(X):
+        return None
+    n_samples = count_rows(X)
+    return None if n_samples is None else max(epochs * ceil(n_samples / size), 1)
+
+
+def _is_criterion(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value) and all(isinstance(name, str) and callable(part) for name, part in value.items())
+    return callable(value) and not isinstance(value, type)
+
+
+def _is_picker(value: Any) -> bool:
+    return (isinstance(value, str | int) and not isinstance(value, bool)) or callable(value)
+
+
+CONSTRAINTS: dict[str, Constraint] = {
+    "optimizer": resolved_by(check_optimizer),
+    "lr": optional(real(above=0)),
+    "criterion": optional(allow(_is_criterion, "a function loss(output, y), or a dict of them by name of the head")),
+    "output": optional(allow(_is_picker, "a name, an index, or a function of the module's output")),
+    "budget": optional(integer(1)),
+    "target": real(above=0),
+    "trial_steps": integer(0),
+    "batch_size": optional(integer(1)),
+    "max_samples": integer(2),
+    "time_limit": optional(real(above=0)),
+    "random_state": resolved_by(check_random_state),
+}
+
+
+def check_options(owner: str, options: Mapping[str, Any]) -> None:
+    """Raise InvalidParameterError, with all mistakes in one message, if an option is not allowed."""
+    check_parameters(owner, dict(options), {name: CONSTRAINTS[name] for name in options})

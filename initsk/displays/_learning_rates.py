@@ -1,0 +1,118 @@
+"""Scores and losses of trials at several learning rates."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from initsk.displays._axes import log_axis, power_ticks
+from initsk.displays._display import Display, in_given_language
+from initsk.displays._legends import legend_below
+from initsk.displays._style import INK, PALETTE, clean_axes, merge_style, sample, write_title
+from initsk.language import translate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from initsk.diagnosis import Diagnosis
+
+_GRAY = "#808080"
+
+
+class LearningRateDisplay(Display):
+    """Loss after a trial and score at several learning rates; the rates that work are shaded.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        ``lr``, ``score``, ``relative_loss`` and ``works``, as `Diagnosis.learning_rates` returns them.
+    lr : float
+        The learning rate of the training, which is marked; NaN marks none.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : ndarray of two matplotlib Axes
+        Loss relative to the baseline loss, and score.
+    """
+
+    def __init__(self, rates: pd.DataFrame, lr: float = np.nan) -> None:
+        self.rates = rates
+        self.lr = lr
+
+    @classmethod
+    def from_diagnosis(cls, diagnosis: "Diagnosis") -> Self:
+        """Show the default rates of a diagnosis; their trials are carried out if they were not before.
+
+        Parameters
+        ----------
+        diagnosis : Diagnosis
+
+        Returns
+        -------
+        LearningRateDisplay
+        """
+        return cls(diagnosis.learning_rates(), diagnosis.lr)
+
+    @in_given_language
+    def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
+        """Draw both panels.
+
+        Parameters
+        ----------
+        ax : two matplotlib Axes, optional
+            Where to draw; by default a new figure.
+        language : str, default="en"
+            Language of words and numbers: "en", "id", or another file in ``initsk/locale``.
+        **kwargs
+            Passed to `matplotlib.axes.Axes.plot`, which draws the lines.
+
+        Returns
+        -------
+        self
+        """
+        from matplotlib.lines import Line2D
+
+        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.4)[0]
+        style = merge_style(Line2D, {"color": PALETTE[0], "linewidth": 1.6, "marker": "o", "markersize": 4}, kwargs)
+        titles = (translate("loss after the trial, relative to the baseline loss"), translate("score"))
+        for one, name, title in zip(self.axes_, ("relative_loss", "score"), titles, strict=True):
+            clean_axes(one)
+            rows = self.rates[np.isfinite(self.rates[name])]
+            one.plot(rows["lr"], rows[name], **style)
+            self._mark(one, 1.0 if name == "relative_loss" else 0.5)
+            write_title(one, title, 10)
+            one.set_xlabel(translate("learning rate"), fontsize=9, color=INK)
+        losses = self.rates["relative_loss"].to_numpy()
+        log_axis(self.axes_[0], np.append(losses[losses < 1e3], 1.0), (0.02, 0.02))
+        self.axes_[1].set_ylim(-0.04, 1.04)
+        if ax is None:
+            legend_below(self.figure_, self._samples(), 9.5)
+        return self
+
+    def _mark(self, ax: "Axes", level: float) -> None:
+        """Shade the rates that work, and draw the level and the learning rate of the training."""
+        ax.set_xscale("log")
+        low, high = float(self.rates["lr"].min()) / 1.3, float(self.rates["lr"].max()) * 1.3
+        ax.set_xlim(low, high)
+        power_ticks(ax.xaxis)
+        ax.axhline(level, color=_GRAY, linewidth=1.1, linestyle="--")
+        for first, last in self._ranges():
+            ax.axvspan(max(first, low), min(last, high), color=PALETTE[2], alpha=0.15, linewidth=0)
+        if np.isfinite(self.lr):
+            ax.axvline(self.lr, color=PALETTE[4], linewidth=1.2, linestyle=":")
+
+    def _ranges(self) -> list[tuple[float, float]]:
+        """Return the ends of the ranges that work; they reach half of the way to the next rates."""
+        rates, works = self.rates["lr"].to_numpy(), self.rates["works"].to_numpy(bool)
+        middles = np.sqrt(rates[1:] * rates[:-1])
+        edges = np.concatenate([[rates[0] / 2], middles, [rates[-1] * 2]])
+        return [(edges[i], edges[i + 1]) for i in range(len(rates)) if works[i]]
+
+    def _samples(self) -> list[Any]:
+        from matplotlib.patches import Patch
+
+        shade = Patch(color=PALETTE[2], alpha=0.3, linewidth=0, label=translate("rates that work (score at least 0.5)"))
+        line = sample(color=PALETTE[4], linewidth=1.2, linestyle=":", label=translate("rate of the training"))
+        level = sample(color=_GRAY, linewidth=1.1, linestyle="--", label=translate("baseline loss, and score 0.5"))
+        return [shade, level, *([line] if np.isfinite(self.lr) else [])]

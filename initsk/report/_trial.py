@@ -1,0 +1,88 @@
+"""The parts of a diagnosis' report about the trial, the learning rates and the score."""
+
+from math import isnan
+
+from initsk.diagnosis import Diagnosis
+from initsk.displays import LearningRateDisplay, TrialDisplay
+from initsk.language import current_language, message, translate as _
+from initsk.report._elements import Paragraph, Picture, Section
+from initsk.report._tables import Column, Table, columns_of, records
+
+_STATUS = {
+    "finished": message("finished"),
+    "diverged": message("diverged"),
+    "time": message("the time was up"),
+}
+# `translate(feature)` uses the marks of the features of a score.
+_FEATURES = (
+    message("loss"), message("extrapolated loss"), message("loss at a constant pace"), message("lowest loss"),
+    message("loss at the start"), message("loss of all samples"), message("scatter of the loss"),
+    message("gradient norm"), message("gradient norm at the start"), message("update ratio"), message("movement"),
+    message("gradient size"), message("growth of the gradient size"), message("coherence"),
+    message("coherence at the start"), message("weakest gradient"), message("weakest gradient at the start"),
+    message("adaptive optimizer"), message("budget"), message("target"), message("rate of an adaptive optimizer"),
+    message("rate times gradient"),
+)  # fmt: skip
+
+
+def trial_sections(diagnosis: Diagnosis) -> list[Section]:
+    """Return the sections of the trial and of the learning rates; none if there was no trial."""
+    if diagnosis.trial.empty:
+        return []
+    return [_trial(diagnosis), _rates(diagnosis)]
+
+
+def _trial(diagnosis: Diagnosis) -> Section:
+    display = TrialDisplay.from_diagnosis(diagnosis)
+    description = _("Loss, norm of the gradient and size of the updates in each step of the trial.")
+    text = _(
+        "The trial took {n} steps on a copy of the network, by {optimizer} at the learning rate {lr}: {status}.",
+        n=len(diagnosis.trial), optimizer=diagnosis.optimizer, lr=current_language().short(diagnosis.lr),
+        status=_(_STATUS[diagnosis.trial_status]),
+    )  # fmt: skip
+    return Section("trial", _("Trial"), [Paragraph(text), Picture("trial", description, display.plot)])
+
+
+def _rates(diagnosis: Diagnosis) -> Section:
+    columns = [
+        Column("lr", _("Learning rate"), "short"),
+        Column("score", _("Score"), digits=2),
+        Column("relative_loss", _("Loss after the trial, relative to the baseline loss"), "short"),
+        Column("status", _("Trial"), "text"),
+    ]
+    rows = [row | {"status": _(_STATUS[row["status"]])} for row in records(diagnosis.learning_rates())]
+    table = Table("learning_rates", _("A trial at each learning rate"), columns, rows)
+    description = _("Loss after the trial and score at each learning rate; the rates that work are shaded.")
+    picture = Picture("learning_rates", description, LearningRateDisplay.from_diagnosis(diagnosis).plot)
+    return Section("learning_rates", _("Learning rates"), [Paragraph(answer_of_rates(diagnosis)), picture, table])
+
+
+def answer_of_rates(diagnosis: Diagnosis) -> str:
+    """Return in a sentence at which learning rates the network would train."""
+    found, short = diagnosis.rate_range, current_language().short
+    if isnan(found.low):
+        return _("The network would probably train at none of the learning rates that were tried.")
+    ends = {"low": short(found.low), "high": short(found.high)}
+    if found.verdict == "works":
+        return _("The network would probably train at learning rates from {low} to {high}.", **ends)
+    return _(
+        "At the learning rate {lr} the network will probably not train, but it would at rates from {low} to {high}.",
+        lr=short(diagnosis.lr), **ends,
+    )  # fmt: skip
+
+
+def score_section(diagnosis: Diagnosis) -> Section:
+    """Return the section of what the score is made of."""
+    columns = [
+        Column("feature", _("Feature"), "text"),
+        *columns_of("short", value=_("Value"), contribution=_("Contribution")),
+    ]
+    rows = [row | {"feature": _(row["feature"])} for row in records(diagnosis.contributions())]
+    note = _(
+        "The score is the probability that the loss is below {target} times the baseline loss after {budget} steps. A"
+        " contribution is added to the log-odds of success; below zero it speaks against success. Losses are natural"
+        " logarithms relative to the baseline loss or the target, and sizes are decimal logarithms.",
+        target=current_language().short(diagnosis.target), budget=diagnosis.budget,
+    )  # fmt: skip
+    table = Table("contributions", _("What the score is made of, the largest contribution first"), columns, rows)
+    return Section("score", _("Score"), [table, Paragraph(note, "note")])

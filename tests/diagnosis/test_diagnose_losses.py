@@ -1,0 +1,178 @@
+"""Diagnoses with any output, loss and form of data."""
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from initsk import diagnose
+from initsk.exceptions import InvalidParameterError, ModuleError
+from tests.helpers import Net, batch, build
+
+N = 200
+X = batch(N, 8)
+CLASSES = (X[:, 0] > 0).long() + (X[:, 1] > 0).long()
+NUMBERS = X[:, :1] * 3 + 1
+FAST = {"lr": 0.01, "trial_steps": 16, "budget": 200}
+
+
+def net(n_outputs, make_output=lambda scores: scores):
+    def forward(self, x):
+        return make_output(self.last(torch.relu(self.first(x))))
+
+    return build(lambda: Net(forward, first=nn.Linear(8, 32), last=nn.Linear(32, n_outputs)))
+
+
+Output = namedtuple("Output", ["loss", "logits"])
+
+
+@pytest.mark.parametrize(
+    ("make_output", "options"),
+    [
+        (lambda scores: scores, {}),
+        (lambda scores: scores, {"criterion": nn.functional.cross_entropy}),
+        (lambda scores: scores, {"criterion": nn.CrossEntropyLoss()}),
+        (lambda scores: {"logits": scores}, {}),
+        (lambda scores: Output(None, scores), {"criterion": nn.CrossEntropyLoss()}),
+        (lambda scores: {"first": scores * 2, "second": scores}, {"output": "second"}),
+        (lambda scores: (scores * 2, scores), {"output": 1}),
+        (lambda scores: Output(None, scores), {"output": "logits"}),
+        (lambda scores: (scores * 2, scores), {"output": lambda output: output[1]}),
+    ],
+)
+def test_every_form_of_an_output_gives_the_same_diagnosis(make_output, options):
+    plain = diagnose(net(3), X, CLASSES, **FAST)
+    found = diagnose(net(3, make_output), X, CLASSES, **FAST, **options)
+    np.testing.assert_allclose(found.trial["loss"], plain.trial["loss"], rtol=1e-5)
+    assert found.baseline_loss == pytest.approx(plain.baseline_loss, rel=0.01)
+    assert found.will_train
+
+
+def test_a_missing_output_is_an_error():
+    with pytest.raises(InvalidParameterError, match=r"output='scores' is not in the module's output \(\['logits'\]\)"):
+        diagnose(net(3, lambda scores: {"logits": scores}), X, CLASSES, output="scores")
+
+
+def entropy(shares):
+    return float(-(shares * np.log(shares)).sum())
+
+
+@pytest.mark.parametrize(
+    ("n_outputs", "y", "criterion", "baseline"),
+    [
+        (3, CLASSES, None, entropy(np.bincount(CLASSES) / N)),
+        (3, CLASSES, nn.CrossEntropyLoss(label_smoothing=0.0), entropy(np.bincount(CLASSES) / N)),
+        (1, NUMBERS, None, float(NUMBERS.var(correction=0))),
+        (1, NUMBERS[:, 0], nn.MSELoss(), float(NUMBERS.var(correction=0))),
+        # The median is the best constant for absolute errors.
+        (1, NUMBERS, nn.L1Loss(), float((NUMBERS - NUMBERS.median()).abs().mean())),
+        (1, X[:, :1] > 0.5, None, entropy(np.array([1 - float((X[:, 0] > 0.5).double().mean()),
+                                                     float((X[:, 0] > 0.5).double().mean())]))),
+        (2, (X[:, :2] > 0).float(), nn.BCEWithLogitsLoss(), np.mean([
+            entropy(np.array([p, 1 - p])) for p in (X[:, :2] > 0).double().mean(0).tolist()])),
+        (1, NUMBERS, lambda output, y: (output - y).square().mean() + 5, float(NUMBERS.var(correction=0)) + 5),
+    ],
+)  # fmt: skip
+def test_the_baseline_is_the_loss_of_the_best_constant(n_outputs, y, criterion, baseline):
+    # All samples are measured.
+    diagnosis = diagnose(net(n_outputs), X, y, criterion=criterion, batch_size=20, max_samples=N, **FAST)
+    assert diagnosis.baseline_loss == pytest.approx(baseline, rel=0.02)
+
+
+def test_weighted_classes_have_the_entropy_of_weighted_shares():
+    weight = torch.tensor([1.0, 2.0, 5.0])
+    diagnosis = diagnose(
+        net(3), X, CLASSES, criterion=nn.CrossEntropyLoss(weight=weight), batch_size=100, max_samples=N, **FAST
+    )
+    shares = np.bincount(CLASSES) * weight.numpy()
+    assert diagnosis.baseline_loss == pytest.approx(entropy(shares / shares.sum()), rel=0.02)
+
+
+class Tokens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(12, 16), nn.Linear(16, 12)
+
+    def forward(self, tokens):
+        return self.head(self.table(tokens))
+
+
+@pytest.mark.parametrize("criterion", [None, nn.CrossEntropyLoss()])
+def test_scores_of_tokens_and_their_targets(criterion):
+    tokens = torch.randint(0, 12, (N, 9), generator=torch.Generator().manual_seed(0))
+    diagnosis = diagnose(build(Tokens), tokens, (tokens + 1) % 12, criterion=criterion, **FAST)
+    assert diagnosis.will_train
+    assert diagnosis.baseline_loss == pytest.approx(np.log(12), rel=0.02)
+
+
+def test_heads_with_names_have_a_loss_each():
+    def forward(self, x):
+        hidden = torch.relu(self.body(x))
+        return {"kind": self.kind(hidden), "size": self.size(hidden)}
+
+    layers = {"body": (8, 16), "kind": (16, 3), "size": (16, 1)}
+    module = build(lambda: Net(forward, **{name: nn.Linear(*sizes) for name, sizes in layers.items()}))
+    y = {"kind": CLASSES, "size": NUMBERS}
+    chosen = {"kind": nn.functional.cross_entropy, "size": nn.functional.mse_loss}
+    one, both = (diagnose(module, X, y, criterion=criterion, **FAST) for criterion in (None, chosen))
+    np.testing.assert_allclose(one.trial["loss"], both.trial["loss"], rtol=1e-5)
+    assert one.will_train
+    with pytest.raises(ModuleError, match=r"criterion has the heads \['kind'\]"):
+        diagnose(module, X, y, criterion={"kind": nn.functional.cross_entropy})
+
+
+def test_a_criterion_must_return_a_scalar():
+    with pytest.raises(ModuleError, match=r"returns shape \(\d+,\) \(allowed: the mean loss"):
+        diagnose(net(3), X, CLASSES, criterion=nn.CrossEntropyLoss(reduction="none"))
+    with pytest.raises(InvalidParameterError, match="criterion="):
+        diagnose(net(3), X, CLASSES, criterion="mse")
+
+
+def test_streams_are_taken_batch_by_batch():
+    loader = DataLoader(TensorDataset(X, CLASSES), batch_size=40)
+    diagnosis = diagnose(net(3), loader, **FAST)
+    assert diagnosis.will_train
+    assert len(diagnosis.trial) >= 16
+    pairs = [(X[i : i + 40], CLASSES[i : i + 40]) for i in range(0, N, 40)]
+    assert diagnose(net(3), iter(pairs), **FAST).score == diagnosis.score
+
+
+def test_several_arguments_and_named_arguments():
+    def forward(self, left, right):
+        return self.last(torch.relu(self.left(left) + self.right(right)))
+
+    module = build(lambda: Net(forward, left=nn.Linear(8, 16), right=nn.Linear(3, 16), last=nn.Linear(16, 3)))
+    parts = {"left": X, "right": X[:, :3]}
+    by_name, by_place = (
+        diagnose(module, parts, CLASSES, **FAST),
+        diagnose(module, tuple(parts.values()), CLASSES, **FAST),
+    )
+    assert by_name.score == by_place.score
+    assert by_name.will_train
+
+
+def test_a_graph_is_the_batch_of_every_step():
+    def forward(self, x, edges):
+        summed = torch.zeros_like(x).index_add(0, edges[1], x[edges[0]])
+        return self.last(torch.relu(self.first(x + summed)))
+
+    module = build(lambda: Net(forward, first=nn.Linear(8, 32), last=nn.Linear(32, 3)))
+    edges = torch.randint(0, N, (2, 300), generator=torch.Generator().manual_seed(0))
+    diagnosis = diagnose(module, (X, edges), CLASSES, **FAST)
+    assert diagnosis.will_train
+    assert diagnosis.trial["loss"].iloc[-1] < diagnosis.trial["loss"].iloc[0]
+
+
+def test_memory_is_that_of_a_batch():
+    seen = []
+
+    def forward(self, x):
+        seen.append(len(x))
+        return self.last(torch.relu(self.first(x.flatten(1))))
+
+    module = build(lambda: Net(forward, first=nn.Linear(8, 32), last=nn.Linear(32, 3)))
+    diagnose(module, X.view(N, 2, 4), CLASSES, batch_size=10, **FAST)
+    assert max(seen) == 10
