@@ -13,7 +13,6 @@ from initsk.initialization import choices_for
 from initsk.initializers import INITIALIZER_PARAMS, Initializer, get_initializer
 from initsk.inspection import Finding, threshold_of
 from initsk.network import (
-    BATCH_NORM_LAYERS,
     Batch,
     BatchConverter,
     Model,
@@ -31,6 +30,7 @@ from initsk.network import (
     scores_of,
     take_rows,
     to_array,
+    untrained_norms,
 )
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import as_tensor, real_parts
@@ -114,11 +114,7 @@ class Subject:
     @cached_property
     def untrained_norms(self) -> list[Any]:
         """The batch normalizations that have seen no batch: their running moments say nothing about the signals."""
-        return [
-            part
-            for part in self.model.module.modules()
-            if isinstance(part, BATCH_NORM_LAYERS) and part.track_running_stats and _is_untrained(part)
-        ]
+        return untrained_norms(self.model.module)
 
     @cached_property
     def is_half(self) -> bool:
@@ -190,10 +186,6 @@ def _draw(model: Model, X: Any, padding_mask: PaddingMask, max_samples: int, see
     if n_given == 0:
         raise ModuleError("X has no samples: there is nothing to audit")
     return batch
-
-
-def _is_untrained(part: Any) -> bool:
-    return part.num_batches_tracked is not None and int(part.num_batches_tracked) == 0
 
 
 def values_of(planned: PlannedParameter) -> torch.Tensor:

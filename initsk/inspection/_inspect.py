@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Any
 
 import torch
+from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
@@ -26,6 +27,7 @@ from initsk.network import (
     loss_of,
     named_parameters,
     preserve_state,
+    untrained_norms,
 )
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.validation import check_parameters, refuse
@@ -105,6 +107,8 @@ def inspect_activations(
         mask from a batch of X. The mask does not apply to values of another shape (such as after pooling).
     training : bool, default=False
         Whether to run the module in training mode, in which dropout is active and batch normalization uses the batch.
+        Batch normalization that has never been trained uses the batch in any case, since its running moments mean
+        nothing.
     batch_size : int, default=1024
         Samples per forward pass.
     bins : int, default=128
@@ -179,7 +183,9 @@ def inspect_batches(
         first = next(batches, None)
         if first is None:
             raise ModuleError("X has no samples: there is nothing to inspect")
-        capture = capture or Capture(module, training=training, gradients=gradients)
+        norms = [] if training else untrained_norms(module)
+        use_batch_moments(norms, first)
+        capture = capture or Capture(module, training=None, gradients=gradients)
         chosen = None
         if settings.layers is not None or settings.positions != "both":
             catalogue = LayerCatalogue(capture.first_plan(first))
@@ -189,6 +195,7 @@ def inspect_batches(
             backward = ParameterGradients(dict(named_parameters(module)), trained)
         with capture.following():
             for batch in chain([first], batches):
+                use_batch_moments(norms, batch)
                 collector.start_batch(batch.n_samples, batch.padding)
                 output = capture.run(batch, collector)
                 if backward is not None:
@@ -199,6 +206,12 @@ def inspect_batches(
     if not records:
         raise ModuleError("no layer returns real numbers: there is nothing to inspect")
     return ActivationSummary(records, parameters, weight_records(module, settings.bins) if settings.weights else None)
+
+
+def use_batch_moments(norms: list[nn.Module], batch: Batch) -> None:
+    """Let normalization layers use the moments of the batch, if it has more than one sample."""
+    for norm in norms:
+        norm.training = batch.n_samples > 1
 
 
 def _own_optimizer(model: Model) -> torch.optim.Optimizer | None:

@@ -31,7 +31,7 @@ from initsk.network._inputs import (
     to_array,
 )
 from initsk.network._layer_rules import register_layer
-from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INSTANCE_NORM_LAYERS
+from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INSTANCE_NORM_LAYERS, untrained_norms
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
@@ -155,7 +155,7 @@ __all__ = [
     "targets_in",
     "tensors_in",
     "to_array",
-    "unwrap",
+    "untrained_norms", "unwrap",
     "without_wrappers",
     "written_by",
 ]  # fmt: skip

@@ -38,3 +38,29 @@ BATCH_NORM_LAYERS = with_common_base(*of_each_dimension("BatchNorm"), nn.SyncBat
 BATCH_OR_INSTANCE_NORM_LAYERS = with_common_base(*BATCH_NORM_LAYERS, *of_each_dimension("InstanceNorm"))
 NORM_LAYERS = (*BATCH_OR_INSTANCE_NORM_LAYERS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+
+
+def untrained_norms(module: nn.Module) -> list[nn.Module]:
+    """Return the layers of batch normalization with running moments that no batch has changed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = nn.BatchNorm1d(2)
+    >>> len(untrained_norms(layer))
+    1
+    >>> _ = layer(torch.eye(2))
+    >>> len(untrained_norms(layer))
+    0
+    """
+    return [
+        part
+        for part in module.modules()
+        if isinstance(part, BATCH_NORM_LAYERS) and part.track_running_stats and _has_first_moments(part)
+    ]
+
+
+def _has_first_moments(norm: nn.Module) -> bool:
+    # Files of older versions have no number of batches.
+    first = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
+    return all(bool((buffer == first[name]).all()) for name, buffer in norm.named_buffers() if name in first)

@@ -172,7 +172,7 @@ class PassReading(NamedTuple):
 
 
 def read_pass(
-    module: nn.Module, batch: Batch, *, training: bool, gradients: bool, on_leave: OnLeave, whole: bool = False
+    module: nn.Module, batch: Batch, *, training: bool | None, gradients: bool, on_leave: OnLeave, whole: bool = False
 ) -> PassReading:
     """Read a network as it runs on a batch in a given mode, from the current random state.
 
@@ -182,8 +182,10 @@ def read_pass(
         The network, without wrappers around it.
     batch : Batch
         The arguments of the forward pass.
-    training, gradients : bool
-        Whether the module is in training mode, and whether the forward pass records gradients.
+    training : bool or None
+        Whether the module is in training mode; None leaves its parts as they are.
+    gradients : bool
+        Whether the forward pass records gradients.
     on_leave : callable
         Called at the end of each call of a part, with the number of the step, the part, its output (None if the call
         failed), and a function that returns the `Source` of a tensor, or None for a constant.
@@ -203,7 +205,7 @@ def read_pass(
     return _read_pass(module, all_rows, training, gradients, on_leave)
 
 
-def _read_pass(module: nn.Module, rows: Any, training: bool, gradients: bool, on_leave: OnLeave) -> PassReading:
+def _read_pass(module: nn.Module, rows: Any, training: bool | None, gradients: bool, on_leave: OnLeave) -> PassReading:
     recorder = ForwardRecorder(module, on_leave)
     mode = {"training": training, "gradients": gradients, "seed": None}
     graph = _record(recorder, Example(*call_of(rows), ""), None, mode)

@@ -121,8 +121,8 @@ def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Iterator[None]:
-    """Set the module's mode and the random states of torch, numpy and Python inside the block.
+def preserve_mode(module: nn.Module, *, training: bool | None, seed: int | None) -> Iterator[None]:
+    """Set the module's mode (None leaves it) and the random states of torch, numpy and Python inside the block.
 
     On any exit, the training flags, the buffers, all other attributes of the module and its parts, and the random
     states are restored. Without a seed, the random states inside are those outside.
@@ -131,7 +131,8 @@ def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Ite
     device = next((p.device for p in parameters_of(module)), torch.device("cpu"))
     with isolated_random(seed, str(device)), preserve_training(parts_of(module)):
         try:
-            module.train(training)
+            if training is not None:
+                module.train(training)
             yield
         finally:
             restore_buffers()
@@ -139,7 +140,7 @@ def preserve_mode(module: nn.Module, *, training: bool, seed: int | None) -> Ite
 
 @contextmanager
 def preserve_state(
-    module: nn.Module, *, training: bool, gradients: bool, seed: int | None, parameters: bool = True
+    module: nn.Module, *, training: bool | None, gradients: bool, seed: int | None, parameters: bool = True
 ) -> Iterator[None]:
     """Set the module's mode, the random states and the recording of gradients inside the block.
 

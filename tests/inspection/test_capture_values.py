@@ -86,6 +86,7 @@ def test_a_resnet_block():
     def norm(mean):
         layer = nn.BatchNorm2d(2, eps=0.0)
         layer.running_mean.fill_(mean)
+        layer.num_batches_tracked.fill_(1)
         return layer
 
     net = Net(

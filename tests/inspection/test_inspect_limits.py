@@ -20,7 +20,12 @@ X, Y = batch(7, 3), torch.arange(7) % 2
 
 
 def net():
-    return build(lambda: nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2)))
+    module = build(
+        lambda: nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2))
+    )
+    # Moments of its own: those of a new layer would give way to the moments of each batch.
+    module[1].num_batches_tracked.fill_(1)
+    return module
 
 
 class Raising(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 from initsk import diagnose, initialize, inspect_activations, network, recommend_initializer
 from initsk.inspection import gradient_coherence
 from initsk.utils.random import isolated_random
-from tests.helpers import batch, build
+from tests.helpers import Net, batch, build
 
 
 class Draws(nn.Module):
@@ -56,3 +56,22 @@ def test_measures_with_a_seed_repeat_whatever_the_random_states_are(measure):
         with isolated_random(state):
             found.append(str(MEASURES[measure](build(Draws))))
     assert found[0] == found[1]
+
+
+def test_batch_normalization_that_was_never_trained_uses_the_batch():
+    def forward(self, x):
+        return self.last(torch.relu(self.norm(self.first(x))))
+
+    net = build(lambda: Net(forward, first=nn.Linear(4, 8), norm=nn.BatchNorm1d(8), last=nn.Linear(8, 2)))
+    x = 100 * batch(60, 4)
+    before = {name: values.clone() for name, values in net.state_dict().items()}
+    rows = inspect_activations(net, x, layers="norm").to_frame().set_index("position")
+    # Normalized by the batch; the running moments of a new layer would leave a size near 100.
+    assert rows.loc["pre_activation", "std"] == pytest.approx(1, rel=0.01)
+    assert all(torch.equal(values, before[name]) for name, values in net.state_dict().items())
+    # One sample has no moments, and trained moments are used.
+    assert len(inspect_activations(net, x[:1]).to_frame())
+    net.train()(x)
+    trained = inspect_activations(net, x, layers="norm").to_frame().set_index("position")
+    # After one batch of variance v, the running variance is 0.9 + 0.1 v.
+    assert trained.loc["pre_activation", "std"] == pytest.approx(10**0.5, rel=0.02)

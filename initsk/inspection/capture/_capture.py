@@ -30,13 +30,15 @@ class Capture(ForwardFollower):
     ----------
     module : torch.nn.Module
         The module that runs.
-    training, gradients : bool
-        The mode of the forward passes.
+    training : bool or None
+        Whether the forward passes are in training mode; None leaves the parts of the module as they are.
+    gradients : bool
+        Whether the forward passes record gradients.
     """
 
-    def __init__(self, module: nn.Module, *, training: bool, gradients: bool) -> None:
+    def __init__(self, module: nn.Module, *, training: bool | None, gradients: bool) -> None:
         super().__init__(module)
-        self.mode = {"training": training, "gradients": gradients}
+        self.mode: dict[str, Any] = {"training": training, "gradients": gradients}
         self.plans: list[Plan] = []
         # The number of steps that a plan has, if the forward pass went on in another way.
         self.n_followed: int | None = None
