@@ -139,7 +139,7 @@ def _number_or_text(value: Any) -> Any:
 
 
 def _print_findings(result: ActivationSummary | Diagnosis | Audit) -> None:
-    for finding in describe_findings(result).itertuples():
+    for finding in describe_findings(result, grouped=True).itertuples():
         click.echo(f"{finding.kind}: {finding.evidence} Advice: {finding.advice}.")
 
 

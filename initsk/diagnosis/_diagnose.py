@@ -201,7 +201,8 @@ class Diagnosis(Reported):
             ``relative_to``; see `ActivationSummary.findings`.
         """
         kind = "adaptive" if self.is_adaptive else "gradient"
-        return findings_frame(find(self.measurements, kind, self.outcome, self.after_trial))
+        targets = self.setup.samples.targets
+        return findings_frame(find(self.measurements, kind, self.outcome, self.after_trial, targets))
 
     def contributions(self) -> pd.DataFrame:
         """Return what the score is made of: a row per feature, the largest contributions first.
@@ -303,7 +304,8 @@ def diagnose(
     - *unlikely*: the score is low, and no other value explains it.
 
     The other kinds only inform: findings in single layers, as in `ActivationSummary.findings`; *died*, units that the
-    trial has killed; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
+    trial has killed; *unscaled targets*, numbers to predict that are far from standardized; and *too deep*, more layers
+    than six depth scales of `initsk.theory.MeanField`.
 
     Parameters
     ----------

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from math import exp, inf, isfinite, nan
+from typing import Any
 
 import numpy as np
+import torch
 
 from initsk.diagnosis._measurements import Measurements
+from initsk.diagnosis._samples import as_array
 from initsk.diagnosis._setup import Outcome
 from initsk.diagnosis._trial import Trial
 from initsk.inspection import THRESHOLDS, Finding, signal_rows, threshold_of
@@ -20,7 +23,9 @@ _OF = {"symmetric": "activations", "overconfident": "loss"}
 _SAME_CAUSE = {"small gradient": "vanishing", "large gradient": "exploding"}
 
 
-def find(measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None) -> list[Finding]:
+def find(
+    measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, targets: list[Any]
+) -> list[Finding]:
     """Return the findings that decide first.
 
     A finding decides only if the score says that training will probably fail. If none of the measured values explains
@@ -35,6 +40,8 @@ def find(measurements: Measurements, optimizer: str, outcome: Outcome, after: Me
         Of the trial, or of the estimate without one.
     after : Measurements or None
         After the trial.
+    targets : list
+        The targets of the batches.
     """
     fails = outcome.score < 0.5
     possible = [*_of_trial(outcome), *_static(measurements, optimizer)]
@@ -48,6 +55,7 @@ def find(measurements: Measurements, optimizer: str, outcome: Outcome, after: Me
     depth = measurements.depth
     if depth is not None and threshold_of("too deep").flags(depth.share):
         others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
+    others += _unscaled(targets)
     if after is not None:
         others += _died(measurements, after)
     order = list(THRESHOLDS)
@@ -83,6 +91,19 @@ def _trial_values(trial: Trial, outcome: Outcome) -> tuple[float, float, float, 
     measured = trial.update_ratios[np.isfinite(trial.update_ratios)]
     ratio = float(measured[-1]) if len(measured) else nan
     return growth, relative, ratio, ratio
+
+
+def _unscaled(targets: list[Any]) -> list[Finding]:
+    """Return the finding of numbers to predict that are far from standardized."""
+    if not all(isinstance(part, np.ndarray | torch.Tensor) for part in targets):
+        return []
+    values = np.concatenate([np.ravel(as_array(part)) for part in targets])
+    if values.dtype.kind != "f" or not np.isfinite(values).all() or not values.any():
+        return []
+    spread, threshold = float(values.std()), threshold_of("unscaled targets")
+    factor = max(spread, 1 / spread, abs(float(values.mean())) / spread) if spread else inf
+    found = Finding("", "unscaled targets", factor, threshold.value, False, "targets")
+    return [found] if threshold.flags(factor) else []
 
 
 def _died(before: Measurements, after: Measurements) -> list[Finding]:

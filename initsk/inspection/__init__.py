@@ -1,7 +1,7 @@
 """Inspection of any torch module: activations and gradients as statistics, histograms, features and findings."""
 
 from initsk.inspection._callback import ActivationRecorder
-from initsk.inspection._findings import Finding, LayerValues, find_in_layers, findings_frame
+from initsk.inspection._findings import Finding, LayerValues, find_in_layers, findings_frame, group_findings
 from initsk.inspection._frames import PackedBins, histograms_frame, signal_rows, statistics_frame
 from initsk.inspection._inspect import inspect_activations, inspect_batches
 from initsk.inspection._inspector import ActivationInspector
@@ -23,6 +23,6 @@ __all__ = [
     "FixedHistogram", "GradientCoherence", "InspectionSettings", "LayerRecord", "LayerStatistics", "LayerValues",
     "PackedBins", "RunningCovariance", "RunningMoments", "SampleCosines", "StreamingHistogram", "Threshold",
     "UnitStatistics", "coherence_of_batches", "find_in_layers", "findings_frame", "gradient_coherence",
-    "histograms_frame", "inspect_activations", "inspect_batches", "layer_thresholds", "pool_histograms", "signal_rows",
-    "statistics_frame", "threshold_of",
+    "group_findings", "histograms_frame", "inspect_activations", "inspect_batches", "layer_thresholds",
+    "pool_histograms", "signal_rows", "statistics_frame", "threshold_of",
 ]  # fmt: skip

@@ -47,6 +47,43 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     return pd.DataFrame(list(findings), columns=Finding._fields).astype(Finding.__annotations__)
 
 
+def group_findings(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each kind: that of the layer which is the farthest beyond its threshold.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        What `findings_frame` returns.
+
+    Returns
+    -------
+    DataFrame
+        The rows of the worst layers, in the given order of the kinds, with ``n_layers``, ``first`` and ``last``: how
+        many layers have the finding, and the names of the first and the last of them.
+
+    Examples
+    --------
+    >>> frame = findings_frame([Finding(f"layer.{i}", "dead", 0.6 + i / 10, 0.5, False) for i in range(3)])
+    >>> group_findings(frame)[["layer", "first", "last"]].iloc[0].tolist()
+    ['layer.2', 'layer.0', 'layer.2']
+    """
+    rows = []
+    for _, part in findings.groupby(["kind", "of", "relative_to", "decides"], sort=False):
+        distances = (part["value"] - part["threshold"]).abs().fillna(0.0)
+        layers = part["layer"]
+        rows.append(
+            {
+                **part.iloc[int(distances.to_numpy().argmax())],
+                "n_layers": layers.nunique(),
+                "first": layers.iloc[0],
+                "last": layers.iloc[-1],
+            }
+        )
+    columns = [*findings.columns, "n_layers", "first", "last"]
+    types = Finding.__annotations__ | {"n_layers": "int64", "first": "str", "last": "str"}
+    return pd.DataFrame(rows, columns=columns).astype(types)
+
+
 def find_in_layers(
     activations: pd.DataFrame,
     gradients: pd.DataFrame,

@@ -69,6 +69,8 @@ THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     "large steps": {"": Threshold(0.3)},
     # The score of a diagnosis.
     "unlikely": {"": Threshold(0.5, above=False)},
+    # Factor by which targets to predict are away from a scale of one and a mean of zero.
+    "unscaled targets": {"": Threshold(10.0)},
     # Share of units that are zero for every sample; they get no gradient (Lu, Shin, Su and Karniadakis 2020).
     "dead": {"": Threshold(0.5)},
     # The same after the trial, of layers below the threshold before it.

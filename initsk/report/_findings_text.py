@@ -3,7 +3,7 @@
 import pandas as pd
 
 from initsk.diagnosis import Audit, DepthBudget, Diagnosis
-from initsk.inspection import ActivationSummary
+from initsk.inspection import ActivationSummary, group_findings
 from initsk.language import current_language, message, plural, translate as _, use_language
 from initsk.report._tables import records
 from initsk.theory import activation_label
@@ -33,6 +33,8 @@ _EVIDENCE = {
     ("large steps", "trial"):
         message("An update changes a weight by {number} of its size: at this rate the weights lose what they have"
                 " learned."),
+    ("unscaled targets", "targets"):
+        message("The targets differ by a factor of {number} from a scale of one and a mean near zero."),
     ("died", "trial"): message("During the trial, units of {layer} died: {share:.0%} are zero for every sample."),
     ("unlikely", "score"):
         message("The trial goes as those of networks that did not reach the target within the budget."),
@@ -97,6 +99,7 @@ _ADVICE = {
                 " on X"),
     message("small steps"): message("raise the learning rate"),
     message("large steps"): message("lower the learning rate, or begin with a warmup"),
+    message("unscaled targets"): message("standardize y: subtract the mean and divide by the standard deviation"),
     message("died"): message("lower the learning rate, or use a leaky activation function"),
     message("unlikely"): message("try the rates of learning_rates(), a larger budget, or a recommended initializer"),
     message("dead"):
@@ -137,12 +140,17 @@ _LOSS_ADVICE = message(
 )
 
 
-def describe_findings(result: ActivationSummary | Diagnosis | Audit, *, language: str = "en") -> pd.DataFrame:
+def describe_findings(
+    result: ActivationSummary | Diagnosis | Audit, *, grouped: bool = False, language: str = "en"
+) -> pd.DataFrame:
     """Return the findings of an inspection, a diagnosis or an audit with a sentence and advice for each.
 
     Parameters
     ----------
     result : ActivationSummary, Diagnosis or Audit
+    grouped : bool, default=False
+        Whether to return one row for each kind of finding, that of the worst layer, with ``n_layers``, ``first`` and
+        ``last``; by default a row for each layer.
     language : str, default="en"
         Language of the sentences: "en", "id", or another file in ``initsk/locale``.
 
@@ -168,7 +176,8 @@ def describe_findings(result: ActivationSummary | Diagnosis | Audit, *, language
     """
     depth = result.depth if isinstance(result, Diagnosis) else None
     with use_language(language):
-        return with_sentences(result.findings(), depth)
+        found = with_sentences(result.findings(), depth)
+        return in_groups(found) if grouped else found
 
 
 def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> pd.DataFrame:
@@ -187,6 +196,27 @@ def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> 
         evidence.append(_(_EVIDENCE[kind, finding["of"]], **values))
         advice.append(_(_LOSS_ADVICE if (kind, finding["of"]) == ("non-finite", "loss") else _ADVICE[kind]))
     return findings.assign(evidence=evidence, advice=advice).astype({"evidence": "str", "advice": "str"})
+
+
+def in_groups(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each kind of finding; the evidence is that of the worst layer, with the number of layers.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        With sentences (`with_sentences`).
+    """
+    grouped = group_findings(findings)
+    evidence = [
+        row["evidence"]
+        if row["n_layers"] == 1
+        else _(
+            "{evidence} {n} layers have this finding, from {first} to {last}.",
+            evidence=row["evidence"], n=row["n_layers"], first=layer_name(row["first"]), last=layer_name(row["last"]),
+        )
+        for row in records(grouped)
+    ]  # fmt: skip
+    return grouped.assign(evidence=evidence).astype({"evidence": "str", "advice": "str"})
 
 
 def _number(kind: str, value: float) -> str:

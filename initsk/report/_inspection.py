@@ -10,7 +10,7 @@ from initsk.displays import POSITION_NAMES, DepthDisplay, HistogramGridDisplay, 
 from initsk.inspection import ActivationSummary
 from initsk.language import message, plural, translate as _
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
-from initsk.report._findings_text import answer_of_inspection, with_sentences
+from initsk.report._findings_text import answer_of_inspection, in_groups, with_sentences
 from initsk.report._tables import Column, Table, columns_of, records
 
 # With more layers, strips replace the histograms.
@@ -52,9 +52,11 @@ def findings_section(findings: pd.DataFrame) -> Section:
         *columns_of("sentence", evidence=_("Evidence"), advice=_("Advice")),
     ]
     prevents = {True: _("yes"), False: _("no")}
-    rows = records(findings)
+    rows = records(in_groups(findings))
     for row in rows:
         row["layer"] = row["layer"] or _("all layers")
+        if row["n_layers"] > 1:
+            row["layer"] = _("{first} to {last} ({n})", first=row["first"], last=row["last"], n=row["n_layers"])
         row |= {"kind": _(row["kind"]), "decides": prevents[bool(row["decides"])]}
     title = _("Findings, most severe first")
     return Section("findings", _("Findings"), [Table("findings", title, columns, rows)])

@@ -54,7 +54,7 @@ def assert_trainable(model: Any, X: Any, y: Any = None, *, min_score: float = 0.
 
 def _message(diagnosis: Diagnosis, min_score: float) -> str:
     lines = [f"score {diagnosis.score:.2f} is below {min_score:g}: {diagnosis.answer()}"]
-    for finding in describe_findings(diagnosis).itertuples():
+    for finding in describe_findings(diagnosis, grouped=True).itertuples():
         lines.append(f"- {finding.kind}: {finding.evidence} Advice: {finding.advice}.")
     if not diagnosis.trial.empty:
         lines.append(answer_of_rates(diagnosis))

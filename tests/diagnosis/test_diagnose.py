@@ -367,3 +367,23 @@ def test_normalized_networks_are_seen_as_they_are_trained():
     initialize(module, "lecun_normal", random_state=0)
     summary = diagnose(module, XT, YT).inspection.to_frame()
     assert summary.loc[summary["layer"] == "58", "std"].iloc[0] > 0.1
+
+
+def test_targets_that_are_not_standardized_are_noted():
+    found = diagnose(build(lambda: MLP(64, 1, (16,))), XT, 1000 + 5 * XT[:, 20]).findings().set_index("kind")
+    values = (1000 + 5 * XT[:, 20]).double()
+    factor = float(values.mean() / values.std(correction=0))
+    assert found.loc["unscaled targets", "value"] == pytest.approx(factor, rel=0.05)
+    assert not found.loc["unscaled targets", "decides"]
+    scaled = diagnose(build(lambda: MLP(64, 1, (16,))), XT, (XT[:, 20] - XT[:, 20].mean()) / XT[:, 20].std())
+    assert "unscaled targets" not in scaled.findings()["kind"].tolist()
+
+
+def test_findings_of_a_deep_network_are_grouped():
+    diagnosis = diagnose(mlp("zeros", hidden=(16,) * 20), XT, YT)
+    assert (diagnosis.findings()["kind"] == "symmetric").sum() == 20
+    grouped = describe_findings(diagnosis, grouped=True).set_index("kind")
+    assert grouped.loc["symmetric", ["n_layers", "first", "last"]].tolist() == [20, "hidden_1", "hidden_20"]
+    assert grouped.loc["symmetric", "evidence"].endswith("20 layers have this finding, from hidden_1 to hidden_20.")
+    assert "hidden_1 to hidden_20 (20)" in diagnosis.to_markdown().replace("\\", "")
+    assert "hidden_1 sampai hidden_20 (20)" in diagnosis.to_markdown(language="id").replace("\\", "")
