@@ -7,7 +7,7 @@ import pandas as pd
 
 from initsk.displays._axes import log_axis, power_ticks
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._legends import legend_below
+from initsk.displays._legends import legends
 from initsk.displays._style import INK, PALETTE, clean_axes, merge_style, sample, write_title
 from initsk.language import translate
 
@@ -73,21 +73,20 @@ class LearningRateDisplay(Display):
         """
         from matplotlib.lines import Line2D
 
-        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.4)[0]
+        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.5)[0]
         style = merge_style(Line2D, {"color": PALETTE[0], "linewidth": 1.6, "marker": "o", "markersize": 4}, kwargs)
+        above = legends(self.figure_, self.axes_, self._samples(), 1, given=ax is not None)
         titles = (translate("loss after the trial, relative to the baseline loss"), translate("score"))
         for one, name, title in zip(self.axes_, ("relative_loss", "score"), titles, strict=True):
             clean_axes(one)
             rows = self.rates[np.isfinite(self.rates[name])]
             one.plot(rows["lr"], rows[name], **style)
             self._mark(one, 1.0 if name == "relative_loss" else 0.5)
-            write_title(one, title, 10)
+            write_title(one, title, 10, above=above)
             one.set_xlabel(translate("learning rate"), fontsize=9, color=INK)
         losses = self.rates["relative_loss"].to_numpy()
         log_axis(self.axes_[0], np.append(losses[losses < 1e3], 1.0), (0.02, 0.02))
         self.axes_[1].set_ylim(-0.04, 1.04)
-        if ax is None:
-            legend_below(self.figure_, self._samples(), 9.5)
         return self
 
     def _mark(self, ax: "Axes", level: float) -> None:

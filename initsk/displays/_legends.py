@@ -43,6 +43,22 @@ def legend_above(ax: "Axes", handles: Sequence["Artist"]) -> float:
     return height
 
 
+def legends(
+    figure: "Figure", axes: Sequence["Axes"], handles: Sequence["Artist"], n_first: int, *, given: bool
+) -> float:
+    """Put a legend below two new panels, or above given ones, and return by how much titles are higher, in inches.
+
+    Above given panels, the first `n_first` handles are over the first panel, and the others over the second.
+    """
+    if not given:
+        legend_below(figure, handles, 9.5)
+        return 0.0
+    heights = [legend_above(ax, part) for ax, part in zip(axes, (handles[:n_first], handles[n_first:]), strict=True)]
+    for ax in axes:
+        leave_room(ax, top=max(heights))
+    return max(heights)
+
+
 def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], inches: float, **style: Any) -> None:
     """Add a legend unless it is empty; labels appear as they are."""
     if handles:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, log_axis
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._legends import legend_below
+from initsk.displays._legends import legends
 from initsk.displays._style import INK, PALETTE, clean_axes, merge_style, sample, write_title
 from initsk.exceptions import InvalidParameterError
 from initsk.language import message, translate
@@ -88,16 +88,16 @@ class TrialDisplay(Display):
         """
         from matplotlib.lines import Line2D
 
-        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.4)[0]
+        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.5)[0]
         loss = merge_style(Line2D, {"color": PALETTE[0], "linewidth": 1.6}, kwargs)
         self._draw_loss(self.axes_[0], loss)
         self._draw_sizes(self.axes_[1], kwargs)
+        # The last two samples belong to the sizes.
+        above = legends(self.figure_, self.axes_, self._samples(loss, kwargs), -2, given=ax is not None)
         for one, title in zip(self.axes_, (translate("loss"), translate("gradients and updates")), strict=True):
-            write_title(one, title)
+            write_title(one, title, above=above)
             few_ticks(one.xaxis, 6, integer=True)
             one.set_xlabel(translate("step"), fontsize=9, color=INK)
-        if ax is None:
-            legend_below(self.figure_, self._samples(loss, kwargs), 9.5)
         return self
 
     def _draw_loss(self, ax: "Axes", style: dict[str, Any]) -> None:
