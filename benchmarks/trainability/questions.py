@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from configurations import MILESTONES
 
-from initsk.diagnosis import Question, TrialValues
+from initsk.diagnosis import REACHED, Question, TrialValues
 
 RESULTS = Path(__file__).parents[1] / "results"
 #: Losses relative to the baseline loss.
@@ -70,7 +70,11 @@ def make_questions(networks, lengths=LENGTHS):
 def probabilities(model, frame):
     """Return the scores of a model for the rows of a frame; 0 where the trial diverged."""
     z = model.intercept + sum(np.interp(frame[name], *function) for name, function in model.functions.items())
-    return np.where(frame["diverged"], 0.0, 1 / (1 + np.exp(-np.clip(z, -30, 30))))
+    found = 1 / (1 + np.exp(-np.clip(z, -30, 30)))
+    if "loss" in model.functions:
+        reached = frame[["loss", "loss of all samples"]].max(axis=1) < 0
+        found = np.where(reached, np.maximum(found, REACHED), found)
+    return np.where(frame["diverged"], 0.0, found)
 
 
 def as_diagnosed(frame, scores):

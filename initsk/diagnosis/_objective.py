@@ -132,7 +132,8 @@ def _searched(objective: Objective, module: nn.Module, batches: list[Batch]) -> 
 
 def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> float:
     axis = _score_axis(*pairs[0])
-    flat = torch.cat([output.detach().movedim(axis, -1).flatten(0, -2) for output, _ in pairs])
+    flat = torch.cat([output.detach().reshape(-1, 1) if output.dim() < 2 else
+                      output.detach().movedim(axis, -1).flatten(0, -2) for output, _ in pairs])  # fmt: skip
     constant = flat.mean(0).nan_to_num(0.0).requires_grad_()
     found: list[float] = []
     of_scores = replace(objective, output=None)
@@ -141,7 +142,8 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
         losses = []
         for output, target in pairs:
             shape = [1] * output.dim()
-            shape[axis] = len(constant)
+            if output.dim() > 1:
+                shape[axis] = len(constant)
             losses.append(of_scores.loss(constant.view(shape).expand_as(output), target))
         loss = torch.stack(losses).mean()
         optimizer.zero_grad()

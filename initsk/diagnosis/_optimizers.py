@@ -99,6 +99,9 @@ class OptimizerPlan:
         if not any(id(parameter) in copies for parameter in held):
             raise InvalidParameterError("optimizer has no parameter of the model (allowed: an optimizer of this model)")
         made = copy.deepcopy(given, memo)
+        # A copy has only what torch saves of an optimizer.
+        for name in vars(given).keys() - vars(made).keys():
+            setattr(made, name, copy.deepcopy(getattr(given, name), memo))
         for group in made.param_groups:
             group["params"] = [p for p in group["params"] if any(p is own for own in copies.values())]
         made.param_groups = [group for group in made.param_groups if group["params"]]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -48,15 +47,20 @@ class Samples:
         The targets of each batch, also where the module itself takes them as an argument; None without any.
     n_joined : int
         How many batches make one for static measurements.
+    draw : callable, optional
+        Draws a further batch of a stream, appends its targets to `targets`, and returns whether there was one.
     """
 
     make: Callable[[slice], Batch]
     targets: list[Any]
     n_joined: int = 1
+    draw: Callable[[], bool] | None = None
 
     def cycle(self, n_steps: int) -> Iterator[Batch]:
         """Yield so many batches, which may be overwritten; after the last one, the first one follows."""
         for step in range(n_steps):
+            if step >= len(self.targets) and self.draw is not None:
+                self.draw()
             number = step % len(self.targets)
             yield self.make(slice(number, number + 1))
 
@@ -90,7 +94,8 @@ def draw_batches(
     X, y : array-like
         As in `diagnose`.
     n_batches, n_of_stream : int
-        Number of batches of arrays, which are made when they are needed, and of a stream, which are kept.
+        Number of batches of arrays, and of a stream at the start. Later batches of a stream are drawn when a trial
+        comes to them, and kept.
     n_measured : int
         Number of samples for static measurements.
     batch_size : int or None
@@ -158,7 +163,7 @@ def _check_samples(n_samples: int, y: Any) -> None:
     if len(y) != n_samples:
         refuse("diagnose", [f"y has {len(y)} rows, and X has {n_samples} (allowed: the same number)"])
     values = as_array(y)
-    if values.ndim == 1 and (values == values[0]).all():
+    if (values == values[:1]).all() and (values.ndim == 1 or values.dtype.kind == "f"):
         refuse(
             "diagnose",
             ["y holds one value only (allowed: targets that differ, otherwise there is nothing to learn)"],
@@ -168,15 +173,25 @@ def _check_samples(n_samples: int, y: Any) -> None:
 def _of_stream(model: Model, converter: BatchConverter, X: Any, y: Any, n_batches: int, batch_size: int) -> Samples:
     if y is not None:
         refuse("diagnose", [f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)"])
-    # A DataLoader draws a seed when its iteration begins.
-    with isolated_torch_random(None):
-        drawn = list(islice(pairs(X, batch_size), n_batches))
-    if not drawn:
-        refuse("diagnose", [f"X={X!r} yields no batch (allowed: at least one)"])
-    pairs_of_batches = [arguments_of(model.module, model.prepared(part_X), part_y) for part_X, part_y in drawn]
+    stream, drawn, targets = pairs(X, batch_size), [], []
+
+    def draw() -> bool:
+        # A DataLoader draws random numbers when its iteration begins.
+        with isolated_torch_random(None):
+            pair = next(stream, None)
+        if pair is None:
+            return False
+        batch_X, batch_y = arguments_of(model.module, model.prepared(pair[0]), pair[1])
+        drawn.append((batch_X, batch_y))
+        targets.append(targets_in(batch_X) if batch_y is None else model.encode(batch_y))
+        return True
 
     def make(numbers: slice) -> Batch:
-        [(batch_X, batch_y)] = pairs_of_batches[numbers]
+        [(batch_X, batch_y)] = drawn[numbers]
         return converter.convert(map_arrays(to_array, batch_X), model.encode(batch_y)).copied()
 
-    return Samples(make, [targets_in(X) if y is None else model.encode(y) for X, y in pairs_of_batches])
+    while len(drawn) < n_batches and draw():
+        pass
+    if not drawn:
+        refuse("diagnose", [f"X={X!r} yields no batch (allowed: at least one)"])
+    return Samples(make, targets, draw=draw)

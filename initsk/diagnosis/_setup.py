@@ -13,8 +13,9 @@ from initsk.diagnosis._measurements import Measurements, measure, measure_cohere
 from initsk.diagnosis._objective import Objective, baseline_loss
 from initsk.diagnosis._optimizers import OptimizerPlan, check_optimizer
 from initsk.diagnosis._samples import BATCH_SIZE, Samples, count_rows, draw_batches
-from initsk.diagnosis._score import ScoreModel, load_model
+from initsk.diagnosis._score import REACHED, ScoreModel, load_model
 from initsk.diagnosis._trial import Trial, run_trial
+from initsk.exceptions import InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import InitializerLike
 from initsk.inspection import GradientCoherence
@@ -79,7 +80,13 @@ class TrainingSetup:
         """Loss of the best constant prediction."""
         module = self.model.module
         with preserve_state(module, training=False, gradients=False, seed=self.seed):
-            return baseline_loss(self.objective, module, self.batches, self.samples.targets)
+            found = baseline_loss(self.objective, module, self.batches, self.samples.targets)
+        if found <= 0:
+            raise InvalidParameterError(
+                f"the loss of the best constant prediction is {found:.4g}, so no target can be relative to it"
+                " (allowed: a loss that is positive for constant predictions)"
+            )
+        return found
 
     def question(self, lr: float | None = None) -> Question:
         """Return what the score is the probability of, at the given learning rate."""
@@ -129,8 +136,9 @@ class TrainingSetup:
             outcomes.append(found)
             return not _UNCERTAIN[0] < found.score < _UNCERTAIN[1]
 
+        shortest = min(self.trial_steps, self.budget)
         longest = min(_LONGER * self.trial_steps, self.budget // 2)
-        self.try_steps(plan, sorted({self.trial_steps, max(longest, self.trial_steps)}), ends)
+        self.try_steps(plan, sorted({shortest, max(longest, shortest)}), ends)
         return outcomes[-1]
 
     def try_steps(self, plan: OptimizerPlan, lengths: Sequence[int], ends: Callable[[Trial, nn.Module], bool]) -> None:
@@ -191,7 +199,13 @@ class Outcome:
         """The probability that training succeeds; 0 after a loss that is not finite."""
         if not self.starts or (self.trial is not None and self.trial.status == "diverged"):
             return 0.0
-        return self.score_model.probability(self.features)
+        score = self.score_model.probability(self.features)
+        return max(score, REACHED) if self.reached else score
+
+    @property
+    def reached(self) -> bool:
+        """Whether the loss of the trial's last steps, and of the measured samples, is below the target already."""
+        return self.trial is not None and max(self.features["loss"], self.features["loss of all samples"]) < 0
 
 
 #: Options that are not given.
@@ -210,6 +224,8 @@ def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any],
         If X and y do not fit each other, or the optimizer does not fit the network.
     """
     options = _DEFAULTS | dict(options)
+    if isinstance(X, list) and y is None and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in X):
+        X = iter(X)
     trial_steps, max_samples = options["trial_steps"], options["max_samples"]
     batch_size = options["batch_size"] or _batch_size(found.net)
     numbers = [

@@ -257,7 +257,7 @@ def _collect(value: Any, found: list[torch.Tensor]) -> None:
     elif isinstance(value, list | tuple | set):
         for part in value:
             _collect(part, found)
-    elif callable(getattr(value, "keys", None)) and hasattr(value, "__getitem__"):
+    elif callable(getattr(type(value), "keys", None)) and hasattr(type(value), "__getitem__"):
         for key in value.keys():  # noqa: SIM118 - graph objects iterate over something else
             _collect(value[key], found)
     elif hasattr(value, "__dict__") and not isinstance(value, type | torch.nn.Module):

@@ -176,3 +176,24 @@ def test_memory_is_that_of_a_batch():
     module = build(lambda: Net(forward, first=nn.Linear(8, 32), last=nn.Linear(32, 3)))
     diagnose(module, X.view(N, 2, 4), CLASSES, batch_size=10, **FAST)
     assert max(seen) == 10
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [lambda output, y: nn.functional.cross_entropy(output, y) - 5, lambda output, y: -output.mean() + 0 * y.sum()],
+)
+def test_a_loss_without_a_positive_baseline_is_refused(criterion):
+    with pytest.raises(InvalidParameterError, match="no target can be relative to it"):
+        diagnose(net(3), X, CLASSES, criterion=criterion)
+
+
+def test_constant_numbers_are_nothing_to_learn():
+    with pytest.raises(InvalidParameterError, match="y holds one value only"):
+        diagnose(net(1), X, torch.ones(N, 1))
+
+
+def test_outputs_without_an_axis_of_scores():
+    flat = net(1, lambda scores: scores.flatten())
+    found = diagnose(flat, X, NUMBERS[:, 0], criterion=nn.functional.mse_loss, batch_size=20, max_samples=N, **FAST)
+    assert found.baseline_loss == pytest.approx(float(NUMBERS.var(correction=0)), rel=0.02)
+    assert found.will_train

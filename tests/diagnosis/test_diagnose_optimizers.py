@@ -1,0 +1,87 @@
+"""Diagnoses with optimizers in every form."""
+
+from functools import partial
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+from initsk import diagnose, initialize
+from initsk.exceptions import InvalidParameterError
+from initsk.network import MLP
+from tests.helpers import build
+
+X, Y = load_digits(return_X_y=True)
+XT, YT = torch.tensor(X / 16, dtype=torch.float32), torch.tensor(Y)
+
+
+def mlp():
+    module = build(lambda: MLP(64, 10, (32, 32)))
+    initialize(module, "he_normal", random_state=0)
+    return module
+
+
+def test_every_form_of_an_optimizer_is_the_same_optimizer():
+    module = mlp()
+    forms = {
+        "name": {"optimizer": "adam", "lr": 0.003},
+        "class": {"optimizer": torch.optim.Adam, "lr": 0.003},
+        "function": {"optimizer": partial(torch.optim.Adam, lr=0.003)},
+        "instance": {"optimizer": torch.optim.Adam(module.parameters(), lr=0.003)},
+    }
+    found = {name: diagnose(module, XT, YT, **form) for name, form in forms.items()}
+    assert len({diagnosis.score for diagnosis in found.values()}) == 1
+    assert {diagnosis.lr for diagnosis in found.values()} == {0.003}
+    assert {diagnosis.optimizer for diagnosis in found.values()} == {"Adam"}
+    assert diagnose(module, XT, YT).optimizer == "Adam"
+
+
+def test_settings_and_state_of_an_optimizer_are_copied():
+    module = mlp()
+    groups = [{"params": module.hidden_1.parameters(), "lr": 0.0}, {"params": module.output.parameters()}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    nn.functional.cross_entropy(module(XT), YT).backward()
+    optimizer.step()
+    state = {key: value["momentum_buffer"].clone() for key, value in optimizer.state.items()}
+    diagnosis = diagnose(module, XT, YT, optimizer=optimizer, trial_steps=4)
+    assert all(torch.equal(optimizer.state[key]["momentum_buffer"], value) for key, value in state.items())
+    assert [group["lr"] for group in optimizer.param_groups] == [0.0, 0.1]
+    # The other layers are not in the optimizer, and stay; the first group has the rate 0.
+    after = diagnosis.outcome.module
+    for name in ("hidden_1", "hidden_2"):
+        assert torch.equal(after.get_submodule(name).weight, module.get_submodule(name).weight)
+    assert not torch.equal(after.output.weight, module.output.weight)
+
+
+def test_a_learning_rate_scales_all_groups():
+    module = mlp()
+    groups = [{"params": module.hidden_1.parameters(), "lr": 0.01}, {"params": module.output.parameters(), "lr": 0.1}]
+    optimizer = torch.optim.SGD(groups)
+    moved = diagnose(module, XT, YT, optimizer=optimizer, lr=0.02, trial_steps=1, budget=2).outcome.module
+    one = diagnose(module, XT, YT, optimizer=optimizer, trial_steps=1, budget=2).outcome.module
+    for layer in ("hidden_1", "output"):
+        start, twice, once = (part.get_submodule(layer).weight for part in (module, moved, one))
+        torch.testing.assert_close(twice - start, 2 * (once - start), rtol=1e-3, atol=1e-6)
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    other = torch.optim.SGD(mlp().parameters(), lr=0.1)
+    with pytest.raises(InvalidParameterError, match="no parameter of the model"):
+        diagnose(mlp(), XT, YT, optimizer=other)
+    with pytest.raises(InvalidParameterError, match=r"returns list.*returns a torch optimizer"):
+        diagnose(mlp(), XT, YT, optimizer=list)
+
+
+def test_optimizers_that_evaluate_the_loss_again_are_followed():
+    # On one batch, so that the steps follow one function.
+    diagnosis = diagnose(mlp(), iter([(XT, YT)]), optimizer=torch.optim.LBFGS, lr=0.1, trial_steps=4, budget=8)
+    assert diagnosis.trial["loss"].is_monotonic_decreasing
+
+
+def test_an_optimizer_with_attributes_of_its_own_is_copied():
+    module = mlp()
+    optimizer = torch.optim.LBFGS(module.parameters(), lr=0.1)
+    diagnosis = diagnose(module, iter([(XT, YT)]), optimizer=optimizer, trial_steps=3, budget=6)
+    assert diagnosis.trial["loss"].is_monotonic_decreasing
+    assert not optimizer.state
