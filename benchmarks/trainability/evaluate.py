@@ -2,9 +2,9 @@
 
 The score is fitted anew without each family, activation function or data set in turn, and predicts the part that was
 left out. With --held-out, the model of the package, which is fitted to the developed families, predicts the families
-that were held out; this was done once. Writes results/trainability_scores.csv (a row per network),
-results/trainability_evaluation.csv (a row per figure) and the pictures. Intervals of 95 % are those of resampled
-networks.
+that are held out; this is done once, after the last change of the score. Writes results/trainability_scores.csv (a row
+per network), results/trainability_evaluation.csv (a row per figure) and the pictures. Intervals of 95 % are those of
+resampled networks.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from configurations import DEVELOPED
-from questions import MAIN, load_networks, make_questions
+from questions import MAIN, RESULTS, load_networks, make_questions
 from scipy.optimize import minimize
 
 import initsk
@@ -90,7 +90,7 @@ def as_model(weights, knots):
 
 def static_questions(networks):
     """Return the questions with the features of a diagnosis without a trial."""
-    measured = pd.read_csv(Path(__file__).parents[1] / "results" / "trainability_measured.csv")
+    measured = pd.read_csv(RESULTS / "trainability_measured.csv")
     first = measured.groupby(["family", "number"]).first()
     frame = make_questions(networks, lengths=(8,)).drop(columns=["budget", "target"])
     rows = []

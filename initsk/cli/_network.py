@@ -78,16 +78,9 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
 
 
 def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
-    values = {
-        name: _number_or_text(getattr(diagnosis, name))
-        for name in ("score", "lr", "budget", "target", "loss", "baseline_loss", "recommended_score", "trial_status")
-    }
-    if rates:
-        values["learning_rates"] = [
-            {name: _number_or_text(value) for name, value in row.items()}
-            for row in diagnosis.learning_rates().to_dict("records")
-        ]
-    return values
+    names = ("score", "lr", "budget", "target", "loss", "baseline_loss", "recommended_score", "trial_status")
+    values: dict[str, Any] = {name: _number_or_text(getattr(diagnosis, name)) for name in names}
+    return values | ({"learning_rates": _rows(diagnosis.learning_rates())} if rates else {})
 
 
 def _audit(options: Options) -> tuple[Reported, int]:
@@ -96,7 +89,7 @@ def _audit(options: Options) -> tuple[Reported, int]:
     model, X = (load_network(options["network"]), None) if options["no_data"] else _model_and_data(options)[:2]
     result = audit(model, X, random_state=options["random_state"])
     if options["json"]:
-        _print_json("audit", result, not_checked=result.not_checked.to_dict("records"))
+        _print_json("audit", result, not_checked=_rows(result.not_checked))
     else:
         click.echo(str(result))
         _print_findings(result)
@@ -124,13 +117,14 @@ def _print_frame(frame: pd.DataFrame) -> None:
 
 def _print_json(command: str, result: Diagnosis | Audit, **more: Any) -> None:
     """Print a result as one JSON object: the answer, the exit code, and the findings with sentences."""
-    findings = [{name: _number_or_text(value) for name, value in row.items()} for row in _records(result)]
+    findings = _rows(describe_findings(result))
     content = {"command": command, "answer": str(result), "exit_code": result.exit_code, "findings": findings} | more
     click.echo(json.dumps(content, allow_nan=False))
 
 
-def _records(result: Diagnosis | Audit) -> list[dict[Any, Any]]:
-    return describe_findings(result).to_dict("records")
+def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Return the rows of a frame as JSON has them."""
+    return [{name: _number_or_text(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _number_or_text(value: Any) -> Any:

@@ -11,7 +11,7 @@ from initsk.diagnosis._audit_draws import find_packed, find_untruncated
 from initsk.diagnosis._audit_inputs import find_unscaled
 from initsk.diagnosis._audit_leaks import find_leaks
 from initsk.diagnosis._audit_outputs import find_in_outputs
-from initsk.diagnosis._audit_subject import NotChecked, Outcome, Subject, make_subject, not_checked
+from initsk.diagnosis._audit_subject import CheckResult, NotChecked, Subject, make_subject, not_checked
 from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
@@ -26,7 +26,7 @@ _OF_OUTPUTS = ("initial scale", "constant output", "batch leak", "padding leak")
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Audit(Reported):
-    """What an audit found in a network; made by `audit`.
+    """The findings of an audit, and the checks that it could not make; made by `audit`.
 
     Parameters
     ----------
@@ -178,12 +178,12 @@ def _check_estimator(model: Any) -> None:
         raise ModuleError(f"{kind} has no network yet (allowed: an estimator after fit or initialize)")
 
 
-def _outcomes_of_weights(subject: Subject) -> Iterator[Outcome]:
+def _outcomes_of_weights(subject: Subject) -> Iterator[CheckResult]:
     for check in (find_clones, find_unset, find_packed, find_untruncated):
         yield from check(subject)
 
 
-def _outcomes_of_batch(subject: Subject) -> Iterator[Outcome]:
+def _outcomes_of_batch(subject: Subject) -> Iterator[CheckResult]:
     if subject.batch is None:
         yield from not_checked([*_OF_OUTPUTS, "unscaled input"], Reason("X is not given"))
         return

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from initsk.diagnosis._audit_subject import Flagged, Outcome, Subject, label_of, values_of
+from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, label_of, values_of
 from initsk.initializers import FromCallable, InitializerLike, TruncatedNormal, get_initializer
 from initsk.network import ParameterSpec, PlannedParameter
 
@@ -25,7 +25,7 @@ _BELOW_BOUND = 15
 _BOUND = 2.0
 
 
-def find_packed(subject: Subject) -> Iterator[Outcome]:
+def find_packed(subject: Subject) -> Iterator[CheckResult]:
     """Find stacked matrices whose variance is that of a rule for one large matrix."""
     for planned in subject.weights:
         factor = _packing_factor(planned)
@@ -100,7 +100,7 @@ def _rules_of_whole(spec: ParameterSpec, stored: tuple[int, ...]) -> Iterator[tu
             yield scale / fan_in, scale / n_in
 
 
-def find_untruncated(subject: Subject) -> Iterator[Outcome]:
+def find_untruncated(subject: Subject) -> Iterator[CheckResult]:
     """Find truncations that cut nothing: weights on bounds far from all others, and bounds of given initializers."""
     for planned in subject.weights:
         place = _far_bound(values_of(planned))
@@ -160,6 +160,7 @@ def _bounds_of_call(function: Any) -> float | None:
     defaults = {name: one.default for name, one in inspect.signature(function).parameters.items()}
     mean, std, low, high = ((defaults | given).get(name) for name in ("mean", "std", "a", "b"))
     try:
+        # Defaults have no declared type; a value that is no number ends in the TypeError.
         return min(mean - low, high - mean) / std  # type: ignore[operator]
     except (TypeError, ZeroDivisionError):
         return None

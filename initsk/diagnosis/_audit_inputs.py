@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from initsk.diagnosis._audit_subject import Flagged, Outcome, Subject, not_checked
+from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, not_checked
 from initsk.network import NetworkGraph, Operation, map_arrays, tensors_in
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import real_parts
@@ -16,7 +16,7 @@ _KEEPING = ("reshape", "concatenation", "dropout", "pooling")
 _MIN_ROWS = 30
 
 
-def find_unscaled(subject: Subject) -> Iterator[Outcome]:
+def find_unscaled(subject: Subject) -> Iterator[CheckResult]:
     """Find real inputs that are far from standardized, and that a layer multiplies as they are."""
     inputs = _multiplied_inputs(subject)
     if not inputs:

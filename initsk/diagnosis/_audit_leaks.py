@@ -9,8 +9,8 @@ import torch
 from initsk.diagnosis._audit_padding import Padding, padding_of
 from initsk.diagnosis._audit_subject import (
     ROUNDED,
+    CheckResult,
     Flagged,
-    Outcome,
     Subject,
     not_checked,
     root_mean_square,
@@ -29,7 +29,7 @@ _FEW = 4
 _ROUNDING, _ROUNDING_ELSEWHERE = 0.01, 0.5
 
 
-def find_leaks(subject: Subject, scores: torch.Tensor) -> Iterator[Outcome]:
+def find_leaks(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
     """Find outputs that change with other samples or with padding.
 
     A part of the samples runs again, in another order, without the other samples, and with other padding. Only if
@@ -113,7 +113,7 @@ class _Comparison:
         assert subject.n_samples is not None
         self.arguments = take_rows(subject.arguments, self.rows, subject.n_samples)
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[CheckResult]:
         """Yield what one pass shows and, if it shows a change, what two further passes tell about its cause."""
         limit = threshold_of(BATCH).value
         padded = None if self.padding is None else (yield from self._padded(self.padding))
@@ -131,7 +131,7 @@ class _Comparison:
         if padded is not None:
             yield from Flagged("", PADDING, self._change(plain, padded), "outputs").findings()
 
-    def _plain(self) -> Generator[Outcome, None, torch.Tensor | None]:
+    def _plain(self) -> Generator[CheckResult, None, torch.Tensor | None]:
         """Return the scores in a batch without the other samples; None after telling why there are none."""
         try:
             plain = self._run(self.arguments)
@@ -145,7 +145,7 @@ class _Comparison:
             return None
         return plain
 
-    def _padded(self, padding: Padding) -> Generator[Outcome, None, torch.Tensor | None]:
+    def _padded(self, padding: Padding) -> Generator[CheckResult, None, torch.Tensor | None]:
         """Return the scores with other padding too; None after telling why there are none."""
         arguments = padding.changed(self.arguments, self.rows)
         if arguments is None:

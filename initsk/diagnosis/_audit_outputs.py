@@ -6,7 +6,15 @@ from math import log, nan
 import torch
 from torch import nn
 
-from initsk.diagnosis._audit_subject import ROUNDED, Flagged, Outcome, Subject, not_checked, root_mean_square, spread_of
+from initsk.diagnosis._audit_subject import (
+    ROUNDED,
+    CheckResult,
+    Flagged,
+    Subject,
+    not_checked,
+    root_mean_square,
+    spread_of,
+)
 from initsk.diagnosis._audit_weights import blocks_output, constant_weights, is_meant
 from initsk.network import tensors_in
 from initsk.utils.reason import Reason
@@ -19,7 +27,7 @@ _CLASSES = 10
 _OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
 
 
-def find_in_outputs(subject: Subject, scores: torch.Tensor) -> Iterator[Outcome]:
+def find_in_outputs(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
     """Find what is wrong with the scores of the whole batch."""
     n_nonfinite = int((scores.isnan() | (scores == torch.inf)).sum())
     yield from Flagged("", "non-finite", float(n_nonfinite), "outputs").findings()
@@ -30,7 +38,7 @@ def find_in_outputs(subject: Subject, scores: torch.Tensor) -> Iterator[Outcome]
     yield from _find_constant(subject, scores)
 
 
-def _find_scale(subject: Subject, scores: torch.Tensor) -> Iterator[Outcome]:
+def _find_scale(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
     criterion = getattr(subject.model.net, "criterion_", None)
     if isinstance(criterion, _OF_NUMBERS):
         yield from not_checked([SCALE], Reason("the estimator predicts numbers, and not the scores of classes"))
@@ -65,7 +73,7 @@ def relative_loss(scores: torch.Tensor) -> float:
     return float(loss.double().nanmean()) / log(max(scores.shape[axis], _CLASSES))
 
 
-def _find_constant(subject: Subject, scores: torch.Tensor) -> Iterator[Outcome]:
+def _find_constant(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
     n_samples = subject.n_samples
     if n_samples is None or len(scores) != n_samples:
         yield from not_checked([CONSTANT], Reason("the first axes of inputs and outputs do not count the same samples"))

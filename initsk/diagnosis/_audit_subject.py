@@ -1,4 +1,4 @@
-"""What the checks of an audit look at: a network, its reading, its parameters, and a batch."""
+"""The subject of an audit: a network with its reading, its parameters, and a batch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class NotChecked(NamedTuple):
     why: str
 
 
-Outcome = Finding | NotChecked
+CheckResult = Finding | NotChecked
 
 
 class Flagged(NamedTuple):

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import torch
 
-from initsk.diagnosis._audit_subject import Flagged, Outcome, Subject, label_of, not_checked, values_of
+from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, label_of, not_checked, values_of
 from initsk.network import NetworkGraph, Operation, PlannedParameter
 from initsk.utils.reason import Reason
 
@@ -19,7 +19,7 @@ _HUGE = 1e10
 _TINY = torch.finfo(torch.float32).tiny
 
 
-def find_clones(subject: Subject) -> Iterator[Outcome]:
+def find_clones(subject: Subject) -> Iterator[CheckResult]:
     """Find layers whose random weights are exact copies of one another; tied and frozen weights are none."""
     random = {
         planned.name: planned
@@ -106,7 +106,7 @@ def _run_of(position: int, name: str) -> tuple[str | None, object]:
     return (matched[1], int(matched[2]) - position) if matched else (None, name)
 
 
-def find_unset(subject: Subject) -> Iterator[Outcome]:
+def find_unset(subject: Subject) -> Iterator[CheckResult]:
     """Find weights that no initializer has set: memory that was not filled, and constants where a signal must pass."""
     for planned in subject.plan:
         if planned.tensor.is_floating_point() or planned.tensor.is_complex():

@@ -287,8 +287,8 @@ def diagnose(
     """Estimate whether a network will train, from a trial of a few steps on a copy.
 
     The model does not change: neither its parameters, buffers and modes, nor the optimizer, nor any random state. The
-    score is a calibrated probability. It is fitted to trained networks of six families, and tested on others, by
-    ``benchmarks/trainability``.
+    score is a calibrated probability, fitted to trained networks of six families by ``benchmarks/trainability``, which
+    also tests it on each family with a fit to the others.
 
     Findings of these kinds decide if the score is below 0.5:
 

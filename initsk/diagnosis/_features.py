@@ -15,7 +15,7 @@ _SIZES = (1e-12, 1e6)
 
 @dataclass(frozen=True)
 class Question:
-    """What a score is the probability of: the loss is below the target after so many steps.
+    """The question that a score answers: whether the loss falls below the target within the budget.
 
     Parameters
     ----------
@@ -52,14 +52,12 @@ class TrialValues:
         Standard deviation of the loss in the last quarter.
     all_samples : float
         Loss of the measured samples after the trial.
-    norm_start, norm_end : float
-        Norm of the gradient in the first step and in the last quarter.
+    norm_start : float
+        Norm of the gradient in the first step, a yardstick for the score.
     update_ratio : float
         Norm of the update relative to that of the weight, in the last step.
     size_start, size_end, agreement_start, agreement_end : float
         `GradientCoherence.size` and `GradientCoherence.agreement` before and after the trial.
-    weakest_start, weakest_end : float
-        Size of the gradient of the weight with the smallest one, relative to the median over the weights.
     """
 
     n_steps: int
@@ -70,14 +68,11 @@ class TrialValues:
     scatter: float
     all_samples: float
     norm_start: float
-    norm_end: float
     update_ratio: float
     size_start: float
     size_end: float
     agreement_start: float
     agreement_end: float
-    weakest_start: float
-    weakest_end: float
 
     @classmethod
     def of(
@@ -99,7 +94,6 @@ class TrialValues:
         quarter, diverged = max(n // 4, 1), trial.status == "diverged"
         low = max((n - quarter) // 2, 0)
         worst = log(_LOSSES[1])
-        ratios = trial.update_ratios[np.isfinite(trial.update_ratios)]
         return cls(
             n_steps=n,
             start=float(losses[0]),
@@ -109,14 +103,11 @@ class TrialValues:
             scatter=3.0 if diverged else float(losses[-quarter:].std()),
             all_samples=worst if after is None else float(np.log(_relative(after.loss, reference))),
             norm_start=_size(float(trial.gradient_norms[0])),
-            norm_end=_size(float(trial.gradient_norms[-quarter:].mean())),
-            update_ratio=log10(_clipped(float(ratios[-1]) if len(ratios) else 0.0, 1e-9, 1e3)),
+            update_ratio=log10(_clipped(_finite(trial.last_update_ratio), 1e-9, 1e3)),
             size_start=_size(before.size),
             size_end=_size(inf if after is None else after.size),
             agreement_start=_finite(before.agreement),
             agreement_end=0.0 if after is None else _finite(after.agreement),
-            weakest_start=_weakest(before),
-            weakest_end=_size(0.0) if after is None else _weakest(after),
         )
 
     def features(self, question: Question) -> dict[str, float]:
@@ -129,20 +120,13 @@ class TrialValues:
             "extrapolated loss": self.end - target + slope * ahead,
             "loss at a constant pace": log(_clipped(exp(self.end) + pace * question.budget, *_LOSSES)) - target,
             "lowest loss": self.lowest - target,
-            "loss at the start": self.start,
             "loss of all samples": self.all_samples - target,
             "scatter of the loss": self.scatter,
-            "gradient norm": self.norm_end,
-            "gradient norm at the start": self.norm_start,
             "update ratio": self.update_ratio,
             "movement": self.update_ratio + ahead * log10(2),
             "gradient size": self.size_end,
             "growth of the gradient size": self.size_end - self.size_start,
             "coherence": self.agreement_end,
-            "coherence at the start": self.agreement_start,
-            "weakest gradient": self.weakest_end,
-            "weakest gradient at the start": self.weakest_start,
-            "adaptive optimizer": float(question.is_adaptive),
             "budget": ahead,
             "target": target,
         }
@@ -176,12 +160,6 @@ def features_at_start(question: Question, baseline: float, before: GradientCoher
     relative = before.loss / baseline if baseline > 0 else 1.0
     start = float(np.log(_relative(relative, 1.0)))
     return static_features(question, start, _size(before.size), _finite(before.agreement))
-
-
-def _weakest(coherence: GradientCoherence) -> float:
-    """Return the smallest size of a weight's gradient relative to the median; gradients of zero are left out."""
-    sizes = [coherence.sizes[name] for name in coherence.agreements if 0 < coherence.sizes[name] < inf]
-    return _size(min(sizes) / float(np.median(sizes))) if sizes else _size(0.0)
 
 
 def _relative(losses: np.ndarray | float, reference: float) -> np.ndarray:

@@ -83,14 +83,11 @@ def _of_trial(outcome: Outcome) -> Iterator[Finding]:
 
 def _trial_values(trial: Trial, outcome: Outcome) -> tuple[float, float, float, float]:
     """Return the values of the kinds in `OF_TRIAL`, in their order."""
-    quarter = max(trial.n_steps // 4, 1)
-    start, end = float(trial.losses[0]), float(np.mean(trial.losses[-quarter:]))
-    growth = inf if trial.status == "diverged" else end / start if start > 0 else 1.0
+    start = float(trial.losses[0])
+    growth = trial.end_loss / start if start > 0 else 1.0
     # Of a trial that diverged, only this is said.
     relative = nan if trial.status == "diverged" else exp(outcome.features["loss"] + outcome.features["target"])
-    measured = trial.update_ratios[np.isfinite(trial.update_ratios)]
-    ratio = float(measured[-1]) if len(measured) else nan
-    return growth, relative, ratio, ratio
+    return growth, relative, trial.last_update_ratio, trial.last_update_ratio
 
 
 def _unscaled(targets: list[Any]) -> list[Finding]:

@@ -1,7 +1,6 @@
 """Learning rates at which a network would train."""
 
 from collections.abc import Mapping
-from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -68,9 +67,8 @@ def rates_frame(outcomes: Mapping[float, Outcome], baseline: float) -> pd.DataFr
     for rate, outcome in outcomes.items():
         trial = outcome.trial
         assert trial is not None
-        quarter = max(trial.n_steps // 4, 1)
-        loss = inf if trial.status == "diverged" else float(np.mean(trial.losses[-quarter:]))
-        rows.append((rate, outcome.score, loss, loss / baseline, trial.status, outcome.score >= 0.5))
+        loss, score = trial.end_loss, outcome.score
+        rows.append((rate, score, loss, loss / baseline, trial.status, score >= 0.5))
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 

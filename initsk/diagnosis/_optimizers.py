@@ -102,8 +102,9 @@ class OptimizerPlan:
         # A copy has only what torch saves of an optimizer.
         for name in vars(given).keys() - vars(made).keys():
             setattr(made, name, copy.deepcopy(getattr(given, name), memo))
+        own = set(map(id, copies.values()))
         for group in made.param_groups:
-            group["params"] = [p for p in group["params"] if any(p is own for own in copies.values())]
+            group["params"] = [p for p in group["params"] if id(p) in own]
         made.param_groups = [group for group in made.param_groups if group["params"]]
         return made
 

@@ -129,8 +129,7 @@ class TrainingSetup:
         outcomes: list[Outcome] = []
 
         def ends(trial: Trial, module: nn.Module) -> bool:
-            after = self._coherence_after(trial, module)
-            values = TrialValues.of(trial, self.baseline_loss, before, after)
+            after, values = self.measure_trial(trial, module, before)
             features = values.features(self.question(trial.lr))
             found = Outcome(trial, features, load_model("trial"), after, module, isfinite(before.loss))
             outcomes.append(found)
@@ -148,11 +147,13 @@ class TrainingSetup:
             time_limit=self.time_limit,
         )  # fmt: skip
 
-    def _coherence_after(self, trial: Trial, module: nn.Module) -> GradientCoherence | None:
-        """Return the gradients after a trial; None if it diverged."""
-        if trial.status == "diverged":
-            return None
-        return measure_coherence(module, self.batches, self.objective, self.seed)
+    def measure_trial(
+        self, trial: Trial, module: nn.Module, before: GradientCoherence
+    ) -> tuple[GradientCoherence | None, TrialValues]:
+        """Return the gradients after a trial (None if it diverged), and the values that features are made of."""
+        diverged = trial.status == "diverged"
+        after = None if diverged else measure_coherence(module, self.batches, self.objective, self.seed)
+        return after, TrialValues.of(trial, self.baseline_loss, before, after)
 
     def _estimate(self, before: GradientCoherence) -> "Outcome":
         """Return the outcome without a trial."""
@@ -168,7 +169,7 @@ class TrainingSetup:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial, or the estimate without one, says.
+    """The result of a trial, or of the estimate without one.
 
     Parameters
     ----------
@@ -275,8 +276,7 @@ def measure_trials(
     before, measured = setup.coherence(), []
 
     def ends(trial: Trial, module: nn.Module) -> bool:
-        after = setup._coherence_after(trial, module)
-        values = TrialValues.of(trial, setup.baseline_loss, before, after)
+        _, values = setup.measure_trial(trial, module, before)
         measured.append((setup.question(), values, setup.baseline_loss))
         return False
 

@@ -49,6 +49,17 @@ class Trial:
         """Number of steps that were taken."""
         return len(self.losses)
 
+    @property
+    def end_loss(self) -> float:
+        """Mean loss of the last quarter of the steps; infinite if the trial diverged."""
+        return inf if self.status == "diverged" else float(self.losses[-max(self.n_steps // 4, 1) :].mean())
+
+    @property
+    def last_update_ratio(self) -> float:
+        """The update ratio that was measured last, NaN if there is none."""
+        measured = self.update_ratios[np.isfinite(self.update_ratios)]
+        return float(measured[-1]) if len(measured) else nan
+
     def to_frame(self) -> pd.DataFrame:
         """Return a row per step: ``step`` (from 1), ``loss``, ``gradient_norm`` and ``update_ratio`` (float64)."""
         steps = np.arange(1.0, self.n_steps + 1)
@@ -156,6 +167,7 @@ def _step(
             measured.append((float(loss.detach()), float(norm)))
         return loss
 
+    # torch declares closures that return a number, and its optimizers take tensors.
     optimizer.step(closure)  # type: ignore[arg-type]
     loss, norm = measured[0]
     course.losses.append(loss)

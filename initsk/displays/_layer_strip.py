@@ -12,7 +12,7 @@ from initsk.displays._bins import central_range, count_below, split_histograms
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._heat import draw_cells
-from initsk.displays._style import INK, color_of, leave_room, width_of
+from initsk.displays._style import GRAY, INK, color_of, leave_room, width_of
 from initsk.displays._texts import distinct, number, percent, text_width
 from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of
@@ -190,12 +190,12 @@ class LayerStripDisplay(Display):
 def _clean_axes(ax: "Axes", n_rows: int) -> None:
     ax.set_facecolor("none")
     ax.spines[:].set_visible(False)
-    ax.grid(True, axis="x", alpha=0.3, linewidth=0.5, color="#808080")
+    ax.grid(True, axis="x", alpha=0.3, linewidth=0.5, color=GRAY)
     ax.set_axisbelow(True)
     ax.set(ylim=(n_rows - 0.5, -0.5), yticks=[])
     ax.tick_params(which="both", colors=INK, labelsize=8, length=2, labeltop=n_rows > _LONG)
     for i in range(n_rows):
-        ax.axhspan(i - 0.4, i + 0.4, color="#808080", alpha=0.08, linewidth=0)
+        ax.axhspan(i - 0.4, i + 0.4, color=GRAY, alpha=0.08, linewidth=0)
 
 
 def _is_informative(column: pd.Series, name: str) -> bool:

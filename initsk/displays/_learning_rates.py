@@ -8,15 +8,13 @@ import pandas as pd
 from initsk.displays._axes import log_axis, power_ticks
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._legends import legends
-from initsk.displays._style import INK, PALETTE, clean_axes, merge_style, sample, write_title
+from initsk.displays._style import GRAY, INK, PALETTE, clean_axes, merge_style, sample, write_title
 from initsk.language import translate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from initsk.diagnosis import Diagnosis
-
-_GRAY = "#808080"
 
 
 class LearningRateDisplay(Display):
@@ -95,7 +93,7 @@ class LearningRateDisplay(Display):
         low, high = float(self.rates["lr"].min()) / 1.3, float(self.rates["lr"].max()) * 1.3
         ax.set_xlim(low, high)
         power_ticks(ax.xaxis)
-        ax.axhline(level, color=_GRAY, linewidth=1.1, linestyle="--")
+        ax.axhline(level, color=GRAY, linewidth=1.1, linestyle="--")
         for first, last in self._ranges():
             ax.axvspan(max(first, low), min(last, high), color=PALETTE[2], alpha=0.15, linewidth=0)
         if np.isfinite(self.lr):
@@ -113,5 +111,5 @@ class LearningRateDisplay(Display):
 
         shade = Patch(color=PALETTE[2], alpha=0.3, linewidth=0, label=translate("rates that work (score at least 0.5)"))
         line = sample(color=PALETTE[4], linewidth=1.2, linestyle=":", label=translate("rate of the training"))
-        level = sample(color=_GRAY, linewidth=1.1, linestyle="--", label=translate("baseline loss, and score 0.5"))
+        level = sample(color=GRAY, linewidth=1.1, linestyle="--", label=translate("baseline loss, and score 0.5"))
         return [shade, level, *([line] if np.isfinite(self.lr) else [])]

@@ -26,6 +26,7 @@ POSITION_NAMES = {
 LINES = ("-", "--", "-.", ":")
 # In SVG this becomes the page's own text color, so that pictures follow light and dark.
 INK = "#1b1f24"
+GRAY = "#808080"
 
 
 def color_of(index: int) -> str:
@@ -122,7 +123,7 @@ def clean_axes(ax: "Axes") -> None:
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(INK)
     ax.tick_params(which="both", colors=INK, labelsize=9)
-    ax.grid(True, alpha=0.25, linewidth=0.5, color="#808080")
+    ax.grid(True, alpha=0.25, linewidth=0.5, color=GRAY)
     ax.set_axisbelow(True)
 
 

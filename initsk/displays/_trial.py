@@ -8,7 +8,7 @@ import pandas as pd
 from initsk.displays._axes import few_ticks, log_axis
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._legends import legends
-from initsk.displays._style import INK, PALETTE, clean_axes, merge_style, sample, write_title
+from initsk.displays._style import GRAY, INK, PALETTE, clean_axes, merge_style, sample, write_title
 from initsk.exceptions import InvalidParameterError
 from initsk.language import message, translate
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from initsk.diagnosis import Diagnosis
 
-_GRAY = "#808080"
 _SERIES = {
     "gradient_norm": message("norm of the gradient"),
     "update_ratio": message("update relative to the weight"),
@@ -86,56 +85,62 @@ class TrialDisplay(Display):
         -------
         self
         """
-        from matplotlib.lines import Line2D
-
         self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.5)[0]
-        loss = merge_style(Line2D, {"color": PALETTE[0], "linewidth": 1.6}, kwargs)
-        self._draw_loss(self.axes_[0], loss)
-        self._draw_sizes(self.axes_[1], kwargs)
+        styles = self._styles(kwargs)
         # The last two samples belong to the sizes.
-        above = legends(self.figure_, self.axes_, self._samples(loss, kwargs), -2, given=ax is not None)
+        samples = [sample(**style) for style in styles.values()]
+        above = legends(self.figure_, self.axes_, samples, -2, given=ax is not None)
+        self._draw_loss(self.axes_[0], styles)
+        self._draw_sizes(self.axes_[1], styles)
         for one, title in zip(self.axes_, (translate("loss"), translate("gradients and updates")), strict=True):
             write_title(one, title, above=above)
             few_ticks(one.xaxis, 6, integer=True)
             one.set_xlabel(translate("step"), fontsize=9, color=INK)
         return self
 
-    def _draw_loss(self, ax: "Axes", style: dict[str, Any]) -> None:
+    @property
+    def _levels(self) -> dict[str, float]:
+        """The losses that are drawn as lines."""
+        levels = {"baseline": self.baseline_loss, "target": self.target}
+        return {name: value for name, value in levels.items() if np.isfinite(value)}
+
+    def _styles(self, kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the styles of the lines with their labels: the loss, the levels, then the sizes."""
+        from matplotlib.lines import Line2D
+
+        level = {"color": GRAY, "linewidth": 1.1}
+        levels = {
+            "baseline": level | {"linestyle": "--", "label": translate("baseline loss")},
+            "target": level | {"linestyle": ":", "label": translate("target")},
+        }
+        series = {"loss": message("loss of a batch"), **_SERIES}
+        lines = {
+            name: merge_style(Line2D, {"color": color, "linewidth": 1.6, "label": translate(words)}, kwargs)
+            for (name, words), color in zip(series.items(), PALETTE, strict=False)
+        }
+        # Updates are measured at some steps only.
+        lines["update_ratio"] = {"marker": "o", "markersize": 4} | lines["update_ratio"]
+        loss = {"loss": lines.pop("loss")}
+        return loss | {name: levels[name] for name in self._levels} | lines
+
+    def _draw_line(self, ax: "Axes", name: str, style: dict[str, Any]) -> None:
+        rows = self.steps[np.isfinite(self.steps[name])]
+        ax.plot(rows["step"], rows[name], **style)
+
+    def _draw_loss(self, ax: "Axes", styles: dict[str, dict[str, Any]]) -> None:
         clean_axes(ax)
-        steps = self.steps[np.isfinite(self.steps["loss"])]
-        ax.plot(steps["step"], steps["loss"], **style)
-        for value, line in ((self.baseline_loss, "--"), (self.target, ":")):
-            if np.isfinite(value):
-                ax.axhline(value, color=_GRAY, linewidth=1.1, linestyle=line)
-        shown = np.array([*steps["loss"], self.baseline_loss, self.target])
+        self._draw_line(ax, "loss", styles["loss"])
+        for name, value in self._levels.items():
+            ax.axhline(value, **styles[name])
+        shown = np.array([*self.steps["loss"], *self._levels.values()])
         shown = shown[np.isfinite(shown)]
         if len(shown) and shown.min() > 0 and shown.max() > 20 * shown.min():
             log_axis(ax, shown, (0.02, 0.02))
         else:
             few_ticks(ax.yaxis, 6)
 
-    def _draw_sizes(self, ax: "Axes", kwargs: dict[str, Any]) -> None:
-        from matplotlib.lines import Line2D
-
+    def _draw_sizes(self, ax: "Axes", styles: dict[str, dict[str, Any]]) -> None:
         clean_axes(ax)
-        for (name, marker), color in zip((("gradient_norm", ""), ("update_ratio", "o")), PALETTE[1:], strict=False):
-            rows = self.steps[np.isfinite(self.steps[name])]
-            own = {"color": color, "linewidth": 1.6, "marker": marker or None, "markersize": 4}
-            ax.plot(rows["step"], rows[name], **merge_style(Line2D, own, kwargs))
+        for name in _SERIES:
+            self._draw_line(ax, name, styles[name])
         log_axis(ax, self.steps[list(_SERIES)].to_numpy().ravel(), (0.02, 0.02))
-
-    def _samples(self, loss: dict[str, Any], kwargs: dict[str, Any]) -> list[Any]:
-        from matplotlib.lines import Line2D
-
-        samples = [sample(label=translate("loss of a batch"), **loss)]
-        for value, line, words in (
-            (self.baseline_loss, "--", translate("baseline loss")),
-            (self.target, ":", translate("target")),
-        ):
-            if np.isfinite(value):
-                samples.append(sample(color=_GRAY, linewidth=1.1, linestyle=line, label=words))
-        for (name, words), color in zip(_SERIES.items(), PALETTE[1:], strict=False):
-            marker = "o" if name == "update_ratio" else None
-            own = {"color": color, "linewidth": 1.6, "marker": marker, "markersize": 4, "label": translate(words)}
-            samples.append(sample(**merge_style(Line2D, own, kwargs)))
-        return samples

@@ -184,7 +184,7 @@ def inspect_batches(
         if first is None:
             raise ModuleError("X has no samples: there is nothing to inspect")
         norms = [] if training else untrained_norms(module)
-        use_batch_moments(norms, first)
+        _use_batch_moments(norms, first)
         capture = capture or Capture(module, training=None, gradients=gradients)
         chosen = None
         if settings.layers is not None or settings.positions != "both":
@@ -195,7 +195,7 @@ def inspect_batches(
             backward = ParameterGradients(dict(named_parameters(module)), trained)
         with capture.following():
             for batch in chain([first], batches):
-                use_batch_moments(norms, batch)
+                _use_batch_moments(norms, batch)
                 collector.start_batch(batch.n_samples, batch.padding)
                 output = capture.run(batch, collector)
                 if backward is not None:
@@ -208,7 +208,7 @@ def inspect_batches(
     return ActivationSummary(records, parameters, weight_records(module, settings.bins) if settings.weights else None)
 
 
-def use_batch_moments(norms: list[nn.Module], batch: Batch) -> None:
+def _use_batch_moments(norms: list[nn.Module], batch: Batch) -> None:
     """Let normalization layers use the moments of the batch, if it has more than one sample."""
     for norm in norms:
         norm.training = batch.n_samples > 1

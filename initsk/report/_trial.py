@@ -17,10 +17,9 @@ _STATUS = {
 _FEATURES = (
     message("loss"), message("extrapolated loss"), message("loss at a constant pace"), message("lowest loss"),
     message("loss at the start"), message("loss of all samples"), message("scatter of the loss"),
-    message("gradient norm"), message("gradient norm at the start"), message("update ratio"), message("movement"),
+    message("update ratio"), message("movement"),
     message("gradient size"), message("growth of the gradient size"), message("coherence"),
-    message("coherence at the start"), message("weakest gradient"), message("weakest gradient at the start"),
-    message("adaptive optimizer"), message("budget"), message("target"), message("rate of an adaptive optimizer"),
+    message("coherence at the start"), message("budget"), message("target"), message("rate of an adaptive optimizer"),
     message("rate times gradient"),
 )  # fmt: skip
 

@@ -1,21 +1,16 @@
 """Outputs that depend on other samples of the batch."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from initsk import audit
+from tests.diagnosis.helpers import value_of, why_not
 from tests.helpers import Net, batch, build
 
-
-def leak(result, kind="batch leak"):
-    found = result.findings()
-    found = found[found["kind"] == kind]
-    return None if found.empty else found["value"].iloc[0]
-
-
-def why(result, check="batch leak"):
-    return result.not_checked.set_index("check")["why"].get(check)
+leak, why = partial(value_of, kind="batch leak"), partial(why_not, check="batch leak")
 
 
 def layers(**more):

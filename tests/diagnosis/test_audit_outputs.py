@@ -7,15 +7,12 @@ import torch
 from torch import nn
 
 from initsk import MLPRegressor, audit, initialize
+from tests.diagnosis.helpers import why_not
 from tests.helpers import Net, batch, build
 
 
 def kinds(result):
     return {row.kind: row.decides for row in result.findings().itertuples()}
-
-
-def why(result, check):
-    return result.not_checked.set_index("check").loc[check, "why"]
 
 
 def head(n_classes=10, scale=1.0, width=8):
@@ -97,17 +94,17 @@ def test_large_outputs_of_a_classifier():
 def test_numbers_to_predict_are_not_checked():
     result = audit(head(1, scale=300), batch(40, 8))
     assert kinds(result) == {}
-    assert "single number" in why(result, "initial scale")
+    assert "single number" in why_not(result, "initial scale")
     # An autoencoder returns its input's shape.
     result = audit(head(8, scale=300), batch(40, 8))
     assert kinds(result) == {}
-    assert "shape of an input" in why(result, "initial scale")
+    assert "shape of an input" in why_not(result, "initial scale")
 
 
 def test_estimators_of_numbers_are_not_checked():
     X, Y = batch(30, 8).numpy(), 100 * batch(30, 5).numpy()
     reg = MLPRegressor((16,), max_epochs=1, random_state=0).fit(X, Y)
-    assert "predicts numbers" in why(audit(reg, X), "initial scale")
+    assert "predicts numbers" in why_not(audit(reg, X), "initial scale")
 
 
 def test_a_network_whose_units_are_all_dead():
@@ -129,7 +126,7 @@ def test_equal_samples_cannot_show_a_constant_output():
     for X in (torch.ones(40, 8), torch.ones(1, 8)):
         result = audit(head(), X)
         assert kinds(result) == {}
-        assert "differ" in why(result, "constant output")
+        assert "differ" in why_not(result, "constant output")
 
 
 def test_untrained_batch_normalization_uses_the_batch():
@@ -158,4 +155,4 @@ def test_outputs_without_scores():
     network = Net(lambda self, x: {"a": self.layer(x), "b": x}, layer=build(lambda: nn.Linear(8, 3)))
     result = audit(network, batch(4, 8))
     assert kinds(result) == {}
-    assert "usual name of scores" in why(result, "initial scale")
+    assert "usual name of scores" in why_not(result, "initial scale")

@@ -1,10 +1,13 @@
 """Outputs that depend on elements that are padding."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from initsk import audit
+from tests.diagnosis.helpers import value_of, why_not
 from tests.helpers import Net, batch, build
 
 LENGTH = 7
@@ -15,14 +18,7 @@ WITHIN = torch.zeros(9, LENGTH, dtype=torch.bool).index_fill_(1, torch.tensor([2
 VALUES = batch(9, LENGTH, 8)
 
 
-def leak(result, kind="padding leak"):
-    found = result.findings()
-    found = found[found["kind"] == kind]
-    return None if found.empty else found["value"].iloc[0]
-
-
-def why(result, check="padding leak"):
-    return result.not_checked.set_index("check")["why"].get(check)
+leak, why = partial(value_of, kind="padding leak"), partial(why_not, check="padding leak")
 
 
 def attend(self, src, src_key_padding_mask):
@@ -51,7 +47,7 @@ def pooling(uses_mask):
 def test_attention(mask, uses_mask):
     result = audit(attention(uses_mask), {"src": VALUES, "src_key_padding_mask": mask})
     assert (leak(result) is None) is uses_mask
-    assert leak(result, "batch leak") is None
+    assert leak(result, kind="batch leak") is None
     assert why(result) is None
     assert result.exit_code == int(not uses_mask)
 
@@ -74,10 +70,10 @@ def test_both_leaks_are_told_apart():
     network = pooling(True)
     network.compute = both
     result = audit(network, X)
-    assert leak(result, "batch leak") > 0.01
+    assert leak(result, kind="batch leak") > 0.01
     network.uses_mask = False
     result = audit(network, X)
-    assert leak(result, "batch leak") > 0.01
+    assert leak(result, kind="batch leak") > 0.01
     assert leak(result) > 0.01
 
 
@@ -127,8 +123,8 @@ def test_reasons_not_to_check():
     fixed = build(lambda: Net(lambda self, x: self.layer(x.flatten(1)), layer=nn.Linear(8 * LENGTH, 3)))
     result = audit(fixed, VALUES, padding_mask=RIGHT)
     assert "fails on samples with other padding" in why(result)
-    assert leak(result, "batch leak") is None
-    assert why(result, "batch leak") is None
+    assert leak(result, kind="batch leak") is None
+    assert why(result, check="batch leak") is None
 
 
 def test_the_mask_has_a_row_for_each_sample():
