@@ -14,7 +14,17 @@ import pandas as pd
 from configurations import DEVELOPED, HELD_OUT
 from fit import FEATURES, STATIC, fit, static_questions
 from pictures import draw_reliability, draw_roc
-from questions import MAIN, RESULTS, as_diagnosed, load_networks, lowest, make_questions, probabilities
+from questions import (
+    LENGTH,
+    MAIN,
+    RESULTS,
+    as_diagnosed,
+    load_measured,
+    load_networks,
+    lowest,
+    make_questions,
+    probabilities,
+)
 from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.metrics import roc_auc_score
@@ -86,7 +96,8 @@ def rows_of(name, frame, by="family"):
 
 def yardsticks(networks, frame):
     """Yield rows for other scores of untrained networks, on the main question."""
-    measured = pd.read_csv(RESULTS / "trainability_measured.csv").groupby(["family", "number"]).nth(1)
+    measured = load_measured()
+    measured = measured[measured["length"] == LENGTH]
     asked = frame[(frame["target_loss"] == MAIN[0]) & (frame["budget_steps"] == MAIN[1])]
     asked = asked.merge(measured[["family", "number", "lr", "naswot", "synflow", "end", "norm_start"]])
     values = {"lr": asked["lr"], "naswot": asked["naswot"], "synflow": asked["synflow"],

@@ -41,10 +41,12 @@ def draw_reliability(asked, path):
     total, n = groups["weight"].sum(), groups.size()
     mean, share = groups["at"].sum() / total, groups["right"].sum() / total
     error = 1.96 * np.sqrt((share * (1 - share)).clip(lower=0.25 / n) / n)
-    axes.errorbar(mean, share, error, fmt="o", color=color_of(0), capsize=2)
+    ends = np.abs(np.clip([share - error, share + error], 0, 1) - share.to_numpy())
+    axes.errorbar(mean, share, ends, fmt="o", color=color_of(0), capsize=2)
     for x, y, count in zip(mean, share, n, strict=True):
         axes.annotate(str(count), (x, y), xytext=(5, -11), textcoords="offset points", fontsize=8)
     axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle=":")
+    axes.set_xlim(-0.05, 1.12)
     axes.set_xlabel("score (with the number of networks)")
     axes.set_ylabel("share of networks that succeeded")
     figure.savefig(path, dpi=110)

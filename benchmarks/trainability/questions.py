@@ -28,6 +28,21 @@ def load_networks(families):
     return table[table["family"].isin(families)].reset_index(drop=True)
 
 
+def load_measured():
+    """Return the measured trials, a row for each network and each of `LENGTHS`.
+
+    A trial that diverged has no longer ones, and stands for them too.
+    """
+    measured = pd.read_csv(RESULTS / "trainability_measured.csv")
+    network = ["family", "number"]
+    measured["length"] = np.take(LENGTHS, measured.groupby(network).cumcount())
+    rows = pd.MultiIndex.from_frame(
+        measured[network].drop_duplicates().merge(pd.Series(LENGTHS, name="length"), "cross")
+    )
+    by_length = measured.set_index([*network, "length"]).reindex(rows)
+    return by_length.groupby(network, sort=False).ffill().reset_index()
+
+
 def lowest(network, budget):
     """Return the lowest loss of a network that was measured within a budget.
 
@@ -41,8 +56,7 @@ def make_questions(networks, lengths=LENGTHS):
 
     Budgets are at least twice as long as the trial.
     """
-    measured = pd.read_csv(RESULTS / "trainability_measured.csv")
-    measured["length"] = np.take(LENGTHS, measured.groupby(["family", "number"]).cumcount())
+    measured = load_measured()
     trained = networks.set_index(["family", "number"])
     names = [field.name for field in fields(TrialValues)]
     rows = []

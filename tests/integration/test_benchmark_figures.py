@@ -8,7 +8,9 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 TEXT = (FOLDER / "README.md").read_text("utf-8")
-EVALUATION = pd.read_csv(FOLDER / "results" / "trainability_evaluation.csv")
+EVALUATION = pd.concat(
+    [pd.read_csv(FOLDER / "results" / f"trainability_{name}.csv") for name in ("evaluation", "held_out_evaluation")]
+)
 MAIN = (0.8, 512)
 COLUMNS = {
     "number": "networks", "succeeded": "succeeded", "area": "auc", "called ill, succeeded": "called ill, succeeded",
@@ -30,14 +32,23 @@ def stored(evaluation, question=MAIN, group="all"):
     return of.set_index("figure")[["value", "low", "high"]]
 
 
+def asked_in(row):
+    """Return target and budget of a row."""
+    target, budget = row["target, budget"].split(", ")
+    return float(target), int(budget)
+
+
 def cases():
     for row in table("families"):
         yield row, stored("leave one family out", group=row["networks"])
+    for row in table("held out"):
+        yield row, stored("held-out families", group=row["networks"])
+    for row in table("held-out questions"):
+        yield row, stored("held-out families", asked_in(row))
     for row in table("parts"):
         yield row, stored(row["networks"])
     for row in table("questions"):
-        target, budget = row["target, budget"].split(", ")
-        yield row, stored("leave one family out", (float(target), int(budget)))
+        yield row, stored("leave one family out", asked_in(row))
 
 
 CASES = list(cases())
