@@ -21,6 +21,7 @@ from initsk.comparison.results._statistics import holm, mean_interval, paired_p_
 
 FOLDER = Path(__file__).parent
 LEVEL = 0.05
+TICKS = (-30, -10, -3, -1, -0.3, 0, 0.3, 1, 3, 10, 30)
 
 
 def tuned(table):
@@ -114,13 +115,18 @@ def tables(frame, means):
                 row.task, f"{row.auto:.2f}", f"{row.default:.2f}", row.best, f"{row.best_score:.2f}",
                 f"{row.behind_best:.2f} ({row.behind_best_low:.2f} to {row.behind_best_high:.2f})",
                 f"{row.ahead_of_default:.2f} ({row.ahead_of_default_low:.2f} to {row.ahead_of_default_high:.2f})",
-                f"{row.ahead_of_default_adjusted_p:.3f}",
+                p_text(row.ahead_of_default_adjusted_p),
             ]
         )  # fmt: skip
     every = [["initializer", "tasks", "mean", '"auto" on these tasks', 'more than 3 points behind "auto"']]
     for row in by_initializer(means).itertuples():
         every.append([row.Index, str(row.tasks), f"{row.mean:.2f}", f"{row.auto:.2f}", str(row.far_behind)])
     return {"recommendation": total, "recommendation by task": tasks, "recommendation by initializer": every}
+
+
+def p_text(value):
+    """Return a p-value as a text; equal differences other than zero have none."""
+    return "none" if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def by_initializer(means):
@@ -150,7 +156,7 @@ def draw(frame, path):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 1.6 + 0.22 * len(frame)), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
     sides = {"behind_best": (-1, "the best other initializer"), "ahead_of_default": (1, "the network's default")}
     for axes, (name, (sign, words)) in zip(panels, sides.items(), strict=True):
         low, mean, high = (sign * frame[f"{name}{end}"] for end in ("_low", "", "_high"))
@@ -159,8 +165,10 @@ def draw(frame, path):
         axes.hlines(rows, low, high, color="#0072B2", linewidth=1.2)
         axes.plot(mean, rows, "o", color="#0072B2", markersize=4)
         axes.axvline(0, color="#808080", linewidth=0.8)
-        axes.set_xscale("symlog", linthresh=1, linscale=0.8)
-        axes.set_xlabel(f'points that "auto" is ahead of {words}')
+        axes.set_xscale("symlog", linthresh=0.3, linscale=0.8)
+        axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+        axes.set_xticks([], minor=True)
+        axes.set_title(f'"auto" minus {words}, in points', fontsize=10)
         axes.grid(axis="x", color="#E0E0E0", linewidth=0.6)
     panels[0].axvline(-0.3, color="#D55E00", linewidth=0.8, linestyle=":")
     panels[0].set_yticks(range(len(frame)), frame["task"], fontsize=8)
