@@ -11,7 +11,7 @@ from configurations import build, data_of
 #: Samples of each data set that are held out: one half chooses the learning rate, the other half is scored.
 HELD_OUT = {"digits": 1000, "mnist": 6000, "photos": 6000, "text": 2000, "friedman": 6000}
 #: Learning rates of each optimizer.
-RATES = {"adam": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "momentum": (3e-3, 1e-2, 3e-2, 0.1, 0.3)}
+RATES = {"adam": (1e-3, 3e-3, 1e-2, 3e-2, 0.1), "momentum": (3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)}
 #: "default" leaves the network as its layers build themselves.
 INITIALIZERS = (
     "default", "auto", "he_normal", "he_uniform", "glorot_uniform", "glorot_normal", "lecun_normal", "orthogonal",
@@ -67,7 +67,7 @@ TASKS = {
         _task(300, "recurrent", "mnist", "adam", kind="LSTM", depth=1, width=64),
         _task(200, "recurrent", "text", "adam", kind="GRU", depth=1, width=64),
         _task(300, "recurrent", "digits", "adam", kind="GRU", depth=2, width=32),
-        _task(300, "graph", "mnist", "adam", "relu", kind="sage", depth=3, width=32),
+        _task(300, "graph", "digits", "adam", "relu", kind="sage", depth=3, width=32),
         _task(300, "graph", "mnist", "adam", "tanh", kind="gin", depth=3, width=32),
         _task(400, "graph", "digits", "adam", "relu", kind="gcn", depth=2, width=32),
     )

@@ -1,4 +1,4 @@
-"""Train the networks of `recommendation_tasks.py`: every initializer on every task, five learning rates, five seeds.
+"""Train the networks of `recommendation_tasks.py`: every initializer on every task, at 5 or 6 learning rates, with 5 seeds.
 
 The rate falls linearly to zero. Each training is a row, which is written at once; after an interruption, the script
 continues from there. Processes share the work with --shard and a file for each, and --merge puts the files together:
@@ -92,15 +92,16 @@ def merged(paths):
     return frame.sort_values(KEY, key=lambda column: column.map(order) if column.name == "task" else column)
 
 
-def print_plan(planned, rates):
+def print_plan(planned):
     """Print the number of trainings of each task, and the hours, by a training of each task in the middle rate."""
-    counts, total = pd.Series([task for task, *_ in planned]).value_counts(sort=False), 0.0
+    counts, total, number = pd.Series([task for task, *_ in planned]).value_counts(sort=False), 0.0, 0
     for task, count in counts.items():
-        row = next(trained((task, 0, "he_normal"), [rates[TASKS[task]["optimizer"]][2]]))
-        n_trainings = count * len(rates[TASKS[task]["optimizer"]])
-        total += n_trainings * row["seconds"]
-        print(f"{task:40} {n_trainings:5} x {row['seconds']:5.2f} s; he_normal scores {row['test']:.1f}", flush=True)
-    print(f"{len(counts)} tasks, {5 * len(planned)} trainings, {total / 3600:.2f} hours of one core")
+        rates = RATES[TASKS[task]["optimizer"]]
+        row = next(trained((task, 0, "he_normal"), [rates[2]]))
+        total += count * len(rates) * row["seconds"]
+        number += count * len(rates)
+        print(f"{task:44} {count * len(rates):4} x {row['seconds']:5.2f} s", flush=True)
+    print(f"{len(counts)} tasks, {number} trainings, {total / 3600:.2f} hours of one core")
 
 
 def main():
@@ -122,7 +123,7 @@ def main():
     number, n_shards = map(int, options.shard.split("/"))
     planned = units(options.tasks, options.initializers, options.seeds)
     if options.plan:
-        print_plan(planned, RATES)
+        print_plan(planned)
         return
     run(planned[number::n_shards], options.out)
 
