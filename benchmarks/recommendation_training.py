@@ -1,4 +1,4 @@
-"""Train the networks of `recommendation_tasks.py`: every initializer on every task, at 5 or 6 learning rates, with 5 seeds.
+"""Train the networks of `recommendation_tasks.py` with every initializer, at 5 or 6 learning rates, with 5 seeds.
 
 The rate falls linearly to zero. Each training is a row, which is written at once; after an interruption, the script
 continues from there. Processes share the work with --shard and a file for each, and --merge puts the files together:
