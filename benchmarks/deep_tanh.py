@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    X, y, X_test, y_test = load("mnist")
+    X, y, X_test, y_test = load()
     grid = [(variance, seed) for variance in (1.0, 1.76) for seed in range(options.seeds)]
     modules, rows = [], []
     for variance, seed in grid:
@@ -37,7 +37,7 @@ def main():
         diagnosis = diagnose(module, X, y, optimizer=optimizer, budget=900, random_state=seed)
         scale = MeanField("tanh", variance, BIAS_VARIANCE).depth_scales()
         rows.append((variance, seed, scale.xi_c, scale.reach, diagnosis.score, diagnosis.will_train, str(diagnosis)))
-    fleet = train(modules, [0.001] * len(modules), X, y, steps=900, optimizer="sgd")
+    fleet = train(modules, [0.001] * len(modules), X, y, steps=900)
     columns = ["weight_variance", "seed", "xi_c", "reach", "score", "will_train", "diagnosis"]
     frame = pd.DataFrame(rows, columns=columns).assign(accuracy=fleet.accuracies(X_test, y_test))
     frame.to_csv(options.out / "deep_tanh.csv", index=False, float_format="%.5g")

@@ -1,87 +1,147 @@
-"""Train the networks of `recommendation.py`: every initializer on every task, three learning rates, several seeds.
+"""Train the networks of `recommendation_tasks.py` with every initializer, at 5 or 6 learning rates, with 5 seeds.
 
-This takes about an hour on one core; after an interruption, the script continues from there.
+The rate falls linearly to zero. Each training is a row, which is written at once; after an interruption, the script
+continues from there. Processes share the work with --shard and a file for each, and --merge puts the files together:
+
+    python benchmarks/recommendation_training.py --shard 0/2 --out part_0.csv
+    python benchmarks/recommendation_training.py --shard 1/2 --out part_1.csv
+    python benchmarks/recommendation_training.py --merge part_*.csv
 """
 
 import argparse
-import itertools
+import csv
+from copy import deepcopy
 from pathlib import Path
+from time import process_time
 
 import pandas as pd
 import torch
-from fleet import load, network, train
+from recommendation_tasks import RATES, TASKS, initializers_of, network, samples
 
 from initsk import initialize
 
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "selu", "sin")
-DEPTHS = {"digits": (2, 5, 10, 20), "mnist_14": (2, 5, 10)}
-SEEDS = {"digits": 6, "mnist_14": 3}
-RATES = (0.0003, 0.001, 0.003)
-STEPS = 600
-# Without zeros, which train nothing.
-INITIALIZERS = (
-    "random_normal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "orthogonal",
-    "torch_default", "edge_of_chaos", "lsuv", "auto",
-)  # fmt: skip
+# `recommendation_tasks` makes these modules known.
+from configurations import batches, loss_of, optimizer_of  # isort: skip
+
+SEEDS = 5
 TABLE = Path(__file__).parent / "results" / "recommendation_training.csv"
+KEY = ["task", "initializer", "seed", "rate"]
+COLUMNS = [*KEY, "valid", "test", "valid_loss", "test_loss", "seconds"]
+#: Samples that `initialize` gets, and samples of a forward pass in evaluation.
+N_GIVEN, N_AT_ONCE = 32, 500
 
 
-def tasks(names):
-    """Yield activation, depth, width and data of each task on these data; narrow and wide networks alternate."""
-    every = [(data, *rest) for data, depths in DEPTHS.items() for rest in itertools.product(depths, ACTIVATIONS)]
-    for number, (data, depth, activation) in enumerate(every):
-        if data in names:
-            yield activation, depth, (64, 128)[(number + number // len(ACTIVATIONS)) % 2], data
+def units(names, initializers, n_seeds):
+    """Return the task, seed and initializer of each group of trainings; the groups differ in all but the rate."""
+    chosen = [name for name in TASKS if any(part in name for part in names)]
+    return [
+        (task, seed, initializer) for task in chosen for seed in range(n_seeds) for initializer in initializers_of(task)
+        if not initializers or initializer in initializers
+    ]  # fmt: skip
 
 
-def split(name):
-    """Return X and y for training, for choosing the learning rate, and for scoring; MNIST at half its resolution."""
-    X, y, X_test, y_test = load(name.removesuffix("_14"))
-    n_valid = len(X) // 5 if name == "digits" else 5000
-    if name == "mnist_14":
-        X, X_test = (torch.nn.functional.avg_pool2d(part.view(-1, 1, 28, 28), 2).flatten(1) for part in (X, X_test))
-    return X[n_valid:], y[n_valid:], X[:n_valid], y[:n_valid], X_test, y_test
+def trained(unit, rates):
+    """Yield a row for each rate: the same start and the same batches, trained with other rates."""
+    task, seed, initializer = unit
+    X, y, *held = samples(task)
+    start = network(task, seed)
+    if initializer != "default":
+        initialize(start, initializer, X=X[:N_GIVEN], random_state=seed)
+    for rate in rates:
+        began, module = process_time(), deepcopy(start)
+        train(module, {**TASKS[task], "lr": rate}, X, y, seed)
+        (valid, valid_loss), (test, test_loss) = measured(module, *held[:2]), measured(module, *held[2:])
+        values = [task, initializer, seed, rate, valid, test, valid_loss, test_loss, process_time() - began]
+        yield dict(zip(COLUMNS, values, strict=True))
 
 
-def trained(task, initializers, data):
-    """Yield a row for each initializer, seed and learning rate; all networks are trained as one fleet."""
-    activation, depth, width, name = task
-    X, y, X_valid, y_valid, X_test, y_test = data
-    grid = list(itertools.product(initializers, range(SEEDS[name]), RATES))
-    modules = []
-    for initializer, seed, _ in grid:
-        module = network(X.shape[1], 10, activation, depth, width)
-        initialize(module, initializer, X=X[:256], y=y[:256], random_state=seed)
-        modules.append(module)
-    fleet = train(modules, [rate for *_, rate in grid], X, y, STEPS)
-    scores = zip(grid, fleet.accuracies(X_valid, y_valid), fleet.accuracies(X_test, y_test), strict=True)
-    for (initializer, seed, rate), valid, test in scores:
-        yield {
-            "activation": activation, "depth": depth, "width": width, "data": name, "initializer": initializer,
-            "seed": seed, "rate": rate, "valid": valid, "test": test,
-        }  # fmt: skip
+def train(module, found, X, y, seed):
+    """Train a network; a loss that is not finite ends the training."""
+    optimizer = optimizer_of(found, module.parameters())
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / found["steps"])
+    for rows in batches(len(X), seed, found["steps"]):
+        loss = loss_of(module(X[rows]), y[rows])
+        if not loss.isfinite():
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def measured(module, X, y):
+    """Return the score and the loss of a network: accuracy, or R2 of numbers, in points.
+
+    Outputs that are not finite, and an R2 below zero, count as zero.
+    """
+    module.eval()
+    with torch.no_grad():
+        output = torch.cat([module(part) for part in X.split(N_AT_ONCE)])
+    loss = float(loss_of(output, y))
+    if not output.isfinite().all():
+        return 0.0, loss
+    if y.is_floating_point():
+        return 100 * max(1 - loss / float(y.var(correction=0)), 0.0), loss
+    return 100 * float((output.argmax(-1) == y).float().mean()), loss
+
+
+def merged(paths):
+    """Return the rows of all files; of two rows of the same training, that of the later file is kept."""
+    frame = pd.concat([pd.read_csv(path) for path in paths]).drop_duplicates(KEY, keep="last")
+    order = {name: number for number, name in enumerate(TASKS)}
+    return frame.sort_values(KEY, key=lambda column: column.map(order) if column.name == "task" else column)
+
+
+def print_plan(planned):
+    """Print the number of trainings of each task, and the hours, by a training of each task in the middle rate."""
+    counts, total, number = pd.Series([task for task, *_ in planned]).value_counts(sort=False), 0.0, 0
+    for task, count in counts.items():
+        rates = RATES[TASKS[task]["optimizer"]]
+        row = next(trained((task, 0, "he_normal"), [rates[2]]))
+        total += count * len(rates) * row["seconds"]
+        number += count * len(rates)
+        print(f"{task:44} {count * len(rates):4} x {row['seconds']:5.2f} s", flush=True)
+    print(f"{len(counts)} tasks, {number} trainings, {total / 3600:.2f} hours of one core")
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--initializers", nargs="+", default=INITIALIZERS)
-    parser.add_argument("--data", nargs="+", default=list(SEEDS))
+    parser.add_argument("--tasks", nargs="+", default=[""], help="parts of the names of tasks")
+    parser.add_argument("--initializers", nargs="+")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--shard", default="0/1", help="number of this process and number of processes, as in 3/16")
     parser.add_argument("--out", type=Path, default=TABLE)
+    parser.add_argument("--merge", nargs="+", type=Path, help="files to put together in --out")
+    parser.add_argument("--plan", action="store_true", help="train one network of each task, and print the time of all")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options.out.parent.mkdir(exist_ok=True)
+    if options.merge:
+        merged(options.merge).to_csv(options.out, index=False)
+        return
+    torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    data = {name: split(name) for name in options.data}
-    # Tasks in the table are not trained again.
-    rows = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
-    known = {(row["activation"], row["depth"], row["width"], row["data"], row["initializer"]) for row in rows}
-    for task in tasks(options.data):
-        missing = [initializer for initializer in options.initializers if (*task, initializer) not in known]
-        if missing:
-            rows += trained(task, missing, data[task[-1]])
-            options.out.parent.mkdir(exist_ok=True)
-            pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.5f")
-            print(*task, *missing, flush=True)
+    number, n_shards = map(int, options.shard.split("/"))
+    planned = units(options.tasks, options.initializers, options.seeds)
+    if options.plan:
+        print_plan(planned)
+        return
+    run(planned[number::n_shards], options.out)
+
+
+def run(planned, path):
+    """Carry out the trainings that are not in the file, and append a row for each."""
+    is_new = not path.exists()
+    known = set() if is_new else set(pd.read_csv(path)[KEY].itertuples(index=False, name=None))
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if is_new:
+            writer.writeheader()
+        for done, (task, seed, initializer) in enumerate(planned, 1):
+            rates = [r for r in RATES[TASKS[task]["optimizer"]] if (task, initializer, seed, r) not in known]
+            for row in trained((task, seed, initializer), rates) if rates else ():
+                writer.writerow(row | {name: f"{row[name]:.6g}" for name in COLUMNS[4:]})
+                file.flush()
+            print(f"{done}/{len(planned)} {task}, {initializer}, seed {seed}", flush=True)
 
 
 if __name__ == "__main__":

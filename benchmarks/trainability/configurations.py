@@ -99,8 +99,11 @@ def _graph(random):
 
 
 def data_of(found):
-    """Return X and y for training (the configuration's share of it), and X and y that are held out."""
-    X, y, X_held, y_held = load(found["data"])
+    """Return X and y for training (the configuration's share of it), and X and y that are held out.
+
+    A configuration may have a number of samples that are held out.
+    """
+    X, y, X_held, y_held = load(found["data"], found.get("held_out"))
     if found["family"] == "small_cnn":
         X, X_held = (functional.interpolate(part.mean(1, keepdim=True), (28, 28)) for part in (X, X_held))
     elif found["data"] == "mnist":
@@ -175,6 +178,15 @@ def optimizer_of(found, parameters):
     kind = kinds.get(found["optimizer"], torch.optim.SGD)
     momentum = {"momentum": 0.9} if found["optimizer"] == "momentum" else {}
     return kind(parameters, lr=found["lr"], weight_decay=found["weight_decay"], **momentum)
+
+
+def batches(n_samples, seed, n_steps=STEPS):
+    """Return the rows of each batch; every epoch has another order."""
+    random = np.random.default_rng(seed)
+    size = min(BATCH, n_samples)
+    n_epochs = -(-n_steps * size // (n_samples // size * size))
+    order = [random.permutation(n_samples)[: n_samples // size * size] for _ in range(n_epochs)]
+    return torch.tensor(np.concatenate(order)).split(size)[:n_steps]
 
 
 def loss_of(output, y):

@@ -31,27 +31,32 @@ def standardized(X):
 
 
 @cache
-def load(name):
+def load(name, n_held_out=None):
     """Return X and y for training, and X and y that are held out, by the name of the data.
 
     Images have the shape (n, channels, height, width), texts are sequences of characters with the next character as
-    target, and tables have standardized columns.
+    target, and tables have standardized columns. Without a number of samples that are held out, it is that of the zoo.
     """
-    return {"digits": _digits, "mnist": _mnist, "photos": _photos, "text": _text, "cancer": _cancer,
-            "diabetes": _diabetes}[name]()  # fmt: skip
+    make, usual = {"digits": (_digits, N_MEASURED), "mnist": (_mnist, 2000), "photos": (_photos, 1000),
+                   "text": (_text, 1075), "cancer": (_cancer, 120), "diabetes": (_diabetes, 90),
+                   "friedman": (_friedman, 2000)}[name]  # fmt: skip
+    return make(n_held_out or usual)
 
 
-def _digits():
+def _digits(n_held_out):
     X, y = datasets.load_digits(return_X_y=True)
-    return split(standardized(X).view(-1, 1, 8, 8), torch.tensor(y), N_MEASURED)
+    return split(standardized(X).view(-1, 1, 8, 8), torch.tensor(y), n_held_out)
 
 
-def _mnist():
-    X, y = load_mnist(split="test", return_X_y=True)
-    return split(standardized(X / 255).view(-1, 1, 28, 28), torch.tensor(y), 2000)
+def _mnist(n_held_out):
+    """8,000 images for training; MNIST's own images for training follow where its test images are too few."""
+    (X, y), (more_X, more_y) = (load_mnist(split=name, return_X_y=True) for name in ("test", "train"))
+    n_more = max(8000 + n_held_out - len(X), 0)
+    X, y = np.concatenate([X, more_X[:n_more]]), np.concatenate([y, more_y[:n_more]])
+    return split(standardized(X / 255).view(-1, 1, 28, 28), torch.tensor(y), n_held_out)
 
 
-def _photos():
+def _photos(n_held_out):
     """Patches of scikit-learn's two photos, at half the resolution; the class is the fifth of a photo they come from.
 
     Held-out patches come from other rows of the photos.
@@ -60,7 +65,7 @@ def _photos():
     images = [torch.tensor(image / 255, dtype=torch.float32).movedim(-1, 0) for image in
               datasets.load_sample_images().images]  # fmt: skip
     images = [functional.avg_pool2d(image, 2) for image in images]
-    for top, bottom, n in ((0, 150, 4000), (150, 213 - 16, 1000)):
+    for top, bottom, n in ((0, 150, 4000), (150, 213 - 16, n_held_out)):
         labels = random.integers(10, size=n)
         patches = []
         for label in labels:
@@ -73,23 +78,29 @@ def _photos():
     return (X - mean) / std, y, (X_held - mean) / std, y_held
 
 
-def _text():
+def _text(n_held_out):
     """Characters of scikit-learn's descriptions of its data sets; other characters than letters are one of five."""
     folder = Path(datasets.__file__).parent / "descr"
     text = "".join(path.read_text("utf-8").lower() for path in sorted(folder.glob("*.rst")))
     codes = torch.tensor([_ALPHABET.find(character) for character in " ".join(text.split(" "))]) % N_CHARACTERS
     windows = codes[: (len(codes) - 1) // LENGTH * LENGTH + 1].unfold(0, LENGTH + 1, 8)
-    n_held_out = len(windows) // 5
     train, held = windows[:-n_held_out], windows[-n_held_out + LENGTH :]
     return train[:, :-1], train[:, 1:], held[:, :-1], held[:, 1:]
 
 
-def _cancer():
+def _cancer(n_held_out):
     X, y = datasets.load_breast_cancer(return_X_y=True)
-    return split(torch.tensor((X - X.mean(0)) / X.std(0), dtype=torch.float32), torch.tensor(y), 120)
+    return split(torch.tensor((X - X.mean(0)) / X.std(0), dtype=torch.float32), torch.tensor(y), n_held_out)
 
 
-def _diabetes():
+def _diabetes(n_held_out):
     X, y = datasets.load_diabetes(return_X_y=True)
     y = torch.tensor((y - y.mean()) / y.std(), dtype=torch.float32)[:, None]
-    return split(torch.tensor((X - X.mean(0)) / X.std(0), dtype=torch.float32), y, 90)
+    return split(torch.tensor((X - X.mean(0)) / X.std(0), dtype=torch.float32), y, n_held_out)
+
+
+def _friedman(n_held_out):
+    """Friedman's first function of 10 features (1991) with noise; the best possible R2 is 0.96."""
+    X, y = datasets.make_friedman1(4000 + n_held_out, noise=1.0, random_state=0)
+    y = torch.tensor((y - y.mean()) / y.std(), dtype=torch.float32)[:, None]
+    return split(standardized(X), y, n_held_out)

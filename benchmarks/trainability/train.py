@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 import torch
 from configurations import (
-    BATCH,
     FAMILIES,
     MILESTONES,
-    STEPS,
     baseline_loss,
+    batches,
     build,
     configuration,
     data_of,
@@ -81,15 +80,6 @@ class Training(BaseEstimator):
         self.scores_[f"{name}_{number}"] = loss if np.isfinite(loss) else WORST
         self.scores_[f"{name}_accuracy_{number}"] = right
         module.train()
-
-
-def batches(n_samples, seed):
-    """Return the rows of each batch; every epoch has another order."""
-    random = np.random.default_rng(seed)
-    size = min(BATCH, n_samples)
-    n_epochs = -(-STEPS * size // (n_samples // size * size))
-    order = [random.permutation(n_samples)[: n_samples // size * size] for _ in range(n_epochs)]
-    return torch.tensor(np.concatenate(order)).split(size)[:STEPS]
 
 
 def value(name, estimator, X, y):

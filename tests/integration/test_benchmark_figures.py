@@ -75,3 +75,57 @@ def test_yardsticks():
 def test_the_score_is_better_than_every_yardstick():
     area = stored("leave one family out").loc["auc", "low"]
     assert all(float(row["area"]) < area for row in table("yardsticks"))
+
+
+RECOMMENDATION = FOLDER / "results" / "recommendation.csv"
+RECOMMENDED = pd.read_csv(RECOMMENDATION).set_index("task") if RECOMMENDATION.exists() else None
+TASK_COLUMNS = {
+    "auto": ["auto"], "default": ["default"], "its score": ["best_score"],
+    "behind it": ["behind_best", "behind_best_low", "behind_best_high"],
+    "ahead of the default": ["ahead_of_default", "ahead_of_default_low", "ahead_of_default_high"],
+}  # fmt: skip
+
+
+def numbers(text):
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*", text)]
+
+
+def test_recommendation_by_task():
+    rows = table("recommendation by task")
+    assert [row["task"] for row in rows] == list(RECOMMENDED.index)
+    for row in rows:
+        found = RECOMMENDED.loc[row["task"]]
+        assert row["best other"] == found["best"]
+        for column, names in TASK_COLUMNS.items():
+            # Stored with five significant digits, and shown with two decimals.
+            assert numbers(row[column]) == pytest.approx(found[names].tolist(), abs=0.006)
+        if row["adjusted p"] != "none":
+            (shown,) = numbers(row["adjusted p"])
+            assert found["ahead_of_default_adjusted_p"] == pytest.approx(shown, abs=0.0011)
+
+
+def test_recommendation_in_all_tasks():
+    shown = {row["figure"]: numbers(row["value"]) for row in table("recommendation")}
+    behind, ahead = RECOMMENDED["behind_best"], RECOMMENDED["ahead_of_default"]
+    significant = RECOMMENDED["ahead_of_default_adjusted_p"] < 0.05
+    assert shown["tasks"] == [len(RECOMMENDED)]
+    assert shown["behind the best, mean"][0] == pytest.approx(behind.mean(), abs=0.006)
+    assert shown["behind the best, at most"][0] == pytest.approx(behind.max(), abs=0.006)
+    assert shown["more than 0.3 points behind the best"] == [(behind > 0.3).sum()]
+    assert shown["ahead of the default, mean"][0] == pytest.approx(ahead.mean(), abs=0.006)
+    assert shown["significantly better than the default"] == [(significant & (ahead > 0)).sum()]
+    assert shown["significantly worse than the default"] == [(significant & (ahead < 0)).sum()]
+
+
+def test_recommendation_by_initializer():
+    means = pd.read_csv(FOLDER / "results" / "recommendation_scores.csv")
+    means = means.pivot_table(index="task", columns="initializer", values="mean")
+    rows = table("recommendation by initializer")
+    assert {row["initializer"] for row in rows} == set(means.columns)
+    for row in rows:
+        own = means[row["initializer"]].dropna()
+        auto = means.loc[own.index, "auto"]
+        assert int(row["tasks"]) == len(own)
+        assert float(row["mean"]) == pytest.approx(own.mean(), abs=0.006)
+        assert float(row['"auto" on these tasks']) == pytest.approx(auto.mean(), abs=0.006)
+        assert int(row['more than 3 points behind "auto"']) == (own < auto - 3).sum()
