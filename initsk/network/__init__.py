@@ -14,6 +14,7 @@ from initsk.network._batches import (
     take_targets,
 )
 from initsk.network._calls import run_module
+from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
@@ -55,7 +56,6 @@ from initsk.network._state import (
     may_have_gradient_hooks,
     preserve_state,
     preserve_training,
-    save_buffers,
     set_tensor,
 )
 from initsk.network._views import shares_memory
@@ -142,7 +142,7 @@ __all__ = [
     "register_layer",
     "run_as_written",
     "run_module",
-    "save_buffers",
+    "save_contents",
     "scores_of",
     "set_tensor",
     "several_targets",
