@@ -128,7 +128,7 @@ def inspect_activations(
         If a parameter is not allowed, a layer is unknown, or X does not consist of numbers.
     ModuleError
         If the model has no module, the module has no layer, hides its layers (scripted or quantized) or has no values
-        yet, X has no samples, or the loss has no gradient.
+        yet, X has no samples or does not fit the network, or the loss has no gradient.
 
     Notes
     -----

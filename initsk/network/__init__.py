@@ -13,7 +13,7 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import run_module
+from initsk.network._calls import is_of_torch, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
@@ -121,7 +121,7 @@ __all__ = [
     "hooked_tensors",
     "infer_shapes",
     "initialized",
-    "is_integer", "is_stream",
+    "is_integer", "is_of_torch", "is_stream",
     "iterate_batches",
     "known_baseline",
     "lazy_parameters",
