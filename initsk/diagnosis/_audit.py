@@ -15,7 +15,7 @@ from initsk.diagnosis._audit_subject import CheckResult, NotChecked, Subject, ma
 from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
-from initsk.network import PaddingMask, get_model, preserve_state
+from initsk.network import PaddingMask, get_model, has_network, innermost, may_be_built, preserve_state
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
@@ -171,9 +171,8 @@ def audit(
 
 def _check_estimator(model: Any) -> None:
     """Raise if an estimator has no network yet."""
-    holder = model[-1] if hasattr(model, "steps") else getattr(model, "best_estimator_", model)
-    is_module, is_estimator = isinstance(holder, torch.nn.Module), hasattr(holder, "get_params")
-    if is_estimator and not is_module and not any(hasattr(holder, name) for name in ("net_", "module_")):
+    holder = innermost(model)
+    if may_be_built(holder) and not has_network(holder) and not isinstance(holder, type):
         kind = type(holder).__name__
         raise ModuleError(f"{kind} has no network yet (allowed: an estimator after fit or initialize)")
 

@@ -72,7 +72,7 @@ def inspect_activations(
     Parameters
     ----------
     model : torch.nn.Module or estimator
-        A module, or an estimator that has one (`net_`, `module_`, ``best_estimator_``, the last step of a pipeline). An
+        A module, or an estimator that has one (`net_`, `module_`), also in a pipeline or a fitted search. An
         unfitted estimator is inspected at its initial weights, on a clone.
     X : array-like, tuple, mapping, PackedSequence, graph or stream of batches
         Input of the module, a row per sample: an array; several arguments as a tuple or, by name, a mapping (also of

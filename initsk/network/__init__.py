@@ -36,7 +36,7 @@ from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INST
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
-from initsk.network._model import Model, get_model, initialized
+from initsk.network._model import Model, get_model, has_network, initialized, innermost, may_be_built
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
@@ -116,11 +116,13 @@ __all__ = [
     "first_batch",
     "get_model",
     "has_hooks",
+    "has_network",
     "has_targets",
     "heads_of",
     "hooked_tensors",
     "infer_shapes",
     "initialized",
+    "innermost",
     "is_integer", "is_of_torch", "is_stream",
     "iterate_batches",
     "known_baseline",
@@ -129,6 +131,7 @@ __all__ = [
     "loss_of",
     "make_activation",
     "map_arrays",
+    "may_be_built",
     "may_have_gradient_hooks",
     "meta_tensors",
     "named_parameters",
