@@ -22,22 +22,29 @@ _CONTAINERS = dict | list | deque | set
 _GENERATORS = torch.Generator | np.random.Generator | np.random.RandomState | random.Random
 
 
-def save_contents(module: nn.Module) -> Callable[[], None]:
+def save_contents(module: nn.Module, *, seed: int | None = None) -> Callable[[], None]:
     """Return a function that gives a module and its parts back what they hold now, except values of parameters.
 
     These are attributes, buffers, other tensors, arrays of numpy and random generators, also in dictionaries, lists,
     sets, queues and tuples, in modules that are no parts, and in objects whose class is from the package of a part.
-    Lazy parts, whose buffers have no values yet, are left alone.
+    Lazy parts, whose buffers have no values yet, are left alone. With `seed`, the generators are seeded after that.
     """
     held = contents_of(module)
+    containers = [(value, _copied(value)) for value in held if isinstance(value, _CONTAINERS)]
     tensors = [value for value in held if isinstance(value, torch.Tensor)]
-    restores = [_saved(value) for value in held if not isinstance(value, torch.Tensor)]
+    restores = [_saved(value) for value in held if isinstance(value, np.ndarray | _GENERATORS)]
     if tensors:
         # Copies of all parameters would need memory, and few forward passes write into one.
         others = {storage_of(parameter) for parameter in parameters_of(module)} - {None}
         restores += [_SavedTensor(tensor, values=storage_of(tensor) not in others).restore for tensor in tensors]
 
+    if seed is not None:
+        for generator in (value for value in held if isinstance(value, _GENERATORS)):
+            _seed_generator(generator, seed)
+
     def restore_all() -> None:
+        for container, earlier in containers:
+            _restore_container(container, earlier)
         with torch.no_grad():
             for restore in restores:
                 restore()
@@ -89,12 +96,17 @@ def _package_of(value: Any) -> str:
     return type(value).__module__.partition(".")[0]
 
 
+def _copied(container: Any) -> Any:
+    """Return the content of a container as one of Python's own types: subclasses may have other constructors."""
+    if not container:
+        # Most containers are empty tables of hooks.
+        return ()
+    kind: Any = dict if isinstance(container, dict) else set if isinstance(container, set) else list
+    return kind(container)
+
+
 def _saved(value: Any) -> Callable[[], None]:
-    """Return a function that gives a container, an array or a generator its content of now back."""
-    if isinstance(value, _CONTAINERS):
-        # Subclasses may have constructors of their own.
-        earlier = dict(value) if isinstance(value, dict) else set(value) if isinstance(value, set) else list(value)
-        return partial(_restore_container, value, earlier)
+    """Return a function that gives an array or a generator its state of now back."""
     if isinstance(value, np.ndarray):
         return partial(_restore_array, value, value.copy())
     if isinstance(value, np.random.Generator):
@@ -104,8 +116,17 @@ def _saved(value: Any) -> Callable[[], None]:
     return partial(value.set_state, value.get_state())
 
 
+def _seed_generator(generator: Any, seed: int) -> None:
+    if isinstance(generator, torch.Generator):
+        generator.manual_seed(seed)
+    elif isinstance(generator, np.random.Generator):
+        kind: Any = type(generator.bit_generator)
+        generator.bit_generator.state = kind(seed).state
+    else:
+        generator.seed(seed % 2**32)
+
+
 def _restore_container(container: Any, earlier: Any) -> None:
-    # Most containers are empty tables of hooks.
     if (container or earlier) and not _holds_the_same(container, earlier):
         container.clear()
         (container.extend if isinstance(container, list | deque) else container.update)(earlier)
@@ -115,7 +136,7 @@ def _holds_the_same(container: Any, earlier: Any) -> bool:
     """Return whether two containers hold the same objects in the same order."""
     if len(container) != len(earlier):
         return False
-    if isinstance(container, dict) and not all(map(is_, container.values(), earlier.values())):
+    if isinstance(container, dict) and earlier and not all(map(is_, container.values(), earlier.values())):
         return False
     # Keys are compared by identity too, since those of a dictionary may be tensors.
     return all(map(is_, container, earlier))
@@ -176,15 +197,3 @@ def gradients_apart(module: nn.Module) -> Iterator[None]:
         for parameter, gradient in before:
             if parameter.grad is not gradient:
                 parameter.grad = gradient
-
-
-def seed_generators(module: nn.Module, seed: int) -> None:
-    """Seed the random generators that a module and its parts hold."""
-    for value in contents_of(module):
-        if isinstance(value, torch.Generator):
-            value.manual_seed(seed)
-        elif isinstance(value, np.random.Generator):
-            kind: Any = type(value.bit_generator)
-            value.bit_generator.state = kind(seed).state
-        elif isinstance(value, np.random.RandomState | random.Random):
-            value.seed(seed % 2**32)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from initsk.network._contents import gradients_apart, save_contents, seed_generators
+from initsk.network._contents import gradients_apart, save_contents
 from initsk.network._originals import ParametersRestored
 from initsk.network._parts import parameters_of, parts_of
 from initsk.network._sharded import write_local
@@ -82,12 +82,10 @@ def preserve_mode(module: nn.Module, *, training: bool | None, seed: int | None)
     parameters, all that `save_contents` saves, and the random states are restored. Without a seed, the random states
     inside are those outside. No parameter has a gradient at the beginning of the block.
     """
-    restore = save_contents(module)
+    restore = save_contents(module, seed=seed)
     device = next((p.device for p in parameters_of(module)), torch.device("cpu"))
     with isolated_random(seed, str(device)), preserve_training(parts_of(module)), gradients_apart(module):
         try:
-            if seed is not None:
-                seed_generators(module, seed)
             if training is not None:
                 module.train(training)
             yield
