@@ -75,7 +75,8 @@ def audit(**arguments: Any) -> None:
     """Check a network before training, without targets.
 
     The command passes at most 256 held-out samples through the network, less than twice. It prints the findings and
-    the checks that could not be made. The exit code is 1 if a finding is a fault of the network, otherwise 0.
+    the checks that could not be made. The exit code is 1 if a finding is a fault of the network, 2 after an error,
+    otherwise 0.
     """
     from initsk.cli._network import run
 

@@ -16,7 +16,7 @@ import pandas as pd
 from initsk.cli._data import load_data
 from initsk.cli._report import check_folder, fail, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
-from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.report import answer_of_rates, describe_findings
 from initsk.utils.results import Reported
@@ -39,15 +39,24 @@ def run(command: str, options: Options) -> int:
         if report is not None or options["open"]:
             page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
             show_page(page, options["open"])
-    except InitskError as error:
-        return fail(command, str(error))
     except OSError as error:
         return fail(command, f"{report} cannot be written ({error.strerror})")
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
-        # The user's network raised an error for the user's data.
-        hint = "" if options["shape"] or options["network"] is None else "; --shape sets the shape of the samples"
-        return fail(command, f"the network does not accept these data ({type(error).__name__}: {error}{hint})")
+        # The user's network raised an error for the user's data; it may be the cause of one of initsk's.
+        cause = error.__cause__ if isinstance(error, ModuleError) else error
+        if isinstance(error, InitskError) and (cause is None or cause is error):
+            return fail(command, str(error))
+        problem = f"{type(cause).__name__}: {error}{_hint(options)}"
+        return fail(command, f"the network does not accept these data ({problem})")
     return code
+
+
+def _hint(options: Options) -> str:
+    """Return how to give a network of the user's own the data that it takes."""
+    if options["network"] is None or options.get("no_data"):
+        return ""
+    shape = "" if options["shape"] else ", and --shape sets the shape of the samples"
+    return f"; the data are those of --dataset {options['dataset']}{shape}"
 
 
 def _inspect(options: Options) -> tuple[Reported, int]:

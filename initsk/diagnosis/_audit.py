@@ -8,14 +8,14 @@ import pandas as pd
 import torch
 
 from initsk.diagnosis._audit_draws import find_packed, find_untruncated
-from initsk.diagnosis._audit_inputs import find_unscaled
+from initsk.diagnosis._audit_inputs import find_in_inputs
 from initsk.diagnosis._audit_leaks import find_leaks
 from initsk.diagnosis._audit_outputs import find_in_outputs
 from initsk.diagnosis._audit_subject import CheckResult, NotChecked, Subject, make_subject, not_checked
 from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
-from initsk.network import PaddingMask, get_model, preserve_state
+from initsk.network import PaddingMask, get_model, has_network, innermost, may_be_built, preserve_state
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
@@ -74,7 +74,7 @@ class Audit(Reported):
         DataFrame
             ``layer`` ("" for the whole network; names of copies, such as "layers.0-5"; for inputs the name of the
             array), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether the finding is a fault), ``of``
-            ("weights", "memory", "initializer", "inputs" or "outputs"), ``relative_to``.
+            ("weights", "parts" of one weight, "memory", "initializer", "inputs" or "outputs"), ``relative_to``.
         """
         return findings_frame(self.found)
 
@@ -89,10 +89,12 @@ def audit(
 ) -> Audit:
     """Check a network before training, without targets, in less than two forward passes.
 
-    The network is read on two samples. Then the samples run once, and a third of them a second time. Nothing is
-    trained, and the model does not change. These kinds of finding are faults:
+    The network is read on two samples. Then the samples run once, and a third of them a second time. If the outputs
+    leak, this third runs once or twice more, to find the cause. Nothing is trained, and the model does not change.
+    These kinds of finding are faults:
 
-    - *cloned*: layers whose random weights are exact copies of one another, as in ``torch.nn.TransformerEncoder``;
+    - *cloned*: layers whose random weights are exact copies of one another, as in ``torch.nn.TransformerEncoder``; or
+      such matrices or units of one weight;
     - *uninitialized*: a weight is memory that nothing has filled, or one constant where the signal must pass;
     - *packed*: several stacked matrices were drawn with the fans of one large matrix;
     - *untruncated*: a truncation cut far away from all other values, as ``trunc_normal_`` of torch may do;
@@ -116,8 +118,9 @@ def audit(
         Without X, the network is read on an input that it declares or that fits its first layers, and only the weights
         are checked.
     padding_mask : array of bool of shape (n_samples, sequence_length) or callable, optional
-        True for padding, as in `inspect_activations`. By default, a mask in X: ``attention_mask`` or a name that ends
-        in ``padding_mask``.
+        True for padding, as in `inspect_activations`. By default, a mask in X: ``attention_mask`` or a name with
+        ``padding_mask``. Without a mask, the ends of sequences of the value that the network declares (``padding_idx``,
+        ``pad_token_id``), if half of the samples have such ends.
     max_samples : int, default=256
         Number of samples, at least 2, that are drawn from X; data without rows, such as a graph, are taken whole.
     random_state : int, RandomState or Generator, default=0
@@ -143,6 +146,9 @@ def audit(
     two towers from the same checkpoint, are found too, unless they are frozen. Scores are taken as those of a softmax,
     unless they have the shape of an input or are single numbers. Untrained batch normalization uses the moments of
     the batch where outputs are measured, and its running moments where leaks are.
+
+    Fewer than four samples run again in whole. So do all samples if a network leaks and changes its own buffers or
+    flags in evaluation mode: the first batch may set them.
 
     Examples
     --------
@@ -171,9 +177,8 @@ def audit(
 
 def _check_estimator(model: Any) -> None:
     """Raise if an estimator has no network yet."""
-    holder = model[-1] if hasattr(model, "steps") else getattr(model, "best_estimator_", model)
-    is_module, is_estimator = isinstance(holder, torch.nn.Module), hasattr(holder, "get_params")
-    if is_estimator and not is_module and not any(hasattr(holder, name) for name in ("net_", "module_")):
+    holder = innermost(model)
+    if may_be_built(holder) and not has_network(holder) and not isinstance(holder, type):
         kind = type(holder).__name__
         raise ModuleError(f"{kind} has no network yet (allowed: an estimator after fit or initialize)")
 
@@ -187,6 +192,7 @@ def _outcomes_of_batch(subject: Subject) -> Iterator[CheckResult]:
     if subject.batch is None:
         yield from not_checked([*_OF_OUTPUTS, "unscaled input"], Reason("X is not given"))
         return
+    yield from find_in_inputs(subject)
     try:
         scores = _scores_of_all(subject)
     except ModuleError:
@@ -195,7 +201,6 @@ def _outcomes_of_batch(subject: Subject) -> Iterator[CheckResult]:
     else:
         yield from find_in_outputs(subject, scores)
         yield from find_leaks(subject, scores)
-    yield from find_unscaled(subject)
 
 
 def _scores_of_all(subject: Subject) -> torch.Tensor:

@@ -7,27 +7,41 @@ import torch
 from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, not_checked
 from initsk.network import NetworkGraph, Operation, map_arrays, tensors_in
 from initsk.utils.reason import Reason
-from initsk.utils.torch_settings import real_parts
+from initsk.utils.torch_settings import real_parts, stored_values
 
 _CHECK = "unscaled input"
 # Operations that keep the scale of a signal.
 _KEEPING = ("reshape", "concatenation", "dropout", "pooling")
+# Sound and other signals are often a tenth of a standard deviation large.
+_SMALL = 0.01
 # Of fewer rows, the mean may be several standard deviations away from zero by chance.
 _MIN_ROWS = 30
 
 
-def find_unscaled(subject: Subject) -> Iterator[CheckResult]:
-    """Find real inputs that are far from standardized, and that a layer multiplies as they are."""
+def find_in_inputs(subject: Subject) -> Iterator[CheckResult]:
+    """Find inputs that are not finite, and real inputs far from standardized that a layer multiplies as they are."""
+    named: dict[int, tuple[str, torch.Tensor]] = {}
+    map_arrays(lambda name, part: named.setdefault(id(part), (name, part)), subject.arguments)
+    bad = set()
+    for name, values in named.values():
+        # Masks that are added to scores are infinite on purpose.
+        if (values.is_floating_point() or values.is_complex()) and not _is_mask(name):
+            n_nonfinite = int((~real_parts(stored_values(values)).isfinite()).sum())
+            bad |= {name} if n_nonfinite else set()
+            yield from Flagged(name, "non-finite", float(n_nonfinite), "inputs").findings()
     inputs = _multiplied_inputs(subject)
     if not inputs:
-        reason = Reason("no layer multiplies real inputs as they are: the network normalizes them or takes integers")
+        reason = Reason(
+            "no layer multiplies real inputs as they are: the network changes them first, or takes integers"
+        )
         yield from not_checked([_CHECK], reason)
     for name, (values, axis) in inputs.items():
-        values = real_parts(values)
-        n_nonfinite = int((~values.isfinite()).sum())
-        yield from Flagged(name, "non-finite", float(n_nonfinite), "inputs").findings()
-        if not n_nonfinite:
-            yield from Flagged(name, _CHECK, scale_of(values, axis), "inputs").findings()
+        if name not in bad:
+            yield from Flagged(name, _CHECK, scale_of(real_parts(values), axis), "inputs").findings()
+
+
+def _is_mask(name: str) -> bool:
+    return "mask" in name or "bias" in name
 
 
 def _multiplied_inputs(subject: Subject) -> dict[str, tuple[torch.Tensor, int]]:
@@ -55,7 +69,7 @@ def _first_layer(graph: NetworkGraph, start: Operation) -> Operation | None:
             user = graph.operations[number]
             if any(use.how in ("multiplies", "recurrent") for use in user.uses):
                 return user
-            if user.kind in _KEEPING and number not in seen:
+            if (user.kind in _KEEPING or user.name == "pad") and number not in seen:
                 seen.add(number)
                 waiting.append(number)
     return None
@@ -64,15 +78,16 @@ def _first_layer(graph: NetworkGraph, start: Operation) -> Operation | None:
 def scale_of(values: torch.Tensor, axis: int) -> float:
     """Return by which factor values are away from a common scale of one and a mean near zero.
 
-    The factor is the largest of three: the root mean square of the largest unit; the same relative to the median unit;
-    and the mean of the median unit in standard deviations. Zeros do not count for the root mean square, so that units
-    which are rarely set do not seem small.
+    The factor is the largest of these: the root mean square of the largest unit; its inverse, if that unit is below a
+    hundredth; the root mean square of the largest unit relative to the median unit; and the mean of the median unit in
+    standard deviations. Zeros do not count for the root mean square, so that units which are rarely set do not seem
+    small.
 
     Examples
     --------
     >>> pixels = torch.tensor([[0.0, 255.0], [255.0, 0.0]])
-    >>> scale_of(pixels, 1), scale_of(pixels / 255, 1)
-    (255.0, 1.0)
+    >>> scale_of(pixels, 1), scale_of(pixels / 255, 1), round(scale_of(pixels / 255 / 255, 1))
+    (255.0, 1.0, 255)
     """
     units = values.movedim(axis, -1).reshape(-1, values.shape[axis] if values.dim() > 1 else 1).double()
     squares, counts = units.square().sum(0), (units != 0).sum(0)
@@ -81,7 +96,7 @@ def scale_of(values: torch.Tensor, axis: int) -> float:
         return 1.0
     sizes = (squares[used] / counts[used]).sqrt()
     largest = float(sizes.max())
-    factors = [largest, largest / float(sizes.median())]
+    factors = [largest, largest / float(sizes.median())] + ([1 / largest] if largest < _SMALL else [])
     if len(units) >= _MIN_ROWS:
         spread = units[:, used].std(0, correction=0)
         varies = spread > 0

@@ -17,8 +17,9 @@ from initsk.diagnosis._audit_subject import (
     spread_of,
 )
 from initsk.inspection import threshold_of
-from initsk.network import take_rows
+from initsk.network import take_rows, tensors_in
 from initsk.utils.reason import Reason
+from initsk.utils.torch_settings import real_parts
 
 BATCH, PADDING = "batch leak", "padding leak"
 # One in so many samples runs again.
@@ -50,7 +51,7 @@ def find_leaks(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
     padding = found if isinstance(found, Padding) else None
     rows = torch.arange(subject.n_samples)
     if subject.untrained_norms:
-        rows = _part_of(rows, padding) if len(rows) >= _FEW else rows
+        rows = _part_of(subject, rows, padding) if len(rows) >= _FEW else rows
         scores = subject.scores(take_rows(subject.arguments, rows, subject.n_samples))
     comparison = _Comparison(subject, rows, scores, padding)
     if comparison.spread == 0:
@@ -76,15 +77,27 @@ def _reason_against(subject: Subject, scores: torch.Tensor) -> Reason | None:
     return ROUNDED if subject.is_half else None
 
 
-def _part_of(rows: torch.Tensor, padding: Padding | None) -> torch.Tensor:
-    """Return a part of the samples in reverse order; the shortest ones, if there is padding.
+def _part_of(subject: Subject, rows: torch.Tensor, padding: Padding | None) -> torch.Tensor:
+    """Return a part of the samples in another order: the shortest ones if there is padding, otherwise the most usual.
 
-    Of very few samples, it returns one of them several times.
+    The most usual ones are neither the largest nor the smallest of the batch, which may leak too. Of very few samples,
+    it returns one of them several times.
     """
-    if padding is not None:
-        rows = rows[padding.lengths()[rows].argsort(descending=True, stable=True)]
+    rank = _distance_from_usual(subject) if padding is None else padding.lengths()
+    rows = rows[rank[rows].argsort(descending=True, stable=True)]
     n = len(rows)
     return rows[-1:].repeat(n) if n < _FEW else rows[-max(2, n // _PART) :].flip(0)
+
+
+def _distance_from_usual(subject: Subject) -> torch.Tensor:
+    """Return how far the largest value of each sample is from the median of these values."""
+    assert subject.n_samples is not None
+    distance = torch.zeros(subject.n_samples)
+    for tensor in tensors_in(subject.arguments):
+        if tensor.numel() and tensor.dim() and len(tensor) == subject.n_samples:
+            largest = real_parts(tensor).reshape(len(tensor), -1).abs().amax(1).cpu()
+            distance = torch.maximum(distance, (largest - largest.double().median()).abs() / largest.max())
+    return distance
 
 
 class _Comparison:
@@ -103,7 +116,7 @@ class _Comparison:
 
     def __init__(self, subject: Subject, rows: torch.Tensor, scores: torch.Tensor, padding: Padding | None) -> None:
         self.subject, self.padding = subject, padding
-        self.rows = _part_of(rows, padding)
+        self.rows = _part_of(subject, rows, padding)
         places = {int(row): place for place, row in enumerate(rows)}
         finite = _without_excluded(scores)
         self.before = finite[[places[int(row)] for row in self.rows]]
@@ -123,9 +136,9 @@ class _Comparison:
         if plain is None:
             return
         change = self._change(self.before, plain)
-        if change > limit and self._draws(plain):
-            reason = Reason("the network draws random numbers in evaluation mode")
-            yield from not_checked([BATCH, PADDING], reason)
+        why_not = self._other_cause(plain) if change > limit else None
+        if why_not is not None:
+            yield from not_checked([BATCH, PADDING], why_not)
             return
         yield from Flagged("", BATCH, change, "outputs").findings()
         if padded is not None:
@@ -165,13 +178,23 @@ class _Comparison:
             return None
         return padded
 
-    def _run(self, arguments: Any, seed: int | None = None) -> torch.Tensor:
-        return _without_excluded(self.subject.scores(arguments, seed=seed))
+    def _run(self, arguments: Any) -> torch.Tensor:
+        return _without_excluded(self.subject.scores(arguments))
 
-    def _draws(self, plain: torch.Tensor) -> bool:
-        """Return whether the scores depend on the seed."""
-        other = self._run(self.arguments, self.subject.seed + 1)
-        return self._change(plain, other) > threshold_of(BATCH).value
+    def _other_cause(self, plain: torch.Tensor) -> Reason | None:
+        """Return what else than a leak changes the scores: the seed, or a state that the first forward pass sets."""
+        subject, limit = self.subject, threshold_of(BATCH).value
+        other_seed = subject.scores_in_turn([self.arguments], subject.seed + 1)
+        if self._change(plain, _without_excluded(other_seed.scores[0])) > limit:
+            return Reason("the network draws random numbers in evaluation mode")
+        if not other_seed.changes_state:
+            return None
+        # In the state that the whole batch has set, a leak changes the scores of a part all the same.
+        all_scores, part = subject.scores_in_turn([subject.arguments, self.arguments], subject.seed).scores
+        before = _without_excluded(all_scores)[self.rows.to(all_scores.device)]
+        if self._change(before, _without_excluded(part)) <= limit:
+            return Reason("the first forward pass sets a state of the network that depends on the batch")
+        return None
 
     def _change(self, before: torch.Tensor, after: torch.Tensor) -> float:
         """Return the root mean square of the change of scores, relative to that of the differences between samples."""

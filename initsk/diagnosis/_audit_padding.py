@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from initsk.diagnosis._audit_subject import Subject
-from initsk.network import map_arrays
+from initsk.network import map_arrays, tensors_in
 from initsk.utils.reason import Reason
 
 # Masks of transformers have the value 1 for elements to keep; those of torch are True for padding.
@@ -84,6 +84,9 @@ def padding_of(subject: Subject) -> Padding | Reason:
     for name, part in keywords.items():
         if mask is None and isinstance(part, torch.Tensor) and part.dim() == 2 and _is_mask(name, part):
             mask, given = (part == 0 if _KEEPING in name else part.bool()), name
+    values = _values_for_padding(subject)
+    if mask is None:
+        mask = _padding_by_value(subject, values)
     if mask is None:
         return Reason("X has no mask of padding, and padding_mask is not given")
     if len(mask) != subject.n_samples:
@@ -92,7 +95,22 @@ def padding_of(subject: Subject) -> Padding | Reason:
         return Reason("no element of X is padding")
     same = (name for name, part in keywords.items() if isinstance(part, torch.Tensor) and part.shape == mask.shape)
     given = given or next((name for name in same if _KEEPING in name or _PADDING in name), "")
-    return Padding(mask, given, _values_for_padding(subject))
+    return Padding(mask, given, values)
+
+
+def _padding_by_value(subject: Subject, values: tuple[int, ...]) -> torch.Tensor | None:
+    """Return a mask of the ends of sequences that consist of a declared value, if half of the samples have such ends.
+
+    Fewer samples may end with this value by chance.
+    """
+    for part in tensors_in(subject.arguments):
+        if part.dim() != 2 or len(part) != subject.n_samples or part.is_floating_point() or part.dtype == torch.bool:
+            continue
+        for value in values:
+            mask = (part == value).flip(1).cumprod(1).flip(1).bool()
+            if 2 * int(mask[:, -1].sum()) >= len(part) and not mask.all(1).any():
+                return mask
+    return None
 
 
 def _is_mask(name: str, part: torch.Tensor) -> bool:

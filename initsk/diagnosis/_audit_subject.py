@@ -1,6 +1,6 @@
 """The subject of an audit: a network with its reading, its parameters, and a batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -47,6 +47,13 @@ class NotChecked(NamedTuple):
 
 
 CheckResult = Finding | NotChecked
+
+
+class ScoresInTurn(NamedTuple):
+    """The scores of forward passes that follow one another, and whether they change buffers, numbers or flags."""
+
+    scores: list[torch.Tensor]
+    changes_state: bool
 
 
 class Flagged(NamedTuple):
@@ -137,7 +144,7 @@ class Subject:
         uses = [found for name in names for found in self.graph.uses.get(name, ())]
         return [operation for operation, use in uses if use.how in ("multiplies", "looked up", "recurrent")]
 
-    def scores(self, arguments: Any = None, *, batch_moments: bool = False, seed: int | None = None) -> torch.Tensor:
+    def scores(self, arguments: Any = None, *, batch_moments: bool = False) -> torch.Tensor:
         """Return the scores of one forward pass in evaluation mode, as real numbers.
 
         Parameters
@@ -146,18 +153,44 @@ class Subject:
             The arguments; by default those of the batch.
         batch_moments : bool, default=False
             Whether untrained batch normalization uses the moments of the batch.
-        seed : int, optional
-            Seed of what the network draws, by default that of the audit.
         """
-        module, given = self.model.module, self.arguments if arguments is None else arguments
-        # A module that works in place overwrites its input.
-        given = map_arrays(lambda _, part: part.clone() if isinstance(part, torch.Tensor) else part, given)
-        inputs, keywords = ((), given) if isinstance(given, dict) else (given, {})
-        seed = self.seed if seed is None else seed
+        given = self.arguments if arguments is None else arguments
+        return self.scores_in_turn([given], self.seed, batch_moments=batch_moments).scores[0]
+
+    def scores_in_turn(self, given: Iterable[Any], seed: int, *, batch_moments: bool = False) -> ScoresInTurn:
+        """Return the scores of forward passes that follow one another: each finds the state that the last one left.
+
+        Parameters
+        ----------
+        given : iterable of tuple or dict
+            The arguments of each forward pass.
+        seed : int
+            Seed of what the network draws.
+        batch_moments : bool, default=False
+            Whether untrained batch normalization uses the moments of the batch.
+        """
+        module = self.model.module
         with preserve_state(module, training=False, gradients=False, seed=seed):
             for part in self.untrained_norms if batch_moments else ():
                 part.training = True
-            return real_parts(scores_of(run_module(module, inputs, keywords)).detach().clone())
+            before = _state_of(module)
+            scores = [self._scores_of(arguments) for arguments in given]
+            changed = [not torch.equal(*pair) for pair in zip(before, _state_of(module), strict=False)]
+            return ScoresInTurn(scores, any(changed))
+
+    def _scores_of(self, arguments: Any) -> torch.Tensor:
+        # A module that works in place overwrites its input.
+        given = map_arrays(lambda _, part: part.clone() if isinstance(part, torch.Tensor) else part, arguments)
+        inputs, keywords = ((), given) if isinstance(given, dict) else (given, {})
+        return real_parts(scores_of(run_module(self.model.module, inputs, keywords)).detach().clone())
+
+
+def _state_of(module: torch.nn.Module) -> list[torch.Tensor]:
+    """Return copies of the buffers, and of the numbers and flags that the parts hold."""
+    plain = (value for part in module.modules() for value in vars(part).values())
+    numbers = [float(value) for value in plain if isinstance(value, bool | int | float)]
+    buffers = (buffer for buffer in module.buffers() if buffer.layout is torch.strided)
+    return [torch.tensor(numbers), *(buffer.clone() for buffer in buffers)]
 
 
 def make_subject(model: Model, X: Any, padding_mask: PaddingMask, max_samples: int, seed: int) -> Subject:

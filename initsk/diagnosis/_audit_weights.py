@@ -34,6 +34,22 @@ def find_clones(subject: Subject) -> Iterator[CheckResult]:
     for owners, names in groups.items():
         for layers in _whole_layers(owners, names, random):
             yield from Flagged(in_short(layers), "cloned", float(len(layers)), "weights").findings()
+    for planned in subject.weights:
+        # Kernels before a rearrangement to pixels begin equal on purpose.
+        if planned.specs[0].kind in ("dense", "attention", "recurrent"):
+            yield from Flagged(label_of(planned), "cloned", _n_equal(values_of(planned)), "parts").findings()
+
+
+def _n_equal(values: torch.Tensor) -> float:
+    """Return the number of matrices stacked in a tensor, or units of a matrix, if all are equal and random; else 1.
+
+    Examples
+    --------
+    >>> _n_equal(torch.arange(12.0).repeat(3, 1)), _n_equal(torch.arange(36.0).reshape(3, 12))
+    (3.0, 1.0)
+    """
+    equal = values.dim() > 1 and len(values) > 1 and bool((values == values[:1]).all()) and _is_random(values[0])
+    return float(len(values)) if equal else 1.0
 
 
 def _is_random(values: torch.Tensor) -> bool:

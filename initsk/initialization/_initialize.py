@@ -191,14 +191,14 @@ def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator
     parametrized = [planned.module.parametrizations for planned in computed if is_parametrized(planned.module)]
     hooked = [planned for planned in computed if not is_parametrized(planned.module, planned.attribute)]
     computed_values = [(planned, planned.tensor) for planned in hooked]
-    restore_buffers = [network.save_buffers(part) for part in [*parametrized, *(part.module for part in hooked)]]
+    restores = [network.save_contents(part) for part in [*parametrized, *(part.module for part in hooked)]]
     try:
         yield
     except BaseException:
         with torch.no_grad():
             for parameter, values in zip(held, saved, strict=True):
                 parameter.copy_(values)
-        for restore in restore_buffers:
+        for restore in restores:
             restore()
         for planned, tensor in computed_values:
             setattr(planned.module, planned.attribute, tensor)

@@ -72,7 +72,7 @@ def inspect_activations(
     Parameters
     ----------
     model : torch.nn.Module or estimator
-        A module, or an estimator that has one (`net_`, `module_`, ``best_estimator_``, the last step of a pipeline). An
+        A module, or an estimator that has one (`net_`, `module_`), also in a pipeline or a fitted search. An
         unfitted estimator is inspected at its initial weights, on a clone.
     X : array-like, tuple, mapping, PackedSequence, graph or stream of batches
         Input of the module, a row per sample: an array; several arguments as a tuple or, by name, a mapping (also of
@@ -128,7 +128,7 @@ def inspect_activations(
         If a parameter is not allowed, a layer is unknown, or X does not consist of numbers.
     ModuleError
         If the model has no module, the module has no layer, hides its layers (scripted or quantized) or has no values
-        yet, X has no samples, or the loss has no gradient.
+        yet, X has no samples or does not fit the network, or the loss has no gradient.
 
     Notes
     -----

@@ -13,7 +13,8 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import run_module
+from initsk.network._calls import is_of_torch, run_module
+from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
@@ -35,7 +36,7 @@ from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INST
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
-from initsk.network._model import Model, get_model, initialized
+from initsk.network._model import Model, get_model, has_network, initialized, innermost, may_be_built
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
@@ -55,7 +56,6 @@ from initsk.network._state import (
     may_have_gradient_hooks,
     preserve_state,
     preserve_training,
-    save_buffers,
     set_tensor,
 )
 from initsk.network._views import shares_memory
@@ -116,12 +116,14 @@ __all__ = [
     "first_batch",
     "get_model",
     "has_hooks",
+    "has_network",
     "has_targets",
     "heads_of",
     "hooked_tensors",
     "infer_shapes",
     "initialized",
-    "is_integer", "is_stream",
+    "innermost",
+    "is_integer", "is_of_torch", "is_stream",
     "iterate_batches",
     "known_baseline",
     "lazy_parameters",
@@ -129,6 +131,7 @@ __all__ = [
     "loss_of",
     "make_activation",
     "map_arrays",
+    "may_be_built",
     "may_have_gradient_hooks",
     "meta_tensors",
     "named_parameters",
@@ -142,7 +145,7 @@ __all__ = [
     "register_layer",
     "run_as_written",
     "run_module",
-    "save_buffers",
+    "save_contents",
     "scores_of",
     "set_tensor",
     "several_targets",

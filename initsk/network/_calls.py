@@ -29,6 +29,23 @@ def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str
         raise
 
 
+def is_of_torch(error: BaseException) -> bool:
+    """Return whether torch's own code raised an error, and not the code of a user.
+
+    Examples
+    --------
+    >>> try:
+    ...     nn.Linear(3, 1)(torch.ones(2, 5))
+    ... except RuntimeError as error:
+    ...     is_of_torch(error)
+    True
+    """
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    packages = [frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames]
+    # Functions of torch run inside frames of a follower.
+    return [package for package in packages if package != __package__.partition(".")[0]][-1:] == ["torch"]
+
+
 def failing_layer(module: nn.Module, error: Exception) -> str:
     """Return the innermost layer that was running when the error was raised, in words."""
     name, layer = failing_part(module, error)

@@ -250,6 +250,11 @@ def few_rows_first(X: Any) -> list[Any]:
 def to_array(name: str, part: Any) -> Any:
     """Return an array or a tensor; raise if the part does not consist of numbers."""
     if isinstance(part, torch.Tensor):
+        if part.is_nested:
+            allowed = "a padded tensor with a mask, or a packed sequence"
+            raise InvalidParameterError(
+                f"{name} is a nested tensor, whose samples have no common shape (allowed: {allowed})"
+            )
         return part
     try:
         array = np.asarray(part)

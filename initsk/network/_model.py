@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from initsk.exceptions import ModuleError
@@ -16,6 +18,8 @@ from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes
 from initsk.network._wrappers import unwrap
 from initsk.utils.validation import check_known_labels
+
+_ALLOWED = "allowed: a torch.nn.Module, an estimator with a module_ or net_, a fitted search or pipeline with one"
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         return model
     if isinstance(model, nn.Module):
         return Model(_visible(model, X))
+    if isinstance(model, type):
+        raise ModuleError(f"{model.__name__} is a class (allowed: an instance)")
     if hasattr(model, "best_estimator_"):
         return get_model(model.best_estimator_, X, y)
     if hasattr(model, "steps"):
@@ -88,11 +94,43 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     if isinstance(module, nn.Module):
         classes = getattr(model, "classes_", None)
         return Model(_visible(module, X), net, classes if isinstance(classes, np.ndarray) else None)
-    if hasattr(model, "initialize") and hasattr(model, "get_params"):
+    if may_be_built(model):
         if y is None and not hasattr(model, "module"):
             raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
         return get_model(initialized(clone(model), X, y))
-    raise ModuleError(f"{model!r} is not allowed (a torch.nn.Module, or an estimator with a module_ or net_)")
+    given = f"{type(model).__name__} has no network" if hasattr(model, "get_params") else f"{model!r} is not allowed"
+    inner = "; of an estimator that holds others, one of them" if hasattr(model, "estimator") else ""
+    raise ModuleError(f"{given} ({_ALLOWED}{inner})")
+
+
+def innermost(model: Any) -> Any:
+    """Return the module or estimator in fitted searches and at the ends of pipelines.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> innermost(make_pipeline(make_pipeline(nn.ReLU())))
+    ReLU()
+    """
+    while not isinstance(model, nn.Module):
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif hasattr(model, "steps"):
+            model = model[-1]
+        else:
+            break
+    return model
+
+
+def has_network(model: Any) -> bool:
+    """Return whether a model is a module, or an estimator that has one already."""
+    found = innermost(model)
+    return isinstance(found, nn.Module) or hasattr(found, "net_") or hasattr(found, "module_")
+
+
+def may_be_built(estimator: Any) -> bool:
+    """Return whether an estimator makes a network of its own."""
+    return hasattr(estimator, "initialize") and hasattr(estimator, "get_params")
 
 
 def initialized(estimator: Any, X: Any, y: Any) -> Any:
@@ -108,11 +146,22 @@ def initialized(estimator: Any, X: Any, y: Any) -> Any:
 def _model_of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
     """Return the network at the end of a pipeline; the steps before it are fitted on a clone if they are not."""
     before, last = pipeline[:-1], pipeline[-1]
-    if not hasattr(last, "net_") and not hasattr(last, "module_") and len(before):
+    if len(before) and X is not None and not (has_network(last) and _is_fitted(before)):
         before = clone(before).fit(X, y)
     prepare = before.transform if len(before) else None
     found = get_model(last, X if X is None or prepare is None else prepare(X), y)
-    return Model(found.module, found.net, found.classes, prepare)
+    if prepare is not None:
+        inner = found.prepare
+        found = replace(found, prepare=prepare if inner is None else lambda X: inner(prepare(X)))
+    return found
+
+
+def _is_fitted(estimator: Any) -> bool:
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
 
 
 def _visible(module: nn.Module, X: Any) -> nn.Module:

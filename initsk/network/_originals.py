@@ -29,16 +29,18 @@ class ParametersRestored(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run a function of torch, after a copy of the parameter that it writes into, if it is one."""
+        """Run a function of torch, after a copy of the parameters that it writes into."""
         kwargs = kwargs or {}
         self.copy_before(func, args, kwargs)
         return func(*args, **kwargs)
 
     def copy_before(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Copy the parameter that a call of a function writes into, if it is one."""
+        """Copy the parameters that a call of a function writes into."""
         written = written_by(func, args, kwargs)
-        if isinstance(written, torch.Tensor):
-            self._copy(written)
+        # Functions of optimizers write into lists of tensors.
+        for tensor in written if isinstance(written, list | tuple) else (written,):
+            if isinstance(tensor, torch.Tensor):
+                self._copy(tensor)
 
     def __exit__(self, *exception: Any) -> None:
         super().__exit__(*exception)
@@ -49,12 +51,12 @@ class ParametersRestored(TorchFunctionMode):
 
     def _copy(self, written: torch.Tensor) -> None:
         if self._by_storage is None:
-            found = {_storage(parameter): parameter for parameter in parameters_of(self.module)}
+            found = {storage_of(parameter): parameter for parameter in parameters_of(self.module)}
             self._by_storage = {address: parameter for address, parameter in found.items() if address is not None}
-        parameter = self._by_storage.get(_storage(written) or 0)
+        parameter = self._by_storage.get(storage_of(written) or 0)
         if parameter is not None and id(parameter) not in self._copies:
             values = parameter.data
-            if _storage(values) is None:
+            if storage_of(values) is None:
                 raise RuntimeError("a forward pass on fake tensors writes into a parameter, which has values")
             self._copies[id(parameter)] = parameter, values, values.clone()
 
@@ -63,7 +65,7 @@ _NO_WRITES = {"requires_grad_", "detach_", "share_memory_"}
 
 
 def written_by(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return the argument that a call of a torch function writes into, or None.
+    """Return the argument that a call of a torch function writes into, a tensor or several, or None.
 
     Examples
     --------
@@ -88,10 +90,10 @@ def _writes(function: Callable[..., Any]) -> bool:
     return name.endswith("_") and name not in _NO_WRITES
 
 
-def _storage(tensor: torch.Tensor) -> int | None:
+def storage_of(tensor: torch.Tensor) -> int | None:
     """Return the address of the values; None if there are none."""
     try:
         storage = tensor.untyped_storage()
-    except (NotImplementedError, RuntimeError):  # a tensor without values of its own
+    except (NotImplementedError, RuntimeError, ValueError):  # a tensor without values of its own
         return None
     return None if storage.device.type == "meta" else storage.data_ptr() or None

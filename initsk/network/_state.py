@@ -1,12 +1,10 @@
-"""Hooks, buffers, modes and parameters of a module: finding, restoring and writing them."""
+"""Hooks, modes and parameters of a module: finding, restoring and writing them."""
 
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from itertools import chain
-from operator import is_
 from typing import Any
 
 import torch
@@ -14,6 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
+from initsk.network._contents import gradients_apart, save_contents
 from initsk.network._originals import ParametersRestored
 from initsk.network._parts import parameters_of, parts_of
 from initsk.network._sharded import write_local
@@ -64,51 +63,6 @@ def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
     return any(getattr(parameter, name, True) for name in ("_backward_hooks", "_post_accumulate_grad_hooks"))
 
 
-def save_buffers(module: nn.Module) -> Callable[[], None]:
-    """Return a function that restores all buffers, both overwritten and replaced ones, and all attributes.
-
-    Attributes that are dictionaries, lists or sets get their entries back: parameters, submodules, hooks, and what a
-    forward pass collects. So nothing stays of what a forward pass has stored. Lazy parts, whose buffers have no values
-    yet, are left alone.
-    """
-    containers: list[Any] = []
-    buffers: list[torch.Tensor] = []
-    for part in parts_of(module):
-        held = vars(part).values()
-        tables = [table for table in held if isinstance(table, dict)]
-        if any(map(nn.parameter.is_lazy, chain.from_iterable(table.values() for table in tables))):
-            continue
-        containers += [vars(part), *tables, *(value for value in held if type(value) in (list, set))]
-        buffers += part.buffers(recurse=False)
-    before = [(container, container.copy()) for container in containers]
-    values = [(buffer, buffer.clone()) for buffer in buffers]
-
-    def restore() -> None:
-        for container, earlier in before:
-            # Most containers are empty tables of hooks.
-            if (container or earlier) and not _holds_the_same(container, earlier):
-                container.clear()
-                (container.extend if isinstance(container, list) else container.update)(earlier)
-        with torch.no_grad():
-            for buffer, value in values:
-                # Observers of quantization enlarge their empty buffers.
-                if buffer.shape != value.shape:
-                    buffer.resize_(value.shape)
-                buffer.copy_(value)
-
-    return restore
-
-
-def _holds_the_same(container: Any, earlier: Any) -> bool:
-    """Return whether two containers hold the same objects in the same order."""
-    if len(container) != len(earlier):
-        return False
-    if isinstance(container, dict) and not all(map(is_, container.values(), earlier.values())):
-        return False
-    # Keys are compared by identity too, since those of a dictionary may be tensors.
-    return all(map(is_, container, earlier))
-
-
 @contextmanager
 def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Restore the training mode of each module after the block."""
@@ -124,18 +78,19 @@ def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
 def preserve_mode(module: nn.Module, *, training: bool | None, seed: int | None) -> Iterator[None]:
     """Set the module's mode (None leaves it) and the random states of torch, numpy and Python inside the block.
 
-    On any exit, the training flags, the buffers, all other attributes of the module and its parts, and the random
-    states are restored. Without a seed, the random states inside are those outside.
+    The seed is also that of random generators that the module holds. On any exit, the training flags, gradients of
+    parameters, all that `save_contents` saves, and the random states are restored. Without a seed, the random states
+    inside are those outside. No parameter has a gradient at the beginning of the block.
     """
-    restore_buffers = save_buffers(module)
+    restore = save_contents(module, seed=seed)
     device = next((p.device for p in parameters_of(module)), torch.device("cpu"))
-    with isolated_random(seed, str(device)), preserve_training(parts_of(module)):
+    with isolated_random(seed, str(device)), preserve_training(parts_of(module)), gradients_apart(module):
         try:
             if training is not None:
                 module.train(training)
             yield
         finally:
-            restore_buffers()
+            restore()
 
 
 @contextmanager

@@ -54,6 +54,9 @@ _EVIDENCE = {
     ("non-finite", "inputs"): message("{number} values of {layer} are NaN or infinite."),
     ("non-finite", "outputs"): message("{number} values of the outputs are NaN or infinite."),
     ("cloned", "weights"): message("{number} layers begin as exact copies of one another: {layer}."),
+    ("cloned", "parts"):
+        message("The {number} matrices or units of {layer} are exact copies of one another, and stay equal if they get"
+                " equal gradients."),
     ("uninitialized", "memory"):
         message("{share:.0%} of the nonzero values of {layer} are NaN, infinite, huge or subnormal, as in memory that"
                 " was never filled."),

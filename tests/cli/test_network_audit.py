@@ -56,3 +56,12 @@ def test_without_a_network_the_options_make_a_perceptron(capsys):
 
 def test_no_data_needs_a_network(capsys):
     assert "--no-data needs NETWORK" in error_of(capsys, "audit", "--no-data")
+
+
+@pytest.mark.parametrize("command", ["audit", "inspect"])
+def test_data_that_the_network_does_not_take(copies, command, capsys):
+    shown = error_of(capsys, command, copies, "--dataset", "digits")
+    assert "the data are those of --dataset digits, and --shape sets the shape of the samples" in shown
+    shown = error_of(capsys, command, copies, "--dataset", "digits", "--shape", "16,4")
+    assert "the data are those of --dataset digits" in shown
+    assert "--shape" not in shown

@@ -6,16 +6,20 @@ import json
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from sklearn.ensemble import BaggingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import initsk
-from initsk import MLPClassifier, audit
+from initsk import MLPClassifier, audit, inspect_activations
 from initsk.diagnosis import Audit
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection import THRESHOLDS, Finding
+from initsk.network import innermost
 from initsk.report import describe_findings
 from tests.helpers import batch, build, hooks_of
 
@@ -163,6 +167,63 @@ def test_estimators():
     # The steps of a pipeline scale X before the network gets it.
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((16,), max_epochs=1, random_state=0)).fit(X, y)
     assert audit(pipeline, X).exit_code == 0
+
+
+def scaled():
+    return make_pipeline(StandardScaler(), MLPClassifier((16,), max_epochs=1, random_state=0))
+
+
+def search(estimator, name, **arguments):
+    return GridSearchCV(estimator, {name: ["he_normal", "orthogonal"]}, cv=2, **arguments)
+
+
+SEARCHES = {
+    "of a network": lambda: search(MLPClassifier((16,), max_epochs=1, random_state=0), "initializer"),
+    "of a pipeline": lambda: search(scaled(), "mlpclassifier__initializer"),
+    "random": lambda: RandomizedSearchCV(scaled(), {"mlpclassifier__initializer": ["he_normal"]}, n_iter=1, cv=2),
+    "in a pipeline": lambda: make_pipeline(StandardScaler(), search(scaled(), "mlpclassifier__initializer")),
+    "a pipeline in a pipeline": lambda: make_pipeline(StandardScaler(), scaled()),
+}
+
+
+@pytest.mark.parametrize("function", [audit, inspect_activations])
+@pytest.mark.parametrize("name", SEARCHES)
+def test_searches_and_pipelines(function, name):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:200], y[:200]
+    model = SEARCHES[name]()
+    with pytest.raises(
+        ModuleError, match=r"(GridSearchCV|RandomizedSearchCV|MLPClassifier) (has no network|is not fitted)"
+    ):
+        function(model, X)
+    model.fit(X, y)
+    frame = function(model, X).findings() if function is audit else function(model, X).to_frame()
+    last = innermost(model)
+    # The steps before the network are those of the fit.
+    scale = getattr(model, "best_estimator_", model)
+    given = scale[:-1].transform(X) if hasattr(scale, "steps") else X
+    if name in ("in a pipeline", "a pipeline in a pipeline"):
+        given = scale[:-1].transform(X)
+        given = getattr(scale[-1], "best_estimator_", scale[-1])[:-1].transform(given)
+    expected = function(last, given)
+    assert frame.equals(expected.findings() if function is audit else expected.to_frame())
+
+
+def test_a_fitted_pipeline_uses_its_own_steps():
+    X, y = load_digits(return_X_y=True)
+    model = make_pipeline(StandardScaler(), scaled()).fit(X, y)
+    # Steps that were fitted to these samples would scale them to the size of the first ones.
+    assert "unscaled input" in audit(model, 1000 * X[:50] + 1e5).findings()["kind"].tolist()
+
+
+def test_estimators_without_a_network_of_their_own():
+    for estimator in (LogisticRegression(), BaggingClassifier(MLPClassifier((4,))), search(LogisticRegression(), "C")):
+        with pytest.raises(
+            ModuleError, match=rf"{type(estimator).__name__} has no network \(allowed: a torch.nn.Module"
+        ):
+            audit(estimator, IMAGES)
+    with pytest.raises(ModuleError, match="MLPClassifier is a class"):
+        audit(MLPClassifier, IMAGES)
 
 
 def test_all_mistakes_in_one_message():

@@ -48,6 +48,30 @@ def test_a_large_mean():
     assert unscaled(mlp(1), torch.tensor([[1.0], [1.01]])) == {}
 
 
+def test_inputs_that_are_all_tiny():
+    # Pixels that were divided by 255 twice.
+    assert unscaled(cnn(), PIXELS / 255 / 255) == {"X": pytest.approx(255**2 / 147.7, rel=0.05)}
+    assert unscaled(mlp(), 1e-4 * batch(40, 8)).keys() == {"X"}
+    # Sound is often this small.
+    assert unscaled(mlp(), 0.05 * batch(40, 8)) == {}
+
+
+def test_padding_of_images_keeps_the_scale():
+    padded = cnn(nn.ZeroPad2d(1), nn.AvgPool2d(3, 1))
+    assert unscaled(padded, PIXELS).keys() == {"X"}
+    assert unscaled(padded, PIXELS / 255) == {}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("before", [nn.Identity, lambda: nn.BatchNorm1d(8)], ids=["none", "norm"])
+def test_inputs_that_are_not_finite_come_first(before, value):
+    X = batch(40, 8)
+    X[3, 4] = value
+    found = audit(nn.Sequential(before(), *mlp()), X).findings()
+    assert found[["layer", "kind", "of"]].values.tolist()[0] == ["X", "non-finite", "inputs"]
+    assert found["value"].iloc[0] == 1
+
+
 def test_rare_columns_are_not_small():
     X = torch.zeros(1000, 8)
     X[0, :4] = 1

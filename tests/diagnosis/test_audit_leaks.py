@@ -89,6 +89,71 @@ def test_normalization_by_the_batch_in_evaluation_mode():
     assert leak(audit(network, batch(40, 8))) > 0.1
 
 
+class DataDependent(nn.Module):
+    """Standardizes by the moments of the first batch, as in Glow (Kingma and Dhariwal 2018)."""
+
+    def __init__(self, flag):
+        super().__init__()
+        self.scale, self.shift, self.flag = nn.Parameter(torch.ones(8)), nn.Parameter(torch.zeros(8)), flag
+        self.register_buffer("done", torch.tensor(False))
+        self.is_done = False
+
+    def forward(self, x):
+        if not (self.done if self.flag == "buffer" else self.is_done):
+            with torch.no_grad():
+                self.scale.copy_(1 / x.std(0))
+                self.shift.copy_(-x.mean(0) / x.std(0))
+                self.done.fill_(True)
+            self.is_done = True
+        return x * self.scale + self.shift
+
+
+@pytest.mark.parametrize("flag", ["buffer", "attribute"])
+def test_a_state_that_the_first_batch_sets_is_no_leak(flag):
+    network = build(lambda: nn.Sequential(DataDependent(flag), nn.Linear(8, 3)))
+    result = audit(network, batch(40, 8))
+    assert leak(result) is None
+    assert "sets a state" in why(result)
+
+
+@pytest.mark.parametrize("n_samples", [3, 12, 40])
+def test_a_leak_of_a_network_that_changes_its_state(n_samples):
+    def counting(self, x):
+        self.count += 1
+        return self.layer(x - x.mean(0))
+
+    network = Net(counting, **layers())
+    network.register_buffer("count", torch.zeros(()))
+    assert leak(audit(network, batch(n_samples, 8))) > 0.1
+
+
+def test_the_largest_and_the_smallest_sample_may_leak():
+    """Wherever the extreme sample is, it is not among those that run again."""
+    for place in range(12):
+        X = batch(12, 8)
+        X[place] *= 20
+        assert leak(audit(Net(lambda self, x: self.layer(x / x.abs().max()), **layers()), X)) > 0.1
+        X[place] /= 4000
+        smallest = Net(lambda self, x: self.layer(x) / x.abs().amax(1).min(), **layers())
+        assert leak(audit(smallest, X)) > 0.1
+
+
+def test_a_capacity_for_the_first_samples_of_a_batch():
+    network = Net(lambda self, x: self.layer(x) * (torch.arange(len(x)) < 4)[:, None], **layers())
+    assert leak(audit(network, batch(12, 8))) > 0.1
+
+
+def test_a_generator_of_the_network_is_told_from_a_leak():
+    def noisy(self, x):
+        return self.layer(x) + torch.randn(len(x), 6, generator=self.generator)
+
+    network = Net(noisy, **layers())
+    network.generator = torch.Generator().manual_seed(3)
+    result = audit(network, batch(40, 8))
+    assert leak(result) is None
+    assert "random numbers" in why(result)
+
+
 def test_random_numbers_are_told_from_leaks():
     def noisy(self, x):
         return self.layer(x + torch.randn_like(x))

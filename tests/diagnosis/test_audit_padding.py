@@ -116,6 +116,28 @@ def test_positions_of_real_elements_only_are_compared():
         assert why(result) is None
 
 
+@pytest.mark.parametrize("reads_padding", [True, False])
+def test_padding_that_only_a_declared_value_tells(reads_padding):
+    """The embedding declares the value, and no mask is given."""
+
+    def recurrent(self, tokens):
+        states = self.rnn(self.table(tokens))[0]
+        last = (tokens != 0).sum(1) - 1
+        return self.head(states[:, -1] if reads_padding else states[torch.arange(len(tokens)), last])
+
+    def factory():
+        table = nn.Embedding(9, 6, padding_idx=0)
+        return Net(recurrent, table=table, rnn=nn.GRU(6, 8, batch_first=True), head=nn.Linear(8, 3))
+
+    lengths = torch.arange(12) % 6 + 2
+    tokens = torch.randint(1, 9, (12, 8), generator=torch.Generator().manual_seed(0))
+    result = audit(build(factory), tokens * (torch.arange(8) < lengths[:, None]))
+    assert (leak(result) is not None) is reads_padding
+    # A few samples may end with this value by chance.
+    tokens[:2, -1] = 0
+    assert leak(audit(build(factory), tokens)) is None
+
+
 def test_reasons_not_to_check():
     network = build(lambda: nn.Linear(8, 3))
     assert "no mask" in why(audit(network, VALUES))

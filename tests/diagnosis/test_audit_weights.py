@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from initsk import audit, initialize
+from initsk.initializers import ICNR, PerParameter
 from tests.helpers import Net, batch, build
 
 
@@ -76,6 +77,42 @@ def test_frozen_and_unused_copies_are_kept_on_purpose():
     assert kinds(audit(unused, batch(4, 8)), "cloned") == {}
     used = Net(lambda self, x: self.online(x) - self.target(x), online=online, target=copy.deepcopy(online))
     assert kinds(audit(used, batch(4, 8)), "cloned") == {"online, target": True}
+
+
+class Experts(nn.Module):
+    """Mixes matrices that are stacked in one parameter."""
+
+    def __init__(self, equal):
+        super().__init__()
+        self.first = nn.Linear(8, 8)
+        self.stacked = nn.Parameter(batch(1 if equal else 4, 6, 8).repeat(4 if equal else 1, 1, 1) / 8**0.5)
+
+    def forward(self, x):
+        return torch.einsum("bi,eoi->beo", self.first(x), self.stacked).mean(1)
+
+
+def units(equal):
+    net = build(lambda: nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3)))
+    if equal:
+        with torch.no_grad():
+            net[0].weight[:] = net[0].weight[:1]
+    return net
+
+
+@pytest.mark.parametrize(("factory", "layer", "number"), [(Experts, "stacked", 4), (units, "0", 6)])
+def test_copies_inside_one_weight(factory, layer, number):
+    result = audit(build(lambda: factory(True)), batch(12, 8))
+    found = result.findings()
+    assert found[["layer", "kind", "value", "of"]].values.tolist() == [[layer, "cloned", number, "parts"]]
+    assert f"The {number} matrices or units of" in str(result)
+    assert audit(build(lambda: factory(False)), batch(12, 8)).findings().empty
+
+
+def test_kernels_of_a_rearrangement_to_pixels_begin_equal():
+    net = build(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.PixelShuffle(2)))
+    initialize(net, PerParameter([("up", ICNR(2), "0.weight")]))
+    assert torch.equal(net[0].weight[0], net[0].weight[3])
+    assert audit(net, batch(12, 3, 8, 8)).findings().empty
 
 
 @pytest.mark.parametrize("fill", [nn.init.eye_, nn.init.ones_, nn.init.zeros_], ids=["eye", "ones", "zeros"])

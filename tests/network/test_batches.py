@@ -221,10 +221,40 @@ def test_a_module_that_runs_on_no_form_is_an_error_that_names_the_layer():
         as_batch(net, TOKENS)
 
 
-def test_an_error_of_the_pass_itself_has_a_note():
-    net = build(lambda: nn.Sequential(nn.ReLU(), nn.Linear(4, 2)))
-    with pytest.raises(RuntimeError, match=r"layer '1' \(Linear\); input: X of shape \(8, 5\) and type float32"):
-        inspect_activations(net, batch(8, 5))
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = nn.Linear(4, 3), nn.Linear(5, 3)
+
+    def forward(self, left, right):
+        return self.left(left) + self.right(right)
+
+
+@pytest.mark.parametrize(
+    ("factory", "X", "words"),
+    [
+        (lambda: nn.Sequential(nn.ReLU(), nn.Linear(4, 2)), batch(8, 5), r"layer '1' \(Linear\); .* \(8, 5\)"),
+        (lambda: nn.Conv2d(3, 4, 3), batch(2, 8, 8, 3), r"expected input.* to have 3 channels.* the module \(Conv2d\)"),
+        (lambda: nn.Sequential(nn.Embedding(9, 2)), batch(8, 5), r"layer '0' \(Embedding\); .* type float32"),
+        (lambda: nn.Sequential(nn.Linear(4, 2)), batch(8, 4).cfloat(), r"layer '0' \(Linear\); .* type complex64"),
+        (Pair, {"left": batch(8, 4)}, r"missing 1 required positional argument: 'right'.* X\['left'\] of shape"),
+        (Pair, (batch(8, 4),) * 2, r"layer 'right' \(Linear\)"),
+    ],
+)  # fmt: skip
+def test_an_x_that_torch_refuses(factory, X, words):
+    with pytest.raises(ModuleError, match=rf"{words}.*allowed: an X on which the module runs"):
+        inspect_activations(build(factory), X)
+
+
+def test_an_error_of_a_users_forward_has_a_note():
+    def forward(self, x):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine") as caught:
+        inspect_activations(build(lambda: Net(forward, layer=nn.Linear(4, 2))), batch(8, 5))
+    assert caught.value.__notes__ == [
+        "The forward pass fails in the module (Net); input: X of shape (8, 5) and type float32"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def measure(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
     The computation is in float32 or better.
     """
     eps = torch.finfo(values.dtype).eps
-    values = values.to(working_type(values.dtype))
+    values = values.detach().to(working_type(values.dtype))
     mean = values.mean(dim=-1)
     std = (values - mean.unsqueeze(-1)).abs().square().mean(dim=-1).sqrt()
     return mean, std, std <= 4 * eps * (mean.abs().square() + std.square()).sqrt()

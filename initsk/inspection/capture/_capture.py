@@ -10,7 +10,7 @@ from initsk.exceptions import ModuleError
 from initsk.inspection.capture._place import Place, Plan
 from initsk.inspection.capture._plan import PlanMaker
 from initsk.inspection.capture._unfold import unfold
-from initsk.network import Batch, ForwardFollower, Step, read_pass, tensors_in
+from initsk.network import Batch, ForwardFollower, Step, is_of_torch, read_pass, tensors_in
 from initsk.utils.torch_settings import is_unchanged, mark_of
 
 #: Called with each value, its place, and whether an earlier forward pass of the same batch has captured it already.
@@ -49,7 +49,7 @@ class Capture(ForwardFollower):
         Raises
         ------
         ModuleError
-            If the module has no layer with parameters and no activation function.
+            If the module has no layer with parameters and no activation function, or torch refuses the batch.
         """
         maker = PlanMaker(self.module, self.names)
         try:
@@ -57,7 +57,7 @@ class Capture(ForwardFollower):
         except Exception:
             # The error of the module itself has a note that names the layer.
             with self.paused_inside():
-                batch.run(self.module)
+                self._run(batch)
             raise
         plan = maker.make(reading)
         if not plan.has_layers:
@@ -88,7 +88,16 @@ class Capture(ForwardFollower):
         self.start_pass()
         self.plan, self.n_followed = self.plans[-1], None
         self.on_value, self.n_captured = on_value, n_captured
-        return batch.run(self.module), self.n_followed
+        return self._run(batch), self.n_followed
+
+    def _run(self, batch: Batch) -> Any:
+        try:
+            return batch.run(self.module)
+        except Exception as error:
+            if not is_of_torch(error):
+                raise
+            where = " ".join(getattr(error, "__notes__", ()))
+            raise ModuleError(f"{error} ({where}; allowed: an X on which the module runs)") from error
 
     def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function of torch; capture its arguments and its result if the plan says so."""
