@@ -131,7 +131,7 @@ def measure_coherence(
     module: nn.Module, batches: list[Batch], objective: Objective, seed: int
 ) -> inspection.GradientCoherence:
     """Return size and agreement of the gradients of two halves of the batches."""
-    return inspection.coherence_of_batches(module, batches, objective.loss, objective.heads, training=True, seed=seed)
+    return inspection.coherence_of_batches(module, batches, objective.loss, training=True, seed=seed)
 
 
 def _depth(module: nn.Module, batch: Batch) -> DepthBudget | None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.network import Batch, Criterion, heads_of, known_baseline, loss_of, several_targets
+from initsk.network import Batch, Criterion, known_baseline, loss_of, several_targets
 
 _N_STEPS = 25
 
@@ -52,10 +52,6 @@ class Objective:
             given = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
             raise ModuleError(f"the criterion returns {given} (allowed: the mean loss, a scalar tensor)")
         return loss.reshape(())
-
-    def heads(self, output: Any, target: Any) -> list[torch.Tensor]:
-        """Return the scores that belong to each target."""
-        return heads_of(self.picked(output), target)
 
     def picked(self, output: Any) -> Any:
         """Return the part of an output that counts.

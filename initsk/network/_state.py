@@ -185,6 +185,11 @@ def without_hooks_of_users(module: nn.Module) -> Iterator[None]:
             held.update(hooks)
 
 
+def has_hooks_of_users(module: nn.Module) -> bool:
+    """Return whether a part has hooks that are not torch's own."""
+    return any(not _is_of_torch(hook) for held in _tables_of_hooks(module) for hook in held.values())
+
+
 @contextmanager
 def hooks_of_users_wrapped(module: nn.Module, wrap: Callable[[Any], Any]) -> Iterator[None]:
     """Put ``wrap(hook)`` in the place of each hook that is not torch's own, inside the block."""

@@ -18,16 +18,11 @@ OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "sgd": partial(torch.optim.SGD, 
 FALSE_ALARMS = {
     "Wav2Vec2ForCTC": 0.15, "mobilenet_v3_small": 0.34, "fcn_resnet50": 0.04, "deeplabv3_resnet50": 0.05
 }  # fmt: skip
-# Networks that cannot be diagnosed yet, and why.
-NOT_DIAGNOSED = {
-    "SegformerForSemanticSegmentation": "its layers need hooks that transformers registers, and a reading removes them",
-    "CLIPModel": "its output has no scores of classes, so its gradients cannot be split into those of samples",
-}
 
 
 @pytest.mark.parametrize("row", ROWS, indirect=True)
 def test_default_networks_are_called_healthy(row):
-    reason = no_task_reason(row) or NOT_DIAGNOSED.get(row.name)
+    reason = no_task_reason(row)
     if reason is not None:
         pytest.skip(reason)
     with isolated():

@@ -53,7 +53,8 @@ class Capture(ForwardFollower):
         """
         maker = PlanMaker(self.module, self.names)
         try:
-            reading = read_pass(self.module, batch, **self.mode, on_leave=maker.on_leave, whole=whole)
+            with self.paused_inside():
+                reading = read_pass(self.module, batch, **self.mode, start=maker.start, whole=whole)
         except Exception:
             # The error of the module itself has a note that names the layer.
             with self.paused_inside():
