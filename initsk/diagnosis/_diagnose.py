@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import nan
+from math import log, nan
 from typing import Any
 
 import pandas as pd
@@ -71,7 +71,8 @@ class Diagnosis(Reported):
     recommendation : Recommendation or None
         Initializers that suit the network; None if it cannot be read.
     recommended_score : float
-        The score of a copy with the recommended initializers, measured on first use; NaN without a recommendation.
+        The score of a copy with the recommended initializers, measured on first use; NaN without a recommendation, or
+        if the time is up.
     loss, baseline_loss : float
         Loss at the start, and loss of the best constant prediction (NaN for a loss that is not known).
     depth : DepthBudget or None
@@ -164,10 +165,15 @@ class Diagnosis(Reported):
         """How the trial ended: "finished", "diverged", "time" (it was up), or "none"."""
         return "none" if self.outcome.trial is None else self.outcome.trial.status
 
+    @property
+    def is_time_up(self) -> bool:
+        """Whether `time_limit` is used up; never without a limit."""
+        return self.setup.clock.left <= 0
+
     @cached_property
     def after_trial(self) -> Measurements | None:
-        """Values measured after the trial; None without one, or if it diverged."""
-        if self.outcome.module is None or self.outcome.after is None:
+        """Values measured after the trial; None without one, if it diverged, or if the time is up."""
+        if self.outcome.module is None or self.outcome.after is None or self.is_time_up:
             return None
         model = replace(self.setup.model, module=self.outcome.module)
         return replace(self.setup, model=model).measure()
@@ -183,6 +189,8 @@ class Diagnosis(Reported):
     @cached_property
     def recommended_score(self) -> float:
         """The score of a copy with the recommended initializers."""
+        if self.is_time_up:
+            return nan
         try:
             return self.setup.reinitialized("auto").outcome().score
         except InitskError:
@@ -229,9 +237,9 @@ class Diagnosis(Reported):
         Returns
         -------
         DataFrame
-            A row per rate: ``lr``, ``score``, ``loss`` (the mean of the last quarter of the trial's steps; infinite if
-            it diverged), ``relative_loss`` (to the baseline), ``status``, ``works`` (whether the score is at least
-            0.5).
+            A row per rate that was tried: ``lr``, ``score``, ``loss`` (the mean of the last quarter of the trial's
+            steps; infinite if it diverged), ``relative_loss`` (to the baseline), ``status``, ``works`` (whether the
+            score is at least 0.5).
 
         Raises
         ------
@@ -257,9 +265,11 @@ class Diagnosis(Reported):
         known = self._outcomes
         # A diagnosis without a trial has none at its own rate either.
         setup = replace(self.setup, trial_steps=self.setup.trial_steps or TRIAL_STEPS)
-        for rate in set(rates) - known.keys():
-            known[rate] = setup.run(self.measurements.coherence, rate).without_module()
-        return rates_frame({rate: known[rate] for rate in sorted(set(rates))}, self.baseline_loss)
+        # The nearest rates first, for the case that the time is up before all are tried.
+        for rate in sorted(set(rates) - known.keys(), key=lambda rate: abs(log(rate / self.lr))):
+            if not known or not self.is_time_up:
+                known[rate] = setup.run(self.measurements.coherence, rate).without_module()
+        return rates_frame({rate: known[rate] for rate in sorted(set(rates) & known.keys())}, self.baseline_loss)
 
     @cached_property
     def rate_range(self) -> RateRange:
@@ -340,7 +350,12 @@ def diagnose(
         Largest number of samples for the values at the start, in whole batches: the memory is that
         of a training step.
     time_limit : float, optional
-        Seconds after which the trial takes no further step.
+        Seconds for the whole diagnosis: values at the start, trial, and what is measured on first use
+        (`learning_rates`, `recommended_score`, values after the trial); time between calls does not count. When it is
+        up, no further pass begins, learning rates that were not tried have no row, and values that were not
+        measured are missing. The limit is exceeded by at most what has begun: a step, the gradients of the measured
+        samples, or a copy with other initializers. The smallest diagnosis, two batches measured before and after one
+        step, is made at any rate.
     random_state : int, RandomState or Generator, default=0
         Seed of the choice of samples, of what the module draws, and of the recommended initializers.
 

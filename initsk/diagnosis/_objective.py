@@ -1,5 +1,6 @@
 """The loss that a network is trained by, and the loss of the best constant prediction."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
@@ -34,6 +35,14 @@ class Objective:
     criterion: Criterion | Mapping[str, Criterion] | None = None
     output: OutputPicker = None
     net: Any = None
+
+    def copied(self, memo: dict[int, Any]) -> "Objective":
+        """Return the objective of a copy of the module; `memo` has what was copied with it.
+
+        A criterion may have parameters and a state of its own, or refer to the module.
+        """
+        criterion, output = (_copied(part, memo) for part in (self.criterion, self.output))
+        return Objective(criterion, output, None if self.net is None else _copied_net(self.net, memo))
 
     def loss(self, output: Any, target: Any) -> torch.Tensor:
         """Return the mean loss as a scalar.
@@ -85,6 +94,22 @@ class Objective:
                 raise ModuleError(f"criterion has the head {name!r}, and the module returns none of that name")
             losses.append(loss_of(head, target[name], criterion))
         return torch.stack([loss.reshape(()) for loss in losses]).sum()
+
+
+def _copied(part: Any, memo: dict[int, Any]) -> Any:
+    try:
+        return copy.deepcopy(part, memo)
+    except Exception:  # an object of a user may refuse to be copied
+        return part
+
+
+def _copied_net(net: Any, memo: dict[int, Any]) -> Any:
+    """Return an estimator's net with copies of its modules, such as its criterion."""
+    copied = object.__new__(type(net))
+    vars(copied).update(
+        (name, _copied(value, memo) if isinstance(value, nn.Module) else value) for name, value in vars(net).items()
+    )
+    return copied
 
 
 def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch], targets: list[Any]) -> float:
@@ -143,7 +168,7 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
             losses.append(of_scores.loss(constant.view(shape).expand_as(output), target))
         loss = torch.stack(losses).mean()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward(inputs=[constant])
         found.append(float(loss.detach()))
         return loss
 

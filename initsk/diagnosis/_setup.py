@@ -1,15 +1,16 @@
 """The training that a diagnosis is about: network, samples, loss, optimizer, budget and target."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
 from math import ceil, isfinite
 from typing import Any
 
 from torch import nn
 
+from initsk.diagnosis._clock import Clock
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
-from initsk.diagnosis._measurements import Measurements, measure, measure_coherence
+from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
 from initsk.diagnosis._objective import Objective, baseline_loss
 from initsk.diagnosis._optimizers import OptimizerPlan, check_optimizer
 from initsk.diagnosis._samples import BATCH_SIZE, Samples, count_rows, draw_batches
@@ -21,6 +22,7 @@ from initsk.initializers import InitializerLike
 from initsk.inspection import GradientCoherence
 from initsk.network import Batch, Model, copy_of_module, get_model, has_targets, is_stream, preserve_state
 from initsk.utils.random import check_random_state
+from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, check_parameters, integer, optional, real, refuse, resolved_by
 
 #: Steps of a training where nothing says how many.
@@ -34,6 +36,17 @@ _UNCERTAIN = (0.05, 0.95)
 _LONGER = 4
 #: The optimizer of a plain module where none is given.
 _OPTIMIZER = "adam"
+
+
+def _works(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method of a setup run on its clock, and as outside of all contexts of torch."""
+
+    @wraps(method)
+    def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
+        with self.clock.running(), outside_of_contexts(self.model.module):
+            return method(self, *args, **options)
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -55,8 +68,8 @@ class TrainingSetup:
         Loss relative to the baseline loss at which training has succeeded.
     trial_steps, max_samples : int
     seed : int
-    time_limit : float or None
-        Seconds for the steps of a trial.
+    clock : Clock
+        The time that is left for the diagnosis.
     """
 
     model: Model
@@ -68,12 +81,16 @@ class TrainingSetup:
     trial_steps: int
     max_samples: int
     seed: int
-    time_limit: float | None = None
+    clock: Clock = field(default_factory=Clock)
 
     @cached_property
-    def batches(self) -> list[Batch]:
-        """The batches for static measurements."""
+    def _all_batches(self) -> list[Batch]:
         return self.samples.first(self.max_samples)
+
+    @property
+    def batches(self) -> list[Batch]:
+        """The batches for static measurements: those that there is time for."""
+        return self._all_batches[: self.clock.n_batches]
 
     @cached_property
     def baseline_loss(self) -> float:
@@ -93,15 +110,21 @@ class TrainingSetup:
         rate = self.plan.rate() if lr is None else lr
         return Question(self.budget, self.target, self.plan.is_adaptive, rate)
 
+    @_works
     def measure(self, *, with_weights: bool = False) -> Measurements:
         """Return the static measurements."""
-        return measure(
-            self.model, self.batches, self.objective, self.baseline_loss, self.seed, with_weights=with_weights
+        summary = measure_layers(
+            self.model, self.clock.measured(self.batches), self.objective, self.seed, with_weights=with_weights
         )
+        depth = measure_depth(self.model.module, self.batches[0]) if with_weights else None
+        return Measurements(summary, self.coherence(), self.baseline_loss, depth)
 
-    def coherence(self) -> GradientCoherence:
-        """Return size and agreement of the gradients at the start."""
-        return measure_coherence(self.model.module, self.batches, self.objective, self.seed)
+    @_works
+    def coherence(self, module: nn.Module | None = None) -> GradientCoherence:
+        """Return size and agreement of the gradients at the start, or those of a copy of the network."""
+        with self.clock.of_gradients_running():
+            module = self.model.module if module is None else module
+            return measure_coherence(module, self.batches, self.objective, self.seed)
 
     def outcome(self, before: GradientCoherence | None = None) -> "Outcome":
         """Return the outcome of the trial, or of the estimate if there are no trial steps.
@@ -114,6 +137,7 @@ class TrainingSetup:
         before = self.coherence() if before is None else before
         return self.run(before) if self.trial_steps else self._estimate(before)
 
+    @_works
     def run(self, before: GradientCoherence, lr: float | None = None) -> "Outcome":
         """Carry out the trial, at another learning rate if one is given.
 
@@ -140,11 +164,12 @@ class TrainingSetup:
         self.try_steps(plan, sorted({shortest, max(longest, shortest)}), ends)
         return outcomes[-1]
 
+    @_works
     def try_steps(self, plan: OptimizerPlan, lengths: Sequence[int], ends: Callable[[Trial, nn.Module], bool]) -> None:
         """Take the steps of a trial; see `run_trial`."""
         run_trial(
             self.model.module, self.samples, self.objective, plan, lengths=lengths, ends=ends, seed=self.seed,
-            time_limit=self.time_limit,
+            time_limit=max(self.clock.left - self.clock.of_gradients, 0.0),
         )  # fmt: skip
 
     def measure_trial(
@@ -152,7 +177,7 @@ class TrainingSetup:
     ) -> tuple[GradientCoherence | None, TrialValues]:
         """Return the gradients after a trial (None if it diverged), and the values that features are made of."""
         diverged = trial.status == "diverged"
-        after = None if diverged else measure_coherence(module, self.batches, self.objective, self.seed)
+        after = None if diverged else self.coherence(module)
         return after, TrialValues.of(trial, self.baseline_loss, before, after)
 
     def _estimate(self, before: GradientCoherence) -> "Outcome":
@@ -160,11 +185,18 @@ class TrainingSetup:
         features = features_at_start(self.question(), self.baseline_loss, before)
         return Outcome(None, features, load_model("static"), None, None, isfinite(before.loss))
 
+    @_works
     def reinitialized(self, initializer: InitializerLike) -> "TrainingSetup":
         """Return the setup with a copy of the network that has another initialization."""
-        module = copy_of_module(self.model.module)
+        memo: dict[int, Any] = {}
+        module = copy_of_module(self.model.module, memo)
         initialize(module, initializer, X=self.batches[0].copied(), random_state=self.seed)
-        return replace(self, model=replace(self.model, module=module), plan=self.plan.moved(module))
+        return replace(
+            self,
+            model=replace(self.model, module=module),
+            plan=self.plan.moved(module),
+            objective=self.objective.copied(memo),
+        )
 
 
 @dataclass(frozen=True)
@@ -225,6 +257,14 @@ def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any],
         If X and y do not fit each other, or the optimizer does not fit the network.
     """
     options = _DEFAULTS | dict(options)
+    clock = Clock(options["time_limit"])
+    with clock.running(), outside_of_contexts(found.module):
+        return _set_up(owner, found, X, y, options, seed, clock)
+
+
+def _set_up(
+    owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any], seed: int, clock: Clock
+) -> TrainingSetup:
     if isinstance(X, list) and y is None and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in X):
         X = iter(X)
     trial_steps, max_samples = options["trial_steps"], options["max_samples"]
@@ -238,16 +278,18 @@ def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any],
     )  # fmt: skip
     if not has_targets(X, y) and options["criterion"] is None:
         refuse(owner, ["y=None is not allowed (the targets of the loss, or criterion=)"])
-    module = copy_of_module(found.module)
+    memo: dict[int, Any] = {}
+    module = copy_of_module(found.module, memo)
     choice = options["optimizer"]
     if choice is None:
         choice = getattr(found.net, "optimizer_", None) or _OPTIMIZER
     plan = OptimizerPlan(choice, found.module, options["lr"]).moved(module)
-    objective = Objective(options["criterion"], options["output"], found.net)
+    plan.rate()  # raises before the first pass if the optimizer has none
+    objective = Objective(options["criterion"], options["output"], found.net).copied(memo)
     budget = options["budget"] or _budget(found.net, X) or BUDGET
     return TrainingSetup(
         replace(found, module=module), samples, objective, plan, budget,
-        options["target"], trial_steps, max_samples, seed, options["time_limit"],
+        options["target"], trial_steps, max_samples, seed, clock,
     )  # fmt: skip
 
 
