@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from skorch.utils import multi_indexing
 
+from initsk.diagnosis._stream import Stream, join, rows_to_join
 from initsk.network import (
     Batch,
     BatchConverter,
@@ -17,14 +18,12 @@ from initsk.network import (
     is_integer,
     is_stream,
     map_arrays,
-    pairs,
     several_targets,
     take_rows,
     take_targets,
     targets_in,
     to_array,
 )
-from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import refuse
 
 #: Samples in a batch, where nothing says how many.
@@ -49,12 +48,15 @@ class Samples:
         How many batches make one for static measurements.
     draw : callable, optional
         Draws a further batch of a stream, appends its targets to `targets`, and returns whether there was one.
+    n_first : int, optional
+        How many batches static measurements may use; None for all.
     """
 
     make: Callable[[slice], Batch]
     targets: list[Any]
     n_joined: int = 1
     draw: Callable[[], bool] | None = None
+    n_first: int | None = None
 
     def cycle(self, n_steps: int) -> Iterator[Batch]:
         """Yield so many batches, which may be overwritten; after the last one, the first one follows."""
@@ -67,7 +69,7 @@ class Samples:
     def first(self, n_samples: int) -> list[Batch]:
         """Return the first batches that have at most so many samples together, at least one batch."""
         batches: list[Batch] = []
-        for start in range(0, len(self.targets), self.n_joined):
+        for start in range(0, self.n_first or len(self.targets), self.n_joined):
             batch = self.make(slice(start, start + self.n_joined))
             if batches and sum(known.n_samples for known in batches) + batch.n_samples > n_samples:
                 break
@@ -108,7 +110,7 @@ def draw_batches(
     """
     converter = BatchConverter(model.module, casts=model.casts)
     if is_stream(X):
-        return _of_stream(model, converter, X, y, n_of_stream, batch_size or BATCH_SIZE)
+        return _of_stream(model, converter, X, y, n_of_stream, batch_size or BATCH_SIZE, seed)
     X, y = arguments_of(model.module, model.prepared(X), y)
     X, y = (np.asarray(part) if isinstance(part, list) else part for part in (X, y))
     n_samples = count_rows(X)
@@ -170,15 +172,17 @@ def _check_samples(n_samples: int, y: Any) -> None:
         )
 
 
-def _of_stream(model: Model, converter: BatchConverter, X: Any, y: Any, n_batches: int, batch_size: int) -> Samples:
+def _of_stream(
+    model: Model, converter: BatchConverter, X: Any, y: Any, n_batches: int, batch_size: int, seed: int
+) -> Samples:
     if y is not None:
         refuse("diagnose", [f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)"])
-    stream, drawn, targets = pairs(X, batch_size), [], []
+    stream = Stream(X, batch_size, seed)
+    drawn: list[tuple[Any, Any]] = []
+    targets: list[Any] = []
 
     def draw() -> bool:
-        # A DataLoader draws random numbers when its iteration begins.
-        with isolated_torch_random(None):
-            pair = next(stream, None)
+        pair = stream.draw()
         if pair is None:
             return False
         batch_X, batch_y = arguments_of(model.module, model.prepared(pair[0]), pair[1])
@@ -187,11 +191,12 @@ def _of_stream(model: Model, converter: BatchConverter, X: Any, y: Any, n_batche
         return True
 
     def make(numbers: slice) -> Batch:
-        [(batch_X, batch_y)] = drawn[numbers]
-        return converter.convert(map_arrays(to_array, batch_X), model.encode(batch_y)).copied()
+        return join([converter.convert(map_arrays(to_array, X), model.encode(y)) for X, y in drawn[numbers]]).copied()
 
     while len(drawn) < n_batches and draw():
         pass
     if not drawn:
         refuse("diagnose", [f"X={X!r} yields no batch (allowed: at least one)"])
-    return Samples(make, targets, draw=draw)
+    n_joined = rows_to_join([make(slice(number, number + 1)) for number in range(len(drawn))])
+    n_first = len(drawn) // n_joined * n_joined
+    return Samples(make, targets, n_joined, draw, n_first)

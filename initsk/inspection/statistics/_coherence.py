@@ -185,7 +185,7 @@ def _backpropagate(
         output = batch.copied().run(module)
         loss = loss_of_output(output, batch.target)
         scores = scores_in_loss(loss, output, batch.target)
-        deltas = [delta - delta.mean(0, keepdim=True) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
+        deltas = [_centered(delta) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
         gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
         # Squares of vanishing gradients are zero in single precision.
         sums = [
@@ -197,6 +197,11 @@ def _backpropagate(
         square += batch.n_samples * sum(float(delta.double().square().sum()) for delta in deltas)
     n_batches = len(batches)
     return _Half(n_samples, total / n_samples, square / n_batches, [part / n_batches for part in sums])
+
+
+def _centered(delta: torch.Tensor) -> torch.Tensor:
+    """Return the part of a gradient that distinguishes samples; of a single one nothing is known but the whole."""
+    return delta - delta.mean(0, keepdim=True) if len(delta) > 1 else delta
 
 
 def _mean_norm(parts: list[torch.Tensor]) -> float:
