@@ -6,7 +6,9 @@ from functools import cached_property
 from math import log, nan
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
 
 from initsk.diagnosis._depth_budget import DepthBudget
 from initsk.diagnosis._find import find
@@ -244,11 +246,12 @@ class Diagnosis(Reported):
         Raises
         ------
         InvalidParameterError
-            If a rate is not a positive number.
+            If `rates` is no list of positive numbers.
         """
         if rates is not None:
-            given = list(rates)
-            check_parameters("learning_rates", {"rates": given}, {"rates": sequence_of(real(above=0), "numbers > 0")})
+            given = rates.tolist() if isinstance(rates, np.ndarray | torch.Tensor | pd.Series) else rates
+            allowed = sequence_of(real(above=0), "a list of numbers > 0, at least one")
+            check_parameters("learning_rates", {"rates": given or None}, {"rates": allowed})
             return self._at_rates(given)
         tried = rates_around(self.lr)
         for _ in range(_MAX_EXTENSIONS):

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.network import Batch, Criterion, known_baseline, loss_of, several_targets
+from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
+from initsk.network import Batch, Criterion, describe_input, first_line, known_baseline, loss_of, several_targets
 
 _N_STEPS = 25
 
@@ -53,10 +53,21 @@ class Objective:
             If output, targets and criterion do not fit each other, or the loss is no scalar.
         """
         output = self.picked(output)
-        if isinstance(self.criterion, Mapping):
-            loss = self._sum_of_heads(output, target, self.criterion)
-        else:
-            loss = loss_of(output, target, self.criterion, self.net)
+        try:
+            if isinstance(self.criterion, Mapping):
+                loss = self._sum_of_heads(output, target, self.criterion)
+            else:
+                loss = loss_of(output, target, self.criterion, self.net)
+        except (InitskError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a user's criterion may raise anything
+            criterion = self.criterion or getattr(self.net, "criterion_", None)
+            name = getattr(criterion, "__name__", type(criterion).__name__)
+            given = describe_input((), {"output": output, "y": target})
+            raise ModuleError(
+                f"criterion {name} fails for {given}: {first_line(error)} (allowed: a function of output and y that"
+                " returns the mean loss, and that gives a loss such as CTCLoss what else it needs)"
+            ) from error
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             given = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
             raise ModuleError(f"the criterion returns {given} (allowed: the mean loss, a scalar tensor)")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from initsk.estimators import OPTIMIZERS
-from initsk.exceptions import InvalidParameterError
+from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.utils.validation import unknown_name
 
 _ADAPTIVE = ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
@@ -92,6 +92,8 @@ class OptimizerPlan:
 
     def _new(self, module: nn.Module) -> torch.optim.Optimizer:
         trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        if not trained:
+            raise ModuleError("no parameter is trained, so there are no gradients")
         make: Any = OPTIMIZERS[self.choice] if isinstance(self.choice, str) else self.choice
         try:
             made = make(trained)

@@ -112,7 +112,7 @@ def draw_batches(
     if is_stream(X):
         return _of_stream(model, converter, X, y, n_of_stream, batch_size or BATCH_SIZE, seed)
     X, y = arguments_of(model.module, model.prepared(X), y)
-    X, y = (np.asarray(part) if isinstance(part, list) else part for part in (X, y))
+    X, y = (to_array(name, part) if isinstance(part, list) else part for name, part in (("X", X), ("y", y)))
     n_samples = count_rows(X)
     if n_samples is None:
         y = model.encode(y)

@@ -20,7 +20,16 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import InitializerLike
 from initsk.inspection import GradientCoherence
-from initsk.network import Batch, Model, copy_of_module, get_model, has_targets, is_stream, preserve_state
+from initsk.network import (
+    Batch,
+    Model,
+    copy_of_module,
+    forward_errors,
+    get_model,
+    has_targets,
+    is_stream,
+    preserve_state,
+)
 from initsk.utils.random import check_random_state
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, check_parameters, integer, optional, real, refuse, resolved_by
@@ -43,7 +52,7 @@ def _works(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
-        with self.clock.running(), outside_of_contexts(self.model.module):
+        with self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
             return method(self, *args, **options)
 
     return run

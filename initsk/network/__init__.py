@@ -13,7 +13,7 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import run_module
+from initsk.network._calls import describe_input, first_line, forward_errors, run_module
 from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
@@ -113,7 +113,10 @@ __all__ = [
     "copy_of_module",
     "count_samples",
     "current_values",
+    "describe_input",
     "first_batch",
+    "first_line",
+    "forward_errors",
     "get_model",
     "has_hooks",
     "has_targets",
@@ -121,7 +124,8 @@ __all__ = [
     "hooked_tensors",
     "infer_shapes",
     "initialized",
-    "is_integer", "is_stream",
+    "is_integer",
+    "is_stream",
     "iterate_batches",
     "known_baseline",
     "lazy_parameters",
@@ -156,7 +160,8 @@ __all__ = [
     "targets_in",
     "tensors_in",
     "to_array",
-    "untrained_norms", "unwrap",
+    "untrained_norms",
+    "unwrap",
     "without_wrappers",
     "written_by",
 ]  # fmt: skip

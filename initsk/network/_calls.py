@@ -1,13 +1,17 @@
 """Calls of a module whose errors name the layer that failed and the shapes of the input."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
+from initsk.exceptions import InitskError, ModuleError
 from initsk.network._inputs import arrays_in
+
+_NOTE = "The forward pass fails in "
 
 
 def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
@@ -25,8 +29,30 @@ def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str
         return module(*inputs, **keywords)
     except Exception as error:
         where, given = failing_layer(module, error), describe_input(inputs, keywords)
-        error.add_note(f"The forward pass fails in {where}; input: {given}")
+        error.add_note(f"{_NOTE}{where}; input: {given}")
         raise
+
+
+@contextmanager
+def forward_errors() -> Iterator[None]:
+    """Raise ModuleError for errors of a forward pass that `run_module` has noted, inside the block."""
+    try:
+        yield
+    except (InitskError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a user's forward may raise anything
+        note = next((note for note in getattr(error, "__notes__", ()) if note.startswith(_NOTE)), None)
+        if note is None:
+            raise
+        where = note.removeprefix(_NOTE)
+        raise ModuleError(
+            f"the forward pass fails in {where}: {first_line(error)} (allowed: an X on which the module runs)"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or the name of its class without one."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def failing_layer(module: nn.Module, error: Exception) -> str:

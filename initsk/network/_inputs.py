@@ -258,7 +258,12 @@ def to_array(name: str, part: Any) -> Any:
             f"{name} has rows of different lengths (allowed: rows of one length, or several arguments as a tuple)"
         ) from error
     if array.dtype.kind not in "biufc":
-        raise InvalidParameterError(f"{name} of type {array.dtype} is not allowed (numbers)")
+        held = f"{name} of type {array.dtype}"
+        if array.dtype == object and array.size:
+            held = f"{name} that holds {type(array.flat[0]).__name__} objects"
+        raise InvalidParameterError(
+            f"{held} is not allowed (numbers; a module around the network can make other arguments from them)"
+        )
     return array
 
 
