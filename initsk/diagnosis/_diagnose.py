@@ -211,8 +211,7 @@ class Diagnosis(Reported):
             ``relative_to``; see `ActivationSummary.findings`.
         """
         kind = "adaptive" if self.is_adaptive else "gradient"
-        targets = self.setup.samples.targets
-        return findings_frame(find(self.measurements, kind, self.outcome, self.after_trial, targets))
+        return findings_frame(find(self.measurements, kind, self.outcome, self.after_trial, self.setup.samples))
 
     def contributions(self) -> pd.DataFrame:
         """Return what the score is made of: a row per feature, the largest contributions first.
@@ -305,7 +304,8 @@ def diagnose(
 
     Findings of these kinds decide if the score is below 0.5:
 
-    - *non-finite*: values, gradients or the loss are NaN or infinite;
+    - *non-finite*: values of X or y, of layers, of gradients or of the loss are NaN or infinite; if X or y has such
+      values, the finding names them, and there are no other findings;
     - *symmetric*: units of a layer are copies of one another, and so are their gradients;
     - *small gradient*, *large gradient*: the gradient that distinguishes samples, `GradientCoherence.size`, is too
       small or too large;

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from initsk.diagnosis._measurements import Measurements
-from initsk.diagnosis._samples import as_array
+from initsk.diagnosis._samples import Samples, as_array
 from initsk.diagnosis._setup import Outcome
 from initsk.diagnosis._trial import Trial
 from initsk.inspection import THRESHOLDS, Finding, signal_rows, threshold_of
@@ -24,7 +24,7 @@ _SAME_CAUSE = {"small gradient": "vanishing", "large gradient": "exploding"}
 
 
 def find(
-    measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, targets: list[Any]
+    measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, samples: Samples
 ) -> list[Finding]:
     """Return the findings that decide first.
 
@@ -40,10 +40,16 @@ def find(
         Of the trial, or of the estimate without one.
     after : Measurements or None
         After the trial.
-    targets : list
-        The targets of the batches.
+    samples : Samples
     """
     fails = outcome.score < 0.5
+    data = [
+        Finding(array.name, "non-finite", array.n_samples, threshold_of("non-finite").value, fails, "samples")
+        for array in samples.nonfinite
+    ]
+    if fails and data:
+        # What was measured in the network follows from the data.
+        return data
     possible = [*_of_trial(outcome), *_static(measurements, optimizer)]
     deciding = [finding._replace(decides=fails) for finding in possible]
     nonfinite = measurements.nonfinite
@@ -55,11 +61,11 @@ def find(
     depth = measurements.depth
     if depth is not None and threshold_of("too deep").flags(depth.share):
         others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
-    others += _unscaled(targets)
+    others += _unscaled(samples.targets)
     if after is not None:
         others += _died(measurements, after)
     order = list(THRESHOLDS)
-    return sorted([*nonfinite, *deciding, *others], key=lambda f: (not f.decides, order.index(f.kind)))
+    return sorted([*data, *nonfinite, *deciding, *others], key=lambda f: (not f.decides, order.index(f.kind)))
 
 
 def _static(measurements: Measurements, optimizer: str) -> Iterator[Finding]:

@@ -10,8 +10,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from initsk.diagnosis._saving import savable
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
-from initsk.network import Batch, Criterion, describe_input, first_line, known_baseline, loss_of, several_targets
+from initsk.network import (
+    Batch,
+    Criterion,
+    arrays_in,
+    describe_arrays,
+    first_line,
+    known_baseline,
+    loss_of,
+    several_targets,
+)
 
 _N_STEPS = 25
 
@@ -44,6 +54,13 @@ class Objective:
         criterion, output = (_copied(part, memo) for part in (self.criterion, self.output))
         return Objective(criterion, output, None if self.net is None else _copied_net(self.net, memo))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Objective":
+        return self.copied(memo)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A diagnosis can be saved without a function that cannot; what it has measured stays.
+        return {name: savable(name, value) for name, value in vars(self).items()}
+
     def loss(self, output: Any, target: Any) -> torch.Tensor:
         """Return the mean loss as a scalar.
 
@@ -63,7 +80,7 @@ class Objective:
         except Exception as error:  # a user's criterion may raise anything
             criterion = self.criterion or getattr(self.net, "criterion_", None)
             name = getattr(criterion, "__name__", type(criterion).__name__)
-            given = describe_input((), {"output": output, "y": target})
+            given = describe_arrays(arrays_in(output, "output") | arrays_in(target, "y"))
             raise ModuleError(
                 f"criterion {name} fails for {given}: {first_line(error)} (allowed: a function of output and y that"
                 " returns the mean loss, and that gives a loss such as CTCLoss what else it needs)"

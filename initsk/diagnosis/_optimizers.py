@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from initsk.diagnosis._saving import savable
 from initsk.estimators import OPTIMIZERS
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.utils.validation import unknown_name
@@ -68,6 +69,14 @@ class OptimizerPlan:
                 " rate of the training)"
             )
         return float(rate)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "OptimizerPlan":
+        return self.moved(copy.deepcopy(self.module, memo))
+
+    def __getstate__(self) -> dict[str, Any]:
+        choice = savable("optimizer", self.choice)
+        # Class and learning rate are still known where the function is not.
+        return vars(self) | {"choice": choice} | ({} if choice is self.choice else {"_example": self._example})
 
     @property
     def kind(self) -> type[torch.optim.Optimizer]:

@@ -281,14 +281,15 @@ def _set_up(
     numbers = [
         max(steps, ceil(max_samples / (batch_size or BATCH_SIZE))) for steps in (_LONGER * trial_steps, trial_steps)
     ]
+    memo: dict[int, Any] = {}
+    module = copy_of_module(found.module, memo)
+    model = replace(found, module=module)
     samples = draw_batches(
-        found, X, y, n_batches=numbers[0], n_of_stream=numbers[1], n_measured=max_samples, batch_size=batch_size,
+        model, X, y, n_batches=numbers[0], n_of_stream=numbers[1], n_measured=max_samples, batch_size=batch_size,
         seed=seed
     )  # fmt: skip
     if not has_targets(X, y) and options["criterion"] is None:
         refuse(owner, ["y=None is not allowed (the targets of the loss, or criterion=)"])
-    memo: dict[int, Any] = {}
-    module = copy_of_module(found.module, memo)
     choice = options["optimizer"]
     if choice is None:
         choice = getattr(found.net, "optimizer_", None) or _OPTIMIZER
@@ -297,7 +298,7 @@ def _set_up(
     objective = Objective(options["criterion"], options["output"], found.net).copied(memo)
     budget = options["budget"] or _budget(found.net, X) or BUDGET
     return TrainingSetup(
-        replace(found, module=module), samples, objective, plan, budget,
+        model, samples, objective, plan, budget,
         options["target"], trial_steps, max_samples, seed, clock,
     )  # fmt: skip
 

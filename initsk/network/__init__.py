@@ -13,12 +13,13 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import describe_input, first_line, forward_errors, run_module
+from initsk.network._calls import describe_arrays, first_line, forward_errors, run_module
 from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
+    arrays_in,
     count_samples,
     first_batch,
     has_targets,
@@ -106,6 +107,7 @@ __all__ = [
     "any_optimizer_has_hooks",
     "argument_of",
     "arguments_of",
+    "arrays_in",
     "as_batch",
     "axes_of",
     "clean_names",
@@ -113,7 +115,7 @@ __all__ = [
     "copy_of_module",
     "count_samples",
     "current_values",
-    "describe_input",
+    "describe_arrays",
     "first_batch",
     "first_line",
     "forward_errors",

@@ -71,7 +71,11 @@ def failing_part(module: nn.Module, error: Exception) -> tuple[str, nn.Module]:
 
 def describe_input(inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
     """Return names, shapes and types of the tensors among the arguments, in words."""
-    found = (arrays_in(inputs) if inputs else {}) | (arrays_in(keywords) if keywords else {})
+    return describe_arrays((arrays_in(inputs) if inputs else {}) | (arrays_in(keywords) if keywords else {}))
+
+
+def describe_arrays(found: Mapping[str, Any]) -> str:
+    """Return names, shapes and types of the tensors among named arrays, in words."""
     tensors = {name: part for name, part in found.items() if isinstance(part, torch.Tensor)}
     shown = [f"{name} of shape {tuple(t.shape)} and type {_type_name(t)}" for name, t in tensors.items()]
     return ", ".join(shown) or "no tensor"

@@ -181,8 +181,8 @@ def map_arrays(function: Callable[[str, Any], Any], X: Any, name: str = "X") -> 
     return function(name, X)
 
 
-def arrays_in(X: Any) -> dict[str, Any]:
-    """Return the arrays in X by name.
+def arrays_in(X: Any, name: str = "X") -> dict[str, Any]:
+    """Return the arrays in X, whose name is given, by name.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def arrays_in(X: Any) -> dict[str, Any]:
     {'X[0]': [1.0], 'X[1]': [2.0]}
     """
     found: dict[str, Any] = {}
-    map_arrays(lambda name, array: found.setdefault(name, array), X)
+    map_arrays(lambda part, array: found.setdefault(part, array), X, name)
     return found
 
 

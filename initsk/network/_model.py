@@ -81,6 +81,9 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         return Model(_visible(model, X))
     if hasattr(model, "best_estimator_"):
         return get_model(model.best_estimator_, X, y)
+    if hasattr(model, "refit") and hasattr(model, "estimator"):
+        # A search that is not fitted is that of the estimator with its own parameters.
+        return get_model(model.estimator, X, y)
     if hasattr(model, "steps"):
         return _model_of_pipeline(model, X, y)
     net = getattr(model, "net_", model)
@@ -92,7 +95,11 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         if y is None and not hasattr(model, "module"):
             raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
         return get_model(initialized(clone(model), X, y))
-    raise ModuleError(f"{model!r} is not allowed (a torch.nn.Module, or an estimator with a module_ or net_)")
+    kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+    raise ModuleError(
+        f"{kind} has no network (allowed: a torch.nn.Module, or an estimator with a module_ or net_; of an estimator"
+        " around it, give the one inside)"
+    )
 
 
 def initialized(estimator: Any, X: Any, y: Any) -> Any:
@@ -108,7 +115,7 @@ def initialized(estimator: Any, X: Any, y: Any) -> Any:
 def _model_of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
     """Return the network at the end of a pipeline; the steps before it are fitted on a clone if they are not."""
     before, last = pipeline[:-1], pipeline[-1]
-    if not hasattr(last, "net_") and not hasattr(last, "module_") and len(before):
+    if not any(hasattr(last, name) for name in ("net_", "module_", "best_estimator_")) and len(before):
         before = clone(before).fit(X, y)
     prepare = before.transform if len(before) else None
     found = get_model(last, X if X is None or prepare is None else prepare(X), y)

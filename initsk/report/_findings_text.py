@@ -13,6 +13,7 @@ _EVIDENCE = {
     ("non-finite", "activations"): message("{number} values of {layer} are NaN or infinite."),
     ("non-finite", "gradients"): message("{number} gradients of {layer} are NaN or infinite."),
     ("non-finite", "loss"): message("The loss at the start is NaN or infinite."),
+    ("non-finite", "samples"): message("{number} samples have NaN or infinite values in {layer}."),
     ("symmetric", "activations"):
         message("{share:.0%} of the units of {layer} are copies of other units, and training does not change that."),
     ("small gradient", "gradients"):
@@ -135,9 +136,13 @@ _ADVICE = {
 }  # fmt: skip
 # Kinds whose values are often hundreds.
 _LARGE = ("untruncated", "initial scale", "unscaled input")
-_LOSS_ADVICE = message(
-    "give the loss the values that it expects: log-probabilities for NLLLoss, logits for CrossEntropyLoss"
-)
+# Advice of a kind that depends on what the value was computed from.
+_ADVICE_OF = {
+    ("non-finite", "loss"):
+        message("give the loss the values that it expects: log-probabilities for NLLLoss, logits for CrossEntropyLoss"),
+    ("non-finite", "samples"):
+        message("replace these values or leave the samples out: no network learns from them"),
+}  # fmt: skip
 
 
 def describe_findings(
@@ -194,7 +199,7 @@ def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> 
         if kind == "too deep" and depth is not None:
             values |= {"depth": depth.depth, "scale": depth.xi_c, "activation": activation_label(depth.activation)}
         evidence.append(_(_EVIDENCE[kind, finding["of"]], **values))
-        advice.append(_(_LOSS_ADVICE if (kind, finding["of"]) == ("non-finite", "loss") else _ADVICE[kind]))
+        advice.append(_(_ADVICE_OF.get((kind, finding["of"]), _ADVICE[kind])))
     return findings.assign(evidence=evidence, advice=advice).astype({"evidence": "str", "advice": "str"})
 
 
