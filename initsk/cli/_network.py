@@ -5,6 +5,7 @@ import json
 import pickle
 import runpy
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,13 +33,17 @@ Options = dict[str, Any]
 def run(command: str, options: Options) -> int:
     """Carry out ``inspect``, ``diagnose``, ``audit`` or ``recommend``; return the exit code."""
     report = options["report"]
+    # With --json, what the user's code prints goes to stderr.
+    options = options | {"stdout": sys.stdout}
+    apart = redirect_stdout(sys.stderr) if options.get("json") else nullcontext()
     try:
-        if report is not None:
-            check_folder("--report", report.parent)
-        result, code = _COMMANDS[command](options)
-        if report is not None or options["open"]:
-            page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
-            show_page(page, options["open"])
+        with apart:
+            if report is not None:
+                check_folder("--report", report.parent)
+            result, code = _COMMANDS[command](options)
+            if report is not None or options["open"]:
+                page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
+                show_page(page, options["open"])
     except InitskError as error:
         return fail(command, str(error))
     except OSError as error:
@@ -66,7 +71,7 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
     diagnosis = diagnose(model, X, y, random_state=options["random_state"], **chosen)
     rates = answer_of_rates(diagnosis) if options["rates"] and not diagnosis.trial.empty else ""
     if options["json"]:
-        _print_json("diagnose", diagnosis, **_values_of(diagnosis, rates))
+        _print_json(options, "diagnose", diagnosis, **_values_of(diagnosis, rates))
     else:
         click.echo(str(diagnosis))
         _print_findings(diagnosis)
@@ -89,7 +94,7 @@ def _audit(options: Options) -> tuple[Reported, int]:
     model, X = (load_network(options["network"]), None) if options["no_data"] else _model_and_data(options)[:2]
     result = audit(model, X, random_state=options["random_state"])
     if options["json"]:
-        _print_json("audit", result, not_checked=_rows(result.not_checked))
+        _print_json(options, "audit", result, not_checked=_rows(result.not_checked))
     else:
         click.echo(str(result))
         _print_findings(result)
@@ -115,11 +120,11 @@ def _print_frame(frame: pd.DataFrame) -> None:
     click.echo(frame.to_string(index=False, na_rep="-", float_format="{:.4g}".format))
 
 
-def _print_json(command: str, result: Diagnosis | Audit, **more: Any) -> None:
+def _print_json(options: Options, command: str, result: Diagnosis | Audit, **more: Any) -> None:
     """Print a result as one JSON object: the answer, the exit code, and the findings with sentences."""
     findings = _rows(describe_findings(result))
     content = {"command": command, "answer": str(result), "exit_code": result.exit_code, "findings": findings} | more
-    click.echo(json.dumps(content, allow_nan=False))
+    click.echo(json.dumps(content, allow_nan=False), file=options["stdout"])
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -12,7 +12,14 @@ import torch
 
 from initsk.diagnosis._depth_budget import DepthBudget
 from initsk.diagnosis._find import find
-from initsk.diagnosis._learning_rates import RateRange, further_rates, range_of, rates_around, rates_frame
+from initsk.diagnosis._learning_rates import (
+    RateRange,
+    further_rates,
+    range_of,
+    rates_around,
+    rates_frame,
+    rates_outward,
+)
 from initsk.diagnosis._measurements import Measurements
 from initsk.diagnosis._objective import OutputPicker
 from initsk.diagnosis._optimizers import OptimizerChoice
@@ -28,6 +35,7 @@ from initsk.diagnosis._setup import (
     set_up,
 )
 from initsk.diagnosis._trial import TRIAL_COLUMNS
+from initsk.diagnosis._unreached import Unreached
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, findings_frame
 from initsk.network import Criterion, get_model
@@ -181,6 +189,11 @@ class Diagnosis(Reported):
         return replace(self.setup, model=model).measure()
 
     @cached_property
+    def unreached(self) -> list[Unreached]:
+        """Layers that got no gradient in the trial."""
+        return [] if self.outcome.trial is None else self.setup.unreached(self.outcome.trial)
+
+    @cached_property
     def recommendation(self) -> Recommendation | None:
         """Initializers that suit the network."""
         try:
@@ -211,7 +224,8 @@ class Diagnosis(Reported):
             ``relative_to``; see `ActivationSummary.findings`.
         """
         kind = "adaptive" if self.is_adaptive else "gradient"
-        return findings_frame(find(self.measurements, kind, self.outcome, self.after_trial, self.setup.samples))
+        samples = self.setup.samples
+        return findings_frame(find(self.measurements, kind, self.outcome, self.after_trial, samples, self.unreached))
 
     def contributions(self) -> pd.DataFrame:
         """Return what the score is made of: a row per feature, the largest contributions first.
@@ -232,8 +246,8 @@ class Diagnosis(Reported):
         Parameters
         ----------
         rates : sequence of float, optional
-            By default nine rates, from a hundredth to a hundred times `lr`, and up to eight more at the ends, where the
-            range that works may go on.
+            By default nine rates, from a hundredth to a hundred times `lr`; if none works, further ones as long as the
+            steps are too large or too small; and up to eight more at the ends, where the range that works may go on.
 
         Returns
         -------
@@ -253,6 +267,10 @@ class Diagnosis(Reported):
             check_parameters("learning_rates", {"rates": given or None}, {"rates": allowed})
             return self._at_rates(given)
         tried = rates_around(self.lr)
+        frame = self._at_rates(tried)
+        while more := [] if self.is_time_up else rates_outward({rate: self._outcomes[rate] for rate in frame["lr"]}):
+            tried += more
+            frame = self._at_rates(tried)
         for _ in range(_MAX_EXTENSIONS):
             tried += further_rates(self._at_rates(tried))
         return self._at_rates(tried)
@@ -306,6 +324,7 @@ def diagnose(
 
     - *non-finite*: values of X or y, of layers, of gradients or of the loss are NaN or infinite; if X or y has such
       values, the finding names them, and there are no other findings;
+    - *cut off*: a layer gets no gradient, although the loss depends on it;
     - *symmetric*: units of a layer are copies of one another, and so are their gradients;
     - *small gradient*, *large gradient*: the gradient that distinguishes samples, `GradientCoherence.size`, is too
       small or too large;
@@ -317,8 +336,8 @@ def diagnose(
     - *unlikely*: the score is low, and no other value explains it.
 
     The other kinds only inform: findings in single layers, as in `ActivationSummary.findings`; *died*, units that the
-    trial has killed; *unscaled targets*, numbers to predict that are far from standardized; and *too deep*, more layers
-    than six depth scales of `initsk.theory.MeanField`.
+    trial has killed; *unused*, layers that the loss does not depend on; *unscaled targets*, numbers to predict that are
+    far from standardized; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
 
     Parameters
     ----------

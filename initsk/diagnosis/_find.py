@@ -11,12 +11,15 @@ from initsk.diagnosis._measurements import Measurements
 from initsk.diagnosis._samples import Samples, as_array
 from initsk.diagnosis._setup import Outcome
 from initsk.diagnosis._trial import Trial
+from initsk.diagnosis._unreached import Unreached
 from initsk.inspection import THRESHOLDS, Finding, signal_rows, threshold_of
 
 #: Static kinds that can keep a network from training.
 STATIC = ("symmetric", "small gradient", "large gradient", "incoherent", "disproportionate", "overconfident")
 #: Kinds that a trial can find.
 OF_TRIAL = ("diverging", "not learning", "small steps", "large steps")
+# Kinds of a rate that is too high.
+_TOO_FAST = ("diverging", "large steps")
 # What the values of the other kinds are computed from: gradients.
 _OF = {"symmetric": "activations", "overconfident": "loss"}
 # A finding of the first kind makes those of the second kind redundant.
@@ -24,8 +27,9 @@ _SAME_CAUSE = {"small gradient": "vanishing", "large gradient": "exploding"}
 
 
 def find(
-    measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, samples: Samples
-) -> list[Finding]:
+    measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, samples: Samples,
+    unreached: list[Unreached],
+) -> list[Finding]:  # fmt: skip
     """Return the findings that decide first.
 
     A finding decides only if the score says that training will probably fail. If none of the measured values explains
@@ -41,6 +45,7 @@ def find(
     after : Measurements or None
         After the trial.
     samples : Samples
+    unreached : list of Unreached
     """
     fails = outcome.score < 0.5
     data = [
@@ -50,7 +55,10 @@ def find(
     if fails and data:
         # What was measured in the network follows from the data.
         return data
-    possible = [*_of_trial(outcome), *_static(measurements, optimizer)]
+    died = [] if after is None else _died(measurements, after)
+    possible = _without_contradiction(
+        [*_unreached(unreached, "cut off"), *_of_trial(outcome), *_static(measurements, optimizer)], died
+    )
     deciding = [finding._replace(decides=fails) for finding in possible]
     nonfinite = measurements.nonfinite
     if fails and not deciding and not nonfinite:
@@ -62,10 +70,21 @@ def find(
     if depth is not None and threshold_of("too deep").flags(depth.share):
         others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
     others += _unscaled(samples.targets)
-    if after is not None:
-        others += _died(measurements, after)
+    others += [*died, *(finding._replace(decides=False) for finding in _unreached(unreached, "unused"))]
     order = list(THRESHOLDS)
     return sorted([*data, *nonfinite, *deciding, *others], key=lambda f: (not f.decides, order.index(f.kind)))
+
+
+def _without_contradiction(possible: list[Finding], died: list[Finding]) -> list[Finding]:
+    """Leave "small steps", which ask for a higher rate, out where other values ask for a lower one."""
+    lower = bool(died) or any(finding.kind in _TOO_FAST for finding in possible)
+    return [finding for finding in possible if not (lower and finding.kind == "small steps")]
+
+
+def _unreached(layers: list[Unreached], kind: str) -> Iterator[Finding]:
+    for layer in layers:
+        if layer.is_used == (kind == "cut off"):
+            yield Finding(layer.layer, kind, layer.n_values, threshold_of(kind).value, True, "trial")
 
 
 def _static(measurements: Measurements, optimizer: str) -> Iterator[Finding]:

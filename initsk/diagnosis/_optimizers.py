@@ -11,7 +11,7 @@ from torch import nn
 
 from initsk.diagnosis._saving import savable
 from initsk.estimators import OPTIMIZERS
-from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.utils.validation import unknown_name
 
 _ADAPTIVE = ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
@@ -62,7 +62,8 @@ class OptimizerPlan:
         InvalidParameterError
             If all are 0.
         """
-        rate = _first(float(group["lr"]) for group in self._example.param_groups) if self.lr is None else self.lr
+        rates = _rates_now(self._example)
+        rate = _first(rates) if self.lr is None else self.lr
         if not rate > 0:
             raise InvalidParameterError(
                 "optimizer has the learning rate 0, as before the first step of a warmup (allowed: lr=, the learning"
@@ -106,6 +107,8 @@ class OptimizerPlan:
         make: Any = OPTIMIZERS[self.choice] if isinstance(self.choice, str) else self.choice
         try:
             made = make(trained)
+        except InitskError:
+            raise
         except (RuntimeError, TypeError, ValueError) as error:
             raise InvalidParameterError(
                 f"optimizer={self.choice!r} cannot be made for the {len(trained)} trained parameters of the network:"
@@ -151,9 +154,12 @@ def _only(made: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> torch.
 
 def _rates(optimizer: torch.optim.Optimizer) -> list[float]:
     """Return the learning rates of the groups; if all are 0, those before a scheduler changed them."""
-    groups = optimizer.param_groups
-    rates = [float(group["lr"]) for group in groups]
-    return rates if any(rates) else [float(group.get("initial_lr", 0.0)) for group in groups]
+    rates = _rates_now(optimizer)
+    return rates if any(rates) else [float(group.get("initial_lr", 0.0)) for group in optimizer.param_groups]
+
+
+def _rates_now(optimizer: torch.optim.Optimizer) -> list[float]:
+    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 def _first(rates: Iterable[float]) -> float:

@@ -16,6 +16,7 @@ from initsk.diagnosis._optimizers import OptimizerPlan, check_optimizer
 from initsk.diagnosis._samples import BATCH_SIZE, Samples, count_rows, draw_batches
 from initsk.diagnosis._score import REACHED, ScoreModel, load_model
 from initsk.diagnosis._trial import Trial, run_trial
+from initsk.diagnosis._unreached import Unreached, unreached_layers
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import InitializerLike
@@ -145,6 +146,13 @@ class TrainingSetup:
         """
         before = self.coherence() if before is None else before
         return self.run(before) if self.trial_steps else self._estimate(before)
+
+    @_works
+    def unreached(self, trial: Trial) -> list[Unreached]:
+        """Return the layers that got no gradient in a trial."""
+        if not trial.unreached or self.clock.left <= 0:
+            return []
+        return unreached_layers(self.model.module, trial.unreached, self.batches[0], self.objective, self.seed)
 
     @_works
     def run(self, before: GradientCoherence, lr: float | None = None) -> "Outcome":

@@ -16,7 +16,7 @@ from torch import nn
 from initsk.diagnosis._objective import Objective
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._samples import Samples
-from initsk.exceptions import InvalidParameterError
+from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.network import Batch, copy_of_module
 from initsk.utils.random import derive_seed, isolated_random
 
@@ -38,6 +38,8 @@ class Trial:
         measured at steps 1, 2, 4, 8, ... and at the last step, and are NaN elsewhere.
     status : {"finished", "diverged", "time"}
         Whether all steps were taken, a loss was not finite, or the time was up.
+    unreached : tuple of str
+        Parameters of the optimizer that got no gradient in any step.
     """
 
     lr: float
@@ -45,6 +47,7 @@ class Trial:
     gradient_norms: np.ndarray
     update_ratios: np.ndarray
     status: str
+    unreached: tuple[str, ...] = ()
 
     @property
     def n_steps(self) -> int:
@@ -76,10 +79,12 @@ class _Course:
     losses: list[float] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
+    reached: set[nn.Parameter] = field(default_factory=set)
 
-    def to_trial(self, lr: float, status: str) -> Trial:
+    def to_trial(self, lr: float, status: str, trained: dict[str, nn.Parameter]) -> Trial:
         losses, norms, ratios = (np.array(values, dtype=float) for values in (self.losses, self.norms, self.ratios))
-        return Trial(lr, losses, norms, ratios, status)
+        unreached = tuple(name for name, parameter in trained.items() if parameter not in self.reached)
+        return Trial(lr, losses, norms, ratios, status, unreached)
 
 
 def run_trial(
@@ -124,6 +129,8 @@ def run_trial(
         optimizer = plan.make(copied)
         weights = [p for p in _held(optimizer) if p.dim() > 1]
         trained = [p for p in copied.parameters() if p.requires_grad]
+        held = set(_held(optimizer))
+        named = {name: p for name, p in copied.named_parameters() if p in held and p.requires_grad}
         for number, batch in enumerate(samples.cycle(lengths[-1]), 1):
             is_measured = number & (number - 1) == 0 or number in lengths
             _step(copied, batch, objective, optimizer, trained, weights if is_measured else [], course)
@@ -132,7 +139,7 @@ def run_trial(
                 status = "time"
             if status != "finished" or number in lengths:
                 optimizer.zero_grad()
-                if ends(course.to_trial(rate, status), copied) or status != "finished":
+                if ends(course.to_trial(rate, status, named), copied) or status != "finished":
                     return
 
 
@@ -158,7 +165,6 @@ def _step(
     trained: list[nn.Parameter], weights: list[nn.Parameter], course: _Course,
 ) -> None:  # fmt: skip
     """Take a step, and append its values to the course."""
-    before = [weight.detach().clone() for weight in weights]
 
     def compute() -> torch.Tensor:
         optimizer.zero_grad()
@@ -170,7 +176,12 @@ def _step(
     computed = [compute()]
     loss = float(computed[0].detach())
     gradients = [p.grad.to_dense() for p in _held(optimizer) if p.grad is not None]
+    course.reached.update(p for p in _held(optimizer) if p.grad is not None)
     norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
+
+    # Weights without a gradient are not updated.
+    weights = [weight for weight in weights if weight.grad is not None]
+    before = [weight.detach().clone() for weight in weights]
 
     def closure() -> torch.Tensor:
         # The gradients are there when a step begins, for its hooks. Some optimizers evaluate the loss again.
@@ -179,6 +190,8 @@ def _step(
     try:
         # torch declares closures that return a number, and its optimizers take tensors.
         optimizer.step(closure)  # type: ignore[arg-type]
+    except InitskError:
+        raise
     except (RuntimeError, TypeError, ValueError) as error:
         raise InvalidParameterError(
             f"a step of optimizer={type(optimizer).__name__} fails: {error} (allowed: an optimizer that takes the"
