@@ -33,6 +33,7 @@ Options = dict[str, Any]
 def run(command: str, options: Options) -> int:
     """Carry out ``inspect``, ``diagnose``, ``audit`` or ``recommend``; return the exit code."""
     report = options["report"]
+    hint = "" if options["shape"] or options["network"] is None else "; --shape sets the shape of the samples"
     # With --json, what the user's code prints goes to stderr.
     options = options | {"stdout": sys.stdout}
     apart = redirect_stdout(sys.stderr) if options.get("json") else nullcontext()
@@ -45,12 +46,11 @@ def run(command: str, options: Options) -> int:
                 page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
                 show_page(page, options["open"])
     except InitskError as error:
-        return fail(command, str(error))
+        return fail(command, f"{error}{hint}" if str(error).startswith("the forward pass fails") else str(error))
     except OSError as error:
         return fail(command, f"{report} cannot be written ({error.strerror})")
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
         # The user's network raised an error for the user's data.
-        hint = "" if options["shape"] or options["network"] is None else "; --shape sets the shape of the samples"
         return fail(command, f"the network does not accept these data ({type(error).__name__}: {error}{hint})")
     return code
 

@@ -12,7 +12,8 @@ from initsk.diagnosis._clock import Clock
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
 from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
 from initsk.diagnosis._objective import Objective, baseline_loss
-from initsk.diagnosis._optimizers import OptimizerPlan, check_optimizer
+from initsk.diagnosis._optimizers import OptimizerPlan
+from initsk.diagnosis._options import BUDGET, DEFAULTS
 from initsk.diagnosis._samples import BATCH_SIZE, Samples, count_rows, draw_batches
 from initsk.diagnosis._score import REACHED, ScoreModel, load_model
 from initsk.diagnosis._trial import Trial, run_trial
@@ -31,16 +32,9 @@ from initsk.network import (
     is_stream,
     preserve_state,
 )
-from initsk.utils.random import check_random_state
 from initsk.utils.torch_settings import outside_of_contexts
-from initsk.utils.validation import Constraint, allow, check_parameters, integer, optional, real, refuse, resolved_by
+from initsk.utils.validation import refuse
 
-#: Steps of a training where nothing says how many.
-BUDGET = 500
-#: Loss, relative to the baseline loss, at which training has succeeded.
-TARGET = 0.8
-TRIAL_STEPS = 32
-MAX_SAMPLES = 512
 # A trial goes on while the score is between these bounds, to so many times as many steps.
 _UNCERTAIN = (0.05, 0.95)
 _LONGER = 4
@@ -258,13 +252,6 @@ class Outcome:
         return self.trial is not None and max(self.features["loss"], self.features["loss of all samples"]) < 0
 
 
-#: Options that are not given.
-_DEFAULTS: dict[str, Any] = {
-    "optimizer": None, "lr": None, "criterion": None, "output": None, "budget": None, "target": TARGET,
-    "trial_steps": TRIAL_STEPS, "batch_size": None, "max_samples": MAX_SAMPLES, "time_limit": None,
-}  # fmt: skip
-
-
 def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any], seed: int) -> TrainingSetup:
     """Return the setup for checked options of `diagnose`; those that are missing have their defaults.
 
@@ -273,7 +260,7 @@ def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any],
     InvalidParameterError
         If X and y do not fit each other, or the optimizer does not fit the network.
     """
-    options = _DEFAULTS | dict(options)
+    options = DEFAULTS | dict(options)
     clock = Clock(options["time_limit"])
     with clock.running(), outside_of_contexts(found.module):
         return _set_up(owner, found, X, y, options, seed, clock)
@@ -357,33 +344,3 @@ def _budget(net: Any, X: Any) -> int | None:
         return None
     n_samples = count_rows(X)
     return None if n_samples is None else max(epochs * ceil(n_samples / size), 1)
-
-
-def _is_criterion(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return bool(value) and all(isinstance(name, str) and callable(part) for name, part in value.items())
-    return callable(value) and not isinstance(value, type)
-
-
-def _is_picker(value: Any) -> bool:
-    return (isinstance(value, str | int) and not isinstance(value, bool)) or callable(value)
-
-
-CONSTRAINTS: dict[str, Constraint] = {
-    "optimizer": resolved_by(check_optimizer),
-    "lr": optional(real(above=0)),
-    "criterion": optional(allow(_is_criterion, "a function loss(output, y), or a dict of them by name of the head")),
-    "output": optional(allow(_is_picker, "a name, an index, or a function of the module's output")),
-    "budget": optional(integer(1)),
-    "target": real(above=0),
-    "trial_steps": integer(0),
-    "batch_size": optional(integer(1)),
-    "max_samples": integer(2),
-    "time_limit": optional(real(above=0)),
-    "random_state": resolved_by(check_random_state),
-}
-
-
-def check_options(owner: str, options: Mapping[str, Any]) -> None:
-    """Raise InvalidParameterError, with all mistakes in one message, if an option is not allowed."""
-    check_parameters(owner, dict(options), {name: CONSTRAINTS[name] for name in options})
