@@ -110,7 +110,8 @@ def diagnose(
 
     Notes
     -----
-    A schedule of the learning rate, gradient clipping and augmentation of the data are not part of the trial. For a
+    Hooks of parameters, of modules and of the given optimizer are part of the trial. A schedule of the learning rate,
+    gradient clipping in the training loop and augmentation of the data are not. For a
     training with a warmup, give the rate of the warmup's first steps as well as the final one.
 
     Examples

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from initsk.network import arrays_in, map_arrays, to_array
+from initsk.utils.torch_settings import as_tensor, stored_values
 
 # Columns that a label lists; of more columns, it is that of the whole array.
 _MAX_COLUMNS = 3
@@ -33,14 +35,20 @@ def nonfinite_arrays(pairs: Iterable[tuple[Any, Any]]) -> list[NonFinite]:
     for X, y in pairs:
         labels = list(getattr(X, "columns", labels))
         for name, array in (arrays_in(map_arrays(to_array, X)) | _targets(y)).items():
-            values = array.numpy(force=True) if hasattr(array, "numpy") else np.asarray(array)
-            if values.dtype.kind not in "fc" or not values.ndim:
-                continue
-            bad = ~np.isfinite(values)
-            if bad.any():
+            bad = _bad_values(array)
+            if bad is not None and bad.any():
                 n_samples[name] += int(bad.reshape(len(bad), -1).any(1).sum())
-                columns.setdefault(name, set()).update(np.flatnonzero(bad.any(0)).tolist() if bad.ndim == 2 else ())
+                columns.setdefault(name, set()).update(bad.any(0).nonzero()[:, 0].tolist() if bad.dim() == 2 else ())
     return [NonFinite(_label(name, sorted(columns[name]), labels), n) for name, n in n_samples.items()]
+
+
+def _bad_values(array: Any) -> torch.Tensor | None:
+    """Return where an array is not finite, of a sparse one among the stored values; None for integers and texts."""
+    if not isinstance(array, torch.Tensor) and np.asarray(array).dtype.kind not in "fc":
+        return None
+    values = stored_values(as_tensor(array))
+    is_real = values.is_floating_point() or values.is_complex()
+    return ~values.isfinite() if is_real and values.dim() else None
 
 
 def _targets(y: Any) -> dict[str, Any]:
