@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from initsk import diagnose
+from initsk.report import answer_of_rates
 from tests.helpers import Net, batch, build
 
 X = batch(400, 6)
@@ -44,6 +45,7 @@ def test_the_smallest_diagnosis_is_two_batches_and_one_step():
     frame = everything(diagnosis)[1]
     assert (len(diagnosis.setup.batches), len(diagnosis.trial), frame["lr"].tolist()) == (2, 1, [diagnosis.lr])
     assert 0 <= diagnosis.score <= 1
+    assert answer_of_rates(diagnosis).endswith("The time was up before all rates were tried.")
 
 
 def test_time_between_calls_does_not_count():
