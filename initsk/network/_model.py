@@ -97,8 +97,8 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         return get_model(initialized(clone(model), X, y))
     kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
     raise ModuleError(
-        f"{kind} has no network (allowed: a torch.nn.Module, or an estimator with a module_ or net_; of an estimator"
-        " around it, give the one inside)"
+        f"{kind} is not allowed (a torch.nn.Module, or an estimator with a module_ or net_; of an estimator around it,"
+        " give the one inside)"
     )
 
 
