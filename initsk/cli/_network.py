@@ -5,6 +5,7 @@ import json
 import pickle
 import runpy
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ import pandas as pd
 from initsk.cli._data import load_data
 from initsk.cli._report import check_folder, fail, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
-from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
+from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.report import answer_of_rates, describe_findings
 from initsk.utils.results import Reported
@@ -32,21 +33,26 @@ Options = dict[str, Any]
 def run(command: str, options: Options) -> int:
     """Carry out ``inspect``, ``diagnose``, ``audit`` or ``recommend``; return the exit code."""
     report = options["report"]
+    # With --json, what the user's code prints goes to stderr.
+    options = options | {"stdout": sys.stdout}
+    apart = redirect_stdout(sys.stderr) if options.get("json") else nullcontext()
     try:
-        if report is not None:
-            check_folder("--report", report.parent)
-        result, code = _COMMANDS[command](options)
-        if report is not None or options["open"]:
-            page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
-            show_page(page, options["open"])
+        with apart:
+            if report is not None:
+                check_folder("--report", report.parent)
+            result, code = _COMMANDS[command](options)
+            if report is not None or options["open"]:
+                page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
+                show_page(page, options["open"])
+    except InitskError as error:
+        # The network does not accept the user's data.
+        is_about_data = str(error).startswith("the forward pass fails")
+        return fail(command, f"{error}{_hint(options)}" if is_about_data else str(error))
     except OSError as error:
         return fail(command, f"{report} cannot be written ({error.strerror})")
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
-        # The user's network raised an error for the user's data; it may be the cause of one of initsk's.
-        cause = error.__cause__ if isinstance(error, ModuleError) else error
-        if isinstance(error, InitskError) and (cause is None or cause is error):
-            return fail(command, str(error))
-        problem = f"{type(cause).__name__}: {error}{_hint(options)}"
+        # The user's network raised an error for the user's data.
+        problem = f"{type(error).__name__}: {error}{_hint(options)}"
         return fail(command, f"the network does not accept these data ({problem})")
     return code
 
@@ -75,7 +81,7 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
     diagnosis = diagnose(model, X, y, random_state=options["random_state"], **chosen)
     rates = answer_of_rates(diagnosis) if options["rates"] and not diagnosis.trial.empty else ""
     if options["json"]:
-        _print_json("diagnose", diagnosis, **_values_of(diagnosis, rates))
+        _print_json(options, "diagnose", diagnosis, **_values_of(diagnosis, rates))
     else:
         click.echo(str(diagnosis))
         _print_findings(diagnosis)
@@ -98,7 +104,7 @@ def _audit(options: Options) -> tuple[Reported, int]:
     model, X = (load_network(options["network"]), None) if options["no_data"] else _model_and_data(options)[:2]
     result = audit(model, X, random_state=options["random_state"])
     if options["json"]:
-        _print_json("audit", result, not_checked=_rows(result.not_checked))
+        _print_json(options, "audit", result, not_checked=_rows(result.not_checked))
     else:
         click.echo(str(result))
         _print_findings(result)
@@ -124,11 +130,11 @@ def _print_frame(frame: pd.DataFrame) -> None:
     click.echo(frame.to_string(index=False, na_rep="-", float_format="{:.4g}".format))
 
 
-def _print_json(command: str, result: Diagnosis | Audit, **more: Any) -> None:
+def _print_json(options: Options, command: str, result: Diagnosis | Audit, **more: Any) -> None:
     """Print a result as one JSON object: the answer, the exit code, and the findings with sentences."""
     findings = _rows(describe_findings(result))
     content = {"command": command, "answer": str(result), "exit_code": result.exit_code, "findings": findings} | more
-    click.echo(json.dumps(content, allow_nan=False))
+    click.echo(json.dumps(content, allow_nan=False), file=options["stdout"])
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:

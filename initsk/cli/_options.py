@@ -70,7 +70,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "diagnose --batch-size": {"type": _POSITIVE,
         "help": "Samples per step; default: those of the estimator, and 64 for a plain module."},
     "--time-limit": {"default": 60.0, "type": click.FloatRange(min=0, min_open=True),
-        "help": "Seconds after which a trial takes no further step."},
+        "help": "Seconds for the whole diagnosis, with the other learning rates."},
     "--rates/--no-rates": {"default": True, "help": "Try other learning rates as well."},
     "--lr": {"default": "0.001", "callback": _learning_rates,
         "help": "Learning rate of Adam. With several, such as 0.001,0.01, the ranking has each initializer at its best"

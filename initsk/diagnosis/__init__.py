@@ -4,7 +4,8 @@ from initsk.diagnosis._audit import Audit, audit
 from initsk.diagnosis._audit_draws import truncation_of
 from initsk.diagnosis._audit_subject import NotChecked
 from initsk.diagnosis._depth_budget import DepthBudget
-from initsk.diagnosis._diagnose import Diagnosis, diagnose
+from initsk.diagnosis._diagnose import diagnose
+from initsk.diagnosis._diagnosis import Diagnosis
 from initsk.diagnosis._features import Question, TrialValues, static_features
 from initsk.diagnosis._learning_rates import RateRange
 from initsk.diagnosis._predict import predict_signal

@@ -8,15 +8,18 @@ import numpy as np
 import torch
 
 from initsk.diagnosis._measurements import Measurements
-from initsk.diagnosis._samples import as_array
+from initsk.diagnosis._samples import Samples, as_array
 from initsk.diagnosis._setup import Outcome
 from initsk.diagnosis._trial import Trial
+from initsk.diagnosis._unreached import Unreached
 from initsk.inspection import THRESHOLDS, Finding, signal_rows, threshold_of
 
 #: Static kinds that can keep a network from training.
 STATIC = ("symmetric", "small gradient", "large gradient", "incoherent", "disproportionate", "overconfident")
 #: Kinds that a trial can find.
 OF_TRIAL = ("diverging", "not learning", "small steps", "large steps")
+# Kinds of a rate that is too high.
+_TOO_FAST = ("diverging", "large steps")
 # What the values of the other kinds are computed from: gradients.
 _OF = {"symmetric": "activations", "overconfident": "loss"}
 # A finding of the first kind makes those of the second kind redundant.
@@ -24,8 +27,9 @@ _SAME_CAUSE = {"small gradient": "vanishing", "large gradient": "exploding"}
 
 
 def find(
-    measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, targets: list[Any]
-) -> list[Finding]:
+    measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, samples: Samples,
+    unreached: list[Unreached],
+) -> list[Finding]:  # fmt: skip
     """Return the findings that decide first.
 
     A finding decides only if the score says that training will probably fail. If none of the measured values explains
@@ -40,11 +44,21 @@ def find(
         Of the trial, or of the estimate without one.
     after : Measurements or None
         After the trial.
-    targets : list
-        The targets of the batches.
+    samples : Samples
+    unreached : list of Unreached
     """
     fails = outcome.score < 0.5
-    possible = [*_of_trial(outcome), *_static(measurements, optimizer)]
+    data = [
+        Finding(array.name, "non-finite", array.n_samples, threshold_of("non-finite").value, fails, "samples")
+        for array in samples.nonfinite
+    ]
+    if fails and data:
+        # What was measured in the network follows from the data.
+        return data
+    died = [] if after is None else _died(measurements, after)
+    possible = _without_contradiction(
+        [*_unreached(unreached, "cut off"), *_of_trial(outcome), *_static(measurements, optimizer)], died
+    )
     deciding = [finding._replace(decides=fails) for finding in possible]
     nonfinite = measurements.nonfinite
     if fails and not deciding and not nonfinite:
@@ -55,11 +69,22 @@ def find(
     depth = measurements.depth
     if depth is not None and threshold_of("too deep").flags(depth.share):
         others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
-    others += _unscaled(targets)
-    if after is not None:
-        others += _died(measurements, after)
+    others += _unscaled(samples.targets)
+    others += [*died, *(finding._replace(decides=False) for finding in _unreached(unreached, "unused"))]
     order = list(THRESHOLDS)
-    return sorted([*nonfinite, *deciding, *others], key=lambda f: (not f.decides, order.index(f.kind)))
+    return sorted([*data, *nonfinite, *deciding, *others], key=lambda f: (not f.decides, order.index(f.kind)))
+
+
+def _without_contradiction(possible: list[Finding], died: list[Finding]) -> list[Finding]:
+    """Leave "small steps", which ask for a higher rate, out where other values ask for a lower one."""
+    lower = bool(died) or any(finding.kind in _TOO_FAST for finding in possible)
+    return [finding for finding in possible if not (lower and finding.kind == "small steps")]
+
+
+def _unreached(layers: list[Unreached], kind: str) -> Iterator[Finding]:
+    for layer in layers:
+        if layer.is_used == (kind == "cut off"):
+            yield Finding(layer.layer, kind, layer.n_values, threshold_of(kind).value, True, "trial")
 
 
 def _static(measurements: Measurements, optimizer: str) -> Iterator[Finding]:

@@ -1,15 +1,20 @@
 """Learning rates at which a network would train."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from initsk.diagnosis._setup import Outcome
+from initsk.inspection import threshold_of
 
 #: Factors of the default rates: two decades in both directions, in half decades.
 _FACTORS = tuple(10 ** (exponent / 2) for exponent in range(-4, 5))
+_BELOW, _ABOVE = (0.1, 10**-0.5), (10**0.5, 10.0)
+# Steps at a smaller rate may be rounded to zero in single precision.
+_ROUNDED = 1e-6
 _COLUMNS = {
     "lr": "float64", "score": "float64", "loss": "float64", "relative_loss": "float64", "status": "str", "works": "bool"
 }  # fmt: skip
@@ -54,11 +59,43 @@ def further_rates(frame: pd.DataFrame) -> list[float]:
     >>> [f"{rate:.3g}" for rate in further_rates(frame)]
     ['0.001', '0.00316']
     """
-    none = not frame["works"].any()
     low, high = float(frame["lr"].min()), float(frame["lr"].max())
-    below = [low / 10, low / 10**0.5] if none or frame["works"].iloc[0] else []
-    above = [high * 10**0.5, high * 10] if none or frame["works"].iloc[-1] else []
-    return [float(f"{rate:.4g}") for rate in (*below, *above)]
+    below = _BELOW if frame["works"].iloc[0] else ()
+    above = _ABOVE if frame["works"].iloc[-1] else ()
+    return [
+        float(f"{rate:.4g}") for rate in (*(low * factor for factor in below), *(high * factor for factor in above))
+    ]
+
+
+def rates_outward(outcomes: Mapping[float, Outcome]) -> list[float]:
+    """Return two more rates at each end beyond which a rate may work, if none works: where steps have another size.
+
+    Steps are too small to matter, or so large that they replace the weights, at some rate; further on they are worse.
+    """
+    if any(outcome.score >= 0.5 for outcome in outcomes.values()):
+        return []
+    low, high = min(outcomes), max(outcomes)
+    below = _BELOW if _is_faster(outcomes[low], "small steps") else ()
+    above = _ABOVE if not _is_faster(outcomes[high], "large steps") else ()
+    return [
+        float(f"{rate:.4g}") for rate in (*(low * factor for factor in below), *(high * factor for factor in above))
+    ]
+
+
+def _is_faster(outcome: Outcome, kind: str) -> bool:
+    """Return whether the steps of a trial are larger than the threshold of a kind; NaN counts as between the two."""
+    trial = outcome.trial
+    assert trial is not None
+    # The largest step: after it, units may be dead, and the last steps zero.
+    ratio = max((ratio for ratio in trial.update_ratios if isfinite(ratio)), default=0.0)
+    if ratio == 0 and trial.status != "diverged":
+        # Weights that do not change at all do not change at another rate either, unless the step was rounded to zero.
+        return kind == "large steps" and trial.lr > _ROUNDED
+    return trial.status == "diverged" or ratio > threshold_of(kind).value
+
+
+def _rounded(rates: list[float]) -> list[float]:
+    return [float(f"{rate:.4g}") for rate in rates]
 
 
 def rates_frame(outcomes: Mapping[float, Outcome], baseline: float) -> pd.DataFrame:

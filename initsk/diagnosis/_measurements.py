@@ -1,5 +1,6 @@
 """The values of a network that a diagnosis is made from, at one moment of its training."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, nan
@@ -92,16 +93,10 @@ class Measurements:
         return choice(matrices, key=lambda name: matrices[name]).rpartition(".")[0]
 
 
-def measure(
-    model: Model,
-    batches: list[Batch],
-    objective: Objective,
-    baseline: float,
-    seed: int,
-    *,
-    with_weights: bool = False,
-) -> Measurements:
-    """Return the measurements of one forward and backward pass over the samples, a batch at a time.
+def measure_layers(
+    model: Model, batches: Iterable[Batch], objective: Objective, seed: int, *, with_weights: bool = False
+) -> inspection.ActivationSummary:
+    """Return the activations and gradients of every layer, of one forward and backward pass a batch.
 
     Gradients are those of training mode. Batch normalization uses the moments of the batch, since its running moments
     mean nothing before training.
@@ -109,32 +104,28 @@ def measure(
     Parameters
     ----------
     model : Model
-    batches : list of Batch
+    batches : iterable of Batch
     objective : Objective
-    baseline : float
-        Loss of the best constant prediction.
     seed : int
         Of the random numbers that the module draws.
     with_weights : bool, default=False
-        Whether to measure the weights and the depth as well.
+        Whether to measure the weights as well.
     """
     settings = inspection.InspectionSettings(
         gradients=True, weights=with_weights, criterion=objective.loss, measures=("units", "samples"), training=True
     )
-    summary = inspection.inspect_batches(model, (batch.copied() for batch in batches), settings, seed)
-    coherence = measure_coherence(model.module, batches, objective, seed)
-    depth = _depth(model.module, batches[0]) if with_weights else None
-    return Measurements(summary, coherence, baseline, depth)
+    return inspection.inspect_batches(model, (batch.copied() for batch in batches), settings, seed)
 
 
 def measure_coherence(
     module: nn.Module, batches: list[Batch], objective: Objective, seed: int
 ) -> inspection.GradientCoherence:
     """Return size and agreement of the gradients of two halves of the batches."""
-    return inspection.coherence_of_batches(module, batches, objective.loss, objective.heads, training=True, seed=seed)
+    return inspection.coherence_of_batches(module, batches, objective.loss, training=True, seed=seed)
 
 
-def _depth(module: nn.Module, batch: Batch) -> DepthBudget | None:
+def measure_depth(module: nn.Module, batch: Batch) -> DepthBudget | None:
+    """Return the depth relative to the depth scales of mean field theory, None if the network has none."""
     try:
         return depth_budget(module, read(module, batch))
     except InitskError:

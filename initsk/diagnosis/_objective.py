@@ -1,5 +1,6 @@
 """The loss that a network is trained by, and the loss of the best constant prediction."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
@@ -9,8 +10,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.network import Batch, Criterion, heads_of, known_baseline, loss_of, several_targets
+from initsk.diagnosis._saving import savable
+from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
+from initsk.network import (
+    Batch,
+    Criterion,
+    arrays_in,
+    describe_arrays,
+    first_line,
+    known_baseline,
+    loss_of,
+    several_targets,
+)
 
 _N_STEPS = 25
 
@@ -35,6 +46,21 @@ class Objective:
     output: OutputPicker = None
     net: Any = None
 
+    def copied(self, memo: dict[int, Any]) -> "Objective":
+        """Return the objective of a copy of the module; `memo` has what was copied with it.
+
+        A criterion may have parameters and a state of its own, or refer to the module.
+        """
+        criterion, output = (_copied(part, memo) for part in (self.criterion, self.output))
+        return Objective(criterion, output, None if self.net is None else _copied_net(self.net, memo))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Objective":
+        return self.copied(memo)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A diagnosis can be saved without a function that cannot; what it has measured stays.
+        return {name: savable(name, value) for name, value in vars(self).items()}
+
     def loss(self, output: Any, target: Any) -> torch.Tensor:
         """Return the mean loss as a scalar.
 
@@ -44,18 +70,25 @@ class Objective:
             If output, targets and criterion do not fit each other, or the loss is no scalar.
         """
         output = self.picked(output)
-        if isinstance(self.criterion, Mapping):
-            loss = self._sum_of_heads(output, target, self.criterion)
-        else:
-            loss = loss_of(output, target, self.criterion, self.net)
+        try:
+            if isinstance(self.criterion, Mapping):
+                loss = self._sum_of_heads(output, target, self.criterion)
+            else:
+                loss = loss_of(output, target, self.criterion, self.net)
+        except (InitskError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a user's criterion may raise anything
+            criterion = self.criterion or getattr(self.net, "criterion_", None)
+            name = getattr(criterion, "__name__", type(criterion).__name__)
+            given = describe_arrays(arrays_in(output, "output") | arrays_in(target, "y"))
+            raise ModuleError(
+                f"criterion {name} fails for {given}: {first_line(error)} (allowed: a function of output and y that"
+                " returns the mean loss, and that gives a loss such as CTCLoss what else it needs)"
+            ) from error
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             given = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
             raise ModuleError(f"the criterion returns {given} (allowed: the mean loss, a scalar tensor)")
         return loss.reshape(())
-
-    def heads(self, output: Any, target: Any) -> list[torch.Tensor]:
-        """Return the scores that belong to each target."""
-        return heads_of(self.picked(output), target)
 
     def picked(self, output: Any) -> Any:
         """Return the part of an output that counts.
@@ -89,6 +122,22 @@ class Objective:
                 raise ModuleError(f"criterion has the head {name!r}, and the module returns none of that name")
             losses.append(loss_of(head, target[name], criterion))
         return torch.stack([loss.reshape(()) for loss in losses]).sum()
+
+
+def _copied(part: Any, memo: dict[int, Any]) -> Any:
+    try:
+        return copy.deepcopy(part, memo)
+    except Exception:  # an object of a user may refuse to be copied
+        return part
+
+
+def _copied_net(net: Any, memo: dict[int, Any]) -> Any:
+    """Return an estimator's net with copies of its modules, such as its criterion."""
+    copied = object.__new__(type(net))
+    vars(copied).update(
+        (name, _copied(value, memo) if isinstance(value, nn.Module) else value) for name, value in vars(net).items()
+    )
+    return copied
 
 
 def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch], targets: list[Any]) -> float:
@@ -147,7 +196,7 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
             losses.append(of_scores.loss(constant.view(shape).expand_as(output), target))
         loss = torch.stack(losses).mean()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward(inputs=[constant])
         found.append(float(loss.detach()))
         return loss
 

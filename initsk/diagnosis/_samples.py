@@ -1,13 +1,15 @@
 """The batches of a trial, drawn from data of any form."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from skorch.utils import multi_indexing
 
+from initsk.diagnosis._nonfinite import NonFinite, nonfinite_arrays
+from initsk.diagnosis._stream import Stream, join, rows_to_join
 from initsk.network import (
     Batch,
     BatchConverter,
@@ -17,14 +19,12 @@ from initsk.network import (
     is_integer,
     is_stream,
     map_arrays,
-    pairs,
     several_targets,
     take_rows,
     take_targets,
     targets_in,
     to_array,
 )
-from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import refuse
 
 #: Samples in a batch, where nothing says how many.
@@ -49,12 +49,18 @@ class Samples:
         How many batches make one for static measurements.
     draw : callable, optional
         Draws a further batch of a stream, appends its targets to `targets`, and returns whether there was one.
+    n_first : int, optional
+        How many batches static measurements may use; None for all.
+    nonfinite : list of NonFinite
+        Arrays with values that are NaN or infinite; of a stream, those of its first batches.
     """
 
     make: Callable[[slice], Batch]
     targets: list[Any]
     n_joined: int = 1
     draw: Callable[[], bool] | None = None
+    n_first: int | None = None
+    nonfinite: list[NonFinite] = field(default_factory=list)
 
     def cycle(self, n_steps: int) -> Iterator[Batch]:
         """Yield so many batches, which may be overwritten; after the last one, the first one follows."""
@@ -67,7 +73,7 @@ class Samples:
     def first(self, n_samples: int) -> list[Batch]:
         """Return the first batches that have at most so many samples together, at least one batch."""
         batches: list[Batch] = []
-        for start in range(0, len(self.targets), self.n_joined):
+        for start in range(0, self.n_first or len(self.targets), self.n_joined):
             batch = self.make(slice(start, start + self.n_joined))
             if batches and sum(known.n_samples for known in batches) + batch.n_samples > n_samples:
                 break
@@ -108,30 +114,80 @@ def draw_batches(
     """
     converter = BatchConverter(model.module, casts=model.casts)
     if is_stream(X):
-        return _of_stream(model, converter, X, y, n_of_stream, batch_size or BATCH_SIZE)
+        return _of_stream(model, converter, X, y, n_of_stream, batch_size or BATCH_SIZE, seed)
     X, y = arguments_of(model.module, model.prepared(X), y)
-    X, y = (np.asarray(part) if isinstance(part, list) else part for part in (X, y))
+    X, y = (to_array(name, part) if isinstance(part, list) else part for name, part in (("X", X), ("y", y)))
     n_samples = count_rows(X)
     if n_samples is None:
         y = model.encode(y)
         whole = converter.convert(map_arrays(to_array, X), y)
-        return Samples(lambda numbers: whole.copied(), [targets_in(X) if y is None else y])
+        return Samples(_Whole(whole), [targets_in(X) if y is None else y], nonfinite=nonfinite_arrays([(X, y)]))
     _check_samples(n_samples, y if y is not None else targets_in(X))
     size = min(batch_size or BATCH_SIZE, max(n_samples // 2, 1))
     # A smaller batch at the end would have noisier gradients, and batch normalization of one sample fails.
     order = np.random.default_rng(seed).permutation(n_samples)[: n_batches * size]
     rows = [order[start : start + size] for start in range(0, len(order) // size * size, size)]
-
-    def make(numbers: slice) -> Batch:
-        part_X, part_y = _take(X, y, np.concatenate(rows[numbers]), n_samples)
-        return converter.convert(part_X, model.encode(part_y))
-
     # Vectors take little memory, and are measured in larger parts.
     joins = isinstance(X, np.ndarray | torch.Tensor) and X.ndim == 2 and not is_integer(X)
     n_joined = max(min(_JOINED // size, min(n_measured // size, len(rows)) // 2), 1) if joins else 1
     held = targets_in(X) if y is None else y
     targets = [None if held is None else model.encode(_take_targets(held, part)) for part in rows]
-    return Samples(make, targets, n_joined)
+    make = _Rows(model, converter, X, y, rows, n_samples)
+    return Samples(make, targets, n_joined, nonfinite=nonfinite_arrays([(X, y)]))
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """Makes copies of the only batch."""
+
+    batch: Batch
+
+    def __call__(self, numbers: slice) -> Batch:
+        return self.batch.copied()
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Makes batches of rows of arrays."""
+
+    model: Model
+    converter: BatchConverter
+    X: Any
+    y: Any
+    rows: list[np.ndarray]
+    n_samples: int
+
+    def __call__(self, numbers: slice) -> Batch:
+        X, y = _take(self.X, self.y, np.concatenate(self.rows[numbers]), self.n_samples)
+        return self.converter.convert(X, self.model.encode(y))
+
+
+@dataclass
+class _Drawn:
+    """Makes batches of what was drawn from a stream, and draws more; a copy that was saved draws no more."""
+
+    model: Model
+    converter: BatchConverter
+    stream: Stream | None
+    pairs: list[tuple[Any, Any]] = field(default_factory=list)
+    targets: list[Any] = field(default_factory=list)
+
+    def draw(self) -> bool:
+        """Draw a further batch, and return whether there was one."""
+        pair = None if self.stream is None else self.stream.draw()
+        if pair is None:
+            return False
+        X, y = arguments_of(self.model.module, self.model.prepared(pair[0]), pair[1])
+        self.pairs.append((X, y))
+        self.targets.append(targets_in(X) if y is None else self.model.encode(y))
+        return True
+
+    def __call__(self, numbers: slice) -> Batch:
+        found = self.pairs[numbers]
+        return join([self.converter.convert(map_arrays(to_array, X), self.model.encode(y)) for X, y in found]).copied()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"stream": None}
 
 
 def count_rows(X: Any) -> int | None:
@@ -170,28 +226,16 @@ def _check_samples(n_samples: int, y: Any) -> None:
         )
 
 
-def _of_stream(model: Model, converter: BatchConverter, X: Any, y: Any, n_batches: int, batch_size: int) -> Samples:
+def _of_stream(
+    model: Model, converter: BatchConverter, X: Any, y: Any, n_batches: int, batch_size: int, seed: int
+) -> Samples:
     if y is not None:
         refuse("diagnose", [f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)"])
-    stream, drawn, targets = pairs(X, batch_size), [], []
-
-    def draw() -> bool:
-        # A DataLoader draws random numbers when its iteration begins.
-        with isolated_torch_random(None):
-            pair = next(stream, None)
-        if pair is None:
-            return False
-        batch_X, batch_y = arguments_of(model.module, model.prepared(pair[0]), pair[1])
-        drawn.append((batch_X, batch_y))
-        targets.append(targets_in(batch_X) if batch_y is None else model.encode(batch_y))
-        return True
-
-    def make(numbers: slice) -> Batch:
-        [(batch_X, batch_y)] = drawn[numbers]
-        return converter.convert(map_arrays(to_array, batch_X), model.encode(batch_y)).copied()
-
-    while len(drawn) < n_batches and draw():
+    drawn = _Drawn(model, converter, Stream(X, batch_size, seed))
+    while len(drawn.pairs) < n_batches and drawn.draw():
         pass
-    if not drawn:
+    if not drawn.pairs:
         refuse("diagnose", [f"X={X!r} yields no batch (allowed: at least one)"])
-    return Samples(make, targets, draw=draw)
+    n_joined = rows_to_join([drawn(slice(number, number + 1)) for number in range(len(drawn.pairs))])
+    n_first = len(drawn.pairs) // n_joined * n_joined
+    return Samples(drawn, drawn.targets, n_joined, drawn.draw, n_first, nonfinite_arrays(drawn.pairs))

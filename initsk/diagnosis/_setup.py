@@ -1,39 +1,56 @@
 """The training that a diagnosis is about: network, samples, loss, optimizer, budget and target."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
 from math import ceil, isfinite
 from typing import Any
 
 from torch import nn
 
+from initsk.diagnosis._clock import Clock
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
-from initsk.diagnosis._measurements import Measurements, measure, measure_coherence
+from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
 from initsk.diagnosis._objective import Objective, baseline_loss
-from initsk.diagnosis._optimizers import OptimizerPlan, check_optimizer
+from initsk.diagnosis._optimizers import OptimizerPlan
+from initsk.diagnosis._options import BUDGET, DEFAULTS
 from initsk.diagnosis._samples import BATCH_SIZE, Samples, count_rows, draw_batches
 from initsk.diagnosis._score import REACHED, ScoreModel, load_model
 from initsk.diagnosis._trial import Trial, run_trial
+from initsk.diagnosis._unreached import Unreached, unreached_layers
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import InitializerLike
 from initsk.inspection import GradientCoherence
-from initsk.network import Batch, Model, copy_of_module, get_model, has_targets, is_stream, preserve_state
-from initsk.utils.random import check_random_state
-from initsk.utils.validation import Constraint, allow, check_parameters, integer, optional, real, refuse, resolved_by
+from initsk.network import (
+    Batch,
+    Model,
+    copy_of_module,
+    forward_errors,
+    get_model,
+    has_targets,
+    is_stream,
+    preserve_state,
+)
+from initsk.utils.torch_settings import outside_of_contexts
+from initsk.utils.validation import refuse
 
-#: Steps of a training where nothing says how many.
-BUDGET = 500
-#: Loss, relative to the baseline loss, at which training has succeeded.
-TARGET = 0.8
-TRIAL_STEPS = 32
-MAX_SAMPLES = 512
 # A trial goes on while the score is between these bounds, to so many times as many steps.
 _UNCERTAIN = (0.05, 0.95)
 _LONGER = 4
 #: The optimizer of a plain module where none is given.
 _OPTIMIZER = "adam"
+
+
+def _works(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method of a setup run on its clock, and as outside of all contexts of torch."""
+
+    @wraps(method)
+    def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
+        with self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
+            return method(self, *args, **options)
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -55,8 +72,8 @@ class TrainingSetup:
         Loss relative to the baseline loss at which training has succeeded.
     trial_steps, max_samples : int
     seed : int
-    time_limit : float or None
-        Seconds for the steps of a trial.
+    clock : Clock
+        The time that is left for the diagnosis.
     """
 
     model: Model
@@ -68,12 +85,16 @@ class TrainingSetup:
     trial_steps: int
     max_samples: int
     seed: int
-    time_limit: float | None = None
+    clock: Clock = field(default_factory=Clock)
 
     @cached_property
-    def batches(self) -> list[Batch]:
-        """The batches for static measurements."""
+    def _all_batches(self) -> list[Batch]:
         return self.samples.first(self.max_samples)
+
+    @property
+    def batches(self) -> list[Batch]:
+        """The batches for static measurements: those that there is time for."""
+        return self._all_batches[: self.clock.n_batches]
 
     @cached_property
     def baseline_loss(self) -> float:
@@ -93,15 +114,21 @@ class TrainingSetup:
         rate = self.plan.rate() if lr is None else lr
         return Question(self.budget, self.target, self.plan.is_adaptive, rate)
 
+    @_works
     def measure(self, *, with_weights: bool = False) -> Measurements:
         """Return the static measurements."""
-        return measure(
-            self.model, self.batches, self.objective, self.baseline_loss, self.seed, with_weights=with_weights
+        summary = measure_layers(
+            self.model, self.clock.measured(self.batches), self.objective, self.seed, with_weights=with_weights
         )
+        depth = measure_depth(self.model.module, self.batches[0]) if with_weights else None
+        return Measurements(summary, self.coherence(), self.baseline_loss, depth)
 
-    def coherence(self) -> GradientCoherence:
-        """Return size and agreement of the gradients at the start."""
-        return measure_coherence(self.model.module, self.batches, self.objective, self.seed)
+    @_works
+    def coherence(self, module: nn.Module | None = None) -> GradientCoherence:
+        """Return size and agreement of the gradients at the start, or those of a copy of the network."""
+        with self.clock.of_gradients_running():
+            module = self.model.module if module is None else module
+            return measure_coherence(module, self.batches, self.objective, self.seed)
 
     def outcome(self, before: GradientCoherence | None = None) -> "Outcome":
         """Return the outcome of the trial, or of the estimate if there are no trial steps.
@@ -114,6 +141,14 @@ class TrainingSetup:
         before = self.coherence() if before is None else before
         return self.run(before) if self.trial_steps else self._estimate(before)
 
+    @_works
+    def unreached(self, trial: Trial) -> list[Unreached]:
+        """Return the layers that got no gradient in a trial."""
+        if not trial.unreached or self.clock.left <= 0:
+            return []
+        return unreached_layers(self.model.module, trial.unreached, self.batches[0], self.objective, self.seed)
+
+    @_works
     def run(self, before: GradientCoherence, lr: float | None = None) -> "Outcome":
         """Carry out the trial, at another learning rate if one is given.
 
@@ -140,11 +175,12 @@ class TrainingSetup:
         self.try_steps(plan, sorted({shortest, max(longest, shortest)}), ends)
         return outcomes[-1]
 
+    @_works
     def try_steps(self, plan: OptimizerPlan, lengths: Sequence[int], ends: Callable[[Trial, nn.Module], bool]) -> None:
         """Take the steps of a trial; see `run_trial`."""
         run_trial(
             self.model.module, self.samples, self.objective, plan, lengths=lengths, ends=ends, seed=self.seed,
-            time_limit=self.time_limit,
+            time_limit=max(self.clock.left - self.clock.of_gradients, 0.0),
         )  # fmt: skip
 
     def measure_trial(
@@ -152,7 +188,7 @@ class TrainingSetup:
     ) -> tuple[GradientCoherence | None, TrialValues]:
         """Return the gradients after a trial (None if it diverged), and the values that features are made of."""
         diverged = trial.status == "diverged"
-        after = None if diverged else measure_coherence(module, self.batches, self.objective, self.seed)
+        after = None if diverged else self.coherence(module)
         return after, TrialValues.of(trial, self.baseline_loss, before, after)
 
     def _estimate(self, before: GradientCoherence) -> "Outcome":
@@ -160,11 +196,18 @@ class TrainingSetup:
         features = features_at_start(self.question(), self.baseline_loss, before)
         return Outcome(None, features, load_model("static"), None, None, isfinite(before.loss))
 
+    @_works
     def reinitialized(self, initializer: InitializerLike) -> "TrainingSetup":
         """Return the setup with a copy of the network that has another initialization."""
-        module = copy_of_module(self.model.module)
+        memo: dict[int, Any] = {}
+        module = copy_of_module(self.model.module, memo)
         initialize(module, initializer, X=self.batches[0].copied(), random_state=self.seed)
-        return replace(self, model=replace(self.model, module=module), plan=self.plan.moved(module))
+        return replace(
+            self,
+            model=replace(self.model, module=module),
+            plan=self.plan.moved(module),
+            objective=self.objective.copied(memo),
+        )
 
 
 @dataclass(frozen=True)
@@ -209,13 +252,6 @@ class Outcome:
         return self.trial is not None and max(self.features["loss"], self.features["loss of all samples"]) < 0
 
 
-#: Options that are not given.
-_DEFAULTS: dict[str, Any] = {
-    "optimizer": None, "lr": None, "criterion": None, "output": None, "budget": None, "target": TARGET,
-    "trial_steps": TRIAL_STEPS, "batch_size": None, "max_samples": MAX_SAMPLES, "time_limit": None,
-}  # fmt: skip
-
-
 def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any], seed: int) -> TrainingSetup:
     """Return the setup for checked options of `diagnose`; those that are missing have their defaults.
 
@@ -224,7 +260,15 @@ def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any],
     InvalidParameterError
         If X and y do not fit each other, or the optimizer does not fit the network.
     """
-    options = _DEFAULTS | dict(options)
+    options = DEFAULTS | dict(options)
+    clock = Clock(options["time_limit"])
+    with clock.running(), outside_of_contexts(found.module):
+        return _set_up(owner, found, X, y, options, seed, clock)
+
+
+def _set_up(
+    owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any], seed: int, clock: Clock
+) -> TrainingSetup:
     if isinstance(X, list) and y is None and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in X):
         X = iter(X)
     trial_steps, max_samples = options["trial_steps"], options["max_samples"]
@@ -232,22 +276,25 @@ def set_up(owner: str, found: Model, X: Any, y: Any, options: Mapping[str, Any],
     numbers = [
         max(steps, ceil(max_samples / (batch_size or BATCH_SIZE))) for steps in (_LONGER * trial_steps, trial_steps)
     ]
+    memo: dict[int, Any] = {}
+    module = copy_of_module(found.module, memo)
+    model = replace(found, module=module)
     samples = draw_batches(
-        found, X, y, n_batches=numbers[0], n_of_stream=numbers[1], n_measured=max_samples, batch_size=batch_size,
+        model, X, y, n_batches=numbers[0], n_of_stream=numbers[1], n_measured=max_samples, batch_size=batch_size,
         seed=seed
     )  # fmt: skip
     if not has_targets(X, y) and options["criterion"] is None:
         refuse(owner, ["y=None is not allowed (the targets of the loss, or criterion=)"])
-    module = copy_of_module(found.module)
     choice = options["optimizer"]
     if choice is None:
         choice = getattr(found.net, "optimizer_", None) or _OPTIMIZER
     plan = OptimizerPlan(choice, found.module, options["lr"]).moved(module)
-    objective = Objective(options["criterion"], options["output"], found.net)
+    plan.rate()  # raises before the first pass if the optimizer has none
+    objective = Objective(options["criterion"], options["output"], found.net).copied(memo)
     budget = options["budget"] or _budget(found.net, X) or BUDGET
     return TrainingSetup(
-        replace(found, module=module), samples, objective, plan, budget,
-        options["target"], trial_steps, max_samples, seed, options["time_limit"],
+        model, samples, objective, plan, budget,
+        options["target"], trial_steps, max_samples, seed, clock,
     )  # fmt: skip
 
 
@@ -297,33 +344,3 @@ def _budget(net: Any, X: Any) -> int | None:
         return None
     n_samples = count_rows(X)
     return None if n_samples is None else max(epochs * ceil(n_samples / size), 1)
-
-
-def _is_criterion(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return bool(value) and all(isinstance(name, str) and callable(part) for name, part in value.items())
-    return callable(value) and not isinstance(value, type)
-
-
-def _is_picker(value: Any) -> bool:
-    return (isinstance(value, str | int) and not isinstance(value, bool)) or callable(value)
-
-
-CONSTRAINTS: dict[str, Constraint] = {
-    "optimizer": resolved_by(check_optimizer),
-    "lr": optional(real(above=0)),
-    "criterion": optional(allow(_is_criterion, "a function loss(output, y), or a dict of them by name of the head")),
-    "output": optional(allow(_is_picker, "a name, an index, or a function of the module's output")),
-    "budget": optional(integer(1)),
-    "target": real(above=0),
-    "trial_steps": integer(0),
-    "batch_size": optional(integer(1)),
-    "max_samples": integer(2),
-    "time_limit": optional(real(above=0)),
-    "random_state": resolved_by(check_random_state),
-}
-
-
-def check_options(owner: str, options: Mapping[str, Any]) -> None:
-    """Raise InvalidParameterError, with all mistakes in one message, if an option is not allowed."""
-    check_parameters(owner, dict(options), {name: CONSTRAINTS[name] for name in options})

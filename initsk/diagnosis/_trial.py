@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf, isfinite, nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from torch import nn
 from initsk.diagnosis._objective import Objective
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._samples import Samples
+from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.network import Batch, copy_of_module
 from initsk.utils.random import derive_seed, isolated_random
 
@@ -36,6 +38,8 @@ class Trial:
         measured at steps 1, 2, 4, 8, ... and at the last step, and are NaN elsewhere.
     status : {"finished", "diverged", "time"}
         Whether all steps were taken, a loss was not finite, or the time was up.
+    unreached : tuple of str
+        Parameters of the optimizer that got no gradient in any step.
     """
 
     lr: float
@@ -43,6 +47,7 @@ class Trial:
     gradient_norms: np.ndarray
     update_ratios: np.ndarray
     status: str
+    unreached: tuple[str, ...] = ()
 
     @property
     def n_steps(self) -> int:
@@ -74,10 +79,12 @@ class _Course:
     losses: list[float] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
+    reached: set[nn.Parameter] = field(default_factory=set)
 
-    def to_trial(self, lr: float, status: str) -> Trial:
+    def to_trial(self, lr: float, status: str, trained: dict[str, nn.Parameter]) -> Trial:
         losses, norms, ratios = (np.array(values, dtype=float) for values in (self.losses, self.norms, self.ratios))
-        return Trial(lr, losses, norms, ratios, status)
+        unreached = tuple(name for name, parameter in trained.items() if parameter not in self.reached)
+        return Trial(lr, losses, norms, ratios, status, unreached)
 
 
 def run_trial(
@@ -113,21 +120,26 @@ def run_trial(
     time_limit : float, optional
         Seconds after which no further step begins.
     """
-    copied = copy_of_module(module)
+    memo: dict[int, Any] = {}
+    copied = copy_of_module(module, memo)
+    objective = objective.copied(memo)
     course, rate = _Course(), plan.rate()
     end = inf if time_limit is None else time.perf_counter() + time_limit
     with training_mode(copied, seed):
         optimizer = plan.make(copied)
         weights = [p for p in _held(optimizer) if p.dim() > 1]
+        trained = [p for p in copied.parameters() if p.requires_grad]
+        held = set(_held(optimizer))
+        named = {name: p for name, p in copied.named_parameters() if p in held and p.requires_grad}
         for number, batch in enumerate(samples.cycle(lengths[-1]), 1):
             is_measured = number & (number - 1) == 0 or number in lengths
-            _step(copied, batch, objective, optimizer, weights if is_measured else [], course)
+            _step(copied, batch, objective, optimizer, trained, weights if is_measured else [], course)
             status = "finished" if isfinite(course.losses[-1]) else "diverged"
             if status == "finished" and time.perf_counter() > end:
                 status = "time"
             if status != "finished" or number in lengths:
                 optimizer.zero_grad()
-                if ends(course.to_trial(rate, status), copied) or status != "finished":
+                if ends(course.to_trial(rate, status, named), copied) or status != "finished":
                     return
 
 
@@ -150,26 +162,41 @@ def _held(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
 
 def _step(
     module: nn.Module, batch: Batch, objective: Objective, optimizer: torch.optim.Optimizer,
-    weights: list[nn.Parameter], course: _Course,
+    trained: list[nn.Parameter], weights: list[nn.Parameter], course: _Course,
 ) -> None:  # fmt: skip
     """Take a step, and append its values to the course."""
-    before = [weight.detach().clone() for weight in weights]
-    measured: list[tuple[float, float]] = []
 
-    def closure() -> torch.Tensor:
+    def compute() -> torch.Tensor:
         optimizer.zero_grad()
         loss = objective.loss(batch.run(module), batch.target)
-        loss.backward()
-        if not measured:
-            # Some optimizers evaluate the loss several times in a step; the first time is at the weights before it.
-            gradients = [p.grad for p in _held(optimizer) if p.grad is not None]
-            norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.tensor(0.0)
-            measured.append((float(loss.detach()), float(norm)))
+        # A criterion may use parameters of others, whose gradients stay as they are.
+        loss.backward(inputs=trained)
         return loss
 
-    # torch declares closures that return a number, and its optimizers take tensors.
-    optimizer.step(closure)  # type: ignore[arg-type]
-    loss, norm = measured[0]
+    computed = [compute()]
+    loss = float(computed[0].detach())
+    gradients = [p.grad.to_dense() for p in _held(optimizer) if p.grad is not None]
+    course.reached.update(p for p in _held(optimizer) if p.grad is not None)
+    norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
+
+    # Weights without a gradient are not updated.
+    weights = [weight for weight in weights if weight.grad is not None]
+    before = [weight.detach().clone() for weight in weights]
+
+    def closure() -> torch.Tensor:
+        # The gradients are there when a step begins, for its hooks. Some optimizers evaluate the loss again.
+        return computed.pop() if computed else compute()
+
+    try:
+        # torch declares closures that return a number, and its optimizers take tensors.
+        optimizer.step(closure)  # type: ignore[arg-type]
+    except InitskError:
+        raise
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InvalidParameterError(
+            f"a step of optimizer={type(optimizer).__name__} fails: {error} (allowed: an optimizer that takes the"
+            " gradients of this network)"
+        ) from error
     course.losses.append(loss)
     course.norms.append(norm)
     course.ratios.append(_update_ratio(before, weights))

@@ -47,6 +47,8 @@ def _by_optimizer(gradient: float, adaptive: float, **options: bool) -> dict[str
 THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     # Number of values that are NaN or infinite.
     "non-finite": {"": Threshold(0.0)},
+    # Number of values of a layer that get no gradient, although the loss depends on them.
+    "cut off": {"": Threshold(0.0)},
     # Share of units that equal another unit. Random draws have none; equal units stay equal (Goodfellow, Bengio and
     # Courville 2016, section 8.4).
     "symmetric": {"": Threshold(0.5, inclusive=True)},
@@ -75,6 +77,8 @@ THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     "dead": {"": Threshold(0.5)},
     # The same after the trial, of layers below the threshold before it.
     "died": {"": Threshold(0.5)},
+    # Number of values of a layer that get no gradient, since the loss does not depend on them.
+    "unused": {"": Threshold(0.0)},
     # Share of values within 5 % of a bound of the activation function, where the slope of tanh and of the sigmoid is
     # below a tenth of its maximum (Glorot and Bengio 2010, section 3). Standard normal inputs of tanh have 0.067.
     "saturated": {"": Threshold(0.5)},

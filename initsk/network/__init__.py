@@ -13,13 +13,14 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import is_of_torch, run_module
+from initsk.network._calls import describe_arrays, first_line, forward_errors, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
+    arrays_in,
     count_samples,
     first_batch,
     has_targets,
@@ -41,7 +42,7 @@ from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
 from initsk.network._originals import written_by
-from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_of
+from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_in_loss, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Distribution, Sums, argument_of, current_values, sums_of
@@ -106,6 +107,7 @@ __all__ = [
     "any_optimizer_has_hooks",
     "argument_of",
     "arguments_of",
+    "arrays_in",
     "as_batch",
     "axes_of",
     "clean_names",
@@ -113,7 +115,10 @@ __all__ = [
     "copy_of_module",
     "count_samples",
     "current_values",
+    "describe_arrays",
     "first_batch",
+    "first_line",
+    "forward_errors",
     "get_model",
     "has_hooks",
     "has_network",
@@ -123,7 +128,8 @@ __all__ = [
     "infer_shapes",
     "initialized",
     "innermost",
-    "is_integer", "is_of_torch", "is_stream",
+    "is_integer",
+    "is_stream",
     "iterate_batches",
     "known_baseline",
     "lazy_parameters",
@@ -146,6 +152,7 @@ __all__ = [
     "run_as_written",
     "run_module",
     "save_contents",
+    "scores_in_loss",
     "scores_of",
     "set_tensor",
     "several_targets",
@@ -158,7 +165,8 @@ __all__ = [
     "targets_in",
     "tensors_in",
     "to_array",
-    "untrained_norms", "unwrap",
+    "untrained_norms",
+    "unwrap",
     "without_wrappers",
     "written_by",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.network._calls import describe_input, failing_layer, run_module
+from initsk.network._calls import describe_input, failing_layer, first_line, run_module
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -227,8 +227,7 @@ class BatchConverter:
         try:
             self.module(*inputs, **keywords)
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            return f"with {given} in {failing_layer(self.module, error)}: {reason}"
+            return f"with {given} in {failing_layer(self.module, error)}: {first_line(error)}"
         return None
 
 

@@ -1,13 +1,17 @@
 """Calls of a module whose errors name the layer that failed and the shapes of the input."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
+from initsk.exceptions import InitskError, ModuleError
 from initsk.network._inputs import arrays_in
+
+_NOTE = "The forward pass fails in "
 
 
 def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
@@ -25,21 +29,37 @@ def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str
         return module(*inputs, **keywords)
     except Exception as error:
         where, given = failing_layer(module, error), describe_input(inputs, keywords)
-        error.add_note(f"The forward pass fails in {where}; input: {given}")
+        error.add_note(f"{_NOTE}{where}; input: {given}")
         raise
 
 
-def is_of_torch(error: BaseException) -> bool:
-    """Return whether torch's own code raised an error, and not the code of a user.
+@contextmanager
+def forward_errors() -> Iterator[None]:
+    """Raise ModuleError for errors that torch's own code raises in a forward pass by `run_module`, inside the block.
 
-    Examples
-    --------
-    >>> try:
-    ...     nn.Linear(3, 1)(torch.ones(2, 5))
-    ... except RuntimeError as error:
-    ...     is_of_torch(error)
-    True
+    Errors of a user's own code stay as they are.
     """
+    try:
+        yield
+    except (InitskError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a user's forward may raise anything
+        note = next((note for note in getattr(error, "__notes__", ()) if note.startswith(_NOTE)), None)
+        if note is None or not _is_of_torch(error):
+            raise
+        where = note.removeprefix(_NOTE)
+        raise ModuleError(
+            f"the forward pass fails in {where}: {first_line(error)} (allowed: an X on which the module runs)"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or the name of its class without one."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _is_of_torch(error: BaseException) -> bool:
+    """Return whether torch's own code raised an error, and not the code of a user."""
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     packages = [frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames]
     # Functions of torch run inside frames of a follower.
@@ -62,7 +82,11 @@ def failing_part(module: nn.Module, error: Exception) -> tuple[str, nn.Module]:
 
 def describe_input(inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
     """Return names, shapes and types of the tensors among the arguments, in words."""
-    found = (arrays_in(inputs) if inputs else {}) | (arrays_in(keywords) if keywords else {})
+    return describe_arrays((arrays_in(inputs) if inputs else {}) | (arrays_in(keywords) if keywords else {}))
+
+
+def describe_arrays(found: Mapping[str, Any]) -> str:
+    """Return names, shapes and types of the tensors among named arrays, in words."""
     tensors = {name: part for name, part in found.items() if isinstance(part, torch.Tensor)}
     shown = [f"{name} of shape {tuple(t.shape)} and type {_type_name(t)}" for name, t in tensors.items()]
     return ", ".join(shown) or "no tensor"

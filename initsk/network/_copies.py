@@ -1,18 +1,27 @@
 """Copies of modules in any state."""
 
 import copy
+from typing import Any
 
 from torch import nn
 
 from initsk.network._operations import tensors_in
-from initsk.network._parts import parts_of
+from initsk.network._parts import parameters_of, parts_of
+from initsk.network._state import copy_gradient_hooks
 
 
-def copy_of_module(module: nn.Module) -> nn.Module:
+def copy_of_module(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     """Return a deep copy of a module, also if it holds results of a forward pass, which torch does not copy.
 
     Such results are the weights that pruning and weight normalization compute, and what a forward pass stores. They
-    have no gradients in the copy.
+    have no gradients in the copy. Hooks of parameters, which torch does not copy either, are those of the copy too.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    memo : dict, optional
+        Gets the copies by the numbers of their originals, as ``copy.deepcopy`` does it. Another object that is copied
+        with it refers to the copy where it referred to the module.
 
     Examples
     --------
@@ -22,5 +31,9 @@ def copy_of_module(module: nn.Module) -> nn.Module:
     True
     """
     held = (tensor for part in parts_of(module) for tensor in tensors_in([*vars(part).values()]))
-    copies = {id(tensor): tensor.detach().clone() for tensor in held if tensor.grad_fn is not None}
-    return copy.deepcopy(module, copies)
+    memo = {} if memo is None else memo
+    memo |= {id(tensor): tensor.detach().clone() for tensor in held if tensor.grad_fn is not None}
+    copied = copy.deepcopy(module, memo)
+    for parameter in parameters_of(module):
+        copy_gradient_hooks(parameter, memo.get(id(parameter)), memo)
+    return copied

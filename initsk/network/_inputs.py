@@ -181,8 +181,8 @@ def map_arrays(function: Callable[[str, Any], Any], X: Any, name: str = "X") -> 
     return function(name, X)
 
 
-def arrays_in(X: Any) -> dict[str, Any]:
-    """Return the arrays in X by name.
+def arrays_in(X: Any, name: str = "X") -> dict[str, Any]:
+    """Return the arrays in X, whose name is given, by name.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def arrays_in(X: Any) -> dict[str, Any]:
     {'X[0]': [1.0], 'X[1]': [2.0]}
     """
     found: dict[str, Any] = {}
-    map_arrays(lambda name, array: found.setdefault(name, array), X)
+    map_arrays(lambda part, array: found.setdefault(part, array), X, name)
     return found
 
 
@@ -263,7 +263,12 @@ def to_array(name: str, part: Any) -> Any:
             f"{name} has rows of different lengths (allowed: rows of one length, or several arguments as a tuple)"
         ) from error
     if array.dtype.kind not in "biufc":
-        raise InvalidParameterError(f"{name} of type {array.dtype} is not allowed (numbers)")
+        held = f"{name} of type {array.dtype}"
+        if array.dtype == object and array.size:
+            held = f"{name} that holds {type(array.flat[0]).__name__} objects"
+        raise InvalidParameterError(
+            f"{held} is not allowed (numbers; a module around the network can make other arguments from them)"
+        )
     return array
 
 

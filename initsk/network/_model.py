@@ -87,6 +87,9 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         raise ModuleError(f"{model.__name__} is a class (allowed: an instance)")
     if hasattr(model, "best_estimator_"):
         return get_model(model.best_estimator_, X, y)
+    if hasattr(model, "refit") and hasattr(model, "estimator"):
+        # A search that is not fitted is that of the estimator with its own parameters.
+        return get_model(model.estimator, X, y)
     if hasattr(model, "steps"):
         return _model_of_pipeline(model, X, y)
     net = getattr(model, "net_", model)
@@ -104,7 +107,7 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
 
 
 def innermost(model: Any) -> Any:
-    """Return the module or estimator in fitted searches and at the ends of pipelines.
+    """Return the module or estimator in searches and at the ends of pipelines.
 
     Examples
     --------
@@ -115,6 +118,8 @@ def innermost(model: Any) -> Any:
     while not isinstance(model, nn.Module):
         if hasattr(model, "best_estimator_"):
             model = model.best_estimator_
+        elif hasattr(model, "refit") and hasattr(model, "estimator"):
+            model = model.estimator
         elif hasattr(model, "steps"):
             model = model[-1]
         else:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._operations import tensors_in
 from initsk.utils.torch_settings import real_parts
 
 #: A function of output and targets that returns the mean loss.
@@ -70,6 +71,46 @@ def heads_of(output: Any, target: Any) -> list[torch.Tensor]:
     [2, 3]
     """
     return [scores for scores, _ in _heads(output, target)]
+
+
+def scores_in_loss(loss: torch.Tensor, output: Any, target: Any = None) -> list[torch.Tensor]:
+    """Return the tensors of an output that a loss is computed from; `heads_of` if the loss shows none.
+
+    Parameters
+    ----------
+    loss : tensor
+    output, target
+        Of the module. An output tensor from which the loss uses only other output tensors is left out.
+
+    Raises
+    ------
+    ModuleError
+        If the output has no tensors with a gradient that the loss uses, and no scores.
+
+    Examples
+    --------
+    >>> hidden = torch.ones(4, 2, requires_grad=True) * 2
+    >>> output = {"hidden": hidden, "scores": hidden.sum(1), "other": hidden * 3}
+    >>> [tuple(tensor.shape) for tensor in scores_in_loss(output["scores"].mean(), output)]
+    [(4,)]
+    """
+    parts = [
+        t for t in tensors_in(output) if t.grad_fn is not None and t.dim() and (t.is_floating_point() or t.is_complex())
+    ]
+    places = {(id(part.grad_fn), part.output_nr): part for part in parts}
+    found: dict[tuple[int, int], torch.Tensor] = {}
+    ahead, seen = [(loss.grad_fn, loss.output_nr)], set()
+    while ahead:
+        node, number = ahead.pop()
+        place = (id(node), number)
+        if node is None or place in seen:
+            continue
+        seen.add(place)
+        if place in places:
+            found[place] = places[place]
+        else:
+            ahead += node.next_functions
+    return [part for place, part in places.items() if place in found] or heads_of(output, target)
 
 
 def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None, net: Any = None) -> torch.Tensor:

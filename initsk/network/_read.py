@@ -1,7 +1,7 @@
 """Reading of a network by running it: its operations, and how each parameter is used."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from threading import get_ident
@@ -24,7 +24,7 @@ from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._parts import parameters_of
 from initsk.network._recorder import ForwardRecorder, OnLeave
 from initsk.network._sharded import without_shards
-from initsk.network._state import preserve_state, without_hooks_of_users
+from initsk.network._state import has_hooks_of_users, preserve_state, without_hooks_of_users
 from initsk.network._summed_products import mark_summed_products
 from initsk.network._wrappers import named_parameters, unwrap
 from initsk.utils.torch_settings import copy_of
@@ -38,9 +38,9 @@ _LARGE_INPUT = 2**15
 def read(module: nn.Module, X: Any = None, *, training: bool = False) -> NetworkGraph:
     """Read a network: run its forward pass once, and record every operation with the parameters that it uses.
 
-    The network runs without gradients. Parameters, buffers, modes and the random state stay as they
-    were, and hooks that are not torch's do not run. Networks of more than 134 million parameters run on fake tensors,
-    which have shapes but no values, and networks on the meta device run there.
+    The network runs without gradients. Parameters, buffers, modes and the random state stay as they were. Hooks that
+    are not torch's run only if the forward pass fails without them. Networks of more than 134 million parameters run on
+    fake tensors, which have shapes but no values, and networks on the meta device run there.
 
     Parameters
     ----------
@@ -158,10 +158,10 @@ def _run_whole(module: nn.Module, example: Example, training: bool) -> NetworkGr
     if fake is not None:
         try:
             with _without_log():
-                return _record(ForwardRecorder(module), example, fake, mode)
+                return _record(module, example, mode, fake=fake).graph
         except Exception:  # a user's forward may raise anything without values
             pass
-    return _record(ForwardRecorder(module), example, None, mode)
+    return _record_with_needed_hooks(module, example, mode).graph
 
 
 class PassReading(NamedTuple):
@@ -172,8 +172,9 @@ class PassReading(NamedTuple):
 
 
 def read_pass(
-    module: nn.Module, batch: Batch, *, training: bool | None, gradients: bool, on_leave: OnLeave, whole: bool = False
-) -> PassReading:
+    module: nn.Module, batch: Batch, *, training: bool | None, gradients: bool,
+    start: Callable[[], OnLeave] | None = None, whole: bool = False,
+) -> PassReading:  # fmt: skip
     """Read a network as it runs on a batch in a given mode, from the current random state.
 
     Parameters
@@ -186,9 +187,10 @@ def read_pass(
         Whether the module is in training mode; None leaves its parts as they are.
     gradients : bool
         Whether the forward pass records gradients.
-    on_leave : callable
-        Called at the end of each call of a part, with the number of the step, the part, its output (None if the call
-        failed), and a function that returns the `Source` of a tensor, or None for a constant.
+    start : callable, optional
+        Called before each attempt to run the module. It returns a function that is called at the end of each call of a
+        part, with the number of the step, the part, its output (None if the call failed), and a function that returns
+        the `Source` of a tensor, or None for a constant.
     whole : bool, default=False
         Whether to run on the whole batch, not on two samples.
 
@@ -196,24 +198,36 @@ def read_pass(
     -------
     PassReading
     """
+    mode = {"training": training, "gradients": gradients, "seed": None}
     *few, all_rows = few_rows_first(batch.inputs or batch.keywords)
     for rows in [] if whole else few:
         try:
-            return _read_pass(module, rows, training, gradients, on_leave)
+            return _record_with_needed_hooks(module, Example(*call_of(rows), ""), mode, start)
         except Exception:  # a user's forward may need all rows
             continue
-    return _read_pass(module, all_rows, training, gradients, on_leave)
+    return _record_with_needed_hooks(module, Example(*call_of(all_rows), ""), mode, start)
 
 
-def _read_pass(module: nn.Module, rows: Any, training: bool | None, gradients: bool, on_leave: OnLeave) -> PassReading:
-    recorder = ForwardRecorder(module, on_leave)
-    mode = {"training": training, "gradients": gradients, "seed": None}
-    graph = _record(recorder, Example(*call_of(rows), ""), None, mode)
-    return PassReading(graph, recorder.steps)
+def _record_with_needed_hooks(
+    module: nn.Module, example: Example, mode: Mapping[str, Any], start: Callable[[], OnLeave] | None = None
+) -> PassReading:
+    """Record a forward pass without the hooks of users, or with them if it fails without them.
+
+    A hook may do what ``forward`` relies on, as those of transformers that collect the outputs of layers.
+    """
+    try:
+        return _record(module, example, mode, start)
+    except Exception:  # a user's forward may raise anything
+        if not has_hooks_of_users(module):
+            raise
+        return _record(module, example, mode, start, with_hooks=True)
 
 
-def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mapping[str, Any]) -> NetworkGraph:
-    module = recorder.module
+def _record(
+    module: nn.Module, example: Example, mode: Mapping[str, Any], start: Callable[[], OnLeave] | None = None, *,
+    fake: Any = None, with_hooks: bool = False,
+) -> PassReading:  # fmt: skip
+    recorder = ForwardRecorder(module, None if start is None else start())
     arguments, keywords = replace_tensors([example.arguments, example.keywords], copy_of)
     with ExitStack() as stack:
         stack.enter_context(preserve_state(module, **mode, parameters=False))
@@ -223,7 +237,8 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
         elif any(parameter.is_meta for parameter in parameters_of(module)):
             stack.enter_context(torch.device("meta"))
             arguments, keywords = replace_tensors([arguments, keywords], lambda tensor: tensor.to("meta"))
-        stack.enter_context(without_hooks_of_users(module))
+        if not with_hooks:
+            stack.enter_context(without_hooks_of_users(module))
         recorder.add_inputs(arguments, keywords)
         with recorder.following():
             output = module(*arguments, **keywords)
@@ -231,7 +246,8 @@ def _record(recorder: ForwardRecorder, example: Example, fake: Any, mode: Mappin
     mark_summed_products(recorder.operations, dict(named_parameters(module)))
     find_activations(recorder.operations, recorder.modules)
     operations = tuple(recorder.operations)
-    return NetworkGraph(operations, "forward pass", example.description, example.is_guess, recorder.is_cut)
+    graph = NetworkGraph(operations, "forward pass", example.description, example.is_guess, recorder.is_cut)
+    return PassReading(graph, recorder.steps)
 
 
 def _is_large(module: nn.Module) -> bool:

@@ -1,5 +1,6 @@
 """Hooks, modes and parameters of a module: finding, restoring and writing them."""
 
+import copy
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +20,11 @@ from initsk.network._sharded import write_local
 from initsk.network._weight_hooks import POWER_ITERATIONS, hooked_tensors, write_through_hook
 from initsk.network._wrappers import run_as_written
 from initsk.utils.random import isolated_random
+
+#: Where torch holds the hooks of a parameter's gradient, and the methods that register them.
+_GRADIENT_HOOKS = {
+    "_backward_hooks": "register_hook", "_post_accumulate_grad_hooks": "register_post_accumulate_grad_hook"
+}  # fmt: skip
 
 
 def has_hooks(owner: nn.Module | torch.optim.Optimizer) -> bool:
@@ -60,7 +66,18 @@ def may_have_gradient_hooks(parameter: torch.Tensor) -> bool:
 
     torch has no public function for this question.
     """
-    return any(getattr(parameter, name, True) for name in ("_backward_hooks", "_post_accumulate_grad_hooks"))
+    return any(getattr(parameter, name, True) for name in _GRADIENT_HOOKS)
+
+
+def copy_gradient_hooks(parameter: torch.Tensor, copied: torch.Tensor | None, memo: dict[int, Any]) -> None:
+    """Register the hooks of a parameter's gradient with a copy; `memo` has what the hooks may refer to."""
+    if not isinstance(copied, torch.Tensor) or copied is parameter:
+        return
+    for attribute, register in _GRADIENT_HOOKS.items():
+        held = getattr(parameter, attribute, None) or {}
+        # A copy of a tensor with the method of its own class may have them already.
+        for hook in () if getattr(copied, attribute, None) else held.values():
+            getattr(copied, register)(copy.deepcopy(hook, memo))
 
 
 @contextmanager
@@ -138,6 +155,11 @@ def without_hooks_of_users(module: nn.Module) -> Iterator[None]:
         for held, hooks in before:
             held.clear()
             held.update(hooks)
+
+
+def has_hooks_of_users(module: nn.Module) -> bool:
+    """Return whether a part has hooks that are not torch's own."""
+    return any(not _is_of_torch(hook) for held in _tables_of_hooks(module) for hook in held.values())
 
 
 @contextmanager

@@ -13,6 +13,11 @@ _EVIDENCE = {
     ("non-finite", "activations"): message("{number} values of {layer} are NaN or infinite."),
     ("non-finite", "gradients"): message("{number} gradients of {layer} are NaN or infinite."),
     ("non-finite", "loss"): message("The loss at the start is NaN or infinite."),
+    ("non-finite", "samples"): message("{number} samples have NaN or infinite values in {layer}."),
+    ("cut off", "trial"):
+        message("{number} values of {layer} get no gradient, although the loss depends on them."),
+    ("unused", "trial"):
+        message("{number} values of {layer} get no gradient, because the loss does not depend on them."),
     ("symmetric", "activations"):
         message("{share:.0%} of the units of {layer} are copies of other units, and training does not change that."),
     ("small gradient", "gradients"):
@@ -85,6 +90,10 @@ _EVIDENCE = {
 # `translate(finding.kind)` uses the marks of the kinds.
 _ADVICE = {
     message("non-finite"): message("look for NaN in X, then lower the learning rate or the variance of the weights"),
+    message("cut off"):
+        message("look for detach, no_grad, .data or a function without a gradient between the layer and the loss, or"
+                " freeze the layer if this is meant"),
+    message("unused"): message("nothing to do if this is meant, as for an auxiliary output; otherwise call the layer"),
     message("symmetric"): message("draw the weights at random: units with equal weights cannot learn different things"),
     message("small gradient"):
         message("raise the variance of the weights, add normalization, or use a recommended initializer"),
@@ -136,11 +145,18 @@ _ADVICE = {
     message("padding leak"):
         message("give the mask of padding to attention, pooling and recurrent layers"),
 }  # fmt: skip
+# A loss that would be shown as 1 times the baseline loss.
+_BETTER = 1.05
+_BARELY = message("After the trial, the loss is no better than the baseline loss, the loss of a constant prediction.")
 # Kinds whose values are often hundreds.
 _LARGE = ("untruncated", "initial scale", "unscaled input")
-_LOSS_ADVICE = message(
-    "give the loss the values that it expects: log-probabilities for NLLLoss, logits for CrossEntropyLoss"
-)
+# Advice of a kind that depends on what the value was computed from.
+_ADVICE_OF = {
+    ("non-finite", "loss"):
+        message("give the loss the values that it expects: log-probabilities for NLLLoss, logits for CrossEntropyLoss"),
+    ("non-finite", "samples"):
+        message("replace these values or leave the samples out: no network learns from them"),
+}  # fmt: skip
 
 
 def describe_findings(
@@ -196,8 +212,9 @@ def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> 
         }
         if kind == "too deep" and depth is not None:
             values |= {"depth": depth.depth, "scale": depth.xi_c, "activation": activation_label(depth.activation)}
-        evidence.append(_(_EVIDENCE[kind, finding["of"]], **values))
-        advice.append(_(_LOSS_ADVICE if (kind, finding["of"]) == ("non-finite", "loss") else _ADVICE[kind]))
+        is_baseline = kind == "not learning" and value < _BETTER
+        evidence.append(_(_BARELY if is_baseline else _EVIDENCE[kind, finding["of"]], **values))
+        advice.append(_(_ADVICE_OF.get((kind, finding["of"]), _ADVICE[kind])))
     return findings.assign(evidence=evidence, advice=advice).astype({"evidence": "str", "advice": "str"})
 
 
@@ -224,7 +241,7 @@ def in_groups(findings: pd.DataFrame) -> pd.DataFrame:
 
 def _number(kind: str, value: float) -> str:
     language = current_language()
-    if kind in ("non-finite", "cloned"):
+    if kind in ("non-finite", "cloned", "cut off", "unused"):
         return language.integer(value)
     # Rounding can make the distance between equal samples negative.
     if kind in _LARGE:
@@ -258,16 +275,16 @@ def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> s
 
 def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
     """Return in a sentence or two whether the network will train; `findings` have sentences (`with_sentences`)."""
-    score = result.score
-    if findings.empty:
-        return _("The network will probably train (score {score:.2f}). No problems were found.", score=score)
+    values = {"score": result.score, "n": result.budget, "lr": current_language().short(result.lr)}
     if findings["decides"].any():
-        first = findings["evidence"].iloc[0]
-        return _("The network will probably not train (score {score:.2f}). {first}", score=score, first=first)
-    kinds = [_(str(kind)) for kind in findings["kind"].unique()]
-    return _(
-        "The network will probably train (score {score:.2f}). Problems were found: {kinds}.", score=score, kinds=kinds
-    )
+        verdict = _(
+            "The network will probably not train (score {score:.2f}) in {n} steps at the learning rate {lr}.", **values
+        )
+        return " ".join([verdict, findings["evidence"].iloc[0]])
+    verdict = _("The network will probably train (score {score:.2f}) in {n} steps at the learning rate {lr}.", **values)
+    if findings.empty:
+        return " ".join([verdict, _("No problems were found.")])
+    return " ".join([verdict, _("Problems were found: {kinds}.", kinds=_kinds_of(findings))])
 
 
 def answer_of_audit(result: Audit, findings: pd.DataFrame) -> str:

@@ -57,11 +57,20 @@ def _rates(diagnosis: Diagnosis) -> Section:
 
 
 def answer_of_rates(diagnosis: Diagnosis) -> str:
-    """Return in a sentence at which learning rates the network would train."""
+    """Return in a sentence or two at which learning rates the network would train."""
+    answer = _answer_of_range(diagnosis)
+    if not diagnosis.is_time_up:
+        return answer
+    return " ".join([answer, _("The time was up before all rates were tried.")])
+
+
+def _answer_of_range(diagnosis: Diagnosis) -> str:
     found, short = diagnosis.rate_range, current_language().short
     if isnan(found.low):
         return _("The network would probably train at none of the learning rates that were tried.")
     ends = {"low": short(found.low), "high": short(found.high)}
+    if found.verdict == "works" and found.low == found.high:
+        return _("Of the learning rates that were tried, the network would probably train at {low} only.", **ends)
     if found.verdict == "works":
         return _("The network would probably train at learning rates from {low} to {high}.", **ends)
     return _(

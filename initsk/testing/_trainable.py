@@ -6,7 +6,7 @@ from initsk.diagnosis import Diagnosis, diagnose
 from initsk.report import answer_of_rates, describe_findings
 from initsk.utils.validation import check_parameters, real
 
-#: Seconds for the steps of the trial, so that a slow network does not block a suite of tests.
+#: Seconds for the diagnosis, so that a slow network does not block a suite of tests.
 TIME_LIMIT = 60.0
 
 
@@ -23,7 +23,7 @@ def assert_trainable(model: Any, X: Any, y: Any = None, *, min_score: float = 0.
         The smallest score that passes, from 0 to 1.
     **options
         Other options of `initsk.diagnose`: ``optimizer``, ``lr``, ``criterion``, ``budget``, and so on. The
-        ``time_limit`` of the trial is 60 seconds if none is given.
+        ``time_limit``, which holds for the message too, is 60 seconds if none is given.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Settings of torch inside a block, and types, memory and changes of tensors."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,25 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+@contextmanager
+def outside_of_contexts(module: torch.nn.Module) -> Iterator[None]:
+    """Run the block as outside of the contexts of torch: with gradients, without autocast, on the module's device.
+
+    A default device is kept for a module on such a device, since its forward pass may rely on it. The default type is
+    kept too: a module may have been made with it.
+    """
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for kind in dict.fromkeys(("cpu", device.type)):
+            if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if device.type == "cpu" and torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        yield
 
 
 def flushes_subnormals() -> bool:

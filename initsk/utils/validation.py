@@ -186,7 +186,15 @@ def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, 
     is not allowed (an integer >= 1)
     """
     wanted = {name: constraint(values[name]) for name, constraint in table.items()}
-    refuse(owner, [f"{name}={values[name]!r} is not allowed ({what})" for name, what in wanted.items() if what])
+    problems = {name: f"{name}={values[name]!r} is not allowed" for name, what in wanted.items() if what}
+    # A constraint that raises for a value may have the whole sentence.
+    refuse(
+        owner,
+        [
+            what if (what := str(wanted[name])).startswith(problem) else f"{problem} ({what})"
+            for name, problem in problems.items()
+        ],
+    )
 
 
 def refuse(owner: str, problems: Sequence[str]) -> None:

@@ -48,6 +48,15 @@ def test_diagnose_tells_at_which_rates_the_network_would_train(networks, capsys)
     assert "but it would" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["diagnose", "audit"])
+def test_what_a_network_prints_is_not_in_the_json(networks, capsys, command):
+    options = [] if command == "audit" else ["--trial-steps", "2", "--budget", "2", "--no-rates"]
+    run(command, "my_networks.py:talking", "--dataset", "digits", "--json", *options, "--report", "talking.html")
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["command"] == command
+    assert shown.err.startswith("made\nrunning\n")
+
+
 def test_diagnose_prints_one_json_object(networks, capsys):
     options = ["--optimizer", "adam", "--lr", "0.01", "--budget", "300", "--trial-steps", "8", "--batch-size", "50"]
     assert run("diagnose", "my_networks.py:good", "--dataset", "digits", *options, "--json") == 0

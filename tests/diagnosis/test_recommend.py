@@ -1,5 +1,7 @@
 """Recommended initializers."""
 
+import re
+
 import pytest
 import torch
 from sklearn.datasets import load_digits
@@ -158,7 +160,11 @@ def test_deep_networks_have_a_report_too():
     )
     initialize(module, "he_normal", random_state=0)
     page = diagnose(module, X.astype("float32"), Y).to_html(language="id")
-    assert page.count("<svg") == 5
+    # What a diagnosis of a plain chain shows: trial, learning rates, theory, and the measured layers.
+    pictures = re.findall(r'role="group" aria-label="([^"]*)"><div class="drawing"', page)
+    layers = ["activations_histograms", "depth", "gradients_histograms", "weights_histograms"]
+    assert pictures == ["trial", "learning_rates", "phase", *layers]
+    assert page.count("<svg") == len(pictures)
     # A weight variance of 2.019: a depth scale of 106.5, so 639 layers.
     assert "sampai kedalaman 639. Kedalaman jaringan ini 25." in page
     # Every sentence is in the page's language, reasons too.

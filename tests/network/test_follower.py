@@ -39,7 +39,7 @@ def test_steps_are_functions_and_ends_of_modules():
     net = Net(lambda self, x: self.fc(x).relu().reshape(x.shape), fc=fc())
     expected = [("fc", "linear"), ("fc", None), ("", "relu"), ("", "reshape"), ("", None)]
     assert steps_of(net, batch(4, 1)) == expected
-    reading = read_pass(net, as_batch(net, batch(4, 1)), training=False, gradients=False, on_leave=lambda *_: None)
+    reading = read_pass(net, as_batch(net, batch(4, 1)), training=False, gradients=False)
     found = [(step.module, step.function and step.function.__name__) for step in reading.steps]
     assert found == [({"fc": net.fc, "": net}[name], function) for name, function in expected]
 
@@ -81,7 +81,7 @@ def test_a_pass_is_read_in_the_mode_of_the_caller(training, gradients):
     before = {name: value.clone() for name, value in net.state_dict().items()}
     for whole, n_rows in ((False, 2), (True, 6)):
         found = as_batch(net, batch(6, 1))
-        read_pass(net, found, training=training, gradients=gradients, on_leave=lambda *_: None, whole=whole)
+        read_pass(net, found, training=training, gradients=gradients, whole=whole)
         assert seen.pop() == (training, gradients, n_rows)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
@@ -104,7 +104,7 @@ def test_completed_functions_are_without_the_factors_and_shifts_before_them(func
     net = Net(lambda self, x: self.out(function(self.fc(x))), fc=build(lambda: nn.Linear(3, 4)),
               out=build(lambda: nn.Linear(4, 2)))  # fmt: skip
     found = as_batch(net, batch(6, 3))
-    reading = read_pass(net, found, training=False, gradients=False, on_leave=lambda *_: None)
+    reading = read_pass(net, found, training=False, gradients=False)
     completed = [operation.completed for operation in reading.graph.operations if operation.completed is not None]
     assert [one.name for one in completed] == names
     x = torch.linspace(-2, 2, 9, dtype=torch.float64)

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812 - as users write it
 from initsk import initialize, inspect_activations
 from initsk.exceptions import ModuleError
 from initsk.inspection import gradient_coherence
-from initsk.network import loss_of, scores_of
+from initsk.network import loss_of, scores_in_loss, scores_of
 from tests.helpers import Net, batch, build
 
 SCORES = batch(6, 4)
@@ -139,3 +139,42 @@ def test_the_first_tensor_of_a_recurrent_layer_is_its_scores():
     wrapped = Net(lambda self, x: self.lstm(x)[0], lstm=build(lambda: nn.LSTM(3, 4)))
     X, y = batch(6, 3), LABELS
     assert gradient_coherence(lstm, X, y).size == gradient_coherence(wrapped, X, y).size
+
+
+def test_scores_are_what_the_loss_uses():
+    features = SCORES.clone().requires_grad_() * 2
+    logits, other = features.cumsum(1), features.exp()
+    halves = logits.chunk(2, 1)
+    output = {"features": features, "pairs": [logits, other], "halves": SimpleNamespace(first=halves[0])}
+    for loss, used in [
+        (F.cross_entropy(logits, LABELS), [logits]),
+        (F.cross_entropy(logits, LABELS) + other.mean(), [logits, other]),
+        (logits.mean() + features.mean(), [features, logits]),
+        (halves[0].mean(), [halves[0]]),
+    ]:
+        found = scores_in_loss(loss, output)
+        assert {id(part) for part in found} == {id(part) for part in used}
+    with pytest.raises(ModuleError, match="without scores"):
+        scores_in_loss((halves[1] * 2).mean(), {"first": LABELS, "second": LABELS})
+
+
+def test_coherence_of_an_output_without_usual_names_is_that_of_its_scores():
+    def compared(self, x):
+        one, two = self.one(x), self.two(x)
+        return {"one": one, "two": two, "similarity": one @ two.T, "table": self.one.weight}
+
+    net = build(lambda: Net(compared, one=nn.Linear(4, 3), two=nn.Linear(4, 3)))
+    target = torch.eye(4)
+
+    def loss(similarity, y):
+        return F.mse_loss(similarity, target)
+
+    def plain(self, x):
+        return compared(self, x)["similarity"]
+
+    expected = gradient_coherence(Net(plain, one=net.one, two=net.two), batch(8, 4), torch.zeros(8), criterion=loss)
+    found = gradient_coherence(
+        net, batch(8, 4), torch.zeros(8), criterion=lambda output, y: loss(output["similarity"], y)
+    )
+    assert found.sizes == expected.sizes
+    assert found.agreements == expected.agreements

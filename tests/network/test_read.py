@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from initsk import initialize, network
+from initsk import initialize, inspect_activations, network
 from initsk.exceptions import ModuleError
 from initsk.initializers import get_initializer
 from tests.helpers import batch, build
@@ -235,3 +235,20 @@ def test_weights_in_any_layout_get_the_variance_of_their_fan_in():
     # 120000 and 80000 values: five standard errors of the variance.
     assert float(first.detach().var()) * 300 == pytest.approx(2, rel=5 * (2 / 120_000) ** 0.5)
     assert float(second.detach().var()) * 400 == pytest.approx(2, rel=5 * (2 / 80_000) ** 0.5)
+
+
+def test_hooks_that_forward_relies_on_run():
+    class Collects(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two, self.hidden = nn.Linear(3, 4), nn.Linear(4, 2), []
+            self.one.register_forward_hook(lambda part, given, output: self.hidden.append(output))
+
+        def forward(self, x):
+            self.one(x)
+            return self.two(torch.relu(self.hidden.pop()))
+
+    module = build(Collects)
+    assert network.read(module, batch(8, 3)).depth == 2
+    layers = inspect_activations(module, batch(8, 3)).to_frame()["layer"]
+    assert layers.unique().tolist() == ["one", "two"]

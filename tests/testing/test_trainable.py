@@ -22,7 +22,7 @@ def net(initializer="he_normal"):
 def test_a_healthy_network_passes_and_gives_its_diagnosis():
     diagnosis = assert_trainable(net(), X, Y, lr=0.01)
     assert diagnosis.will_train
-    assert diagnosis.setup.time_limit == 60
+    assert diagnosis.setup.clock.limit == 60
 
 
 def test_the_message_has_score_findings_and_rates():
@@ -48,4 +48,4 @@ def test_the_score_that_passes():
 def test_options_are_those_of_a_diagnosis():
     with pytest.raises(InvalidParameterError, match="unknown optimizer 'adm'"):
         assert_trainable(net(), X, Y, optimizer="adm")
-    assert assert_trainable(net(), X, Y, optimizer=torch.optim.RMSprop, time_limit=9.0).setup.time_limit == 9
+    assert assert_trainable(net(), X, Y, optimizer=torch.optim.RMSprop, time_limit=9.0).setup.clock.limit == 9

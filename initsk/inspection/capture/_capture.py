@@ -10,7 +10,7 @@ from initsk.exceptions import ModuleError
 from initsk.inspection.capture._place import Place, Plan
 from initsk.inspection.capture._plan import PlanMaker
 from initsk.inspection.capture._unfold import unfold
-from initsk.network import Batch, ForwardFollower, Step, is_of_torch, read_pass, tensors_in
+from initsk.network import Batch, ForwardFollower, Step, forward_errors, read_pass, tensors_in
 from initsk.utils.torch_settings import is_unchanged, mark_of
 
 #: Called with each value, its place, and whether an earlier forward pass of the same batch has captured it already.
@@ -53,7 +53,8 @@ class Capture(ForwardFollower):
         """
         maker = PlanMaker(self.module, self.names)
         try:
-            reading = read_pass(self.module, batch, **self.mode, on_leave=maker.on_leave, whole=whole)
+            with self.paused_inside():
+                reading = read_pass(self.module, batch, **self.mode, start=maker.start, whole=whole)
         except Exception:
             # The error of the module itself has a note that names the layer.
             with self.paused_inside():
@@ -91,13 +92,8 @@ class Capture(ForwardFollower):
         return self._run(batch), self.n_followed
 
     def _run(self, batch: Batch) -> Any:
-        try:
+        with forward_errors():
             return batch.run(self.module)
-        except Exception as error:
-            if not is_of_torch(error):
-                raise
-            where = " ".join(getattr(error, "__notes__", ()))
-            raise ModuleError(f"{error} ({where}; allowed: an X on which the module runs)") from error
 
     def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function of torch; capture its arguments and its result if the plan says so."""

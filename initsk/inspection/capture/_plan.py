@@ -62,9 +62,14 @@ class PlanMaker:
         self.module = module
         self.names = names
         self.parts = {name: part for part, name in names.items()}
-        self.n_calls: Counter[str] = Counter()
         self.time_first_prefixes = _time_first_prefixes(names)
+        self.start()
+
+    def start(self) -> Callable[..., None]:
+        """Forget earlier attempts to run the network, and return `on_leave`."""
+        self.n_calls: Counter[str] = Counter()
         self.exits: list[Exit] = []
+        return self.on_leave
 
     def on_leave(
         self, step: int, part: nn.Module, output: Any, source_of: Callable[[torch.Tensor], Source | None]

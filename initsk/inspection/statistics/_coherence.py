@@ -1,6 +1,6 @@
 """Gradient coherence: the size of the gradient that distinguishes samples, and its agreement between two halves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, NamedTuple
@@ -15,18 +15,16 @@ from initsk.network import (
     count_samples,
     first_batch,
     get_model,
-    heads_of,
     iterate_batches,
     loss_of,
     map_arrays,
     named_parameters,
     preserve_state,
+    scores_in_loss,
     to_array,
 )
 from initsk.utils.random import RandomState, resolve_seed
 
-#: A function of output and target that returns the scores for each target.
-Heads = Callable[[Any, Any], list[torch.Tensor]]
 # Number of samples in a half for which agreements are stated.
 _REFERENCE_HALF = 256
 
@@ -121,13 +119,11 @@ def gradient_coherence(
     def loss(output: Any, target: Any) -> torch.Tensor:
         return loss_of(output, target, criterion, found.net)
 
-    return coherence_of_batches(
-        found.module, batches, loss, heads_of, training=training, seed=resolve_seed(random_state)
-    )
+    return coherence_of_batches(found.module, batches, loss, training=training, seed=resolve_seed(random_state))
 
 
 def coherence_of_batches(
-    module: torch.nn.Module, batches: Sequence[Batch], loss: Criterion, heads: Heads, *, training: bool, seed: int
+    module: torch.nn.Module, batches: Sequence[Batch], loss: Criterion, *, training: bool, seed: int
 ) -> GradientCoherence:
     """Return the size and the agreement of the gradients of the first and the second half of the batches.
 
@@ -139,8 +135,6 @@ def coherence_of_batches(
     batches : sequence of Batch
     loss : callable
         Function of output and target that returns the mean loss.
-    heads : callable
-        Function of output and target that returns the scores, a tensor for each target.
     training : bool
         Whether to run the module in training mode.
     seed : int
@@ -157,7 +151,7 @@ def coherence_of_batches(
     middle = ceil(len(batches) / 2)
     with preserve_state(module, training=training, gradients=True, seed=seed):
         halves = [
-            _backpropagate(module, half, loss, heads, list(trained.values()))
+            _backpropagate(module, half, loss, list(trained.values()))
             for half in (batches[:middle], batches[middle:])
             if half
         ]
@@ -184,15 +178,14 @@ class _Half(NamedTuple):
 
 
 def _backpropagate(
-    module: torch.nn.Module, batches: Sequence[Batch], loss_of_output: Criterion, heads: Heads,
-    trained: list[torch.nn.Parameter],
-) -> _Half:  # fmt: skip
+    module: torch.nn.Module, batches: Sequence[Batch], loss_of_output: Criterion, trained: list[torch.nn.Parameter]
+) -> _Half:
     n_samples, total, square, sums = 0, 0.0, 0.0, [torch.zeros(1).double()] * len(trained)
     for batch in batches:
         output = batch.copied().run(module)
         loss = loss_of_output(output, batch.target)
-        scores = heads(output, batch.target)
-        deltas = [delta - delta.mean(0, keepdim=True) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
+        scores = scores_in_loss(loss, output, batch.target)
+        deltas = [_centered(delta) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
         gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
         # Squares of vanishing gradients are zero in single precision.
         sums = [
@@ -204,6 +197,11 @@ def _backpropagate(
         square += batch.n_samples * sum(float(delta.double().square().sum()) for delta in deltas)
     n_batches = len(batches)
     return _Half(n_samples, total / n_samples, square / n_batches, [part / n_batches for part in sums])
+
+
+def _centered(delta: torch.Tensor) -> torch.Tensor:
+    """Return the part of a gradient that distinguishes samples; of a single one nothing is known but the whole."""
+    return delta - delta.mean(0, keepdim=True) if len(delta) > 1 else delta
 
 
 def _mean_norm(parts: list[torch.Tensor]) -> float:
