@@ -43,7 +43,9 @@ def with_sampler():
 
 
 @pytest.mark.parametrize(
-    "make", [loader, lambda: loader(generator=torch.Generator().manual_seed(0)), with_sampler], ids=str
+    "make",
+    [loader, lambda: loader(generator=torch.Generator().manual_seed(0)), with_sampler],
+    ids=["shuffled", "generator", "sampler"],
 )
 def test_the_next_epoch_of_a_loader_is_what_it_would_have_been(make):
     def epoch(given):
