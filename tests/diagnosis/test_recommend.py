@@ -123,10 +123,11 @@ def test_with_samples_it_is_measured_against_others():
     assert "Measured by a trial on a copy" in recommendation.to_html()
     assert "Diukur dengan percobaan pada salinan" in recommendation.to_markdown(language="id")
     why = recommendation.to_frame().set_index("name").loc["output.weight", "why"]
-    assert why == "output layer; with small outputs, CrossEntropyLoss starts near the baseline loss"
+    assert why.startswith("output layer; ")
+    assert why.endswith("; with small outputs, CrossEntropyLoss starts near the baseline loss")
     without = recommend_initializer(build(lambda: MLP(4, 2)))
     assert without.measured is None
-    assert without.to_frame().set_index("name").loc["output.weight", "why"] == "output layer"
+    assert "baseline loss" not in without.to_frame().set_index("name").loc["output.weight", "why"]
 
 
 def test_recommending_changes_nothing_and_needs_no_data():
@@ -134,7 +135,7 @@ def test_recommending_changes_nothing_and_needs_no_data():
     before = {name: values.clone() for name, values in module.state_dict().items()}
     recommendation = recommend_initializer(module)
     assert all(torch.equal(values, before[name]) for name, values in module.state_dict().items())
-    assert str(recommendation).endswith("lecun_normal for output.weight")
+    assert "Scaled(base=LeCunNormal(), factor=0.25) for output.weight" in str(recommendation)
 
 
 def test_reports_of_advice_show_the_layers():
