@@ -42,14 +42,12 @@ def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
         )
         found.append(Factor(1 / use.summed, why, ""))
     if use.degree > _MAX_DEGREE:
-        why = Reason(
-            "enters products of degree {degree}, which are rarely small and often very large", degree=use.degree
-        )
+        why = Reason("enters products of degree {degree}, whose values spread far", degree=use.degree)
         found.append(Factor(_of_degree(use.degree), why, ""))
     if use.unscaled_scores:
         why = Reason("query of attention that does not divide its scores by the root of {n}", n=use.unscaled_scores)
         found.append(Factor(use.unscaled_scores**-0.5, why, "Raffel et al. 2020 (T5)"))
-    if scores and spec.place == "output" and not use.normalized:
+    if scores and spec.place == "output" and not (use.normalized or use.after_states):
         why = Reason("scores begin small, and features learn at every width")
         found.append(Factor(spec.fan("fan_in") ** -0.5, why, MaximalUpdate.reference))
     return found

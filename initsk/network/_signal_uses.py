@@ -38,6 +38,8 @@ class SignalUse:
         by one plus itself, gates a residual branch, or shifts such a product.
     normalized : bool
         Whether a normalization follows before the next layer or the network's output.
+    after_states : bool
+        Whether the layer takes the states of a recurrent layer, which are small at the start.
     post_norm : bool
         Whether the output is added to a signal that a normalization takes next, and nothing else does.
     unscaled_scores : int
@@ -50,6 +52,7 @@ class SignalUse:
     degree: int = 1
     modulates: bool = False
     normalized: bool = False
+    after_states: bool = False
     post_norm: bool = False
     unscaled_scores: int = 0
     feeds: str = ""
@@ -79,6 +82,7 @@ class SignalUses:
             self._degree_after[layer.number],
             layer.number in self._modulating,
             any(end.kind == "normalization" for end in self._ends(layer)),
+            any(self._source_of(source).kind == "recurrence" for source in self._real(layer)),
             self._is_before_post_norm(layer),
             self._queries.get(layer.number, 0),
             self._feeds(layer) if looks_up else "",
@@ -139,9 +143,7 @@ class SignalUses:
     def _n_summed(self, operation: Operation) -> float:
         """Return how many values of equal weight a value of a sum has on average; 1 for a weighted sum."""
         source = max(self._real(operation), key=lambda s: prod(self.graph.shape(s)))
-        inner = self.operations[source.operation]
-        while inner.kind in _KEEPS and len(self._real(inner)) == 1:
-            inner = self.operations[self._real(inner)[0].operation]
+        inner = self._source_of(source)
         if inner.kind in ("elementwise product", "softmax") or operation.shape[-1:] != self.graph.shape(source)[-1:]:
             return 1.0
         return max(prod(self.graph.shape(source)) / max(prod(operation.shape), 1), 1.0)
@@ -251,11 +253,16 @@ class SignalUses:
         return found
 
     def _layer_before(self, source: Source) -> Operation | None:
-        """Return the layer whose output a source rearranges."""
+        """Return the layer whose output a source rearranges; None if there is none."""
+        operation = self._source_of(source)
+        return operation if operation.is_weighted else None
+
+    def _source_of(self, source: Source) -> Operation:
+        """Return the operation whose result a source rearranges."""
         operation = self.operations[source.operation]
         while operation.kind in _KEEPS and len(self._real(operation)) == 1:
             operation = self.operations[self._real(operation)[0].operation]
-        return operation if operation.is_weighted else None
+        return operation
 
     def _reaches_softmax(self, operation: Operation) -> bool:
         """Return whether only sums and masks come between scores and their softmax."""
