@@ -56,8 +56,9 @@ class Auto(Initializer):
     ... or the function has a value at 0:         orthogonal, `Centered`, with the variance ``1 / (f'(0)^2 fan_in)``:
     sigmoid (from 3 hidden layers on)             for sigmoid 16 / fan_in
     feeds none                                    LeCun normal
-    is the last one: its output has no function   as above, divided by the root of fan_in: LeCun's variance becomes
-    or one that saturates, and no normalization   ``1 / fan_in^2`` (Yang et al. 2022)
+    gives the output: no function follows, or     as above, with a tenth of the variance, so that the loss begins near
+    one that saturates, and no normalization      that of a constant prediction; not after the states of a recurrent
+                                                  layer, which are small
     is the last of a residual branch, one of n    as above, divided by the root of n (Radford et al. 2019)
     takes a sum of values that differ, such as    as above, divided by the growth of the signal: n for n values after
     the neighbours of a node                      a layer, whose mean they share, the root of n for inputs

@@ -3,12 +3,15 @@
 from math import prod
 from typing import NamedTuple
 
-from initsk.initializers._residual import DepthScaledResidual, MaximalUpdate
+from initsk.initializers._residual import DepthScaledResidual
 from initsk.network import ParameterSpec
 from initsk.utils.reason import Reason
 
 # Products of up to two signals, as in gated units, train well without a factor.
 _MAX_DEGREE = 2
+# For targets of variance 1, the mean square error at the start is then that of a constant prediction and a tenth.
+# Smaller outputs delay the learning of deep networks.
+_OUTPUT_VARIANCE = 0.1
 _SUMMED_KINDS = ("dense", "bilinear", "convolution")
 
 
@@ -48,8 +51,8 @@ def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
         why = Reason("query of attention that does not divide its scores by the root of {n}", n=use.unscaled_scores)
         found.append(Factor(use.unscaled_scores**-0.5, why, "Raffel et al. 2020 (T5)"))
     if scores and spec.place == "output" and not (use.normalized or use.after_states):
-        why = Reason("scores begin small, and features learn at every width")
-        found.append(Factor(spec.fan("fan_in") ** -0.5, why, MaximalUpdate.reference))
+        why = Reason("outputs begin with the variance {variance}", variance=_OUTPUT_VARIANCE)
+        found.append(Factor(_OUTPUT_VARIANCE**0.5, why, ""))
     return found
 
 

@@ -51,9 +51,8 @@ def test_auto_chooses_by_the_activation_function():
     assert found["b.weight"] == "GlorotUniform()"
     assert variance_fits(module.c.weight, 2 / (1 + 0.3**2) / 100)
     assert found["d.weight"] == "Siren()"
-    # The variance of muP's output layer is 1 / fan_in^2.
-    assert found["e.weight"] == "Scaled(base=LeCunNormal(), factor=0.1)"
-    assert variance_fits(module.e.weight, 1 / 100**2)
+    assert found["e.weight"] == "Scaled(base=LeCunNormal(), factor=0.316228)"
+    assert variance_fits(module.e.weight, 0.1 / 100)
 
 
 class Sines(nn.Module):
