@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from initsk.network._operations import CONSTANT_KINDS, Operation, Source, words
+from initsk.network._operations import Operation, Source, words
 from initsk.theory import as_function
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SUMS = words("index_add scatter_add sum")
 _KEEPS = ("reshape", "dropout")
+# Largest sum of values of an odd function at opposite arguments, by rounding.
+_ODD = 1e-3
 # Functions of limited values for the arguments that occur in networks.
 _BOUNDED = words("softmax sigmoid tanh exp sin cos sign hardtanh hardsigmoid softsign erf")
 _SQUARES = words("square relu_squared")
@@ -117,7 +119,7 @@ class SignalUses:
 
     @cached_property
     def _amplitudes(self) -> dict[Source, tuple[float, bool]]:
-        """For each result the root of its growth by sums, and whether a layer was before it."""
+        """For each result the root of its growth by sums, and whether its values share a mean."""
         found: dict[Source, tuple[float, bool]] = {}
         for operation in self.operations:
             value = self._amplitude(operation, [found[s] for s in self._real(operation)])
@@ -125,20 +127,21 @@ class SignalUses:
         return found
 
     def _amplitude(self, operation: Operation, before: list[tuple[float, bool]]) -> tuple[float, bool]:
-        if operation.is_weighted or operation.kind == "normalization":
-            return 1.0, True
-        largest, after_layer = max((a for a, _ in before), default=1.0), any(after for _, after in before)
-        if operation.name in _SUMS and before:
+        # A function that is not odd gives values with a mean, and later layers turn it into a mean of each unit.
+        alike = any(shared for _, shared in before) or (
+            operation.activation is not None and not _is_odd(operation.activation)
+        )
+        roots = [root for root, _ in before]
+        divides = operation.name in ("div", "rdiv") and len(before) > 1
+        ends = operation.is_weighted or operation.kind in ("normalization", "softmax", "attention")
+        if ends or divides or not roots:
+            return 1.0, alike
+        if operation.name in _SUMS:
             n = self._n_summed(operation)
-            # After a layer, the values of neighbours are nearly alike: they share a mean.
-            return largest * (n if after_layer else n**0.5), after_layer
-        divides = operation.name in ("div", "rdiv") and len(self._real(operation)) > 1
-        if divides or operation.kind in ("softmax", "attention", *CONSTANT_KINDS):
-            return 1.0, after_layer
-        if operation.kind == "sum" and largest > 1 and len(before) > 1:
-            roots = [a for a, _ in before]
-            return (sum(roots) if after_layer else sum(a * a for a in roots) ** 0.5), after_layer
-        return largest, after_layer
+            return max(roots) * (n if alike else n**0.5), alike
+        if operation.kind == "sum" and max(roots) > 1 and len(roots) > 1:
+            return (sum(roots) if alike else sum(root * root for root in roots) ** 0.5), alike
+        return max(roots), alike
 
     def _n_summed(self, operation: Operation) -> float:
         """Return how many values of equal weight a value of a sum has on average; 1 for a weighted sum."""
@@ -304,6 +307,13 @@ def _is_bounded(activation: Any) -> bool:
     with np.errstate(all="ignore"):
         values = as_function(activation)(np.array([-1e3, 1e3]))
     return bool(np.abs(values).max() < 10)
+
+
+def _is_odd(activation: Any) -> bool:
+    """Return whether a function has the mean 0 over a symmetric distribution."""
+    x = np.linspace(0.1, 3, 9)
+    values, mirrored = as_function(activation)(x), as_function(activation)(-x)
+    return bool(np.abs(values + mirrored).max() < _ODD)
 
 
 def _adds_one(operation: Operation) -> bool:

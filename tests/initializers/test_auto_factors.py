@@ -48,6 +48,21 @@ def test_sums_over_neighbours_do_not_grow_with_their_number(degree):
     assert 0.1 < mean_square(inputs[0]) < 1.5
 
 
+def test_sums_of_independent_values_grow_by_the_root_of_their_number():
+    class Bag(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.layer, self.head = nn.Embedding(500, 200), nn.Linear(200, 200), nn.Linear(200, 2)
+
+        def forward(self, words):
+            return self.head(torch.relu(self.layer(self.table(words).sum(1))))
+
+    module = build(Bag)
+    initialize(module, "auto", X=torch.arange(480).reshape(30, 16), random_state=0)
+    assert variance_fits(module.table.weight, 1.0)
+    assert variance_fits(module.layer.weight, 2 / 16 / 200)
+
+
 def test_weighted_sums_and_means_are_no_sums():
     class Mean(SumOfNeighbours):
         def forward(self, x, sender, receiver):
