@@ -70,8 +70,9 @@ class Auto(Initializer):
     is recurrent                                  orthogonal from state to state (Saxe et al. 2013), Glorot
                                                   uniform from input
     is attention                                  Glorot uniform, projection by projection
-    is an embedding                               ``N(0, 1 / width)``; ``N(0, 1)`` if its rows reach a layer as they
-                                                  are; ``N(0, 0.02^2)`` if they are added to scores of attention
+    is an embedding                               ``N(0, 1 / width)``, divided by the factor before a head that shares
+                                                  it; ``N(0, 1)`` if its rows reach a layer as they are;
+                                                  ``N(0, 0.02^2)`` if they are added to scores of attention
     ============================================  =====================================================
 
     The signal reaches the output if the variance of the pre-activations returns to a fixed point, and the depth scale
@@ -161,7 +162,7 @@ def _of_table(spec: ParameterSpec) -> Choice:
         return Choice(RandomNormal(1.0), Reason("embedding that feeds a layer as it is"))
     if spec.use.feeds == "scores":
         return Choice(RandomNormal(0.02), Reason("is added to the scores of attention"))
-    return Choice(RandomNormal(spec.weight_shape[1] ** -0.5), Reason("embedding"))
+    return Choice(RandomNormal(spec.weight_shape[1] ** -0.5 / spec.use.head_factor), Reason("embedding"))
 
 
 def _saturates(activation: theory.ActivationLike) -> bool:

@@ -46,6 +46,8 @@ class SignalUse:
         Whether the output is added to a signal that a normalization takes next, and nothing else does.
     unscaled_scores : int
         Number of products that attention sums to a score of this query without dividing; 0 for other layers.
+    head_factor : float
+        For a table that a head shares: the number by which the network multiplies the input of the head.
     feeds : {"layer", "scores", ""}
         For rows of a table: whether they reach a layer as they are, or are added to the scores of attention.
     """
@@ -57,6 +59,7 @@ class SignalUse:
     after_states: bool = False
     post_norm: bool = False
     unscaled_scores: int = 0
+    head_factor: float = 1.0
     feeds: str = ""
 
 
@@ -87,6 +90,7 @@ class SignalUses:
             any(self._source_of(source).kind == "recurrence" for source in self._real(layer)),
             self._is_before_post_norm(layer),
             self._queries.get(layer.number, 0),
+            self._head_factor(layer) if looks_up else 1.0,
             self._feeds(layer) if looks_up else "",
         )
 
@@ -279,10 +283,21 @@ class SignalUses:
                     waiting.append(user)
         return False
 
-    def _feeds(self, table: Operation) -> str:
+    def _heads(self, table: Operation) -> list[Operation]:
+        """Return the operations that use a table otherwise than by looking rows up."""
         names = [use.name for use in table.uses if use.how == "looked up"]
-        if any(use.how != "looked up" for name in names for _, use in self.graph.uses[name]):
-            # A head shares the table.
+        return [operation for name in names for operation, use in self.graph.uses[name] if use.how != "looked up"]
+
+    def _head_factor(self, table: Operation) -> float:
+        for source in [source for head in self._heads(table) for source in self._real(head)]:
+            before = self._source_of(source)
+            numbers = [value for value in before.arguments if isinstance(value, int | float)]
+            if before.name == "mul" and not before.uses and numbers and numbers[0]:
+                return abs(float(numbers[0]))
+        return 1.0
+
+    def _feeds(self, table: Operation) -> str:
+        if self._heads(table):
             return ""
         waiting, seen, kinds = self._paths(table), set(), set()
         while waiting:

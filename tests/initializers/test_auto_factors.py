@@ -164,19 +164,28 @@ def test_scores_of_attention_have_the_variance_one_with_and_without_division(sca
 class Words(nn.Module):
     """A table whose rows reach a recurrent layer; the head may share it."""
 
-    def __init__(self, tied, norm=False):
+    def __init__(self, tied, norm=False, factor=None):
         super().__init__()
+        self.factor = factor
         self.table, self.norm = nn.Embedding(500, 64), nn.LayerNorm(64) if norm else nn.Identity()
         self.rnn, self.head = nn.LSTM(64, 64, batch_first=True), nn.Linear(64, 500)
         if tied:
             self.head.weight = self.table.weight
 
     def forward(self, words):
-        return self.head(self.rnn(self.norm(self.table(words)))[0])
+        states = self.rnn(self.norm(self.table(words)))[0]
+        return self.head(states if self.factor is None else states * self.factor)
 
 
 @pytest.mark.parametrize(
-    ("options", "variance"), [({"tied": False}, 1.0), ({"tied": True}, 1 / 64), ({"tied": False, "norm": True}, 1 / 64)]
+    ("options", "variance"),
+    [
+        ({"tied": False}, 1.0),
+        ({"tied": True}, 1 / 64),
+        # T5 divides the states by the root of the width, before the head.
+        ({"tied": True, "factor": 64**-0.5}, 1.0),
+        ({"tied": False, "norm": True}, 1 / 64),
+    ],
 )
 def test_rows_that_reach_a_layer_as_they_are_have_the_variance_one(options, variance):
     module = build(lambda: Words(**options))
