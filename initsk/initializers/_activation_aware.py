@@ -60,8 +60,8 @@ class Auto(Initializer):
     one that saturates, and no normalization      that of a constant prediction; not after the states of a recurrent
                                                   layer, which are small
     is the last of a residual branch, one of n    as above, divided by the root of n (Radford et al. 2019)
-    takes a sum of n values that differ, such as  as above, divided by the growth of the signal: n if the values share
-    the neighbours of a node                      a mean, after a function that is not odd, otherwise the root of n
+    takes a sum of n values of equal weight, as   as above, divided by the growth of the signal, the root of
+    over the neighbours of a node                 ``n (1 + (n - 1) c)``, with the correlation ``c`` of these values
     enters products of p signals, more than 2     as above, with the variance divided by the p-th root of
                                                   ``(2 p - 1)!!``, the mean of ``x^(2 p)`` for normal x
     makes queries of attention whose scores are   as above, divided by the root of the number of products in a score

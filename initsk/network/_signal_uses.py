@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from initsk.exceptions import InvalidParameterError
 from initsk.network._operations import Operation, Source, words
-from initsk.theory import as_function
+from initsk.theory import Signal, as_function, cached
 
 if TYPE_CHECKING:
     from initsk.network._network_graph import NetworkGraph
 
 _SUMS = words("index_add scatter_add sum")
 _KEEPS = ("reshape", "dropout")
-# Largest sum of values of an odd function at opposite arguments, by rounding.
-_ODD = 1e-3
 # Functions of limited values for the arguments that occur in networks.
 _BOUNDED = words("softmax sigmoid tanh exp sin cos sign hardtanh hardsigmoid softsign erf")
 _SQUARES = words("square relu_squared")
@@ -122,30 +121,38 @@ class SignalUses:
         return found
 
     @cached_property
-    def _amplitudes(self) -> dict[Source, tuple[float, bool]]:
-        """For each result the root of its growth by sums, and whether its values share a mean."""
-        found: dict[Source, tuple[float, bool]] = {}
+    def _amplitudes(self) -> dict[Source, tuple[float, float]]:
+        """For each result the root of its growth by sums, and the correlation of its values that are summed next."""
+        found: dict[Source, tuple[float, float]] = {}
         for operation in self.operations:
-            value = self._amplitude(operation, [found[s] for s in self._real(operation)])
+            value = self._amplitude(operation, [found[s] for s in self._real(operation)]) if self._sums else (1.0, 0.0)
             found.update((Source(operation.number, position), value) for position in range(len(operation.shapes)))
         return found
 
-    def _amplitude(self, operation: Operation, before: list[tuple[float, bool]]) -> tuple[float, bool]:
-        # A function that is not odd gives values with a mean, and later layers turn it into a mean of each unit.
-        alike = any(shared for _, shared in before) or (
-            operation.activation is not None and not _is_odd(operation.activation)
-        )
+    @cached_property
+    def _sums(self) -> dict[int, float]:
+        """The operations that add values of equal weight up, with the number of values."""
+        counts = {o.number: self._n_summed(o) for o in self.operations if o.name in _SUMS and self._real(o)}
+        return {number: n for number, n in counts.items() if n > 1}
+
+    def _amplitude(self, operation: Operation, before: list[tuple[float, float]]) -> tuple[float, float]:
+        correlation = max((shared for _, shared in before), default=0.0)
+        if operation.activation is not None:
+            correlation = _correlation_after(operation.activation, round(correlation, 2))
         roots = [root for root, _ in before]
         divides = operation.name in ("div", "rdiv") and len(before) > 1
         ends = operation.is_weighted or operation.kind in ("normalization", "softmax", "attention")
         if ends or divides or not roots:
-            return 1.0, alike
-        if operation.name in _SUMS:
-            n = self._n_summed(operation)
-            return max(roots) * (n if alike else n**0.5), alike
-        if operation.kind == "sum" and max(roots) > 1 and len(roots) > 1:
-            return (sum(roots) if alike else sum(root * root for root in roots) ** 0.5), alike
-        return max(roots), alike
+            return 1.0, correlation
+        if operation.number in self._sums:
+            n = self._sums[operation.number]
+            growth = 1 + (n - 1) * correlation
+            # Sums over n neighbours have n times the correlation of the values, and their sizes have grown.
+            return max(roots) * (n * growth) ** 0.5, n * correlation / growth
+        if operation.kind == "sum" and max(roots) > 1:
+            squares = sum(root * root for root in roots)
+            return (squares + correlation * (sum(roots) ** 2 - squares)) ** 0.5, correlation
+        return max(roots), correlation
 
     def _n_summed(self, operation: Operation) -> float:
         """Return how many values of equal weight a value of a sum has on average; 1 for a weighted sum."""
@@ -324,11 +331,15 @@ def _is_bounded(activation: Any) -> bool:
     return bool(np.abs(values).max() < 10)
 
 
-def _is_odd(activation: Any) -> bool:
-    """Return whether a function has the mean 0 over a symmetric distribution."""
-    x = np.linspace(0.1, 3, 9)
-    values, mirrored = as_function(activation)(x), as_function(activation)(-x)
-    return bool(np.abs(values + mirrored).max() < _ODD)
+@cached
+def _correlation_after(activation: Any, correlation: float) -> float:
+    """Return the correlation, about zero, of values of a function of normal values."""
+    try:
+        signal = Signal(1.0, across=correlation).through(activation)
+    except InvalidParameterError:
+        # The function has no mean over a normal distribution.
+        return correlation
+    return signal.across / signal.square if signal.square else correlation
 
 
 def _adds_one(operation: Operation) -> bool:

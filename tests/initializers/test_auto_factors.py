@@ -44,8 +44,8 @@ def test_sums_over_neighbours_do_not_grow_with_their_number(degree):
     module.head.register_forward_hook(lambda layer, given, output: inputs.append(given[0]))
     with torch.no_grad():
         module(*X)
-    # Without the factor, the mean square would be degree^5 at least.
-    assert 0.1 < mean_square(inputs[0]) < 1.5
+    # On a ring, neighbours have neighbours in common, so sums are larger. Without the factor, it would be degree^5.
+    assert 0.3 < mean_square(inputs[0]) < 3
 
 
 def test_sums_of_independent_values_grow_by_the_root_of_their_number():
