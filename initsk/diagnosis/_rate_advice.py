@@ -32,7 +32,7 @@ _FACTORS = Reason(
 _SINE = Reason("Sine networks were trained with Adam at a learning rate of 1e-4 (Sitzmann et al. 2020).")
 _ORTHOGONAL = Reason(
     "If layers are added, the best rate of gradient descent falls as 1 / number of layers with orthogonal weights, by"
-    " the theory of linear networks (Saxe et al. 2013, section 3)."
+    " the theory of linear networks (Saxe et al. 2013)."
 )
 
 
