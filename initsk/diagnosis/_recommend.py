@@ -8,50 +8,18 @@ import pandas as pd
 from torch import nn
 
 from initsk import initializers
+from initsk.diagnosis._practice import common_practice
+from initsk.diagnosis._rate_advice import rate_advice
 from initsk.diagnosis._samples import MIN_SAMPLES, as_array, count_rows
 from initsk.diagnosis._setup import TrainingSetup, set_up
 from initsk.exceptions import InitskError
 from initsk.initialization import choices_for
 from initsk.initializers import initializer_name
 from initsk.network import Batch, ParameterSpec, first_batch, get_model, has_targets, read, several_targets
-from initsk.theory import activation_label
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous
-
-_AS_FOR_RELU = Reason("he_normal, as for ReLU: the signal shrinks layer by layer")
-_BY_ACTIVATION = {
-    "tanh": Reason("torch's gain of 5/3 (1.67): signals stay larger, gradients explode with depth"),
-    "sigmoid": Reason("Xavier at any depth: beyond two or three layers all samples become alike"),
-    "selu": Reason("torch's gain of 3/4: the signal shrinks; gain 1 preserves it (Klambauer et al. 2017)"),
-    **dict.fromkeys(("gelu", "silu", "mish", "swish"), _AS_FOR_RELU),
-}
-_DEEP = Reason("he_normal at any depth: the size of the signal varies more from draw to draw (Hanin and Rolnick 2018)")
-_BRANCH = Reason("the same as in other layers: signals grow with each branch; or zeros (Goyal et al. 2017; Fixup)")
-_STACK = Reason("N(0, 0.02^2) for any width (BERT, GPT-2)")
-_EMBEDDING = Reason("N(0, 1), torch's default: too large for the next layers")
-_RECURRENT = Reason("U(-1 / sqrt(h), 1 / sqrt(h)), torch's default: states decay faster")
-_OUTPUT = Reason("zeros, or Keras's Glorot uniform: both also start near the baseline loss")
-
-
-def common_practice(spec: ParameterSpec) -> str:
-    """Return what is usually done with a parameter, if it differs from the recommendation; otherwise an empty text."""
-    if spec.role == "bias":
-        return ""
-    if spec.kind in ("recurrent", "embedding"):
-        return _RECURRENT if spec.kind == "recurrent" else _EMBEDDING
-    if spec.stack is not None:
-        return _STACK
-    if spec.branch is not None and spec.branch.adds_up:
-        return _BRANCH
-    if spec.activation is None:
-        return _OUTPUT if spec.place == "output" else ""
-    label = activation_label(spec.activation)
-    if label in _BY_ACTIVATION:
-        return _BY_ACTIVATION[label]
-    return _DEEP if label.endswith("relu") and spec.n_hidden >= initializers.DEEP else ""
-
 
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
@@ -103,20 +71,26 @@ class Recommendation(Reported):
         Given samples, a row per initializer that was tried on them, the highest score first: ``initializer``; ``score``
         as in `Diagnosis`; ``trial_loss``, the loss after the trial (infinite if it diverged); ``gradient_size``,
         ``agreement`` and ``loss`` at the start (float64; see `initsk.inspection.GradientCoherence`).
+    learning_rate : tuple of str
+        What is known of the learning rate in networks of this kind, with the source: one sentence each.
     """
 
-    def __init__(self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None) -> None:
+    def __init__(
+        self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None, learning_rate: tuple[str, ...] = ()
+    ) -> None:
         self.rows = rows
         self.measured = measured
+        self.learning_rate = learning_rate
 
     def __repr__(self) -> str:
         return f"Recommendation({len(self.rows)} parameters; see to_frame())"
 
     def __str__(self) -> str:
         weights = [row for row in self.rows if "." not in row.name or row.name.rpartition(".")[2] != "bias"]
-        return "; ".join(
+        text = "; ".join(
             f"{initializer} for {', '.join(names)}" for initializer, names in by_initializer(weights).items()
         )
+        return "\n".join([text, *self.learning_rate])
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per parameter, or per gate or projection that is stacked in it.
@@ -173,24 +147,25 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     >>> from torch import nn
     >>> from initsk import recommend_initializer
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
-    >>> print(recommend_initializer(net))
-    glorot_uniform for 0.weight; lecun_normal for 2.weight
+    >>> print(str(recommend_initializer(net)).partition("; ")[0])
+    glorot_uniform for 0.weight
     """
     found = get_model(model, X, y)
     if X is None:
-        return Recommendation(_advice(found.module, None, _loss_name(found.net, None, None)))
+        return _recommendation(found.module, None, _loss_name(found.net, None, None))
     X, y = first_batch(found.module, X, y)
     n_samples = count_rows(X)
     if not has_targets(X, y) or (n_samples is not None and n_samples < MIN_SAMPLES):
-        return Recommendation(_advice(found.module, found.first_rows(X), _loss_name(found.net, None, None)))
+        return _recommendation(found.module, found.first_rows(X), _loss_name(found.net, None, None))
     setup = set_up("recommend_initializer", found, X, y, {}, resolve_seed(random_state))
-    return Recommendation(recommend(setup).rows, compare_candidates(setup))
+    without = recommend(setup)
+    return Recommendation(without.rows, compare_candidates(setup), without.learning_rate)
 
 
 def recommend(setup: TrainingSetup) -> Recommendation:
     """Return the recommendation for the network of a setup, without a comparison."""
     loss = _loss_name(setup.model.net, setup.objective.criterion, setup.samples.targets[0])
-    return Recommendation(_advice(setup.model.module, setup.batches[0], loss))
+    return _recommendation(setup.model.module, setup.batches[0], loss)
 
 
 def _loss_name(net: Any, criterion: Any, y: Any) -> str:
@@ -203,13 +178,15 @@ def _loss_name(net: Any, criterion: Any, y: Any) -> str:
     return "MSELoss" if is_continuous(as_array(y)) else "CrossEntropyLoss"
 
 
-def _advice(module: nn.Module, batch: Batch | None, loss: str) -> tuple[Advice, ...]:
+def _recommendation(module: nn.Module, batch: Batch | None, loss: str) -> Recommendation:
     found: list[Advice] = []
-    for step, choices in choices_for(module, "auto", read(module, batch)):
+    graph = read(module, batch)
+    pairs = choices_for(module, "auto", graph)
+    for step, choices in pairs:
         rows = [_advice_for(step.name, *pair, loss) for pair in zip(step.specs, choices, strict=False)]
         # Gates and projections with the same recommendation are one row.
         found += dict.fromkeys(rows)
-    return tuple(found)
+    return Recommendation(tuple(found), learning_rate=rate_advice(pairs, graph))
 
 
 def _advice_for(name: str, spec: ParameterSpec, choice: initializers.Choice, loss: str) -> Advice:
@@ -227,10 +204,10 @@ def _why(spec: ParameterSpec, why: str, loss: str) -> str:
 
 
 def _reference(spec: ParameterSpec, initializer: initializers.Initializer) -> str:
-    """Return the source; none for biases of zero, and for a normal distribution with our own standard deviation."""
-    if isinstance(initializer, initializers.RandomNormal) or (spec.role == "bias" and not initializer.sets_biases):
-        return ""
-    if isinstance(initializer, initializers.Scaled):
-        # The factor for branches that add up has a source of its own.
-        return f"{initializer.filling.reference}; {initializers.DepthScaledResidual.reference}"
-    return initializer.reference
+    """Return the sources; none for biases of zero, and for a normal distribution with our own standard deviation."""
+    sources = initializers.Auto.sources(spec)
+    unsourced = isinstance(initializer, initializers.RandomNormal | initializers.Zeros)
+    if unsourced or (spec.role == "bias" and not initializer.sets_biases):
+        return sources
+    drawn = initializer.filling if isinstance(initializer, initializers.Scaled) else initializer
+    return "; ".join(part for part in (drawn.reference, sources) if part)

@@ -1,9 +1,13 @@
 """Initializers that follow the activation functions of the network."""
 
+from math import prod
+
 import numpy as np
 
 from initsk import theory
 from initsk.exceptions import InvalidParameterError
+from initsk.initializers._auto_factors import Factor, factors_of
+from initsk.initializers._constant import Zeros
 from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
 from initsk.initializers._unscaled import RandomNormal
@@ -51,18 +55,35 @@ class Auto(Initializer):
     GELU, SiLU, sine                              (Schoenholz et al. 2017; Pennington et al. 2017)
     ... or the function has a value at 0:         orthogonal, `Centered`, with the variance ``1 / (f'(0)^2 fan_in)``:
     sigmoid (from 3 hidden layers on)             for sigmoid 16 / fan_in
-    feeds none, or the output                     LeCun normal
+    feeds none                                    LeCun normal
+    gives the output: no function follows, or     as above, with a tenth of the variance, so that the loss begins near
+    one that saturates, and no normalization      that of a constant prediction; not after the states of a recurrent
+                                                  layer, which are small
     is the last of a residual branch, one of n    as above, divided by the root of n (Radford et al. 2019)
+    takes a sum of n values of equal weight, as   as above, divided by the growth of the signal, the root of
+    over the neighbours of a node                 ``n (1 + (n - 1) c)``, with the correlation ``c`` of these values
+    enters products of p signals, more than 2     as above, with the variance divided by the p-th root of
+                                                  ``(2 p - 1)!!``, the mean of ``x^(2 p)`` for normal x
+    makes queries of attention whose scores are   as above, divided by the root of the number of products in a score
+    not divided                                   (Raffel et al. 2020, T5)
+    only modulates a signal by a condition        zeros (Peebles and Xie 2023, adaLN-Zero)
     is recurrent                                  orthogonal from state to state (Saxe et al. 2013), Glorot
                                                   uniform from input
     is attention                                  Glorot uniform, projection by projection
-    is an embedding                               ``N(0, 1 / width)``
+    is an embedding                               ``N(0, 1 / width)``, divided by the factor before a head that shares
+                                                  it; ``N(0, 1)`` if its rows reach a layer as they are;
+                                                  ``N(0, 0.02^2)`` if they are added to scores of attention
     ============================================  =====================================================
 
     The signal reaches the output if the variance of the pre-activations returns to a fixed point, and the depth scale
     (`initsk.theory.MeanField`) is at least the number of hidden layers, in deep networks at least ten times this
     number. Hidden layers are counted on the shortest path from input to output, so residual branches do not make a
     network deep.
+
+    A condition is a function of other inputs than those of the signal. A layer modulates if all that it does is to
+    multiply a signal by one plus its output, to gate a residual branch, or to shift such a product. Weighted sums, such
+    as those of attention, and means do not count as sums. Parameters that scale a signal value by value, such as those
+    of LayerScale and ReZero, keep the values of their author.
 
     `initsk.network.read` runs the module once and recognizes the activation function after each layer by its values,
     whether it is a module, a function or several operations. If the module runs on no input that is known or tried, the
@@ -89,13 +110,24 @@ class Auto(Initializer):
             return None
         if spec.role == "bias":
             return self._of_bias(spec)
-        choice = self._of_weight(spec)
-        branch = spec.branch
-        if branch is None or not branch.adds_up:
+        if spec.use.modulates:
+            return Choice(Zeros(), Reason("modulates a signal by a condition: the identity at first"))
+        choice, factors = self._of_weight(spec), _factors(spec)
+        if not factors:
             return choice
-        n = branch.n_branches
-        why = Reason("{first}; last layer of one of {n} residual branches that are added up", first=choice.why, n=n)
-        return Choice(Scaled(choice.initializer, float(f"{n**-0.5:.6g}")), why)
+        value, why = prod(factor.value for factor in factors), choice.why
+        for factor in factors:
+            why = Reason("{first}; {second}", first=why, second=factor.why)
+        return Choice(Scaled(choice.initializer, float(f"{value:.6g}")), why)
+
+    @staticmethod
+    def sources(spec: ParameterSpec) -> str:
+        """Return the sources of the rules for a weight's surroundings, beside that of its initializer; "" without."""
+        if spec.role != "weight":
+            return ""
+        if spec.use.modulates:
+            return "Peebles and Xie 2023, section 3.2 (adaLN-Zero)"
+        return "; ".join(factor.reference for factor in _factors(spec) if factor.reference)
 
     @staticmethod
     def _of_bias(spec: ParameterSpec) -> Choice | None:
@@ -114,11 +146,23 @@ class Auto(Initializer):
         if spec.kind == "attention":
             return Choice(GlorotUniform(), Reason("attention"))
         if spec.kind == "embedding":
-            return Choice(RandomNormal(spec.weight_shape[1] ** -0.5), Reason("embedding"))
+            return _of_table(spec)
         if spec.activation is None:
             last = spec.place == "output"
             return Choice(LeCunNormal(), Reason("output layer") if last else Reason("feeds no activation function"))
         return _by_activation(spec.activation, spec.n_hidden)
+
+
+def _factors(spec: ParameterSpec) -> list[Factor]:
+    return factors_of(spec, scores=spec.activation is None or _saturates(spec.activation))
+
+
+def _of_table(spec: ParameterSpec) -> Choice:
+    if spec.use.feeds == "layer":
+        return Choice(RandomNormal(1.0), Reason("embedding that feeds a layer as it is"))
+    if spec.use.feeds == "scores":
+        return Choice(RandomNormal(0.02), Reason("is added to the scores of attention"))
+    return Choice(RandomNormal(spec.weight_shape[1] ** -0.5 / spec.use.head_factor), Reason("embedding"))
 
 
 def _saturates(activation: theory.ActivationLike) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from initsk.network._activations import label_of
 from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source, words
+from initsk.network._signal_uses import UNKNOWN_USE, SignalUse, SignalUses
 from initsk.network._spec import Branch
 
 _SELECTING = words("getitem select narrow unbind chunk split index_select")
@@ -24,6 +25,7 @@ class Context:
     branch: Branch | None = None
     stack: tuple[str, int] | None = None
     depth: int = 0
+    use: SignalUse = UNKNOWN_USE
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,13 +128,13 @@ class NetworkGraph:
         """The surroundings of the layers, by the name of each parameter."""
         shortcuts, branches = self._branches
         found: dict[str, Context] = {}
+        uses = SignalUses(self)
         for operation in self.operations:
             branch = branches.get(operation.number)
             branch = branch and replace(branch, n_branches=len(shortcuts))
             if operation.is_weighted:
-                context = Context(
-                    self._following_activation(operation), self._place(operation), branch, depth=self.depth
-                )
+                activation, place = self._following_activation(operation), self._place(operation)
+                context = Context(activation, place, branch, depth=self.depth, use=uses.of(operation))
             elif operation.kind == "normalization" or self._follows_norm(operation):
                 context = Context(branch=branch, depth=self.depth)
             else:

@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from initsk.exceptions import InvalidParameterError
+from initsk.network._signal_uses import UNKNOWN_USE, SignalUse
 
 FAN_MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
 FRAMEWORK_LAYOUTS = ("torch", "keras", "jax")
@@ -91,6 +92,8 @@ class ParameterSpec:
         the embeddings before it.
     depth : int
         Number of layers with weights on the shortest path through the network; 0 if the architecture was not read.
+    use : SignalUse
+        How the layer's input was made, and what its output does.
     guessed : bool
         Whether activation and place follow from the order of registration, since the forward pass could not be
         read.
@@ -121,6 +124,7 @@ class ParameterSpec:
     branch: Branch | None = None
     stack: tuple[str, int] | None = None
     depth: int = 0
+    use: SignalUse = UNKNOWN_USE
     guessed: bool = False
     framework: str = ""
 

@@ -124,7 +124,8 @@ def _recommended(recommendation: Recommendation) -> Section:
         names = _names([row.name for row in same])
         rows.append(same[0]._asdict() | {"name": names, "why": why, "common_practice": practice})
     table = Table("recommended", _("Recommended initializer of each parameter"), columns, rows)
-    return Section("recommendation", _("Recommendation, layer by layer"), [table])
+    rates = [Paragraph(current_language().reason(text), "note") for text in recommendation.learning_rate]
+    return Section("recommendation", _("Recommendation, layer by layer"), [table, *rates])
 
 
 def _names(names: list[str]) -> str:

@@ -77,7 +77,7 @@ def test_recommend_needs_no_data(networks, capsys):
     assert run("recommend", "my_networks.py:image", "--dataset", "nothing", "--report", "advice.html") == 0
     shown = capsys.readouterr().out
     assert "feeds relu (gain 1.4142)" in shown
-    assert "lecun_normal" in shown
+    assert "LeCunNormal()" in shown
     assert "Recommended initializers" in (networks / "advice.html").read_text()
 
 

@@ -51,7 +51,8 @@ def test_auto_chooses_by_the_activation_function():
     assert found["b.weight"] == "GlorotUniform()"
     assert variance_fits(module.c.weight, 2 / (1 + 0.3**2) / 100)
     assert found["d.weight"] == "Siren()"
-    assert found["e.weight"] == "LeCunNormal()"
+    assert found["e.weight"] == "Scaled(base=LeCunNormal(), factor=0.316228)"
+    assert variance_fits(module.e.weight, 0.1 / 100)
 
 
 class Sines(nn.Module):
@@ -128,8 +129,8 @@ def test_auto_in_recurrent_and_attention_layers():
 def test_auto_in_a_module_with_decisions_about_values():
     found = record(build(Decoder), "auto")["why"]
     assert "gelu" in found["blocks.1.up.weight"]
-    assert found["head.weight"] == "output layer"
-    assert found["embed.weight"] == "embedding"
+    assert found["head.weight"].startswith("output layer")
+    assert found["embed.weight"].startswith("embedding")
 
 
 @pytest.mark.parametrize(

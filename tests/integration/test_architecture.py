@@ -45,7 +45,7 @@ MAX_NAMED = 4
 TABLES = {
     "initsk/testing/_cases.py": "examples of layers on which initializers are checked",
     "initsk/estimators/fast/_derivatives.py": "the derivatives that replace autograd, one for each function",
-    "initsk/diagnosis/_recommend.py": "the rules of the recommendation, by activation function",
+    "initsk/diagnosis/_practice.py": "the rules of the recommendation, by activation function",
 }
 
 

@@ -44,7 +44,7 @@ def test_activations_follow_layers_of_other_parts():
     found = record(m, "auto")["initializer"]
     assert found["parts.0.weight"] == "GlorotUniform()"
     assert "relu" in found["parts.2.weight"]
-    assert found["parts.4.weight"] == "LeCunNormal()"
+    assert found["parts.4.weight"] == "Scaled(base=LeCunNormal(), factor=0.316228)"
 
 
 def test_places_of_layers_in_parts():

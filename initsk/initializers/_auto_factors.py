@@ -1,0 +1,61 @@
+"""Factors by which "auto" multiplies a layer's weights because of what surrounds the layer in the graph."""
+
+from math import prod
+from typing import NamedTuple
+
+from initsk.initializers._residual import DepthScaledResidual
+from initsk.network import ParameterSpec
+from initsk.utils.reason import Reason
+
+# Products of up to two signals, as in gated units, train well without a factor.
+_MAX_DEGREE = 2
+# For targets of variance 1, the mean square error at the start is then that of a constant prediction and a tenth.
+# Smaller outputs delay the learning of deep networks.
+_OUTPUT_VARIANCE = 0.1
+_SUMMED_KINDS = ("dense", "bilinear", "convolution")
+
+
+class Factor(NamedTuple):
+    """A factor of the weights, with the reason and its source; "" for calculations of our own."""
+
+    value: float
+    why: str
+    reference: str
+
+
+def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
+    """Return the factors of a weight.
+
+    Parameters
+    ----------
+    spec : ParameterSpec
+    scores : bool
+        Whether the layer gives the network's output as scores: no function follows, or one that saturates.
+    """
+    found, use, branch = [], spec.use, spec.branch
+    if branch is not None and branch.adds_up:
+        n = branch.n_branches
+        why = Reason("last layer of one of {n} residual branches that are added up", n=n)
+        found.append(Factor(n**-0.5, why, DepthScaledResidual.reference))
+    if spec.kind not in _SUMMED_KINDS:
+        return found
+    if use.summed > 1:
+        why = Reason(
+            "its input is a sum that is about {factor} times as large as one value", factor=round(use.summed, 1)
+        )
+        found.append(Factor(1 / use.summed, why, ""))
+    if use.degree > _MAX_DEGREE:
+        why = Reason("enters products of degree {degree}, whose values spread far", degree=use.degree)
+        found.append(Factor(_of_degree(use.degree), why, ""))
+    if use.unscaled_scores:
+        why = Reason("query of attention that does not divide its scores by the root of {n}", n=use.unscaled_scores)
+        found.append(Factor(use.unscaled_scores**-0.5, why, "Raffel et al. 2020 (T5)"))
+    if scores and spec.place == "output" and not (use.normalized or use.after_states):
+        why = Reason("outputs begin with the variance {variance}", variance=_OUTPUT_VARIANCE)
+        found.append(Factor(_OUTPUT_VARIANCE**0.5, why, ""))
+    return found
+
+
+def _of_degree(degree: int) -> float:
+    """Return the factor with which the mean square of a product of equal normal values is 1: E[x^2p] = (2p - 1)!!."""
+    return float(prod(range(1, 2 * degree, 2))) ** (-1 / (2 * degree))
