@@ -228,14 +228,14 @@ def training(row, task, variant, seed, factor):
     return found | {"seconds": round(time.perf_counter() - start, 2)}
 
 
-def plan(variants):
+def plan(variants, factors=FACTORS):
     """Yield variant, seed and factor of the learning rate: the defaults, then the broken ones, then "auto"."""
     if "default" in variants:
         yield from (("default", seed, 1.0) for seed in range(2))
     yield from ((variant, 0, 1.0) for variant in BROKEN if variant in variants)
     if "auto" in variants:
         yield from (
-            (variant, seed, factor) for factor in FACTORS for seed in range(3) for variant in ("default", "auto")
+            (variant, seed, factor) for factor in factors for seed in range(3) for variant in ("default", "auto")
         )
 
 
@@ -247,7 +247,7 @@ def stages(variants):
 
 def append(path, found):
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if file.tell() == 0:
             writer.writeheader()
         writer.writerow({name: f"{x:.6g}" if isinstance(x, float) else x for name, x in found.items()})
@@ -265,6 +265,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="*", metavar="PATTERN", help="names of networks, with * and ?")
     parser.add_argument("--variants", nargs="+", default=["default", *BROKEN, "auto"])
+    parser.add_argument("--factors", nargs="+", type=float, default=FACTORS, help="of the learning rate, for auto")
     parser.add_argument("--shard", default="1/1", metavar="i/n", help="train every n-th network, from the i-th on")
     parser.add_argument("--largest", type=float, default=math.inf, help="leave out networks with more parameters")
     parser.add_argument("--out", type=Path, default=TABLE)
@@ -280,7 +281,7 @@ def main():
     rows = sorted(rows, key=lambda row: sizes[row.name])[shard - 1 :: n_shards]
     for group, row in itertools.product(stages(options.variants), rows):
         known, task = done(options.out), None
-        for variant, seed, factor in plan(group):
+        for variant, seed, factor in plan(group, options.factors):
             if (row.name, variant, seed, round(factor, 3)) in known:
                 continue
             task = task or task_of(row)

@@ -17,7 +17,7 @@ import pandas as pd
 from initsk.cli._data import load_data
 from initsk.cli._report import check_folder, fail, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
-from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.report import answer_of_rates, describe_findings
 from initsk.utils.results import Reported
@@ -45,8 +45,8 @@ def run(command: str, options: Options) -> int:
                 page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
                 show_page(page, options["open"])
     except InitskError as error:
-        # The network does not accept the user's data.
-        is_about_data = str(error).startswith("the forward pass fails")
+        # An error of the network itself is the cause: it does not accept the user's data.
+        is_about_data = isinstance(error, ModuleError) and error.__cause__ is not None
         return fail(command, f"{error}{_hint(options)}" if is_about_data else str(error))
     except OSError as error:
         return fail(command, f"{report} cannot be written ({error.strerror})")

@@ -9,9 +9,9 @@ from initsk.utils.reason import Reason
 
 # Products of up to two signals, as in gated units, train well without a factor.
 _MAX_DEGREE = 2
-# For targets of variance 1, the mean square error at the start is then that of a constant prediction and a tenth.
-# Smaller outputs delay the learning of deep networks.
-_OUTPUT_VARIANCE = 0.1
+# The variance that torch's own linear layers have. With that of LeCun, losses begin far from the baseline; smaller
+# outputs delay the learning of deep networks.
+_OUTPUT_VARIANCE = 1 / 3
 _SUMMED_KINDS = ("dense", "bilinear", "convolution")
 
 
@@ -51,7 +51,7 @@ def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
         why = Reason("query of attention that does not divide its scores by the root of {n}", n=use.unscaled_scores)
         found.append(Factor(use.unscaled_scores**-0.5, why, "Raffel et al. 2020 (T5)"))
     if scores and spec.place == "output" and not (use.normalized or use.after_states):
-        why = Reason("outputs begin with the variance {variance}", variance=_OUTPUT_VARIANCE)
+        why = Reason("outputs begin with the variance {variance}", variance=round(_OUTPUT_VARIANCE, 2))
         found.append(Factor(_OUTPUT_VARIANCE**0.5, why, ""))
     return found
 

@@ -274,7 +274,7 @@ class NetworkGraph:
             inside = [self.operations[number] for number in _members(branch & ~taken)]
             if any(member.is_weighted for member in inside):
                 shortcuts[operation.number] = shortcut
-                branches |= self._positions(inside)
+                branches |= self._positions(inside, operation)
                 taken |= _bits(branches)
         return shortcuts, branches
 
@@ -337,7 +337,7 @@ class NetworkGraph:
     def _of(self, numbers: int) -> list[Operation]:
         return [self.operations[number] for number in _members(numbers)]
 
-    def _positions(self, inside: list[Operation]) -> dict[int, Branch]:
+    def _positions(self, inside: list[Operation], addition: Operation) -> dict[int, Branch]:
         position: dict[int, int] = {}
         for operation in inside:
             earlier = max((position[s.operation] for s in operation.inputs if s.operation in position), default=0)
@@ -345,7 +345,8 @@ class NetworkGraph:
         depth = max(position[operation.number] for operation in inside if operation.is_weighted)
         norms = {position[operation.number] for operation in inside if operation.kind == "normalization"}
         kept = [o for o in inside if o.is_weighted or (position[o.number] and (o.kind == "normalization" or o.uses))]
-        return {o.number: Branch(0, depth, position[o.number], position[o.number] in norms) for o in kept}
+        in_block = 0 in norms or any(self.operations[n].kind == "normalization" for n in self.users[addition.number])
+        return {o.number: Branch(0, depth, position[o.number], position[o.number] in norms, in_block) for o in kept}
 
 
 def _bits(numbers: Iterable[int]) -> int:

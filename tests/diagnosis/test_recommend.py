@@ -210,7 +210,7 @@ def test_recommending_changes_nothing_and_needs_no_data():
     before = {name: values.clone() for name, values in module.state_dict().items()}
     recommendation = recommend_initializer(module)
     assert all(torch.equal(values, before[name]) for name, values in module.state_dict().items())
-    assert "Scaled(base=LeCunNormal(), factor=0.316228) for output.weight" in str(recommendation)
+    assert "Scaled(base=LeCunNormal(), factor=0.57735) for output.weight" in str(recommendation)
 
 
 def test_reports_of_advice_show_the_layers():

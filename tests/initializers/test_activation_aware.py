@@ -15,7 +15,7 @@ from initsk.initializers import (
     EdgeOfChaos,
 )
 from initsk.network import MLP
-from tests.helpers import build, record, variance_fits
+from tests.helpers import batch, build, record, variance_fits
 from tests.initializers.support import Decoder
 
 
@@ -51,8 +51,8 @@ def test_auto_chooses_by_the_activation_function():
     assert found["b.weight"] == "GlorotUniform()"
     assert variance_fits(module.c.weight, 2 / (1 + 0.3**2) / 100)
     assert found["d.weight"] == "Siren()"
-    assert found["e.weight"] == "Scaled(base=LeCunNormal(), factor=0.316228)"
-    assert variance_fits(module.e.weight, 0.1 / 100)
+    assert found["e.weight"] == "Scaled(base=LeCunNormal(), factor=0.57735)"
+    assert variance_fits(module.e.weight, 1 / 3 / 100)
 
 
 class Sines(nn.Module):
@@ -128,7 +128,7 @@ def test_auto_in_recurrent_and_attention_layers():
 
 def test_auto_in_a_module_with_decisions_about_values():
     found = record(build(Decoder), "auto")["why"]
-    assert "gelu" in found["blocks.1.up.weight"]
+    assert "block with a normalization" in found["blocks.1.up.weight"]
     assert found["head.weight"].startswith("output layer")
     assert found["embed.weight"].startswith("embedding")
 
@@ -166,3 +166,24 @@ def test_tracing_keeps_the_random_state():
     before = torch.get_rng_state()
     record(module, "auto")
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Block(nn.Module):
+    """A pre-norm or a post-norm block, or one without a normalization."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.norm, self.up, self.down, self.place = nn.LayerNorm(100), nn.Linear(100, 400), nn.Linear(400, 100), norm
+
+    def forward(self, x):
+        branch = self.down(torch.tanh(self.up(self.norm(x) if self.place == "before" else x)))
+        return self.norm(x + branch) if self.place == "after" else x + branch
+
+
+@pytest.mark.parametrize("place", ["before", "after", ""])
+def test_layers_on_branches_between_normalizations_begin_small(place):
+    module = build(lambda: nn.Sequential(nn.Linear(20, 100), Block(place), Block(place), nn.Linear(100, 10)))
+    initialize(module, "auto", X=batch(4, 20), random_state=0)
+    # SmallInit (Nguyen and Salazar 2019) for the layer's own width, and Glorot without a normalization.
+    assert variance_fits(module[1].up.weight, 0.4 / 100 if place else 2 / 500)
+    assert variance_fits(module[1].down.weight, (0.4 if place else 1) / 400 / 2)
