@@ -15,6 +15,8 @@ _FACTORS = tuple(10 ** (exponent / 2) for exponent in range(-4, 5))
 _BELOW, _ABOVE = (0.1, 10**-0.5), (10**0.5, 10.0)
 # Steps at a smaller rate may be rounded to zero in single precision.
 _ROUNDED = 1e-6
+# Largest share of the highest rate that works, with a margin for rounded rates.
+_CAREFUL = 0.101
 _COLUMNS = {
     "lr": "float64", "score": "float64", "loss": "float64", "relative_loss": "float64", "status": "str", "works": "bool"
 }  # fmt: skip
@@ -28,7 +30,9 @@ class RateRange(NamedTuple):
     low, high : float
         The smallest and the largest rate of the range; NaN if no rate works.
     best : float
-        The rate with the highest score; of equal ones, the one that is nearest to the middle of the range.
+        The rate with the highest score. Of scores that differ by less than 0.01, rates of at most a tenth of `high`
+        come first, since long trainings diverge at smaller rates than trials; then the one nearest to the middle of
+        the range.
     verdict : {"works", "other rate", "no rate"}
         Whether the network works at its own rate, only at others, or at none that was tried.
     """
@@ -62,9 +66,7 @@ def further_rates(frame: pd.DataFrame) -> list[float]:
     low, high = float(frame["lr"].min()), float(frame["lr"].max())
     below = _BELOW if frame["works"].iloc[0] else ()
     above = _ABOVE if frame["works"].iloc[-1] else ()
-    return [
-        float(f"{rate:.4g}") for rate in (*(low * factor for factor in below), *(high * factor for factor in above))
-    ]
+    return _rounded([*(low * factor for factor in below), *(high * factor for factor in above)])
 
 
 def rates_outward(outcomes: Mapping[float, Outcome]) -> list[float]:
@@ -77,9 +79,7 @@ def rates_outward(outcomes: Mapping[float, Outcome]) -> list[float]:
     low, high = min(outcomes), max(outcomes)
     below = _BELOW if _is_faster(outcomes[low], "small steps") else ()
     above = _ABOVE if not _is_faster(outcomes[high], "large steps") else ()
-    return [
-        float(f"{rate:.4g}") for rate in (*(low * factor for factor in below), *(high * factor for factor in above))
-    ]
+    return _rounded([*(low * factor for factor in below), *(high * factor for factor in above)])
 
 
 def _is_faster(outcome: Outcome, kind: str) -> bool:
@@ -117,6 +117,8 @@ def range_of(frame: pd.DataFrame, lr: float) -> RateRange:
     >>> frame = pd.DataFrame({"lr": [0.01, 0.1, 1.0], "score": [0.6, 0.9, 0.2], "works": [True, True, False]})
     >>> range_of(frame, 1.0)
     RateRange(low=0.01, high=0.1, best=0.1, verdict='other rate')
+    >>> range_of(frame.assign(score=[0.9, 0.9, 0.2]), 1.0).best
+    0.01
     """
     if not frame["works"].any():
         return RateRange(np.nan, np.nan, np.nan, "no rate")
@@ -126,6 +128,8 @@ def range_of(frame: pd.DataFrame, lr: float) -> RateRange:
     inside = int(own[0]) if len(own) else int(frame["score"].where(frame["works"]).fillna(-1.0).to_numpy().argmax())
     chosen = frame[number == number.iloc[inside]]
     near = chosen[chosen["score"] >= chosen["score"].max() - 0.01]
+    careful = near["lr"] <= _CAREFUL * chosen["lr"].max()
+    near = near[careful] if careful.any() else near
     distances = (np.log(near["lr"]) - np.log(chosen["lr"]).mean()).abs().to_numpy()
     best = float(near["lr"].iloc[int(distances.argmin())])
     verdict = "works" if len(own) else "other rate"

@@ -131,7 +131,7 @@ def draw_batches(
     joins = isinstance(X, np.ndarray | torch.Tensor) and X.ndim == 2 and not is_integer(X)
     n_joined = max(min(_JOINED // size, min(n_measured // size, len(rows)) // 2), 1) if joins else 1
     held = targets_in(X) if y is None else y
-    targets = [None if held is None else model.encode(_take_targets(held, part)) for part in rows]
+    targets = _split(None if held is None else model.encode(_take_targets(held, np.concatenate(rows))), len(rows), size)
     make = _Rows(model, converter, X, y, rows, n_samples)
     return Samples(make, targets, n_joined, nonfinite=nonfinite_arrays([(X, y)]))
 
@@ -209,6 +209,14 @@ def _take(X: Any, y: Any, rows: np.ndarray, n_samples: int) -> tuple[Any, Any]:
 
 def _take_targets(y: Any, rows: np.ndarray) -> Any:
     return take_targets(y, rows) if several_targets(y) else multi_indexing(y, rows)
+
+
+def _split(y: Any, n_batches: int, size: int) -> list[Any]:
+    """Return the targets of each batch."""
+    parts = [slice(number * size, (number + 1) * size) for number in range(n_batches)]
+    if y is None or isinstance(y, np.ndarray | torch.Tensor):
+        return [None if y is None else y[part] for part in parts]
+    return [_take_targets(y, part) for part in parts]
 
 
 def _check_samples(n_samples: int, y: Any) -> None:

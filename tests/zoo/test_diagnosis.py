@@ -30,7 +30,7 @@ def test_default_networks_are_called_healthy(row):
         before = {name: value.clone() for name, value in module.state_dict().items()}
         X, y = batch_of(task, slice(None))
         training = {"optimizer": OPTIMIZERS[task.optimizer], "lr": task.lr, "criterion": task.criterion}
-        sizes = {"budget": task.n_steps, "batch_size": task.batch_size, "max_samples": 64, "time_limit": 90}
+        sizes = {"budget": task.n_steps, "batch_size": task.batch_size, "max_samples": 64}
         diagnosis = diagnose(module, X, y, **training, **sizes)
         findings = diagnosis.findings()
     assert all(value.equal(before[name]) for name, value in module.state_dict().items())
