@@ -69,6 +69,9 @@ def found_by_diagnosis(found, X, y):
     return diagnosis.rate_range.best
 
 
+FINDERS = {"lightning": found_by_lightning, "diagnosis": found_by_diagnosis}
+
+
 def trained(found, X, y, rate):
     """Return the relative loss after training at a rate; infinite if it diverged."""
     module = build(found)
@@ -93,13 +96,15 @@ def networks():
             yield configuration(family, number) | {"initializer": "as_built", "factor": 1.0}
 
 
-def rows_of(found):
-    """Yield a row for each training of a network."""
+def rows_of(found, known):
+    """Yield a row for each training of a network, but not for what is known."""
     X, y, *_ = data_of(found)
     about = {name: found[name] for name in ("family", "number", "data", "optimizer")}
-    for rate in RATES:
+    for rate in () if "grid" in known else RATES:
         yield about | {"by": "grid", "lr": rate, "loss": trained(found, X, y, rate)}
-    for name, find in (("lightning", found_by_lightning), ("diagnosis", found_by_diagnosis)):
+    for name, find in FINDERS.items():
+        if name in known:
+            continue
         start = time.perf_counter()
         rate = find(found, X, y)
         seconds = time.perf_counter() - start
@@ -134,11 +139,11 @@ def main():
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     rows = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
-    known = {(row["family"], row["number"]) for row in rows}
     for found in networks():
-        if (found["family"], found["number"]) in known:
+        known = {row["by"] for row in rows if (row["family"], row["number"]) == (found["family"], found["number"])}
+        if known == {"grid", *FINDERS}:
             continue
-        rows += rows_of(found)
+        rows += rows_of(found, known)
         pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.5g")
         print(
             found["family"], found["number"], *(f"{row['lr']:.3g}:{row['loss']:.3g}" for row in rows[-10:]), flush=True

@@ -42,6 +42,22 @@ def nonfinite_arrays(pairs: Iterable[tuple[Any, Any]]) -> list[NonFinite]:
     return [NonFinite(_label(name, sorted(columns[name]), labels), n) for name, n in n_samples.items()]
 
 
+def nonfinite_rows(X: Any, y: Any, n_samples: int) -> np.ndarray:
+    """Return the numbers of the samples that have values which are NaN or infinite.
+
+    Examples
+    --------
+    >>> nonfinite_rows([[0.0, float("nan")], [1.0, 1.0]], [0, 1], 2)
+    array([0])
+    """
+    bad = np.zeros(n_samples, bool)
+    for array in (arrays_in(map_arrays(to_array, X)) | _targets(y)).values():
+        found = _bad_values(array)
+        if found is not None and len(found) == n_samples:
+            bad |= found.reshape(n_samples, -1).any(1).numpy(force=True)
+    return bad.nonzero()[0]
+
+
 def _bad_values(array: Any) -> torch.Tensor | None:
     """Return where an array is not finite, of a sparse one among the stored values; None for integers and texts."""
     if not isinstance(array, torch.Tensor) and np.asarray(array).dtype.kind not in "fc":

@@ -20,10 +20,14 @@ from initsk.network import (
     first_line,
     known_baseline,
     loss_of,
+    own_loss,
+    preserve_state,
     several_targets,
 )
 
 _N_STEPS = 25
+# A loss that is less than this many times another one is probably the same loss of other elements.
+_SAME_LOSS = 2.0
 
 OutputPicker = str | int | Callable[[Any], Any] | None
 
@@ -155,12 +159,36 @@ def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch],
     targets : list
         The targets of each batch, also if the module gets them as an argument.
     """
+    if objective.criterion is None and batches and not _is_usual_loss(objective, module, batches[0]):
+        return nan
     if not targets or targets[0] is None or isinstance(objective.criterion, Mapping) or several_targets(targets[0]):
         return _searched(objective, module, batches)
     criterion = objective.criterion or getattr(objective.net, "criterion_", None)
     values = np.concatenate([np.atleast_1d(_numpy(target)) for target in targets])
     known = known_baseline(criterion, values)
     return known if isfinite(known) else _searched(objective, module, batches)
+
+
+def gives_loss(module: nn.Module, batch: Batch, seed: int) -> bool:
+    """Return whether the module's output has a loss of its own."""
+    with preserve_state(module, training=False, gradients=False, seed=seed):
+        return own_loss(batch.run(module)) is not None
+
+
+def _is_usual_loss(objective: Objective, module: nn.Module, batch: Batch) -> bool:
+    """Return whether the loss in the output, if there is one, is about the loss that suits the targets."""
+    with torch.no_grad():
+        output = objective.picked(batch.copied().run(module))
+    own = own_loss(output)
+    if own is None:
+        return True
+    others = {name: part for name, part in output.items() if name != "loss"} if isinstance(output, Mapping) else {}
+    try:
+        usual = float(loss_of(others, batch.target))
+    except (InitskError, RuntimeError):
+        return False
+    # The tokens that a language model is scored by are fewer by one, for example.
+    return usual / _SAME_LOSS < float(own) < usual * _SAME_LOSS
 
 
 def _numpy(values: Any) -> np.ndarray:

@@ -1,14 +1,14 @@
 """The batches of a trial, drawn from data of any form."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from skorch.utils import multi_indexing
 
-from initsk.diagnosis._nonfinite import NonFinite, nonfinite_arrays
+from initsk.diagnosis._nonfinite import NonFinite, nonfinite_arrays, nonfinite_rows
 from initsk.diagnosis._stream import Stream, join, rows_to_join
 from initsk.network import (
     Batch,
@@ -53,6 +53,8 @@ class Samples:
         How many batches static measurements may use; None for all.
     nonfinite : list of NonFinite
         Arrays with values that are NaN or infinite; of a stream, those of its first batches.
+    make_nonfinite : callable, optional
+        Returns a batch of samples of arrays with such values, given ``slice(1)``.
     """
 
     make: Callable[[slice], Batch]
@@ -61,6 +63,7 @@ class Samples:
     draw: Callable[[], bool] | None = None
     n_first: int | None = None
     nonfinite: list[NonFinite] = field(default_factory=list)
+    make_nonfinite: Callable[[slice], Batch] | None = None
 
     def cycle(self, n_steps: int) -> Iterator[Batch]:
         """Yield so many batches, which may be overwritten; after the last one, the first one follows."""
@@ -133,7 +136,10 @@ def draw_batches(
     held = targets_in(X) if y is None else y
     targets = _split(None if held is None else model.encode(_take_targets(held, np.concatenate(rows))), len(rows), size)
     make = _Rows(model, converter, X, y, rows, n_samples)
-    return Samples(make, targets, n_joined, nonfinite=nonfinite_arrays([(X, y)]))
+    nonfinite = nonfinite_arrays([(X, y)])
+    bad = nonfinite_rows(X, y, n_samples)[:size] if nonfinite else np.array([], int)
+    make_bad = replace(make, rows=[bad]) if len(bad) else None
+    return Samples(make, targets, n_joined, nonfinite=nonfinite, make_nonfinite=make_bad)
 
 
 @dataclass(frozen=True)
@@ -216,7 +222,7 @@ def _split(y: Any, n_batches: int, size: int) -> list[Any]:
     parts = [slice(number * size, (number + 1) * size) for number in range(n_batches)]
     if y is None or isinstance(y, np.ndarray | torch.Tensor):
         return [None if y is None else y[part] for part in parts]
-    return [_take_targets(y, part) for part in parts]
+    return [_take_targets(y, np.arange(part.start, part.stop)) for part in parts]
 
 
 def _check_samples(n_samples: int, y: Any) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from initsk.diagnosis._clock import Clock
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
 from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
-from initsk.diagnosis._objective import Objective, baseline_loss
+from initsk.diagnosis._objective import Objective, baseline_loss, gives_loss
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._options import BUDGET, DEFAULTS
 from initsk.diagnosis._samples import BATCH_SIZE, Samples, count_rows, draw_batches
@@ -109,6 +109,15 @@ class TrainingSetup:
             )
         return found
 
+    @cached_property
+    def data_give_a_loss(self) -> bool:
+        """Whether the loss of samples with NaN or infinite values, if there are any, is finite."""
+        if self.samples.make_nonfinite is None:
+            return True
+        module, batch = self.model.module, self.samples.make_nonfinite(slice(1))
+        with preserve_state(module, training=False, gradients=False, seed=self.seed):
+            return bool(self.objective.loss(batch.run(module), batch.target).isfinite())
+
     def question(self, lr: float | None = None) -> Question:
         """Return what the score is the probability of, at the given learning rate."""
         rate = self.plan.rate() if lr is None else lr
@@ -166,7 +175,7 @@ class TrainingSetup:
         def ends(trial: Trial, module: nn.Module) -> bool:
             after, values = self.measure_trial(trial, module, before)
             features = values.features(self.question(trial.lr))
-            found = Outcome(trial, features, load_model("trial"), after, module, isfinite(before.loss))
+            found = Outcome(trial, features, load_model("trial"), after, module, self._starts(before))
             outcomes.append(found)
             return not _UNCERTAIN[0] < found.score < _UNCERTAIN[1]
 
@@ -191,10 +200,13 @@ class TrainingSetup:
         after = None if diverged else self.coherence(module)
         return after, TrialValues.of(trial, self.baseline_loss, before, after)
 
+    def _starts(self, before: GradientCoherence) -> bool:
+        return isfinite(before.loss) and self.data_give_a_loss
+
     def _estimate(self, before: GradientCoherence) -> "Outcome":
         """Return the outcome without a trial."""
         features = features_at_start(self.question(), self.baseline_loss, before)
-        return Outcome(None, features, load_model("static"), None, None, isfinite(before.loss))
+        return Outcome(None, features, load_model("static"), None, None, self._starts(before))
 
     @_works
     def reinitialized(self, initializer: InitializerLike) -> "TrainingSetup":
@@ -224,7 +236,7 @@ class Outcome:
     module : torch.nn.Module or None
         The copy of the network after the trial.
     starts : bool
-        Whether the loss at the start is finite.
+        Whether the loss at the start is finite, also for samples that are not.
     """
 
     trial: Trial | None
@@ -283,14 +295,14 @@ def _set_up(
         model, X, y, n_batches=numbers[0], n_of_stream=numbers[1], n_measured=max_samples, batch_size=batch_size,
         seed=seed
     )  # fmt: skip
-    if not has_targets(X, y) and options["criterion"] is None:
-        refuse(owner, ["y=None is not allowed (the targets of the loss, or criterion=)"])
     choice = options["optimizer"]
     if choice is None:
         choice = getattr(found.net, "optimizer_", None) or _OPTIMIZER
     plan = OptimizerPlan(choice, found.module, options["lr"]).moved(module)
     plan.rate()  # raises before the first pass if the optimizer has none
     objective = Objective(options["criterion"], options["output"], found.net).copied(memo)
+    if not has_targets(X, y) and options["criterion"] is None and not gives_loss(module, samples.first(1)[0], seed):
+        refuse(owner, ["y=None is not allowed (the targets of the loss, criterion=, or an output with a loss)"])
     budget = options["budget"] or _budget(found.net, X) or BUDGET
     return TrainingSetup(
         model, samples, objective, plan, budget,

@@ -1,5 +1,6 @@
 """Trial steps: a few steps of training on a copy of a network."""
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -188,8 +189,11 @@ def _step(
         return computed.pop() if computed else compute()
 
     try:
-        # torch declares closures that return a number, and its optimizers take tensors.
-        optimizer.step(closure)  # type: ignore[arg-type]
+        if inspect.signature(optimizer.step).parameters:
+            # torch declares closures that return a number, and its optimizers take tensors.
+            optimizer.step(closure)  # type: ignore[arg-type]
+        else:
+            optimizer.step()
     except InitskError:
         raise
     except (RuntimeError, TypeError, ValueError) as error:

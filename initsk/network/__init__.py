@@ -42,7 +42,7 @@ from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
 from initsk.network._originals import written_by
-from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, scores_in_loss, scores_of
+from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, own_loss, scores_in_loss, scores_of
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Distribution, Sums, argument_of, current_values, sums_of
@@ -141,6 +141,7 @@ __all__ = [
     "may_have_gradient_hooks",
     "meta_tensors",
     "named_parameters",
+    "own_loss",
     "pair_of",
     "pairs",
     "plan_parameters",

@@ -118,7 +118,7 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
 
     The loss is `criterion`; or the output's own ``loss``; or the criterion of the estimator's `net`; or the one that
     suits the targets. A loss of torch as `criterion` gets the scores in the output, with the axes and targets of the
-    type that it needs. Otherwise:
+    type that it needs; losses of numbers need targets of the output's shape. Otherwise:
 
     - cross-entropy for integers, with scores along the second or last axis (-100 is ignored);
     - binary cross-entropy with logits for booleans that have the shape of the scores or of a single score, and for
@@ -141,9 +141,9 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
     if criterion is not None:
         is_of_torch = type(criterion).__module__ == nn.MSELoss.__module__
         return _loss_of_torch(criterion, output, target) if is_of_torch else criterion(output, target)
-    own = _entry(output, "loss")
-    if isinstance(own, torch.Tensor) and own.numel() == 1 and own.is_floating_point():
-        return own.reshape(())
+    own = own_loss(output)
+    if own is not None:
+        return own
     if target is None:
         raise ModuleError("the loss needs targets, and a batch has none (allowed: pairs of X and y)")
     if net is not None and hasattr(net, "criterion_"):
@@ -155,9 +155,23 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
     return first
 
 
-#: Losses that need the scores of classes along the second axis, and losses of numbers between 0 and 1.
+def own_loss(output: Any) -> torch.Tensor | None:
+    """Return the loss that a module's output has, under the name ``loss``, or None.
+
+    Examples
+    --------
+    >>> own_loss({"loss": torch.tensor([0.5])}), own_loss(torch.zeros(3))
+    (tensor(0.5000), None)
+    """
+    own = _entry(output, "loss")
+    is_scalar = isinstance(own, torch.Tensor) and own.numel() == 1 and own.is_floating_point()
+    return own.reshape(()) if is_scalar else None
+
+
+#: Losses that need the scores of classes along the second axis, of numbers between 0 and 1, and of any numbers.
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _OF_RATES = (nn.BCEWithLogitsLoss, nn.BCELoss)
+_OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
 
 
 def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tensor:
@@ -171,9 +185,13 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
             scores = scores.movedim(-1, 1)
     elif isinstance(criterion, _OF_RATES):
         target = target.to(scores.dtype)
-    if scores.shape != target.shape and scores.numel() == target.numel() and not isinstance(criterion, _OF_CLASSES):
-        # Without this, a column and a row would be compared each with each.
-        target = target.reshape(scores.shape)
+        if scores.numel() == target.numel():
+            target = target.reshape(scores.shape)
+    elif isinstance(criterion, _OF_NUMBERS) and scores.shape != target.shape:
+        raise ModuleError(
+            f"{type(criterion).__name__} compares every value of an output of shape {tuple(scores.shape)} with every"
+            f" value of y of shape {tuple(target.shape)}, and would learn the mean (allowed: the same shape)"
+        )
     return criterion(scores, target)
 
 

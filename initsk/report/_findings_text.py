@@ -284,7 +284,7 @@ def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
     verdict = _("The network will probably train (score {score:.2f}) in {n} steps at the learning rate {lr}.", **values)
     if findings.empty:
         return " ".join([verdict, _("No problems were found.")])
-    return " ".join([verdict, _("Problems were found: {kinds}.", kinds=_kinds_of(findings))])
+    return " ".join([verdict, _("Noted, without a decision: {kinds}.", kinds=_kinds_of(findings))])
 
 
 def answer_of_audit(result: Audit, findings: pd.DataFrame) -> str:

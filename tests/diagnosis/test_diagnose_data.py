@@ -246,3 +246,58 @@ def test_no_advice_contradicts_another():
 def test_the_verdict_names_budget_and_rate():
     text = str(diagnose(mlp(), X, Y, lr=1e-7, budget=50, trial_steps=8))
     assert text.startswith("The network will probably not train (score 0.00) in 50 steps at the learning rate 1e-07.")
+
+
+@pytest.mark.parametrize("row", [7, 187, 289])
+@pytest.mark.parametrize("where", ["X", "y"])
+def test_a_single_value_that_is_nan_decides_wherever_it_is(row, where):
+    data = {"X": batch(300, 20).double(), "y": batch(300, 1).double()}
+    data[where][row, 0] = float("nan")
+    diagnosis = diagnose(build(lambda: nn.Linear(20, 1)), data["X"], data["y"], **FAST)
+    assert diagnosis.score == 0
+    found = diagnosis.findings()
+    assert found.loc[found["decides"], "kind"].tolist() == ["non-finite"]
+
+
+def test_a_network_that_fills_nan_in_trains():
+    class Filling(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(20, 1)
+
+        def forward(self, x):
+            return self.layer(x.nan_to_num())
+
+    X = batch(300, 20)
+    X[7, 0] = float("nan")
+    assert diagnose(build(Filling), X, X[:, 1:2], lr=0.01).score > 0.5
+
+
+@pytest.mark.parametrize("criterion", [nn.MSELoss(), nn.L1Loss(), nn.SmoothL1Loss(), nn.HuberLoss()])
+def test_a_column_and_a_row_are_not_compared(criterion):
+    X = batch(100, 20)
+    with pytest.raises(ModuleError, match=r"output of shape \(50, 1\) with every value of y of shape \(50,\)"):
+        diagnose(build(lambda: nn.Linear(20, 1)), X, X[:, 0], criterion=criterion)
+
+
+class Autoencoder(nn.Module):
+    """Returns its own loss, which is `factor` times the usual one."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 20))
+        self.factor = factor
+
+    def forward(self, x):
+        output = self.layers(x)
+        return {"output": output, "loss": self.factor * nn.functional.mse_loss(output, x)}
+
+
+def test_a_loss_of_the_module_itself_needs_no_targets_and_has_its_own_scale():
+    X = batch(400, 20)
+    for factor in (1.0, 100.0):
+        module = build(lambda factor=factor: Autoencoder(factor))
+        for y in (None, X):
+            assert diagnose(module, X, y, lr=3e-3).will_train
+    with pytest.raises(InvalidParameterError, match="y=None is not allowed"):
+        diagnose(build(lambda: nn.Linear(20, 1)), X)

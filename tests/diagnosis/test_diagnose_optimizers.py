@@ -85,3 +85,22 @@ def test_an_optimizer_with_attributes_of_its_own_is_copied():
     diagnosis = diagnose(module, iter([(XT, YT)]), optimizer=optimizer, trial_steps=3, budget=6)
     assert diagnosis.trial["loss"].is_monotonic_decreasing
     assert not optimizer.state
+
+
+class SignDescent(torch.optim.Optimizer):
+    """An optimizer whose step takes no closure."""
+
+    def __init__(self, parameters, lr=1e-3):
+        super().__init__(parameters, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.sub_(group["lr"] * parameter.grad.sign())
+
+
+def test_a_step_without_a_closure():
+    diagnosis = diagnose(mlp(), XT, YT, optimizer=SignDescent, lr=1e-3, trial_steps=16, budget=16)
+    losses = diagnosis.trial["loss"]
+    assert losses.iloc[-1] < losses.iloc[0]

@@ -66,6 +66,17 @@ def test_tables_have_the_stored_figures(row, figures):
             assert number == pytest.approx(value, abs=0.5 * 10**-digits + 1e-3 * abs(value))
 
 
+def test_the_guide_has_the_figures_of_the_held_out_families():
+    text = " ".join((FOLDER.parent / "docs" / "guide" / "diagnosis.md").read_text("utf-8").split())
+    found = stored("held-out families")["value"]
+    ill, healthy, area = (found[name] for name in ("called ill, succeeded", "called healthy, failed", "auc"))
+    assert f"Of these {found['networks']:.0f} networks, {100 * ill:.0f} % of those that train are called ill" in text
+    assert (
+        f"{100 * healthy:.0f} % of those that fail are called healthy; the area under the ROC curve is {area:.2f}"
+        in text
+    )
+
+
 def test_yardsticks():
     for row in table("yardsticks"):
         value = EVALUATION.loc[EVALUATION["evaluation"] == f"yardstick: {row['yardstick']}", "value"].item()
@@ -129,3 +140,33 @@ def test_recommendation_by_initializer():
         assert float(row["mean"]) == pytest.approx(own.mean(), abs=0.006)
         assert float(row['"auto" on these tasks']) == pytest.approx(auto.mean(), abs=0.006)
         assert int(row['more than 3 points behind "auto"']) == (own < auto - 3).sum()
+
+
+def test_learning_rates():
+    frame = pd.read_csv(FOLDER / "results" / "learning_rates.csv")
+    network = ["family", "number"]
+    best = frame[frame["by"] == "grid"].groupby(network)["loss"].min().rename("best").reset_index()
+    found = frame[frame["by"] != "grid"].merge(best[best["best"] < 0.8])
+    found["behind"] = (found["loss"] - found["best"]).clip(upper=1)
+    rows = table("learning rates")
+    assert {row["rate"] for row in rows} == set(found["by"])
+    for row in rows:
+        own = found[found["by"] == row["rate"]]
+        assert int(row["networks"]) == len(own)
+        assert int(row["fail"]) == (own["loss"] >= 0.8).sum()
+        assert float(row["loss behind the best, median"]) == pytest.approx(own["behind"].median(), abs=6e-4)
+        assert float(row["mean"]) == pytest.approx(own["behind"].mean(), abs=6e-4)
+        assert float(row["time in trainings"]) == pytest.approx(own["trainings"].median(), abs=0.06)
+
+
+def test_networks_of_other_libraries():
+    frame = pd.read_csv(FOLDER / "results" / "defaults_diagnosis.csv").dropna(subset="score")
+    is_default, succeeded = frame["variant"] == "default", frame["succeeded"].astype(bool)
+    passed = frame["score"] >= 0.5
+    for row in table("networks of other libraries"):
+        own = is_default if row["networks"] == "as built" else frame["variant"] == row["networks"]
+        own = ~is_default if row["networks"] == "all that are broken" else own
+        assert int(row["trained"]) == (own & succeeded).sum()
+        assert int(row["of these, called ill"]) == (own & succeeded & ~passed).sum()
+        assert int(row["failed"]) == (own & ~succeeded).sum()
+        assert int(row["of these, called ill too"]) == (own & ~succeeded & ~passed).sum()
