@@ -42,7 +42,7 @@ def common_practice(spec: ParameterSpec) -> str:
     if spec.stack is not None:
         return _STACK
     if spec.branch is not None and spec.branch.is_last and spec.branch.n_branches > 1:
-        return _POST_NORM if spec.use.post_norm else _ZERO_GAMMA if spec.branch.normalized else _BRANCH
+        return _POST_NORM if spec.branch.block == "post-norm" else _ZERO_GAMMA if spec.branch.normalized else _BRANCH
     if spec.activation is None:
         return _OUTPUT if spec.place == "output" else ""
     label = activation_label(spec.activation)

@@ -59,7 +59,7 @@ def _sentences(
     branches = [spec.branch for spec in specs if spec.branch is not None and spec.branch.n_branches > 1]
     if any(isinstance(initializer, initializers.Siren) for initializer in made):
         yield _SINE
-    if any(spec.use.post_norm for spec in specs):
+    if any(branch.block == "post-norm" for branch in branches):
         yield _POST_NORM
     if branches:
         yield _DEPTH

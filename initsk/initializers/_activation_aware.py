@@ -164,7 +164,7 @@ class Auto(Initializer):
 
 def _is_in_transformer_block(spec: ParameterSpec) -> bool:
     """Return whether a dense layer, or attention, lies on a branch of a pre-norm or post-norm block."""
-    return spec.kind in ("dense", "attention") and spec.branch is not None and spec.branch.in_normalized_block
+    return spec.kind in ("dense", "attention") and spec.branch is not None and bool(spec.branch.block)
 
 
 def _factors(spec: ParameterSpec) -> list[Factor]:

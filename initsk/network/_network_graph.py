@@ -1,6 +1,6 @@
 """The graph of a network's operations: its depth, its residual branches, and the surroundings of each layer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import or_
@@ -262,6 +262,7 @@ class NetworkGraph:
         """Find the additions of a signal and the output of layers that received it; inner branches come first."""
         shortcuts: dict[int, Source] = {}
         branches: dict[int, Branch] = {}
+        ends: dict[int, int] = {}
         taken = 0
         for operation in self.operations:
             if operation.name != "add" or len(operation.inputs) != 2 or operation.activation is not None:
@@ -274,9 +275,21 @@ class NetworkGraph:
             inside = [self.operations[number] for number in _members(branch & ~taken)]
             if any(member.is_weighted for member in inside):
                 shortcuts[operation.number] = shortcut
-                branches |= self._positions(inside, operation)
+                found = self._positions(inside)
+                branches |= found
+                ends |= dict.fromkeys(found, operation.number)
                 taken |= _bits(branches)
+        post_norm = self._sums_before_normalizations(shortcuts)
+        for number in [number for number, end in ends.items() if end in post_norm and not branches[number].block]:
+            branches[number] = replace(branches[number], block="post-norm")
         return shortcuts, branches
+
+    def _sums_before_normalizations(self, shortcuts: Mapping[int, Source]) -> set[int]:
+        """Return the sums of post-norm blocks; the normalization at the end of a network makes none."""
+        norms = {o.number for o in self.operations if o.kind == "normalization"}
+        passed_by = {source.operation for source in shortcuts.values()} & norms
+        after = {number: norms.intersection(self.users[number]) for number in shortcuts}
+        return {n for n, found in after.items() if found & passed_by or (found and shortcuts[n].operation in norms)}
 
     def _reaching(self, source: Source) -> int:
         """Return the operations that reach a result, with the one that computes it."""
@@ -337,7 +350,7 @@ class NetworkGraph:
     def _of(self, numbers: int) -> list[Operation]:
         return [self.operations[number] for number in _members(numbers)]
 
-    def _positions(self, inside: list[Operation], addition: Operation) -> dict[int, Branch]:
+    def _positions(self, inside: list[Operation]) -> dict[int, Branch]:
         position: dict[int, int] = {}
         for operation in inside:
             earlier = max((position[s.operation] for s in operation.inputs if s.operation in position), default=0)
@@ -345,8 +358,8 @@ class NetworkGraph:
         depth = max(position[operation.number] for operation in inside if operation.is_weighted)
         norms = {position[operation.number] for operation in inside if operation.kind == "normalization"}
         kept = [o for o in inside if o.is_weighted or (position[o.number] and (o.kind == "normalization" or o.uses))]
-        in_block = 0 in norms or any(self.operations[n].kind == "normalization" for n in self.users[addition.number])
-        return {o.number: Branch(0, depth, position[o.number], position[o.number] in norms, in_block) for o in kept}
+        block = "pre-norm" if 0 in norms else ""
+        return {o.number: Branch(0, depth, position[o.number], position[o.number] in norms, block) for o in kept}
 
 
 def _bits(numbers: Iterable[int]) -> int:

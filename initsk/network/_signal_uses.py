@@ -41,8 +41,6 @@ class SignalUse:
         Whether a normalization follows before the next layer or the network's output.
     after_states : bool
         Whether the layer takes the states of a recurrent layer, which are small at the start.
-    post_norm : bool
-        Whether the output is added to a signal that a normalization takes next, and nothing else does.
     unscaled_scores : int
         Number of products that attention sums to a score of this query without dividing; 0 for other layers.
     head_factor : float
@@ -56,7 +54,6 @@ class SignalUse:
     modulates: bool = False
     normalized: bool = False
     after_states: bool = False
-    post_norm: bool = False
     unscaled_scores: int = 0
     head_factor: float = 1.0
     feeds: str = ""
@@ -87,7 +84,6 @@ class SignalUses:
             layer.number in self._modulating,
             any(end.kind == "normalization" for end in self._ends(layer)),
             any(self._source_of(source).kind == "recurrence" for source in self._real(layer)),
-            self._is_before_post_norm(layer),
             self._queries.get(layer.number, 0),
             self._head_factor(layer) if looks_up else 1.0,
             self._feeds(layer) if looks_up else "",
@@ -244,12 +240,6 @@ class SignalUses:
         """Return whether a signal of other inputs meets the given one."""
         others = [s.operation for s in self._real(end) if s.operation != given.number]
         return any(self._inputs[number] & ~self._inputs[layer.number] for number in others)
-
-    def _is_before_post_norm(self, layer: Operation) -> bool:
-        sums = [end for end in self._ends(layer) if end.number in self.graph.shortcuts]
-        after = [end for total in sums for end in self._ends(total)]
-        passes = any(end.number in self.graph.shortcuts or end.kind == "output" for end in after)
-        return any(end.kind == "normalization" for end in after) and not passes
 
     @cached_property
     def _queries(self) -> dict[int, int]:

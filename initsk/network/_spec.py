@@ -27,8 +27,9 @@ class Branch:
         Position of this layer among them, from 1; a normalization has the position of the layer before it.
     normalized : bool
         Whether a normalization follows on the branch before the next layer with weights.
-    in_normalized_block : bool
-        Whether the branch begins with a normalization (pre-norm), or one follows its addition (post-norm).
+    block : {"", "pre-norm", "post-norm"}
+        Whether the branch begins with a normalization; or a normalization takes the sum, as in all such blocks in a
+        row.
 
     Examples
     --------
@@ -40,7 +41,7 @@ class Branch:
     depth: int
     position: int
     normalized: bool = False
-    in_normalized_block: bool = False
+    block: str = ""
 
     @property
     def is_last(self) -> bool:

@@ -3,7 +3,9 @@
 import pytest
 from torch import nn
 
-from tests.helpers import build, record, variance_fits
+from initsk import recommend_initializer
+from initsk.network import add_architecture, plan_parameters, read
+from tests.helpers import batch, build, record, variance_fits
 
 
 def encoder_decoder(n, d):
@@ -62,3 +64,28 @@ def test_activations_in_transformer_layers():
 def test_an_activation_belongs_to_the_layer_before_it_only():
     m = build(lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)))
     assert record(m, "auto").loc["0.weight", "initializer"] == "LeCunNormal()"
+
+
+class Blocks(nn.Module):
+    """Pre-norm or post-norm blocks, and a normalization at the end."""
+
+    def __init__(self, pre_norm):
+        super().__init__()
+        self.layers, self.pre_norm = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)]), pre_norm
+        self.norms, self.last = nn.ModuleList([nn.LayerNorm(8) for _ in range(3)]), nn.LayerNorm(8)
+
+    def forward(self, x):
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = x + layer(norm(x)) if self.pre_norm else norm(x + layer(x))
+        return self.last(x)
+
+
+@pytest.mark.parametrize("pre_norm", [True, False])
+def test_the_normalization_of_the_last_block_tells_nothing(pre_norm):
+    module = build(lambda: Blocks(pre_norm))
+    graph = read(module, batch(4, 8))
+    plan = add_architecture(module, graph, list(plan_parameters(module, graph)))
+    found = {planned.specs[0].branch.block for planned in plan if planned.name.startswith("layers")}
+    assert found == {"pre-norm" if pre_norm else "post-norm"}
+    advice = " ".join(recommend_initializer(module, batch(4, 8)).learning_rate)
+    assert ("warm-up" in advice) == (not pre_norm)
