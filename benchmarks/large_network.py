@@ -34,13 +34,13 @@ def steps(module, X, y, batch_size, n_steps):
         optimizer.step()
 
 
-def child(case, batch_size, n_steps):
+def child(case, batch_size, n_steps, n_samples):
     """Print seconds and memory of a case."""
     define_missing_operators()
     from torchvision.models import resnet50
 
     torch.manual_seed(0)
-    module, X, y = resnet50(num_classes=10), torch.randn(512, 3, 224, 224), torch.arange(512) % 10
+    module, X, y = resnet50(num_classes=10), torch.randn(n_samples, 3, 224, 224), torch.arange(n_samples) % 10
     before, start = peak(), time.perf_counter()
     if case == "steps":
         steps(module, X, y, batch_size, n_steps)
@@ -55,15 +55,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--samples", type=int, default=512)
     parser.add_argument("--child", choices=CASES)
     options = parser.parse_args()
-    sizes = options.batch_size, options.steps
+    sizes = options.batch_size, options.steps, options.samples
     if options.child is not None:
         child(options.child, *sizes)
         return
     found = {}
     for case in CASES:
-        command = [sys.executable, __file__, "--child", case, "--batch-size", str(sizes[0]), "--steps", str(sizes[1])]
+        given = zip(("--batch-size", "--steps", "--samples"), map(str, sizes), strict=True)
+        command = [sys.executable, __file__, "--child", case, *(part for pair in given for part in pair)]
         found[case] = tuple(
             map(float, subprocess.run(command, capture_output=True, check=True, text=True).stdout.split())
         )
