@@ -87,7 +87,9 @@ def _arrays(path: Path, seed: int) -> Arrays:
         raise DataFormatError(f"{path}: its arrays are {names} (allowed: X and y, with or without X_val and y_val)")
     for X, y in (("X", "y"), ("X_val", "y_val")):
         if X in arrays and len(arrays[X]) != len(arrays[y]):
-            raise DataFormatError(f"{path}: {X} has {len(arrays[X])} rows and {y} has {len(arrays[y])}")
+            raise DataFormatError(
+                f"{path}: the number of rows of {X} is {len(arrays[X])}, and that of {y} is {len(arrays[y])}"
+            )
     if "X_val" in arrays:
         return arrays["X"], arrays["y"], arrays["X_val"], arrays["y_val"]
     return hold_out(arrays["X"], arrays["y"], seed, stratify=not is_continuous(arrays["y"], allow_float_classes=True))

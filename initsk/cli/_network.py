@@ -44,6 +44,10 @@ def run(command: str, options: Options) -> int:
             if report is not None or options["open"]:
                 page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
                 show_page(page, options["open"])
+    except SystemExit as end:
+        # Only the user's code ends the process here: this must not pass for an answer.
+        argument = "" if end.code is None else repr(end.code)
+        return fail(command, f"{options['network']} called sys.exit({argument}), so there is no result")
     except InitskError as error:
         # An error of the network itself is the cause: it does not accept the user's data.
         is_about_data = isinstance(error, ModuleError) and error.__cause__ is not None
@@ -94,7 +98,7 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
 
 def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
     names = ("score", "lr", "budget", "target", "loss", "baseline_loss", "recommended_score", "trial_status")
-    values: dict[str, Any] = {name: _number_or_text(getattr(diagnosis, name)) for name in names}
+    values: dict[str, Any] = {name: _json_value(getattr(diagnosis, name)) for name in names}
     return values | ({"learning_rates": _rows(diagnosis.learning_rates())} if rates else {})
 
 
@@ -139,12 +143,14 @@ def _print_json(options: Options, command: str, result: Diagnosis | Audit, **mor
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return the rows of a frame as JSON has them."""
-    return [{name: _number_or_text(value) for name, value in row.items()} for row in frame.to_dict("records")]
+    return [{name: _json_value(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _number_or_text(value: Any) -> Any:
-    """Return a value that JSON has: NaN and infinity as texts."""
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
+def _json_value(value: Any) -> Any:
+    """Return a value as the JSON of reports has it: NaN as null, infinity as a word, other values unchanged."""
+    if not isinstance(value, float) or np.isfinite(value):
+        return value
+    return None if np.isnan(value) else "infinite" if value > 0 else "-infinite"
 
 
 def _print_findings(result: ActivationSummary | Diagnosis | Audit) -> None:
@@ -169,7 +175,9 @@ def _model_and_data(options: Options) -> tuple[Any, Any, Any]:
         try:
             X_val = X_val.reshape(len(X_val), *options["shape"])
         except ValueError as error:
-            raise InvalidParameterError(f"--shape does not fit: a sample has {X_val[0].size} values") from error
+            raise InvalidParameterError(
+                f"--shape does not fit: the number of values of a sample is {X_val[0].size}"
+            ) from error
     if hasattr(model, "parameters"):
         # A plain module counts classes from 0, and computes in single precision.
         continuous = is_continuous(y, allow_float_classes=True)
@@ -238,5 +246,7 @@ def _load_saved(path: Path) -> Any:
         raise InvalidParameterError(f"{path} cannot be read ({type(error).__name__}: {error})") from error
     if not isinstance(found, torch.nn.Module):
         kind = type(found).__name__
-        raise InvalidParameterError(f"{path} holds a {kind}, not a module (allowed: what torch.save(module) writes)")
+        raise InvalidParameterError(
+            f"{path} holds an object of the type {kind}, not a module (allowed: what torch.save(module) writes)"
+        )
     return found

@@ -15,7 +15,7 @@ from initsk.diagnosis._audit_subject import CheckResult, NotChecked, Subject, ma
 from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
-from initsk.network import PaddingMask, get_model, has_network, innermost, may_be_built, preserve_state
+from initsk.network import PaddingMask, forward_errors, get_model, has_network, innermost, may_be_built, preserve_state
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
@@ -48,7 +48,7 @@ class Audit(Reported):
 
     def __repr__(self) -> str:
         faults = sum(finding.decides for finding in self.found)
-        return f"Audit({len(self.found)} findings, {faults} of them faults; see findings() and not_checked)"
+        return f"Audit(findings: {len(self.found)}, faults among them: {faults}; see findings() and not_checked)"
 
     def __str__(self) -> str:
         return self.answer()
@@ -74,7 +74,8 @@ class Audit(Reported):
         DataFrame
             ``layer`` ("" for the whole network; names of copies, such as "layers.0-5"; for inputs the name of the
             array), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether the finding is a fault), ``of``
-            ("weights", "parts" of one weight, "memory", "initializer", "inputs" or "outputs"), ``relative_to``.
+            ("weights", "parts" of one weight, "memory", "initializer", "samples", "inputs" or "outputs"),
+            ``relative_to``.
         """
         return findings_frame(self.found)
 
@@ -103,7 +104,7 @@ def audit(
     - *unscaled input*: a layer multiplies inputs that are far from standardized;
     - *batch leak*: the output of a sample depends on the other samples of the batch, in evaluation mode;
     - *padding leak*: the output depends on elements that are padding;
-    - *non-finite*: inputs or outputs are NaN or infinite.
+    - *non-finite*: samples, all of those in X, or outputs have values that are NaN or infinite.
 
     Findings of the same kinds are notes, not faults, where the state is common or meant: packed projections of torch's
     own attention, a constant output behind an output layer of zeros, and the bounds of an estimator's initializer that
@@ -167,7 +168,8 @@ def audit(
     seed = resolve_seed(random_state)
     found = get_model(model, X)
     # In training mode, reading a weight under spectral normalization would change its buffers.
-    with preserve_state(found.module, training=False, gradients=False, seed=seed, parameters=False):
+    state = preserve_state(found.module, training=False, gradients=False, seed=seed, parameters=False)
+    with state, forward_errors():
         subject = make_subject(found, X, padding_mask, max_samples, seed)
         outcomes = [*_outcomes_of_weights(subject), *_outcomes_of_batch(subject)]
     findings = [outcome for outcome in outcomes if isinstance(outcome, Finding)]

@@ -20,15 +20,8 @@ _MIN_ROWS = 30
 
 def find_in_inputs(subject: Subject) -> Iterator[CheckResult]:
     """Find inputs that are not finite, and real inputs far from standardized that a layer multiplies as they are."""
-    named: dict[int, tuple[str, torch.Tensor]] = {}
-    map_arrays(lambda name, part: named.setdefault(id(part), (name, part)), subject.arguments)
-    bad = set()
-    for name, values in named.values():
-        # Masks that are added to scores are infinite on purpose.
-        if (values.is_floating_point() or values.is_complex()) and not _is_mask(name):
-            n_nonfinite = int((~real_parts(stored_values(values)).isfinite()).sum())
-            bad |= {name} if n_nonfinite else set()
-            yield from Flagged(name, "non-finite", float(n_nonfinite), "inputs").findings()
+    for name, n_samples in subject.nonfinite:
+        yield from Flagged(name, "non-finite", float(n_samples), "samples").findings()
     inputs = _multiplied_inputs(subject)
     if not inputs:
         reason = Reason(
@@ -36,12 +29,8 @@ def find_in_inputs(subject: Subject) -> Iterator[CheckResult]:
         )
         yield from not_checked([_CHECK], reason)
     for name, (values, axis) in inputs.items():
-        if name not in bad:
+        if bool(stored_values(values).isfinite().all()):
             yield from Flagged(name, _CHECK, scale_of(real_parts(values), axis), "inputs").findings()
-
-
-def _is_mask(name: str) -> bool:
-    return "mask" in name or "bias" in name
 
 
 def _multiplied_inputs(subject: Subject) -> dict[str, tuple[torch.Tensor, int]]:

@@ -70,7 +70,7 @@ def _reason_against(subject: Subject, scores: torch.Tensor) -> Reason | None:
         return Reason("the data have no rows that can run apart, such as those of a graph")
     if n_samples < 2:
         return Reason("X has only one sample")
-    if len(scores) != n_samples:
+    if scores.shape[:1] != (n_samples,):
         return Reason("the first axes of inputs and outputs do not count the same samples")
     if n_samples < _FEW and n_samples in scores.shape[1:2]:
         return Reason("the outputs may compare each sample with each other sample")

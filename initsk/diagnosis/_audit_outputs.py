@@ -75,7 +75,7 @@ def relative_loss(scores: torch.Tensor) -> float:
 
 def _find_constant(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
     n_samples = subject.n_samples
-    if n_samples is None or len(scores) != n_samples:
+    if n_samples is None or scores.shape[:1] != (n_samples,):
         yield from not_checked([CONSTANT], Reason("the first axes of inputs and outputs do not count the same samples"))
     elif n_samples < 2 or not _samples_differ(subject):
         yield from not_checked([CONSTANT], Reason("X has no two samples that differ"))

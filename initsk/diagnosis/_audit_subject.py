@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from initsk.diagnosis._nonfinite import NonFinite, nonfinite_arrays
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.initialization import choices_for
 from initsk.initializers import INITIALIZER_PARAMS, Initializer, get_initializer
@@ -90,6 +91,8 @@ class Subject:
         The samples; None without X.
     seed : int
         Seed of what the network draws.
+    nonfinite : list of NonFinite
+        The arrays with values that are not finite, over all samples and not only those of the batch.
     """
 
     model: Model
@@ -97,6 +100,7 @@ class Subject:
     plan: tuple[PlannedParameter, ...]
     batch: Batch | None
     seed: int
+    nonfinite: list[NonFinite]
 
     @cached_property
     def arguments(self) -> Any:
@@ -195,21 +199,24 @@ def _state_of(module: torch.nn.Module) -> list[torch.Tensor]:
 
 def make_subject(model: Model, X: Any, padding_mask: PaddingMask, max_samples: int, seed: int) -> Subject:
     """Return what an audit looks at; of X, at most `max_samples` rows are drawn."""
-    batch = None if X is None else _draw(model, X, padding_mask, max_samples, seed)
+    batch, nonfinite = (None, []) if X is None else _draw(model, X, padding_mask, max_samples, seed)
     graph = read(model.module, batch)
     plan = tuple(planned for planned, _ in choices_for(model.module, "he_normal", graph))
-    return Subject(model, graph, plan, batch, seed)
+    return Subject(model, graph, plan, batch, seed, nonfinite)
 
 
-def _draw(model: Model, X: Any, padding_mask: PaddingMask, max_samples: int, seed: int) -> Batch:
+def _draw(
+    model: Model, X: Any, padding_mask: PaddingMask, max_samples: int, seed: int
+) -> tuple[Batch, list[NonFinite]]:
     X, _ = first_batch(model.module, model.prepared(X))
+    nonfinite = _nonfinite(X)
     X = map_arrays(to_array, X)
     n_given = count_samples(X)
     if n_given is not None and padding_mask is not None and not callable(padding_mask):
         padding_mask = as_tensor(to_array("padding_mask", padding_mask))
         if len(padding_mask) != n_given:
-            rows_given = f"{len(padding_mask)} rows, and X has {n_given}"
-            raise InvalidParameterError(f"audit: padding_mask has {rows_given} (allowed: the same number)")
+            numbers = f"the number of rows of padding_mask is {len(padding_mask)}, and that of X is {n_given}"
+            raise InvalidParameterError(f"audit: {numbers} (allowed: the same number)")
     if n_given is not None and n_given > max_samples:
         rows = np.sort(np.random.default_rng(seed).permutation(n_given)[:max_samples])
         X = take_rows(X, rows, n_given)
@@ -218,7 +225,17 @@ def _draw(model: Model, X: Any, padding_mask: PaddingMask, max_samples: int, see
     batch = BatchConverter(model.module, casts=model.casts).convert(X, None, padding_mask)
     if n_given == 0:
         raise ModuleError("X has no samples: there is nothing to audit")
-    return batch
+    # Numbers beyond single precision become infinite in the batch.
+    return batch, nonfinite or _nonfinite(batch.inputs or batch.keywords)
+
+
+def _nonfinite(X: Any) -> list[NonFinite]:
+    # Masks that are added to scores are infinite on purpose.
+    return nonfinite_arrays([(map_arrays(lambda name, part: () if _is_mask(name) else part, X), None)])
+
+
+def _is_mask(name: str) -> bool:
+    return "mask" in name or "bias" in name
 
 
 def values_of(planned: PlannedParameter) -> torch.Tensor:

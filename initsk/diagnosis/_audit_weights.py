@@ -16,7 +16,12 @@ _FEW = 32
 _LOOKED_AT, _DIFFERENT = 1000, 64
 # No initializer draws larger values. Bits that stand for other things than floats often do.
 _HUGE = 1e10
+# Nor does it draw values beyond this one that are so many times the median size.
+_LARGE, _OUTLYING = 10.0, 1e4
 _TINY = torch.finfo(torch.float32).tiny
+# Limits of size, and the share of the values from which those below a limit count. Decay makes weights subnormal too,
+# but seldom as small as the upper halves of addresses and small integers are as floats.
+_SUBNORMAL = ((_TINY, 0.5), (2.0**-133, 0.01))
 
 
 def find_clones(subject: Subject) -> Iterator[CheckResult]:
@@ -140,16 +145,37 @@ def find_unset(subject: Subject) -> Iterator[CheckResult]:
 def _arbitrary_share(values: torch.Tensor) -> float:
     """Return the share of the nonzero values that stand for something else than a weight.
 
-    These are values that are NaN, infinite or huge. Subnormal values count if most values are subnormal: decay makes
-    single weights so small.
+    These are values that are NaN, infinite, huge or far larger than the others, and subnormal values if they are more
+    than a few.
+
+    Examples
+    --------
+    >>> _arbitrary_share(torch.tensor([[0.3, 4e-41], [-0.1, 3e-41]])), _arbitrary_share(torch.tensor([0.3, -0.1]))
+    (0.5, 0.0)
     """
-    if not values.numel() or (float(_largest(values)) <= _HUGE and not _mostly_subnormal(_sample(values))):
-        return 0.0
-    sizes = values.abs()
-    arbitrary = ~(sizes <= _HUGE)
-    if _mostly_subnormal(values):
-        arbitrary |= (sizes > 0) & (sizes < _TINY)
-    return int(arbitrary.sum()) / max(int((sizes != 0).sum()), 1)
+    n_values = int(values.count_nonzero())
+    n_arbitrary = _n_subnormal(values, n_values) + _n_large(values)
+    return n_arbitrary / max(n_values, 1)
+
+
+def _n_subnormal(values: torch.Tensor, n_values: int) -> int:
+    """Return the number of subnormal values; 0 if decay may have made them so small."""
+    for limit, share in _SUBNORMAL:
+        n_below = int(((values > -limit) & (values < limit)).sum()) - (values.numel() - n_values)
+        if n_below >= max(share * n_values, min(2, n_values)):
+            return n_below
+    return 0
+
+
+def _n_large(values: torch.Tensor) -> int:
+    """Return the number of values that are not finite, or too large beside the others."""
+    if not values.numel() or float(_largest(values)) <= _LARGE:
+        return 0
+    limit, sizes = _HUGE, _sample(values).double().abs()
+    # A few values that stand together may be different quantities.
+    if values.numel() >= _FEW:
+        limit = min(limit, max(_LARGE, _OUTLYING * float(sizes[sizes != 0].nanmedian())))
+    return int((~(values.abs() <= limit)).sum())
 
 
 def _largest(values: torch.Tensor) -> torch.Tensor:
@@ -160,13 +186,9 @@ def _largest(values: torch.Tensor) -> torch.Tensor:
 
 def _sample(values: torch.Tensor) -> torch.Tensor:
     """Return a part of the values that are not zero; all values if the part has none."""
-    part = values.flatten()[:: max(1, values.numel() // _LOOKED_AT)]
+    # An odd step meets each half of numbers of twice the size.
+    part = values.flatten()[:: max(1, values.numel() // _LOOKED_AT) | 1]
     return part if bool(part.any()) else values
-
-
-def _mostly_subnormal(values: torch.Tensor) -> bool:
-    sizes = values[values != 0].abs()
-    return 2 * int((sizes < _TINY).sum()) > len(sizes)
 
 
 def constant_weights(subject: Subject) -> list[PlannedParameter]:

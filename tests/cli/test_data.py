@@ -42,7 +42,7 @@ def test_arrays_with_their_own_held_out_part(networks, capsys):
     ("arrays", "words"),
     [
         ({"images": np.zeros(3)}, "its arrays are images (allowed: X and y"),
-        ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "X has 3 rows and y has 4"),
+        ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, "the number of rows of X is 3, and that of y is 4"),
         ({"X": np.zeros((3, 2)), "y": np.zeros(3), "X_val": np.zeros((1, 2))}, "with or without X_val and y_val"),
     ],
 )

@@ -26,7 +26,7 @@ def test_shape_reshapes_the_samples(networks, capsys):
     assert run("inspect", "my_networks.py:image", "--dataset", "digits", "--shape", "1,8,8") == 0
     assert " 0 pre_activation" in capsys.readouterr().out
     shown = error_of(capsys, "inspect", "my_networks.py:image", "--dataset", "digits", "--shape", "3,8,8")
-    assert "--shape does not fit: a sample has 64 values" in shown
+    assert "--shape does not fit: the number of values of a sample is 64" in shown
     shown = error_of(capsys, "inspect", "my_networks.py:image", "--dataset", "digits", "--shape", "x")
     assert "'x' is not a list of sizes such as 1,28,28" in shown
 
@@ -70,7 +70,28 @@ def test_diagnose_prints_one_json_object(networks, capsys):
     assert run("diagnose", "my_networks.py:bad", "--dataset", "digits", "--json", "--time-limit", "0.000001") == 1
     found = json.loads(capsys.readouterr().out)
     assert found["trial_status"] == "time"
+    # Without time, it is unknown.
+    assert found["recommended_score"] is None
     assert found["findings"][0]["kind"] == "symmetric"
+
+
+EXITS = {
+    "in the factory": ("def net():\n    sys.exit(0)", "0"),
+    "in the file": ("net = None\nsys.exit()", ""),
+    "in the network": ("class net(torch.nn.Linear):\n    def __init__(self):\n        super().__init__(64, 10)\n"
+                       "    def forward(self, x):\n        sys.exit('done')", "'done'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", EXITS)
+@pytest.mark.parametrize("command", ["inspect", "diagnose", "audit", "recommend"])
+def test_code_that_ends_the_process_is_an_error(networks, capsys, command, place):
+    source, given = EXITS[place]
+    (networks / "ends.py").write_text(f"import sys\nimport torch\n{source}\n")
+    if (command, place) == ("recommend", "in the network"):
+        pytest.skip("without data, the forward pass may fail")
+    shown = error_of(capsys, command, "ends.py:net", "--dataset", "digits")
+    assert f"initsk {command}: ends.py:net called sys.exit({given}), so there is no result" in shown
 
 
 def test_recommend_needs_no_data(networks, capsys):
@@ -96,7 +117,7 @@ def test_a_saved_module(networks, capsys):
     torch.save(module.state_dict(), "weights.pt")
     assert run("inspect", "net.pt", "--dataset", "digits") == 0
     shown = error_of(capsys, "inspect", "weights.pt", "--dataset", "digits")
-    assert "weights.pt holds a OrderedDict, not a module" in shown
+    assert "weights.pt holds an object of the type OrderedDict, not a module" in shown
 
 
 def test_a_report_that_cannot_be_written_is_an_error_before_the_work(networks, capsys):

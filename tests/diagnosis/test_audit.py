@@ -105,7 +105,7 @@ def test_a_healthy_network():
     assert result.findings().empty
     assert result.exit_code == 0
     assert str(result) == "No faults were found. Not checked: padding leak."
-    assert repr(result) == "Audit(0 findings, 0 of them faults; see findings() and not_checked)"
+    assert repr(result) == "Audit(findings: 0, faults among them: 0; see findings() and not_checked)"
 
 
 def test_faults_come_before_notes():
@@ -234,6 +234,12 @@ def test_all_mistakes_in_one_message():
         audit(cnn(), IMAGES, max_samples=1, random_state="x")
     with pytest.raises(ModuleError, match="forward pass of Sequential failed at layer '0'"):
         audit(cnn(), batch(4, 8))
+    tokens = torch.zeros(4, 3, dtype=torch.long)
+    tokens[2:] = 10
+    table = build(lambda: nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(12, 2)))
+    # The two samples that are read are in the vocabulary.
+    with pytest.raises(ModuleError, match=r"fails in layer '0' \(Embedding\).*index out of range"):
+        audit(table, tokens)
     with pytest.raises(ModuleError, match="no samples"):
         audit(cnn(), IMAGES[:0])
     with pytest.raises(ModuleError, match="is not allowed"):

@@ -1,6 +1,7 @@
 """Inputs that are far from standardized."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -68,7 +69,7 @@ def test_inputs_that_are_not_finite_come_first(before, value):
     X = batch(40, 8)
     X[3, 4] = value
     found = audit(nn.Sequential(before(), *mlp()), X).findings()
-    assert found[["layer", "kind", "of"]].values.tolist()[0] == ["X", "non-finite", "inputs"]
+    assert found[["layer", "kind", "of"]].values.tolist()[0] == ["X[:, 4]", "non-finite", "samples"]
     assert found["value"].iloc[0] == 1
 
 
@@ -127,6 +128,37 @@ def test_inputs_that_are_not_finite():
     X[3, 2] = torch.nan
     result = audit(mlp(), X)
     found = result.findings().set_index("of")
-    assert found.loc["inputs", ["layer", "kind", "value", "decides"]].tolist() == ["X", "non-finite", 1.0, True]
+    values = ["X[:, 2]", "non-finite", 1.0, True]
+    assert found.loc["samples", ["layer", "kind", "value", "decides"]].tolist() == values
     assert found.loc["outputs", "kind"] == "non-finite"
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_all_samples_are_checked_and_not_only_those_that_are_drawn(seed):
+    X = batch(40, 8)
+    X[3, 2], X[5, 2], X[5, 7] = torch.nan, torch.inf, torch.nan
+    found = audit(mlp(), X, max_samples=2, random_state=seed).findings()
+    assert found[["layer", "kind", "value", "of"]].values.tolist()[0] == ["X[:, [2, 7]]", "non-finite", 2.0, "samples"]
+
+
+def test_columns_of_a_frame_are_named():
+    X = pd.DataFrame(batch(40, 8).numpy(), columns=[f"mask_{i}" for i in range(8)])
+    X.iloc[3, 2] = float("nan")
+    found = audit(mlp(), X).findings()
+    assert found["layer"].tolist()[0] == "X['mask_2']"
+
+
+def test_masks_are_infinite_on_purpose():
+    network = Net(lambda self, x, mask: self.layers(x) + mask, layers=mlp())
+    n_scores = network.layers(batch(1, 8)).shape[1]
+    mask = torch.zeros(40, n_scores)
+    mask[3, 0] = -torch.inf
+    assert "samples" not in audit(network, {"x": batch(40, 8), "mask": mask}).findings()["of"].tolist()
+
+
+def test_numbers_beyond_single_precision_are_infinite_for_the_network():
+    X = batch(40, 8).double()
+    X[3, 2] = 1e300
+    found = audit(mlp(), X.numpy()).findings()
+    assert found[["layer", "kind", "of"]].values.tolist()[0] == ["X[:, 2]", "non-finite", "samples"]

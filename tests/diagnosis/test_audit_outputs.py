@@ -151,6 +151,27 @@ def test_outputs_that_are_not_finite():
     assert {"initial scale", "constant output", "batch leak"} <= set(result.not_checked["check"])
 
 
+SINGLE = {
+    "a loss": lambda self, x: self.layer(x).logsumexp(1).mean(),
+    "a prediction": lambda self, x: {"prediction": self.layer(x).mean()},
+    "the criterion": lambda self, x: (lambda output, target: output)(self.layer(x).mean(), None),
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_single_number_for_all_samples(name):
+    network = Net(SINGLE[name], layer=build(lambda: nn.Linear(8, 3)))
+    result = audit(network, batch(40, 8))
+    assert kinds(result) == {}
+    assert "single number" in why_not(result, "initial scale")
+    for check in ("constant output", "batch leak", "padding leak"):
+        assert "do not count the same samples" in why_not(result, check)
+    # The weights and the inputs are checked all the same.
+    nn.init.constant_(network.layer.weight, torch.nan)
+    found = audit(network, 1000 * batch(40, 8)).findings()
+    assert found["kind"].tolist() == ["uninitialized", "unscaled input", "non-finite"]
+
+
 def test_outputs_without_scores():
     network = Net(lambda self, x: {"a": self.layer(x), "b": x}, layer=build(lambda: nn.Linear(8, 3)))
     result = audit(network, batch(4, 8))

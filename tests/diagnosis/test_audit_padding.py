@@ -150,7 +150,7 @@ def test_reasons_not_to_check():
 
 
 def test_the_mask_has_a_row_for_each_sample():
-    with pytest.raises(ValueError, match="padding_mask has 3 rows, and X has 9"):
+    with pytest.raises(ValueError, match="rows of padding_mask is 3, and that of X is 9"):
         audit(build(lambda: nn.Linear(8, 3)), VALUES, padding_mask=RIGHT[:3])
 
 

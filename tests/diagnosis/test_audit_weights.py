@@ -148,6 +148,66 @@ def test_memory_that_was_never_filled(bits):
     assert (found["value"].iloc[0], found["threshold"].iloc[0]) == (1.0, 0.0)
 
 
+def drawn(n_out=20, n_in=8):
+    return build(lambda: nn.Linear(n_in, n_out)).weight.detach().clone()
+
+
+def replaced(share, value, values=None):
+    """Return weights of which a share at the end was never set."""
+    values = (drawn(100) if values is None else values).flatten()
+    values[round(len(values) * (1 - share)) :] = value
+    return values.reshape(-1, 8)
+
+
+GARBAGE = {
+    "half": (replaced(0.5, 4e-41), 0.5),
+    "one percent": (replaced(0.01, 4e-41), 0.01),
+    "addresses and others": (
+        torch.tensor([-4.86e-03, 4.56e-41, 6.19e06, 3.08e-41, 0.0]).repeat(32).reshape(20, 8),
+        0.75,
+    ),
+    "every second": (torch.stack([drawn(), torch.full((20, 8), 3e-41)], 2).reshape(20, 16)[:, :8], 0.5),
+    "integers": (replaced(0.1, garbage([7])), 0.1),
+    "outliers": (replaced(0.02, 1e4), 0.02),
+    "small weights and outliers": (replaced(0.02, 50.0, 1e-3 * drawn(100)), 0.02),
+    "not a number": (replaced(0.01, torch.nan), 0.01),
+}
+
+
+class Own(nn.Module):
+    """Multiplies by a parameter of its own."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = nn.Parameter(values)
+
+    def forward(self, x):
+        return x @ self.values.T
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_memory_of_which_only_a_part_shows(name):
+    values, share = GARBAGE[name]
+    found = audit(Own(values)).findings()
+    assert found[["layer", "kind", "of", "decides"]].values.tolist() == [["values", "uninitialized", "memory", True]]
+    assert found["value"].iloc[0] == pytest.approx(share)
+
+
+WEIGHTS = {
+    "one subnormal": replaced(1 / 800, 4e-41),
+    "identity beside noise": torch.eye(8) + 1e-6 * drawn(8),
+    "gates of two sizes": torch.cat([1e-6 * drawn(8), torch.full((8, 8), 5.0)]),
+    "all large": 1e3 * drawn(),
+    "few of different sizes": torch.tensor([[1e-3, 2e-3, 100.0]]),
+    "rare": nn.init.sparse_(torch.empty(100, 8), 0.9),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_weights_of_unusual_sizes_are_weights(name):
+    assert "memory" not in audit(Own(WEIGHTS[name])).findings()["of"].tolist()
+
+
 def test_weights_that_decay_has_made_subnormal_are_weights():
     network = mlp()
     with torch.no_grad():
