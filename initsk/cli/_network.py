@@ -19,7 +19,7 @@ from initsk.cli._report import check_folder, fail, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.inspection import ActivationSummary, inspect_activations
-from initsk.report import answer_of_rates, describe_findings
+from initsk.report import answer_of_rates, describe_findings, json_value
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous, unknown_name
 
@@ -98,7 +98,7 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
 
 def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
     names = ("score", "lr", "budget", "target", "loss", "baseline_loss", "recommended_score", "trial_status")
-    values: dict[str, Any] = {name: _json_value(getattr(diagnosis, name)) for name in names}
+    values: dict[str, Any] = {name: json_value(getattr(diagnosis, name)) for name in names}
     return values | ({"learning_rates": _rows(diagnosis.learning_rates())} if rates else {})
 
 
@@ -143,14 +143,7 @@ def _print_json(options: Options, command: str, result: Diagnosis | Audit, **mor
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return the rows of a frame as JSON has them."""
-    return [{name: _json_value(value) for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _json_value(value: Any) -> Any:
-    """Return a value as the JSON of reports has it: NaN as null, infinity as a word, other values unchanged."""
-    if not isinstance(value, float) or np.isfinite(value):
-        return value
-    return None if np.isnan(value) else "infinite" if value > 0 else "-infinite"
+    return [{name: json_value(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _print_findings(result: ActivationSummary | Diagnosis | Audit) -> None:

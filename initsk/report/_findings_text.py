@@ -56,7 +56,6 @@ _EVIDENCE = {
     ("too deep", "depth"):
         message("The depth of {depth} is {number} times the depth that theory allows for {activation}: six depth scales"
                 " of {scale:.3g}."),
-    ("non-finite", "inputs"): message("{number} values of {layer} are NaN or infinite."),
     ("non-finite", "outputs"): message("{number} values of the outputs are NaN or infinite."),
     ("cloned", "weights"): message("{number} layers begin as exact copies of one another: {layer}."),
     ("cloned", "parts"):

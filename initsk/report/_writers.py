@@ -143,7 +143,7 @@ def _json(element: Element) -> dict[str, Any]:
             return {"type": "paragraph", "role": element.role, "text": element.text}
         case Table():
             columns = [{"key": c.key, "title": c.title, "kind": c.kind} for c in element.columns]
-            rows = [{c.key: _json_value(row[c.key]) for c in element.columns} for row in element.rows]
+            rows = [{c.key: json_value(row[c.key]) for c in element.columns} for row in element.rows]
             return {"type": "table", "key": element.key, "title": element.title, "columns": columns, "rows": rows}
         case Picture():
             return {"type": "picture", "key": element.key, "description": element.description}
@@ -158,7 +158,7 @@ def _json(element: Element) -> dict[str, Any]:
             return content | {"elements": _json_elements(element.elements)}
 
 
-def _json_value(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Return a cell: NaN as null, infinity as a word, other values unchanged."""
     if isinstance(value, np.generic):
         value = value.item()
