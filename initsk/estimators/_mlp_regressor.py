@@ -49,7 +49,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> from sklearn.datasets import make_friedman1
     >>> from initsk import MLPRegressor
     >>> X, y = make_friedman1(500, random_state=0)
-    >>> reg = MLPRegressor((64, 64), initializer="auto", lr=0.01, random_state=0)
+    >>> reg = MLPRegressor((64, 64), initializer="auto", lr=0.01, max_epochs=40, random_state=0)
     >>> reg.fit(X, y).score(X, y) > 0.9
     True
     """

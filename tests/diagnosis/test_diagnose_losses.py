@@ -66,7 +66,7 @@ def entropy(shares):
         (3, CLASSES, None, entropy(np.bincount(CLASSES) / N)),
         (3, CLASSES, nn.CrossEntropyLoss(label_smoothing=0.0), entropy(np.bincount(CLASSES) / N)),
         (1, NUMBERS, None, float(NUMBERS.var(correction=0))),
-        (1, NUMBERS[:, 0], nn.MSELoss(), float(NUMBERS.var(correction=0))),
+        (1, NUMBERS, nn.MSELoss(), float(NUMBERS.var(correction=0))),
         # The median is the best constant for absolute errors.
         (1, NUMBERS, nn.L1Loss(), float((NUMBERS - NUMBERS.median()).abs().mean())),
         (1, X[:, :1] > 0.5, None, entropy(np.array([1 - float((X[:, 0] > 0.5).double().mean()),

@@ -170,3 +170,14 @@ def test_networks_of_other_libraries():
         assert int(row["of these, called ill"]) == (own & succeeded & ~passed).sum()
         assert int(row["failed"]) == (own & ~succeeded).sum()
         assert int(row["of these, called ill too"]) == (own & ~succeeded & ~passed).sum()
+
+
+def test_auto_on_networks_of_other_libraries():
+    frame = pd.read_csv(FOLDER / "results" / "defaults_auto.csv")
+    shown = {row["figure"]: float(row["value"]) for row in table("auto on networks of other libraries")}
+    worse = frame["ahead"] < 0
+    assert shown["networks"] == len(frame)
+    assert shown["ahead of the default, mean"] == pytest.approx(frame["ahead"].mean(), abs=0.006)
+    for words, column in (("significantly {}", "adjusted_p"), ("{} with p < 0.05 before Holm", "p")):
+        assert shown[words.format("better")] == ((frame[column] < 0.05) & ~worse).sum()
+        assert shown[words.format("worse")] == ((frame[column] < 0.05) & worse).sum()
