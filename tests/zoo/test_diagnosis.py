@@ -16,8 +16,11 @@ OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "sgd": partial(torch.optim.SGD, 
 # Networks that get a score below 0.5, with the score. The running moments of MobileNetV3's batch normalization are
 # behind after 100 steps, so that its loss in evaluation mode stays at the baseline.
 FALSE_ALARMS = {
-    "Wav2Vec2ForCTC": 0.15, "mobilenet_v3_small": 0.34, "fcn_resnet50": 0.04, "deeplabv3_resnet50": 0.05
+    "Wav2Vec2ForCTC": 0.15, "mobilenet_v3_small": 0.34, "fcn_resnet50": 0.04, "deeplabv3_resnet50": 0.05,
+    "inception_v3": 0.16,
 }  # fmt: skip
+# Networks that do not train on their task: after 100 steps, WideResNet has 12 times the baseline loss or more.
+RIGHT_ALARMS = {"wide_resnet50_2": 0.05}
 
 
 @pytest.mark.parametrize("row", ROWS, indirect=True)
@@ -34,7 +37,7 @@ def test_default_networks_are_called_healthy(row):
         diagnosis = diagnose(module, X, y, **training, **sizes)
         findings = diagnosis.findings()
     assert all(value.equal(before[name]) for name, value in module.state_dict().items())
-    if row.name in FALSE_ALARMS:
+    if row.name in FALSE_ALARMS | RIGHT_ALARMS:
         assert diagnosis.score < 0.5
         assert findings["decides"].any()
         return
