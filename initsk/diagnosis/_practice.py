@@ -1,4 +1,4 @@
-"""What is usually done with a layer, where that differs from the recommendation."""
+"""The usual initialization of each kind of layer, where it differs from the recommendation."""
 
 from initsk import initializers
 from initsk.network import ParameterSpec

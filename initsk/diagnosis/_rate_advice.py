@@ -1,4 +1,4 @@
-"""What the literature says of the learning rate in networks of a kind."""
+"""Advice from the literature on the learning rate, by the kind of network."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What a module and its parts hold besides parameters: saved before a forward pass, and put back after it."""
+"""Save and restore the state of a module that is no parameter: buffers, attributes, containers and generators."""
 
 import random
 from collections import deque

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._batches import Batch, as_batch, call_of
-from initsk.network._calls import failing_part
+from initsk.network._calls import failing_part, first_line
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
@@ -105,11 +105,10 @@ def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
     except Exception as error:  # a user's forward may raise anything
         name, _ = failing_part(module, error)
         where = f"at layer {name!r}" if name else "outside of its layers"
-        reason = str(error).strip().partition("\n")[0]
-        problem = (
-            f"the forward pass of {type(module).__name__} failed {where} on X of shape {example.description}: {reason}"
-        )
-        raise ModuleError(f"{problem} (allowed: an X that the module takes)") from error
+        raise ModuleError(
+            f"the forward pass of {type(module).__name__} failed {where} on X of shape {example.description}:"
+            f" {first_line(error)} (allowed: an X that the module takes)"
+        ) from error
 
 
 def _example(module: nn.Module, X: Any, rows: Any, whole: Any) -> Example:

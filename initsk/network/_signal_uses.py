@@ -1,4 +1,4 @@
-"""What the graph tells about the signals before and after each layer: sums, products, conditions, scores, tables."""
+"""Find the sums, products and conditions before and after each layer of a graph."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -28,8 +28,8 @@ class Branch:
     normalized : bool
         Whether a normalization follows on the branch before the next layer with weights.
     block : {"", "pre-norm", "post-norm"}
-        Whether the branch begins with a normalization; or a normalization takes the sum, as in all such blocks in a
-        row.
+        "pre-norm" if the branch begins with a normalization; "post-norm" if a normalization follows its addition, and
+        the next or the previous shortcut starts from such a normalization.
 
     Examples
     --------

@@ -12,6 +12,7 @@ from skorch.utils import multi_indexing
 
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.exceptions import InvalidParameterError
+from initsk.network import first_line
 from initsk.utils.validation import check_known_labels
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -55,7 +56,7 @@ def hold_out(X: Any, y: Any, seed: int, *, stratify: bool = True) -> Arrays:
         train, test = train_test_split(rows, test_size=0.25, stratify=labels, random_state=seed % 2**32)
     except ValueError as error:
         by_class = " by class" if stratify else ""
-        raise InvalidParameterError(f"the data cannot be split{by_class}: {_first_line(error)}") from error
+        raise InvalidParameterError(f"the data cannot be split{by_class}: {first_line(error)}") from error
     return _parts(X, y, train, test)
 
 
@@ -130,7 +131,7 @@ def _check_pair(X: Any, y: Any, suffix: str, dtypes: list[type] | None, has_clas
         if has_classes:
             check_classification_targets(y)
     except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"{name} and {target}: {_first_line(error)}") from error
+        raise InvalidParameterError(f"{name} and {target}: {first_line(error)}") from error
     return X, y
 
 
@@ -142,7 +143,3 @@ def _check_classes(y: Any) -> None:
         reason = f"{len(single)} of {len(labels)} classes have a single sample ({examples})"
         hint = "if the target is continuous, use a regressor"
         raise InvalidParameterError(f"the data cannot be split by class: {reason}; {hint}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
