@@ -97,12 +97,13 @@ def scores_in_loss(loss: torch.Tensor, output: Any, target: Any = None) -> list[
     parts = [
         t for t in tensors_in(output) if t.grad_fn is not None and t.dim() and (t.is_floating_point() or t.is_complex())
     ]
-    places = {(id(part.grad_fn), part.output_nr): part for part in parts}
-    found: dict[tuple[int, int], torch.Tensor] = {}
+    places = {(part.grad_fn, part.output_nr): part for part in parts}
+    found: dict[tuple[Any, int], torch.Tensor] = {}
+    # The nodes themselves: without a reference, torch makes another object for the same node.
     ahead, seen = [(loss.grad_fn, loss.output_nr)], set()
     while ahead:
         node, number = ahead.pop()
-        place = (id(node), number)
+        place = (node, number)
         if node is None or place in seen:
             continue
         seen.add(place)

@@ -62,7 +62,7 @@ def outside_of_contexts(module: torch.nn.Module) -> Iterator[None]:
         for kind in dict.fromkeys(("cpu", device.type)):
             if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-        if device.type == "cpu" and torch.get_default_device().type != "cpu":
+        if device.type == "cpu" and torch.empty(0).device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
 
