@@ -210,4 +210,6 @@ def _reference(spec: ParameterSpec, initializer: initializers.Initializer) -> st
     if unsourced or (spec.role == "bias" and not initializer.sets_biases):
         return sources
     drawn = initializer.filling if isinstance(initializer, initializers.Scaled) else initializer
-    return "; ".join(part for part in (drawn.reference, sources) if part)
+    is_orthogonal = getattr(drawn, "distribution", "") == "orthogonal"
+    of_matrix = initializers.Orthogonal.reference if is_orthogonal else ""
+    return "; ".join(part for part in (drawn.reference, of_matrix, sources) if part)

@@ -1,6 +1,7 @@
 """Initializers that follow the activation functions of the network."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from initsk.initializers._constant import Zeros
 from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
 from initsk.initializers._unscaled import RandomNormal
-from initsk.initializers._variance_scaling import GlorotUniform, LeCunNormal, VarianceScaling, ZeroMeanDraw
+from initsk.initializers._variance_scaling import GlorotUniform, VarianceScaling, ZeroMeanDraw
 from initsk.initializers.core._answers import Choice
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS
@@ -46,19 +47,19 @@ class Auto(Initializer):
     ============================================  =====================================================
     Layer                                         Initializer
     ============================================  =====================================================
-    feeds a function that saturates on both       Glorot uniform (Glorot and Bengio 2010)
-    sides, within -2 and 2: tanh, sigmoid,
+    feeds a function that saturates on both       orthogonal with Glorot's variance (Glorot and Bengio 2010), in a
+    sides, within -2 and 2: tanh, sigmoid,        network of 5 hidden layers or more with LeCun's, ``1 / fan_in``
     softsign
     feeds the sine of a multiple, ``sin(30 x)``   SIREN with that `omega_0`, biases too (Sitzmann et al. 2020)
-    feeds any other function: ReLU, leaky ReLU,   normal with the variance ``gain^2 / fan_in``, by
+    feeds any other function: ReLU, leaky ReLU,   orthogonal with the variance ``gain^2 / fan_in``, by
     GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU (He et al. 2015)
-    does so in a deep network, of 5 hidden        orthogonal with the same variance (Saxe et al. 2013)
-    layers or more
-    ... whose signal does not reach that deep:    orthogonal on the critical line, biases too, as `EdgeOfChaos`
-    GELU, SiLU, sine                              (Schoenholz et al. 2017; Pennington et al. 2017)
+    does so and takes the network's input         ``1 / fan_in``, unless a factor of the function's input is one of
+                                                  its output, as for ReLU
+    does so in a deep network whose signal does   orthogonal on the critical line, biases too, as `EdgeOfChaos`
+    not reach that deep: GELU, SiLU, sine         (Schoenholz et al. 2017; Pennington et al. 2017)
     ... or the function has a value at 0:         orthogonal, `Centered`, with the variance ``1 / (f'(0)^2 fan_in)``:
     sigmoid (from 3 hidden layers on)             for sigmoid 16 / fan_in
-    feeds none                                    LeCun normal
+    feeds none                                    orthogonal with LeCun's variance
     gives the output: no function follows, or     as above, with a third of the variance, so that the loss begins near
     one that saturates, and no normalization      that of a constant prediction; not after the states of a recurrent
                                                   layer, which are small
@@ -80,6 +81,10 @@ class Auto(Initializer):
                                                   it; ``N(0, 1)`` if its rows reach a layer as they are;
                                                   ``N(0, 0.02^2)`` if they are added to scores of attention
     ============================================  =====================================================
+
+    An orthogonal matrix scales all directions equally, while a draw of independent values nearly loses some of them
+    (Saxe et al. 2013; Hu et al. 2020). The gain makes up for what the function before a layer takes from the signal,
+    and no function comes before the first layer (He et al. 2015, section 2.2).
 
     The signal reaches the output if the variance of the pre-activations returns to a fixed point, and the depth scale
     (`initsk.theory.MeanField`) is at least the number of hidden layers, in deep networks at least ten times this
@@ -141,7 +146,7 @@ class Auto(Initializer):
         """Return the initializer of the weights if it also sets biases, else None."""
         if spec.activation is None or spec.kind in ("recurrent", "attention", "embedding"):
             return None
-        choice = _by_activation(spec.activation, spec.n_hidden)
+        choice = _by_activation(spec.activation, spec.n_hidden, takes_input=spec.place == "input")
         return choice if choice.initializer.sets_biases else None
 
     @staticmethod
@@ -158,8 +163,8 @@ class Auto(Initializer):
             return _of_table(spec)
         if spec.activation is None:
             last = spec.place == "output"
-            return Choice(LeCunNormal(), Reason("output layer") if last else Reason("feeds no activation function"))
-        return _by_activation(spec.activation, spec.n_hidden)
+            return Choice(_orthogonal(1.0), Reason("output layer") if last else Reason("feeds no activation function"))
+        return _by_activation(spec.activation, spec.n_hidden, takes_input=spec.place == "input")
 
 
 def _is_in_transformer_block(spec: ParameterSpec) -> bool:
@@ -186,7 +191,17 @@ def _saturates(activation: theory.ActivationLike) -> bool:
     return bool(level and max(abs(left), abs(right)) <= _MAX_LIMIT)
 
 
-def _by_activation(activation: theory.ActivationLike, layers: int) -> Choice:
+def _is_homogeneous(activation: theory.ActivationLike) -> bool:
+    """Return whether a positive factor of the input is one of the output, as for ReLU."""
+    values, doubled = theory.as_function(activation)(np.array([[-1.0, 1.0], [-2.0, 2.0]]))
+    return bool(np.allclose(2 * values, doubled))
+
+
+def _orthogonal(scale: float = 1.0, **options: Any) -> VarianceScaling:
+    return VarianceScaling(scale, distribution="orthogonal", **options)
+
+
+def _by_activation(activation: theory.ActivationLike, layers: int, *, takes_input: bool) -> Choice:
     label = theory.activation_label(activation)
     if isinstance(activation, theory.OfMultiple) and theory.activation_label(activation.activation) == "sin":
         # The sine of a multiple, as in sine networks. A plain sine has a gain, like other functions.
@@ -194,17 +209,16 @@ def _by_activation(activation: theory.ActivationLike, layers: int) -> Choice:
     saturates = _saturates(activation)
     reach = _reach(activation, 1.0 if saturates else theory.gain(activation) ** 2)
     critical = _critical(activation) if layers > (reach / _MARGIN if layers >= DEEP else reach) else None
-    values = {"activation": label, "layers": layers}
     if critical is not None:
+        values = {"activation": label, "layers": layers}
         return Choice(critical, Reason("feeds {activation}, and {layers} layers need its critical variances", **values))
-    if layers >= DEEP:
-        scale = {"scale": 1.0} if saturates else {"activation": activation}
-        why = Reason("feeds {activation}, and {layers} layers are deep: orthogonal", **values)
-        return Choice(VarianceScaling(**scale, distribution="orthogonal"), why)
     if saturates:
-        return Choice(GlorotUniform(), Reason("feeds {activation}, which saturates", activation=label))
+        chosen = _orthogonal() if layers >= DEEP else _orthogonal(mode="fan_avg")
+        return Choice(chosen, Reason("feeds {activation}, which saturates", activation=label))
+    if takes_input and not _is_homogeneous(activation):
+        return Choice(_orthogonal(), Reason("takes the network's input, and feeds {activation}", activation=label))
     why = Reason("feeds {activation} (gain {gain})", activation=label, gain=theory.gain(activation))
-    return Choice(VarianceScaling(activation=activation), why)
+    return Choice(VarianceScaling(activation=activation, distribution="orthogonal"), why)
 
 
 @theory.cached

@@ -40,11 +40,11 @@ def test_the_promised_variance_is_drawn():
 @pytest.mark.parametrize(
     ("activation", "depth", "expected"),
     [
-        ("tanh", 2, "glorot_uniform"),
-        ("sigmoid", 2, "glorot_uniform"),
-        ("relu", 4, "VarianceScaling(activation='relu')"),
-        ("selu", 4, "VarianceScaling(activation='selu')"),
-        ("gelu", 2, "VarianceScaling(activation='gelu')"),
+        ("tanh", 2, "VarianceScaling(mode='fan_avg', distribution='orthogonal')"),
+        ("sigmoid", 2, "VarianceScaling(mode='fan_avg', distribution='orthogonal')"),
+        ("relu", 4, "VarianceScaling(distribution='orthogonal', activation='relu')"),
+        ("selu", 4, "VarianceScaling(distribution='orthogonal', activation='selu')"),
+        ("gelu", 2, "VarianceScaling(distribution='orthogonal', activation='gelu')"),
         ("relu", 12, "VarianceScaling(distribution='orthogonal', activation='relu')"),
         ("tanh", 12, "VarianceScaling(distribution='orthogonal')"),
         ("gelu", 12, "EdgeOfChaos(activation='gelu', distribution='orthogonal')"),
@@ -55,7 +55,8 @@ def test_the_promised_variance_is_drawn():
 def test_activation_and_depth_decide(activation, depth, expected):
     module = build(lambda: MLP(8, 2, (16,) * depth, activation=activation))
     frame = recommend_initializer(module).to_frame().set_index("name")
-    assert frame.loc["hidden_1.weight", "initializer"] == expected
+    assert frame.loc["hidden_2.weight", "initializer"] == expected
+    assert activation in frame.loc["hidden_2.weight", "why"]
     assert activation in frame.loc["hidden_1.weight", "why"]
 
 
@@ -210,7 +211,8 @@ def test_recommending_changes_nothing_and_needs_no_data():
     before = {name: values.clone() for name, values in module.state_dict().items()}
     recommendation = recommend_initializer(module)
     assert all(torch.equal(values, before[name]) for name, values in module.state_dict().items())
-    assert "Scaled(base=LeCunNormal(), factor=0.57735) for output.weight" in str(recommendation)
+    output = "Scaled(base=VarianceScaling(distribution='orthogonal'), factor=0.57735) for output.weight"
+    assert output in str(recommendation)
 
 
 def test_reports_of_advice_show_the_layers():

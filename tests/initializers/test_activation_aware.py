@@ -27,6 +27,9 @@ def test_gain_of_a_function_with_a_kink():
     )
 
 
+GLOROT = "VarianceScaling(mode='fan_avg', distribution='orthogonal')"
+
+
 class Functional(nn.Module):
     """Network that calls activation functions as functions, methods and modules."""
 
@@ -47,11 +50,12 @@ class Functional(nn.Module):
 def test_auto_chooses_by_the_activation_function():
     module = build(Functional)
     found = record(module, "auto")["initializer"]
-    assert variance_fits(module.a.weight, theory.gain("gelu") ** 2 / 100)
-    assert found["b.weight"] == "GlorotUniform()"
+    # No function comes before the first layer, so that it has no gain.
+    assert variance_fits(module.a.weight, 1 / 100)
+    assert found["b.weight"] == GLOROT
     assert variance_fits(module.c.weight, 2 / (1 + 0.3**2) / 100)
     assert found["d.weight"] == "Siren()"
-    assert found["e.weight"] == "Scaled(base=LeCunNormal(), factor=0.57735)"
+    assert found["e.weight"] == "Scaled(base=VarianceScaling(distribution='orthogonal'), factor=0.57735)"
     assert variance_fits(module.e.weight, 1 / 3 / 100)
 
 
@@ -82,14 +86,14 @@ def test_auto_reads_the_factor_of_a_sine():
 @pytest.mark.parametrize(
     ("activation", "expected"),
     [
-        ("relu6", "VarianceScaling(activation='relu6')"),
-        ("hardtanh", "GlorotUniform()"),
-        ("sigmoid", "GlorotUniform()"),
+        ("relu6", "VarianceScaling(distribution='orthogonal', activation='relu6')"),
+        ("hardtanh", GLOROT),
+        ("sigmoid", GLOROT),
     ],
 )
 def test_auto_does_not_treat_relu6_as_saturating(activation, expected):
-    found = record(build(lambda: MLP(3, 2, (4,), activation=activation)), "auto")["initializer"]
-    assert found["hidden_1.weight"] == expected
+    found = record(build(lambda: MLP(3, 2, (4, 4), activation=activation)), "auto")["initializer"]
+    assert found["hidden_2.weight"] == expected
 
 
 def test_gain_of_a_multiple():
@@ -108,14 +112,16 @@ def test_gain_of_a_multiple():
 
 
 @pytest.mark.parametrize("activation", ["relu", "selu", "elu", "silu", "mish"])
-def test_auto_keeps_the_mean_square_after_any_activation(activation):
-    module = build(lambda: MLP(300, 10, (400,), activation=activation))
+def test_auto_keeps_the_mean_square_before_any_activation(activation):
+    module = build(lambda: MLP(300, 10, (300, 400), activation=activation))
     record(module, "auto")
     # The mean square after the activation function, as a sum over the normal density.
     x = torch.linspace(-10, 10, 400_001, dtype=torch.float64)
     density = torch.exp(-x.square() / 2) / sqrt(2 * pi) * (x[1] - x[0])
     mean_square = float((module.activation_1(x).square() * density).sum())
-    assert variance_fits(module.hidden_1.weight, 1 / mean_square / 300)
+    assert variance_fits(module.hidden_2.weight, 1 / mean_square / 300)
+    # Of a standardized input. A factor of all signals of ReLU is one of the outputs only, and He et al. keep it.
+    assert variance_fits(module.hidden_1.weight, (2 if activation == "relu" else 1) / 300)
 
 
 def test_auto_in_recurrent_and_attention_layers():

@@ -253,7 +253,8 @@ def reports(names, folder, shown):
     assert names["html"].startswith("<iframe")
     assert names["diagnosis"].will_train
     assert "The network will probably train (score" in shown
-    assert "lecun_normal for output.weight" in shown
+    assert "for hidden_1.weight; " in shown
+    assert "for output.weight" in shown
 
 
 @expects("custom initializer")

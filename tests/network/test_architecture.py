@@ -44,9 +44,9 @@ def square(width=3):
 def test_activations_follow_layers_of_other_parts():
     m = untraceable(square(), nn.Tanh, square(), nn.ReLU, square())
     found = record(m, "auto")["initializer"]
-    assert found["parts.0.weight"] == "GlorotUniform()"
+    assert found["parts.0.weight"] == "VarianceScaling(mode='fan_avg', distribution='orthogonal')"
     assert "relu" in found["parts.2.weight"]
-    assert found["parts.4.weight"] == "Scaled(base=LeCunNormal(), factor=0.57735)"
+    assert found["parts.4.weight"] == "Scaled(base=VarianceScaling(distribution='orthogonal'), factor=0.57735)"
 
 
 def test_places_of_layers_in_parts():
@@ -63,7 +63,7 @@ def test_activations_in_transformer_layers():
 
 def test_an_activation_belongs_to_the_layer_before_it_only():
     m = build(lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)))
-    assert record(m, "auto").loc["0.weight", "initializer"] == "LeCunNormal()"
+    assert record(m, "auto").loc["0.weight", "why"] == "feeds no activation function"
 
 
 class Blocks(nn.Module):
