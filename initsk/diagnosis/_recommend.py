@@ -20,6 +20,7 @@ from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous
+from initsk.utils.words import counted
 
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
@@ -83,7 +84,7 @@ class Recommendation(Reported):
         self.learning_rate = learning_rate
 
     def __repr__(self) -> str:
-        return f"Recommendation({len(self.rows)} parameters; see to_frame())"
+        return f"Recommendation({counted(len(self.rows), 'parameter')}; see to_frame())"
 
     def __str__(self) -> str:
         weights = [row for row in self.rows if "." not in row.name or row.name.rpartition(".")[2] != "bias"]

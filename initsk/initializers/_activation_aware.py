@@ -196,7 +196,8 @@ def _by_activation(activation: theory.ActivationLike, layers: int) -> Choice:
     critical = _critical(activation) if layers > (reach / _MARGIN if layers >= DEEP else reach) else None
     values = {"activation": label, "layers": layers}
     if critical is not None:
-        return Choice(critical, Reason("feeds {activation}, and {layers} layers need its critical variances", **values))
+        why = Reason("feeds {activation}, and a depth of {layers} needs its critical variances", **values)
+        return Choice(critical, why)
     if layers >= DEEP:
         scale = {"scale": 1.0} if saturates else {"activation": activation}
         why = Reason("feeds {activation}, and {layers} layers are deep: orthogonal", **values)
