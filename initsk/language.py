@@ -36,6 +36,11 @@ def message(text: str) -> str:
     return text
 
 
+def plural_message(one: str, many: str) -> tuple[str, str]:
+    """Return a singular and a plural for `plural`; the name of this function marks them for the catalogue."""
+    return one, many
+
+
 class Language(Formatter):
     """A language: it translates messages and formats the values in them.
 

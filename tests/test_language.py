@@ -14,7 +14,7 @@ from initsk.language import get_language, languages
 
 PACKAGE = Path(__file__).parents[1] / "initsk"
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
-KEYWORDS = {"translate": None, "_": None, "message": None, "Reason": None, "plural": (1, 2)}
+KEYWORDS = {"translate": None, "_": None, "message": None, "Reason": None, "plural": (1, 2), "plural_message": (1, 2)}
 OTHERS = [code for code in languages() if code != "en"]
 
 

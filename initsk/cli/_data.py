@@ -67,7 +67,7 @@ def _table(path: Path, target: str, seed: int) -> Arrays:
     frame, y = load_table(path, target)
     missing = [str(name) for name, values in [*frame.items(), (target, y)] if values.isna().any()]
     if missing:
-        raise InvalidParameterError(f"{path}: values are missing in the columns {', '.join(missing[:8])}")
+        raise InvalidParameterError(f"{path}: columns with missing values: {', '.join(missing[:8])}")
     values = y.to_numpy()
     stratify = not is_continuous(values, allow_float_classes=True)
     X, y_train, X_val, y_val = hold_out(frame.to_numpy(np.float64), values, seed, stratify=stratify)

@@ -9,6 +9,7 @@ from typing import IO
 import numpy as np
 
 from initsk.exceptions import DataFormatError
+from initsk.utils.words import counted
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
@@ -62,13 +63,14 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndar
         raise DataFormatError(f"{path}: truncated inside its header")
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     expected = prod(shape) * dtype.itemsize
+    stated = f"its header states {counted(expected, 'byte')}"
     if expected > limit:
-        raise DataFormatError(f"{path}: its header states {expected} bytes of shape {shape}, more than the file holds")
+        raise DataFormatError(f"{path}: {stated} of shape {shape}, more than the file holds")
     content = _read_at_most(stream, expected + 1)
     if len(content) < expected:
-        raise DataFormatError(f"{path}: truncated; its header states {expected} bytes, the file has {len(content)}")
+        raise DataFormatError(f"{path}: truncated; {stated}, the file has {len(content)}")
     if len(content) > expected:
-        raise DataFormatError(f"{path}: trailing bytes after the {expected} bytes that its header states")
+        raise DataFormatError(f"{path}: trailing bytes; {stated}")
     try:
         array = np.frombuffer(content, dtype).reshape(shape)
     except ValueError as error:

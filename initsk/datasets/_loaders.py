@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from initsk.datasets._idx import read_idx
 from initsk.exceptions import DataFormatError, InvalidParameterError
 from initsk.utils.validation import check_parameters, one_of
+from initsk.utils.words import counted
 
 SPLITS = ("train", "test", "all")
 _DATA = Path(__file__).parent / "data"
@@ -197,8 +198,9 @@ def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
         raise InvalidParameterError(f"{path}: no column {target!r} (allowed: {columns})")
     X = frame.drop(columns=target)
     if X.size == 0:
-        raise DataFormatError(f"{path}: has {X.shape[0]} rows and {X.shape[1]} columns besides the target")
+        rows, columns = counted(X.shape[0], "row"), counted(X.shape[1], "column")
+        raise DataFormatError(f"{path}: has {rows} and {columns} besides the target")
     other = [str(name) for name in X.columns if not pd.api.types.is_numeric_dtype(X[name])]
     if other:
-        raise DataFormatError(f"{path}: features must be numeric; these columns are not: {', '.join(other[:5])}")
+        raise DataFormatError(f"{path}: features must be numeric; not numeric: {', '.join(other[:5])}")
     return X, frame[target]

@@ -13,6 +13,7 @@ from initsk.diagnosis._saving import savable
 from initsk.estimators import OPTIMIZERS
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.utils.validation import unknown_name
+from initsk.utils.words import counted
 
 _ADAPTIVE = ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
 #: A name, an optimizer, its class, or a function of the parameters that makes one.
@@ -111,8 +112,8 @@ class OptimizerPlan:
             raise
         except (RuntimeError, TypeError, ValueError) as error:
             raise InvalidParameterError(
-                f"optimizer={self.choice!r} cannot be made for the {len(trained)} trained parameters of the network:"
-                f" {error} (allowed: a class or a function that takes a list of them)"
+                f"optimizer={self.choice!r} cannot be made for the {counted(len(trained), 'trained parameter')} of the"
+                f" network: {error} (allowed: a class or a function that takes a list of them)"
             ) from error
         if not isinstance(made, torch.optim.Optimizer):
             raise InvalidParameterError(

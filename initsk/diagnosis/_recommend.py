@@ -20,6 +20,7 @@ from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous
+from initsk.utils.words import counted
 
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
@@ -83,7 +84,7 @@ class Recommendation(Reported):
         self.learning_rate = learning_rate
 
     def __repr__(self) -> str:
-        return f"Recommendation({len(self.rows)} parameters; see to_frame())"
+        return f"Recommendation({counted(len(self.rows), 'parameter')}; see to_frame())"
 
     def __str__(self) -> str:
         weights = [row for row in self.rows if "." not in row.name or row.name.rpartition(".")[2] != "bias"]
@@ -146,9 +147,12 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     --------
     >>> from torch import nn
     >>> from initsk import recommend_initializer
-    >>> net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
-    >>> print(str(recommend_initializer(net)).partition("; ")[0])
-    glorot_uniform for 0.weight
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> frame = recommend_initializer(net).to_frame().set_index("name")
+    >>> frame.loc["0.weight", ["initializer", "variance"]].tolist()
+    ["VarianceScaling(distribution='orthogonal', activation='relu')", 0.5]
+    >>> print(frame.loc["0.weight", "why"])
+    feeds relu (gain 1.4142)
     """
     found = get_model(model, X, y)
     if X is None:

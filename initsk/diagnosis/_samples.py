@@ -26,6 +26,7 @@ from initsk.network import (
     to_array,
 )
 from initsk.utils.validation import refuse
+from initsk.utils.words import counted
 
 #: Samples in a batch, where nothing says how many.
 BATCH_SIZE = 64
@@ -227,11 +228,12 @@ def _split(y: Any, n_batches: int, size: int) -> list[Any]:
 
 def _check_samples(n_samples: int, y: Any) -> None:
     if n_samples < MIN_SAMPLES:
-        refuse("diagnose", [f"X has {n_samples} samples (allowed: at least {MIN_SAMPLES}; a graph counts as one)"])
+        samples = counted(n_samples, "sample")
+        refuse("diagnose", [f"X has {samples} (allowed: at least {MIN_SAMPLES}; a graph counts as one)"])
     if y is None or several_targets(y):
         return
     if len(y) != n_samples:
-        refuse("diagnose", [f"y has {len(y)} rows, and X has {n_samples} (allowed: the same number)"])
+        refuse("diagnose", [f"y has {counted(len(y), 'row')}, and X has {n_samples} (allowed: the same number)"])
     values = as_array(y)
     if (values == values[:1]).all() and (values.ndim == 1 or values.dtype.kind == "f"):
         refuse(

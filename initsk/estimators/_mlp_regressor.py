@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._training_data import TrainingData
+from initsk.utils.words import counted
 
 
 @document_parameters
@@ -103,9 +104,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         target = y.reshape(len(y), -1).astype(np.float32)
         if target.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"{name} has {target.shape[1]} targets, {type(self).__name__} was fitted with {self.n_outputs_}"
-            )
+            targets = counted(target.shape[1], "target")
+            raise ValueError(f"{name} has {targets}, {type(self).__name__} was fitted with {self.n_outputs_}")
         return target
 
     def _target_arguments(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Chooser:
         if chosen and len(chosen) < len(found):
             left = ", ".join(spec.block for spec, choice in zip(plan.specs, found, strict=True) if choice is None)
             raise InvalidParameterError(
-                f"nothing fills the blocks {left} of {plan.name}, and others are filled (allowed: all of them, or none)"
+                f"nothing fills {left} of {plan.name}, and other blocks are filled (allowed: all of them, or none)"
             )
         return chosen
 

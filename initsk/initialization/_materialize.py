@@ -28,8 +28,8 @@ def with_values(
     if on_meta and chosen is None:
         more = f" and {len(on_meta) - 3} more" if len(on_meta) > 3 else ""
         raise ModuleError(
-            f"{', '.join(on_meta[:3])}{more} are on the meta device and have no values (allowed: device=, the device of"
-            " the values to make, or a module on another device)"
+            f"tensors on the meta device have no values: {', '.join(on_meta[:3])}{more} (allowed: device=, the device"
+            " of the values to make, or a module on another device)"
         )
     if not on_meta and not network.lazy_parameters(module):
         batch, X = _batch(module, X, y, whole_batch)

@@ -7,6 +7,7 @@ from initsk.exceptions import InvalidParameterError, UninitializedWarning
 from initsk.initialization._fill import FillStep
 from initsk.initializers import Choice
 from initsk.network import PlannedParameter
+from initsk.utils.words import counted
 
 _SHOWN = 5
 
@@ -67,7 +68,7 @@ def warn_of_missed(steps: Sequence[FillStep]) -> None:
         total = sum(step.plan.tensor.numel() for step in steps)
         share = 100 * sum(plan.tensor.numel() for plan in missed) / total
         warnings.warn(
-            f"initialize leaves {len(names)} weights with {share:.3g} % of the values as they are: {shown}"
+            f"initialize leaves {counted(len(names), 'weight')} unfilled, with {share:.3g} % of the values: {shown}"
             f" ({missed[0].left_reason}; give X, or register the layers with network.register_layer)",
             UninitializedWarning,
             stacklevel=3,

@@ -9,6 +9,7 @@ import torch
 
 from initsk.network import local_values
 from initsk.utils.torch_settings import pieces, working_type
+from initsk.utils.words import counted
 
 
 class Row(TypedDict):
@@ -55,7 +56,8 @@ class InitializationRecord:
 
     def __repr__(self) -> str:
         touched = sum(row["touched"] for row in self.rows)
-        return f"InitializationRecord({touched} parameters touched, {len(self.rows) - touched} left; see to_frame())"
+        parameters, n_left = counted(touched, "parameter"), len(self.rows) - touched
+        return f"InitializationRecord({parameters} touched, {n_left} left; see to_frame())"
 
     def summary(self) -> str:
         """Return one line with the shares of values that were filled, kept and left, and how the network was read.
@@ -77,7 +79,9 @@ class InitializationRecord:
         for outcome in ("filled", "kept", "left"):
             own = [size for kind, size in sizes if kind == outcome]
             share = f"{100 * sum(own) / max(total, 1):.1f} %"
-            of = f" of {total} values ({len(own)} parameters)" if outcome == "filled" else f" ({len(own)})"
+            of = f" ({len(own)})"
+            if outcome == "filled":
+                of = f" of {counted(total, 'value')} ({counted(len(own), 'parameter')})"
             parts.append(f"{outcome} {share}{of}")
         return f"{', '.join(parts)}; read by {self.reading}"
 

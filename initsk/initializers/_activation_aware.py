@@ -211,7 +211,9 @@ def _by_activation(activation: theory.ActivationLike, layers: int, *, takes_inpu
     critical = _critical(activation) if layers > (reach / _MARGIN if layers >= DEEP else reach) else None
     if critical is not None:
         values = {"activation": label, "layers": layers}
-        return Choice(critical, Reason("feeds {activation}, and {layers} layers need its critical variances", **values))
+        return Choice(
+            critical, Reason("feeds {activation}, and a depth of {layers} needs its critical variances", **values)
+        )
     if saturates:
         chosen = _orthogonal() if layers >= DEEP else _orthogonal(mode="fan_avg")
         return Choice(chosen, Reason("feeds {activation}, which saturates", activation=label))

@@ -5,6 +5,7 @@ from initsk.initializers._unscaled import RandomNormal
 from initsk.initializers.core._calibrate import Calibrated, LayerCall, measure, normalize_units, write_weight
 from initsk.initializers.core._registry import InitializerLike, get_initializer
 from initsk.utils.validation import boolean, integer, optional, real, resolved_by
+from initsk.utils.words import counted
 
 
 class LSUV(Calibrated):
@@ -71,8 +72,9 @@ class LSUV(Calibrated):
         while abs(std - 1) > self.tol:
             if corrections == self.max_iter:
                 raise ModuleError(
-                    f"LSUV: the output of {call.where} has standard deviation {std:.4g} after {corrections} corrections"
-                    f" (wanted: 1 within {self.tol:g}; allowed: biases of smaller variance, a larger tol or max_iter)"
+                    f"LSUV: the output of {call.where} has standard deviation {std:.4g} after"
+                    f" {counted(corrections, 'correction')} (wanted: 1 within {self.tol:g}; allowed: biases of smaller"
+                    " variance, a larger tol or max_iter)"
                 )
             write_weight(call.scheme, call.layer, call.layer.weight / std)
             call.repeat()

@@ -166,7 +166,8 @@ class DepthScaledResidual(_ResidualInitializer):
     def choose(self, spec: ParameterSpec) -> Choice | None:
         """Return the choice of the base, scaled at the end of a branch."""
         branch = spec.branch
-        if branch is not None and branch.is_last and spec.role == "weight" and spec.kind != "normalization":
+        is_scaled = spec.role == "weight" and spec.kind != "normalization"
+        if is_scaled and branch is not None and branch.is_last and branch.n_branches > 1:
             return self.from_base(spec, branch.n_branches**-0.5, f"last layer of one of {branch.n_branches} branches")
         return self.from_base(spec)
 
@@ -274,5 +275,5 @@ class TFixup(Initializer):
             return Choice(Scaled(GlorotUniform(), 0.5**0.5), "query or key")
         if stack in ("encoder", "decoder"):
             factor = 0.67 * n_layers**-0.25 if stack == "encoder" else (9 * n_layers) ** -0.25
-            return Choice(Scaled(GlorotUniform(), factor), f"one of {n_layers} {stack} layers")
+            return Choice(Scaled(GlorotUniform(), factor), f"layer of the {stack} (number of layers: {n_layers})")
         return Choice(GlorotUniform(), "outside of the transformer layers")

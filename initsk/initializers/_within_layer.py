@@ -12,6 +12,7 @@ from initsk.initializers.core._calibrate import Calibrated, LayerCall, normalize
 from initsk.initializers.core._registry import InitializerLike
 from initsk.network import Layer
 from initsk.utils.validation import one_of
+from initsk.utils.words import counted
 
 # More input patches hardly change the components.
 _MAX_PATCHES = 10_000
@@ -91,7 +92,8 @@ class WithinLayer(Calibrated):
             patches = _input_patches(call.layer, call.inputs[0], generator).chunk(groups, dim=1)
             rows = [self._units(call, part.flatten(1), len(weight) // groups, generator) for part in patches]
             write_weight(call.scheme, call.layer, torch.cat(rows).reshape(weight.shape).to(weight))
-            call.note("weight", f"units by {self.method} of {len(patches[0])} input patches")
+            n_patches = counted(len(patches[0]), "input patch", "input patches")
+            call.note("weight", f"units by {self.method} of {n_patches}")
             call.repeat()
         normalize_units(call)
 

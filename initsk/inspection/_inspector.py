@@ -18,6 +18,7 @@ from initsk.inspection.capture._place import Place
 from initsk.network import Batch, Model, get_model, initialized, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
 from initsk.utils.validation import boolean, check_parameters, one_of
+from initsk.utils.words import counted
 
 
 @dataclass(repr=False, eq=False)
@@ -128,8 +129,9 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         for found in self._collect(get_model(self.estimator_), X, self.layers_):
             rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
             if rows.shape[1] != features.shape[1]:
+                given = counted(rows.shape[1], "feature")
                 raise ModuleError(
-                    f"{', '.join(self.layers_)}: {rows.shape[1]} features of a sample, {features.shape[1]} in `fit`"
+                    f"{', '.join(self.layers_)}: {given} of a sample, {features.shape[1]} in `fit`"
                     " (allowed: layers with the same number of values for every sample)"
                 )
             features[start : start + len(rows)] = rows.numpy()

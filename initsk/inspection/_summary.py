@@ -13,6 +13,7 @@ from initsk.inspection.capture._layer_choice import Key
 from initsk.inspection.statistics._layer import LayerRecord
 from initsk.utils.results import Reported
 from initsk.utils.validation import check_parameters, real
+from initsk.utils.words import counted
 
 
 class ActivationSummary(Reported):
@@ -41,7 +42,7 @@ class ActivationSummary(Reported):
         self._parameters = parameters
 
     def __repr__(self) -> str:
-        return f"ActivationSummary({len(self.layers)} layers; see to_frame(), histograms() and findings())"
+        return f"ActivationSummary({counted(len(self.layers), 'layer')}; see to_frame(), histograms() and findings())"
 
     def __add__(self, other: "ActivationSummary") -> "ActivationSummary":
         if self.records.keys() != other.records.keys():

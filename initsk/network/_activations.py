@@ -11,6 +11,7 @@ from torch.nn.modules import activation as torch_activations
 from initsk.exceptions import InvalidParameterError
 from initsk.theory import activation_label
 from initsk.utils.validation import unknown_name
+from initsk.utils.words import counted
 
 # Modules that need arguments, or do not work element by element.
 _EXCLUDED = {"MultiheadAttention", "Threshold", "GLU", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}
@@ -132,7 +133,7 @@ def activations_of_layers(activation: ActivationOption, n_layers: int) -> list[A
     if isinstance(activation, str | nn.Module) or not isinstance(activation, Sequence):
         return [activation] * n_layers
     if len(activation) != n_layers:
-        given = f"a list of {len(activation)} for {n_layers} hidden layers"
+        given = f"a list of {len(activation)} for {counted(n_layers, 'hidden layer')}"
         raise InvalidParameterError(f"{given} (allowed: one activation per hidden layer)")
     return list(activation)
 

@@ -29,6 +29,7 @@ from initsk.network._inputs import (
 )
 from initsk.network._state import preserve_state
 from initsk.utils.torch_settings import as_tensor, stored_values
+from initsk.utils.words import counted
 
 PaddingMask = Any | Callable[[Any], Any]
 
@@ -265,7 +266,7 @@ def _check_rows(n_samples: int, y: Any, mask: Any) -> None:
     for name, others in (("y", targets), ("padding_mask", masks)):
         for other in others:
             if other is not None and len(other) != n_samples:
-                rows = f"{len(other)} rows, and X has {n_samples}"
+                rows = f"{counted(len(other), 'row')}, and X has {n_samples}"
                 raise InvalidParameterError(f"{name} has {rows} (allowed: the same number)")
 
 

@@ -103,7 +103,7 @@ class MadeTensors:
         if left:
             kinds = ", ".join(dict.fromkeys(type(self.made[name].part).__name__ for name in left))
             raise ModuleError(
-                f"{', '.join(left)}: no values are known for these tensors on the meta device (allowed: an initializer"
+                f"tensors on the meta device without known values: {', '.join(left)} (allowed: an initializer"
                 f" that fills them, a method reset_parameters() of {kinds} that writes them, or a module with values)"
             )
 

@@ -12,6 +12,7 @@ from initsk.network._activations import label_of
 from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source, words
 from initsk.network._signal_uses import UNKNOWN_USE, SignalUse, SignalUses
 from initsk.network._spec import Branch
+from initsk.utils.words import counted
 
 _SELECTING = words("getitem select narrow unbind chunk split index_select")
 
@@ -58,8 +59,9 @@ class NetworkGraph:
         return {"forward pass": f"a forward pass{on}"}.get(self.reading, f"the {self.reading}")
 
     def __repr__(self) -> str:
-        n, weighted = len(self.operations), sum(operation.is_weighted for operation in self.operations)
-        return f"NetworkGraph({n} operations, {weighted} with weights, depth {self.depth}, {self.n_branches} branches)"
+        operations, weighted = counted(len(self.operations), "operation"), sum(o.is_weighted for o in self.operations)
+        branches = counted(self.n_branches, "branch", "branches")
+        return f"NetworkGraph({operations}, {weighted} with weights, depth {self.depth}, {branches})"
 
     @cached_property
     def users(self) -> list[list[int]]:

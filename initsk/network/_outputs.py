@@ -9,6 +9,7 @@ from torch import nn
 from initsk.exceptions import ModuleError
 from initsk.network._operations import tensors_in
 from initsk.utils.torch_settings import real_parts
+from initsk.utils.words import counted
 
 #: A function of output and targets that returns the mean loss.
 Criterion = Callable[[Any, Any], torch.Tensor]
@@ -211,7 +212,7 @@ def _heads(output: Any, target: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
         outputs = list(output.values()) if isinstance(output, Mapping) else output
         if not isinstance(outputs, tuple | list) or len(outputs) != len(target):
             raise ModuleError(
-                f"y has {len(target)} targets, and the module returns {_described(output)}"
+                f"y has {counted(len(target), 'target')}, and the module returns {_described(output)}"
                 " (allowed: a tuple of as many outputs)"
             )
         return [(scores_of(head), part) for head, part in zip(outputs, target, strict=True)]
@@ -250,7 +251,8 @@ def _cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     labels = target[target != IGNORED_TARGET]
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < output.shape[1]:
         given = f"{int(labels.min())} to {int(labels.max())}"
-        raise ModuleError(f"y has labels {given}, but the module gives {output.shape[1]} scores (labels count from 0)")
+        scores = counted(output.shape[1], "score")
+        raise ModuleError(f"y has labels {given}, but the module gives {scores} (labels count from 0)")
     return nn.functional.cross_entropy(real_parts(output), target.long())
 
 

@@ -8,11 +8,17 @@ from typing import Any
 import pandas as pd
 
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
-from initsk.language import message, plural, translate as _
+from initsk.language import message, plural, plural_message, translate as _
 
 _WITHOUT_SCORE = {
-    "failed": message("{count} of {total} runs failed and gave no score: {names}."),
-    "diverged": message("{count} of {total} runs diverged and gave no score: {names}."),
+    "failed": plural_message(
+        "{count} of {n} run failed and gave no score: {names}.",
+        "{count} of {n} runs failed and gave no score: {names}.",
+    ),
+    "diverged": plural_message(
+        "{count} of {n} run diverged and gave no score: {names}.",
+        "{count} of {n} runs diverged and gave no score: {names}.",
+    ),
 }
 
 
@@ -139,10 +145,10 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
             " ({share:.0%})."
         )
         sentences.append(_(text, names=names, saved=saved, planned=planned, share=saved / planned))
-    for status, text in _WITHOUT_SCORE.items():
+    for status, texts in _WITHOUT_SCORE.items():
         names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
         if names:
-            sentences.append(_(text, count=len(names), total=len(runs), names=list(dict.fromkeys(names))))
+            sentences.append(plural(*texts, len(runs), count=len(names), names=list(dict.fromkeys(names))))
     return " ".join(sentences)
 
 
@@ -222,4 +228,7 @@ def describe_kinds(found: list[tuple[str, int]], n_runs: int) -> str:
         return ""
     if not found:
         return _("healthy")
-    return ", ".join(_("{kind} in {n} of {total} runs", kind=_(kind), n=n, total=n_runs) for kind, n in found)
+    return ", ".join(
+        plural("{kind} in {count} of {n} run", "{kind} in {count} of {n} runs", n_runs, kind=_(kind), count=count)
+        for kind, count in found
+    )

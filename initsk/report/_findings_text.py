@@ -4,20 +4,26 @@ import pandas as pd
 
 from initsk.diagnosis import Audit, DepthBudget, Diagnosis
 from initsk.inspection import ActivationSummary, group_findings
-from initsk.language import current_language, message, plural, translate as _, use_language
+from initsk.language import current_language, message, plural, plural_message, translate as _, use_language
 from initsk.report._tables import records
 from initsk.theory import activation_label
 
-# By kind and by what the value was computed from.
-_EVIDENCE = {
-    ("non-finite", "activations"): message("{number} values of {layer} are NaN or infinite."),
-    ("non-finite", "gradients"): message("{number} gradients of {layer} are NaN or infinite."),
+# By kind and by what the value was computed from. A pair has the singular and the plural of a count that can be one.
+_EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
+    ("non-finite", "activations"):
+        plural_message("{n} value of {layer} is NaN or infinite.", "{n} values of {layer} are NaN or infinite."),
+    ("non-finite", "gradients"):
+        plural_message("{n} gradient of {layer} is NaN or infinite.", "{n} gradients of {layer} are NaN or infinite."),
     ("non-finite", "loss"): message("The loss at the start is NaN or infinite."),
-    ("non-finite", "samples"): message("{number} samples have NaN or infinite values in {layer}."),
+    ("non-finite", "samples"):
+        plural_message("{n} sample has NaN or infinite values in {layer}.",
+                       "{n} samples have NaN or infinite values in {layer}."),
     ("cut off", "trial"):
-        message("{number} values of {layer} get no gradient, although the loss depends on them."),
+        plural_message("{n} value of {layer} gets no gradient, although the loss depends on it.",
+                       "{n} values of {layer} get no gradient, although the loss depends on them."),
     ("unused", "trial"):
-        message("{number} values of {layer} get no gradient, because the loss does not depend on them."),
+        plural_message("{n} value of {layer} gets no gradient, because the loss does not depend on it.",
+                       "{n} values of {layer} get no gradient, because the loss does not depend on them."),
     ("symmetric", "activations"):
         message("{share:.0%} of the units of {layer} are copies of other units, and training does not change that."),
     ("small gradient", "gradients"):
@@ -56,7 +62,9 @@ _EVIDENCE = {
     ("too deep", "depth"):
         message("The depth of {depth} is {number} times the depth that theory allows for {activation}: six depth scales"
                 " of {scale:.3g}."),
-    ("non-finite", "outputs"): message("{number} values of the outputs are NaN or infinite."),
+    ("non-finite", "outputs"):
+        plural_message("{n} value of the outputs is NaN or infinite.",
+                       "{n} values of the outputs are NaN or infinite."),
     ("cloned", "weights"): message("{number} layers begin as exact copies of one another: {layer}."),
     ("cloned", "parts"):
         message("The {number} matrices or units of {layer} are exact copies of one another, and stay equal if they get"
@@ -148,7 +156,7 @@ _ADVICE = {
 _BETTER = 1.05
 _BARELY = message("After the trial, the loss is no better than the baseline loss, the loss of a constant prediction.")
 # Kinds whose values are often hundreds.
-_LARGE = ("untruncated", "initial scale", "unscaled input")
+_LARGE = ("cloned", "untruncated", "initial scale", "unscaled input")
 # Advice of a kind that depends on what the value was computed from.
 _ADVICE_OF = {
     ("non-finite", "loss"):
@@ -212,7 +220,8 @@ def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> 
         if kind == "too deep" and depth is not None:
             values |= {"depth": depth.depth, "scale": depth.xi_c, "activation": activation_label(depth.activation)}
         is_baseline = kind == "not learning" and value < _BETTER
-        evidence.append(_(_BARELY if is_baseline else _EVIDENCE[kind, finding["of"]], **values))
+        text = _BARELY if is_baseline else _EVIDENCE[kind, finding["of"]]
+        evidence.append(_(text, **values) if isinstance(text, str) else plural(*text, int(value), **values))
         advice.append(_(_ADVICE_OF.get((kind, finding["of"]), _ADVICE[kind])))
     return findings.assign(evidence=evidence, advice=advice).astype({"evidence": "str", "advice": "str"})
 
@@ -240,8 +249,6 @@ def in_groups(findings: pd.DataFrame) -> pd.DataFrame:
 
 def _number(kind: str, value: float) -> str:
     language = current_language()
-    if kind in ("non-finite", "cloned", "cut off", "unused"):
-        return language.integer(value)
     # Rounding can make the distance between equal samples negative.
     if kind in _LARGE:
         return language.short(value, 3)
@@ -274,13 +281,19 @@ def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> s
 
 def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
     """Return in a sentence or two whether the network will train; `findings` have sentences (`with_sentences`)."""
-    values = {"score": result.score, "n": result.budget, "lr": current_language().short(result.lr)}
+    values = {"score": result.score, "lr": current_language().short(result.lr)}
     if findings["decides"].any():
-        verdict = _(
-            "The network will probably not train (score {score:.2f}) in {n} steps at the learning rate {lr}.", **values
-        )
+        verdict = plural(
+            "The network will probably not train (score {score:.2f}) in {n} step at the learning rate {lr}.",
+            "The network will probably not train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
+            result.budget, **values,
+        )  # fmt: skip
         return " ".join([verdict, findings["evidence"].iloc[0]])
-    verdict = _("The network will probably train (score {score:.2f}) in {n} steps at the learning rate {lr}.", **values)
+    verdict = plural(
+        "The network will probably train (score {score:.2f}) in {n} step at the learning rate {lr}.",
+        "The network will probably train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
+        result.budget, **values,
+    )  # fmt: skip
     if findings.empty:
         return " ".join([verdict, _("No problems were found.")])
     return " ".join([verdict, _("Noted, without a decision: {kinds}.", kinds=_kinds_of(findings))])

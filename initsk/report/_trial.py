@@ -4,7 +4,7 @@ from math import isnan
 
 from initsk.diagnosis import Diagnosis
 from initsk.displays import LearningRateDisplay, TrialDisplay
-from initsk.language import current_language, message, translate as _
+from initsk.language import current_language, message, plural, translate as _
 from initsk.report._elements import Paragraph, Picture, Section
 from initsk.report._tables import Column, Table, columns_of, records
 
@@ -34,9 +34,10 @@ def trial_sections(diagnosis: Diagnosis) -> list[Section]:
 def _trial(diagnosis: Diagnosis) -> Section:
     display = TrialDisplay.from_diagnosis(diagnosis)
     description = _("Loss, norm of the gradient and size of the updates in each step of the trial.")
-    text = _(
+    text = plural(
+        "The trial took {n} step on a copy of the network, by {optimizer} at the learning rate {lr}: {status}.",
         "The trial took {n} steps on a copy of the network, by {optimizer} at the learning rate {lr}: {status}.",
-        n=len(diagnosis.trial), optimizer=diagnosis.optimizer, lr=current_language().short(diagnosis.lr),
+        len(diagnosis.trial), optimizer=diagnosis.optimizer, lr=current_language().short(diagnosis.lr),
         status=_(_STATUS[diagnosis.trial_status]),
     )  # fmt: skip
     return Section("trial", _("Trial"), [Paragraph(text), Picture("trial", description, display.plot)])
@@ -86,11 +87,14 @@ def score_section(diagnosis: Diagnosis) -> Section:
         *columns_of("short", value=_("Value"), contribution=_("Contribution")),
     ]
     rows = [row | {"feature": _(row["feature"])} for row in records(diagnosis.contributions())]
-    note = _(
-        "The score is the probability that the loss is below {target} times the baseline loss after {budget} steps. A"
-        " contribution is added to the log-odds of success; below zero it speaks against success. Losses are natural"
-        " logarithms relative to the baseline loss or the target, and sizes are decimal logarithms.",
-        target=current_language().short(diagnosis.target), budget=diagnosis.budget,
+    meaning = plural(
+        "The score is the probability that the loss is below {target} times the baseline loss after {n} step.",
+        "The score is the probability that the loss is below {target} times the baseline loss after {n} steps.",
+        diagnosis.budget, target=current_language().short(diagnosis.target),
     )  # fmt: skip
+    units = _(
+        "A contribution is added to the log-odds of success; below zero it speaks against success. Losses are natural"
+        " logarithms relative to the baseline loss or the target, and sizes are decimal logarithms."
+    )
     table = Table("contributions", _("What the score is made of, the largest contribution first"), columns, rows)
-    return Section("score", _("Score"), [table, Paragraph(note, "note")])
+    return Section("score", _("Score"), [table, Paragraph(f"{meaning} {units}", "note")])

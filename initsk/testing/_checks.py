@@ -152,7 +152,8 @@ def check_bounds_and_symmetry(initializer: Initializer) -> None:
         above, below = int((away > 0).sum()), int((away < 0).sum())
         if expected.symmetric and expected.variance > 0:
             allowed = STANDARD_ERRORS * sqrt(above + below)
-            require(initializer, abs(above - below) <= allowed, f"{above} values lie above the mean, {below} below")
+            numbers = f"number of values above the mean: {above}, below it: {below}"
+            require(initializer, abs(above - below) <= allowed, numbers)
 
 
 # The largest relative error of singular values.
@@ -196,9 +197,9 @@ def check_module_rules(initializer: Initializer) -> None:
         require(initializer, sorted(listed) == sorted(parameters), "the record misses parameters")
         left = {row["name"] for row in record.rows if not row["touched"]} | {name for name, _ in module.named_buffers()}
         moved = [name for name in left if not torch.equal(before[name], after[name])]
-        require(initializer, not moved, f"{moved} changed, but they are buffers or untouched in the record")
+        require(initializer, not moved, f"buffers, or parameters untouched in the record, changed: {moved}")
         twice = [name for name, parameter in parameters.items() if writes.into(parameter) > 1]
-        require(initializer, initializer.refines or not twice, f"{twice} were written twice")
+        require(initializer, initializer.refines or not twice, f"written twice: {twice}")
         frozen = {name for name, parameter in parameters.items() if not parameter.requires_grad}
         require(initializer, frozen <= left, "frozen parameters were touched")
         require(initializer, modes == [part.training for part in module.modules()], "training modes changed")

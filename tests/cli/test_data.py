@@ -79,11 +79,11 @@ def test_table_without_target(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"a": [1, None, 3, 4], "y": [0, 1, 0, None]}, "values are missing in the columns a, y"),
+        ({"a": [1, None, 3, 4], "y": [0, 1, 0, None]}, "columns with missing values: a, y"),
         ({"a": [1, 2, 3, 4], "y": [0.1, 0.2, 0.3, 0.4]}, "continuous numbers"),
-        ({"a": [], "y": []}, "has 0 rows and 1 columns besides the target"),
+        ({"a": [], "y": []}, "has 0 rows and 1 column besides the target"),
         ({"y": [1, 2]}, "has 2 rows and 0 columns besides the target"),
-        ({"a": ["x", "y"], "y": [1, 2]}, "features must be numeric; these columns are not: a"),
+        ({"a": ["x", "y"], "y": [1, 2]}, "features must be numeric; not numeric: a"),
     ],
 )
 def test_tables_that_cannot_be_used(columns, words, tmp_path, capsys):

@@ -161,7 +161,7 @@ def test_tables(tmp_path):
         assert y.tolist() == ["x", "y"]
     with pytest.raises(ValueError, match="no column 'c'"):
         load_table(tmp_path / "t.csv", "c")
-    with pytest.raises(ValueError, match="not: kind"):
+    with pytest.raises(ValueError, match="features must be numeric; not numeric: kind"):
         load_table(tmp_path / "t.csv", "a")
     (tmp_path / "bad.parquet").write_bytes(b"nonsense")
     with pytest.raises(DataFormatError, match=r"bad\.parquet"):

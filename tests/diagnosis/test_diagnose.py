@@ -254,7 +254,9 @@ def test_all_mistakes_are_in_one_message():
     ("inputs", "targets", "words"),
     [
         (X[:5], Y[:5], "X has 5 samples .*at least 20"),
+        (X[:1], Y[:1], "X has 1 sample .*at least 20"),
         (X, Y[:100], "y has 100 rows, and X has 1797"),
+        (X, Y[:1], "y has 1 row, and X has 1797"),
         (X, np.zeros(len(X), int), "y holds one value only"),
         (X, Y + 7, "y has labels .* but the module gives 10 scores"),
     ],

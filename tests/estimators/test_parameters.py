@@ -69,8 +69,8 @@ def test_any_function_can_be_an_activation_function(digits, function):
     assert ("hidden_1", "activation") in set(zip(summary["layer"], summary["position"], strict=True))
     # An initializer that depends on the next activation function reads the function too.
     auto = start(digits, activation=function, initializer="auto")
-    weight = auto.net_.module_.hidden_1.weight.detach()
-    assert float(weight.var()) == pytest.approx(theory.gain(function) ** 2 / 64, rel=0.3)
+    weight = auto.net_.module_.hidden_2.weight.detach()
+    assert float(weight.square().mean()) == pytest.approx(theory.gain(function) ** 2 / 8, rel=1e-5)
 
 
 def test_autoinit_supports_functions_and_normalization(digits):

@@ -227,7 +227,7 @@ def test_blocks_are_filled_together_or_not_at_all():
     rules = [("gate", "he_normal", lambda spec: spec.block == "i" and spec.role == "weight")]
     module = build(lambda: nn.LSTM(6, 4))
     before = state(module)
-    with pytest.raises(ValueError, match=r"nothing fills the blocks f, g, o of weight_ih_l0"):
+    with pytest.raises(ValueError, match=r"nothing fills f, g, o of weight_ih_l0"):
         initialize(module, PerParameter(rules, remainder=ForgetGateBias()))
     assert same(module, before)
 

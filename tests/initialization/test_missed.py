@@ -23,7 +23,7 @@ class Reordered(nn.Module):
 
 
 def test_weights_that_are_left_are_warned_of():
-    with pytest.warns(UninitializedWarning, match=r"leaves 1 weights with 70\.6 % of the values as they are: weight"):
+    with pytest.warns(UninitializedWarning, match=r"leaves 1 weight unfilled, with 70\.6 % of the values: weight"):
         record = initialize(build(Reordered), X=batch(2, 6))
     assert record.to_frame().set_index("name").loc["weight", "outcome"] == "left"
     assert record.summary() == (
@@ -183,7 +183,7 @@ def test_weights_in_a_flat_parameter_are_not_left_in_silence():
     with pytest.raises(InvalidParameterError, match="multiplies the signal in a way that is not known"):
         initialize(network, "he_normal", X=batch(4, 32))
     also = build(lambda: Apply(lambda net, x: flat(net, x) @ net.v, w=(272,), v=(2, 2)))
-    with pytest.warns(UninitializedWarning, match="leaves 1 weights with 98.6 % of the values"):
+    with pytest.warns(UninitializedWarning, match="leaves 1 weight unfilled, with 98.6 % of the values"):
         initialize(also, "he_normal", X=batch(4, 32))
 
 

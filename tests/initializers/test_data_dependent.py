@@ -93,7 +93,7 @@ def test_lsuv_with_biases_takes_several_corrections_or_raises():
     given = {"X": X, "bias_initializer": RandomNormal(0.7), "random_state": 0}
     initialize(module, LSUV(max_iter=50), **given)
     assert abs(float(module(X).detach().std()) - 1) <= 0.01
-    with pytest.raises(ModuleError, match=r"the layer has standard deviation .* after 1 corrections"):
+    with pytest.raises(ModuleError, match=r"the layer has standard deviation .* after 1 correction "):
         initialize(module, LSUV(max_iter=1, tol=1e-4), **given)
 
 

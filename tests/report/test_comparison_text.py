@@ -103,3 +103,10 @@ def layers(rms, zero, dead, nonfinite=0):
 )
 def test_activations(frame, sentence):
     assert sentence in describe_activations(frame)
+
+
+@pytest.mark.parametrize(("n_runs", "words"), [(1, "1 of 1 run"), (2, "1 of 2 runs")])
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_a_single_run_without_score(n_runs, words, status):
+    runs = pd.DataFrame({"initializer": ["a", "b"], "status": [status, "ok"]})[:n_runs]
+    assert describe_missing_runs(runs, {}) == f"{words} {status} and gave no score: a."

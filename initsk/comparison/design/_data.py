@@ -14,6 +14,7 @@ from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.exceptions import InvalidParameterError
 from initsk.network import first_line
 from initsk.utils.validation import check_known_labels
+from initsk.utils.words import counted
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -99,7 +100,7 @@ def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, dtypes: list[type] | N
         return Data(X, y)
     X_val, y_val = _check_pair(X_val, y_val, "_val", dtypes, has_classes)
     if dtypes and X_val.shape[1] != X.shape[1]:
-        raise InvalidParameterError(f"X_val has {X_val.shape[1]} features, X has {X.shape[1]}")
+        raise InvalidParameterError(f"X_val has {counted(X_val.shape[1], 'feature')}, X has {X.shape[1]}")
     if has_classes:
         check_known_labels("y_val", y_val, y)
     return Data(X, y, X_val, y_val)
@@ -127,7 +128,7 @@ def _check_pair(X: Any, y: Any, suffix: str, dtypes: list[type] | None, has_clas
             raise ValueError(f"inconsistent numbers of samples: {n_samples(X)} and {n_samples(y)}")
         missing = int(pd.isna(np.asarray(y)).sum())
         if missing:
-            raise InvalidParameterError(f"{target} has {missing} missing values")
+            raise InvalidParameterError(f"{target} has {counted(missing, 'missing value')}")
         if has_classes:
             check_classification_targets(y)
     except (TypeError, ValueError) as error:
@@ -140,6 +141,6 @@ def _check_classes(y: Any) -> None:
     single = labels[counts < 2].tolist()
     if single:
         examples = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
-        reason = f"{len(single)} of {len(labels)} classes have a single sample ({examples})"
+        reason = f"classes with a single sample: {len(single)} of {len(labels)} ({examples})"
         hint = "if the target is continuous, use a regressor"
-        raise InvalidParameterError(f"the data cannot be split by class: {reason}; {hint}")
+        raise InvalidParameterError(f"the data cannot be split by class; {reason}; {hint}")

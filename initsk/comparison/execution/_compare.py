@@ -158,7 +158,8 @@ def compare_initializers(
     with nullcontext() if store is None else open_store(store, identity) as opened:
         result = plan.carry_out(settings, n_jobs, opened, progress)
     if result.runs["score"].isna().all():
-        message = f"none of {len(result.runs)} runs gave a score; the first: {result.runs['reason'].iloc[0]}"
+        first = result.runs["reason"].iloc[0]
+        message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {first}"
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     return result
 

@@ -15,6 +15,7 @@ from initsk.comparison.storage._tables import ComparisonTables, with_experiment
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.results import Reported
 from initsk.utils.validation import Constraint, check_parameters, one_of, optional, real
+from initsk.utils.words import counted
 
 _CONSTRAINTS: dict[str, Constraint] = {
     "alpha": real(above=0, below=1),
@@ -69,7 +70,8 @@ class ComparisonResult(ComparisonTables, Reported):
     """
 
     def __repr__(self) -> str:
-        return f"ComparisonResult({len(self.runs)} runs of {len(self.initializers)} initializers; see summary())"
+        runs, initializers = counted(len(self.runs), "run"), counted(len(self.initializers), "initializer")
+        return f"ComparisonResult({runs} of {initializers}; see summary())"
 
     def summary(
         self, *, alpha: float = 0.05, test: str = "t", target: float | None = None, score: str | None = None,
@@ -284,6 +286,6 @@ class ComparisonInterrupted(KeyboardInterrupt, SystemExit):
         kept = "without store=, the same call runs them again"
         if store is not None:
             kept = f"they are in {store}, and the same call continues from there"
-        super().__init__(f"interrupted with {finished} of {planned} runs finished; {kept}")
+        super().__init__(f"interrupted with {finished} of {counted(planned, 'run')} finished; {kept}")
         self.code = 130
         self.result, self.finished, self.planned, self.store = result, finished, planned, store

@@ -22,6 +22,7 @@ from initsk.comparison.design._data import Data
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._run import Experiment
+from initsk.utils.words import counted
 
 _ARRAYS = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, pd.Index)
 
@@ -123,7 +124,7 @@ def versions() -> dict[str, str]:
 
 def hardware() -> str:
     """Return the system, processor type and number of CPUs of this machine."""
-    return f"{platform.system()} {platform.machine()}, {cpu_count()} CPUs"
+    return f"{platform.system()} {platform.machine()}, {counted(cpu_count(), 'CPU')}"
 
 
 def identify(experiment: Experiment, data: Data, varied: list[str], **given: Any) -> dict[str, str]:

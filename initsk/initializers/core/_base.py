@@ -60,7 +60,7 @@ class Initializer(Value):
         elif owner is not cls and (fields := _fields_of(cls)):
             name, base = cls.__name__, owner.__name__
             raise TypeError(
-                f"{name} declares the parameters {', '.join(fields)} as fields, but {base}.__init__ does not take them"
+                f"{name} declares fields that {base}.__init__ does not take: {', '.join(fields)}"
                 f" (allowed: an __init__ in {name}, or fields in {base} as well)"
             )
         for name in ("draw_never_fails", "draws_blocks"):

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import ModuleError
+from initsk.utils.words import counted
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class Axes:
         if values.dim() > axis and values.shape[axis] == n_samples:
             return values.movedim(axis, 0).reshape(n_samples, -1)
         raise ModuleError(
-            f"{layer} gives values of shape {tuple(values.shape)} for {n_samples} samples: they cannot be features"
-            " (allowed: layers that give each sample its own values)"
+            f"{layer} gives values of shape {tuple(values.shape)} for {counted(n_samples, 'sample')}: they cannot be"
+            " features (allowed: layers that give each sample its own values)"
         )
 
 

@@ -1,0 +1,51 @@
+"""Sentences about findings, and about a diagnosis, that have a count."""
+
+import re
+
+import pytest
+import torch
+
+from initsk import diagnose
+from initsk.diagnosis import Audit
+from initsk.inspection import Finding
+from initsk.network import MLP
+from initsk.report import describe_findings
+from tests.helpers import batch, build
+
+COUNTED = [
+    ("non-finite", "activations", "value"),
+    ("non-finite", "gradients", "gradient"),
+    ("non-finite", "samples", "sample"),
+    ("non-finite", "outputs", "value"),
+    ("cut off", "trial", "value"),
+    ("unused", "trial", "value"),
+]
+
+
+def evidence(kind, of, value, language="en"):
+    finding = Finding("fc", kind, value, 0.0, True, of)
+    return describe_findings(Audit((finding,)), language=language)["evidence"].iloc[0]
+
+
+@pytest.mark.parametrize(("kind", "of", "noun"), COUNTED)
+def test_evidence_has_the_singular_for_one_and_the_plural_otherwise(kind, of, noun):
+    one, many = evidence(kind, of, 1.0), evidence(kind, of, 2050.0)
+    assert re.match(rf"1 {noun} .*\b(is|has|gets)\b", one)
+    assert re.match(rf"2,050 {noun}s .*\b(are|have|get)\b", many)
+    assert "them" not in one
+    assert evidence(kind, of, 1.0, "id").replace("1 ", "2.050 ") == evidence(kind, of, 2050.0, "id")
+
+
+def test_numbers_of_copies_are_whole():
+    assert evidence("cloned", "weights", 2.0).startswith("2 layers begin")
+    assert evidence("cloned", "parts", 1536.0).startswith("The 1,536 matrices or units")
+
+
+@pytest.mark.parametrize(("budget", "steps"), [(1, "1 step"), (2, "2 steps")])
+def test_a_diagnosis_counts_its_steps(budget, steps):
+    network, y = build(lambda: MLP(8, 4, (16,))), torch.arange(100) % 4
+    diagnosis = diagnose(network, batch(100, 8), y, lr=0.01, batch_size=20, budget=budget)
+    text = diagnosis.to_markdown()
+    assert f" in {steps} at the learning rate" in str(diagnosis)
+    assert f"The trial took {steps} on a copy" in text
+    assert f"the baseline loss after {steps}. A contribution" in text
