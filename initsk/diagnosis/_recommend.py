@@ -149,10 +149,8 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     >>> from initsk import recommend_initializer
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> frame = recommend_initializer(net).to_frame().set_index("name")
-    >>> frame.loc["0.weight", ["initializer", "variance"]].tolist()
-    ["VarianceScaling(distribution='orthogonal', activation='relu')", 0.5]
-    >>> print(frame.loc["0.weight", "why"])
-    feeds relu (gain 1.4142)
+    >>> frame.loc["0.weight", ["initializer", "why"]].tolist()
+    ["VarianceScaling(distribution='orthogonal', activation='relu')", 'feeds relu (gain 1.4142)']
     """
     found = get_model(model, X, y)
     if X is None:
