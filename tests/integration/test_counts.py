@@ -18,6 +18,7 @@ NOUNS = (
 PLURAL = re.compile(rf"\{{\}} (?:(?!are|gives|has|for|of|with)[a-z]+ )?(?:{NOUNS})\b")
 # Sentences that are said of two or more only.
 OF_SEVERAL = (
+    "{} layers begin as exact copies", "{} {} layers have this finding", "{} matrices or units",
     "{} of {} layers are shown", "{} of {} runs that had finished", "has {} of {} runs", "interval {} to {}, {} runs",
     "one of {} branches", "one of {} residual branches", "saved {} of {} runs", "take {} paired runs",
     "y has {} rows, and no part of X",
