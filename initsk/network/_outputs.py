@@ -173,6 +173,8 @@ def own_loss(output: Any) -> torch.Tensor | None:
 #: Losses that need the scores of classes along the second axis, of numbers between 0 and 1, and of any numbers.
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _OF_RATES = (nn.BCEWithLogitsLoss, nn.BCELoss)
+# Of a sum of probabilities in half precision.
+_MAX_DEVIATION = 0.05
 _OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
 
 
@@ -185,6 +187,8 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
         target = target.long()
         if scores.shape[:1] + scores.shape[2:] != target.shape and scores.shape[:-1] == target.shape:
             scores = scores.movedim(-1, 1)
+        if isinstance(criterion, nn.NLLLoss):
+            _check_log_probabilities(scores)
     elif isinstance(criterion, _OF_RATES):
         target = target.to(scores.dtype)
         if scores.numel() == target.numel():
@@ -195,6 +199,17 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
             f" value of y of shape {tuple(target.shape)}, and would learn the mean (allowed: the same shape)"
         )
     return criterion(scores, target)
+
+
+def _check_log_probabilities(scores: torch.Tensor) -> None:
+    """Raise an error for scores with which NLLLoss has no lower bound. Values that are not finite pass."""
+    total = scores.detach().double().exp().sum(1)
+    wrong = total[((total - 1).abs() > _MAX_DEVIATION) & total.isfinite()]
+    if len(wrong):
+        raise ModuleError(
+            f"NLLLoss needs log-probabilities, and the exponentials of an output add up to {float(wrong[0]):.3g}"
+            " instead of 1 (allowed: log_softmax of the scores, or CrossEntropyLoss)"
+        )
 
 
 def _heads(output: Any, target: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:

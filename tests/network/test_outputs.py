@@ -158,6 +158,19 @@ def test_scores_are_what_the_loss_uses():
         scores_in_loss((halves[1] * 2).mean(), {"first": LABELS, "second": LABELS})
 
 
+@pytest.mark.parametrize("shape", [(8, 5), (8, 5, 3)])
+def test_a_loss_of_log_probabilities_refuses_other_scores(shape):
+    # It has no lower bound on scores, so a training would look like a success.
+    scores, y = batch(*shape) * 3, torch.zeros((8, *shape[2:]), dtype=torch.long)
+    found = loss_of(F.log_softmax(scores, 1), y, nn.NLLLoss())
+    assert found == pytest.approx(float(loss_of(scores, y, nn.CrossEntropyLoss())), rel=1e-5)
+    assert loss_of(F.log_softmax(scores, 1).half().float(), y, nn.NLLLoss()).isfinite()
+    assert not loss_of(torch.full(shape, torch.nan), y, nn.NLLLoss()).isfinite()
+    for wrong in (scores, F.softmax(scores, 1)):
+        with pytest.raises(ModuleError, match="NLLLoss needs log-probabilities, .* add up to"):
+            loss_of(wrong, y, nn.NLLLoss())
+
+
 def test_coherence_of_an_output_without_usual_names_is_that_of_its_scores():
     def compared(self, x):
         one, two = self.one(x), self.two(x)
