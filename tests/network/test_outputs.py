@@ -167,7 +167,7 @@ def test_a_loss_of_log_probabilities_refuses_other_scores(shape):
     assert loss_of(F.log_softmax(scores, 1).half().float(), y, nn.NLLLoss()).isfinite()
     assert not loss_of(torch.full(shape, torch.nan), y, nn.NLLLoss()).isfinite()
     for wrong in (scores, F.softmax(scores, 1)):
-        with pytest.raises(ModuleError, match="NLLLoss needs log-probabilities, .* add up to"):
+        with pytest.raises(ModuleError, match="NLLLoss needs log-probabilities"):
             loss_of(wrong, y, nn.NLLLoss())
 
 
