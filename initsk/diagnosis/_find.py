@@ -13,6 +13,7 @@ from initsk.diagnosis._setup import Outcome
 from initsk.diagnosis._trial import Trial
 from initsk.diagnosis._unreached import Unreached
 from initsk.inspection import THRESHOLDS, Finding, signal_rows, threshold_of
+from initsk.network import heads_of_targets
 
 #: Static kinds that can keep a network from training.
 STATIC = ("symmetric", "small gradient", "large gradient", "incoherent", "disproportionate", "overconfident")
@@ -116,16 +117,26 @@ def _trial_values(trial: Trial, outcome: Outcome) -> tuple[float, float, float, 
 
 
 def _unscaled(targets: list[Any]) -> list[Finding]:
-    """Return the finding of numbers to predict that are far from standardized."""
-    if not all(isinstance(part, np.ndarray | torch.Tensor) for part in targets):
-        return []
-    values = np.concatenate([np.ravel(as_array(part)) for part in targets])
+    """Return a finding for each head whose numbers to predict are far from standardized."""
+    threshold, heads = threshold_of("unscaled targets"), [heads_of_targets(target) for target in targets]
+    found = []
+    for name in heads[0] if heads else ():
+        factor = _factor_from_standardized([parts[name] for parts in heads])
+        if threshold.flags(factor):
+            of = "head" if name else "targets"
+            found.append(Finding(name, "unscaled targets", factor, threshold.value, False, of))
+    return found
+
+
+def _factor_from_standardized(parts: list[Any]) -> float:
+    """Return by which factor mean or standard deviation of some numbers differ from 0 and 1; NaN of anything else."""
+    if not all(isinstance(part, np.ndarray | torch.Tensor) for part in parts):
+        return nan
+    values = np.concatenate([np.ravel(as_array(part)) for part in parts])
     if values.dtype.kind != "f" or not np.isfinite(values).all() or not values.any():
-        return []
-    spread, threshold = float(values.std()), threshold_of("unscaled targets")
-    factor = max(spread, 1 / spread, abs(float(values.mean())) / spread) if spread else inf
-    found = Finding("", "unscaled targets", factor, threshold.value, False, "targets")
-    return [found] if threshold.flags(factor) else []
+        return nan
+    spread = float(values.std())
+    return max(spread, 1 / spread, abs(float(values.mean())) / spread) if spread else inf
 
 
 def _died(before: Measurements, after: Measurements) -> list[Finding]:

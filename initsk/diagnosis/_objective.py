@@ -18,11 +18,11 @@ from initsk.network import (
     arrays_in,
     describe_arrays,
     first_line,
+    heads_of_targets,
     known_baseline,
     loss_of,
     own_loss,
     preserve_state,
-    several_targets,
 )
 
 _N_STEPS = 25
@@ -147,8 +147,9 @@ def _copied_net(net: Any, memo: dict[int, Any]) -> Any:
 def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch], targets: list[Any]) -> float:
     """Return the loss of the best constant prediction; NaN if it is not known.
 
-    It is the entropy of the classes, or the variance of the numbers. For other losses, the constant is searched: scores
-    that are equal for all samples, and for all elements of a sequence or an image.
+    It is the entropy of the classes, or the variance of the numbers, added up over the heads. For other losses of a
+    single head, the constant is searched: scores that are equal for all samples, and for all elements of a sequence or
+    an image.
 
     Parameters
     ----------
@@ -161,11 +162,14 @@ def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch],
     """
     if objective.criterion is None and batches and not _is_usual_loss(objective, module, batches[0]):
         return nan
-    if not targets or targets[0] is None or isinstance(objective.criterion, Mapping) or several_targets(targets[0]):
+    if not targets or targets[0] is None:
         return _searched(objective, module, batches)
-    criterion = objective.criterion or getattr(objective.net, "criterion_", None)
-    values = np.concatenate([np.atleast_1d(_numpy(target)) for target in targets])
-    known = known_baseline(criterion, values)
+    given = objective.criterion or getattr(objective.net, "criterion_", None)
+    heads = [heads_of_targets(target) for target in targets]
+    known = 0.0
+    for name in heads[0]:
+        values = np.concatenate([np.atleast_1d(_numpy(parts[name])) for parts in heads])
+        known += known_baseline(given.get(name) if isinstance(given, Mapping) else given, values)
     return known if isfinite(known) else _searched(objective, module, batches)
 
 

@@ -5,11 +5,17 @@ from typing import Any
 
 import numpy as np
 from torch import nn
+from torch.nn import functional
 
 from initsk.network._outputs import IGNORED_TARGET
 
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _OF_RATES = (nn.BCEWithLogitsLoss, nn.BCELoss)
+_FUNCTIONS = (
+    (functional.cross_entropy, nn.CrossEntropyLoss()), (functional.nll_loss, nn.NLLLoss()),
+    (functional.binary_cross_entropy_with_logits, nn.BCEWithLogitsLoss()),
+    (functional.binary_cross_entropy, nn.BCELoss()), (functional.mse_loss, nn.MSELoss()),
+)  # fmt: skip
 _DEFAULTS = {"weight": None, "pos_weight": None, "label_smoothing": 0.0, "reduction": "mean"}
 
 
@@ -21,7 +27,7 @@ def known_baseline(criterion: Any, values: np.ndarray) -> float:
     Parameters
     ----------
     criterion : callable or None
-        A loss of torch with its default settings; None takes the loss that suits the targets.
+        A loss of torch with its default settings, or its function; None takes the loss that suits the targets.
     values : ndarray
         Targets: floats are numbers, booleans are labels, and integers are classes.
 
@@ -32,6 +38,7 @@ def known_baseline(criterion: Any, values: np.ndarray) -> float:
     >>> known_baseline(nn.MSELoss(), np.array([1.0, 3.0])), known_baseline(nn.L1Loss(), np.array([1.0, 3.0]))
     (1.0, nan)
     """
+    criterion = next((loss for function, loss in _FUNCTIONS if function is criterion), criterion)
     if criterion is not None and not _is_plain(criterion):
         return nan
     if isinstance(criterion, _OF_RATES) or (criterion is None and values.dtype == bool):

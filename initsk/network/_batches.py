@@ -243,6 +243,19 @@ def several_targets(y: Any) -> bool:
     return isinstance(y, Mapping) or (isinstance(y, tuple) and bool(y) and all(getattr(p, "ndim", 0) for p in y))
 
 
+def heads_of_targets(y: Any) -> dict[str, Any]:
+    """Return the targets of each output by name, "" for targets of a single one.
+
+    Examples
+    --------
+    >>> heads_of_targets({"age": 3.0}), heads_of_targets([0, 1]), list(heads_of_targets((torch.ones(2), torch.ones(2))))
+    ({'age': 3.0}, {'': [0, 1]}, ['head 0', 'head 1'])
+    """
+    if isinstance(y, Mapping):
+        return {str(name): part for name, part in y.items()}
+    return {f"head {number}": part for number, part in enumerate(y)} if several_targets(y) else {"": y}
+
+
 def take_targets(y: Any, rows: Any) -> Any:
     """Return the given rows of the targets.
 
@@ -261,7 +274,7 @@ def take_targets(y: Any, rows: Any) -> Any:
 
 
 def _check_rows(n_samples: int, y: Any, mask: Any) -> None:
-    targets = list(y.values() if isinstance(y, Mapping) else y) if several_targets(y) else [y]
+    targets = list(heads_of_targets(y).values())
     masks = [None if callable(mask) else mask]
     for name, others in (("y", targets), ("padding_mask", masks)):
         for other in others:

@@ -46,6 +46,8 @@ _EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
                 " learned."),
     ("unscaled targets", "targets"):
         message("The targets differ by a factor of {number} from a scale of one and a mean near zero."),
+    ("unscaled targets", "head"):
+        message("The targets of {layer} differ by a factor of {number} from a scale of one and a mean near zero."),
     ("died", "trial"): message("During the trial, units of {layer} died: {share:.0%} are zero for every sample."),
     ("unlikely", "score"):
         message("The trial goes as those of networks that did not reach the target within the budget."),

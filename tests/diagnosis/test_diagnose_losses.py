@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from initsk import diagnose
 from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.report import describe_findings
 from tests.helpers import Net, batch, build
 
 N = 200
@@ -122,6 +123,26 @@ def test_heads_with_names_have_a_loss_each():
     assert one.will_train
     with pytest.raises(ModuleError, match=r"criterion has the heads \['kind'\]"):
         diagnose(module, X, y, criterion={"kind": nn.functional.cross_entropy})
+
+
+@pytest.mark.parametrize("criterion", [None, {"kind": nn.CrossEntropyLoss(), "size": nn.functional.mse_loss}])
+@pytest.mark.parametrize("form", [dict, tuple])
+def test_heads_have_the_sum_of_their_baselines_and_targets_of_their_own(criterion, form):
+    def forward(self, x):
+        heads = {"kind": self.kind(x), "size": self.size(x)}
+        return heads if form is dict else tuple(heads.values())
+
+    module = build(lambda: Net(forward, kind=nn.Linear(8, 3), size=nn.Linear(8, 1)))
+    y = {"kind": CLASSES, "size": 1000 * NUMBERS}
+    if form is tuple:
+        y, criterion = tuple(y.values()), None
+    diagnosis = diagnose(module, X, y, criterion=criterion, batch_size=20, max_samples=N, **FAST)
+    known = entropy(np.bincount(CLASSES) / N) + 1e6 * float(NUMBERS.var(correction=0))
+    assert diagnosis.baseline_loss == pytest.approx(known, rel=0.02)
+    found = describe_findings(diagnosis).query("kind == 'unscaled targets'")
+    name = "size" if form is dict else "head 1"
+    assert found["layer"].tolist() == [name]
+    assert found["evidence"].item().startswith(f"The targets of {name} differ by a factor of")
 
 
 def test_a_criterion_must_return_a_scalar():
