@@ -14,8 +14,8 @@ _WIDTH = Reason(
     " parameters stays (muP: Yang et al. 2022, table 3)."
 )
 _DEPTH = Reason(
-    "If residual branches are added, Adam's learning rate falls as 1 / sqrt(number of branches) (depth-muP: Yang et al."
-    " 2023)."
+    "If residual branches are added, each divided by the root of their number, Adam's learning rate falls as"
+    " 1 / sqrt(number of branches), by the theory of branches of one layer (depth-muP: Yang et al. 2023)."
 )
 _POST_NORM = Reason(
     "Normalization after each residual addition needs a warm-up of the learning rate: at first, gradients near the"
@@ -29,7 +29,7 @@ _FACTORS = Reason(
     "The branches begin near zero by factors of their own, which needs no warm-up of the learning rate (ReZero:"
     " Bachlechner et al. 2021)."
 )
-_SINE = Reason("Sine networks were trained with Adam at a learning rate of 1e-4 (Sitzmann et al. 2020).")
+_SINE = Reason("In the code of their authors, sine networks train with Adam at a rate of 1e-4 (Sitzmann et al. 2020).")
 _ORTHOGONAL = Reason(
     "If layers are added, the best rate of gradient descent falls as 1 / number of layers with orthogonal weights, by"
     " the theory of linear networks (Saxe et al. 2013)."
