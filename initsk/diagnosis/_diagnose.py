@@ -51,8 +51,9 @@ def diagnose(
     - *unlikely*: the score is low, and no other value explains it.
 
     The other kinds only inform: findings in single layers, as in `ActivationSummary.findings`; *died*, units that the
-    trial has killed; *unused*, layers that the loss does not depend on; *unscaled targets*, numbers to predict that are
-    far from standardized; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
+    trial has killed; *unused*, layers that the loss does not depend on; *left out*, layers that the optimizer does not
+    have; *unscaled targets*, numbers to predict that are far from standardized; and *too deep*, more layers than six
+    depth scales of `initsk.theory.MeanField`.
 
     Parameters
     ----------

@@ -178,7 +178,7 @@ class Diagnosis(Reported):
 
     @cached_property
     def unreached(self) -> list[Unreached]:
-        """Layers that got no gradient in the trial."""
+        """Layers that got no gradient in the trial, or that the optimizer does not have."""
         return [] if self.outcome.trial is None else self.setup.unreached(self.outcome.trial)
 
     @cached_property

@@ -71,7 +71,8 @@ def find(
     if depth is not None and threshold_of("too deep").flags(depth.share):
         others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
     others += _unscaled(samples.targets)
-    others += [*died, *(finding._replace(decides=False) for finding in _unreached(unreached, "unused"))]
+    unmoved = [*_unreached(unreached, "unused"), *_unreached(unreached, "left out")]
+    others += [*died, *(finding._replace(decides=False) for finding in unmoved)]
     order = list(THRESHOLDS)
     return sorted([*data, *nonfinite, *deciding, *others], key=lambda f: (not f.decides, order.index(f.kind)))
 
@@ -84,7 +85,7 @@ def _without_contradiction(possible: list[Finding], died: list[Finding]) -> list
 
 def _unreached(layers: list[Unreached], kind: str) -> Iterator[Finding]:
     for layer in layers:
-        if layer.is_used == (kind == "cut off"):
+        if layer.kind == kind:
             yield Finding(layer.layer, kind, layer.n_values, threshold_of(kind).value, True, "trial")
 
 

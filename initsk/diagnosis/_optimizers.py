@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from initsk.diagnosis._saving import savable
+from initsk.diagnosis._unreached import Unreached, left_out_layers
 from initsk.estimators import OPTIMIZERS
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.utils.validation import unknown_name
@@ -79,6 +80,10 @@ class OptimizerPlan:
         choice = savable("optimizer", self.choice)
         # Class and learning rate are still known where the function is not.
         return vars(self) | {"choice": choice} | ({} if choice is self.choice else {"_example": self._example})
+
+    def left_out(self) -> list[Unreached]:
+        """Return the layers with parameters that need a gradient and that the optimizer does not have."""
+        return left_out_layers(self.module, self._example)
 
     @property
     def kind(self) -> type[torch.optim.Optimizer]:

@@ -152,10 +152,12 @@ class TrainingSetup:
 
     @_works
     def unreached(self, trial: Trial) -> list[Unreached]:
-        """Return the layers that got no gradient in a trial."""
+        """Return the layers that got no gradient in a trial, and those that the optimizer does not have."""
+        left_out = self.plan.left_out()
         if not trial.unreached or self.clock.left <= 0:
-            return []
-        return unreached_layers(self.model.module, trial.unreached, self.batches[0], self.objective, self.seed)
+            return left_out
+        found = unreached_layers(self.model.module, trial.unreached, self.batches[0], self.objective, self.seed)
+        return [*found, *left_out]
 
     @_works
     def run(self, before: GradientCoherence, lr: float | None = None) -> "Outcome":

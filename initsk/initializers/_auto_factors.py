@@ -50,7 +50,8 @@ def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
     if use.unscaled_scores:
         why = Reason("query of attention that does not divide its scores by the root of {n}", n=use.unscaled_scores)
         found.append(Factor(use.unscaled_scores**-0.5, why, "Raffel et al. 2020 (T5)"))
-    if scores and spec.place == "output" and not (use.normalized or use.after_states):
+    # The signal that a branch is added to is not small, or is normalized.
+    if scores and spec.place == "output" and branch is None and not (use.normalized or use.after_states):
         why = Reason("outputs begin with a third of the variance")
         found.append(Factor(_OUTPUT_VARIANCE**0.5, why, ""))
     return found

@@ -79,6 +79,8 @@ THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     "died": {"": Threshold(0.5)},
     # Number of values of a layer that get no gradient, since the loss does not depend on them.
     "unused": {"": Threshold(0.0)},
+    # The same of parameters that no group of the optimizer has.
+    "left out": {"": Threshold(0.0)},
     # Share of values within 5 % of a bound of the activation function, where the slope of tanh and of the sigmoid is
     # below a tenth of its maximum (Glorot and Bengio 2010, section 3). Standard normal inputs of tanh have 0.067.
     "saturated": {"": Threshold(0.5)},

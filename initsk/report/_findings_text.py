@@ -24,6 +24,9 @@ _EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
     ("unused", "trial"):
         plural_message("{n} value of {layer} gets no gradient, because the loss does not depend on it.",
                        "{n} values of {layer} get no gradient, because the loss does not depend on them."),
+    ("left out", "trial"):
+        plural_message("{n} value of {layer} stays as it is, because the optimizer does not have it.",
+                       "{n} values of {layer} stay as they are, because the optimizer does not have them."),
     ("symmetric", "activations"):
         message("{share:.0%} of the units of {layer} are copies of other units, and training does not change that."),
     ("small gradient", "gradients"):
@@ -102,6 +105,8 @@ _ADVICE = {
     message("cut off"):
         message("look for detach, no_grad, .data or a function without a gradient between the layer and the loss, or"
                 " freeze the layer if this is meant"),
+    message("left out"):
+        message("give the parameters of the layer to the optimizer, or set their requires_grad to False"),
     message("unused"): message("nothing to do if this is meant, as for an auxiliary output; otherwise call the layer"),
     message("symmetric"): message("draw the weights at random: units with equal weights cannot learn different things"),
     message("small gradient"):

@@ -10,6 +10,7 @@ from torch import nn
 from initsk import diagnose, initialize
 from initsk.exceptions import InvalidParameterError
 from initsk.network import MLP
+from initsk.report import describe_findings
 from tests.helpers import build
 
 X, Y = load_digits(return_X_y=True)
@@ -104,3 +105,16 @@ def test_a_step_without_a_closure():
     diagnosis = diagnose(mlp(), XT, YT, optimizer=SignDescent, lr=1e-3, trial_steps=16, budget=16)
     losses = diagnosis.trial["loss"]
     assert losses.iloc[-1] < losses.iloc[0]
+
+
+def test_layers_that_the_optimizer_does_not_have_are_noted():
+    net = build(lambda: nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 10)))
+    parameters = [*net[0].parameters(), *net[4].parameters()]
+    for optimizer in (torch.optim.Adam(parameters, lr=0.01), lambda given: torch.optim.Adam(given[:2] + given[4:])):
+        found = describe_findings(diagnose(net, XT, YT, optimizer=optimizer, lr=0.01, trial_steps=4, budget=8))
+        found = found[found["kind"] == "left out"]
+        assert found[["layer", "value", "decides"]].to_numpy().tolist() == [["2", 17 * 8, False]]
+        assert "layer 2 stay as they are, because the optimizer" in found["evidence"].item()
+    net[2].requires_grad_(False)
+    found = diagnose(net, XT, YT, optimizer=torch.optim.Adam(parameters, lr=0.01), trial_steps=4, budget=8)
+    assert "left out" not in found.findings()["kind"].tolist()
