@@ -8,6 +8,7 @@ import pandas as pd
 from torch import nn
 
 from initsk import initializers
+from initsk.diagnosis._options import check_options
 from initsk.diagnosis._practice import common_practice
 from initsk.diagnosis._rate_advice import rate_advice
 from initsk.diagnosis._samples import MIN_SAMPLES, as_array, count_rows
@@ -31,10 +32,12 @@ def compare_candidates(setup: TrainingSetup) -> pd.DataFrame:
     """Return a row per candidate, the one with the highest score first.
 
     An error with the first candidate, "auto", comes from the network or the data and is raised. Other candidates that
-    fail are left out.
+    fail, or for which there is no time, are left out.
     """
     rows: list[tuple[Any, ...]] = []
     for name in CANDIDATES:
+        if rows and setup.clock.left <= 0:
+            break
         try:
             other = setup.reinitialized(name)
             coherence = other.coherence()
@@ -43,6 +46,8 @@ def compare_candidates(setup: TrainingSetup) -> pd.DataFrame:
             if not rows:
                 raise
             continue
+        if rows and outcome.trial is not None and outcome.trial.status == "time":
+            break
         after = inf if outcome.after is None else outcome.after.loss
         rows.append((name, outcome.score, after, coherence.size, coherence.agreement, coherence.loss))
     frame = pd.DataFrame(rows, columns=_MEASURED)
@@ -114,7 +119,9 @@ def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
     return names
 
 
-def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_state: RandomState = 0) -> Recommendation:
+def recommend_initializer(
+    model: Any, X: Any = None, y: Any = None, *, time_limit: float | None = None, random_state: RandomState = 0
+) -> Recommendation:
     """Return the initializer that suits each layer of a network.
 
     These are the choices of ``initializer="auto"`` (`initsk.initializers.Auto`), with reasons. Given samples, the
@@ -127,8 +134,10 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
         A module, or an estimator with one. An unfitted estimator needs `X` and `y`: a clone of it is initialized.
     X, y : array-like, optional
         Samples and targets in any form that `inspect_activations` takes, for an unfitted estimator and for the
-        comparison. The comparison needs at least 20 samples,
-        and uses at most 512.
+        comparison. The comparison needs at least 20 samples, and uses at most 512.
+    time_limit : float, optional
+        Seconds for the comparison, which takes about as long as seven diagnoses. Initializers for which there is no
+        time are left out; "auto" is measured at any rate.
     random_state : int, RandomState or Generator, default=0
         Seed of the choice of samples and of the initializers.
 
@@ -152,6 +161,7 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     >>> frame.loc["0.weight", ["initializer", "why"]].tolist()
     ["VarianceScaling(distribution='orthogonal', activation='relu')", 'feeds relu (gain 1.4142)']
     """
+    check_options("recommend_initializer", {"time_limit": time_limit, "random_state": random_state})
     found = get_model(model, X, y)
     if X is None:
         return _recommendation(found.module, None, _loss_name(found.net, None, None))
@@ -159,7 +169,7 @@ def recommend_initializer(model: Any, X: Any = None, y: Any = None, *, random_st
     n_samples = count_rows(X)
     if not has_targets(X, y) or (n_samples is not None and n_samples < MIN_SAMPLES):
         return _recommendation(found.module, found.first_rows(X), _loss_name(found.net, None, None))
-    setup = set_up("recommend_initializer", found, X, y, {}, resolve_seed(random_state))
+    setup = set_up("recommend_initializer", found, X, y, {"time_limit": time_limit}, resolve_seed(random_state))
     without = recommend(setup)
     return Recommendation(without.rows, compare_candidates(setup), without.learning_rate)
 
