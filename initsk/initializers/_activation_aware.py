@@ -53,8 +53,8 @@ class Auto(Initializer):
     feeds the sine of a multiple, ``sin(30 x)``   SIREN with that `omega_0`, biases too (Sitzmann et al. 2020)
     feeds any other function: ReLU, leaky ReLU,   orthogonal with the variance ``gain^2 / fan_in``, by
     GELU, SiLU, ELU, SELU, a user's own           `initsk.theory.gain`: He's for ReLU (He et al. 2015)
-    does so and takes the network's input         ``1 / fan_in``, unless a factor of the function's input is one of
-                                                  its output, as for ReLU
+    does so and takes the network's input         at most ``1 / fan_in``, unless a factor of the function's input is
+                                                  one of its output, as for ReLU
     does so in a deep network whose signal does   orthogonal on the critical line, biases too, as `EdgeOfChaos`
     not reach that deep: GELU, SiLU, sine         (Schoenholz et al. 2017; Pennington et al. 2017)
     ... or the function has a value at 0:         orthogonal, `Centered`, with the variance ``1 / (f'(0)^2 fan_in)``:
@@ -173,7 +173,8 @@ def _is_in_transformer_block(spec: ParameterSpec) -> bool:
 
 
 def _factors(spec: ParameterSpec) -> list[Factor]:
-    return factors_of(spec, scores=spec.activation is None or _saturates(spec.activation))
+    scores = spec.activation is None or _saturates(spec.activation)
+    return factors_of(spec, scores=scores, variance=_SMALL if _is_in_transformer_block(spec) else 1.0)
 
 
 def _of_table(spec: ParameterSpec) -> Choice:
@@ -217,7 +218,7 @@ def _by_activation(activation: theory.ActivationLike, layers: int, *, takes_inpu
     if saturates:
         chosen = _orthogonal() if layers >= DEEP else _orthogonal(mode="fan_avg")
         return Choice(chosen, Reason("feeds {activation}, which saturates", activation=label))
-    if takes_input and not _is_homogeneous(activation):
+    if takes_input and theory.gain(activation) > 1 and not _is_homogeneous(activation):
         return Choice(_orthogonal(), Reason("takes the network's input, and feeds {activation}", activation=label))
     why = Reason("feeds {activation} (gain {gain})", activation=label, gain=theory.gain(activation))
     return Choice(VarianceScaling(activation=activation, distribution="orthogonal"), why)

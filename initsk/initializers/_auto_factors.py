@@ -23,7 +23,7 @@ class Factor(NamedTuple):
     reference: str
 
 
-def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
+def factors_of(spec: ParameterSpec, *, scores: bool, variance: float = 1.0) -> list[Factor]:
     """Return the factors of a weight.
 
     Parameters
@@ -31,6 +31,8 @@ def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
     spec : ParameterSpec
     scores : bool
         Whether the layer gives the network's output as scores: no function follows, or one that saturates.
+    variance : float, default=1.0
+        Variance of the layer's values without factors, for inputs of variance 1.
     """
     found, use, branch = [], spec.use, spec.branch
     if branch is not None and branch.adds_up:
@@ -44,9 +46,10 @@ def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
             "its input is a sum that is about {factor} times as large as one value", factor=round(use.summed, 1)
         )
         found.append(Factor(1 / use.summed, why, ""))
-    if use.degree > _MAX_DEGREE:
+    of_degree = _of_degree(use.degree) / variance**0.5
+    if use.degree > _MAX_DEGREE and of_degree < 1:
         why = Reason("enters products of degree {degree}, whose values spread far", degree=use.degree)
-        found.append(Factor(_of_degree(use.degree), why, ""))
+        found.append(Factor(of_degree, why, ""))
     if use.unscaled_scores:
         why = Reason("query of attention that does not divide its scores by the root of {n}", n=use.unscaled_scores)
         found.append(Factor(use.unscaled_scores**-0.5, why, "Raffel et al. 2020 (T5)"))
@@ -58,5 +61,5 @@ def factors_of(spec: ParameterSpec, *, scores: bool) -> list[Factor]:
 
 
 def _of_degree(degree: int) -> float:
-    """Return the factor with which the mean square of a product of equal normal values is 1: E[x^2p] = (2p - 1)!!."""
+    """Return the size at which the mean square of a product of equal normal values is 1: E[x^2p] = (2p - 1)!!."""
     return float(prod(range(1, 2 * degree, 2))) ** (-1 / (2 * degree))
