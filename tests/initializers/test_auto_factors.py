@@ -132,6 +132,31 @@ def test_gates_of_two_signals_are_left_alone():
         assert found.loc[name, "initializer"] == "VarianceScaling(distribution='orthogonal')"
 
 
+class GatedBlock(nn.Module):
+    """A residual branch after a normalization, with products of functions of the same input."""
+
+    def __init__(self, n_factors):
+        super().__init__()
+        self.norm, self.down, self.head = nn.LayerNorm(400), nn.Linear(400, 400), nn.Linear(400, 2)
+        self.factors = nn.ModuleList(nn.Linear(400, 400) for _ in range(n_factors))
+
+    def forward(self, x):
+        normalized = self.norm(x)
+        product = self.factors[0](normalized)
+        for layer in self.factors[1:]:
+            product = product * layer(normalized)
+        return self.head(x + self.down(product))
+
+
+# The weights of a branch have the variance 0.4; products of degree 3 need at most 15^(-1/3), which is 0.405.
+@pytest.mark.parametrize(("n_factors", "variance"), [(2, 0.4), (3, 0.4), (5, 945 ** (-1 / 5))])
+def test_products_in_branches_take_their_small_weights_into_account(n_factors, variance):
+    module = build(lambda: GatedBlock(n_factors))
+    initialize(module, "auto", X=batch(20, 400), random_state=0)
+    for layer in module.factors:
+        assert variance_fits(layer.weight, variance / 400)
+
+
 class Attention(nn.Module):
     """Attention with a table that is added to its scores."""
 
@@ -192,6 +217,23 @@ def test_rows_that_reach_a_layer_as_they_are_have_the_variance_one(options, vari
     module = build(lambda: Words(**options))
     initialize(module, "auto", X=torch.arange(28).reshape(4, 7), random_state=0)
     assert variance_fits(module.table.weight, variance)
+
+
+def test_a_function_that_makes_signals_larger_has_its_gain_in_the_first_layer_too():
+    class SquaredReLU(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up, self.down = nn.Linear(300, 300), nn.Linear(300, 300)
+
+        def forward(self, x):
+            return x + self.down(torch.relu(self.up(x)).square())
+
+    module = build(SquaredReLU)
+    initialize(module, "auto", X=batch(20, 300), random_state=0)
+    # The mean of relu(z)^4 is 3 / 2 for a normal z.
+    assert variance_fits(module.up.weight, 2 / 3 / 300)
+    # The output is the sum of the input and the branch, so it cannot begin small.
+    assert variance_fits(module.down.weight, 1 / 300)
 
 
 def test_outputs_begin_small_unless_they_are_small_or_normalized():
