@@ -34,7 +34,7 @@ class Model:
     net : skorch net or None
         The net, which has the loss and the optimizer.
     classes : ndarray or None
-        Labels, if the module returns a score for each.
+        Labels, if the estimator encodes them for its net.
     prepare : callable or None
         Transformation of X by the steps of a pipeline before the network.
     casts : IntegerCasts
@@ -101,7 +101,8 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     net = getattr(model, "net_", model)
     module = getattr(net, "module_", None)
     if isinstance(module, nn.Module):
-        classes = getattr(model, "classes_", None)
+        # A skorch net learns y as it is, whatever its classes are.
+        classes = None if net is model else getattr(model, "classes_", None)
         return Model(_visible(module, X), net, classes if isinstance(classes, np.ndarray) else None)
     if may_be_built(model):
         if y is None and not hasattr(model, "module"):

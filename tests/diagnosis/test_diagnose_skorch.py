@@ -13,6 +13,7 @@ from initsk.diagnosis import predict_signal
 from initsk.inspection import ActivationInspector, gradient_coherence
 from initsk.network import MLP
 from initsk.testing._global_state import global_state
+from tests.helpers import build
 
 N = 200
 X = np.random.default_rng(0).normal(size=(N, 8)).astype(np.float32)
@@ -67,3 +68,47 @@ def test_the_weights_are_those_from_which_a_fit_would_start():
         net.fit(X, CLASSES)
     # A single batch, whose loss is that before the step.
     assert net.history[0, "train_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+LABELS = (X[:, 0] > -0.5).astype(np.float32)
+
+
+def binary(shape):
+    """Return a net with a score for each sample, as a column or as a vector."""
+    last = nn.Flatten(0) if shape == "vector" else nn.Identity()
+    module = build(lambda: nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 1), last))
+    return skorch.NeuralNetBinaryClassifier(module, lr=0.5, max_epochs=100, verbose=0)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("shape", ["column", "vector"])
+def test_a_binary_classifier_is_diagnosed(shape, fitted):
+    net = binary(shape)
+    if fitted:
+        with torch.random.fork_rng():
+            net.fit(X, LABELS, epochs=1)
+    diagnosis = diagnose(net, X, LABELS)
+    rate = LABELS.mean(dtype=float)
+    assert diagnosis.baseline_loss == pytest.approx(-rate * np.log(rate) - (1 - rate) * np.log(1 - rate))
+    assert diagnosis.will_train
+    assert recommend_initializer(net, X, LABELS).measured["score"].max() > 0.5
+
+
+def test_measures_of_a_binary_classifier_are_those_of_its_module():
+    net, module = binary("column"), binary("vector").module
+    targets = torch.tensor(LABELS)
+    loss = nn.functional.binary_cross_entropy_with_logits
+    expected = gradient_coherence(module, X, targets, criterion=loss)
+    assert gradient_coherence(net, X, LABELS).loss == pytest.approx(expected.loss, rel=1e-6)
+    found = inspect_activations(net, X, LABELS, gradients=True).parameters()
+    of_module = inspect_activations(module, X, targets, gradients=True, criterion=loss).parameters()
+    np.testing.assert_allclose(found["gradient_norm"], of_module["gradient_norm"], rtol=1e-5)
+
+
+def test_labels_of_a_net_are_learned_as_they_are():
+    """A skorch net does not encode labels, not even after a fit that saw other ones."""
+    net = classifier()
+    with torch.random.fork_rng():
+        net.fit(X[CLASSES > 0], CLASSES[CLASSES > 0])
+    expected = nn.functional.cross_entropy(net.module_(torch.tensor(X)), torch.tensor(CLASSES))
+    assert gradient_coherence(net, X, CLASSES).loss == pytest.approx(expected.item(), rel=1e-5)
