@@ -20,10 +20,10 @@ X = np.random.default_rng(0).normal(size=(N, 8)).astype(np.float32)
 CLASSES = (X[:, 0] > 0).astype(np.int64) + (X[:, 1] > 0)
 
 
-def classifier(kind=skorch.NeuralNetClassifier, **options):
+def classifier(kind=skorch.NeuralNetClassifier, module=MLP, **options):
     """Return a net with logits for three classes, not initialized."""
     options = {"module__n_features": 8, "module__n_outputs": 3} | options
-    return kind(MLP, **{"criterion": nn.CrossEntropyLoss, "lr": 0.1, "max_epochs": 10, "verbose": 0} | options)
+    return kind(module, **{"criterion": nn.CrossEntropyLoss, "lr": 0.1, "max_epochs": 10, "verbose": 0} | options)
 
 
 def noisy(inputs):
@@ -112,3 +112,79 @@ def test_labels_of_a_net_are_learned_as_they_are():
         net.fit(X[CLASSES > 0], CLASSES[CLASSES > 0])
     expected = nn.functional.cross_entropy(net.module_(torch.tensor(X)), torch.tensor(CLASSES))
     assert gradient_coherence(net, X, CLASSES).loss == pytest.approx(expected.item(), rel=1e-5)
+
+
+def losing(change, kind=skorch.NeuralNetClassifier):
+    """Return a class of nets with a loss that is a function of the usual one."""
+
+    class Losing(kind):
+        def get_loss(self, y_pred, y_true, *args, **kwargs):
+            return change(super().get_loss(y_pred, y_true, *args, **kwargs))
+
+    return Losing
+
+
+def entropy(labels):
+    shares = np.bincount(labels) / len(labels)
+    return -(shares * np.log(shares)).sum()
+
+
+class Probabilities(MLP):
+    def forward(self, x):
+        return super().forward(x).softmax(dim=-1)
+
+
+SOFTMAX = {"module": Probabilities, "criterion": nn.NLLLoss}
+
+
+@pytest.mark.parametrize("options", [{}, SOFTMAX])
+@pytest.mark.parametrize("factor", [100.0, 1.0, 0.01])
+def test_the_baseline_is_that_of_an_overridden_loss(factor, options):
+    # Adam's steps do not depend on the factor.
+    adam = {"optimizer": torch.optim.Adam, "lr": 0.01, "optimizer__eps": 1e-12, "max_epochs": 50}
+    scaled = classifier(losing(lambda loss: loss * factor), **adam, **options)
+    found, plain = diagnose(scaled, X, CLASSES), diagnose(classifier(**adam, **options), X, CLASSES)
+    assert plain.baseline_loss == pytest.approx(entropy(CLASSES))
+    assert found.baseline_loss == pytest.approx(factor * entropy(CLASSES), rel=0.01)
+    assert found.will_train
+    assert plain.will_train
+
+
+def test_a_net_that_does_not_move_does_not_train_whatever_its_loss_is_multiplied_by():
+    for factor in (100.0, 0.01):
+        net = classifier(losing(lambda loss, factor=factor: loss * factor), lr=1e-5 / factor)
+        assert not diagnose(net, X, CLASSES).will_train
+
+
+def test_a_constant_loss_is_not_learned():
+    diagnosis = diagnose(classifier(losing(lambda loss: loss * 0 + 1)), X, CLASSES)
+    assert diagnosis.baseline_loss == pytest.approx(1)
+    assert not diagnosis.will_train
+
+
+def test_a_loss_of_several_outputs_has_no_known_baseline():
+    class Coded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 8)
+
+        def forward(self, x):
+            code = self.first(x)
+            return self.last(code), code
+
+    class Autoencoder(skorch.NeuralNet):
+        def get_loss(self, y_pred, y_true, *args, **kwargs):
+            decoded, code = y_pred
+            return 50 * super().get_loss(decoded, y_true, *args, **kwargs) + 1e-3 * code.square().mean()
+
+    net = Autoencoder(Coded, criterion=nn.MSELoss, optimizer=torch.optim.Adam, lr=0.01, max_epochs=100, verbose=0)
+    diagnosis = diagnose(net, X, X)
+    assert np.isnan(diagnosis.baseline_loss)
+    assert diagnosis.will_train
+
+
+def test_a_criterion_without_a_formula_has_a_searched_baseline():
+    net = classifier(skorch.NeuralNetRegressor, module__n_outputs=1, criterion=nn.L1Loss, lr=0.01)
+    assert diagnose(net, X, X[:, :1]).baseline_loss == pytest.approx(
+        np.abs(X[:, 0] - np.median(X[:, 0])).mean(), rel=0.02
+    )
