@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import skorch
 import torch
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch.helper import predefined_split
 from torch import nn
 
 from initsk import diagnose, inspect_activations, recommend_initializer
@@ -188,3 +190,70 @@ def test_a_criterion_without_a_formula_has_a_searched_baseline():
     assert diagnose(net, X, X[:, :1]).baseline_loss == pytest.approx(
         np.abs(X[:, 0] - np.median(X[:, 0])).mean(), rel=0.02
     )
+
+
+class Counted(skorch.callbacks.Callback):
+    """Counts the training steps of a net."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_steps = 0
+
+    def on_batch_end(self, net, training, **kwargs):
+        self.n_steps += bool(training)
+
+
+def n_steps_of_fit(net, *data):
+    counted = Counted()
+    with torch.random.fork_rng():
+        clone(net).set_params(callbacks=[counted]).fit(*data)
+    return counted.n_steps
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 16},
+        {"batch_size": 16, "train_split": None},
+        {
+            "batch_size": 16,
+            "iterator_train__drop_last": True,
+            "train_split": skorch.dataset.ValidSplit(0.26, random_state=1),
+        },
+        {"batch_size": 16, "iterator_train__batch_size": 7},
+        {"batch_size": -1},
+        {"batch_size": 16, "train_split": predefined_split(skorch.dataset.Dataset(X[:50], CLASSES[:50]))},
+        {"batch_size": 16, "train_split": skorch.dataset.ValidSplit(0.3, random_state=1)},
+    ],
+)
+def test_the_budget_is_the_number_of_steps_of_a_fit(options):
+    net = classifier(max_epochs=3, **options)
+    assert diagnose(net, X, CLASSES).budget == n_steps_of_fit(net, X, CLASSES)
+    assert diagnose(net, X, CLASSES, budget=17).budget == 17
+
+
+@pytest.mark.parametrize("split", [skorch.dataset.ValidSplit(4), skorch.dataset.ValidSplit(4, stratified=True), None])
+def test_the_budget_for_a_data_set_is_that_of_its_fit(split):
+    data = skorch.dataset.Dataset(X, CLASSES)
+    net = classifier(max_epochs=3, batch_size=16, train_split=split)
+    assert diagnose(net, data).budget == n_steps_of_fit(net, data, CLASSES)
+
+
+def test_the_generator_of_a_split_stays_as_it_is():
+    generator = np.random.RandomState(0)
+    split = skorch.dataset.ValidSplit(0.2, random_state=generator)
+    with torch.random.fork_rng():
+        net = classifier(train_split=split, max_epochs=1).fit(X, CLASSES)
+    before = generator.get_state()[1:]
+    diagnose(net, X, CLASSES)
+    np.testing.assert_equal(generator.get_state()[1:], before)
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [({"batch_size": 16}, 16), ({"batch_size": 16, "iterator_train__batch_size": 7}, 7), ({"batch_size": -1}, 160)],
+)
+def test_the_batches_of_the_trial_are_those_of_a_fit(options, size):
+    net = classifier(max_epochs=500, **options)
+    loss = diagnose(net, X, CLASSES).trial["loss"]
+    np.testing.assert_array_equal(loss, diagnose(net, X, CLASSES, batch_size=size).trial["loss"])
+    assert loss[0] != diagnose(net, X, CLASSES, batch_size=20).trial["loss"][0]
