@@ -71,11 +71,12 @@ def diagnose(
     criterion : callable or dict of str to callable, optional
         Function of ``(output, y)`` that returns the mean loss, or one for each named head of the output; their sum is
         the loss. By default the output's own ``loss``, the estimator's criterion, or the one that suits the targets;
-        see `initsk.network.loss_of`.
+        see `initsk.network.loss_of`. A skorch net has the loss of its ``get_loss``.
     output : str, int or callable, optional
         The part of the module's output that counts: a name, an index, or a function of the output.
     budget : int, optional
-        Number of steps that the training may take; None takes those of the estimator, and 500 for a plain module.
+        Number of steps that the training may take; None takes those of the estimator's fit, without the samples that
+        a skorch net holds out, and 500 for a plain module.
     target : float, default=0.8
         Loss in evaluation, relative to the baseline loss, below which training has succeeded.
     trial_steps : int, default=32

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite, nan
 from typing import Any
 
@@ -18,6 +19,7 @@ from initsk.network import (
     arrays_in,
     describe_arrays,
     first_line,
+    has_own_loss,
     heads_of_targets,
     known_baseline,
     loss_of,
@@ -28,6 +30,8 @@ from initsk.network import (
 _N_STEPS = 25
 # A loss that is less than this many times another one is probably the same loss of other elements.
 _SAME_LOSS = 2.0
+# Of a sum of probabilities.
+_ROUNDING = 1e-3
 
 OutputPicker = str | int | Callable[[Any], Any] | None
 
@@ -148,8 +152,8 @@ def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch],
     """Return the loss of the best constant prediction; NaN if it is not known.
 
     It is the entropy of the classes, or the variance of the numbers, added up over the heads. For other losses of a
-    single head, the constant is searched: scores that are equal for all samples, and for all elements of a sequence or
-    an image.
+    single head, such as the ``get_loss`` that a skorch net overrides, the constant is searched: scores that are equal
+    for all samples, and for all elements of a sequence or an image.
 
     Parameters
     ----------
@@ -163,6 +167,8 @@ def baseline_loss(objective: Objective, module: nn.Module, batches: list[Batch],
     if objective.criterion is None and batches and not _is_usual_loss(objective, module, batches[0]):
         return nan
     if not targets or targets[0] is None:
+        return _searched(objective, module, batches)
+    if objective.criterion is None and has_own_loss(objective.net):
         return _searched(objective, module, batches)
     given = objective.criterion or getattr(objective.net, "criterion_", None)
     heads = [heads_of_targets(target) for target in targets]
@@ -201,7 +207,7 @@ def _numpy(values: Any) -> np.ndarray:
 
 def _searched(objective: Objective, module: nn.Module, batches: list[Batch]) -> float:
     """Return the smallest loss that constant scores reach, by a search; NaN if the loss is not one of scores."""
-    if objective.net is not None or not batches:
+    if not batches:
         return nan
     with torch.no_grad():
         outputs = [objective.picked(batch.copied().run(module)) for batch in batches]
@@ -215,7 +221,8 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
     axis = _score_axis(*pairs[0])
     flat = torch.cat([output.detach().reshape(-1, 1) if output.dim() < 2 else
                       output.detach().movedim(axis, -1).flatten(0, -2) for output, _ in pairs])  # fmt: skip
-    constant = flat.mean(0).nan_to_num(0.0).requires_grad_()
+    start, scores_of_kind = _kind_of_scores(flat)
+    constant = start.nan_to_num(0.0).requires_grad_()
     found: list[float] = []
     of_scores = replace(objective, output=None)
 
@@ -225,7 +232,7 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
             shape = [1] * output.dim()
             if output.dim() > 1:
                 shape[axis] = len(constant)
-            losses.append(of_scores.loss(constant.view(shape).expand_as(output), target))
+            losses.append(of_scores.loss(scores_of_kind(constant).view(shape).expand_as(output), target))
         loss = torch.stack(losses).mean()
         optimizer.zero_grad()
         loss.backward(inputs=[constant])
@@ -238,6 +245,17 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
     except (RuntimeError, ModuleError):
         return nan
     return min((loss for loss in found if isfinite(loss)), default=nan)
+
+
+def _kind_of_scores(scores: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
+    """Return where a search begins, and the function that makes constants of the same kind as scores.
+
+    The kinds are probabilities of classes, their logarithms, and any numbers.
+    """
+    for shares, make in ((scores, torch.softmax), (scores.exp(), torch.log_softmax)):
+        if scores.shape[1] > 1 and bool((shares >= 0).all() & ((shares.sum(1) - 1).abs() < _ROUNDING).all()):
+            return shares.mean(0).log(), partial(make, dim=0)
+    return scores.mean(0), lambda constant: constant
 
 
 def _score_axis(output: torch.Tensor, target: Any) -> int:

@@ -16,7 +16,16 @@ from initsk.diagnosis._setup import TrainingSetup, set_up
 from initsk.exceptions import InitskError
 from initsk.initialization import choices_for
 from initsk.initializers import initializer_name
-from initsk.network import Batch, ParameterSpec, first_batch, get_model, has_targets, read, several_targets
+from initsk.network import (
+    Batch,
+    ParameterSpec,
+    first_batch,
+    get_model,
+    has_own_loss,
+    has_targets,
+    read,
+    several_targets,
+)
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
@@ -181,7 +190,9 @@ def recommend(setup: TrainingSetup) -> Recommendation:
 
 
 def _loss_name(net: Any, criterion: Any, y: Any) -> str:
-    """Return the name of the loss: the given one, that of the estimator, or the usual one; "" without targets."""
+    """Return the name of the loss: the given one, that of the estimator, or the usual one; "" if there is none."""
+    if criterion is None and has_own_loss(net):
+        return ""
     criterion = criterion or getattr(net, "criterion_", None)
     if criterion is not None and not isinstance(criterion, Mapping):
         return getattr(criterion, "__name__", type(criterion).__name__)

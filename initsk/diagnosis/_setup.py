@@ -10,11 +10,12 @@ from torch import nn
 
 from initsk.diagnosis._clock import Clock
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
+from initsk.diagnosis._fit_schedule import schedule_of_fit
 from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
 from initsk.diagnosis._objective import Objective, baseline_loss, gives_loss
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._options import BUDGET, DEFAULTS
-from initsk.diagnosis._samples import BATCH_SIZE, Samples, count_rows, draw_batches
+from initsk.diagnosis._samples import BATCH_SIZE, Samples, draw_batches
 from initsk.diagnosis._score import REACHED, ScoreModel, load_model
 from initsk.diagnosis._trial import Trial, run_trial
 from initsk.diagnosis._unreached import Unreached, unreached_layers
@@ -29,7 +30,6 @@ from initsk.network import (
     forward_errors,
     get_model,
     has_targets,
-    is_stream,
     preserve_state,
 )
 from initsk.utils.torch_settings import outside_of_contexts
@@ -285,8 +285,9 @@ def _set_up(
 ) -> TrainingSetup:
     if isinstance(X, list) and y is None and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in X):
         X = iter(X)
+    schedule = schedule_of_fit(found, X, y)
     trial_steps, max_samples = options["trial_steps"], options["max_samples"]
-    batch_size = options["batch_size"] or _batch_size(found.net)
+    batch_size = options["batch_size"] or schedule.batch_size
     numbers = [
         max(steps, ceil(max_samples / (batch_size or BATCH_SIZE))) for steps in (_LONGER * trial_steps, trial_steps)
     ]
@@ -305,7 +306,7 @@ def _set_up(
     objective = Objective(options["criterion"], options["output"], found.net).copied(memo)
     if not has_targets(X, y) and options["criterion"] is None and not gives_loss(module, samples.first(1)[0], seed):
         refuse(owner, ["y=None is not allowed (the targets of the loss, criterion=, or an output with a loss)"])
-    budget = options["budget"] or _budget(found.net, X) or BUDGET
+    budget = options["budget"] or schedule.n_steps or BUDGET
     return TrainingSetup(
         model, samples, objective, plan, budget,
         options["target"], trial_steps, max_samples, seed, clock,
@@ -343,18 +344,3 @@ def measure_trials(
 
     setup.try_steps(setup.plan, sorted(lengths), ends)
     return measured
-
-
-def _batch_size(net: Any) -> int | None:
-    """Return the batch size of an estimator; None where it is not known, or is the whole data set."""
-    size = getattr(net, "batch_size", None)
-    return size if isinstance(size, int) and size > 0 else None
-
-
-def _budget(net: Any, X: Any) -> int | None:
-    """Return the number of steps of an estimator's training, or None."""
-    epochs, size = getattr(net, "max_epochs", None), _batch_size(net)
-    if not isinstance(epochs, int) or size is None or is_stream(X):
-        return None
-    n_samples = count_rows(X)
-    return None if n_samples is None else max(epochs * ceil(n_samples / size), 1)

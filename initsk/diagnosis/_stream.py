@@ -65,6 +65,17 @@ class Stream:
                 _set_state(found, before[number])
 
 
+@contextmanager
+def preserve_generators(owner: Any) -> Iterator[None]:
+    """Put the generators that an object holds back after the block."""
+    held = [(found, _state_of(found)) for found in _generators(owner)]
+    try:
+        yield
+    finally:
+        for found, state in held:
+            _set_state(found, state)
+
+
 def _generators(stream: Any) -> list[Any]:
     """Return the generators in a stream and in its parts, each once."""
     found, seen, waiting = [], set(), [stream]

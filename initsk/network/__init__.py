@@ -39,6 +39,7 @@ from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restor
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
 from initsk.network._model import Model, get_model, has_network, initialized, innermost, may_be_built
+from initsk.network._nets import has_own_loss
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
@@ -123,6 +124,7 @@ __all__ = [
     "get_model",
     "has_hooks",
     "has_network",
+    "has_own_loss",
     "has_targets",
     "heads_of",
     "heads_of_targets",

@@ -17,6 +17,7 @@ from initsk.network._batches import Batch, iterate_batches
 from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes
 from initsk.network._wrappers import unwrap
+from initsk.utils.random import isolated_random
 from initsk.utils.validation import check_known_labels
 
 _ALLOWED = "allowed: a torch.nn.Module, an estimator with a module_ or net_, a fitted search or pipeline with one"
@@ -33,7 +34,7 @@ class Model:
     net : skorch net or None
         The net, which has the loss and the optimizer.
     classes : ndarray or None
-        Labels, if the module returns a score for each.
+        Labels, if the estimator encodes them for its net.
     prepare : callable or None
         Transformation of X by the steps of a pipeline before the network.
     casts : IntegerCasts
@@ -47,8 +48,11 @@ class Model:
     casts: IntegerCasts = field(default_factory=IntegerCasts)
 
     def prepared(self, X: Any) -> Any:
-        """Return X as the network receives it."""
-        return X if self.prepare is None else self.prepare(X)
+        """Return X as the network receives it; no global random state changes."""
+        if self.prepare is None:
+            return X
+        with isolated_random(None):
+            return self.prepare(X)
 
     def first_rows(self, X: Any) -> Batch | None:
         """Return the first two rows of X as a batch of the module's type; None without X."""
@@ -74,6 +78,8 @@ class Model:
 def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     """Return the torch module that `model` is or contains; an unfitted estimator is built on a clone.
 
+    The clone has the weights from which `fit` would start, and the global random states stay as they are.
+
     Raises
     ------
     ModuleError
@@ -95,7 +101,8 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     net = getattr(model, "net_", model)
     module = getattr(net, "module_", None)
     if isinstance(module, nn.Module):
-        classes = getattr(model, "classes_", None)
+        # A skorch net learns y as it is, whatever its classes are.
+        classes = None if net is model else getattr(model, "classes_", None)
         return Model(_visible(module, X), net, classes if isinstance(classes, np.ndarray) else None)
     if may_be_built(model):
         if y is None and not hasattr(model, "module"):
@@ -139,22 +146,28 @@ def may_be_built(estimator: Any) -> bool:
 
 
 def initialized(estimator: Any, X: Any, y: Any) -> Any:
-    """Return an estimator with its initial weights, without training it."""
-    if not hasattr(estimator, "module"):
-        return estimator.initialize(X, y)
-    # A skorch net; initsk's nets have initializers that may use the data.
-    takes_data = X is not None and hasattr(estimator, "data_for_initializer")
-    with estimator.data_for_initializer(X, y) if takes_data else nullcontext():
-        return estimator.initialize()
+    """Return an estimator with the weights from which `fit` would start, without training it.
+
+    The global random states, from which a skorch net draws, stay as they are.
+    """
+    with isolated_random(None, getattr(estimator, "device", None) or "cpu"):
+        if not hasattr(estimator, "module"):
+            return estimator.initialize(X, y)
+        # A skorch net; initsk's nets have initializers that may use the data.
+        takes_data = X is not None and hasattr(estimator, "data_for_initializer")
+        with estimator.data_for_initializer(X, y) if takes_data else nullcontext():
+            return estimator.initialize()
 
 
 def _model_of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
     """Return the network at the end of a pipeline; the steps before it are fitted on a clone if they are not."""
     before, last = pipeline[:-1], pipeline[-1]
-    if len(before) and X is not None and not (has_network(last) and _is_fitted(before)):
-        before = clone(before).fit(X, y)
-    prepare = before.transform if len(before) else None
-    found = get_model(last, X if X is None or prepare is None else prepare(X), y)
+    # The network continues with the random states after the other steps, as in `fit`.
+    with isolated_random(None):
+        if len(before) and X is not None and not (has_network(last) and _is_fitted(before)):
+            before = clone(before).fit(X, y)
+        prepare = before.transform if len(before) else None
+        found = get_model(last, X if X is None or prepare is None else prepare(X), y)
     if prepare is not None:
         inner = found.prepare
         found = replace(found, prepare=prepare if inner is None else lambda X: inner(prepare(X)))

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._nets import loss_of_net
 from initsk.network._operations import tensors_in
 from initsk.utils.torch_settings import real_parts
 from initsk.utils.words import counted
@@ -149,8 +150,7 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
     if target is None:
         raise ModuleError("the loss needs targets, and a batch has none (allowed: pairs of X and y)")
     if net is not None and hasattr(net, "criterion_"):
-        loss: torch.Tensor = net.get_loss(output, _as_column(output, target), X=None, training=False)
-        return loss
+        return loss_of_net(net, output, target)
     first, *others = [_loss(scores, part) for scores, part in _heads(output, target)]
     for loss in others:
         first = first + loss
@@ -282,13 +282,6 @@ def _is_single_score(output: torch.Tensor, target: torch.Tensor) -> bool:
 
 def _holds_only(target: torch.Tensor, low: int, high: int) -> bool:
     return target.dtype == torch.bool or bool(((target == low) | (target == high)).all())
-
-
-def _as_column(output: Any, target: Any) -> Any:
-    """Return real targets as a column if the output is a column."""
-    if not isinstance(target, torch.Tensor) or target.ndim != 1 or not target.is_floating_point():
-        return target
-    return target[:, None] if getattr(output, "shape", ()) == (len(target), 1) else target
 
 
 def _entry(output: Any, name: str) -> Any:
