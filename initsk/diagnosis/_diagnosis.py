@@ -72,7 +72,7 @@ class Diagnosis(Reported):
         The score of a copy with the recommended initializers, measured on first use; NaN without a recommendation, or
         if the time is up.
     loss, baseline_loss : float
-        Loss at the start, and loss of the best constant prediction (NaN for a loss that is not known).
+        Loss at the start, and loss of the best constant prediction (NaN if it is not known, or has no lower bound).
     depth : DepthBudget or None
         Depth relative to the depth scales of mean field theory, for a plain chain of layers.
     inspection : ActivationSummary
