@@ -240,9 +240,10 @@ class Diagnosis(Reported):
         Returns
         -------
         DataFrame
-            A row per rate that was tried: ``lr``, ``score``, ``loss`` (the mean of the last quarter of the trial's
-            steps; infinite if it diverged), ``relative_loss`` (to the baseline), ``status``, ``works`` (whether the
-            score is at least 0.5).
+            A row per rate that was tried: ``lr``, ``score``, ``loss`` (the mean of the last quarter of the first
+            `trial_steps` steps; infinite if the trial diverged, NaN if the time was up earlier), ``relative_loss`` (to
+            the baseline), ``steps`` (int64; all that the trial took, which are more where the score was uncertain),
+            ``status``, ``works`` (whether the score is at least 0.5).
 
         Raises
         ------
@@ -277,7 +278,8 @@ class Diagnosis(Reported):
         for rate in sorted(set(rates) - known.keys(), key=lambda rate: abs(log(rate / self.lr))):
             if not known or not self.is_time_up:
                 known[rate] = setup.run(self.measurements.coherence, rate).without_module()
-        return rates_frame({rate: known[rate] for rate in sorted(set(rates) & known.keys())}, self.baseline_loss)
+        tried = {rate: known[rate] for rate in sorted(set(rates) & known.keys())}
+        return rates_frame(tried, self.baseline_loss, setup.first_steps)
 
     @cached_property
     def rate_range(self) -> RateRange:
