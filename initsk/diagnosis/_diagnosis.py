@@ -59,7 +59,10 @@ class Diagnosis(Reported):
     will_train : bool
         Whether the score is at least 0.5.
     lr : float
-        Learning rate of the training.
+        Learning rate of the training; if groups of parameters have different ones, that of the first group whose rate
+        is above 0.
+    group_rates : list of float
+        Learning rates of the optimizer's groups of parameters, in their order.
     budget : int
         Steps of the training.
     target : float
@@ -108,8 +111,13 @@ class Diagnosis(Reported):
 
     @property
     def lr(self) -> float:
-        """Learning rate of the training."""
+        """Learning rate of the training, of the first group of parameters whose rate is above 0."""
         return self.setup.plan.rate()
+
+    @property
+    def group_rates(self) -> list[float]:
+        """Learning rates of the optimizer's groups of parameters."""
+        return self.setup.plan.rates()
 
     @property
     def optimizer(self) -> str:
@@ -234,8 +242,9 @@ class Diagnosis(Reported):
         Parameters
         ----------
         rates : sequence of float, optional
-            By default nine rates, from a hundredth to a hundred times `lr`; if none works, further ones as long as the
-            steps are too large or too small; and up to eight more at the ends, where the range that works may go on.
+            Of the same group of parameters as `lr`; the rates of other groups keep their ratio to it. By default nine
+            rates, from a hundredth to a hundred times `lr`; if none works, further ones as long as the steps are too
+            large or too small; and up to eight more at the ends, where the range that works may go on.
 
         Returns
         -------

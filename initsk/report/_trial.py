@@ -6,6 +6,7 @@ from initsk.diagnosis import Diagnosis
 from initsk.displays import LearningRateDisplay, TrialDisplay
 from initsk.language import current_language, message, plural, translate as _
 from initsk.report._elements import Paragraph, Picture, Section
+from initsk.report._findings_text import rate_in_words
 from initsk.report._tables import Column, Table, columns_of, records
 
 _STATUS = {
@@ -37,7 +38,7 @@ def _trial(diagnosis: Diagnosis) -> Section:
     text = plural(
         "The trial took {n} step on a copy of the network, by {optimizer} at the learning rate {lr}: {status}.",
         "The trial took {n} steps on a copy of the network, by {optimizer} at the learning rate {lr}: {status}.",
-        len(diagnosis.trial), optimizer=diagnosis.optimizer, lr=current_language().short(diagnosis.lr),
+        len(diagnosis.trial), optimizer=diagnosis.optimizer, lr=rate_in_words(diagnosis),
         status=_(_STATUS[diagnosis.trial_status]),
     )  # fmt: skip
     return Section("trial", _("Trial"), [Paragraph(text), Picture("trial", description, display.plot)])
@@ -79,7 +80,7 @@ def _answer_of_range(diagnosis: Diagnosis) -> str:
         return _("The network would probably train at learning rates from {low} to {high}.", **ends)
     return _(
         "At the learning rate {lr} the network will probably not train, but it would at rates from {low} to {high}.",
-        lr=short(diagnosis.lr), **ends,
+        lr=rate_in_words(diagnosis), **ends,
     )  # fmt: skip
 
 
