@@ -85,6 +85,7 @@ def audit(**arguments: Any) -> None:
 
 @cli.command(epilog=_NETWORK)
 @takes_network
+@takes("--json")
 def recommend(**arguments: Any) -> None:
     """Recommend an initializer for each layer of a network."""
     from initsk.cli._network import run
@@ -119,6 +120,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(args=arguments, prog_name="initsk", standalone_mode=False)
     except click.UsageError as error:
+        if isinstance(error, click.NoSuchOption) and error.ctx and error.option_name == "--html":
+            options = [name for parameter in error.ctx.command.params for name in parameter.opts]
+            error.possibilities = [name for name in ("--report", "--out") if name in options]
         where = error.ctx.command_path if error.ctx else "initsk"
         click.echo(f"{where}: {error.format_message()}", err=True)
         code = 2

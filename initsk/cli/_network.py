@@ -85,7 +85,7 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
     diagnosis = diagnose(model, X, y, random_state=options["random_state"], **chosen)
     rates = answer_of_rates(diagnosis) if options["rates"] and not diagnosis.trial.empty else ""
     if options["json"]:
-        _print_json(options, "diagnose", diagnosis, **_values_of(diagnosis, rates))
+        _print_json(options, "diagnose", diagnosis, **_checked(diagnosis), **_values_of(diagnosis, rates))
     else:
         click.echo(str(diagnosis))
         _print_findings(diagnosis)
@@ -108,7 +108,7 @@ def _audit(options: Options) -> tuple[Reported, int]:
     model, X = (load_network(options["network"]), None) if options["no_data"] else _model_and_data(options)[:2]
     result = audit(model, X, random_state=options["random_state"])
     if options["json"]:
-        _print_json(options, "audit", result, not_checked=_rows(result.not_checked))
+        _print_json(options, "audit", result, **_checked(result), not_checked=_rows(result.not_checked))
     else:
         click.echo(str(result))
         _print_findings(result)
@@ -123,7 +123,12 @@ def _recommend(options: Options) -> tuple[Reported, int]:
     if not hasattr(model, "parameters"):
         model, X, y = _model_and_data(options)
     recommendation = recommend_initializer(model, X, y)
-    _print_frame(recommendation.to_frame()[["name", "shape", "initializer", "variance", "why"]])
+    if options["json"]:
+        measured = None if recommendation.measured is None else _rows(recommendation.measured)
+        parts = {"parameters": _rows(recommendation.to_frame()), "learning_rate": recommendation.learning_rate}
+        _print_json(options, "recommend", recommendation, **parts, measured=measured)
+    else:
+        _print_frame(recommendation.to_frame()[["name", "shape", "initializer", "variance", "why"]])
     return recommendation, 0
 
 
@@ -134,11 +139,15 @@ def _print_frame(frame: pd.DataFrame) -> None:
     click.echo(frame.to_string(index=False, na_rep="-", float_format="{:.4g}".format))
 
 
-def _print_json(options: Options, command: str, result: Diagnosis | Audit, **more: Any) -> None:
-    """Print a result as one JSON object: the answer, the exit code, and the findings with sentences."""
-    findings = _rows(describe_findings(result))
-    content = {"command": command, "answer": str(result), "exit_code": result.exit_code, "findings": findings} | more
+def _print_json(options: Options, command: str, result: Reported, **parts: Any) -> None:
+    """Print a result as one JSON object: the command, the answer, and its parts."""
+    content = {"command": command, "answer": str(result)} | parts
     click.echo(json.dumps(content, allow_nan=False), file=options["stdout"])
+
+
+def _checked(result: Diagnosis | Audit) -> Options:
+    """Return the exit code, and the findings with sentences."""
+    return {"exit_code": result.exit_code, "findings": _rows(describe_findings(result))}
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:

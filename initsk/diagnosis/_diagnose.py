@@ -67,7 +67,8 @@ def diagnose(
         such as ``partial(torch.optim.SGD, lr=0.1, momentum=0.9)``; or an optimizer of the model, whose settings and
         state are copied. None takes that of the estimator, and Adam for a plain module.
     lr : float, optional
-        Learning rate; None takes that of the optimizer.
+        Learning rate; None takes that of the optimizer. If its groups of parameters have different rates, `lr` is that
+        of the first group whose rate is above 0, and the rates of the others are multiplied by the same factor.
     criterion : callable or dict of str to callable, optional
         Function of ``(output, y)`` that returns the mean loss, or one for each named head of the output; their sum is
         the loss. By default the output's own ``loss``, the estimator's criterion, or the one that suits the targets;

@@ -59,7 +59,10 @@ class Diagnosis(Reported):
     will_train : bool
         Whether the score is at least 0.5.
     lr : float
-        Learning rate of the training.
+        Learning rate of the training; if groups of parameters have different ones, that of the first group whose rate
+        is above 0.
+    group_rates : list of float
+        Learning rates of the optimizer's groups of parameters, in their order.
     budget : int
         Steps of the training.
     target : float
@@ -72,7 +75,7 @@ class Diagnosis(Reported):
         The score of a copy with the recommended initializers, measured on first use; NaN without a recommendation, or
         if the time is up.
     loss, baseline_loss : float
-        Loss at the start, and loss of the best constant prediction (NaN for a loss that is not known).
+        Loss at the start, and loss of the best constant prediction (NaN if it is not known, or has no lower bound).
     depth : DepthBudget or None
         Depth relative to the depth scales of mean field theory, for a plain chain of layers.
     inspection : ActivationSummary
@@ -108,8 +111,13 @@ class Diagnosis(Reported):
 
     @property
     def lr(self) -> float:
-        """Learning rate of the training."""
+        """Learning rate of the training, of the first group of parameters whose rate is above 0."""
         return self.setup.plan.rate()
+
+    @property
+    def group_rates(self) -> list[float]:
+        """Learning rates of the optimizer's groups of parameters."""
+        return self.setup.plan.rates()
 
     @property
     def optimizer(self) -> str:
@@ -234,15 +242,17 @@ class Diagnosis(Reported):
         Parameters
         ----------
         rates : sequence of float, optional
-            By default nine rates, from a hundredth to a hundred times `lr`; if none works, further ones as long as the
-            steps are too large or too small; and up to eight more at the ends, where the range that works may go on.
+            Of the same group of parameters as `lr`; the rates of other groups keep their ratio to it. By default nine
+            rates, from a hundredth to a hundred times `lr`; if none works, further ones as long as the steps are too
+            large or too small; and up to eight more at the ends, where the range that works may go on.
 
         Returns
         -------
         DataFrame
-            A row per rate that was tried: ``lr``, ``score``, ``loss`` (the mean of the last quarter of the trial's
-            steps; infinite if it diverged), ``relative_loss`` (to the baseline), ``status``, ``works`` (whether the
-            score is at least 0.5).
+            A row per rate that was tried: ``lr``, ``score``, ``loss`` (the mean of the last quarter of the first
+            `trial_steps` steps; infinite if the trial diverged, NaN if the time was up earlier), ``relative_loss`` (to
+            the baseline), ``steps`` (int64; all that the trial took, which are more where the score was uncertain),
+            ``status``, ``works`` (whether the score is at least 0.5).
 
         Raises
         ------
@@ -277,7 +287,8 @@ class Diagnosis(Reported):
         for rate in sorted(set(rates) - known.keys(), key=lambda rate: abs(log(rate / self.lr))):
             if not known or not self.is_time_up:
                 known[rate] = setup.run(self.measurements.coherence, rate).without_module()
-        return rates_frame({rate: known[rate] for rate in sorted(set(rates) & known.keys())}, self.baseline_loss)
+        tried = {rate: known[rate] for rate in sorted(set(rates) & known.keys())}
+        return rates_frame(tried, self.baseline_loss, setup.first_steps)
 
     @cached_property
     def rate_range(self) -> RateRange:

@@ -18,7 +18,8 @@ _ROUNDED = 1e-6
 # Largest share of the highest rate that works, with a margin for rounded rates.
 _CAREFUL = 0.101
 _COLUMNS = {
-    "lr": "float64", "score": "float64", "loss": "float64", "relative_loss": "float64", "status": "str", "works": "bool"
+    "lr": "float64", "score": "float64", "loss": "float64", "relative_loss": "float64", "steps": "int64",
+    "status": "str", "works": "bool",
 }  # fmt: skip
 
 
@@ -98,14 +99,14 @@ def _rounded(rates: list[float]) -> list[float]:
     return [float(f"{rate:.4g}") for rate in rates]
 
 
-def rates_frame(outcomes: Mapping[float, Outcome], baseline: float) -> pd.DataFrame:
-    """Return a row per learning rate; see `Diagnosis.learning_rates`."""
+def rates_frame(outcomes: Mapping[float, Outcome], baseline: float, n_steps: int) -> pd.DataFrame:
+    """Return a row per learning rate, with the losses after so many steps; see `Diagnosis.learning_rates`."""
     rows = []
     for rate, outcome in outcomes.items():
         trial = outcome.trial
         assert trial is not None
-        loss, score = trial.end_loss, outcome.score
-        rows.append((rate, score, loss, loss / baseline, trial.status, score >= 0.5))
+        loss, score = trial.loss_after(n_steps), outcome.score
+        rows.append((rate, score, loss, loss / baseline, trial.n_steps, trial.status, score >= 0.5))
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 

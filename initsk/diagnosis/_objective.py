@@ -31,7 +31,11 @@ _N_STEPS = 25
 # A loss that is less than this many times another one is probably the same loss of other elements.
 _SAME_LOSS = 2.0
 # Of a sum of probabilities.
-_ROUNDING = 1e-3
+_ROUNDING_OF_SUM = 1e-3
+# A loss that has a bound is flat at such distances from the best constant that was found, in steps of the search.
+_FAR = (1e3, 1e6)
+# A smaller share of a loss is rounding.
+_ROUNDING = 1e-4
 
 OutputPicker = str | int | Callable[[Any], Any] | None
 
@@ -206,7 +210,10 @@ def _numpy(values: Any) -> np.ndarray:
 
 
 def _searched(objective: Objective, module: nn.Module, batches: list[Batch]) -> float:
-    """Return the smallest loss that constant scores reach, by a search; NaN if the loss is not one of scores."""
+    """Return the smallest loss that constant scores reach, by a search.
+
+    It is NaN if the loss is not one of scores, or has no lower bound, such as the mean of the scores.
+    """
     if not batches:
         return nan
     with torch.no_grad():
@@ -222,21 +229,25 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
     flat = torch.cat([output.detach().reshape(-1, 1) if output.dim() < 2 else
                       output.detach().movedim(axis, -1).flatten(0, -2) for output, _ in pairs])  # fmt: skip
     start, scores_of_kind = _kind_of_scores(flat)
-    constant = start.nan_to_num(0.0).requires_grad_()
-    found: list[float] = []
+    start = start.nan_to_num(0.0)
+    constant = start.clone().requires_grad_()
+    found: list[tuple[float, torch.Tensor]] = []
     of_scores = replace(objective, output=None)
 
-    def closure() -> torch.Tensor:
+    def loss_at(scores: torch.Tensor) -> torch.Tensor:
         losses = []
         for output, target in pairs:
             shape = [1] * output.dim()
             if output.dim() > 1:
-                shape[axis] = len(constant)
-            losses.append(of_scores.loss(scores_of_kind(constant).view(shape).expand_as(output), target))
-        loss = torch.stack(losses).mean()
+                shape[axis] = len(scores)
+            losses.append(of_scores.loss(scores_of_kind(scores).view(shape).expand_as(output), target))
+        return torch.stack(losses).mean()
+
+    def closure() -> torch.Tensor:
+        loss = loss_at(constant)
         optimizer.zero_grad()
         loss.backward(inputs=[constant])
-        found.append(float(loss.detach()))
+        found.append((float(loss.detach()), constant.detach().clone()))
         return loss
 
     optimizer = torch.optim.LBFGS([constant], max_iter=_N_STEPS, line_search_fn="strong_wolfe")
@@ -244,7 +255,20 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
         optimizer.step(closure)
     except (RuntimeError, ModuleError):
         return nan
-    return min((loss for loss in found if isfinite(loss)), default=nan)
+    finite = [pair for pair in found if isfinite(pair[0])]
+    if not finite:
+        return nan
+    lowest, best = min(finite, key=lambda pair: pair[0])
+    return nan if _falls_further(lambda times: loss_at(start + (best - start) * times), lowest) else lowest
+
+
+def _falls_further(loss_at: Callable[[float], torch.Tensor], lowest: float) -> bool:
+    """Return whether a loss falls far beyond its lowest value, without bound: at least like a logarithm."""
+    try:
+        middle, far = (float(loss_at(times).detach()) for times in _FAR)
+    except (RuntimeError, ModuleError):  # such scores are not allowed
+        return False
+    return lowest - middle > _ROUNDING * abs(lowest) and middle - far > (lowest - middle) / 2
 
 
 def _kind_of_scores(scores: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
@@ -253,7 +277,7 @@ def _kind_of_scores(scores: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch
     The kinds are probabilities of classes, their logarithms, and any numbers.
     """
     for shares, make in ((scores, torch.softmax), (scores.exp(), torch.log_softmax)):
-        if scores.shape[1] > 1 and bool((shares >= 0).all() & ((shares.sum(1) - 1).abs() < _ROUNDING).all()):
+        if scores.shape[1] > 1 and bool((shares >= 0).all() & ((shares.sum(1) - 1).abs() < _ROUNDING_OF_SUM).all()):
             return shares.mean(0).log(), partial(make, dim=0)
     return scores.mean(0), lambda constant: constant
 

@@ -44,10 +44,8 @@ class OptimizerPlan:
         """Return the optimizer for a copy of the module."""
         made = self._copied(module) if isinstance(self.choice, torch.optim.Optimizer) else self._new(module)
         if self.lr is not None:
-            rates = _rates(made)
-            first = _first(rates)
-            for group, rate in zip(made.param_groups, rates, strict=True):
-                group["lr"] = self.lr * rate / first if first else self.lr
+            for group, rate in zip(made.param_groups, self._scaled(_rates(made)), strict=True):
+                group["lr"] = rate
         return made
 
     def moved(self, module: nn.Module) -> "OptimizerPlan":
@@ -72,6 +70,16 @@ class OptimizerPlan:
                 " rate of the training)"
             )
         return float(rate)
+
+    def rates(self) -> list[float]:
+        """Return the learning rates of all groups of parameters."""
+        return self._scaled(_rates(self._example))
+
+    def _scaled(self, rates: list[float]) -> list[float]:
+        if self.lr is None:
+            return rates
+        first = _first(rates)
+        return [self.lr * rate / first if first else self.lr for rate in rates]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "OptimizerPlan":
         return self.moved(copy.deepcopy(self.module, memo))

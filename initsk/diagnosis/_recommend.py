@@ -1,7 +1,6 @@
 """Recommended initializers for the layers of a network."""
 
 from collections.abc import Iterable, Mapping
-from math import inf
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -34,7 +33,7 @@ from initsk.utils.words import counted
 
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
-_MEASURED = ["initializer", "score", "trial_loss", "gradient_size", "agreement", "loss"]
+_MEASURED = ["initializer", "score", "trial_loss", "steps", "gradient_size", "agreement", "loss"]
 
 
 def compare_candidates(setup: TrainingSetup) -> pd.DataFrame:
@@ -55,10 +54,12 @@ def compare_candidates(setup: TrainingSetup) -> pd.DataFrame:
             if not rows:
                 raise
             continue
-        if rows and outcome.trial is not None and outcome.trial.status == "time":
+        trial = outcome.trial
+        assert trial is not None
+        if rows and trial.status == "time":
             break
-        after = inf if outcome.after is None else outcome.after.loss
-        rows.append((name, outcome.score, after, coherence.size, coherence.agreement, coherence.loss))
+        reached = trial.loss_after(setup.first_steps)
+        rows.append((name, outcome.score, reached, trial.n_steps, coherence.size, coherence.agreement, coherence.loss))
     frame = pd.DataFrame(rows, columns=_MEASURED)
     return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
@@ -84,8 +85,9 @@ class Recommendation(Reported):
         In the module's order.
     measured : DataFrame or None
         Given samples, a row per initializer that was tried on them, the highest score first: ``initializer``; ``score``
-        as in `Diagnosis`; ``trial_loss``, the loss after the trial (infinite if it diverged); ``gradient_size``,
-        ``agreement`` and ``loss`` at the start (float64; see `initsk.inspection.GradientCoherence`).
+        as in `Diagnosis`; ``trial_loss`` and ``steps`` as ``loss`` and ``steps`` in `Diagnosis.learning_rates`;
+        ``gradient_size``, ``agreement`` and ``loss`` at the start (float64; see
+        `initsk.inspection.GradientCoherence`).
     learning_rate : tuple of str
         What is known of the learning rate in networks of this kind, with the source: one sentence each.
     """

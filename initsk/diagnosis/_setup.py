@@ -118,6 +118,11 @@ class TrainingSetup:
         with preserve_state(module, training=False, gradients=False, seed=self.seed):
             return bool(self.objective.loss(batch.run(module), batch.target).isfinite())
 
+    @property
+    def first_steps(self) -> int:
+        """Steps after which a trial may end; all trials take them, unless they diverge or the time is up."""
+        return min(self.trial_steps, self.budget)
+
     def question(self, lr: float | None = None) -> Question:
         """Return what the score is the probability of, at the given learning rate."""
         rate = self.plan.rate() if lr is None else lr
@@ -181,7 +186,7 @@ class TrainingSetup:
             outcomes.append(found)
             return not _UNCERTAIN[0] < found.score < _UNCERTAIN[1]
 
-        shortest = min(self.trial_steps, self.budget)
+        shortest = self.first_steps
         longest = min(_LONGER * self.trial_steps, self.budget // 2)
         self.try_steps(plan, sorted({shortest, max(longest, shortest)}), ends)
         return outcomes[-1]

@@ -58,7 +58,17 @@ class Trial:
     @property
     def end_loss(self) -> float:
         """Mean loss of the last quarter of the steps; infinite if the trial diverged."""
-        return inf if self.status == "diverged" else float(self.losses[-max(self.n_steps // 4, 1) :].mean())
+        return self.loss_after(self.n_steps)
+
+    def loss_after(self, n_steps: int) -> float:
+        """Return the mean loss of the last quarter of the first steps.
+
+        It is infinite if the trial diverged, and NaN if the time was up earlier.
+        """
+        if self.status == "diverged":
+            return inf
+        quarter = self.losses[n_steps - max(n_steps // 4, 1) : n_steps]
+        return float(quarter.mean()) if n_steps <= self.n_steps else nan
 
     @property
     def last_update_ratio(self) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LearningRateDisplay(Display):
-    """Loss after a trial and score at several learning rates; the rates that work are shaded.
+    """Loss after the same number of steps and score at several learning rates; the rates that work are shaded.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class LearningRateDisplay(Display):
         self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.5)[0]
         style = merge_style(Line2D, {"color": PALETTE[0], "linewidth": 1.6, "marker": "o", "markersize": 4}, kwargs)
         above = legends(self.figure_, self.axes_, self._samples(), 1, given=ax is not None)
-        titles = (translate("loss after the trial, relative to the baseline loss"), translate("score"))
+        titles = (translate("relative loss after the same number of steps"), translate("score"))
         for one, name, title in zip(self.axes_, ("relative_loss", "score"), titles, strict=True):
             clean_axes(one)
             rows = self.rates[np.isfinite(self.rates[name])]
@@ -90,14 +90,24 @@ class LearningRateDisplay(Display):
     def _mark(self, ax: "Axes", level: float) -> None:
         """Shade the rates that work, and draw the level and the learning rate of the training."""
         ax.set_xscale("log")
-        low, high = float(self.rates["lr"].min()) / 1.3, float(self.rates["lr"].max()) * 1.3
+        low, high = self._limits()
         ax.set_xlim(low, high)
         power_ticks(ax.xaxis)
         ax.axhline(level, color=GRAY, linewidth=1.1, linestyle="--")
         for first, last in self._ranges():
             ax.axvspan(max(first, low), min(last, high), color=PALETTE[2], alpha=0.15, linewidth=0)
-        if np.isfinite(self.lr):
+        if self._shows_lr():
             ax.axvline(self.lr, color=PALETTE[4], linewidth=1.2, linestyle=":")
+
+    def _limits(self) -> tuple[float, float]:
+        """Return the ends of the axis of the rates, with two powers of ten between them at least."""
+        low, high = float(self.rates["lr"].min()) / 1.3, float(self.rates["lr"].max()) * 1.3
+        first, last = np.ceil(np.log10(low)), np.floor(np.log10(high))
+        return (low, high) if first < last else (10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high)))
+
+    def _shows_lr(self) -> bool:
+        low, high = self._limits()
+        return low <= self.lr <= high
 
     def _ranges(self) -> list[tuple[float, float]]:
         """Return the ends of the ranges that work; they reach half of the way to the next rates."""
@@ -112,4 +122,5 @@ class LearningRateDisplay(Display):
         shade = Patch(color=PALETTE[2], alpha=0.3, linewidth=0, label=translate("rates that work (score at least 0.5)"))
         line = sample(color=PALETTE[4], linewidth=1.2, linestyle=":", label=translate("rate of the training"))
         level = sample(color=GRAY, linewidth=1.1, linestyle="--", label=translate("baseline loss, and score 0.5"))
-        return [shade, level, *([line] if np.isfinite(self.lr) else [])]
+        shown = [(shade, self.rates["works"].any()), (level, True), (line, self._shows_lr())]
+        return [drawn for drawn, is_shown in shown if is_shown]

@@ -96,13 +96,20 @@ def arguments_of(module: nn.Module, X: Any, y: Any = None) -> tuple[Any, Any]:
     Raises
     ------
     InvalidParameterError
-        If targets are given twice, or forward does not take an argument.
+        If targets are given twice, forward does not take an argument, or samples or targets are sparse tensors.
 
     Examples
     --------
     >>> arguments_of(nn.Linear(1, 1), {"input": [[1.0]], "labels": [0]})
     ({'input': [[1.0]]}, [0])
     """
+    arguments, targets = _split(module, X, y)
+    _check_dense(arguments, "X")
+    _check_dense(targets, "y")
+    return arguments, targets
+
+
+def _split(module: nn.Module, X: Any, y: Any) -> tuple[Any, Any]:
     if is_graph(X):
         arguments = _graph_arguments(_Signature(module), X)
         return arguments, targets_in(X) if y is None and not _takes_targets(arguments) else y
@@ -210,7 +217,7 @@ def count_samples(X: Any) -> int | None:
     if isinstance(X, PackedSequence) or any(isinstance(part, PackedSequence) or is_graph(part) for part in parts):
         return None
     arrays = arrays_in(X).values()
-    if any(isinstance(array, torch.Tensor) and array.layout is not torch.strided for array in arrays):
+    if any(map(is_sparse, arrays)):
         return None
     rows = [array for array in arrays if getattr(array, "ndim", 0)]
     if not rows:
@@ -285,6 +292,17 @@ def is_integer(array: Any) -> bool:
     return array.dtype.kind in "iu"
 
 
+def is_sparse(array: Any) -> bool:
+    """Return whether an array is a sparse tensor, in any layout.
+
+    Examples
+    --------
+    >>> is_sparse(torch.eye(2).to_sparse()), is_sparse(np.eye(2))
+    (True, False)
+    """
+    return isinstance(array, torch.Tensor) and array.layout is not torch.strided and not array.is_nested
+
+
 class _Signature:
     """The arguments that a module's forward takes by name."""
 
@@ -296,6 +314,17 @@ class _Signature:
     def takes(self, name: str) -> bool:
         """Return whether forward takes the argument; targets must have a name of their own if any argument has."""
         return name in self.names or (self.takes_others and not (name in TARGET_NAMES and self.names))
+
+
+def _check_dense(X: Any, name: str) -> None:
+    """Raise if all arrays are sparse tensors; edges may be sparse beside dense values of the nodes."""
+    arrays = arrays_in(X, name)
+    layouts = [str(part.layout) for part in arrays.values() if is_sparse(part)]
+    if layouts and len(layouts) == len(arrays):
+        raise InvalidParameterError(
+            f"{', '.join(arrays)} of the layout {layouts[0]} is not allowed (a dense tensor, as .to_dense() returns it;"
+            " beside dense values, a matrix of edges may be sparse)"
+        )
 
 
 def _graph_arguments(signature: _Signature, X: Any) -> Any:

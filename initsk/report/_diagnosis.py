@@ -137,7 +137,8 @@ def _measured(measured: pd.DataFrame) -> Section:
     columns = [
         Column("initializer", _("Initializer"), "text"),
         Column("score", _("Score")),
-        Column("trial_loss", _("Loss after the trial"), "short"),
+        Column("trial_loss", _("Loss after the same number of steps"), "short"),
+        Column("steps", _("Steps of the trial"), "integer"),
         Column("gradient_size", _("Gradient size"), "short"),
         Column("agreement", _("Gradient coherence")),
         Column("loss", _("Initial loss"), "short"),

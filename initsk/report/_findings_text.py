@@ -288,7 +288,7 @@ def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> s
 
 def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
     """Return in a sentence or two whether the network will train; `findings` have sentences (`with_sentences`)."""
-    values = {"score": result.score, "lr": current_language().short(result.lr)}
+    values = {"score": result.score, "lr": rate_in_words(result)}
     if findings["decides"].any():
         verdict = plural(
             "The network will probably not train (score {score:.2f}) in {n} step at the learning rate {lr}.",
@@ -304,6 +304,13 @@ def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
     if findings.empty:
         return " ".join([verdict, _("No problems were found.")])
     return " ".join([verdict, _("Noted, without a decision: {kinds}.", kinds=_kinds_of(findings))])
+
+
+def rate_in_words(result: Diagnosis) -> str:
+    """Return the learning rate and, if groups of parameters have different ones, the smallest and the largest."""
+    short, rates = current_language().short, result.group_rates
+    lr, low, high = short(result.lr), short(min(rates)), short(max(rates))
+    return lr if low == high else _("{lr} ({low} to {high} over the groups of parameters)", lr=lr, low=low, high=high)
 
 
 def answer_of_audit(result: Audit, findings: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ from initsk.diagnosis import Diagnosis
 from initsk.displays import LearningRateDisplay, TrialDisplay
 from initsk.language import current_language, message, plural, translate as _
 from initsk.report._elements import Paragraph, Picture, Section
+from initsk.report._findings_text import rate_in_words
 from initsk.report._tables import Column, Table, columns_of, records
 
 _STATUS = {
@@ -37,7 +38,7 @@ def _trial(diagnosis: Diagnosis) -> Section:
     text = plural(
         "The trial took {n} step on a copy of the network, by {optimizer} at the learning rate {lr}: {status}.",
         "The trial took {n} steps on a copy of the network, by {optimizer} at the learning rate {lr}: {status}.",
-        len(diagnosis.trial), optimizer=diagnosis.optimizer, lr=current_language().short(diagnosis.lr),
+        len(diagnosis.trial), optimizer=diagnosis.optimizer, lr=rate_in_words(diagnosis),
         status=_(_STATUS[diagnosis.trial_status]),
     )  # fmt: skip
     return Section("trial", _("Trial"), [Paragraph(text), Picture("trial", description, display.plot)])
@@ -47,12 +48,15 @@ def _rates(diagnosis: Diagnosis) -> Section:
     columns = [
         Column("lr", _("Learning rate"), "short"),
         Column("score", _("Score"), digits=2),
-        Column("relative_loss", _("Loss after the trial, relative to the baseline loss"), "short"),
+        Column("relative_loss", _("Loss after the same number of steps, relative to the baseline loss"), "short"),
+        Column("steps", _("Steps of the trial"), "integer"),
         Column("status", _("Trial"), "text"),
     ]
     rows = [row | {"status": _(_STATUS[row["status"]])} for row in records(diagnosis.learning_rates())]
     table = Table("learning_rates", _("A trial at each learning rate"), columns, rows)
-    description = _("Loss after the trial and score at each learning rate; the rates that work are shaded.")
+    description = _(
+        "Loss after the same number of steps and score at each learning rate; the rates that work are shaded."
+    )
     picture = Picture("learning_rates", description, LearningRateDisplay.from_diagnosis(diagnosis).plot)
     return Section("learning_rates", _("Learning rates"), [Paragraph(answer_of_rates(diagnosis)), picture, table])
 
@@ -76,7 +80,7 @@ def _answer_of_range(diagnosis: Diagnosis) -> str:
         return _("The network would probably train at learning rates from {low} to {high}.", **ends)
     return _(
         "At the learning rate {lr} the network will probably not train, but it would at rates from {low} to {high}.",
-        lr=short(diagnosis.lr), **ends,
+        lr=rate_in_words(diagnosis), **ends,
     )  # fmt: skip
 
 

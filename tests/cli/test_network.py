@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from initsk import recommend_initializer
 from tests.cli.helpers import error_of, run
 from tests.helpers import build
 
@@ -48,13 +49,13 @@ def test_diagnose_tells_at_which_rates_the_network_would_train(networks, capsys)
     assert "but it would" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["diagnose", "audit"])
+@pytest.mark.parametrize("command", ["diagnose", "audit", "recommend"])
 def test_what_a_network_prints_is_not_in_the_json(networks, capsys, command):
-    options = [] if command == "audit" else ["--trial-steps", "2", "--budget", "2", "--no-rates"]
+    options = ["--trial-steps", "2", "--budget", "2", "--no-rates"] if command == "diagnose" else []
     run(command, "my_networks.py:talking", "--dataset", "digits", "--json", *options, "--report", "talking.html")
     shown = capsys.readouterr()
     assert json.loads(shown.out)["command"] == command
-    assert shown.err.startswith("made\nrunning\n")
+    assert shown.err.startswith("made\nrunning\n" if command != "recommend" else "made\n")
 
 
 def test_diagnose_prints_one_json_object(networks, capsys):
@@ -100,6 +101,32 @@ def test_recommend_needs_no_data(networks, capsys):
     assert "feeds relu (gain 1.4142)" in shown
     assert "outputs begin with a third of the variance" in shown
     assert "Recommended initializers" in (networks / "advice.html").read_text()
+
+
+def test_recommend_prints_one_json_object(networks, capsys):
+    assert run("recommend", "my_networks.py:image", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["command"] == "recommend"
+    assert found["measured"] is None
+    assert all(isinstance(sentence, str) for sentence in found["learning_rate"])
+    rows = {row["name"]: row for row in found["parameters"]}
+    image = build(lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)))
+    recommendation = recommend_initializer(image)
+    assert list(rows) == recommendation.to_frame()["name"].tolist()
+    assert found["answer"] == str(recommendation)
+    assert any("feeds relu" in row["why"] for row in rows.values())
+    # An estimator needs data, and is measured on them.
+    assert run("recommend", "my_networks.py:clf", "--dataset", "digits", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["measured"][0].keys() >= {"initializer", "score", "trial_loss", "steps"}
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("inspect", "--report"), ("diagnose", "--report"), ("recommend", "--report"), ("compare", "--out")],
+)
+def test_the_option_for_a_page_is_suggested(capsys, command, option):
+    assert f"No such option '--html'. Did you mean '{option}'?" in error_of(capsys, command, "--html")
 
 
 def test_without_a_network_the_options_make_a_perceptron(capsys):

@@ -123,6 +123,20 @@ def test_learning_rates_are_a_frame_in_order():
         diagnosis.learning_rates([0.0])
 
 
+def test_losses_at_learning_rates_are_those_of_equally_many_steps():
+    options = {"trial_steps": 8, "budget": 64}
+    diagnosis = diagnose(mlp(), XT, YT, lr=1e-3, **options)
+    frame = diagnosis.learning_rates([1e-3, 1e-1])
+    assert frame["steps"].dtype == "int64"
+    # The uncertain trial took more steps.
+    assert frame["steps"].tolist() == [32, 8]
+    for row in frame.itertuples():
+        trial = diagnose(mlp(), XT, YT, lr=row.lr, **options).trial
+        assert row.steps == len(trial)
+        assert row.loss == pytest.approx(trial["loss"][6:8].mean())
+        assert row.relative_loss == pytest.approx(row.loss / diagnosis.baseline_loss)
+
+
 def test_rates_are_tried_on_the_network_as_it_was():
     module = mlp()
     diagnosis = diagnose(module, XT, YT, lr=1e-3)

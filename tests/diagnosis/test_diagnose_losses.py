@@ -201,11 +201,54 @@ def test_memory_is_that_of_a_batch():
 
 @pytest.mark.parametrize(
     "criterion",
-    [lambda output, y: nn.functional.cross_entropy(output, y) - 5, lambda output, y: -output.mean() + 0 * y.sum()],
+    [
+        lambda output, y: nn.functional.cross_entropy(output, y) - 5,
+        # The bound is 0, at infinite scores.
+        lambda output, y: (-output).exp().mean() - 1 + 0 * y.sum(),
+    ],
 )
 def test_a_loss_without_a_positive_baseline_is_refused(criterion):
     with pytest.raises(InvalidParameterError, match="no target can be relative to it"):
         diagnose(net(3), X, CLASSES, criterion=criterion)
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        lambda output, y: -output.mean() + 0 * y.sum(),
+        lambda output, y: 1e3 - output.square().mean(),
+        lambda output, y: -nn.functional.softplus(output).log().mean(),
+    ],
+)
+def test_the_baseline_of_a_loss_without_a_lower_bound_is_not_known(criterion):
+    diagnosis = diagnose(net(3), X, CLASSES, criterion=criterion, **FAST)
+    assert np.isnan(diagnosis.baseline_loss)
+    assert 0 <= diagnosis.score <= 1
+    assert np.isnan(diagnosis.learning_rates([0.001])["relative_loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("criterion", "bound"),
+    [
+        (lambda output, y: torch.sigmoid(-output).mean() + 0.5, 0.5),
+        (lambda output, y: nn.functional.softplus(output).mean() + 2, 2.0),
+        # Scores far away are not allowed.
+        (lambda output, y: (output - 1).square().mean() + 3 + torch.distributions.Normal(0.0, 1.0)
+         .log_prob(output.where(output.abs() < 100, torch.nan)).mean() * 0, 3.0),
+    ],
+)  # fmt: skip
+def test_the_baseline_of_a_loss_with_a_lower_bound_is_the_bound(criterion, bound):
+    assert diagnose(net(1), X, NUMBERS, criterion=criterion, **FAST).baseline_loss == pytest.approx(bound, rel=1e-3)
+
+
+def test_a_flow_whose_output_is_the_logarithm_of_a_density_is_diagnosed():
+    def forward(self, x):
+        return -0.5 * (self.shift(x[:, :4]) + x[:, 4:]).square().sum(1)
+
+    flow = build(lambda: Net(forward, shift=nn.Linear(4, 4)))
+    diagnosis = diagnose(flow, X, criterion=lambda output, y: -output.mean(), **FAST)
+    assert np.isnan(diagnosis.baseline_loss)
+    assert diagnosis.trial["loss"].iloc[-1] < diagnosis.trial["loss"].iloc[0]
 
 
 def test_constant_numbers_are_nothing_to_learn():

@@ -66,6 +66,25 @@ def test_a_learning_rate_scales_all_groups():
         torch.testing.assert_close(twice - start, 2 * (once - start), rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("rates", "lr", "group_rates", "words"),
+    [
+        ([0.1, 0.1], None, [0.1, 0.1], "rate 0.1."),
+        ([1e-5, 0.1], None, [1e-5, 0.1], "rate 1e-05 (1e-05 to 0.1 over the groups of parameters)."),
+        ([0.0, 0.1], None, [0.0, 0.1], "rate 0.1 (0 to 0.1 over the groups of parameters)."),
+        ([0.01, 0.1], 0.02, [0.02, 0.2], "rate 0.02 (0.02 to 0.2 over the groups of parameters)."),
+    ],
+)
+def test_rates_of_groups_are_named(rates, lr, group_rates, words):
+    module = mlp()
+    layers = (module.hidden_1, module.output)
+    groups = [{"params": layer.parameters(), "lr": rate} for layer, rate in zip(layers, rates, strict=True)]
+    diagnosis = diagnose(module, XT, YT, optimizer=torch.optim.SGD(groups), lr=lr, trial_steps=1, budget=2)
+    assert diagnosis.group_rates == pytest.approx(group_rates)
+    assert diagnosis.lr == next(rate for rate in diagnosis.group_rates if rate > 0)
+    assert words in str(diagnosis)
+
+
 def test_an_optimizer_of_another_model_is_refused():
     other = torch.optim.SGD(mlp().parameters(), lr=0.1)
     with pytest.raises(InvalidParameterError, match="no parameter of the model"):

@@ -62,6 +62,9 @@ def test_the_smallest_diagnosis_is_two_batches_and_one_step():
     frame = everything(diagnosis)[1]
     assert (len(diagnosis.setup.batches), len(diagnosis.trial), frame["lr"].tolist()) == (2, 1, [diagnosis.lr])
     assert 0 <= diagnosis.score <= 1
+    # The loss after the 32 steps of all trials is not known.
+    assert frame["steps"].tolist() == [1]
+    assert frame["loss"].isna().all()
     assert answer_of_rates(diagnosis).endswith("The time was up before all rates were tried.")
 
 

@@ -196,6 +196,7 @@ def test_with_samples_it_is_measured_against_others():
     assert measured.index[0] == "auto"
     assert measured.loc["auto", "score"] > 0.5 > measured.loc["glorot_uniform", "score"]
     assert measured["loss"].notna().all()
+    assert (measured["steps"] >= 32).all()
     assert "Measured by a trial on a copy" in recommendation.to_html()
     assert "Diukur dengan percobaan pada salinan" in recommendation.to_markdown(language="id")
     why = recommendation.to_frame().set_index("name").loc["output.weight", "why"]

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from initsk import diagnose, initialize, inspect_activations, network
+from initsk import audit, diagnose, initialize, inspect_activations, network, recommend_initializer
+from initsk.diagnosis import predict_signal
+from initsk.exceptions import InvalidParameterError
+from initsk.inspection import gradient_coherence
 from tests.helpers import build
 
 EDGES = (torch.arange(36).reshape(6, 6) % 5 < 2).float()
@@ -63,3 +66,40 @@ def test_a_diagnosis_takes_sparse_edges():
     edges = torch.eye(24).to_sparse()
     x = torch.randn(24, 3, generator=torch.Generator().manual_seed(0))
     assert 0 <= diagnose(build(GraphNet), (x, edges), torch.arange(24) % 2).score <= 1
+
+
+TAKERS = {
+    "diagnose": lambda net, X: diagnose(net, X, torch.arange(24) % 2),
+    "audit": audit,
+    "inspect_activations": inspect_activations,
+    "gradient_coherence": lambda net, X: gradient_coherence(net, X, torch.arange(24) % 2),
+    "recommend_initializer": recommend_initializer,
+    "predict_signal": lambda net, X: predict_signal(net, "he_normal", X=X),
+    "initialize": lambda net, X: initialize(net, "lsuv", X=X),
+    "read": network.read,
+}
+FORMS = {"array": lambda X: X, "tuple": lambda X: (X,), "mapping": lambda X: {"input": X}}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_samples_in_a_sparse_tensor_are_refused(taker, layout, form):
+    net = build(lambda: nn.Sequential(nn.Linear(24, 4), nn.ReLU(), nn.Linear(4, 2)))
+    before = [parameter.clone() for parameter in net.parameters()]
+    with pytest.raises(InvalidParameterError, match=rf"X.* of the layout torch\.sparse_{layout} .*to_dense"):
+        TAKERS[taker](net, FORMS[form](LAYOUTS[layout](torch.eye(24))))
+    torch.testing.assert_close([*net.parameters()], before)
+
+
+def test_sparse_samples_of_a_stream_are_refused():
+    net = build(lambda: nn.Linear(24, 2))
+    batches = [(torch.eye(24).to_sparse(), torch.arange(24) % 2)] * 2
+    with pytest.raises(InvalidParameterError, match=r"X of the layout torch\.sparse_coo"):
+        diagnose(net, iter(batches))
+
+
+def test_targets_in_a_sparse_tensor_are_refused():
+    net = build(lambda: nn.Linear(24, 24))
+    with pytest.raises(InvalidParameterError, match=r"y of the layout torch\.sparse_coo"):
+        diagnose(net, torch.eye(24), torch.eye(24).to_sparse())
