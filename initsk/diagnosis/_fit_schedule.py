@@ -1,5 +1,6 @@
 """The batches of an estimator's fit: their size, and how many steps they make."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,8 @@ def schedule_of_fit(model: Model, X: Any, y: Any) -> FitSchedule:
         if count_rows(X) is None:
             return FitSchedule(size)
         y = model.encode(y)
-    with preserve_generators(net.train_split), isolated_random(None):
+    with preserve_generators(net.train_split), isolated_random(None), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         batches = _training_batches(net, X, y)
     try:
         n_batches = len(batches)

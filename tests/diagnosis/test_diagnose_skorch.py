@@ -238,6 +238,11 @@ def test_the_budget_for_a_data_set_is_that_of_its_fit(split):
     assert diagnose(net, data).budget == n_steps_of_fit(net, data, CLASSES)
 
 
+def test_a_split_of_a_rare_class_gives_no_warning():
+    rare = np.where(np.arange(N) < 2, 1, 0)
+    assert diagnose(classifier(max_epochs=3, batch_size=16), X, rare).budget == 3 * 10
+
+
 def test_the_generator_of_a_split_stays_as_it_is():
     generator = np.random.RandomState(0)
     split = skorch.dataset.ValidSplit(0.2, random_state=generator)
