@@ -122,7 +122,8 @@ def main(arguments: list[str] | None = None) -> None:
     except click.UsageError as error:
         if isinstance(error, click.NoSuchOption) and error.ctx and error.option_name == "--html":
             options = [name for parameter in error.ctx.command.params for name in parameter.opts]
-            error.possibilities = [name for name in ("--report", "--out") if name in options]
+            meant = [name for name in ("--report", "--out") if name in options]
+            error = click.NoSuchOption("--html", possibilities=meant, ctx=error.ctx)
         where = error.ctx.command_path if error.ctx else "initsk"
         click.echo(f"{where}: {error.format_message()}", err=True)
         code = 2

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.random import isolated_torch_random
@@ -148,13 +148,19 @@ def first_batch(module: nn.Module, X: Any, y: Any = None, batch_size: int = 1024
 
 def pairs(stream: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
     """Yield X and y of each batch of a stream; y is None if the batch is X alone."""
-    for batch in DataLoader(stream, batch_size) if isinstance(stream, Dataset) else stream:
+    loader = DataLoader(stream, batch_size, collate_fn=_joined) if isinstance(stream, Dataset) else stream
+    for batch in loader:
         if not isinstance(batch, tuple | list) or isinstance(batch, PackedSequence):
             yield batch, None
         elif len(batch) == 2:
             yield _tuple_of_tensors(batch[0]), _tuple_of_tensors(batch[1])
         else:
             yield _tuple_of_tensors(batch), None
+
+
+def _joined(samples: list[Any]) -> Any:
+    _check_no_graphs("X", samples)
+    return default_collate(samples)
 
 
 def map_arrays(function: Callable[[str, Any], Any], X: Any, name: str = "X") -> Any:
@@ -263,6 +269,8 @@ def to_array(name: str, part: Any) -> Any:
                 f"{name} is a nested tensor, whose samples have no common shape (allowed: {allowed})"
             )
         return part
+    if isinstance(part, list):
+        _check_no_graphs(name, part)
     try:
         array = np.asarray(part)
     except ValueError as error:
@@ -277,6 +285,15 @@ def to_array(name: str, part: Any) -> Any:
             f"{held} is not allowed (numbers; a module around the network can make other arguments from them)"
         )
     return array
+
+
+def _check_no_graphs(name: str, samples: list[Any]) -> None:
+    """Raise if samples, which are to become one array or batch, are graphs."""
+    if samples and is_graph(samples[0]):
+        raise InvalidParameterError(
+            f"{name} holds {type(samples[0]).__name__} objects one by one (allowed: one graph, which may be a batch of"
+            " graphs, or a DataLoader that joins graphs, such as torch_geometric.loader.DataLoader)"
+        )
 
 
 def is_integer(array: Any) -> bool:

@@ -141,11 +141,16 @@ def _is_function(operation: Operation) -> bool:
 
 
 def pair_of(tensor: torch.Tensor) -> Pair:
-    """Return mean and mean square of the values of a tensor."""
-    values = tensor.detach().double()
-    return float(values.mean()), float(values.square().mean())
+    """Return mean and mean square of the values of a tensor; of complex ones, the real part and the absolute values."""
+    values = _doubled(tensor)
+    return float(values.mean().real), float(values.abs().square().mean())
+
+
+def _doubled(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the values in double precision."""
+    return tensor.detach().to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
 def reciprocal(constant: float | torch.Tensor) -> float | torch.Tensor:
     """Return one divided by a number or by the values of a tensor."""
-    return constant.detach().double().reciprocal() if isinstance(constant, torch.Tensor) else 1 / constant
+    return _doubled(constant).reciprocal() if isinstance(constant, torch.Tensor) else 1 / constant

@@ -75,3 +75,11 @@ class Odd(nn.Module):
 def test_networks_and_arguments_without_a_prediction(make, arguments, error, words):
     with pytest.raises(error, match=words):
         predict_signal(build(make), **arguments)
+
+
+@pytest.mark.filterwarnings("error")
+def test_complex_weights_are_predicted_by_their_absolute_values():
+    module = build(lambda: nn.Sequential(*(nn.Linear(64, 64, bias=False, dtype=torch.cfloat) for _ in range(2))))
+    x = torch.complex(batch(500, 64), batch(500, 64, seed=1))
+    squares = [part.detach().abs().square().mean().item() for part in (module[0](x), module(x))]
+    np.testing.assert_allclose(predict_signal(module, X=x)["forward"], squares, rtol=0.1)

@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from initsk import MLPClassifier, initialize
+from initsk import MLPClassifier, diagnose, initialize
 from initsk.exceptions import ModuleError
 from initsk.inspection import gradient_coherence
 from initsk.network import MLP
@@ -75,3 +75,31 @@ def test_nothing_is_left_behind():
 def test_a_module_without_trained_parameters_is_an_error():
     with pytest.raises(ModuleError, match="no parameter is trained"):
         gradient_coherence(build(lambda: nn.Flatten()), X, Y)
+
+
+class ComplexProduct(nn.Module):
+    """A product with complex weights, which are one complex tensor or the pairs of their parts."""
+
+    def __init__(self, is_complex):
+        super().__init__()
+        weight = torch.view_as_complex(batch(64, 10, 2) / 8)
+        self.weight = nn.Parameter(weight if is_complex else torch.view_as_real(weight).clone())
+
+    def forward(self, x):
+        weight = self.weight if self.weight.is_complex() else torch.view_as_complex(self.weight)
+        return (x.to(weight.dtype) @ weight).abs()
+
+
+@pytest.mark.filterwarnings("error")
+def test_both_parts_of_complex_weights_count():
+    found, expected = (gradient_coherence(ComplexProduct(form), X, Y) for form in (True, False))
+    assert found.sizes == pytest.approx(expected.sizes, rel=1e-5)
+    assert found.agreements == pytest.approx(expected.agreements, rel=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_diagnosis_of_complex_weights_is_that_of_their_parts():
+    found, expected = (diagnose(ComplexProduct(form), X, Y, trial_steps=4, budget=8) for form in (True, False))
+    assert found.measurements.coherence.size == pytest.approx(expected.measurements.coherence.size, rel=1e-5)
+    assert found.trial["loss"].iloc[0] == pytest.approx(expected.trial["loss"].iloc[0])
+    assert found.trial["gradient_norm"].iloc[0] == pytest.approx(expected.trial["gradient_norm"].iloc[0])

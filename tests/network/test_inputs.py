@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from initsk import inspect_activations
+from initsk import audit, diagnose, inspect_activations, recommend_initializer
 from initsk.exceptions import InvalidParameterError
-from initsk.network import arguments_of, as_batch, count_samples, first_batch, has_targets
+from initsk.network import arguments_of, as_batch, count_samples, first_batch, has_targets, read
 from tests.helpers import batch, build, fc
 
 NODES, EDGES, LABELS = batch(4, 3), torch.tensor([[0, 1, 2], [1, 2, 3]]), torch.arange(4) % 2
@@ -73,6 +73,21 @@ def test_a_graph_becomes_the_fields_that_forward_takes():
     assert list(arguments) == ["x", "edge_index"]
     assert y is LABELS
     assert arguments_of(build(Convolution), GRAPH, 1 - LABELS)[1] is not LABELS
+
+
+class Graphs(torch.utils.data.Dataset):
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, number):
+        return GRAPH
+
+
+@pytest.mark.parametrize("graphs", [[GRAPH] * 20, Graphs()])
+@pytest.mark.parametrize("function", [diagnose, audit, inspect_activations, recommend_initializer, read])
+def test_graphs_one_by_one_are_refused_with_the_loader_that_joins_them(function, graphs):
+    with pytest.raises(InvalidParameterError, match=r"X holds Graph objects one by one \(allowed: .*DataLoader"):
+        function(build(Convolution), graphs)
 
 
 def test_a_graph_is_one_object_for_a_forward_that_takes_data():
