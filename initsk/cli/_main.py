@@ -120,12 +120,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(args=arguments, prog_name="initsk", standalone_mode=False)
     except click.UsageError as error:
-        if isinstance(error, click.NoSuchOption) and error.ctx and error.option_name == "--html":
-            options = [name for parameter in error.ctx.command.params for name in parameter.opts]
-            meant = [name for name in ("--report", "--out") if name in options]
-            error = click.NoSuchOption("--html", possibilities=meant, ctx=error.ctx)
         where = error.ctx.command_path if error.ctx else "initsk"
-        click.echo(f"{where}: {error.format_message()}", err=True)
+        click.echo(f"{where}: {_message_of(error)}", err=True)
         code = 2
     except click.exceptions.Abort:
         click.echo("initsk: interrupted; no results were kept", err=True)
@@ -133,3 +129,13 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as done:
         code = done.exit_code
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _message_of(error: click.UsageError) -> str:
+    """Return the message; the option for a page has another name than --html, which click does not find."""
+    if isinstance(error, click.NoSuchOption) and error.ctx and error.option_name == "--html":
+        options = [name for parameter in error.ctx.command.params for name in parameter.opts]
+        for meant in ("--report", "--out"):
+            if meant in options:
+                return f"No such option '--html'. Did you mean '{meant}'?"
+    return error.format_message()
