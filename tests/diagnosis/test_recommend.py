@@ -245,5 +245,5 @@ def test_deep_networks_have_a_report_too():
     # A weight variance of 2.019: a depth scale of 106.5, so 639 layers.
     assert "sampai kedalaman 639. Kedalaman jaringan ini 25." in page
     # Every sentence is in the page's language, reasons too.
-    assert "menuju relu, dan 25 lapisan tergolong dalam: ortogonal" in page
+    assert "menuju relu (gain 1,4142)" in page
     assert "feeds" not in page
