@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -268,7 +268,8 @@ def _falls_further(loss_at: Callable[[float], torch.Tensor], lowest: float) -> b
         middle, far = (float(loss_at(times).detach()) for times in _FAR)
     except (RuntimeError, ModuleError):  # such scores are not allowed
         return False
-    return lowest - middle > _ROUNDING * abs(lowest) and middle - far > (lowest - middle) / 2
+    # Beyond the largest number, the difference is not a number.
+    return far == -inf or (lowest - middle > _ROUNDING * abs(lowest) and middle - far > (lowest - middle) / 2)
 
 
 def _kind_of_scores(scores: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
