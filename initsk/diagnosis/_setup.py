@@ -10,7 +10,7 @@ from torch import nn
 
 from initsk.diagnosis._clock import Clock
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
-from initsk.diagnosis._fit_schedule import schedule_of_fit
+from initsk.diagnosis._fit_schedule import FitSchedule, schedule_of_fit
 from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
 from initsk.diagnosis._objective import Objective, baseline_loss, gives_loss
 from initsk.diagnosis._optimizers import OptimizerPlan
@@ -290,7 +290,8 @@ def _set_up(
 ) -> TrainingSetup:
     if isinstance(X, list) and y is None and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in X):
         X = iter(X)
-    schedule = schedule_of_fit(found, X, y)
+    is_given = options["batch_size"] and options["budget"]
+    schedule = FitSchedule() if is_given else schedule_of_fit(found, X, y)
     trial_steps, max_samples = options["trial_steps"], options["max_samples"]
     batch_size = options["batch_size"] or schedule.batch_size
     numbers = [

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -41,7 +41,7 @@ class Stream:
             stream = copy.copy(stream)
             vars(stream)["_iterator"] = None
         self._pairs = pairs(stream, batch_size)
-        self._own = {id(found): (found, None) for found in _generators(stream)}
+        self._own: list[tuple[Any, Any]] = [(found, None) for found in _generators(stream)]
         self._seed, self._number = seed, 0
 
     def draw(self) -> tuple[Any, Any] | None:
@@ -53,26 +53,29 @@ class Stream:
     @contextmanager
     def _generators_apart(self) -> Iterator[None]:
         """Continue with the states of the last draw inside the block, and put those of the owner back."""
-        before = {number: _state_of(found) for number, (found, _) in self._own.items()}
-        for found, state in self._own.values():
-            if state is not None:
-                _set_state(found, state)
-        try:
-            yield
-        finally:
-            self._own = {number: (found, _state_of(found)) for number, (found, _) in self._own.items()}
-            for number, (found, _) in self._own.items():
-                _set_state(found, before[number])
+        generators = [found for found, _ in self._own]
+        with _restored(generators):
+            for found, state in self._own:
+                if state is not None:
+                    _set_state(found, state)
+            try:
+                yield
+            finally:
+                self._own = [(found, _state_of(found)) for found in generators]
+
+
+def preserve_generators(owner: Any) -> AbstractContextManager[None]:
+    """Put the generators that an object holds back after the block."""
+    return _restored(_generators(owner))
 
 
 @contextmanager
-def preserve_generators(owner: Any) -> Iterator[None]:
-    """Put the generators that an object holds back after the block."""
-    held = [(found, _state_of(found)) for found in _generators(owner)]
+def _restored(generators: list[Any]) -> Iterator[None]:
+    before = [(found, _state_of(found)) for found in generators]
     try:
         yield
     finally:
-        for found, state in held:
+        for found, state in before:
             _set_state(found, state)
 
 

@@ -146,7 +146,7 @@ class Auto(Initializer):
         """Return the initializer of the weights if it also sets biases, else None."""
         if spec.activation is None or spec.kind in ("recurrent", "attention", "embedding"):
             return None
-        choice = _by_activation(spec.activation, spec.n_hidden, takes_input=spec.place == "input")
+        choice = _by_activation(spec.activation, spec)
         return choice if choice.initializer.sets_biases else None
 
     @staticmethod
@@ -163,8 +163,8 @@ class Auto(Initializer):
             return _of_table(spec)
         if spec.activation is None:
             last = spec.place == "output"
-            return Choice(_orthogonal(1.0), Reason("output layer") if last else Reason("feeds no activation function"))
-        return _by_activation(spec.activation, spec.n_hidden, takes_input=spec.place == "input")
+            return Choice(_orthogonal(), Reason("output layer") if last else Reason("feeds no activation function"))
+        return _by_activation(spec.activation, spec)
 
 
 def _is_in_transformer_block(spec: ParameterSpec) -> bool:
@@ -198,11 +198,12 @@ def _is_homogeneous(activation: theory.ActivationLike) -> bool:
     return bool(np.allclose(2 * values, doubled))
 
 
-def _orthogonal(scale: float = 1.0, **options: Any) -> VarianceScaling:
-    return VarianceScaling(scale, distribution="orthogonal", **options)
+def _orthogonal(**options: Any) -> VarianceScaling:
+    return VarianceScaling(distribution="orthogonal", **options)
 
 
-def _by_activation(activation: theory.ActivationLike, layers: int, *, takes_input: bool) -> Choice:
+def _by_activation(activation: theory.ActivationLike, spec: ParameterSpec) -> Choice:
+    layers, takes_input = spec.n_hidden, spec.place == "input"
     label = theory.activation_label(activation)
     if isinstance(activation, theory.OfMultiple) and theory.activation_label(activation.activation) == "sin":
         # The sine of a multiple, as in sine networks. A plain sine has a gain, like other functions.
@@ -221,7 +222,7 @@ def _by_activation(activation: theory.ActivationLike, layers: int, *, takes_inpu
     if takes_input and theory.gain(activation) > 1 and not _is_homogeneous(activation):
         return Choice(_orthogonal(), Reason("takes the network's input, and feeds {activation}", activation=label))
     why = Reason("feeds {activation} (gain {gain})", activation=label, gain=theory.gain(activation))
-    return Choice(VarianceScaling(activation=activation, distribution="orthogonal"), why)
+    return Choice(_orthogonal(activation=activation), why)
 
 
 @theory.cached
