@@ -48,12 +48,13 @@ def _rates(diagnosis: Diagnosis) -> Section:
     columns = [
         Column("lr", _("Learning rate"), "short"),
         Column("score", _("Score"), digits=2),
-        Column("relative_loss", _("Loss after the same number of steps, relative to the baseline loss"), "short"),
+        Column("relative_loss", _("Relative loss"), "short"),
         Column("steps", _("Steps of the trial"), "integer"),
         Column("status", _("Trial"), "text"),
     ]
     rows = [row | {"status": _(_STATUS[row["status"]])} for row in records(diagnosis.learning_rates())]
-    table = Table("learning_rates", _("A trial at each learning rate"), columns, rows)
+    title = _("A trial at each learning rate: loss after the same number of steps, relative to the baseline loss")
+    table = Table("learning_rates", title, columns, rows)
     description = _(
         "Loss after the same number of steps and score at each learning rate; the rates that work are shaded."
     )
