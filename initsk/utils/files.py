@@ -1,27 +1,105 @@
-"""Atomic writing of files: an interruption leaves the old file."""
+"""Atomic writing of files: an interruption leaves the old file, and the next writing removes its draft."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+try:
+    import fcntl
+except ImportError:  # Windows does not delete a file that a process has open, so it needs no lock.
+    fcntl = None  # type: ignore[assignment]
 
-def write_atomic(path: str | Path, content: str | bytes) -> Path:
-    """Write `content` to a temporary file in the same folder, rename it to `path`, and return the path."""
+_HEX = frozenset("0123456789abcdef")
+
+
+def write_atomic(path: str | Path, content: str | bytes, *, replace: bool = True) -> Path:
+    """Write `content` to a draft in the same folder, rename it to `path`, and return the path.
+
+    Without `replace`, a file that exists already stays as it is. Drafts of the same file that a killed process has
+    left are removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = path.parent / f".{path.name}.{uuid4().hex}"
+    _remove_drafts(path)
+    with _draft(path) as (draft, handle):
+        # Windows does not rename a file that is open.
+        with os.fdopen(handle, "wb", closefd=fcntl is None) as stream:
+            stream.write(data)
+        if replace:
+            os.replace(draft, path)
+        else:
+            _publish(draft, path)
+    return path
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[tuple[Path, int]]:
+    """Create a draft and lock it, so that no other process takes it for one that was left; remove it at the end."""
+    draft, handle = _create(path)
+    while fcntl is not None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if draft.exists():
+            break
+        # Another process has removed the draft before it was locked.
+        os.close(handle)
+        draft, handle = _create(path)
+    try:
+        yield draft, handle
+    finally:
+        if fcntl is not None:
+            os.close(handle)
+        draft.unlink(missing_ok=True)
+
+
+def _create(path: Path) -> tuple[Path, int]:
+    draft = path.parent / f"{_start(path)}{uuid4().hex}"
     # Files of the module tempfile would be readable only for their owner.
     try:
-        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        return draft, os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
         # The error names the requested file.
         raise type(error)(error.errno, error.strerror, str(path)) from None
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Give the draft its name, unless another process has created the file."""
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink()
-        raise
-    return path
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # The file system has no links.
+        if not path.exists():
+            os.replace(draft, path)
+
+
+def _start(path: Path) -> str:
+    """Return the first characters of the names of drafts; a name has at most 255 bytes."""
+    return f".{path.name[:48]}."
+
+
+def _remove_drafts(path: Path) -> None:
+    """Remove the drafts of `path` that no process is writing."""
+    start = _start(path)
+    with os.scandir(path.parent) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(start)]
+    for name in names:
+        end = name.removeprefix(start)
+        if len(end) == 32 and _HEX.issuperset(end):
+            with suppress(OSError):
+                _remove_if_left(path.parent / name)
+
+
+def _remove_if_left(draft: Path) -> None:
+    if fcntl is None:
+        draft.unlink()
+        return
+    handle = os.open(draft, os.O_WRONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        draft.unlink()
+    finally:
+        os.close(handle)

@@ -18,3 +18,14 @@ def counted(n: int, one: str, many: str = "") -> str:
     ('1 sample', '2 samples', '0 branches')
     """
     return f"{n} {one if n == 1 else many or f'{one}s'}"
+
+
+def encodable(text: str) -> str:
+    r"""Return text that frames and files can hold: lone surrogates, which have no encoding, become escapes.
+
+    Examples
+    --------
+    >>> print(encodable("caf\udce9"))
+    caf\udce9
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -4,6 +4,7 @@ import signal
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,3 +50,14 @@ def bounded(honest_size: int) -> Iterator[None]:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
     assert peak <= 2 * honest_size + _BASE
+
+
+def result_or_error(call: Callable[[], Any], kind: type[Exception]) -> tuple[Any, str | None]:
+    """Return the result of a call and None, or None and the message of an error of this kind, which is one line."""
+    try:
+        return call(), None
+    except kind as error:
+        message = str(error)
+    assert message
+    assert "\n" not in message
+    return None, message

@@ -13,6 +13,7 @@ from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer, initializer_name
 from initsk.utils.validation import unknown_name
+from initsk.utils.words import encodable
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
                 raise InvalidParameterError(f"initializers: {label} is given twice (allowed: each one once)")
         else:
             value, label = item, str(shown(item))
+        label = encodable(label)
         n_same = sum(known == label or known.startswith(f"{label} (") for known in labeled)
         labeled[f"{label} ({n_same + 1})" if n_same else label] = value
     if not labeled:
@@ -107,7 +109,9 @@ def shown(value: Any) -> Any:
     """
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, bool | int | float):
         return value
     return initializer_name(value) if isinstance(value, Initializer) else name_or_repr(value)
 
@@ -125,11 +129,11 @@ def name_or_repr(value: Any) -> str:
 
 
 def without_addresses(text: str) -> str:
-    r"""Return text on one line, without the addresses of objects, which differ in every process.
+    r"""Return text on one line that can be encoded, without the addresses of objects, which differ in every process.
 
     Examples
     --------
     >>> without_addresses("<f at 0x7f3a>,\n  b")
     '<f>, b'
     """
-    return " ".join(re.sub(r"( at)? 0x[0-9a-fA-F]+", "", text).split())
+    return " ".join(re.sub(r"( at)? 0x[0-9a-fA-F]+", "", encodable(text)).split())

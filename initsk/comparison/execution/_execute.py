@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
+from joblib.parallel import BACKENDS, get_active_backend
 from tqdm import tqdm
 
 from initsk.comparison.design._runs import RunKey, Task
@@ -16,6 +16,7 @@ from initsk.comparison.execution._run import Experiment
 from initsk.comparison.results._records import RunRecord
 from initsk.comparison.storage._store import Store
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.workers import end_with, later_interrupt
 
 KILLED = "the process of the run was killed, as the system does when memory runs out"
 
@@ -73,13 +74,14 @@ class Execution:
         # With racing, not every known run is wanted.
         self.records |= {key: self.known[key] for key in wanted if key in self.known}
         waiting = {key: task for key, task in wanted.items() if key not in self.records}
+        if self.store is not None and waiting:
+            self.store.check_writable(len(waiting))
         if self._is_stuck and waiting:
             self._suspects.add(next(iter(waiting)))
             self._is_stuck = False
         while waiting:
             for key in self._suspects & waiting.keys():
-                task = waiting.pop(key)
-                self._keep(task, self._run_in_own_process(task))
+                self._run_in_own_process(waiting.pop(key))
             started: set[RunKey] = set()
             try:
                 self._run_in_parallel(waiting, started)
@@ -88,34 +90,37 @@ class Execution:
                     raise
                 self._suspects |= started & waiting.keys()
 
-    def _run_in_parallel(self, waiting: dict[RunKey, Task], started: set[RunKey]) -> None:
-        """Run all waiting tasks; a finished one is removed from `waiting`."""
+    def _run_in_parallel(self, waiting: dict[RunKey, Task], started: set[RunKey], **where: Any) -> None:
+        """Run all waiting tasks; a finished one is removed from `waiting`. `where` are arguments for joblib."""
         tasks = list(waiting.values())
+        backend = BACKENDS[where["backend"]] if where else type(get_active_backend()[0])
+        if backend is BACKENDS["loky"]:
+            where |= {"initializer": end_with, "initargs": (os.getpid(),)}
 
         def calls() -> Iterator[Any]:
             for task in tasks:
                 started.add(task.key)
-                yield self._call(task)
+                yield delayed(self.experiment.run)(task)
 
-        results = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")(calls())
+        results = None
         try:
+            with later_interrupt():
+                results = Parallel(**{"n_jobs": self.n_jobs, "return_as": "generator_unordered"} | where)(calls())
             for record in results:
                 self._keep(waiting.pop(record.key), record)
         finally:
             # joblib warns that it stops runs, which is intended.
             with warnings.catch_warnings(action="ignore"):
-                results.close()
+                if results is not None:
+                    results.close()
 
-    def _run_in_own_process(self, task: Task) -> RunRecord:
+    def _run_in_own_process(self, task: Task) -> None:
+        waiting = {task.key: task}
         try:
             # With a single worker, joblib would run the task in this process.
-            [record] = Parallel(n_jobs=2, backend="loky")([self._call(task)])
+            self._run_in_parallel(waiting, set(), n_jobs=2, backend="loky")
         except BrokenExecutor:
-            return RunRecord.of(task).fail("failed", KILLED)
-        return record
-
-    def _call(self, task: Task) -> Any:
-        return delayed(self.experiment.run)(task, os.getpid())
+            self._keep(task, RunRecord.of(task).fail("failed", KILLED))
 
     def _keep(self, task: Task, record: RunRecord) -> None:
         if self.store is not None:

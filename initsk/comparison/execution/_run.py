@@ -1,7 +1,5 @@
 """One run: build a model, train it, score and measure it."""
 
-import os
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,9 +23,6 @@ from initsk.utils.torch_settings import torch_threads
 #: Returns the scores of a fitted estimator by name; the first one ranks.
 Scorer = Callable[[Any, Any, Any], dict[str, float]]
 
-_CHECK_EVERY_S = 0.5
-_watched_parents: set[int] = set()
-
 
 @dataclass(frozen=True)
 class Experiment:
@@ -39,12 +34,8 @@ class Experiment:
     n_threads: int = 1
     activations: bool = True
 
-    def run(self, task: Task, caller: int) -> RunRecord:
-        """Train and measure; an error becomes a failed record, an interrupt is raised.
-
-        `caller` is the id of the process that started the comparison; its worker processes end with it.
-        """
-        _end_with(caller)
+    def run(self, task: Task) -> RunRecord:
+        """Train and measure; an error becomes a failed record, an interrupt is raised."""
         record = RunRecord.of(task)
         started = time.perf_counter()
         try:
@@ -116,20 +107,3 @@ def _fixed(n_threads: int, seed: int) -> Iterator[None]:
 def _threadpools() -> ThreadpoolController:
     """Find the libraries of this process that have threads; that takes milliseconds."""
     return ThreadpoolController()
-
-
-def _end_with(parent: int) -> None:
-    """End this process soon after `parent`, if that is its parent process.
-
-    A comparison that was killed cannot stop its workers, which would go on training.
-    """
-    if os.getppid() != parent or parent in _watched_parents:
-        return
-    _watched_parents.add(parent)
-    threading.Thread(target=_exit_when_orphaned, args=(parent,), name="initsk-orphans", daemon=True).start()
-
-
-def _exit_when_orphaned(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_CHECK_EVERY_S)
-    os._exit(1)
