@@ -106,29 +106,72 @@ def test_frames_plot_in_one_line(result):
     assert len(axes.get_lines()) == 2
 
 
+def cut(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"\n", len(content) // 2) + 1])
+
+
+def change_a_digit(path):
+    content = path.read_text()
+    # The last score of the first run.
+    start = content.index("0.", content.index("\n")) + 2
+    path.write_text(content[:start] + str(9 - int(content[start])) + content[start + 1 :])
+
+
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("name", "spoil", "words"),
     [
-        (lambda folder: (folder / "comparison.json").unlink(), "comparison.json is missing"),
-        (lambda folder: (folder / "layers.csv").unlink(), "layers.csv is missing"),
-        (lambda folder: (folder / "comparison.json").write_text("{"), "no complete comparison .JSONDecodeError"),
-        (lambda folder: (folder / "comparison.json").write_text("{}"), "no complete comparison .KeyError"),
-        (lambda folder: (folder / "runs.csv").write_text("a,b\n1,2\n"), "has the columns"),
-        (lambda folder: (folder / "history.csv").write_text(""), "no complete comparison"),
+        ("comparison.json", lambda path: path.unlink(), "has no saved comparison: comparison.json is missing"),
+        ("layers.csv", lambda path: path.unlink(), "has no saved comparison: layers.csv is missing"),
+        ("comparison.json", lambda path: path.write_text("{"), "does not describe a comparison .JSONDecodeError"),
+        ("comparison.json", lambda path: path.write_text("{}"), "does not describe a comparison .KeyError"),
+        ("comparison.json", lambda path: path.write_text("[" * 100_000), "does not describe a comparison .Recursion"),
+        ("comparison.json", change_a_digit, "has changed since it was saved: its digest"),
+        ("runs.csv", lambda path: path.write_text("a,b\n1,2\n"), "has changed since it was saved: it has 1 row of 24"),
+        ("history.csv", lambda path: path.write_text(""), "has changed since it was saved: it has 0 rows of"),
+        ("history.csv", lambda path: path.write_bytes(b"\xff\xfe"), "has changed since it was saved"),
+        *(
+            (f"{name}.csv", cut, rf"{name}\.csv has changed since it was saved: it has \d+ rows? of \d+")
+            for name in TABLES
+        ),
+        *((f"{name}.csv", change_a_digit, rf"{name}\.csv has changed since it was saved") for name in TABLES),
     ],
 )
-def test_loading_an_incomplete_comparison_raises(result, tmp_path, spoil, words):
-    result.save(tmp_path)
-    spoil(tmp_path)
-    with pytest.raises(DataFormatError, match=words):
+def test_loading_a_comparison_that_has_changed_raises(result, tmp_path, name, spoil, words):
+    spoil(result.save(tmp_path) / name)
+    with pytest.raises(DataFormatError, match=words) as caught:
         ComparisonResult.load(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_other_line_ends_change_nothing(result, tmp_path):
+    for path in result.save(tmp_path).iterdir():
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert_same(ComparisonResult.load(tmp_path), result)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_names_with_control_characters_are_saved(tmp_path, kind):
+    def strange(tensor):
+        raise ValueError("\x1b]0;title\x07 and \u202e")
+
+    strange.__name__ = "\r=1+1"
+    names = ["he_normal", strange]
+    score = {"a\x1b[31m": "accuracy", "\r\n": "neg_log_loss"}
+    result = compare_initializers(CLF, X, Y, initializers=names, n_repeats=1, scoring=score)
+    assert result.initializers == ["he_normal", "\r=1+1"]
+    folder = result.save(tmp_path, format=kind)
+    assert_same(ComparisonResult.load(folder), result)
+    if kind == "csv":
+        for path in folder.iterdir():
+            assert not {"\x1b", "\x07", "\r", "\u202e"} & set(path.read_bytes().decode())
 
 
 def test_unknown_formats_raise(result, tmp_path):
     result.save(tmp_path)
     about = json.loads((tmp_path / "comparison.json").read_text())
-    (tmp_path / "comparison.json").write_text(json.dumps(about | {"version": 2}))
-    with pytest.raises(DataFormatError, match=r"of format 2 \(allowed: 1\)"):
+    (tmp_path / "comparison.json").write_text(json.dumps(about | {"version": 1}))
+    with pytest.raises(DataFormatError, match=r"of format 1 \(allowed: 2\)"):
         ComparisonResult.load(tmp_path)
     with pytest.raises(InvalidParameterError, match="unknown format 'pickle'"):
         result.save(tmp_path, format="pickle")

@@ -1,116 +1,15 @@
-"""Tables in CSV or Parquet files, with their types in a JSON file; reading gives the same frames exactly."""
+"""The tables of a comparison, joined with those of others and divided again."""
 
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
 from initsk.comparison.results._records import TABLES, grid_columns
-from initsk.exceptions import DataFormatError, InvalidParameterError
-from initsk.utils.files import write_atomic
+from initsk.comparison.storage._table_files import FORMATS, read_comparison, write_comparison, write_tables
+from initsk.exceptions import InvalidParameterError
 from initsk.utils.validation import check_parameters, one_of
-
-FORMATS = ("csv", "parquet")
-_ABOUT = "comparison.json"
-_VERSION = 1
-# The first character of a formula in a spreadsheet, after any number of apostrophes.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-
-
-def write_tables(frames: dict[str, pd.DataFrame], folder: Path, kind: str = "csv") -> list[Path]:
-    """Write each table to a file with its name, numbers with all their digits; return the paths.
-
-    The tables of a comparison that was saved in the other format are deleted.
-    """
-    [other] = {*FORMATS} - {kind}
-    for name in TABLES if (folder / _ABOUT).exists() else ():
-        (folder / f"{name}.{other}").unlink(missing_ok=True)
-    if kind == "csv":
-        safe = {name: without_formulas(frames[name]) for name in TABLES}
-        return [write_atomic(folder / f"{name}.csv", safe[name].to_csv(index=False)) for name in TABLES]
-    return [write_atomic(folder / f"{name}.parquet", frames[name].to_parquet(index=False)) for name in TABLES]
-
-
-def read_tables(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Return the tables and settings that `ComparisonTables.save` wrote.
-
-    Raises
-    ------
-    DataFormatError
-        If the folder has none, or an incomplete one.
-    """
-    try:
-        about = json.loads((folder / _ABOUT).read_text())
-        kind, types = about["format"], about["types"]
-        if about["version"] != _VERSION or kind not in FORMATS:
-            raise DataFormatError(f"{folder} is of format {about['version']} (allowed: {_VERSION})")
-        return {name: _read(folder / f"{name}.{kind}", types[name]) for name in TABLES}, about["settings"]
-    except FileNotFoundError as error:
-        raise DataFormatError(f"{folder} has no saved comparison: {Path(error.filename).name} is missing") from error
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        if isinstance(error, DataFormatError):
-            raise
-        raise DataFormatError(f"{folder} has no complete comparison ({type(error).__name__}: {error})") from error
-
-
-def _read(path: Path, types: dict[str, Any]) -> pd.DataFrame:
-    if path.suffix == ".parquet":
-        frame = pd.read_parquet(path)
-    else:
-        # Text stays text, as an initializer may be called "nan"; floats are converted from text, which is exact.
-        plain = {name: "int64" if kind == "int64" else "str" for name, kind in types.items()}
-        gaps = {name: [""] for name, kind in types.items() if kind == "float64"}
-        frame = _with_formulas(pd.read_csv(path, dtype=plain, keep_default_na=False, na_values=gaps))
-    if list(frame.columns) != list(types):
-        raise DataFormatError(f"{path} has the columns {list(frame.columns)} and not {list(types)}")
-    flags = {name: frame[name].astype(str) == "True" for name, kind in types.items() if kind == "bool"}
-    others = {name: kind for name, kind in types.items() if name not in flags}
-    labels = {name: kind["categories"] for name, kind in others.items() if isinstance(kind, dict)}
-    return frame.astype(others | {name: pd.CategoricalDtype(known) for name, known in labels.items()}).assign(**flags)
-
-
-def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with an apostrophe before every text that a spreadsheet would take for a formula.
-
-    Examples
-    --------
-    >>> without_formulas(pd.DataFrame({"name": ["=1+1", "he_normal", "-1"]}))["name"].tolist()
-    ["'=1+1", 'he_normal', '-1']
-    """
-    return _replaced(frame, lambda text: f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text)
-
-
-def _with_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """Undo `without_formulas`."""
-    return _replaced(frame, lambda text: text[1:] if text.startswith("'") and _FORMULA.match(text) else text)
-
-
-def _replaced(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    changed = {}
-    for name in frame.columns:
-        if frame[name].dtype.kind in "biuf":
-            continue
-        values = {str(value): change(str(value)) for value in frame[name].unique()}
-        if any(old != new for old, new in values.items()):
-            changed[name] = frame[name].astype(str).map(values)
-    return frame.assign(**changed)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _type_of(dtype: Any) -> Any:
-    if isinstance(dtype, pd.CategoricalDtype):
-        return {"categories": dtype.categories.tolist()}
-    return "str" if pd.api.types.is_string_dtype(dtype) else str(dtype)
 
 
 class ComparisonTables:
@@ -167,10 +66,7 @@ class ComparisonTables:
             If the format is unknown.
         """
         check_parameters(type(self).__name__, {"format": format}, {"format": one_of("format", FORMATS)})
-        write_tables(self.frames, Path(folder), format)
-        types = {name: {str(c): _type_of(t) for c, t in frame.dtypes.items()} for name, frame in self.frames.items()}
-        about = {"version": _VERSION, "format": format, "settings": self.settings, "types": types}
-        write_atomic(Path(folder) / _ABOUT, json.dumps(about, indent=1) + "\n")
+        write_comparison(self.frames, self.settings, Path(folder), format)
         return Path(folder)
 
     @classmethod
@@ -189,9 +85,10 @@ class ComparisonTables:
         Raises
         ------
         DataFormatError
-            If the folder has no saved comparison, or an incomplete one.
+            If the folder has no saved comparison, or a file is not as `save` wrote it: its digest or the number of its
+            rows differs.
         """
-        return cls(*read_tables(Path(folder)))
+        return cls(*read_comparison(Path(folder)))
 
     @classmethod
     def concat(cls, results: Mapping[str, Self]) -> Self:
