@@ -1,11 +1,14 @@
 """Worker processes that end with the process that started them, and that leave Ctrl-C to it."""
 
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from joblib.externals.loky.backend import resource_tracker
 
 _CHECK_EVERY_S = 0.5
 
@@ -32,13 +35,16 @@ def _exit_when_orphaned(parent: int) -> None:
 
 @contextmanager
 def later_interrupt() -> Iterator[None]:
-    """Deliver an interrupt (Ctrl-C) after the block; processes that the block starts never get one.
+    """Deliver an interrupt (Ctrl-C) after the block; joblib's workers that the block starts never get one.
 
     A process that is importing its libraries would print a traceback. The process that started it ends it.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    # When these processes start, they end the blocking of signals.
+    for start in (multiprocessing.resource_tracker.ensure_running, resource_tracker.ensure_running):
+        start()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -158,6 +158,9 @@ compare_initializers(clf, X / 16, y, n_repeats=50, n_jobs=int(sys.argv[1]), stor
 """
 
 
+KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
+
+
 def children_of(group):
     listed = subprocess.run(["ps", "-eo", "pgid=,args="], capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if line.split()[0] == str(group) and "resource_tracker" not in line]
@@ -193,6 +196,47 @@ def test_ctrl_c_and_kill_leave_no_worker_behind(tmp_path, n_jobs, sign, code):
     if sign == signal.SIGINT:
         assert f"they are in {store}, and the same call continues from there" in messages
         assert "Traceback" not in messages
+    while children_of(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def workers_of(group):
+    return [line for line in children_of(group) if "loky" in line]
+
+
+@pytest.mark.parametrize("sign", [pytest.param(sign, marks=pytest.mark.slow) for sign in KILLS])
+@pytest.mark.parametrize("delay", [0.0, 0.3, 1.0, 2.0])
+def test_a_kill_while_workers_start_leaves_no_worker_behind(tmp_path, sign, delay):
+    command = [sys.executable, "-c", SCRIPT, "2", str(tmp_path / "runs.sqlite")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not workers_of(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(delay)
+    os.kill(process.pid, sign)
+    process.wait(60)
+    while children_of(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.0, 0.3, 1.0, 2.0])
+def test_ctrl_c_while_workers_start_prints_one_line(tmp_path, delay):
+    command = [sys.executable, "-c", SCRIPT, "2", str(tmp_path / "runs.sqlite")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not workers_of(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    messages = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in messages
+    assert "interrupted with" in messages
     while children_of(process.pid):
         assert time.monotonic() < deadline
         time.sleep(0.1)
