@@ -1,5 +1,6 @@
 """Frames in files, and results of several experiments."""
 
+import hashlib
 import json
 
 import pandas as pd
@@ -142,6 +143,20 @@ def test_loading_a_comparison_that_has_changed_raises(result, tmp_path, name, sp
     with pytest.raises(DataFormatError, match=words) as caught:
         ComparisonResult.load(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"format": "../csv"}, {"tables": {}}, {"tables": 1}, {"settings": None}])
+def test_a_description_that_another_program_wrote_raises(result, tmp_path, change):
+    path = result.save(tmp_path) / "comparison.json"
+    about = json.loads(path.read_text()) | change
+    del about["digest"]
+    digest = hashlib.blake2b(json.dumps(about).encode(), digest_size=16).hexdigest()
+    path.write_text(json.dumps(about | {"digest": digest}))
+    if change == {"settings": None}:
+        assert ComparisonResult.load(tmp_path).settings == {}
+    else:
+        with pytest.raises(DataFormatError, match="has no complete comparison"):
+            ComparisonResult.load(tmp_path)
 
 
 def test_other_line_ends_change_nothing(result, tmp_path):

@@ -64,8 +64,13 @@ def read_comparison(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, An
         If a file is missing, or is not as it was written.
     """
     about = _read_about(folder)
-    kind, tables = about["format"], about["tables"]
-    return {name: _read(folder / f"{name}.{kind}", tables[name]) for name in TABLES}, about["settings"]
+    try:
+        kind, tables = FORMATS[FORMATS.index(about["format"])], about["tables"]
+        return {name: _read(folder / f"{name}.{kind}", tables[name]) for name in TABLES}, about["settings"]
+    except (KeyError, TypeError, ValueError, ImportError) as error:
+        if isinstance(error, DataFormatError):
+            raise
+        raise DataFormatError(f"{folder} has no complete comparison ({type(error).__name__}: {error})") from error
 
 
 def _read_about(folder: Path) -> dict[str, Any]:
