@@ -170,11 +170,14 @@ def test_names_with_control_characters_are_saved(tmp_path, kind):
     def strange(tensor):
         raise ValueError("\x1b]0;title\x07 and \u202e")
 
-    strange.__name__ = "\r=1+1"
-    names = ["he_normal", strange]
+    def quoted(tensor):
+        raise ValueError
+
+    strange.__name__, quoted.__name__ = "\r=1+1", 'a "quoted" \\ name'
+    names = ["he_normal", strange, quoted]
     score = {"a\x1b[31m": "accuracy", "\r\n": "neg_log_loss"}
     result = compare_initializers(CLF, X, Y, initializers=names, n_repeats=1, scoring=score)
-    assert result.initializers == ["he_normal", "\r=1+1"]
+    assert result.initializers == ["he_normal", "\r=1+1", 'a "quoted" \\ name']
     folder = result.save(tmp_path, format=kind)
     assert_same(ComparisonResult.load(folder), result)
     if kind == "csv":

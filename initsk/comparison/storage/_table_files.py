@@ -125,7 +125,9 @@ def _digest(content: bytes) -> str:
 
 
 def _as_bytes(frame: pd.DataFrame, kind: str) -> bytes:
-    frame = _replaced(frame, _escaped).rename(columns=_escaped)
+    escaped = [name for name, values in frame.items() if _needs_escapes(values)]
+    frame = frame.assign(**_replaced(frame[escaped], _escaped))
+    frame = frame.rename(columns=lambda name: name if _is_plain(name) else _escaped(name))
     if kind == "parquet":
         return bytes(frame.to_parquet(index=False))
     return without_formulas(frame).to_csv(index=False, lineterminator="\n").encode()
@@ -160,7 +162,7 @@ def _type_of(values: pd.Series) -> Any:
     dtype = values.dtype
     if dtype.kind in "biuf":
         return str(dtype)
-    escaped = {"escaped": any(_escaped(str(value)) != str(value) for value in values.unique())}
+    escaped = {"escaped": _needs_escapes(values)}
     return {"categories": dtype.categories.tolist(), **escaped} if isinstance(dtype, pd.CategoricalDtype) else escaped
 
 
@@ -180,10 +182,17 @@ def _with_formula(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
+def _needs_escapes(values: pd.Series) -> bool:
+    """Return whether a text of a column has control characters or others that are not printed."""
+    return values.dtype.kind not in "biuf" and not all(_is_plain(str(value)) for value in values.unique())
+
+
+def _is_plain(text: str) -> bool:
+    return all(character.isprintable() or character == "\n" for character in text)
+
+
 def _escaped(text: str) -> str:
-    """Return text with escapes as in JSON, if it has control characters or others that are not printed."""
-    if all(character.isprintable() or character == "\n" for character in text):
-        return text
+    """Return text as in JSON, with escapes for all that is not printed."""
     inner = json.dumps(text, ensure_ascii=False)[1:-1]
     return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in inner)
 
