@@ -1,0 +1,33 @@
+"""What a table must have before its values are read: names that differ, and a plausible size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from initsk.exceptions import DataFormatError
+
+#: More columns take minutes to read.
+MAX_COLUMNS = 50_000
+# Tables of numbers shrink to a tenth or a fiftieth. What expands further may fill the memory of the machine.
+_MAX_EXPANSION = 200
+_ALWAYS_ALLOWED = 1 << 26
+
+
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise DataFormatError if there are too many columns, or two of the same name; names may be empty."""
+    if len(names) > MAX_COLUMNS:
+        raise DataFormatError(
+            f"{path}: has {len(names):,} columns (allowed: at most {MAX_COLUMNS:,}; an NPZ file can have more)"
+        )
+    first: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        if name and first.setdefault(name, number) != number:
+            raise DataFormatError(f"{path}: the columns {first[name]} and {number} have the same name {name!r}")
+
+
+def check_expansion(path: Path, n_bytes: int, size: int) -> None:
+    """Raise DataFormatError if a file of `size` bytes expands to so many that it may be made to fill the memory."""
+    if n_bytes > max(_MAX_EXPANSION * size, _ALWAYS_ALLOWED):
+        raise DataFormatError(
+            f"{path}: its {size:,} bytes expand to {n_bytes:,} or more (allowed: {_MAX_EXPANSION} times the size;"
+            " save it without compression if this is right)"
+        )
