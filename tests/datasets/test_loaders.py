@@ -159,7 +159,7 @@ def test_tables(tmp_path):
         X, y = load_table(tmp_path / name, "kind")
         assert list(X.columns) == ["a", "b"]
         assert y.tolist() == ["x", "y"]
-    with pytest.raises(ValueError, match="unknown column 'c'. Allowed: 'a', 'b', 'kind'"):
+    with pytest.raises(ValueError, match=r"unknown column 'c'\. Allowed: 'a', 'b', 'kind'"):
         load_table(tmp_path / "t.csv", "c")
     with pytest.raises(ValueError, match="features must be numeric; not numeric: kind"):
         load_table(tmp_path / "t.csv", "a")
