@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from initsk.cli._output import fail, say
 from initsk.comparison import ComparisonResult
 from initsk.exceptions import InitskError, InvalidParameterError
 
@@ -43,12 +44,6 @@ def check_folder(option: str, folder: Path) -> None:
 
 def show_page(page: Path, in_browser: bool) -> None:
     """Print the path of a page; open the page if `in_browser`."""
-    click.echo(f"report: {page}", err=True)
+    say(f"report: {page}")
     if in_browser:
         click.launch(page.resolve().as_uri())
-
-
-def fail(command: str, message: str, code: int = 2) -> int:
-    """Print a message as one line on standard error; return the exit code."""
-    click.echo(f"initsk {command}: {' '.join(message.removeprefix(f'{command}: ').split())}", err=True)
-    return code
