@@ -54,7 +54,7 @@ def check_target(y: np.ndarray, name: str) -> None:
 
 def check_range(X: np.ndarray, name: str) -> None:
     """Raise InvalidParameterError if single precision, in which networks compute, does not have the values."""
-    too_large = describe_too_large(X.reshape(len(X), -1), name) if X.dtype.kind == "f" else None
+    too_large = describe_too_large(_matrix(X), name) if X.dtype.kind == "f" else None
     if too_large is not None:
         raise InvalidParameterError(f"{too_large}; {_COUNTED}")
 
@@ -83,8 +83,12 @@ def check_classes(data: Arrays, limit: int | None = None) -> None:
 
 def _check_finite(values: np.ndarray, name: str) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        matrix = values.reshape(len(values), -1)
-        _refuse(name, np.isnan(matrix), np.isinf(matrix))
+        _refuse(name, np.isnan(_matrix(values)), np.isinf(_matrix(values)))
+
+
+def _matrix(values: np.ndarray) -> np.ndarray:
+    """Return an array of more than two dimensions with a row for each sample."""
+    return values if values.ndim < 3 else values.reshape(len(values), -1)
 
 
 def _refuse(name: str, missing: np.ndarray, infinite: np.ndarray, columns: list[str] | None = None) -> None:

@@ -1,14 +1,13 @@
 """The commands and their options. Each command imports its libraries only when it runs, so ``--help`` stays fast."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from initsk._version import __version__
 from initsk.cli._interrupts import noting_interrupts, was_interrupted
-from initsk.cli._options import takes, takes_network
+from initsk.cli._options import EXISTING_FILE, takes, takes_network
 from initsk.cli._output import OutputError, say, show
 
 # As the shell reports a program that the signal INT, or PIPE, has ended.
@@ -134,7 +133,7 @@ def recommend(**arguments: Any) -> None:
 
 
 @cli.command()
-@click.argument("store", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("store", type=EXISTING_FILE)
 @takes("--out", "--axes", "--language", "--open")
 def report(**arguments: Any) -> None:
     """Write the report of the runs in a store.

@@ -37,7 +37,7 @@ def run(command: str, options: Options) -> int:
     try:
         with apart:
             if report is not None:
-                check_folder("--report", report.parent)
+                check_folder("--report", report.parent, report.name)
             result, code = _COMMANDS[command](options)
             if report is not None or options["open"]:
                 page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])

@@ -104,7 +104,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_outputs_ = 1 if self._is_flat else y.shape[1]
 
     def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
-        too_large = describe_too_large(y.reshape(len(y), -1), name)
+        too_large = describe_too_large(y, name)
         if too_large is not None:
             raise InvalidParameterError(f"{too_large}, as TransformedTargetRegressor does")
         target = y.reshape(len(y), -1).astype(np.float32)

@@ -22,8 +22,8 @@ def check_labels(name: str, y: Any) -> None:
     >>> check_labels("y", [{"a": 1}, {"b": 2}])
     Traceback (most recent call last):
     ...
-    initsk.exceptions.InvalidParameterError: y has values of the type dict (allowed: an array of text, numbers or truth
-    values)
+    initsk.exceptions.InvalidParameterError: y has a value of the type dict (row 1); allowed: an array of text, numbers or
+    truth values
     """
     if np.ma.is_masked(y):
         _refuse_missing(name, np.ma.getmaskarray(y))
@@ -37,13 +37,11 @@ def check_labels(name: str, y: Any) -> None:
         return
     if values.dtype.kind == "O":
         _refuse_missing(name, np.array([value is None or value is pd.NA or value is pd.NaT for value in values], bool))
-    kinds = sorted({type(value).__name__ for value in values} - {"str"})
-    if kinds:
-        inside = " in an array of Python objects" if kinds[0] in _IN_OBJECTS else ""
-        raise InvalidParameterError(f"{name} has values of the type {' and '.join(kinds[:3])}{inside} ({_ALLOWED})")
-
-
-_IN_OBJECTS = ("int", "float", "bool")
+    for row, value in enumerate(values, start=1):
+        if not isinstance(value, str):
+            inside = ", in an array of Python objects" if isinstance(value, int | float) else ""
+            kind = f"{type(value).__name__} (row {row}{inside})"
+            raise InvalidParameterError(f"{name} has a value of the type {kind}; {_ALLOWED}")
 
 
 def _refuse_missing(name: str, missing: np.ndarray) -> None:

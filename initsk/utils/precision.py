@@ -39,30 +39,35 @@ def describe_too_large(X: Any, name: str = "X") -> str | None:
     Examples
     --------
     >>> describe_too_large(np.array([[1.0, 1e39]]))
-    'X has numbers beyond the range of single precision (3.4e+38): column 2 (row 1); divide these columns by their
-    largest values, or standardize them'
+    'X has numbers beyond the range of single precision (3.4e+38): column 2 (row 1); divide by the largest value, or
+    standardize'
     """
     values = _as_numbers(X)
-    if values is None or values.ndim != 2:
+    if values is None or values.ndim not in (1, 2):
         return None
     names = [repr(label) for label in X.columns] if hasattr(X, "columns") else None
-    large = columns_with((np.abs(values) > LARGEST) & np.isfinite(values), names)
-    if not large:
+    found = (np.abs(values) > LARGEST) & np.isfinite(values)
+    if not found.any():
         return None
+    large = columns_with(found, names)
     return (
-        f"{name} has numbers beyond the range of single precision (3.4e+38): {large}; divide these columns by their"
-        " largest values, or standardize them"
+        f"{name} has numbers beyond the range of single precision (3.4e+38): {large}; divide by the largest value,"
+        " or standardize"
     )
 
 
 def columns_with(found: np.ndarray, names: list[str] | None = None) -> str:
-    """Return the columns of a matrix in which something is found, each with the first row; rows count from 1.
+    """Return the columns of a matrix in which something is found, each with the first row; both count from 1.
+
+    Of a vector, return the first row.
 
     Examples
     --------
     >>> columns_with(np.array([[False, True], [True, True]]), ["'a'", "'b'"])
     "column 'a' (row 2), column 'b' (row 1)"
     """
+    if found.ndim == 1:
+        return f"row {int(found.argmax()) + 1}"
     columns = np.flatnonzero(found.any(axis=0)).tolist()
     rows = found.argmax(axis=0) + 1
     listed = [f"column {names[i] if names else i + 1} (row {rows[i]})" for i in columns[:_MAX_LISTED]]
