@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from initsk.exceptions import DataFormatError, InvalidParameterError
 from initsk.utils.files import open_regular
 from initsk.utils.validation import unknown_name
+from initsk.utils.words import reason_of
 
 _ALLOWED = "allowed: package.module:factory, file.py:factory, or a .pt or .pth file that torch.save wrote"
 # The errors of zipfile for damaged archives, besides its own.
@@ -87,10 +88,8 @@ def _load_saved(path: Path) -> Any:
             try:
                 found = _load(file, weights_only=False)
             except Exception as error:  # the code in the file may raise anything
-                reason = (str(error) or "without a message").splitlines()[0]
-                raise DataFormatError(
-                    f"{path} cannot be read ({type(error).__name__}: {reason}); code in the file may have run"
-                ) from error
+                problem = f"{type(error).__name__}: {reason_of(error)}"
+                raise DataFormatError(f"{path} cannot be read ({problem}); code in the file may have run") from error
     if not isinstance(found, torch.nn.Module):
         kind = type(found).__name__
         weights = "; it seems to hold the weights of a module, its state_dict" if _is_state(found) else ""
@@ -125,6 +124,6 @@ def _check_sums(path: Path, file: BinaryIO) -> None:
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, *_ZIP_FAULTS) as error:
-        raise DataFormatError(f"{path} cannot be read ({error})") from error
+        raise DataFormatError(f"{path} cannot be read ({reason_of(error)})") from error
     if damaged is not None:
         raise DataFormatError(f"{path} is damaged: the checksum of {damaged} is wrong")

@@ -13,7 +13,7 @@ import pandas as pd
 from initsk.datasets._header import check_expansion, check_names
 from initsk.datasets._unpack import unpacked
 from initsk.exceptions import DataFormatError
-from initsk.utils.words import counted
+from initsk.utils.words import counted, reason_of
 
 _CHUNK = 1 << 20
 # Characters of a header or a first row.
@@ -44,7 +44,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         except (ValueError, csv.Error, OverflowError) as error:
             if isinstance(error, DataFormatError):
                 raise
-            reason = _too_long_row(path, stream) or _reason(error)
+            reason = _too_long_row(path, stream) or reason_of(error).removeprefix("Error tokenizing data. C error: ")
             raise DataFormatError(f"{path}: cannot be read ({reason})") from error
     if [str(name) for name in frame.columns] != names:
         raise DataFormatError(f"{path}: the header cannot be read; its names are {', '.join(map(repr, names[:12]))}")
@@ -125,8 +125,3 @@ def _undecodable_line(stream: Stream) -> int:
 def _rewound(stream: Stream) -> IO[bytes]:
     stream.seek(0)
     return stream  # type: ignore[return-value]  # a GzipFile has the methods that are used
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-    return text.splitlines()[0] if text else type(error).__name__

@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 from initsk.datasets._unpack import DEFLATE_LIMIT, named_faults, read_at_most
 from initsk.exceptions import DataFormatError
 from initsk.utils.files import open_regular
-from initsk.utils.words import counted
+from initsk.utils.words import counted, reason_of
 
 _PAIRS = (("X", "y"), ("X_val", "y_val"))
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -117,8 +117,7 @@ def _read_header(path: Path, name: str, start: BytesIO) -> tuple[tuple[int, ...]
         with warnings.catch_warnings(action="ignore"):
             shape, in_columns, dtype = _READERS[version](start)
     except _HEADER_FAULTS as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataFormatError(f"{path}: the header of {name} is not that of an array ({reason})") from error
+        raise DataFormatError(f"{path}: the header of {name} is not that of an array ({reason_of(error)})") from error
     if dtype.kind not in "biufcSUMm" or not dtype.itemsize or min(shape, default=0) < 0:
         kind = f"the type {dtype} and the shape {shape}"
         raise DataFormatError(f"{path}: the array {name} has {kind} (allowed: numbers, text, times; no Python objects)")
@@ -149,4 +148,4 @@ def _named_zip_faults(path: Path) -> Iterator[None]:
     except DataFormatError:
         raise
     except (zipfile.BadZipFile, *builtin) as error:
-        raise DataFormatError(f"{path}: cannot be read as an NPZ file ({error})") from error
+        raise DataFormatError(f"{path}: cannot be read as an NPZ file ({reason_of(error)})") from error

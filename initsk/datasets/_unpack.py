@@ -10,6 +10,7 @@ from typing import IO
 
 from initsk.exceptions import DataFormatError
 from initsk.utils.files import open_regular
+from initsk.utils.words import reason_of
 
 _CHUNK = 1 << 20
 # Deflate expands data at most by the factor 1032.
@@ -46,7 +47,7 @@ def named_faults(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise DataFormatError(f"{path}: the content does not fit in the memory of this machine") from error
     except (EOFError, zlib.error, OSError) as error:
-        raise DataFormatError(f"{path}: cannot be read ({error})") from error
+        raise DataFormatError(f"{path}: cannot be read ({reason_of(error)})") from error
 
 
 def read_at_most(stream: IO[bytes] | gzip.GzipFile, limit: int) -> bytearray:

@@ -22,8 +22,8 @@ def check_labels(name: str, y: Any) -> None:
     >>> check_labels("y", [{"a": 1}, {"b": 2}])
     Traceback (most recent call last):
     ...
-    initsk.exceptions.InvalidParameterError: y has a value of the type dict (row 1); allowed: an array of text, numbers or
-    truth values
+    initsk.exceptions.InvalidParameterError: y has a value of the type dict (row 1); allowed: an array of text,
+    numbers or truth values
     """
     if np.ma.is_masked(y):
         _refuse_missing(name, np.ma.getmaskarray(y))

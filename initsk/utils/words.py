@@ -1,4 +1,4 @@
-"""Words of messages that depend on a number."""
+"""Words of messages: numbers with nouns, and reasons."""
 
 
 def counted(n: int, one: str, many: str = "") -> str:
@@ -18,3 +18,15 @@ def counted(n: int, one: str, many: str = "") -> str:
     ('1 sample', '2 samples', '0 branches')
     """
     return f"{n} {one if n == 1 else many or f'{one}s'}"
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Return the first line of an error's message, or the name of its class if it has no message.
+
+    Examples
+    --------
+    >>> reason_of(ValueError("no such luck\nin line 3")), reason_of(MemoryError())
+    ('no such luck', 'MemoryError')
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
