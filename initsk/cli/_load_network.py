@@ -7,6 +7,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -81,12 +82,18 @@ def _load_saved(path: Path) -> Any:
     import torch
 
     with open_regular(path) as file:
-        _check_sums(path, file)
+        content: BinaryIO = file
+        if zipfile.is_zipfile(file):
+            _check_archive(path, file)
+        else:
+            # The format before torch 1.6. From memory, no more is read than the file has, whatever it states.
+            file.seek(0)
+            content = BytesIO(file.read())
         try:
-            found = _load(file, weights_only=True)
+            found = _load(content, weights_only=True)
         except Exception:  # a module is more than tensors, and a damaged file may raise anything
             try:
-                found = _load(file, weights_only=False)
+                found = _load(content, weights_only=False)
             except Exception as error:  # the code in the file may raise anything
                 problem = f"{type(error).__name__}: {reason_of(error)}"
                 raise DataFormatError(f"{path} cannot be read ({problem}); code in the file may have run") from error
@@ -113,17 +120,18 @@ def _is_state(found: Any) -> bool:
     return isinstance(found, dict) and any(isinstance(value, torch.Tensor) for value in found.values())
 
 
-def _check_sums(path: Path, file: BinaryIO) -> None:
-    """Raise DataFormatError if a part of the archive that torch writes does not have its checksum.
+def _check_archive(path: Path, file: BinaryIO) -> None:
+    """Raise DataFormatError if a part of the archive is compressed, which torch never does, or has a wrong checksum.
 
-    torch reads such a file, with other weights than were saved.
+    torch reads a damaged file too, with other weights than were saved.
     """
-    if not zipfile.is_zipfile(file):
-        return
     try:
         with zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
+            packed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
+            damaged = None if packed else archive.testzip()
     except (zipfile.BadZipFile, *_ZIP_FAULTS) as error:
         raise DataFormatError(f"{path} cannot be read ({reason_of(error)})") from error
+    if packed:
+        raise DataFormatError(f"{path} is a compressed archive (allowed: what torch.save writes)")
     if damaged is not None:
         raise DataFormatError(f"{path} is damaged: the checksum of {damaged} is wrong")

@@ -33,7 +33,10 @@ def check_labels(name: str, y: Any) -> None:
         values = np.asarray(y)
     except ValueError as error:
         raise InvalidParameterError(f"{name} has lists of different lengths ({_ALLOWED})") from error
-    if values.ndim != 1 or values.dtype.kind in "biufUMm":
+    if values.ndim != 1 or values.dtype.kind in "biufU":
+        return
+    if values.dtype.kind in "Mm" and np.datetime_data(values.dtype)[0] != "generic":
+        _refuse_missing(name, np.isnat(values))
         return
     if values.dtype.kind == "O":
         _refuse_missing(name, np.array([value is None or value is pd.NA or value is pd.NaT for value in values], bool))
