@@ -10,7 +10,7 @@ from typing import IO
 
 import pandas as pd
 
-from initsk.datasets._header import check_expansion, check_names
+from initsk.datasets._header import check_expansion, check_names, check_number
 from initsk.datasets._unpack import unpacked
 from initsk.exceptions import DataFormatError
 from initsk.utils.words import counted, reason_of
@@ -110,6 +110,8 @@ def _lines(path: Path, text: TextIOWrapper) -> Iterator[str]:
     while line := text.readline(_MAX_LINE):
         if len(line) == _MAX_LINE:
             raise DataFormatError(f"{path}: a line has more than {_MAX_LINE:,} characters")
+        # Before the line becomes a list of texts, which takes ten times its memory.
+        check_number(path, line.count(",") + 1)
         yield line
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from initsk.exceptions import DataFormatError
 
-#: More columns take minutes to read.
-MAX_COLUMNS = 50_000
+# More columns take minutes to read.
+_MAX_COLUMNS = 50_000
 # Tables of numbers shrink to a tenth or a fiftieth. What expands further may fill the memory of the machine.
 _MAX_EXPANSION = 200
 _ALWAYS_ALLOWED = 1 << 26
@@ -14,14 +14,19 @@ _ALWAYS_ALLOWED = 1 << 26
 
 def check_names(path: Path, names: Sequence[str]) -> None:
     """Raise DataFormatError if there are too many columns, or two of the same name; names may be empty."""
-    if len(names) > MAX_COLUMNS:
-        raise DataFormatError(
-            f"{path}: has {len(names):,} columns (allowed: at most {MAX_COLUMNS:,}; an NPZ file can have more)"
-        )
+    check_number(path, len(names))
     first: dict[str, int] = {}
     for number, name in enumerate(names, start=1):
         if name and first.setdefault(name, number) != number:
             raise DataFormatError(f"{path}: the columns {first[name]} and {number} have the same name {name!r}")
+
+
+def check_number(path: Path, n_columns: int) -> None:
+    """Raise DataFormatError if there are too many columns."""
+    if n_columns > _MAX_COLUMNS:
+        raise DataFormatError(
+            f"{path}: has {n_columns:,} columns (allowed: at most {_MAX_COLUMNS:,}; an NPZ file can have more)"
+        )
 
 
 def check_expansion(path: Path, n_bytes: int, size: int) -> None:

@@ -75,10 +75,13 @@ def _is_real(dtype: Any) -> bool:
 
 def _first_other(values: pd.Series) -> str | None:
     """Return the first value that is no number, with its row, in parentheses; None if all are numbers or missing."""
-    bad = values.notna()
-    if pd.api.types.is_object_dtype(values):
-        is_text = values.map(lambda value: isinstance(value, str)) if values.dtype == object else True
-        bad &= pd.to_numeric(values.astype(str), errors="coerce").isna() | is_text
+    present = values.notna()
+    bad = present
+    if pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values):
+        bad = present & pd.to_numeric(values.astype(str), errors="coerce").isna()
+        if not bad.any():
+            # Text that looks like a number.
+            bad = present & values.map(lambda value: isinstance(value, str)).astype(bool)
     if not bad.any():
         return None
     row = int(bad.to_numpy().argmax())
