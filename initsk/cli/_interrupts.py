@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+#: The exit code of a command that was interrupted, as the shell reports a program that the signal INT has ended.
+INTERRUPTED = 130
+
 _noted: list[int] = []
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from initsk._version import __version__
-from initsk.cli._interrupts import noting_interrupts, was_interrupted
+from initsk.cli._interrupts import INTERRUPTED, noting_interrupts, was_interrupted
 from initsk.cli._options import EXISTING_FILE, takes, takes_network
 from initsk.cli._output import OutputError, say, show
 
-# As the shell reports a program that the signal INT, or PIPE, has ended.
-_INTERRUPTED, _UNREAD = 130, 141
+# As the shell reports a program that the signal PIPE has ended.
+_UNREAD = 141
 
 _NETWORK = (
     "NETWORK is package.module:factory or file.py:factory, where factory is a function without arguments that returns a"
@@ -44,11 +44,11 @@ class _Commands(click.Group):
 
 def _end(error: BaseException, command: str) -> None:
     """End with one line after an interrupt, or if memory, a disk or a reader of the output is missing."""
-    if isinstance(error, SystemExit) and (error.code == _INTERRUPTED or not was_interrupted()):
+    if isinstance(error, SystemExit) and (error.code == INTERRUPTED or not was_interrupted()):
         return
     if isinstance(error, KeyboardInterrupt) or was_interrupted():
         say("initsk: interrupted; no results were kept")
-        raise click.exceptions.Exit(_INTERRUPTED) from error
+        raise click.exceptions.Exit(INTERRUPTED) from error
     if isinstance(error, BrokenPipeError) or isinstance(error.__cause__, BrokenPipeError):
         raise click.exceptions.Exit(_UNREAD) from error
     if isinstance(error, OutputError | OSError | MemoryError):

@@ -11,7 +11,6 @@ import pandas as pd
 
 from initsk.cli._checks import check_classes, check_for_perceptron, named
 from initsk.cli._data import load_data
-from initsk.cli._interrupts import was_interrupted
 from initsk.cli._load_network import load_network
 from initsk.cli._output import fail, show
 from initsk.cli._report import check_folder, show_page
@@ -53,8 +52,6 @@ def run(command: str, options: Options) -> int:
     except OSError as error:
         return fail(command, f"{error.filename or report} cannot be read or written ({error.strerror})")
     except (RuntimeError, ValueError, TypeError, LookupError, EOFError) as error:
-        if was_interrupted():
-            raise
         # The user's network raised an error for the user's data.
         problem = f"{type(error).__name__}: {error}{_hint(options)}"
         return fail(command, f"the network does not accept these data ({problem})")

@@ -7,6 +7,8 @@ from typing import IO
 
 import click
 
+from initsk.cli._interrupts import INTERRUPTED, was_interrupted
+
 
 class OutputError(Exception):
     """Standard output cannot be written; the cause is an OSError."""
@@ -34,7 +36,15 @@ def say(line: str) -> None:
 
 
 def fail(command: str, message: str, code: int = 2) -> int:
-    """Print a message as one line on standard error; return the exit code."""
+    """Print a message as one line on standard error; return the exit code.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the command was interrupted: then the message is about what the interrupt has broken.
+    """
+    if was_interrupted() and code != INTERRUPTED:
+        raise KeyboardInterrupt
     say(f"initsk {command}: {message.removeprefix(f'{command}: ')}")
     return code
 
