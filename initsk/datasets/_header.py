@@ -25,7 +25,7 @@ def check_number(path: Path, n_columns: int) -> None:
     """Raise DataFormatError if there are too many columns."""
     if n_columns > _MAX_COLUMNS:
         raise DataFormatError(
-            f"{path}: has {n_columns:,} columns (allowed: at most {_MAX_COLUMNS:,}; an NPZ file can have more)"
+            f"{path}: the number of columns is {n_columns:,} (allowed: at most {_MAX_COLUMNS:,}; or an NPZ file)"
         )
 
 
@@ -33,6 +33,6 @@ def check_expansion(path: Path, n_bytes: int, size: int) -> None:
     """Raise DataFormatError if a file of `size` bytes expands to so many that it may be made to fill the memory."""
     if n_bytes > max(_MAX_EXPANSION * size, _ALWAYS_ALLOWED):
         raise DataFormatError(
-            f"{path}: its {size:,} bytes expand to {n_bytes:,} or more (allowed: {_MAX_EXPANSION} times the size;"
-            " save it without compression if this is right)"
+            f"{path}: its size in bytes grows from {size:,} to {n_bytes:,} or more when it is read (allowed:"
+            f" {_MAX_EXPANSION} times the size; save it without compression if this is right)"
         )
