@@ -6,13 +6,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import click
 import joblib
 import pandas as pd
 from sklearn.exceptions import FitFailedWarning
 
+from initsk.cli._checks import check_classes, check_for_perceptron, named
 from initsk.cli._data import load_data
-from initsk.cli._report import check_folder, fail, show_page, write_comparison
+from initsk.cli._output import fail, show
+from initsk.cli._report import check_folder, check_store, show_page, write_comparison
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
 from initsk.comparison.design import Arrays
 from initsk.estimators import MLPClassifier
@@ -37,11 +38,10 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
         name, data = load_data(dataset, target, options["limit"], options["random_state"])
         folder = out or Path("reports") / name
         check_folder("--out", folder)
-        if is_continuous(data[1], allow_float_classes=True):
-            raise InvalidParameterError(
-                f"{dataset}: the target has continuous numbers, but the command compares classifiers (allowed: classes;"
-                " for numbers, use compare_initializers with an MLPRegressor in Python)"
-            )
+        if options["store"] is not None:
+            check_store(options["store"])
+        with named(dataset):
+            _check_classification(data, options["limit"])
         about = {"dataset": name, "command": command_line(sys.argv[1:])}
         result = _compare(estimator, data, about, options)
     except ComparisonInterrupted as interrupt:
@@ -62,6 +62,16 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
     if not result.runs["score"].notna().any():
         return fail("compare", f"no run gave a score; reason of the first: {result.runs['reason'].iloc[0]}", 1)
     return 0
+
+
+def _check_classification(data: Arrays, limit: int | None) -> None:
+    check_for_perceptron(data)
+    if is_continuous(data[1], allow_float_classes=True):
+        raise InvalidParameterError(
+            "the target has continuous numbers, but the command compares classifiers (allowed: classes; for numbers,"
+            " use compare_initializers with an MLPRegressor in Python)"
+        )
+    check_classes(data, limit)
 
 
 def _compare(
@@ -90,7 +100,7 @@ def _print_ranking(result: ComparisonResult) -> None:
     ranking = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
     ranking["significant"] = ranking["significant"].astype("string").fillna("not tested")
     whole = dict.fromkeys(["lr", "n_needed", "epochs_to_target"], _whole)
-    click.echo(ranking.to_string(index=False, na_rep="-", float_format="{:.4f}".format, formatters=whole))
+    show(ranking.to_string(index=False, na_rep="-", float_format="{:.4f}".format, formatters=whole))
 
 
 def _whole(value: float) -> str:

@@ -1,13 +1,17 @@
 """The commands and their options. Each command imports its libraries only when it runs, so ``--help`` stays fast."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from initsk._version import __version__
-from initsk.cli._options import takes, takes_network
+from initsk.cli._interrupts import INTERRUPTED, noting_interrupts, was_interrupted
+from initsk.cli._options import EXISTING_FILE, takes, takes_network
+from initsk.cli._output import OutputError, say, show
+
+# As the shell reports a program that the signal PIPE has ended.
+_UNREAD = 141
 
 _NETWORK = (
     "NETWORK is package.module:factory or file.py:factory, where factory is a function without arguments that returns a"
@@ -17,7 +21,42 @@ _NETWORK = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+class _Commands(click.Group):
+    """The commands, with one line and an exit code for what click itself does not handle."""
+
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        """Read the arguments; --help and --version print here."""
+        try:
+            return super().make_context(*arguments, **settings)
+        except BaseException as error:
+            _end(error, "initsk")
+            raise
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        with noting_interrupts():
+            try:
+                return super().invoke(context)
+            except BaseException as error:
+                _end(error, f"initsk {context.invoked_subcommand}")
+                raise
+
+
+def _end(error: BaseException, command: str) -> None:
+    """End with one line after an interrupt, or if memory, a disk or a reader of the output is missing."""
+    if isinstance(error, SystemExit) and (error.code == INTERRUPTED or not was_interrupted()):
+        return
+    if isinstance(error, KeyboardInterrupt) or was_interrupted():
+        say("initsk: interrupted; no results were kept")
+        raise click.exceptions.Exit(INTERRUPTED) from error
+    if isinstance(error, BrokenPipeError) or isinstance(error.__cause__, BrokenPipeError):
+        raise click.exceptions.Exit(_UNREAD) from error
+    if isinstance(error, OutputError | OSError | MemoryError):
+        say(f"{command}: {str(error) or 'not enough memory'}")
+        raise click.exceptions.Exit(2) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="initsk")
 def cli() -> None:
     """Compare weight initializers, inspect and diagnose neural networks, and write reports."""
@@ -94,7 +133,7 @@ def recommend(**arguments: Any) -> None:
 
 
 @cli.command()
-@click.argument("store", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("store", type=EXISTING_FILE)
 @takes("--out", "--axes", "--language", "--open")
 def report(**arguments: Any) -> None:
     """Write the report of the runs in a store.
@@ -112,7 +151,7 @@ def list_command(framework: str | None, markdown: bool) -> None:
     """List the initializers with their formulas and papers."""
     from initsk.cli._list import list_markdown, list_text
 
-    click.echo(list_markdown().removesuffix("\n") if markdown else list_text(framework))
+    show(list_markdown().removesuffix("\n") if markdown else list_text(framework))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -121,11 +160,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = cli.main(args=arguments, prog_name="initsk", standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "initsk"
-        click.echo(f"{where}: {_message_of(error)}", err=True)
+        say(f"{where}: {_message_of(error)}")
         code = 2
-    except click.exceptions.Abort:
-        click.echo("initsk: interrupted; no results were kept", err=True)
-        code = 130
     except click.exceptions.Exit as done:
         code = done.exit_code
     sys.exit(code if isinstance(code, int) else 0)

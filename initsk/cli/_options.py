@@ -41,9 +41,21 @@ def _known_language(context: click.Context, parameter: click.Parameter, value: s
     return value
 
 
+class _Path(click.Path):
+    """A path that may exist; an empty one, which would be the current folder, is refused."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return the path."""
+        if not str(value) or "\0" in str(value):
+            self.fail(f"{value!r} is not a path", parameter, context)
+        return super().convert(value, parameter, context)
+
+
 _POSITIVE = click.IntRange(min=1)
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = _Path(dir_okay=False, path_type=Path)
+_FOLDER = _Path(file_okay=False, path_type=Path)
+#: The type of an argument that names a file to read.
+EXISTING_FILE = _Path(exists=True, dir_okay=False, path_type=Path)
 
 # The settings of each option, as click takes them.
 _OPTIONS: dict[str, dict[str, Any]] = {

@@ -1,13 +1,17 @@
 """The command ``initsk report``, and where all commands write their reports."""
 
+import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from initsk.cli._output import fail, say
 from initsk.comparison import ComparisonResult
 from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.utils.files import open_regular
 
 
 def run_report(store: Path, out: Path | None, **options: Any) -> int:
@@ -15,6 +19,7 @@ def run_report(store: Path, out: Path | None, **options: Any) -> int:
     folder = out or Path("reports") / store.name.split(".")[0]
     try:
         check_folder("--out", folder)
+        check_store(store)
         page = write_comparison(ComparisonResult.from_store(store), folder, **options)
     except InitskError as error:
         return fail("report", str(error))
@@ -30,10 +35,12 @@ def write_comparison(result: ComparisonResult, folder: Path, *, axes: str, langu
     return result.to_html(folder / "index.html", axes=axes, language=language)
 
 
-def check_folder(option: str, folder: Path) -> None:
-    """Raise before any work is done if a folder cannot be written; nothing is left there."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+def check_folder(option: str, folder: Path, name: str = "") -> None:
+    """Raise before any work is done if a folder, or a file in it, cannot be written; nothing is left there."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     try:
+        with suppress(FileNotFoundError):
+            os.stat(folder / name)
         with tempfile.TemporaryDirectory(dir=existing):
             pass
     except OSError as error:
@@ -41,14 +48,20 @@ def check_folder(option: str, folder: Path) -> None:
         raise InvalidParameterError(f"{option} {str(folder)!r} cannot be written ({reason})") from error
 
 
+def check_store(store: Path) -> None:
+    """Raise DataFormatError if a store exists and is not a regular file; opening a pipe would wait."""
+    try:
+        os.stat(store)
+    except FileNotFoundError:
+        return
+    except OSError:
+        # `open_regular` says what is wrong.
+        pass
+    open_regular(store).close()
+
+
 def show_page(page: Path, in_browser: bool) -> None:
     """Print the path of a page; open the page if `in_browser`."""
-    click.echo(f"report: {page}", err=True)
+    say(f"report: {page}")
     if in_browser:
         click.launch(page.resolve().as_uri())
-
-
-def fail(command: str, message: str, code: int = 2) -> int:
-    """Print a message as one line on standard error; return the exit code."""
-    click.echo(f"initsk {command}: {' '.join(message.removeprefix(f'{command}: ').split())}", err=True)
-    return code

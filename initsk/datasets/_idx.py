@@ -1,20 +1,17 @@
 """Reader of the IDX format, in which MNIST and its successors are published."""
 
 import gzip
-import zlib
 from math import prod
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from initsk.datasets._unpack import read_at_most, unpacked
 from initsk.exceptions import DataFormatError
 from initsk.utils.words import counted
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_CHUNK = 1 << 20
-# Deflate expands data at most by the factor 1032.
-_DEFLATE_LIMIT = 1100
 
 
 def read_idx(path: str | Path) -> np.ndarray:
@@ -33,21 +30,13 @@ def read_idx(path: str | Path) -> np.ndarray:
     Raises
     ------
     DataFormatError
-        If the file is missing or malformed; the message names the file and the fault. A wrong header does not
-        make the function allocate more memory than the file's content needs.
+        If the file is missing, malformed, not a regular file, or too large for the memory; the message names the
+        file and the fault. A wrong header does not make the function allocate more memory than the file's content
+        needs.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if not packed:
-                return _parse(raw, path, limit=size)
-            with gzip.GzipFile(fileobj=raw) as stream:
-                return _parse(stream, path, limit=size * _DEFLATE_LIMIT)
-    except (EOFError, zlib.error, OSError) as error:
-        raise DataFormatError(f"{path}: cannot be read ({error})") from error
+    with unpacked(path) as (stream, limit):
+        return _parse(stream, path, limit)
 
 
 def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndarray:
@@ -66,7 +55,7 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndar
     stated = f"its header states {counted(expected, 'byte')}"
     if expected > limit:
         raise DataFormatError(f"{path}: {stated} of shape {shape}, more than the file holds")
-    content = _read_at_most(stream, expected + 1)
+    content = read_at_most(stream, expected + 1)
     if len(content) < expected:
         raise DataFormatError(f"{path}: truncated; {stated}, the file has {len(content)}")
     if len(content) > expected:
@@ -75,11 +64,5 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path, limit: int) -> np.ndar
         array = np.frombuffer(content, dtype).reshape(shape)
     except ValueError as error:
         raise DataFormatError(f"{path}: the shape {shape} in its header is not possible ({error})") from error
-    return array.astype(dtype.newbyteorder("="), copy=False)
-
-
-def _read_at_most(stream: IO[bytes] | gzip.GzipFile, limit: int) -> bytearray:
-    content = bytearray()
-    while len(content) < limit and (chunk := stream.read(min(_CHUNK, limit - len(content)))):
-        content += chunk
-    return content
+    # In place, since a copy would take the memory twice.
+    return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))

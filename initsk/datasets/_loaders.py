@@ -1,4 +1,4 @@
-"""Loaders that return a Bunch, ``(X, y)`` or frames, as scikit-learn's do."""
+"""Loaders of images that return a Bunch, ``(X, y)`` or frames, as scikit-learn's do."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,9 +10,8 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from initsk.datasets._idx import read_idx
-from initsk.exceptions import DataFormatError, InvalidParameterError
+from initsk.exceptions import DataFormatError
 from initsk.utils.validation import check_parameters, one_of
-from initsk.utils.words import counted
 
 SPLITS = ("train", "test", "all")
 _DATA = Path(__file__).parent / "data"
@@ -142,6 +141,8 @@ def _stack(read: Callable[[str, str], np.ndarray | None], split: str, source: ob
         if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels):
             shapes = f"images of shape {images.shape} and labels of shape {labels.shape}"
             raise DataFormatError(f"{source}: {part} {shapes} do not match")
+        if images.size == 0:
+            raise DataFormatError(f"{source}: the {part} images of shape {images.shape} have no pixels")
         pairs.append((images.reshape(len(images), -1), labels))
     if not pairs:
         allowed = "names with images or labels, and train, test or t10k"
@@ -163,44 +164,3 @@ def _bunch(X: Any, y: Any, description: str, return_X_y: bool, as_frame: bool) -
     frame = pd.concat([X, y], axis=1) if as_frame else None
     labels = [str(label) for label in np.unique(y)]
     return Bunch(data=X, target=y, frame=frame, feature_names=names, target_names=labels, DESCR=description)
-
-
-def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    """Load a CSV or Parquet file, and separate its target column from the features.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file ending in ``.csv``, ``.csv.gz`` or ``.parquet``.
-    target : str
-        Name of the column to predict; all others must be numbers.
-
-    Returns
-    -------
-    X : DataFrame
-    y : Series
-
-    Raises
-    ------
-    DataFormatError
-        If the file cannot be read, has no rows or features, or a feature is not numeric.
-    InvalidParameterError
-        If the file has no target column.
-    """
-    path = Path(path)
-    try:
-        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataFormatError(f"{path}: cannot be read ({reason})") from error
-    if target not in frame.columns:
-        columns = ", ".join(map(repr, frame.columns[:12]))
-        raise InvalidParameterError(f"{path}: no column {target!r} (allowed: {columns})")
-    X = frame.drop(columns=target)
-    if X.size == 0:
-        rows, columns = counted(X.shape[0], "row"), counted(X.shape[1], "column")
-        raise DataFormatError(f"{path}: has {rows} and {columns} besides the target")
-    other = [str(name) for name in X.columns if not pd.api.types.is_numeric_dtype(X[name])]
-    if other:
-        raise DataFormatError(f"{path}: features must be numeric; not numeric: {', '.join(other[:5])}")
-    return X, frame[target]

@@ -19,6 +19,7 @@ from initsk.estimators._training_data import TrainingData, TrainSplit, check_wei
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption
+from initsk.utils.precision import describe_too_large, matrix_types
 from initsk.utils.random import RandomState, derive_seed
 from initsk.utils.torch_settings import torch_threads
 from initsk.utils.validation import Constraint, check_parameters
@@ -78,6 +79,7 @@ class BaseMLP(BaseEstimator):
         Any other value applies only during the call.
     input_scale : float or None, default=None
         Factor by which each batch of X is multiplied. ``1 / 255`` scales 8-bit images without a copy of all images.
+        Numbers that are too large for single precision are multiplied in double precision.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, as in skorch. A callback ends the training by raising KeyboardInterrupt. Measures on
         held-out data, such as ``valid_loss``, exist with `early_stopping`, or if `fit` gets `X_val`.
@@ -120,7 +122,7 @@ class BaseMLP(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Numbers of any type.
+            Numbers of any type; after `input_scale`, they must be within the range of single precision.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels of any kind for a classifier, numbers for a regressor; only a regressor takes several outputs.
         sample_weight : array-like of shape (n_samples,), optional
@@ -249,8 +251,16 @@ class BaseMLP(BaseEstimator):
         return sample_weight
 
     def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
-        types = [np.float32] if self.input_scale is None else [np.float32, np.uint8]
-        return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
+        types = matrix_types(X, self.input_scale)
+        try:
+            # The cast makes numbers that are too large infinite, which scikit-learn refuses.
+            with np.errstate(over="ignore", invalid="ignore"):
+                return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
+        except ValueError as error:
+            too_large = describe_too_large(X)
+            if too_large is None:
+                raise
+            raise InvalidParameterError(too_large) from error
 
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())

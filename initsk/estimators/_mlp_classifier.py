@@ -15,6 +15,7 @@ from initsk.estimators._mlp_net import MLPNetClassifier, targets_only
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._training_data import TrainingData, as_weight
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.labels import check_labels
 from initsk.utils.validation import Constraint, check_known_labels
 
 
@@ -171,6 +172,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         rows: np.ndarray = softmax(self._outputs(X), 1).float().numpy()
         rows[np.isnan(rows).any(axis=1)] = prior
         return rows
+
+    def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
+        if y is not None and not isinstance(y, str):
+            check_labels("y", y)
+        return super()._check_samples(X, y, first=first, **checks)
 
     def _set_target(self, y: np.ndarray) -> None:
         check_classification_targets(y)

@@ -9,6 +9,8 @@ from sklearn.base import RegressorMixin
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._training_data import TrainingData
+from initsk.exceptions import InvalidParameterError
+from initsk.utils.precision import describe_too_large
 from initsk.utils.words import counted
 
 
@@ -102,6 +104,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_outputs_ = 1 if self._is_flat else y.shape[1]
 
     def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
+        too_large = describe_too_large(y, name)
+        if too_large is not None:
+            raise InvalidParameterError(f"{too_large}, as TransformedTargetRegressor does")
         target = y.reshape(len(y), -1).astype(np.float32)
         if target.shape[1] != self.n_outputs_:
             targets = counted(target.shape[1], "target")

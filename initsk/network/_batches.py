@@ -27,6 +27,7 @@ from initsk.network._inputs import (
     take_rows,
     to_array,
 )
+from initsk.network._mlp import MLP
 from initsk.network._state import preserve_state
 from initsk.utils.torch_settings import as_tensor, stored_values
 from initsk.utils.words import counted
@@ -196,6 +197,9 @@ class BatchConverter:
     def _type_of(self, name: str, values: torch.Tensor) -> torch.dtype:
         if values.is_complex():
             return self.complex
+        if values.dtype == torch.float64 and isinstance(self.module, MLP) and self.module.input_scale is not None:
+            # The module scales double precision before it casts.
+            return torch.float64
         cast = values.is_floating_point() or name in (self.casts.names or ())
         return self.real if cast else values.dtype
 

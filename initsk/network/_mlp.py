@@ -60,6 +60,7 @@ class MLP(nn.Module):
         super().__init__()
         if normalization not in (None, *NORMALIZATIONS):
             raise InvalidParameterError(f"normalization={normalization!r} is not allowed ({', '.join(NORMALIZATIONS)})")
+        self._factor = input_scale
         self.input_scale: torch.Tensor | None
         scale = None if input_scale is None else torch.tensor([input_scale])
         # A buffer follows the parameters' type and device. It is not persistent, since it is a setting.
@@ -79,6 +80,8 @@ class MLP(nn.Module):
     def scaled(self, X: torch.Tensor) -> torch.Tensor:
         """Return the input times `input_scale`, or the input without one.
 
+        Double precision is scaled before it is cast, since its numbers may be too large for the network's type.
+
         Parameters
         ----------
         X : tensor
@@ -87,7 +90,11 @@ class MLP(nn.Module):
         -------
         tensor
         """
-        return X if self.input_scale is None else X * self.input_scale
+        if self.input_scale is None or self._factor is None:
+            return X
+        if X.dtype == torch.float64:
+            return (X * self._factor).to(self.input_scale.dtype)
+        return X * self.input_scale
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits.

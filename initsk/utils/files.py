@@ -1,10 +1,14 @@
-"""Atomic writing of files: an interruption leaves the old file, and the next writing removes its draft."""
+"""Opening files for reading, and writing files so that an interruption leaves the old file."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
+
+from initsk.exceptions import DataFormatError, InitskError
 
 try:
     import fcntl
@@ -12,6 +16,34 @@ except ImportError:  # Windows does not delete a file that a process has open, s
     fcntl = None  # type: ignore[assignment]
 
 _HEX = frozenset("0123456789abcdef")
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path: str | Path, error_class: type[InitskError] = DataFormatError) -> BinaryIO:
+    """Open a file for reading bytes; only a regular file, so that no pipe or device is waited for.
+
+    Raises
+    ------
+    InitskError
+        Of the given class, if there is no such file, it is of another kind, or it cannot be opened; the message names
+        the file.
+    """
+    try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+        if kind == stat.S_IFREG:
+            return open(path, "rb")
+        reason = f"is {_KINDS.get(kind, 'not a file')}"
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    except ValueError:
+        reason = "cannot be read (a path has no NUL character)"
+    raise error_class(f"{path}: {reason}; allowed: a regular file")
 
 
 def write_atomic(path: str | Path, content: str | bytes, *, replace: bool = True) -> Path:

@@ -1,4 +1,4 @@
-"""Words of messages that depend on a number."""
+"""Words of messages: numbers with nouns, and reasons."""
 
 
 def counted(n: int, one: str, many: str = "") -> str:
@@ -29,3 +29,15 @@ def encodable(text: str) -> str:
     caf\udce9
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Return the first line of an error's message, or the name of its class if it has no message.
+
+    Examples
+    --------
+    >>> reason_of(ValueError("no such luck\nin line 3")), reason_of(MemoryError())
+    ('no such luck', 'MemoryError')
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

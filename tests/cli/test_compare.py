@@ -68,7 +68,7 @@ def test_default_initializers_are_the_articles():
         (["--dataset", "nothing.csv"], "does not exist; allowed: mnist, digits"),
         (["--dataset", __file__], "is of an unknown kind; allowed: mnist, digits"),
         (["--target", "species"], "--target 'species' is for a CSV or Parquet file"),
-        (["--limit", "2"], "y_val holds labels that y does not"),
+        (["--limit", "1"], "--limit 1 leaves 1 training sample: use more"),
         (["--axes", "other"], "'shared', 'article'"),
     ],
 )

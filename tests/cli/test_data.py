@@ -79,7 +79,10 @@ def test_table_without_target(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"a": [1, None, 3, 4], "y": [0, 1, 0, None]}, "columns with missing values: a, y"),
+        (
+            {"a": [1, None, 3, 4], "y": [0, 1, 0, None]},
+            "missing values (NaN): column 'a' (row 2), column 'y' (row 4); rows",
+        ),
         ({"a": [1, 2, 3, 4], "y": [0.1, 0.2, 0.3, 0.4]}, "continuous numbers"),
         ({"a": [], "y": []}, "has 0 rows and 1 column besides the target"),
         ({"y": [1, 2]}, "has 2 rows and 0 columns besides the target"),

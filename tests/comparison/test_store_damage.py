@@ -158,9 +158,9 @@ def test_damage_in_the_log_of_a_killed_comparison_loses_only_the_last_runs(made,
 def test_a_pipe_and_a_folder_are_refused(tmp_path, use):
     os.mkfifo(tmp_path / "pipe")
     for name in ("pipe", "."):
-        with pytest.raises(StoreError, match="a store is a regular file"):
+        with pytest.raises(StoreError, match="allowed: a regular file"):
             use(tmp_path / name)
-    with pytest.raises(StoreError, match="a store is a regular file"):
+    with pytest.raises(StoreError, match="is a pipe; allowed: a regular file"):
         recover_store(tmp_path / "pipe", tmp_path / "new")
     for name in ("a" * 300, "nul\0"):
         with pytest.raises(StoreError, match="cannot be"):

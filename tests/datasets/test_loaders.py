@@ -1,6 +1,7 @@
 """Loading MNIST, IDX files and tables; damaged files are refused."""
 
 import gzip
+import os
 import struct
 import tracemalloc
 
@@ -151,6 +152,31 @@ def test_folder_mistakes(tmp_path):
         load_idx(tmp_path)
 
 
+def test_a_file_that_does_not_fit_in_memory_is_one_error(tmp_path, monkeypatch):
+    from initsk.datasets import _idx
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(_idx, "read_at_most", full)
+    (tmp_path / "a").write_bytes(GOOD)
+    with pytest.raises(DataFormatError, match="a: the content does not fit in the memory of this machine"):
+        read_idx(tmp_path / "a")
+
+
+def test_no_images_are_refused(tmp_path):
+    write_folder(tmp_path, n_test=0)
+    with pytest.raises(DataFormatError, match=r"the test images of shape \(0, 2, 2\) have no pixels") as caught:
+        load_idx(tmp_path, split="test")
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "train-images")
+    with pytest.raises(DataFormatError, match="train-images: is a pipe"):
+        read_idx(tmp_path / "train-images")
+
+
 def test_tables(tmp_path):
     frame = pd.DataFrame({"a": [1.5, 2.5], "b": [1, 2], "kind": ["x", "y"]})
     frame.to_csv(tmp_path / "t.csv", index=False)
@@ -159,7 +185,7 @@ def test_tables(tmp_path):
         X, y = load_table(tmp_path / name, "kind")
         assert list(X.columns) == ["a", "b"]
         assert y.tolist() == ["x", "y"]
-    with pytest.raises(ValueError, match="no column 'c'"):
+    with pytest.raises(ValueError, match=r"unknown column 'c'\. Allowed: 'a', 'b', 'kind'"):
         load_table(tmp_path / "t.csv", "c")
     with pytest.raises(ValueError, match="features must be numeric; not numeric: kind"):
         load_table(tmp_path / "t.csv", "a")

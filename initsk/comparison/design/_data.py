@@ -1,5 +1,6 @@
 """The data of a comparison: checks before any training, and the split into training and validation samples."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,13 @@ from skorch.utils import multi_indexing
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.exceptions import InvalidParameterError
 from initsk.network import first_line
+from initsk.utils.labels import check_labels
+from initsk.utils.precision import describe_too_large
 from initsk.utils.validation import check_known_labels
 from initsk.utils.words import counted
 
+#: Returns the types that X is converted to, or None to leave X as it is.
+TypesOf = Callable[[Any], "list[type] | None"]
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -82,8 +87,8 @@ def split_data(
     return data, fold_rounds(cv, data.X, data.y, groups, has_classes, n_repeats, seed)
 
 
-def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, dtypes: list[type] | None, has_classes: bool) -> Data:
-    """Return the data as given; with `dtypes`, X becomes a matrix of one of these types.
+def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types_of: TypesOf, has_classes: bool) -> Data:
+    """Return the data as given; X becomes a matrix of one of the types that `types_of` returns for it, if any.
 
     Raises
     ------
@@ -95,11 +100,11 @@ def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, dtypes: list[type] | N
     names = [list(part.columns) if hasattr(part, "columns") else None for part in (X, X_val)]
     if None not in names and names[0] != names[1]:
         raise InvalidParameterError(f"X_val has the columns {names[1]}, X has {names[0]}")
-    X, y = _check_pair(X, y, "", dtypes, has_classes)
+    X, y = _check_pair(X, y, "", types_of, has_classes)
     if X_val is None:
         return Data(X, y)
-    X_val, y_val = _check_pair(X_val, y_val, "_val", dtypes, has_classes)
-    if dtypes and X_val.shape[1] != X.shape[1]:
+    X_val, y_val = _check_pair(X_val, y_val, "_val", types_of, has_classes)
+    if types_of(X) and X_val.shape[1] != X.shape[1]:
         raise InvalidParameterError(f"X_val has {counted(X_val.shape[1], 'feature')}, X has {X.shape[1]}")
     if has_classes:
         check_known_labels("y_val", y_val, y)
@@ -115,20 +120,19 @@ def n_samples(values: Any) -> int:
     return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
-def _check_pair(X: Any, y: Any, suffix: str, dtypes: list[type] | None, has_classes: bool) -> tuple[Any, Any]:
+def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, has_classes: bool) -> tuple[Any, Any]:
     name, target = f"X{suffix}", f"y{suffix}"
     try:
         if isinstance(X, list):
             X = np.asarray(X)
-        if dtypes:
-            X = check_array(X, dtype=dtypes, input_name=name)
+        if types := types_of(X):
+            X = _as_matrix(X, types, name)
         if has_classes:
+            check_labels(target, y)
             y = column_or_1d(y)
         if n_samples(X) != n_samples(y):
             raise ValueError(f"inconsistent numbers of samples: {n_samples(X)} and {n_samples(y)}")
-        missing = int(pd.isna(np.asarray(y)).sum())
-        if missing:
-            raise InvalidParameterError(f"{target} has {counted(missing, 'missing value')}")
+        _check_finite(target, np.asarray(y))
         if has_classes:
             check_classification_targets(y)
     except (TypeError, ValueError) as error:
@@ -136,11 +140,33 @@ def _check_pair(X: Any, y: Any, suffix: str, dtypes: list[type] | None, has_clas
     return X, y
 
 
+def _as_matrix(X: Any, types: list[type], name: str) -> np.ndarray:
+    try:
+        # The cast makes numbers that are too large infinite, which scikit-learn refuses.
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix: np.ndarray = check_array(X, dtype=types, input_name=name)
+    except ValueError as error:
+        raise InvalidParameterError(describe_too_large(X, name) or first_line(error)) from error
+    return matrix
+
+
+def _check_finite(name: str, y: np.ndarray) -> None:
+    if y.dtype.kind == "V":
+        return
+    infinite = np.isinf(y) if y.dtype.kind == "f" else np.zeros(0, bool)
+    for kind, found in (("missing", pd.isna(y)), ("infinite", infinite)):
+        if found.any():
+            rows = found.reshape(len(found), -1).any(axis=1)
+            count = counted(int(found.sum()), f"{kind} value")
+            raise InvalidParameterError(f"{name} has {count}; the first is in row {int(rows.argmax()) + 1}")
+
+
 def _check_classes(y: Any) -> None:
-    labels, counts = np.unique(y, return_counts=True)
-    single = labels[counts < 2].tolist()
-    if single:
-        examples = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
+    labels, first, counts = np.unique(y, return_index=True, return_counts=True)
+    single = np.flatnonzero(counts < 2)
+    if len(single):
+        examples = ", ".join(f"{labels[i : i + 1].tolist()[0]!r} in row {first[i] + 1}" for i in single[:3])
+        examples += ", ..." if len(single) > 3 else ""
         reason = f"classes with a single sample: {len(single)} of {len(labels)} ({examples})"
         hint = "if the target is continuous, use a regressor"
         raise InvalidParameterError(f"the data cannot be split by class; {reason}; {hint}")

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import skorch
 from sklearn.base import clone
 
 from initsk.estimators import MLPClassifier, MLPRegressor, with_initializer
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.precision import matrix_types
 from initsk.utils.validation import unknown_name
 
 _MLPS = (MLPClassifier, MLPRegressor)
@@ -50,12 +50,9 @@ class ModelBuilder:
         """Whether the values of the parameter are initializers."""
         return takes_initializer(self.parameter)
 
-    @property
-    def matrix_dtypes(self) -> list[type] | None:
-        """Types that X is converted to where it goes straight to an MLP of this package; otherwise None."""
-        if not isinstance(self.estimator, _MLPS):
-            return None
-        return [np.float32] if self.estimator.input_scale is None else [np.float32, np.uint8]
+    def matrix_types(self, X: Any) -> list[type] | None:
+        """Return the types that X keeps where it goes straight to an MLP of this package; otherwise None."""
+        return matrix_types(X, self.estimator.input_scale) if isinstance(self.estimator, _MLPS) else None
 
     def build(self, params: Mapping[str, Any], seed: int, n_threads: int) -> Any:
         """Return a clone with these parameters, all its random states seeded and its threads set."""

@@ -138,7 +138,7 @@ def compare_initializers(
     candidates = make_candidates(builder, initializers, grid)
     seed = resolve_seed(random_state)
     has_classes = is_classifier(estimator)
-    whole = check_data(X, y, X_val, y_val, dtypes=builder.matrix_dtypes, has_classes=has_classes)
+    whole = check_data(X, y, X_val, y_val, types_of=builder.matrix_types, has_classes=has_classes)
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
     check_effect(builder, candidates, seed=seed)
     experiment = Experiment(builder, data, _make_scorer(estimator, scoring), n_threads, activations)

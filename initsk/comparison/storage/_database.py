@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache, partial
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from initsk.exceptions import StoreError
+from initsk.utils.files import open_regular
 
 # "init" as a number, for SQLite's field that names the program of a file.
 _APPLICATION = 0x696E6974
@@ -186,24 +186,11 @@ def open_database(path: Path) -> Iterator[Database]:
         yield database
 
 
-def check_regular(path: Path) -> None:
-    """Raise StoreError for a folder, and for a pipe, from which data might never come."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise StoreError(f"{path} cannot be read (a store is a regular file)")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror})") from error
-
-
 def _check_kind(path: Path) -> None:
     """Raise StoreError for what is no file of SQLite."""
-    check_regular(path)
-    try:
-        with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise StoreError(f"{path} is not a store of runs, and stays unchanged")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror})") from error
+    with open_regular(path, StoreError) as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise StoreError(f"{path} is not a store of runs, and stays unchanged")
 
 
 def _connect(path: Path, is_writable: bool) -> sqlite3.Connection:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.comparison.storage._database import FAULTS, READABLE, check_regular, restored_start
+from initsk.comparison.storage._database import FAULTS, READABLE, restored_start
 from initsk.comparison.storage._rows import Columns, is_whole, loaded, name_of
 from initsk.comparison.storage._store import write_store
 from initsk.exceptions import StoreError
+from initsk.utils.files import open_regular
 
 # A row of runs takes more bytes than this, most of them for its texts.
 _LEAST_BYTES = 200
@@ -59,13 +60,10 @@ def recover_store(path: str | Path, new_path: str | Path) -> pd.DataFrame:
     path, new_path = Path(path).expanduser(), Path(new_path).expanduser()
     if new_path.exists():
         raise StoreError(f"{new_path} exists already, and stays unchanged; give the name of a new file")
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy.sqlite"
-        _copy(path, copy)
-        with closing(sqlite3.connect(copy)) as connection:
-            connection.text_factory = READABLE
-            identity = _identity(path, connection)
-            found = list(_rows(connection, "runs", _most_runs(connection, copy.stat().st_size)))
+    try:
+        identity, found = _read(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be copied to a temporary folder ({error.strerror})") from error
     whole: dict[str, dict[str, Any]] = {}
     for _, row, reason in found:
         if not reason:
@@ -81,16 +79,25 @@ def recover_store(path: str | Path, new_path: str | Path) -> pd.DataFrame:
     )
 
 
+def _read(path: Path) -> tuple[dict[str, str], list[tuple[int, Columns, str]]]:
+    """Return what all runs share, and what `_rows` yields of the runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.sqlite"
+        _copy(path, copy)
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.text_factory = READABLE
+            most = _most_runs(connection, copy.stat().st_size)
+            return _identity(path, connection), list(_rows(connection, "runs", most))
+
+
 def _copy(path: Path, copy: Path) -> None:
     """Copy a store with its log, and with the schema of a new one; what the log has is written to the file first."""
-    check_regular(path)
-    try:
-        copy.write_bytes(path.read_bytes())
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists():
-            copy.with_name(f"{copy.name}-wal").write_bytes(log.read_bytes())
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror})") from error
+    with open_regular(path, StoreError) as file:
+        copy.write_bytes(file.read())
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        with open_regular(log, StoreError) as file:
+            copy.with_name(f"{copy.name}-wal").write_bytes(file.read())
     with suppress(*FAULTS), closing(sqlite3.connect(copy)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     for end in ("-wal", "-shm"):

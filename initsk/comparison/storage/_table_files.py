@@ -13,7 +13,7 @@ import pandas as pd
 
 from initsk.comparison.results._records import TABLES
 from initsk.exceptions import DataFormatError
-from initsk.utils.files import write_atomic
+from initsk.utils.files import open_regular, write_atomic
 from initsk.utils.words import counted
 
 FORMATS = ("csv", "parquet")
@@ -93,13 +93,10 @@ def _read_about(folder: Path) -> dict[str, Any]:
 
 def _content(path: Path) -> bytes:
     """Return the content of a file; programs that change line ends do not change a table."""
-    try:
-        if not path.is_file():
-            missing = "is no regular file" if path.exists() else "is missing"
-            raise DataFormatError(f"{path.parent} has no saved comparison: {path.name} {missing}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataFormatError(f"{path} cannot be read ({error.strerror})") from error
+    if not path.exists():
+        raise DataFormatError(f"{path.parent} has no saved comparison: {path.name} is missing")
+    with open_regular(path) as file:
+        content = file.read()
     return content if path.suffix == ".parquet" else content.replace(b"\r\n", b"\n")
 
 

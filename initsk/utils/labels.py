@@ -1,0 +1,54 @@
+"""Types of labels: which values can be classes."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from initsk.exceptions import InvalidParameterError
+from initsk.utils.words import counted
+
+_ALLOWED = "allowed: an array of text, numbers or truth values"
+
+
+def check_labels(name: str, y: Any) -> None:
+    """Raise InvalidParameterError if labels are missing, or of a type that classes cannot have.
+
+    The shape, and missing values among numbers, are not checked.
+
+    Examples
+    --------
+    >>> check_labels("y", ["a", "b"])
+    >>> check_labels("y", [{"a": 1}, {"b": 2}])
+    Traceback (most recent call last):
+    ...
+    initsk.exceptions.InvalidParameterError: y has a value of the type dict (row 1); allowed: an array of text,
+    numbers or truth values
+    """
+    if np.ma.is_masked(y):
+        _refuse_missing(name, np.ma.getmaskarray(y))
+    if getattr(getattr(y, "dtype", None), "kind", "O") in "biuf":
+        return
+    try:
+        values = np.asarray(y)
+    except ValueError as error:
+        raise InvalidParameterError(f"{name} has lists of different lengths ({_ALLOWED})") from error
+    if values.ndim != 1 or values.dtype.kind in "biufU":
+        return
+    if values.dtype.kind in "Mm" and np.datetime_data(values.dtype)[0] != "generic":
+        _refuse_missing(name, np.isnat(values))
+        return
+    if values.dtype.kind == "O":
+        _refuse_missing(name, np.array([value is None or value is pd.NA or value is pd.NaT for value in values], bool))
+    for row, value in enumerate(values, start=1):
+        if not isinstance(value, str):
+            inside = ", in an array of Python objects" if isinstance(value, int | float) else ""
+            kind = f"{type(value).__name__} (row {row}{inside})"
+            raise InvalidParameterError(f"{name} has a value of the type {kind}; {_ALLOWED}")
+
+
+def _refuse_missing(name: str, missing: np.ndarray) -> None:
+    if missing.any():
+        first = int(missing.argmax()) + 1
+        count = counted(int(missing.sum()), "missing value")
+        raise InvalidParameterError(f"{name} has {count}; the first is in row {first}")

@@ -1,0 +1,85 @@
+"""Numbers that are too large for single precision, in which networks compute."""
+
+from typing import Any
+
+import numpy as np
+
+#: The largest number of single precision.
+LARGEST = float(np.finfo(np.float32).max)
+# Columns that a message lists.
+_MAX_LISTED = 5
+
+
+def matrix_types(X: Any, input_scale: float | None) -> list[type]:
+    """Return the types that samples keep; samples of other types are converted to the first one.
+
+    Samples that only `input_scale` brings into the range of single precision stay in double precision until they are
+    scaled.
+
+    Examples
+    --------
+    >>> [kind.__name__ for kind in matrix_types(np.array([[1e39]]), input_scale=1e-39)]
+    ['float64']
+    """
+    if input_scale is None:
+        return [np.float32]
+    if getattr(X, "dtype", None) != np.float64 and not hasattr(X, "columns"):
+        return [np.float32, np.uint8]
+    with np.errstate(over="ignore"):
+        values = _as_numbers(X)
+        fits = values is None or _peak(values) <= LARGEST or not _peak(values) * input_scale <= LARGEST
+    return [np.float32, np.uint8] if fits else [np.float64]
+
+
+def describe_too_large(X: Any, name: str = "X") -> str | None:
+    """Return which columns have finite numbers that are too large for single precision, and what to do.
+
+    None if there are none.
+
+    Examples
+    --------
+    >>> describe_too_large(np.array([[1.0, 1e39]]))
+    'X has numbers beyond the range of single precision (3.4e+38): column 2 (row 1); divide by the largest value, or
+    standardize'
+    """
+    values = _as_numbers(X)
+    if values is None or values.ndim not in (1, 2):
+        return None
+    names = [repr(label) for label in X.columns] if hasattr(X, "columns") else None
+    found = (np.abs(values) > LARGEST) & np.isfinite(values)
+    if not found.any():
+        return None
+    large = columns_with(found, names)
+    return (
+        f"{name} has numbers beyond the range of single precision (3.4e+38): {large}; divide by the largest value,"
+        " or standardize"
+    )
+
+
+def columns_with(found: np.ndarray, names: list[str] | None = None) -> str:
+    """Return the columns of a matrix in which something is found, each with the first row; both count from 1.
+
+    Of a vector, return the first row.
+
+    Examples
+    --------
+    >>> columns_with(np.array([[False, True], [True, True]]), ["'a'", "'b'"])
+    "column 'a' (row 2), column 'b' (row 1)"
+    """
+    if found.ndim == 1:
+        return f"row {int(found.argmax()) + 1}"
+    columns = np.flatnonzero(found.any(axis=0)).tolist()
+    rows = found.argmax(axis=0) + 1
+    listed = [f"column {names[i] if names else i + 1} (row {rows[i]})" for i in columns[:_MAX_LISTED]]
+    return ", ".join([*listed, *(["..."] if len(columns) > _MAX_LISTED else [])])
+
+
+def _as_numbers(X: Any) -> np.ndarray | None:
+    try:
+        return np.asarray(X, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _peak(values: np.ndarray) -> float:
+    return float(max(values.max(initial=0), -values.min(initial=0)))

@@ -1,0 +1,87 @@
+"""Numbers beyond single precision, and labels of odd types."""
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from initsk import MLPClassifier, MLPRegressor, compare_initializers
+from initsk.exceptions import InvalidParameterError
+
+X, Y = load_iris(return_X_y=True)
+
+
+@pytest.mark.parametrize("exponent", [39, 200])
+@pytest.mark.parametrize("params", [{}, {"dropout": 0.2}], ids=["without autograd", "with autograd"])
+def test_input_scale_scales_in_double_precision(exponent, params):
+    plain = MLPClassifier((8,), max_epochs=3, random_state=0, **params).fit(X, Y)
+    scaled = MLPClassifier((8,), max_epochs=3, random_state=0, input_scale=10.0**-exponent, **params)
+    scaled.fit(X * 10.0**exponent, Y)
+    np.testing.assert_allclose(scaled.predict_proba(X * 10.0**exponent), plain.predict_proba(X), rtol=1e-4)
+
+
+def test_a_comparison_scales_in_double_precision():
+    scores = [
+        compare_initializers(
+            MLPClassifier((4,), max_epochs=2, input_scale=scale), X * factor, Y, initializers=["he_normal"], n_repeats=2
+        ).runs["score"].tolist()
+        for factor, scale in ((1.0, 1.0), (1e39, 1e-39))
+    ]  # fmt: skip
+    assert scores[0] == scores[1]
+
+
+def test_a_scaler_in_a_pipeline_comes_first():
+    model = make_pipeline(StandardScaler(), MLPClassifier((8,), lr=0.01, max_epochs=50, random_state=0))
+    assert model.fit(X * 1e39, Y).score(X * 1e39, Y) > 0.9
+
+
+def test_numbers_that_are_too_large_are_named():
+    large = pd.DataFrame(X, columns=list("abcd"))
+    large.loc[4, "c"] = 1e39
+    words = r"beyond the range of single precision \(3\.4e\+38\): column 'c' \(row 5\); divide by"
+    with pytest.raises(InvalidParameterError, match=words):
+        MLPClassifier((4,)).fit(large, Y)
+    clf = MLPClassifier((4,), max_epochs=1).fit(large * 1e-10, Y)
+    with pytest.raises(InvalidParameterError, match=words):
+        clf.predict(large)
+    with pytest.raises(InvalidParameterError, match=words):
+        compare_initializers(MLPClassifier((4,)), large, Y)
+    with pytest.raises(InvalidParameterError, match=r"y has numbers beyond .* row 1; .* as TransformedTargetRegressor"):
+        MLPRegressor((4,)).fit(X, np.full(len(X), -1e39))
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_values_that_are_not_finite_are_not_called_large(value):
+    bad = X.copy()
+    bad[0, 0] = value
+    with pytest.raises(ValueError, match=r"infinity|NaN") as caught:
+        MLPClassifier((4,)).fit(bad, Y)
+    assert "single precision" not in str(caught.value)
+
+
+ODD = {
+    "dict": ([{"a": 1}], "type dict"),
+    "bytes": ([b"a"], "type bytes_"),
+    "decimal": ([Decimal(1)], "type Decimal"),
+    "period": ([pd.Period("2020")], "type Period"),
+    "complex": ([1j], "type complex128"),
+    "objects": (np.array([1], object), r"type int \(row 1, in an array of Python objects\)"),
+    "missing": (["a", None], "missing value; the first is in row|missing values; the first is in row 2"),
+    "masked": (np.ma.array([1], mask=[True]), "150 missing values"),
+    "a time without a unit": (np.array([1]).view("M8"), "type datetime64"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_labels_are_one_sentence(case):
+    values, words = ODD[case]
+    y = np.ma.concatenate([values] * 150) if case == "masked" else np.resize(values, 150)
+    y = y if isinstance(values, np.ndarray) else y.tolist()
+    for learn in (MLPClassifier((4,)).fit, lambda X, y: compare_initializers(MLPClassifier((4,)), X, y)):
+        with pytest.raises(InvalidParameterError, match=words) as caught:
+            learn(X, y)
+        assert "\n" not in str(caught.value)
