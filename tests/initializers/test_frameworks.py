@@ -29,7 +29,7 @@ from tests.helpers import build, record, variance_fits
     ("name", "expected"), [("keras.normal", RandomNormal(0.05)), ("keras.uniform", RandomUniform(-0.05, 0.05))], ids=str
 )
 def test_legacy_names_of_keras(name, expected):
-    assert get_initializer(name) == expected
+    assert get_initializer(name).equivalent == expected
 
 
 def test_timm_counts_as_torch():
