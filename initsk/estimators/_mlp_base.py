@@ -2,6 +2,8 @@
 
 import inspect
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
@@ -20,7 +22,7 @@ from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption
 from initsk.utils.random import RandomState, derive_seed
-from initsk.utils.torch_settings import torch_threads
+from initsk.utils.torch_settings import outside_of_contexts, torch_threads
 from initsk.utils.validation import Constraint, check_parameters
 
 
@@ -70,7 +72,8 @@ class BaseMLP(BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` continues from the current weights instead of initializing new ones.
     random_state : int, RandomState, Generator or None, default=None
-        Seed of weights, validation split, batch order and dropout.
+        Seed of weights, validation split, batch order and dropout. None draws it from numpy's global generator, as in
+        scikit-learn, not from torch's.
     device : str, default="cpu"
         torch device of the training. The data are moved to it once if they fit, otherwise batch by batch.
     n_threads : int or None, default=None
@@ -254,7 +257,7 @@ class BaseMLP(BaseEstimator):
 
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
-        with torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
+        with self._settings(), net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
         self.initialization_record_ = net.initialization_record_
@@ -274,7 +277,7 @@ class BaseMLP(BaseEstimator):
         net = self.net_
         net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
-            with torch_threads(self.n_threads):
+            with self._settings():
                 net.train(data.X, data.skorch_y, epochs)
         finally:
             # The split holds data or row numbers, which a fitted estimator does not need.
@@ -284,11 +287,17 @@ class BaseMLP(BaseEstimator):
             warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=3)
         return self
 
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        """Run the block with the estimator's threads, in float32, and as outside of the caller's contexts of torch."""
+        with torch_threads(self.n_threads), outside_of_contexts(dtype=torch.float32):
+            yield
+
     def _outputs(self, X: Any) -> torch.Tensor:
         """Return the network's raw outputs; few samples in double precision, so that they are the same in any batch."""
         check_is_fitted(self, "net_")
         X = self._check_samples(X)
-        with torch_threads(self.n_threads):
+        with self._settings():
             if X.size <= MAX_VALUES_IN_DOUBLE and self.net_.device == "cpu":
                 return outputs_in_double(self.net_.module_, X)
             outputs: torch.Tensor = self.net_.forward(X)

@@ -239,7 +239,11 @@ class Sparse(Initializer):
         """Return drawn values for a spec."""
         rows, columns = spec.matrix_shape
         count = min(self.n_nonzero, columns)
-        chosen = torch.rand((rows, columns), generator=generator).topk(count, dim=1, sorted=False).indices
+        chosen = (
+            torch.rand((rows, columns), generator=generator, dtype=torch.float32)
+            .topk(count, dim=1, sorted=False)
+            .indices
+        )
         kept = draw_normal((rows, count), self.std, generator=generator, dtype=dtype)
         # About one normal number in ten million rounds to exactly zero.
         kept = torch.where(kept == 0, torch.full_like(kept, self.std), kept)

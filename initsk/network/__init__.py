@@ -18,6 +18,13 @@ from initsk.network._calls import describe_arrays, first_line, forward_errors, r
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
+from initsk.network._generators import (
+    generator_state,
+    generators_of,
+    generators_restored,
+    preserve_generators,
+    set_generator_state,
+)
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -121,6 +128,9 @@ __all__ = [
     "first_batch",
     "first_line",
     "forward_errors",
+    "generator_state",
+    "generators_of",
+    "generators_restored",
     "get_model",
     "has_hooks",
     "has_network",
@@ -149,6 +159,7 @@ __all__ = [
     "pair_of",
     "pairs",
     "plan_parameters",
+    "preserve_generators",
     "preserve_state",
     "preserve_training",
     "read",
@@ -159,6 +170,7 @@ __all__ = [
     "save_contents",
     "scores_in_loss",
     "scores_of",
+    "set_generator_state",
     "set_tensor",
     "several_targets",
     "shares_memory",

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from initsk.exceptions import InvalidParameterError
+from initsk.network._generators import preserve_generators
 from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import unknown_name
 
@@ -138,7 +139,7 @@ def first_batch(module: nn.Module, X: Any, y: Any = None, batch_size: int = 1024
         if y is not None:
             raise InvalidParameterError(f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)")
         # A DataLoader draws a seed when its iteration begins.
-        with isolated_torch_random(None):
+        with isolated_torch_random(None), preserve_generators(X):
             pair = next(pairs(X, batch_size), None)
         if pair is None:
             raise InvalidParameterError(f"X={X!r} yields no batch (allowed: at least one)")

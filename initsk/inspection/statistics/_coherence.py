@@ -24,7 +24,7 @@ from initsk.network import (
     to_array,
 )
 from initsk.utils.random import RandomState, resolve_seed
-from initsk.utils.torch_settings import real_parts
+from initsk.utils.torch_settings import outside_of_contexts, real_parts
 
 # Number of samples in a half for which agreements are stated.
 _REFERENCE_HALF = 256
@@ -112,15 +112,17 @@ def gradient_coherence(
     (1.0, {'weight': 1.0})
     """
     found = get_model(model, X, y)
-    X, y = first_batch(found.module, found.prepared(X), y)
-    X, y = map_arrays(to_array, X), found.encode(y)
-    half = ceil((count_samples(X) or 1) / 2)
-    batches = [batch.copied() for batch in iterate_batches(found.module, X, y, half, casts=found.casts)]
+    seed = resolve_seed(random_state)
 
     def loss(output: Any, target: Any) -> torch.Tensor:
         return loss_of(output, target, criterion, found.net)
 
-    return coherence_of_batches(found.module, batches, loss, training=training, seed=resolve_seed(random_state))
+    with outside_of_contexts(found.module):
+        X, y = first_batch(found.module, found.prepared(X), y)
+        X, y = map_arrays(to_array, X), found.encode(y)
+        half = ceil((count_samples(X) or 1) / 2)
+        batches = [batch.copied() for batch in iterate_batches(found.module, X, y, half, casts=found.casts)]
+        return coherence_of_batches(found.module, batches, loss, training=training, seed=seed)
 
 
 def coherence_of_batches(
