@@ -124,8 +124,8 @@ def preserve_state(
     required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
     if gradients and any(parameter.is_inference() for parameter, _ in required):
         raise ModuleError(
-            f"{type(module).__name__} was made in torch.inference_mode, so its parameters cannot have gradients (allowed:"
-            " a module that was made outside of this mode)"
+            f"{type(module).__name__} was made in torch.inference_mode, so its parameters cannot have gradients"
+            " (allowed: a module that was made outside of this mode)"
         )
     with (
         run_as_written(module),

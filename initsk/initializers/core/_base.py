@@ -259,8 +259,8 @@ class Initializer(Value):
         shape : tuple of int
             ``(out, in)`` or ``(out, in, *kernel)``, as torch stores weights.
         random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; the same integer gives the same tensor on any device. If the initializer draws at all, None
-            takes the seed from torch's global generator, as the functions of ``torch.nn.init`` do.
+            Seed of the draw; the same integer gives the same tensor on any device. None takes the seed from torch's
+            global generator, as the functions of ``torch.nn.init`` do; an initializer that draws nothing takes none.
         generator : torch.Generator, optional
             CPU generator to draw from instead of `random_state`.
         dtype : torch.dtype, default=torch.float32
