@@ -10,20 +10,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
-from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, make_net, outputs_in_double
+from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
 from initsk.estimators._parameters import CONSTRAINTS, check_together
-from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight, validation_split
+from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
-from initsk.network import ActivationOption
-from initsk.utils.random import RandomState, derive_seed
+from initsk.network import ActivationOption, is_sparse
+from initsk.utils.random import RandomState
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
-from initsk.utils.validation import Constraint, check_parameters
+from initsk.utils.validation import Constraint, check_parameters, refuse
 
 
 @dataclass(repr=False, eq=False)
@@ -156,9 +156,7 @@ class BaseMLP(BaseEstimator):
         if first:
             self._build(data)
         if split is None and self.early_stopping:
-            # Each warm start holds out the same samples, or training would use those held out before.
-            seed = derive_seed(self.net_.seed_, "validation split")
-            split = validation_split(data, self.validation_fraction, seed, stratify=is_classifier(self))
+            split = held_out(self, self.net_.seed_).of(data)
         return self._train(data, split, self.max_epochs)
 
     def initialize(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -252,6 +250,8 @@ class BaseMLP(BaseEstimator):
         return sample_weight
 
     def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
+        sparse = [name for name, part in (("X", X), ("y", y)) if is_sparse(part)]
+        refuse(type(self).__name__, [f"{name} is a sparse tensor (allowed: {name}.to_dense())" for name in sparse])
         types = [np.float32] if self.input_scale is None else [np.float32, np.uint8]
         return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
 
@@ -275,13 +275,14 @@ class BaseMLP(BaseEstimator):
 
     def _train(self, data: TrainingData, split: TrainSplit | None, epochs: int) -> Self:
         net = self.net_
+        own = net.train_split
         net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
             with self._settings():
                 net.train(data.X, data.skorch_y, epochs)
         finally:
-            # The split holds data or row numbers, which a fitted estimator does not need.
-            net.set_params(train_split=None)
+            # A given split holds data, which a fitted estimator does not need.
+            net.set_params(train_split=own)
         self.diverged_ = net.diverged_
         if self.diverged_:
             warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=3)

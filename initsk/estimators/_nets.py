@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -286,9 +287,24 @@ def with_initializer(
         raise InvalidParameterError(f"net={net!r} is not allowed (a skorch net)")
     if isinstance(net, WithInitializer):
         return net
-    kind = type(net)
-    adopted = type(kind.__name__, (WithInitializer, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
-    return adopted(**net.get_params(deep=False), initializer=initializer, random_state=random_state)
+    kind: Any = type(net)
+    return _adopted(kind)(**net.get_params(deep=False), initializer=initializer, random_state=random_state)
+
+
+@cache
+def _adopted(kind: Any) -> Any:
+    """Return a subclass of a net's class that has an initializer; pickle finds it through the net's class."""
+    members = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _reduce_adopted}
+    return type(kind.__name__, (WithInitializer, kind), members)
+
+
+def _reduce_adopted(net: Any) -> tuple[Any, ...]:
+    return _empty_adopted, (type(net).__mro__[2],), net.__getstate__()
+
+
+def _empty_adopted(kind: type) -> Any:
+    adopted = _adopted(kind)
+    return adopted.__new__(adopted)
 
 
 class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):

@@ -209,7 +209,7 @@ def _inspect(
                 collector.start_batch(batch.n_samples, batch.padding)
                 output = capture.run(batch, collector)
                 if backward is not None:
-                    loss = loss_of(output, batch.target, settings.criterion, model.net)
+                    loss = loss_of(output, batch.target, settings.criterion, model.net, batch.data)
                     backward.add(loss, batch.n_samples)
         parameters = None if backward is None else backward.to_frame(settings.optimizer or _own_optimizer(model))
     records = collector.records()

@@ -33,6 +33,7 @@ from initsk.network._inputs import (
     first_batch,
     has_targets,
     is_integer,
+    is_sparse,
     is_stream,
     map_arrays,
     pairs,
@@ -51,7 +52,16 @@ from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
 from initsk.network._originals import written_by
-from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, own_loss, scores_in_loss, scores_of
+from initsk.network._outputs import (
+    IGNORED_TARGET,
+    Criterion,
+    LossWithInputs,
+    heads_of,
+    loss_of,
+    own_loss,
+    scores_in_loss,
+    scores_of,
+)
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Distribution, Sums, argument_of, current_values, sums_of
@@ -95,6 +105,7 @@ __all__ = [
     "ForwardFollower",
     "IntegerCasts",
     "Layer",
+    "LossWithInputs",
     "MadeTensors",
     "Model",
     "Network",
@@ -143,6 +154,7 @@ __all__ = [
     "initialized",
     "innermost",
     "is_integer",
+    "is_sparse",
     "is_stream",
     "iterate_batches",
     "known_baseline",

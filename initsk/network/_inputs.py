@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,8 @@ def arguments_of(module: nn.Module, X: Any, y: Any = None) -> tuple[Any, Any]:
     >>> arguments_of(nn.Linear(1, 1), {"input": [[1.0]], "labels": [0]})
     ({'input': [[1.0]]}, [0])
     """
+    if isinstance(X, tuple) and all(map(is_graph, X)) and len(X) > len(_Signature(module).names):
+        _check_no_graphs("X", X)
     arguments, targets = _split(module, X, y)
     _check_dense(arguments, "X")
     _check_dense(targets, "y")
@@ -288,7 +290,7 @@ def to_array(name: str, part: Any) -> Any:
     return array
 
 
-def _check_no_graphs(name: str, samples: list[Any]) -> None:
+def _check_no_graphs(name: str, samples: Sequence[Any]) -> None:
     """Raise if samples, which are to become one array or batch, are graphs."""
     if samples and is_graph(samples[0]):
         raise InvalidParameterError(
