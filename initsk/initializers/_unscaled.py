@@ -171,7 +171,8 @@ class TruncatedNormal(Initializer):
     @property
     def limits(self) -> tuple[float, float]:
         """The lower and the upper bound, in standard deviations before truncation."""
-        return self.bounds if isinstance(self.bounds, tuple) else (-self.bounds, self.bounds)
+        lower, upper = self.bounds if isinstance(self.bounds, tuple) else (-self.bounds, self.bounds)
+        return float(lower), float(upper)
 
     @property
     def _std_before(self) -> float:

@@ -9,7 +9,7 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._base import Initializer
-from initsk.initializers.core._values import value_repr
+from initsk.initializers.core._values import as_python, value_repr
 from initsk.network import ParameterSpec
 from initsk.utils.validation import Constraint, check_parameters, refuse, unknown_name
 
@@ -118,7 +118,9 @@ class FromFramework(Initializer):
     def equivalent(self) -> Initializer:
         """The initializer that draws the same values under the names of this package."""
         self.check()
-        return FUNCTIONS[self.function].make(**self.arguments)
+        # numpy's numbers of low precision would give results of low precision.
+        plain = {name: as_python(value) for name, value in self.arguments.items()}
+        return FUNCTIONS[self.function].make(**plain)
 
     def check(self) -> Self:
         """Check the parameters and return the initializer."""

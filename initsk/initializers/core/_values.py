@@ -35,6 +35,17 @@ def value_key(value: Any) -> Hashable:
     return value if isinstance(value, Hashable) else (type(value), repr(value))
 
 
+def as_python(value: Any) -> Any:
+    """Return numpy's numbers as Python's, and other values as they are.
+
+    Examples
+    --------
+    >>> as_python(np.float16(0.5))
+    0.5
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def value_repr(value: Any) -> str:
     """Return the Python text of a parameter; numpy's numbers are plain numbers, functions and classes their names.
 
@@ -43,8 +54,7 @@ def value_repr(value: Any) -> str:
     >>> value_repr([np.float64(0.5), nn.Tanh, (abs,)])
     '[0.5, Tanh, (abs,)]'
     """
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = as_python(value)
     if isinstance(value, type) or (callable(value) and not isinstance(value, BaseEstimator | nn.Module)):
         return str(getattr(value, "__name__", type(value).__name__))
     if isinstance(value, list):
