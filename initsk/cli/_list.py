@@ -16,8 +16,9 @@ besides the module.
 
 ## Names of other frameworks
 
-A name with a prefix draws what that framework draws under this name, with the framework's defaults and its way of
-counting fans.
+A name with a prefix draws what that framework draws under this name, with the framework's parameters, its defaults
+and its way of counting fans: `get_initializer("torch.trunc_normal_").set_params(std=0.02)` has torch's absolute bounds.
+The last column is the initializer that draws the same with these defaults.
 
 {others}
 """

@@ -19,6 +19,7 @@ from initsk.network import PaddingMask, forward_errors, get_model, has_network, 
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
+from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import check_parameters, integer, resolved_by
 
 _OF_OUTPUTS = ("initial scale", "constant output", "batch leak", "padding leak")
@@ -124,7 +125,7 @@ def audit(
         ``pad_token_id``), if half of the samples have such ends.
     max_samples : int, default=256
         Number of samples, at least 2, that are drawn from X; data without rows, such as a graph, are taken whole.
-    random_state : int, RandomState or Generator, default=0
+    random_state : int, RandomState, Generator or None, default=0
         Seed of the choice of samples and of the random numbers that the model draws.
 
     Returns
@@ -169,7 +170,7 @@ def audit(
     found = get_model(model, X)
     # In training mode, reading a weight under spectral normalization would change its buffers.
     state = preserve_state(found.module, training=False, gradients=False, seed=seed, parameters=False)
-    with state, forward_errors():
+    with outside_of_contexts(found.module), state, forward_errors():
         subject = make_subject(found, X, padding_mask, max_samples, seed)
         outcomes = [*_outcomes_of_weights(subject), *_outcomes_of_batch(subject)]
     findings = [outcome for outcome in outcomes if isinstance(outcome, Finding)]

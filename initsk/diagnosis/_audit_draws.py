@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, label_of, values_of
-from initsk.initializers import FromCallable, InitializerLike, TruncatedNormal, get_initializer
+from initsk.initializers import FromCallable, FromFramework, InitializerLike, TruncatedNormal, get_initializer
 from initsk.network import ParameterSpec, PlannedParameter
 
 # A uniform distribution has the kurtosis 1.8, and a normal one 3.
@@ -132,8 +132,8 @@ def truncation_of(initializer: InitializerLike) -> float | None:
     Parameters
     ----------
     initializer : str, Initializer or callable
-        `TruncatedNormal`, or ``trunc_normal_`` of torch or timm with its arguments in a `functools.partial`. The
-        bounds of ``trunc_normal_`` are absolute numbers, -2 and 2 by default.
+        `TruncatedNormal`, a name such as ``"torch.trunc_normal_"``, or ``trunc_normal_`` of torch or timm with its
+        arguments in a `functools.partial`. The bounds of ``trunc_normal_`` are absolute numbers, -2 and 2 by default.
 
     Returns
     -------
@@ -147,8 +147,11 @@ def truncation_of(initializer: InitializerLike) -> float | None:
     (2.0, 100.0)
     """
     found: Any = get_initializer(initializer)
+    if isinstance(found, FromFramework):
+        found = found.equivalent
     if isinstance(found, TruncatedNormal):
-        return found.bounds
+        lower, upper = found.limits
+        return min(-lower, upper)
     return _bounds_of_call(found.function) if isinstance(found, FromCallable) else None
 
 

@@ -96,7 +96,7 @@ def diagnose(
         measured are missing. The limit is exceeded by at most what has begun: a step, the gradients of the measured
         samples, or a copy with other initializers. The smallest diagnosis, two batches measured before and after one
         step, is made at any rate.
-    random_state : int, RandomState or Generator, default=0
+    random_state : int, RandomState, Generator or None, default=0
         Seed of the choice of samples, of what the module draws, and of the recommended initializers.
 
     Returns

@@ -7,8 +7,7 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from initsk.diagnosis._samples import count_rows
-from initsk.diagnosis._stream import preserve_generators
-from initsk.network import Model, arguments_of, is_stream, to_array
+from initsk.network import Model, arguments_of, is_stream, preserve_generators, to_array
 from initsk.utils.random import isolated_random
 
 

@@ -12,7 +12,7 @@ from initsk import inspection
 from initsk.diagnosis._depth_budget import DepthBudget, depth_budget
 from initsk.diagnosis._objective import Objective
 from initsk.exceptions import InitskError
-from initsk.network import Batch, Model, read
+from initsk.network import Batch, LossWithInputs, Model, read
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,11 @@ def measure_layers(
         Whether to measure the weights as well.
     """
     settings = inspection.InspectionSettings(
-        gradients=True, weights=with_weights, criterion=objective.loss, measures=("units", "samples"), training=True
+        gradients=True,
+        weights=with_weights,
+        criterion=LossWithInputs(objective.loss),
+        measures=("units", "samples"),
+        training=True,
     )
     return inspection.inspect_batches(model, (batch.copied() for batch in batches), settings, seed)
 

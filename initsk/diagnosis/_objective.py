@@ -73,8 +73,8 @@ class Objective:
         # A diagnosis can be saved without a function that cannot; what it has measured stays.
         return {name: savable(name, value) for name, value in vars(self).items()}
 
-    def loss(self, output: Any, target: Any) -> torch.Tensor:
-        """Return the mean loss as a scalar.
+    def loss(self, output: Any, target: Any, X: Any = None) -> torch.Tensor:
+        """Return the mean loss as a scalar; X is what a net's own ``get_loss`` may need.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Objective:
             if isinstance(self.criterion, Mapping):
                 loss = self._sum_of_heads(output, target, self.criterion)
             else:
-                loss = loss_of(output, target, self.criterion, self.net)
+                loss = loss_of(output, target, self.criterion, self.net, X)
         except (InitskError, torch.OutOfMemoryError):
             raise
         except Exception as error:  # a user's criterion may raise anything
@@ -221,11 +221,11 @@ def _searched(objective: Objective, module: nn.Module, batches: list[Batch]) -> 
     if not all(isinstance(output, torch.Tensor) and output.is_floating_point() for output in outputs):
         return nan
     with torch.enable_grad():
-        return _smallest([(output, batch.target) for output, batch in zip(outputs, batches, strict=True)], objective)
+        return _smallest(list(zip(outputs, batches, strict=True)), objective)
 
 
-def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> float:
-    axis = _score_axis(*pairs[0])
+def _smallest(pairs: list[tuple[torch.Tensor, Batch]], objective: Objective) -> float:
+    axis = _score_axis(pairs[0][0], pairs[0][1].target)
     flat = torch.cat([output.detach().reshape(-1, 1) if output.dim() < 2 else
                       output.detach().movedim(axis, -1).flatten(0, -2) for output, _ in pairs])  # fmt: skip
     start, scores_of_kind = _kind_of_scores(flat)
@@ -236,11 +236,12 @@ def _smallest(pairs: list[tuple[torch.Tensor, Any]], objective: Objective) -> fl
 
     def loss_at(scores: torch.Tensor) -> torch.Tensor:
         losses = []
-        for output, target in pairs:
+        for output, batch in pairs:
             shape = [1] * output.dim()
             if output.dim() > 1:
                 shape[axis] = len(scores)
-            losses.append(of_scores.loss(scores_of_kind(scores).view(shape).expand_as(output), target))
+            constants = scores_of_kind(scores).view(shape).expand_as(output)
+            losses.append(of_scores.loss(constants, batch.target, batch.data))
         return torch.stack(losses).mean()
 
     def closure() -> torch.Tensor:

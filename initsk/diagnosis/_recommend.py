@@ -17,6 +17,7 @@ from initsk.initialization import choices_for
 from initsk.initializers import initializer_name
 from initsk.network import (
     Batch,
+    Model,
     ParameterSpec,
     first_batch,
     get_model,
@@ -28,6 +29,7 @@ from initsk.network import (
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
+from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import is_continuous
 from initsk.utils.words import counted
 
@@ -149,7 +151,7 @@ def recommend_initializer(
     time_limit : float, optional
         Seconds for the comparison, which takes about as long as seven diagnoses. Initializers for which there is no
         time are left out; "auto" is measured at any rate.
-    random_state : int, RandomState or Generator, default=0
+    random_state : int, RandomState, Generator or None, default=0
         Seed of the choice of samples and of the initializers.
 
     Returns
@@ -174,6 +176,11 @@ def recommend_initializer(
     """
     check_options("recommend_initializer", {"time_limit": time_limit, "random_state": random_state})
     found = get_model(model, X, y)
+    with outside_of_contexts(found.module):
+        return _recommend(found, X, y, time_limit, random_state)
+
+
+def _recommend(found: Model, X: Any, y: Any, time_limit: float | None, random_state: RandomState) -> Recommendation:
     if X is None:
         return _recommendation(found.module, None, _loss_name(found.net, None, None))
     X, y = first_batch(found.module, X, y)

@@ -56,6 +56,8 @@ class Samples:
         Arrays with values that are NaN or infinite; of a stream, those of its first batches.
     make_nonfinite : callable, optional
         Returns a batch of samples of arrays with such values, given ``slice(1)``.
+    halves : callable, optional
+        Returns one of two batches for static measurements, where a batch of the training is too large for two.
     """
 
     make: Callable[[slice], Batch]
@@ -65,6 +67,7 @@ class Samples:
     n_first: int | None = None
     nonfinite: list[NonFinite] = field(default_factory=list)
     make_nonfinite: Callable[[slice], Batch] | None = None
+    halves: Callable[[slice], Batch] | None = None
 
     def cycle(self, n_steps: int) -> Iterator[Batch]:
         """Yield so many batches, which may be overwritten; after the last one, the first one follows."""
@@ -76,6 +79,8 @@ class Samples:
 
     def first(self, n_samples: int) -> list[Batch]:
         """Return the first batches that have at most so many samples together, at least one batch."""
+        if self.halves is not None:
+            return [self.halves(slice(number, number + 1)) for number in range(2)]
         batches: list[Batch] = []
         for start in range(0, self.n_first or len(self.targets), self.n_joined):
             batch = self.make(slice(start, start + self.n_joined))
@@ -129,7 +134,8 @@ def draw_batches(
     _check_samples(n_samples, y if y is not None else targets_in(X))
     size = min(batch_size or BATCH_SIZE, max(n_samples // 2, 1))
     # A smaller batch at the end would have noisier gradients, and batch normalization of one sample fails.
-    order = np.random.default_rng(seed).permutation(n_samples)[: n_batches * size]
+    shuffled = np.random.default_rng(seed).permutation(n_samples)
+    order = shuffled[: n_batches * size]
     rows = [order[start : start + size] for start in range(0, len(order) // size * size, size)]
     # Vectors take little memory, and are measured in larger parts.
     joins = isinstance(X, np.ndarray | torch.Tensor) and X.ndim == 2 and not is_integer(X)
@@ -140,7 +146,9 @@ def draw_batches(
     nonfinite = nonfinite_arrays([(X, y)])
     bad = nonfinite_rows(X, y, n_samples)[:size] if nonfinite else np.array([], int)
     make_bad = replace(make, rows=[bad]) if len(bad) else None
-    return Samples(make, targets, n_joined, nonfinite=nonfinite, make_nonfinite=make_bad)
+    half = min(n_measured, n_samples) // 2
+    halves = replace(make, rows=[shuffled[:half], shuffled[half : 2 * half]]) if size > half else None
+    return Samples(make, targets, n_joined, nonfinite=nonfinite, make_nonfinite=make_bad, halves=halves)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class TrainingSetup:
             return True
         module, batch = self.model.module, self.samples.make_nonfinite(slice(1))
         with preserve_state(module, training=False, gradients=False, seed=self.seed):
-            return bool(self.objective.loss(batch.run(module), batch.target).isfinite())
+            return bool(self.objective.loss(batch.run(module), batch.target, batch.data).isfinite())
 
     @property
     def first_steps(self) -> int:

@@ -2,23 +2,19 @@
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from initsk.network import Batch, pairs
+from initsk.network import Batch, generator_state, generators_of, generators_restored, pairs, set_generator_state
 from initsk.utils.random import derive_seed, isolated_random
 
 # The gradients of samples are compared within a part of a measurement.
 _MIN_ROWS = 16
-# Objects in which a loader may hold a generator.
-_PARTS = ("generator", "sampler", "batch_sampler", "dataset", "datapipe", "rng", "random_state")
-_RANDOM = (torch.Generator, np.random.Generator, np.random.RandomState)
 
 
 class Stream:
@@ -41,7 +37,7 @@ class Stream:
             stream = copy.copy(stream)
             vars(stream)["_iterator"] = None
         self._pairs = pairs(stream, batch_size)
-        self._own: list[tuple[Any, Any]] = [(found, None) for found in _generators(stream)]
+        self._own: list[tuple[Any, Any]] = [(found, None) for found in generators_of(stream)]
         self._seed, self._number = seed, 0
 
     def draw(self) -> tuple[Any, Any] | None:
@@ -54,60 +50,14 @@ class Stream:
     def _generators_apart(self) -> Iterator[None]:
         """Continue with the states of the last draw inside the block, and put those of the owner back."""
         generators = [found for found, _ in self._own]
-        with _restored(generators):
+        with generators_restored(generators):
             for found, state in self._own:
                 if state is not None:
-                    _set_state(found, state)
+                    set_generator_state(found, state)
             try:
                 yield
             finally:
-                self._own = [(found, _state_of(found)) for found in generators]
-
-
-def preserve_generators(owner: Any) -> AbstractContextManager[None]:
-    """Put the generators that an object holds back after the block."""
-    return _restored(_generators(owner))
-
-
-@contextmanager
-def _restored(generators: list[Any]) -> Iterator[None]:
-    before = [(found, _state_of(found)) for found in generators]
-    try:
-        yield
-    finally:
-        for found, state in before:
-            _set_state(found, state)
-
-
-def _generators(stream: Any) -> list[Any]:
-    """Return the generators in a stream and in its parts, each once."""
-    found, seen, waiting = [], set(), [stream]
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen or part is None:
-            continue
-        seen.add(id(part))
-        if isinstance(part, _RANDOM):
-            found.append(part)
-        elif hasattr(part, "__dict__"):
-            held = vars(part)
-            waiting += [held[name] for name in _PARTS if name in held]
-            waiting += [value for value in held.values() if isinstance(value, _RANDOM)]
-    return found
-
-
-def _state_of(generator: Any) -> Any:
-    if isinstance(generator, torch.Generator):
-        return generator.get_state()
-    return copy.deepcopy(generator.bit_generator.state if isinstance(generator, np.random.Generator) else
-                         generator.get_state())  # fmt: skip
-
-
-def _set_state(generator: Any, state: Any) -> None:
-    if isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    else:
-        generator.set_state(state)
+                self._own = [(found, generator_state(found)) for found in generators]
 
 
 def rows_to_join(batches: Sequence[Batch]) -> int:

@@ -179,7 +179,7 @@ def _step(
 
     def compute() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = objective.loss(batch.run(module), batch.target)
+        loss = objective.loss(batch.run(module), batch.target, batch.data)
         # A criterion may use parameters of others, whose gradients stay as they are.
         loss.backward(inputs=trained)
         return loss

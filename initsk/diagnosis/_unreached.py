@@ -52,7 +52,7 @@ def unreached_layers(
             before = [values[name].clone() for name in changed]
             for name in changed:
                 values[name].mul_(2).add_(1)
-            loss = float(objective.loss(batch.copied().run(copied), batch.target))
+            loss = float(objective.loss(batch.copied().run(copied), batch.target, batch.data))
             for name, value in zip(changed, before, strict=True):
                 values[name].copy_(value)
         return loss

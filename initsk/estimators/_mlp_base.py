@@ -2,27 +2,29 @@
 
 import inspect
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
-from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, make_net, outputs_in_double
+from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
 from initsk.estimators._parameters import CONSTRAINTS, check_together
-from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight, validation_split
+from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
-from initsk.network import ActivationOption
+from initsk.network import ActivationOption, is_sparse
 from initsk.utils.precision import describe_too_large, matrix_types
-from initsk.utils.random import RandomState, derive_seed
-from initsk.utils.torch_settings import torch_threads
-from initsk.utils.validation import Constraint, check_parameters
+from initsk.utils.random import RandomState
+from initsk.utils.torch_settings import outside_of_contexts, torch_threads
+from initsk.utils.validation import Constraint, check_parameters, refuse
 
 
 @dataclass(repr=False, eq=False)
@@ -71,7 +73,8 @@ class BaseMLP(BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` continues from the current weights instead of initializing new ones.
     random_state : int, RandomState, Generator or None, default=None
-        Seed of weights, validation split, batch order and dropout.
+        Seed of weights, validation split, batch order and dropout. None draws it from numpy's global generator, as in
+        scikit-learn, not from torch's.
     device : str, default="cpu"
         torch device of the training. The data are moved to it once if they fit, otherwise batch by batch.
     n_threads : int or None, default=None
@@ -155,9 +158,7 @@ class BaseMLP(BaseEstimator):
         if first:
             self._build(data)
         if split is None and self.early_stopping:
-            # Each warm start holds out the same samples, or training would use those held out before.
-            seed = derive_seed(self.net_.seed_, "validation split")
-            split = validation_split(data, self.validation_fraction, seed, stratify=is_classifier(self))
+            split = held_out(self, self.net_.seed_).of(data)
         return self._train(data, split, self.max_epochs)
 
     def initialize(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -251,6 +252,8 @@ class BaseMLP(BaseEstimator):
         return sample_weight
 
     def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
+        sparse = [name for name, part in (("X", X), ("y", y)) if is_sparse(part)]
+        refuse(type(self).__name__, [f"{name} is a sparse tensor (allowed: {name}.to_dense())" for name in sparse])
         types = matrix_types(X, self.input_scale)
         try:
             # The cast makes numbers that are too large infinite, which scikit-learn refuses.
@@ -264,7 +267,7 @@ class BaseMLP(BaseEstimator):
 
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
-        with torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
+        with self._settings(), net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
         self.initialization_record_ = net.initialization_record_
@@ -282,23 +285,30 @@ class BaseMLP(BaseEstimator):
 
     def _train(self, data: TrainingData, split: TrainSplit | None, epochs: int) -> Self:
         net = self.net_
+        own = net.train_split
         net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
-            with torch_threads(self.n_threads):
+            with self._settings():
                 net.train(data.X, data.skorch_y, epochs)
         finally:
-            # The split holds data or row numbers, which a fitted estimator does not need.
-            net.set_params(train_split=None)
+            # A given split holds data, which a fitted estimator does not need.
+            net.set_params(train_split=own)
         self.diverged_ = net.diverged_
         if self.diverged_:
             warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=3)
         return self
 
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        """Run the block with the estimator's threads, in float32, and as outside of the caller's contexts of torch."""
+        with torch_threads(self.n_threads), outside_of_contexts(dtype=torch.float32):
+            yield
+
     def _outputs(self, X: Any) -> torch.Tensor:
         """Return the network's raw outputs; few samples in double precision, so that they are the same in any batch."""
         check_is_fitted(self, "net_")
         X = self._check_samples(X)
-        with torch_threads(self.n_threads):
+        with self._settings():
             if X.size <= MAX_VALUES_IN_DOUBLE and self.net_.device == "cpu":
                 return outputs_in_double(self.net_.module_, X)
             outputs: torch.Tensor = self.net_.forward(X)

@@ -169,7 +169,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _apply_softmax(self, softmax: Any, X: Any, prior: np.ndarray) -> np.ndarray:
         """Return softmax or its logarithm of the network's outputs; rows with NaN are replaced by `prior`."""
-        rows: np.ndarray = softmax(self._outputs(X), 1).float().numpy()
+        with self._settings():
+            rows: np.ndarray = softmax(self._outputs(X), 1).float().numpy()
         rows[np.isnan(rows).any(axis=1)] = prior
         return rows
 

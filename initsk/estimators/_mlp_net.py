@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import is_classifier
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.utils import noop, to_numpy
 from torch import nn
@@ -14,11 +15,12 @@ from torch.func import functional_call
 
 from initsk.estimators._nets import NeuralNetClassifier, NeuralNetRegressor, StopTraining, WithInitializer
 from initsk.estimators._parameters import get_optimizer, optimizer_arguments
+from initsk.estimators._training_data import HeldOut
 from initsk.estimators.fast._batches import TensorBatches
 from initsk.estimators.fast._dense_step import DenseStep, needs_batch_events, supports
 from initsk.estimators.fast._flat import can_be_flat, flattened
 from initsk.network import MLP
-from initsk.utils.random import make_generator, resolve_seed
+from initsk.utils.random import derive_seed, make_generator, resolve_seed
 from initsk.utils.torch_settings import as_tensor
 
 #: Up to this number of values of X, training on a single batch and predictions compute in double precision.
@@ -139,6 +141,12 @@ _NET_PARAMETERS = (
 )  # fmt: skip
 
 
+def held_out(estimator: Any, seed: int) -> HeldOut:
+    """Return the split of early stopping."""
+    # Each warm start holds out the same samples, or training would use those held out before.
+    return HeldOut(estimator.validation_fraction, derive_seed(seed, "validation split"), is_classifier(estimator))
+
+
 def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: dict[str, Any]) -> Any:
     """Return the estimator's net, not yet initialized; `target_arguments` are those that depend on the target."""
     optimizer = get_optimizer(estimator.optimizer)
@@ -147,6 +155,7 @@ def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: 
     if estimator.early_stopping:
         stop = EarlyStopping(patience=estimator.patience, threshold=estimator.tol, load_best=True, sink=noop)
         callbacks.append(("early_stopping", stop))
+    seed = resolve_seed(estimator.random_state)
     return net_class(
         MLP,
         module__n_features=n_features,
@@ -154,7 +163,7 @@ def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: 
         **{f"module__{name}": getattr(estimator, name) for name in _MODULE_PARAMETERS},
         **target_arguments,
         **{name: getattr(estimator, name) for name in _NET_PARAMETERS},
-        random_state=resolve_seed(estimator.random_state),
+        random_state=seed,
         optimizer=optimizer,
         **{f"optimizer__{name}": value for name, value in optimizer_params.items()},
         iterator_train=TensorBatches,
@@ -165,7 +174,7 @@ def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: 
         iterator_valid=TensorBatches,
         iterator_valid__batch_size=1024,
         iterator_valid__device=estimator.device,
-        train_split=None,
+        train_split=held_out(estimator, seed) if estimator.early_stopping else None,
         callbacks=callbacks,
         **({} if estimator.verbose else {"callbacks__print_log": None}),
     )

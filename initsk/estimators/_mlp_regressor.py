@@ -90,7 +90,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
         """
-        predicted = self._outputs(X).double().numpy()
+        with self._settings():
+            predicted = self._outputs(X).double().numpy()
         predicted = np.where(np.isfinite(predicted), predicted, self.target_mean_)
         return predicted.ravel() if self._is_flat else predicted
 

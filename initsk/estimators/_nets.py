@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -18,7 +19,7 @@ from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
 from initsk.utils import random
-from initsk.utils.torch_settings import flushed_subnormals
+from initsk.utils.torch_settings import flushed_subnormals, outside_of_contexts
 
 _INITIALIZER_BATCH_SIZE = 512
 _NESTED = tuple(f"{name}__" for name in INITIALIZER_PARAMS)
@@ -72,7 +73,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        with self.data_for_initializer(X, y):
+        with outside_of_contexts(), self.data_for_initializer(X, y):
             return super().fit(X, y, **fit_params)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
@@ -87,7 +88,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        with self.data_for_initializer(X, y):
+        with outside_of_contexts(), self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
         if self.diverged_:
             warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=2)
@@ -112,7 +113,8 @@ class WithInitializer(skorch.NeuralNet):
         """
         self.seed_ = random.resolve_seed(self.random_state)
         self.diverged_ = False
-        return super().initialize()
+        with outside_of_contexts():
+            return super().initialize()
 
     def initialize_module(self) -> Any:
         """Build the module as skorch does, then initialize its parameters.
@@ -179,11 +181,46 @@ class WithInitializer(skorch.NeuralNet):
         X, y = default_collate([dataset[int(index)] for index in order[:_INITIALIZER_BATCH_SIZE]])
         return X, None if getattr(dataset, "y", y) is None else y
 
+    def forward(self, X: Any, training: bool = False, device: str = "cpu") -> Any:
+        """Return the outputs as skorch does, outside of the caller's contexts of torch."""
+        with self._as_trained():
+            return super().forward(X, training=training, device=device)
+
+    def evaluation_step(self, batch: Any, training: bool = False) -> Any:
+        """Return the outputs for a batch as skorch does, outside of the caller's contexts of torch."""
+        with self._as_trained():
+            return super().evaluation_step(batch, training=training)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the outputs as skorch does, outside of the caller's contexts of torch."""
+        with self._as_trained():
+            return super().predict_proba(X)
+
+    def _as_trained(self) -> AbstractContextManager[None]:
+        return outside_of_contexts(getattr(self, "module_", None))
+
+    def infer(self, x: Any, **fit_params: Any) -> Any:
+        """Run the module as skorch does, on numbers of the module's own type."""
+        parameters = self.module_.parameters() if isinstance(self.module_, nn.Module) else ()
+        types = {parameter.dtype for parameter in parameters if parameter.is_floating_point()}
+        if len(types) == 1:
+            x = network.map_arrays(lambda _, values: _as_type(values, *types), x)
+        return super().infer(x, **fit_params)
+
+    def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the loss as skorch does; targets that are numbers have the type of the outputs."""
+        if isinstance(y_pred, torch.Tensor) and y_pred.is_floating_point():
+            y_true = _as_type(y_true, y_pred.dtype)
+        return super().get_loss(y_pred, y_true, *args, **kwargs)
+
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Any:
         """Train; split, batch order and dropout come from `random_state`, not from a global random state."""
         self.diverged_ = False
         seed, device = random.derive_seed(self.seed_, "training", len(self.history)), self.device or "cpu"
-        with random.isolated_torch_random(seed, device), random.isolated_numpy_random(seed), flushed_subnormals():
+        with (
+            self._as_trained(), random.isolated_torch_random(seed, device), random.isolated_numpy_random(seed),
+            flushed_subnormals(),
+        ):  # fmt: skip
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
@@ -204,6 +241,11 @@ class WithInitializer(skorch.NeuralNet):
         super().notify(method_name, **cb_kwargs)
         if method_name == "on_epoch_end" and self.diverged_:
             raise StopTraining
+
+
+def _as_type(values: Any, dtype: torch.dtype) -> Any:
+    """Return floating-point tensors in another precision, and other values as they are."""
+    return values.to(dtype) if isinstance(values, torch.Tensor) and values.is_floating_point() else values
 
 
 def with_initializer(
@@ -245,9 +287,24 @@ def with_initializer(
         raise InvalidParameterError(f"net={net!r} is not allowed (a skorch net)")
     if isinstance(net, WithInitializer):
         return net
-    kind = type(net)
-    adopted = type(kind.__name__, (WithInitializer, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
-    return adopted(**net.get_params(deep=False), initializer=initializer, random_state=random_state)
+    kind: Any = type(net)
+    return _adopted(kind)(**net.get_params(deep=False), initializer=initializer, random_state=random_state)
+
+
+@cache
+def _adopted(kind: Any) -> Any:
+    """Return a subclass of a net's class that has an initializer; pickle finds it through the net's class."""
+    members = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _reduce_adopted}
+    return type(kind.__name__, (WithInitializer, kind), members)
+
+
+def _reduce_adopted(net: Any) -> tuple[Any, ...]:
+    return _empty_adopted, (type(net).__mro__[2],), net.__getstate__()
+
+
+def _empty_adopted(kind: type) -> Any:
+    adopted = _adopted(kind)
+    return adopted.__new__(adopted)
 
 
 class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
@@ -272,7 +329,8 @@ class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
     output_initializer : str, Initializer, callable or None, default=None
         Initializer of the last layer's weights; None treats it like the other layers.
     random_state : int, RandomState, Generator or None, default=None
-        Seed of weights, validation split, batch order and dropout.
+        Seed of weights, validation split, batch order and dropout. None draws it from numpy's global generator, as in
+        scikit-learn, not from torch's.
     **kwargs
         As in ``skorch.NeuralNetClassifier``.
 

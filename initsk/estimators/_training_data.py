@@ -80,18 +80,45 @@ def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     return weight
 
 
-def validation_split(data: TrainingData, fraction: float, seed: int, stratify: bool) -> TrainSplit:
-    """Return a split that holds out a part of the samples with a positive weight; no data are copied.
+@dataclass(frozen=True)
+class HeldOut:
+    """Split that holds out a part of the samples with a positive weight; no data are copied.
+
+    Parameters
+    ----------
+    fraction : float
+        Of the samples.
+    seed : int
+    stratify : bool
+        Whether each class is held out in its share.
 
     Raises
     ------
     ValueError
-        If there are too few samples, or too few samples of a class.
+        When called with too few samples, or too few samples of a class.
     """
-    rows = data.weighted_rows
-    labels = data.y[rows] if stratify else None
-    train, valid = train_test_split(rows, test_size=fraction, random_state=seed % 2**32, stratify=labels)
-    return partial(_split_rows, train, valid)
+
+    fraction: float
+    seed: int
+    stratify: bool
+
+    def __call__(self, dataset: Dataset, y: Any) -> tuple[Subset, Subset]:
+        """Return the data sets for training and for validation."""
+        labels, weight = y if isinstance(y, tuple) else (y, None)
+        rows = np.arange(len(dataset)) if weight is None else np.flatnonzero(weight)
+        train, valid = self._rows(rows, labels)
+        return _split_rows(train, valid, dataset)
+
+    def of(self, data: TrainingData) -> TrainSplit:
+        """Return the split of these data, which does not look at the labels again."""
+        return partial(_split_rows, *self._rows(data.weighted_rows, data.y))
+
+    def _rows(self, rows: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
+        classes = labels[rows] if self.stratify else None
+        parts: list[np.ndarray] = train_test_split(
+            rows, test_size=self.fraction, random_state=self.seed % 2**32, stratify=classes
+        )
+        return parts
 
 
 def _split_rows(train: np.ndarray, valid: np.ndarray, dataset: Dataset, y: Any = None) -> tuple[Subset, Subset]:

@@ -17,8 +17,8 @@ from initsk.initialization._missed import check_filled, warn_of_missed
 from initsk.initialization._record import InitializationRecord
 from initsk.initializers import Choice, Initializer, InitializerLike
 from initsk.network import PlannedParameter
-from initsk.utils.random import RandomState, derive_seed, resolve_seed
-from initsk.utils.torch_settings import copy_of
+from initsk.utils.random import RandomState, derive_seed, resolve_seed_like_torch
+from initsk.utils.torch_settings import copy_of, outside_of_contexts
 
 
 def initialize(
@@ -79,8 +79,8 @@ def initialize(
         the initializer does not fill, in ``reset_parameters()``, or a module around them in ``init_weights()``. Other
         tensors stay on their devices.
     random_state : int, RandomState, Generator or None, default=0
-        Seed of all draws: an integer, or a numpy generator. None takes a new seed from the system at each
-        call, independent of torch's and numpy's global seeds.
+        Seed of all draws: an integer, or a numpy generator. None draws the seed from torch's
+        global generator, as the functions of ``torch.nn.init`` do.
 
     Returns
     -------
@@ -117,9 +117,10 @@ def initialize(
     module = network.unwrap(module)
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     _check_data(chooser.given, X, y)
-    seed = resolve_seed(random_state)
+    seed = resolve_seed_like_torch(random_state)
     refining = {id(part): part for part in chooser.given if part.refines}.values()
     with (
+        outside_of_contexts(module),
         network.without_wrappers(module),
         with_values(module, X, y, device, seed, whole_batch=bool(refining)) as (made, graph, batch),
         _parametrizations_in_evaluation_mode(module),

@@ -27,6 +27,7 @@ from initsk.initializers._variance_scaling import (
 from initsk.initializers._within_layer import WithinLayer
 from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._base import Initializer
+from initsk.initializers.core._from_framework import FromFramework
 from initsk.initializers.core._registry import (
     INITIALIZER_PARAMS,
     FromCallable,
@@ -45,12 +46,12 @@ KaimingUniform = HeUniform
 
 __all__ = [
     "DEEP", "FRAMEWORK_NAMES", "ICNR", "INITIALIZER_PARAMS", "LSUV", "AsStored", "Auto", "AutoInit",
-    "BilinearUpsampling", "Centered", "Choice", "ChronoBias", "Constant", "ConvolutionAware", "DataDependentWeightNorm",
-    "DeltaOrthogonal", "DepthScaledResidual", "Dirac", "EdgeOfChaos", "ExpectedMoments", "Fixup", "ForgetGateBias",
-    "FromCallable", "GlorotNormal", "GlorotUniform", "GradInit", "HeNormal", "HeUniform", "Identity", "Initializer",
-    "InitializerLike", "KaimingNormal", "KaimingUniform", "LeCunNormal", "LeCunUniform", "MaximalUpdate", "MetaInit",
-    "MimeticAttention", "Ones", "Orthogonal", "PerParameter", "PriorBias", "RandomNormal", "RandomUniform", "Scaled",
-    "Siren", "Sparse", "TFixup", "TorchDefault", "TruncatedNormal", "VarianceScaling", "WithinLayer", "XavierNormal",
-    "XavierUniform", "ZerO", "ZeroLastInBranch", "Zeros", "get_initializer", "initializer_name", "list_initializers",
-    "set_initializer_params",
+    "BilinearUpsampling", "Centered", "Choice", "ChronoBias", "Constant", "ConvolutionAware",
+    "DataDependentWeightNorm", "DeltaOrthogonal", "DepthScaledResidual", "Dirac", "EdgeOfChaos", "ExpectedMoments",
+    "Fixup", "ForgetGateBias", "FromCallable", "FromFramework", "GlorotNormal", "GlorotUniform", "GradInit",
+    "HeNormal", "HeUniform", "Identity", "Initializer", "InitializerLike", "KaimingNormal", "KaimingUniform",
+    "LeCunNormal", "LeCunUniform", "MaximalUpdate", "MetaInit", "MimeticAttention", "Ones", "Orthogonal",
+    "PerParameter", "PriorBias", "RandomNormal", "RandomUniform", "Scaled", "Siren", "Sparse", "TFixup",
+    "TorchDefault", "TruncatedNormal", "VarianceScaling", "WithinLayer", "XavierNormal", "XavierUniform", "ZerO",
+    "ZeroLastInBranch", "Zeros", "get_initializer", "initializer_name", "list_initializers", "set_initializer_params",
 ]  # fmt: skip

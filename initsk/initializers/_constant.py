@@ -5,7 +5,7 @@ import torch
 from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._base import Initializer
 from initsk.network import ParameterSpec
-from initsk.utils.validation import boolean, real
+from initsk.utils.validation import boolean, integer, real
 
 
 class _Filled(Initializer):
@@ -160,6 +160,9 @@ class Dirac(Initializer):
     ----------
     gain : float, default=1.0
         Value at the center of the kernel.
+    groups : int, default=1
+        Number of groups of outputs, each of which begins with input channel 0 again. The groups of a grouped
+        convolution are separate in any case.
 
     Raises
     ------
@@ -170,7 +173,8 @@ class Dirac(Initializer):
     -----
     Formula: ``W[i, i, k // 2, ...] = gain``, all other values zero (Zagoruyko and Komodakis 2017), for each group of
     the convolution. Surplus outputs are zero and surplus inputs unused, as in torch's ``dirac_(groups=...)``.
-    ``"torch.dirac_"`` is torch's function with its default of one group, even for a grouped convolution.
+    ``"torch.dirac_"`` is torch's function with its default of one group over the whole weight, even for a grouped
+    convolution.
 
     Examples
     --------
@@ -183,20 +187,25 @@ class Dirac(Initializer):
     family = "constant"
     formula = "W[i, i, center] = gain, else 0"
     reference = "Zagoruyko and Komodakis 2017; torch.nn.init.dirac_"
-    parameter_constraints = {"gain": real()}
+    parameter_constraints = {"gain": real(), "groups": integer(1)}
 
     gain: float = 1.0
+    groups: int = 1
 
     def unsupported_reason(self, spec: ParameterSpec) -> str | None:
         """Return why the spec cannot be filled, or None."""
         needs = f"needs a convolution's kernel, not a tensor of shape {spec.shape}"
         allowed = "three to five dimensions; for matrices 'identity', for both PerParameter"
-        return None if spec.kind == "convolution" else f"{needs} (allowed: {allowed})"
+        if spec.kind != "convolution":
+            return f"{needs} (allowed: {allowed})"
+        divides = spec.shape[0] % self.groups == 0
+        return None if divides else f"has groups={self.groups}, which does not divide shape[0]={spec.shape[0]}"
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
         values = torch.zeros(spec.shape, dtype=dtype)
-        center_tap(values).fill_diagonal_(self.gain)
+        for group in values.chunk(self.groups):
+            center_tap(group).fill_diagonal_(self.gain)
         return values
 
 

@@ -1,11 +1,14 @@
 """Initializers whose variance does not depend on the fans: normal, uniform, truncated normal and sparse."""
 
+from typing import Any
+
 import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._answers import ExpectedMoments
 from initsk.initializers.core._base import Initializer
-from initsk.initializers.core._draws import draw_normal, draw_truncated, draw_uniform, truncated_std
+from initsk.initializers.core._draws import draw_normal, draw_truncated, draw_uniform
+from initsk.initializers.core._truncated import truncated_moments
 from initsk.network import ParameterSpec
 from initsk.utils.validation import boolean, integer, real
 
@@ -112,6 +115,12 @@ class RandomUniform(Initializer):
         return ExpectedMoments(width**2 / 12, mean=(self.low + self.high) / 2, bound=width / 2)
 
 
+def _bounds(value: Any) -> str | None:
+    """Allow a number above 0, or a lower and a higher number."""
+    pair = isinstance(value, tuple) and len(value) == 2 and not any(map(real(), value)) and value[0] < value[1]
+    return None if pair or real(above=0)(value) is None else "a finite number > 0, or a pair of them, the lower first"
+
+
 class TruncatedNormal(Initializer):
     """Draw from a normal distribution that is truncated at a multiple of its standard deviation.
 
@@ -121,9 +130,10 @@ class TruncatedNormal(Initializer):
         Standard deviation, at least 0: of the values if `corrected`, otherwise of the normal
         distribution before truncation.
     mean : float, default=0.0
-        Mean.
-    bounds : float, default=2.0
-        Bounds of the truncation, in standard deviations of the distribution before truncation; above 0.
+        Mean of the distribution before truncation; with one number as `bounds`, also of the values.
+    bounds : float or (float, float), default=2.0
+        Bounds of the truncation, as distances from `mean` in standard deviations of the distribution before
+        truncation: a number above 0, or the lower and the upper bound.
     corrected : bool, default=True
         Whether the distribution before truncation is wider, so that the values have exactly `std`.
 
@@ -133,7 +143,8 @@ class TruncatedNormal(Initializer):
     correction ``s = std / sqrt(1 - 2 b phi(b) / (2 Phi(b) - 1))``, ``s = std / 0.8796`` for ``b = 2`` (Kotz,
     Balakrishnan and Johnson 1994, section 10.1). Drawn by inversion, so that no value is beyond the bounds. Keras' and
     JAX's ``truncated_normal`` are ``corrected=False``; torch's and timm's ``trunc_normal_`` have the absolute bounds -2
-    and 2, so they truncate nothing with ``std=0.02``; timm's ``trunc_normal_tf_`` has relative bounds.
+    and 2, so they truncate nothing with ``std=0.02``; timm's ``trunc_normal_tf_`` has relative bounds. The names of
+    these functions (``"torch.trunc_normal_"``) have the parameters of the function.
 
     Examples
     --------
@@ -150,26 +161,34 @@ class TruncatedNormal(Initializer):
     reference = "Keras TruncatedNormal; Kotz, Balakrishnan and Johnson 1994, section 10.1"
     draw_never_fails = True
     draws_blocks = True
-    parameter_constraints = {"std": real(minimum=0), "mean": real(), "bounds": real(above=0), "corrected": boolean()}
+    parameter_constraints = {"std": real(minimum=0), "mean": real(), "bounds": _bounds, "corrected": boolean()}
 
     std: float = 0.01
     mean: float = 0.0
-    bounds: float = 2.0
+    bounds: float | tuple[float, float] = 2.0
     corrected: bool = True
 
     @property
+    def limits(self) -> tuple[float, float]:
+        """The lower and the upper bound, in standard deviations before truncation."""
+        lower, upper = self.bounds if isinstance(self.bounds, tuple) else (-self.bounds, self.bounds)
+        return float(lower), float(upper)
+
+    @property
     def _std_before(self) -> float:
-        return self.std / truncated_std(self.bounds) if self.corrected else self.std
+        return self.std / truncated_moments(*self.limits)[1] if self.corrected else self.std
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        values = draw_truncated(spec.stacked_shape, self._std_before, self.bounds, generator=generator, dtype=dtype)
+        values = draw_truncated(spec.stacked_shape, self._std_before, *self.limits, generator=generator, dtype=dtype)
         return values.add_(self.mean)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
         """Return the expected moments of the values for a spec."""
-        before = self._std_before
-        return ExpectedMoments((before * truncated_std(self.bounds)) ** 2, mean=self.mean, bound=self.bounds * before)
+        before, (lower, upper) = self._std_before, self.limits
+        mean, std = truncated_moments(lower, upper)
+        bound = before * max(mean - lower, upper - mean)
+        return ExpectedMoments((before * std) ** 2, self.mean + before * mean, bound, symmetric=lower == -upper)
 
 
 class Sparse(Initializer):
@@ -221,7 +240,11 @@ class Sparse(Initializer):
         """Return drawn values for a spec."""
         rows, columns = spec.matrix_shape
         count = min(self.n_nonzero, columns)
-        chosen = torch.rand((rows, columns), generator=generator).topk(count, dim=1, sorted=False).indices
+        chosen = (
+            torch.rand((rows, columns), generator=generator, dtype=torch.float32)
+            .topk(count, dim=1, sorted=False)
+            .indices
+        )
         kept = draw_normal((rows, count), self.std, generator=generator, dtype=dtype)
         # About one normal number in ten million rounds to exactly zero.
         kept = torch.where(kept == 0, torch.full_like(kept, self.std), kept)

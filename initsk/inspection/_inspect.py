@@ -26,10 +26,12 @@ from initsk.network import (
     iterate_batches,
     loss_of,
     named_parameters,
+    preserve_generators,
     preserve_state,
     untrained_norms,
 )
 from initsk.utils.random import RandomState, resolve_seed
+from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import check_parameters, refuse
 
 
@@ -161,8 +163,9 @@ def inspect_activations(
         refuse("inspect_activations", ["gradients=True needs y, the targets of the loss"])
     found = get_model(model, X, y)
     X, y = arguments_of(found.module, found.prepared(X), y)
-    batches = iterate_batches(found.module, X, found.encode(y), batch_size, padding_mask, found.casts)
-    return inspect_batches(found, batches, settings, resolve_seed(random_state))
+    with preserve_generators(X):
+        batches = iterate_batches(found.module, X, found.encode(y), batch_size, padding_mask, found.casts)
+        return inspect_batches(found, batches, settings, resolve_seed(random_state))
 
 
 def inspect_batches(
@@ -176,6 +179,13 @@ def inspect_batches(
 
     A `capture` of an earlier inspection of the same network and mode has its plans, and need not read it again.
     """
+    with outside_of_contexts(model.module):
+        return _inspect(model, batches, settings, seed, capture)
+
+
+def _inspect(
+    model: Model, batches: Iterator[Batch], settings: InspectionSettings, seed: int | None, capture: Capture | None
+) -> ActivationSummary:
     module, backward = model.module, None
     trained = {name for name, parameter in named_parameters(module) if parameter.requires_grad}
     training, gradients = settings.training, settings.gradients
@@ -199,7 +209,7 @@ def inspect_batches(
                 collector.start_batch(batch.n_samples, batch.padding)
                 output = capture.run(batch, collector)
                 if backward is not None:
-                    loss = loss_of(output, batch.target, settings.criterion, model.net)
+                    loss = loss_of(output, batch.target, settings.criterion, model.net, batch.data)
                     backward.add(loss, batch.n_samples)
         parameters = None if backward is None else backward.to_frame(settings.optimizer or _own_optimizer(model))
     records = collector.records()

@@ -17,6 +17,7 @@ from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
 from initsk.inspection.capture._place import Place
 from initsk.network import Batch, Model, get_model, initialized, iterate_batches, preserve_state
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
+from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import boolean, check_parameters, one_of
 from initsk.utils.words import counted
 
@@ -124,9 +125,14 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "layers_")
         X = validate_data(self, X, allow_nd=True, reset=False)
+        model = get_model(self.estimator_)
+        with outside_of_contexts(model.module):
+            return self._transform(model, X)
+
+    def _transform(self, model: Model, X: np.ndarray) -> np.ndarray:
         features = np.empty((len(X), len(self._names)), np.float32)
         start = 0
-        for found in self._collect(get_model(self.estimator_), X, self.layers_):
+        for found in self._collect(model, X, self.layers_):
             rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
             if rows.shape[1] != features.shape[1]:
                 given = counted(rows.shape[1], "feature")
@@ -169,7 +175,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
         """Return the chosen layers and their numbers of features."""
         model = get_model(self.estimator_, X)
-        with preserve_state(model.module, training=False, gradients=False, seed=0):
+        with outside_of_contexts(model.module), preserve_state(model.module, training=False, gradients=False, seed=0):
             capture = Capture(model.module, training=False, gradients=False)
             catalogue = LayerCatalogue(capture.first_plan(next(self._batches(model, X))))
         chosen = catalogue.choose(type(self).__name__, self.layers)

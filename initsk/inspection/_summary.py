@@ -12,6 +12,7 @@ from initsk.inspection._thresholds import MIN_SAMPLES, layer_thresholds
 from initsk.inspection.capture._layer_choice import Key
 from initsk.inspection.statistics._layer import LayerRecord
 from initsk.utils.results import Reported
+from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import check_parameters, real
 from initsk.utils.words import counted
 
@@ -93,7 +94,8 @@ class ActivationSummary(Reported):
         """Return the rows of `to_frame` as tuples, which need less memory than frames."""
         rows = []
         for (layer, position), record in self._records_of(of).items():
-            row = record.of(of).to_row()
+            with outside_of_contexts():
+                row = record.of(of).to_row()
             if row["count"] + row["nonfinite"]:
                 row |= {"layer": layer, "position": position, "module": record.module, "function": record.function}
                 rows.append(tuple(row[name] for name in frames.STATISTICS_COLUMNS))

@@ -18,6 +18,13 @@ from initsk.network._calls import describe_arrays, first_line, forward_errors, r
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._follower import ForwardFollower, Step
+from initsk.network._generators import (
+    generator_state,
+    generators_of,
+    generators_restored,
+    preserve_generators,
+    set_generator_state,
+)
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -26,6 +33,7 @@ from initsk.network._inputs import (
     first_batch,
     has_targets,
     is_integer,
+    is_sparse,
     is_stream,
     map_arrays,
     pairs,
@@ -44,7 +52,16 @@ from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
 from initsk.network._originals import written_by
-from initsk.network._outputs import IGNORED_TARGET, Criterion, heads_of, loss_of, own_loss, scores_in_loss, scores_of
+from initsk.network._outputs import (
+    IGNORED_TARGET,
+    Criterion,
+    LossWithInputs,
+    heads_of,
+    loss_of,
+    own_loss,
+    scores_in_loss,
+    scores_of,
+)
 from initsk.network._parameters import PlannedParameter, plan_parameters
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Distribution, Sums, argument_of, current_values, sums_of
@@ -88,6 +105,7 @@ __all__ = [
     "ForwardFollower",
     "IntegerCasts",
     "Layer",
+    "LossWithInputs",
     "MadeTensors",
     "Model",
     "Network",
@@ -121,6 +139,9 @@ __all__ = [
     "first_batch",
     "first_line",
     "forward_errors",
+    "generator_state",
+    "generators_of",
+    "generators_restored",
     "get_model",
     "has_hooks",
     "has_network",
@@ -133,6 +154,7 @@ __all__ = [
     "initialized",
     "innermost",
     "is_integer",
+    "is_sparse",
     "is_stream",
     "iterate_batches",
     "known_baseline",
@@ -149,6 +171,7 @@ __all__ = [
     "pair_of",
     "pairs",
     "plan_parameters",
+    "preserve_generators",
     "preserve_state",
     "preserve_training",
     "read",
@@ -159,6 +182,7 @@ __all__ = [
     "save_contents",
     "scores_in_loss",
     "scores_of",
+    "set_generator_state",
     "set_tensor",
     "several_targets",
     "shares_memory",

@@ -56,6 +56,13 @@ class Batch:
         return run_module(module, self.inputs, self.keywords)
 
     @property
+    def data(self) -> Any:
+        """What a net of skorch calls X: the only tensor, a tuple of several, or a mapping of the named arguments."""
+        if self.keywords:
+            return self.keywords
+        return self.inputs[0] if len(self.inputs) == 1 else self.inputs
+
+    @property
     def n_samples(self) -> int:
         """Rows of the first tensor, or nodes of the first graph."""
         for part in (*self.inputs, *self.keywords.values()):

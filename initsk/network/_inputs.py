@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from initsk.exceptions import InvalidParameterError
+from initsk.network._generators import preserve_generators
 from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import unknown_name
 
@@ -103,6 +104,8 @@ def arguments_of(module: nn.Module, X: Any, y: Any = None) -> tuple[Any, Any]:
     >>> arguments_of(nn.Linear(1, 1), {"input": [[1.0]], "labels": [0]})
     ({'input': [[1.0]]}, [0])
     """
+    if isinstance(X, tuple) and all(map(is_graph, X)) and len(X) > len(_Signature(module).names):
+        _check_no_graphs("X", X)
     arguments, targets = _split(module, X, y)
     _check_dense(arguments, "X")
     _check_dense(targets, "y")
@@ -138,7 +141,7 @@ def first_batch(module: nn.Module, X: Any, y: Any = None, batch_size: int = 1024
         if y is not None:
             raise InvalidParameterError(f"y with {type(X).__name__} is not allowed (the stream gives pairs of X and y)")
         # A DataLoader draws a seed when its iteration begins.
-        with isolated_torch_random(None):
+        with isolated_torch_random(None), preserve_generators(X):
             pair = next(pairs(X, batch_size), None)
         if pair is None:
             raise InvalidParameterError(f"X={X!r} yields no batch (allowed: at least one)")
@@ -287,7 +290,7 @@ def to_array(name: str, part: Any) -> Any:
     return array
 
 
-def _check_no_graphs(name: str, samples: list[Any]) -> None:
+def _check_no_graphs(name: str, samples: Sequence[Any]) -> None:
     """Raise if samples, which are to become one array or batch, are graphs."""
     if samples and is_graph(samples[0]):
         raise InvalidParameterError(

@@ -17,12 +17,12 @@ def has_own_loss(net: Any) -> bool:
     return hasattr(net, "get_loss") and not _is_of_skorch(net.get_loss)
 
 
-def loss_of_net(net: Any, output: Any, target: Any) -> torch.Tensor:
+def loss_of_net(net: Any, output: Any, target: Any, X: Any = None) -> torch.Tensor:
     """Return the loss by which an initialized net trains, for an output of its module or of a copy."""
     output = _as_inferred(net, output)
     if not has_own_loss(net):
         target = _as_column(output, target)
-    loss: torch.Tensor = net.get_loss(output, target, X=None, training=False)
+    loss: torch.Tensor = net.get_loss(output, target, X=X, training=False)
     return loss
 
 

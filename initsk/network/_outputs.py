@@ -1,6 +1,7 @@
 """Scores and loss in the output of a module, whatever its form."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -116,7 +117,20 @@ def scores_in_loss(loss: torch.Tensor, output: Any, target: Any = None) -> list[
     return [part for place, part in places.items() if place in found] or heads_of(output, target)
 
 
-def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None, net: Any = None) -> torch.Tensor:
+@dataclass(frozen=True)
+class LossWithInputs:
+    """A function of output, target and X that returns the mean loss, as a criterion."""
+
+    function: Callable[[Any, Any, Any], torch.Tensor]
+
+    def __call__(self, output: Any, target: Any) -> torch.Tensor:
+        """Return the loss without X."""
+        return self.function(output, target, None)
+
+
+def loss_of(
+    output: Any, target: Any = None, criterion: Criterion | None = None, net: Any = None, X: Any = None
+) -> torch.Tensor:
     """Return the mean loss of a module's output.
 
     The loss is `criterion`; or the output's own ``loss``; or the criterion of the estimator's `net`; or the one that
@@ -128,6 +142,8 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
       integers 0 and 1 of the shape of the scores;
     - mean squared error for real and complex numbers;
     - the sum over the heads for several targets, a tuple or a mapping.
+
+    X is what the net's own ``get_loss`` gets.
 
     Raises
     ------
@@ -141,6 +157,8 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
     >>> loss_of({"loss": torch.tensor(0.5), "logits": torch.zeros(4, 2)})
     tensor(0.5000)
     """
+    if isinstance(criterion, LossWithInputs):
+        return criterion.function(output, target, X)
     if criterion is not None:
         is_of_torch = type(criterion).__module__ == nn.MSELoss.__module__
         return _loss_of_torch(criterion, output, target) if is_of_torch else criterion(output, target)
@@ -150,7 +168,7 @@ def loss_of(output: Any, target: Any = None, criterion: Criterion | None = None,
     if target is None:
         raise ModuleError("the loss needs targets, and a batch has none (allowed: pairs of X and y)")
     if net is not None and hasattr(net, "criterion_"):
-        return loss_of_net(net, output, target)
+        return loss_of_net(net, output, target, X)
     first, *others = [_loss(scores, part) for scores, part in _heads(output, target)]
     for loss in others:
         first = first + loss

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
+from initsk.exceptions import ModuleError
 from initsk.network._contents import gradients_apart, save_contents
 from initsk.network._originals import ParametersRestored
 from initsk.network._parts import parameters_of, parts_of
@@ -121,6 +122,11 @@ def preserve_state(
     mode makes every call of torch slower.
     """
     required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
+    if gradients and any(parameter.is_inference() for parameter, _ in required):
+        raise ModuleError(
+            f"{type(module).__name__} was made in torch.inference_mode, so its parameters cannot have gradients"
+            " (allowed: a module that was made outside of this mode)"
+        )
     with (
         run_as_written(module),
         torch.inference_mode(False),
@@ -135,7 +141,8 @@ def preserve_state(
             yield
         finally:
             for parameter, was_required in required:
-                parameter.requires_grad_(was_required)
+                if parameter.requires_grad != was_required:
+                    parameter.requires_grad_(was_required)
 
 
 @contextmanager

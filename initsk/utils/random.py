@@ -1,4 +1,4 @@
-"""Random streams by name, derived from one seed; the global random state does not change."""
+"""Random streams by name, derived from one seed; only a `random_state` of None draws from a global generator."""
 
 import hashlib
 import random
@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
+import sklearn.utils
 import torch
 
 from initsk.exceptions import InvalidParameterError
 
 #: Held while a setting of torch or numpy that all threads share is changed.
 GLOBAL_STATE = threading.RLock()
+_SEEDS = 2**31 - 1
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
@@ -33,8 +35,8 @@ def check_random_state(random_state: RandomState) -> None:
 def resolve_seed(random_state: RandomState) -> int:
     """Return one integer seed for scikit-learn's `random_state`.
 
-    An integer is the seed itself. From a numpy generator one integer is drawn. None takes fresh entropy from the
-    system; numpy's global state is neither read nor changed.
+    An integer is the seed itself. From a numpy generator one integer is drawn, and for None from numpy's global
+    generator, as scikit-learn does.
 
     Examples
     --------
@@ -42,11 +44,51 @@ def resolve_seed(random_state: RandomState) -> int:
     7
     """
     check_random_state(random_state)
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**31 - 1))
-    return int(np.random.SeedSequence().generate_state(1)[0]) if random_state is None else int(random_state)
+        return int(random_state.integers(_SEEDS))
+    if random_state is None or isinstance(random_state, np.random.RandomState):
+        # Another thread may have seeded the global generator for a block.
+        with GLOBAL_STATE:
+            return int(sklearn.utils.check_random_state(random_state).randint(_SEEDS))
+    return int(random_state)
+
+
+def resolve_seed_like_torch(random_state: RandomState) -> int:
+    """Return one integer seed for a function that fills tensors: for None, torch's default generator draws it.
+
+    Examples
+    --------
+    >>> with isolated_torch_random(0):
+    ...     first = resolve_seed_like_torch(None)
+    >>> with isolated_torch_random(0):
+    ...     first == resolve_seed_like_torch(None)
+    True
+    """
+    if random_state is not None:
+        return resolve_seed(random_state)
+    with GLOBAL_STATE:
+        return int(torch.randint(_SEEDS, (), dtype=torch.int64, device="cpu"))
+
+
+@contextmanager
+def generator_like_torch(random_state: RandomState) -> Iterator[torch.Generator]:
+    """Yield a CPU generator with the seed of `resolve_seed_like_torch`.
+
+    torch's default generator stays as it was if the block draws nothing or fails.
+    """
+    if random_state is not None:
+        yield make_generator(resolve_seed(random_state))
+        return
+    with GLOBAL_STATE:
+        before = torch.get_rng_state()
+        generator = make_generator(resolve_seed_like_torch(None))
+        start, finished = generator.get_state(), False
+        try:
+            yield generator
+            finished = True
+        finally:
+            if not finished or torch.equal(generator.get_state(), start):
+                torch.set_rng_state(before)
 
 
 def derive_seed(seed: int, *names: object) -> int:

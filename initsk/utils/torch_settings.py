@@ -49,13 +49,16 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def outside_of_contexts(module: torch.nn.Module) -> Iterator[None]:
-    """Run the block as outside of the contexts of torch: with gradients, without autocast, on the module's device.
+def outside_of_contexts(module: torch.nn.Module | None = None, dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Run the block as outside of the contexts of torch: with gradients, without autocast, on the CPU, in float32.
 
-    A default device is kept for a module on such a device, since its forward pass may rely on it. The default type is
-    kept too: a module may have been made with it.
+    A default device or type that the module has is kept, since its forward pass may rely on it. Without a module, the
+    default type is kept, unless `dtype` is given.
     """
-    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    tensors = [] if module is None else [*module.parameters(), *module.buffers()]
+    device = tensors[0].device if tensors else torch.device("cpu")
+    if module is not None and dtype is None and all(tensor.dtype != torch.get_default_dtype() for tensor in tensors):
+        dtype = torch.float32
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
@@ -64,7 +67,31 @@ def outside_of_contexts(module: torch.nn.Module) -> Iterator[None]:
                 stack.enter_context(torch.autocast(kind, enabled=False))
         if device.type == "cpu" and torch.empty(0).device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
+        stack.enter_context(default_type(dtype))
         yield
+
+
+@contextmanager
+def default_type(dtype: torch.dtype | None) -> Iterator[None]:
+    """Set torch's default type inside the block, one such block at a time; None keeps the current one.
+
+    Examples
+    --------
+    >>> with default_type(torch.float64):
+    ...     torch.ones(1).dtype
+    torch.float64
+    """
+    before = torch.get_default_dtype()
+    if dtype is None or dtype == before:
+        yield
+        return
+    # All threads share this setting.
+    with GLOBAL_STATE:
+        torch.set_default_dtype(dtype)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
 
 
 def flushes_subnormals() -> bool:

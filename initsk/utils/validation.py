@@ -12,6 +12,8 @@ from initsk.exceptions import InvalidParameterError
 # A constraint returns what is allowed, or None if the value is allowed.
 Constraint = Callable[[Any], "str | None"]
 
+# Computations in float32 with larger numbers overflow.
+_LARGEST = 1e30
 # Whole floats with more values than this, and fewer than 20 samples for each value, are numbers.
 _MAX_FLOAT_CLASSES = 20
 
@@ -63,7 +65,16 @@ def real(
         allowed = allowed and (above is None or value > above) and (minimum is None or value >= minimum)
         return allowed and (below is None or value < below) and (maximum is None or value <= maximum)
 
-    return allow(allows, f"a finite number {wanted}".rstrip())
+    finite = f"a finite number {wanted}".rstrip()
+
+    def check(value: Any) -> str | None:
+        # A comparison in numpy's low precision would warn of an overflow.
+        value = value.item() if isinstance(value, np.generic) else value
+        if not allows(value):
+            return finite
+        return None if abs(value) <= _LARGEST else f"{finite}, at most {_LARGEST:g} in size"
+
+    return check
 
 
 def boolean() -> Constraint:

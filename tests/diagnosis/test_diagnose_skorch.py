@@ -10,7 +10,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.helper import predefined_split
 from torch import nn
 
-from initsk import diagnose, inspect_activations, recommend_initializer
+from initsk import MLPClassifier, diagnose, inspect_activations, recommend_initializer
 from initsk.diagnosis import predict_signal
 from initsk.inspection import ActivationInspector, gradient_coherence
 from initsk.network import MLP
@@ -262,3 +262,39 @@ def test_the_batches_of_the_trial_are_those_of_a_fit(options, size):
     loss = diagnose(net, X, CLASSES).trial["loss"]
     np.testing.assert_array_equal(loss, diagnose(net, X, CLASSES, batch_size=size).trial["loss"])
     assert loss[0] != diagnose(net, X, CLASSES, batch_size=20).trial["loss"][0]
+
+
+class NeedsX(skorch.NeuralNetClassifier):
+    """Net whose loss looks at its inputs."""
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return super().get_loss(y_pred, y_true) + 0 * X.abs().mean()
+
+
+def test_a_loss_that_needs_the_inputs_is_that_of_the_net():
+    plain, needing = classifier(), classifier(NeedsX)
+    for measure in ("diagnose", "inspect_activations", "gradient_coherence"):
+        np.testing.assert_allclose(MEASURES[measure](needing), MEASURES[measure](plain), rtol=1e-6)
+    gradients = [
+        inspect_activations(net, X, CLASSES, gradients=True).to_frame("gradients")["std"] for net in (plain, needing)
+    ]
+    np.testing.assert_allclose(*gradients, rtol=1e-6)
+    assert np.isfinite(diagnose(needing, X, CLASSES, trial_steps=5).baseline_loss)
+
+
+def test_batches_larger_than_max_samples_have_two_halves():
+    net = classifier(batch_size=-1)
+    diagnosis = diagnose(net, X, CLASSES, trial_steps=5, max_samples=64)
+    assert len(diagnosis.setup.batches) == 2
+    assert [batch.n_samples for batch in diagnosis.setup.batches] == [32, 32]
+    assert diagnosis.measurements.coherence.agreements
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_budget_counts_the_steps_of_a_fit_that_holds_out_samples(weighted):
+    clf = MLPClassifier((4,), early_stopping=True, validation_fraction=0.4, max_epochs=3, batch_size=10, random_state=0)
+    assert diagnose(clf, X, CLASSES, trial_steps=5).budget == 3 * 12
+    weights = np.ones(N) if weighted else None
+    fitted = clone(clf).fit(X, CLASSES, sample_weight=weights)
+    assert fitted.net_.history[0, "train_batch_count"] == 12
+    assert diagnose(fitted, X, CLASSES, trial_steps=5).budget == 3 * 12

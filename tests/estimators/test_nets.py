@@ -1,5 +1,6 @@
 """Nets of skorch with an initializer and a random state, and skorch's own features."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -298,3 +299,17 @@ def test_any_skorch_net_takes_an_initializer():
     assert with_initializer(net) is net
     with pytest.raises(InvalidParameterError, match="a skorch net"):
         with_initializer(object())
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_nets_with_an_initializer_are_pickled_and_copied(fitted):
+    module = {"module__in_features": 3, "module__out_features": 1}
+    net = with_initializer(skorch.NeuralNetRegressor(nn.Linear, max_epochs=1, verbose=0, **module), "orthogonal")
+    if fitted:
+        net.fit(np.ones((8, 3), np.float32), np.ones((8, 1), np.float32))
+    X = np.ones((2, 3), np.float32)
+    for same in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+        assert (type(same), same.initializer) == (type(net), "orthogonal")
+        if fitted:
+            np.testing.assert_array_equal(same.predict(X), net.predict(X))
+    assert type(with_initializer(skorch.NeuralNetRegressor(nn.Linear))) is type(net)

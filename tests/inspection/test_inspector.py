@@ -346,7 +346,7 @@ def test_transformer_prefit_and_unknown_layer():
 def test_transformer_takes_layers_each_once(layers, words):
     X, y = load_iris(return_X_y=True)
     with pytest.raises(InvalidParameterError, match=words):
-        ActivationInspector(MLPClassifier((6, 3), max_epochs=1), layers).fit(X, y)
+        ActivationInspector(MLPClassifier((6, 3), max_epochs=1, random_state=0), layers).fit(X, y)
 
 
 def test_prefit_takes_a_bare_module():

@@ -26,7 +26,7 @@ def test_docstring(kind):
     found = sections(kind)
     parameters = set(inspect.signature(kind).parameters)
     documented = set()
-    for line in re.findall(r"^(\w[\w, ]*) : .*$", found.get("Parameters", ""), flags=re.M):
+    for line in re.findall(r"^\**(\w[\w, ]*)(?: : .*)?$", found.get("Parameters", ""), flags=re.M):
         documented.update(line.split(", "))
     assert documented == parameters
     defaults = re.findall(r"^\w[\w, ]* : .*default=", found.get("Parameters", ""), flags=re.M)

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
 from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
@@ -26,6 +27,7 @@ from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import FromCallable, InitializerLike
 from initsk.utils.random import RandomState, resolve_seed
+from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
@@ -79,7 +81,8 @@ def compare_initializers(
     n_repeats : int, default=5
         Number of repeats of every initializer and fold, each with its own seed.
     random_state : int, RandomState, Generator or None, default=0
-        Seed from which the splits and the seeds of the runs are derived.
+        Seed from which the splits and the seeds of the runs are derived. None draws it from numpy's global generator,
+        as in scikit-learn.
     racing : bool, default=False
         After every repeat (and fold) from the second on, stop the initializers that are significantly worse than the
         best (by the test of `ComparisonResult.summary`, at 5 % divided by the number of tests). ``settings["racing"]``
@@ -136,11 +139,12 @@ def compare_initializers(
     if random_state is None and store is not None:
         raise InvalidParameterError("random_state=None draws another seed in every call, but a store needs the same")
     candidates = make_candidates(builder, initializers, grid)
-    seed = resolve_seed(random_state)
     has_classes = is_classifier(estimator)
     whole = check_data(X, y, X_val, y_val, types_of=builder.matrix_types, has_classes=has_classes)
+    seed = resolve_seed(random_state)
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
-    check_effect(builder, candidates, seed=seed)
+    with outside_of_contexts(dtype=torch.float32):
+        check_effect(builder, candidates, seed=seed)
     experiment = Experiment(builder, data, _make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, rounds, racing)
     settings = {

@@ -9,6 +9,7 @@ from functools import cache
 from math import isfinite, nan
 from typing import Any
 
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
@@ -18,7 +19,7 @@ from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._monitor import TrainingMonitor
 from initsk.comparison.results._records import RunRecord
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
-from initsk.utils.torch_settings import torch_threads
+from initsk.utils.torch_settings import outside_of_contexts, torch_threads
 
 #: Returns the scores of a fitted estimator by name; the first one ranks.
 Scorer = Callable[[Any, Any, Any], dict[str, float]]
@@ -41,7 +42,7 @@ class Experiment:
         try:
             # The status of the record has the information of the warning.
             ignored = warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
-            with _fixed(self.n_threads, task.round.seed), ignored:
+            with outside_of_contexts(dtype=torch.float32), _fixed(self.n_threads, task.round.seed), ignored:
                 self._measure(record, task)
         except Exception as error:
             record.fail("failed", f"{type(error).__name__}: {error}")

@@ -11,8 +11,8 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._values import Value
 from initsk.network import ParameterSpec
-from initsk.utils.random import RandomState, make_generator, resolve_seed
-from initsk.utils.torch_settings import working_type
+from initsk.utils.random import RandomState, generator_like_torch
+from initsk.utils.torch_settings import outside_of_contexts, working_type
 from initsk.utils.validation import Constraint, check_parameters, optional
 
 if TYPE_CHECKING:
@@ -233,11 +233,12 @@ class Initializer(Value):
         torch.Tensor of shape ``spec.stacked_shape``
         """
         self.check_spec(spec)
-        # A user may have changed torch's default device. Inside the block, each call of torch takes longer.
-        with nullcontext() if torch.empty(0).device.type == "cpu" else torch.device("cpu"):
+        with outside_of_contexts():
             values = self.draw_blocks(spec, generator, working_type(dtype)).to(dtype)
         self._check_shape(values, spec.stacked_shape, spec)
-        if not self.draw_never_fails and not torch.isfinite(values).all():
+        # Numbers that fit into float32 may be too large for half precision.
+        is_checked = not self.draw_never_fails or torch.finfo(dtype).max < torch.finfo(torch.float32).max
+        if is_checked and not torch.isfinite(values).all():
             raise InvalidParameterError(
                 f"{self!r} drew NaN or infinity, or left values unfilled (allowed: a function that fills the tensor)"
                 f"{_at(spec)}"
@@ -260,7 +261,8 @@ class Initializer(Value):
         shape : tuple of int
             ``(out, in)`` or ``(out, in, *kernel)``, as torch stores weights.
         random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; the same integer gives the same tensor on any device.
+            Seed of the draw; the same integer gives the same tensor on any device. None takes the seed from torch's
+            global generator, as the functions of ``torch.nn.init`` do; an initializer that draws nothing takes none.
         generator : torch.Generator, optional
             CPU generator to draw from instead of `random_state`.
         dtype : torch.dtype, default=torch.float32
@@ -281,11 +283,10 @@ class Initializer(Value):
         self.check()
         given = {"dtype": dtype, "generator": generator}
         check_parameters("sample", given, {"dtype": _floating, "generator": optional(_generator)})
-        if generator is None:
-            generator = make_generator(resolve_seed(random_state))
-        elif random_state is not None:
+        if generator is not None and random_state is not None:
             raise InvalidParameterError("random_state and generator are not allowed together (give one of them)")
-        return self.draw(ParameterSpec.from_shape(shape), generator, dtype).to(device)
+        with generator_like_torch(random_state) if generator is None else nullcontext(generator) as source:
+            return self.draw(ParameterSpec.from_shape(shape), source, dtype).to(device)
 
     def fill_(
         self, tensor: torch.Tensor, *, random_state: RandomState = None, generator: torch.Generator | None = None

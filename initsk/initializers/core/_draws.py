@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from functools import wraps
-from math import erf, exp, pi, prod, sqrt
+from math import erf, prod, sqrt
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from initsk.initializers.core._truncated import truncated_std, truncated_values
 from initsk.network import ParameterSpec
 from initsk.utils.torch_settings import NORMAL_GROUP, pieces
 
@@ -20,21 +21,6 @@ _LARGE = 2**20
 # Longer vectors gain nothing if several are computed at once, and torch may sum them in several threads.
 _SHORT = 2**12
 _NUMPY_TYPES = {torch.float32: np.float32, torch.float64: np.float64}
-
-
-def truncated_std(bounds: float) -> float:
-    """Return the standard deviation of a standard normal that is truncated at ``-bounds`` and ``bounds``.
-
-    Examples
-    --------
-    >>> round(truncated_std(2.0), 6)
-    0.879626
-    """
-    if bounds < 1e-2:
-        # Nearly uniform: the subtraction below would lose all digits.
-        return bounds / sqrt(3) * (1 - bounds**2 / 15)
-    density = exp(-bounds * bounds / 2) / sqrt(2 * pi)
-    return sqrt(1 - 2 * bounds * density / erf(bounds / sqrt(2)))
 
 
 def _in_both_parts(draw: Draw) -> Draw:
@@ -77,13 +63,18 @@ def draw_uniform(shape: Shape, bound: float, *, generator: Generator, dtype: tor
 
 
 @_in_both_parts
-def draw_truncated(shape: Shape, std: float, bounds: float, *, generator: Generator, dtype: torch.dtype) -> Tensor:
-    """Draw from a normal distribution with `std` before truncation, truncated at ``bounds * std``."""
+def draw_truncated(
+    shape: Shape, std: float, lower: float, upper: float, *, generator: Generator, dtype: torch.dtype
+) -> Tensor:
+    """Draw from a normal distribution with `std` before truncation, truncated at `lower` and `upper` times `std`."""
+    if lower != -upper:
+        values = draw_uniform(shape, 0.5, generator=generator, dtype=torch.float64).add_(0.5)
+        return torch.from_numpy(truncated_values(values.numpy(), lower, upper)).mul_(std).to(dtype)
     # Near 1, the inverse error function needs more digits than float32 has.
-    working = torch.float64 if bounds > 3 else dtype
-    values = draw_uniform(shape, erf(bounds / sqrt(2)), generator=generator, dtype=working)
+    working = torch.float64 if upper > 3 else dtype
+    values = draw_uniform(shape, erf(upper / sqrt(2)), generator=generator, dtype=working)
     for piece in pieces(values):
-        piece.erfinv_().mul_(sqrt(2) * std).clamp_(-bounds * std, bounds * std)
+        piece.erfinv_().mul_(sqrt(2) * std).clamp_(lower * std, upper * std)
     return values.to(dtype)
 
 
@@ -100,7 +91,7 @@ def draw_scaled(
         return draw_normal(shape, sqrt(variance), generator=generator, dtype=dtype, count=spec.count)
     if distribution == "truncated_normal":
         uncut = sqrt(variance) / truncated_std(TRUNCATION)
-        return draw_truncated(shape, uncut, TRUNCATION, generator=generator, dtype=dtype)
+        return draw_truncated(shape, uncut, -TRUNCATION, TRUNCATION, generator=generator, dtype=dtype)
     return draw_uniform(shape, sqrt(3 * variance), generator=generator, dtype=dtype)
 
 

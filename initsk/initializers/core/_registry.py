@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 import torch
-from sklearn.base import clone
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._base import Initializer
+from initsk.initializers.core._from_framework import FUNCTIONS, SYNONYMS, UNRESOLVED, FromFramework
 from initsk.initializers.core._values import subclasses
 from initsk.network import ParameterSpec
 from initsk.utils.random import GLOBAL_STATE, isolated_numpy_random, isolated_torch_random
@@ -80,11 +80,6 @@ class FromCallable(Initializer):
 INITIALIZER_PARAMS = ("initializer", "bias_initializer", "output_initializer")
 InitializerLike = str | Initializer | type[Initializer] | Callable[..., Any]
 
-#: The names of other frameworks without their prefix; the module of each framework's names fills this in.
-FRAMEWORKS: dict[str, dict[str, Initializer]] = {}
-#: Names of other frameworks that cannot be resolved: why, and what to write instead.
-UNRESOLVED: dict[str, str] = {}
-
 #: Where the names live in their frameworks.
 _FULL_PATHS = {
     "torch.nn.init.": "torch.", "keras.initializers.": "keras.", "tf.keras.initializers.": "keras.",
@@ -105,7 +100,7 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     initializer : str, Initializer, Initializer class or callable
         Case, spaces and hyphens of a name do not matter; the name of a class is allowed too (``"HeNormal"``). With the
         prefix of another framework (``"keras.he_normal"``), a name stands for an initializer that draws as that
-        framework does.
+        framework does, with the parameters of that framework's function (`FromFramework`).
 
     Returns
     -------
@@ -124,7 +119,7 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     >>> get_initializer("kaiming_normal")
     HeNormal()
     >>> get_initializer("keras.he_normal")
-    AsStored(base=VarianceScaling(scale=2.0, distribution='truncated_normal'), framework='keras')
+    FromFramework('keras.he_normal')
     """
     value: object = initializer
     if isinstance(value, type) and issubclass(value, Initializer):
@@ -150,7 +145,7 @@ def _by_name(given: str) -> Initializer:
         if key.startswith(path):
             key = short + key.removeprefix(path)
     prefix, _, name = key.partition(".")
-    if prefix in FRAMEWORKS:
+    if prefix in _frameworks():
         return _of_framework(prefix, name, given)
     names: dict[str, type[Initializer]] = {}
     for cls in classes:
@@ -165,15 +160,23 @@ def _by_name(given: str) -> Initializer:
 
 def _of_framework(prefix: str, name: str, given: str) -> Initializer:
     """Return the initializer of a framework's name; Keras' class names and torch's names without underscore count."""
-    plain = name.replace("_", "").removesuffix("initializer")
-    for candidate, value in FRAMEWORKS[prefix].items():
+    plain = f"{prefix}.{name.replace('_', '').removesuffix('initializer')}"
+    known = _names_of(prefix)
+    for candidate in known:
         if plain == candidate.replace("_", ""):
-            return clone(value)
+            return FromFramework(SYNONYMS.get(candidate, candidate))
     for full, why in UNRESOLVED.items():
-        if f"{prefix}.{plain}" == full.replace("_", ""):
+        if plain == full.replace("_", ""):
             raise InvalidParameterError(f"{full} {why}")
-    known = [f"{prefix}.{candidate}" for candidate in FRAMEWORKS[prefix]]
     raise InvalidParameterError(unknown_name(f"{prefix} initializer", given, known))
+
+
+def _frameworks() -> list[str]:
+    return list(dict.fromkeys(name.partition(".")[0] for name in FUNCTIONS))
+
+
+def _names_of(framework: str) -> list[str]:
+    return [name for name in (*FUNCTIONS, *SYNONYMS) if name.startswith(f"{framework}.")]
 
 
 def _named_classes() -> list[type[Initializer]]:
@@ -221,6 +224,8 @@ def initializer_name(initializer: InitializerLike) -> str:
     value = get_initializer(initializer)
     if isinstance(value, FromCallable):
         return value.label
+    if isinstance(value, FromFramework) and value == FromFramework(value.function):
+        return value.function
     cls = type(value)
     return cls.name if "name" in vars(cls) and value == cls() else repr(value)
 
@@ -238,7 +243,7 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
     DataFrame
         Columns name, synonyms, family, formula, reference (of strings), and needs_data and
         needs_gradient (of bool): whether `initialize` needs X, or X and y. For a framework: the
-        columns name and initializer.
+        columns name, parameters (with the framework's defaults), and the initializer that draws the same.
 
     Raises
     ------
@@ -254,14 +259,20 @@ def list_initializers(framework: str | None = None) -> pd.DataFrame:
     ['timm.trunc_normal_', 'timm.trunc_normal_tf_', 'timm.variance_scaling_', 'timm.lecun_normal_']
     """
     if framework is not None:
-        wrong = one_of("framework", FRAMEWORKS)(framework)
+        wrong = one_of("framework", _frameworks())(framework)
         if wrong:
             raise InvalidParameterError(wrong)
-        rows = [(f"{framework}.{name}", repr(value)) for name, value in FRAMEWORKS[framework].items()]
-        return pd.DataFrame(rows, columns=["name", "initializer"])
+        rows = [_row_of_framework(name) for name in _names_of(framework)]
+        return pd.DataFrame(rows, columns=["name", "parameters", "initializer"])
     order = dict(zip(_FAMILIES, range(len(_FAMILIES)), strict=True))
     classes = sorted(_named_classes(), key=lambda cls: (order.get(cls.family, len(order)), cls.name))
     return pd.DataFrame([_row(cls) for cls in classes], columns=_COLUMNS)
+
+
+def _row_of_framework(name: str) -> tuple[str, str, str]:
+    value = FromFramework(SYNONYMS.get(name, name))
+    arguments = ", ".join(f"{key}={default!r}" for key, default in value.arguments.items())
+    return name, arguments, repr(value.equivalent)
 
 
 def _row(cls: type[Initializer]) -> tuple[object, ...]:

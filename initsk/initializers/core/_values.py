@@ -1,16 +1,17 @@
 """Values: objects defined by their parameters, with equality, hash, repr, clone and JSON."""
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import partial
 from inspect import signature
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.validation import refuse, unknown_name
 
 
 def value_key(value: Any) -> Hashable:
@@ -34,6 +35,17 @@ def value_key(value: Any) -> Hashable:
     return value if isinstance(value, Hashable) else (type(value), repr(value))
 
 
+def as_python(value: Any) -> Any:
+    """Return numpy's numbers as Python's, and other values as they are.
+
+    Examples
+    --------
+    >>> as_python(np.float16(0.5))
+    0.5
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def value_repr(value: Any) -> str:
     """Return the Python text of a parameter; numpy's numbers are plain numbers, functions and classes their names.
 
@@ -42,8 +54,7 @@ def value_repr(value: Any) -> str:
     >>> value_repr([np.float64(0.5), nn.Tanh, (abs,)])
     '[0.5, Tanh, (abs,)]'
     """
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = as_python(value)
     if isinstance(value, type) or (callable(value) and not isinstance(value, BaseEstimator | nn.Module)):
         return str(getattr(value, "__name__", type(value).__name__))
     if isinstance(value, list):
@@ -71,6 +82,30 @@ class Value(BaseEstimator):
         if defaults is None:
             defaults = cls._defaults = {name: part.default for name, part in signature(cls).parameters.items()}
         return defaults
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters as in scikit-learn, and check the names of all of them first.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such parameter; nothing is set then.
+        """
+        refuse(f"Invalid parameter for {type(self).__name__}", list(self._unknown(params)))
+        return super().set_params(**params)
+
+    def _unknown(self, params: dict[str, Any]) -> Iterator[str]:
+        """Yield a message for each parameter that neither this object nor an initializer among its parameters has."""
+        known = self.get_params(deep=False)
+        for key in params:
+            name, nested, rest = key.partition("__")
+            value = params.get(name, known.get(name))
+            if name not in known:
+                yield unknown_name("parameter", name, known)
+            elif nested and isinstance(value, Value):
+                yield from value._unknown({rest: params[key]})
+            elif nested and not hasattr(value, "set_params"):
+                yield f"{key}={params[key]!r} is not allowed ({name}={value!r} has no parameters)"
 
     def to_json(self) -> str:
         """Return the class's name and the parameters as JSON.

@@ -1,6 +1,6 @@
 """Gradient coherence: the size of the gradient that distinguishes samples, and its agreement between two halves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from initsk.network import (
     to_array,
 )
 from initsk.utils.random import RandomState, resolve_seed
-from initsk.utils.torch_settings import real_parts
+from initsk.utils.torch_settings import outside_of_contexts, real_parts
 
 # Number of samples in a half for which agreements are stated.
 _REFERENCE_HALF = 256
@@ -112,19 +112,21 @@ def gradient_coherence(
     (1.0, {'weight': 1.0})
     """
     found = get_model(model, X, y)
-    X, y = first_batch(found.module, found.prepared(X), y)
-    X, y = map_arrays(to_array, X), found.encode(y)
-    half = ceil((count_samples(X) or 1) / 2)
-    batches = [batch.copied() for batch in iterate_batches(found.module, X, y, half, casts=found.casts)]
+    seed = resolve_seed(random_state)
 
-    def loss(output: Any, target: Any) -> torch.Tensor:
-        return loss_of(output, target, criterion, found.net)
+    def loss(output: Any, target: Any, inputs: Any) -> torch.Tensor:
+        return loss_of(output, target, criterion, found.net, inputs)
 
-    return coherence_of_batches(found.module, batches, loss, training=training, seed=resolve_seed(random_state))
+    with outside_of_contexts(found.module):
+        X, y = first_batch(found.module, found.prepared(X), y)
+        X, y = map_arrays(to_array, X), found.encode(y)
+        half = ceil((count_samples(X) or 1) / 2)
+        batches = [batch.copied() for batch in iterate_batches(found.module, X, y, half, casts=found.casts)]
+        return coherence_of_batches(found.module, batches, loss, training=training, seed=seed)
 
 
 def coherence_of_batches(
-    module: torch.nn.Module, batches: Sequence[Batch], loss: Criterion, *, training: bool, seed: int
+    module: torch.nn.Module, batches: Sequence[Batch], loss: Callable[..., torch.Tensor], *, training: bool, seed: int
 ) -> GradientCoherence:
     """Return the size and the agreement of the gradients of the first and the second half of the batches.
 
@@ -135,7 +137,7 @@ def coherence_of_batches(
     module : torch.nn.Module
     batches : sequence of Batch
     loss : callable
-        Function of output and target that returns the mean loss.
+        Function of output, target and X that returns the mean loss.
     training : bool
         Whether to run the module in training mode.
     seed : int
@@ -179,12 +181,15 @@ class _Half(NamedTuple):
 
 
 def _backpropagate(
-    module: torch.nn.Module, batches: Sequence[Batch], loss_of_output: Criterion, trained: list[torch.nn.Parameter]
+    module: torch.nn.Module,
+    batches: Sequence[Batch],
+    loss_of_output: Callable[..., torch.Tensor],
+    trained: list[torch.nn.Parameter],
 ) -> _Half:
     n_samples, total, square, sums = 0, 0.0, 0.0, [torch.zeros(1).double()] * len(trained)
     for batch in batches:
         output = batch.copied().run(module)
-        loss = loss_of_output(output, batch.target)
+        loss = loss_of_output(output, batch.target, batch.data)
         scores = scores_in_loss(loss, output, batch.target)
         deltas = [_centered(delta) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
         gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
