@@ -27,7 +27,7 @@ def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
         A file ending in ``.csv``, ``.csv.gz`` or ``.parquet``. A CSV file is UTF-8 text whose first line has the names
         of the columns; values that a row lacks at its end are missing values.
     target : str
-        Name of the column to predict; all others must be numbers.
+        Name of the column to predict; all others must be numbers, or text that is a number in every row.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
     real = {dtype for dtype in set(X.dtypes) if _is_real(dtype)}
     other = {name: _first_other(X[name]) for name, dtype in X.dtypes.items() if dtype not in real}
     for name in [name for name, found in other.items() if found is None]:
-        # Some numbers come as objects: decimals, and integers that are too long for numpy.
+        # Some numbers come as objects or text: decimals, and integers that are too long for numpy.
         X[name] = pd.to_numeric(X[name].astype(str), errors="coerce").astype(float)
     faults = [f"{name} {found}" for name, found in other.items() if found is not None]
     if faults:
@@ -75,13 +75,9 @@ def _is_real(dtype: Any) -> bool:
 
 def _first_other(values: pd.Series) -> str | None:
     """Return the first value that is no number, with its row, in parentheses; None if all are numbers or missing."""
-    present = values.notna()
-    bad = present
+    bad = values.notna()
     if pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values):
-        bad = present & pd.to_numeric(values.astype(str), errors="coerce").isna()
-        if not bad.any():
-            # Text that looks like a number.
-            bad = present & values.map(lambda value: isinstance(value, str)).astype(bool)
+        bad &= pd.to_numeric(values.astype(str), errors="coerce").isna()
     if not bad.any():
         return None
     row = int(bad.to_numpy().argmax())

@@ -22,8 +22,8 @@ def check_labels(name: str, y: Any) -> None:
     >>> check_labels("y", [{"a": 1}, {"b": 2}])
     Traceback (most recent call last):
     ...
-    initsk.exceptions.InvalidParameterError: y has a value of the type dict (row 1); allowed: an array of text,
-    numbers or truth values
+    initsk.exceptions.InvalidParameterError: Unknown label type: y has a value of the type dict (row 1); allowed: an
+    array of text, numbers or truth values
     """
     if np.ma.is_masked(y):
         _refuse_missing(name, np.ma.getmaskarray(y))
@@ -43,8 +43,10 @@ def check_labels(name: str, y: Any) -> None:
     for row, value in enumerate(values, start=1):
         if not isinstance(value, str):
             inside = ", in an array of Python objects" if isinstance(value, int | float) else ""
-            kind = f"{type(value).__name__} (row {row}{inside})"
-            raise InvalidParameterError(f"{name} has a value of the type {kind}; {_ALLOWED}")
+            kind = f"{name} has a value of the type {type(value).__name__} (row {row}{inside})"
+            # scikit-learn's words, which its checks of estimators look for.
+            words = "Complex data not supported" if isinstance(value, complex) else "Unknown label type"
+            raise InvalidParameterError(f"{words}: {kind}; {_ALLOWED}")
 
 
 def _refuse_missing(name: str, missing: np.ndarray) -> None:

@@ -76,7 +76,8 @@ def columns_with(found: np.ndarray, names: list[str] | None = None) -> str:
 
 def _as_numbers(X: Any) -> np.ndarray | None:
     try:
-        return np.asarray(X, np.float64)
+        values = np.asarray(X)
+        return values.astype(np.float64, copy=False) if values.dtype.kind in "biufO" else None
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -40,7 +40,7 @@ def test_a_scaler_in_a_pipeline_comes_first():
 
 
 def test_numbers_that_are_too_large_are_named():
-    large = pd.DataFrame(X, columns=list("abcd"))
+    large = pd.DataFrame(X.copy(), columns=list("abcd"))
     large.loc[4, "c"] = 1e39
     words = r"beyond the range of single precision \(3\.4e\+38\): column 'c' \(row 5\); divide by"
     with pytest.raises(InvalidParameterError, match=words):

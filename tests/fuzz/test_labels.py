@@ -1,9 +1,11 @@
 """Labels of any type: a classifier learns them, or raises one error of one line."""
 
+import importlib
 import warnings
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import strategies as st
 from sklearn.exceptions import DataConversionWarning
 
@@ -54,6 +56,12 @@ LABELS = st.one_of(
     st.sampled_from("?bBhHiIqQefdgFDSUVMm").flatmap(lambda kind: SEVERAL.map(converted(kind))),
     columns(st.integers(0, 1)).map(lambda values: np.ma.array(values, mask=[value == 1 for value in values])),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded():
+    """Load what a first comparison loads, which can take longer than a law may."""
+    importlib.import_module("tests.warm")
 
 
 @on_examples(150, 1000)
