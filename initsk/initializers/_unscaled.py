@@ -180,8 +180,11 @@ class TruncatedNormal(Initializer):
 
     def draw_values(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
         """Return drawn values for a spec."""
-        values = draw_truncated(spec.stacked_shape, self._std_before, *self.limits, generator=generator, dtype=dtype)
-        return values.add_(self.mean)
+        lower, upper = self.limits
+        # Bounds on one side may be far from the mean, so that the sum cancels.
+        wide = dtype if lower == -upper else torch.promote_types(dtype, torch.float64)
+        values = draw_truncated(spec.stacked_shape, self._std_before, lower, upper, generator=generator, dtype=wide)
+        return values.add_(self.mean).to(dtype)
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments:
         """Return the expected moments of the values for a spec."""

@@ -24,7 +24,7 @@ from initsk import (
     list_initializers,
     recommend_initializer,
 )
-from initsk.exceptions import InitskError
+from initsk.exceptions import InitskError, ModuleError
 from initsk.inspection import gradient_coherence
 from initsk.utils.torch_settings import default_type, flushes_subnormals, outside_of_contexts
 from tests.helpers import build
@@ -230,3 +230,39 @@ def test_numbers_do_not_depend_on_settings(entry, setting):
         found = entry()
     for one, other in zip(plain(found), wanted, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", ["float64", "inference", "autocast", "meta"])
+def test_workers_give_the_same_numbers(setting):
+    with SETTINGS[setting]():
+        found = compare(n_jobs=2)
+    for one, other in zip(plain(found), expected(compare), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_type_of_a_users_module_decides(dtype):
+    arguments = {"module__dtype": dtype, "max_epochs": 1, "random_state": 0, "verbose": 0}
+    net = NeuralNetRegressor(Net, **arguments).fit(X.astype(np.float64), X[:, :2])
+    assert net.predict(X).dtype == net.predict(X.astype(np.float64)).dtype
+    assert net.forward(X).dtype == dtype
+
+
+def test_a_loader_with_a_generator_of_its_own_does_not_notice_an_inspection():
+    generator = torch.Generator().manual_seed(3)
+    data = TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
+    loader = DataLoader(data, batch_size=8, shuffle=True, generator=generator)
+    before = generator.get_state()
+    inspect_activations(network(), loader, gradients=True)
+    recommend_initializer(network(), loader)
+    initialize(network(), "lsuv", X=loader, random_state=0)
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_a_module_made_in_inference_mode_has_one_sentence():
+    with torch.inference_mode():
+        module = _network()
+    assert len(inspect_activations(module, X).to_frame())
+    with pytest.raises(ModuleError, match="made in torch.inference_mode"):
+        inspect_activations(module, X, Y, gradients=True)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from initsk.network import Network
 
 
+# Products of larger numbers overflow in float32.
+_OVERFLOW = 1e36
+
+
 @dataclass_transform(eq_default=False)
 class Initializer(Value):
     """Base of all initializers: parameters, repr, equality, hash, clone, JSON and pickle.
@@ -215,6 +219,21 @@ class Initializer(Value):
         reason = self.unsupported_reason(spec)
         if reason is not None:
             raise InvalidParameterError(f"{type(self).__name__} {reason}{_at(spec)}")
+        if not self._largest(spec) < _OVERFLOW:
+            raise InvalidParameterError(
+                f"{self!r} draws values that are too large for float32 (allowed: parameters that give smaller ones)"
+                f"{_at(spec)}"
+            )
+
+    def _largest(self, spec: ParameterSpec) -> float:
+        """Return about the largest value that is drawn for a spec; 0 if it depends on more than the spec."""
+        try:
+            expected = self.expected_moments(spec)
+        except (OverflowError, ZeroDivisionError):
+            return float("inf")
+        if expected is None:
+            return 0.0
+        return abs(float(expected.mean)) + min(float(expected.bound), 10 * float(expected.variance) ** 0.5)
 
     def draw(self, spec: ParameterSpec, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Draw and check a CPU tensor for all blocks of a spec; `draw_values` computes in float32 or better.
@@ -238,7 +257,7 @@ class Initializer(Value):
         self._check_shape(values, spec.stacked_shape, spec)
         # Numbers that fit into float32 may be too large for half precision.
         is_checked = not self.draw_never_fails or torch.finfo(dtype).max < torch.finfo(torch.float32).max
-        if is_checked and not torch.isfinite(values).all():
+        if is_checked and not torch.isfinite(values.to(working_type(dtype))).all():
             raise InvalidParameterError(
                 f"{self!r} drew NaN or infinity, or left values unfilled (allowed: a function that fills the tensor)"
                 f"{_at(spec)}"

@@ -69,12 +69,15 @@ class FromCallable(Initializer):
         try:
             with GLOBAL_STATE, isolated_torch_random(seed), isolated_numpy_random(seed), torch.no_grad():
                 returned = self.function(tensor)
-            return tensor if returned is None else torch.as_tensor(returned).detach()
+            values = tensor if returned is None else torch.as_tensor(returned).detach()
         except Exception as error:  # a user's function may raise anything
             at = f" at {spec.name}" if spec.name else ""
             raise InvalidParameterError(
                 f"{self.label} failed on a tensor of shape {spec.shape}{at} ({type(error).__name__}: {error})"
             ) from error
+        # A base has to have the shape before its values are changed.
+        self._check_shape(values, spec.shape, spec)
+        return values
 
 
 INITIALIZER_PARAMS = ("initializer", "bias_initializer", "output_initializer")

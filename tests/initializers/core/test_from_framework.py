@@ -266,7 +266,7 @@ def test_in_compositions_and_searches():
 
 
 @pytest.mark.parametrize(
-    ("lower", "upper"), [(-1.0, 3.0), (0.5, 0.6), (5.0, 6.0), (-30.0, -29.0), (50.0, INF), (-1e3, 1e-3), (1e200, 1e201)]
+    ("lower", "upper"), [(-1.0, 3.0), (0.5, 0.6), (5.0, 6.0), (-30.0, -29.0), (50.0, INF), (-1e3, 1e-3), (1e20, 1e21)]
 )
 def test_truncation_between_any_bounds(lower, upper):
     spec_law = stats.truncnorm(lower, upper)
@@ -277,7 +277,7 @@ def test_truncation_between_any_bounds(lower, upper):
         return
     values = value.sample((200, 200), random_state=0, dtype=torch.float64)
     assert lower <= values.min() <= values.max() <= upper
-    if lower < 1e100:
+    if lower < 1e10:
         assert stats.kstest(values.flatten().numpy(), spec_law.cdf).pvalue > FALSE_ALARMS
 
 
