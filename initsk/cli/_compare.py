@@ -6,13 +6,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import click
 import joblib
 import pandas as pd
 from sklearn.exceptions import FitFailedWarning
 
 from initsk.cli._data import load_data
 from initsk.cli._report import check_folder, fail, show_page, write_comparison
+from initsk.cli._terminal import say, table_text
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
 from initsk.comparison.design import Arrays
 from initsk.estimators import MLPClassifier
@@ -90,7 +90,7 @@ def _print_ranking(result: ComparisonResult) -> None:
     ranking = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
     ranking["significant"] = ranking["significant"].astype("string").fillna("not tested")
     whole = dict.fromkeys(["lr", "n_needed", "epochs_to_target"], _whole)
-    click.echo(ranking.to_string(index=False, na_rep="-", float_format="{:.4f}".format, formatters=whole))
+    say(table_text(ranking, float_format="{:.4f}".format, formatters=whole))
 
 
 def _whole(value: float) -> str:

@@ -8,6 +8,8 @@ import click
 
 from initsk._version import __version__
 from initsk.cli._options import takes, takes_network
+from initsk.cli._terminal import say
+from initsk.text import brief
 
 _NETWORK = (
     "NETWORK is package.module:factory or file.py:factory, where factory is a function without arguments that returns a"
@@ -112,7 +114,7 @@ def list_command(framework: str | None, markdown: bool) -> None:
     """List the initializers with their formulas and papers."""
     from initsk.cli._list import list_markdown, list_text
 
-    click.echo(list_markdown().removesuffix("\n") if markdown else list_text(framework))
+    say(list_markdown().removesuffix("\n") if markdown else list_text(framework))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -121,10 +123,10 @@ def main(arguments: list[str] | None = None) -> None:
         code = cli.main(args=arguments, prog_name="initsk", standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "initsk"
-        click.echo(f"{where}: {_message_of(error)}", err=True)
+        say(f"{where}: {brief(_message_of(error))}", err=True)
         code = 2
     except click.exceptions.Abort:
-        click.echo("initsk: interrupted; no results were kept", err=True)
+        say("initsk: interrupted; no results were kept", err=True)
         code = 130
     except click.exceptions.Exit as done:
         code = done.exit_code

@@ -10,16 +10,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import click
 import numpy as np
 import pandas as pd
 
 from initsk.cli._data import load_data
 from initsk.cli._report import check_folder, fail, show_page
+from initsk.cli._terminal import say, table_text
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.report import answer_of_rates, describe_findings, json_value
+from initsk.text import visible_json
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous, unknown_name
 
@@ -73,8 +74,8 @@ def _inspect(options: Options) -> tuple[Reported, int]:
     model, X, y = _model_and_data(options)
     summary = inspect_activations(model, X, y, gradients=options["gradients"], weights=True)
     _print_frame(summary.to_frame()[_SHOWN])
-    click.echo("")
-    click.echo(summary.answer())
+    say("")
+    say(summary.answer())
     _print_findings(summary)
     return summary, 0
 
@@ -87,12 +88,12 @@ def _diagnose(options: Options) -> tuple[Reported, int]:
     if options["json"]:
         _print_json(options, "diagnose", diagnosis, **_checked(diagnosis), **_values_of(diagnosis, rates))
     else:
-        click.echo(str(diagnosis))
+        say(str(diagnosis))
         _print_findings(diagnosis)
         if rates:
-            click.echo(rates)
+            say(rates)
         if not np.isnan(diagnosis.recommended_score):
-            click.echo(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
+            say(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
     return diagnosis, diagnosis.exit_code
 
 
@@ -110,10 +111,10 @@ def _audit(options: Options) -> tuple[Reported, int]:
     if options["json"]:
         _print_json(options, "audit", result, **_checked(result), not_checked=_rows(result.not_checked))
     else:
-        click.echo(str(result))
+        say(str(result))
         _print_findings(result)
         for row in result.not_checked.itertuples():
-            click.echo(f"not checked: {row.check}: {row.why}")
+            say(f"not checked: {row.check}: {row.why}")
     return result, result.exit_code
 
 
@@ -136,13 +137,13 @@ _COMMANDS = {"inspect": _inspect, "diagnose": _diagnose, "audit": _audit, "recom
 
 
 def _print_frame(frame: pd.DataFrame) -> None:
-    click.echo(frame.to_string(index=False, na_rep="-", float_format="{:.4g}".format))
+    say(table_text(frame, float_format="{:.4g}".format))
 
 
 def _print_json(options: Options, command: str, result: Reported, **parts: Any) -> None:
     """Print a result as one JSON object: the command, the answer, and its parts."""
     content = {"command": command, "answer": str(result)} | parts
-    click.echo(json.dumps(content, allow_nan=False), file=options["stdout"])
+    say(visible_json(json.dumps(content, allow_nan=False)), file=options["stdout"])
 
 
 def _checked(result: Diagnosis | Audit) -> Options:
@@ -157,7 +158,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
 
 def _print_findings(result: ActivationSummary | Diagnosis | Audit) -> None:
     for finding in describe_findings(result, grouped=True).itertuples():
-        click.echo(f"{finding.kind}: {finding.evidence} Advice: {finding.advice}.")
+        say(f"{finding.kind}: {finding.evidence} Advice: {finding.advice}.")
 
 
 def _model_and_data(options: Options) -> tuple[Any, Any, Any]:

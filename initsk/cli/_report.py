@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from initsk.cli._terminal import say
 from initsk.comparison import ComparisonResult
 from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.text import brief, visible
 
 
 def run_report(store: Path, out: Path | None, **options: Any) -> int:
@@ -43,12 +45,12 @@ def check_folder(option: str, folder: Path) -> None:
 
 def show_page(page: Path, in_browser: bool) -> None:
     """Print the path of a page; open the page if `in_browser`."""
-    click.echo(f"report: {page}", err=True)
+    say(f"report: {visible(str(page))}", err=True)
     if in_browser:
         click.launch(page.resolve().as_uri())
 
 
 def fail(command: str, message: str, code: int = 2) -> int:
     """Print a message as one line on standard error; return the exit code."""
-    click.echo(f"initsk {command}: {' '.join(message.removeprefix(f'{command}: ').split())}", err=True)
+    say(f"initsk {command}: {brief(message.removeprefix(f'{command}: '))}", err=True)
     return code

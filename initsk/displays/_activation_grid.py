@@ -12,9 +12,10 @@ from initsk.displays._bins import central_range, without_zeros
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import color_order, present_labels
 from initsk.displays._style import INK, clean_axes, color_of, merge_style, outer_sides, write_title
-from initsk.displays._texts import percent, shortened
+from initsk.displays._texts import percent
 from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import message, translate
+from initsk.text import shortened
 from initsk.utils.validation import check_parameters, each_of, one_of
 
 if TYPE_CHECKING:

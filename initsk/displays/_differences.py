@@ -9,8 +9,9 @@ from initsk.comparison.results import mean_interval, paired_scores, tuned_runs
 from initsk.displays._axes import few_ticks
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._style import INK, clean_axes, color_of, leave_room, merge_style, write_title
-from initsk.displays._texts import shortened, text_width
+from initsk.displays._texts import text_width
 from initsk.language import current_language, translate
+from initsk.text import shortened
 
 # A row whose differences reach more than this many times further than those of nearer rows is an arrow.
 _FAR = 6.0

@@ -12,8 +12,8 @@ from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import color_order, present_labels
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._style import INK, clean_axes, leave_room, line_style, merge_style, sample, write_title
-from initsk.displays._texts import shortened
 from initsk.language import message, translate
+from initsk.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

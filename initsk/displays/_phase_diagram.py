@@ -10,9 +10,9 @@ from initsk.displays._display import Display, in_given_language
 from initsk.displays._heat import draw_cells
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._style import INK, clean_axes, color_of, write_title
-from initsk.displays._texts import shortened
 from initsk.exceptions import InvalidParameterError
 from initsk.language import translate
+from initsk.text import shortened
 from initsk.theory import PhaseDiagram, phase_diagram
 
 if TYPE_CHECKING:

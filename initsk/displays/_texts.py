@@ -4,24 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from initsk.language import current_language
-
-
-def shortened(text: str, length: int, tail: int | None = None) -> str:
-    """Return printable text of at most `length` characters, with an ellipsis in place of the middle.
-
-    Both ends stay, since names of layers often differ in the last characters only. `tail` characters of the end
-    stay, by default half.
-
-    Examples
-    --------
-    >>> shortened("encoder.layers.11.mlp", 13)
-    'encode…11.mlp'
-    """
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    if len(text) <= length:
-        return text
-    tail = (length - 1) // 2 if tail is None else tail
-    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+from initsk.text import shortened
 
 
 def distinct(names: Sequence[str], length: int) -> list[str]:

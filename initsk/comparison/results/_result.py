@@ -13,6 +13,7 @@ from initsk.comparison.results._statistics import TESTS, has_several_splits, tun
 from initsk.comparison.storage._store import tables_of_store
 from initsk.comparison.storage._tables import ComparisonTables, with_experiment
 from initsk.exceptions import InvalidParameterError
+from initsk.text import visible
 from initsk.utils.results import Reported
 from initsk.utils.validation import Constraint, check_parameters, one_of, optional, real
 from initsk.utils.words import counted
@@ -286,6 +287,6 @@ class ComparisonInterrupted(KeyboardInterrupt, SystemExit):
         kept = "without store=, the same call runs them again"
         if store is not None:
             kept = f"they are in {store}, and the same call continues from there"
-        super().__init__(f"interrupted with {finished} of {counted(planned, 'run')} finished; {kept}")
+        super().__init__(visible(f"interrupted with {finished} of {counted(planned, 'run')} finished; {kept}"))
         self.code = 130
         self.result, self.finished, self.planned, self.store = result, finished, planned, store
