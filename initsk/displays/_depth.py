@@ -147,6 +147,7 @@ class DepthDisplay(Display):
         self.order = list(frames) if order is None else list(order)
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(
         cls, frame: pd.DataFrame | Mapping[str, pd.DataFrame],
         gradients: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None, *, order: Sequence[str] | None = None,

@@ -23,12 +23,12 @@ _T = TypeVar("_T")
 
 
 def in_given_language(plot: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Let `translate` use the argument ``language`` of `plot` while it draws."""
+    """Let `translate` use the argument ``language`` of `plot` while it draws, and numpy be quiet about overflows."""
 
     @wraps(plot)
     def plot_in_language(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         language: Any = kwargs.get("language", "en")
-        with use_language(language):
+        with use_language(language), np.errstate(all="ignore"):
             return plot(*args, **kwargs)
 
     return plot_in_language

@@ -68,6 +68,7 @@ class HistogramGridDisplay(Display):
         self.statistics = statistics
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(cls, histograms: pd.DataFrame, frame: pd.DataFrame) -> Self:
         """Split the histograms of a summary into bins, zeros and tails.
 

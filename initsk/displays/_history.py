@@ -64,6 +64,7 @@ class HistoryDisplay(Display):
         self.statistics = statistics
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(cls, histograms: pd.DataFrame | None, frame: pd.DataFrame) -> Self:
         """Return a display of recorded frames.
 

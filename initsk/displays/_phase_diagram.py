@@ -56,6 +56,7 @@ class PhaseDiagramDisplay(Display):
         self.networks = networks
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_activation(cls, activation: Any, networks: Mapping[str, tuple[float, float]] | None = None) -> Self:
         """Return a diagram that contains the networks and, if there is one, the critical line.
 

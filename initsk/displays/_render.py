@@ -2,9 +2,13 @@
 
 import io
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from initsk.displays._style import INK
+from initsk.utils.random import GLOBAL_STATE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +45,9 @@ _SHORTER = [
 
 
 def render(figure: "Figure", kind: str, name: str = "", **kwargs: Any) -> bytes:
-    """Render a figure on white, without a change of matplotlib's settings.
+    """Render a figure on white, without a change of matplotlib's settings and of the filters of warnings.
+
+    The fonts of matplotlib lack many scripts: a letter without a glyph becomes a box in PNG, and stays text in SVG.
 
     Parameters
     ----------
@@ -55,8 +61,11 @@ def render(figure: "Figure", kind: str, name: str = "", **kwargs: Any) -> bytes:
     import matplotlib
 
     stream = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format=kind, **{"facecolor": "white", **_OPTIONS[kind], **kwargs})
+    # Threads share the settings and the filters.
+    with GLOBAL_STATE, warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+            figure.savefig(stream, format=kind, **{"facecolor": "white", **_OPTIONS[kind], **kwargs})
     if kind != "svg":
         return stream.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", stream.getvalue().decode(), flags=re.DOTALL)
