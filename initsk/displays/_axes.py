@@ -68,8 +68,9 @@ def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float]) -> None:
     wider = max(1 - (high - low), 0) / 2 + 0.05 * max(high - low, 1)
     low, high = max(low - wider, -_REACH), min(high + wider, _REACH)
     span = (high - low) / (1 - sum(room))
-    ax.set_yscale("log")
+    # In this order, since without positive values matplotlib would look for limits in vain.
     ax.set_ylim(10.0 ** max(low - room[0] * span, -_REACH), 10.0 ** min(high + room[1] * span, _REACH))
+    ax.set_yscale("log")
     locator = LogLocator(subs=(1, 2, 5)) if high - low < 2.5 else LogLocator(numticks=7)
     ticks = np.asarray(locator.tick_values(10**low, 10**high) if len(logs) else [], float)
     fixed_ticks(ax.yaxis, ticks, 10**low, 10**high)

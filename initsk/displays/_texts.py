@@ -1,7 +1,10 @@
 """Short texts for pictures: names that fit, percentages and numbers."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import isfinite
+
+import numpy as np
 
 from initsk.language import current_language
 from initsk.text import shortened
@@ -24,13 +27,15 @@ def distinct(names: Sequence[str], length: int) -> list[str]:
     return max(candidates, key=lambda candidate: len(set(candidate)))
 
 
+@lru_cache(maxsize=10_000)
 def text_width(text: str, size: float) -> float:
     """Return the width of a text in inches; `size` is that of the font, in points."""
     from matplotlib.textpath import TextPath
 
     # A dollar sign would begin a formula.
     path = TextPath((0, 0), text.replace("$", "S"), size=size)
-    return float(path.get_extents().x1) / 72 if len(path.vertices) else 0.0
+    # Next to the exact extents, and much faster.
+    return float(np.max(path.vertices[:, 0])) / 72 if len(path.vertices) else 0.0
 
 
 def percent(share: float) -> str:

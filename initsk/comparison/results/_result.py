@@ -1,11 +1,12 @@
 """The result of a comparison: tidy frames, the ranking, and every pair."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
+from initsk.comparison.results._intake import typed_tables
 from initsk.comparison.results._ranking import BY, compare_pairs, default_target, rank
 from initsk.comparison.results._records import key_columns
 from initsk.comparison.results._search import tables_of_search
@@ -69,6 +70,9 @@ class ComparisonResult(ComparisonTables, Reported):
     settings : dict
         A description of the runs.
     """
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed_tables(frames), settings)
 
     def __repr__(self) -> str:
         runs, initializers = counted(len(self.runs), "run"), counted(len(self.initializers), "initializer")
