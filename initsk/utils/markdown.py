@@ -8,7 +8,7 @@ from initsk.text import visible
 # These characters begin or end something in GitHub's Markdown, or a tag.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 # At its beginning, text would be an item of a list or a line.
-_ITEM = re.compile(r"^(\d*)([-+.)])(?=[-\s]|$)")
+_ITEM = re.compile(r"^(\d*)([-+.)])(?=[-\s])")
 
 
 def escaped(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer, initializer_name
-from initsk.utils.validation import unknown_name
+from initsk.utils.validation import check_names, unknown_name
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
         labeled[f"{label} ({n_same + 1})" if n_same else label] = value
     if not labeled:
         raise InvalidParameterError("initializers is empty (allowed: at least one)")
+    check_names("initializer", labeled)
     return labeled
 
 

@@ -69,7 +69,8 @@ def _typed(name: str, frame: pd.DataFrame, orders: dict[str, Any], problems: lis
     types = {str(column): kind for column, kind in _templates()[name].dtypes.items()} | {
         column: kind for column, kind in orders.items() if column in frame
     }
-    changed = {}
+    grid = [str(column) for column in frame if column not in types and frame[column].dtype == object]
+    changed = {column: frame[column].infer_objects() for column in grid}
     for column, kind in types.items():
         if frame[column].dtype != kind:
             try:
