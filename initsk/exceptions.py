@@ -2,9 +2,22 @@
 
 from sklearn.exceptions import ConvergenceWarning
 
+from initsk.text import visible
+
 
 class InitskError(Exception):
-    """Base class of initsk's errors."""
+    r"""Base class of initsk's errors.
+
+    Names in a message may hold characters that a terminal obeys; the message shows them as escapes.
+
+    Examples
+    --------
+    >>> print(InitskError("unknown layer \x1b[2J"))
+    unknown layer \x1b[2J
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__(), lines=True)
 
 
 class InvalidParameterError(InitskError, ValueError):

@@ -12,6 +12,7 @@ from string import Formatter
 from typing import Any
 
 from initsk.exceptions import InvalidParameterError
+from initsk.text import visible
 from initsk.utils.reason import Reason
 from initsk.utils.validation import one_of
 
@@ -76,21 +77,25 @@ class Language(Formatter):
         message : str
             In English. A brace may have a format: ``{x:.3g}`` calls `short`, ``{x:.1%}`` `percent`.
         **values
-            Texts, whole numbers, other numbers (four digits without a format) and lists of names (see `all_of`).
+            Texts (shown as `initsk.text.visible` returns them), whole numbers, other numbers (four digits
+            without a format) and lists of names (see `all_of`).
 
         Examples
         --------
         >>> get_language("en")("{n} runs of {names}: {share:.1%}", n=1200, names=["a", "b"], share=0.125)
         '1,200 runs of a and b: 12.5%'
         """
-        return self.vformat(self._catalogue.gettext(message), (), values)
+        # The empty message is the heading of a catalogue.
+        text = self._catalogue.gettext(message) if message else ""
+        # Without values it may be a name, in which braces are letters.
+        return self.vformat(text, (), values) if values else visible(text)
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Return a value as text, with a number as this language writes it."""
         if isinstance(value, list):
             return self.all_of(value)
         if not isinstance(value, Real):
-            return str(value)
+            return visible(str(value))
         if isinstance(value, Integral):
             return self.integer(int(value))
         digits = int(format_spec[1:-1] or 4)
@@ -135,7 +140,7 @@ class Language(Formatter):
     def all_of(self, names: Sequence[str]) -> str:
         """Return the names as an enumeration: "a, b and c"."""
         if len(names) == 1:
-            return names[0]
+            return visible(names[0])
         return self(message("{first} and {last}"), first=", ".join(names[:-1]), last=names[-1])
 
     def _local(self, text: str) -> str:

@@ -12,7 +12,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from initsk.cli._checks import check_classes, check_for_perceptron, named
 from initsk.cli._data import load_data
-from initsk.cli._output import fail, show
+from initsk.cli._output import fail, show, table_text
 from initsk.cli._report import check_folder, check_store, show_page, write_comparison
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
 from initsk.comparison.design import Arrays
@@ -100,7 +100,7 @@ def _print_ranking(result: ComparisonResult) -> None:
     ranking = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
     ranking["significant"] = ranking["significant"].astype("string").fillna("not tested")
     whole = dict.fromkeys(["lr", "n_needed", "epochs_to_target"], _whole)
-    show(ranking.to_string(index=False, na_rep="-", float_format="{:.4f}".format, formatters=whole))
+    show(table_text(ranking, float_format="{:.4f}".format, formatters=whole))
 
 
 def _whole(value: float) -> str:

@@ -12,12 +12,13 @@ import pandas as pd
 from initsk.cli._checks import check_classes, check_for_perceptron, named
 from initsk.cli._data import load_data
 from initsk.cli._load_network import load_network
-from initsk.cli._output import fail, show
+from initsk.cli._output import fail, show, table_text
 from initsk.cli._report import check_folder, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.report import answer_of_rates, describe_findings, json_value
+from initsk.text import visible_json
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous
 
@@ -133,13 +134,13 @@ _COMMANDS = {"inspect": _inspect, "diagnose": _diagnose, "audit": _audit, "recom
 
 
 def _print_frame(frame: pd.DataFrame) -> None:
-    show(frame.to_string(index=False, na_rep="-", float_format="{:.4g}".format))
+    show(table_text(frame, float_format="{:.4g}".format))
 
 
 def _print_json(options: Options, command: str, result: Reported, **parts: Any) -> None:
     """Print a result as one JSON object: the command, the answer, and its parts."""
     content = {"command": command, "answer": str(result)} | parts
-    show(json.dumps(content, allow_nan=False), options["stdout"])
+    show(visible_json(json.dumps(content, allow_nan=False)), options["stdout"])
 
 
 def _checked(result: Diagnosis | Audit) -> Options:

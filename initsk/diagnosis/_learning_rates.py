@@ -75,7 +75,9 @@ def rates_outward(outcomes: Mapping[float, Outcome]) -> list[float]:
 
     Steps are too small to matter, or so large that they replace the weights, at some rate; further on they are worse.
     """
-    if any(outcome.score >= 0.5 for outcome in outcomes.values()):
+    # Without a finite loss at the start, no rate helps.
+    starts = [outcome.trial.losses[:1] for outcome in outcomes.values() if outcome.trial is not None]
+    if any(outcome.score >= 0.5 for outcome in outcomes.values()) or not np.isfinite(np.concatenate(starts)).any():
         return []
     low, high = min(outcomes), max(outcomes)
     below = _BELOW if _is_faster(outcomes[low], "small steps") else ()

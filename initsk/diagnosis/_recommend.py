@@ -26,6 +26,7 @@ from initsk.network import (
     read,
     several_targets,
 )
+from initsk.text import visible
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
@@ -109,6 +110,7 @@ class Recommendation(Reported):
         text = "; ".join(
             f"{initializer} for {', '.join(names)}" for initializer, names in by_initializer(weights).items()
         )
+        text = visible(text) or "The network has no weights to initialize."
         return "\n".join([text, *self.learning_rate])
 
     def to_frame(self) -> pd.DataFrame:

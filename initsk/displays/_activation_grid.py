@@ -10,12 +10,13 @@ import pandas as pd
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._frames import color_order, present_labels
+from initsk.displays._frames import check_frames, color_order, present_labels
 from initsk.displays._style import INK, clean_axes, color_of, merge_style, outer_sides, write_title
-from initsk.displays._texts import percent, shortened
+from initsk.displays._texts import percent
 from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import message, translate
-from initsk.utils.validation import check_parameters, each_of, one_of
+from initsk.text import shortened
+from initsk.utils.validation import check_parameters, each_of, one_of, refuse
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +25,7 @@ PHASES = ("initialized", "training", "trained")
 AXES = ("shared", "article")
 # Values beyond this do not set an axis for other rows.
 _EXPLODED = 1e6
+_NEEDED = ("initializer", "phase", "epoch", "layer")
 
 
 class ActivationGridDisplay(Display):
@@ -65,6 +67,7 @@ class ActivationGridDisplay(Display):
         self.order = initializers if order is None else order
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(
         cls, histograms: pd.DataFrame, frame: pd.DataFrame, *, phase: str = "trained", epoch: int | None = None
     ) -> Self:
@@ -83,11 +86,23 @@ class ActivationGridDisplay(Display):
         Returns
         -------
         ActivationGridDisplay
+
+        Raises
+        ------
+        InvalidParameterError
+            If the phase is unknown, or a frame has no rows, lacks columns, or has values that a column cannot have.
         """
         check_parameters(cls.__name__, {"phase": phase}, {"phase": one_of("phase", PHASES)})
+        second = "position" if cls._values == "activation" else "parameter"
+        given = {
+            "histograms": (histograms, (*_NEEDED, second, "left", "right", "count"), ()),
+            "frame": (frame, (*_NEEDED, second, "count", "zero_fraction"), ()),
+        }
+        histograms, frame = check_frames(cls.__name__, given)
         chosen, moments = (cls._rows(_at(part, phase, epoch)) for part in (histograms, frame))
+        chosen = chosen[np.isfinite(chosen["left"]) & np.isfinite(chosen["right"])]
         labels = chosen["initializer"].astype(str)
-        rows, columns = present_labels(chosen["initializer"]), list(dict.fromkeys(chosen["layer"]))
+        rows, columns = present_labels(moments["initializer"]), list(dict.fromkeys(moments["layer"]))
         panels, zeros = {}, {}
         grouped = dict(iter(chosen.groupby([labels, "layer"], sort=False)))
         sums = _zeros_and_counts(moments)
@@ -96,7 +111,7 @@ class ActivationGridDisplay(Display):
             zeros[key] = n_zero / count if count else float("nan")
             bins = pool_histograms(grouped[key]) if key in grouped else chosen.iloc[:0]
             panels[key] = without_zeros(bins, n_zero, count)
-        return cls(panels, zeros, rows, columns, phase, color_order(chosen["initializer"]))
+        return cls(panels, zeros, rows, columns, phase, color_order(moments["initializer"]))
 
     @staticmethod
     def _rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -128,6 +143,8 @@ class ActivationGridDisplay(Display):
         -------
         self
         """
+        if not self.initializers:
+            refuse("plot", [f"there are no rows of the phase {self.phase!r}"])
         rows = initializers or self.initializers
         allowed = {"axes": one_of("axes", AXES), "initializers": each_of("initializer", self.initializers)}
         check_parameters("plot", {"axes": axes, "initializers": rows}, allowed)
@@ -166,6 +183,8 @@ class ActivationGridDisplay(Display):
             ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **own)
         notes = []
         zeros = self.zero_fractions[row, layer]
+        if np.isnan(zeros):
+            notes.append(translate("no finite value"))
         if zeros > 0:
             notes.append(translate("all zero") if zeros == 1 else translate("{share} zero", share=percent(zeros)))
         reach = self._reach(row, layer)
@@ -188,7 +207,8 @@ class ActivationGridDisplay(Display):
         """Ranges of every layer's values and of the densities, over all rows."""
         values = [self.panels[row, layer]["density"] for layer in self.layers for row in self._within(layer)]
         highest = float(np.concatenate(values).max()) * 20 if values else 1.0
-        return {layer: self._range(layer) for layer in self.layers}, (1e-4, highest)
+        # The densities of values that are all huge are tiny.
+        return {layer: self._range(layer) for layer in self.layers}, (min(1e-4, highest / 1e6), highest)
 
     def _range(self, layer: str) -> tuple[float, float]:
         ranges = [central_range([self.panels[row, layer]]) for row in self._within(layer)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from initsk.displays._frames import SMALLEST
 from initsk.displays._style import leave_room, width_of
 from initsk.displays._texts import distinct, text_width
 from initsk.language import current_language
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.ticker import Locator
 
 _NAME = 30
+# The powers of ten that float64 has.
+_REACH = 305.0
 _SIZE = 8
 # About the width of a letter of this size, in inches.
 _LETTER = 0.065
@@ -60,13 +63,14 @@ def log_axis(ax: "Axes", values: np.ndarray, room: tuple[float, float]) -> None:
     """
     from matplotlib.ticker import LogLocator
 
-    logs = np.log10(values[np.isfinite(values) & (values > 0)])
+    logs = np.log10(values[np.isfinite(values) & (values > SMALLEST)])
     low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 0.0)
     wider = max(1 - (high - low), 0) / 2 + 0.05 * max(high - low, 1)
-    low, high = low - wider, high + wider
+    low, high = max(low - wider, -_REACH), min(high + wider, _REACH)
     span = (high - low) / (1 - sum(room))
+    # In this order, since without positive values matplotlib would look for limits in vain.
+    ax.set_ylim(10.0 ** max(low - room[0] * span, -_REACH), 10.0 ** min(high + room[1] * span, _REACH))
     ax.set_yscale("log")
-    ax.set_ylim(10 ** (low - room[0] * span), 10 ** (high + room[1] * span))
     locator = LogLocator(subs=(1, 2, 5)) if high - low < 2.5 else LogLocator(numticks=7)
     ticks = np.asarray(locator.tick_values(10**low, 10**high) if len(logs) else [], float)
     fixed_ticks(ax.yaxis, ticks, 10**low, 10**high)

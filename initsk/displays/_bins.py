@@ -38,12 +38,14 @@ def split_histograms(
     groups = group_bins(histograms, keys)
     panels, rows = {}, []
     for layer, position, count, zero in frame[[*keys, "count", "zero_fraction"]].itertuples(index=False, name=None):
-        n_zero = round(zero * count) if count else 0
+        n_zero = round(np.nan_to_num(zero) * count)
         bins = without_zeros(groups.get((layer, position), histograms.iloc[:0]), n_zero, int(count))
         below, above = np.isneginf(bins["left"]), np.isposinf(bins["right"])
         inner = panels[layer, position] = bins[~(below | above)]
         outside = [int(bins.loc[beyond, "count"].sum()) / max(count, 1) for beyond in (below, above)]
-        rows.append([n_zero / count if count else np.nan, *outside, inner["left"].min(), inner["right"].max()])
+        lowest = inner["left"].min() if len(inner) else bins["right"][below].max()
+        highest = inner["right"].max() if len(inner) else bins["left"][above].min()
+        rows.append([n_zero / count if count else np.nan, *outside, lowest, highest])
     index = pd.MultiIndex.from_tuples(list(panels), names=keys)
     return panels, pd.DataFrame(rows, index, ["zero", "below", "above", "lowest", "highest"])
 

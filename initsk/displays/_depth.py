@@ -12,8 +12,8 @@ from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import KEY, POSITIONS, check_frames, select_rows
 from initsk.displays._legends import draw_marks, legend_above, legend_below, legend_rows, mark_sample, write_zero
 from initsk.displays._style import INK, clean_axes, color_of, line_style, merge_style, outer_sides, sample, write_title
-from initsk.displays._texts import shortened
 from initsk.language import current_language, message, translate
+from initsk.text import shortened
 from initsk.utils.validation import check_parameters, one_of, refuse
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class DepthDisplay(Display):
         self.order = list(frames) if order is None else list(order)
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(
         cls, frame: pd.DataFrame | Mapping[str, pd.DataFrame],
         gradients: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None, *, order: Sequence[str] | None = None,

@@ -8,9 +8,11 @@ import pandas as pd
 from initsk.comparison.results import mean_interval, paired_scores, tuned_runs
 from initsk.displays._axes import few_ticks
 from initsk.displays._display import Display, in_given_language
+from initsk.displays._frames import check_frames, color_order
 from initsk.displays._style import INK, clean_axes, color_of, leave_room, merge_style, write_title
-from initsk.displays._texts import shortened, text_width
+from initsk.displays._texts import text_width
 from initsk.language import current_language, translate
+from initsk.text import shortened
 
 # A row whose differences reach more than this many times further than those of nearer rows is an arrow.
 _FAR = 6.0
@@ -46,6 +48,7 @@ class DifferencesDisplay(Display):
         self.order = order
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(cls, runs: pd.DataFrame) -> Self:
         """Compute the differences of a comparison; with a grid, each initializer is at its own best setting.
 
@@ -57,8 +60,15 @@ class DifferencesDisplay(Display):
         Returns
         -------
         DifferencesDisplay
+
+        Raises
+        ------
+        InvalidParameterError
+            If the frame has no rows, lacks columns, or has values that a column cannot have.
         """
-        order = list(runs["initializer"].cat.categories)
+        needed = ("initializer", "repeat", "fold", "split", "score", "val_ratio")
+        [runs] = check_frames(cls.__name__, {"runs": (runs, needed, ())})
+        order = color_order(runs["initializer"])
         runs = tuned_runs(runs)
         scores = paired_scores(runs, runs["initializer"].astype(str))
         best, rows, intervals = scores.labels[0], [], {}

@@ -18,20 +18,33 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MAX_PANELS = 400
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 def in_given_language(plot: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Let `translate` use the argument ``language`` of `plot` while it draws."""
+    """Let `translate` use the argument ``language`` of `plot` while it draws, and numpy be quiet about overflows."""
 
     @wraps(plot)
     def plot_in_language(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         language: Any = kwargs.get("language", "en")
-        with use_language(language):
+        with use_language(language), np.errstate(all="ignore"):
             return plot(*args, **kwargs)
 
     return plot_in_language
+
+
+def check_panels(n: int) -> None:
+    """Raise InvalidParameterError if a picture would have more panels than a reader or matplotlib can take.
+
+    Examples
+    --------
+    >>> check_panels(400)
+    """
+    if n > _MAX_PANELS:
+        allowed = f"at most {_MAX_PANELS}; choose layers, or draw them with LayerStripDisplay or DepthDisplay"
+        raise InvalidParameterError(f"plot: {n} panels are too many (allowed: {allowed})")
 
 
 class Display(ABC):
@@ -99,6 +112,7 @@ class Display(ABC):
 
     def _open_grid(self, ax: Any, n_rows: int, n_columns: int, **layout: Any) -> Any:
         """Set `figure_` and return an array of the given axes or, without any, of new panels of this layout."""
+        check_panels(n_rows * n_columns)
         given = self._open(ax, n_rows * n_columns)
         if given:
             return np.array(given, dtype=object).reshape(n_rows, n_columns)

@@ -1,8 +1,9 @@
 """Checks of the frames that displays take, and the rows that they draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from initsk.utils.validation import check_parameters, each_of, one_of, refuse
@@ -12,10 +13,19 @@ POSITIONS = ("activation", "pre_activation")
 BOTH = ("both", *POSITIONS)
 BINS = ("layer", "position", "left", "right", "count")
 KEY = ("layer", "position")
+#: Sizes between which a picture has a place for a number; float64 has a few more, which matplotlib's sums would leave.
+SMALLEST, LARGEST = 1e-290, 1e300
+_MAX_COUNT = 2**50
+_TEXTS = ("initializer", "layer", "position", "parameter", "phase")
+_COUNTS = ("count", "nonfinite", "epoch", "step", "repeat", "fold", "split")
+_FLAGS = ("works",)
+_SHARES = ("zero_fraction", "dead_fraction", "saturated_fraction")
 
 
 def check_frames(owner: str, frames: Mapping[str, tuple[Any, Sequence[str], Sequence[str]]]) -> list[pd.DataFrame]:
-    """Return the frames with layers and positions as text, or raise one error for all that is wrong.
+    """Return the frames with the types that a display needs, or raise one error for all that is wrong.
+
+    Frames that were read from a file may have numbers as text, counts as floats, and text as numbers.
 
     Parameters
     ----------
@@ -23,30 +33,156 @@ def check_frames(owner: str, frames: Mapping[str, tuple[Any, Sequence[str], Sequ
         The display that takes the frames.
     frames : mapping of str to (frame, columns, key)
         By the name that messages use: a frame, the columns that it needs, and those that
-        distinguish its rows (none for bins).
+        distinguish its rows (none for any).
 
     Raises
     ------
     InvalidParameterError
-        If any is no DataFrame, has no rows, lacks columns, or has two rows of one key.
+        If any is no DataFrame, has no rows, lacks columns, has values that its columns cannot have, or has two rows
+        of one key.
     """
-    refuse(owner, [problem for name, given in frames.items() if (problem := _problem(name, *given))])
-    return [frame.astype({"layer": str, "position": str}) for frame, *_ in frames.values()]
+    problems, checked = [], []
+    for name, (frame, columns, key) in frames.items():
+        found = _shape_problem(name, frame, columns)
+        if not found and frame.empty and not (name == "histograms" and _has_no_values(frames)):
+            found = [f"{name} has no rows"]
+        if not found:
+            frame, found = _typed(name, frame, columns)
+        checked.append(frame)
+        problems += found or _repeated(name, frame, key)
+    refuse(owner, problems)
+    return checked
 
 
-def _problem(name: str, frame: Any, columns: Sequence[str], key: Sequence[str]) -> str | None:
+def _shape_problem(name: str, frame: Any, columns: Sequence[str]) -> list[str]:
     if not isinstance(frame, pd.DataFrame):
-        return f"{name} is not a DataFrame but {type(frame).__name__}"
+        return [f"{name} is not a DataFrame but {type(frame).__name__}"]
     missing = [column for column in columns if column not in frame]
     if missing:
-        return f"{name} lacks {', '.join(missing)}"
-    if frame.empty:
-        return f"{name} has no rows"
+        return [f"{name} lacks {', '.join(missing)}"]
+    twice = [column for column in columns if list(frame.columns).count(column) > 1]
+    if twice:
+        return [f"{name} has several columns of the name {', '.join(twice)}"]
+    return []
+
+
+def _has_no_values(frames: Mapping[str, tuple[Any, Sequence[str], Sequence[str]]]) -> bool:
+    """Return whether the statistics have layers, but count no finite value in them: then there are no bins either."""
+    statistics = frames["frame"][0]
+    return isinstance(statistics, pd.DataFrame) and "count" in statistics and not statistics["count"].any()
+
+
+def _typed(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the frame with columns of their types, and what is wrong."""
+    frame = frame.reset_index(drop=True)
+    changed, problems = {}, []
+    # Not needed, but read if it is there.
+    optional = ("predicted_rms",) if "predicted_rms" in frame else ()
+    for column in (*columns, *optional):
+        try:
+            changed[column] = _converted(frame[column], column)
+        except ValueError as error:
+            problems.append(f"{name} has values of {column} that are {error}")
+    frame = frame.assign(**changed)
+    if "initializer" in columns and not problems and frame.duplicated().any():
+        problems = [f"{name} has a row twice: {frame[frame.duplicated()].iloc[0].to_dict()}"]
+    if "left" in columns and not problems:
+        problems = _bin_problems(name, frame, [column for column in columns if column in (*KEY, "step")])
+        frame = _with_tails(frame)
+    return frame, problems
+
+
+def _converted(values: pd.Series, column: str) -> pd.Series:
+    """Return the values of a column with its type; a ValueError says which they are if they are not allowed."""
+    if column in _TEXTS:
+        if values.isna().any():
+            raise ValueError("missing")
+        return _as_text(values)
+    if column in _FLAGS:
+        values = values.map({True: True, False: False, "True": True, "False": False})
+        if values.isna().any():
+            raise ValueError("neither True nor False")
+        return values.astype(bool)
+    numbers = _as_numbers(values)
+    wrong = _CHECKS[column](numbers) if column in _CHECKS else None
+    if wrong is not None:
+        raise ValueError(wrong)
+    if column in ("left", "right"):
+        return numbers
+    return numbers.astype("int64") if column in _COUNTS else within_reach(numbers)
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    """Return text; categories keep their order. A name such as 3 may have been read as the number 3.0."""
+    if values.dtype.kind == "f" and (values.abs() < _MAX_COUNT).all() and (values % 1 == 0).all():
+        values = values.astype("int64")
+    if isinstance(values.dtype, pd.CategoricalDtype) and values.name == "initializer":
+        known = list(dict.fromkeys(map(str, values.cat.categories)))
+        return pd.Series(pd.Categorical(values.astype(str), categories=known), values.index)
+    return values.astype(str)
+
+
+def _as_numbers(values: pd.Series) -> pd.Series:
+    try:
+        if values.dtype.kind not in "cmM":
+            return values.astype("float64")
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError("no numbers")
+
+
+def within_reach(values: pd.Series) -> pd.Series:
+    """Return numbers of which none is further from zero than `LARGEST`, except infinite ones."""
+    return values.where(np.isinf(values), values.clip(-LARGEST, LARGEST))
+
+
+def _count_problem(values: pd.Series) -> str | None:
+    allowed = values.between(0, _MAX_COUNT) & (values % 1 == 0)
+    return None if allowed.all() else f"no whole numbers from 0 to {_MAX_COUNT} ({values[~allowed].iloc[0]:g})"
+
+
+def _share_problem(values: pd.Series) -> str | None:
+    wrong = values[~values.between(0, 1) & values.notna()]
+    return None if wrong.empty else f"not between 0 and 1 ({wrong.iloc[0]:g})"
+
+
+_CHECKS: dict[str, Callable[[pd.Series], str | None]] = {
+    **dict.fromkeys(_COUNTS, _count_problem),
+    **dict.fromkeys(_SHARES, _share_problem),
+    "lr": lambda values: None if values.between(SMALLEST, LARGEST).all() else "not above 0 and finite",
+    "val_ratio": lambda values: None if (values.isna() | (values.between(0, LARGEST))).all() else "below 0 or infinite",
+}
+
+
+def _bin_problems(name: str, frame: pd.DataFrame, own: list[str]) -> list[str]:
+    """Return what is wrong with bins; the outermost ones may be infinite. Each value of `own` has a histogram."""
+    narrow = ~(frame["right"] - frame["left"] >= SMALLEST)
+    if narrow.any():
+        left, right = frame.loc[narrow, ["left", "right"]].iloc[0]
+        return [f"{name} has a bin from {left:g} to {right:g} (allowed: a right end above the left one)"]
+    if "initializer" in frame:
+        # The histograms of several runs are pooled.
+        return []
+    first = frame.sort_values("left", kind="stable")
+    before = first.groupby(own, sort=False, observed=True, dropna=False)["right"].shift()
+    overlaps = before > first["left"]
+    if overlaps.any():
+        return [f"{name} has bins that overlap at {first.loc[overlaps, 'left'].iloc[0]:g} (allowed: each bin once)"]
+    return []
+
+
+def _with_tails(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return bins of which those without a place in a picture are tails, like the outermost ones of fixed edges."""
+    left, right = frame["left"].clip(upper=LARGEST), frame["right"].clip(lower=-LARGEST)
+    return frame.assign(left=left.where(left >= -LARGEST, -np.inf), right=right.where(right <= LARGEST, np.inf))
+
+
+def _repeated(name: str, frame: pd.DataFrame, key: Sequence[str]) -> list[str]:
     repeated = frame.loc[frame.duplicated(list(key)), list(key)].to_dict("records") if key else []
-    if repeated:
-        first = ", ".join(f"{column} {value!r}" for column, value in repeated[0].items())
-        return f"{name} has several rows of {first}"
-    return None
+    if not repeated:
+        return []
+    first = ", ".join(f"{column} {value!r}" for column, value in repeated[0].items())
+    return [f"{name} has several rows of {first}"]
 
 
 def select_rows(

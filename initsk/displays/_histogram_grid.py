@@ -8,7 +8,7 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, outline, split_histograms
-from initsk.displays._display import Display, in_given_language
+from initsk.displays._display import Display, check_panels, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._legends import label_panels
 from initsk.displays._style import INK, POSITION_COLORS, POSITION_NAMES, clean_axes, merge_style, stack_panels
@@ -68,6 +68,7 @@ class HistogramGridDisplay(Display):
         self.statistics = statistics
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(cls, histograms: pd.DataFrame, frame: pd.DataFrame) -> Self:
         """Split the histograms of a summary into bins, zeros and tails.
 
@@ -123,6 +124,7 @@ class HistogramGridDisplay(Display):
         rows = select_rows(self.statistics, position, layers, BOTH)
         names = list(rows["layer"].unique())
         titles = dict(zip(names, distinct(names, 30), strict=True))
+        check_panels(len(rows))
         axes = self._open(ax, len(rows))
         if axes:
             label_panels(axes, list(rows["layer"].map(titles)), translate("density"))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks
 from initsk.displays._bins import group_bins
-from initsk.displays._display import Display, in_given_language
+from initsk.displays._display import Display, check_panels, in_given_language
 from initsk.displays._frames import BINS, KEY, POSITIONS, check_frames, select_rows
 from initsk.displays._heat import add_color_bar, draw_heat
 from initsk.displays._legends import draw_marks, label_panels, legend_below, mark_sample
@@ -64,6 +64,7 @@ class HistoryDisplay(Display):
         self.statistics = statistics
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(cls, histograms: pd.DataFrame | None, frame: pd.DataFrame) -> Self:
         """Return a display of recorded frames.
 
@@ -130,6 +131,7 @@ class HistoryDisplay(Display):
         titles = dict(zip(names, distinct(names, 30), strict=True))
         kinds = ["moments"] if self.histograms is None else ["moments", "histogram"]
         keys = [(name, kind) for name in names for kind in kinds]
+        check_panels(len(keys))
         axes, samples = self._open(ax, len(keys)), _samples(rows)
         if axes:
             words = [titles[name] for name, _ in keys]

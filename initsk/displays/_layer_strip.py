@@ -75,6 +75,7 @@ class LayerStripDisplay(Display):
         self.statistics = statistics
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(cls, histograms: pd.DataFrame, frame: pd.DataFrame) -> Self:
         """Take the zeros out of the histograms of a summary.
 

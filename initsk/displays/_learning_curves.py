@@ -9,11 +9,11 @@ import pandas as pd
 from initsk.comparison.results import mean_interval
 from initsk.displays._axes import few_ticks, fixed_ticks
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._frames import color_order, present_labels
+from initsk.displays._frames import SMALLEST, check_frames, color_order, present_labels
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._style import INK, clean_axes, leave_room, line_style, merge_style, sample, write_title
-from initsk.displays._texts import shortened
 from initsk.language import message, translate
+from initsk.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +50,7 @@ class LearningCurvesDisplay(Display):
         self.order = list(curves["initializer"].unique()) if order is None else order
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_frames(cls, history: pd.DataFrame, *, ratio: float = 0.0) -> Self:
         """Average over repeats.
 
@@ -64,7 +65,14 @@ class LearningCurvesDisplay(Display):
         Returns
         -------
         LearningCurvesDisplay
+
+        Raises
+        ------
+        InvalidParameterError
+            If the frame has no rows, lacks columns, or has values that a column cannot have.
         """
+        needed = ("initializer", "epoch", "val_score", "train_loss")
+        [history] = check_frames(cls.__name__, {"history": (history, needed, ())})
         is_share = history["val_score"].dropna().between(0, 1).all()
         measures = history.assign(val_error=1 - history["val_score"])
         chosen = ["val_error" if is_share else "val_score", "train_loss"]
@@ -140,7 +148,7 @@ class LearningCurvesDisplay(Display):
         if self.curves["epoch"].eq(1).all():
             ax.set_xticks([1])
         values = self.curves[f"{measure}_mean"]
-        shown = values[np.isfinite(values) & (values > 0)]
+        shown = values[np.isfinite(values) & (values > SMALLEST)]
         if measure == "val_score" or shown.empty:
             few_ticks(ax.yaxis, 6)
             return

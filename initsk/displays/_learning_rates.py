@@ -1,5 +1,6 @@
 """Scores and losses of trials at several learning rates."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 
 from initsk.displays._axes import log_axis, power_ticks
 from initsk.displays._display import Display, in_given_language
+from initsk.displays._frames import SMALLEST, check_frames
 from initsk.displays._legends import legends
 from initsk.displays._style import GRAY, INK, PALETTE, clean_axes, merge_style, sample, write_title
 from initsk.language import translate
@@ -77,15 +79,24 @@ class LearningRateDisplay(Display):
         titles = (translate("relative loss after the same number of steps"), translate("score"))
         for one, name, title in zip(self.axes_, ("relative_loss", "score"), titles, strict=True):
             clean_axes(one)
-            rows = self.rates[np.isfinite(self.rates[name])]
+            rows = self._rows[np.isfinite(self._rows[name])]
+            if name == "relative_loss":
+                # The axis is logarithmic.
+                rows = rows[rows[name] > SMALLEST]
             one.plot(rows["lr"], rows[name], **style)
             self._mark(one, 1.0 if name == "relative_loss" else 0.5)
             write_title(one, title, 10, above=above)
             one.set_xlabel(translate("learning rate"), fontsize=9, color=INK)
-        losses = self.rates["relative_loss"].to_numpy()
+        losses = self._rows["relative_loss"].to_numpy()
         log_axis(self.axes_[0], np.append(losses[losses < 1e3], 1.0), (0.02, 0.02))
         self.axes_[1].set_ylim(-0.04, 1.04)
         return self
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        needed = ("lr", "score", "relative_loss", "works")
+        [rows] = check_frames(type(self).__name__, {"rates": (self.rates, needed, ("lr",))})
+        return rows.sort_values("lr", ignore_index=True)
 
     def _mark(self, ax: "Axes", level: float) -> None:
         """Shade the rates that work, and draw the level and the learning rate of the training."""
@@ -101,7 +112,7 @@ class LearningRateDisplay(Display):
 
     def _limits(self) -> tuple[float, float]:
         """Return the ends of the axis of the rates, with two powers of ten between them at least."""
-        low, high = float(self.rates["lr"].min()) / 1.3, float(self.rates["lr"].max()) * 1.3
+        low, high = float(self._rows["lr"].min()) / 1.3, float(self._rows["lr"].max()) * 1.3
         first, last = np.ceil(np.log10(low)), np.floor(np.log10(high))
         return (low, high) if first < last else (10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high)))
 
@@ -111,7 +122,7 @@ class LearningRateDisplay(Display):
 
     def _ranges(self) -> list[tuple[float, float]]:
         """Return the ends of the ranges that work; they reach half of the way to the next rates."""
-        rates, works = self.rates["lr"].to_numpy(), self.rates["works"].to_numpy(bool)
+        rates, works = self._rows["lr"].to_numpy(), self._rows["works"].to_numpy(bool)
         middles = np.sqrt(rates[1:] * rates[:-1])
         edges = np.concatenate([[rates[0] / 2], middles, [rates[-1] * 2]])
         return [(edges[i], edges[i + 1]) for i in range(len(rates)) if works[i]]
@@ -122,5 +133,5 @@ class LearningRateDisplay(Display):
         shade = Patch(color=PALETTE[2], alpha=0.3, linewidth=0, label=translate("rates that work (score at least 0.5)"))
         line = sample(color=PALETTE[4], linewidth=1.2, linestyle=":", label=translate("rate of the training"))
         level = sample(color=GRAY, linewidth=1.1, linestyle="--", label=translate("baseline loss, and score 0.5"))
-        shown = [(shade, self.rates["works"].any()), (level, True), (line, self._shows_lr())]
+        shown = [(shade, self._rows["works"].any()), (level, True), (line, self._shows_lr())]
         return [drawn for drawn, is_shown in shown if is_shown]

@@ -10,11 +10,11 @@ from initsk.displays._network_drawing import EDGE, SHORTCUT, draw_edges, draw_fr
 from initsk.displays._network_layout import Layout, arrange
 from initsk.displays._network_nodes import Node, nodes_of
 from initsk.displays._style import INK, PALETTE, merge_style, sample, write_title
-from initsk.displays._texts import shortened
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization import InitializationRecord
 from initsk.language import message, translate
 from initsk.network import NetworkGraph, read
+from initsk.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

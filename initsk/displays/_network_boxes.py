@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from initsk.displays._network_nodes import Node
-from initsk.displays._texts import shortened
+from initsk.text import shortened
 
 HEIGHT = 0.46
 # Between nodes of one box.

@@ -10,9 +10,9 @@ from initsk.displays._display import Display, in_given_language
 from initsk.displays._heat import draw_cells
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._style import INK, clean_axes, color_of, write_title
-from initsk.displays._texts import shortened
 from initsk.exceptions import InvalidParameterError
 from initsk.language import translate
+from initsk.text import shortened
 from initsk.theory import PhaseDiagram, phase_diagram
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class PhaseDiagramDisplay(Display):
         self.networks = networks
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_activation(cls, activation: Any, networks: Mapping[str, tuple[float, float]] | None = None) -> Self:
         """Return a diagram that contains the networks and, if there is one, the critical line.
 

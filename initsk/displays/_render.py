@@ -2,9 +2,14 @@
 
 import io
 import re
+import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from initsk.displays._style import INK
+from initsk.utils.random import GLOBAL_STATE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +25,7 @@ FORMATS = tuple(_OPTIONS)
 _NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points|transform|width|height)="[^"]*"')
 _DIGITS = re.compile(r"(\.\d\d)\d+")
 _MIN_SCALE = 0.85
+_TEXT = re.compile(r"(?<=>)[^<>]*(?=</text>)")
 # What a page does not need: comments, line ends, fonts and styles (it has its own), rotations by zero, and ids
 # that repeat in every picture and are not referred to.
 _UNUSED_IDS = r"figure|axes|patch|text|xtick|ytick|line2d|matplotlib\.axis|legend|\w+Collection"
@@ -41,7 +47,9 @@ _SHORTER = [
 
 
 def render(figure: "Figure", kind: str, name: str = "", **kwargs: Any) -> bytes:
-    """Render a figure on white, without a change of matplotlib's settings.
+    """Render a figure on white, without a change of matplotlib's settings and of the filters of warnings.
+
+    The fonts of matplotlib lack many scripts: a letter without a glyph becomes a box in PNG, and stays text in SVG.
 
     Parameters
     ----------
@@ -55,12 +63,21 @@ def render(figure: "Figure", kind: str, name: str = "", **kwargs: Any) -> bytes:
     import matplotlib
 
     stream = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format=kind, **{"facecolor": "white", **_OPTIONS[kind], **kwargs})
+    # Threads share the settings and the filters.
+    with GLOBAL_STATE, warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+            figure.savefig(stream, format=kind, **{"facecolor": "white", **_OPTIONS[kind], **kwargs})
     if kind != "svg":
         return stream.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", stream.getvalue().decode(), flags=re.DOTALL)
-    return _NUMBERS.sub(lambda found: _DIGITS.sub(r"\1", found[0]), svg).encode()
+    return _beside_texts(svg, lambda tags: _NUMBERS.sub(lambda found: _DIGITS.sub(r"\1", found[0]), tags)).encode()
+
+
+def _beside_texts(svg: str, change: Callable[[str], str]) -> str:
+    """Return a picture with changed tags; a text in it, such as a name, may look like a tag's content."""
+    texts = iter(_TEXT.findall(svg))
+    return re.sub("(?=</text>)", lambda _: next(texts), change(_TEXT.sub("", svg)))
 
 
 def figure_png(figure: "Figure") -> bytes:
@@ -76,10 +93,14 @@ def figure_svg(figure: "Figure", name: str) -> str:
 def figure_inline(figure: "Figure", name: str) -> str:
     """Return a figure as an SVG element of a page, in the page's text color; `name` is the salt of the element ids."""
     svg = render(figure, "svg", name, facecolor="none", transparent=True).decode()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     # Where the page is narrower than the picture, the picture shrinks this far; then the page scrolls it sideways.
     width = round(_MIN_SCALE * figure.get_figwidth() * 72)
-    svg = svg.replace("<svg", f'<svg style="min-width:{width}pt"', 1)
+    svg = svg[svg.index("<svg") :].replace("<svg", f'<svg style="min-width:{width}pt"', 1)
+    return _beside_texts(svg, _shorter)
+
+
+def _shorter(tags: str) -> str:
+    tags = tags.replace(INK, "currentColor")
     for pattern, replacement in _SHORTER:
-        svg = pattern.sub(replacement, svg)
-    return svg
+        tags = pattern.sub(replacement, tags)
+    return tags

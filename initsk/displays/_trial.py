@@ -1,5 +1,6 @@
 """The course of a trial: loss, gradients and updates, step by step."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, log_axis
 from initsk.displays._display import Display, in_given_language
+from initsk.displays._frames import LARGEST, check_frames
 from initsk.displays._legends import legends
 from initsk.displays._style import GRAY, INK, PALETTE, clean_axes, merge_style, sample, write_title
 from initsk.exceptions import InvalidParameterError
@@ -98,11 +100,16 @@ class TrialDisplay(Display):
             one.set_xlabel(translate("step"), fontsize=9, color=INK)
         return self
 
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        [rows] = check_frames(type(self).__name__, {"steps": (self.steps, ("step", "loss", *_SERIES), ())})
+        return rows
+
     @property
     def _levels(self) -> dict[str, float]:
         """The losses that are drawn as lines."""
         levels = {"baseline": self.baseline_loss, "target": self.target}
-        return {name: value for name, value in levels.items() if np.isfinite(value)}
+        return {name: float(np.clip(value, -LARGEST, LARGEST)) for name, value in levels.items() if np.isfinite(value)}
 
     def _styles(self, kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """Return the styles of the lines with their labels: the loss, the levels, then the sizes."""
@@ -124,7 +131,7 @@ class TrialDisplay(Display):
         return loss | {name: levels[name] for name in self._levels} | lines
 
     def _draw_line(self, ax: "Axes", name: str, style: dict[str, Any]) -> None:
-        rows = self.steps[np.isfinite(self.steps[name])]
+        rows = self._rows[np.isfinite(self._rows[name])]
         ax.plot(rows["step"], rows[name], **style)
 
     def _draw_loss(self, ax: "Axes", styles: dict[str, dict[str, Any]]) -> None:
@@ -132,7 +139,7 @@ class TrialDisplay(Display):
         self._draw_line(ax, "loss", styles["loss"])
         for name, value in self._levels.items():
             ax.axhline(value, **styles[name])
-        shown = np.array([*self.steps["loss"], *self._levels.values()])
+        shown = np.array([*self._rows["loss"], *self._levels.values()])
         shown = shown[np.isfinite(shown)]
         if len(shown) and shown.min() > 0 and shown.max() > 20 * shown.min():
             log_axis(ax, shown, (0.02, 0.02))
@@ -143,4 +150,4 @@ class TrialDisplay(Display):
         clean_axes(ax)
         for name in _SERIES:
             self._draw_line(ax, name, styles[name])
-        log_axis(ax, self.steps[list(_SERIES)].to_numpy().ravel(), (0.02, 0.02))
+        log_axis(ax, self._rows[list(_SERIES)].to_numpy().ravel(), (0.02, 0.02))

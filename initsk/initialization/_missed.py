@@ -7,6 +7,7 @@ from initsk.exceptions import InvalidParameterError, UninitializedWarning
 from initsk.initialization._fill import FillStep
 from initsk.initializers import Choice
 from initsk.network import PlannedParameter
+from initsk.text import visible
 from initsk.utils.words import counted
 
 _SHOWN = 5
@@ -64,7 +65,7 @@ def warn_of_missed(steps: Sequence[FillStep]) -> None:
     missed = [step.plan for step in steps if not step.choices and step.plan.may_be_missed]
     if missed:
         names = [plan.name for plan in missed]
-        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        shown = visible(", ".join(names[:_SHOWN])) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         total = sum(step.plan.tensor.numel() for step in steps)
         share = 100 * sum(plan.tensor.numel() for plan in missed) / total
         warnings.warn(

@@ -10,6 +10,7 @@ from torch import nn
 
 from initsk.exceptions import InitskError, ModuleError
 from initsk.network._inputs import arrays_in
+from initsk.text import visible
 
 _NOTE = "The forward pass fails in "
 
@@ -29,7 +30,7 @@ def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str
         return module(*inputs, **keywords)
     except Exception as error:
         where, given = failing_layer(module, error), describe_input(inputs, keywords)
-        error.add_note(f"{_NOTE}{where}; input: {given}")
+        error.add_note(visible(f"{_NOTE}{where}; input: {given}"))
         raise
 
 

@@ -4,6 +4,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -272,6 +273,8 @@ def to_array(name: str, part: Any) -> Any:
                 f"{name} is a nested tensor, whose samples have no common shape (allowed: {allowed})"
             )
         return part
+    if isinstance(part, str | bytes | PathLike):
+        raise InvalidParameterError(f"{name}={part!r} is text (allowed: numbers, a row per sample; a file is not read)")
     if isinstance(part, list):
         _check_no_graphs(name, part)
     try:

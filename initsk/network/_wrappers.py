@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from initsk.exceptions import ModuleError
 from initsk.network._parts import parts_of
+from initsk.utils.validation import check_names
 
 _DECLARED_AS_NONE = [name for name, value in vars(nn.Module).items() if value is None]
 _PUBLIC_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
@@ -50,6 +51,8 @@ def unwrap(module: Any) -> nn.Module:
         raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module before torch.jit)")
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
+    check_names("parameter", (name for name, _ in module.named_parameters()))
+    check_names("layer", (name for name, _ in module.named_modules()))
     kinds = set(map(type, parts_of(module)))
     if any(kind.__name__ == "FullyShardedDataParallel" and _is_of_distributed(kind) for kind in kinds):
         raise ModuleError(

@@ -16,9 +16,11 @@ from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
 from initsk.report._tables import Column, Table, columns_of, records, spread
+from initsk.text import brief
 from initsk.utils.validation import check_parameters, one_of
 
 _MAX_EPOCHS = 12
+_MAX_REASON = 500
 
 
 def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brief: bool = False) -> Report:
@@ -147,7 +149,10 @@ def _problems(problems: pd.DataFrame, grid: list[str]) -> Table:
         Column("reason", _("Reason"), "sentence"),
     ]
     outcome = {"failed": _("failed"), "diverged": _("diverged")}
-    rows = [row | {"outcome": outcome[row["status"]]} for row in records(problems)]
+    rows = [
+        row | {"outcome": outcome[row["status"]], "reason": brief(row["reason"], _MAX_REASON)}
+        for row in records(problems)
+    ]
     return Table("problems", _("Failed and diverged runs"), columns, rows)
 
 

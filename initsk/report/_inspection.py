@@ -11,10 +11,12 @@ from initsk.inspection import ActivationSummary
 from initsk.language import message, plural, translate as _
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._findings_text import answer_of_inspection, in_groups, with_sentences
-from initsk.report._tables import Column, Table, columns_of, records
+from initsk.report._tables import Column, Table, columns_of, records, spread
 
 # With more layers, strips replace the histograms.
 _MAX_HISTOGRAMS = 20
+# A longer picture is no longer read, and takes minutes.
+_MAX_STRIPS = 200
 _COLUMNS = {
     "mean": message("Mean"),
     "std": message("Std"),
@@ -91,14 +93,21 @@ def _pictures(of: str, summary: ActivationSummary) -> list[Element]:
         parts = [part[part["parameter"] != "bias"] for part in (frame, bins)]
         names = [part["layer"] + "." + part["parameter"] for part in parts]
         frame, bins = (part.assign(layer=name, position="weight") for part, name in zip(parts, names, strict=True))
-    if bins.empty or frame.empty:
+    if frame.empty:
         return []
     descriptions = {
         "activations": message("Histograms of the activations of every layer. The table has their statistics."),
         "gradients": message("Histograms of the gradients of every layer. The table has their statistics."),
         "weights": message("Histograms of the weights of every layer. The table has their norms."),
     }
-    return [Picture(f"{of}_histograms", _(descriptions[of]), partial(_plot, bins, frame))]
+    names = list(dict.fromkeys(frame["layer"]))
+    shown = spread(names, _MAX_STRIPS)
+    frame, bins = (part[part["layer"].isin(shown)] for part in (frame, bins))
+    picture = Picture(f"{of}_histograms", _(descriptions[of]), partial(_plot, bins, frame))
+    if len(shown) == len(names):
+        return [picture]
+    text = _("{shown} of {all} layers are shown, evenly spaced.", shown=len(shown), all=len(names))
+    return [Paragraph(text, "note"), picture]
 
 
 def _plot(bins: pd.DataFrame, frame: pd.DataFrame, language: str) -> Any:

@@ -49,6 +49,9 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
             # The thousands of a seed are not grouped.
             is_count = isinstance(value, int) and key != "random_state"
             shown = current_language().integer(value) if is_count else str(value)
+            if key in _CODE:
+                # The repr of a pipeline has several lines.
+                shown = " ".join(shown.split())
             yield Detail(_(name), shown, key in _CODE)
     seeds = result.runs["seed"].unique().tolist()
     more = ["..."] if len(seeds) > _MAX_SEEDS else []

@@ -2,9 +2,12 @@
 
 import re
 from functools import singledispatch
+from html import escape
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from initsk.comparison import ComparisonResult
 from initsk.diagnosis import Audit, Diagnosis, Recommendation
@@ -19,6 +22,7 @@ from initsk.report._elements import Report
 from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, answer_of_inspection, with_sentences
 from initsk.report._inspection import summarize_inspection
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
+from initsk.text import visible
 from initsk.utils.files import write_atomic
 from initsk.utils.validation import boolean, check_parameters
 
@@ -62,12 +66,14 @@ def summarize(result: Any, language: str = "en", *, brief: bool = False, **optio
         if name not in known:
             has = f"allowed: {', '.join(known)}" if known else "it has none"
             raise InvalidParameterError(f"the report of {type(result).__name__} has no option {name!r} ({has})")
-    with use_language(language):
+    with use_language(language), np.errstate(all="ignore"):
         return _summarize(result, brief=brief, **options)
 
 
 def answer_of(result: Any, language: str = "en") -> str:
     """Return the answer of a result in a few sentences: the first paragraph of its report.
+
+    Of several experiments, it is a line for each.
 
     Parameters
     ----------
@@ -75,8 +81,11 @@ def answer_of(result: Any, language: str = "en") -> str:
     language : str, default="en"
         "en", "id", or another file in ``initsk/locale``.
     """
-    with use_language(language):
+    with use_language(language), np.errstate(all="ignore"):
         if isinstance(result, ComparisonResult):
+            if "experiment" in result.runs:
+                answers = {name: answer_of(part, language) for name, part in result.parts().items()}
+                return "\n".join(f"{visible(name)}: {answer}" for name, answer in answers.items())
             return describe_ranking(result.summary())
         if isinstance(result, Diagnosis):
             return answer_of_diagnosis(result, with_sentences(result.findings(), result.depth))
@@ -133,5 +142,8 @@ def write_pictures(report: Report, folder: str | Path) -> list[Path]:
 
 
 def notebook_html(result: Any) -> str:
-    """Return the HTML for a notebook: the answer and the tables that support it."""
+    """Return the HTML for a notebook: the answer and the tables that support it, of each experiment."""
+    if isinstance(result, ComparisonResult) and "experiment" in result.runs:
+        parts = result.parts().items()
+        return "\n".join(f"<p>{escape(visible(name))}</p>\n{notebook_html(part)}" for name, part in parts)
     return to_fragment(summarize(result, brief=True))

@@ -1,10 +1,12 @@
 """Writing a report as a page of one file, as an element of another page, as Markdown and as JSON."""
 
 import json
+import os
 from functools import cache
 from html import escape
 from math import isfinite, isnan
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from initsk.displays import figure_inline
 from initsk.language import translate, use_language
 from initsk.report._elements import Code, Details, Element, Paragraph, Picture, Report, Section, Subsection
 from initsk.report._tables import Table
+from initsk.text import visible, visible_json
 from initsk.utils.markdown import escaped, markdown_table
 
 # Space beside a panel for its ticks, in points; the first panel has the name of its axis there too.
@@ -33,15 +36,17 @@ def to_fragment(report: Report) -> str:
 
     The element is a frame, so that the styles of the two pages do not mix.
     """
-    return _FRAGMENT.format(title=escape(report.title), page=escape(to_page(report)))
+    return _FRAGMENT.format(title=escape(visible(report.title)), page=escape(to_page(report)))
 
 
 @cache
 def _environment() -> Any:
     from jinja2 import Environment, PackageLoader
+    from markupsafe import Markup
 
     loader = PackageLoader("initsk", "report/templates")
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_finalized)
+    environment.filters["lines"] = lambda text: Markup(escape(visible(text, lines=True)))
     environment.globals |= {
         "translate": translate,
         "choices": _choices,
@@ -49,6 +54,11 @@ def _environment() -> Any:
         "svg": lambda picture: figure_inline(picture.figure, picture.key),
     }
     return environment
+
+
+def _finalized(value: Any) -> Any:
+    """Return a value as a page shows it; what is HTML already is not changed."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _choices(section: Section) -> dict[str, list[str]]:
@@ -108,12 +118,14 @@ def _markdown(element: Element, folder: str | None) -> list[str]:
             if element.place == "page":
                 return []
             description = escaped(element.description)
-            return [description] if folder is None else [f"![{description}]({folder}/{element.key}.png)"]
+            if folder is None:
+                return [description]
+            return [f"![{description}]({quote(os.fsencode(folder))}/{element.key}.png)"]
         case Details():
             return ["\n".join(f"- {escaped(detail.name)}: {escaped(detail.value)}" for detail in element.items)]
         case Code():
             # Indented, because a fence could occur in the code and end the block.
-            return ["\n".join(f"    {line}" for line in element.text.splitlines())]
+            return ["\n".join(f"    {visible(line)}" for line in element.text.split("\n"))]
         case Subsection():
             findings = f" ({escaped(element.findings)})" if element.findings else ""
             inner = [part for inside in element.elements for part in _markdown(inside, folder)]
@@ -130,7 +142,7 @@ def to_json(report: Report) -> str:
         "title": report.title,
         "sections": [part._asdict() | {"elements": _json_elements(part.elements)} for part in report.sections],
     }
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return visible_json(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
 
 
 def _json_elements(elements: list[Element]) -> list[dict[str, Any]]:

@@ -3,8 +3,12 @@
 import re
 from collections.abc import Sequence
 
+from initsk.text import visible
+
 # These characters begin or end something in GitHub's Markdown, or a tag.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
+# At its beginning, text would be an item of a list or a line.
+_ITEM = re.compile(r"^(\d*)([-+.)])(?=[-\s])")
 
 
 def escaped(text: str) -> str:
@@ -12,10 +16,10 @@ def escaped(text: str) -> str:
 
     Examples
     --------
-    >>> escaped("a|b <i>\nnext")
-    'a\\|b \\<i\\> next'
+    >>> print(escaped("a|b <i>"), escaped("- a"), escaped("1. a"), escaped("a\nb"))
+    a\|b \<i\> \- a 1\. a a\\nb
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _ITEM.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", visible(text)))
 
 
 def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from initsk.text import visible
+
 
 class Reason(str):
     """An English sentence that keeps its template and the values in it.
@@ -25,10 +27,15 @@ class Reason(str):
 
     def __new__(cls, template: str, **values: Any) -> "Reason":
         """Make the sentence."""
-        shown = {name: f"{value:.4f}" if isinstance(value, float) else value for name, value in values.items()}
-        reason = super().__new__(cls, template.format(**shown))
+        reason = super().__new__(cls, template.format(**{name: _shown(value) for name, value in values.items()}))
         reason.template, reason.values = template, values
         return reason
 
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value)
+    return f"{value:.4f}" if isinstance(value, float) else value

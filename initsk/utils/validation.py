@@ -153,6 +153,21 @@ def check_known_labels(name: str, labels: np.ndarray, known: np.ndarray, holder:
         raise InvalidParameterError(f"{name} holds labels that {holder} does not have: {listed}")
 
 
+def check_names(kind: str, names: Iterable[str]) -> None:
+    """Raise InvalidParameterError for half of a surrogate pair in a name: no table and no file can hold it.
+
+    Examples
+    --------
+    >>> check_names("layer", ["hidden_1", "schön"])
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            problem = "has half of a surrogate pair, which no table can hold (allowed: whole characters)"
+            raise InvalidParameterError(f"the name {name!r} of the {kind} {problem}") from None
+
+
 def is_continuous(y: np.ndarray, *, allow_float_classes: bool = False) -> bool:
     """Return whether a target consists of numbers to predict, not of classes.
 

@@ -26,6 +26,7 @@ from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import FromCallable, InitializerLike
+from initsk.text import brief
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional
@@ -163,7 +164,7 @@ def compare_initializers(
         result = plan.carry_out(settings, n_jobs, opened, progress)
     if result.runs["score"].isna().all():
         first = result.runs["reason"].iloc[0]
-        message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {first}"
+        message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {brief(first)}"
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     return result
 

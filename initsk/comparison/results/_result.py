@@ -1,11 +1,12 @@
 """The result of a comparison: tidy frames, the ranking, and every pair."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
+from initsk.comparison.results._intake import typed_tables
 from initsk.comparison.results._ranking import BY, compare_pairs, default_target, rank
 from initsk.comparison.results._records import key_columns
 from initsk.comparison.results._search import tables_of_search
@@ -13,6 +14,7 @@ from initsk.comparison.results._statistics import TESTS, has_several_splits, tun
 from initsk.comparison.storage._store import tables_of_store
 from initsk.comparison.storage._tables import ComparisonTables, with_experiment
 from initsk.exceptions import InvalidParameterError
+from initsk.text import visible
 from initsk.utils.results import Reported
 from initsk.utils.validation import Constraint, check_parameters, one_of, optional, real
 from initsk.utils.words import counted
@@ -68,6 +70,9 @@ class ComparisonResult(ComparisonTables, Reported):
     settings : dict
         A description of the runs.
     """
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed_tables(frames), settings)
 
     def __repr__(self) -> str:
         runs, initializers = counted(len(self.runs), "run"), counted(len(self.initializers), "initializer")
@@ -286,6 +291,6 @@ class ComparisonInterrupted(KeyboardInterrupt, SystemExit):
         kept = "without store=, the same call runs them again"
         if store is not None:
             kept = f"they are in {store}, and the same call continues from there"
-        super().__init__(f"interrupted with {finished} of {counted(planned, 'run')} finished; {kept}")
+        super().__init__(visible(f"interrupted with {finished} of {counted(planned, 'run')} finished; {kept}"))
         self.code = 130
         self.result, self.finished, self.planned, self.store = result, finished, planned, store

@@ -130,7 +130,7 @@ class RunningMoments:
     @property
     def rms(self) -> float:
         """Root of the mean square."""
-        return sqrt(self.variance + self.mean**2) if self.count else nan
+        return sqrt(self.variance + self.mean * self.mean) if self.count else nan
 
     @property
     def skewness(self) -> float:

@@ -1,0 +1,105 @@
+"""The intake of frames of a comparison: those that were read from files get their types back, or are refused."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from initsk.comparison.design._candidates import Candidate
+from initsk.comparison.results._records import TABLES, key_columns, make_frames
+from initsk.utils.validation import refuse
+
+# Readers of CSV take empty text for a missing value. In other columns, text such as "nan" is a name.
+_OFTEN_EMPTY = ("reason", "function")
+
+
+@cache
+def _templates() -> dict[str, pd.DataFrame]:
+    """Return the tables of a comparison without rows, for their columns and types."""
+    return make_frames([], [Candidate("", {}, {})])
+
+
+def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """Return the tables with the types that `make_frames` gives them; those that have them are not copied.
+
+    Files in CSV lose categories, and read empty text and counts with gaps as floats.
+
+    Raises
+    ------
+    InvalidParameterError
+        If tables or columns are missing, a column has values that it cannot have, or a run is there twice.
+    """
+    if not isinstance(frames, Mapping):
+        refuse("ComparisonResult", [f"frames is not a dict but {type(frames).__name__}"])
+    missing = [name for name in TABLES if name not in frames]
+    problems = [f"frames lacks {', '.join(missing)}"] if missing else []
+    for name in (name for name in TABLES if name in frames):
+        problems += _shape_problems(name, frames[name])
+    refuse("ComparisonResult", problems)
+    orders = {name: _order(frames["runs"][name]) for name in ("initializer", "experiment") if name in frames["runs"]}
+    typed = {name: _typed(name, frames[name], orders, problems) for name in TABLES}
+    keys = [*(["experiment"] if "experiment" in orders else []), *key_columns(typed["runs"])]
+    twice = typed["runs"].duplicated(keys)
+    if twice.any() and not problems:
+        run = typed["runs"].loc[twice, keys].astype(object).to_dict("records")[0]
+        problems.append(f"runs has a run twice: {', '.join(f'{name} {value!r}' for name, value in run.items())}")
+    refuse("ComparisonResult", problems)
+    return typed
+
+
+def _shape_problems(name: str, frame: Any) -> list[str]:
+    if not isinstance(frame, pd.DataFrame):
+        return [f"{name} is not a DataFrame but {type(frame).__name__}"]
+    names = list(frame.columns)
+    missing = [column for column in _templates()[name] if column not in names]
+    twice = list(dict.fromkeys(str(column) for column in names if names.count(column) > 1))
+    problems = [f"{name} lacks {', '.join(map(str, missing))}"] if missing else []
+    return problems + ([f"{name} has several columns of the name {', '.join(twice)}"] if twice else [])
+
+
+def _order(column: pd.Series) -> pd.CategoricalDtype:
+    """Return the labels in their order: that of a categorical, or of first appearance."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.dtype
+    return pd.CategoricalDtype(list(dict.fromkeys(column.dropna().astype(str))))
+
+
+def _typed(name: str, frame: pd.DataFrame, orders: dict[str, Any], problems: list[str]) -> pd.DataFrame:
+    types = {str(column): kind for column, kind in _templates()[name].dtypes.items()} | {
+        column: kind for column, kind in orders.items() if column in frame
+    }
+    grid = [str(column) for column in frame if column not in types and frame[column].dtype == object]
+    changed = {column: frame[column].infer_objects() for column in grid}
+    for column, kind in types.items():
+        if frame[column].dtype != kind:
+            try:
+                changed[column] = _converted(frame[column], column, kind)
+            except (TypeError, ValueError, OverflowError):
+                problems.append(f"{name} has values of {column} that are not allowed ({_words(kind)})")
+    return frame.assign(**changed) if changed else frame
+
+
+def _converted(values: pd.Series, column: str, kind: Any) -> pd.Series:
+    if isinstance(kind, pd.CategoricalDtype) or pd.api.types.is_string_dtype(kind):
+        text = values.astype(object)
+        text = text.where(text.notna(), "") if column in _OFTEN_EMPTY else text
+        text = text.map(str, na_action="ignore")
+        allowed = text.notna() & (text.isin(kind.categories) if isinstance(kind, pd.CategoricalDtype) else True)
+        if not allowed.all():
+            raise ValueError
+        return text.astype(kind)
+    if values.dtype.kind in "cmM":
+        raise TypeError
+    numbers = values.astype("float64")
+    if kind.kind == "i" and not (numbers % 1 == 0).all():
+        raise ValueError
+    return numbers.astype(kind)
+
+
+def _words(kind: Any) -> str:
+    if isinstance(kind, pd.CategoricalDtype):
+        return f"one of {', '.join(map(repr, kind.categories[:12]))}"
+    if pd.api.types.is_string_dtype(kind):
+        return "text; read a CSV file with keep_default_na=False"
+    return "whole numbers" if kind.kind == "i" else "numbers"

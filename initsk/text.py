@@ -1,0 +1,88 @@
+"""Text that is safe to show: in terminals, pages and pictures, and in messages."""
+
+import re
+from unicodedata import category
+
+# Characters without a glyph that Python counts as printable: fillers, joiners and variation selectors.
+_BLANK = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    r"""Return text in which every character that has no glyph is written as an escape of Python.
+
+    Terminals obey control characters, and pages obey characters that change the direction of the text. Names and
+    messages of others may hold them, so everything that is shown passes through this function. A second pass changes
+    nothing.
+
+    Parameters
+    ----------
+    text : str
+    lines : bool, default=False
+        Whether line feeds and tabs stay, in text of several lines.
+
+    Examples
+    --------
+    >>> print(visible("\x1b]0;title\x07"), visible("a\u202eb"), visible("one\ntwo"))
+    \x1b]0;title\x07 a\u202eb one\ntwo
+    """
+    if text.isprintable() and not _BLANK.search(text):
+        return str(text)
+    kept = "\n\t" if lines else ""
+    return "".join(letter if letter in kept or _has_glyph(letter) else _escape(letter) for letter in text)
+
+
+def _has_glyph(letter: str) -> bool:
+    # Spaces of any width show as spaces; French numbers have them.
+    return (letter.isprintable() and not _BLANK.match(letter)) or category(letter) == "Zs"
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
+def visible_json(text: str) -> str:
+    r"""Return JSON in which every character that has no glyph is an escape of JSON; a reader gets it back.
+
+    Examples
+    --------
+    >>> print(visible_json('{"name": "a\u202eb"}'))
+    {"name": "a\u202eb"}
+    """
+    return re.sub(r"[^\n -~]", lambda found: found[0] if _has_glyph(found[0]) else _utf_16(found[0]), text)
+
+
+def _utf_16(letter: str) -> str:
+    code = letter.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{code[start : start + 4]}" for start in range(0, len(code), 4))
+
+
+def shortened(text: str, length: int, tail: int | None = None) -> str:
+    """Return visible text of at most `length` characters, with an ellipsis in place of the middle.
+
+    Both ends stay, since names of layers often differ in the last characters only. `tail` characters of the end
+    stay, by default half.
+
+    Examples
+    --------
+    >>> shortened("encoder.layers.11.mlp", 13)
+    'encode…11.mlp'
+    """
+    # Of megabytes only the ends are needed.
+    text = visible(text if len(text) <= 2 * length else text[:length] + text[-length:])
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2 if tail is None else tail
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def brief(text: str, length: int = 4000) -> str:
+    r"""Return a message on one line of at most `length` characters; messages of others may have megabytes.
+
+    Examples
+    --------
+    >>> brief("cannot be read:\n    no such column")
+    'cannot be read: no such column'
+    """
+    return shortened(" ".join(text.split()), length)
