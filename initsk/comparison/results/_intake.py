@@ -23,7 +23,8 @@ def _templates() -> dict[str, pd.DataFrame]:
 def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     """Return the tables with the types that `make_frames` gives them; those that have them are not copied.
 
-    Files in CSV lose categories, and read empty text and counts with gaps as floats.
+    Files in CSV lose categories, and read empty text and counts with gaps as floats. A table other than the runs may be
+    ``DataFrame()``, without any column: then nothing was measured.
 
     Raises
     ------
@@ -32,6 +33,7 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     """
     if not isinstance(frames, Mapping):
         refuse("ComparisonResult", [f"frames is not a dict but {type(frames).__name__}"])
+    frames = {name: _without_rows(name) if _is_nothing(name, frame) else frame for name, frame in frames.items()}
     missing = [name for name in TABLES if name not in frames]
     problems = [f"frames lacks {', '.join(missing)}"] if missing else []
     for name in (name for name in TABLES if name in frames):
@@ -46,6 +48,14 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         problems.append(f"runs has a run twice: {', '.join(f'{name} {value!r}' for name, value in run.items())}")
     refuse("ComparisonResult", problems)
     return typed
+
+
+def _is_nothing(name: str, frame: Any) -> bool:
+    return name in TABLES[1:] and isinstance(frame, pd.DataFrame) and not len(frame.columns)
+
+
+def _without_rows(name: str) -> pd.DataFrame:
+    return _templates()[name].copy()
 
 
 def _shape_problems(name: str, frame: Any) -> list[str]:
