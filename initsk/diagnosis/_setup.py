@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, wraps
+from functools import wraps
 from math import ceil, isfinite
 from typing import Any
 
@@ -32,6 +32,9 @@ from initsk.network import (
     has_targets,
     preserve_state,
 )
+from initsk.utils.cached import cached_property
+from initsk.utils.global_state import GLOBAL_STATE
+from initsk.utils.torch_modes import modes_kept
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import refuse
 
@@ -47,7 +50,7 @@ def _works(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
-        with self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
+        with GLOBAL_STATE, modes_kept(), self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
             return method(self, *args, **options)
 
     return run

@@ -19,6 +19,7 @@ from initsk.estimators._training_data import TrainingData, TrainSplit, check_wei
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption
+from initsk.utils.global_state import GLOBAL_STATE, one_at_a_time
 from initsk.utils.random import RandomState, derive_seed
 from initsk.utils.torch_settings import torch_threads
 from initsk.utils.validation import Constraint, check_parameters
@@ -238,6 +239,7 @@ class BaseMLP(BaseEstimator):
         """Return the net's arguments that depend on the target."""
         raise NotImplementedError
 
+    @one_at_a_time
     def _check_data(self, X: Any, y: Any, sample_weight: Any, first: bool, known_target: bool = False) -> TrainingData:
         X, y = self._check_samples(X, y, first=first, **self._checks_of_y)
         if first and not known_target:
@@ -248,13 +250,14 @@ class BaseMLP(BaseEstimator):
         """Return the weights of the samples, not yet checked."""
         return sample_weight
 
+    @one_at_a_time
     def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
         types = [np.float32] if self.input_scale is None else [np.float32, np.uint8]
         return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
 
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
-        with torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
+        with GLOBAL_STATE, torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
         self.initialization_record_ = net.initialization_record_
@@ -274,7 +277,7 @@ class BaseMLP(BaseEstimator):
         net = self.net_
         net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
-            with torch_threads(self.n_threads):
+            with GLOBAL_STATE, torch_threads(self.n_threads):
                 net.train(data.X, data.skorch_y, epochs)
         finally:
             # The split holds data or row numbers, which a fitted estimator does not need.
@@ -288,7 +291,7 @@ class BaseMLP(BaseEstimator):
         """Return the network's raw outputs; few samples in double precision, so that they are the same in any batch."""
         check_is_fitted(self, "net_")
         X = self._check_samples(X)
-        with torch_threads(self.n_threads):
+        with GLOBAL_STATE, torch_threads(self.n_threads):
             if X.size <= MAX_VALUES_IN_DOUBLE and self.net_.device == "cpu":
                 return outputs_in_double(self.net_.module_, X)
             outputs: torch.Tensor = self.net_.forward(X)

@@ -18,6 +18,7 @@ from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
 from initsk.utils import random
+from initsk.utils.global_state import GLOBAL_STATE
 from initsk.utils.torch_settings import flushed_subnormals
 
 _INITIALIZER_BATCH_SIZE = 512
@@ -72,7 +73,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        with self.data_for_initializer(X, y):
+        with GLOBAL_STATE, self.data_for_initializer(X, y):
             return super().fit(X, y, **fit_params)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
@@ -87,7 +88,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        with self.data_for_initializer(X, y):
+        with GLOBAL_STATE, self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
         if self.diverged_:
             warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=2)
@@ -112,7 +113,8 @@ class WithInitializer(skorch.NeuralNet):
         """
         self.seed_ = random.resolve_seed(self.random_state)
         self.diverged_ = False
-        return super().initialize()
+        with GLOBAL_STATE:
+            return super().initialize()
 
     def initialize_module(self) -> Any:
         """Build the module as skorch does, then initialize its parameters.
@@ -151,11 +153,13 @@ class WithInitializer(skorch.NeuralNet):
 
     def __sklearn_clone__(self) -> Any:
         """Return a net with the same parameters; a copied module has the state from before its first training."""
-        copied = super().__sklearn_clone__()
-        start = self.__dict__.get("_start")
-        if start is not None and start.module is self._given_module():
-            start.restore(copied._given_module())
-        return copied
+        # Another thread may have changed a module that was given as an instance, for an inspection.
+        with GLOBAL_STATE:
+            copied = super().__sklearn_clone__()
+            start = self.__dict__.get("_start")
+            if start is not None and start.module is self._given_module():
+                start.restore(copied._given_module())
+            return copied
 
     def initialize_criterion(self) -> Any:
         """Build the criterion as skorch does; `random_state` also seeds its parameters, if it has any."""
@@ -185,6 +189,11 @@ class WithInitializer(skorch.NeuralNet):
         seed, device = random.derive_seed(self.seed_, "training", len(self.history)), self.device or "cpu"
         with random.isolated_torch_random(seed, device), random.isolated_numpy_random(seed), flushed_subnormals():
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
+
+    def evaluation_step(self, batch: Any, training: bool = False) -> Any:
+        """Return the outputs for a batch as skorch does, but not while another thread inspects the module."""
+        with GLOBAL_STATE:
+            return super().evaluation_step(batch, training=training)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         """Run an epoch as skorch does; a training epoch ends after the first loss that is not finite."""

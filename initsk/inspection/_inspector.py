@@ -16,6 +16,7 @@ from initsk.inspection.capture._capture import Capture
 from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
 from initsk.inspection.capture._place import Place
 from initsk.network import Batch, Model, get_model, initialized, iterate_batches, preserve_state
+from initsk.utils.global_state import GLOBAL_STATE, one_at_a_time
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
 from initsk.utils.validation import boolean, check_parameters, one_of
 from initsk.utils.words import counted
@@ -92,7 +93,9 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         allowed = {"when": one_of("when", ("fitted", "initialized")), "prefit": boolean()}
         allowed |= {name: CONSTRAINTS[name] for name in ("batch_size", "random_state")}
         check_parameters(type(self).__name__, self.get_params(deep=False), allowed)
-        checked = validate_data(self, X, allow_nd=True)
+        # scikit-learn's checks change the warning filters, which all threads share.
+        with GLOBAL_STATE:
+            checked = validate_data(self, X, allow_nd=True)
         if self.prefit:
             if not isinstance(self.estimator, torch.nn.Module):
                 check_is_fitted(self.estimator)
@@ -105,6 +108,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         self._names = [f"{layer}_{unit}" for layer in self.layers_ for unit in range(widths[layer])]
         return self
 
+    @one_at_a_time
     def transform(self, X: Any) -> np.ndarray:
         """Return the activations.
 
@@ -166,6 +170,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
             estimator.set_params(**{name: derive_seed(seed, name) % 2**31 for name in names})
         return estimator
 
+    @one_at_a_time
     def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
         """Return the chosen layers and their numbers of features."""
         model = get_model(self.estimator_, X)

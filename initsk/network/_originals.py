@@ -43,11 +43,17 @@ class ParametersRestored(TorchFunctionMode):
                 self._copy(tensor)
 
     def __exit__(self, *exception: Any) -> None:
-        super().__exit__(*exception)
-        for parameter, values, copy in self._copies.values():
-            values.copy_(copy)
-            parameter.data = values
-        self._copies, self._by_storage = {}, None
+        try:
+            super().__exit__(*exception)
+        except RuntimeError:
+            # An interrupt inside of torch has taken the mode away already; see `modes_kept`.
+            if exception[:1] in ((), (None,)):
+                raise
+        finally:
+            for parameter, values, copy in self._copies.values():
+                values.copy_(copy)
+                parameter.data = values
+            self._copies, self._by_storage = {}, None
 
     def _copy(self, written: torch.Tensor) -> None:
         if self._by_storage is None:

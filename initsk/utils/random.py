@@ -2,18 +2,17 @@
 
 import hashlib
 import random
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from numbers import Integral
 
 import numpy as np
 import torch
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.global_state import GLOBAL_STATE
 
-#: Held while a setting of torch or numpy that all threads share is changed.
-GLOBAL_STATE = threading.RLock()
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
@@ -74,14 +73,11 @@ def isolated_numpy_random(seed: int | None) -> Iterator[None]:
 
     Without a seed, the block begins with the current state.
     """
-    with GLOBAL_STATE:
-        before = np.random.get_state()  # noqa: NPY002 - a user's function may use the global state
+    # A user's function may use the global state.
+    with GLOBAL_STATE, GLOBAL_STATE.changed(partial(np.random.set_state, np.random.get_state())):  # noqa: NPY002
         if seed is not None:
-            np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's function may use the global state
-        try:
-            yield
-        finally:
-            np.random.set_state(before)  # noqa: NPY002 - a user's function may use the global state
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+        yield
 
 
 @contextmanager
@@ -91,7 +87,10 @@ def isolated_torch_random(seed: int | None, device: str = "cpu") -> Iterator[Non
     Without a seed, the block begins with the current state.
     """
     cuda = torch.device(device).type == "cuda"
-    with GLOBAL_STATE, torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
+    with (
+        GLOBAL_STATE, torch.random.fork_rng(devices=[torch.device(device)]) if cuda else nullcontext(),
+        GLOBAL_STATE.changed(partial(torch.random.set_rng_state, torch.random.get_rng_state())),
+    ):  # fmt: skip
         if seed is not None:
             torch.random.default_generator.manual_seed(seed)
         if cuda and seed is not None:
@@ -106,11 +105,10 @@ def isolated_random(seed: int | None, device: str = "cpu") -> Iterator[None]:
 
     Without a seed, the block begins with the current states.
     """
-    with isolated_torch_random(seed, device), isolated_numpy_random(seed):
-        before = random.getstate()
+    with (
+        isolated_torch_random(seed, device), isolated_numpy_random(seed),
+        GLOBAL_STATE.changed(partial(random.setstate, random.getstate())),
+    ):  # fmt: skip
         if seed is not None:
             random.seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(before)
+        yield

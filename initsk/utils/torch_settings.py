@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.utils.random import GLOBAL_STATE
+from initsk.utils.global_state import GLOBAL_STATE
 
 #: torch draws normal values in groups of this size, and fewer values one by one.
 NORMAL_GROUP = 2**4
@@ -39,13 +40,9 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
         yield
         return
     # New threads take the last setting of any thread.
-    with GLOBAL_STATE:
-        before = torch.get_num_threads()
+    with GLOBAL_STATE, GLOBAL_STATE.changed(partial(torch.set_num_threads, torch.get_num_threads())):
         torch.set_num_threads(n_threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        yield
 
 
 @contextmanager
