@@ -34,7 +34,6 @@ from initsk.network import (
 )
 from initsk.utils.cached import cached_property
 from initsk.utils.global_state import GLOBAL_STATE
-from initsk.utils.torch_modes import modes_kept
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import refuse
 
@@ -50,7 +49,7 @@ def _works(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
-        with GLOBAL_STATE, modes_kept(), self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
+        with GLOBAL_STATE.held(), self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
             return method(self, *args, **options)
 
     return run

@@ -257,7 +257,7 @@ class BaseMLP(BaseEstimator):
 
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
-        with GLOBAL_STATE, torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
+        with GLOBAL_STATE.held(), torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
         self.initialization_record_ = net.initialization_record_
@@ -277,7 +277,7 @@ class BaseMLP(BaseEstimator):
         net = self.net_
         net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
-            with GLOBAL_STATE, torch_threads(self.n_threads):
+            with GLOBAL_STATE.held(), torch_threads(self.n_threads):
                 net.train(data.X, data.skorch_y, epochs)
         finally:
             # The split holds data or row numbers, which a fitted estimator does not need.
@@ -291,7 +291,7 @@ class BaseMLP(BaseEstimator):
         """Return the network's raw outputs; few samples in double precision, so that they are the same in any batch."""
         check_is_fitted(self, "net_")
         X = self._check_samples(X)
-        with GLOBAL_STATE, torch_threads(self.n_threads):
+        with GLOBAL_STATE.held(), torch_threads(self.n_threads):
             if X.size <= MAX_VALUES_IN_DOUBLE and self.net_.device == "cpu":
                 return outputs_in_double(self.net_.module_, X)
             outputs: torch.Tensor = self.net_.forward(X)

@@ -73,7 +73,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        with GLOBAL_STATE, self.data_for_initializer(X, y):
+        with GLOBAL_STATE.held(), self.data_for_initializer(X, y):
             return super().fit(X, y, **fit_params)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
@@ -88,7 +88,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        with GLOBAL_STATE, self.data_for_initializer(X, y):
+        with GLOBAL_STATE.held(), self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
         if self.diverged_:
             warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=2)
@@ -113,7 +113,7 @@ class WithInitializer(skorch.NeuralNet):
         """
         self.seed_ = random.resolve_seed(self.random_state)
         self.diverged_ = False
-        with GLOBAL_STATE:
+        with GLOBAL_STATE.held():
             return super().initialize()
 
     def initialize_module(self) -> Any:
@@ -154,7 +154,7 @@ class WithInitializer(skorch.NeuralNet):
     def __sklearn_clone__(self) -> Any:
         """Return a net with the same parameters; a copied module has the state from before its first training."""
         # Another thread may have changed a module that was given as an instance, for an inspection.
-        with GLOBAL_STATE:
+        with GLOBAL_STATE.held():
             copied = super().__sklearn_clone__()
             start = self.__dict__.get("_start")
             if start is not None and start.module is self._given_module():
@@ -192,7 +192,7 @@ class WithInitializer(skorch.NeuralNet):
 
     def evaluation_step(self, batch: Any, training: bool = False) -> Any:
         """Return the outputs for a batch as skorch does, but not while another thread inspects the module."""
-        with GLOBAL_STATE:
+        with GLOBAL_STATE.held():
             return super().evaluation_step(batch, training=training)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:

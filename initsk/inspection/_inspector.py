@@ -1,6 +1,7 @@
 """A transformer that returns activations as features for the next step of a pipeline."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from typing import Any, Self
@@ -94,7 +95,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         allowed |= {name: CONSTRAINTS[name] for name in ("batch_size", "random_state")}
         check_parameters(type(self).__name__, self.get_params(deep=False), allowed)
         # scikit-learn's checks change the warning filters, which all threads share.
-        with GLOBAL_STATE:
+        with GLOBAL_STATE.held():
             checked = validate_data(self, X, allow_nd=True)
         if self.prefit:
             if not isinstance(self.estimator, torch.nn.Module):
@@ -130,16 +131,17 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, allow_nd=True, reset=False)
         features = np.empty((len(X), len(self._names)), np.float32)
         start = 0
-        for found in self._collect(get_model(self.estimator_), X, self.layers_):
-            rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
-            if rows.shape[1] != features.shape[1]:
-                given = counted(rows.shape[1], "feature")
-                raise ModuleError(
-                    f"{', '.join(self.layers_)}: {given} of a sample, {features.shape[1]} in `fit`"
-                    " (allowed: layers with the same number of values for every sample)"
-                )
-            features[start : start + len(rows)] = rows.numpy()
-            start += len(rows)
+        with closing(self._collect(get_model(self.estimator_), X, self.layers_)) as batches:
+            for found in batches:
+                rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
+                if rows.shape[1] != features.shape[1]:
+                    given = counted(rows.shape[1], "feature")
+                    raise ModuleError(
+                        f"{', '.join(self.layers_)}: {given} of a sample, {features.shape[1]} in `fit`"
+                        " (allowed: layers with the same number of values for every sample)"
+                    )
+                features[start : start + len(rows)] = rows.numpy()
+                start += len(rows)
         return features
 
     def __sklearn_tags__(self) -> Any:
@@ -180,13 +182,16 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         chosen = catalogue.choose(type(self).__name__, self.layers)
         if self.layers is None:
             chosen = chosen[:-1] or chosen
-        found = next(self._collect(model, X, chosen))
+        with closing(self._collect(model, X, chosen)) as batches:
+            found = next(batches)
         return chosen, {layer: values.shape[1] for layer, values in found.items()}
 
     def _batches(self, model: Model, X: np.ndarray) -> Iterator[Batch]:
         yield from iterate_batches(model.module, model.prepared(X), batch_size=self.batch_size, casts=model.casts)
 
-    def _collect(self, model: Model, X: np.ndarray, layers: Collection[str]) -> Iterator[dict[str, torch.Tensor]]:
+    def _collect(
+        self, model: Model, X: np.ndarray, layers: Collection[str]
+    ) -> Generator[dict[str, torch.Tensor], None, None]:
         """Yield for each batch the values of each layer: of its activation function if it has one, else its output."""
         module = model.module
         batches = self._batches(model, X)

@@ -188,7 +188,7 @@ def _place_of(tensor: torch.Tensor) -> Any:
 @contextmanager
 def gradients_apart(module: nn.Module) -> Iterator[None]:
     """Take the gradients of all parameters away inside the block, and put them back after it."""
-    with GLOBAL_STATE:
+    with GLOBAL_STATE.held():
         before = [(parameter, parameter.grad) for parameter in parameters_of(module)]
 
         def restore() -> None:

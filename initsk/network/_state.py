@@ -84,7 +84,7 @@ def copy_gradient_hooks(parameter: torch.Tensor, copied: torch.Tensor | None, me
 @contextmanager
 def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Restore the training mode of each module after the block."""
-    with GLOBAL_STATE:
+    with GLOBAL_STATE.held():
         modes = [(module, module.training) for module in modules]
 
         def restore() -> None:
@@ -105,7 +105,7 @@ def preserve_mode(module: nn.Module, *, training: bool | None, seed: int | None)
     """
     device = next((p.device for p in parameters_of(module)), torch.device("cpu"))
     # What is saved is saved while no other thread has changed it for its own block.
-    with GLOBAL_STATE:
+    with GLOBAL_STATE.held():
         restore = save_contents(module, seed=seed)
         with (
             isolated_random(seed, str(device)), preserve_training(parts_of(module)), gradients_apart(module),
@@ -126,7 +126,7 @@ def preserve_state(
     `parameters`, values of parameters that a forward pass has written. A `ForwardFollower` restores these itself: each
     mode makes every call of torch slower.
     """
-    with GLOBAL_STATE:
+    with GLOBAL_STATE.held():
         required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
 
         def restore() -> None:

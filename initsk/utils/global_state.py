@@ -1,21 +1,24 @@
 """The lock of what all threads share: settings of torch, numpy and Python, and the state of modules."""
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import traceback
+import warnings
+from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import torch
 
-from initsk.utils.torch_modes import modes_kept
+from initsk.utils.torch_modes import ThreadModes
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
-
 # How often to look whether another thread draws, before a fork.
 _LOOKS = 50
+# Whose functions may refer to a context manager that has not ended.
+_HOMES = ("contextlib", "torch", __name__.partition(".")[0])
 
 
 class GlobalState:
@@ -34,33 +37,36 @@ class GlobalState:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._restores: list[Callable[[], None]] = []
+        self.lock = threading.RLock()
+        #: The blocks that the holder of the lock is in; it has taken the lock once for each.
+        self.blocks: list[Block] = []
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    def held(self) -> "Block":
+        """Hold the lock in a ``with`` block."""
+        return Block(self, lambda: None)
 
-    def __exit__(self, *exception: object) -> None:
-        self._lock.release()
+    def changed(self, restore: Callable[[], None]) -> "Block":
+        """Hold the lock in a ``with`` block, and call `restore` at its end; a second call of it must do no harm."""
+        return Block(self, restore)
 
-    @contextmanager
-    def changed(self, restore: Callable[[], None]) -> Iterator[None]:
-        """Hold the lock inside the block, and call `restore` after it; a second call of it must do no harm.
-
-        An interrupt that arrives during the restoration is raised after it.
-        """
-        with self:
-            self._restores.append(restore)
+    def leave(self, block: "Block") -> None:
+        """End a block and the blocks inside of it, if that has not happened yet."""
+        level = block.level
+        if len(self.blocks) <= level or self.blocks[level] is not block:
+            return
+        while len(self.blocks) > level:
             try:
-                yield
-            finally:
-                try:
-                    restore()
-                except KeyboardInterrupt:
-                    restore()
-                    raise
-                finally:
-                    self._restores.remove(restore)
+                self.blocks[-1].restore()
+            except KeyboardInterrupt:  # it is called again
+                raise
+            except BaseException:
+                self._forget_last()
+                raise
+            self._forget_last()
+
+    def _forget_last(self) -> None:
+        self.blocks.pop()
+        self.lock.release()
 
     def before_fork(self) -> None:
         """Wait for the end of draws from torch's generator: what is locked at a fork stays locked in the child.
@@ -72,18 +78,67 @@ class GlobalState:
 
     def after_fork(self) -> None:
         """Free the lock in a forked process, unless the thread that has forked holds it."""
-        if self._lock.acquire(blocking=False):
-            self._lock.release()
+        if self.lock.acquire(blocking=False):
+            self.lock.release()
             return
-        restores, n_threads = self._restores[::-1], torch.get_num_threads()
-        self._lock, self._restores = threading.RLock(), []
+        blocks, n_threads = self.blocks[::-1], torch.get_num_threads()
+        self.lock, self.blocks = threading.RLock(), []
         # Neither do the threads exist that torch divides work among.
         torch.set_num_threads(1)
         try:
-            for restore in restores:
-                restore()
+            for block in blocks:
+                block.restore()
         finally:
             torch.set_num_threads(n_threads)
+
+
+class Block:
+    """A block in which a thread holds the lock; no generator, since an interrupt may keep one from its end.
+
+    After an error or an interrupt, the modes of torch in this thread are those from before the block.
+
+    Parameters
+    ----------
+    state : GlobalState
+    restore : callable
+        Called at the end. If an interrupt arrives before it has ended, it is called again.
+    """
+
+    def __init__(self, state: GlobalState, restore: Callable[[], None]) -> None:
+        self.state, self.restore = state, restore
+
+    def __enter__(self) -> None:
+        self.state.lock.acquire()
+        self.modes, self.filters = ThreadModes(), warnings.filters
+        self.level = len(self.state.blocks)
+        self.state.blocks.append(self)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            _end_generators(error)
+        try:
+            self.state.leave(self)
+        except KeyboardInterrupt:
+            self.state.leave(self)
+            raise
+        finally:
+            if error is not None:
+                self.modes.restore()
+            if isinstance(error, KeyboardInterrupt) and warnings.filters is not self.filters:
+                # The end of a block of `catch_warnings`, of any library, is missing.
+                warnings.filters = self.filters
+                with warnings.catch_warnings():  # lets Python read the filters again
+                    pass
+
+
+def _end_generators(error: BaseException | None) -> None:
+    """Let the context managers end now that an interrupt has kept from their ends: the traceback refers to them."""
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_globals.get("__name__", "").partition(".")[0] in _HOMES:
+                with contextlib.suppress(RuntimeError):  # it is still running
+                    frame.clear()
+        error = error.__context__
 
 
 #: Held while a thread changes something that all threads share.
@@ -94,8 +149,6 @@ if hasattr(os, "register_at_fork"):
 
 def one_at_a_time(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     """Let a single thread at a time call the functions with this decorator, since they change the state of modules.
-
-    After an error or an interrupt, the modes of torch in this thread are those from before the call.
 
     Examples
     --------
@@ -108,7 +161,7 @@ def one_at_a_time(function: Callable[_Arguments, _Result]) -> Callable[_Argument
 
     @wraps(function)
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        with GLOBAL_STATE, modes_kept():
+        with GLOBAL_STATE.held():
             return function(*args, **kwargs)
 
     return run

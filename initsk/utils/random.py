@@ -74,7 +74,7 @@ def isolated_numpy_random(seed: int | None) -> Iterator[None]:
     Without a seed, the block begins with the current state.
     """
     # A user's function may use the global state.
-    with GLOBAL_STATE, GLOBAL_STATE.changed(partial(np.random.set_state, np.random.get_state())):  # noqa: NPY002
+    with GLOBAL_STATE.held(), GLOBAL_STATE.changed(partial(np.random.set_state, np.random.get_state())):  # noqa: NPY002
         if seed is not None:
             np.random.seed(seed % 2**32)  # noqa: NPY002
         yield
@@ -88,7 +88,7 @@ def isolated_torch_random(seed: int | None, device: str = "cpu") -> Iterator[Non
     """
     cuda = torch.device(device).type == "cuda"
     with (
-        GLOBAL_STATE, torch.random.fork_rng(devices=[torch.device(device)]) if cuda else nullcontext(),
+        GLOBAL_STATE.held(), torch.random.fork_rng(devices=[torch.device(device)]) if cuda else nullcontext(),
         GLOBAL_STATE.changed(partial(torch.random.set_rng_state, torch.random.get_rng_state())),
     ):  # fmt: skip
         if seed is not None:

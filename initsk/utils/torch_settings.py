@@ -40,7 +40,7 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
         yield
         return
     # New threads take the last setting of any thread.
-    with GLOBAL_STATE, GLOBAL_STATE.changed(partial(torch.set_num_threads, torch.get_num_threads())):
+    with GLOBAL_STATE.held(), GLOBAL_STATE.changed(partial(torch.set_num_threads, torch.get_num_threads())):
         torch.set_num_threads(n_threads)
         yield
 

@@ -6,7 +6,7 @@ from torch import nn, overrides
 from torch.overrides import TorchFunctionMode
 
 from initsk import inspect_activations, network
-from initsk.utils.torch_modes import modes_kept
+from initsk.utils.global_state import one_at_a_time
 from tests.helpers import Net, batch, build
 
 
@@ -28,7 +28,7 @@ def leave_a_mode():
     Counting().__enter__()
 
 
-@modes_kept()
+@one_at_a_time
 def interrupted(disturb, error):
     torch.set_grad_enabled(False)
     disturb()
