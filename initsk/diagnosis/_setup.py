@@ -33,7 +33,7 @@ from initsk.network import (
     preserve_state,
 )
 from initsk.utils.cached import cached_property
-from initsk.utils.global_state import GLOBAL_STATE
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import refuse
 
@@ -47,9 +47,10 @@ _OPTIMIZER = "adam"
 def _works(method: Callable[..., Any]) -> Callable[..., Any]:
     """Let a method of a setup run on its clock, and as outside of all contexts of torch."""
 
+    @one_at_a_time
     @wraps(method)
     def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
-        with GLOBAL_STATE.held(), self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
+        with self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
             return method(self, *args, **options)
 
     return run

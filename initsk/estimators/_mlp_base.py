@@ -19,7 +19,7 @@ from initsk.estimators._training_data import TrainingData, TrainSplit, check_wei
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption
-from initsk.utils.global_state import GLOBAL_STATE, one_at_a_time
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, derive_seed
 from initsk.utils.torch_settings import torch_threads
 from initsk.utils.validation import Constraint, check_parameters
@@ -255,9 +255,10 @@ class BaseMLP(BaseEstimator):
         types = [np.float32] if self.input_scale is None else [np.float32, np.uint8]
         return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
 
+    @one_at_a_time
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
-        with GLOBAL_STATE.held(), torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
+        with torch_threads(self.n_threads), net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
         self.initialization_record_ = net.initialization_record_
@@ -273,25 +274,27 @@ class BaseMLP(BaseEstimator):
             self._build(data)
         return self._train(data, None, epochs=1)
 
+    @one_at_a_time
     def _train(self, data: TrainingData, split: TrainSplit | None, epochs: int) -> Self:
         net = self.net_
         net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
-            with GLOBAL_STATE.held(), torch_threads(self.n_threads):
+            with torch_threads(self.n_threads):
                 net.train(data.X, data.skorch_y, epochs)
         finally:
             # The split holds data or row numbers, which a fitted estimator does not need.
             net.set_params(train_split=None)
         self.diverged_ = net.diverged_
         if self.diverged_:
-            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=3)
+            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=4)
         return self
 
+    @one_at_a_time
     def _outputs(self, X: Any) -> torch.Tensor:
         """Return the network's raw outputs; few samples in double precision, so that they are the same in any batch."""
         check_is_fitted(self, "net_")
         X = self._check_samples(X)
-        with GLOBAL_STATE.held(), torch_threads(self.n_threads):
+        with torch_threads(self.n_threads):
             if X.size <= MAX_VALUES_IN_DOUBLE and self.net_.device == "cpu":
                 return outputs_in_double(self.net_.module_, X)
             outputs: torch.Tensor = self.net_.forward(X)

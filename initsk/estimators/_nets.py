@@ -18,7 +18,7 @@ from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
 from initsk.utils import random
-from initsk.utils.global_state import GLOBAL_STATE
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.torch_settings import flushed_subnormals
 
 _INITIALIZER_BATCH_SIZE = 512
@@ -61,6 +61,7 @@ class WithInitializer(skorch.NeuralNet):
         BaseEstimator.set_params(self, **nested)
         return self
 
+    @one_at_a_time
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Initialize and train as in skorch; an initializer that needs data gets a batch of X and y.
 
@@ -73,9 +74,10 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        with GLOBAL_STATE.held(), self.data_for_initializer(X, y):
+        with self.data_for_initializer(X, y):
             return super().fit(X, y, **fit_params)
 
+    @one_at_a_time
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
         """Train further as in skorch; the first call initializes.
 
@@ -88,10 +90,10 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        with GLOBAL_STATE.held(), self.data_for_initializer(X, y):
+        with self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
         if self.diverged_:
-            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=2)
+            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=3)
         return self
 
     @contextmanager
@@ -104,6 +106,7 @@ class WithInitializer(skorch.NeuralNet):
         finally:
             self._data = outer
 
+    @one_at_a_time
     def initialize(self) -> Any:
         """Build the module and fill its parameters.
 
@@ -113,8 +116,7 @@ class WithInitializer(skorch.NeuralNet):
         """
         self.seed_ = random.resolve_seed(self.random_state)
         self.diverged_ = False
-        with GLOBAL_STATE.held():
-            return super().initialize()
+        return super().initialize()
 
     def initialize_module(self) -> Any:
         """Build the module as skorch does, then initialize its parameters.
@@ -151,15 +153,15 @@ class WithInitializer(skorch.NeuralNet):
     def _given_module(self) -> nn.Module | None:
         return network.unwrap(self.module) if isinstance(self.module, nn.Module) else None
 
+    @one_at_a_time
     def __sklearn_clone__(self) -> Any:
         """Return a net with the same parameters; a copied module has the state from before its first training."""
         # Another thread may have changed a module that was given as an instance, for an inspection.
-        with GLOBAL_STATE.held():
-            copied = super().__sklearn_clone__()
-            start = self.__dict__.get("_start")
-            if start is not None and start.module is self._given_module():
-                start.restore(copied._given_module())
-            return copied
+        copied = super().__sklearn_clone__()
+        start = self.__dict__.get("_start")
+        if start is not None and start.module is self._given_module():
+            start.restore(copied._given_module())
+        return copied
 
     def initialize_criterion(self) -> Any:
         """Build the criterion as skorch does; `random_state` also seeds its parameters, if it has any."""
@@ -190,10 +192,10 @@ class WithInitializer(skorch.NeuralNet):
         with random.isolated_torch_random(seed, device), random.isolated_numpy_random(seed), flushed_subnormals():
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
+    @one_at_a_time
     def evaluation_step(self, batch: Any, training: bool = False) -> Any:
         """Return the outputs for a batch as skorch does, but not while another thread inspects the module."""
-        with GLOBAL_STATE.held():
-            return super().evaluation_step(batch, training=training)
+        return super().evaluation_step(batch, training=training)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         """Run an epoch as skorch does; a training epoch ends after the first loss that is not finite."""

@@ -38,7 +38,7 @@ class GlobalState:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        #: The blocks that the holder of the lock is in; it has taken the lock once for each.
+        #: The blocks that the holder of the lock is in; it gives the lock back at the end of the first one.
         self.blocks: list[Block] = []
 
     def held(self) -> "Block":
@@ -66,7 +66,15 @@ class GlobalState:
 
     def _forget_last(self) -> None:
         self.blocks.pop()
-        self.lock.release()
+        if not self.blocks:
+            self.free()
+
+    def free(self) -> None:
+        """Give the lock back if this thread holds it, but is in no block."""
+        if self.lock.acquire(blocking=False) and not self.blocks:
+            with contextlib.suppress(RuntimeError):  # at the end, it does not hold the lock
+                while True:
+                    self.lock.release()
 
     def before_fork(self) -> None:
         """Wait for the end of draws from torch's generator: what is locked at a fork stays locked in the child.
@@ -108,10 +116,14 @@ class Block:
         self.state, self.restore = state, restore
 
     def __enter__(self) -> None:
-        self.state.lock.acquire()
         self.modes, self.filters = ThreadModes(), warnings.filters
-        self.level = len(self.state.blocks)
-        self.state.blocks.append(self)
+        try:
+            self.state.lock.acquire()
+            self.level = len(self.state.blocks)
+            self.state.blocks.append(self)
+        except KeyboardInterrupt:
+            self.state.free()
+            raise
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, KeyboardInterrupt):
@@ -161,7 +173,13 @@ def one_at_a_time(function: Callable[_Arguments, _Result]) -> Callable[_Argument
 
     @wraps(function)
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        with GLOBAL_STATE.held():
-            return function(*args, **kwargs)
+        block = GLOBAL_STATE.held()
+        try:
+            with block:
+                return function(*args, **kwargs)
+        except KeyboardInterrupt as interrupt:
+            # It may have arrived at the very beginning of the block's end.
+            block.__exit__(type(interrupt), interrupt, None)
+            raise
 
     return run
