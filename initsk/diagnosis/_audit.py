@@ -16,6 +16,7 @@ from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
 from initsk.network import PaddingMask, forward_errors, get_model, has_network, innermost, may_be_built, preserve_state
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
@@ -81,6 +82,7 @@ class Audit(Reported):
         return findings_frame(self.found)
 
 
+@one_at_a_time
 def audit(
     model: Any,
     X: Any = None,

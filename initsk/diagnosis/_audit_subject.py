@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +32,7 @@ from initsk.network import (
     to_array,
     untrained_norms,
 )
+from initsk.utils.cached import cached_property
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import as_tensor, real_parts
 

@@ -9,9 +9,11 @@ from initsk.diagnosis._optimizers import OptimizerChoice
 from initsk.diagnosis._options import MAX_SAMPLES, TARGET, TRIAL_STEPS, check_options
 from initsk.diagnosis._setup import set_up
 from initsk.network import Criterion, get_model
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, resolve_seed
 
 
+@one_at_a_time
 def diagnose(
     model: Any,
     X: Any,

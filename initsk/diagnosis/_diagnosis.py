@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import log, nan
 
 import numpy as np
@@ -28,6 +27,7 @@ from initsk.diagnosis._trial import TRIAL_COLUMNS
 from initsk.diagnosis._unreached import Unreached
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, findings_frame
+from initsk.utils.cached import cached_property
 from initsk.utils.results import Reported
 from initsk.utils.validation import check_parameters, real, sequence_of
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from math import isfinite, nan
 
 import pandas as pd
@@ -13,6 +12,7 @@ from initsk.diagnosis._depth_budget import DepthBudget, depth_budget
 from initsk.diagnosis._objective import Objective
 from initsk.exceptions import InitskError
 from initsk.network import Batch, LossWithInputs, Model, read
+from initsk.utils.cached import cached_property
 
 
 @dataclass(frozen=True)

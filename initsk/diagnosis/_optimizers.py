@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from initsk.diagnosis._saving import savable
 from initsk.diagnosis._unreached import Unreached, left_out_layers
 from initsk.estimators import OPTIMIZERS
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
+from initsk.utils.cached import cached_property
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import counted
 

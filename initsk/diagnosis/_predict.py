@@ -24,6 +24,7 @@ from initsk.network import (
     read,
     shares_memory,
 )
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.validation import check_parameters, optional, real
 
 # Variance of the logarithm that single precision adds where a normalization leaves no other.
@@ -33,6 +34,7 @@ _DTYPES = {"layer": "str", "position": "str", "operation": "str"} | dict.fromkey
 _DTYPES |= {"unknown": "str"}
 
 
+@one_at_a_time
 def predict_signal(
     model: Any, initializer: InitializerLike | None = None, X: Any = None, *, input_square: float | None = None,
     training: bool = False, confidence: float = 0.99,

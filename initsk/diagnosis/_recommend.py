@@ -27,6 +27,7 @@ from initsk.network import (
     several_targets,
 )
 from initsk.text import visible
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
@@ -134,6 +135,7 @@ def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:
     return names
 
 
+@one_at_a_time
 def recommend_initializer(
     model: Any, X: Any = None, y: Any = None, *, time_limit: float | None = None, random_state: RandomState = 0
 ) -> Recommendation:

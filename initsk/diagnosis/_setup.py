@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, wraps
+from functools import wraps
 from math import ceil, isfinite
 from typing import Any
 
@@ -32,6 +32,8 @@ from initsk.network import (
     has_targets,
     preserve_state,
 )
+from initsk.utils.cached import cached_property
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import refuse
 
@@ -45,6 +47,7 @@ _OPTIMIZER = "adam"
 def _works(method: Callable[..., Any]) -> Callable[..., Any]:
     """Let a method of a setup run on its clock, and as outside of all contexts of torch."""
 
+    @one_at_a_time
     @wraps(method)
     def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
         with self.clock.running(), outside_of_contexts(self.model.module), forward_errors():

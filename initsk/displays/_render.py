@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from initsk.displays._style import INK
-from initsk.utils.random import GLOBAL_STATE
+from initsk.utils.global_state import GLOBAL_STATE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +64,7 @@ def render(figure: "Figure", kind: str, name: str = "", **kwargs: Any) -> bytes:
 
     stream = io.BytesIO()
     # Threads share the settings and the filters.
-    with GLOBAL_STATE, warnings.catch_warnings(), np.errstate(all="ignore"):
+    with GLOBAL_STATE.held(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
             figure.savefig(stream, format=kind, **{"facecolor": "white", **_OPTIONS[kind], **kwargs})

@@ -21,6 +21,7 @@ from initsk.estimators._training_data import TrainingData, TrainSplit, check_wei
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption, is_sparse
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.precision import describe_too_large, matrix_types
 from initsk.utils.random import RandomState
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
@@ -241,6 +242,7 @@ class BaseMLP(BaseEstimator):
         """Return the net's arguments that depend on the target."""
         raise NotImplementedError
 
+    @one_at_a_time
     def _check_data(self, X: Any, y: Any, sample_weight: Any, first: bool, known_target: bool = False) -> TrainingData:
         X, y = self._check_samples(X, y, first=first, **self._checks_of_y)
         if first and not known_target:
@@ -251,6 +253,7 @@ class BaseMLP(BaseEstimator):
         """Return the weights of the samples, not yet checked."""
         return sample_weight
 
+    @one_at_a_time
     def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
         sparse = [name for name, part in (("X", X), ("y", y)) if is_sparse(part)]
         refuse(type(self).__name__, [f"{name} is a sparse tensor (allowed: {name}.to_dense())" for name in sparse])
@@ -265,6 +268,7 @@ class BaseMLP(BaseEstimator):
                 raise
             raise InvalidParameterError(too_large) from error
 
+    @one_at_a_time
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
         with self._settings(), net.data_for_initializer(data.dataset()):
@@ -283,6 +287,7 @@ class BaseMLP(BaseEstimator):
             self._build(data)
         return self._train(data, None, epochs=1)
 
+    @one_at_a_time
     def _train(self, data: TrainingData, split: TrainSplit | None, epochs: int) -> Self:
         net = self.net_
         own = net.train_split
@@ -295,7 +300,7 @@ class BaseMLP(BaseEstimator):
             net.set_params(train_split=own)
         self.diverged_ = net.diverged_
         if self.diverged_:
-            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=3)
+            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=4)
         return self
 
     @contextmanager
@@ -304,6 +309,7 @@ class BaseMLP(BaseEstimator):
         with torch_threads(self.n_threads), outside_of_contexts(dtype=torch.float32):
             yield
 
+    @one_at_a_time
     def _outputs(self, X: Any) -> torch.Tensor:
         """Return the network's raw outputs; few samples in double precision, so that they are the same in any batch."""
         check_is_fitted(self, "net_")

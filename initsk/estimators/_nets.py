@@ -19,6 +19,7 @@ from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
 from initsk.utils import random
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.torch_settings import flushed_subnormals, outside_of_contexts
 
 _INITIALIZER_BATCH_SIZE = 512
@@ -61,6 +62,7 @@ class WithInitializer(skorch.NeuralNet):
         BaseEstimator.set_params(self, **nested)
         return self
 
+    @one_at_a_time
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Initialize and train as in skorch; an initializer that needs data gets a batch of X and y.
 
@@ -76,6 +78,7 @@ class WithInitializer(skorch.NeuralNet):
         with outside_of_contexts(), self.data_for_initializer(X, y):
             return super().fit(X, y, **fit_params)
 
+    @one_at_a_time
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Any:
         """Train further as in skorch; the first call initializes.
 
@@ -91,7 +94,7 @@ class WithInitializer(skorch.NeuralNet):
         with outside_of_contexts(), self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
         if self.diverged_:
-            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=2)
+            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=3)
         return self
 
     @contextmanager
@@ -104,6 +107,7 @@ class WithInitializer(skorch.NeuralNet):
         finally:
             self._data = outer
 
+    @one_at_a_time
     def initialize(self) -> Any:
         """Build the module and fill its parameters.
 
@@ -151,8 +155,10 @@ class WithInitializer(skorch.NeuralNet):
     def _given_module(self) -> nn.Module | None:
         return network.unwrap(self.module) if isinstance(self.module, nn.Module) else None
 
+    @one_at_a_time
     def __sklearn_clone__(self) -> Any:
         """Return a net with the same parameters; a copied module has the state from before its first training."""
+        # Another thread may have changed a module that was given as an instance, for an inspection.
         copied = super().__sklearn_clone__()
         start = self.__dict__.get("_start")
         if start is not None and start.module is self._given_module():
@@ -186,8 +192,12 @@ class WithInitializer(skorch.NeuralNet):
         with self._as_trained():
             return super().forward(X, training=training, device=device)
 
+    @one_at_a_time
     def evaluation_step(self, batch: Any, training: bool = False) -> Any:
-        """Return the outputs for a batch as skorch does, outside of the caller's contexts of torch."""
+        """Return the outputs for a batch as skorch does, outside of the caller's contexts of torch.
+
+        Another thread that inspects the module is waited for.
+        """
         with self._as_trained():
             return super().evaluation_step(batch, training=training)
 

@@ -17,10 +17,12 @@ from initsk.initialization._missed import check_filled, warn_of_missed
 from initsk.initialization._record import InitializationRecord
 from initsk.initializers import Choice, Initializer, InitializerLike
 from initsk.network import PlannedParameter
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, derive_seed, resolve_seed_like_torch
 from initsk.utils.torch_settings import copy_of, outside_of_contexts
 
 
+@one_at_a_time
 def initialize(
     module: nn.Module,
     initializer: InitializerLike = "he_normal",
@@ -155,6 +157,7 @@ def initialize(
     return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)), str(graph))
 
 
+@one_at_a_time
 def choices_for(
     module: nn.Module, initializer: InitializerLike, graph: network.NetworkGraph
 ) -> list[tuple[PlannedParameter, tuple[Choice, ...]]]:

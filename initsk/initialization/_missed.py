@@ -72,5 +72,5 @@ def warn_of_missed(steps: Sequence[FillStep]) -> None:
             f"initialize leaves {counted(len(names), 'weight')} unfilled, with {share:.3g} % of the values: {shown}"
             f" ({missed[0].left_reason}; give X, or register the layers with network.register_layer)",
             UninitializedWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -30,11 +30,13 @@ from initsk.network import (
     preserve_state,
     untrained_norms,
 )
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import check_parameters, refuse
 
 
+@one_at_a_time
 def inspect_activations(
     model: Any,
     X: Any,
@@ -168,6 +170,7 @@ def inspect_activations(
         return inspect_batches(found, batches, settings, resolve_seed(random_state))
 
 
+@one_at_a_time
 def inspect_batches(
     model: Model,
     batches: Iterator[Batch],

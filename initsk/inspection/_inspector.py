@@ -1,6 +1,7 @@
 """A transformer that returns activations as features for the next step of a pipeline."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from typing import Any, Self
@@ -16,6 +17,7 @@ from initsk.inspection.capture._capture import Capture
 from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
 from initsk.inspection.capture._place import Place
 from initsk.network import Batch, Model, get_model, initialized, iterate_batches, preserve_state
+from initsk.utils.global_state import GLOBAL_STATE, one_at_a_time
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import boolean, check_parameters, one_of
@@ -93,7 +95,9 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         allowed = {"when": one_of("when", ("fitted", "initialized")), "prefit": boolean()}
         allowed |= {name: CONSTRAINTS[name] for name in ("batch_size", "random_state")}
         check_parameters(type(self).__name__, self.get_params(deep=False), allowed)
-        checked = validate_data(self, X, allow_nd=True)
+        # scikit-learn's checks change the warning filters, which all threads share.
+        with GLOBAL_STATE.held():
+            checked = validate_data(self, X, allow_nd=True)
         if self.prefit:
             if not isinstance(self.estimator, torch.nn.Module):
                 check_is_fitted(self.estimator)
@@ -106,6 +110,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         self._names = [f"{layer}_{unit}" for layer in self.layers_ for unit in range(widths[layer])]
         return self
 
+    @one_at_a_time
     def transform(self, X: Any) -> np.ndarray:
         """Return the activations.
 
@@ -132,16 +137,17 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     def _transform(self, model: Model, X: np.ndarray) -> np.ndarray:
         features = np.empty((len(X), len(self._names)), np.float32)
         start = 0
-        for found in self._collect(model, X, self.layers_):
-            rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
-            if rows.shape[1] != features.shape[1]:
-                given = counted(rows.shape[1], "feature")
-                raise ModuleError(
-                    f"{', '.join(self.layers_)}: {given} of a sample, {features.shape[1]} in `fit`"
-                    " (allowed: layers with the same number of values for every sample)"
-                )
-            features[start : start + len(rows)] = rows.numpy()
-            start += len(rows)
+        with closing(self._collect(model, X, self.layers_)) as batches:
+            for found in batches:
+                rows = torch.cat([found[layer] for layer in self.layers_], dim=1)
+                if rows.shape[1] != features.shape[1]:
+                    given = counted(rows.shape[1], "feature")
+                    raise ModuleError(
+                        f"{', '.join(self.layers_)}: {given} of a sample, {features.shape[1]} in `fit`"
+                        " (allowed: layers with the same number of values for every sample)"
+                    )
+                features[start : start + len(rows)] = rows.numpy()
+                start += len(rows)
         return features
 
     def __sklearn_tags__(self) -> Any:
@@ -172,6 +178,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
             estimator.set_params(**{name: derive_seed(seed, name) % 2**31 for name in names})
         return estimator
 
+    @one_at_a_time
     def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
         """Return the chosen layers and their numbers of features."""
         model = get_model(self.estimator_, X)
@@ -181,13 +188,16 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         chosen = catalogue.choose(type(self).__name__, self.layers)
         if self.layers is None:
             chosen = chosen[:-1] or chosen
-        found = next(self._collect(model, X, chosen))
+        with closing(self._collect(model, X, chosen)) as batches:
+            found = next(batches)
         return chosen, {layer: values.shape[1] for layer, values in found.items()}
 
     def _batches(self, model: Model, X: np.ndarray) -> Iterator[Batch]:
         yield from iterate_batches(model.module, model.prepared(X), batch_size=self.batch_size, casts=model.casts)
 
-    def _collect(self, model: Model, X: np.ndarray, layers: Collection[str]) -> Iterator[dict[str, torch.Tensor]]:
+    def _collect(
+        self, model: Model, X: np.ndarray, layers: Collection[str]
+    ) -> Generator[dict[str, torch.Tensor], None, None]:
         """Yield for each batch the values of each layer: of its activation function if it has one, else its output."""
         module = model.module
         batches = self._batches(model, X)

@@ -1,6 +1,5 @@
 """The result of an inspection, as data frames."""
 
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ from initsk.inspection._findings import find_in_layers, findings_frame
 from initsk.inspection._thresholds import MIN_SAMPLES, layer_thresholds
 from initsk.inspection.capture._layer_choice import Key
 from initsk.inspection.statistics._layer import LayerRecord
+from initsk.utils.cached import cached_property
 from initsk.utils.results import Reported
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import check_parameters, real

@@ -10,6 +10,7 @@ from torch.nn.modules import activation as torch_activations
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory import activation_label
+from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import counted
 
@@ -109,7 +110,7 @@ def _build(kind: type) -> nn.Module:
 def _check_function(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
     probe = torch.linspace(-1, 1, 6).view(2, 3)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with isolated_torch_random(None):
             values = function(probe.clone())
     except Exception as error:  # a user's function may raise anything
         raise InvalidParameterError(f"activation={function!r} cannot be applied to a tensor ({error})") from error

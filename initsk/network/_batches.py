@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import chain, combinations, islice
 from typing import Any
 
@@ -29,6 +28,7 @@ from initsk.network._inputs import (
 )
 from initsk.network._mlp import MLP
 from initsk.network._state import preserve_state
+from initsk.utils.cached import cached_property
 from initsk.utils.torch_settings import as_tensor, stored_values
 from initsk.utils.words import counted
 

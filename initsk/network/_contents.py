@@ -16,6 +16,7 @@ from torch import nn
 
 from initsk.network._originals import storage_of
 from initsk.network._parts import parameters_of, parts_of
+from initsk.utils.global_state import GLOBAL_STATE
 
 _WITHOUT_CONTENT = {type(None), bool, int, float, str, type, FunctionType, torch.dtype, torch.device, torch.Size}
 _CONTAINERS = dict | list | deque | set
@@ -187,13 +188,16 @@ def _place_of(tensor: torch.Tensor) -> Any:
 @contextmanager
 def gradients_apart(module: nn.Module) -> Iterator[None]:
     """Take the gradients of all parameters away inside the block, and put them back after it."""
-    before = [(parameter, parameter.grad) for parameter in parameters_of(module)]
-    for parameter, gradient in before:
-        if gradient is not None:
-            parameter.grad = None
-    try:
-        yield
-    finally:
-        for parameter, gradient in before:
-            if parameter.grad is not gradient:
-                parameter.grad = gradient
+    with GLOBAL_STATE.held():
+        before = [(parameter, parameter.grad) for parameter in parameters_of(module)]
+
+        def restore() -> None:
+            for parameter, gradient in before:
+                if parameter.grad is not gradient:
+                    parameter.grad = gradient
+
+        with GLOBAL_STATE.changed(restore):
+            for parameter, gradient in before:
+                if gradient is not None:
+                    parameter.grad = None
+            yield

@@ -12,6 +12,7 @@ from initsk.exceptions import ModuleError
 from initsk.network._batches import is_stream, iterate_batches
 from initsk.network._state import preserve_mode
 from initsk.network._wrappers import run_as_written
+from initsk.utils.global_state import one_at_a_time
 
 
 def lazy_parameters(module: nn.Module) -> list[str]:
@@ -26,6 +27,7 @@ def lazy_parameters(module: nn.Module) -> list[str]:
     return [name for name, tensor in tensors if nn.parameter.is_lazy(tensor)]
 
 
+@one_at_a_time
 def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
     """Give lazy modules their shapes, in one forward pass of the first batch of X in evaluation mode.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import reduce
 from operator import or_
 from typing import Any
 
@@ -12,6 +12,7 @@ from initsk.network._activations import label_of
 from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, Source, words
 from initsk.network._signal_uses import UNKNOWN_USE, SignalUse, SignalUses
 from initsk.network._spec import Branch
+from initsk.utils.cached import cached_property
 from initsk.utils.words import counted
 
 _SELECTING = words("getitem select narrow unbind chunk split index_select")

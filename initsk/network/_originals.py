@@ -9,6 +9,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from initsk.network._parts import parameters_of
+from initsk.utils.global_state import GLOBAL_STATE
 
 
 class ParametersRestored(TorchFunctionMode):
@@ -34,6 +35,12 @@ class ParametersRestored(TorchFunctionMode):
         self.copy_before(func, args, kwargs)
         return func(*args, **kwargs)
 
+    def __enter__(self) -> "ParametersRestored":
+        self._block = GLOBAL_STATE.changed(self._restore)
+        self._block.__enter__()
+        super().__enter__()
+        return self
+
     def copy_before(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Copy the parameters that a call of a function writes into."""
         written = written_by(func, args, kwargs)
@@ -42,8 +49,17 @@ class ParametersRestored(TorchFunctionMode):
             if isinstance(tensor, torch.Tensor):
                 self._copy(tensor)
 
-    def __exit__(self, *exception: Any) -> None:
-        super().__exit__(*exception)
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        except RuntimeError:
+            # An interrupt inside of torch has taken the mode away already; see `ThreadModes`.
+            if error is None:
+                raise
+        finally:
+            self._block.__exit__(kind, error, trace)
+
+    def _restore(self) -> None:
         for parameter, values, copy in self._copies.values():
             values.copy_(copy)
             parameter.data = values

@@ -27,6 +27,7 @@ from initsk.network._sharded import without_shards
 from initsk.network._state import has_hooks_of_users, preserve_state, without_hooks_of_users
 from initsk.network._summed_products import mark_summed_products
 from initsk.network._wrappers import named_parameters, unwrap
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.torch_settings import copy_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
@@ -35,6 +36,7 @@ _FAKE_FROM = 2**27
 _LARGE_INPUT = 2**15
 
 
+@one_at_a_time
 def read(module: nn.Module, X: Any = None, *, training: bool = False) -> NetworkGraph:
     """Read a network: run its forward pass once, and record every operation with the parameters that it uses.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from initsk.exceptions import InvalidParameterError
 from initsk.network._operations import Operation, Source, words
 from initsk.theory import Signal, as_function, cached
+from initsk.utils.cached import cached_property
 
 if TYPE_CHECKING:
     from initsk.network._network_graph import NetworkGraph

@@ -20,6 +20,7 @@ from initsk.network._parts import parameters_of, parts_of
 from initsk.network._sharded import write_local
 from initsk.network._weight_hooks import POWER_ITERATIONS, hooked_tensors, write_through_hook
 from initsk.network._wrappers import run_as_written
+from initsk.utils.global_state import GLOBAL_STATE
 from initsk.utils.random import isolated_random
 
 #: Where torch holds the hooks of a parameter's gradient, and the methods that register them.
@@ -84,12 +85,15 @@ def copy_gradient_hooks(parameter: torch.Tensor, copied: torch.Tensor | None, me
 @contextmanager
 def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Restore the training mode of each module after the block."""
-    modes = [(module, module.training) for module in modules]
-    try:
-        yield
-    finally:
-        for module, was_training in modes:
-            module.training = was_training
+    with GLOBAL_STATE.held():
+        modes = [(module, module.training) for module in modules]
+
+        def restore() -> None:
+            for module, was_training in modes:
+                module.training = was_training
+
+        with GLOBAL_STATE.changed(restore):
+            yield
 
 
 @contextmanager
@@ -100,15 +104,17 @@ def preserve_mode(module: nn.Module, *, training: bool | None, seed: int | None)
     parameters, all that `save_contents` saves, and the random states are restored. Without a seed, the random states
     inside are those outside. No parameter has a gradient at the beginning of the block.
     """
-    restore = save_contents(module, seed=seed)
     device = next((p.device for p in parameters_of(module)), torch.device("cpu"))
-    with isolated_random(seed, str(device)), preserve_training(parts_of(module)), gradients_apart(module):
-        try:
+    # What is saved is saved while no other thread has changed it for its own block.
+    with GLOBAL_STATE.held():
+        restore = save_contents(module, seed=seed)
+        with (
+            isolated_random(seed, str(device)), preserve_training(parts_of(module)), gradients_apart(module),
+            GLOBAL_STATE.changed(restore),
+        ):  # fmt: skip
             if training is not None:
                 module.train(training)
             yield
-        finally:
-            restore()
 
 
 @contextmanager
@@ -121,28 +127,31 @@ def preserve_state(
     `parameters`, values of parameters that a forward pass has written. A `ForwardFollower` restores these itself: each
     mode makes every call of torch slower.
     """
-    required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
-    if gradients and any(parameter.is_inference() for parameter, _ in required):
-        raise ModuleError(
-            f"{type(module).__name__} was made in torch.inference_mode, so its parameters cannot have gradients"
-            " (allowed: a module that was made outside of this mode)"
-        )
-    with (
-        run_as_written(module),
-        torch.inference_mode(False),
-        torch.set_grad_enabled(gradients),
-        preserve_mode(module, training=training, seed=seed),
-        ParametersRestored(module) if parameters else nullcontext(),
-    ):
-        try:
+    with GLOBAL_STATE.held():
+        required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
+        if gradients and any(parameter.is_inference() for parameter, _ in required):
+            raise ModuleError(
+                f"{type(module).__name__} was made in torch.inference_mode, so its parameters cannot have gradients"
+                " (allowed: a module that was made outside of this mode)"
+            )
+
+        def restore() -> None:
+            for parameter, was_required in required:
+                if parameter.requires_grad != was_required:
+                    parameter.requires_grad_(was_required)
+
+        with (
+            run_as_written(module),
+            torch.inference_mode(False),
+            torch.set_grad_enabled(gradients),
+            preserve_mode(module, training=training, seed=seed),
+            ParametersRestored(module) if parameters else nullcontext(),
+            GLOBAL_STATE.changed(restore),
+        ):
             for parameter, _ in required if gradients else ():
                 # Frozen parameters would hide the layers before them.
                 parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
             yield
-        finally:
-            for parameter, was_required in required:
-                if parameter.requires_grad != was_required:
-                    parameter.requires_grad_(was_required)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import Polynomial
@@ -19,6 +18,7 @@ from initsk.theory._gaussian import (
     mean_square,
     slope_of_mean_square,
 )
+from initsk.utils.cached import cached_property
 from initsk.utils.validation import check_parameters, optional, real
 
 _DEGREE = 1000

@@ -1,7 +1,6 @@
 """Mean field theory: the lengths and correlations of signals in deep networks with random weights."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import Polynomial
@@ -10,6 +9,7 @@ from scipy.optimize import brentq
 from initsk.theory._activations import ActivationLike, as_function
 from initsk.theory._critical import products
 from initsk.theory._gaussian import jumps, mean_power_of_slope, mean_square, slope_of_mean_square
+from initsk.utils.cached import cached_property
 from initsk.utils.validation import check_parameters, integer, one_of, real, resolved_by
 
 # Outside of these variances an activation function is replaced by its limit.

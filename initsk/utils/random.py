@@ -2,9 +2,9 @@
 
 import hashlib
 import random
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -12,9 +12,8 @@ import sklearn.utils
 import torch
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.global_state import GLOBAL_STATE
 
-#: Held while a setting of torch or numpy that all threads share is changed.
-GLOBAL_STATE = threading.RLock()
 _SEEDS = 2**31 - 1
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
@@ -48,7 +47,7 @@ def resolve_seed(random_state: RandomState) -> int:
         return int(random_state.integers(_SEEDS))
     if random_state is None or isinstance(random_state, np.random.RandomState):
         # Another thread may have seeded the global generator for a block.
-        with GLOBAL_STATE:
+        with GLOBAL_STATE.held():
             return int(sklearn.utils.check_random_state(random_state).randint(_SEEDS))
     return int(random_state)
 
@@ -66,7 +65,7 @@ def resolve_seed_like_torch(random_state: RandomState) -> int:
     """
     if random_state is not None:
         return resolve_seed(random_state)
-    with GLOBAL_STATE:
+    with GLOBAL_STATE.held():
         return int(torch.randint(_SEEDS, (), dtype=torch.int64, device="cpu"))
 
 
@@ -79,7 +78,7 @@ def generator_like_torch(random_state: RandomState) -> Iterator[torch.Generator]
     if random_state is not None:
         yield make_generator(resolve_seed(random_state))
         return
-    with GLOBAL_STATE:
+    with GLOBAL_STATE.held():
         before = torch.get_rng_state()
         generator = make_generator(resolve_seed_like_torch(None))
         start, finished = generator.get_state(), False
@@ -116,14 +115,11 @@ def isolated_numpy_random(seed: int | None) -> Iterator[None]:
 
     Without a seed, the block begins with the current state.
     """
-    with GLOBAL_STATE:
-        before = np.random.get_state()  # noqa: NPY002 - a user's function may use the global state
+    # A user's function may use the global state.
+    with GLOBAL_STATE.held(), GLOBAL_STATE.changed(partial(np.random.set_state, np.random.get_state())):  # noqa: NPY002
         if seed is not None:
-            np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's function may use the global state
-        try:
-            yield
-        finally:
-            np.random.set_state(before)  # noqa: NPY002 - a user's function may use the global state
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+        yield
 
 
 @contextmanager
@@ -133,7 +129,10 @@ def isolated_torch_random(seed: int | None, device: str = "cpu") -> Iterator[Non
     Without a seed, the block begins with the current state.
     """
     cuda = torch.device(device).type == "cuda"
-    with GLOBAL_STATE, torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
+    with (
+        GLOBAL_STATE.held(), torch.random.fork_rng(devices=[torch.device(device)]) if cuda else nullcontext(),
+        GLOBAL_STATE.changed(partial(torch.random.set_rng_state, torch.random.get_rng_state())),
+    ):  # fmt: skip
         if seed is not None:
             torch.random.default_generator.manual_seed(seed)
         if cuda and seed is not None:
@@ -148,11 +147,10 @@ def isolated_random(seed: int | None, device: str = "cpu") -> Iterator[None]:
 
     Without a seed, the block begins with the current states.
     """
-    with isolated_torch_random(seed, device), isolated_numpy_random(seed):
-        before = random.getstate()
+    with (
+        isolated_torch_random(seed, device), isolated_numpy_random(seed),
+        GLOBAL_STATE.changed(partial(random.setstate, random.getstate())),
+    ):  # fmt: skip
         if seed is not None:
             random.seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(before)
+        yield

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from initsk.exceptions import InvalidParameterError
-from initsk.utils.random import GLOBAL_STATE
+from initsk.utils.global_state import GLOBAL_STATE
 
 #: torch draws normal values in groups of this size, and fewer values one by one.
 NORMAL_GROUP = 2**4
@@ -39,13 +40,9 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
         yield
         return
     # New threads take the last setting of any thread.
-    with GLOBAL_STATE:
-        before = torch.get_num_threads()
+    with GLOBAL_STATE.held(), GLOBAL_STATE.changed(partial(torch.set_num_threads, torch.get_num_threads())):
         torch.set_num_threads(n_threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        yield
 
 
 @contextmanager
@@ -81,17 +78,13 @@ def default_type(dtype: torch.dtype | None) -> Iterator[None]:
     ...     torch.ones(1).dtype
     torch.float64
     """
-    before = torch.get_default_dtype()
-    if dtype is None or dtype == before:
+    if dtype is None:
         yield
         return
     # All threads share this setting.
-    with GLOBAL_STATE:
+    with GLOBAL_STATE.held(), GLOBAL_STATE.changed(partial(torch.set_default_dtype, torch.get_default_dtype())):
         torch.set_default_dtype(dtype)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(before)
+        yield
 
 
 def flushes_subnormals() -> bool:

@@ -17,6 +17,7 @@ STANDARD = {"_asdict", "_exit", "_fields", "_replace"}
 WITH_FALLBACK = {
     ("initialization/_deliberate.py", "_no_reinit"): "initialization/test_deliberate.py",
     ("network/_read.py", "_subclasses"): "network/test_read.py",
+    ("utils/torch_modes.py", "_get_current_function_mode_stack"): "utils/test_torch_modes.py",
     ("utils/torch_settings.py", "_version"): "utils/test_torch_settings.py",
     ("network/_state.py", "_backward_hooks"): "estimators/test_dense_step.py",
     ("network/_state.py", "_post_accumulate_grad_hooks"): "estimators/test_dense_step.py",

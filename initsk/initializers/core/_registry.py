@@ -13,7 +13,7 @@ from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._from_framework import FUNCTIONS, SYNONYMS, UNRESOLVED, FromFramework
 from initsk.initializers.core._values import subclasses
 from initsk.network import ParameterSpec
-from initsk.utils.random import GLOBAL_STATE, isolated_numpy_random, isolated_torch_random
+from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.validation import one_of, unknown_name
 
 
@@ -67,7 +67,7 @@ class FromCallable(Initializer):
         tensor = torch.full(spec.shape, float("nan"), dtype=dtype)
         seed = int(torch.randint(2**62, (), generator=generator))
         try:
-            with GLOBAL_STATE, isolated_torch_random(seed), isolated_numpy_random(seed), torch.no_grad():
+            with isolated_torch_random(seed), isolated_numpy_random(seed), torch.no_grad():
                 returned = self.function(tensor)
             values = tensor if returned is None else torch.as_tensor(returned).detach()
         except Exception as error:  # a user's function may raise anything

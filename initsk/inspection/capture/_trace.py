@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import cached_property
 
 from initsk.network import NetworkGraph, Operation, Source
+from initsk.utils.cached import cached_property
 
 _SCALING = {"mul", "div", "add", "sub", "neg"}
 
