@@ -129,10 +129,11 @@ def preserve_state(
     """
     with GLOBAL_STATE.held():
         required = [(parameter, parameter.requires_grad) for parameter in parameters_of(module)]
-        if gradients and any(parameter.is_inference() for parameter, _ in required):
+        written = [*(parameter for parameter, _ in required if gradients), *module.buffers()]
+        if any(tensor.is_inference() for tensor in written):
             raise ModuleError(
-                f"{type(module).__name__} was made in torch.inference_mode, so its parameters cannot have gradients"
-                " (allowed: a module that was made outside of this mode)"
+                f"{type(module).__name__} was made in torch.inference_mode, so its parameters cannot have gradients and"
+                " its buffers cannot change (allowed: a module that was made outside of this mode)"
             )
 
         def restore() -> None:

@@ -78,7 +78,7 @@ ERRORS = [
     (LINEAR, {"batch_size": 4}, X, Y[:7], "y has 7 rows, and no part of X has as many"),
     (LINEAR, {}, X, X, "allowed: the same shape"),
     (lambda: Unnamed(6, 3), {}, X, Y, r"returns dict with a \(tensor of shape \(10, 3\)\), .*, not a tensor"),
-    (LINEAR, {"base": RandomNormal(1e30)}, X * 1e20, Y, "the loss is .*, not finite"),
+    (LINEAR, {"base": RandomNormal(1e30)}, X.double() * 1e300, Y, "the loss is .*, not finite"),
     (Idle, {}, X, Y, "does not depend on unused.weight"),
     (LINEAR, {"criterion": detached}, X, Y, "does not depend on any trainable parameter"),
     (LINEAR, {"criterion": constant}, X, Y, "zero for every parameter"),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from initsk import (
     ActivationInspector,
@@ -263,6 +264,9 @@ def test_a_loader_with_a_generator_of_its_own_does_not_notice_an_inspection():
 def test_a_module_made_in_inference_mode_has_one_sentence():
     with torch.inference_mode():
         module = _network()
-    assert len(inspect_activations(module, X).to_frame())
-    with pytest.raises(ModuleError, match="made in torch.inference_mode"):
+        linear = build(lambda: nn.Linear(4, 2))
+    assert len(inspect_activations(linear, X).to_frame())
+    with pytest.raises(ModuleError, match=r"made in torch\.inference_mode"):
+        inspect_activations(module, X)
+    with pytest.raises(ModuleError, match=r"made in torch\.inference_mode"):
         inspect_activations(module, X, Y, gradients=True)

@@ -221,7 +221,7 @@ class Initializer(Value):
             raise InvalidParameterError(f"{type(self).__name__} {reason}{_at(spec)}")
         if not self._largest(spec) < _OVERFLOW:
             raise InvalidParameterError(
-                f"{self!r} draws values that are too large for float32 (allowed: parameters that give smaller ones)"
+                f"the values of {self!r} are too large for float32 (allowed: parameters that give smaller values)"
                 f"{_at(spec)}"
             )
 
