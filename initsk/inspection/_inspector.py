@@ -17,7 +17,7 @@ from initsk.inspection.capture._capture import Capture
 from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
 from initsk.inspection.capture._place import Place
 from initsk.network import Batch, Model, get_model, initialized, iterate_batches, preserve_state
-from initsk.utils.global_state import GLOBAL_STATE, one_at_a_time
+from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import boolean, check_parameters, one_of
@@ -95,9 +95,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         allowed = {"when": one_of("when", ("fitted", "initialized")), "prefit": boolean()}
         allowed |= {name: CONSTRAINTS[name] for name in ("batch_size", "random_state")}
         check_parameters(type(self).__name__, self.get_params(deep=False), allowed)
-        # scikit-learn's checks change the warning filters, which all threads share.
-        with GLOBAL_STATE.held():
-            checked = validate_data(self, X, allow_nd=True)
+        checked = self._checked(X, reset=True)
         if self.prefit:
             if not isinstance(self.estimator, torch.nn.Module):
                 check_is_fitted(self.estimator)
@@ -129,7 +127,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
             If the number of values for each sample is not the same as in `fit`.
         """
         check_is_fitted(self, "layers_")
-        X = validate_data(self, X, allow_nd=True, reset=False)
+        X = self._checked(X, reset=False)
         model = get_model(self.estimator_)
         with outside_of_contexts(model.module):
             return self._transform(model, X)
@@ -169,6 +167,12 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "layers_")
         return np.asarray(self._names, dtype=object)
+
+    @one_at_a_time
+    def _checked(self, X: Any, *, reset: bool) -> np.ndarray:
+        """Return X after scikit-learn's checks, which change the warning filters that all threads share."""
+        checked: np.ndarray = validate_data(self, X, allow_nd=True, reset=reset)
+        return checked
 
     def _seeded_clone(self) -> Any:
         estimator = clone(self.estimator)

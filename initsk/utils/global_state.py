@@ -53,6 +53,8 @@ class GlobalState:
         """End a block and the blocks inside of it, if that has not happened yet."""
         level = block.level
         if len(self.blocks) <= level or self.blocks[level] is not block:
+            # An interrupt may have arrived between the end of the blocks and that of the lock.
+            self.free()
             return
         while len(self.blocks) > level:
             try:
@@ -114,9 +116,9 @@ class Block:
 
     def __init__(self, state: GlobalState, restore: Callable[[], None]) -> None:
         self.state, self.restore = state, restore
+        self.modes, self.filters, self.level = ThreadModes(), warnings.filters, 0
 
     def __enter__(self) -> None:
-        self.modes, self.filters = ThreadModes(), warnings.filters
         try:
             self.state.lock.acquire()
             self.level = len(self.state.blocks)
