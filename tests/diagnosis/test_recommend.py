@@ -247,3 +247,9 @@ def test_deep_networks_have_a_report_too():
     # Every sentence is in the page's language, reasons too.
     assert "menuju relu (gain 1,4142)" in page
     assert "feeds" not in page
+
+
+def test_a_network_without_weights_gets_a_sentence():
+    recommendation = recommend_initializer(nn.Sequential(nn.ReLU()))
+    assert str(recommendation) == recommendation.answer() == "The network has no weights to initialize."
+    assert recommendation.to_frame().empty

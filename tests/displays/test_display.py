@@ -1,6 +1,7 @@
 import inspect
 import subprocess
 import sys
+import warnings
 from itertools import pairwise
 
 import matplotlib as mpl
@@ -202,6 +203,7 @@ def test_the_base_class_is_abstract():
 def test_only_plot_loads_matplotlib():
     code = """
 import sys
+import warnings
 import pandas as pd
 from initsk.displays import DepthDisplay
 frame = pd.DataFrame({"layer": ["a"], "position": "activation", "rms": [1.0], "nonfinite": 0, "zero_fraction": 0.0})
@@ -256,3 +258,31 @@ def test_networks_of_a_hundred_layers():
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
     strip = LayerStripDisplay.from_frames(histograms, frame).plot(position="both")
     assert figure_png(strip.figure_).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_need_no_setting_of_numpy(name):
+    with np.errstate(all="raise"):
+        figure = all_displays()[name][0].plot().figure_
+        assert figure_png(figure).startswith(b"\x89PNG")
+        assert set(np.geterr().values()) == {"raise"}
+
+
+def test_letters_without_a_glyph_in_the_font_are_no_warning():
+    before = list(warnings.filters)
+    for figure in figures(name="你好").values():
+        assert figure_png(figure).startswith(b"\x89PNG")
+        assert ">你好</text>" in figure_svg(figure, "x")
+    assert warnings.filters == before
+
+
+def test_layers_without_a_finite_value_have_a_panel():
+    histograms, frame = network(["a"], count=0, nonfinite=5, std=float("nan"))
+    grid = HistogramGridDisplay.from_frames(histograms.iloc[:0], frame).plot()
+    assert {text.get_text() for ax in grid.axes_.values() for text in ax.texts} >= {"5 not finite\nno finite value"}
+
+
+def test_a_grid_of_too_many_panels_is_refused():
+    histograms, frame = network([f"layer {i}" for i in range(300)])
+    with pytest.raises(InvalidParameterError, match=r"plot: 600 panels are too many .allowed: at most 400"):
+        HistogramGridDisplay.from_frames(histograms, frame).plot()

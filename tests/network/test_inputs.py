@@ -1,12 +1,13 @@
 """Arguments and targets in mappings, graphs and streams; graphs are recognized by their methods."""
 
 from collections import UserDict
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from initsk import audit, diagnose, inspect_activations, recommend_initializer
+from initsk import audit, diagnose, initialize, inspect_activations, recommend_initializer
 from initsk.exceptions import InvalidParameterError
 from initsk.network import arguments_of, as_batch, count_samples, first_batch, has_targets, read
 from tests.helpers import batch, build, fc
@@ -160,3 +161,11 @@ def test_lists_of_a_stream_are_arguments():
 )
 def test_what_can_be_split(X, expected):
     assert count_samples(X) == expected
+
+
+@pytest.mark.parametrize("given", ["data.csv", b"data.csv", Path("data.csv"), ("data.csv",)])
+@pytest.mark.parametrize("function", [audit, diagnose, initialize, inspect_activations, read, recommend_initializer])
+def test_text_is_no_data(function, given):
+    y = {"y": [0]} if function is diagnose else {}
+    with pytest.raises(InvalidParameterError, match=r"^X=.*data.csv.* is text .allowed: numbers, a row per sample"):
+        function(fc(), X=given, **y)

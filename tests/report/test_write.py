@@ -3,11 +3,12 @@
 import re
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from initsk import ComparisonResult, MLPClassifier, compare_initializers, inspect_activations
+from initsk import ComparisonResult, MLPClassifier, audit, compare_initializers, diagnose, inspect_activations
 from initsk.exceptions import InvalidParameterError
 from initsk.report import describe_ranking
 from tests.helpers import build
@@ -146,3 +147,34 @@ def test_names_are_no_formulas_in_csv_and_load_unchanged(evil, tmp_path):
     again = ComparisonResult.load(evil.save(tmp_path))
     assert again.initializers == [EVIL, "=HYPERLINK(1)"]
     assert again.runs.equals(evil.runs)
+
+
+def test_concatenated_results_answer_for_each_experiment(result):
+    both = ComparisonResult.concat({"a": result, "b\x1b": result})
+    assert both.answer() == f"a: {result.answer()}\nb\\x1b: {result.answer()}"
+    assert both._repr_html_().count("<iframe") == 2
+
+
+def test_long_reasons_are_shown_in_part_and_kept_in_the_frame(result):
+    reason = "RuntimeError: \x1b[2J" + "x" * 10**6
+    runs = result.runs.assign(status=["failed", "ok", "ok", "ok"], reason=[reason, "", "", ""])
+    failed = ComparisonResult(result.frames | {"runs": runs}, result.settings)
+    for shown in (failed.to_markdown(), failed._repr_html_(), failed.to_json()):
+        assert len(shown) < 10**5
+        assert "\x1b" not in shown
+    assert failed.runs["reason"].iloc[0] == reason
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_pages_of_extreme_networks_need_no_setting_of_numpy(value):
+    module = build(lambda: torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)))
+    torch.nn.init.constant_(module[0].weight, value)
+    X, y = torch.eye(4).repeat(8, 1), torch.arange(32) % 2
+    with np.errstate(all="raise"):
+        summary = inspect_activations(module, X, weights=True)
+        diagnosis = diagnose(module, X, y, trial_steps=2, random_state=0)
+        for page in (summary.to_html(), diagnosis.to_html(), audit(module, X).to_html()):
+            assert page.endswith("</html>\n") or page.endswith("</html>")
+        assert set(np.geterr().values()) == {"raise"}
+    if value != 1e30:
+        assert "no finite value" in summary.to_html()
