@@ -116,6 +116,7 @@ class WithInitializer(skorch.NeuralNet):
         """
         self.seed_ = random.resolve_seed(self.random_state)
         self.diverged_ = False
+        self._given_module()  # raises if torch cannot go through its parts
         return super().initialize()
 
     def initialize_module(self) -> Any:

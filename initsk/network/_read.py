@@ -19,6 +19,7 @@ from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._joined import joined
+from initsk.network._lazy import lazy_parameters
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._parts import parameters_of
@@ -58,7 +59,7 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
     Returns
     -------
     NetworkGraph
-        Without operations if no X is given and no input is found.
+        Without operations if no X is given, and no input is found or layers are lazy.
 
     Raises
     ------
@@ -77,6 +78,9 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
         return _read_given(module, X, training)
     if isinstance(module, nn.ModuleList | nn.ModuleDict):
         return joined({name: read(child, training=training) for name, child in module.named_children()})
+    if lazy_parameters(module):
+        # A guess would give the layers shapes that are not those of the data.
+        return NetworkGraph((), "layer classes")
     for number, example in enumerate(find_examples(module)):
         if number and not _may_fit(module, example):
             continue
@@ -140,7 +144,7 @@ def _may_fit(module: nn.Module, example: Example) -> bool:
     except NotImplementedError:  # a function without values
         return True
     except Exception as error:  # a user's forward may raise anything
-        return "meta" in str(error)
+        return "meta" in first_line(error)
     return True
 
 
