@@ -42,7 +42,7 @@ def copy_of_module(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.
     memo |= {id(tensor): tensor.detach().clone() for tensor in held if tensor.grad_fn is not None}
     try:
         copied = copy.deepcopy(module, memo)
-        if type(copied) is not type(module):
+        if not isinstance(copied, nn.Module):
             raise TypeError(f"the copy is of type {type(copied).__name__}")
     except Exception as error:  # a user's object may refuse to be copied
         raise ModuleError(

@@ -19,7 +19,7 @@ from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._joined import joined
-from initsk.network._lazy import lazy_parameters
+from initsk.network._lazy import infer_shapes, lazy_parameters
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._parts import parameters_of
@@ -50,9 +50,9 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
     module : torch.nn.Module
         The network.
     X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch, of which two samples are used. None takes an input that the network declares (`example_input_array`
-        of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or tries inputs that fit its first layers;
-        of several inputs, the first layers of its children.
+        A batch, of which two samples are used; it gives lazy layers their shapes. None takes an input that the
+        network declares (`example_input_array` of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or
+        tries inputs that fit its first layers; of several inputs, the first layers of its children.
     training : bool, default=False
         Whether it runs in training mode, with dropout and the statistics of the batch.
 
@@ -97,6 +97,7 @@ def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
     else:
         arguments, _ = first_batch(module, X)
         arguments = map_arrays(to_array, arguments)
+    infer_shapes(module, arguments)
     *few, whole = few_rows_first(arguments)
     for rows in few:
         try:
