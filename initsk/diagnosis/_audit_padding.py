@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from initsk.diagnosis._audit_subject import Subject
-from initsk.network import map_arrays, tensors_in
+from initsk.network import declared, map_arrays, tensors_in
 from initsk.utils.reason import Reason
 
 # Masks of transformers have the value 1 for elements to keep; those of torch are True for padding.
@@ -122,6 +122,6 @@ def _is_mask(name: str, part: torch.Tensor) -> bool:
 
 def _values_for_padding(subject: Subject) -> tuple[int, ...]:
     module = subject.model.module
-    declared = [getattr(getattr(module, "config", None), "pad_token_id", None)]
-    declared += [getattr(part, "padding_idx", None) for part in module.modules()]
-    return tuple({value for value in declared if isinstance(value, int)})
+    found = [declared(declared(module, "config"), "pad_token_id")]
+    found += [declared(part, "padding_idx") for part in module.modules()]
+    return tuple({value for value in found if isinstance(value, int)})

@@ -17,8 +17,8 @@ from torch import nn
 from initsk.diagnosis._objective import Objective
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._samples import Samples
-from initsk.exceptions import InitskError, InvalidParameterError
-from initsk.network import Batch, copy_of_module
+from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
+from initsk.network import Batch, copy_of_module, set_training
 from initsk.utils.random import derive_seed, isolated_random
 
 #: The columns of a trial's frame.
@@ -163,7 +163,7 @@ def training_mode(module: nn.Module, seed: int) -> Iterator[None]:
         warnings.catch_warnings(),
     ):  # fmt: skip
         warnings.simplefilter("ignore")
-        module.train()
+        set_training(module, True)
         yield
 
 
@@ -180,6 +180,8 @@ def _step(
     def compute() -> torch.Tensor:
         optimizer.zero_grad()
         loss = objective.loss(batch.run(module), batch.target, batch.data)
+        if not loss.requires_grad:
+            raise ModuleError("the loss does not depend on any trained parameter")
         # A criterion may use parameters of others, whose gradients stay as they are.
         loss.backward(inputs=trained)
         return loss

@@ -117,6 +117,7 @@ class WithInitializer(skorch.NeuralNet):
         """
         self.seed_ = random.resolve_seed(self.random_state)
         self.diverged_ = False
+        self._given_module()  # raises if torch cannot go through its parts
         with outside_of_contexts():
             return super().initialize()
 

@@ -72,14 +72,17 @@ class StartingState:
         """Copy containers and the tensors that no module registers; any other object stays."""
         if isinstance(held, torch.Tensor):
             return held.detach().clone() if self._is_plain(held) else held
+        if type(held) in (dict, list, tuple, set) and not self._is_plain(held):
+            return held
         if type(held) is dict:
             return {key: self._copied(value) for key, value in held.items()}
         return type(held)(map(self._copied, held)) if type(held) in (list, tuple, set) else held
 
-    def _is_plain(self, held: Any) -> bool:
+    def _is_plain(self, held: Any, around: tuple[int, ...] = ()) -> bool:
         """Return whether a value consists of numbers, texts and tensors that no module registers."""
         if type(held) in (dict, list, tuple, set):
-            return all(map(self._is_plain, held.values() if isinstance(held, dict) else held))
+            parts = held.values() if isinstance(held, dict) else held
+            return id(held) not in around and all(self._is_plain(part, (*around, id(held))) for part in parts)
         if isinstance(held, torch.Tensor):
             return id(held) not in self.registered
         return held is None or isinstance(held, bool | int | float | complex | str | torch.dtype | torch.device)

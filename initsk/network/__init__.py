@@ -17,6 +17,7 @@ from initsk.network._batches import (
 from initsk.network._calls import describe_arrays, first_line, forward_errors, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
+from initsk.network._examples import declared
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._generators import (
     generator_state,
@@ -77,6 +78,7 @@ from initsk.network._state import (
     preserve_state,
     preserve_training,
     set_tensor,
+    set_training,
 )
 from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
@@ -135,6 +137,7 @@ __all__ = [
     "copy_of_module",
     "count_samples",
     "current_values",
+    "declared",
     "describe_arrays",
     "first_batch",
     "first_line",
@@ -184,6 +187,7 @@ __all__ = [
     "scores_of",
     "set_generator_state",
     "set_tensor",
+    "set_training",
     "several_targets",
     "shares_memory",
     "size_along",

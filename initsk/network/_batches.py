@@ -150,10 +150,13 @@ class BatchConverter:
         self, module: nn.Module, *, reuse: bool = False, finite: bool = False, casts: IntegerCasts | None = None
     ) -> None:
         self.module = module
-        first = next((p for p in module.parameters() if p.is_floating_point() or p.is_complex()), torch.empty(0))
+        # Numbers of one byte are a form of storage: nothing computes with them.
+        reals = (p for p in module.parameters() if p.is_floating_point() or p.is_complex())
+        numbers = [p for p in reals if torch.finfo(p.dtype).bits > 8]
+        first = next(iter(numbers), torch.empty(0, device=next((p.device for p in module.parameters()), None)))
         self.device = first.device
         # A type of complex parameters stands for the real type of its parts, if there are only such parameters.
-        real = first if first.is_floating_point() else next(filter(torch.is_floating_point, module.parameters()), first)
+        real = first if first.is_floating_point() else next(filter(torch.is_floating_point, numbers), first)
         self.real = real.dtype.to_real()
         self.buffers: dict[str, torch.Tensor] | None = {} if reuse else None
         self.finite = finite
@@ -211,7 +214,7 @@ class BatchConverter:
         return self.real if cast else values.dtype
 
     def _checked(self, name: str, values: torch.Tensor) -> torch.Tensor:
-        if self.finite and not stored_values(values).isfinite().all():
+        if self.finite and not values.is_meta and not stored_values(values).isfinite().all():
             raise ModuleError(f"{name} holds NaN or infinity")
         return values
 

@@ -56,7 +56,11 @@ def forward_errors() -> Iterator[None]:
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message, or the name of its class without one."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    try:
+        text = str(error).strip()
+    except Exception:  # a user's class may raise anything
+        text = ""
+    return (text or type(error).__name__).splitlines()[0]
 
 
 def _is_of_torch(error: BaseException) -> bool:

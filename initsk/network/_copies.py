@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import nn
 
+from initsk.exceptions import ModuleError
+from initsk.network._calls import first_line
 from initsk.network._operations import tensors_in
 from initsk.network._parts import parameters_of, parts_of
 from initsk.network._state import copy_gradient_hooks
@@ -23,6 +25,11 @@ def copy_of_module(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.
         Gets the copies by the numbers of their originals, as ``copy.deepcopy`` does it. Another object that is copied
         with it refers to the copy where it referred to the module.
 
+    Raises
+    ------
+    ModuleError
+        If the module cannot be copied.
+
     Examples
     --------
     >>> layer = nn.Linear(2, 2)
@@ -33,7 +40,15 @@ def copy_of_module(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.
     held = (tensor for part in parts_of(module) for tensor in tensors_in([*vars(part).values()]))
     memo = {} if memo is None else memo
     memo |= {id(tensor): tensor.detach().clone() for tensor in held if tensor.grad_fn is not None}
-    copied = copy.deepcopy(module, memo)
+    try:
+        copied = copy.deepcopy(module, memo)
+        if not isinstance(copied, nn.Module):
+            raise TypeError(f"the copy is of type {type(copied).__name__}")
+    except Exception as error:  # a user's object may refuse to be copied
+        raise ModuleError(
+            f"{type(module).__name__} cannot be copied: {first_line(error)}"
+            " (allowed: a module that copy.deepcopy copies)"
+        ) from error
     for parameter in parameters_of(module):
         copy_gradient_hooks(parameter, memo.get(id(parameter)), memo)
     return copied

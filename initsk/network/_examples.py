@@ -1,6 +1,6 @@
 """Example inputs of a module: those that its library declares, or inputs that fit its first layer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter, signature
 from itertools import chain, islice, product
 from typing import Any, NamedTuple
@@ -67,17 +67,14 @@ def _example_of(kinds: Sequence[Kind], module: nn.Module) -> Example:
 
 def _declared(module: nn.Module) -> Iterator[Example]:
     """Yield the examples that Lightning, transformers and timm keep with a module."""
-    array = getattr(module, "example_input_array", None)
+    array = declared(module, "example_input_array")
     if array is not None:
         arguments = array if isinstance(array, tuple) else () if isinstance(array, dict) else (array,)
         yield Example(arguments, array if isinstance(array, dict) else {}, "example_input_array")
-    try:
-        dummy = getattr(module, "dummy_inputs", None)
-    except Exception:  # a property of another library may raise anything
-        dummy = None
+    dummy = declared(module, "dummy_inputs")
     image = _image_shape(module)
     if image is not None:
-        main = getattr(module, "main_input_name", None)
+        main = declared(module, "main_input_name")
         values = _values((1, *image), torch.float32, module)
         keywords = {str(main): values} if main else {}
         yield Example(() if main else (values,), keywords, " x ".join(map(str, (1, *image))))
@@ -85,15 +82,30 @@ def _declared(module: nn.Module) -> Iterator[Example]:
         yield Example((), dict(dummy), "dummy_inputs")
 
 
+def declared(owner: Any, attribute: str) -> Any:
+    """Return an attribute that a library may declare, or None; a property may raise anything.
+
+    Examples
+    --------
+    >>> declared(nn.Linear(1, 1), "config") is None
+    True
+    """
+    try:
+        return getattr(owner, attribute, None)
+    except Exception:  # a property of another library
+        return None
+
+
 def _image_shape(module: nn.Module) -> tuple[int, ...] | None:
     """Return the shape of one image that the configuration of a model declares."""
     for attribute in ("pretrained_cfg", "default_cfg"):
-        size = (getattr(module, attribute, None) or {}).get("input_size")
-        if size:
+        held = declared(module, attribute)
+        size = held.get("input_size") if isinstance(held, Mapping) else None
+        if isinstance(size, tuple | list) and size:
             return tuple(size)
-    config = getattr(module, "config", None)
-    channels, size = getattr(config, "num_channels", None), getattr(config, "image_size", None)
-    if getattr(module, "main_input_name", "") != "pixel_values" or not channels:
+    config = declared(module, "config")
+    channels, size = declared(config, "num_channels"), declared(config, "image_size")
+    if declared(module, "main_input_name") != "pixel_values" or not channels:
         return None
     size = size or 64
     return (int(channels), *(size if isinstance(size, tuple | list) else (size, size)))

@@ -10,6 +10,7 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._batches import is_stream, iterate_batches
+from initsk.network._calls import failing_layer, first_line
 from initsk.network._state import preserve_mode
 from initsk.network._wrappers import run_as_written
 from initsk.utils.global_state import one_at_a_time
@@ -49,7 +50,14 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
             batch = next(iterate_batches(module, X), None)
             if batch is None:
                 raise ModuleError("X has no samples: lazy modules get no shapes from it (allowed: at least one sample)")
-            module(*batch.inputs, **batch.keywords)
+            try:
+                batch.run(module)
+            except Exception as error:  # a user's forward may raise anything
+                where = failing_layer(module, error)
+                raise ModuleError(
+                    f"lazy modules get no shapes, since the forward pass fails in {where}: {first_line(error)}"
+                    " (allowed: an X on which the module runs)"
+                ) from error
         left = lazy_parameters(module)
         if left:
             raise ModuleError(

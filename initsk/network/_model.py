@@ -151,12 +151,29 @@ def initialized(estimator: Any, X: Any, y: Any) -> Any:
     The global random states, from which a skorch net draws, stay as they are.
     """
     with isolated_random(None, getattr(estimator, "device", None) or "cpu"):
+        if hasattr(estimator, "refit") and hasattr(estimator, "estimator"):
+            return initialized(estimator.estimator, X, y)
+        if hasattr(estimator, "steps"):
+            return _initialized_pipeline(estimator, X, y)
+        if not may_be_built(estimator):
+            raise ModuleError(f"{type(estimator).__name__} has no network ({_ALLOWED})")
         if not hasattr(estimator, "module"):
             return estimator.initialize(X, y)
         # A skorch net; initsk's nets have initializers that may use the data.
         takes_data = X is not None and hasattr(estimator, "data_for_initializer")
         with estimator.data_for_initializer(X, y) if takes_data else nullcontext():
             return estimator.initialize()
+
+
+def _initialized_pipeline(pipeline: Any, X: Any, y: Any) -> Any:
+    """Return a pipeline whose last step is initialized, after the steps before it are fitted."""
+    before = pipeline[:-1]
+    if len(before):
+        X = before.fit_transform(X, y)
+        # With a cache, a pipeline fits clones of its steps.
+        pipeline.steps[:-1] = before.steps
+    pipeline.steps[-1] = (pipeline.steps[-1][0], initialized(pipeline[-1], X, y))
+    return pipeline
 
 
 def _model_of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:

@@ -245,21 +245,22 @@ class Operation:
 def tensors_in(value: Any) -> list[torch.Tensor]:
     """Return the tensors in nested tuples, lists, mappings and objects with fields."""
     found: list[torch.Tensor] = []
-    _collect(value, found)
+    _collect(value, found, ())
     return found
 
 
-def _collect(value: Any, found: list[torch.Tensor]) -> None:
-    if type(value) in _WITHOUT_TENSORS:
+def _collect(value: Any, found: list[torch.Tensor], around: tuple[int, ...]) -> None:
+    # A container may hold itself.
+    if type(value) in _WITHOUT_TENSORS or id(value) in around:
         return
     if isinstance(value, torch.Tensor):
         found.append(value)
     elif isinstance(value, list | tuple | set):
         for part in value:
-            _collect(part, found)
+            _collect(part, found, (*around, id(value)))
     elif callable(getattr(type(value), "keys", None)) and hasattr(type(value), "__getitem__"):
         for key in value.keys():  # noqa: SIM118 - graph objects iterate over something else
-            _collect(value[key], found)
+            _collect(value[key], found, (*around, id(value)))
     elif hasattr(value, "__dict__") and not isinstance(value, type | torch.nn.Module):
         found += (part for part in vars(value).values() if isinstance(part, torch.Tensor))
 

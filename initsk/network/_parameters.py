@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from initsk.exceptions import ModuleError
+from initsk.network._contents import save_contents
 from initsk.network._layer_rules import (
     LayerRule,
     embedding_spec,
@@ -27,6 +28,8 @@ from initsk.network._specs_by_use import spec_by_use
 from initsk.network._views import Factors, arrange
 from initsk.network._weight_hooks import hooked_tensors
 from initsk.network._wrappers import clean_names, named_parameters
+from initsk.utils.global_state import GLOBAL_STATE
+from initsk.utils.random import isolated_random
 
 # Beginnings of notes on parameters that need no initializer.
 _KEPT = ("belongs", "scales", "is added", "registered")
@@ -244,8 +247,26 @@ def _one_way(owner: nn.Module, attribute: str) -> str:
     if not is_parametrized(owner, attribute):
         return ""
     parametrizations: Any = owner.parametrizations
-    closed = [part for part in parametrizations[attribute] if not hasattr(part, "right_inverse")]
-    return f"its parametrization {type(closed[0]).__name__} {_NO_INVERSE}" if closed else ""
+    parts = list(parametrizations[attribute])
+    closed = next((part for part in parts if not hasattr(part, "right_inverse")), None) or _refusing(owner, attribute)
+    return f"its parametrization {type(closed).__name__} {_NO_INVERSE}" if closed is not None else ""
+
+
+def _refusing(owner: nn.Module, attribute: str) -> nn.Module | None:
+    """Return the parametrization whose inverse is not implemented, as that of torch's Cayley map; None without one."""
+    parametrizations: Any = owner.parametrizations
+    part, restore = None, save_contents(parametrizations[attribute])
+    # An inverse may draw what the values leave open, and keep something of the values.
+    with torch.no_grad(), isolated_random(0), GLOBAL_STATE.changed(restore):
+        values = getattr(owner, attribute)
+        try:
+            for part in reversed(parametrizations[attribute]):
+                values = part.right_inverse(values)
+        except NotImplementedError:
+            return part
+        except Exception:  # it is raised where values are written
+            return None
+    return None
 
 
 def _role_by_name(attribute: str) -> str:

@@ -19,6 +19,7 @@ from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._joined import joined
+from initsk.network._lazy import infer_shapes, lazy_parameters
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._parts import parameters_of
@@ -49,16 +50,16 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
     module : torch.nn.Module
         The network.
     X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch, of which two samples are used. None takes an input that the network declares (`example_input_array`
-        of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or tries inputs that fit its first layers;
-        of several inputs, the first layers of its children.
+        A batch, of which two samples are used; it gives lazy layers their shapes. None takes an input that the
+        network declares (`example_input_array` of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or
+        tries inputs that fit its first layers; of several inputs, the first layers of its children.
     training : bool, default=False
         Whether it runs in training mode, with dropout and the statistics of the batch.
 
     Returns
     -------
     NetworkGraph
-        Without operations if no X is given and no input is found.
+        Without operations if no X is given, and no input is found or layers are lazy.
 
     Raises
     ------
@@ -77,6 +78,9 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
         return _read_given(module, X, training)
     if isinstance(module, nn.ModuleList | nn.ModuleDict):
         return joined({name: read(child, training=training) for name, child in module.named_children()})
+    if lazy_parameters(module):
+        # A guess would give the layers shapes that are not those of the data.
+        return NetworkGraph((), "layer classes")
     for number, example in enumerate(find_examples(module)):
         if number and not _may_fit(module, example):
             continue
@@ -93,6 +97,7 @@ def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
     else:
         arguments, _ = first_batch(module, X)
         arguments = map_arrays(to_array, arguments)
+    infer_shapes(module, arguments)
     *few, whole = few_rows_first(arguments)
     for rows in few:
         try:
@@ -140,7 +145,7 @@ def _may_fit(module: nn.Module, example: Example) -> bool:
     except NotImplementedError:  # a function without values
         return True
     except Exception as error:  # a user's forward may raise anything
-        return "meta" in str(error)
+        return "meta" in first_line(error)
     return True
 
 

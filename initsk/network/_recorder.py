@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from initsk.exceptions import ModuleError
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._operand_roles import UsedAs, used_as
 from initsk.network._operations import (
@@ -109,7 +110,7 @@ class ForwardRecorder(ForwardFollower):
         """Note that a module ends its forward pass; results that no function gave are an operation of their own."""
         path, call = self.running.pop()
         self.steps.append(Step(part, None))
-        unknown = [tensor for tensor in tensors_in(output) if id(tensor) not in self._known]
+        unknown = [tensor for tensor in _with_shapes(tensors_in(output)) if id(tensor) not in self._known]
         given = self._sources(tensors_in(arguments))
         if isinstance(part, nn.Identity) and given and not unknown:
             # Between two layers, it stands for an activation function.
@@ -150,7 +151,7 @@ class ForwardRecorder(ForwardFollower):
 
     def note(self, name: str, func: Callable[..., Any], args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """Note one call with its result."""
-        results = [args[0]] if name in ("setitem", "set") else tensors_in(result)
+        results = [args[0]] if name in ("setitem", "set") else _with_shapes(tensors_in(result))
         if not results:
             return
         kind = kind_of(name)
@@ -342,6 +343,14 @@ class ForwardRecorder(ForwardFollower):
                 self._written[id(storage)] = storage, source
             found = views[position] if views is not None else ()
             self._known[id(tensor)] = _Known(tensor, source, operation.constant, found)
+
+
+def _with_shapes(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return tensors; raise if one has no shape."""
+    if any(tensor.is_nested and tensor.layout is torch.strided for tensor in tensors):
+        allowed = "nested tensors with layout=torch.jagged, or padded tensors"
+        raise ModuleError(f"a nested tensor without a shape cannot be read (allowed: {allowed})")
+    return tensors
 
 
 def _memory(tensor: torch.Tensor) -> Any:

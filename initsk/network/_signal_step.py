@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from initsk.exceptions import ModuleError
 from initsk.network._axes import POSITION, UNIT, Axes, size_along
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.theory import Signal
@@ -142,7 +143,14 @@ def _is_function(operation: Operation) -> bool:
 
 def pair_of(tensor: torch.Tensor) -> Pair:
     """Return mean and mean square of the values of a tensor; of complex ones, the real part and the absolute values."""
-    values = _doubled(tensor)
+    try:
+        values = _doubled(tensor)
+        values.sum().item()
+    except RuntimeError as error:
+        raise ModuleError(
+            "a tensor from inside of a function of torch.func has no values outside of it (allowed: a network that"
+            " calls its layers without torch.func)"
+        ) from error
     return float(values.mean().real), float(values.abs().square().mean())
 
 

@@ -14,6 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
+from initsk.network._calls import first_line
 from initsk.network._contents import gradients_apart, save_contents
 from initsk.network._originals import ParametersRestored
 from initsk.network._parts import parameters_of, parts_of
@@ -96,6 +97,23 @@ def preserve_training(modules: Iterable[nn.Module]) -> Iterator[None]:
             yield
 
 
+def set_training(module: nn.Module, training: bool) -> None:
+    """Set training or evaluation mode.
+
+    Raises
+    ------
+    ModuleError
+        If the module refuses, as an exported one does.
+    """
+    try:
+        module.train(training)
+    except Exception as error:  # a user's method may raise anything
+        raise ModuleError(
+            f"{type(module).__name__} cannot be set into {'training' if training else 'evaluation'} mode:"
+            f" {first_line(error)} (allowed: a module whose mode can be set, such as the one before torch.export)"
+        ) from error
+
+
 @contextmanager
 def preserve_mode(module: nn.Module, *, training: bool | None, seed: int | None) -> Iterator[None]:
     """Set the module's mode (None leaves it) and the random states of torch, numpy and Python inside the block.
@@ -113,7 +131,7 @@ def preserve_mode(module: nn.Module, *, training: bool | None, seed: int | None)
             GLOBAL_STATE.changed(restore),
         ):  # fmt: skip
             if training is not None:
-                module.train(training)
+                set_training(module, training)
             yield
 
 

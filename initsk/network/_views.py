@@ -86,6 +86,8 @@ def shares_memory(result: Any, shadow: torch.Tensor) -> bool:
 def parts_of_output(views: Sequence[View], axis: int, shape: Sequence[int]) -> int:
     """Return the number of equal, contiguous parts of an axis that operations take separately; 1 if there are none."""
     units, step = shape[axis], prod(shape[axis + 1 :])
+    if not units * step:
+        return 1
     starts, widths = set(), set()
     for view in views:
         if view.shadow is None:

@@ -40,7 +40,8 @@ def unwrap(module: Any) -> nn.Module:
     Raises
     ------
     ModuleError
-        If it is not a module, is a scripted module, which hides its layers, or has its parameters flattened.
+        If it is not a module, is a scripted module, which hides its layers, has its parameters flattened, or is built
+        in a way that torch itself cannot go through.
 
     Examples
     --------
@@ -51,6 +52,7 @@ def unwrap(module: Any) -> nn.Module:
         raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module before torch.jit)")
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
+    _check_structure(module)
     check_names("parameter", (name for name, _ in module.named_parameters()))
     check_names("layer", (name for name, _ in module.named_modules()))
     kinds = set(map(type, parts_of(module)))
@@ -60,6 +62,24 @@ def unwrap(module: Any) -> nn.Module:
         )
     found = wrapped_part(module)
     return module if found is None else unwrap(found[1])
+
+
+def _check_structure(module: nn.Module) -> None:
+    """Raise if torch itself cannot go through the parts of a module."""
+    kind = type(module).__name__
+    try:
+        for _ in module.named_modules(remove_duplicate=False):
+            pass
+    except RecursionError as error:
+        raise ModuleError(
+            f"{kind} contains itself, or holds modules in too many modules (allowed: a module that torch can go"
+            " through; another name of a module belongs into a list)"
+        ) from error
+    except (AttributeError, TypeError) as error:
+        raise ModuleError(
+            f"torch cannot go through the parts of {kind}: {error} (allowed: modules whose __init__ calls that of"
+            " torch.nn.Module, and that have a hash)"
+        ) from error
 
 
 def clean_names(module: nn.Module) -> dict[str, str]:

@@ -56,7 +56,8 @@ class GlobalState:
             # An interrupt may have arrived between the end of the blocks and that of the lock.
             self.free()
             return
-        while len(self.blocks) > level:
+        # After the first block of all, the blocks may be those of another thread.
+        for _ in range(len(self.blocks) - level):
             try:
                 self.blocks[-1].restore()
             except KeyboardInterrupt:  # it is called again

@@ -190,6 +190,8 @@ def _backpropagate(
     for batch in batches:
         output = batch.copied().run(module)
         loss = loss_of_output(output, batch.target, batch.data)
+        if not loss.requires_grad:
+            raise ModuleError("the loss does not depend on any trained parameter")
         scores = scores_in_loss(loss, output, batch.target)
         deltas = [_centered(delta) for delta in torch.autograd.grad(loss, scores, retain_graph=True)]
         gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)

@@ -144,7 +144,7 @@ FORMULAS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "law"), FORMULAS, ids=str)
+@pytest.mark.parametrize(("name", "given", "law"), FORMULAS, ids=[f"{name}-{given}" for name, given, _ in FORMULAS])
 def test_law_of_keras_and_jax(name, given, law):
     assert stats.kstest(drawn(name, **given).flatten().numpy(), law.cdf).pvalue > FALSE_ALARMS
 
