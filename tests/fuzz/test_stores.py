@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 from sklearn.datasets import load_iris
@@ -64,7 +65,17 @@ def check(content, made, honest_size):
             assert_same(compare(new), expected)
 
 
-@on_examples(40, 800)
+@on_examples(20, 400)
+def test_single_bits_anywhere(made, examples):
+    content, _ = made
+    # Hypothesis prefers small numbers, which are the first pages of the file.
+    for place in np.random.default_rng(0).integers(8 * len(content), size=examples).tolist():
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        check(bytes(flipped), made, len(content))
+
+
+@on_examples(20, 600)
 def test_flipped_bits(made, examples):
     content, _ = made
 

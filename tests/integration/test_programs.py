@@ -15,6 +15,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from initsk import MLPClassifier, compare_initializers
 from initsk.testing import checks
 
 ROOT = Path(__file__).parents[2]
@@ -197,6 +198,14 @@ def comparison(names, folder, shown):
     assert summary.loc["zeros", "significant"]
     assert names["both"].summary()["experiment"].tolist() == ["digits"] * 3 + ["once more"] * 3
     assert (folder / "runs.sqlite").exists()
+
+
+@expects("recover")
+def recover(names, folder, shown):
+    assert names["records"]["kept"].sum() == 3
+    assert names["records"]["reason"].str.contains("digest").sum() == 1
+    whole = compare_initializers(MLPClassifier((4,), max_epochs=1), names["X"], names["y"], **names["settings"])
+    assert names["result"].runs.equals(whole.runs)
 
 
 @expects("inspection")
