@@ -12,6 +12,8 @@ from initsk.utils.validation import refuse
 
 # Readers of CSV take empty text for a missing value. In other columns, text such as "nan" is a name.
 _OFTEN_EMPTY = ("reason", "function")
+# Besides those of the run, the columns that distinguish the rows of a table.
+_KEYS = ("phase", "epoch", "layer", "position", "parameter", "left")
 
 
 @cache
@@ -28,7 +30,7 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     Raises
     ------
     InvalidParameterError
-        If tables or columns are missing, a column has values that it cannot have, or a run is there twice.
+        If tables or columns are missing, a column has values that it cannot have, or a row is there twice.
     """
     if not isinstance(frames, Mapping):
         refuse("ComparisonResult", [f"frames is not a dict but {type(frames).__name__}"])
@@ -39,13 +41,29 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     refuse("ComparisonResult", problems)
     orders = {name: _order(frames["runs"][name]) for name in ("initializer", "experiment") if name in frames["runs"]}
     typed = {name: _typed(name, frames[name], orders, problems) for name in TABLES}
-    keys = [*(["experiment"] if "experiment" in orders else []), *key_columns(typed["runs"])]
-    twice = typed["runs"].duplicated(keys)
-    if twice.any() and not problems:
-        run = typed["runs"].loc[twice, keys].astype(object).to_dict("records")[0]
-        problems.append(f"runs has a run twice: {', '.join(f'{name} {value!r}' for name, value in run.items())}")
+    if not problems:
+        problems += _row_problems(typed)
     refuse("ComparisonResult", problems)
     return typed
+
+
+def _row_problems(typed: dict[str, pd.DataFrame]) -> list[str]:
+    """Return which tables have a row twice, lack a parameter of the grid, or are empty without a reason."""
+    if typed["runs"].empty:
+        return ["runs has no rows"]
+    run = [*(["experiment"] if "experiment" in typed["runs"] else []), *key_columns(typed["runs"])]
+    problems = []
+    for name, frame in typed.items():
+        missing = [column for column in run if column not in frame]
+        if missing:
+            problems.append(f"{name} lacks {', '.join(missing)}")
+            continue
+        keys = [*run, *(column for column in _KEYS if column in _templates()[name])]
+        twice = frame.duplicated(keys)
+        if twice.any():
+            first = frame.loc[twice, keys].astype(object).to_dict("records")[0]
+            problems.append(f"{name} has a row twice: {', '.join(f'{key} {value!r}' for key, value in first.items())}")
+    return problems
 
 
 def _shape_problems(name: str, frame: Any) -> list[str]:
