@@ -12,6 +12,8 @@ from initsk.utils.validation import refuse
 
 # Readers of CSV take empty text for a missing value. In other columns, text such as "nan" is a name.
 _OFTEN_EMPTY = ("reason", "function")
+# What a ranking needs.
+_NEEDED = ("initializer", "repeat", "fold", "split", "val_ratio", "status", "score")
 # Besides those of the run, the columns that distinguish the rows of a table.
 _KEYS = ("phase", "epoch", "layer", "position", "parameter", "left")
 
@@ -47,6 +49,13 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     return typed
 
 
+def check_complete(frames: Mapping[str, pd.DataFrame]) -> None:
+    """Raise InvalidParameterError if a table lacks columns that a report shows."""
+    missing = {name: [column for column in _templates()[name] if column not in frames[name]] for name in TABLES}
+    problems = [f"{name} lacks {', '.join(map(str, columns))}" for name, columns in missing.items() if columns]
+    refuse("ComparisonResult", problems)
+
+
 def _row_problems(typed: dict[str, pd.DataFrame]) -> list[str]:
     """Return which tables have a row twice, lack a parameter of the grid, or are empty without a reason."""
     if typed["runs"].empty:
@@ -54,11 +63,13 @@ def _row_problems(typed: dict[str, pd.DataFrame]) -> list[str]:
     run = [*(["experiment"] if "experiment" in typed["runs"] else []), *key_columns(typed["runs"])]
     problems = []
     for name, frame in typed.items():
-        missing = [column for column in run if column not in frame]
+        if frame.empty:
+            continue
+        keys = [*run, *(column for column in _KEYS if column in _templates()[name])]
+        missing = [column for column in keys if column not in frame]
         if missing:
             problems.append(f"{name} lacks {', '.join(missing)}")
             continue
-        keys = [*run, *(column for column in _KEYS if column in _templates()[name])]
         twice = frame.duplicated(keys)
         if twice.any():
             first = frame.loc[twice, keys].astype(object).to_dict("records")[0]
@@ -70,9 +81,9 @@ def _shape_problems(name: str, frame: Any) -> list[str]:
     if not isinstance(frame, pd.DataFrame):
         return [f"{name} is not a DataFrame but {type(frame).__name__}"]
     names = list(frame.columns)
-    missing = [column for column in _templates()[name] if column not in names]
+    missing = [str(column) for column in _NEEDED if name == "runs" and column not in names]
     twice = list(dict.fromkeys(str(column) for column in names if names.count(column) > 1))
-    problems = [f"{name} lacks {', '.join(map(str, missing))}"] if missing else []
+    problems = [f"{name} lacks {', '.join(missing)}"] if missing else []
     return problems + ([f"{name} has several columns of the name {', '.join(twice)}"] if twice else [])
 
 
@@ -84,13 +95,15 @@ def _order(column: pd.Series) -> pd.CategoricalDtype:
 
 
 def _typed(name: str, frame: pd.DataFrame, orders: dict[str, Any], problems: list[str]) -> pd.DataFrame:
+    if not len(frame.columns):
+        return _templates()[name]
     types = {str(column): kind for column, kind in _templates()[name].dtypes.items()} | {
         column: kind for column, kind in orders.items() if column in frame
     }
     grid = [str(column) for column in frame if column not in types and frame[column].dtype == object]
     changed = {column: frame[column].infer_objects() for column in grid}
     for column, kind in types.items():
-        if frame[column].dtype != kind:
+        if column in frame and frame[column].dtype != kind:
             try:
                 changed[column] = _converted(frame[column], column, kind)
             except (TypeError, ValueError, OverflowError):
