@@ -11,6 +11,8 @@ from initsk.utils.validation import check_parameters, each_of, one_of, refuse
 # What `position` of a plot may be; a layer without an activation function has one position, "output", always drawn.
 POSITIONS = ("activation", "pre_activation")
 BOTH = ("both", *POSITIONS)
+# A report shows weights in the place of positions.
+_POSITIONS = (*POSITIONS, "output", "weight")
 BINS = ("layer", "position", "left", "right", "count")
 KEY = ("layer", "position")
 #: Sizes between which a picture has a place for a number; float64 has a few more, which matplotlib's sums would leave.
@@ -97,7 +99,10 @@ def _converted(values: pd.Series, column: str) -> pd.Series:
     if column in _TEXTS:
         if values.isna().any():
             raise ValueError("missing")
-        return _as_text(values)
+        text = _as_text(values)
+        if column == "position" and not text.isin(_POSITIONS).all():
+            raise ValueError(f"none of {', '.join(_POSITIONS)}")
+        return text
     if column in _FLAGS:
         values = values.map({True: True, False: False, "True": True, "False": False})
         if values.isna().any():

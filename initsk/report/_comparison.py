@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
-from initsk.comparison.results import grid_columns, has_several_splits
+from initsk.comparison.results import check_complete, grid_columns, has_several_splits
 from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, color_of
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
@@ -28,6 +28,7 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
     check_parameters("report", {"axes": axes}, {"axes": one_of("axes", AXES)})
     if "experiment" in result.runs:
         raise InvalidParameterError("the result has several experiments; make a report of each result in parts()")
+    check_complete(result.frames)
     summary = result.summary()
     sections: list[Section | None] = [_answer_section(result, summary), _ranking_section(result, summary)]
     if not brief:

@@ -275,6 +275,8 @@ def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> s
     """Return in a sentence or two what is wrong with the layers; `findings` have sentences (`with_sentences`)."""
     if findings.empty:
         n_layers = result.to_frame()["layer"].nunique()
+        if not n_layers:
+            return _("No activations were recorded.")
         return plural(
             "No problems were found in the only layer.", "No problems were found in the {n} layers.", n_layers
         )

@@ -69,10 +69,10 @@ def inspection_details(summary: ActivationSummary) -> list[Section]:
     values, gradients, weights = (summary.to_frame(of) for of in ("activations", "gradients", "weights"))
     activations = _statistics("layers", _("Activations, in the order of the forward pass"), values)
     elements = [*_pictures("activations", summary), activations]
-    sections = [
-        Section("activations", _("Activations"), elements),
-        Section("depth", _("Signal along depth"), [_depth(values, gradients)]),
-    ]
+    sections = []
+    if len(values):
+        sections.append(Section("activations", _("Activations"), elements))
+        sections.append(Section("depth", _("Signal along depth"), [_depth(values, gradients)]))
     if len(gradients):
         table = _statistics("gradients", _("Gradients of the loss of each sample"), gradients)
         sections.append(Section("gradients", _("Gradients"), [*_pictures("gradients", summary), table]))

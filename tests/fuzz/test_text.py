@@ -87,7 +87,7 @@ def renamed(result, name):
     return ComparisonResult(frames, result.settings | {"dataset": name, "command": f"initsk {name}"})
 
 
-@on_examples(150, 5000)
+@on_examples(150, 2000)
 def test_visible_text_has_nothing_that_is_obeyed_and_plain_text_stays(examples):
     def law(name):
         shown = visible(name)
@@ -103,7 +103,7 @@ def test_visible_text_has_nothing_that_is_obeyed_and_plain_text_stays(examples):
     fuzz(law, NAMES, examples=examples)
 
 
-@on_examples(60, 3000)
+@on_examples(60, 600)
 def test_the_terminal_gets_escapes_in_any_encoding(examples):
     def law(name, encoding):
         stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
@@ -117,7 +117,7 @@ def test_the_terminal_gets_escapes_in_any_encoding(examples):
     fuzz(law, NAMES, st.sampled_from(["utf-8", "ascii", "latin-1"]), examples=examples)
 
 
-@on_examples(30, 1000)
+@on_examples(30, 300)
 def test_an_argument_of_the_command_line_is_named_in_one_line(examples):
     def law(name, command):
         shown = io.StringIO()
@@ -132,7 +132,7 @@ def test_an_argument_of_the_command_line_is_named_in_one_line(examples):
     fuzz(law, NAMES.filter(lambda name: not {":", "\x00"} & set(name)), st.sampled_from(commands), examples=examples)
 
 
-@on_examples(2, 150)
+@on_examples(2, 50)
 def test_reports_of_a_comparison_show_names_and_json_keeps_them(result, examples):
     def law(name):
         evil = renamed(result, name)
@@ -148,7 +148,7 @@ def test_reports_of_a_comparison_show_names_and_json_keeps_them(result, examples
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("examples", [12])
+@pytest.mark.parametrize("examples", [4])
 def test_a_whole_page_of_a_comparison_with_its_pictures(result, examples, tmp_path):
     def law(name):
         page = renamed(result, name).to_html(tmp_path / "index.html", language="id")
@@ -160,7 +160,7 @@ def test_a_whole_page_of_a_comparison_with_its_pictures(result, examples, tmp_pa
     fuzz(law, NAMES.filter(lambda name: is_whole(name) and name not in ("zeros", "he_normal")), examples=examples)
 
 
-@on_examples(6, 400)
+@on_examples(6, 120)
 def test_reports_of_a_network_show_the_names_of_its_layers(examples):
     def law(name):
         module = network_with(name)
@@ -179,7 +179,7 @@ def test_reports_of_a_network_show_the_names_of_its_layers(examples):
     fuzz(law, NAMES.filter(lambda name: name.replace(".", "_") not in [*dir(nn.Sequential()), "b"]), examples=examples)
 
 
-@on_examples(5, 400)
+@on_examples(5, 100)
 def test_pictures_show_names_as_they_are(examples):
     def law(name, kind):
         display = SHOWN[kind](name)

@@ -178,3 +178,16 @@ def test_pages_of_extreme_networks_need_no_setting_of_numpy(value):
         assert set(np.geterr().values()) == {"raise"}
     if value != 1e30:
         assert "no finite value" in summary.to_html()
+
+
+def test_a_mask_that_leaves_nothing_gives_a_page_that_says_so():
+    layer = build(lambda: torch.nn.TransformerEncoderLayer(4, 2, batch_first=True))
+    summary = inspect_activations(layer, torch.ones(8, 5, 4), padding_mask=np.ones((8, 5), bool))
+    assert summary.answer() == "No activations were recorded."
+    assert summary.answer() in summary.to_html()
+
+
+def test_the_report_of_tables_without_columns_names_them(result):
+    runs = result.runs.drop(columns=["seed", "reason"])
+    with pytest.raises(InvalidParameterError, match="ComparisonResult: runs lacks seed, reason"):
+        ComparisonResult(result.frames | {"runs": runs}).to_html()

@@ -12,6 +12,10 @@ from initsk.utils.validation import refuse
 
 # Readers of CSV take empty text for a missing value. In other columns, text such as "nan" is a name.
 _OFTEN_EMPTY = ("reason", "function")
+# What a ranking needs.
+_NEEDED = ("initializer", "repeat", "fold", "split", "val_ratio", "status", "score")
+# Besides those of the run, the columns that distinguish the rows of a table.
+_KEYS = ("phase", "epoch", "layer", "position", "parameter", "left")
 
 
 @cache
@@ -29,7 +33,7 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     Raises
     ------
     InvalidParameterError
-        If tables or columns are missing, a column has values that it cannot have, or a run is there twice.
+        If tables or columns are missing, a column has values that it cannot have, or a row is there twice.
     """
     if not isinstance(frames, Mapping):
         refuse("ComparisonResult", [f"frames is not a dict but {type(frames).__name__}"])
@@ -41,11 +45,8 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     refuse("ComparisonResult", problems)
     orders = {name: _order(frames["runs"][name]) for name in ("initializer", "experiment") if name in frames["runs"]}
     typed = {name: _typed(name, frames[name], orders, problems) for name in TABLES}
-    keys = [*(["experiment"] if "experiment" in orders else []), *key_columns(typed["runs"])]
-    twice = typed["runs"].duplicated(keys)
-    if twice.any() and not problems:
-        run = typed["runs"].loc[twice, keys].astype(object).to_dict("records")[0]
-        problems.append(f"runs has a run twice: {', '.join(f'{name} {value!r}' for name, value in run.items())}")
+    if not problems:
+        problems += _row_problems(typed)
     refuse("ComparisonResult", problems)
     return typed
 
@@ -58,13 +59,41 @@ def _without_rows(name: str) -> pd.DataFrame:
     return _templates()[name].copy()
 
 
+def check_complete(frames: Mapping[str, pd.DataFrame]) -> None:
+    """Raise InvalidParameterError if a table lacks columns that a report shows."""
+    missing = {name: [column for column in _templates()[name] if column not in frames[name]] for name in TABLES}
+    problems = [f"{name} lacks {', '.join(map(str, columns))}" for name, columns in missing.items() if columns]
+    refuse("ComparisonResult", problems)
+
+
+def _row_problems(typed: dict[str, pd.DataFrame]) -> list[str]:
+    """Return which tables have a row twice, lack a parameter of the grid, or are empty without a reason."""
+    if typed["runs"].empty:
+        return ["runs has no rows"]
+    run = [*(["experiment"] if "experiment" in typed["runs"] else []), *key_columns(typed["runs"])]
+    problems = []
+    for name, frame in typed.items():
+        if frame.empty:
+            continue
+        keys = [*run, *(column for column in _KEYS if column in _templates()[name])]
+        missing = [column for column in keys if column not in frame]
+        if missing:
+            problems.append(f"{name} lacks {', '.join(missing)}")
+            continue
+        twice = frame.duplicated(keys)
+        if twice.any():
+            first = frame.loc[twice, keys].astype(object).to_dict("records")[0]
+            problems.append(f"{name} has a row twice: {', '.join(f'{key} {value!r}' for key, value in first.items())}")
+    return problems
+
+
 def _shape_problems(name: str, frame: Any) -> list[str]:
     if not isinstance(frame, pd.DataFrame):
         return [f"{name} is not a DataFrame but {type(frame).__name__}"]
     names = list(frame.columns)
-    missing = [column for column in _templates()[name] if column not in names]
+    missing = [str(column) for column in _NEEDED if name == "runs" and column not in names]
     twice = list(dict.fromkeys(str(column) for column in names if names.count(column) > 1))
-    problems = [f"{name} lacks {', '.join(map(str, missing))}"] if missing else []
+    problems = [f"{name} lacks {', '.join(missing)}"] if missing else []
     return problems + ([f"{name} has several columns of the name {', '.join(twice)}"] if twice else [])
 
 
@@ -76,13 +105,15 @@ def _order(column: pd.Series) -> pd.CategoricalDtype:
 
 
 def _typed(name: str, frame: pd.DataFrame, orders: dict[str, Any], problems: list[str]) -> pd.DataFrame:
+    if not len(frame.columns):
+        return _templates()[name]
     types = {str(column): kind for column, kind in _templates()[name].dtypes.items()} | {
         column: kind for column, kind in orders.items() if column in frame
     }
     grid = [str(column) for column in frame if column not in types and frame[column].dtype == object]
     changed = {column: frame[column].infer_objects() for column in grid}
     for column, kind in types.items():
-        if frame[column].dtype != kind:
+        if column in frame and frame[column].dtype != kind:
             try:
                 changed[column] = _converted(frame[column], column, kind)
             except (TypeError, ValueError, OverflowError):
