@@ -18,6 +18,10 @@ _NEEDED = ("initializer", "repeat", "fold", "split", "val_ratio", "status", "sco
 _KEYS = ("phase", "epoch", "layer", "position", "parameter", "left")
 
 
+# A search for rows that are there twice takes milliseconds in a table of this size.
+_SMALL = 20_000
+
+
 @cache
 def _templates() -> dict[str, pd.DataFrame]:
     """Return the tables of a comparison without rows, for their columns and types."""
@@ -46,7 +50,9 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     orders = {name: _order(frames["runs"][name]) for name in ("initializer", "experiment") if name in frames["runs"]}
     typed = {name: _typed(name, frames[name], orders, problems) for name in TABLES}
     if not problems:
-        problems += _row_problems(typed)
+        # Searching the large tables that this package made would take seconds for thousands of runs.
+        searched = {name: frame for name, frame in typed.items() if frame is not frames[name] or len(frame) < _SMALL}
+        problems += _row_problems(searched, typed["runs"])
     refuse("ComparisonResult", problems)
     return typed
 
@@ -66,11 +72,11 @@ def check_complete(frames: Mapping[str, pd.DataFrame]) -> None:
     refuse("ComparisonResult", problems)
 
 
-def _row_problems(typed: dict[str, pd.DataFrame]) -> list[str]:
-    """Return which tables have a row twice, lack a parameter of the grid, or are empty without a reason."""
-    if typed["runs"].empty:
+def _row_problems(typed: dict[str, pd.DataFrame], runs: pd.DataFrame) -> list[str]:
+    """Return which of the tables have a row twice, lack a parameter of the grid, or are empty without a reason."""
+    if runs.empty:
         return ["runs has no rows"]
-    run = [*(["experiment"] if "experiment" in typed["runs"] else []), *key_columns(typed["runs"])]
+    run = [*(["experiment"] if "experiment" in runs else []), *key_columns(runs)]
     problems = []
     for name, frame in typed.items():
         if frame.empty:
