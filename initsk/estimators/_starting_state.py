@@ -68,15 +68,17 @@ class StartingState:
             if own or self._is_plain(held):
                 vars(part)[name] = self._copied(held)
 
-    def _copied(self, held: Any) -> Any:
+    def _copied(self, held: Any, around: tuple[int, ...] = ()) -> Any:
         """Copy containers and the tensors that no module registers; any other object stays."""
         if isinstance(held, torch.Tensor):
             return held.detach().clone() if self._is_plain(held) else held
-        if type(held) in (dict, list, tuple, set) and not self._is_plain(held):
+        if type(held) not in (dict, list, tuple, set) or id(held) in around:
+            # A container may hold itself.
             return held
-        if type(held) is dict:
-            return {key: self._copied(value) for key, value in held.items()}
-        return type(held)(map(self._copied, held)) if type(held) in (list, tuple, set) else held
+        around = (*around, id(held))
+        if isinstance(held, dict):
+            return {key: self._copied(value, around) for key, value in held.items()}
+        return type(held)(self._copied(value, around) for value in held)
 
     def _is_plain(self, held: Any, around: tuple[int, ...] = ()) -> bool:
         """Return whether a value consists of numbers, texts and tensors that no module registers."""
