@@ -172,7 +172,7 @@ def test_changed_tables_give_a_report_or_one_error(result, examples):
                 frames[table] = changed(frames[table], *change)
         made = made_or_refused(lambda: ComparisonResult(frames, result.settings), "ComparisonResult: ")
         if made is not None:
-            shown = made_or_refused(made.to_markdown, *(f"{name}: " for name in DISPLAYS))
+            shown = made_or_refused(made.to_markdown, "ComparisonResult: ", *(f"{name}: " for name in DISPLAYS))
             assert shown is None or shown.startswith("# ")
 
     ways = st.sampled_from(sorted(set(FILES) - {"parquet", "text"}))

@@ -86,11 +86,19 @@ def _row_problems(typed: dict[str, pd.DataFrame], runs: pd.DataFrame) -> list[st
         if missing:
             problems.append(f"{name} lacks {', '.join(missing)}")
             continue
+        others = [column for column in run if _is_number(frame[column]) != _is_number(typed["runs"][column])]
+        if others:
+            problems.append(f"{name} has values of {', '.join(others)} of another type than runs")
+            continue
         twice = frame.duplicated(keys)
         if twice.any():
             first = frame.loc[twice, keys].astype(object).to_dict("records")[0]
             problems.append(f"{name} has a row twice: {', '.join(f'{key} {value!r}' for key, value in first.items())}")
     return problems
+
+
+def _is_number(column: pd.Series) -> bool:
+    return column.dtype.kind in "biuf"
 
 
 def _shape_problems(name: str, frame: Any) -> list[str]:
