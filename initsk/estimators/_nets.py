@@ -211,11 +211,13 @@ class WithInitializer(skorch.NeuralNet):
         return outside_of_contexts(getattr(self, "module_", None))
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
-        """Run the module as skorch does; numbers of a smaller type than the module's get its type."""
-        parameters = self.module_.parameters() if isinstance(self.module_, nn.Module) else ()
-        types = {parameter.dtype for parameter in parameters if parameter.is_floating_point()}
+        """Run the module as skorch does, on numbers of the module's own type."""
+        module = self.module_
+        # The package's own networks scale double precision before they cast it.
+        own = module.parameters() if isinstance(module, nn.Module) and not isinstance(module, network.MLP) else ()
+        types = {parameter.dtype for parameter in own if parameter.is_floating_point()}
         if len(types) == 1:
-            x = network.map_arrays(lambda _, values: _as_larger_type(values, *types), x)
+            x = network.map_arrays(lambda _, values: _as_type(values, *types), x)
         return super().infer(x, **fit_params)
 
     def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> Any:
@@ -252,12 +254,6 @@ class WithInitializer(skorch.NeuralNet):
         super().notify(method_name, **cb_kwargs)
         if method_name == "on_epoch_end" and self.diverged_:
             raise StopTraining
-
-
-def _as_larger_type(values: Any, dtype: torch.dtype) -> Any:
-    """Return floating-point tensors in a type that holds all their values, and other values as they are."""
-    holds = isinstance(values, torch.Tensor) and torch.promote_types(values.dtype, dtype) == dtype
-    return _as_type(values, dtype) if holds else values
 
 
 def _as_type(values: Any, dtype: torch.dtype) -> Any:

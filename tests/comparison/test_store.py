@@ -32,8 +32,8 @@ def compare(store, **changes):
 
 
 def write(result, folder):
-    # Durations differ every time.
-    result.timing = result.timing.assign(seconds=0.0)
+    # Durations differ every time, and so would the digest of their table.
+    result.timing = result.timing.assign(seconds=0.0, fit_seconds=0.0, seconds_per_epoch=0.0)
     result.save(folder)
     return result
 
@@ -296,7 +296,7 @@ def test_a_store_that_cannot_be_written_raises_before_training(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
         compare(tmp_path / "file" / "runs.sqlite")
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="is a folder; allowed: a regular file"):
         compare(tmp_path)
 
 
