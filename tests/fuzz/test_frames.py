@@ -126,7 +126,7 @@ def test_frames_from_a_file_give_equal_pictures(name):
         assert picture(name, [FILES[way](frame) for frame in frames]) == expected, way
 
 
-@on_examples(30, 600)
+@on_examples(12, 600)
 def test_changed_frames_give_a_picture_or_one_error(examples):
     def law(name, way, number, changes):
         frames = list(DISPLAYS[name][1])
@@ -162,7 +162,7 @@ def test_tables_from_a_file_give_an_equal_report(result, way):
     assert again._repr_html_() == result._repr_html_()
 
 
-@on_examples(6, 120)
+@on_examples(3, 120)
 def test_changed_tables_give_a_report_or_one_error(result, examples):
     def law(way, table, changes):
         frames = dict(result.frames)

@@ -76,8 +76,8 @@ def interrupted_after():
     signal.signal(signal.SIGALRM, before)
 
 
-# Python drops an interrupt in a callback of the garbage collection; Hypothesis has registered one.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <function gc_cumulative_time")
+# Python drops an interrupt in a callback of the garbage collection, such as that of Hypothesis, and says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("n_tries", [40, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["read", "audit", "inspect", "lsuv"])
 def test_an_interrupt_at_any_moment(name, n_tries, interrupted_after):

@@ -223,7 +223,11 @@ def expected(entry):
     return _EXPECTED[entry]
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+# Others of the same kind.
+SLOW = ("float16", "cpu", "no_grad", "deterministic", "flushing")
+
+
+@pytest.mark.parametrize("setting", [pytest.param(s, marks=[pytest.mark.slow] * (s in SLOW)) for s in SETTINGS])
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.__name__)
 def test_numbers_do_not_depend_on_settings(entry, setting):
     wanted = expected(entry)
