@@ -29,8 +29,11 @@ def show(text: str, stdout: IO[str] | None = None) -> None:
     OutputError
         If the disk is full, or what reads the output has ended.
     """
+    stream = stdout or sys.stdout
+    if stream is None:
+        raise OutputError("standard output is closed")
     try:
-        _echo(text, stdout or sys.stdout)
+        _echo(text, stream)
     except OSError as error:
         _drop_output()
         raise OutputError(f"the output cannot be written ({error.strerror})") from error
@@ -45,7 +48,8 @@ def table_text(frame: "pd.DataFrame", **options: Any) -> str:
 def say(line: str) -> None:
     """Print one line on standard error, if that can be written."""
     with suppress(OSError):
-        _echo(brief(line), sys.stderr)
+        if sys.stderr is not None:
+            _echo(brief(line), sys.stderr)
 
 
 def fail(command: str, message: str, code: int = 2) -> int:

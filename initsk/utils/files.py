@@ -1,5 +1,6 @@
 """Opening files for reading, and writing files so that an interruption leaves the old file."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -49,10 +50,16 @@ def open_regular(path: str | Path, error_class: type[InitskError] = DataFormatEr
 def write_atomic(path: str | Path, content: str | bytes, *, replace: bool = True) -> Path:
     """Write `content` to a draft in the same folder, rename it to `path`, and return the path.
 
-    Without `replace`, a file that exists already stays as it is. Drafts of the same file that a killed process has
-    left are removed.
+    The file that a symbolic link names is written. A device, a pipe or a folder is refused with an OSError. Without
+    `replace`, a file that exists already stays as it is. Drafts of the same file that a killed process has left are
+    removed.
     """
-    path = Path(path)
+    given = path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        kind = _KINDS.get(stat.S_IFMT(path.stat().st_mode), "not a file")
+        raise OSError(errno.EINVAL, f"it is {kind}; allowed: a regular file", str(given))
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode("utf-8") if isinstance(content, str) else content
     _remove_drafts(path)
@@ -64,7 +71,7 @@ def write_atomic(path: str | Path, content: str | bytes, *, replace: bool = True
             os.replace(draft, path)
         else:
             _publish(draft, path)
-    return path
+    return given
 
 
 @contextmanager

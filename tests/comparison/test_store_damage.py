@@ -129,6 +129,24 @@ def test_what_all_runs_share_is_kept_twice(made, store):
             assert not new.exists()
 
 
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["UPDATE runs SET id = id + 1000"],
+        ["PRAGMA journal_mode = DELETE", "PRAGMA page_size = 65536", "VACUUM"],
+        ["PRAGMA auto_vacuum = 1", "VACUUM"],
+    ],
+)
+def test_a_store_that_another_program_has_arranged_anew_is_read_and_recovered(made, store, statements):
+    with closing(sqlite3.connect(store, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+    assert_same(ComparisonResult.from_store(store), made[1])
+    new = store.with_name("new.sqlite")
+    assert recover_store(store, new)["kept"].tolist() == [True] * 6
+    assert_same(ComparisonResult.from_store(new), made[1])
+
+
 def test_recovering_never_overwrites(store):
     before = store.read_bytes()
     with pytest.raises(StoreError, match="exists already"):

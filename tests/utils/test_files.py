@@ -52,6 +52,21 @@ def test_names_as_long_as_the_system_allows(tmp_path):
         write_atomic(tmp_path / ("a" * 256), "text")
 
 
+def test_a_link_is_followed_and_other_kinds_are_refused(tmp_path):
+    (tmp_path / "link.html").symlink_to(tmp_path / "page.html")
+    assert write_atomic(tmp_path / "link.html", "new") == tmp_path / "link.html"
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "page.html").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    (tmp_path / "folder").mkdir()
+    for name, kind in (("pipe", "a pipe"), ("null", "a device"), ("folder", "a folder")):
+        with pytest.raises(OSError, match=f"it is {kind}; allowed: a regular file"):
+            write_atomic(tmp_path / name, "text")
+    assert names(tmp_path) == ["folder", "link.html", "null", "page.html", "pipe"]
+    assert not os.path.isfile("/dev/null")
+
+
 def test_threads_write_one_file(tmp_path):
     texts = [str(i) * 10_000 for i in range(8)]
     threads = [threading.Thread(target=write_atomic, args=(tmp_path / "page.html", text)) for text in texts]

@@ -288,8 +288,8 @@ class ComparisonInterrupted(KeyboardInterrupt, SystemExit):
     """
 
     def __init__(self, result: ComparisonResult | None, finished: int, planned: int, store: Path | None) -> None:
-        kept = "without store=, the same call runs them again"
-        if store is not None:
+        kept = "the same call runs them again" if store else "without store=, the same call runs them again"
+        if store is not None and finished:
             kept = f"they are in {store}, and the same call continues from there"
         super().__init__(visible(f"interrupted with {finished} of {counted(planned, 'run')} finished; {kept}"))
         self.code = 130

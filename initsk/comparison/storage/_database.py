@@ -82,6 +82,11 @@ def _schema() -> list[tuple[Any, ...]]:
         return _schema_of(connection.execute)
 
 
+def has_schema(execute: Callable[[str], Any]) -> bool:
+    """Return whether a database has exactly the tables of a store."""
+    return _schema_of(execute) == _schema()
+
+
 def _schema_of(execute: Callable[[str], Any]) -> list[tuple[Any, ...]]:
     return sorted(map(tuple, execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")))
 
@@ -178,7 +183,7 @@ def open_database(path: Path) -> Iterator[Database]:
             raise StoreError(f"{path} is another program's database, and stays unchanged")
         if version != _FORMAT:
             raise StoreError(f"{path} is a store of format {version} (allowed: {_FORMAT})")
-        if _schema_of(database.execute) != _schema():
+        if not has_schema(database.execute):
             raise database.damage("its tables are not those of a store")
         found = database.execute("PRAGMA integrity_check(1)")
         if found != [("ok",)]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.comparison.storage._database import FAULTS, READABLE, restored_start
+from initsk.comparison.storage._database import FAULTS, READABLE, has_schema, restored_start
 from initsk.comparison.storage._rows import Columns, is_whole, loaded, name_of
 from initsk.comparison.storage._store import write_store
 from initsk.exceptions import StoreError
@@ -61,7 +61,7 @@ def recover_store(path: str | Path, new_path: str | Path) -> pd.DataFrame:
     if new_path.exists():
         raise StoreError(f"{new_path} exists already, and stays unchanged; give the name of a new file")
     try:
-        identity, found = _read(path)
+        identity, found, described = _read(path)
     except OSError as error:
         raise StoreError(f"{path} cannot be copied to a temporary folder ({error.strerror})") from error
     whole: dict[str, dict[str, Any]] = {}
@@ -69,7 +69,7 @@ def recover_store(path: str | Path, new_path: str | Path) -> pd.DataFrame:
         if not reason:
             # Only damage makes two rows of one run.
             whole.setdefault(name_of("runs", row), loaded(row))
-    write_store(new_path, identity, list(whole.values()))
+    write_store(new_path, identity, list(whole.values()), described)
     return pd.DataFrame(
         {
             "record": [_record(number, row) for number, row, _ in found],
@@ -79,19 +79,20 @@ def recover_store(path: str | Path, new_path: str | Path) -> pd.DataFrame:
     )
 
 
-def _read(path: Path) -> tuple[dict[str, str], list[tuple[int, Columns, str]]]:
-    """Return what all runs share, and what `_rows` yields of the runs."""
+def _read(path: Path) -> tuple[dict[str, str], list[tuple[int, Columns, str]], list[dict[str, Any]]]:
+    """Return what all runs share, what `_rows` yields of the runs, and the undamaged description of the comparison."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.sqlite"
         _copy(path, copy)
         with closing(sqlite3.connect(copy)) as connection:
             connection.text_factory = READABLE
             most = _most_runs(connection, copy.stat().st_size)
-            return _identity(path, connection), list(_rows(connection, "runs", most))
+            described = [loaded(row) for _, row, reason in _rows(connection, "comparison", 0) if not reason]
+            return _identity(path, connection), list(_rows(connection, "runs", most)), described
 
 
 def _copy(path: Path, copy: Path) -> None:
-    """Copy a store with its log, and with the schema of a new one; what the log has is written to the file first."""
+    """Copy a store, and write what its log has to the copy; if its schema is damaged, take that of a new store."""
     with open_regular(path, StoreError) as file:
         copy.write_bytes(file.read())
     log = path.with_name(f"{path.name}-wal")
@@ -102,7 +103,16 @@ def _copy(path: Path, copy: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     for end in ("-wal", "-shm"):
         copy.with_name(f"{copy.name}{end}").unlink(missing_ok=True)
-    copy.write_bytes(restored_start(copy.read_bytes()))
+    if not _has_schema(copy):
+        copy.write_bytes(restored_start(copy.read_bytes()))
+
+
+def _has_schema(copy: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(copy)) as connection:
+            return has_schema(connection.execute)
+    except FAULTS:
+        return False
 
 
 def _identity(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
@@ -123,12 +133,18 @@ def _most_runs(connection: sqlite3.Connection, size: int) -> int:
 
 
 def _rows(connection: sqlite3.Connection, table: str, most: int) -> Iterator[tuple[int, Columns, str]]:
-    """Yield the number, the columns and the damage of the rows 0 to `most`; no columns if they cannot be read.
+    """Yield the number, the columns and the damage of each row; no columns if they cannot be read.
+
+    The numbers are 0 to `most`, which a store gives its rows, and those that the table shows.
 
     Each row is looked up by its number, so that damage elsewhere in the file does not hide it.
     """
     names = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
-    for number in range(most + 1):
+    numbers = dict.fromkeys(range(most + 1))
+    with suppress(*FAULTS):
+        for (number,) in connection.execute(f"SELECT id FROM {table}"):
+            numbers[number] = None
+    for number in numbers:
         try:
             row = connection.execute(f"SELECT * FROM {table} NOT INDEXED WHERE id = ?", (number,)).fetchone()
         except FAULTS as error:

@@ -134,8 +134,10 @@ def _session(database: Database) -> Iterator[bool]:
         database.execute("DELETE FROM open_sessions WHERE id = ?", session)
 
 
-def write_store(path: Path, identity: dict[str, str], runs: Sequence[dict[str, Any]] = ()) -> None:
-    """Create a store with runs, unless another process has created the file meanwhile.
+def write_store(
+    path: Path, identity: dict[str, str], runs: Sequence[dict[str, Any]] = (), described: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Create a store with runs and the description of a comparison, unless another process has created the file.
 
     Raises
     ------
@@ -149,6 +151,8 @@ def write_store(path: Path, identity: dict[str, str], runs: Sequence[dict[str, A
         insert(connection.execute, "experiment_copy", {"id": 0, "content": json.dumps(identity)})
         for row in runs:
             insert(connection.execute, "runs", row)
+        for row in described:
+            insert(connection.execute, "comparison", {"id": 0} | row)
         insert(connection.execute, "totals", {"id": 0, "runs": len(runs)})
 
     try:
