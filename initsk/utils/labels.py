@@ -1,5 +1,6 @@
 """Types of labels: which values can be classes."""
 
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ def check_labels(name: str, y: Any) -> None:
         values = np.asarray(y)
     except ValueError as error:
         raise InvalidParameterError(f"{name} has lists of different lengths ({_ALLOWED})") from error
+    if values.ndim == 1 and values.dtype.kind == "U" and isinstance(y, list | tuple):
+        # numpy makes the text "nan" of it.
+        _refuse_missing(name, np.array([isinstance(value, float) and isnan(value) for value in y], bool))
     if values.ndim != 1 or values.dtype.kind in "biufU":
         return
     if values.dtype.kind in "Mm" and np.datetime_data(values.dtype)[0] != "generic":

@@ -85,3 +85,8 @@ def test_odd_labels_are_one_sentence(case):
         with pytest.raises(InvalidParameterError, match=words) as caught:
             learn(X, y)
         assert "\n" not in str(caught.value)
+
+
+def test_nan_in_a_list_of_text_is_missing_and_no_class():
+    with pytest.raises(InvalidParameterError, match="y has 2 missing values; the first is in row 2"):
+        MLPClassifier((4,)).fit(X[:4], ["a", float("nan"), "b", float("nan")])
