@@ -8,6 +8,7 @@ from initsk.datasets._header import check_expansion, check_names
 from initsk.datasets._unpack import named_faults
 from initsk.exceptions import DataFormatError
 from initsk.utils.files import open_regular
+from initsk.utils.parquet import frame_of, open_parquet
 from initsk.utils.words import reason_of
 
 _BYTES_PER_VALUE = 8
@@ -23,15 +24,12 @@ def read_parquet(path: Path) -> pd.DataFrame:
     """
     with named_faults(path), open_regular(path) as raw:
         try:
-            from pyarrow import BufferReader, parquet
-
             content = raw.read()
-            # In one thread, and from memory: after an error, other threads would go on reading what is gone.
-            file = parquet.ParquetFile(BufferReader(content), pre_buffer=False, page_checksum_verification=True)
+            file = open_parquet(content)
             check_names(path, file.schema_arrow.names)
             expanded = file.metadata.num_rows * file.metadata.num_columns * _BYTES_PER_VALUE
             check_expansion(path, expanded, len(content))
-            frame = file.read(use_threads=False, use_pandas_metadata=True).to_pandas(use_threads=False)
+            frame = frame_of(file)
         except (DataFormatError, MemoryError, OSError):
             raise
         except Exception as error:  # pyarrow and pandas raise errors of many classes for damaged metadata

@@ -14,6 +14,7 @@ import pandas as pd
 from initsk.comparison.results._records import TABLES
 from initsk.exceptions import DataFormatError
 from initsk.utils.files import open_regular, write_atomic
+from initsk.utils.parquet import frame_of, open_parquet
 from initsk.utils.words import counted
 
 FORMATS = ("csv", "parquet")
@@ -132,7 +133,7 @@ def _as_bytes(frame: pd.DataFrame, kind: str) -> bytes:
 
 def _from_bytes(content: bytes, suffix: str, types: Mapping[str, Any]) -> pd.DataFrame:
     if suffix == ".parquet":
-        frame = pd.read_parquet(io.BytesIO(content))
+        frame = frame_of(open_parquet(content))
         frame.columns = list(types)
     else:
         # Text stays text, as an initializer may be called "nan"; floats are converted from text, which is exact.
