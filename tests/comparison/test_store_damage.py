@@ -129,6 +129,12 @@ def test_what_all_runs_share_is_kept_twice(made, store):
             assert not new.exists()
 
 
+def test_an_experiment_of_which_parts_are_lost_is_not_recovered(store):
+    edit(store, "UPDATE experiment_copy SET content = '{}'", "DELETE FROM experiment WHERE id > 5")
+    with pytest.raises(StoreError, match="where it describes its experiment: no run can be taken over"):
+        recover_store(store, store.with_name("new.sqlite"))
+
+
 @pytest.mark.parametrize(
     "statements",
     [

@@ -38,8 +38,10 @@ CREATE TABLE runs (
     seconds REAL, fit_seconds REAL, seconds_per_epoch REAL, digest TEXT NOT NULL,
     UNIQUE (initializer, setting, repeat, fold)
 );
--- The number of runs, so that a run that is lost is noticed.
-CREATE TABLE totals (id INTEGER PRIMARY KEY, runs INTEGER NOT NULL, digest TEXT NOT NULL);
+-- The numbers of rows in the tables experiment and runs, so that a row that is lost is noticed.
+CREATE TABLE totals (
+    id INTEGER PRIMARY KEY, parts INTEGER NOT NULL, runs INTEGER NOT NULL, digest TEXT NOT NULL
+);
 -- What the last call with this file compares, for a report.
 CREATE TABLE comparison (
     id INTEGER PRIMARY KEY, settings TEXT NOT NULL, candidates TEXT NOT NULL, digest TEXT NOT NULL

@@ -86,9 +86,10 @@ def _read(path: Path) -> tuple[dict[str, str], list[tuple[int, Columns, str]], l
         _copy(path, copy)
         with closing(sqlite3.connect(copy)) as connection:
             connection.text_factory = READABLE
-            most = _most_runs(connection, copy.stat().st_size)
+            totals = [row for _, row, reason in _rows(connection, "totals", 0) if not reason]
+            most = int(totals[0]["runs"]) if totals else copy.stat().st_size // _LEAST_BYTES
             described = [loaded(row) for _, row, reason in _rows(connection, "comparison", 0) if not reason]
-            return _identity(path, connection), list(_rows(connection, "runs", most)), described
+            return _identity(path, connection, totals), list(_rows(connection, "runs", most)), described
 
 
 def _copy(path: Path, copy: Path) -> None:
@@ -115,21 +116,14 @@ def _has_schema(copy: Path) -> bool:
         return False
 
 
-def _identity(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
+def _identity(path: Path, connection: sqlite3.Connection, totals: list[Columns]) -> dict[str, str]:
     for _, row, reason in _rows(connection, "experiment_copy", 0):
         if not reason:
             return dict(json.loads(row["content"]))
     parts = list(_rows(connection, "experiment", _MOST_PARTS))
-    if not parts or any(reason for *_, reason in parts):
+    if not totals or len(parts) != totals[0]["parts"] or any(reason for *_, reason in parts):
         raise StoreError(f"{path} is damaged where it describes its experiment: no run can be taken over")
     return {row["name"]: row["value"] for _, row, _ in parts}
-
-
-def _most_runs(connection: sqlite3.Connection, size: int) -> int:
-    for _, row, reason in _rows(connection, "totals", 0):
-        if not reason:
-            return int(row["runs"])
-    return size // _LEAST_BYTES
 
 
 def _rows(connection: sqlite3.Connection, table: str, most: int) -> Iterator[tuple[int, Columns, str]]:

@@ -79,10 +79,11 @@ class Store:
         """Commit a finished run, unless another process has committed it meanwhile."""
         row = task.key._asdict() | self.common | {"made_of": identify_run(task)} | record.to_columns()
         with self.database.transaction():
-            n_runs = _n_runs(self.database)
+            totals = _totals(self.database)
             insert(self.database.execute, "runs", row, known="IGNORE")
             [(n_new,)] = self.database.execute("SELECT changes()")
-            insert(self.database.execute, "totals", {"id": 0, "runs": n_runs + n_new}, known="REPLACE")
+            totals["runs"] += n_new
+            insert(self.database.execute, "totals", {"id": 0} | totals, known="REPLACE")
 
     def describe(self, settings: dict[str, Any], candidates: Sequence[Candidate]) -> None:
         """Replace the description of the comparison: its settings and its candidates in their order."""
@@ -153,7 +154,7 @@ def write_store(
             insert(connection.execute, "runs", row)
         for row in described:
             insert(connection.execute, "comparison", {"id": 0} | row)
-        insert(connection.execute, "totals", {"id": 0, "runs": len(runs)})
+        insert(connection.execute, "totals", {"id": 0, "parts": len(identity), "runs": len(runs)})
 
     try:
         write_atomic(path, new_file(fill), replace=False)
@@ -204,7 +205,7 @@ def _read_runs(database: Database) -> Iterator[dict[str, Any]]:
     """Yield the columns of every run; raise StoreError if one is damaged or missing."""
     # Another process may add runs meanwhile.
     with database.transaction("DEFERRED"):
-        n_runs, n_found = _n_runs(database), 0
+        n_runs, n_found = _totals(database)["runs"], 0
         for columns in read(database, "runs"):
             n_found += 1
             yield columns
@@ -212,8 +213,9 @@ def _read_runs(database: Database) -> Iterator[dict[str, Any]]:
         raise database.damage(f"{counted(n_found, 'run')} of {n_runs} are left")
 
 
-def _n_runs(database: Database) -> int:
-    totals = [int(row["runs"]) for row in read(database, "totals")]
+def _totals(database: Database) -> dict[str, int]:
+    """Return the numbers of rows that the tables must have."""
+    totals = list(read(database, "totals"))
     if len(totals) != 1:
         raise database.damage("the number of its runs is missing")
     return totals[0]
