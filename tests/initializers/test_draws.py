@@ -35,6 +35,14 @@ def test_truncation_near_the_mean_is_nearly_uniform(bounds):
     assert abs(float(values.pow(2).mean()) - 1) <= 6 * sqrt(2 / 120_000)
 
 
+@pytest.mark.parametrize("bounds", [1e-29, 1e-31, 1e-40, 1e-300])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bounds_below_the_range_of_float32_give_the_uniform_distribution(bounds, dtype):
+    values = TruncatedNormal(0.5, bounds=bounds).sample((300, 400), random_state=0, dtype=dtype).double()
+    # The density between such bounds is constant; a uniform distribution of this variance ends at sqrt(3) * 0.5.
+    assert stats.kstest(values.flatten().numpy(), stats.uniform(-sqrt(0.75), 2 * sqrt(0.75)).cdf).pvalue > RARE
+
+
 STRONG = [
     (Orthogonal(1.5), (3, 8)),
     (VarianceScaling(2.0, distribution="orthogonal"), (3, 8)),

@@ -17,6 +17,8 @@ Shape = tuple[int, ...]
 Draw = Callable[..., Tensor]
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal")
 TRUNCATION = 2.0
+# Narrower bounds, in standard deviations, are below what float32 holds.
+_NARROW = 1e-30
 _LARGE = 2**20
 # Longer vectors gain nothing if several are computed at once, and torch may sum them in several threads.
 _SHORT = 2**12
@@ -70,6 +72,9 @@ def draw_truncated(
     if lower != -upper:
         values = draw_uniform(shape, 0.5, generator=generator, dtype=torch.float64).add_(0.5)
         return torch.from_numpy(truncated_values(values.numpy(), lower, upper)).mul_(std).to(dtype)
+    if upper < _NARROW:
+        # Between such bounds the density is constant: only the product of `std` and the bounds counts.
+        lower, upper, std = -_NARROW, _NARROW, std * (upper / _NARROW)
     # Near 1, the inverse error function needs more digits than float32 has.
     working = torch.float64 if upper > 3 else dtype
     values = draw_uniform(shape, erf(upper / sqrt(2)), generator=generator, dtype=working)
