@@ -13,7 +13,7 @@ from sklearn.exceptions import FitFailedWarning
 from initsk.cli._checks import check_classes, check_for_perceptron, named
 from initsk.cli._data import load_data
 from initsk.cli._output import fail, show, table_text
-from initsk.cli._report import check_folder, check_store, show_page, write_comparison
+from initsk.cli._report import check_folder, show_page, write_comparison
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
 from initsk.comparison.design import Arrays
 from initsk.estimators import MLPClassifier
@@ -38,8 +38,6 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
         name, data = load_data(dataset, target, options["limit"], options["random_state"])
         folder = out or Path("reports") / name
         check_folder("--out", folder)
-        if options["store"] is not None:
-            check_store(options["store"])
         with named(dataset):
             _check_classification(data, options["limit"])
         about = {"dataset": name, "command": command_line(sys.argv[1:])}

@@ -11,7 +11,6 @@ import click
 from initsk.cli._output import fail, say
 from initsk.comparison import ComparisonResult
 from initsk.exceptions import InitskError, InvalidParameterError
-from initsk.utils.files import open_regular
 
 
 def run_report(store: Path, out: Path | None, **options: Any) -> int:
@@ -19,7 +18,6 @@ def run_report(store: Path, out: Path | None, **options: Any) -> int:
     folder = out or Path("reports") / store.name.split(".")[0]
     try:
         check_folder("--out", folder)
-        check_store(store)
         page = write_comparison(ComparisonResult.from_store(store), folder, **options)
     except InitskError as error:
         return fail("report", str(error))
@@ -46,18 +44,6 @@ def check_folder(option: str, folder: Path, name: str = "") -> None:
     except OSError as error:
         reason = f"{error.strerror}: {existing}"
         raise InvalidParameterError(f"{option} {str(folder)!r} cannot be written ({reason})") from error
-
-
-def check_store(store: Path) -> None:
-    """Raise DataFormatError if a store exists and is not a regular file; opening a pipe would wait."""
-    try:
-        os.stat(store)
-    except FileNotFoundError:
-        return
-    except OSError:
-        # `open_regular` says what is wrong.
-        pass
-    open_regular(store).close()
 
 
 def show_page(page: Path, in_browser: bool) -> None:

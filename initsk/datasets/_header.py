@@ -1,4 +1,4 @@
-"""What a table must have before its values are read: names that differ, and a plausible size."""
+"""Checks of a table before its values are read: different names of columns, and a plausible size."""
 
 from collections.abc import Sequence
 from pathlib import Path

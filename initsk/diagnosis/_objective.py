@@ -18,7 +18,6 @@ from initsk.network import (
     Criterion,
     arrays_in,
     describe_arrays,
-    first_line,
     has_own_loss,
     heads_of_targets,
     known_baseline,
@@ -26,6 +25,7 @@ from initsk.network import (
     own_loss,
     preserve_state,
 )
+from initsk.utils.words import reason_of
 
 _N_STEPS = 25
 # A loss that is less than this many times another one is probably the same loss of other elements.
@@ -94,7 +94,7 @@ class Objective:
             name = getattr(criterion, "__name__", type(criterion).__name__)
             given = describe_arrays(arrays_in(output, "output") | arrays_in(target, "y"))
             raise ModuleError(
-                f"criterion {name} fails for {given}: {first_line(error)} (allowed: a function of output and y that"
+                f"criterion {name} fails for {given}: {reason_of(error)} (allowed: a function of output and y that"
                 " returns the mean loss, and that gives a loss such as CTCLoss what else it needs)"
             ) from error
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:

@@ -14,7 +14,7 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import describe_arrays, first_line, forward_errors, run_module
+from initsk.network._calls import describe_arrays, forward_errors, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._examples import declared
@@ -140,7 +140,6 @@ __all__ = [
     "declared",
     "describe_arrays",
     "first_batch",
-    "first_line",
     "forward_errors",
     "generator_state",
     "generators_of",

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.network._calls import describe_input, failing_layer, first_line, run_module
+from initsk.network._calls import describe_input, failing_layer, run_module
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -30,7 +30,7 @@ from initsk.network._mlp import MLP
 from initsk.network._state import preserve_state
 from initsk.utils.cached import cached_property
 from initsk.utils.torch_settings import as_tensor, stored_values
-from initsk.utils.words import counted
+from initsk.utils.words import counted, reason_of
 
 PaddingMask = Any | Callable[[Any], Any]
 
@@ -57,7 +57,7 @@ class Batch:
 
     @property
     def data(self) -> Any:
-        """What a net of skorch calls X: the only tensor, a tuple of several, or a mapping of the named arguments."""
+        """Return the X of a skorch net: the only tensor, a tuple of several tensors, or a dict of named arguments."""
         if self.keywords:
             return self.keywords
         return self.inputs[0] if len(self.inputs) == 1 else self.inputs
@@ -242,7 +242,7 @@ class BatchConverter:
         try:
             self.module(*inputs, **keywords)
         except Exception as error:
-            return f"with {given} in {failing_layer(self.module, error)}: {first_line(error)}"
+            return f"with {given} in {failing_layer(self.module, error)}: {reason_of(error)}"
         return None
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from initsk.exceptions import InitskError, ModuleError
 from initsk.network._inputs import arrays_in
 from initsk.text import visible
+from initsk.utils.words import reason_of
 
 _NOTE = "The forward pass fails in "
 
@@ -50,17 +51,8 @@ def forward_errors() -> Iterator[None]:
             raise
         where = note.removeprefix(_NOTE)
         raise ModuleError(
-            f"the forward pass fails in {where}: {first_line(error)} (allowed: an X on which the module runs)"
+            f"the forward pass fails in {where}: {reason_of(error)} (allowed: an X on which the module runs)"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or the name of its class without one."""
-    try:
-        text = str(error).strip()
-    except Exception:  # a user's class may raise anything
-        text = ""
-    return (text or type(error).__name__).splitlines()[0]
 
 
 def _is_of_torch(error: BaseException) -> bool:

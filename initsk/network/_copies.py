@@ -6,10 +6,10 @@ from typing import Any
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.network._calls import first_line
 from initsk.network._operations import tensors_in
 from initsk.network._parts import parameters_of, parts_of
 from initsk.network._state import copy_gradient_hooks
+from initsk.utils.words import reason_of
 
 
 def copy_of_module(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
@@ -46,7 +46,7 @@ def copy_of_module(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.
             raise TypeError(f"the copy is of type {type(copied).__name__}")
     except Exception as error:  # a user's object may refuse to be copied
         raise ModuleError(
-            f"{type(module).__name__} cannot be copied: {first_line(error)}"
+            f"{type(module).__name__} cannot be copied: {reason_of(error)}"
             " (allowed: a module that copy.deepcopy copies)"
         ) from error
     for parameter in parameters_of(module):

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._batches import Batch, as_batch, call_of
-from initsk.network._calls import failing_part, first_line
+from initsk.network._calls import failing_part
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
@@ -30,6 +30,7 @@ from initsk.network._summed_products import mark_summed_products
 from initsk.network._wrappers import named_parameters, unwrap
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.torch_settings import copy_of
+from initsk.utils.words import reason_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
 _FAKE_FROM = 2**27
@@ -114,7 +115,7 @@ def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
         where = f"at layer {name!r}" if name else "outside of its layers"
         raise ModuleError(
             f"the forward pass of {type(module).__name__} failed {where} on X of shape {example.description}:"
-            f" {first_line(error)} (allowed: an X that the module takes)"
+            f" {reason_of(error)} (allowed: an X that the module takes)"
         ) from error
 
 
@@ -145,7 +146,7 @@ def _may_fit(module: nn.Module, example: Example) -> bool:
     except NotImplementedError:  # a function without values
         return True
     except Exception as error:  # a user's forward may raise anything
-        return "meta" in first_line(error)
+        return "meta" in reason_of(error)
     return True
 
 

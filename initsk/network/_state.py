@@ -14,7 +14,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from initsk.exceptions import ModuleError
-from initsk.network._calls import first_line
 from initsk.network._contents import gradients_apart, save_contents
 from initsk.network._originals import ParametersRestored
 from initsk.network._parts import parameters_of, parts_of
@@ -23,6 +22,7 @@ from initsk.network._weight_hooks import POWER_ITERATIONS, hooked_tensors, write
 from initsk.network._wrappers import run_as_written
 from initsk.utils.global_state import GLOBAL_STATE
 from initsk.utils.random import isolated_random
+from initsk.utils.words import reason_of
 
 #: Where torch holds the hooks of a parameter's gradient, and the methods that register them.
 _GRADIENT_HOOKS = {
@@ -110,7 +110,7 @@ def set_training(module: nn.Module, training: bool) -> None:
     except Exception as error:  # a user's method may raise anything
         raise ModuleError(
             f"{type(module).__name__} cannot be set into {'training' if training else 'evaluation'} mode:"
-            f" {first_line(error)} (allowed: a module whose mode can be set, such as the one before torch.export)"
+            f" {reason_of(error)} (allowed: a module whose mode can be set, such as the one before torch.export)"
         ) from error
 
 

@@ -10,6 +10,7 @@ import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.global_state import GLOBAL_STATE
+from initsk.utils.words import reason_of
 
 #: torch draws normal values in groups of this size, and fewer values one by one.
 NORMAL_GROUP = 2**4
@@ -29,7 +30,7 @@ def check_device(device: str) -> None:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = reason_of(error)
         raise InvalidParameterError(f"not available here: {reason}") from error
 
 

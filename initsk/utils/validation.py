@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.precision import LARGEST
 
 # A constraint returns what is allowed, or None if the value is allowed.
 Constraint = Callable[[Any], "str | None"]
 
-# A larger number is infinite in float32.
-_LARGEST = float(np.finfo(np.float32).max)
 # Whole floats with more values than this, and fewer than 20 samples for each value, are numbers.
 _MAX_FLOAT_CLASSES = 20
 
@@ -72,7 +71,7 @@ def real(
         value = value.item() if isinstance(value, np.generic) else value
         if not allows(value):
             return finite
-        return None if abs(value) <= _LARGEST else f"{finite}, at most {_LARGEST:.1e} in size"
+        return None if abs(value) <= LARGEST else f"{finite}, at most {LARGEST:.1e} in size"
 
     return check
 

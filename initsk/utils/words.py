@@ -39,5 +39,8 @@ def reason_of(error: BaseException) -> str:
     >>> reason_of(ValueError("no such luck\nin line 3")), reason_of(MemoryError())
     ('no such luck', 'MemoryError')
     """
-    lines = str(error).strip().splitlines()
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # a user's class may raise anything
+        lines = []
     return lines[0] if lines else type(error).__name__

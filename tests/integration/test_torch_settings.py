@@ -27,7 +27,7 @@ from initsk import (
 )
 from initsk.exceptions import InitskError, ModuleError
 from initsk.inspection import gradient_coherence
-from initsk.utils.torch_settings import default_type, flushes_subnormals, outside_of_contexts
+from initsk.utils.torch_settings import default_type, flushed_subnormals, outside_of_contexts
 from tests.helpers import build
 
 GENERATOR = np.random.default_rng(0)
@@ -56,16 +56,6 @@ def deterministic():
 
 
 @contextmanager
-def flushing():
-    before = flushes_subnormals()
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
-
-
-@contextmanager
 def strict():
     with np.errstate(all="raise"), warnings.catch_warnings(action="error"):
         yield
@@ -82,7 +72,7 @@ SETTINGS = {
     "no_grad": torch.no_grad,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "deterministic": deterministic,
-    "flushing": flushing,
+    "flushing": flushed_subnormals,
     "strict": strict,
 }
 

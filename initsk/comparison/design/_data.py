@@ -13,11 +13,10 @@ from skorch.utils import multi_indexing
 
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.exceptions import InvalidParameterError
-from initsk.network import first_line
 from initsk.utils.labels import check_labels
 from initsk.utils.precision import describe_too_large
 from initsk.utils.validation import check_known_labels
-from initsk.utils.words import counted
+from initsk.utils.words import counted, reason_of
 
 #: Returns the types that X is converted to, or None to leave X as it is.
 TypesOf = Callable[[Any], "list[type] | None"]
@@ -62,7 +61,7 @@ def hold_out(X: Any, y: Any, seed: int, *, stratify: bool = True) -> Arrays:
         train, test = train_test_split(rows, test_size=0.25, stratify=labels, random_state=seed % 2**32)
     except ValueError as error:
         by_class = " by class" if stratify else ""
-        raise InvalidParameterError(f"the data cannot be split{by_class}: {first_line(error)}") from error
+        raise InvalidParameterError(f"the data cannot be split{by_class}: {reason_of(error)}") from error
     return _parts(X, y, train, test)
 
 
@@ -136,7 +135,7 @@ def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, has_classes: boo
         if has_classes:
             check_classification_targets(y)
     except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"{name} and {target}: {first_line(error)}") from error
+        raise InvalidParameterError(f"{name} and {target}: {reason_of(error)}") from error
     return X, y
 
 
@@ -146,7 +145,7 @@ def _as_matrix(X: Any, types: list[type], name: str) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             matrix: np.ndarray = check_array(X, dtype=types, input_name=name)
     except ValueError as error:
-        raise InvalidParameterError(describe_too_large(X, name) or first_line(error)) from error
+        raise InvalidParameterError(describe_too_large(X, name) or reason_of(error)) from error
     return matrix
 
 

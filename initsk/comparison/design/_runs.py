@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from initsk.comparison.design._candidates import Candidate
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.random import derive_seed
+from initsk.utils.words import reason_of
 
 
 class RunKey(NamedTuple):
@@ -77,7 +78,7 @@ def fold_rounds(cv: Any, X: Any, y: Any, groups: Any, has_classes: bool, n_repea
         splitter = check_cv(cv, y, classifier=has_classes)
         splits = [list(_seeded(cv, splitter, seed, repeat).split(rows, y, groups)) for repeat in range(n_repeats)]
     except (TypeError, ValueError, AttributeError) as error:
-        raise InvalidParameterError(f"cv={cv!r} does not split these data: {str(error).splitlines()[0]}") from error
+        raise InvalidParameterError(f"cv={cv!r} does not split these data: {reason_of(error)}") from error
     numbers: dict[bytes, int] = {}
     return [
         Round(

@@ -30,6 +30,7 @@ from initsk.network import (
 )
 from initsk.utils.torch_settings import real_parts
 from initsk.utils.validation import integer, optional, real
+from initsk.utils.words import reason_of
 
 Point = dict[str, torch.Tensor]
 Result = TypeVar("Result")
@@ -193,7 +194,7 @@ class ScalingProblem:
         except torch.cuda.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+            reason = reason_of(error)
             raise ModuleError(
                 f"{self.owner} differentiates the loss more than once, which a layer does not allow: {reason}"
             ) from error
