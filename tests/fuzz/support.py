@@ -1,4 +1,4 @@
-"""Running a law on many inputs that Hypothesis makes; the inputs are the same in every run."""
+"""Running a law on many inputs that Hypothesis makes, the same in every run of the same tests."""
 
 import signal
 import tracemalloc
