@@ -1,6 +1,7 @@
 """Output that cannot be written, interrupts, and paths that are no files."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -65,6 +66,15 @@ def net():
 """
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C raise KeyboardInterrupt; a shell starts programs in the background with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("ending", ["raise RuntimeError('the stack of modes is wrong')", "return True", "pass"])
 @pytest.mark.parametrize("command", ["inspect", "diagnose", "audit"])
 def test_an_interrupt_is_one_line_whatever_becomes_of_it(networks, capsys, command, ending):
@@ -74,8 +84,6 @@ def test_an_interrupt_is_one_line_whatever_becomes_of_it(networks, capsys, comma
 
 
 def test_an_interrupt_leaves_the_handler_of_the_caller(networks):
-    import signal
-
     before = signal.getsignal(signal.SIGINT)
     run("list", "--framework", "keras")
     assert signal.getsignal(signal.SIGINT) is before
