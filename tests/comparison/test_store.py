@@ -114,7 +114,7 @@ def kill_at_random(fork, tmp_path, whole, rng, n_jobs, longest):
 
 def test_a_killed_comparison_continues(fork, tmp_path, long):
     rng, deaths, round_ = np.random.default_rng(0), 0, 0
-    while deaths < 5:
+    while deaths < 2:
         folder = tmp_path / str(round_)
         folder.mkdir()
         deaths, round_ = deaths + kill_at_random(fork, folder, long, rng, 1, longest=0.4), round_ + 1

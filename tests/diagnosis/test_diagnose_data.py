@@ -184,23 +184,32 @@ def saved_by_joblib(diagnosis):
     return joblib.load(file)
 
 
+@pytest.fixture(scope="module", params=["arrays", "stream", "estimator"])
+def diagnosis(request):
+    stream = DataLoader(TensorDataset(X, Y), 20)
+    arguments = {
+        "arrays": (mlp(), X, Y), "stream": (mlp(), stream), "estimator": (MLPClassifier((8,)), X.numpy(), Y.numpy())
+    }[request.param]  # fmt: skip
+    return diagnose(*arguments, **FAST)
+
+
+@pytest.fixture(scope="module")
+def answers(diagnosis):
+    return diagnosis.learning_rates([0.1]), diagnosis.to_markdown()
+
+
 @pytest.mark.parametrize(
     "copied", [lambda found: pickle.loads(pickle.dumps(found)), copy.deepcopy, saved_by_joblib],
     ids=["pickle", "deepcopy", "joblib"],
 )  # fmt: skip
-@pytest.mark.parametrize("given", ["arrays", "stream", "estimator"])
-def test_a_copy_of_a_diagnosis_is_the_same(copied, given):
-    stream = DataLoader(TensorDataset(X, Y), 20)
-    arguments = {
-        "arrays": (mlp(), X, Y), "stream": (mlp(), stream), "estimator": (MLPClassifier((8,)), X.numpy(), Y.numpy())
-    }[given]  # fmt: skip
-    diagnosis = diagnose(*arguments, **FAST)
+def test_a_copy_of_a_diagnosis_is_the_same(copied, diagnosis, answers):
     found = copied(diagnosis)
     assert found.score == diagnosis.score
     assert found.findings().equals(diagnosis.findings())
     assert found.trial.equals(diagnosis.trial)
-    assert found.learning_rates([0.1]).equals(diagnosis.learning_rates([0.1]))
-    assert found.to_markdown() == diagnosis.to_markdown()
+    rates, markdown = answers
+    assert found.learning_rates([0.1]).equals(rates)
+    assert found.to_markdown() == markdown
 
 
 def test_a_saved_diagnosis_says_what_it_lacks():

@@ -7,6 +7,7 @@ from torch.nn.utils import prune
 
 from initsk import initialize
 from initsk.exceptions import ModuleError
+from initsk.initializers import GradInit, MetaInit
 from tests.helpers import batch, build, label
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
@@ -136,7 +137,7 @@ def test_several_hooks_on_one_weight_raise():
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-@pytest.mark.parametrize("scheme", ["gradinit", "metainit"])
+@pytest.mark.parametrize("scheme", [GradInit(n_steps=20), MetaInit(n_steps=20)], ids=["gradinit", "metainit"])
 @pytest.mark.parametrize("hook", HOOKS, ids=label)
 def test_learned_factors_reach_what_the_hook_computes(hook, scheme):
     module = build(lambda: nn.Sequential(hook(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 3)))

@@ -62,6 +62,7 @@ def test_depth_slows_gaussian_chains_and_not_orthogonal_ones(run):
     assert np.isfinite(gaussian[2]).all()
 
 
+@pytest.mark.slow
 def test_lsuv_gives_every_layer_of_the_articles_network_unit_variance(run):
     table = run("lsuv_unit_variance", batch_size=256)
     assert table.index.to_list() == ["hidden_1", "hidden_2", "hidden_3", "hidden_4", "output"]
@@ -95,6 +96,7 @@ def test_sparse_units_have_an_input_that_does_not_depend_on_width(run):
     assert dense["saturated"].is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_only_the_variance_two_over_fan_in_keeps_the_mean_length(run):
     networks = {"wide": (100,) * 4, "mixed": (100, 25), "narrow": (20,) * 2}
     last, spread = run("hanin2018_mean_length", widths=(40,) * 10, networks=networks, n_draws=1000)
@@ -126,6 +128,7 @@ def test_random_normal_needs_the_larger_learning_rate(run):
     assert (summary.drop("random_normal")["mean_score"] > 0.9).all()
 
 
+@pytest.mark.slow
 def test_a_linear_model_reads_every_layer(run):
     tables = run("pipeline_on_activations", hidden=(32, 16), epochs=(1, 10), n_folds=2)
     assert tables[10].index.tolist() == ["hidden_1", "hidden_2"]
@@ -134,6 +137,7 @@ def test_a_linear_model_reads_every_layer(run):
     assert (tables[10].loc["hidden_2"] > tables[1].loc["hidden_2"]).all()
 
 
+@pytest.mark.slow
 def test_signals_that_are_lost_learn_worse(run):
     table = run("pandas_analysis", scales=(0.02, 1.0, 50.0), hidden=(32,) * 6, max_epochs=3, n_repeats=2)
     means = table.groupby("initializer", observed=True, sort=False)[["rms", "score"]].mean()
@@ -158,6 +162,7 @@ def test_the_gallery_shows_every_example():
         assert f"(../reports/examples/{script.stem.removeprefix('plot_')}.png)" in page, script.name
 
 
+@pytest.mark.slow
 def test_findings_in_your_network_and_what_padding_changes(run):
     found = run("inspect_your_network", n_images=300, n_texts=60)
     kinds = {name: set(summary.findings()["kind"]) for name, summary in found.items()}
@@ -170,6 +175,7 @@ def test_findings_in_your_network_and_what_padding_changes(run):
     np.testing.assert_allclose(short, long, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_training_does_to_good_and_bad_starts(run):
     table = run("activations_over_training", max_epochs=5)
     assert table["findings at the start"].to_dict() == {"good": "", "bad": "vanishing"}

@@ -21,8 +21,8 @@ from initsk.testing import checks
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXPECTATIONS = {}
-# Programs that take more than ten seconds.
-LONG = {"reports"}
+# Programs that take more than three seconds.
+LONG = {"comparison", "comparison of three initializers", "custom initializer", "parallel search", "reports"}
 
 
 def programs_of(page):

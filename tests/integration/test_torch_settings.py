@@ -213,12 +213,17 @@ def expected(entry):
     return _EXPECTED[entry]
 
 
-# Others of the same kind.
-SLOW = ("float16", "cpu", "no_grad", "deterministic", "flushing")
+# One setting of each kind, and entry points that take long with two of them only.
+QUICK = ("float64", "bfloat16", "meta", "with meta", "inference", "autocast", "strict")
+QUICK_OF = dict.fromkeys((fill, search, diagnosed_estimator, recommended), ("float64", "meta"))
+CASES = [
+    pytest.param(entry, setting, marks=[] if setting in QUICK_OF.get(entry, QUICK) else [pytest.mark.slow],
+                 id=f"{entry.__name__}-{setting}")
+    for entry in ENTRIES for setting in SETTINGS
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("setting", [pytest.param(s, marks=[pytest.mark.slow] * (s in SLOW)) for s in SETTINGS])
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.__name__)
+@pytest.mark.parametrize(("entry", "setting"), CASES)
 def test_numbers_do_not_depend_on_settings(entry, setting):
     wanted = expected(entry)
     with SETTINGS[setting]():
