@@ -59,7 +59,8 @@ NAMED = list_initializers().query("not needs_gradient")["name"].tolist()
 FRAMEWORKS = [name for framework in ("torch", "keras", "jax", "timm") for name in list_initializers(framework)["name"]]
 
 
-EVERY = dict.fromkeys(get_initializer(item) for item in [*NAMED, *FRAMEWORKS, *VARIANTS])
+EVERY = dict.fromkeys(get_initializer(item) for item in [*NAMED, *VARIANTS])
+OF_FRAMEWORKS = [value for value in dict.fromkeys(map(get_initializer, FRAMEWORKS)) if value not in EVERY]
 
 
 def test_every_named_initializer_is_checked():
@@ -68,6 +69,12 @@ def test_every_named_initializer_is_checked():
 
 @parametrize_with_checks(EVERY)
 def test_checks(initializer, check):
+    check(initializer)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(OF_FRAMEWORKS)
+def test_checks_of_other_frameworks(initializer, check):
     check(initializer)
 
 
