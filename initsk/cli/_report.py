@@ -35,15 +35,17 @@ def write_comparison(result: ComparisonResult, folder: Path, *, axes: str, langu
 
 def check_folder(option: str, folder: Path, name: str = "") -> None:
     """Raise before any work is done if a folder, or a file in it, cannot be written; nothing is left there."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
+    # A link may lead to nothing, or in a circle.
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     try:
+        os.stat(existing)
         with suppress(FileNotFoundError):
             os.stat(folder / name)
         with tempfile.TemporaryDirectory(dir=existing):
             pass
     except OSError as error:
         reason = f"{error.strerror}: {existing}"
-        raise InvalidParameterError(f"{option} {str(folder)!r} cannot be written ({reason})") from error
+        raise InvalidParameterError(f"{option} {str(folder / name)!r} cannot be written ({reason})") from error
 
 
 def show_page(page: Path, in_browser: bool) -> None:

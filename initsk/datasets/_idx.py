@@ -9,6 +9,7 @@ import numpy as np
 
 from initsk.datasets._unpack import read_at_most, unpacked
 from initsk.exceptions import DataFormatError
+from initsk.utils.files import as_path
 from initsk.utils.words import counted
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -34,7 +35,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         file and the fault. A wrong header does not make the function allocate more memory than the file's content
         needs.
     """
-    path = Path(path)
+    path = as_path(path, error_class=DataFormatError)
     with unpacked(path) as (stream, limit):
         return _parse(stream, path, limit)
 

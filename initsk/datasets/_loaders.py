@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 
 from initsk.datasets._idx import read_idx
 from initsk.exceptions import DataFormatError
+from initsk.utils.files import as_path
 from initsk.utils.validation import check_parameters, one_of
 
 SPLITS = ("train", "test", "all")
@@ -102,7 +103,7 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
         If a file is missing or malformed, several files match a part, or images and labels do not match.
     """
     check_parameters("load_idx", {"split": split}, {"split": one_of("split", SPLITS)})
-    folder = Path(folder)
+    folder = as_path(folder, "folder", DataFormatError)
     if not folder.is_dir():
         raise DataFormatError(f"{folder}: not a folder")
 

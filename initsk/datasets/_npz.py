@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from initsk.datasets._unpack import DEFLATE_LIMIT, named_faults, read_at_most
 from initsk.exceptions import DataFormatError
-from initsk.utils.files import open_regular
+from initsk.utils.files import as_path, open_regular
 from initsk.utils.words import counted, reason_of
 
 _PAIRS = (("X", "y"), ("X_val", "y_val"))
@@ -62,7 +62,7 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     >>> {name: array.shape for name, array in arrays.items()}
     {'X': (3, 2), 'y': (3,)}
     """
-    path = Path(path)
+    path = as_path(path, error_class=DataFormatError)
     with _named_zip_faults(path), open_regular(path) as raw:
         size = os.fstat(raw.fileno()).st_size
         if raw.read(6) == npy.MAGIC_PREFIX:

@@ -9,6 +9,7 @@ import pandas as pd
 from initsk.datasets._csv import read_csv
 from initsk.datasets._parquet import read_parquet
 from initsk.exceptions import DataFormatError, InvalidParameterError
+from initsk.utils.files import as_path
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import counted
 
@@ -44,7 +45,7 @@ def load_table(path: str | Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
     InvalidParameterError
         If the file has no target column.
     """
-    path = Path(path)
+    path = as_path(path, error_class=DataFormatError)
     frame = read_parquet(path) if path.suffix.lower() == ".parquet" else read_csv(path)
     if target not in frame.columns:
         columns = ", ".join(map(repr, frame.columns[:_MAX_LISTED]))

@@ -12,7 +12,7 @@ from initsk.displays._render import FORMATS, render
 from initsk.displays._style import make_panels
 from initsk.exceptions import InvalidParameterError
 from initsk.language import use_language
-from initsk.utils.files import write_atomic
+from initsk.utils.files import as_path, write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +83,8 @@ class Display(ABC):
         InvalidParameterError
             If the file has another ending.
         """
-        kind = Path(path).suffix.removeprefix(".").lower()
+        path = as_path(path)
+        kind = path.suffix.removeprefix(".").lower()
         if kind not in FORMATS:
             endings = ", ".join(f".{name}" for name in FORMATS)
             raise InvalidParameterError(f"save: path={str(path)!r} is not allowed (a file that ends in {endings})")

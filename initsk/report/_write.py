@@ -23,7 +23,7 @@ from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, a
 from initsk.report._inspection import summarize_inspection
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 from initsk.text import visible
-from initsk.utils.files import write_atomic
+from initsk.utils.files import as_folder, as_path, write_atomic
 from initsk.utils.validation import boolean, check_parameters
 
 
@@ -113,11 +113,12 @@ def make_report(
     **options
         Options of `summarize`.
     """
-    if path is not None and Path(path).is_dir():
+    path = None if path is None else as_path(path)
+    if path is not None and path.is_dir():
         raise InvalidParameterError(f"path={str(path)!r} is a folder (allowed: a file in it, such as index.html)")
     check_parameters("to_html", {"fragment": fragment}, {"fragment": boolean()})
     report = summarize(result, language, **options)
-    folder = None if path is None else f"{Path(path).stem}_files"
+    folder = None if path is None else f"{path.stem}_files"
     if kind == "html":
         text = to_fragment(report) if fragment else to_page(report)
     else:
@@ -126,16 +127,16 @@ def make_report(
         return text
     # Pictures first, so that a page never refers to a missing file.
     if kind != "json":
-        write_pictures(report, Path(path).parent / str(folder))
+        write_pictures(report, path.parent / str(folder))
     return write_atomic(path, text)
 
 
 def write_pictures(report: Report, folder: str | Path) -> list[Path]:
     """Write every picture of a report as PNG and as SVG, and return the paths."""
-    written = []
+    written, folder = [], as_folder(folder)
     with use_language(report.language):
         for picture in report.pictures():
-            path = Path(folder) / re.sub(r"[^\w-]", "_", picture.key)
+            path = folder / re.sub(r"[^\w-]", "_", picture.key)
             written.append(write_atomic(f"{path}.png", figure_png(picture.figure)))
             written.append(write_atomic(f"{path}.svg", figure_svg(picture.figure, path.name)))
     return written

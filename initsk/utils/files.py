@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from initsk.exceptions import DataFormatError, InitskError
+from initsk.exceptions import DataFormatError, InitskError, InvalidParameterError
+from initsk.utils.words import reason_of
 
 try:
     import fcntl
@@ -24,6 +25,47 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+
+
+def as_path(path: object, name: str = "path", error_class: type[InitskError] = InvalidParameterError) -> Path:
+    """Return a path with ``~`` replaced by the home folder; no file of the path need exist.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `path` is not a path; the message begins with `name`.
+    InitskError
+        Of the given class, if no file can have the path.
+
+    Examples
+    --------
+    >>> as_path(None, "folder")
+    Traceback (most recent call last):
+    ...
+    initsk.exceptions.InvalidParameterError: folder=None is not allowed (a path)
+    """
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise InvalidParameterError(f"{name}={path!r} is not allowed (a path)")
+    try:
+        if "\0" in str(path):
+            raise RuntimeError("a path has no NUL character")
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise error_class(f"{path} cannot be read or written ({reason_of(error)})") from error
+
+
+def as_folder(path: object) -> Path:
+    """Return the path of a folder, as `as_path` does; the folder need not exist.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `path` is not a path, or is that of a file.
+    """
+    folder = as_path(path, "folder")
+    if folder.exists() and not folder.is_dir():
+        raise InvalidParameterError(f"folder={str(folder)!r} is not allowed (a folder; this is a file)")
+    return folder
 
 
 def open_regular(path: str | Path, error_class: type[InitskError] = DataFormatError) -> BinaryIO:
@@ -42,8 +84,6 @@ def open_regular(path: str | Path, error_class: type[InitskError] = DataFormatEr
         reason = f"is {_KINDS.get(kind, 'not a file')}"
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
-    except ValueError:
-        reason = "cannot be read (a path has no NUL character)"
     raise error_class(f"{path}: {reason}; allowed: a regular file")
 
 

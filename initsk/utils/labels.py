@@ -9,7 +9,7 @@ import pandas as pd
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.words import counted
 
-_ALLOWED = "allowed: an array of text, numbers or truth values"
+_ALLOWED = "allowed: an array of text, numbers, truth values, or times without a time zone"
 
 
 def check_labels(name: str, y: Any) -> None:
@@ -24,7 +24,7 @@ def check_labels(name: str, y: Any) -> None:
     Traceback (most recent call last):
     ...
     initsk.exceptions.InvalidParameterError: Unknown label type: y has a value of the type dict (row 1); allowed: an
-    array of text, numbers or truth values
+    array of text, numbers, truth values, or times without a time zone
     """
     if np.ma.is_masked(y):
         _refuse_missing(name, np.ma.getmaskarray(y))

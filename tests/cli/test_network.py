@@ -150,7 +150,7 @@ def test_a_saved_module(networks, capsys):
 def test_a_report_that_cannot_be_written_is_an_error_before_the_work(networks, capsys):
     (networks / "file").write_text("in the way")
     shown = error_of(capsys, "inspect", "nowhere:net", "--report", "file/below/page.html")
-    assert "--report 'file/below' cannot be written (Not a directory" in shown
+    assert "--report 'file/below/page.html' cannot be written (Not a directory" in shown
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """``initsk report``, and the pages that commands open."""
 
+import os
+
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
@@ -51,3 +53,13 @@ def test_report_of_a_file_that_is_not_a_store(networks, capsys):
     assert "is not a store of runs, and stays unchanged" in error_of(capsys, "report", "mine.sqlite")
     assert run("report", "nothing.sqlite") == 2
     assert not (networks / "reports").exists()
+
+
+@pytest.mark.parametrize("target", ["nowhere", "link"])
+def test_a_link_to_nothing_or_to_itself_is_refused_before_any_run(networks, capsys, target):
+    os.symlink(target, "link")
+    for folder in ("link", "link/deeper"):
+        shown = error_of(capsys, "compare", "--dataset", "digits", *QUICK, "--out", folder)
+        assert f"--out '{folder}' cannot be written" in shown
+    shown = error_of(capsys, "inspect", "my_networks.py:good", "--report", "link/page.html")
+    assert "--report 'link/page.html' cannot be written" in shown

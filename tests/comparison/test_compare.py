@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
 
-from initsk import MLPClassifier, compare_initializers
+from initsk import ComparisonResult, MLPClassifier, compare_initializers
 from initsk.comparison import ComparisonInterrupted
 from initsk.comparison.results import TABLES
 from initsk.displays import ActivationGridDisplay, LearningCurvesDisplay
@@ -206,3 +206,19 @@ def test_pictures_do_not_change_matplotlibs_settings(tmp_path):
     before = dict(mpl.rcParams)
     result.to_pictures(tmp_path)
     assert dict(mpl.rcParams) == before
+
+
+def test_scalars_of_numpy_are_plain_numbers_everywhere(tmp_path):
+    options = {"initializers": ["zeros", "ones"], "activations": False, "random_state": np.int64(0)}
+    clf, (X, y) = MLPClassifier((4,), max_epochs=1), load_iris(return_X_y=True)
+    numbers = {"n_repeats": np.int32(2), "n_threads": np.int64(1), "racing": np.False_, "n_jobs": np.int64(1)}
+    result = compare_initializers(clf, X, y, **options, **numbers, store=tmp_path / "runs.sqlite")
+    plain = compare_initializers(clf, X, y, **options, n_repeats=2, store=tmp_path / "runs.sqlite")
+    assert ComparisonResult.load(result.save(tmp_path / "saved")).settings == plain.settings
+
+
+def test_more_jobs_than_runs_are_not_started():
+    options = {"initializers": ["zeros", "ones"], "activations": False, "n_repeats": 1}
+    clf, data = MLPClassifier((4,), max_epochs=1), load_iris(return_X_y=True)
+    scores = [compare_initializers(clf, *data, **options, n_jobs=n).runs["score"] for n in (1, 10**12)]
+    assert scores[0].equals(scores[1])

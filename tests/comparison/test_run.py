@@ -197,3 +197,17 @@ def test_a_score_that_is_not_finite_is_a_failure():
         LogisticRegression(), X, Y, parameter="C", initializers=[1.0], n_repeats=1, scoring=lambda *_: np.nan
     )
     assert result.runs[["status", "reason"]].iloc[0].tolist() == ["failed", "a score is not finite"]
+
+
+class Leaves(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        raise SystemExit(3)
+
+
+@pytest.mark.filterwarnings("ignore:no run gave a score")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_run_that_ends_the_program_has_failed(n_jobs):
+    clf = MLPClassifier((8,), max_epochs=1, callbacks=[Leaves()])
+    result = compare_initializers(clf, X, Y, initializers=["zeros", "ones"], n_repeats=1, n_jobs=n_jobs)
+    assert result.runs["status"].tolist() == ["failed", "failed"]
+    assert result.runs["reason"].tolist() == ["SystemExit: 3"] * 2

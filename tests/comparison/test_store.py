@@ -1,7 +1,9 @@
 """The store keeps every finished run: after a kill, the same call gives the same result to the byte."""
 
+import copy
 import multiprocessing
 import os
+import pickle
 import signal
 import sqlite3
 from contextlib import closing, suppress
@@ -329,3 +331,10 @@ def test_a_run_that_kills_the_process_fails_at_the_third_attempt(fork, tmp_path)
     runs = ComparisonResult.load(folder).runs
     assert runs["status"].tolist() == ["ok", "failed", "ok"]
     assert "killed" in runs["reason"][1]
+
+
+def test_an_interrupt_can_be_sent_between_processes(tmp_path):
+    sent = ComparisonInterrupted(None, 1, 3, tmp_path / "runs.sqlite")
+    for received in (pickle.loads(pickle.dumps(sent)), copy.deepcopy(sent)):
+        assert str(received) == str(sent)
+        assert (received.code, received.finished, received.planned, received.store) == (130, 1, 3, sent.store)

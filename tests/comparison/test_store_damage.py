@@ -221,10 +221,10 @@ def test_a_finished_store_is_read_where_it_cannot_be_written(made, tmp_path_fact
         path.chmod(0o444)
         folder.chmod(0o555)
         context = multiprocessing.get_context("fork")
-        queue = context.SimpleQueue()
+        queue = context.Queue()
         process = context.Process(target=read_only, args=(path, queue))
         process.start()
-        scores, message = queue.get()
+        scores, message = queue.get(timeout=60)
         process.join()
         assert scores == [made[1].runs["score"].tolist()] * 2
         assert message == f"{path} cannot be written, and 3 runs of the comparison are not in it"
@@ -264,3 +264,11 @@ def test_a_name_with_control_characters_is_kept(tmp_path):
     assert result.initializers == ["\\udc80\x00\x1b[31m\r=1+1"]
     assert_same(ComparisonResult.from_store(path), result)
     assert_same(compare(path, initializers=[strange]), result)
+
+
+@pytest.mark.parametrize("size", [0, 4096, 5000])
+def test_what_is_left_of_a_store_that_was_cut_is_no_run(store, tmp_path, size):
+    store.write_bytes(store.read_bytes()[:size])
+    with pytest.raises(StoreError, match=r"runs\.sqlite .*no run"):
+        recover_store(store, tmp_path / "new.sqlite")
+    assert not (tmp_path / "new.sqlite").exists()

@@ -10,7 +10,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it mak
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
 from initsk.comparison.results import TABLES
-from initsk.exceptions import DataFormatError, InvalidParameterError
+from initsk.exceptions import DataFormatError, InitskError, InvalidParameterError
 
 X, Y = load_iris(return_X_y=True)
 CLF = MLPClassifier((8,), max_epochs=2, lr=0.02, random_state=0)
@@ -193,3 +193,39 @@ def test_unknown_formats_raise(result, tmp_path):
         ComparisonResult.load(tmp_path)
     with pytest.raises(InvalidParameterError, match="unknown format 'pickle'"):
         result.save(tmp_path, format="pickle")
+
+
+@pytest.mark.parametrize("path", [None, 3, ""])
+def test_what_is_no_path_raises(result, path):
+    calls = [result.save, result.to_csv, ComparisonResult.load, ComparisonResult.from_store]
+    for call in calls if path is None else [*calls, result.to_html, result.to_json]:
+        with pytest.raises(InvalidParameterError, match=r"(folder|path)=.* is not allowed \(a path\)"):
+            call(path)
+
+
+def test_no_file_has_a_path_with_a_null_character(result):
+    calls = [result.save, result.to_csv, ComparisonResult.load, ComparisonResult.from_store, result.to_html]
+    for call in calls:
+        with pytest.raises(InitskError, match="a path has no NUL character"):
+            call("a\0b")
+
+
+def test_a_file_is_no_folder_and_stays(result, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    for call in (result.save, result.to_csv):
+        with pytest.raises(InvalidParameterError, match="this is a file"):
+            call(path)
+    assert path.read_text() == "mine"
+
+
+def test_the_home_folder_is_found(result, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert result.save("~/mine") == tmp_path / "mine"
+    assert ComparisonResult.load("~/mine").settings == result.settings
+    assert result.to_html("~/page.html") == tmp_path / "page.html"
+
+
+def test_names_of_experiments_are_text(result):
+    with pytest.raises(InvalidParameterError, match=r"the name None is not allowed \(text\)"):
+        ComparisonResult.concat({None: result})

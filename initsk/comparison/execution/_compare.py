@@ -134,6 +134,9 @@ def compare_initializers(
     """
     given = dict(locals())
     check_parameters("compare_initializers", given, _CONSTRAINTS)
+    # JSON, in stores and saved results, has no scalars of numpy.
+    n_repeats, n_threads, racing, activations = int(n_repeats), int(n_threads), bool(racing), bool(activations)
+    given |= {"n_repeats": n_repeats, "n_threads": n_threads, "racing": racing, "activations": activations}
     builder = ModelBuilder.of(estimator, parameter)
     if initializers is ARTICLE_INITIALIZERS and not builder.varies_initializer:
         raise InvalidParameterError(f"{builder.parameter} is not an initializer: give its values as initializers=")

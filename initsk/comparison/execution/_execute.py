@@ -103,10 +103,12 @@ class Execution:
                 started.add(task.key)
                 yield delayed(self.experiment.run)(task)
 
+        # joblib starts all workers at once, however few tasks there are; with one, it would use this process.
+        n_jobs = self.n_jobs and min(self.n_jobs, max(len(tasks), 2))
         results = None
         try:
             with later_interrupt():
-                results = Parallel(**{"n_jobs": self.n_jobs, "return_as": "generator_unordered"} | where)(calls())
+                results = Parallel(**{"n_jobs": n_jobs, "return_as": "generator_unordered"} | where)(calls())
             for record in results:
                 self._keep(waiting.pop(record.key), record)
         finally:

@@ -36,7 +36,7 @@ class Experiment:
     activations: bool = True
 
     def run(self, task: Task) -> RunRecord:
-        """Train and measure; an error becomes a failed record, an interrupt is raised."""
+        """Train and measure; an error or an exit becomes a failed record, an interrupt is raised."""
         record = RunRecord.of(task)
         started = time.perf_counter()
         try:
@@ -44,7 +44,9 @@ class Experiment:
             ignored = warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
             with outside_of_contexts(dtype=torch.float32), _fixed(self.n_threads, task.round.seed), ignored:
                 self._measure(record, task)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except (Exception, SystemExit) as error:
             record.fail("failed", f"{type(error).__name__}: {error}")
         record.seconds = time.perf_counter() - started
         return record

@@ -14,7 +14,8 @@ from initsk.comparison.storage._database import FAULTS, READABLE, has_schema, re
 from initsk.comparison.storage._rows import Columns, is_whole, loaded, name_of
 from initsk.comparison.storage._store import write_store
 from initsk.exceptions import StoreError
-from initsk.utils.files import open_regular
+from initsk.utils.files import as_path, open_regular
+from initsk.utils.words import reason_of
 
 # A row of runs takes more bytes than this, most of them for its texts.
 _LEAST_BYTES = 200
@@ -57,11 +58,13 @@ def recover_store(path: str | Path, new_path: str | Path) -> pd.DataFrame:
     >>> recover_store(folder / "runs.sqlite", folder / "new.sqlite")["kept"].tolist()
     [True, True]
     """
-    path, new_path = Path(path).expanduser(), Path(new_path).expanduser()
+    path, new_path = as_path(path, error_class=StoreError), as_path(new_path, "new_path", StoreError)
     if new_path.exists():
         raise StoreError(f"{new_path} exists already, and stays unchanged; give the name of a new file")
     try:
         identity, found, described = _read(path)
+    except FAULTS as error:
+        raise StoreError(f"{path} has no run that can be taken over ({reason_of(error)})") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be copied to a temporary folder ({error.strerror})") from error
     whole: dict[str, dict[str, Any]] = {}

@@ -18,7 +18,7 @@ from initsk.comparison.storage._database import Database, new_file, open_databas
 from initsk.comparison.storage._identity import data_and_versions, differences, identify_run
 from initsk.comparison.storage._rows import from_json, insert, key_of, read, record_of
 from initsk.exceptions import StoreError
-from initsk.utils.files import write_atomic
+from initsk.utils.files import as_path, write_atomic
 from initsk.utils.words import counted
 
 # If this many processes in a row are killed without finishing a run, the next run may be the cause.
@@ -222,10 +222,10 @@ def _totals(database: Database) -> dict[str, int]:
 
 
 def _expanded(path: str | Path) -> Path:
+    path = as_path(path, "store", StoreError)
     try:
-        path = Path(path).expanduser()
         with suppress(FileNotFoundError, NotADirectoryError):
             path.stat()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise StoreError(f"{path} cannot be used ({getattr(error, 'strerror', None) or error})") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used ({error.strerror})") from error
     return path

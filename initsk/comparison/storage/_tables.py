@@ -8,7 +8,8 @@ import pandas as pd
 
 from initsk.comparison.results._records import TABLES, grid_columns
 from initsk.comparison.storage._table_files import FORMATS, read_comparison, write_comparison, write_tables
-from initsk.exceptions import InvalidParameterError
+from initsk.exceptions import DataFormatError, InvalidParameterError
+from initsk.utils.files import as_folder, as_path
 from initsk.utils.validation import check_parameters, one_of
 
 
@@ -43,7 +44,7 @@ class ComparisonTables:
         -------
         list of Path
         """
-        return write_tables(self.frames, Path(folder))
+        return write_tables(self.frames, as_folder(folder))
 
     def save(self, folder: str | Path, *, format: str = "csv") -> Path:
         """Write everything to files, without pickle; `load` restores it exactly.
@@ -66,8 +67,9 @@ class ComparisonTables:
             If the format is unknown.
         """
         check_parameters(type(self).__name__, {"format": format}, {"format": one_of("format", FORMATS)})
-        write_comparison(self.frames, self.settings, Path(folder), format)
-        return Path(folder)
+        path = as_folder(folder)
+        write_comparison(self.frames, self.settings, path, format)
+        return path
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -88,7 +90,7 @@ class ComparisonTables:
             If the folder has no saved comparison, or a file is not as `save` wrote it: its digest or the number of its
             rows differs.
         """
-        return cls(*read_comparison(Path(folder)))
+        return cls(*read_comparison(as_path(folder, "folder", DataFormatError)))
 
     @classmethod
     def concat(cls, results: Mapping[str, Self]) -> Self:
@@ -112,6 +114,8 @@ class ComparisonTables:
         if not isinstance(results, Mapping) or not results:
             raise InvalidParameterError("concat needs a dict of at least one result by its name")
         for name, result in results.items():
+            if not isinstance(name, str):
+                raise InvalidParameterError(f"concat: the name {name!r} is not allowed (text)")
             if not isinstance(result, cls) or "experiment" in result.runs:
                 raise InvalidParameterError(f"concat: {name!r} is not the result of one comparison")
         labels = list(dict.fromkeys(label for result in results.values() for label in result.initializers))
