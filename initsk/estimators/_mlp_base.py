@@ -79,8 +79,8 @@ class BaseMLP(BaseEstimator):
     device : str, default="cpu"
         torch device of the training. The data are moved to it once if they fit, otherwise batch by batch.
     n_threads : int or None, default=None
-        Number of torch threads in fit and prediction; the same number gives the same model. None keeps torch's setting.
-        Any other value applies only during the call.
+        Number of torch threads in fit and prediction, at most 1024; the same number gives the same model. None keeps
+        torch's setting. Any other value applies only during the call.
     input_scale : float or None, default=None
         Factor by which each batch of X is multiplied. ``1 / 255`` scales 8-bit images without a copy of all images.
         Numbers that are too large for single precision are multiplied in double precision.

@@ -84,7 +84,7 @@ CONSTRAINTS: dict[str, valid.Constraint] = {
     "warm_start": valid.boolean(),
     "random_state": valid.resolved_by(check_random_state),
     "device": valid.resolved_by(check_device),
-    "n_threads": valid.optional(valid.integer(1)),
+    "n_threads": valid.optional(valid.thread_count()),
     "input_scale": valid.optional(valid.real(above=0)),
     "callbacks": valid.optional(valid.sequence_of(_CALLBACK, "a list of skorch callbacks")),
     "verbose": valid.integer(0),
