@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
+from initsk.estimators._fitted_state import TrainedState, all_or_nothing, keep_fitted
 from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
 from initsk.estimators._parameters import CONSTRAINTS, check_together
 from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight
@@ -120,8 +121,13 @@ class BaseMLP(BaseEstimator):
     callbacks: list[Any] | None = None
     verbose: int = 0
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
         """Train the network, from newly initialized weights unless `warm_start` is True.
+
+        If the call fails, the estimator is as it was before, also after a warm start: it has the same network, history
+        and fitted attributes. Only callbacks keep what they have seen. As in skorch, an interrupt (Ctrl-C) during the
+        training keeps the network with its last step.
 
         Parameters
         ----------
@@ -141,7 +147,7 @@ class BaseMLP(BaseEstimator):
         Raises
         ------
         InvalidParameterError
-            If a parameter is not allowed; the message names all such parameters.
+            If parameters, weights or held-out data are not allowed; the message names all such parameters.
         ValueError
             If scikit-learn's checks refuse the data.
 
@@ -160,8 +166,9 @@ class BaseMLP(BaseEstimator):
             self._build(data)
         if split is None and self.early_stopping:
             split = held_out(self, self.net_.seed_).of(data)
-        return self._train(data, split, self.max_epochs)
+        return self._train(data, split, self.max_epochs, first)
 
+    @all_or_nothing
     def initialize(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Build `net_` with its initial weights for these data, without training.
 
@@ -285,22 +292,28 @@ class BaseMLP(BaseEstimator):
         data = self._check_data(X, y, sample_weight, first, known_target)
         if first:
             self._build(data)
-        return self._train(data, None, epochs=1)
+        return self._train(data, None, 1, first, stacklevel=6)
 
     @one_at_a_time
-    def _train(self, data: TrainingData, split: TrainSplit | None, epochs: int) -> Self:
+    def _train(
+        self, data: TrainingData, split: TrainSplit | None, epochs: int, first: bool, stacklevel: int = 5
+    ) -> Self:
         net = self.net_
         own = net.train_split
-        net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
-            with self._settings():
-                net.train(data.X, data.skorch_y, epochs)
+            with nullcontext() if first else TrainedState(net):
+                net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
+                with self._settings():
+                    net.train(data.X, data.skorch_y, epochs)
+                if net.diverged_:
+                    warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=stacklevel)
+        except KeyboardInterrupt as interrupt:
+            keep_fitted(interrupt)
+            raise
         finally:
             # A given split holds data, which a fitted estimator does not need.
             net.set_params(train_split=own)
-        self.diverged_ = net.diverged_
-        if self.diverged_:
-            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=4)
+            self.diverged_ = net.diverged_
         return self
 
     @contextmanager

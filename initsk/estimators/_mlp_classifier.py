@@ -10,19 +10,21 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
+from initsk.estimators._fitted_state import all_or_nothing
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetClassifier, targets_only
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._training_data import TrainingData, as_weight
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.labels import check_labels
-from initsk.utils.validation import Constraint, check_known_labels
+from initsk.utils.validation import Constraint, check_known_labels, real
 
 
 def _class_weight(value: Any) -> str | None:
     """Allow the class weights of scikit-learn's `compute_sample_weight` for one target."""
-    fine = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
-    return None if fine else "'balanced', a dict of a weight for each label, or None"
+    fine = value is None or (isinstance(value, str) and value == "balanced")
+    fine = fine or (isinstance(value, dict) and not any(map(real(minimum=0), value.values())))
+    return None if fine else "'balanced', a dict of a finite weight >= 0 for each label, or None"
 
 
 @document_parameters
@@ -79,8 +81,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     class_weight: dict[Any, float] | str | None = None
 
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one epoch on these data; the first call builds the network.
+        """Train for one epoch on these data; the first call builds the network. A call that fails changes nothing.
 
         Parameters
         ----------
@@ -110,11 +113,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         known = getattr(self, "classes_", None)
         if classes is None:
             if known is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
+                raise InvalidParameterError("classes must be passed on the first call to partial_fit.")
             return
         given = unique_labels(classes)
         if known is not None and not np.array_equal(known, given):
-            raise ValueError(f"classes={classes!r} differ from those of the last call to partial_fit, {known}")
+            allowed = f"those of the first call, {known.tolist()!r}, or None"
+            raise InvalidParameterError(f"classes={classes!r} is not allowed in partial_fit ({allowed})")
         self.classes_ = given
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -19,9 +19,11 @@ from initsk.estimators._training_data import HeldOut
 from initsk.estimators.fast._batches import TensorBatches
 from initsk.estimators.fast._dense_step import DenseStep, needs_batch_events, supports
 from initsk.estimators.fast._flat import can_be_flat, flattened
+from initsk.exceptions import InvalidParameterError
 from initsk.network import MLP
 from initsk.utils.random import derive_seed, make_generator, resolve_seed
 from initsk.utils.torch_settings import as_tensor
+from initsk.utils.words import reason_of
 
 #: Up to this number of values of X, training on a single batch and predictions compute in double precision.
 MAX_VALUES_IN_DOUBLE = 1_000_000
@@ -35,6 +37,14 @@ class MLPNet(WithInitializer):
 
     def check_data(self, X: Any, y: Any = None) -> None:
         """Skip skorch's check: the estimator has checked the data."""
+
+    def initialized_instance(self, instance_or_cls: Any, kwargs: Any) -> Any:
+        """Build a part as skorch does; layers that do not fit into memory are an error that names the parameter."""
+        try:
+            return super().initialized_instance(instance_or_cls, kwargs)
+        except (RuntimeError, MemoryError) as error:
+            sizes = f"hidden_layer_sizes={self.module__hidden_layer_sizes!r}"
+            raise InvalidParameterError(f"{sizes}: torch cannot build the network ({reason_of(error)})") from error
 
     def train(self, X: Any, y: Any, epochs: int) -> None:
         """Train like skorch's ``partial_fit``, but let the user's interrupts reach the caller."""

@@ -1,20 +1,25 @@
 """Constraints of the parameters that the multilayer perceptrons share, and optimizers by name."""
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback
+from torch import nn
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import get_initializer
-from initsk.network import NORMALIZATIONS, make_activation
+from initsk.network import NORMALIZATIONS, any_optimizer_has_hooks, make_activation
 from initsk.utils import validation as valid
-from initsk.utils.random import check_random_state
-from initsk.utils.torch_settings import check_device
+from initsk.utils.random import check_random_state, isolated_torch_random
+from initsk.utils.torch_settings import check_device, outside_of_contexts
+from initsk.utils.words import counted, reason_of
 
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+# Activation functions are not tried on layers with more units.
+_LARGEST_TRIED = 2**20
+_LARGEST_WIDTH = 2**31 - 1
 OPTIMIZERS = {kind.__name__.lower(): kind for kind in (*_FUSED, torch.optim.RMSprop)}
 
 
@@ -58,9 +63,10 @@ def _check_activation(activation: Any) -> None:
 
 
 def _sizes(value: Any) -> str | None:
-    """Allow a tuple, a list or an array of positive integers."""
+    """Allow a tuple, a list or an array of positive integers that torch can take."""
     widths = value.tolist() if isinstance(value, np.ndarray) else value
-    return valid.sequence_of(valid.integer(1), "a tuple of integers >= 1")(widths)
+    wrong = valid.sequence_of(valid.integer(1), "a tuple of integers >= 1")(widths)
+    return wrong or (f"widths up to {_LARGEST_WIDTH}" if max(widths, default=1) > _LARGEST_WIDTH else None)
 
 
 _CALLBACK = valid.allow(_is_callback, "a skorch callback")
@@ -106,7 +112,55 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
     if parameters["normalization"] == "batch_norm" and parameters["batch_size"] == 1:
         problems.append("batch_size=1 is not allowed (an integer >= 2 for normalization='batch_norm')")
     arguments = set(inspect.signature(get_optimizer(parameters["optimizer"])).parameters) - {"params", "lr"}
-    for name in parameters["optimizer_params"] or {}:
-        if name not in arguments:
-            problems.append(f"optimizer_params: {valid.unknown_name('argument', name, arguments)}")
+    unknown = [name for name in parameters["optimizer_params"] or {} if name not in arguments]
+    problems += [f"optimizer_params: {valid.unknown_name('argument', name, arguments)}" for name in unknown]
     valid.refuse(owner, problems)
+    tried = [_activation_problem(*layer) for layer in _layers(activation, parameters["hidden_layer_sizes"])]
+    tried.append(_optimizer_problem(parameters))
+    valid.refuse(owner, [problem for problem in tried if problem])
+
+
+def _layers(activation: Any, sizes: Any) -> list[tuple[Any, int]]:
+    """Return the activation function and the width of each hidden layer, without repetitions."""
+    kinds = activation if isinstance(activation, list | tuple) else [activation] * len(sizes)
+    pairs = zip(kinds, sizes, strict=True)
+    return list({(id(kind), size): (kind, int(size)) for kind, size in pairs if size <= _LARGEST_TRIED}.values())
+
+
+def _activation_problem(activation: Any, width: int) -> str | None:
+    """Return why an activation function cannot follow a layer of this width, or None."""
+    given = f"activation={activation!r} is not allowed after a layer of {counted(width, 'unit')}"
+    try:
+        with outside_of_contexts(dtype=torch.float32), isolated_torch_random(None), torch.no_grad():
+            values = make_activation(activation)(torch.zeros(2, width))
+    except Exception as error:  # a user's function may raise anything
+        return f"{given} (it raises: {reason_of(error)})"
+    if not isinstance(values, torch.Tensor):
+        return f"{given} (it returns {type(values).__name__}; allowed: a tensor)"
+    if values.shape != (2, width):
+        return f"{given} (it makes the shape (2, {width}) to {tuple(values.shape)}; allowed: the same shape)"
+    return None
+
+
+def _optimizer_problem(parameters: dict[str, Any]) -> str | None:
+    """Return why the optimizer cannot train a weight and a bias, or None."""
+    kind = get_optimizer(parameters["optimizer"])
+    arguments = optimizer_arguments(kind, parameters["optimizer_params"])
+    try:
+        with outside_of_contexts(dtype=torch.float32), isolated_torch_random(None, parameters["device"]):
+            tensors = [nn.Parameter(torch.zeros(shape, device=parameters["device"])) for shape in [(2, 2), (2,)]]
+            optimizer = cast(Any, kind)(tensors, lr=parameters["lr"], **arguments)
+
+            def loss() -> torch.Tensor:
+                for tensor in tensors:
+                    tensor.grad = torch.zeros_like(tensor)
+                return torch.zeros(())
+
+            loss()
+            # The user's hooks see the steps of the training only.
+            if not any_optimizer_has_hooks():
+                optimizer.step(loss)
+    except Exception as error:  # a user's class may raise anything
+        given = f"optimizer={parameters['optimizer']!r} with optimizer_params={parameters['optimizer_params']!r}"
+        return f"{given} cannot train dense weights and biases ({reason_of(error)})"
+    return None

@@ -6,6 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from initsk import MLPClassifier, MLPRegressor
+from initsk.exceptions import InvalidParameterError
 from tests.estimators.support import small
 from tests.helpers import Listening
 
@@ -114,19 +115,25 @@ def test_early_stopping_holds_out_samples_of_positive_weight(digits):
     [
         (np.zeros(300), "zero"),
         (np.full(300, -1.0), "[Nn]egative"),
-        (np.full(300, np.nan), "NaN"),
         (np.ones(299), "sample_weight"),
+        (np.ones((300, 1)), r"the shape \(300, 1\) \(allowed: one number per sample, 300\)"),
     ],
-    ids=["zeros", "negative", "missing", "too few"],
+    ids=["zeros", "negative", "too few", "two axes"],
 )
-def test_invalid_weights_are_an_error(digits, weight, words):
-    with pytest.raises(ValueError, match=words):
-        small().fit(*digits, sample_weight=weight)
+@KINDS
+def test_invalid_weights_are_an_error(digits, weight, words, kind):
+    with pytest.raises(InvalidParameterError, match=words):
+        small(kind).fit(*digits, sample_weight=weight)
 
 
-@pytest.mark.parametrize("given", [{9: "x"}, "even", 3.0, {0: -1.0}], ids=repr)
+def test_missing_weights_are_an_error(digits):
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        small().fit(*digits, sample_weight=np.full(300, np.nan))
+
+
+@pytest.mark.parametrize("given", [{9: "x"}, "even", 3.0, {0: -1.0}, {0: np.nan}, {0: np.inf}], ids=repr)
 def test_invalid_class_weights_are_an_error(digits, given):
-    with pytest.raises(ValueError, match=r"class_weight|[Nn]egative|could not convert"):
+    with pytest.raises(InvalidParameterError, match=r"class_weight=.* is not allowed \('balanced', a dict of a finite"):
         small(class_weight=given).fit(*digits)
 
 
