@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
+from initsk.estimators._continued import Settings
 from initsk.estimators._fitted_state import TrainedState, all_or_nothing, keep_fitted
 from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
 from initsk.estimators._parameters import CONSTRAINTS, check_together
@@ -73,7 +74,10 @@ class BaseMLP(BaseEstimator):
     tol : float, default=0.0001
         Smallest relative decrease of the loss that counts as an improvement, at least 0.
     warm_start : bool, default=False
-        Whether `fit` continues from the current weights instead of initializing new ones.
+        Whether `fit` continues from the current weights instead of initializing new ones. Layers, initializers and
+        `device` must then be the same as before, and `random_state` is that of the first fit. All other changes take
+        effect: a changed `optimizer` or `optimizer_params` starts the optimizer anew, and changed `callbacks`, early
+        stopping or `verbose` start all callbacks anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of weights, validation split, batch order and dropout. None draws it from numpy's global generator, as in
         scikit-learn, not from torch's.
@@ -157,7 +161,7 @@ class BaseMLP(BaseEstimator):
             If a loss was not finite; the training ends at once.
         """
         self.check_parameters()
-        first = not (self.warm_start and hasattr(self, "net_"))
+        first = self._is_first(self.warm_start)
         data = self._check_data(X, y, sample_weight, first)
         if (X_val is None) != (y_val is None):
             raise InvalidParameterError("X_val and y_val go together; only one of them was given")
@@ -275,12 +279,20 @@ class BaseMLP(BaseEstimator):
                 raise
             raise InvalidParameterError(too_large) from error
 
+    def _is_first(self, continues: bool) -> bool:
+        """Return whether a network is to be built; raise if the one to be trained further has other layers."""
+        if not continues or not hasattr(self, "net_"):
+            return True
+        self._settings_of_net.check_same_network(type(self).__name__, Settings(self))
+        return False
+
     @one_at_a_time
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
         with self._settings(), net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
+        self._settings_of_net = Settings(self)
         self.initialization_record_ = net.initialization_record_
 
     def _train_one_epoch(self, X: Any, y: Any, sample_weight: Any, known_target: bool = False) -> Self:
@@ -288,7 +300,7 @@ class BaseMLP(BaseEstimator):
         self.check_parameters()
         if self.early_stopping:
             raise InvalidParameterError("early_stopping=True is not allowed in partial_fit, which holds out no data")
-        first = not hasattr(self, "net_")
+        first = self._is_first(continues=True)
         data = self._check_data(X, y, sample_weight, first, known_target)
         if first:
             self._build(data)
@@ -303,6 +315,9 @@ class BaseMLP(BaseEstimator):
         try:
             with nullcontext() if first else TrainedState(net):
                 net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
+                if not first:
+                    before, self._settings_of_net = self._settings_of_net, Settings(self)
+                    before.apply(net, self._settings_of_net, self)
                 with self._settings():
                     net.train(data.X, data.skorch_y, epochs)
                 if net.diverged_:

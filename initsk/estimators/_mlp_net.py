@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import is_classifier
-from skorch.callbacks import Callback, EarlyStopping
-from skorch.utils import noop, to_numpy
+from skorch.callbacks import Callback
+from skorch.utils import to_numpy
 from torch import nn
 from torch.func import functional_call
 
+from initsk.estimators._continued import callback_arguments, optimizer_of
 from initsk.estimators._nets import NeuralNetClassifier, NeuralNetRegressor, StopTraining, WithInitializer
-from initsk.estimators._parameters import get_optimizer, optimizer_arguments
 from initsk.estimators._training_data import HeldOut
 from initsk.estimators.fast._batches import TensorBatches
 from initsk.estimators.fast._dense_step import DenseStep, needs_batch_events, supports
@@ -147,7 +147,7 @@ def outputs_in_double(module: nn.Module, X: np.ndarray) -> torch.Tensor:
 #: Parameters of an estimator that its module and its net take under the same names.
 _MODULE_PARAMETERS = ("activation", "normalization", "dropout", "input_scale")
 _NET_PARAMETERS = (
-    "initializer", "bias_initializer", "output_initializer", "lr", "batch_size", "max_epochs", "verbose", "device",
+    "initializer", "bias_initializer", "output_initializer", "lr", "batch_size", "max_epochs", "device",
 )  # fmt: skip
 
 
@@ -159,12 +159,7 @@ def held_out(estimator: Any, seed: int) -> HeldOut:
 
 def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: dict[str, Any]) -> Any:
     """Return the estimator's net, not yet initialized; `target_arguments` are those that depend on the target."""
-    optimizer = get_optimizer(estimator.optimizer)
-    optimizer_params = optimizer_arguments(optimizer, estimator.optimizer_params)
-    callbacks = list(estimator.callbacks or [])
-    if estimator.early_stopping:
-        stop = EarlyStopping(patience=estimator.patience, threshold=estimator.tol, load_best=True, sink=noop)
-        callbacks.append(("early_stopping", stop))
+    optimizer, optimizer_params = optimizer_of(estimator)
     seed = resolve_seed(estimator.random_state)
     return net_class(
         MLP,
@@ -185,6 +180,5 @@ def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: 
         iterator_valid__batch_size=1024,
         iterator_valid__device=estimator.device,
         train_split=held_out(estimator, seed) if estimator.early_stopping else None,
-        callbacks=callbacks,
-        **({} if estimator.verbose else {"callbacks__print_log": None}),
+        **callback_arguments(estimator),
     )

@@ -65,6 +65,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on these data; the first call builds the network. A call that fails changes nothing.
 
+        Parameters of the estimator may change between the calls as for `warm_start`.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)

@@ -13,7 +13,7 @@ from initsk.initializers import get_initializer
 from initsk.network import NORMALIZATIONS, any_optimizer_has_hooks, make_activation
 from initsk.utils import validation as valid
 from initsk.utils.random import check_random_state, isolated_torch_random
-from initsk.utils.torch_settings import check_device, outside_of_contexts
+from initsk.utils.torch_settings import check_device, outside_of_contexts, torch_threads
 from initsk.utils.words import counted, reason_of
 
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
@@ -115,23 +115,35 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
     unknown = [name for name in parameters["optimizer_params"] or {} if name not in arguments]
     problems += [f"optimizer_params: {valid.unknown_name('argument', name, arguments)}" for name in unknown]
     valid.refuse(owner, problems)
-    tried = [_activation_problem(*layer) for layer in _layers(activation, parameters["hidden_layer_sizes"])]
-    tried.append(_optimizer_problem(parameters))
+    # A user's function may draw, or look at settings of torch.
+    with (
+        torch_threads(parameters["n_threads"]), outside_of_contexts(dtype=torch.float32),
+        isolated_torch_random(None, parameters["device"]),
+    ):  # fmt: skip
+        layers = layers_of(activation, parameters["hidden_layer_sizes"])
+        different = {(id(kind), width): (kind, width) for kind, width in layers if width <= _LARGEST_TRIED}
+        tried = [_activation_problem(*layer) for layer in different.values()]
+        tried.append(_optimizer_problem(parameters))
     valid.refuse(owner, [problem for problem in tried if problem])
 
 
-def _layers(activation: Any, sizes: Any) -> list[tuple[Any, int]]:
-    """Return the activation function and the width of each hidden layer, without repetitions."""
+def layers_of(activation: Any, sizes: Any) -> list[tuple[Any, int]]:
+    """Return the activation function and the width of each hidden layer.
+
+    Examples
+    --------
+    >>> layers_of("relu", (8, 4))
+    [('relu', 8), ('relu', 4)]
+    """
     kinds = activation if isinstance(activation, list | tuple) else [activation] * len(sizes)
-    pairs = zip(kinds, sizes, strict=True)
-    return list({(id(kind), size): (kind, int(size)) for kind, size in pairs if size <= _LARGEST_TRIED}.values())
+    return list(zip(kinds, map(int, sizes), strict=True))
 
 
 def _activation_problem(activation: Any, width: int) -> str | None:
     """Return why an activation function cannot follow a layer of this width, or None."""
     given = f"activation={activation!r} is not allowed after a layer of {counted(width, 'unit')}"
     try:
-        with outside_of_contexts(dtype=torch.float32), isolated_torch_random(None), torch.no_grad():
+        with torch.no_grad():
             values = make_activation(activation)(torch.zeros(2, width))
     except Exception as error:  # a user's function may raise anything
         return f"{given} (it raises: {reason_of(error)})"
@@ -147,19 +159,18 @@ def _optimizer_problem(parameters: dict[str, Any]) -> str | None:
     kind = get_optimizer(parameters["optimizer"])
     arguments = optimizer_arguments(kind, parameters["optimizer_params"])
     try:
-        with outside_of_contexts(dtype=torch.float32), isolated_torch_random(None, parameters["device"]):
-            tensors = [nn.Parameter(torch.zeros(shape, device=parameters["device"])) for shape in [(2, 2), (2,)]]
-            optimizer = cast(Any, kind)(tensors, lr=parameters["lr"], **arguments)
+        tensors = [nn.Parameter(torch.zeros(shape, device=parameters["device"])) for shape in [(2, 2), (2,)]]
+        optimizer = cast(Any, kind)(tensors, lr=parameters["lr"], **arguments)
 
-            def loss() -> torch.Tensor:
-                for tensor in tensors:
-                    tensor.grad = torch.zeros_like(tensor)
-                return torch.zeros(())
+        def loss() -> torch.Tensor:
+            for tensor in tensors:
+                tensor.grad = torch.zeros_like(tensor)
+            return torch.zeros(())
 
-            loss()
-            # The user's hooks see the steps of the training only.
-            if not any_optimizer_has_hooks():
-                optimizer.step(loss)
+        loss()
+        # The user's hooks see the steps of the training only.
+        if not any_optimizer_has_hooks():
+            optimizer.step(loss)
     except Exception as error:  # a user's class may raise anything
         given = f"optimizer={parameters['optimizer']!r} with optimizer_params={parameters['optimizer_params']!r}"
         return f"{given} cannot train dense weights and biases ({reason_of(error)})"
