@@ -18,6 +18,7 @@ from initsk.estimators._training_data import TrainingData, as_weight
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.labels import check_labels
 from initsk.utils.validation import Constraint, check_known_labels, real
+from initsk.utils.words import reason_of
 
 
 def _class_weight(value: Any) -> str | None:
@@ -117,7 +118,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if known is None:
                 raise InvalidParameterError("classes must be passed on the first call to partial_fit.")
             return
-        given = unique_labels(classes)
+        check_labels("classes", classes)
+        try:
+            # scikit-learn casts missing values before it refuses them.
+            with np.errstate(invalid="ignore"):
+                given = unique_labels(classes)
+        except ValueError as error:
+            reason = reason_of(error).rstrip(".")
+            raise InvalidParameterError(
+                f"classes={classes!r} is not allowed ({reason}; allowed: an array of all labels)"
+            ) from error
         if known is not None and not np.array_equal(known, given):
             allowed = f"those of the first call, {known.tolist()!r}, or None"
             raise InvalidParameterError(f"classes={classes!r} is not allowed in partial_fit ({allowed})")
@@ -205,7 +215,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
         if self.class_weight is None:
             return sample_weight
-        by_class = compute_sample_weight(self.class_weight, y)
+        try:
+            by_class = compute_sample_weight(self.class_weight, y)
+        except ValueError as error:
+            allowed = "a label of y as each key"
+            raise InvalidParameterError(
+                f"class_weight={self.class_weight!r} is not allowed ({reason_of(error)}; allowed: {allowed})"
+            ) from error
         return by_class if sample_weight is None else by_class * as_weight(sample_weight, len(y))
 
     def _build(self, data: TrainingData) -> None:

@@ -19,11 +19,11 @@ from initsk.estimators._training_data import HeldOut
 from initsk.estimators.fast._batches import TensorBatches
 from initsk.estimators.fast._dense_step import DenseStep, needs_batch_events, supports
 from initsk.estimators.fast._flat import can_be_flat, flattened
-from initsk.exceptions import InvalidParameterError
+from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.network import MLP
 from initsk.utils.random import derive_seed, make_generator, resolve_seed
 from initsk.utils.torch_settings import as_tensor
-from initsk.utils.words import reason_of
+from initsk.utils.words import counted, reason_of
 
 #: Up to this number of values of X, training on a single batch and predictions compute in double precision.
 MAX_VALUES_IN_DOUBLE = 1_000_000
@@ -60,8 +60,24 @@ class MLPNet(WithInitializer):
         """Return skorch's iterator; the seed and the number of epochs so far determine the order of the batches."""
         iterator = super().get_iterator(dataset, training=training)
         if training:
+            self._check_size(iterator)
             iterator.generator = make_generator(self.seed_, "batches", len(self.history))
         return iterator
+
+    def _check_size(self, iterator: Any) -> None:
+        if iterator.n_samples < iterator.min_size:
+            given = f"normalization={self.module__normalization!r} with {counted(iterator.n_samples, 'sample')}"
+            raise InvalidParameterError(f"{given} to train on is not allowed (samples >= {iterator.min_size})")
+
+    def infer(self, x: Any, **fit_params: Any) -> Any:
+        """Run the module as skorch does; an activation function of the user that fails is an error that names it."""
+        try:
+            return super().infer(x, **fit_params)
+        except (InitskError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a user's function may raise anything
+            given = f"activation={self.module__activation!r}"
+            raise InvalidParameterError(f"{given}: a forward pass of the network fails ({reason_of(error)})") from error
 
     def get_loss(self, y_pred: torch.Tensor, y_true: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return the mean loss; sample weights, if there are any, multiply the losses."""

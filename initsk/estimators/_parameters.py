@@ -51,7 +51,7 @@ def optimizer_arguments(optimizer: type[torch.optim.Optimizer], given: dict[str,
 
 def _is_callback(item: Any) -> bool:
     """Return whether an object is a skorch callback, a class of callbacks, or a pair of a name and one of these."""
-    if isinstance(item, tuple) and len(item) == 2:
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str):
         item = item[1]
     return isinstance(item, Callback) or (isinstance(item, type) and issubclass(item, Callback))
 
@@ -112,6 +112,9 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
     if parameters["normalization"] == "batch_norm" and parameters["batch_size"] == 1:
         problems.append("batch_size=1 is not allowed (an integer >= 2 for normalization='batch_norm')")
     arguments = set(inspect.signature(get_optimizer(parameters["optimizer"])).parameters) - {"params", "lr"}
+    names = [item[0] for item in parameters["callbacks"] or [] if isinstance(item, tuple)]
+    if len(set(names)) < len(names):
+        problems.append(f"callbacks have the names {names} (allowed: each name once)")
     unknown = [name for name in parameters["optimizer_params"] or {} if name not in arguments]
     problems += [f"optimizer_params: {valid.unknown_name('argument', name, arguments)}" for name in unknown]
     valid.refuse(owner, problems)

@@ -50,9 +50,7 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     Raises
     ------
     InvalidParameterError
-        If a weight is negative, or all are zero.
-    ValueError
-        If a weight is missing or not finite.
+        If a weight is not a number, missing, negative or not finite, or all are zero.
 
     Examples
     --------
@@ -69,23 +67,28 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
 
 
 def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
-    """Return a weight for each sample; a single number applies to all samples.
+    """Return a weight up to 1 for each sample, in the ratio of the given ones; a single number applies to all samples.
 
     Raises
     ------
     InvalidParameterError
-        If the number of weights is not the number of samples, or a weight is negative.
-    ValueError
-        If a weight is missing or not finite.
+        If the number of weights is not the number of samples, or a weight is not a number, missing, negative or not
+        finite.
     """
     given = np.full(n_samples, sample_weight) if np.isscalar(sample_weight) else sample_weight
-    weight: np.ndarray = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    try:
+        weight: np.ndarray = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    except (TypeError, ValueError) as error:
+        allowed = "a finite number >= 0 for each sample"
+        raise InvalidParameterError(f"sample_weight: {reason_of(error).rstrip('.')} (allowed: {allowed})") from error
     if weight.shape != (n_samples,):
         allowed = f"one number per sample, {n_samples}"
         raise InvalidParameterError(f"sample_weight has the shape {weight.shape} (allowed: {allowed})")
     if (weight < 0).any():
         raise InvalidParameterError("sample_weight has negative values (allowed: 0 and above)")
-    return weight
+    # A power of 2 changes no digit, and sums of weights up to 1 do not overflow.
+    scaled: np.ndarray = np.ldexp(weight, -np.frexp(weight.max())[1])
+    return scaled
 
 
 @dataclass(frozen=True)

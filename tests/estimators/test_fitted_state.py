@@ -87,6 +87,33 @@ def test_parameters_that_cannot_train_are_an_error_that_changes_nothing(iris, ki
     model.set_params(device=device).predict(iris[0])
 
 
+def fails_for_large_values(x):
+    if x.abs().max() > 1.5:
+        raise ArithmeticError("too large")
+    return x
+
+
+@KINDS
+def test_an_activation_function_that_fails_in_training_is_an_error_that_names_it(iris, kind):
+    model = small(kind).fit(*iris)
+    before = fitted(model)
+    with pytest.raises(InvalidParameterError, match=r"activation=.*fails_for_large.*forward pass.*too large"):
+        model.set_params(activation=fails_for_large_values).fit(*iris)
+    assert_same(before, fitted(model))
+
+
+@KINDS
+def test_batch_normalization_of_one_sample_is_an_error(iris, kind):
+    with pytest.raises(InvalidParameterError, match=r"normalization='batch_norm' with 1 sample .*samples >= 2"):
+        small(kind, normalization="batch_norm").fit(iris[0][:1], iris[1][:1])
+
+
+@pytest.mark.parametrize(("names", "words"), [((1,), "a list of skorch callbacks"), (("a", "a"), "each name once")])
+def test_names_of_callbacks_are_different_texts(iris, names, words):
+    with pytest.raises(InvalidParameterError, match=f"callbacks.*{words}"):
+        small(callbacks=[(name, Failing()) for name in names]).fit(*iris)
+
+
 @pytest.mark.parametrize("error", [RuntimeError, ValueError, SystemExit, GeneratorExit])
 @KINDS
 def test_a_callback_that_fails_changes_nothing(iris, kind, error):

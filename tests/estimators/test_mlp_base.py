@@ -250,6 +250,9 @@ def test_partial_fit_checks_labels(digits):
         clf.partial_fit(X, y, classes=np.arange(11))
     with pytest.raises(ValueError, match="y holds labels that classes_ does not have: 2, 3"):
         small().partial_fit(X, y, classes=[0, 1])
+    for classes in (5, ["a", 1], [np.nan, 1.0], [{}]):
+        with pytest.raises(InvalidParameterError, match="classes"):
+            small().partial_fit(X, y, classes=classes)
     with pytest.raises(ValueError, match="early_stopping=True is not allowed in partial_fit"):
         small(early_stopping=True).partial_fit(X, y, classes=np.arange(10))
 

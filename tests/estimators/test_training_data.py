@@ -126,9 +126,38 @@ def test_invalid_weights_are_an_error(digits, weight, words, kind):
         small(kind).fit(*digits, sample_weight=weight)
 
 
-def test_missing_weights_are_an_error(digits):
-    with pytest.raises(ValueError, match="sample_weight contains NaN"):
-        small().fit(*digits, sample_weight=np.full(300, np.nan))
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (np.full(300, np.nan), "contains NaN"),
+        (np.full(300, np.inf), "contains infinity"),
+        (["a"] * 300, "could not convert"),
+        ({}, "dict"),
+        ("heavy", "could not convert"),
+    ],
+    ids=["missing", "infinite", "text", "dict", "word"],
+)
+def test_weights_that_are_no_numbers_are_an_error(digits, weight, words):
+    with pytest.raises(
+        InvalidParameterError, match=f"sample_weight: .*{words}.*allowed: a finite number >= 0 for each"
+    ):
+        small().fit(*digits, sample_weight=weight)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [2.0**1022, 2.0**-1000])
+def test_weights_of_any_size_are_those_of_their_ratio(digits, factor):
+    X, y = digits
+    weight = np.random.default_rng(0).uniform(0.5, 1.9, size=300)
+    for arguments in ({}, {"class_weight": {0: 2.0**100}}):
+        scaled, plain = (small(**arguments).fit(X, y, sample_weight=w) for w in (factor * weight, weight))
+        close(scaled, plain, rtol=0, atol=0)
+        np.testing.assert_array_equal(scaled.class_prior_, plain.class_prior_)
+
+
+def test_class_weights_without_a_label_of_y_are_an_error(digits):
+    with pytest.raises(InvalidParameterError, match=r"class_weight={'a': 1} is not allowed .*a label of y as each key"):
+        small(class_weight={"a": 1}).fit(*digits)
 
 
 @pytest.mark.parametrize("given", [{9: "x"}, "even", 3.0, {0: -1.0}, {0: np.nan}, {0: np.inf}], ids=repr)
