@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
+from initsk.estimators._continued import Settings
+from initsk.estimators._fitted_state import TrainedState, all_or_nothing, keep_fitted
 from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
 from initsk.estimators._parameters import CONSTRAINTS, check_together
 from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight
@@ -72,15 +74,18 @@ class BaseMLP(BaseEstimator):
     tol : float, default=0.0001
         Smallest relative decrease of the loss that counts as an improvement, at least 0.
     warm_start : bool, default=False
-        Whether `fit` continues from the current weights instead of initializing new ones.
+        Whether `fit` continues from the current weights instead of initializing new ones. Layers, initializers and
+        `device` must then be the same as before, and `random_state` is that of the first fit. All other changes take
+        effect: a changed `optimizer` or `optimizer_params` starts the optimizer anew, and changed `callbacks`, early
+        stopping or `verbose` start all callbacks anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of weights, validation split, batch order and dropout. None draws it from numpy's global generator, as in
         scikit-learn, not from torch's.
     device : str, default="cpu"
         torch device of the training. The data are moved to it once if they fit, otherwise batch by batch.
     n_threads : int or None, default=None
-        Number of torch threads in fit and prediction; the same number gives the same model. None keeps torch's setting.
-        Any other value applies only during the call.
+        Number of torch threads in fit and prediction, at most 1024; the same number gives the same model. None keeps
+        torch's setting. Any other value applies only during the call.
     input_scale : float or None, default=None
         Factor by which each batch of X is multiplied. ``1 / 255`` scales 8-bit images without a copy of all images.
         Numbers that are too large for single precision are multiplied in double precision.
@@ -120,8 +125,13 @@ class BaseMLP(BaseEstimator):
     callbacks: list[Any] | None = None
     verbose: int = 0
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
         """Train the network, from newly initialized weights unless `warm_start` is True.
+
+        If the call fails, the estimator is as it was before, also after a warm start: it has the same network, history
+        and fitted attributes. Only callbacks keep what they have seen. As in skorch, an interrupt (Ctrl-C) during the
+        training keeps the network with its last step.
 
         Parameters
         ----------
@@ -141,7 +151,7 @@ class BaseMLP(BaseEstimator):
         Raises
         ------
         InvalidParameterError
-            If a parameter is not allowed; the message names all such parameters.
+            If parameters, weights or held-out data are not allowed; the message names all such parameters.
         ValueError
             If scikit-learn's checks refuse the data.
 
@@ -151,7 +161,7 @@ class BaseMLP(BaseEstimator):
             If a loss was not finite; the training ends at once.
         """
         self.check_parameters()
-        first = not (self.warm_start and hasattr(self, "net_"))
+        first = self._is_first(self.warm_start)
         data = self._check_data(X, y, sample_weight, first)
         if (X_val is None) != (y_val is None):
             raise InvalidParameterError("X_val and y_val go together; only one of them was given")
@@ -160,8 +170,9 @@ class BaseMLP(BaseEstimator):
             self._build(data)
         if split is None and self.early_stopping:
             split = held_out(self, self.net_.seed_).of(data)
-        return self._train(data, split, self.max_epochs)
+        return self._train(data, split, self.max_epochs, first)
 
+    @all_or_nothing
     def initialize(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Build `net_` with its initial weights for these data, without training.
 
@@ -268,12 +279,20 @@ class BaseMLP(BaseEstimator):
                 raise
             raise InvalidParameterError(too_large) from error
 
+    def _is_first(self, continues: bool) -> bool:
+        """Return whether a network is to be built; raise if the one to be trained further has other layers."""
+        if not continues or not hasattr(self, "net_"):
+            return True
+        self._settings_of_net.check_same_network(type(self).__name__, Settings(self))
+        return False
+
     @one_at_a_time
     def _build(self, data: TrainingData) -> None:
         net = make_net(self, self._net_class, data.X.shape[1], self._target_arguments())
         with self._settings(), net.data_for_initializer(data.dataset()):
             net.initialize()
         self.net_ = net
+        self._settings_of_net = Settings(self)
         self.initialization_record_ = net.initialization_record_
 
     def _train_one_epoch(self, X: Any, y: Any, sample_weight: Any, known_target: bool = False) -> Self:
@@ -281,26 +300,35 @@ class BaseMLP(BaseEstimator):
         self.check_parameters()
         if self.early_stopping:
             raise InvalidParameterError("early_stopping=True is not allowed in partial_fit, which holds out no data")
-        first = not hasattr(self, "net_")
+        first = self._is_first(continues=True)
         data = self._check_data(X, y, sample_weight, first, known_target)
         if first:
             self._build(data)
-        return self._train(data, None, epochs=1)
+        return self._train(data, None, 1, first, stacklevel=6)
 
     @one_at_a_time
-    def _train(self, data: TrainingData, split: TrainSplit | None, epochs: int) -> Self:
+    def _train(
+        self, data: TrainingData, split: TrainSplit | None, epochs: int, first: bool, stacklevel: int = 5
+    ) -> Self:
         net = self.net_
         own = net.train_split
-        net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
         try:
-            with self._settings():
-                net.train(data.X, data.skorch_y, epochs)
+            with nullcontext() if first else TrainedState(net):
+                net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
+                if not first:
+                    before, self._settings_of_net = self._settings_of_net, Settings(self)
+                    before.apply(net, self._settings_of_net, self)
+                with self._settings():
+                    net.train(data.X, data.skorch_y, epochs)
+                if net.diverged_:
+                    warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=stacklevel)
+        except KeyboardInterrupt as interrupt:
+            keep_fitted(interrupt)
+            raise
         finally:
             # A given split holds data, which a fitted estimator does not need.
             net.set_params(train_split=own)
-        self.diverged_ = net.diverged_
-        if self.diverged_:
-            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=4)
+            self.diverged_ = net.diverged_
         return self
 
     @contextmanager

@@ -10,19 +10,22 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
+from initsk.estimators._fitted_state import all_or_nothing
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetClassifier, targets_only
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._training_data import TrainingData, as_weight
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.labels import check_labels
-from initsk.utils.validation import Constraint, check_known_labels
+from initsk.utils.validation import Constraint, check_known_labels, real
+from initsk.utils.words import reason_of
 
 
 def _class_weight(value: Any) -> str | None:
     """Allow the class weights of scikit-learn's `compute_sample_weight` for one target."""
-    fine = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
-    return None if fine else "'balanced', a dict of a weight for each label, or None"
+    fine = value is None or (isinstance(value, str) and value == "balanced")
+    fine = fine or (isinstance(value, dict) and not any(map(real(minimum=0), value.values())))
+    return None if fine else "'balanced', a dict of a finite weight >= 0 for each label, or None"
 
 
 @document_parameters
@@ -79,8 +82,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     class_weight: dict[Any, float] | str | None = None
 
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one epoch on these data; the first call builds the network.
+        """Train for one epoch on these data; the first call builds the network. A call that fails changes nothing.
+
+        Parameters of the estimator may change between the calls as for `warm_start`.
 
         Parameters
         ----------
@@ -110,11 +116,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         known = getattr(self, "classes_", None)
         if classes is None:
             if known is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
+                raise InvalidParameterError("classes must be passed on the first call to partial_fit.")
             return
-        given = unique_labels(classes)
+        check_labels("classes", classes)
+        try:
+            # scikit-learn casts missing values before it refuses them.
+            with np.errstate(invalid="ignore"):
+                given = unique_labels(classes)
+        except ValueError as error:
+            reason = reason_of(error).rstrip(".")
+            raise InvalidParameterError(
+                f"classes={classes!r} is not allowed ({reason}; allowed: an array of all labels)"
+            ) from error
         if known is not None and not np.array_equal(known, given):
-            raise ValueError(f"classes={classes!r} differ from those of the last call to partial_fit, {known}")
+            allowed = f"those of the first call, {known.tolist()!r}, or None"
+            raise InvalidParameterError(f"classes={classes!r} is not allowed in partial_fit ({allowed})")
         self.classes_ = given
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -199,7 +215,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
         if self.class_weight is None:
             return sample_weight
-        by_class = compute_sample_weight(self.class_weight, y)
+        try:
+            by_class = compute_sample_weight(self.class_weight, y)
+        except ValueError as error:
+            allowed = "a label of y as each key"
+            raise InvalidParameterError(
+                f"class_weight={self.class_weight!r} is not allowed ({reason_of(error)}; allowed: {allowed})"
+            ) from error
         return by_class if sample_weight is None else by_class * as_weight(sample_weight, len(y))
 
     def _build(self, data: TrainingData) -> None:

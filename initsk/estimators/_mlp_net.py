@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import is_classifier
-from skorch.callbacks import Callback, EarlyStopping
-from skorch.utils import noop, to_numpy
+from skorch.callbacks import Callback
+from skorch.utils import to_numpy
 from torch import nn
 from torch.func import functional_call
 
+from initsk.estimators._continued import callback_arguments, optimizer_of
 from initsk.estimators._nets import NeuralNetClassifier, NeuralNetRegressor, StopTraining, WithInitializer
-from initsk.estimators._parameters import get_optimizer, optimizer_arguments
 from initsk.estimators._training_data import HeldOut
 from initsk.estimators.fast._batches import TensorBatches
 from initsk.estimators.fast._dense_step import DenseStep, needs_batch_events, supports
 from initsk.estimators.fast._flat import can_be_flat, flattened
+from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.network import MLP
 from initsk.utils.random import derive_seed, make_generator, resolve_seed
 from initsk.utils.torch_settings import as_tensor
+from initsk.utils.words import counted, reason_of
 
 #: Up to this number of values of X, training on a single batch and predictions compute in double precision.
 MAX_VALUES_IN_DOUBLE = 1_000_000
@@ -35,6 +37,14 @@ class MLPNet(WithInitializer):
 
     def check_data(self, X: Any, y: Any = None) -> None:
         """Skip skorch's check: the estimator has checked the data."""
+
+    def initialized_instance(self, instance_or_cls: Any, kwargs: Any) -> Any:
+        """Build a part as skorch does; layers that do not fit into memory are an error that names the parameter."""
+        try:
+            return super().initialized_instance(instance_or_cls, kwargs)
+        except (RuntimeError, MemoryError) as error:
+            sizes = f"hidden_layer_sizes={self.module__hidden_layer_sizes!r}"
+            raise InvalidParameterError(f"{sizes}: torch cannot build the network ({reason_of(error)})") from error
 
     def train(self, X: Any, y: Any, epochs: int) -> None:
         """Train like skorch's ``partial_fit``, but let the user's interrupts reach the caller."""
@@ -50,8 +60,24 @@ class MLPNet(WithInitializer):
         """Return skorch's iterator; the seed and the number of epochs so far determine the order of the batches."""
         iterator = super().get_iterator(dataset, training=training)
         if training:
+            self._check_size(iterator)
             iterator.generator = make_generator(self.seed_, "batches", len(self.history))
         return iterator
+
+    def _check_size(self, iterator: Any) -> None:
+        if iterator.n_samples < iterator.min_size:
+            given = f"normalization={self.module__normalization!r} with {counted(iterator.n_samples, 'sample')}"
+            raise InvalidParameterError(f"{given} to train on is not allowed (samples >= {iterator.min_size})")
+
+    def infer(self, x: Any, **fit_params: Any) -> Any:
+        """Run the module as skorch does; an activation function of the user that fails is an error that names it."""
+        try:
+            return super().infer(x, **fit_params)
+        except (InitskError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a user's function may raise anything
+            given = f"activation={self.module__activation!r}"
+            raise InvalidParameterError(f"{given}: a forward pass of the network fails ({reason_of(error)})") from error
 
     def get_loss(self, y_pred: torch.Tensor, y_true: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return the mean loss; sample weights, if there are any, multiply the losses."""
@@ -137,7 +163,7 @@ def outputs_in_double(module: nn.Module, X: np.ndarray) -> torch.Tensor:
 #: Parameters of an estimator that its module and its net take under the same names.
 _MODULE_PARAMETERS = ("activation", "normalization", "dropout", "input_scale")
 _NET_PARAMETERS = (
-    "initializer", "bias_initializer", "output_initializer", "lr", "batch_size", "max_epochs", "verbose", "device",
+    "initializer", "bias_initializer", "output_initializer", "lr", "batch_size", "max_epochs", "device",
 )  # fmt: skip
 
 
@@ -149,12 +175,7 @@ def held_out(estimator: Any, seed: int) -> HeldOut:
 
 def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: dict[str, Any]) -> Any:
     """Return the estimator's net, not yet initialized; `target_arguments` are those that depend on the target."""
-    optimizer = get_optimizer(estimator.optimizer)
-    optimizer_params = optimizer_arguments(optimizer, estimator.optimizer_params)
-    callbacks = list(estimator.callbacks or [])
-    if estimator.early_stopping:
-        stop = EarlyStopping(patience=estimator.patience, threshold=estimator.tol, load_best=True, sink=noop)
-        callbacks.append(("early_stopping", stop))
+    optimizer, optimizer_params = optimizer_of(estimator)
     seed = resolve_seed(estimator.random_state)
     return net_class(
         MLP,
@@ -175,6 +196,5 @@ def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: 
         iterator_valid__batch_size=1024,
         iterator_valid__device=estimator.device,
         train_split=held_out(estimator, seed) if estimator.early_stopping else None,
-        callbacks=callbacks,
-        **({} if estimator.verbose else {"callbacks__print_log": None}),
+        **callback_arguments(estimator),
     )

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import RegressorMixin
 
+from initsk.estimators._fitted_state import all_or_nothing
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._training_data import TrainingData
@@ -60,8 +61,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _net_class = MLPNetRegressor
     _checks_of_y: ClassVar[dict[str, bool]] = {"multi_output": True, "y_numeric": True}
 
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch on these data; the first call builds the network.
+        """Train for one epoch on these data; the first call builds the network. A call that fails changes nothing.
+
+        Parameters of the estimator may change between the calls as for `warm_start`.
 
         Parameters
         ----------
@@ -111,7 +115,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         target = y.reshape(len(y), -1).astype(np.float32)
         if target.shape[1] != self.n_outputs_:
             targets = counted(target.shape[1], "target")
-            raise ValueError(f"{name} has {targets}, {type(self).__name__} was fitted with {self.n_outputs_}")
+            raise InvalidParameterError(
+                f"{name} has {targets}, {type(self).__name__} was fitted with {self.n_outputs_}"
+            )
         return target
 
     def _target_arguments(self) -> dict[str, Any]:

@@ -1,20 +1,25 @@
 """Constraints of the parameters that the multilayer perceptrons share, and optimizers by name."""
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback
+from torch import nn
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import get_initializer
-from initsk.network import NORMALIZATIONS, make_activation
+from initsk.network import NORMALIZATIONS, any_optimizer_has_hooks, make_activation
 from initsk.utils import validation as valid
-from initsk.utils.random import check_random_state
-from initsk.utils.torch_settings import check_device
+from initsk.utils.random import check_random_state, isolated_torch_random
+from initsk.utils.torch_settings import check_device, outside_of_contexts, torch_threads
+from initsk.utils.words import counted, reason_of
 
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+# Activation functions are not tried on layers with more units.
+_LARGEST_TRIED = 2**20
+_LARGEST_WIDTH = 2**31 - 1
 OPTIMIZERS = {kind.__name__.lower(): kind for kind in (*_FUSED, torch.optim.RMSprop)}
 
 
@@ -46,7 +51,7 @@ def optimizer_arguments(optimizer: type[torch.optim.Optimizer], given: dict[str,
 
 def _is_callback(item: Any) -> bool:
     """Return whether an object is a skorch callback, a class of callbacks, or a pair of a name and one of these."""
-    if isinstance(item, tuple) and len(item) == 2:
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str):
         item = item[1]
     return isinstance(item, Callback) or (isinstance(item, type) and issubclass(item, Callback))
 
@@ -58,9 +63,10 @@ def _check_activation(activation: Any) -> None:
 
 
 def _sizes(value: Any) -> str | None:
-    """Allow a tuple, a list or an array of positive integers."""
+    """Allow a tuple, a list or an array of positive integers that torch can take."""
     widths = value.tolist() if isinstance(value, np.ndarray) else value
-    return valid.sequence_of(valid.integer(1), "a tuple of integers >= 1")(widths)
+    wrong = valid.sequence_of(valid.integer(1), "a tuple of integers >= 1")(widths)
+    return wrong or (f"widths up to {_LARGEST_WIDTH}" if max(widths, default=1) > _LARGEST_WIDTH else None)
 
 
 _CALLBACK = valid.allow(_is_callback, "a skorch callback")
@@ -84,7 +90,7 @@ CONSTRAINTS: dict[str, valid.Constraint] = {
     "warm_start": valid.boolean(),
     "random_state": valid.resolved_by(check_random_state),
     "device": valid.resolved_by(check_device),
-    "n_threads": valid.optional(valid.integer(1)),
+    "n_threads": valid.optional(valid.thread_count()),
     "input_scale": valid.optional(valid.real(above=0)),
     "callbacks": valid.optional(valid.sequence_of(_CALLBACK, "a list of skorch callbacks")),
     "verbose": valid.integer(0),
@@ -106,7 +112,69 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
     if parameters["normalization"] == "batch_norm" and parameters["batch_size"] == 1:
         problems.append("batch_size=1 is not allowed (an integer >= 2 for normalization='batch_norm')")
     arguments = set(inspect.signature(get_optimizer(parameters["optimizer"])).parameters) - {"params", "lr"}
-    for name in parameters["optimizer_params"] or {}:
-        if name not in arguments:
-            problems.append(f"optimizer_params: {valid.unknown_name('argument', name, arguments)}")
+    names = [item[0] for item in parameters["callbacks"] or [] if isinstance(item, tuple)]
+    if len(set(names)) < len(names):
+        problems.append(f"callbacks have the names {names} (allowed: each name once)")
+    unknown = [name for name in parameters["optimizer_params"] or {} if name not in arguments]
+    problems += [f"optimizer_params: {valid.unknown_name('argument', name, arguments)}" for name in unknown]
     valid.refuse(owner, problems)
+    # A user's function may draw, or look at settings of torch.
+    with (
+        torch_threads(parameters["n_threads"]), outside_of_contexts(dtype=torch.float32),
+        isolated_torch_random(None, parameters["device"]),
+    ):  # fmt: skip
+        layers = layers_of(activation, parameters["hidden_layer_sizes"])
+        different = {(id(kind), width): (kind, width) for kind, width in layers if width <= _LARGEST_TRIED}
+        tried = [_activation_problem(*layer) for layer in different.values()]
+        tried.append(_optimizer_problem(parameters))
+    valid.refuse(owner, [problem for problem in tried if problem])
+
+
+def layers_of(activation: Any, sizes: Any) -> list[tuple[Any, int]]:
+    """Return the activation function and the width of each hidden layer.
+
+    Examples
+    --------
+    >>> layers_of("relu", (8, 4))
+    [('relu', 8), ('relu', 4)]
+    """
+    kinds = activation if isinstance(activation, list | tuple) else [activation] * len(sizes)
+    return list(zip(kinds, map(int, sizes), strict=True))
+
+
+def _activation_problem(activation: Any, width: int) -> str | None:
+    """Return why an activation function cannot follow a layer of this width, or None."""
+    given = f"activation={activation!r} is not allowed after a layer of {counted(width, 'unit')}"
+    try:
+        with torch.no_grad():
+            values = make_activation(activation)(torch.zeros(2, width))
+    except Exception as error:  # a user's function may raise anything
+        return f"{given} (it raises: {reason_of(error)})"
+    if not isinstance(values, torch.Tensor):
+        return f"{given} (it returns {type(values).__name__}; allowed: a tensor)"
+    if values.shape != (2, width):
+        return f"{given} (it makes the shape (2, {width}) to {tuple(values.shape)}; allowed: the same shape)"
+    return None
+
+
+def _optimizer_problem(parameters: dict[str, Any]) -> str | None:
+    """Return why the optimizer cannot train a weight and a bias, or None."""
+    kind = get_optimizer(parameters["optimizer"])
+    arguments = optimizer_arguments(kind, parameters["optimizer_params"])
+    try:
+        tensors = [nn.Parameter(torch.zeros(shape, device=parameters["device"])) for shape in [(2, 2), (2,)]]
+        optimizer = cast(Any, kind)(tensors, lr=parameters["lr"], **arguments)
+
+        def loss() -> torch.Tensor:
+            for tensor in tensors:
+                tensor.grad = torch.zeros_like(tensor)
+            return torch.zeros(())
+
+        loss()
+        # The user's hooks see the steps of the training only.
+        if not any_optimizer_has_hooks():
+            optimizer.step(loss)
+    except Exception as error:  # a user's class may raise anything
+        given = f"optimizer={parameters['optimizer']!r} with optimizer_params={parameters['optimizer_params']!r}"
+        return f"{given} cannot train dense weights and biases ({reason_of(error)})"
+    return None

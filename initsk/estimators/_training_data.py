@@ -11,6 +11,9 @@ from sklearn.utils import check_array
 from skorch.dataset import Dataset
 from torch.utils.data import Subset
 
+from initsk.exceptions import InvalidParameterError
+from initsk.utils.words import counted, reason_of
+
 #: A function that skorch calls with a data set and y; it returns a data set for training and one for validation.
 TrainSplit = Callable[..., Any]
 
@@ -46,8 +49,8 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
 
     Raises
     ------
-    ValueError
-        If a weight is missing, negative or not finite, or all are zero.
+    InvalidParameterError
+        If a weight is not a number, missing, negative or not finite, or all are zero.
 
     Examples
     --------
@@ -58,26 +61,34 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
         return None
     weight = as_weight(sample_weight, len(X))
     if not weight.any():
-        raise ValueError("the weights of all samples are zero (allowed: at least one above 0)")
+        raise InvalidParameterError("the weights of all samples are zero (allowed: at least one above 0)")
     normalized: np.ndarray = weight / weight[weight > 0].mean()
     return normalized
 
 
 def as_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
-    """Return a weight for each sample; a single number applies to all samples.
+    """Return a weight up to 1 for each sample, in the ratio of the given ones; a single number applies to all samples.
 
     Raises
     ------
-    ValueError
-        If the number of weights is not the number of samples, or a weight is missing, negative or not finite.
+    InvalidParameterError
+        If the number of weights is not the number of samples, or a weight is not a number, missing, negative or not
+        finite.
     """
     given = np.full(n_samples, sample_weight) if np.isscalar(sample_weight) else sample_weight
-    weight: np.ndarray = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    try:
+        weight: np.ndarray = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    except (TypeError, ValueError) as error:
+        allowed = "a finite number >= 0 for each sample"
+        raise InvalidParameterError(f"sample_weight: {reason_of(error).rstrip('.')} (allowed: {allowed})") from error
     if weight.shape != (n_samples,):
-        raise ValueError(f"sample_weight has the shape {weight.shape} (allowed: one number per sample, {n_samples})")
+        allowed = f"one number per sample, {n_samples}"
+        raise InvalidParameterError(f"sample_weight has the shape {weight.shape} (allowed: {allowed})")
     if (weight < 0).any():
-        raise ValueError("sample_weight has negative values (allowed: 0 and above)")
-    return weight
+        raise InvalidParameterError("sample_weight has negative values (allowed: 0 and above)")
+    # A power of 2 changes no digit, and sums of weights up to 1 do not overflow.
+    scaled: np.ndarray = np.ldexp(weight, -np.frexp(weight.max())[1])
+    return scaled
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ class HeldOut:
 
     Raises
     ------
-    ValueError
+    InvalidParameterError
         When called with too few samples, or too few samples of a class.
     """
 
@@ -115,9 +126,14 @@ class HeldOut:
 
     def _rows(self, rows: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
         classes = labels[rows] if self.stratify else None
-        parts: list[np.ndarray] = train_test_split(
-            rows, test_size=self.fraction, random_state=self.seed % 2**32, stratify=classes
-        )
+        try:
+            parts: list[np.ndarray] = train_test_split(
+                rows, test_size=self.fraction, random_state=self.seed % 2**32, stratify=classes
+            )
+        except ValueError as error:
+            problem = f"validation_fraction={self.fraction!r} of {counted(len(rows), 'sample')} cannot be held out"
+            allowed = "another validation_fraction, X_val and y_val, or early_stopping=False"
+            raise InvalidParameterError(f"{problem}: {reason_of(error).rstrip('.')} (allowed: {allowed})") from error
         return parts
 
 

@@ -21,14 +21,16 @@ _MANY = 2**21
 
 
 def check_device(device: str) -> None:
-    """Raise InvalidParameterError if torch cannot use a device.
+    """Raise InvalidParameterError if torch cannot use a device, or no values can be read from it ("meta").
 
     Examples
     --------
     >>> check_device("cpu")
     """
+    if not isinstance(device, str | torch.device):
+        raise InvalidParameterError("a torch device, such as 'cpu' or 'cuda'")
     try:
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = reason_of(error)
         raise InvalidParameterError(f"not available here: {reason}") from error

@@ -13,6 +13,9 @@ from initsk.utils.precision import LARGEST
 # A constraint returns what is allowed, or None if the value is allowed.
 Constraint = Callable[[Any], "str | None"]
 
+# Far more than one machine has processors; with very many threads, torch ends the process.
+_MAX_THREADS = 1024
+
 # Whole floats with more values than this, and fewer than 20 samples for each value, are numbers.
 _MAX_FLOAT_CLASSES = 20
 
@@ -44,6 +47,19 @@ def allow(allows: Callable[[Any], bool], what: str) -> Constraint:
 def integer(minimum: int) -> Constraint:
     """Allow integers that are at least `minimum`."""
     return allow(lambda value: _is_number(value, Integral) and value >= minimum, f"an integer >= {minimum}")
+
+
+def thread_count() -> Constraint:
+    """Allow numbers of threads that a machine can have.
+
+    Examples
+    --------
+    >>> thread_count()(10**9)
+    'an integer from 1 to 1024'
+    """
+    return allow(
+        lambda value: integer(1)(value) is None and value <= _MAX_THREADS, f"an integer from 1 to {_MAX_THREADS}"
+    )
 
 
 def real(

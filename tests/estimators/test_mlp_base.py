@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 
 from initsk import MLPClassifier, MLPRegressor, NeuralNetClassifier, NeuralNetRegressor
-from initsk.exceptions import DivergenceWarning
+from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from tests.helpers import Listening
 
 KINDS = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
@@ -89,7 +89,7 @@ def test_every_class_is_held_out_in_proportion():
 
 
 def test_too_few_samples_to_hold_out_are_an_error(digits):
-    with pytest.raises(ValueError, match="least populated class"):
+    with pytest.raises(InvalidParameterError, match="least populated class"):
         small(early_stopping=True).fit(np.eye(5), [0, 0, 1, 1, 2])
 
 
@@ -212,7 +212,7 @@ def test_warm_start_requires_known_labels_and_features(digits):
     with pytest.raises(ValueError, match="63 features"):
         clf.fit(X[:, :63], y)
     reg = small(MLPRegressor, warm_start=True).fit(X, y)
-    with pytest.raises(ValueError, match="2 targets"):
+    with pytest.raises(InvalidParameterError, match="2 targets"):
         reg.fit(X, np.stack([y, y], axis=1))
 
 
@@ -242,14 +242,17 @@ def test_partial_fit_continues_after_pickling(digits, kind):
 
 def test_partial_fit_checks_labels(digits):
     X, y = digits
-    with pytest.raises(ValueError, match="classes must be passed"):
+    with pytest.raises(InvalidParameterError, match="classes must be passed"):
         small().partial_fit(X, y)
     clf = small().partial_fit(X[y < 3], y[y < 3], classes=np.arange(10))
     assert clf.partial_fit(X[y > 6], y[y > 6]).predict_proba(X).shape == (300, 10)
-    with pytest.raises(ValueError, match="classes"):
+    with pytest.raises(InvalidParameterError, match="classes"):
         clf.partial_fit(X, y, classes=np.arange(11))
     with pytest.raises(ValueError, match="y holds labels that classes_ does not have: 2, 3"):
         small().partial_fit(X, y, classes=[0, 1])
+    for classes in (5, ["a", 1], [np.nan, 1.0], [{}]):
+        with pytest.raises(InvalidParameterError, match="classes"):
+            small().partial_fit(X, y, classes=classes)
     with pytest.raises(ValueError, match="early_stopping=True is not allowed in partial_fit"):
         small(early_stopping=True).partial_fit(X, y, classes=np.arange(10))
 

@@ -173,6 +173,8 @@ def test_parameters_can_be_searched(digits):
         ({"early_stopping": 1}, "True or False"),
         ({"random_state": -1}, "random_state=-1"),
         ({"class_weight": "equal"}, "'balanced'"),
+        ({"n_threads": 10**9}, "from 1 to 1024, or None"),
+        ({"n_threads": 0}, "from 1 to 1024, or None"),
     ],
     ids=label,
 )

@@ -6,6 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from initsk import MLPClassifier, MLPRegressor
+from initsk.exceptions import InvalidParameterError
 from tests.estimators.support import small
 from tests.helpers import Listening
 
@@ -114,19 +115,54 @@ def test_early_stopping_holds_out_samples_of_positive_weight(digits):
     [
         (np.zeros(300), "zero"),
         (np.full(300, -1.0), "[Nn]egative"),
-        (np.full(300, np.nan), "NaN"),
         (np.ones(299), "sample_weight"),
+        (np.ones((300, 1)), r"the shape \(300, 1\) \(allowed: one number per sample, 300\)"),
     ],
-    ids=["zeros", "negative", "missing", "too few"],
+    ids=["zeros", "negative", "too few", "two axes"],
 )
-def test_invalid_weights_are_an_error(digits, weight, words):
-    with pytest.raises(ValueError, match=words):
+@KINDS
+def test_invalid_weights_are_an_error(digits, weight, words, kind):
+    with pytest.raises(InvalidParameterError, match=words):
+        small(kind).fit(*digits, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (np.full(300, np.nan), "contains NaN"),
+        (np.full(300, np.inf), "contains infinity"),
+        (["a"] * 300, "could not convert"),
+        ({}, "dict"),
+        ("heavy", "could not convert"),
+    ],
+    ids=["missing", "infinite", "text", "dict", "word"],
+)
+def test_weights_that_are_no_numbers_are_an_error(digits, weight, words):
+    with pytest.raises(
+        InvalidParameterError, match=f"sample_weight: .*{words}.*allowed: a finite number >= 0 for each"
+    ):
         small().fit(*digits, sample_weight=weight)
 
 
-@pytest.mark.parametrize("given", [{9: "x"}, "even", 3.0, {0: -1.0}], ids=repr)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [2.0**1022, 2.0**-1000])
+def test_weights_of_any_size_are_those_of_their_ratio(digits, factor):
+    X, y = digits
+    weight = np.random.default_rng(0).uniform(0.5, 1.9, size=300)
+    for arguments in ({}, {"class_weight": {0: 2.0**100}}):
+        scaled, plain = (small(**arguments).fit(X, y, sample_weight=w) for w in (factor * weight, weight))
+        close(scaled, plain, rtol=0, atol=0)
+        np.testing.assert_array_equal(scaled.class_prior_, plain.class_prior_)
+
+
+def test_class_weights_without_a_label_of_y_are_an_error(digits):
+    with pytest.raises(InvalidParameterError, match=r"class_weight={'a': 1} is not allowed .*a label of y as each key"):
+        small(class_weight={"a": 1}).fit(*digits)
+
+
+@pytest.mark.parametrize("given", [{9: "x"}, "even", 3.0, {0: -1.0}, {0: np.nan}, {0: np.inf}], ids=repr)
 def test_invalid_class_weights_are_an_error(digits, given):
-    with pytest.raises(ValueError, match=r"class_weight|[Nn]egative|could not convert"):
+    with pytest.raises(InvalidParameterError, match=r"class_weight=.* is not allowed \('balanced', a dict of a finite"):
         small(class_weight=given).fit(*digits)
 
 

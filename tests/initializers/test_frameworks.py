@@ -14,9 +14,11 @@ from scipy import stats
 from torch import nn
 
 from initsk import get_initializer, initialize, list_initializers
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import (
     AsStored,
     DataDependentWeightNorm,
+    FromFramework,
     PerParameter,
     RandomNormal,
     RandomUniform,
@@ -323,6 +325,16 @@ def test_delta_orthogonal_in_even_kernels():
 def test_wrong_names(name, words):
     with pytest.raises(ValueError, match=words):
         get_initializer(name)
+
+
+@pytest.mark.parametrize("function", [[], {}, None, 3], ids=repr)
+def test_a_function_that_is_no_name_is_an_error(function):
+    with pytest.raises(InvalidParameterError, match=r"unknown function .*Allowed: 'jax"):
+        get_initializer(FromFramework(function))
+    assert repr(FromFramework(function)) == f"FromFramework({function!r})"
+    changed = get_initializer("torch.trunc_normal_").set_params(function=function)
+    with pytest.raises(InvalidParameterError, match=r"unknown function .*Allowed: 'jax"):
+        changed.sample((2, 3))
 
 
 def test_lists():

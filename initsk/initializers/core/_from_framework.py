@@ -49,6 +49,11 @@ SYNONYMS: dict[str, str] = {}
 UNRESOLVED: dict[str, str] = {}
 
 
+def _function(name: Any) -> FrameworkFunction | None:
+    """Return the function with a name, or None for any other value."""
+    return FUNCTIONS.get(name) if isinstance(name, str) else None
+
+
 class FromFramework(Initializer):
     """Draw what a function of another framework draws when it is called with the same arguments.
 
@@ -89,7 +94,7 @@ class FromFramework(Initializer):
 
     def __init__(self, function: str, **arguments: Any) -> None:
         self.function = function
-        known = FUNCTIONS.get(function)
+        known = _function(function)
         if known is not None:
             unknown = [name for name in arguments if name not in known.defaults]
             refuse(function, [unknown_name("parameter", name, known.defaults) for name in unknown])
@@ -124,9 +129,10 @@ class FromFramework(Initializer):
 
     def check(self) -> Self:
         """Check the parameters and return the initializer."""
-        if self.function not in FUNCTIONS:
+        known = _function(self.function)
+        if known is None:
             raise InvalidParameterError(unknown_name("function", self.function, FUNCTIONS))
-        FUNCTIONS[self.function].check(self.function, self.arguments)
+        known.check(self.function, self.arguments)
         return self
 
     def parts(self) -> list[Initializer]:
@@ -159,7 +165,7 @@ class FromFramework(Initializer):
         return self.equivalent.stored_spec(spec)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        known = FUNCTIONS.get(self.function)
+        known = _function(self.function)
         defaults = {} if known is None else known.defaults
         shown = {name: value_repr(value) for name, value in self.arguments.items()}
         changed = [f"{name}={text}" for name, text in shown.items() if text != value_repr(defaults.get(name, ...))]
