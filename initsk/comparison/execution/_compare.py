@@ -29,7 +29,7 @@ from initsk.initializers import FromCallable, InitializerLike
 from initsk.text import brief
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
-from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional
+from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional, thread_count
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
 
@@ -96,7 +96,7 @@ def compare_initializers(
     n_jobs : int or None, default=None
         Number of runs at once, as in joblib; None is 1 unless ``joblib.parallel_config`` sets another number.
     n_threads : int, default=1
-        Number of torch threads of each run. Another number changes the rounding, and so the results.
+        Number of torch threads of each run, at most 1024. Another number changes the rounding, and so the results.
     progress : bool, default=False
         Show progress with the time left on standard error.
     about : dict of str to str, optional
@@ -229,6 +229,6 @@ _CONSTRAINTS: dict[str, Constraint] = {
     "about": optional(allow(_are_texts, "a dict with texts for 'dataset' and 'command'")),
     "n_jobs": optional(allow(_are_jobs, "an integer other than 0, -1 for all processors")),
     "n_repeats": integer(1),
-    "n_threads": integer(1),
+    "n_threads": thread_count(),
     **dict.fromkeys(("racing", "activations", "progress"), boolean()),
 }
