@@ -339,6 +339,8 @@ def test_transformer_prefit_and_unknown_layer():
     [
         ([], "at least one layer"),
         (1.5, "a name, a pattern"),
+        ({"hidden_1"}, "a name, a pattern"),
+        ([["hidden_1"]], "a name, a pattern"),
         (3, "from -3 to 2"),
         (["hidden_1", "hidden_1"], "each layer once"),
     ],

@@ -71,7 +71,8 @@ class LayerCatalogue:
         if layers is None:
             return self.layers
         choices = list(layers) if isinstance(layers, list | tuple) else [layers]
-        if not choices or len({id(choice) if callable(choice) else choice for choice in choices}) < len(choices):
+        different = {choice if isinstance(choice, str | int | type) else id(choice) for choice in choices}
+        if not choices or len(different) < len(choices):
             wanted = "at least one layer" if not choices else "each layer once"
             raise InvalidParameterError(f"{owner}: layers={layers!r} is not allowed ({wanted})")
         found, problems = [], []
