@@ -27,7 +27,6 @@ from initsk.network import (
     Batch,
     Model,
     copy_of_module,
-    forward_errors,
     get_model,
     has_targets,
     preserve_state,
@@ -50,7 +49,7 @@ def _works(method: Callable[..., Any]) -> Callable[..., Any]:
     @one_at_a_time
     @wraps(method)
     def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
-        with self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
+        with self.clock.running(), outside_of_contexts(self.model.module):
             return method(self, *args, **options)
 
     return run

@@ -10,11 +10,10 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._batches import is_stream, iterate_batches
-from initsk.network._calls import failing_layer
+from initsk.network._calls import failing_layer, named_reason
 from initsk.network._state import preserve_mode
 from initsk.network._wrappers import run_as_written
 from initsk.utils.global_state import one_at_a_time
-from initsk.utils.words import reason_of
 
 
 def lazy_parameters(module: nn.Module) -> list[str]:
@@ -56,7 +55,7 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
             except Exception as error:  # a user's forward may raise anything
                 where = failing_layer(module, error)
                 raise ModuleError(
-                    f"lazy modules get no shapes, since the forward pass fails in {where}: {reason_of(error)}"
+                    f"lazy modules get no shapes, since the forward pass fails in {where}: {named_reason(error)}"
                     " (allowed: an X on which the module runs)"
                 ) from error
         left = lazy_parameters(module)

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._batches import Batch, as_batch, call_of
-from initsk.network._calls import failing_part
+from initsk.network._calls import failing_part, named_reason
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
@@ -115,7 +115,7 @@ def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
         where = f"at layer {name!r}" if name else "outside of its layers"
         raise ModuleError(
             f"the forward pass of {type(module).__name__} failed {where} on X of shape {example.description}:"
-            f" {reason_of(error)} (allowed: an X that the module takes)"
+            f" {named_reason(error)} (allowed: an X that the module takes)"
         ) from error
 
 
