@@ -15,7 +15,7 @@ from initsk.diagnosis._audit_subject import CheckResult, NoScoresError, NotCheck
 from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
-from initsk.network import PaddingMask, get_model, has_network, innermost, may_be_built, preserve_state
+from initsk.network import PaddingMask, borrowed, has_network, innermost, may_be_built, preserve_state
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
@@ -169,12 +169,12 @@ def audit(
     check_parameters("audit", given, {"max_samples": integer(2), "random_state": resolved_by(check_random_state)})
     _check_estimator(model)
     seed = resolve_seed(random_state)
-    found = get_model(model, X)
-    # In training mode, reading a weight under spectral normalization would change its buffers.
-    state = preserve_state(found.module, training=False, gradients=False, seed=seed, parameters=False)
-    with outside_of_contexts(found.module), state:
-        subject = make_subject(found, X, padding_mask, max_samples, seed)
-        outcomes = [*_outcomes_of_weights(subject), *_outcomes_of_batch(subject)]
+    with borrowed(model, X) as found:
+        # In training mode, reading a weight under spectral normalization would change its buffers.
+        state = preserve_state(found.module, training=False, gradients=False, seed=seed, parameters=False)
+        with outside_of_contexts(found.module), state:
+            subject = make_subject(found, X, padding_mask, max_samples, seed)
+            outcomes = [*_outcomes_of_weights(subject), *_outcomes_of_batch(subject)]
     findings = [outcome for outcome in outcomes if isinstance(outcome, Finding)]
     findings.sort(key=lambda finding: not finding.decides)
     return Audit(tuple(findings), tuple(outcome for outcome in outcomes if isinstance(outcome, NotChecked)))

@@ -47,7 +47,7 @@ from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INST
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
-from initsk.network._model import Model, get_model, has_network, initialized, innermost, may_be_built
+from initsk.network._model import Model, borrowed, get_model, has_network, initialized, innermost, may_be_built
 from initsk.network._nets import has_own_loss
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
@@ -132,6 +132,7 @@ __all__ = [
     "arrays_in",
     "as_batch",
     "axes_of",
+    "borrowed",
     "clean_names",
     "compute_hooked",
     "copy_of_module",

@@ -157,7 +157,7 @@ def fails(self, x):
     raise ValueError("it fails")
 
 
-# torch itself cannot go through their parts, or the calls give them shapes.
+# torch itself cannot go through their parts, or they have no values to compare.
 WITHOUT_STATE = {
     "not prepared", "no hash", "a part of itself", "nested too deep", "lazy", "lazy and failing", "on the meta device"
 }  # fmt: skip
