@@ -83,7 +83,14 @@ from initsk.network._state import (
 from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wide_network import PredictedValues, WideNetwork
-from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
+from initsk.network._wrappers import (
+    clean_names,
+    named_parameters,
+    refuse_quantized,
+    run_as_written,
+    unwrap,
+    without_wrappers,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -179,6 +186,7 @@ __all__ = [
     "preserve_training",
     "read",
     "read_pass",
+    "refuse_quantized",
     "register_layer",
     "run_as_written",
     "run_module",

@@ -16,7 +16,7 @@ from initsk.exceptions import ModuleError
 from initsk.network._batches import Batch, iterate_batches
 from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes, lazy_again
-from initsk.network._wrappers import unwrap
+from initsk.network._wrappers import refuse_quantized, unwrap
 from initsk.utils.random import isolated_random
 from initsk.utils.validation import check_known_labels
 
@@ -227,14 +227,13 @@ def _visible(module: nn.Module, X: Any) -> nn.Module:
     Lazy modules get their shapes from X.
     """
     module = unwrap(module)
+    refuse_quantized(module)
     for name, part in module.named_modules():
         kind, path = type(part).__name__, name or "module"
         if isinstance(part, torch.jit.ScriptModule):
             raise ModuleError(
                 f"{path} is scripted ({kind}) and hides its layers (allowed: the module before torch.jit)"
             )
-        if "quantized" in type(part).__module__:
-            raise ModuleError(f"{path} is quantized ({kind}) and has no real values (allowed: the float module)")
         for key, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
             if tensor.is_meta:
                 raise ModuleError(

@@ -52,9 +52,9 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
     module : torch.nn.Module
         The network.
     X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch, of which two samples are used; it gives lazy layers shapes for the reading. None takes an input that the
-        network declares (`example_input_array` of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or
-        tries inputs that fit its first layers; of several inputs, the first layers of its children.
+        A batch, of which two samples are used; it gives lazy layers shapes for the reading. None takes an input that
+        the network declares (`example_input_array` of Lightning, `dummy_inputs` of transformers, `input_size` of timm),
+        or tries inputs that fit its first layers; of several inputs, the first layers of its children.
     training : bool, default=False
         Whether it runs in training mode, with dropout and the statistics of the batch.
 

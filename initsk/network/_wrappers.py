@@ -64,6 +64,22 @@ def unwrap(module: Any) -> nn.Module:
     return module if found is None else unwrap(found[1])
 
 
+def refuse_quantized(module: nn.Module) -> None:
+    """Raise if layers of a module have packed integers of torch's quantization instead of weights.
+
+    Raises
+    ------
+    ModuleError
+        With the name of the first such layer.
+    """
+    for name, part in module.named_modules():
+        kind = type(part)
+        if kind.__module__.startswith("torch.") and "quantized" in kind.__module__.split("."):
+            raise ModuleError(
+                f"{name or 'module'} is quantized ({kind.__name__}) and has no real values (allowed: the float module)"
+            )
+
+
 def _check_structure(module: nn.Module) -> None:
     """Raise if torch itself cannot go through the parts of a module."""
     kind = type(module).__name__

@@ -40,7 +40,7 @@ def frames(diagnosis):
 FUNCTIONS = {
     "audit": lambda net: audit(net, X).findings(),
     "inspect": lambda net: inspect_activations(net, X).to_frame(),
-    "inspect gradients": lambda net: inspect_activations(net, X, Y, gradients=True, training=True).to_frame("gradients"),
+    "inspect gradients": lambda net: inspect_activations(net, X, Y, gradients=True).to_frame("gradients"),
     "inspect weights": lambda net: inspect_activations(net, X, weights=True).to_frame("weights"),
     "coherence": lambda net: pd.DataFrame([gradient_coherence(net, X, Y).sizes]),
     "read": lambda net: pd.DataFrame([str(each) for each in network.read(net, X).operations]),
