@@ -190,7 +190,8 @@ def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
     """If the block raises, restore what computes weights from parameters and, if needed, all parameters."""
-    held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
+    parameters = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
+    held = [parameter for parameter in parameters if not network.why_not_writable(parameter)]
     saved = [copy_of(parameter) for parameter in held]
     computed = [planned for planned in plan if planned.is_computed]
     parametrized = [planned.module.parametrizations for planned in computed if is_parametrized(planned.module)]

@@ -44,6 +44,7 @@ from initsk.network._inputs import (
 )
 from initsk.network._layer_rules import register_layer
 from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INSTANCE_NORM_LAYERS, untrained_norms
+from initsk.network._layouts import dense, why_not_writable
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
@@ -146,6 +147,7 @@ __all__ = [
     "count_samples",
     "current_values",
     "declared",
+    "dense",
     "describe_arrays",
     "first_batch",
     "generator_state",
@@ -208,6 +210,7 @@ __all__ = [
     "to_array",
     "untrained_norms",
     "unwrap",
+    "why_not_writable",
     "without_wrappers",
     "written_by",
 ]  # fmt: skip

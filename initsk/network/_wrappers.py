@@ -53,6 +53,9 @@ def unwrap(module: Any) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
     _check_structure(module)
+    nested = [name for name, parameter in module.named_parameters() if parameter.is_nested]
+    if nested:
+        raise ModuleError(f"{nested[0]} is a nested tensor, without a shape (allowed: parameters with a shape)")
     check_names("parameter", (name for name, _ in module.named_parameters()))
     check_names("layer", (name for name, _ in module.named_modules()))
     kinds = set(map(type, parts_of(module)))

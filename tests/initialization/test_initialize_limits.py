@@ -104,36 +104,6 @@ def test_scripted_modules_raise():
         initialize(torch.jit.script(build(lambda: nn.Linear(6, 4))))
 
 
-def quantized(*before):
-    parts = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.LSTM(8, 3))
-    kinds = {nn.Linear, nn.LSTM}
-    return nn.Sequential(*before, torch.ao.quantization.quantize_dynamic(parts, kinds, dtype=torch.qint8))
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-@pytest.mark.parametrize(
-    ("make", "where"),
-    [
-        (quantized, "0.0"),
-        (lambda: quantized(nn.Linear(6, 6)), "1.0"),
-        (lambda: nn.DataParallel(quantized()), "0.0"),
-        (lambda: quantized()[0][0], "module"),
-    ],
-    ids=["whole", "in part", "wrapped", "layer"],
-)
-def test_quantized_layers_have_no_weights_to_fill(make, where):
-    module = build(make)
-    before = {name: value.clone() for name, value in module.named_parameters()}
-    with pytest.raises(ModuleError, match=rf"^{where} is quantized \(Linear\) .*allowed: the float module"):
-        initialize(module, "he_normal", X=X)
-    assert all(torch.equal(value, before[name]) for name, value in module.named_parameters())
-
-
-def test_a_class_of_a_user_may_have_quantized_in_its_name():
-    kind = type("Linear", (nn.Linear,), {"__module__": "my_quantized.layers"})
-    assert initialize(build(lambda: kind(6, 3))).to_frame().loc[0, "outcome"] == "filled"
-
-
 def test_wrapped_modules_get_the_values_of_plain_modules():
     plain, parallel, compiled = (build(lambda: MLP(6, 3, (8,))) for _ in range(3))
     names = [row["name"] for row in initialize(plain, random_state=0).rows]
