@@ -17,6 +17,7 @@ from initsk.cli._report import check_folder, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
+from initsk.network import named_reason
 from initsk.report import answer_of_rates, describe_findings, json_value
 from initsk.text import visible_json
 from initsk.utils.results import Reported
@@ -50,11 +51,10 @@ def run(command: str, options: Options) -> int:
         # A message about the value of an option is not about the data.
         is_about_data = not any(f"{name}=" in str(error) for name in options)
         return fail(command, f"{error}{_hint(options)}" if is_about_data else str(error))
-    except OSError as error:
-        return fail(command, f"{error.filename or report} cannot be read or written ({error.strerror})")
-    except (RuntimeError, ValueError, TypeError, LookupError, EOFError) as error:
-        # The user's network raised an error for the user's data.
-        problem = f"{type(error).__name__}: {error}{_hint(options)}"
+    except Exception as error:  # the user's criterion, hooks and estimator may raise anything
+        if isinstance(error, OSError) and error.strerror:
+            return fail(command, f"{error.filename or report or 'a file'} cannot be read or written ({error.strerror})")
+        problem = f"{named_reason(error)}{_hint(options)}"
         return fail(command, f"the network does not accept these data ({problem})")
     return code
 

@@ -11,11 +11,11 @@ from initsk.diagnosis._audit_draws import find_packed, find_untruncated
 from initsk.diagnosis._audit_inputs import find_in_inputs
 from initsk.diagnosis._audit_leaks import find_leaks
 from initsk.diagnosis._audit_outputs import find_in_outputs
-from initsk.diagnosis._audit_subject import CheckResult, NotChecked, Subject, make_subject, not_checked
+from initsk.diagnosis._audit_subject import CheckResult, NoScoresError, NotChecked, Subject, make_subject, not_checked
 from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
-from initsk.network import PaddingMask, forward_errors, get_model, has_network, innermost, may_be_built, preserve_state
+from initsk.network import PaddingMask, borrowed, has_network, innermost, may_be_built, preserve_state
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
@@ -169,12 +169,12 @@ def audit(
     check_parameters("audit", given, {"max_samples": integer(2), "random_state": resolved_by(check_random_state)})
     _check_estimator(model)
     seed = resolve_seed(random_state)
-    found = get_model(model, X)
-    # In training mode, reading a weight under spectral normalization would change its buffers.
-    state = preserve_state(found.module, training=False, gradients=False, seed=seed, parameters=False)
-    with outside_of_contexts(found.module), state, forward_errors():
-        subject = make_subject(found, X, padding_mask, max_samples, seed)
-        outcomes = [*_outcomes_of_weights(subject), *_outcomes_of_batch(subject)]
+    with borrowed(model, X) as found:
+        # In training mode, reading a weight under spectral normalization would change its buffers.
+        state = preserve_state(found.module, training=False, gradients=False, seed=seed, parameters=False)
+        with outside_of_contexts(found.module), state:
+            subject = make_subject(found, X, padding_mask, max_samples, seed)
+            outcomes = [*_outcomes_of_weights(subject), *_outcomes_of_batch(subject)]
     findings = [outcome for outcome in outcomes if isinstance(outcome, Finding)]
     findings.sort(key=lambda finding: not finding.decides)
     return Audit(tuple(findings), tuple(outcome for outcome in outcomes if isinstance(outcome, NotChecked)))
@@ -200,7 +200,7 @@ def _outcomes_of_batch(subject: Subject) -> Iterator[CheckResult]:
     yield from find_in_inputs(subject)
     try:
         scores = _scores_of_all(subject)
-    except ModuleError:
+    except NoScoresError:
         reason = Reason("the network returns no tensor, and nothing under a usual name of scores")
         yield from not_checked(_OF_OUTPUTS, reason)
     else:
@@ -213,6 +213,6 @@ def _scores_of_all(subject: Subject) -> torch.Tensor:
     if subject.untrained_norms:
         try:
             return subject.scores(batch_moments=True)
-        except ValueError:  # a batch with one value per channel
+        except ModuleError:  # a batch with one value per channel
             pass
     return subject.scores()

@@ -17,7 +17,7 @@ from initsk.diagnosis._audit_subject import (
     spread_of,
 )
 from initsk.inspection import threshold_of
-from initsk.network import take_rows, tensors_in
+from initsk.network import named_reason, take_rows, tensors_in
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import real_parts
 
@@ -219,4 +219,5 @@ def _without_excluded(scores: torch.Tensor) -> torch.Tensor:
 
 
 def _in_short(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    """Return the error of the network's own code, or of torch, in one line."""
+    return named_reason(error.__cause__ or error)

@@ -50,6 +50,10 @@ class NotChecked(NamedTuple):
 CheckResult = Finding | NotChecked
 
 
+class NoScoresError(ModuleError):
+    """The output of a network has no scores."""
+
+
 class ScoresInTurn(NamedTuple):
     """The scores of forward passes that follow one another, and whether they change buffers, numbers or flags."""
 
@@ -186,7 +190,12 @@ class Subject:
         # A module that works in place overwrites its input.
         given = map_arrays(lambda _, part: part.clone() if isinstance(part, torch.Tensor) else part, arguments)
         inputs, keywords = ((), given) if isinstance(given, dict) else (given, {})
-        return real_parts(scores_of(run_module(self.model.module, inputs, keywords)).detach().clone())
+        output = run_module(self.model.module, inputs, keywords)
+        try:
+            scores = scores_of(output)
+        except ModuleError as error:
+            raise NoScoresError(str(error)) from error
+        return real_parts(scores.detach().clone())
 
 
 def _state_of(module: torch.nn.Module) -> list[torch.Tensor]:

@@ -8,7 +8,7 @@ from initsk.diagnosis._objective import OutputPicker
 from initsk.diagnosis._optimizers import OptimizerChoice
 from initsk.diagnosis._options import MAX_SAMPLES, TARGET, TRIAL_STEPS, check_options
 from initsk.diagnosis._setup import set_up
-from initsk.network import Criterion, get_model
+from initsk.network import Criterion, borrowed
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, resolve_seed
 
@@ -137,6 +137,7 @@ def diagnose(
     }  # fmt: skip
     check_options("diagnose", options)
     seed = resolve_seed(random_state)
-    setup = set_up("diagnose", get_model(model, X, y), X, y, options, seed)
+    with borrowed(model, X, y) as found:
+        setup = set_up("diagnose", found, X, y, options, seed)
     measurements = setup.measure(with_weights=True)
     return Diagnosis(setup, measurements, setup.outcome(measurements.coherence))

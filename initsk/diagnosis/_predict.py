@@ -18,8 +18,8 @@ from initsk.network import (
     WideNetwork,
     argument_of,
     as_batch,
+    borrowed,
     current_values,
-    get_model,
     named_parameters,
     read,
     shares_memory,
@@ -106,17 +106,17 @@ def predict_signal(
     given = {"input_square": input_square, "confidence": confidence}
     allowed = {"input_square": optional(real(minimum=0)), "confidence": real(above=0, below=1)}
     check_parameters("predict_signal", given, allowed)
-    owner = get_model(model)
-    module = owner.module
-    batch = None if X is None else as_batch(module, owner.prepared(X))
-    graph = read(module, batch, training=training)
-    if not graph.operations:
-        raise ModuleError(
-            f"predict_signal found no input with which {type(module).__name__} runs (allowed: an X on which it runs)"
-        )
-    network = WideNetwork(graph, Distributions(module, graph, initializer), batch, input_square)
+    with borrowed(model, X) as owner:
+        module = owner.module
+        batch = None if X is None else as_batch(module, owner.prepared(X))
+        graph = read(module, batch, training=training)
+        if not graph.operations:
+            kind = type(module).__name__
+            raise ModuleError(f"predict_signal found no input with which {kind} runs (allowed: an X on which it runs)")
+        network = WideNetwork(graph, Distributions(module, graph, initializer), batch, input_square)
+        propagated = list(network.values())
     rows = []
-    for values in network.values():
+    for values in propagated:
         bounds: list[float] = []
         for signal in (values.signal, values.gradient):
             if signal is None:

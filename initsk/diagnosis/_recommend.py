@@ -19,8 +19,8 @@ from initsk.network import (
     Batch,
     Model,
     ParameterSpec,
+    borrowed,
     first_batch,
-    get_model,
     has_own_loss,
     has_targets,
     read,
@@ -179,8 +179,7 @@ def recommend_initializer(
     ["VarianceScaling(distribution='orthogonal', activation='relu')", 'feeds relu (gain 1.4142)']
     """
     check_options("recommend_initializer", {"time_limit": time_limit, "random_state": random_state})
-    found = get_model(model, X, y)
-    with outside_of_contexts(found.module):
+    with borrowed(model, X, y) as found, outside_of_contexts(found.module):
         return _recommend(found, X, y, time_limit, random_state)
 
 

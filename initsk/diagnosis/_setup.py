@@ -26,9 +26,8 @@ from initsk.inspection import GradientCoherence
 from initsk.network import (
     Batch,
     Model,
+    borrowed,
     copy_of_module,
-    forward_errors,
-    get_model,
     has_targets,
     preserve_state,
 )
@@ -50,7 +49,7 @@ def _works(method: Callable[..., Any]) -> Callable[..., Any]:
     @one_at_a_time
     @wraps(method)
     def run(self: "TrainingSetup", *args: Any, **options: Any) -> Any:
-        with self.clock.running(), outside_of_contexts(self.model.module), forward_errors():
+        with self.clock.running(), outside_of_contexts(self.model.module):
             return method(self, *args, **options)
 
     return run
@@ -342,8 +341,8 @@ def measure_trials(
     list of tuple
         For each length the question (with budget and target of the options), the values, and the baseline loss.
     """
-    found = get_model(model, X, y)
-    setup = set_up("measure_trials", found, X, y, options | {"trial_steps": max(lengths)}, random_state)
+    with borrowed(model, X, y) as found:
+        setup = set_up("measure_trials", found, X, y, options | {"trial_steps": max(lengths)}, random_state)
     before, measured = setup.coherence(), []
 
     def ends(trial: Trial, module: nn.Module) -> bool:

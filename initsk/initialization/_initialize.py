@@ -94,8 +94,8 @@ def initialize(
         If an initializer is unknown, cannot fill a parameter, draws values that are not finite, has nothing to fill, or
         needs a batch that is missing; if a name in `overwrite` is unknown; or if no weight at all is filled.
     ModuleError
-        If the forward pass fails on X; if `module` is not a module, is scripted, is lazy without X, is on the meta
-        device without `device`, has tensors on the meta device that no layer defines, or has a weight that several
+        If the forward pass fails on X; if `module` is not a module, is scripted or quantized, is lazy without X, is on
+        the meta device without `device`, has tensors there that no layer defines, or has a weight that several
         hooks compute one after the other, or if the batch gives values that are constant or not finite. After any error
         the module is unchanged.
 
@@ -117,6 +117,7 @@ def initialize(
     3    1.bias                False
     """
     module = network.unwrap(module)
+    network.refuse_quantized(module)
     chooser = Chooser(initializer, bias_initializer, output_initializer)
     _check_data(chooser.given, X, y)
     seed = resolve_seed_like_torch(random_state)
@@ -189,7 +190,8 @@ def _parametrizations_in_evaluation_mode(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _restored_on_failure(plan: list[PlannedParameter], needed: bool) -> Iterator[None]:
     """If the block raises, restore what computes weights from parameters and, if needed, all parameters."""
-    held = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
+    parameters = [parameter for planned in plan for parameter in planned.parameters.values()] if needed else []
+    held = [parameter for parameter in parameters if not network.why_not_writable(parameter)]
     saved = [copy_of(parameter) for parameter in held]
     computed = [planned for planned in plan if planned.is_computed]
     parametrized = [planned.module.parametrizations for planned in computed if is_parametrized(planned.module)]

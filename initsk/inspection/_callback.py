@@ -1,6 +1,6 @@
 """Inspections during training: a skorch callback."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -10,13 +10,14 @@ from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from torch import nn
 
+from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection import _frames as frames
 from initsk.inspection._inspect import inspect_batches
 from initsk.inspection._settings import CONSTRAINTS, InspectionSettings
 from initsk.inspection._summary import ActivationSummary
 from initsk.inspection.capture._capture import Capture
 from initsk.inspection.capture._layer_choice import Layers
-from initsk.network import BatchConverter, IntegerCasts, Model, iterate_batches
+from initsk.network import Batch, BatchConverter, IntegerCasts, Model, iterate_batches
 from initsk.utils.validation import boolean, check_parameters, integer, one_of
 
 
@@ -79,7 +80,7 @@ class ActivationRecorder(Callback):
 
     def initialize(self) -> "ActivationRecorder":
         """Delete all records; skorch calls this method when a net is initialized."""
-        check_parameters(type(self).__name__, self.get_params(deep=False), _CONSTRAINTS)
+        self._check()
         self.n_steps_ = 0
         self.rows_: dict[str, list[tuple[Any, ...]]] = {of: [] for of in frames.VALUE_KINDS}
         self.bins_: dict[str, list[tuple[int, int, frames.PackedBins]]] = {of: [] for of in frames.VALUE_KINDS}
@@ -122,14 +123,15 @@ class ActivationRecorder(Callback):
             return
         self.n_steps_ += 1
         self.at_start_ = self.at_start_ and self.unit == "epoch"
-        if self.unit == "step" and self.probe is not None and self.n_steps_ % self.every == 0:
+        if self.unit == "step" and self.probe is not None and self._is_turn(self.n_steps_):
             self._record_probe(net)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Record the fixed batch, or the sum of the epoch's training batches."""
+        self._check()
         if not self.needs_batch_events:
             self.n_steps_ = sum(net.history[:, "train_batch_count"])
-        if self.unit == "epoch" and self.probe is not None and len(net.history) % self.every == 0:
+        if self.unit == "epoch" and self.probe is not None and self._is_turn(len(net.history)):
             self._record_probe(net)
         if self.epoch_summary_ is not None:
             self._keep(net, self.epoch_summary_)
@@ -194,9 +196,17 @@ class ActivationRecorder(Callback):
 
     def _is_due(self, net: Any) -> bool:
         """Return whether the next training batch belongs to a record."""
-        if self.start and self.at_start_:
-            return True
-        return (self.n_steps_ + 1 if self.unit == "step" else len(net.history)) % self.every == 0
+        is_turn = self._is_turn(self.n_steps_ + 1 if self.unit == "step" else len(net.history))
+        return is_turn or (self.start and self.at_start_)
+
+    def _is_turn(self, number: int) -> bool:
+        """Return whether a step or an epoch of this number has a record."""
+        self._check()
+        return number % self.every == 0
+
+    def _check(self) -> None:
+        # At each use, since `set_params` may change a parameter during the training.
+        check_parameters(type(self).__name__, self.get_params(deep=False), _CONSTRAINTS)
 
     def _record_probe(self, net: Any) -> None:
         if self.last_recorded_step_ == self.n_steps_:
@@ -215,7 +225,7 @@ class ActivationRecorder(Callback):
             as_given = IntegerCasts(frozenset())
             batches = iter([BatchConverter(module, casts=as_given).convert(X, y)])
         else:
-            batches = iterate_batches(module, X, y, self.batch_size, casts=self.casts_)
+            batches = _of_probe(iterate_batches(module, X, y, self.batch_size, casts=self.casts_))
         capture = getattr(self, "capture_", None)
         if capture is None or list(capture.names) != list(module.modules()):
             capture = self.capture_ = Capture(module, training=training, gradients=self.gradients)
@@ -228,6 +238,14 @@ class ActivationRecorder(Callback):
             self.bins_[of] += [(*time, bins) for bins in summary.bins(of)]
         if self.gradients:
             self.parameters_ += [(*time, *row) for row in summary.parameters().itertuples(index=False)]
+
+
+def _of_probe(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield the batches of the fixed batch; an error in its conversion says that it is about `probe`."""
+    try:
+        yield from batches
+    except (InvalidParameterError, ModuleError) as error:
+        raise type(error)(f"probe: {error}") from error
 
 
 _CONSTRAINTS = {name: CONSTRAINTS[name] for name in ("measures", "gradients", "batch_size", "bins")}

@@ -21,7 +21,7 @@ from initsk.network import (
     Model,
     PaddingMask,
     arguments_of,
-    get_model,
+    borrowed,
     has_targets,
     iterate_batches,
     loss_of,
@@ -163,11 +163,11 @@ def inspect_activations(
     check_parameters("inspect_activations", given, CONSTRAINTS)
     if gradients and not has_targets(X, y):
         refuse("inspect_activations", ["gradients=True needs y, the targets of the loss"])
-    found = get_model(model, X, y)
-    X, y = arguments_of(found.module, found.prepared(X), y)
-    with preserve_generators(X):
-        batches = iterate_batches(found.module, X, found.encode(y), batch_size, padding_mask, found.casts)
-        return inspect_batches(found, batches, settings, resolve_seed(random_state))
+    with borrowed(model, X, y) as found:
+        X, y = arguments_of(found.module, found.prepared(X), y)
+        with preserve_generators(X):
+            batches = iterate_batches(found.module, X, found.encode(y), batch_size, padding_mask, found.casts)
+            return inspect_batches(found, batches, settings, resolve_seed(random_state))
 
 
 @one_at_a_time

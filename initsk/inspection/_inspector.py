@@ -16,7 +16,7 @@ from initsk.inspection._settings import CONSTRAINTS
 from initsk.inspection.capture._capture import Capture
 from initsk.inspection.capture._layer_choice import LayerCatalogue, Layers
 from initsk.inspection.capture._place import Place
-from initsk.network import Batch, Model, get_model, initialized, iterate_batches, preserve_state
+from initsk.network import Batch, Model, borrowed, initialized, iterate_batches, preserve_state
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, derive_seed, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
@@ -128,8 +128,7 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "layers_")
         X = self._checked(X, reset=False)
-        model = get_model(self.estimator_)
-        with outside_of_contexts(model.module):
+        with borrowed(self.estimator_, X[:2]) as model, outside_of_contexts(model.module):
             return self._transform(model, X)
 
     def _transform(self, model: Model, X: np.ndarray) -> np.ndarray:
@@ -185,15 +184,15 @@ class ActivationInspector(TransformerMixin, BaseEstimator):
     @one_at_a_time
     def _choose(self, X: np.ndarray) -> tuple[list[str], dict[str, int]]:
         """Return the chosen layers and their numbers of features."""
-        model = get_model(self.estimator_, X)
-        with outside_of_contexts(model.module), preserve_state(model.module, training=False, gradients=False, seed=0):
-            capture = Capture(model.module, training=False, gradients=False)
-            catalogue = LayerCatalogue(capture.first_plan(next(self._batches(model, X))))
-        chosen = catalogue.choose(type(self).__name__, self.layers)
-        if self.layers is None:
-            chosen = chosen[:-1] or chosen
-        with closing(self._collect(model, X, chosen)) as batches:
-            found = next(batches)
+        with borrowed(self.estimator_, X) as model, outside_of_contexts(model.module):
+            with preserve_state(model.module, training=False, gradients=False, seed=0):
+                capture = Capture(model.module, training=False, gradients=False)
+                catalogue = LayerCatalogue(capture.first_plan(next(self._batches(model, X))))
+            chosen = catalogue.choose(type(self).__name__, self.layers)
+            if self.layers is None:
+                chosen = chosen[:-1] or chosen
+            with closing(self._collect(model, X, chosen)) as batches:
+                found = next(batches)
         return chosen, {layer: values.shape[1] for layer, values in found.items()}
 
     def _batches(self, model: Model, X: np.ndarray) -> Iterator[Batch]:

@@ -47,7 +47,11 @@ class ActivationSummary(Reported):
 
     def __add__(self, other: "ActivationSummary") -> "ActivationSummary":
         if self.records.keys() != other.records.keys():
-            raise InvalidParameterError("summaries of different layers cannot be added")
+            only = "; ".join(filter(None, (_only(self, other, "first"), _only(other, self, "second"))))
+            raise InvalidParameterError(
+                f"summaries of different layers cannot be added: {only} (allowed: those of a network whose layers stay"
+                " the same)"
+            )
         records = {key: record + other.records[key] for key, record in self.records.items()}
         return ActivationSummary(records, weight_records=self.weight_records)
 
@@ -185,3 +189,9 @@ class ActivationSummary(Reported):
         limits = layer_thresholds(thresholds)
         found = find_in_layers(self._frames["activations"], self._frames["gradients"], limits, min_samples)
         return findings_frame(found)
+
+
+def _only(summary: ActivationSummary, other: ActivationSummary, which: str) -> str:
+    """Return which layers a summary has and another one has not, in words; "" without any."""
+    names = [f"{layer!r} ({position})" for layer, position in summary.records.keys() - other.records.keys()]
+    return f"only the {which} has {', '.join(sorted(names))}" if names else ""

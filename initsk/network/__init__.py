@@ -14,7 +14,7 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import describe_arrays, forward_errors, run_module
+from initsk.network._calls import describe_arrays, named_reason, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._examples import declared
@@ -44,10 +44,11 @@ from initsk.network._inputs import (
 )
 from initsk.network._layer_rules import register_layer
 from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INSTANCE_NORM_LAYERS, untrained_norms
+from initsk.network._layouts import dense, why_not_writable
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS
-from initsk.network._model import Model, get_model, has_network, initialized, innermost, may_be_built
+from initsk.network._model import Model, borrowed, get_model, has_network, initialized, innermost, may_be_built
 from initsk.network._nets import has_own_loss
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
@@ -83,7 +84,14 @@ from initsk.network._state import (
 from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wide_network import PredictedValues, WideNetwork
-from initsk.network._wrappers import clean_names, named_parameters, run_as_written, unwrap, without_wrappers
+from initsk.network._wrappers import (
+    clean_names,
+    named_parameters,
+    refuse_quantized,
+    run_as_written,
+    unwrap,
+    without_wrappers,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -132,15 +140,16 @@ __all__ = [
     "arrays_in",
     "as_batch",
     "axes_of",
+    "borrowed",
     "clean_names",
     "compute_hooked",
     "copy_of_module",
     "count_samples",
     "current_values",
     "declared",
+    "dense",
     "describe_arrays",
     "first_batch",
-    "forward_errors",
     "generator_state",
     "generators_of",
     "generators_restored",
@@ -169,6 +178,7 @@ __all__ = [
     "may_have_gradient_hooks",
     "meta_tensors",
     "named_parameters",
+    "named_reason",
     "own_loss",
     "pair_of",
     "pairs",
@@ -178,6 +188,7 @@ __all__ = [
     "preserve_training",
     "read",
     "read_pass",
+    "refuse_quantized",
     "register_layer",
     "run_as_written",
     "run_module",
@@ -199,6 +210,7 @@ __all__ = [
     "to_array",
     "untrained_norms",
     "unwrap",
+    "why_not_writable",
     "without_wrappers",
     "written_by",
 ]  # fmt: skip

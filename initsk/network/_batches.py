@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.network._calls import describe_input, failing_layer, run_module
+from initsk.network._calls import describe_input, failing_layer, named_reason, run_module
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -30,7 +30,7 @@ from initsk.network._mlp import MLP
 from initsk.network._state import preserve_state
 from initsk.utils.cached import cached_property
 from initsk.utils.torch_settings import as_tensor, stored_values
-from initsk.utils.words import counted, reason_of
+from initsk.utils.words import counted
 
 PaddingMask = Any | Callable[[Any], Any]
 
@@ -52,7 +52,7 @@ class Batch:
         return replace(self, inputs=map_arrays(_clone, self.inputs), keywords=map_arrays(_clone, self.keywords))
 
     def run(self, module: nn.Module) -> Any:
-        """Return the output of a module for this batch; a note on an error names the layer and the input."""
+        """Return the output of a module for this batch; an error names the layer and the input."""
         return run_module(module, self.inputs, self.keywords)
 
     @property
@@ -242,7 +242,7 @@ class BatchConverter:
         try:
             self.module(*inputs, **keywords)
         except Exception as error:
-            return f"with {given} in {failing_layer(self.module, error)}: {reason_of(error)}"
+            return f"with {given} in {failing_layer(self.module, error)}: {named_reason(error)}"
         return None
 
 

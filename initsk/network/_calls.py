@@ -1,8 +1,7 @@
 """Calls of a module whose errors name the layer that failed and the shapes of the input."""
 
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,57 +9,48 @@ from torch import nn
 
 from initsk.exceptions import InitskError, ModuleError
 from initsk.network._inputs import arrays_in
-from initsk.text import visible
 from initsk.utils.words import reason_of
-
-_NOTE = "The forward pass fails in "
 
 
 def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
-    """Return the output of a module; a note on an error names the layer and the input.
+    """Return the output of a module.
+
+    Raises
+    ------
+    ModuleError
+        If the forward pass raises any error, of torch or of a user's own code. The message names the layer and the
+        input. Errors of initsk, and of memory on an accelerator, stay as they are.
 
     Examples
     --------
     >>> try:
     ...     run_module(nn.Sequential(nn.ReLU(), nn.Linear(3, 1)), (torch.ones(2, 5),), {})
-    ... except RuntimeError as error:
-    ...     print(*error.__notes__)
-    The forward pass fails in layer '1' (Linear); input: X of shape (2, 5) and type float32
+    ... except ModuleError as error:
+    ...     print(str(error).partition(": ")[0])
+    the forward pass fails in layer '1' (Linear); input: X of shape (2, 5) and type float32
     """
     try:
         return module(*inputs, **keywords)
-    except Exception as error:
-        where, given = failing_layer(module, error), describe_input(inputs, keywords)
-        error.add_note(visible(f"{_NOTE}{where}; input: {given}"))
-        raise
-
-
-@contextmanager
-def forward_errors() -> Iterator[None]:
-    """Raise ModuleError for errors that torch's own code raises in a forward pass by `run_module`, inside the block.
-
-    Errors of a user's own code stay as they are.
-    """
-    try:
-        yield
     except (InitskError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # a user's forward may raise anything
-        note = next((note for note in getattr(error, "__notes__", ()) if note.startswith(_NOTE)), None)
-        if note is None or not _is_of_torch(error):
-            raise
-        where = note.removeprefix(_NOTE)
+        where, given = failing_layer(module, error), describe_input(inputs, keywords)
         raise ModuleError(
-            f"the forward pass fails in {where}: {reason_of(error)} (allowed: an X on which the module runs)"
+            f"the forward pass fails in {where}; input: {given}: {named_reason(error)}"
+            " (allowed: an X on which the module runs)"
         ) from error
 
 
-def _is_of_torch(error: BaseException) -> bool:
-    """Return whether torch's own code raised an error, and not the code of a user."""
-    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
-    packages = [frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames]
-    # Functions of torch run inside frames of a follower.
-    return [package for package in packages if package != __package__.partition(".")[0]][-1:] == ["torch"]
+def named_reason(error: BaseException) -> str:
+    """Return the class of an error and the first line of its message.
+
+    Examples
+    --------
+    >>> named_reason(KeyError("mask")), named_reason(StopIteration())
+    ("KeyError: 'mask'", 'StopIteration')
+    """
+    name, reason = type(error).__name__, reason_of(error)
+    return name if reason == name else f"{name}: {reason}"
 
 
 def failing_layer(module: nn.Module, error: Exception) -> str:

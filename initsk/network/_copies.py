@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
@@ -37,6 +38,12 @@ def copy_of_module(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.
     >>> bool((copy_of_module(layer).last == layer.last).all())
     True
     """
+    for name, parameter in module.named_parameters():
+        if parameter.layout is not torch.strided:
+            raise ModuleError(
+                f"{type(module).__name__} cannot be copied: {name} is stored as {parameter.layout}, not densely"
+                " (allowed: dense parameters)"
+            )
     held = (tensor for part in parts_of(module) for tensor in tensors_in([*vars(part).values()]))
     memo = {} if memo is None else memo
     memo |= {id(tensor): tensor.detach().clone() for tensor in held if tensor.grad_fn is not None}

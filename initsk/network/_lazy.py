@@ -1,6 +1,6 @@
 """Shapes for lazy modules, from one forward pass."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -10,11 +10,10 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._batches import is_stream, iterate_batches
-from initsk.network._calls import failing_layer
+from initsk.network._calls import failing_layer, named_reason
 from initsk.network._state import preserve_mode
 from initsk.network._wrappers import run_as_written
-from initsk.utils.global_state import one_at_a_time
-from initsk.utils.words import reason_of
+from initsk.utils.global_state import GLOBAL_STATE, one_at_a_time
 
 
 def lazy_parameters(module: nn.Module) -> list[str]:
@@ -56,7 +55,7 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
             except Exception as error:  # a user's forward may raise anything
                 where = failing_layer(module, error)
                 raise ModuleError(
-                    f"lazy modules get no shapes, since the forward pass fails in {where}: {reason_of(error)}"
+                    f"lazy modules get no shapes, since the forward pass fails in {where}: {named_reason(error)}"
                     " (allowed: an X on which the module runs)"
                 ) from error
         left = lazy_parameters(module)
@@ -70,14 +69,35 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
 @contextmanager
 def structure_restored_on_failure(module: nn.Module) -> Iterator[None]:
     """If the block raises, restore classes, attributes, parameters and buffers that were replaced or had no shape."""
+    restore = _save_structure(module)
+    try:
+        yield
+    except BaseException:
+        restore()
+        raise
+
+
+@contextmanager
+def lazy_again(module: nn.Module) -> Iterator[None]:
+    """Let lazy parts of a module have shapes inside the block only; its parameters stay the same objects."""
+    # Another thread may have given the module shapes for its own block.
+    with GLOBAL_STATE.held():
+        if not lazy_parameters(module):
+            yield
+            return
+        with GLOBAL_STATE.changed(_save_structure(module)):
+            yield
+
+
+def _save_structure(module: nn.Module) -> Callable[[], None]:
+    """Return a function that restores classes, attributes, and parameters and buffers without a shape."""
     parts = [(part, type(part), dict(vars(part))) for part in module.modules()]
     tables = [held for _, _, attributes in parts for held in attributes.values() if isinstance(held, dict)]
     contents = [(held, dict(held)) for held in tables]
     tensors = chain(module.parameters(), module.buffers())
     lazy = [(tensor, type(tensor)) for tensor in tensors if nn.parameter.is_lazy(tensor)]
-    try:
-        yield
-    except BaseException:
+
+    def restore() -> None:
         for part, kind, attributes in parts:
             part.__class__ = kind
             vars(part).clear()
@@ -86,6 +106,12 @@ def structure_restored_on_failure(module: nn.Module) -> Iterator[None]:
             held.clear()
             held.update(before)
         for tensor, lazy_kind in lazy:
-            tensor.data = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+            dtype = tensor.dtype
+            if tensor.requires_grad:
+                # torch expects gradients of the old shape until the type changes, if a graph is still there.
+                other = torch.float16 if dtype != torch.float16 else torch.float32
+                tensor.data = torch.empty(0, dtype=other, device=tensor.device)
+            tensor.data = torch.empty(0, dtype=dtype, device=tensor.device)
             tensor.__class__ = lazy_kind
-        raise
+
+    return restore

@@ -1,7 +1,7 @@
 """The torch module in an estimator or a pipeline."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,8 +15,8 @@ from torch import nn
 from initsk.exceptions import ModuleError
 from initsk.network._batches import Batch, iterate_batches
 from initsk.network._inputs import IntegerCasts
-from initsk.network._lazy import infer_shapes
-from initsk.network._wrappers import unwrap
+from initsk.network._lazy import infer_shapes, lazy_again
+from initsk.network._wrappers import refuse_quantized, unwrap
 from initsk.utils.random import isolated_random
 from initsk.utils.validation import check_known_labels
 
@@ -78,7 +78,8 @@ class Model:
 def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     """Return the torch module that `model` is or contains; an unfitted estimator is built on a clone.
 
-    The clone has the weights from which `fit` would start, and the global random states stay as they are.
+    The clone has the weights from which `fit` would start, and the global random states stay as they are. Lazy modules
+    get their shapes from X, and keep them; `borrowed` gives them back as they were.
 
     Raises
     ------
@@ -176,6 +177,27 @@ def _initialized_pipeline(pipeline: Any, X: Any, y: Any) -> Any:
     return pipeline
 
 
+@contextmanager
+def borrowed(model: Any, X: Any = None, y: Any = None) -> Iterator[Model]:
+    """Give what `get_model` returns to a block; lazy modules have shapes only inside of it.
+
+    Raises
+    ------
+    ModuleError
+        As `get_model`.
+
+    Examples
+    --------
+    >>> with borrowed(nn.LazyLinear(2), [[1.0, 2.0, 3.0]]) as found:
+    ...     found.module
+    Linear(in_features=3, out_features=2, bias=True)
+    """
+    holder = innermost(model)
+    module = getattr(getattr(holder, "net_", holder), "module_", None) if not isinstance(holder, nn.Module) else holder
+    with lazy_again(unwrap(module)) if isinstance(module, nn.Module) else nullcontext():
+        yield get_model(model, X, y)
+
+
 def _model_of_pipeline(pipeline: Any, X: Any, y: Any) -> Model:
     """Return the network at the end of a pipeline; the steps before it are fitted on a clone if they are not."""
     before, last = pipeline[:-1], pipeline[-1]
@@ -205,14 +227,13 @@ def _visible(module: nn.Module, X: Any) -> nn.Module:
     Lazy modules get their shapes from X.
     """
     module = unwrap(module)
+    refuse_quantized(module)
     for name, part in module.named_modules():
         kind, path = type(part).__name__, name or "module"
         if isinstance(part, torch.jit.ScriptModule):
             raise ModuleError(
                 f"{path} is scripted ({kind}) and hides its layers (allowed: the module before torch.jit)"
             )
-        if "quantized" in type(part).__module__:
-            raise ModuleError(f"{path} is quantized ({kind}) and has no real values (allowed: the float module)")
         for key, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
             if tensor.is_meta:
                 raise ModuleError(

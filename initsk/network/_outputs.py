@@ -168,6 +168,7 @@ def loss_of(
     if target is None:
         raise ModuleError("the loss needs targets, and a batch has none (allowed: pairs of X and y)")
     if net is not None and hasattr(net, "criterion_"):
+        _check_labels(net.criterion_, output[0] if isinstance(output, tuple) and output else output, target)
         return loss_of_net(net, output, target, X)
     first, *others = [_loss(scores, part) for scores, part in _heads(output, target)]
     for loss in others:
@@ -205,6 +206,7 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
         target = target.long()
         if scores.shape[:1] + scores.shape[2:] != target.shape and scores.shape[:-1] == target.shape:
             scores = scores.movedim(-1, 1)
+        _check_labels(criterion, scores, target)
         if isinstance(criterion, nn.NLLLoss):
             _check_log_probabilities(scores)
     elif isinstance(criterion, _OF_RATES):
@@ -217,6 +219,22 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
             f" value of y of shape {tuple(target.shape)}, and would learn the mean (allowed: the same shape)"
         )
     return criterion(scores, target)
+
+
+def _check_labels(criterion: Any, scores: Any, target: Any) -> None:
+    """Raise an error for labels without a score, if a loss of classes takes the labels."""
+    are_tensors = isinstance(scores, torch.Tensor) and isinstance(target, torch.Tensor)
+    if isinstance(criterion, _OF_CLASSES) and are_tensors and scores.dim() and not target.is_floating_point():
+        # One sample without an axis for it has only the axis of the classes.
+        _check_range(target, scores.shape[min(scores.dim() - 1, 1)], criterion.ignore_index)
+
+
+def _check_range(target: torch.Tensor, n_scores: int, ignored: int) -> None:
+    labels = target[target != ignored]
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < n_scores:
+        given = f"{int(labels.min())} to {int(labels.max())}"
+        scores = counted(n_scores, "score")
+        raise ModuleError(f"y has labels {given}, but the module gives {scores} (labels count from 0)")
 
 
 def _check_log_probabilities(scores: torch.Tensor) -> None:
@@ -281,11 +299,7 @@ def _cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         output = output.movedim(-1, 1)
     if output.dim() < 2 or output.shape[:1] + output.shape[2:] != target.shape or output.is_complex():
         raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y)")
-    labels = target[target != IGNORED_TARGET]
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < output.shape[1]:
-        given = f"{int(labels.min())} to {int(labels.max())}"
-        scores = counted(output.shape[1], "score")
-        raise ModuleError(f"y has labels {given}, but the module gives {scores} (labels count from 0)")
+    _check_range(target, output.shape[1], IGNORED_TARGET)
     return nn.functional.cross_entropy(real_parts(output), target.long())
 
 

@@ -20,6 +20,7 @@ from initsk.network._layer_rules import (
     specs_of_class,
 )
 from initsk.network._layer_types import EMBEDDINGS
+from initsk.network._layouts import why_not_writable
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._parts import named_parts, parts_of
 from initsk.network._sharded import local_values
@@ -36,6 +37,7 @@ _KEPT = ("belongs", "scales", "is added", "registered")
 _UNUSED = ", which the forward pass does not use"
 _HIDDEN = ", which a function that cannot be read may use"
 _NO_INVERSE = "has no right_inverse, which writes values through it"
+_NOT_WRITABLE = ", so no values are written into it"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class PlannedParameter:
     @property
     def may_be_missed(self) -> bool:
         """Whether the tensor multiplies a signal, as far as is known, and cannot be filled or has no rule for it."""
-        if self.skip_reason.endswith(_NO_INVERSE):
+        if self.skip_reason.endswith((_NO_INVERSE, _NOT_WRITABLE)):
             return self.tensor.dim() >= 2
         unknown = bool(self.specs) and self.specs[0].kind == "other" and not self.is_kept
         unused = self.note.endswith(_UNUSED)
@@ -197,6 +199,8 @@ def _memory(parameter: nn.Parameter) -> object:
     """Return a key of a parameter's memory; parameters with the same key have the same values."""
     if parameter.is_meta or isinstance(parameter, nn.parameter.UninitializedParameter):
         return id(parameter)
+    if parameter.layout is not torch.strided:
+        return id(parameter)
     values = local_values(parameter)
     return (values.data_ptr(), values.shape, values.stride()) if values.numel() else id(parameter)
 
@@ -231,7 +235,7 @@ def _plan_one(
         reason = f"type {tensor.dtype} is not a float"
         return PlannedParameter(owner, attribute, name, _role_by_name(attribute), (), parameters, reason)
     frozen = not all(parameter.requires_grad for parameter in parameters.values())
-    one_way = "" if frozen else _one_way(owner, attribute)
+    one_way = "" if frozen else _one_way(owner, attribute) or _closed(parameters)
     if one_way:
         return PlannedParameter(owner, attribute, name, _role_by_name(attribute), (), parameters, one_way)
     found = _found(graph, owner, attribute, [name, *parameters], tensor, after_attention)
@@ -240,6 +244,12 @@ def _plan_one(
         owner, attribute, name, found.role, () if frozen else tuple(specs), parameters,
         skip_reason="frozen (requires_grad is False)" if frozen else "", note=found.note, layout=found.layout,
     )  # fmt: skip
+
+
+def _closed(parameters: dict[str, nn.Parameter]) -> str:
+    """Return which of the parameters cannot be written, and why; "" if all can."""
+    reasons = {name: why_not_writable(parameter) for name, parameter in parameters.items()}
+    return next((f"{name} {reason}{_NOT_WRITABLE}" for name, reason in reasons.items() if reason), "")
 
 
 def _one_way(owner: nn.Module, attribute: str) -> str:

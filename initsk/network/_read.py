@@ -13,13 +13,14 @@ from torch.func import functional_call
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._batches import Batch, as_batch, call_of
-from initsk.network._calls import failing_part
+from initsk.network._calls import failing_part, named_reason
+from initsk.network._copies import copy_of_module
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
 from initsk.network._follower import Step
 from initsk.network._inputs import few_rows_first, first_batch, map_arrays, to_array
 from initsk.network._joined import joined
-from initsk.network._lazy import infer_shapes, lazy_parameters
+from initsk.network._lazy import infer_shapes, lazy_again, lazy_parameters
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import replace_tensors, tensors_in
 from initsk.network._parts import parameters_of
@@ -51,9 +52,9 @@ def read(module: nn.Module, X: Any = None, *, training: bool = False) -> Network
     module : torch.nn.Module
         The network.
     X : array-like, tensor, tuple or dict of them, or None, default=None
-        A batch, of which two samples are used; it gives lazy layers their shapes. None takes an input that the
-        network declares (`example_input_array` of Lightning, `dummy_inputs` of transformers, `input_size` of timm), or
-        tries inputs that fit its first layers; of several inputs, the first layers of its children.
+        A batch, of which two samples are used; it gives lazy layers shapes for the reading. None takes an input that
+        the network declares (`example_input_array` of Lightning, `dummy_inputs` of transformers, `input_size` of timm),
+        or tries inputs that fit its first layers; of several inputs, the first layers of its children.
     training : bool, default=False
         Whether it runs in training mode, with dropout and the statistics of the batch.
 
@@ -98,7 +99,11 @@ def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
     else:
         arguments, _ = first_batch(module, X)
         arguments = map_arrays(to_array, arguments)
-    infer_shapes(module, arguments)
+    if lazy_parameters(module):
+        with lazy_again(module):
+            infer_shapes(module, arguments)
+            # The graph refers to parameters, and those of the module will have no shape.
+            module = copy_of_module(module)
     *few, whole = few_rows_first(arguments)
     for rows in few:
         try:
@@ -115,7 +120,7 @@ def _read_given(module: nn.Module, X: Any, training: bool) -> NetworkGraph:
         where = f"at layer {name!r}" if name else "outside of its layers"
         raise ModuleError(
             f"the forward pass of {type(module).__name__} failed {where} on X of shape {example.description}:"
-            f" {reason_of(error)} (allowed: an X that the module takes)"
+            f" {named_reason(error)} (allowed: an X that the module takes)"
         ) from error
 
 

@@ -8,12 +8,15 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._layouts import dense
 from initsk.network._parts import parts_of
 from initsk.utils.torch_settings import write_values
 
 
 def local_values(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the shard of a tensor that this process holds; any other tensor is returned unchanged.
+    """Return the shard of a tensor that this process holds, and all values of a sparse tensor.
+
+    Any other tensor is returned unchanged.
 
     Examples
     --------
@@ -21,7 +24,7 @@ def local_values(tensor: torch.Tensor) -> torch.Tensor:
     tensor([1., 1.])
     """
     sharded: Any = tensor
-    return sharded.to_local() if is_sharded(tensor) else tensor
+    return dense(sharded.to_local() if is_sharded(tensor) else tensor)
 
 
 def is_sharded(tensor: torch.Tensor) -> bool:

@@ -11,6 +11,7 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._axes import POSITION, UNIT, Axes, size_along
+from initsk.network._layouts import dense
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.theory import Signal
 
@@ -156,7 +157,7 @@ def pair_of(tensor: torch.Tensor) -> Pair:
 
 def _doubled(tensor: torch.Tensor) -> torch.Tensor:
     """Return the values in double precision."""
-    return tensor.detach().to(torch.complex128 if tensor.is_complex() else torch.float64)
+    return dense(tensor.detach()).to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
 def reciprocal(constant: float | torch.Tensor) -> float | torch.Tensor:

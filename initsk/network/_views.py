@@ -80,7 +80,9 @@ def _plain(value: Any) -> Any:
 
 def shares_memory(result: Any, shadow: torch.Tensor) -> bool:
     """Return whether a result is a view of the shadow; a contiguous copy in the same order counts as the same."""
-    return isinstance(result, torch.Tensor) and result.untyped_storage() is shadow.untyped_storage()
+    if not isinstance(result, torch.Tensor) or result.layout is not torch.strided:
+        return result is shadow
+    return shadow.layout is torch.strided and result.untyped_storage() is shadow.untyped_storage()
 
 
 def parts_of_output(views: Sequence[View], axis: int, shape: Sequence[int]) -> int:

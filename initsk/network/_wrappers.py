@@ -53,6 +53,9 @@ def unwrap(module: Any) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
     _check_structure(module)
+    nested = [name for name, parameter in module.named_parameters() if parameter.is_nested]
+    if nested:
+        raise ModuleError(f"{nested[0]} is a nested tensor, without a shape (allowed: parameters with a shape)")
     check_names("parameter", (name for name, _ in module.named_parameters()))
     check_names("layer", (name for name, _ in module.named_modules()))
     kinds = set(map(type, parts_of(module)))
@@ -62,6 +65,22 @@ def unwrap(module: Any) -> nn.Module:
         )
     found = wrapped_part(module)
     return module if found is None else unwrap(found[1])
+
+
+def refuse_quantized(module: nn.Module) -> None:
+    """Raise if layers of a module have packed integers of torch's quantization instead of weights.
+
+    Raises
+    ------
+    ModuleError
+        With the name of the first such layer.
+    """
+    for name, part in module.named_modules():
+        kind = type(part)
+        if kind.__module__.startswith("torch.") and "quantized" in kind.__module__.split("."):
+            raise ModuleError(
+                f"{name or 'module'} is quantized ({kind.__name__}) and has no real values (allowed: the float module)"
+            )
 
 
 def _check_structure(module: nn.Module) -> None:

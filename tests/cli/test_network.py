@@ -95,6 +95,34 @@ def test_code_that_ends_the_process_is_an_error(networks, capsys, command, place
     assert f"initsk {command}: ends.py:net called sys.exit({given}), so there is no result" in shown
 
 
+RAISED = ["AssertionError('bad')", "StopIteration()", "OSError('bad')", "FileNotFoundError(2, 'bad', 'w.bin')"]
+
+
+@pytest.mark.parametrize("raised", RAISED)
+@pytest.mark.parametrize("command", ["inspect", "diagnose", "audit"])
+def test_an_error_of_the_network_is_no_answer(networks, capsys, command, raised):
+    (networks / "raising.py").write_text(
+        "import torch\nclass net(torch.nn.Linear):\n    def __init__(self):\n        super().__init__(64, 10)\n"
+        f"    def forward(self, x):\n        raise {raised}\n"
+    )
+    shown = error_of(capsys, command, "raising.py:net", "--dataset", "digits")
+    assert raised.partition("(")[0] in shown
+    assert "forward pass" in shown
+
+
+@pytest.mark.parametrize("raised", RAISED[:3])
+def test_an_error_of_the_gradient_is_no_answer(networks, capsys, raised):
+    (networks / "raising.py").write_text(
+        "import torch\nclass Raising(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x):\n"
+        "        return x * 2\n    @staticmethod\n    def backward(ctx, gradient):\n"
+        f"        raise {raised}\nclass net(torch.nn.Linear):\n    def __init__(self):\n"
+        "        super().__init__(64, 10)\n    def forward(self, x):\n"
+        "        return Raising.apply(super().forward(x))\n"
+    )
+    shown = error_of(capsys, "diagnose", "raising.py:net", "--dataset", "digits")
+    assert raised.partition("(")[0] in shown
+
+
 def test_recommend_needs_no_data(networks, capsys):
     assert run("recommend", "my_networks.py:image", "--dataset", "nothing", "--report", "advice.html") == 0
     shown = capsys.readouterr().out

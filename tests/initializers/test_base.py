@@ -54,6 +54,31 @@ def test_fill_changes_one_tensor_in_place():
     assert parameter.requires_grad
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: torch.zeros(3, 4).to_sparse(), "is stored as torch.sparse_coo, not densely"),
+        (lambda: torch.zeros(3, 4).to_sparse_csr(), "is stored as torch.sparse_csr, not densely"),
+        (lambda: torch.zeros(4, 1).expand(4, 3), "has elements that share memory"),
+        (lambda: torch.zeros(8).as_strided((2, 4), (2, 1)), "has elements that share memory"),
+        (lambda: torch.zeros(3, 4, dtype=torch.int64), "has the type torch.int64"),
+        (torch.nn.parameter.UninitializedParameter, "has no shape yet"),
+        (lambda: [[1.0, 2.0]], "is of the type list"),
+        (lambda: None, "is of the type NoneType"),
+    ],
+)
+def test_tensors_that_cannot_be_filled(make, words):
+    with pytest.raises(InvalidParameterError, match=rf"^fill_: tensor {words}.*\(allowed: a dense tensor of floating"):
+        HeNormal().fill_(make())
+
+
+@pytest.mark.parametrize("view", [lambda t: t.t(), lambda t: t[::2], lambda t: t[:, 1:3], lambda t: t[:, :, None]])
+def test_fill_writes_into_views_that_share_no_memory_within_themselves(view):
+    tensor = view(torch.zeros(6, 8))
+    assert torch.equal(HeNormal().fill_(tensor, random_state=0), HeNormal().sample(tuple(tensor.shape), random_state=0))
+
+
 @pytest.mark.parametrize("shape", [5, (2, 2.5), (-1, 2), None], ids=label)
 def test_shapes_are_tuples_of_integers(shape):
     with pytest.raises(ValueError, match="a tuple of integers"):

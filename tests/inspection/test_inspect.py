@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 from torch import nn
 
 from initsk import MLPClassifier, inspect_activations
+from initsk.exceptions import ModuleError
 from tests.helpers import hooks_of
 from tests.inspection.support import peak_memory
 
@@ -48,7 +49,7 @@ def test_nothing_is_left_behind():
             raise RuntimeError("broken")
 
     net.append(Broken())
-    with pytest.raises(RuntimeError, match="broken"):
+    with pytest.raises(ModuleError, match="RuntimeError: broken"):
         inspect_activations(net, [[1.0], [2.0]])
     assert not hooks_of(net)
     assert [m.training for m in net[:4]] == [False, True, True, True]

@@ -23,7 +23,9 @@ from initsk import (
     network,
     recommend_initializer,
 )
+from initsk.displays import NetworkDisplay
 from initsk.exceptions import InitskError, ModuleError
+from initsk.inspection import gradient_coherence
 from tests.helpers import Net, batch, build
 from tests.integration.test_threads import IRIS, SPECIES, state_of
 
@@ -155,7 +157,7 @@ def fails(self, x):
     raise ValueError("it fails")
 
 
-# torch itself cannot go through their parts, or the calls give them shapes.
+# torch itself cannot go through their parts, or they have no values to compare.
 WITHOUT_STATE = {
     "not prepared", "no hash", "a part of itself", "nested too deep", "lazy", "lazy and failing", "on the meta device"
 }  # fmt: skip
@@ -225,8 +227,21 @@ class WordlessError(Exception):
         raise RuntimeError("no words")
 
 
-@pytest.mark.parametrize("error", [WordlessError(), ValueError("two\nlines"), StopIteration()])
-@pytest.mark.parametrize("name", CALLS)
+RAISED = (
+    WordlessError(), ValueError("two\nlines"), StopIteration(), AssertionError("no"), OSError("gone"),
+    FileNotFoundError(2, "No such file", "weights.bin"), KeyError("mask"), EOFError(), UserWarning("odd"),
+)  # fmt: skip
+MORE_CALLS = {
+    "coherence": lambda module: gradient_coherence(module, X, Y),
+    "gradinit": lambda module: initialize(module, "gradinit", X=X, y=Y),
+    "within layer": lambda module: initialize(module, "within_layer", X=X),
+    "display": lambda module: NetworkDisplay.from_module(module, X),
+    "recommend by scores": lambda module: recommend_initializer(module, X, Y),
+}
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("name", CALLS | MORE_CALLS)
 def test_an_error_of_the_network_s_own_code(name, error):
     def forward(self, x):
         raise error
@@ -237,15 +252,44 @@ def test_an_error_of_the_network_s_own_code(name, error):
         # No guess of an input runs, which is no error.
         CALLS[name](module)
         return
-    with pytest.raises((type(error), ModuleError)) as caught:
-        CALLS[name](module)
-    # It is the error itself, with a note, or an error of the call in one line.
-    if caught.value is error:
-        assert any("The forward pass fails in the module (Net)" in note for note in error.__notes__)
-    else:
-        assert "\n" not in str(caught.value)
-        assert "Net" in str(caught.value)
+    with pytest.raises(ModuleError) as caught:
+        (CALLS | MORE_CALLS)[name](module)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "Net" in message
+    assert type(error).__name__ in message
+    assert ("two" in message, "gone" in message) == (type(error) is ValueError, type(error) is OSError)
+    assert caught.value.__cause__ is error
     assert state_of(module) == before
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS | MORE_CALLS if name not in ("read", "initialize")])
+def test_an_interrupt_is_not_an_error_of_the_network(name):
+    def forward(self, x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        (CALLS | MORE_CALLS)[name](build(lambda: Net(forward, layer=nn.Linear(4, 3))))
+
+
+@pytest.mark.parametrize("n_passes", range(1, 9))
+@pytest.mark.parametrize("name", ["inspect", "gradients", "transform", "audit", "diagnose", "lsuv"])
+def test_an_error_of_a_later_forward_pass(name, n_passes):
+    passes = []
+
+    def forward(self, x):
+        passes.append(x)
+        assert len(passes) <= n_passes, "worn out"
+        return self.layers(x)
+
+    error = None
+    try:
+        CALLS[name](build(lambda: Net(forward, layers=dense())))
+    except ModuleError as raised:
+        error = raised
+    # A later pass may be one that the call does without.
+    assert error is None or "AssertionError: worn out" in str(error)
+    assert error is not None or n_passes > 1
 
 
 def test_an_inspector_of_a_pipeline_at_its_initial_weights():

@@ -10,7 +10,7 @@ import torch
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._values import Value
-from initsk.network import ParameterSpec
+from initsk.network import ParameterSpec, why_not_writable
 from initsk.utils.random import RandomState, generator_like_torch
 from initsk.utils.torch_settings import outside_of_contexts, working_type
 from initsk.utils.validation import Constraint, check_parameters, optional
@@ -324,12 +324,22 @@ class Initializer(Value):
         torch.Tensor
             The same tensor.
 
+        Raises
+        ------
+        InvalidParameterError
+            As `sample`; if the tensor is sparse, or several of its elements share memory.
+
         Examples
         --------
         >>> from initsk.initializers import Ones
         >>> Ones().fill_(torch.empty(1, 2)).tolist()
         [[1.0, 1.0]]
         """
+        problem = _unfillable(tensor)
+        if problem:
+            raise InvalidParameterError(
+                f"fill_: tensor {problem} (allowed: a dense tensor of floating-point numbers, each with its own memory)"
+            )
         given: Any = {"random_state": random_state, "generator": generator}
         values = self.sample(tuple(tensor.shape), **given, dtype=tensor.dtype, device=tensor.device)
         with torch.no_grad():
@@ -348,6 +358,12 @@ def _depth_of(cls: type, name: str) -> int:
 
 def _at(spec: ParameterSpec) -> str:
     return f"; at {spec.name}" if spec.name else ""
+
+
+def _unfillable(value: Any) -> str:
+    if not isinstance(value, torch.Tensor):
+        return f"is of the type {type(value).__name__}"
+    return why_not_writable(value) or ("" if _floating(value.dtype) is None else f"has the type {value.dtype}")
 
 
 def _floating(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from initsk.exceptions import ModuleError
 from initsk.initializers.core._answers import ExpectedMoments
 from initsk.initializers.core._wrapper import Refinement
-from initsk.network import AFFINE, Layer, Network, ParameterSpec, forward_errors
+from initsk.network import AFFINE, Layer, Network, ParameterSpec
 from initsk.utils.torch_settings import working_type
 
 
@@ -132,7 +132,7 @@ class Calibrated(Refinement):
             # Fused attention does not call the layers inside.
             stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
             torch.backends.mha.set_fastpath_enabled(False)
-            with network.mode(training=False), torch.no_grad(), forward_errors():
+            with network.mode(training=False), torch.no_grad():
                 network.forward()
         for layer in layers:
             if layer.name not in reached:

@@ -10,7 +10,7 @@ from initsk.exceptions import ModuleError
 from initsk.inspection.capture._place import Place, Plan
 from initsk.inspection.capture._plan import PlanMaker
 from initsk.inspection.capture._unfold import unfold
-from initsk.network import Batch, ForwardFollower, Step, forward_errors, read_pass, tensors_in
+from initsk.network import Batch, ForwardFollower, Step, read_pass, tensors_in
 from initsk.utils.torch_settings import is_unchanged, mark_of
 
 #: Called with each value, its place, and whether an earlier forward pass of the same batch has captured it already.
@@ -56,9 +56,9 @@ class Capture(ForwardFollower):
             with self.paused_inside():
                 reading = read_pass(self.module, batch, **self.mode, start=maker.start, whole=whole)
         except Exception:
-            # The error of the module itself has a note that names the layer.
+            # The error of the module itself names the layer.
             with self.paused_inside():
-                self._run(batch)
+                batch.run(self.module)
             raise
         plan = maker.make(reading)
         if not plan.has_layers:
@@ -89,11 +89,7 @@ class Capture(ForwardFollower):
         self.start_pass()
         self.plan, self.n_followed = self.plans[-1], None
         self.on_value, self.n_captured = on_value, n_captured
-        return self._run(batch), self.n_followed
-
-    def _run(self, batch: Batch) -> Any:
-        with forward_errors():
-            return batch.run(self.module)
+        return batch.run(self.module), self.n_followed
 
     def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function of torch; capture its arguments and its result if the plan says so."""

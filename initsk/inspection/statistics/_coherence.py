@@ -12,9 +12,9 @@ from initsk.exceptions import ModuleError
 from initsk.network import (
     Batch,
     Criterion,
+    borrowed,
     count_samples,
     first_batch,
-    get_model,
     iterate_batches,
     loss_of,
     map_arrays,
@@ -111,13 +111,12 @@ def gradient_coherence(
     >>> signal.size, signal.agreements
     (1.0, {'weight': 1.0})
     """
-    found = get_model(model, X, y)
     seed = resolve_seed(random_state)
 
     def loss(output: Any, target: Any, inputs: Any) -> torch.Tensor:
         return loss_of(output, target, criterion, found.net, inputs)
 
-    with outside_of_contexts(found.module):
+    with borrowed(model, X, y) as found, outside_of_contexts(found.module):
         X, y = first_batch(found.module, found.prepared(X), y)
         X, y = map_arrays(to_array, X), found.encode(y)
         half = ceil((count_samples(X) or 1) / 2)

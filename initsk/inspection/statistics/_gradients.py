@@ -11,7 +11,7 @@ from torch import nn
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection._frames import parameters_frame
 from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
-from initsk.network import clean_names
+from initsk.network import clean_names, dense
 from initsk.utils.torch_settings import real_parts, working_type
 
 #: A torch optimizer, or a function that makes one from a list of parameters.
@@ -25,7 +25,7 @@ class ParameterGradients:
         # The backward pass includes frozen parameters, so that activations before trained ones get gradients.
         self.differentiable = [parameter for parameter in parameters.values() if parameter.requires_grad]
         self.trained = {name: parameter for name, parameter in parameters.items() if name in trained}
-        self.sums = {name: torch.zeros_like(p) for name, p in self.trained.items()}
+        self.sums = {name: torch.zeros_like(dense(p.detach())) for name, p in self.trained.items()}
         self.n_samples = 0
 
     def add(self, loss: torch.Tensor, n_samples: int) -> None:
@@ -37,7 +37,7 @@ class ParameterGradients:
         for name, total in self.sums.items():
             gradient = by_parameter[id(self.trained[name])]
             if gradient is not None:
-                total.add_(gradient.to_dense() if gradient.is_sparse else gradient, alpha=n_samples)
+                total.add_(dense(gradient), alpha=n_samples)
         self.n_samples += n_samples
 
     def to_frame(self, optimizer: OptimizerLike | None) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def _is_recomputed(loss: torch.Tensor) -> bool:
 
 
 def _norm(tensor: torch.Tensor) -> float:
-    return float(torch.linalg.vector_norm(real_parts(tensor.detach()).double()))
+    return float(torch.linalg.vector_norm(real_parts(dense(tensor.detach())).double()))
 
 
 def _updates(
@@ -107,7 +107,7 @@ def _updates(
         copies = [p for group in stepping.param_groups for p in group["params"]]
     else:
         order = list(trained)
-        copies = [nn.Parameter(parameter.detach().clone()) for parameter in trained.values()]
+        copies = [nn.Parameter(dense(parameter.detach()).clone()) for parameter in trained.values()]
         stepping = optimizer(copies)
     for name, parameter in zip(order, copies, strict=True):
         parameter.grad = gradients[name].clone()
@@ -115,7 +115,7 @@ def _updates(
         stepping.step()
     except TypeError as error:
         raise InvalidParameterError(f"{type(stepping).__name__} cannot take a step from gradients alone") from error
-    return {name: p.detach() - trained[name].detach() for name, p in zip(order, copies, strict=True)}
+    return {name: p.detach() - dense(trained[name].detach()) for name, p in zip(order, copies, strict=True)}
 
 
 def weight_records(module: nn.Module, bins: int = 128) -> dict[tuple[str, str], LayerRecord]:
@@ -128,7 +128,7 @@ def weight_records(module: nn.Module, bins: int = 128) -> dict[tuple[str, str], 
     for path, part in module.named_modules():
         for name, parameter in part.named_parameters(recurse=False):
             if parameter.numel() and not parameter.is_complex():
-                values = parameter.detach()
+                values = dense(parameter.detach())
                 rows = values.to(working_type(values.dtype)).reshape(values.shape[0] if values.ndim else 1, -1).T
                 statistics = LayerStatistics(bins, measures=()).update(rows)
                 found[clean[path], name] = LayerRecord(type(part).__name__, "", statistics)
