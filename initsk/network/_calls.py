@@ -26,8 +26,8 @@ def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str
     >>> try:
     ...     run_module(nn.Sequential(nn.ReLU(), nn.Linear(3, 1)), (torch.ones(2, 5),), {})
     ... except ModuleError as error:
-    ...     print(str(error).partition(": ")[0])
-    the forward pass fails in layer '1' (Linear); input: X of shape (2, 5) and type float32
+    ...     print(error)
+    the forward pass fails in layer '1' (Linear); input: X of shape (2, 5) and type float32: RuntimeError: mat1 ...
     """
     try:
         return module(*inputs, **keywords)
