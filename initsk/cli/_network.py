@@ -12,7 +12,7 @@ import pandas as pd
 from initsk.cli._checks import check_classes, check_for_perceptron, named
 from initsk.cli._data import load_data
 from initsk.cli._load_network import load_network
-from initsk.cli._output import fail, show, table_text
+from initsk.cli._output import OutputError, fail, show, table_text
 from initsk.cli._report import check_folder, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
@@ -51,6 +51,8 @@ def run(command: str, options: Options) -> int:
         # A message about the value of an option is not about the data.
         is_about_data = not any(f"{name}=" in str(error) for name in options)
         return fail(command, f"{error}{_hint(options)}" if is_about_data else str(error))
+    except (OutputError, MemoryError):
+        raise
     except Exception as error:  # the user's criterion, hooks and estimator may raise anything
         if isinstance(error, OSError) and error.strerror:
             return fail(command, f"{error.filename or report or 'a file'} cannot be read or written ({error.strerror})")

@@ -1,28 +1,18 @@
 """Parameters that changed since a network was built: those of its layers are refused, others take effect."""
 
-import copy
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
 from torch import nn
 
-from initsk.estimators._parameters import get_optimizer, layers_of, optimizer_arguments
+from initsk.estimators._parameters import get_optimizer, layers_of, optimizer_arguments, try_optimizer
 from initsk.initializers import INITIALIZER_PARAMS, get_initializer
 from initsk.network import make_activation
 from initsk.utils.validation import refuse
 
 _LAYERS = ("hidden_layer_sizes", "activation", "normalization", "dropout", "input_scale")
-
-
-@dataclass
-class _Given:
-    """A parameter as it was given, as text, and as a value that equals other ways to give the same."""
-
-    value: Any
-    text: str
-    canonical: Any
 
 
 class Settings:
@@ -46,22 +36,21 @@ class Settings:
 
     def __init__(self, estimator: Any) -> None:
         parameters = estimator.get_params(deep=False)
-        self.network = {
-            name: _Given(parameters[name], repr(parameters[name]), _canonical(name, parameters))
-            for name in (*_LAYERS, *INITIALIZER_PARAMS, "device")
-        }
+        names = (*_LAYERS, *INITIALIZER_PARAMS, "device")
+        self.network = {name: _canonical(name, parameters) for name in names}
+        self.texts = {name: repr(parameters[name]) for name in names}
         self.optimizer = optimizer_of(estimator)
-        names = ("early_stopping", "patience", "tol", "verbose")
-        self.callbacks = [list(estimator.callbacks or []), *(parameters[name] for name in names)]
+        of_callbacks = ("early_stopping", "patience", "tol", "verbose")
+        self.callbacks = [list(estimator.callbacks or []), *(parameters[name] for name in of_callbacks)]
 
     def check_same_network(self, owner: str, new: "Settings") -> None:
         """Raise InvalidParameterError if the new settings are those of another network; the message names all."""
-        changed = [name for name, held in self.network.items() if not _same(held, new.network[name])]
+        changed = [name for name, value in self.network.items() if value != new.network[name]]
         refuse(
             owner,
             [
-                f"{name}={new.network[name].text} is not allowed, since the trained network has"
-                f" {self.network[name].text} (for a new network: fit with warm_start=False, or a new estimator)"
+                f"{name}={new.texts[name]} is not allowed, since the trained network has"
+                f" {self.texts[name]} (for a new network: fit with warm_start=False, or a new estimator)"
                 for name in changed
             ],
         )
@@ -69,6 +58,7 @@ class Settings:
     def apply(self, net: Any, new: "Settings", estimator: Any) -> None:
         """Give a trained net the new optimizer and callbacks; those that did not change keep their state."""
         if new.optimizer != self.optimizer:
+            try_optimizer(type(estimator).__name__, estimator.get_params(deep=False))
             kind, arguments = new.optimizer
             for name in [name for name in vars(net) if name.startswith("optimizer__")]:
                 delattr(net, name)
@@ -97,24 +87,23 @@ def callback_arguments(estimator: Any) -> dict[str, Any]:
 
 
 def _canonical(name: str, parameters: dict[str, Any]) -> Any:
+    """Return what equals other ways to give the same value, and stays if the value is changed in place."""
     value = parameters[name]
     if name == "hidden_layer_sizes":
         return [int(size) for size in value]
     if name == "activation":
-        return [make_activation(kind) for kind, _ in layers_of(value, parameters["hidden_layer_sizes"])]
+        kinds = [kind for kind, _ in layers_of(value, parameters["hidden_layer_sizes"])]
+        return [_described_name(kind) if isinstance(kind, str) else _described(make_activation(kind)) for kind in kinds]
     if name in INITIALIZER_PARAMS:
-        # A nested parameter of the same object may change.
-        return None if value is None else copy.deepcopy(get_initializer(value))
+        initializer = None if value is None else get_initializer(value)
+        return repr(initializer), getattr(initializer, "function", None)
     return str(value) if name == "device" else value
-
-
-def _same(first: _Given, second: _Given) -> bool:
-    a, b = first.canonical, second.canonical
-    if not isinstance(a, list) or not any(isinstance(item, nn.Module) for item in a + b):
-        return bool(a == b)
-    # Modules are equal if they are the same object, or of one class with the same attributes.
-    return first.value is second.value or [_described(module) for module in a] == [_described(module) for module in b]
 
 
 def _described(module: nn.Module) -> tuple[type, str]:
     return type(module), repr(vars(module))
+
+
+@cache
+def _described_name(activation: str) -> tuple[type, str]:
+    return _described(make_activation(activation))

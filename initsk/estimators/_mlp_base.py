@@ -18,7 +18,7 @@ from skorch.helper import predefined_split
 from initsk.estimators._continued import Settings
 from initsk.estimators._fitted_state import TrainedState, all_or_nothing, keep_fitted
 from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
-from initsk.estimators._parameters import CONSTRAINTS, check_together
+from initsk.estimators._parameters import CONSTRAINTS, check_together, try_parts
 from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
@@ -160,8 +160,8 @@ class BaseMLP(BaseEstimator):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        self.check_parameters()
-        first = self._is_first(self.warm_start)
+        settings = self._checked(self.warm_start)
+        first = settings is None
         data = self._check_data(X, y, sample_weight, first)
         if (X_val is None) != (y_val is None):
             raise InvalidParameterError("X_val and y_val go together; only one of them was given")
@@ -170,7 +170,7 @@ class BaseMLP(BaseEstimator):
             self._build(data)
         if split is None and self.early_stopping:
             split = held_out(self, self.net_.seed_).of(data)
-        return self._train(data, split, self.max_epochs, first)
+        return self._train(data, split, self.max_epochs, settings)
 
     @all_or_nothing
     def initialize(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -229,9 +229,7 @@ class BaseMLP(BaseEstimator):
         InvalidParameterError
             If a parameter is not allowed; the message names all such parameters.
         """
-        parameters = self.get_params(deep=False)
-        check_parameters(type(self).__name__, parameters, self._constraints)
-        check_together(type(self).__name__, parameters)
+        try_parts(type(self).__name__, self._checked_values())
 
     @property
     def history_(self) -> pd.DataFrame:
@@ -279,12 +277,21 @@ class BaseMLP(BaseEstimator):
                 raise
             raise InvalidParameterError(too_large) from error
 
-    def _is_first(self, continues: bool) -> bool:
-        """Return whether a network is to be built; raise if the one to be trained further has other layers."""
+    def _checked_values(self) -> dict[str, Any]:
+        parameters = self.get_params(deep=False)
+        check_parameters(type(self).__name__, parameters, self._constraints)
+        check_together(type(self).__name__, parameters)
+        return parameters
+
+    def _checked(self, continues: bool) -> Settings | None:
+        """Check the parameters; return the settings for training the network further, or None for a new network."""
         if not continues or not hasattr(self, "net_"):
-            return True
-        self._settings_of_net.check_same_network(type(self).__name__, Settings(self))
-        return False
+            self.check_parameters()
+            return None
+        self._checked_values()
+        settings = Settings(self)
+        self._settings_of_net.check_same_network(type(self).__name__, settings)
+        return settings
 
     @one_at_a_time
     def _build(self, data: TrainingData) -> None:
@@ -297,27 +304,27 @@ class BaseMLP(BaseEstimator):
 
     def _train_one_epoch(self, X: Any, y: Any, sample_weight: Any, known_target: bool = False) -> Self:
         """Train for an epoch; the subclasses' `partial_fit` calls it."""
-        self.check_parameters()
+        settings = self._checked(continues=True)
+        first = settings is None
         if self.early_stopping:
             raise InvalidParameterError("early_stopping=True is not allowed in partial_fit, which holds out no data")
-        first = self._is_first(continues=True)
         data = self._check_data(X, y, sample_weight, first, known_target)
         if first:
             self._build(data)
-        return self._train(data, None, 1, first, stacklevel=6)
+        return self._train(data, None, 1, settings, stacklevel=6)
 
     @one_at_a_time
     def _train(
-        self, data: TrainingData, split: TrainSplit | None, epochs: int, first: bool, stacklevel: int = 5
+        self, data: TrainingData, split: TrainSplit | None, epochs: int, settings: Settings | None, stacklevel: int = 5
     ) -> Self:
         net = self.net_
         own = net.train_split
         try:
-            with nullcontext() if first else TrainedState(net):
+            with nullcontext() if settings is None else TrainedState(net):
                 net.set_params(lr=self.lr, batch_size=self.batch_size, train_split=split)
-                if not first:
-                    before, self._settings_of_net = self._settings_of_net, Settings(self)
-                    before.apply(net, self._settings_of_net, self)
+                if settings is not None:
+                    self._settings_of_net.apply(net, settings, self)
+                    self._settings_of_net = settings
                 with self._settings():
                     net.train(data.X, data.skorch_y, epochs)
                 if net.diverged_:

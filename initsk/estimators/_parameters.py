@@ -1,6 +1,9 @@
 """Constraints of the parameters that the multilayer perceptrons share, and optimizers by name."""
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -118,16 +121,55 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
     unknown = [name for name in parameters["optimizer_params"] or {} if name not in arguments]
     problems += [f"optimizer_params: {valid.unknown_name('argument', name, arguments)}" for name in unknown]
     valid.refuse(owner, problems)
+
+
+def try_parts(owner: str, parameters: dict[str, Any]) -> None:
+    """Try activation functions and the optimizer on small tensors, unless torch's own names tell that they work.
+
+    Raises
+    ------
+    InvalidParameterError
+        If one of them cannot be a part of the network or of its training; the message names all of them.
+    """
+    layers = layers_of(parameters["activation"], parameters["hidden_layer_sizes"])
+    different = {(id(kind), width): (kind, width) for kind, width in layers if width <= _LARGEST_TRIED}
+    unknown = [layer for layer in different.values() if not (isinstance(layer[0], str) and _keeps_shape(layer[0]))]
+    with _as_in_training(parameters) if unknown else nullcontext():
+        problems = [_activation_problem(*layer) for layer in unknown]
+    valid.refuse(owner, [problem for problem in problems if problem])
+    try_optimizer(owner, parameters)
+
+
+def try_optimizer(owner: str, parameters: dict[str, Any]) -> None:
+    """Try the optimizer on small tensors, unless it is one of torch's usual ones with its defaults.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it cannot train dense weights and biases.
+    """
+    if get_optimizer(parameters["optimizer"]) in OPTIMIZERS.values() and not parameters["optimizer_params"]:
+        return
+    with _as_in_training(parameters):
+        problem = _optimizer_problem(parameters)
+    valid.refuse(owner, [problem] if problem else [])
+
+
+@contextmanager
+def _as_in_training(parameters: dict[str, Any]) -> Iterator[None]:
     # A user's function may draw, or look at settings of torch.
     with (
         torch_threads(parameters["n_threads"]), outside_of_contexts(dtype=torch.float32),
         isolated_torch_random(None, parameters["device"]),
     ):  # fmt: skip
-        layers = layers_of(activation, parameters["hidden_layer_sizes"])
-        different = {(id(kind), width): (kind, width) for kind, width in layers if width <= _LARGEST_TRIED}
-        tried = [_activation_problem(*layer) for layer in different.values()]
-        tried.append(_optimizer_problem(parameters))
-    valid.refuse(owner, [problem for problem in tried if problem])
+        yield
+
+
+@cache
+def _keeps_shape(activation: str) -> bool:
+    """Return whether one of torch's activation functions keeps the number of features."""
+    with _as_in_training({"n_threads": None, "device": "cpu"}):
+        return _activation_problem(activation, 2) is None
 
 
 def layers_of(activation: Any, sizes: Any) -> list[tuple[Any, int]]:

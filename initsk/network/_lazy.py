@@ -10,7 +10,6 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._batches import is_stream, iterate_batches
-from initsk.network._calls import failing_layer, named_reason
 from initsk.network._state import preserve_mode
 from initsk.network._wrappers import run_as_written
 from initsk.utils.global_state import GLOBAL_STATE, one_at_a_time
@@ -52,12 +51,8 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
                 raise ModuleError("X has no samples: lazy modules get no shapes from it (allowed: at least one sample)")
             try:
                 batch.run(module)
-            except Exception as error:  # a user's forward may raise anything
-                where = failing_layer(module, error)
-                raise ModuleError(
-                    f"lazy modules get no shapes, since the forward pass fails in {where}: {named_reason(error)}"
-                    " (allowed: an X on which the module runs)"
-                ) from error
+            except ModuleError as error:
+                raise ModuleError(f"lazy modules get no shapes, since {error}") from (error.__cause__ or error)
         left = lazy_parameters(module)
         if left:
             raise ModuleError(
@@ -92,7 +87,9 @@ def lazy_again(module: nn.Module) -> Iterator[None]:
 def _save_structure(module: nn.Module) -> Callable[[], None]:
     """Return a function that restores classes, attributes, and parameters and buffers without a shape."""
     parts = [(part, type(part), dict(vars(part))) for part in module.modules()]
-    tables = [held for _, _, attributes in parts for held in attributes.values() if isinstance(held, dict)]
+    # Other dicts are the user's own.
+    names = [name for name, table in vars(nn.Module()).items() if isinstance(table, dict)]
+    tables = [attributes[name] for _, _, attributes in parts for name in names if name in attributes]
     contents = [(held, dict(held)) for held in tables]
     tensors = chain(module.parameters(), module.buffers())
     lazy = [(tensor, type(tensor)) for tensor in tensors if nn.parameter.is_lazy(tensor)]

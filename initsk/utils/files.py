@@ -10,7 +10,6 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from initsk.exceptions import DataFormatError, InitskError, InvalidParameterError
-from initsk.utils.words import reason_of
 
 try:
     import fcntl
@@ -44,14 +43,13 @@ def as_path(path: object, name: str = "path", error_class: type[InitskError] = I
     ...
     initsk.exceptions.InvalidParameterError: folder=None is not allowed (a path)
     """
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str) or not text:
         raise InvalidParameterError(f"{name}={path!r} is not allowed (a path)")
-    try:
-        if "\0" in str(path):
-            raise RuntimeError("a path has no NUL character")
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise error_class(f"{path} cannot be read or written ({reason_of(error)})") from error
+    if "\0" in text:
+        raise error_class(f"{path} cannot be read or written (a path has no NUL character)")
+    # Other than Path.expanduser, this leaves the name of a folder that begins with ~ as it is.
+    return Path(os.path.expanduser(text))
 
 
 def as_folder(path: object) -> Path:

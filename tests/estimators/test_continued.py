@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -191,3 +193,42 @@ def test_a_changed_optimizer_is_put_back_if_the_training_fails(iris):
     assert type(models[0].net_.optimizer_) is torch.optim.Adam
     models[0].set_params(optimizer="adam", callbacks=None, early_stopping=False)
     torch.testing.assert_close(*(weights(model.fit(*iris)) for model in models), rtol=0, atol=0)
+
+
+class Draws:
+    """An initializer of the user's own, which has no equality, and cannot be copied."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __call__(self, tensor):
+        return nn.init.normal_(tensor)
+
+    def method(self, tensor):
+        return nn.init.normal_(tensor)
+
+
+@pytest.mark.parametrize(
+    "made", [Draws, lambda: Draws().method, lambda: partial(nn.init.normal_, generator=torch.Generator())],
+    ids=["object", "method", "partial"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["initializer", "bias_initializer", "output_initializer"])
+@HOW
+def test_an_initializer_that_did_not_change_is_the_same(iris, how, name, made):
+    model = trained(iris, **{name: made()})
+    continued(model, iris, how)
+    with pytest.raises(InvalidParameterError, match=f"{name}=.* is not allowed"):
+        continued(model, iris, how, **{name: made()})
+
+
+class Holds:
+    def __init__(self):
+        self.values = np.ones(100_000)
+
+    def __call__(self, tensor):
+        return nn.init.normal_(tensor)
+
+
+def test_what_an_initializer_holds_is_kept_once(iris):
+    n_bytes = len(pickle.dumps(trained(iris, initializer=Holds())))
+    assert 800_000 < n_bytes < 900_000

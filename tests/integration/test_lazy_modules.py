@@ -7,6 +7,7 @@ import pytest
 import torch
 from skorch import NeuralNetClassifier
 from torch import nn
+from torch.fx.immutable_collections import immutable_dict
 
 from initsk import (
     ActivationInspector,
@@ -19,7 +20,7 @@ from initsk import (
 )
 from initsk.diagnosis import predict_signal
 from initsk.displays import NetworkDisplay
-from initsk.exceptions import InitskError
+from initsk.exceptions import InitskError, ModuleError
 from initsk.inspection import gradient_coherence
 from tests.helpers import Net, batch, build, hooks_of
 
@@ -165,3 +166,34 @@ def test_an_interrupt_leaves_the_module_lazy():
     with pytest.raises(KeyboardInterrupt):
         inspect_activations(module, X, batch_size=4)
     assert state_of(module) == before
+
+
+class Notes(nn.Module):
+    """A module with dicts of the user's own: one that others share, and one that cannot be changed."""
+
+    def __init__(self, shared):
+        super().__init__()
+        self.first, self.shared, self.fixed = nn.LazyLinear(3), shared, immutable_dict(a=1)
+
+    def forward(self, X):
+        self.shared["passes"] = self.shared.get("passes", 0) + 1
+        return self.first(X)
+
+
+@pytest.mark.parametrize("name", ["audit", "inspect", "diagnose", "read", "recommend"])
+def test_dicts_of_the_user_stay(name):
+    shared = {"mine": 1}
+    module = build(lambda: Notes(shared))
+    FUNCTIONS[name](module)
+    assert nn.parameter.is_lazy(module.first.weight)
+    assert isinstance(module.first, nn.LazyLinear)
+    assert shared["mine"] == 1
+    assert module.shared is shared
+
+
+def test_a_failing_layer_is_named_once():
+    module = build(lambda: nn.Sequential(nn.LazyLinear(4), nn.Linear(5, 2)))
+    with pytest.raises(ModuleError, match=r"no shapes, since the forward pass fails in layer '1' \(Linear\)") as caught:
+        inspect_activations(module, X)
+    assert str(caught.value).count("forward pass") == 1
+    assert isinstance(caught.value.__cause__, RuntimeError)

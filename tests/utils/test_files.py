@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from initsk.utils.files import write_atomic
+from initsk.exceptions import InvalidParameterError
+from initsk.utils.files import as_path, write_atomic
 
 DRAFT = f".page.html.{'0f' * 16}"
 
@@ -98,3 +100,19 @@ def test_a_killed_process_leaves_a_whole_file_and_a_draft_until_the_next_writing
         assert (tmp_path / "page.html").read_bytes() == b"a" * 2_000_000
     write_atomic(tmp_path / "page.html", "new")
     assert names(tmp_path) == ["page.html"]
+
+
+class InBytes:
+    def __fspath__(self):
+        return b"folder"
+
+
+@pytest.mark.parametrize("path", [None, 1, "", b"folder", InBytes()])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(InvalidParameterError, match=r"folder=.* is not allowed \(a path\)"):
+        as_path(path, "folder")
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name():
+    assert as_path("~no-such-user/x") == Path("~no-such-user/x")
+    assert as_path("~") == Path.home()
