@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from initsk.exceptions import DataFormatError, InvalidParameterError
 from initsk.utils.files import open_regular
 from initsk.utils.validation import unknown_name
-from initsk.utils.words import reason_of
+from initsk.utils.words import named_reason, reason_of
 
 _ALLOWED = "allowed: package.module:factory, file.py:factory, or a .pt or .pth file that torch.save wrote"
 # The errors of zipfile for damaged archives, besides its own.
@@ -95,7 +95,7 @@ def _load_saved(path: Path) -> Any:
             try:
                 found = _load(content, weights_only=False)
             except Exception as error:  # the code in the file may raise anything
-                problem = f"{type(error).__name__}: {reason_of(error)}"
+                problem = named_reason(error)
                 raise DataFormatError(f"{path} cannot be read ({problem}); code in the file may have run") from error
     if not isinstance(found, torch.nn.Module):
         kind = type(found).__name__

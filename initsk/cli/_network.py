@@ -17,11 +17,11 @@ from initsk.cli._report import check_folder, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
-from initsk.network import named_reason
 from initsk.report import answer_of_rates, describe_findings, json_value
 from initsk.text import visible_json
 from initsk.utils.results import Reported
 from initsk.utils.validation import is_continuous
+from initsk.utils.words import named_reason
 
 _SHOWN = ["layer", "position", "units", "mean", "std", "rms", "zero_fraction", "dead_fraction", "saturated_fraction"]
 _MAX_SAMPLES = 10_000

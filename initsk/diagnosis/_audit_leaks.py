@@ -17,9 +17,10 @@ from initsk.diagnosis._audit_subject import (
     spread_of,
 )
 from initsk.inspection import threshold_of
-from initsk.network import named_reason, take_rows, tensors_in
+from initsk.network import take_rows, tensors_in
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import real_parts
+from initsk.utils.words import named_reason
 
 BATCH, PADDING = "batch leak", "padding leak"
 # One in so many samples runs again.

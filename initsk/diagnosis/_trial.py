@@ -18,7 +18,7 @@ from initsk.diagnosis._objective import Objective
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._samples import Samples
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
-from initsk.network import Batch, copy_of_module, set_training
+from initsk.network import Batch, copy_of_module, dense, set_training
 from initsk.utils.random import derive_seed, isolated_random
 
 #: The columns of a trial's frame.
@@ -188,7 +188,7 @@ def _step(
 
     computed = [compute()]
     loss = float(computed[0].detach())
-    gradients = [p.grad.to_dense() for p in _held(optimizer) if p.grad is not None]
+    gradients = [dense(p.grad) for p in _held(optimizer) if p.grad is not None]
     course.reached.update(p for p in _held(optimizer) if p.grad is not None)
     norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
 

@@ -1,4 +1,4 @@
-"""What a call that fails puts back: the fitted attributes, and the state of a net that is trained further."""
+"""Restoring an estimator after a call that fails: its fitted attributes, and a net that is trained further."""
 
 from collections.abc import Callable
 from functools import wraps

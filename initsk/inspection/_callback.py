@@ -206,7 +206,7 @@ class ActivationRecorder(Callback):
 
     def _check(self) -> None:
         # At each use, since `set_params` may change a parameter during the training.
-        check_parameters(type(self).__name__, self.get_params(deep=False), _CONSTRAINTS)
+        check_parameters(type(self).__name__, {name: getattr(self, name) for name in _CONSTRAINTS}, _CONSTRAINTS)
 
     def _record_probe(self, net: Any) -> None:
         if self.last_recorded_step_ == self.n_steps_:

@@ -14,7 +14,7 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import describe_arrays, named_reason, run_module
+from initsk.network._calls import describe_arrays, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._examples import declared
@@ -178,7 +178,6 @@ __all__ = [
     "may_have_gradient_hooks",
     "meta_tensors",
     "named_parameters",
-    "named_reason",
     "own_loss",
     "pair_of",
     "pairs",

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from initsk.exceptions import InvalidParameterError, ModuleError
-from initsk.network._calls import describe_input, failing_layer, named_reason, run_module
+from initsk.network._calls import describe_input, failing_layer, run_module
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -30,7 +30,7 @@ from initsk.network._mlp import MLP
 from initsk.network._state import preserve_state
 from initsk.utils.cached import cached_property
 from initsk.utils.torch_settings import as_tensor, stored_values
-from initsk.utils.words import counted
+from initsk.utils.words import counted, named_reason
 
 PaddingMask = Any | Callable[[Any], Any]
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from initsk.exceptions import InitskError, ModuleError
 from initsk.network._inputs import arrays_in
-from initsk.utils.words import reason_of
+from initsk.utils.words import named_reason
 
 
 def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
@@ -39,18 +39,6 @@ def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str
             f"the forward pass fails in {where}; input: {given}: {named_reason(error)}"
             " (allowed: an X on which the module runs)"
         ) from error
-
-
-def named_reason(error: BaseException) -> str:
-    """Return the class of an error and the first line of its message.
-
-    Examples
-    --------
-    >>> named_reason(KeyError("mask")), named_reason(StopIteration())
-    ("KeyError: 'mask'", 'StopIteration')
-    """
-    name, reason = type(error).__name__, reason_of(error)
-    return name if reason == name else f"{name}: {reason}"
 
 
 def failing_layer(module: nn.Module, error: Exception) -> str:

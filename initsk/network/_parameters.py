@@ -197,9 +197,8 @@ def _hooked_parameters(owner: nn.Module, prefix: str) -> dict[str, dict[str, nn.
 
 def _memory(parameter: nn.Parameter) -> object:
     """Return a key of a parameter's memory; parameters with the same key have the same values."""
-    if parameter.is_meta or isinstance(parameter, nn.parameter.UninitializedParameter):
-        return id(parameter)
-    if parameter.layout is not torch.strided:
+    is_lazy = isinstance(parameter, nn.parameter.UninitializedParameter)
+    if parameter.is_meta or is_lazy or parameter.layout is not torch.strided:
         return id(parameter)
     values = local_values(parameter)
     return (values.data_ptr(), values.shape, values.stride()) if values.numel() else id(parameter)

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._batches import Batch, as_batch, call_of
-from initsk.network._calls import failing_part, named_reason
+from initsk.network._calls import failing_part
 from initsk.network._copies import copy_of_module
 from initsk.network._examples import Example, find_examples
 from initsk.network._find_activations import find_activations
@@ -31,7 +31,7 @@ from initsk.network._summed_products import mark_summed_products
 from initsk.network._wrappers import named_parameters, unwrap
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.torch_settings import copy_of
-from initsk.utils.words import reason_of
+from initsk.utils.words import named_reason, reason_of
 
 # From this number of parameters on, values are not computed: a fake tensor costs less than the product.
 _FAKE_FROM = 2**27

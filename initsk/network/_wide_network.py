@@ -9,6 +9,7 @@ import torch
 
 from initsk.network._batches import Batch
 from initsk.network._gradient_rules import BackwardPropagation
+from initsk.network._layouts import dense
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.network._propagation import Propagation
@@ -126,8 +127,7 @@ def _measured(values: torch.Tensor, axes: tuple[str, ...]) -> Signal:
     """Return the statistics of a batch; integers are described by how often two of them are equal."""
     if not (values.is_floating_point() or values.is_complex()):
         return Signal(1.0, between=share_of_pairs(values, axes), across=share_of_pairs(values.flatten(), axes[:1]))
-    values = values.abs().double() if values.is_complex() else values.double()
-    values = values if values.layout is torch.strided else values.to_dense()
+    values = dense(values.abs().double() if values.is_complex() else values.double())
     labels = "".join({"sample": "s", "unit": "u", "position": "p"}[axis] for axis in axes)
     order = sorted(range(len(labels)), key=lambda axis: "supx".index(labels[axis]))
     counts = [1, 1, 1]

@@ -53,10 +53,11 @@ def unwrap(module: Any) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
     _check_structure(module)
-    nested = [name for name, parameter in module.named_parameters() if parameter.is_nested]
+    parameters = dict(module.named_parameters())
+    nested = [name for name, parameter in parameters.items() if parameter.is_nested]
     if nested:
         raise ModuleError(f"{nested[0]} is a nested tensor, without a shape (allowed: parameters with a shape)")
-    check_names("parameter", (name for name, _ in module.named_parameters()))
+    check_names("parameter", parameters)
     check_names("layer", (name for name, _ in module.named_modules()))
     kinds = set(map(type, parts_of(module)))
     if any(kind.__name__ == "FullyShardedDataParallel" and _is_of_distributed(kind) for kind in kinds):

@@ -44,3 +44,15 @@ def reason_of(error: BaseException) -> str:
     except Exception:  # a user's class may raise anything
         lines = []
     return lines[0] if lines else type(error).__name__
+
+
+def named_reason(error: BaseException) -> str:
+    """Return the class of an error and the first line of its message.
+
+    Examples
+    --------
+    >>> named_reason(KeyError("mask")), named_reason(StopIteration())
+    ("KeyError: 'mask'", 'StopIteration')
+    """
+    name, reason = type(error).__name__, reason_of(error)
+    return name if reason == name else f"{name}: {reason}"

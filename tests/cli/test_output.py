@@ -66,14 +66,6 @@ def net():
 """
 
 
-@pytest.fixture
-def interruptible():
-    """Let Ctrl-C raise KeyboardInterrupt; a shell starts programs in the background with the signal ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("ending", ["raise RuntimeError('the stack of modes is wrong')", "return True", "pass"])
 @pytest.mark.parametrize("command", ["inspect", "diagnose", "audit"])

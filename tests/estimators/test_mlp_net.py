@@ -10,15 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from tests.estimators.support import small
 
 
-@pytest.fixture
-def _interrupts_arrive():
-    """Let interrupts raise also if the tests run in the background, which ignores interrupts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_interrupts_arrive")
+@pytest.mark.usefixtures("interruptible")
 def test_a_keyboard_interrupt_reaches_the_caller(iris):
     class Interrupted(torch.optim.SGD):
         def step(self, closure):
@@ -38,7 +30,7 @@ def test_a_keyboard_interrupt_reaches_the_caller(iris):
         small(callbacks=[Evaluating()]).fit(*iris)
 
 
-@pytest.mark.usefixtures("_interrupts_arrive")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_raised_by_code_that_a_callback_calls_reaches_the_caller(iris):
     handlers = []
 

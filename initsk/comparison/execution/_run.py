@@ -44,7 +44,7 @@ class Experiment:
             ignored = warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
             with outside_of_contexts(dtype=torch.float32), _fixed(self.n_threads, task.round.seed), ignored:
                 self._measure(record, task)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # that of a comparison inside is a SystemExit as well
             raise
         except (Exception, SystemExit) as error:
             record.fail("failed", f"{type(error).__name__}: {error}")

@@ -13,9 +13,8 @@ from initsk.comparison.results._search import tables_of_search
 from initsk.comparison.results._statistics import TESTS, has_several_splits, tuned_runs
 from initsk.comparison.storage._store import tables_of_store
 from initsk.comparison.storage._tables import ComparisonTables, with_experiment
-from initsk.exceptions import InvalidParameterError, StoreError
+from initsk.exceptions import InvalidParameterError
 from initsk.text import visible
-from initsk.utils.files import as_path
 from initsk.utils.results import Reported
 from initsk.utils.validation import Constraint, check_parameters, one_of, optional, real
 from initsk.utils.words import counted
@@ -249,7 +248,7 @@ class ComparisonResult(ComparisonTables, Reported):
         StoreError
             If the file is not a store, is damaged, or has no finished run.
         """
-        return cls(*tables_of_store(as_path(path, error_class=StoreError)))
+        return cls(*tables_of_store(path))
 
     def _check(self, **values: Any) -> None:
         check_parameters(type(self).__name__, values, {name: _CONSTRAINTS[name] for name in values})

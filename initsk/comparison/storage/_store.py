@@ -104,7 +104,7 @@ def open_store(path: str | Path, identity: dict[str, str]) -> Iterator[Store]:
     StoreError
         If the file is not a store, is damaged, cannot be used, or has another experiment.
     """
-    path = _expanded(path)
+    path = _expanded(path, "store")
     if not path.exists():
         write_store(path, identity)
     with open_database(path) as database:
@@ -179,7 +179,7 @@ def tables_of_store(path: str | Path) -> tuple[dict[str, pd.DataFrame], dict[str
     StoreError
         If the file is not a store, is damaged, or has no finished run.
     """
-    path = _expanded(path)
+    path = _expanded(path, "path")
     with open_database(path) as database:
         read_identity(database)
         described = list(read(database, "comparison"))
@@ -221,8 +221,8 @@ def _totals(database: Database) -> dict[str, int]:
     return totals[0]
 
 
-def _expanded(path: str | Path) -> Path:
-    path = as_path(path, "store", StoreError)
+def _expanded(path: str | Path, name: str) -> Path:
+    path = as_path(path, name, StoreError)
     try:
         with suppress(FileNotFoundError, NotADirectoryError):
             path.stat()

@@ -14,6 +14,7 @@ from initsk.network import (
     Criterion,
     borrowed,
     count_samples,
+    dense,
     first_batch,
     iterate_batches,
     loss_of,
@@ -196,7 +197,7 @@ def _backpropagate(
         gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
         # Squares of vanishing gradients are zero in single precision.
         sums = [
-            known if g is None else known + real_parts(g.to_dense()).double().flatten()
+            known if g is None else known + real_parts(dense(g)).double().flatten()
             for known, g in zip(sums, gradients, strict=True)
         ]
         n_samples += batch.n_samples
