@@ -5,8 +5,8 @@ import os
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -15,6 +15,7 @@ from initsk.utils.torch_modes import ThreadModes
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
+_Setting = TypeVar("_Setting")
 # How often to look whether another thread draws, before a fork.
 _LOOKS = 50
 # Whose functions may refer to a context manager that has not ended.
@@ -48,6 +49,20 @@ class GlobalState:
     def changed(self, restore: Callable[[], None]) -> "Block":
         """Hold the lock in a ``with`` block, and call `restore` at its end; a second call of it must do no harm."""
         return Block(self, restore)
+
+    @contextlib.contextmanager
+    def kept(self, read: Callable[[], _Setting], write: Callable[[_Setting], None]) -> Iterator[None]:
+        """Hold the lock in a ``with`` block that may change one setting, and write the value from before at its end.
+
+        Examples
+        --------
+        >>> with GlobalState().kept(torch.get_default_dtype, torch.set_default_dtype):
+        ...     torch.set_default_dtype(torch.float64)
+        >>> torch.get_default_dtype()
+        torch.float32
+        """
+        with self.held(), self.changed(partial(write, read())):
+            yield
 
     def leave(self, block: "Block") -> None:
         """End a block and the blocks inside of it, if that has not happened yet."""

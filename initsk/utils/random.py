@@ -4,7 +4,6 @@ import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -116,7 +115,7 @@ def isolated_numpy_random(seed: int | None) -> Iterator[None]:
     Without a seed, the block begins with the current state.
     """
     # A user's function may use the global state.
-    with GLOBAL_STATE.held(), GLOBAL_STATE.changed(partial(np.random.set_state, np.random.get_state())):  # noqa: NPY002
+    with GLOBAL_STATE.kept(np.random.get_state, np.random.set_state):
         if seed is not None:
             np.random.seed(seed % 2**32)  # noqa: NPY002
         yield
@@ -131,7 +130,7 @@ def isolated_torch_random(seed: int | None, device: str = "cpu") -> Iterator[Non
     cuda = torch.device(device).type == "cuda"
     with (
         GLOBAL_STATE.held(), torch.random.fork_rng(devices=[torch.device(device)]) if cuda else nullcontext(),
-        GLOBAL_STATE.changed(partial(torch.random.set_rng_state, torch.random.get_rng_state())),
+        GLOBAL_STATE.kept(torch.random.get_rng_state, torch.random.set_rng_state),
     ):  # fmt: skip
         if seed is not None:
             torch.random.default_generator.manual_seed(seed)
@@ -149,7 +148,7 @@ def isolated_random(seed: int | None, device: str = "cpu") -> Iterator[None]:
     """
     with (
         isolated_torch_random(seed, device), isolated_numpy_random(seed),
-        GLOBAL_STATE.changed(partial(random.setstate, random.getstate())),
+        GLOBAL_STATE.kept(random.getstate, random.setstate),
     ):  # fmt: skip
         if seed is not None:
             random.seed(seed)

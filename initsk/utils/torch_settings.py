@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
         yield
         return
     # New threads take the last setting of any thread.
-    with GLOBAL_STATE.held(), GLOBAL_STATE.changed(partial(torch.set_num_threads, torch.get_num_threads())):
+    with GLOBAL_STATE.kept(torch.get_num_threads, torch.set_num_threads):
         torch.set_num_threads(n_threads)
         yield
 
@@ -85,7 +84,7 @@ def default_type(dtype: torch.dtype | None) -> Iterator[None]:
         yield
         return
     # All threads share this setting.
-    with GLOBAL_STATE.held(), GLOBAL_STATE.changed(partial(torch.set_default_dtype, torch.get_default_dtype())):
+    with GLOBAL_STATE.kept(torch.get_default_dtype, torch.set_default_dtype):
         torch.set_default_dtype(dtype)
         yield
 
