@@ -99,8 +99,7 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         return get_model(model.estimator, X, y)
     if hasattr(model, "steps"):
         return _model_of_pipeline(model, X, y)
-    net = getattr(model, "net_", model)
-    module = getattr(net, "module_", None)
+    net, module = _net_and_module(model)
     if isinstance(module, nn.Module):
         # A skorch net learns y as it is, whatever its classes are.
         classes = None if net is model else getattr(model, "classes_", None)
@@ -137,8 +136,20 @@ def innermost(model: Any) -> Any:
 
 def has_network(model: Any) -> bool:
     """Return whether a model is a module, or an estimator that has one already."""
+    return _module_in(model) is not None
+
+
+def _module_in(model: Any) -> nn.Module | None:
+    """Return the module in a model as it is, or None if there is none yet."""
     found = innermost(model)
-    return isinstance(found, nn.Module) or hasattr(found, "net_") or hasattr(found, "module_")
+    module = found if isinstance(found, nn.Module) else _net_and_module(found)[1]
+    return module if isinstance(module, nn.Module) else None
+
+
+def _net_and_module(estimator: Any) -> tuple[Any, Any]:
+    """Return the skorch net that an estimator is or holds, and its module, or None."""
+    net = getattr(estimator, "net_", estimator)
+    return net, getattr(net, "module_", None)
 
 
 def may_be_built(estimator: Any) -> bool:
@@ -192,9 +203,8 @@ def borrowed(model: Any, X: Any = None, y: Any = None) -> Iterator[Model]:
     ...     found.module
     Linear(in_features=3, out_features=2, bias=True)
     """
-    holder = innermost(model)
-    module = getattr(getattr(holder, "net_", holder), "module_", None) if not isinstance(holder, nn.Module) else holder
-    with lazy_again(unwrap(module)) if isinstance(module, nn.Module) else nullcontext():
+    module = _module_in(model)
+    with nullcontext() if module is None else lazy_again(unwrap(module)):
         yield get_model(model, X, y)
 
 
