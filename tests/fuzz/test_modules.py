@@ -9,9 +9,10 @@ from torch import nn
 from torch.nn.utils import prune
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from initsk import ActivationInspector, audit, diagnose, initialize, inspect_activations, network, recommend_initializer
+from initsk import inspect_activations
 from initsk.exceptions import InitskError
 from initsk.testing._global_state import global_state
+from tests.entry_points import entry_points
 from tests.fuzz.support import fuzz, on_examples
 
 WIDTH, N_SAMPLES = 4, 24
@@ -150,22 +151,10 @@ def state_of(module):
 
 X = torch.randn(N_SAMPLES, WIDTH, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(N_SAMPLES) % 3
-READING = {
-    "read": network.read,
-    "read X": lambda module: network.read(module, X),
-    "inspect": lambda module: inspect_activations(module, X),
-    "gradients": lambda module: inspect_activations(module, X, Y, gradients=True, weights=True),
-    "transform": lambda module: ActivationInspector(module, prefit=True).fit(X).transform(X),
-    "audit": lambda module: audit(module, X),
-    "audit without X": audit,
-    "recommend": lambda module: recommend_initializer(module, X),
-    "diagnose": lambda module: diagnose(module, X, Y, trial_steps=2, max_samples=N_SAMPLES),
-}
-WRITING = {
-    "initialize": lambda module: initialize(module, "he_normal", X=X),
-    "initialize without X": lambda module: initialize(module, "glorot_uniform"),
-    "lsuv": lambda module: initialize(module, "lsuv", X=X),
-}
+READING = entry_points(
+    X, Y, "read", "read X", "inspect", "gradients", "transform", "audit", "audit without X", "recommend", "diagnose"
+)
+WRITING = entry_points(X, Y, "initialize", "initialize X", "lsuv")
 
 
 def check(error):

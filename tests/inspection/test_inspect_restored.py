@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from initsk import diagnose, initialize, inspect_activations, network, recommend_initializer
-from initsk.inspection import gradient_coherence
+from initsk import inspect_activations, network
 from initsk.utils.random import isolated_random
+from tests.entry_points import entry_points, values_of
 from tests.helpers import Net, batch, build
 
 
@@ -30,15 +30,11 @@ class Draws(nn.Module):
 
 
 X, Y = batch(40, 4), torch.arange(40) % 2
-MEASURES = {
-    "read": lambda net: str(network.read(net, X)),
-    "initialize": lambda net: initialize(net, "lsuv", X=X).to_frame(),
-    "inspect": lambda net: inspect_activations(net, X).to_frame(),
-    "gradients": lambda net: inspect_activations(net, X, Y, gradients=True, training=True).to_frame(),
-    "coherence": lambda net: gradient_coherence(net, X, Y).size,
-    "diagnose": lambda net: diagnose(net, X, Y).score,
-    "recommend": lambda net: recommend_initializer(net, X, Y).measured,
-}
+MEASURES = entry_points(
+    X, Y, "lsuv", "inspect", "gradients in training", "coherence", "diagnose", "recommend by scores"
+)
+# Its operations have what the network has drawn as arguments.
+MEASURES["read"] = lambda net: str(network.read(net, X))
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -54,7 +50,7 @@ def test_measures_with_a_seed_repeat_whatever_the_random_states_are(measure):
     found = []
     for state in (1, 2):
         with isolated_random(state):
-            found.append(str(MEASURES[measure](build(Draws))))
+            found.append(values_of(MEASURES[measure](build(Draws))))
     assert found[0] == found[1]
 
 

@@ -10,18 +10,15 @@ from torch import nn
 from torch.fx.immutable_collections import immutable_dict
 
 from initsk import (
-    ActivationInspector,
     audit,
     diagnose,
     initialize,
     inspect_activations,
     network,
-    recommend_initializer,
 )
-from initsk.diagnosis import predict_signal
 from initsk.displays import NetworkDisplay
 from initsk.exceptions import InitskError, ModuleError
-from initsk.inspection import gradient_coherence
+from tests.entry_points import entry_points, values_of
 from tests.helpers import Net, batch, build, hooks_of
 
 X, Y = batch(24, 4), torch.arange(24) % 3
@@ -34,24 +31,10 @@ def lazy():
         )
 
 
-def frames(diagnosis):
-    return pd.concat([diagnosis.trial, diagnosis.findings()])
-
-
-FUNCTIONS = {
-    "audit": lambda net: audit(net, X).findings(),
-    "inspect": lambda net: inspect_activations(net, X).to_frame(),
-    "inspect gradients": lambda net: inspect_activations(net, X, Y, gradients=True).to_frame("gradients"),
-    "inspect weights": lambda net: inspect_activations(net, X, weights=True).to_frame("weights"),
-    "coherence": lambda net: pd.DataFrame([gradient_coherence(net, X, Y).sizes]),
-    "read": lambda net: pd.DataFrame([str(each) for each in network.read(net, X).operations]),
-    "read in training": lambda net: pd.DataFrame([network.read(net, X, training=True).depth]),
-    "diagnose": lambda net: frames(diagnose(net, X, Y, trial_steps=4)),
-    "predict": lambda net: predict_signal(net, "he_normal", X),
-    "recommend": lambda net: recommend_initializer(net, X).to_frame(),
-    "recommend by scores": lambda net: recommend_initializer(net, X, Y).measured,
-    "transform": lambda net: pd.DataFrame(ActivationInspector(net, prefit=True).fit(X).transform(X)),
-}
+FUNCTIONS = entry_points(
+    X, Y, "audit", "inspect", "gradients", "coherence", "read X", "read in training", "diagnose", "predict",
+    "recommend", "recommend by scores", "transform",
+)  # fmt: skip
 REFUSED = {
     "an unknown layer": lambda net: inspect_activations(net, X, layers="nope"),
     "too few samples": lambda net: diagnose(net, X[:5], Y[:5]),
@@ -105,7 +88,7 @@ def test_a_lazy_module_stays_lazy(name):
 def test_the_result_is_that_of_the_module_with_shapes(name):
     with_shapes = network.get_model(build(lazy), X).module
     assert not network.lazy_parameters(with_shapes)
-    pd.testing.assert_frame_equal(FUNCTIONS[name](build(lazy)), FUNCTIONS[name](with_shapes))
+    assert values_of(FUNCTIONS[name](build(lazy))) == values_of(FUNCTIONS[name](with_shapes))
 
 
 def test_the_parts_of_a_diagnosis_work_after_the_call():
@@ -180,7 +163,7 @@ class Notes(nn.Module):
         return self.first(X)
 
 
-@pytest.mark.parametrize("name", ["audit", "inspect", "diagnose", "read", "recommend"])
+@pytest.mark.parametrize("name", ["audit", "inspect", "diagnose", "read X", "recommend"])
 def test_dicts_of_the_user_stay(name):
     shared = {"mine": 1}
     module = build(lambda: Notes(shared))

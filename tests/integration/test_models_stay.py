@@ -10,29 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from initsk import audit, diagnose, initialize, inspect_activations, network, recommend_initializer
-from initsk.diagnosis import predict_signal
+from initsk import initialize
 from initsk.initializers import MetaInit
-from initsk.inspection import gradient_coherence
+from tests.entry_points import entry_points
 from tests.helpers import batch, build, hooks_of
 
 X, Y = batch(24, 4), torch.arange(24) % 3
-FUNCTIONS = {
-    "audit": lambda net: audit(net, X),
-    "audit without X": audit,
-    "inspect": lambda net: inspect_activations(net, X),
-    "inspect gradients": lambda net: inspect_activations(net, X, Y, gradients=True, weights=True, training=True),
-    "coherence": lambda net: gradient_coherence(net, X, Y),
-    "read": lambda net: network.read(net, X),
-    "read in training": lambda net: network.read(net, X, training=True),
-    "diagnose": lambda net: diagnose(net, X, Y, trial_steps=4),
-    "predict": lambda net: predict_signal(net, "he_normal", X),
-    "recommend": lambda net: recommend_initializer(net, X, Y),
-}
+FUNCTIONS = entry_points(
+    X, Y, "audit", "audit without X", "inspect", "gradients in training", "coherence", "read X", "read in training",
+    "diagnose", "predict", "recommend by scores",
+)  # fmt: skip
 # What sets the parameters changes nothing else.
-SETTING = {
-    "initialize": lambda net: initialize(net, "he_normal", X=X),
-    "initialize by data": lambda net: initialize(net, "lsuv", X=X),
+SETTING = entry_points(X, Y, "initialize X", "lsuv") | {
     "initialize by gradients": lambda net: initialize(net, MetaInit(n_steps=2), X=X, y=Y),
 }
 

@@ -16,32 +16,16 @@ from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_no
 from initsk import (
     ActivationInspector,
     MLPClassifier,
-    audit,
-    diagnose,
-    initialize,
-    inspect_activations,
-    network,
-    recommend_initializer,
 )
-from initsk.displays import NetworkDisplay
 from initsk.exceptions import InitskError, ModuleError
-from initsk.inspection import gradient_coherence
+from tests.entry_points import entry_points
 from tests.helpers import Net, batch, build
 from tests.integration.test_threads import IRIS, SPECIES, state_of
 
 X, Y = batch(24, 4), torch.arange(24) % 3
-CALLS = {
-    "read": network.read,
-    "read X": lambda module: network.read(module, X),
-    "inspect": lambda module: inspect_activations(module, X),
-    "gradients": lambda module: inspect_activations(module, X, Y, gradients=True),
-    "transform": lambda module: ActivationInspector(module, prefit=True).fit(X).transform(X),
-    "audit": lambda module: audit(module, X),
-    "recommend": lambda module: recommend_initializer(module, X),
-    "diagnose": lambda module: diagnose(module, X, Y, trial_steps=2),
-    "initialize": lambda module: initialize(module, "he_normal"),
-    "lsuv": lambda module: initialize(module, "lsuv", X=X),
-}
+CALLS = entry_points(
+    X, Y, "read", "read X", "inspect", "gradients", "transform", "audit", "recommend", "diagnose", "initialize", "lsuv"
+)
 WRITES = {"initialize", "lsuv"}
 
 
@@ -231,13 +215,7 @@ RAISED = (
     WordlessError(), ValueError("two\nlines"), StopIteration(), AssertionError("no"), OSError("gone"),
     FileNotFoundError(2, "No such file", "weights.bin"), KeyError("mask"), EOFError(), UserWarning("odd"),
 )  # fmt: skip
-MORE_CALLS = {
-    "coherence": lambda module: gradient_coherence(module, X, Y),
-    "gradinit": lambda module: initialize(module, "gradinit", X=X, y=Y),
-    "within layer": lambda module: initialize(module, "within_layer", X=X),
-    "display": lambda module: NetworkDisplay.from_module(module, X),
-    "recommend by scores": lambda module: recommend_initializer(module, X, Y),
-}
+MORE_CALLS = entry_points(X, Y, "coherence", "gradinit", "within layer", "display", "recommend by scores")
 
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)

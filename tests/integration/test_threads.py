@@ -6,27 +6,20 @@ import threading
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_iris
 from torch import nn
 
 from initsk import (
-    ActivationInspector,
     MLPClassifier,
     NeuralNetClassifier,
-    audit,
     compare_initializers,
-    diagnose,
     initialize,
     inspect_activations,
-    network,
-    recommend_initializer,
 )
-from initsk.diagnosis import Audit, Diagnosis, Recommendation, predict_signal
 from initsk.initializers import HeNormal
-from initsk.inspection import ActivationSummary
+from tests.entry_points import entry_points, values_of
 from tests.helpers import batch, build
 
 N_THREADS = 8
@@ -65,30 +58,10 @@ def state_of(module):
     )
 
 
-def values_of(result):
-    """Return a result as comparable values; pandas changes the warning filters, so the threads have ended by then."""
-    if isinstance(result, network.NetworkGraph):
-        return [(operation.name, operation.inputs) for operation in result.operations]
-    if isinstance(result, Diagnosis):
-        return result.score
-    if isinstance(result, Audit):
-        result = result.findings()
-    elif isinstance(result, ActivationSummary | Recommendation):
-        result = result.to_frame()
-    return result.to_csv() if isinstance(result, pd.DataFrame) else result
-
-
 # What is shared is only read: the calls promise to leave it as it is.
-ON_A_SHARED_MODULE = {
-    "inspect": lambda module: inspect_activations(module, X, Y, gradients=True, batch_size=16),
-    "in training": lambda module: inspect_activations(module, X, training=True),
-    "transform": lambda module: ActivationInspector(module, prefit=True).fit(X).transform(X).tolist(),
-    "read": network.read,
-    "audit": lambda module: audit(module, X),
-    "recommend": lambda module: recommend_initializer(module, X),
-    "diagnose": lambda module: diagnose(module, X, Y, trial_steps=4),
-    "predict": lambda module: predict_signal(module, X=X),
-}
+ON_A_SHARED_MODULE = entry_points(
+    X, Y, "inspect in training", "transform", "read", "audit", "recommend", "diagnose", "predict its own weights"
+) | {"inspect": lambda module: inspect_activations(module, X, Y, gradients=True, batch_size=16)}
 
 
 def weights(estimator):
@@ -164,6 +137,7 @@ def run_together(calls, times=2):
         sys.setswitchinterval(before)
     assert not any(thread.is_alive() for thread in threads)
     assert errors == []
+    # pandas changes the warning filters, so the threads have ended by now.
     return {name: list(map(values_of, found)) for name, found in results.items()}
 
 
