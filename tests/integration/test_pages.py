@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 from sklearn.datasets import load_digits
 
 from initsk import MLPClassifier, compare_initializers, diagnose, inspect_activations, recommend_initializer
+from initsk.comparison import ARTICLE_INITIALIZERS
 from initsk.initializers import RandomNormal
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -118,6 +119,23 @@ def test_scrolling_boxes_fit_the_page_and_tables_are_printed(browser, page_of):
         page.emulate_media(media="print")
         assert not page.locator(".controls").first.is_visible()
         assert page.locator("table").first.is_visible()
+
+
+WITH_SEVERAL_LINES = """names => [...document.querySelectorAll(".swatch")].map(swatch => swatch.parentElement).filter(
+    cell => cell.matches("tbody th")
+).flatMap(cell => names.filter(name => {
+    cell.lastChild.textContent = name;
+    const text = document.createRange();
+    text.selectNodeContents(cell);
+    return text.getBoundingClientRect().height > 1.5 * parseFloat(getComputedStyle(cell).lineHeight);
+}))"""
+
+
+def test_the_names_of_the_article_s_initializers_have_one_line(browser, page_of):
+    with Visit(browser, page_of("comparison", "en"), **sized(390)) as page:
+        for width in (390, 1200):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(WITH_SEVERAL_LINES, list(ARTICLE_INITIALIZERS)) == []
 
 
 def cells(page, table, column):
