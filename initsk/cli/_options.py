@@ -92,7 +92,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--store": {"type": _FILE, "help": "Keep every finished run in this SQLite file. After an interruption,"
         " the same command continues from there."},
     "--jobs": {"type": _POSITIVE, "help": "Number of runs at a time; default: the number of processors."},
-    "--device": {"default": "cpu", "help": "Device that torch computes on, such as cpu or cuda."},
+    "--device": {"default": "cpu", "help": "Device that torch computes on: cpu, cuda, mps, auto, ..."},
     "--limit": {"type": _POSITIVE, "help": "Use only this many training samples, drawn at random."},
     "--gradients/--no-gradients": {"default": True, "help": "Measure the gradients as well."},
     "--no-data": {"is_flag": True, "help": "Audit only the weights; no data are loaded, and NETWORK is required."},

@@ -12,6 +12,7 @@ from torch import nn
 from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, label_of, values_of
 from initsk.initializers import FromCallable, FromFramework, InitializerLike, TruncatedNormal, get_initializer
 from initsk.network import ParameterSpec, PlannedParameter
+from initsk.utils.torch_settings import in_double
 
 # A uniform distribution has the kurtosis 1.8, and a normal one 3.
 _UNIFORM = 2.1
@@ -57,7 +58,7 @@ class _Sample:
     """Moments of drawn weights, and whether they fit a variance."""
 
     def __init__(self, values: torch.Tensor) -> None:
-        squares = values.double().square()
+        squares = in_double(values).square()
         self.n = values.numel()
         self.variance = float(squares.mean())
         self.largest = float(values.abs().max())
@@ -121,7 +122,7 @@ def _far_bound(values: torch.Tensor) -> float | None:
     inside = sizes[sizes < _BOUND]
     if not len(inside) or not 0 < float(inside.max()) < _BOUND / 2:
         return None
-    return _BOUND / float(inside.double().square().mean().sqrt())
+    return _BOUND / float(in_double(inside).square().mean().sqrt())
 
 
 def truncation_of(initializer: InitializerLike) -> float | None:

@@ -7,7 +7,7 @@ import torch
 from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, not_checked
 from initsk.network import NetworkGraph, Operation, map_arrays, tensors_in
 from initsk.utils.reason import Reason
-from initsk.utils.torch_settings import real_parts, stored_values
+from initsk.utils.torch_settings import in_double, real_parts, stored_values
 
 _CHECK = "unscaled input"
 # Operations that keep the scale of a signal.
@@ -78,7 +78,7 @@ def scale_of(values: torch.Tensor, axis: int) -> float:
     >>> scale_of(pixels, 1), scale_of(pixels / 255, 1), round(scale_of(pixels / 255 / 255, 1))
     (255.0, 1.0, 255)
     """
-    units = values.movedim(axis, -1).reshape(-1, values.shape[axis] if values.dim() > 1 else 1).double()
+    units = in_double(values.movedim(axis, -1).reshape(-1, values.shape[axis] if values.dim() > 1 else 1))
     squares, counts = units.square().sum(0), (units != 0).sum(0)
     used = counts > 0
     if not bool(used.any()):

@@ -18,6 +18,7 @@ from initsk.diagnosis._audit_subject import (
 from initsk.diagnosis._audit_weights import blocks_output, constant_weights, is_meant
 from initsk.network import tensors_in
 from initsk.utils.reason import Reason
+from initsk.utils.torch_settings import in_double
 
 SCALE, CONSTANT = "initial scale", "constant output"
 # Scores of excluded classes are set to such values, so that their probability is zero.
@@ -70,7 +71,7 @@ def relative_loss(scores: torch.Tensor) -> float:
     """
     axis = class_axis(scores)
     loss = scores.logsumexp(axis) - scores.masked_fill(scores <= _EXCLUDED, nan).nanmean(axis)
-    return float(loss.double().nanmean()) / log(max(scores.shape[axis], _CLASSES))
+    return float(in_double(loss).nanmean()) / log(max(scores.shape[axis], _CLASSES))
 
 
 def _find_constant(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:

@@ -34,7 +34,7 @@ from initsk.network import (
 )
 from initsk.utils.cached import cached_property
 from initsk.utils.reason import Reason
-from initsk.utils.torch_settings import as_tensor, real_parts
+from initsk.utils.torch_settings import as_tensor, measurable, real_parts
 
 #: Why differences between scores are not measured in half precision.
 ROUNDED = Reason("rounding in half precision hides small differences")
@@ -265,7 +265,7 @@ def not_checked(checks: Sequence[str], reason: Reason) -> Iterator[NotChecked]:
 
 def root_mean_square(values: torch.Tensor) -> float:
     """Return the root mean square of values, summed in double precision."""
-    return float(torch.linalg.vector_norm(values, dtype=torch.float64)) / max(values.numel(), 1) ** 0.5
+    return float(torch.linalg.vector_norm(measurable(values), dtype=torch.float64)) / max(values.numel(), 1) ** 0.5
 
 
 def spread_of(scores: torch.Tensor) -> float:

@@ -9,6 +9,7 @@ import torch
 from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, label_of, not_checked, values_of
 from initsk.network import NetworkGraph, Operation, PlannedParameter
 from initsk.utils.reason import Reason
+from initsk.utils.torch_settings import in_double
 
 # Values that are compared before whole weights are.
 _FEW = 32
@@ -171,7 +172,7 @@ def _n_large(values: torch.Tensor) -> int:
     """Return the number of values that are not finite, or too large beside the others."""
     if not values.numel() or float(_largest(values)) <= _LARGE:
         return 0
-    limit, sizes = _HUGE, _sample(values).double().abs()
+    limit, sizes = _HUGE, in_double(_sample(values)).abs()
     # A few values that stand together may be different quantities.
     if values.numel() >= _FEW:
         limit = min(limit, max(_LARGE, _OUTLYING * float(sizes[sizes != 0].nanmedian())))

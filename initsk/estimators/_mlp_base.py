@@ -82,7 +82,8 @@ class BaseMLP(BaseEstimator):
         Seed of weights, validation split, batch order and dropout. None draws it from numpy's global generator, as in
         scikit-learn, not from torch's.
     device : str, default="cpu"
-        torch device of the training. The data are moved to it once if they fit, otherwise batch by batch.
+        torch device of the training, such as "cuda" or "mps"; "auto" is the accelerator of the machine, or the CPU if
+        there is none. The data are moved to it once if they fit, otherwise batch by batch.
     n_threads : int or None, default=None
         Number of torch threads in fit and prediction, at most 1024; the same number gives the same model. None keeps
         torch's setting. Any other value applies only during the call.

@@ -22,7 +22,7 @@ from initsk.estimators.fast._flat import can_be_flat, flattened
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.network import MLP
 from initsk.utils.random import derive_seed, make_generator, resolve_seed
-from initsk.utils.torch_settings import as_tensor
+from initsk.utils.torch_settings import as_tensor, resolve_device
 from initsk.utils.words import counted, reason_of
 
 #: Up to this number of values of X, training on a single batch and predictions compute in double precision.
@@ -163,7 +163,7 @@ def outputs_in_double(module: nn.Module, X: np.ndarray) -> torch.Tensor:
 #: Parameters of an estimator that its module and its net take under the same names.
 _MODULE_PARAMETERS = ("activation", "normalization", "dropout", "input_scale")
 _NET_PARAMETERS = (
-    "initializer", "bias_initializer", "output_initializer", "lr", "batch_size", "max_epochs", "device",
+    "initializer", "bias_initializer", "output_initializer", "lr", "batch_size", "max_epochs",
 )  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def held_out(estimator: Any, seed: int) -> HeldOut:
 def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: dict[str, Any]) -> Any:
     """Return the estimator's net, not yet initialized; `target_arguments` are those that depend on the target."""
     optimizer, optimizer_params = optimizer_of(estimator)
-    seed = resolve_seed(estimator.random_state)
+    seed, device = resolve_seed(estimator.random_state), resolve_device(estimator.device)
     return net_class(
         MLP,
         module__n_features=n_features,
@@ -185,16 +185,17 @@ def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: 
         **target_arguments,
         **{name: getattr(estimator, name) for name in _NET_PARAMETERS},
         random_state=seed,
+        device=device,
         optimizer=optimizer,
         **{f"optimizer__{name}": value for name, value in optimizer_params.items()},
         iterator_train=TensorBatches,
         iterator_train__shuffle=True,
-        iterator_train__device=estimator.device,
+        iterator_train__device=device,
         # Batch normalization needs two samples in a batch.
         iterator_train__min_size=2 if estimator.normalization == "batch_norm" else 1,
         iterator_valid=TensorBatches,
         iterator_valid__batch_size=1024,
-        iterator_valid__device=estimator.device,
+        iterator_valid__device=device,
         train_split=held_out(estimator, seed) if estimator.early_stopping else None,
         **callback_arguments(estimator),
     )

@@ -16,7 +16,7 @@ from initsk.initializers import get_initializer
 from initsk.network import NORMALIZATIONS, any_optimizer_has_hooks, make_activation
 from initsk.utils import validation as valid
 from initsk.utils.random import check_random_state, isolated_torch_random
-from initsk.utils.torch_settings import check_device, outside_of_contexts, torch_threads
+from initsk.utils.torch_settings import outside_of_contexts, resolve_device, torch_threads
 from initsk.utils.words import counted, reason_of
 
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
@@ -92,7 +92,7 @@ CONSTRAINTS: dict[str, valid.Constraint] = {
     "tol": valid.real(minimum=0),
     "warm_start": valid.boolean(),
     "random_state": valid.resolved_by(check_random_state),
-    "device": valid.resolved_by(check_device),
+    "device": valid.resolved_by(resolve_device),
     "n_threads": valid.optional(valid.thread_count()),
     "input_scale": valid.optional(valid.real(above=0)),
     "callbacks": valid.optional(valid.sequence_of(_CALLBACK, "a list of skorch callbacks")),

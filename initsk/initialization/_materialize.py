@@ -11,6 +11,7 @@ from initsk import network
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network import Batch, PlannedParameter
 from initsk.utils.random import derive_seed
+from initsk.utils.torch_settings import resolve_device
 
 
 @contextmanager
@@ -59,12 +60,11 @@ def _batch(module: nn.Module, X: Any, y: Any, whole: bool) -> tuple[Batch | None
 def _checked_device(device: str | torch.device | None) -> torch.device | None:
     """Return a device with memory, or None."""
     try:
-        chosen = None if device is None else torch.device(device)
-    except (RuntimeError, TypeError):
-        chosen = torch.device("meta")
-    if chosen is not None and chosen.type == "meta":
-        raise InvalidParameterError(f"device={device!r} is not allowed (a device with memory, as 'cpu' or 'cuda:0')")
-    return chosen
+        return None if device is None else torch.device(resolve_device(device))
+    except InvalidParameterError as error:
+        raise InvalidParameterError(
+            f"device={device!r} is not allowed (a device with memory, as 'cpu', 'cuda:0' or 'auto'): {error}"
+        ) from error
 
 
 def names_of(plan: PlannedParameter) -> set[str]:

@@ -26,6 +26,7 @@ from initsk.network import (
     read,
 )
 from initsk.theory import Signal, times
+from initsk.utils.torch_settings import in_double
 from initsk.utils.validation import integer, one_of, optional, real, sequence_of
 
 _SHAPE = "AutoInit(input_shape=(channels, height, width)), without the batch's axis"
@@ -230,7 +231,7 @@ class _Pass:
 
 def _through_affine(module: Any, signals: list[Signal]) -> Signal:
     """Return the products of signals and a layer's current weights."""
-    weight = module.weight.detach().double()
+    weight = in_double(module.weight.detach())
     if getattr(module, "transposed", False):
         weight = weight.unflatten(0, (module.groups, -1)).transpose(1, 2).flatten(0, 1)
     rows = weight.flatten(1)

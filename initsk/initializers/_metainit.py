@@ -7,7 +7,7 @@ from initsk.initializers.core._gradients import GradientScheme, Point, ScalingPr
 from initsk.initializers.core._minibatches import Batches
 from initsk.initializers.core._registry import InitializerLike
 from initsk.network import Criterion, ParameterSpec
-from initsk.utils.torch_settings import real_parts
+from initsk.utils.torch_settings import measurable, real_parts
 from initsk.utils.validation import real
 
 # In the authors' code a norm may pass zero, which flips all signs.
@@ -89,7 +89,9 @@ class MetaInit(GradientScheme):
         return spec.role == "weight" and len(spec.shape) >= 2
 
     def _learn(self, problem: ScalingProblem, batches: Batches) -> np.ndarray:
-        sizes = [torch.linalg.vector_norm(real_parts(w), dtype=torch.float64) for w in problem.weights.values()]
+        sizes = [
+            torch.linalg.vector_norm(measurable(real_parts(w)), dtype=torch.float64) for w in problem.weights.values()
+        ]
         norms = np.array([float(size) for size in sizes])
         factors, velocity = np.ones_like(norms), np.zeros_like(norms)
         for _ in range(self.n_steps):

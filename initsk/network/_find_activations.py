@@ -11,6 +11,7 @@ from torch import nn
 from initsk.network._activations import ACTIVATION_TYPES, activation_value, label_of
 from initsk.network._operations import CompletedFunction, Operation, Source, replace_tensors, words
 from initsk.theory import ACTIVATION_FUNCTIONS, OfMultiple
+from initsk.utils.torch_settings import in_double
 
 #: Names of the functions and methods that are activation functions.
 ACTIVATION_NAMES = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
@@ -351,5 +352,5 @@ def _filled(value: Any, values: dict[Source, torch.Tensor]) -> Any:
         return values[value].clone()
     if isinstance(value, torch.Tensor):
         number = value.detach()[(0,) * value.dim()]
-        return number.double() if value.is_floating_point() else number
+        return in_double(number) if value.is_floating_point() else number
     return type(value)(_filled(part, values) for part in value) if isinstance(value, list | tuple) else value

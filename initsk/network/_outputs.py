@@ -10,7 +10,7 @@ from torch import nn
 from initsk.exceptions import ModuleError
 from initsk.network._nets import loss_of_net
 from initsk.network._operations import tensors_in
-from initsk.utils.torch_settings import real_parts
+from initsk.utils.torch_settings import in_double, real_parts
 from initsk.utils.words import counted
 
 #: A function of output and targets that returns the mean loss.
@@ -239,7 +239,7 @@ def _check_range(target: torch.Tensor, n_scores: int, ignored: int) -> None:
 
 def _check_log_probabilities(scores: torch.Tensor) -> None:
     """Raise an error for scores with which NLLLoss has no lower bound. Values that are not finite pass."""
-    total = scores.detach().double().exp().sum(1)
+    total = in_double(scores.detach()).exp().sum(1)
     wrong = total[((total - 1).abs() > _MAX_DEVIATION) & total.isfinite()]
     if len(wrong):
         raise ModuleError(

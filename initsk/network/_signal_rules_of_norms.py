@@ -8,6 +8,7 @@ import torch
 from initsk.network._axes import UNIT
 from initsk.network._signal_step import Pair, Step, pair_of
 from initsk.theory import Signal
+from initsk.utils.torch_settings import in_double
 
 
 def _affine_of_norm(step: Step, signal: Signal, weight: Any, bias: Any) -> Any:
@@ -50,8 +51,8 @@ def _batch_norm(step: Step) -> Any:
     if call.argument(5, "training", False) or mean is None or step.exact:
         normalized = signal.standardized(signal.across, signal.across, _epsilon(step, 7), in_batch=True)
         return _affine_of_norm(step, normalized, *affine)
-    scale = (variance.detach().double() + call.argument(7, "eps", 1e-5)).rsqrt()
-    return _affine_of_norm(step, signal.affine(pair_of(scale), pair_of(-mean.double() * scale)), *affine)
+    scale = (in_double(variance.detach()) + call.argument(7, "eps", 1e-5)).rsqrt()
+    return _affine_of_norm(step, signal.affine(pair_of(scale), pair_of(-in_double(mean) * scale)), *affine)
 
 
 def _rms_norm(step: Step) -> Any:

@@ -14,6 +14,7 @@ from initsk.network._axes import POSITION, UNIT, Axes, size_along
 from initsk.network._layouts import dense
 from initsk.network._operations import Operation, ParameterUse, Source, tensors_in
 from initsk.theory import Signal
+from initsk.utils.torch_settings import in_double
 
 # Masked scores of attention are below this.
 MASKED = -1e4
@@ -157,7 +158,7 @@ def pair_of(tensor: torch.Tensor) -> Pair:
 
 def _doubled(tensor: torch.Tensor) -> torch.Tensor:
     """Return the values in double precision."""
-    return dense(tensor.detach()).to(torch.complex128 if tensor.is_complex() else torch.float64)
+    return in_double(dense(tensor.detach()))
 
 
 def reciprocal(constant: float | torch.Tensor) -> float | torch.Tensor:

@@ -15,6 +15,7 @@ from initsk.network._operations import Operation, ParameterUse, Source, tensors_
 from initsk.network._propagation import Propagation
 from initsk.network._random_layers import Law, Sums, after_layer, share_of_pairs, sums_of
 from initsk.theory import Signal
+from initsk.utils.torch_settings import in_double
 
 # Operations without weights that have a row of their own.
 _SHOWN = ("sum", "elementwise product", "pooling", "attention", "concatenation", "softmax", "normalization", "product")
@@ -127,7 +128,7 @@ def _measured(values: torch.Tensor, axes: tuple[str, ...]) -> Signal:
     """Return the statistics of a batch; integers are described by how often two of them are equal."""
     if not (values.is_floating_point() or values.is_complex()):
         return Signal(1.0, between=share_of_pairs(values, axes), across=share_of_pairs(values.flatten(), axes[:1]))
-    values = dense(values.abs().double() if values.is_complex() else values.double())
+    values = in_double(dense(values.abs() if values.is_complex() else values))
     labels = "".join({"sample": "s", "unit": "u", "position": "p"}[axis] for axis in axes)
     order = sorted(range(len(labels)), key=lambda axis: "supx".index(labels[axis]))
     counts = [1, 1, 1]

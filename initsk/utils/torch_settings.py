@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,30 @@ _ONE_THREAD = 2**15 - 1
 _MANY = 2**21
 
 
-def check_device(device: str) -> None:
-    """Raise InvalidParameterError if torch cannot use a device, or no values can be read from it ("meta").
+def resolve_device(device: str | torch.device) -> str:
+    """Return a torch device by its name; "auto" is the accelerator of this machine, or the CPU if there is none.
+
+    Raises
+    ------
+    InvalidParameterError
+        If torch cannot use the device, or no values can be read from it ("meta").
 
     Examples
     --------
-    >>> check_device("cpu")
+    >>> resolve_device("cpu")
+    'cpu'
     """
     if not isinstance(device, str | torch.device):
-        raise InvalidParameterError("a torch device, such as 'cpu' or 'cuda'")
+        raise InvalidParameterError("a torch device, such as 'cpu', 'cuda', 'mps' or 'auto'")
+    if device == "auto":
+        accelerator = torch.accelerator.current_accelerator()
+        device = "cpu" if accelerator is None or not torch.accelerator.is_available() else accelerator.type
     try:
         torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = reason_of(error)
         raise InvalidParameterError(f"not available here: {reason}") from error
+    return str(device)
 
 
 @contextmanager
@@ -134,6 +145,36 @@ class _Writeable:
         self.array = array
         interface = array.__array_interface__
         self.__array_interface__ = interface | {"data": (interface["data"][0], False)}
+
+
+@cache
+def _has_double(device: torch.device) -> bool:
+    try:
+        return torch.zeros(1, dtype=torch.float64, device=device).dtype == torch.float64
+    except (TypeError, RuntimeError):
+        return False
+
+
+def measurable(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor on a device that has double precision: its own, or the CPU if it has none (Apple's MPS).
+
+    Examples
+    --------
+    >>> measurable(torch.zeros(2)).device
+    device(type='cpu')
+    """
+    return tensor if tensor.device.type in ("cpu", "cuda") or _has_double(tensor.device) else tensor.cpu()
+
+
+def in_double(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the values of a measurable tensor in double precision.
+
+    Examples
+    --------
+    >>> in_double(torch.zeros(2, dtype=torch.complex64)).dtype
+    torch.complex128
+    """
+    return measurable(tensor).to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
 def pieces(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:

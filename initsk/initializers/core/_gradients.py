@@ -161,7 +161,7 @@ class ScalingProblem:
         """Return the derivatives of `quantity` with respect to the factors."""
         found = self.second(quantity, {name: point[name] for name in self.weights})
         dots = [(real_parts(found[name]) * real_parts(weight)).sum() for name, weight in self.weights.items()]
-        slopes = torch.stack([dot.to(dots[0].device) for dot in dots]).double().cpu().numpy()
+        slopes = torch.stack([dot.to(dots[0].device) for dot in dots]).cpu().double().numpy()
         if not np.isfinite(slopes).all():
             wrong = [name for name, slope in zip(self.weights, slopes, strict=True) if not np.isfinite(slope)]
             raise ModuleError(f"{self.owner}: the derivative with respect to {', '.join(wrong)} is not finite")

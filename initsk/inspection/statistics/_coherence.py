@@ -25,7 +25,7 @@ from initsk.network import (
     to_array,
 )
 from initsk.utils.random import RandomState, resolve_seed
-from initsk.utils.torch_settings import outside_of_contexts, real_parts
+from initsk.utils.torch_settings import in_double, outside_of_contexts, real_parts
 
 # Number of samples in a half for which agreements are stated.
 _REFERENCE_HALF = 256
@@ -197,12 +197,12 @@ def _backpropagate(
         gradients = torch.autograd.grad(scores, trained, deltas, allow_unused=True)
         # Squares of vanishing gradients are zero in single precision.
         sums = [
-            known if g is None else known + real_parts(dense(g)).double().flatten()
+            known if g is None else known + in_double(real_parts(dense(g))).flatten()
             for known, g in zip(sums, gradients, strict=True)
         ]
         n_samples += batch.n_samples
         total += batch.n_samples * float(loss.detach())
-        square += batch.n_samples * sum(float(real_parts(delta).double().square().sum()) for delta in deltas)
+        square += batch.n_samples * sum(float(in_double(real_parts(delta)).square().sum()) for delta in deltas)
     n_batches = len(batches)
     return _Half(n_samples, total / n_samples, square / n_batches, [part / n_batches for part in sums])
 

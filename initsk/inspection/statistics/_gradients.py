@@ -12,7 +12,7 @@ from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection._frames import parameters_frame
 from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
 from initsk.network import clean_names, dense
-from initsk.utils.torch_settings import real_parts, working_type
+from initsk.utils.torch_settings import in_double, real_parts, working_type
 
 #: A torch optimizer, or a function that makes one from a list of parameters.
 OptimizerLike = torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
@@ -84,7 +84,7 @@ def _is_recomputed(loss: torch.Tensor) -> bool:
 
 
 def _norm(tensor: torch.Tensor) -> float:
-    return float(torch.linalg.vector_norm(real_parts(dense(tensor.detach())).double()))
+    return float(torch.linalg.vector_norm(in_double(real_parts(dense(tensor.detach())))))
 
 
 def _updates(

@@ -13,6 +13,7 @@ from initsk.inspection.statistics._histogram import FixedHistogram, StreamingHis
 from initsk.inspection.statistics._moments import RunningMoments, finite_part
 from initsk.inspection.statistics._units import RunningCovariance, SampleCosines, UnitStatistics
 from initsk.utils.random import isolated_torch_random
+from initsk.utils.torch_settings import measurable
 
 #: A value is saturated beyond this share of the distance from f(0) to a bound of f, where the slopes of tanh and of the
 #: sigmoid are below a tenth of their maximum.
@@ -101,6 +102,7 @@ class LayerStatistics:
     def update(self, rows: torch.Tensor) -> Self:
         """Add a batch of shape (rows, units)."""
         self.n_units = rows.shape[1]
+        rows = measurable(rows)
         part = finite_part(rows)
         self.moments.update(part)
         self.histogram.update(part)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from initsk.utils.torch_settings import measurable
+
 
 class Finite(NamedTuple):
     """Finite values, flat; their minimum and maximum (inf and -inf without values); the number of other values."""
@@ -27,7 +29,7 @@ def finite_part(values: "torch.Tensor | Finite") -> Finite:
     """
     if isinstance(values, Finite):
         return values
-    values = values.detach().flatten()
+    values = measurable(values.detach()).flatten()
     values = values if values.dtype == torch.float64 else values.float()
     low, high = _extremes(values)
     # The extremes reveal NaN and infinity, so that only tensors with such values are searched.
