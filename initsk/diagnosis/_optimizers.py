@@ -10,10 +10,9 @@ from torch import nn
 
 from initsk.diagnosis._saving import savable
 from initsk.diagnosis._unreached import Unreached, left_out_layers
-from initsk.estimators import OPTIMIZERS
+from initsk.estimators import get_optimizer
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.utils.cached import cached_property
-from initsk.utils.validation import unknown_name
 from initsk.utils.words import counted
 
 _ADAPTIVE = ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
@@ -118,7 +117,7 @@ class OptimizerPlan:
         trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
         if not trained:
             raise ModuleError("no parameter is trained, so there are no gradients")
-        make: Any = OPTIMIZERS[self.choice] if isinstance(self.choice, str) else self.choice
+        make: Any = get_optimizer(self.choice) if isinstance(self.choice, str) else self.choice
         try:
             made = make(trained)
         except InitskError:
@@ -188,9 +187,7 @@ def check_optimizer(optimizer: Any) -> None:
     >>> check_optimizer("adam")
     """
     if isinstance(optimizer, str):
-        if optimizer not in OPTIMIZERS:
-            allowed = ", or an optimizer of torch, its class, or a function of parameters that returns one"
-            raise InvalidParameterError(unknown_name("optimizer", optimizer, OPTIMIZERS) + allowed)
+        get_optimizer(optimizer, "an optimizer of torch, its class, or a function of parameters that returns one")
     elif not (optimizer is None or isinstance(optimizer, torch.optim.Optimizer) or callable(optimizer)):
         raise InvalidParameterError(
             f"optimizer={optimizer!r} is not allowed (a name, an optimizer of torch, its class, or a function of"

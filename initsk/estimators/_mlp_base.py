@@ -38,11 +38,12 @@ class BaseMLP(BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : tuple of int, default=(100,)
-        Width of each hidden layer; empty for a linear model.
+    hidden_layer_sizes : int or tuple of int, default=(100,)
+        Width of each hidden layer; an integer for a single one, empty for a linear model.
     activation : str, torch.nn.Module class, module, callable, or a list of these, default="relu"
-        Activation function after each hidden layer: the name of one of torch.nn's in snake case (``"leaky_relu"``), a
-        module or its class, or a function of one tensor. A list has one for each hidden layer.
+        Activation function after each hidden layer: its name in torch, scikit-learn, Keras or JAX (``"leaky_relu"``,
+        ``"LeakyReLU"``, ``"logistic"``), a module or its class, or a function of one tensor. A list has one for each
+        hidden layer.
     initializer : str, Initializer or callable, default="he_normal"
         Initializer of the weights; see `list_initializers`. An initializer that needs data gets a random
         batch of 512 of the samples that `fit` gets.
@@ -54,8 +55,8 @@ class BaseMLP(BaseEstimator):
         Normalization layer between each hidden layer and its activation function.
     dropout : float, default=0.0
         Probability, below 1, of setting an activation to zero in training.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"} or torch.optim class, default="adam"
-        Optimizer.
+    optimizer : str or torch.optim class, default="adam"
+        Optimizer: the name of one of torch's in any case (``"adam"``, ``"AdamW"``, ``"sgd"``, ``"lbfgs"``), or a class.
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"momentum": 0.9}``.
     lr : float, default=0.001
@@ -100,7 +101,7 @@ class BaseMLP(BaseEstimator):
     _checks_of_y: ClassVar[dict[str, bool]] = {}
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS
 
-    hidden_layer_sizes: tuple[int, ...] = (100,)
+    hidden_layer_sizes: int | tuple[int, ...] = (100,)
     activation: ActivationOption = "relu"
     _: KW_ONLY
     initializer: InitializerLike = "he_normal"

@@ -13,9 +13,10 @@ from torch import nn
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import get_initializer
-from initsk.network import NORMALIZATIONS, any_optimizer_has_hooks, make_activation
+from initsk.network import NORMALIZATIONS, any_optimizer_has_hooks, layer_sizes, make_activation
 from initsk.utils import validation as valid
 from initsk.utils.random import check_random_state, isolated_torch_random
+from initsk.utils.spelling import meant_name
 from initsk.utils.torch_settings import check_device, outside_of_contexts, torch_threads
 from initsk.utils.words import counted, reason_of
 
@@ -23,22 +24,45 @@ _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 # Activation functions are not tried on layers with more units.
 _LARGEST_TRIED = 2**20
 _LARGEST_WIDTH = 2**31 - 1
-OPTIMIZERS = {kind.__name__.lower(): kind for kind in (*_FUSED, torch.optim.RMSprop)}
+#: Optimizers that have no name here: they cannot train a dense weight and a bias.
+_OTHER_OPTIMIZERS = {"sparseadam": "it takes sparse gradients only", "muon": "it takes matrices only, and no biases"}
+#: torch's optimizers by their names in lower case.
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    name.lower(): kind
+    for name, kind in sorted(vars(torch.optim).items(), key=lambda item: item[0].lower())
+    if isinstance(kind, type)
+    and issubclass(kind, torch.optim.Optimizer)
+    and kind is not torch.optim.Optimizer
+    and name.lower() not in _OTHER_OPTIMIZERS
+}
 
 
-def get_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
+def get_optimizer(optimizer: Any, allowed: str = "a torch.optim class") -> type[torch.optim.Optimizer]:
     """Return the torch optimizer class that a name or a class stands for.
+
+    Parameters
+    ----------
+    optimizer : str or torch.optim class
+        A name is that of torch in any case.
+    allowed : str, default="a torch.optim class"
+        What error messages name beside the names.
 
     Examples
     --------
-    >>> get_optimizer("sgd").__name__
-    'SGD'
+    >>> get_optimizer("sgd").__name__, get_optimizer("RMSprop").__name__
+    ('SGD', 'RMSprop')
     """
-    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
-        return OPTIMIZERS[optimizer]
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
         return optimizer
-    raise InvalidParameterError(valid.unknown_name("optimizer", optimizer, OPTIMIZERS) + ", or a torch.optim class")
+    key = optimizer.strip().lower() if isinstance(optimizer, str) else None
+    if key in OPTIMIZERS:
+        return OPTIMIZERS[key]
+    if key in _OTHER_OPTIMIZERS:
+        names = ", ".join(map(repr, OPTIMIZERS))
+        why = f"optimizer {optimizer!r} cannot train dense weights and biases: {_OTHER_OPTIMIZERS[key]}"
+        raise InvalidParameterError(f"{why}. Allowed: {names}, or {allowed}")
+    meant = None if key is None else meant_name(key, {name: name for name in OPTIMIZERS})
+    raise InvalidParameterError(f"{valid.unknown_name('optimizer', optimizer, OPTIMIZERS, meant)}, or {allowed}")
 
 
 def optimizer_arguments(optimizer: type[torch.optim.Optimizer], given: dict[str, Any] | None) -> dict[str, Any]:
@@ -66,9 +90,10 @@ def _check_activation(activation: Any) -> None:
 
 
 def _sizes(value: Any) -> str | None:
-    """Allow a tuple, a list or an array of positive integers that torch can take."""
+    """Allow a positive integer, and a tuple, a list or an array of positive integers, that torch can take."""
     widths = value.tolist() if isinstance(value, np.ndarray) else value
-    wrong = valid.sequence_of(valid.integer(1), "a tuple of integers >= 1")(widths)
+    widths = widths if isinstance(widths, tuple | list) else [widths]
+    wrong = valid.sequence_of(valid.integer(1), "an integer >= 1, or a tuple of them")(widths)
     return wrong or (f"widths up to {_LARGEST_WIDTH}" if max(widths, default=1) > _LARGEST_WIDTH else None)
 
 
@@ -109,7 +134,7 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
         If a combination is not allowed; the message names all of them.
     """
     problems = []
-    activation, n_layers = parameters["activation"], len(parameters["hidden_layer_sizes"])
+    activation, n_layers = parameters["activation"], len(layer_sizes(parameters["hidden_layer_sizes"]))
     if isinstance(activation, list | tuple) and len(activation) != n_layers:
         problems.append(f"activation={activation!r} is not allowed (a list of {n_layers}, one per hidden layer)")
     if parameters["normalization"] == "batch_norm" and parameters["batch_size"] == 1:
@@ -141,7 +166,7 @@ def try_parts(owner: str, parameters: dict[str, Any]) -> None:
 
 
 def try_optimizer(owner: str, parameters: dict[str, Any]) -> None:
-    """Try the optimizer on small tensors, unless it is one of torch's usual ones with its defaults.
+    """Try the optimizer on small tensors, unless it is one of torch's own with its defaults.
 
     Raises
     ------
@@ -180,8 +205,9 @@ def layers_of(activation: Any, sizes: Any) -> list[tuple[Any, int]]:
     >>> layers_of("relu", (8, 4))
     [('relu', 8), ('relu', 4)]
     """
-    kinds = activation if isinstance(activation, list | tuple) else [activation] * len(sizes)
-    return list(zip(kinds, map(int, sizes), strict=True))
+    widths = layer_sizes(sizes)
+    kinds = activation if isinstance(activation, list | tuple) else [activation] * len(widths)
+    return list(zip(kinds, widths, strict=True))
 
 
 def _activation_problem(activation: Any, width: int) -> str | None:

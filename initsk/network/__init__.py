@@ -47,7 +47,7 @@ from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INST
 from initsk.network._layouts import dense, why_not_writable
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
-from initsk.network._mlp import MLP, NORMALIZATIONS
+from initsk.network._mlp import MLP, NORMALIZATIONS, layer_sizes
 from initsk.network._model import Model, borrowed, get_model, has_network, initialized, innermost, may_be_built
 from initsk.network._nets import has_own_loss
 from initsk.network._network import Layer, Network
@@ -169,6 +169,7 @@ __all__ = [
     "is_stream",
     "iterate_batches",
     "known_baseline",
+    "layer_sizes",
     "lazy_parameters",
     "local_values",
     "loss_of",
