@@ -20,6 +20,7 @@ from initsk.estimators._fitted_state import TrainedState, all_or_nothing, keep_f
 from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
 from initsk.estimators._parameters import CONSTRAINTS, check_together, try_parts
 from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight
+from initsk.estimators._unknown_parameters import describe_unknown
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption, is_sparse
@@ -218,7 +219,17 @@ class BaseMLP(BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InvalidParameterError
+            If a name is unknown. For a name of scikit-learn's perceptrons, the message has the parameter that is meant.
         """
+        known = self.get_params(deep=False)
+        unknown = [name for name in params if name.partition("__")[0] not in known]
+        if unknown:
+            noun = "parameter" if len(unknown) == 1 else "parameters"
+            raise InvalidParameterError(f"Invalid {noun} for {type(self).__name__}: {describe_unknown(unknown, known)}")
         super().set_params(**set_initializer_params(self, params))
         return self
 
