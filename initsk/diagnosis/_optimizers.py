@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from typing_extensions import TypeAliasType
 
 from initsk.diagnosis._saving import savable
 from initsk.diagnosis._unreached import Unreached, left_out_layers
@@ -17,7 +18,10 @@ from initsk.utils.words import counted
 
 _ADAPTIVE = ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
 #: A name, an optimizer, its class, or a function of the parameters that makes one.
-OptimizerChoice = str | torch.optim.Optimizer | type[torch.optim.Optimizer] | Callable[[Any], torch.optim.Optimizer]
+OptimizerChoice = TypeAliasType(
+    "OptimizerChoice",
+    str | torch.optim.Optimizer | type[torch.optim.Optimizer] | Callable[[Any], torch.optim.Optimizer],
+)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,10 @@ def inspect_activations(
     Returns
     -------
     ActivationSummary
+        `to_frame()` has a row of statistics for each layer and position, or with ``to_frame("gradients")`` and
+        ``to_frame("weights")`` those of gradients and weights; `histograms()` the bins, `parameters()` the updates,
+        `findings()` what is wrong, `layers` the names. ``print(summary.answer())`` is a sentence; `to_html`,
+        `to_markdown`, `to_json` and `to_pictures` write the report. ``first + second`` is the summary for both data.
 
     Raises
     ------

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules import activation as torch_activations
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError
 from initsk.theory import ACTIVATION_FUNCTIONS, activation_label, activation_name
@@ -80,8 +81,8 @@ _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sin": torch.sin, "sparse_plus": sparse_plus, "sparse_sigmoid": sparse_sigmoid, "squareplus": squareplus,
 }  # fmt: skip
 ACTIVATION_TYPES = (*set(ACTIVATIONS.values()), ElementwiseFunction)
-Activation = str | type[nn.Module] | Callable[[torch.Tensor], torch.Tensor]
-ActivationOption = Activation | Sequence[Activation]
+Activation = TypeAliasType("Activation", str | type[nn.Module] | Callable[[torch.Tensor], torch.Tensor])
+ActivationOption = TypeAliasType("ActivationOption", Activation | Sequence[Activation])
 
 
 def make_activation(activation: Activation) -> nn.Module:

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from typing_extensions import TypeAliasType
 
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.estimators import OTHER_NAMES, describe_unknown
@@ -15,6 +16,9 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer, initializer_name
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import encodable
+
+#: The values of each parameter.
+Grid = TypeAliasType("Grid", Mapping[str, Sequence[Any]])
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,7 @@ class Candidate:
         return ", ".join([self.label, *(f"{name}={value}" for name, value in self.setting.items())])
 
 
-def make_candidates(
-    builder: ModelBuilder, values: Iterable[Any], grid: Mapping[str, Sequence[Any]] | None
-) -> list[Candidate]:
+def make_candidates(builder: ModelBuilder, values: Iterable[Any], grid: Grid | None) -> list[Candidate]:
     """Return every value at every setting of the grid, in the order given.
 
     Raises
@@ -85,7 +87,7 @@ def _unknown(name: str, names: list[str]) -> str:
     return unknown_name("parameter", name, names)
 
 
-def _checked_grid(builder: ModelBuilder, grid: Mapping[str, Sequence[Any]]) -> dict[str, list[tuple[Any, Any]]]:
+def _checked_grid(builder: ModelBuilder, grid: Grid) -> dict[str, list[tuple[Any, Any]]]:
     """Return the values of each parameter, each with its form in frames."""
     if not isinstance(grid, Mapping):
         raise InvalidParameterError(f"grid={grid!r} is not allowed (a dict with a list of values for each parameter)")

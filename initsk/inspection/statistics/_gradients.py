@@ -7,6 +7,7 @@ from math import nan
 import pandas as pd
 import torch
 from torch import nn
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection._frames import parameters_frame
@@ -15,7 +16,9 @@ from initsk.network import clean_names, dense
 from initsk.utils.torch_settings import real_parts, working_type
 
 #: A torch optimizer, or a function that makes one from a list of parameters.
-OptimizerLike = torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+OptimizerLike = TypeAliasType(
+    "OptimizerLike", torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+)
 
 
 class ParameterGradients:
