@@ -11,8 +11,8 @@ from typing_extensions import TypeAliasType
 
 from initsk.diagnosis._saving import savable
 from initsk.diagnosis._unreached import Unreached, left_out_layers
-from initsk.estimators import get_optimizer
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
+from initsk.network import get_optimizer
 from initsk.utils.cached import cached_property
 from initsk.utils.words import counted
 
@@ -181,19 +181,3 @@ def _rates_now(optimizer: torch.optim.Optimizer) -> list[float]:
 
 def _first(rates: Iterable[float]) -> float:
     return next((rate for rate in rates if rate > 0), 0.0)
-
-
-def check_optimizer(optimizer: Any) -> None:
-    """Raise InvalidParameterError if a value is no optimizer in a form that `OptimizerPlan` takes.
-
-    Examples
-    --------
-    >>> check_optimizer("adam")
-    """
-    if isinstance(optimizer, str):
-        get_optimizer(optimizer, "an optimizer of torch, its class, or a function of parameters that returns one")
-    elif not (optimizer is None or isinstance(optimizer, torch.optim.Optimizer) or callable(optimizer)):
-        raise InvalidParameterError(
-            f"optimizer={optimizer!r} is not allowed (a name, an optimizer of torch, its class, or a function of"
-            " parameters that returns one)"
-        )

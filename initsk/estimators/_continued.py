@@ -7,9 +7,9 @@ from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
 from torch import nn
 
-from initsk.estimators._parameters import get_optimizer, layers_of, optimizer_arguments, try_optimizer
+from initsk.estimators._parameters import layers_of, optimizer_arguments, try_optimizer
 from initsk.initializers import INITIALIZER_PARAMS, get_initializer
-from initsk.network import layer_sizes, make_activation
+from initsk.network import get_optimizer, layer_sizes, make_activation
 from initsk.utils.validation import refuse
 
 _LAYERS = ("hidden_layer_sizes", "activation", "normalization", "dropout", "input_scale")

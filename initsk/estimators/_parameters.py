@@ -11,12 +11,17 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from initsk.exceptions import InvalidParameterError
 from initsk.initializers import get_initializer
-from initsk.network import NORMALIZATIONS, any_optimizer_has_hooks, layer_sizes, make_activation
+from initsk.network import (
+    NORMALIZATIONS,
+    OPTIMIZERS,
+    any_optimizer_has_hooks,
+    get_optimizer,
+    layer_sizes,
+    make_activation,
+)
 from initsk.utils import validation as valid
 from initsk.utils.random import check_random_state, isolated_torch_random
-from initsk.utils.spelling import meant_name
 from initsk.utils.torch_settings import check_device, outside_of_contexts, torch_threads
 from initsk.utils.words import counted, reason_of
 
@@ -24,45 +29,6 @@ _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 # Activation functions are not tried on layers with more units.
 _LARGEST_TRIED = 2**20
 _LARGEST_WIDTH = 2**31 - 1
-#: Optimizers that have no name here: they cannot train a dense weight and a bias.
-_OTHER_OPTIMIZERS = {"sparseadam": "it takes sparse gradients only", "muon": "it takes matrices only, and no biases"}
-#: torch's optimizers by their names in lower case.
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    name.lower(): kind
-    for name, kind in sorted(vars(torch.optim).items(), key=lambda item: item[0].lower())
-    if isinstance(kind, type)
-    and issubclass(kind, torch.optim.Optimizer)
-    and kind is not torch.optim.Optimizer
-    and name.lower() not in _OTHER_OPTIMIZERS
-}
-
-
-def get_optimizer(optimizer: Any, allowed: str = "a torch.optim class") -> type[torch.optim.Optimizer]:
-    """Return the torch optimizer class that a name or a class stands for.
-
-    Parameters
-    ----------
-    optimizer : str or torch.optim class
-        A name is that of torch in any case.
-    allowed : str, default="a torch.optim class"
-        What error messages name beside the names.
-
-    Examples
-    --------
-    >>> get_optimizer("sgd").__name__, get_optimizer("RMSprop").__name__
-    ('SGD', 'RMSprop')
-    """
-    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
-        return optimizer
-    key = optimizer.strip().lower() if isinstance(optimizer, str) else None
-    if key in OPTIMIZERS:
-        return OPTIMIZERS[key]
-    if key in _OTHER_OPTIMIZERS:
-        names = ", ".join(map(repr, OPTIMIZERS))
-        why = f"optimizer {optimizer!r} cannot train dense weights and biases: {_OTHER_OPTIMIZERS[key]}"
-        raise InvalidParameterError(f"{why}. Allowed: {names}, or {allowed}")
-    meant = None if key is None else meant_name(key, {name: name for name in OPTIMIZERS})
-    raise InvalidParameterError(f"{valid.unknown_name('optimizer', optimizer, OPTIMIZERS, meant)}, or {allowed}")
 
 
 def optimizer_arguments(optimizer: type[torch.optim.Optimizer], given: dict[str, Any] | None) -> dict[str, Any]:

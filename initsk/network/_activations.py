@@ -181,7 +181,8 @@ def activation_value(module: nn.Module) -> str | Callable[..., Any]:
     ('relu', LeakyReLU(negative_slope=0.2))
     """
     if isinstance(module, ElementwiseFunction):
-        return module.function
+        named = (name for name, function in _FUNCTIONS.items() if function is module.function)
+        return next(named, module.function)
     kind = type(module)
     name = next((name for name, known in ACTIVATIONS.items() if known is kind), None)
     if name is None:

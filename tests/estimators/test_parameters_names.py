@@ -7,9 +7,9 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 
-from initsk import MLPClassifier, MLPRegressor, compare_initializers, diagnose
-from initsk.estimators import get_optimizer
+from initsk import MLPClassifier, MLPRegressor, compare_initializers, diagnose, inspect_activations
 from initsk.exceptions import InvalidParameterError
+from initsk.network import get_optimizer
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +85,15 @@ def test_diagnose_takes_the_same_names_and_refuses_others(iris):
 def test_no_suggestion_if_several_optimizers_are_as_close():
     with pytest.raises(InvalidParameterError, match=r"unknown optimizer 'adamx'\. Allowed: 'adadelta'"):
         get_optimizer("adamx")
+
+
+def test_inspect_activations_takes_the_same_names(iris):
+    clf = MLPClassifier(3, random_state=0).initialize(*iris)
+    first, second = (
+        inspect_activations(clf, *iris, gradients=True, optimizer=o).parameters()["update_norm"]
+        for o in ("adamw", torch.optim.AdamW)
+    )
+    assert first.gt(0).any()
+    assert first.equals(second)
+    with pytest.raises(InvalidParameterError, match="did you mean 'adam'"):
+        inspect_activations(clf, *iris, gradients=True, optimizer="adm")
