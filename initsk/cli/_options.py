@@ -73,7 +73,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--activation": {"default": "relu",
         "help": "Activation function of the hidden layers, such as relu, tanh or gelu."},
     "--optimizer": {
-        "help": "adam, adamw, rmsprop or sgd; default: the optimizer of the estimator, and adam for a plain module."},
+        "help": "Name of one of torch's optimizers, such as adam, adamw, rmsprop or sgd; default: the optimizer of the"
+        " estimator, and adam for a plain module."},
     "diagnose --lr": {"type": click.FloatRange(min=0, min_open=True),
         "help": "Learning rate of the training; default: that of the optimizer."},
     "--budget": {"type": _POSITIVE,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from typing_extensions import TypeAliasType
 
 from initsk.diagnosis._saving import savable
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
@@ -37,7 +38,8 @@ _FAR = (1e3, 1e6)
 # A smaller share of a loss is rounding.
 _ROUNDING = 1e-4
 
-OutputPicker = str | int | Callable[[Any], Any] | None
+Criteria = TypeAliasType("Criteria", Criterion | Mapping[str, Criterion])
+OutputPicker = TypeAliasType("OutputPicker", str | int | Callable[[Any], Any] | None)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Objective:
         The estimator's net, with its criterion.
     """
 
-    criterion: Criterion | Mapping[str, Criterion] | None = None
+    criterion: Criteria | None = None
     output: OutputPicker = None
     net: Any = None
 

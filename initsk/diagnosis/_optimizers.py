@@ -7,18 +7,21 @@ from typing import Any
 
 import torch
 from torch import nn
+from typing_extensions import TypeAliasType
 
 from initsk.diagnosis._saving import savable
 from initsk.diagnosis._unreached import Unreached, left_out_layers
-from initsk.estimators import OPTIMIZERS
 from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
+from initsk.network import get_optimizer
 from initsk.utils.cached import cached_property
-from initsk.utils.validation import unknown_name
 from initsk.utils.words import counted
 
 _ADAPTIVE = ("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
 #: A name, an optimizer, its class, or a function of the parameters that makes one.
-OptimizerChoice = str | torch.optim.Optimizer | type[torch.optim.Optimizer] | Callable[[Any], torch.optim.Optimizer]
+OptimizerChoice = TypeAliasType(
+    "OptimizerChoice",
+    str | torch.optim.Optimizer | type[torch.optim.Optimizer] | Callable[[Any], torch.optim.Optimizer],
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class OptimizerPlan:
         trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
         if not trained:
             raise ModuleError("no parameter is trained, so there are no gradients")
-        make: Any = OPTIMIZERS[self.choice] if isinstance(self.choice, str) else self.choice
+        make: Any = get_optimizer(self.choice) if isinstance(self.choice, str) else self.choice
         try:
             made = make(trained)
         except InitskError:
@@ -178,21 +181,3 @@ def _rates_now(optimizer: torch.optim.Optimizer) -> list[float]:
 
 def _first(rates: Iterable[float]) -> float:
     return next((rate for rate in rates if rate > 0), 0.0)
-
-
-def check_optimizer(optimizer: Any) -> None:
-    """Raise InvalidParameterError if a value is no optimizer in a form that `OptimizerPlan` takes.
-
-    Examples
-    --------
-    >>> check_optimizer("adam")
-    """
-    if isinstance(optimizer, str):
-        if optimizer not in OPTIMIZERS:
-            allowed = ", or an optimizer of torch, its class, or a function of parameters that returns one"
-            raise InvalidParameterError(unknown_name("optimizer", optimizer, OPTIMIZERS) + allowed)
-    elif not (optimizer is None or isinstance(optimizer, torch.optim.Optimizer) or callable(optimizer)):
-        raise InvalidParameterError(
-            f"optimizer={optimizer!r} is not allowed (a name, an optimizer of torch, its class, or a function of"
-            " parameters that returns one)"
-        )

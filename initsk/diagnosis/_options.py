@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from initsk.diagnosis._optimizers import check_optimizer
+from initsk.network import check_optimizer
 from initsk.utils.random import check_random_state
 from initsk.utils.validation import Constraint, allow, check_parameters, integer, optional, real, resolved_by
 

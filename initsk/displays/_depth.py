@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
+from typing_extensions import TypeAliasType
 
 from initsk.displays._axes import log_axis, name_layers, name_layers_within, name_room
 from initsk.displays._display import Display, in_given_language
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
+FrameOrFrames = TypeAliasType("FrameOrFrames", pd.DataFrame | Mapping[str, pd.DataFrame])
 _LEVEL = 0.09
 _CROWD = 25
 
@@ -149,8 +151,8 @@ class DepthDisplay(Display):
     @classmethod
     @np.errstate(all="ignore")
     def from_frames(
-        cls, frame: pd.DataFrame | Mapping[str, pd.DataFrame],
-        gradients: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None, *, order: Sequence[str] | None = None,
+        cls, frame: FrameOrFrames,
+        gradients: FrameOrFrames | None = None, *, order: Sequence[str] | None = None,
     ) -> Self:  # fmt: skip
         """Return a display of one summary, or of several by label.
 

@@ -3,9 +3,9 @@
 from initsk.estimators._mlp_classifier import MLPClassifier
 from initsk.estimators._mlp_regressor import MLPRegressor
 from initsk.estimators._nets import NeuralNetClassifier, NeuralNetRegressor, with_initializer
-from initsk.estimators._parameters import OPTIMIZERS, get_optimizer
+from initsk.estimators._unknown_parameters import OTHER_NAMES, describe_unknown
 
 __all__ = [
-    "OPTIMIZERS", "MLPClassifier", "MLPRegressor", "NeuralNetClassifier", "NeuralNetRegressor", "get_optimizer",
+    "OTHER_NAMES", "MLPClassifier", "MLPRegressor", "NeuralNetClassifier", "NeuralNetRegressor", "describe_unknown",
     "with_initializer",
 ]  # fmt: skip

@@ -7,9 +7,9 @@ from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
 from torch import nn
 
-from initsk.estimators._parameters import get_optimizer, layers_of, optimizer_arguments, try_optimizer
+from initsk.estimators._parameters import layers_of, optimizer_arguments, try_optimizer
 from initsk.initializers import INITIALIZER_PARAMS, get_initializer
-from initsk.network import make_activation
+from initsk.network import get_optimizer, layer_sizes, make_activation
 from initsk.utils.validation import refuse
 
 _LAYERS = ("hidden_layer_sizes", "activation", "normalization", "dropout", "input_scale")
@@ -90,7 +90,7 @@ def _canonical(name: str, parameters: dict[str, Any]) -> Any:
     """Return what equals other ways to give the same value, and stays if the value is changed in place."""
     value = parameters[name]
     if name == "hidden_layer_sizes":
-        return [int(size) for size in value]
+        return layer_sizes(value)
     if name == "activation":
         kinds = [kind for kind, _ in layers_of(value, parameters["hidden_layer_sizes"])]
         return [_described_name(kind) if isinstance(kind, str) else _described(make_activation(kind)) for kind in kinds]

@@ -20,6 +20,7 @@ from initsk.estimators._fitted_state import TrainedState, all_or_nothing, keep_f
 from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
 from initsk.estimators._parameters import CONSTRAINTS, check_together, try_parts
 from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight
+from initsk.estimators._unknown_parameters import describe_unknown
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption, is_sparse
@@ -38,11 +39,12 @@ class BaseMLP(BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : tuple of int, default=(100,)
-        Width of each hidden layer; empty for a linear model.
+    hidden_layer_sizes : int or tuple of int, default=(100,)
+        Width of each hidden layer; an integer for a single one, empty for a linear model.
     activation : str, torch.nn.Module class, module, callable, or a list of these, default="relu"
-        Activation function after each hidden layer: the name of one of torch.nn's in snake case (``"leaky_relu"``), a
-        module or its class, or a function of one tensor. A list has one for each hidden layer.
+        Activation function after each hidden layer: its name in torch, scikit-learn, Keras or JAX (``"leaky_relu"``,
+        ``"LeakyReLU"``, ``"logistic"``), a module or its class, or a function of one tensor. A list has one for each
+        hidden layer.
     initializer : str, Initializer or callable, default="he_normal"
         Initializer of the weights; see `list_initializers`. An initializer that needs data gets a random
         batch of 512 of the samples that `fit` gets.
@@ -54,8 +56,8 @@ class BaseMLP(BaseEstimator):
         Normalization layer between each hidden layer and its activation function.
     dropout : float, default=0.0
         Probability, below 1, of setting an activation to zero in training.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"} or torch.optim class, default="adam"
-        Optimizer.
+    optimizer : str or torch.optim class, default="adam"
+        Optimizer: the name of one of torch's in any case (``"adam"``, ``"AdamW"``, ``"sgd"``, ``"lbfgs"``), or a class.
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer, such as ``{"momentum": 0.9}``.
     lr : float, default=0.001
@@ -101,7 +103,7 @@ class BaseMLP(BaseEstimator):
     _checks_of_y: ClassVar[dict[str, bool]] = {}
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS
 
-    hidden_layer_sizes: tuple[int, ...] = (100,)
+    hidden_layer_sizes: int | tuple[int, ...] = (100,)
     activation: ActivationOption = "relu"
     _: KW_ONLY
     initializer: InitializerLike = "he_normal"
@@ -218,7 +220,17 @@ class BaseMLP(BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InvalidParameterError
+            If a name is unknown. For a name of scikit-learn's perceptrons, the message has the parameter that is meant.
         """
+        known = self.get_params(deep=False)
+        unknown = [name for name in params if name.partition("__")[0] not in known]
+        if unknown:
+            noun = "parameter" if len(unknown) == 1 else "parameters"
+            raise InvalidParameterError(f"Invalid {noun} for {type(self).__name__}: {describe_unknown(unknown, known)}")
         super().set_params(**set_initializer_params(self, params))
         return self
 

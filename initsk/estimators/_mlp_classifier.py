@@ -15,6 +15,7 @@ from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetClassifier, targets_only
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._training_data import TrainingData, as_weight
+from initsk.estimators._unknown_parameters import explain_unknown_parameters
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.labels import check_labels
 from initsk.utils.validation import Constraint, check_known_labels, real
@@ -28,6 +29,7 @@ def _class_weight(value: Any) -> str | None:
     return None if fine else "'balanced', a dict of a finite weight >= 0 for each label, or None"
 
 
+@explain_unknown_parameters
 @document_parameters
 @dataclass(repr=False, eq=False, kw_only=True)
 class MLPClassifier(ClassifierMixin, BaseMLP):

@@ -20,7 +20,7 @@ from initsk.estimators.fast._batches import TensorBatches
 from initsk.estimators.fast._dense_step import DenseStep, needs_batch_events, supports
 from initsk.estimators.fast._flat import can_be_flat, flattened
 from initsk.exceptions import InitskError, InvalidParameterError
-from initsk.network import MLP
+from initsk.network import MLP, layer_sizes
 from initsk.utils.random import derive_seed, make_generator, resolve_seed
 from initsk.utils.torch_settings import as_tensor, resolve_device
 from initsk.utils.words import counted, reason_of
@@ -180,7 +180,7 @@ def make_net(estimator: Any, net_class: Any, n_features: int, target_arguments: 
     return net_class(
         MLP,
         module__n_features=n_features,
-        module__hidden_layer_sizes=tuple(estimator.hidden_layer_sizes),
+        module__hidden_layer_sizes=layer_sizes(estimator.hidden_layer_sizes),
         **{f"module__{name}": getattr(estimator, name) for name in _MODULE_PARAMETERS},
         **target_arguments,
         **{name: getattr(estimator, name) for name in _NET_PARAMETERS},

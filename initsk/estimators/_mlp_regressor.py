@@ -10,11 +10,13 @@ from initsk.estimators._fitted_state import all_or_nothing
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._training_data import TrainingData
+from initsk.estimators._unknown_parameters import explain_unknown_parameters
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.precision import describe_too_large
 from initsk.utils.words import counted
 
 
+@explain_unknown_parameters
 @document_parameters
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor (least squares) whose weight initializer is a hyperparameter.

@@ -11,9 +11,15 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from initsk.exceptions import InvalidParameterError
 from initsk.initializers import get_initializer
-from initsk.network import NORMALIZATIONS, any_optimizer_has_hooks, make_activation
+from initsk.network import (
+    NORMALIZATIONS,
+    OPTIMIZERS,
+    any_optimizer_has_hooks,
+    get_optimizer,
+    layer_sizes,
+    make_activation,
+)
 from initsk.utils import validation as valid
 from initsk.utils.random import check_random_state, isolated_torch_random
 from initsk.utils.torch_settings import outside_of_contexts, resolve_device, torch_threads
@@ -23,22 +29,6 @@ _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 # Activation functions are not tried on layers with more units.
 _LARGEST_TRIED = 2**20
 _LARGEST_WIDTH = 2**31 - 1
-OPTIMIZERS = {kind.__name__.lower(): kind for kind in (*_FUSED, torch.optim.RMSprop)}
-
-
-def get_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
-    """Return the torch optimizer class that a name or a class stands for.
-
-    Examples
-    --------
-    >>> get_optimizer("sgd").__name__
-    'SGD'
-    """
-    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
-        return OPTIMIZERS[optimizer]
-    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
-        return optimizer
-    raise InvalidParameterError(valid.unknown_name("optimizer", optimizer, OPTIMIZERS) + ", or a torch.optim class")
 
 
 def optimizer_arguments(optimizer: type[torch.optim.Optimizer], given: dict[str, Any] | None) -> dict[str, Any]:
@@ -66,9 +56,10 @@ def _check_activation(activation: Any) -> None:
 
 
 def _sizes(value: Any) -> str | None:
-    """Allow a tuple, a list or an array of positive integers that torch can take."""
+    """Allow a positive integer, and a tuple, a list or an array of positive integers, that torch can take."""
     widths = value.tolist() if isinstance(value, np.ndarray) else value
-    wrong = valid.sequence_of(valid.integer(1), "a tuple of integers >= 1")(widths)
+    widths = widths if isinstance(widths, tuple | list) else [widths]
+    wrong = valid.sequence_of(valid.integer(1), "an integer >= 1, or a tuple of them")(widths)
     return wrong or (f"widths up to {_LARGEST_WIDTH}" if max(widths, default=1) > _LARGEST_WIDTH else None)
 
 
@@ -109,7 +100,7 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
         If a combination is not allowed; the message names all of them.
     """
     problems = []
-    activation, n_layers = parameters["activation"], len(parameters["hidden_layer_sizes"])
+    activation, n_layers = parameters["activation"], len(layer_sizes(parameters["hidden_layer_sizes"]))
     if isinstance(activation, list | tuple) and len(activation) != n_layers:
         problems.append(f"activation={activation!r} is not allowed (a list of {n_layers}, one per hidden layer)")
     if parameters["normalization"] == "batch_norm" and parameters["batch_size"] == 1:
@@ -141,7 +132,7 @@ def try_parts(owner: str, parameters: dict[str, Any]) -> None:
 
 
 def try_optimizer(owner: str, parameters: dict[str, Any]) -> None:
-    """Try the optimizer on small tensors, unless it is one of torch's usual ones with its defaults.
+    """Try the optimizer on small tensors, unless it is one of torch's own with its defaults.
 
     Raises
     ------
@@ -180,8 +171,9 @@ def layers_of(activation: Any, sizes: Any) -> list[tuple[Any, int]]:
     >>> layers_of("relu", (8, 4))
     [('relu', 8), ('relu', 4)]
     """
-    kinds = activation if isinstance(activation, list | tuple) else [activation] * len(sizes)
-    return list(zip(kinds, map(int, sizes), strict=True))
+    widths = layer_sizes(sizes)
+    kinds = activation if isinstance(activation, list | tuple) else [activation] * len(widths)
+    return list(zip(kinds, widths, strict=True))
 
 
 def _activation_problem(activation: Any, width: int) -> str | None:

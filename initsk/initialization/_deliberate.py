@@ -5,6 +5,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import torch
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError
 from initsk.network import PlannedParameter, local_values
@@ -17,7 +18,7 @@ _TINY = 1e-3
 _FEW = 3
 # Fewer random values may be two different numbers by chance.
 _MANY = 4
-Overwrite = bool | str | Collection[str]
+Overwrite = TypeAliasType("Overwrite", bool | str | Collection[str])
 
 
 def mark_deliberate(plan: list[PlannedParameter], overwrite: Overwrite) -> list[PlannedParameter]:

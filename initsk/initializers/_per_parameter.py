@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from typing_extensions import TypeAliasType
+
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._answers import Choice
 from initsk.initializers.core._base import Initializer
@@ -11,8 +13,8 @@ from initsk.initializers.core._registry import InitializerLike, get_initializer,
 from initsk.network import Network, ParameterSpec
 from initsk.utils.validation import resolved_by
 
-Pattern = str | type | Callable[[ParameterSpec], bool]
-Rule = tuple[str, InitializerLike, Pattern]
+Pattern = TypeAliasType("Pattern", str | type | Callable[[ParameterSpec], bool])
+Rule = TypeAliasType("Rule", tuple[str, InitializerLike, Pattern])
 
 
 def _is_rule(rule: Any) -> bool:

@@ -98,10 +98,10 @@ def inspect_activations(
     criterion : callable, optional
         Function of ``(output, y)`` that returns the mean loss. By default the output's own ``loss``, the estimator's
         criterion, or the one that suits the targets; see `initsk.network.loss_of`.
-    optimizer : torch optimizer or callable, optional
-        Optimizer whose update is measured, on copies of the parameters: an optimizer of the model's parameters, or a
-        function of a list of parameters that makes one, such as ``torch.optim.Adam``. By default the estimator's
-        optimizer, if it has one.
+    optimizer : str, torch optimizer or callable, optional
+        Optimizer whose update is measured, on copies of the parameters: the name of one of torch's in any case, an
+        optimizer of the model's parameters, or a function of a list of parameters that makes one, such as
+        ``torch.optim.Adam``. By default the estimator's optimizer, if it has one.
     measures : collection of {"units", "samples", "spectrum"}
         What to measure in addition to moments and histograms. "units": dead and copied units; "samples": the mean
         cosine between samples; "spectrum": effective rank and participation ratio, which take the most time. All by
@@ -125,6 +125,10 @@ def inspect_activations(
     Returns
     -------
     ActivationSummary
+        `to_frame()` has a row of statistics for each layer and position, or with ``to_frame("gradients")`` and
+        ``to_frame("weights")`` those of gradients and weights; `histograms()` the bins, `parameters()` the updates,
+        `findings()` what is wrong, `layers` the names. ``print(summary.answer())`` is a sentence; `to_html`,
+        `to_markdown`, `to_json` and `to_pictures` write the report. ``first + second`` is the summary for both data.
 
     Raises
     ------

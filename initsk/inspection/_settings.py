@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from initsk.inspection.capture._layer_choice import POSITIONS, Layers
 from initsk.inspection.statistics._gradients import OptimizerLike
 from initsk.inspection.statistics._layer import MEASURES
-from initsk.network import Criterion
+from initsk.network import Criterion, check_optimizer
 from initsk.utils.random import check_random_state
 from initsk.utils.validation import Constraint, allow, boolean, integer, one_of, optional, resolved_by
 
@@ -43,8 +42,6 @@ def _are_edges(value: Any) -> bool:
     return bool(edges.ndim == 1 and len(edges) > 1 and np.isfinite(edges).all() and (np.diff(edges) > 0).all())
 
 
-_OPTIMIZER = "a torch optimizer, or a function of a list of parameters that makes one"
-
 #: Constraints of the parameters of an inspection.
 CONSTRAINTS: dict[str, Constraint] = {
     "gradients": boolean(),
@@ -56,6 +53,6 @@ CONSTRAINTS: dict[str, Constraint] = {
     "measures": allow(_are_measures, f"a collection of {', '.join(map(repr, MEASURES))}"),
     "positions": one_of("positions", POSITIONS),
     "criterion": optional(allow(callable, "a function loss(output, y)")),
-    "optimizer": optional(allow(lambda x: isinstance(x, torch.optim.Optimizer) or callable(x), _OPTIMIZER)),
+    "optimizer": resolved_by(check_optimizer),
     "random_state": resolved_by(check_random_state),
 }

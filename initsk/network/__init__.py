@@ -47,12 +47,13 @@ from initsk.network._layer_types import AFFINE, BATCH_NORM_LAYERS, BATCH_OR_INST
 from initsk.network._layouts import dense, why_not_writable
 from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restored_on_failure
 from initsk.network._meta import MadeTensors, meta_tensors
-from initsk.network._mlp import MLP, NORMALIZATIONS
+from initsk.network._mlp import MLP, NORMALIZATIONS, layer_sizes
 from initsk.network._model import Model, borrowed, get_model, has_network, initialized, innermost, may_be_built
 from initsk.network._nets import has_own_loss
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
+from initsk.network._optimizers import OPTIMIZERS, check_optimizer, get_optimizer
 from initsk.network._originals import written_by
 from initsk.network._outputs import (
     IGNORED_TARGET,
@@ -104,6 +105,7 @@ __all__ = [
     "IGNORED_TARGET",
     "MLP",
     "NORMALIZATIONS",
+    "OPTIMIZERS",
     "SAMPLE",
     "ActivationOption",
     "Batch",
@@ -141,6 +143,7 @@ __all__ = [
     "as_batch",
     "axes_of",
     "borrowed",
+    "check_optimizer",
     "clean_names",
     "compute_hooked",
     "copy_of_module",
@@ -154,6 +157,7 @@ __all__ = [
     "generators_of",
     "generators_restored",
     "get_model",
+    "get_optimizer",
     "has_hooks",
     "has_network",
     "has_own_loss",
@@ -169,6 +173,7 @@ __all__ = [
     "is_stream",
     "iterate_batches",
     "known_baseline",
+    "layer_sizes",
     "lazy_parameters",
     "local_values",
     "loss_of",

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules import activation as torch_activations
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError
-from initsk.theory import activation_label
+from initsk.theory import ACTIVATION_FUNCTIONS, activation_label, activation_name
 from initsk.utils.random import isolated_torch_random
-from initsk.utils.validation import unknown_name
 from initsk.utils.words import counted
 
 # Modules that need arguments, or do not work element by element.
@@ -45,15 +45,44 @@ class ElementwiseFunction(nn.Module):
         return getattr(self.function, "__name__", repr(self.function))
 
 
+def quick_gelu(x: torch.Tensor) -> torch.Tensor:
+    """Return CLIP's approximation of GELU."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+def relu_squared(x: torch.Tensor) -> torch.Tensor:
+    """Return the square of ReLU."""
+    return torch.relu(x).square()
+
+
+def sparse_plus(x: torch.Tensor) -> torch.Tensor:
+    """Return JAX's ``sparse_plus``: 0 up to -1, x from 1 on, and a parabola between them."""
+    return torch.where(x.abs() < 1, (x + 1).square() / 4, torch.relu(x))
+
+
+def sparse_sigmoid(x: torch.Tensor) -> torch.Tensor:
+    """Return JAX's ``sparse_sigmoid``: a line from 0 at -1 to 1 at 1, and constant outside."""
+    return ((x + 1) / 2).clamp(0, 1)
+
+
+def squareplus(x: torch.Tensor) -> torch.Tensor:
+    """Return JAX's ``squareplus`` with ``b=4``."""
+    return (x + (x.square() + 4).sqrt()) / 2
+
+
 _OTHER_NAMES = {"LeakyReLU": "leaky_relu", "LogSigmoid": "log_sigmoid"}
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     _OTHER_NAMES.get(name, name.lower()): getattr(torch_activations, name)
     for name in torch_activations.__all__
     if name not in _EXCLUDED
-} | {"identity": nn.Identity, "swish": nn.SiLU}
+} | {"identity": nn.Identity}
+_FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "erf": torch.erf, "exponential": torch.exp, "quick_gelu": quick_gelu, "relu_squared": relu_squared,
+    "sin": torch.sin, "sparse_plus": sparse_plus, "sparse_sigmoid": sparse_sigmoid, "squareplus": squareplus,
+}  # fmt: skip
 ACTIVATION_TYPES = (*set(ACTIVATIONS.values()), ElementwiseFunction)
-Activation = str | type[nn.Module] | Callable[[torch.Tensor], torch.Tensor]
-ActivationOption = Activation | Sequence[Activation]
+Activation = TypeAliasType("Activation", str | type[nn.Module] | Callable[[torch.Tensor], torch.Tensor])
+ActivationOption = TypeAliasType("ActivationOption", Activation | Sequence[Activation])
 
 
 def make_activation(activation: Activation) -> nn.Module:
@@ -62,7 +91,7 @@ def make_activation(activation: Activation) -> nn.Module:
     Parameters
     ----------
     activation : str, module class, module or callable
-        One of torch's names in snake case, a class that needs no arguments, a module (which is copied), or a
+        A name as in `initsk.theory.as_function`, a class that needs no arguments, a module (which is copied), or a
         function that works element by element on tensors.
 
     Returns
@@ -83,9 +112,7 @@ def make_activation(activation: Activation) -> nn.Module:
     ElementwiseFunction(sin)
     """
     if isinstance(activation, str):
-        if activation not in ACTIVATIONS:
-            raise InvalidParameterError(unknown_name("activation", activation, ACTIVATIONS))
-        return ACTIVATIONS[activation]()
+        return _of_name(activation_name(activation, ACTIVATION_FUNCTIONS))
     if isinstance(activation, nn.Module):
         return copy.deepcopy(activation)
     if isinstance(activation, type):
@@ -95,6 +122,12 @@ def make_activation(activation: Activation) -> nn.Module:
         raise InvalidParameterError(f"unknown activation {activation!r} (allowed: {allowed})")
     _check_function(activation)
     return ElementwiseFunction(activation)
+
+
+def _of_name(name: str) -> nn.Module:
+    if name == "gelu_tanh":
+        return nn.GELU(approximate="tanh")
+    return ACTIVATIONS[name]() if name in ACTIVATIONS else ElementwiseFunction(_FUNCTIONS[name])
 
 
 def _build(kind: type) -> nn.Module:
@@ -148,7 +181,8 @@ def activation_value(module: nn.Module) -> str | Callable[..., Any]:
     ('relu', LeakyReLU(negative_slope=0.2))
     """
     if isinstance(module, ElementwiseFunction):
-        return module.function
+        named = (name for name, function in _FUNCTIONS.items() if function is module.function)
+        return next(named, module.function)
     kind = type(module)
     name = next((name for name, known in ACTIVATIONS.items() if known is kind), None)
     if name is None:

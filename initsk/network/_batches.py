@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.network._calls import describe_input, failing_layer, run_module
@@ -32,7 +33,7 @@ from initsk.utils.cached import cached_property
 from initsk.utils.torch_settings import as_tensor, stored_values
 from initsk.utils.words import counted, named_reason
 
-PaddingMask = Any | Callable[[Any], Any]
+PaddingMask = TypeAliasType("PaddingMask", Any | Callable[[Any], Any])
 
 # Five integer arguments have as many subsets.
 _MAX_FORMS = 32

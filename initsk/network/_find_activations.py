@@ -13,8 +13,8 @@ from initsk.network._operations import CompletedFunction, Operation, Source, rep
 from initsk.theory import ACTIVATION_FUNCTIONS, OfMultiple
 from initsk.utils.torch_settings import in_double
 
-#: Names of the functions and methods that are activation functions.
-ACTIVATION_NAMES = set(ACTIVATION_FUNCTIONS) - {"identity", "linear"}
+#: Names of the functions and methods that are activation functions. The exponential function is arithmetic.
+ACTIVATION_NAMES = set(ACTIVATION_FUNCTIONS) - {"identity", "exponential"}
 _CASTS = words("to float double half bfloat16 type type_as contiguous clone detach")
 # Calls that give the values of their argument.
 _SAME = _CASTS | {"dropout"}
@@ -274,7 +274,7 @@ class _Search:
 @cache
 def _known_functions() -> tuple[list[str], np.ndarray]:
     """Return the names of the known functions, and a row of values on the grid for each."""
-    names = [name for name in ACTIVATION_FUNCTIONS if name not in ("identity", "linear")]
+    names = [name for name in ACTIVATION_FUNCTIONS if name in ACTIVATION_NAMES]
     with np.errstate(all="ignore"):
         return names, np.stack([ACTIVATION_FUNCTIONS[name](_GRID) for name in names])
 

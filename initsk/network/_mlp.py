@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
+from numbers import Integral
+from typing import cast
 
 import torch
 from torch import nn
@@ -11,6 +13,18 @@ from initsk.network._activations import ActivationOption, activations_of_layers,
 
 #: Normalization layers by name, as functions of the width.
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"batch_norm": nn.BatchNorm1d, "layer_norm": nn.LayerNorm}
+
+
+def layer_sizes(hidden_layer_sizes: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the width of each hidden layer as a tuple; an integer is the width of a single one.
+
+    Examples
+    --------
+    >>> layer_sizes(100), layer_sizes([8, 4])
+    ((100,), (8, 4))
+    """
+    sizes = [hidden_layer_sizes] if isinstance(hidden_layer_sizes, Integral) else hidden_layer_sizes
+    return tuple(map(int, cast(Sequence[int], sizes)))
 
 
 class MLP(nn.Module):
@@ -23,8 +37,8 @@ class MLP(nn.Module):
     ----------
     n_features, n_outputs : int
         Numbers of inputs and outputs.
-    hidden_layer_sizes : tuple of int, default=(100,)
-        Width of each hidden layer.
+    hidden_layer_sizes : int or tuple of int, default=(100,)
+        Width of each hidden layer; an integer for a single one.
     activation : str, module class, module, callable, or a list of these, default="relu"
         Activation function after each hidden layer; a list has one for each.
     normalization : {"batch_norm", "layer_norm"} or None, default=None
@@ -50,7 +64,7 @@ class MLP(nn.Module):
         self,
         n_features: int,
         n_outputs: int,
-        hidden_layer_sizes: Sequence[int] = (100,),
+        hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: ActivationOption = "relu",
         *,
         normalization: str | None = None,
@@ -66,8 +80,9 @@ class MLP(nn.Module):
         # A buffer follows the parameters' type and device. It is not persistent, since it is a setting.
         self.register_buffer("input_scale", scale, persistent=False)
         width = n_features
-        kinds = activations_of_layers(activation, len(hidden_layer_sizes))
-        for depth, (size, kind) in enumerate(zip_longest(hidden_layer_sizes, kinds), start=1):
+        sizes = layer_sizes(hidden_layer_sizes)
+        kinds = activations_of_layers(activation, len(sizes))
+        for depth, (size, kind) in enumerate(zip_longest(sizes, kinds), start=1):
             self.add_module(f"hidden_{depth}", nn.Linear(width, size))
             if normalization is not None:
                 self.add_module(f"norm_{depth}", NORMALIZATIONS[normalization](size))

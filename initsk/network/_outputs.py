@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import ModuleError
 from initsk.network._nets import loss_of_net
@@ -14,7 +15,7 @@ from initsk.utils.torch_settings import in_double, real_parts
 from initsk.utils.words import counted
 
 #: A function of output and targets that returns the mean loss.
-Criterion = Callable[[Any, Any], torch.Tensor]
+Criterion = TypeAliasType("Criterion", Callable[[Any, Any], torch.Tensor])
 
 # In the order in which they are searched: predictions before features.
 _SCORE_NAMES = (

@@ -1,5 +1,6 @@
 """Gaussian integrals of activation functions: gains, mean field theory, critical points, signals along depth."""
 
+from initsk.theory._activation_names import activation_name
 from initsk.theory._activations import (
     ACTIVATION_FUNCTIONS,
     ActivationLike,
@@ -24,8 +25,9 @@ from initsk.theory._wide_signal import Signal, removed_share
 from initsk.theory._wide_sums import mixture, plus, sum_of_squared_weights, summed_products, times
 
 __all__ = [
-    "ACTIVATION_FUNCTIONS", "ActivationLike", "CriticalPoint", "DepthScales", "MeanField", "OfMultiple", "PhaseDiagram",
-    "Signal", "SignalLayer", "activation_label", "as_function", "backward_signal", "backward_spread", "cached",
-    "critical_point", "forward_signal", "forward_spread", "gain", "gaussian_mean", "mixture", "phase_diagram", "plus",
-    "prediction_interval", "removed_share", "sum_of_squared_weights", "summed_products", "times",
+    "ACTIVATION_FUNCTIONS", "ActivationLike", "CriticalPoint", "DepthScales", "MeanField", "OfMultiple",
+    "PhaseDiagram", "Signal", "SignalLayer", "activation_label", "activation_name", "as_function", "backward_signal",
+    "backward_spread", "cached", "critical_point", "forward_signal", "forward_spread", "gain", "gaussian_mean",
+    "mixture", "phase_diagram", "plus", "prediction_interval", "removed_share", "sum_of_squared_weights",
+    "summed_products", "times",
 ]  # fmt: skip

@@ -1,7 +1,6 @@
 """Activation functions as numpy functions, under torch's names."""
 
 import copy
-import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
@@ -12,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from initsk.exceptions import InvalidParameterError
-from initsk.utils.validation import unknown_name
+from initsk.theory._activation_names import activation_name
 
 Function = Callable[[np.ndarray], np.ndarray]
 ActivationLike = str | Callable[..., Any]
@@ -20,6 +19,7 @@ _AnyFunction = TypeVar("_AnyFunction", bound=Callable[..., Any])
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 _RRELU_SLOPE = (1 / 8 + 1 / 3) / 2
+_LARGEST_EXPONENT = np.log(np.finfo(float).max)
 
 
 def _leaky(slope: float) -> Function:
@@ -38,23 +38,21 @@ def _hardsigmoid(x: np.ndarray) -> np.ndarray:
     return np.clip(x / 6 + 0.5, 0, 1)
 
 
-def _silu(x: np.ndarray) -> np.ndarray:
-    return x * special.expit(x)
-
-
-#: Activation functions with torch's default parameters: PReLU has its initial slope, RReLU its slope in evaluation.
+#: Activation functions with torch's default parameters, or with those of JAX where torch has no such function: PReLU
+#: has its initial slope, RReLU its slope in evaluation.
 ACTIVATION_FUNCTIONS: dict[str, Function] = {
     "celu": _elu,
     "elu": _elu,
     "erf": special.erf,
+    "exponential": lambda x: np.exp(np.minimum(x, _LARGEST_EXPONENT)),
     "gelu": lambda x: x * special.ndtr(x),
+    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
     "hardshrink": lambda x: np.where(np.abs(x) > 0.5, x, 0),
     "hardsigmoid": _hardsigmoid,
     "hardswish": lambda x: x * _hardsigmoid(x),
     "hardtanh": lambda x: np.clip(x, -1, 1),
     "identity": lambda x: x,
     "leaky_relu": _leaky(0.01),
-    "linear": lambda x: x,
     "log_sigmoid": lambda x: -_softplus(-x),
     "mish": lambda x: x * np.tanh(_softplus(x)),
     "prelu": _leaky(0.25),
@@ -65,12 +63,14 @@ ACTIVATION_FUNCTIONS: dict[str, Function] = {
     "rrelu": _leaky(_RRELU_SLOPE),
     "selu": lambda x: _SELU_SCALE * np.where(x > 0, x, _SELU_ALPHA * np.expm1(np.minimum(x, 0))),
     "sigmoid": special.expit,
-    "silu": _silu,
+    "silu": lambda x: x * special.expit(x),
     "sin": np.sin,
     "softplus": _softplus,
     "softshrink": lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0),
     "softsign": lambda x: x / (1 + np.abs(x)),
-    "swish": _silu,
+    "sparse_plus": lambda x: np.where(np.abs(x) < 1, np.square(x + 1) / 4, np.maximum(x, 0)),
+    "sparse_sigmoid": lambda x: np.clip((x + 1) / 2, 0, 1),
+    "squareplus": lambda x: (x + np.sqrt(np.square(x) + 4)) / 2,
     "tanh": np.tanh,
     "tanhshrink": lambda x: x - np.tanh(x),
 }
@@ -145,8 +145,9 @@ def as_function(activation: ActivationLike) -> Function:
     Parameters
     ----------
     activation : str or callable
-        One of torch's names in snake case (``"leaky_relu"``), or a function of one array that works element by
-        element: a function of numpy or torch, a torch module or a module class.
+        A name in torch, scikit-learn, Keras or JAX (``"leaky_relu"``, ``"LeakyReLU"``, ``"logistic"``), or a function
+        of one array that works element by element: a function of numpy or torch, a torch module or a module class. If
+        libraries have different functions of one name, the name stands for torch's.
 
     Returns
     -------
@@ -164,10 +165,7 @@ def as_function(activation: ActivationLike) -> Function:
     [0.0, 2.0]
     """
     if isinstance(activation, str):
-        key = re.sub(r"[\s-]+", "_", activation.strip().lower())
-        if key not in ACTIVATION_FUNCTIONS:
-            raise InvalidParameterError(unknown_name("activation", activation, ACTIVATION_FUNCTIONS))
-        return ACTIVATION_FUNCTIONS[key]
+        return ACTIVATION_FUNCTIONS[activation_name(activation, ACTIVATION_FUNCTIONS)]
     if not callable(activation):
         raise InvalidParameterError(f"unknown activation {activation!r} (allowed: a name, or a function of one array)")
     return _checked(activation, _without_state(activation))

@@ -9,12 +9,13 @@ from numbers import Integral
 import numpy as np
 import sklearn.utils
 import torch
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.global_state import GLOBAL_STATE
 
 _SEEDS = 2**31 - 1
-RandomState = int | np.random.RandomState | np.random.Generator | None
+RandomState = TypeAliasType("RandomState", int | np.random.RandomState | np.random.Generator | None)
 
 
 def check_random_state(random_state: RandomState) -> None:

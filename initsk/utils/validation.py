@@ -20,8 +20,10 @@ _MAX_THREADS = 1024
 _MAX_FLOAT_CLASSES = 20
 
 
-def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
+def unknown_name(kind: str, given: object, allowed: Iterable[str], meant: str | None = "") -> str:
     """Return a message about an unknown name, with the closest and all allowed names.
+
+    With `meant`, the message suggests this name only, and None suggests no name.
 
     Examples
     --------
@@ -29,8 +31,12 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
     "unknown color 'rod'; did you mean 'red'? Allowed: 'blue', 'red'"
     """
     names = sorted(allowed)
-    as_written = {name.lower(): name for name in names}
-    near = [as_written[name] for name in difflib.get_close_matches(str(given).lower(), as_written, n=3, cutoff=0.5)]
+    if meant == "":
+        as_written = {name.lower(): name for name in names}
+        close = difflib.get_close_matches(str(given).lower(), as_written, n=3, cutoff=0.5)
+        near = [as_written[name] for name in close]
+    else:
+        near = [] if meant is None else [meant]
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
     return f"unknown {kind} {given!r}{hint} Allowed: {', '.join(repr(name) for name in names)}"
 

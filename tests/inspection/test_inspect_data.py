@@ -205,7 +205,7 @@ def test_invalid_data_are_an_error(X, arguments, words):
 
 def test_all_mistakes_in_one_message_and_the_nearest_name():
     wrong = {"gradients": 1, "training": "no", "batch_size": 0, "bins": 1, "edges": [1], "positions": "all",
-             "measures": "units", "criterion": 3, "optimizer": "adam", "random_state": "x"}  # fmt: skip
+             "measures": "units", "criterion": 3, "optimizer": "adm", "random_state": "x"}  # fmt: skip
     with pytest.raises(InvalidParameterError) as refused:
         inspect_activations(fc(), X, **wrong)
     assert [name for name in wrong if name not in str(refused.value)] == []

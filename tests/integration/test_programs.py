@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn import neural_network
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 
 from initsk import MLPClassifier, compare_initializers
 from initsk.testing import checks
@@ -114,6 +116,17 @@ def comparison_of_three(names, folder, shown):
     assert summary["initializer"].iloc[-1] == "zeros"
     assert summary["significant"].iloc[-1]
     assert (folder / "reports" / "digits" / "index.html").stat().st_size > 10_000
+
+
+@expects("from scikit-learn")
+def from_scikit_learn(names, folder, shown):
+    theirs = neural_network.MLPClassifier((100,), "tanh", alpha=1e-4, batch_size=200, max_iter=20, random_state=0)
+    X, y, clf = names["X"] / 16, names["y"], names["clf"]
+    with pytest.warns(ConvergenceWarning):
+        theirs.fit(X, y)
+    # Both have trained alike from other draws of the same distribution.
+    assert clf.score(X, y) == pytest.approx(theirs.score(X, y), abs=0.02)
+    assert clf.history_["train_loss"].iloc[-1] == pytest.approx(theirs.loss_, rel=0.1)
 
 
 @expects("diagnosis of a deep network")

@@ -8,12 +8,17 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from typing_extensions import TypeAliasType
 
 from initsk.comparison.design._model_builder import ModelBuilder
+from initsk.estimators import OTHER_NAMES, describe_unknown
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Initializer, get_initializer, initializer_name
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import encodable
+
+#: The values of each parameter.
+Grid = TypeAliasType("Grid", Mapping[str, Sequence[Any]])
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,7 @@ class Candidate:
         return ", ".join([self.label, *(f"{name}={value}" for name, value in self.setting.items())])
 
 
-def make_candidates(
-    builder: ModelBuilder, values: Iterable[Any], grid: Mapping[str, Sequence[Any]] | None
-) -> list[Candidate]:
+def make_candidates(builder: ModelBuilder, values: Iterable[Any], grid: Grid | None) -> list[Candidate]:
     """Return every value at every setting of the grid, in the order given.
 
     Raises
@@ -77,7 +80,14 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
     return labeled
 
 
-def _checked_grid(builder: ModelBuilder, grid: Mapping[str, Sequence[Any]]) -> dict[str, list[tuple[Any, Any]]]:
+def _unknown(name: str, names: list[str]) -> str:
+    """Return the message about an unknown parameter; that of a perceptron may have the name of another library."""
+    if name in OTHER_NAMES and "max_epochs" in names:
+        return f"unknown parameter {describe_unknown([name], names)}"
+    return unknown_name("parameter", name, names)
+
+
+def _checked_grid(builder: ModelBuilder, grid: Grid) -> dict[str, list[tuple[Any, Any]]]:
     """Return the values of each parameter, each with its form in frames."""
     if not isinstance(grid, Mapping):
         raise InvalidParameterError(f"grid={grid!r} is not allowed (a dict with a list of values for each parameter)")
@@ -89,7 +99,7 @@ def _checked_grid(builder: ModelBuilder, grid: Mapping[str, Sequence[Any]]) -> d
         if name.rpartition("__")[2] in ("random_state", "n_threads"):
             raise InvalidParameterError(f"grid: random_state= and n_threads= already set {name} for every run")
         if name not in names and not name.startswith(tuple(f"{known}__" for known in names)):
-            raise InvalidParameterError(f"grid: {unknown_name('parameter', name, names)}")
+            raise InvalidParameterError(f"grid: {_unknown(name, names)}")
         if isinstance(choices, str) or not isinstance(choices, Sequence | np.ndarray) or not len(choices):
             raise InvalidParameterError(f"grid: {name}={choices!r} is not allowed (a list of at least one value)")
         texts = [shown(value) for value in choices]

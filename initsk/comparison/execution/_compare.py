@@ -15,7 +15,14 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 
-from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
+from initsk.comparison.design._candidates import (
+    Candidate,
+    Grid,
+    make_candidates,
+    name_or_repr,
+    shown,
+    without_addresses,
+)
 from initsk.comparison.design._data import check_data, split_data
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
@@ -37,7 +44,7 @@ ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", 
 def compare_initializers(
     estimator: Any, X: Any, y: Any, *,
     initializers: Iterable[InitializerLike] = ARTICLE_INITIALIZERS, parameter: str | None = None,
-    grid: Mapping[str, Sequence[Any]] | None = None,
+    grid: Grid | None = None,
     X_val: Any = None, y_val: Any = None, cv: Any = None, groups: Any = None, scoring: Any = None,
     n_repeats: int = 5, random_state: RandomState = 0, racing: bool = False, activations: bool = True,
     store: str | Path | None = None, n_jobs: int | None = None, n_threads: int = 1, progress: bool = False,
@@ -89,7 +96,9 @@ def compare_initializers(
         best (by the test of `ComparisonResult.summary`, at 5 % divided by the number of tests). ``settings["racing"]``
         has the stopped initializers and the number of runs saved.
     activations : bool, default=True
-        Measure the layers of networks before and after training.
+        Measure the layers of networks before and after training: the frames `layers`, `gradients`, `weights` and
+        `histograms` of the result. They have rows for `MLPClassifier`, `MLPRegressor`, any skorch net, and a pipeline
+        that ends in one of these. Any other estimator has scores only.
     store : str or Path, optional
         SQLite file that keeps every run as soon as it finishes. The same call continues from these runs, even after the
         process was killed, and gives the same result. A later call may add initializers, settings and repeats.
@@ -106,6 +115,10 @@ def compare_initializers(
     Returns
     -------
     ComparisonResult
+        `summary()` ranks the initializers, with intervals and p-values; `pairwise()` tests each pair; `tuned()` keeps
+        each at its best setting; `target()` is the score to reach. The frames `runs`, `history`, `layers`, `gradients`,
+        `weights`, `histograms` and `timing` have the data. `answer()` is a sentence; `to_html`, `to_markdown`,
+        `to_json` and `to_pictures` write the report, `save` and `load` keep the result.
 
     Raises
     ------
@@ -131,6 +144,15 @@ def compare_initializers(
     ...                               initializers=["zeros", "he_normal"], n_repeats=2)
     >>> result.summary()["initializer"].tolist()
     ['he_normal', 'zeros']
+
+    In a pipeline, which prepares the data in each run:
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> pipeline = make_pipeline(StandardScaler(), MLPClassifier((32,), max_epochs=1))
+    >>> result = compare_initializers(pipeline, X, y, initializers=["zeros", "he_normal"], n_repeats=2)
+    >>> sorted(result.layers["layer"].unique())
+    ['hidden_1', 'output']
     """
     given = dict(locals())
     check_parameters("compare_initializers", given, _CONSTRAINTS)

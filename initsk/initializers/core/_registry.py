@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._base import Initializer
@@ -81,7 +82,7 @@ class FromCallable(Initializer):
 
 
 INITIALIZER_PARAMS = ("initializer", "bias_initializer", "output_initializer")
-InitializerLike = str | Initializer | type[Initializer] | Callable[..., Any]
+InitializerLike = TypeAliasType("InitializerLike", str | Initializer | type[Initializer] | Callable[..., Any])
 
 #: Where the names live in their frameworks.
 _FULL_PATHS = {

@@ -6,14 +6,15 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection.capture._place import Plan
 from initsk.utils.validation import unknown_name
 
 POSITIONS = ("both", "pre_activation", "activation")
-LayerChoice = str | type[nn.Module] | int | Callable[[str, nn.Module], bool]
-Layers = LayerChoice | Sequence[LayerChoice] | None
+LayerChoice = TypeAliasType("LayerChoice", str | type[nn.Module] | int | Callable[[str, nn.Module], bool])
+Layers = TypeAliasType("Layers", LayerChoice | Sequence[LayerChoice] | None)
 _ALLOWED_CHOICES = (
     "a name, a pattern like 'hidden_*', a module class, an integer, a function of name and module, or a list of these"
 )

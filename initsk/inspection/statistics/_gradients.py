@@ -3,19 +3,23 @@
 import copy
 from collections.abc import Callable, Collection, Sequence
 from math import nan
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import nn
+from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection._frames import parameters_frame
 from initsk.inspection.statistics._layer import LayerRecord, LayerStatistics
-from initsk.network import clean_names, dense
+from initsk.network import clean_names, dense, get_optimizer
 from initsk.utils.torch_settings import in_double, real_parts, working_type
 
-#: A torch optimizer, or a function that makes one from a list of parameters.
-OptimizerLike = torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+#: The name of an optimizer of torch, an optimizer, or a function that makes one from a list of parameters.
+OptimizerLike = TypeAliasType(
+    "OptimizerLike", str | torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+)
 
 
 class ParameterGradients:
@@ -108,7 +112,8 @@ def _updates(
     else:
         order = list(trained)
         copies = [nn.Parameter(dense(parameter.detach()).clone()) for parameter in trained.values()]
-        stepping = optimizer(copies)
+        make: Any = get_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
+        stepping = make(copies)
     for name, parameter in zip(order, copies, strict=True):
         parameter.grad = gradients[name].clone()
     try:
