@@ -10,6 +10,7 @@ import pandas as pd
 from initsk.datasets._csv import read_csv
 from initsk.datasets._parquet import read_parquet
 from initsk.exceptions import DataFormatError, DataFormatWarning, InvalidParameterError
+from initsk.utils.columns import describe_not_numeric, is_real
 from initsk.utils.files import as_path
 from initsk.utils.validation import allow, check_parameters, unknown_name
 from initsk.utils.words import counted
@@ -17,9 +18,7 @@ from initsk.utils.words import counted
 # The name that pandas gives to a column without one.
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
 # More columns are not listed in a message.
-_MAX_LISTED = 12
-# Characters of a value that a message shows.
-_MAX_SHOWN = 40
+_MAX_LISTED = 30
 #: The endings of the names of files that `read_table` reads.
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 _CONSTRAINTS = {
@@ -113,22 +112,18 @@ def load_table(
     """
     frame, path = read_table(path, sep, decimal), as_path(path)
     if target not in frame.columns:
-        columns = ", ".join(map(repr, frame.columns[:_MAX_LISTED]))
-        known = unknown_name("column", target, frame.columns) if frame.shape[1] <= _MAX_LISTED else None
-        raise InvalidParameterError(f"{path}: {known or f'no column {target!r} (allowed: {columns}, ...)'}")
+        known = unknown_name("column", target, frame.columns, most=_MAX_LISTED)
+        single = "; sep sets the character between two values" if frame.shape[1] == 1 else ""
+        raise InvalidParameterError(f"{path}: {known}{single}")
     X, y = frame.drop(columns=target), frame[target]
     if X.size == 0:
         rows, columns = counted(X.shape[0], "row"), counted(X.shape[1], "column")
         raise DataFormatError(f"{path}: has {rows} and {columns} besides the target")
-    real = {dtype for dtype in set(X.dtypes) if _is_real(dtype)}
-    other = {name: _first_other(X[name]) for name, dtype in X.dtypes.items() if dtype not in real}
-    for name in [name for name, found in other.items() if found is None]:
+    if reason := describe_not_numeric(X):
+        raise DataFormatError(f"{path}: {reason}")
+    for name in [name for name, dtype in X.dtypes.items() if not is_real(dtype)]:
         # Some numbers come as objects or text: decimals, and integers that are too long for numpy.
         X[name] = pd.to_numeric(X[name].astype(str), errors="coerce").astype(float)
-    faults = [f"{name} {found}" for name, found in other.items() if found is not None]
-    if faults:
-        listed = ", ".join(faults[:5])
-        raise DataFormatError(f"{path}: features must be numeric; not numeric: {listed}")
     for name in [name for name in X.columns if _plain(name) == _plain(target)]:
         if X[name].equals(y):
             raise DataFormatError(f"{path}: the column {name!r} is a copy of the target {target!r}; remove it")
@@ -152,22 +147,6 @@ def _without_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _is_separator(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in "\"'\r\n.\0"
-
-
-def _is_real(dtype: Any) -> bool:
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
-
-
-def _first_other(values: pd.Series) -> str | None:
-    """Return the first value that is no number, with its row, in parentheses; None if all are numbers or missing."""
-    bad = values.notna()
-    if pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values):
-        bad &= pd.to_numeric(values.astype(str), errors="coerce").isna()
-    if not bad.any():
-        return None
-    row = int(bad.to_numpy().argmax())
-    value = repr(values.iloc[row])
-    return f"(row {row + 1}: {value if len(value) <= _MAX_SHOWN else value[:_MAX_SHOWN] + '...'})"
 
 
 def _plain(name: str) -> str:
