@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from initsk.cli._checks import check_range, check_samples, check_table, check_target, named
 from initsk.cli._output import say
 from initsk.comparison.design import Arrays, hold_out
-from initsk.datasets import TABLE_SUFFIXES, load_idx, load_mnist, load_npz, load_table
+from initsk.datasets import TABLE_SUFFIXES, load_idx, load_mnist, load_npz, load_table, read_table
 from initsk.exceptions import DataFormatError, DataFormatWarning, InvalidParameterError
 from initsk.utils.validation import is_continuous
 
@@ -35,7 +35,8 @@ def load_data(
     """Return the name of the data set, and its training and held-out parts, scaled.
 
     Pixels are divided by the largest value of their type. The columns of a table are standardized with the mean and
-    the standard deviation of the training part. The arrays of an NPZ file are used unchanged. `shape` is that of a
+    the standard deviation of the training part. The arrays of an NPZ file are used unchanged,
+    except images of bytes, which become rows of pixels. `shape` is that of a
     sample, and `reading` has `sep` and `decimal` of `read_table`. What its warnings say is printed.
 
     Raises
@@ -95,10 +96,16 @@ def _load(dataset: str, target: str | None, seed: int, reading: dict[str, Any]) 
         X, y = load_digits(return_X_y=True)
         return "digits", hold_out(X / 16, y, seed)
     if is_folder:
-        return path.resolve().name, _idx_folder(path, seed)
+        folder = path.resolve()
+        # torchvision has the files of MNIST in the folder MNIST/raw.
+        return (folder.parent if folder.name == "raw" else folder).name, _idx_folder(path, seed)
     if is_table:
         if target is None:
-            raise InvalidParameterError(f"--dataset {dataset}: name the column to predict with --target COLUMN")
+            last = read_table(path, **reading).columns[-1:].tolist()
+            columns = f"; the last column is {last[0]!r}" if last else ""
+            raise InvalidParameterError(
+                f"--dataset {dataset}: name the column to predict with --target COLUMN{columns}"
+            )
         return path.name.split(".")[0] or path.name, _table(path, target, seed, reading)
     if path.suffix.lower() == ".npz":
         return path.stem, _arrays(path, seed)
@@ -177,6 +184,16 @@ def _arrays(path: Path, seed: int) -> Arrays:
             check_range(array, name)
         else:
             check_target(array, name)
+    if all(array.dtype == np.uint8 and array.ndim > 2 for name, array in arrays.items() if name.startswith("X")):
+        return _images(arrays, seed)
     if "X_val" in arrays:
         return arrays["X"], arrays["y"], arrays["X_val"], arrays["y_val"]
     return hold_out(arrays["X"], arrays["y"], seed, stratify=not is_continuous(arrays["y"], allow_float_classes=True))
+
+
+def _images(arrays: dict[str, np.ndarray], seed: int) -> Arrays:
+    """Return images as those of an IDX folder: a row of scaled pixels for each."""
+    X, y, *held_out = (arrays[name] for name in ("X", "y", "X_val", "y_val") if name in arrays)
+    parts = (X, y, *held_out) if held_out else hold_out(X, y, seed, stratify=not is_continuous(y))
+    X, y, X_val, y_val = parts
+    return _pixels(X.reshape(len(X), -1), y, X_val.reshape(len(X_val), -1), y_val)

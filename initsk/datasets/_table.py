@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from initsk.datasets._arff import read_arff
 from initsk.datasets._csv import read_csv
 from initsk.datasets._parquet import read_parquet
 from initsk.exceptions import DataFormatError, DataFormatWarning, InvalidParameterError
@@ -20,7 +21,7 @@ _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
 # More columns are not listed in a message.
 _MAX_LISTED = 30
 #: The endings of the names of files that `read_table` reads.
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
+TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".arff", ".arff.gz")
 _CONSTRAINTS = {
     "sep": allow(
         lambda value: value is None or _is_separator(value),
@@ -39,9 +40,9 @@ def read_table(path: str | Path, sep: str | None = None, decimal: str | None = N
     Parameters
     ----------
     path : str or Path
-        A Parquet file, whose name ends with ``.parquet`` or ``.pq``, or a text file with a line for each row, such as
-        ``.csv``, ``.tsv`` or ``.csv.gz``. The text is UTF-8, and its first line has the names of the columns; values
-        that a row lacks at its end are missing values.
+        A Parquet file, whose name ends with ``.parquet`` or ``.pq``; an ARFF file, whose name ends with ``.arff``; or a
+        text file with a line for each row, such as ``.csv``, ``.tsv`` or ``.csv.gz``. The text is UTF-8. The first line
+        of a CSV file has the names of the columns; values that a row lacks at its end are missing values.
     sep : str, default=None
         The character between two values. If None, it is a comma, semicolon, tab or vertical bar, whichever splits the
         first lines into equally many values; a warning names it unless it is the one that the file's name states.
@@ -77,8 +78,14 @@ def read_table(path: str | Path, sep: str | None = None, decimal: str | None = N
     """
     path = as_path(path, error_class=DataFormatError)
     check_parameters("read_table", {"sep": sep, "decimal": decimal}, _CONSTRAINTS)
-    is_parquet = path.suffix.lower() in (".parquet", ".pq")
-    return _without_index(read_parquet(path) if is_parquet else read_csv(path, sep, decimal), path)
+    name = path.name.lower()
+    if name.endswith((".parquet", ".pq")):
+        frame = read_parquet(path)
+    elif name.endswith((".arff", ".arff.gz")):
+        frame = read_arff(path)
+    else:
+        frame = read_csv(path, sep, decimal)
+    return _without_index(frame, path)
 
 
 def load_table(

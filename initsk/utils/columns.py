@@ -57,7 +57,8 @@ def is_real(dtype: Any) -> bool:
 
 
 def _is_text(values: pd.Series) -> bool:
-    return pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values)
+    is_category = isinstance(values.dtype, pd.CategoricalDtype)
+    return is_category or pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values)
 
 
 def _first_other(values: pd.Series) -> str | None:

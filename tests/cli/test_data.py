@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
+from initsk.datasets import load_idx
 from tests.cli.helpers import QUICK, error_of, run
 from tests.datasets.test_loaders import write_folder
 
@@ -148,3 +149,30 @@ def test_dates_are_named_with_what_to_do(networks, capsys):
     frame.to_csv("dates.csv", index=False)
     shown = error_of(capsys, "inspect", "--dataset", "dates.csv", "--target", "y")
     assert "day (row 1: '2024-01-31'); make numbers of a date" in shown
+
+
+def test_images_of_keras_are_used_as_those_of_an_idx_folder(networks, capsys):
+    write_data(networks)
+    parts = [load_idx("idx", split=split, return_X_y=True) for split in ("train", "test")]
+    (X, y), (X_test, y_test) = ((images.reshape(-1, 2, 2), labels.astype(np.uint8)) for images, labels in parts)
+    np.savez("mnist.npz", x_train=X, y_train=y, x_test=X_test, y_test=y_test)
+    shown = []
+    for dataset in ("idx", "mnist.npz"):
+        assert run("inspect", "--dataset", dataset, "--hidden", "4") == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+
+
+def test_an_arff_file_is_a_table(networks, capsys):
+    frame = load_iris(as_frame=True).frame.set_axis(list("abcdy"), axis=1)
+    frame.to_csv("iris.csv", index=False)
+    header = (
+        "@relation iris\n" + "".join(f"@attribute {name} real\n" for name in "abcd") + "@attribute y {0,1,2}\n@data\n"
+    )
+    (networks / "iris.arff").write_text(header + frame.to_csv(index=False, header=False))
+    shown = []
+    for dataset in ("iris.csv", "iris.arff"):
+        assert run("inspect", "--dataset", dataset, "--target", "y", "--hidden", "4") == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert "the last column is 'y'" in error_of(capsys, "inspect", "--dataset", "iris.arff")
