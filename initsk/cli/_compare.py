@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.exceptions import FitFailedWarning
 
 from initsk.cli._checks import check_classes, check_for_perceptron, named
-from initsk.cli._data import load_data
+from initsk.cli._data import load_data, reading_of
 from initsk.cli._output import fail, show, table_text
 from initsk.cli._report import check_folder, show_page, write_comparison
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
@@ -35,7 +35,7 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
     code, note = 0, ""
     try:
         estimator.check_parameters()
-        name, data = load_data(dataset, target, options["limit"], options["random_state"])
+        name, data = load_data(dataset, target, options["limit"], options["random_state"], **reading_of(options))
         folder = out or Path("reports") / name
         check_folder("--out", folder)
         with named(dataset):

@@ -63,7 +63,8 @@ def cli() -> None:
 
 
 @cli.command()
-@takes("--dataset", "--target", "--initializers", "--repeats", "--epochs", "--batch-size", "--hidden", "--activation")
+@takes("--dataset", "--target", "--sep", "--decimal", "--shape")
+@takes("--initializers", "--repeats", "--epochs", "--batch-size", "--hidden", "--activation")
 @takes("--lr", "--racing", "--store", "--jobs", "--device", "--limit")
 @takes("--axes", "--random-state", "--language", "--open", "--out")
 def compare(**arguments: Any) -> None:

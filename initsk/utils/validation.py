@@ -20,8 +20,10 @@ _MAX_THREADS = 1024
 _MAX_FLOAT_CLASSES = 20
 
 
-def unknown_name(kind: str, given: object, allowed: Iterable[str], meant: str | None = "") -> str:
-    """Return a message about an unknown name, with the closest and all allowed names.
+def unknown_name(
+    kind: str, given: object, allowed: Iterable[str], meant: str | None = "", *, most: int | None = None
+) -> str:
+    """Return a message about an unknown name, with the closest and all allowed names, or the first `most` of them.
 
     With `meant`, the message suggests this name only, and None suggests no name.
 
@@ -38,7 +40,9 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str], meant: str | 
     else:
         near = [] if meant is None else [meant]
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
-    return f"unknown {kind} {given!r}{hint} Allowed: {', '.join(repr(name) for name in names)}"
+    listed = ", ".join(repr(name) for name in names[:most])
+    rest = ", ..." if most is not None and len(names) > most else ""
+    return f"unknown {kind} {given!r}{hint} Allowed: {listed}{rest}"
 
 
 def _is_number(value: Any, kind: type) -> bool:
