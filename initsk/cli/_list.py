@@ -37,11 +37,13 @@ def list_text(framework: str | None) -> str:
     return "\n".join(lines)
 
 
-def list_markdown() -> str:
-    """Return the page of the documentation that lists the initializers."""
+def list_markdown(framework: str | None) -> str:
+    """Return the table of a framework, or the page of the documentation that lists all initializers."""
+    if framework is not None:
+        return _table(list_initializers(framework), code=2).removesuffix("\n")
     own = _own()[["name", "synonyms", "family", "formula", "needs", "reference"]]
     others = [f"### {name}\n\n{_table(list_initializers(name), code=2)}" for name in FRAMEWORK_NAMES]
-    return _PAGE.format(own=_table(own, code=1), others="\n\n".join(others))
+    return _PAGE.format(own=_table(own, code=1), others="\n\n".join(others)).removesuffix("\n")
 
 
 def _own() -> pd.DataFrame:

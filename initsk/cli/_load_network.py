@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from initsk.exceptions import DataFormatError, InvalidParameterError
 from initsk.utils.files import open_regular
+from initsk.utils.random import isolated_random
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import named_reason, reason_of
 
@@ -22,17 +23,28 @@ _ALLOWED = "allowed: package.module:factory, file.py:factory, or a .pt or .pth f
 _ZIP_FAULTS = (OSError, EOFError, ValueError, RuntimeError, LookupError, OverflowError, struct.error, zlib.error)
 
 
-def load_network(network: str) -> Any:
+def load_network(network: str, seed: int) -> Any:
     """Return the module or estimator that NETWORK names.
 
     The code of the file or module is run, so use only files that you trust. A factory is called without arguments; an
-    object that is a module or an estimator already is returned as it is.
+    object that is a module or an estimator already is returned as it is. The code draws its random numbers from
+    `seed`, and can import modules of the working directory, as with ``python -m``.
 
     Raises
     ------
     InvalidParameterError
         If the network cannot be found or made.
     """
+    # A file of torch has no code but the names of classes, which are imported.
+    sys.path.insert(0, "")
+    try:
+        with isolated_random(seed):
+            return _found(network)
+    finally:
+        sys.path.remove("")
+
+
+def _found(network: str) -> Any:
     path = Path(network)
     if path.suffix.lower() in (".pt", ".pth") and os.path.lexists(path):
         return _load_saved(path)
@@ -67,12 +79,7 @@ def _import(place: str) -> Any:
             if not os.path.exists(place):
                 raise FileNotFoundError("there is no such file")
             return SimpleNamespace(**runpy.run_path(place))
-        # As with python -m, modules of the working directory can be imported.
-        sys.path.insert(0, "")
-        try:
-            return importlib.import_module(place)
-        finally:
-            sys.path.remove("")
+        return importlib.import_module(place)
     except Exception as error:  # the user's code may raise anything
         raise InvalidParameterError(f"{place} cannot be imported ({type(error).__name__}: {error})") from error
 
@@ -95,14 +102,12 @@ def _load_saved(path: Path) -> Any:
             try:
                 found = _load(content, weights_only=False)
             except Exception as error:  # the code in the file may raise anything
-                problem = named_reason(error)
-                raise DataFormatError(f"{path} cannot be read ({problem}); code in the file may have run") from error
+                problem = f"{named_reason(error)}); code in the file may have run{_next_step(error)}"
+                raise DataFormatError(f"{path} cannot be read ({problem}") from error
     if not isinstance(found, torch.nn.Module):
-        kind = type(found).__name__
-        weights = "; it seems to hold the weights of a module, its state_dict" if _is_state(found) else ""
         raise InvalidParameterError(
-            f"{path} holds an object of the type {kind}, not a module{weights} (allowed: what torch.save(module)"
-            " writes)"
+            f"{path} holds an object of the type {type(found).__name__}, not a module{_weights_in(found)} (allowed:"
+            " what torch.save(module) writes)"
         )
     return found
 
@@ -112,6 +117,33 @@ def _load(file: BinaryIO, *, weights_only: bool) -> Any:
 
     file.seek(0)
     return torch.load(file, map_location="cpu", weights_only=weights_only)
+
+
+def _next_step(error: Exception) -> str:
+    """Return what helps if the class of a saved module is not found, or ""."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        return f"; its class is in the module {error.name}: run the command in the folder of {top}, or install {top}"
+    # A pickle names the module of a class, and the class in it.
+    if isinstance(error, AttributeError) and "__main__" in str(error):
+        return (
+            "; its class was defined in the program or notebook that saved the module: move the class to a file, import"
+            " it there and save the module again, or name a factory as file.py:factory"
+        )
+    return ""
+
+
+def _weights_in(found: Any) -> str:
+    """Return that an object is, or has, the weights of a module, and how to use them; or ""."""
+    entries = found.items() if isinstance(found, dict) else ()
+    place = next((f"[{key!r}]" for key, value in entries if _is_state(value)), "")
+    if not place and not _is_state(found):
+        return ""
+    where = f"its entry {place} seems to be" if place else "it seems to hold"
+    return (
+        f"; {where} the weights of a module, its state_dict: name a factory as file.py:factory that makes the module,"
+        f" calls module.load_state_dict(torch.load(path){place}) and returns the module"
+    )
 
 
 def _is_state(found: Any) -> bool:

@@ -8,7 +8,7 @@ import click
 from initsk._version import __version__
 from initsk.cli._interrupts import INTERRUPTED, noting_interrupts, was_interrupted
 from initsk.cli._options import EXISTING_FILE, takes, takes_network
-from initsk.cli._output import OutputError, say, show
+from initsk.cli._output import OutputError, all_streams, say, show
 
 # As the shell reports a program that the signal PIPE has ended.
 _UNREAD = 141
@@ -81,11 +81,13 @@ def compare(**arguments: Any) -> None:
 
 @cli.command(epilog=_NETWORK)
 @takes_network
-@takes("--gradients/--no-gradients")
+@takes("--initializer", "--layers", "--gradients/--no-gradients", "inspect --optimizer", "inspect --lr", "--training")
+@takes("inspect --max-samples", "--json")
 def inspect(**arguments: Any) -> None:
     """Print statistics and findings for each layer of a network.
 
-    The command passes at most 10,000 held-out samples through the network.
+    The command passes held-out samples through the network, and its loss back. It prints the statistics of each layer
+    and, with gradients, of each parameter.
     """
     from initsk.cli._network import run
 
@@ -94,8 +96,8 @@ def inspect(**arguments: Any) -> None:
 
 @cli.command(epilog=_NETWORK)
 @takes_network
-@takes("--optimizer", "diagnose --lr", "--budget", "--trial-steps", "diagnose --batch-size", "--time-limit")
-@takes("--rates/--no-rates", "--json")
+@takes("--initializer", "--optimizer", "diagnose --lr", "--budget", "--trial-steps", "diagnose --batch-size")
+@takes("diagnose --max-samples", "--time-limit", "--rates/--no-rates", "--json")
 def diagnose(**arguments: Any) -> None:
     """Estimate whether a network will train.
 
@@ -110,11 +112,11 @@ def diagnose(**arguments: Any) -> None:
 
 @cli.command(epilog=_NETWORK)
 @takes_network
-@takes("--no-data", "--json")
+@takes("--initializer", "--no-data", "audit --max-samples", "--json")
 def audit(**arguments: Any) -> None:
     """Check a network before training, without targets.
 
-    The command passes at most 256 held-out samples through the network, less than twice. It prints the findings and
+    The command passes held-out samples through the network, less than twice. It prints the findings and
     the checks that could not be made. The exit code is 1 if a finding is a fault of the network, 2 after an error,
     otherwise 0.
     """
@@ -125,9 +127,13 @@ def audit(**arguments: Any) -> None:
 
 @cli.command(epilog=_NETWORK)
 @takes_network
-@takes("--json")
+@takes("recommend --time-limit", "--json")
 def recommend(**arguments: Any) -> None:
-    """Recommend an initializer for each layer of a network."""
+    """Recommend an initializer for each layer of a network.
+
+    The command also compares these initializers with others on held-out samples. For a plain module it does so only if
+    --dataset, --target, --sep, --decimal, --shape or --time-limit is given.
+    """
     from initsk.cli._network import run
 
     sys.exit(run("recommend", arguments))
@@ -152,11 +158,20 @@ def list_command(framework: str | None, markdown: bool) -> None:
     """List the initializers with their formulas and papers."""
     from initsk.cli._list import list_markdown, list_text
 
-    show(list_markdown().removesuffix("\n") if markdown else list_text(framework))
+    show(list_markdown(framework) if markdown else list_text(framework))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; a usage error is one line on standard error and exit code 2."""
+    """Run the command line; a usage error is one line on standard error and exit code 2.
+
+    A command whose standard output is closed runs as usual. If what reads the output ends first, as ``head`` does, the
+    command ends without a message and with exit code 141, like a program that the signal PIPE has ended.
+    """
+    with all_streams():
+        sys.exit(_exit_code(arguments))
+
+
+def _exit_code(arguments: list[str] | None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="initsk", standalone_mode=False)
     except click.UsageError as error:
@@ -165,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = 2
     except click.exceptions.Exit as done:
         code = done.exit_code
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _message_of(error: click.UsageError) -> str:

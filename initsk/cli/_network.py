@@ -2,47 +2,59 @@
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from initsk.cli._checks import check_classes, check_for_perceptron, named
-from initsk.cli._data import load_data, reading_of
-from initsk.cli._load_network import load_network
+from initsk.cli._model import hint_at_data, load_model, model_and_data
+from initsk.cli._option_rules import Options, check_effect, given_options
 from initsk.cli._output import OutputError, fail, show, table_text
 from initsk.cli._report import check_folder, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
-from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, inspect_activations
+from initsk.network import get_optimizer
 from initsk.report import answer_of_rates, describe_findings, json_value
 from initsk.text import visible_json
 from initsk.utils.results import Reported
-from initsk.utils.validation import is_continuous
 from initsk.utils.words import named_reason
 
 _SHOWN = ["layer", "position", "units", "mean", "std", "rms", "zero_fraction", "dead_fraction", "saturated_fraction"]
-_MAX_SAMPLES = 10_000
+_RATIOS = ["name", "size", "weight_norm", "gradient_norm", "gradient_to_weight", "update_to_weight"]
 
-Options = dict[str, Any]
+
+class Outcome(NamedTuple):
+    """What a command has found: the result, the exit code, and what is printed."""
+
+    result: Reported
+    code: int
+    text: str
 
 
 def run(command: str, options: Options) -> int:
     """Carry out ``inspect``, ``diagnose``, ``audit`` or ``recommend``; return the exit code."""
     report = options["report"]
     # With --json, what the user's code prints goes to stderr.
-    options = options | {"stdout": sys.stdout}
-    apart = redirect_stdout(sys.stderr) if options.get("json") else nullcontext()
+    stdout = sys.stdout
+    apart = redirect_stdout(sys.stderr) if options["json"] else nullcontext()
     try:
+        check_effect(command, options)
         with apart:
             if report is not None:
                 check_folder("--report", report.parent, report.name)
-            result, code = _COMMANDS[command](options)
-            if report is not None or options["open"]:
-                page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
-                show_page(page, options["open"])
+            outcome = _COMMANDS[command](options)
+            try:
+                show(outcome.text, stdout)
+            finally:
+                # What reads the output may have ended: the page is for other readers.
+                if report is not None or options["open"]:
+                    path = report or Path("reports") / f"{command}.html"
+                    show_page(outcome.result.to_html(path, language=options["language"]), options["open"])
     except SystemExit as end:
         # Only the user's code ends the process here: this must not pass for an answer.
         argument = "" if end.code is None else repr(end.code)
@@ -50,50 +62,52 @@ def run(command: str, options: Options) -> int:
     except InitskError as error:
         # A message about the value of an option is not about the data.
         is_about_data = not any(f"{name}=" in str(error) for name in options)
-        return fail(command, f"{error}{_hint(options)}" if is_about_data else str(error))
+        return fail(command, f"{error}{hint_at_data(options)}" if is_about_data else str(error))
     except (OutputError, MemoryError):
         raise
     except Exception as error:  # the user's criterion, hooks and estimator may raise anything
         if isinstance(error, OSError) and error.strerror:
             return fail(command, f"{error.filename or report or 'a file'} cannot be read or written ({error.strerror})")
-        problem = f"{named_reason(error)}{_hint(options)}"
+        problem = f"{named_reason(error)}{hint_at_data(options)}"
         return fail(command, f"the network does not accept these data ({problem})")
-    return code
+    return outcome.code
 
 
-def _hint(options: Options) -> str:
-    """Return which data were used, and how to give a network of the user's own the data that it takes."""
-    if not options.get("has_data"):
-        return ""
-    shape = "" if options["shape"] or options["network"] is None else ", and --shape sets the shape of the samples"
-    return f"; the data are those of --dataset {options['dataset']}{shape}"
+def _inspect(options: Options) -> Outcome:
+    model, X, y = model_and_data(options)
+    X, y = X[: options["max_samples"]], y[: options["max_samples"]]
+    chosen = {name: options[name] for name in ("layers", "gradients", "training", "random_state")}
+    summary = inspect_activations(model, X, y, weights=True, optimizer=_optimizer(options), **chosen)
+    frame, parameters = summary.to_frame(), summary.parameters().dropna(axis="columns", how="all")
+    if options["json"]:
+        parts = {"layers": _rows(frame), "parameters": _rows(summary.parameters())}
+        findings = _rows(describe_findings(summary))
+        return Outcome(summary, 0, _json("inspect", summary.answer(), **parts, findings=findings))
+    tables = [_table(frame[_SHOWN])]
+    if not parameters.empty:
+        tables.append(_table(parameters[[name for name in _RATIOS if name in parameters]]))
+    return Outcome(summary, 0, "\n\n".join([*tables, "\n".join([summary.answer(), *_findings(summary)])]))
 
 
-def _inspect(options: Options) -> tuple[Reported, int]:
-    model, X, y = _model_and_data(options)
-    summary = inspect_activations(model, X, y, gradients=options["gradients"], weights=True)
-    _print_frame(summary.to_frame()[_SHOWN])
-    show("")
-    show(summary.answer())
-    _print_findings(summary)
-    return summary, 0
+def _optimizer(options: Options) -> Callable[[Any], Any] | None:
+    """Return the function that makes the optimizer of ``--optimizer`` and ``--lr``, or None."""
+    if options["optimizer"] is None:
+        return None
+    return partial(get_optimizer(options["optimizer"]), **({} if options["lr"] is None else {"lr": options["lr"]}))
 
 
-def _diagnose(options: Options) -> tuple[Reported, int]:
-    model, X, y = _model_and_data(options)
-    chosen = {name: options[name] for name in ("optimizer", "lr", "budget", "trial_steps", "batch_size", "time_limit")}
-    diagnosis = diagnose(model, X, y, random_state=options["random_state"], **chosen)
+def _diagnose(options: Options) -> Outcome:
+    model, X, y = model_and_data(options)
+    names = ("optimizer", "lr", "budget", "trial_steps", "batch_size", "max_samples", "time_limit", "random_state")
+    diagnosis = diagnose(model, X, y, **{name: options[name] for name in names})
     rates = answer_of_rates(diagnosis) if options["rates"] and not diagnosis.trial.empty else ""
     if options["json"]:
-        _print_json(options, "diagnose", diagnosis, **_checked(diagnosis), **_values_of(diagnosis, rates))
-    else:
-        show(str(diagnosis))
-        _print_findings(diagnosis)
-        if rates:
-            show(rates)
-        if not np.isnan(diagnosis.recommended_score):
-            show(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
-    return diagnosis, diagnosis.exit_code
+        text = _json("diagnose", str(diagnosis), **_checked(diagnosis), **_values_of(diagnosis, rates))
+        return Outcome(diagnosis, diagnosis.exit_code, text)
+    lines = [str(diagnosis), *_findings(diagnosis), *([rates] if rates else [])]
+    if not np.isnan(diagnosis.recommended_score):
+        lines.append(f"score with the recommended initializers: {diagnosis.recommended_score:.2f}")
+    return Outcome(diagnosis, diagnosis.exit_code, "\n".join(lines))
 
 
 def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
@@ -102,47 +116,46 @@ def _values_of(diagnosis: Diagnosis, rates: str) -> dict[str, Any]:
     return values | ({"learning_rates": _rows(diagnosis.learning_rates())} if rates else {})
 
 
-def _audit(options: Options) -> tuple[Reported, int]:
-    if options["no_data"] and options["network"] is None:
-        raise InvalidParameterError("--no-data needs NETWORK")
-    model, X = (load_network(options["network"]), None) if options["no_data"] else _model_and_data(options)[:2]
-    result = audit(model, X, random_state=options["random_state"])
+def _audit(options: Options) -> Outcome:
+    model, X = (load_model(options), None) if options["no_data"] else model_and_data(options)[:2]
+    result = audit(model, X, max_samples=options["max_samples"], random_state=options["random_state"])
     if options["json"]:
-        _print_json(options, "audit", result, **_checked(result), not_checked=_rows(result.not_checked))
+        text = _json("audit", str(result), **_checked(result), not_checked=_rows(result.not_checked))
     else:
-        show(str(result))
-        _print_findings(result)
-        for row in result.not_checked.itertuples():
-            show(f"not checked: {row.check}: {row.why}")
-    return result, result.exit_code
+        left = [f"not checked: {row.check}: {row.why}" for row in result.not_checked.itertuples()]
+        text = "\n".join([str(result), *_findings(result), *left])
+    return Outcome(result, result.exit_code, text)
 
 
-def _recommend(options: Options) -> tuple[Reported, int]:
-    # A plain module is enough: data are loaded only where they are needed to build an estimator.
-    model, X, y = None if options["network"] is None else load_network(options["network"]), None, None
-    if not hasattr(model, "parameters"):
-        model, X, y = _model_and_data(options)
-    recommendation = recommend_initializer(model, X, y)
+def _recommend(options: Options) -> Outcome:
+    # A plain module is enough: data are loaded only where they are needed or given.
+    model, X, y = None if options["network"] is None else load_model(options), None, None
+    if not hasattr(model, "parameters") or {"dataset", "target", "sep", "decimal", "shape", "time_limit"} & set(
+        given_options()
+    ):
+        model, X, y = model_and_data(options, model)
+    chosen = {name: options[name] for name in ("time_limit", "random_state")}
+    recommendation = recommend_initializer(model, X, y, **chosen)
+    measured = recommendation.measured
     if options["json"]:
-        measured = None if recommendation.measured is None else _rows(recommendation.measured)
         parts = {"parameters": _rows(recommendation.to_frame()), "learning_rate": recommendation.learning_rate}
-        _print_json(options, "recommend", recommendation, **parts, measured=measured)
+        text = _json("recommend", str(recommendation), **parts, measured=None if measured is None else _rows(measured))
     else:
-        _print_frame(recommendation.to_frame()[["name", "shape", "initializer", "variance", "why"]])
-    return recommendation, 0
+        advice = recommendation.to_frame()[["name", "shape", "initializer", "variance", "why"]]
+        text = "\n\n".join(map(_table, [advice] if measured is None else [advice, measured]))
+    return Outcome(recommendation, 0, text)
 
 
 _COMMANDS = {"inspect": _inspect, "diagnose": _diagnose, "audit": _audit, "recommend": _recommend}
 
 
-def _print_frame(frame: pd.DataFrame) -> None:
-    show(table_text(frame, float_format="{:.4g}".format))
+def _table(frame: pd.DataFrame) -> str:
+    return table_text(frame, float_format="{:.4g}".format)
 
 
-def _print_json(options: Options, command: str, result: Reported, **parts: Any) -> None:
-    """Print a result as one JSON object: the command, the answer, and its parts."""
-    content = {"command": command, "answer": str(result)} | parts
-    show(visible_json(json.dumps(content, allow_nan=False)), options["stdout"])
+def _json(command: str, answer: str, **parts: Any) -> str:
+    """Return a result as one JSON object: the command, the answer, and its parts."""
+    return visible_json(json.dumps({"command": command, "answer": answer} | parts, allow_nan=False))
 
 
 def _checked(result: Diagnosis | Audit) -> Options:
@@ -155,35 +168,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     return [{name: json_value(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _print_findings(result: ActivationSummary | Diagnosis | Audit) -> None:
-    for finding in describe_findings(result, grouped=True).itertuples():
-        show(f"{finding.kind}: {finding.evidence} Advice: {finding.advice}.")
-
-
-def _model_and_data(options: Options) -> tuple[Any, Any, Any]:
-    """Return the network and the held-out samples, in the shape that the network takes."""
-    dataset = options["dataset"]
-    _, data = load_data(dataset, options["target"], None, options["random_state"], **reading_of(options))
-    X, y, X_val, y_val = data
-    continuous = is_continuous(y, allow_float_classes=True)
-    with named(dataset):
-        if not continuous:
-            check_classes(data)
-        if options["network"] is None:
-            check_for_perceptron(data)
-    X_val, y_val = X_val[:_MAX_SAMPLES], y_val[:_MAX_SAMPLES]
-    if options["network"] is None:
-        from initsk.estimators import MLPClassifier, MLPRegressor
-
-        parameters = {name: options[name] for name in ("activation", "initializer", "random_state")}
-        kind = MLPRegressor if continuous else MLPClassifier
-        options["has_data"] = True
-        return kind(options["hidden"], **parameters).initialize(X, y), X_val, y_val
-    model = load_network(options["network"])
-    options["has_data"] = True
-    if X_val.dtype.kind == "f":
-        X_val = X_val.astype(np.float32)
-    if hasattr(model, "parameters"):
-        # A plain module counts classes from 0, and computes in single precision.
-        y_val = y_val.astype(np.float32) if continuous else np.searchsorted(np.unique(y), y_val)
-    return model, X_val, y_val
+def _findings(result: ActivationSummary | Diagnosis | Audit) -> list[str]:
+    """Return a line for each finding."""
+    found = describe_findings(result, grouped=True).itertuples()
+    return [f"{finding.kind}: {finding.evidence} Advice: {finding.advice}." for finding in found]

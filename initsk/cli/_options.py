@@ -33,6 +33,16 @@ def _separator(context: click.Context, parameter: click.Parameter, value: str | 
     raise click.BadParameter(f"{value!r} is not one character, such as ; or \\t")
 
 
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+    """Return names separated by commas as a list; an option that is not given has none."""
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.BadParameter(f"{value!r} has no name")
+    return names
+
+
 def _learning_rates(context: click.Context, parameter: click.Parameter, value: str) -> list[float]:
     """Return learning rates such as "0.001,0.01" as numbers."""
     try:
@@ -78,8 +88,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--shape": {"callback": _sizes,
         "help": "Shape that the network expects of a sample, such as 1,28,28; of a perceptron, such as 784."},
     "--initializers": {"default": _ARTICLE, "help": "Names in `initsk list`, separated by commas."},
-    "--initializer": {"default": "he_normal",
-        "help": "Initializer of the perceptron that is used without NETWORK; a name in `initsk list`."},
+    "--initializer": {
+        "help": "Draw the weights anew with this initializer, a name in `initsk list`; default: those of NETWORK, or"
+        " he_normal without NETWORK."},
     "--repeats": {"default": 10, "type": _POSITIVE, "help": "Number of paired repeats."},
     "--epochs": {"default": 5, "type": _POSITIVE, "help": "Passes over the training data."},
     "--batch-size": {"default": 32, "type": _POSITIVE, "help": "Samples per step."},
@@ -99,6 +110,21 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--time-limit": {"default": 60.0, "type": click.FloatRange(min=0, min_open=True),
         "help": "Seconds for the whole diagnosis, with the other learning rates."},
     "--rates/--no-rates": {"default": True, "help": "Try other learning rates as well."},
+    "inspect --optimizer": {
+        "help": "Measure the first update of adam, adamw, rmsprop or sgd; default: the optimizer of the estimator, and"
+        " none for a plain module."},
+    "inspect --lr": {"type": click.FloatRange(min=0, min_open=True),
+        "help": "Learning rate of --optimizer; default: that of the optimizer."},
+    "--layers": {"callback": _names, "help": "Layers to inspect: names or patterns such as 'encoder.*', separated by"
+        " commas; default: all layers with parameters."},
+    "--training": {"is_flag": True,
+        "help": "Run the network in training mode, with dropout and the moments of each batch."},
+    "inspect --max-samples": {"default": 10_000, "type": _POSITIVE, "help": "Number of held-out samples to use."},
+    "diagnose --max-samples": {"default": 512, "type": _POSITIVE, "help": "Number of held-out samples to use."},
+    "audit --max-samples": {"default": 256, "type": click.IntRange(min=2),
+        "help": "Number of held-out samples to use."},
+    "recommend --time-limit": {"type": click.FloatRange(min=0, min_open=True),
+        "help": "Seconds for the comparison with other initializers; default: no limit."},
     "--lr": {"default": "0.001", "callback": _learning_rates,
         "help": "Learning rate of Adam. With several, such as 0.001,0.01, the ranking has each initializer at its best"
         " one."},
@@ -112,7 +138,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--gradients/--no-gradients": {"default": True, "help": "Measure the gradients as well."},
     "--no-data": {"is_flag": True, "help": "Audit only the weights; no data are loaded, and NETWORK is required."},
     "--json": {"is_flag": True, "help": "Print the result as one JSON object instead of sentences."},
-    "--random-state": {"default": 0, "type": click.IntRange(min=0), "help": "Seed of all random numbers."},
+    "--random-state": {"default": 0, "type": click.IntRange(min=0, max=2**63 - 1),
+        "help": "Seed of all random numbers, also of those that the code of NETWORK draws."},
     "--axes": {"default": "shared", "type": click.Choice(["shared", "article"]),
         "help": "Axes of the histograms: fitted to the data and shared, or values -1..1 and densities 0..4 as in the"
         " article."},
@@ -142,7 +169,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
 def takes_network(command: Command) -> Command:
     """Add the argument NETWORK and the options that all commands about one network share."""
     add = takes(
-        "--dataset", "--target", "--sep", "--decimal", "--shape", "--hidden", "--activation", "--initializer",
-        "--random-state", "--report", "--language", "--open",
+        "--dataset", "--target", "--sep", "--decimal", "--shape", "--hidden", "--activation", "--random-state",
+        "--report", "--language", "--open",
     )  # fmt: skip
     return click.argument("network", required=False)(add(command))

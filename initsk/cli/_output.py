@@ -5,7 +5,8 @@ Everything that a command shows passes through `show` and `say`, so that a termi
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -29,14 +30,22 @@ def show(text: str, stdout: IO[str] | None = None) -> None:
     OutputError
         If the disk is full, or what reads the output has ended.
     """
-    stream = stdout or sys.stdout
-    if stream is None:
-        raise OutputError("standard output is closed")
     try:
-        _echo(text, stream)
+        _echo(text, stdout or sys.stdout)
     except OSError as error:
         _drop_output()
         raise OutputError(f"the output cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def all_streams() -> Iterator[None]:
+    """Replace closed standard streams (``>&-``) by the null device, or the next file would get the number of one."""
+    with ExitStack() as stack:
+        for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+            if getattr(sys, name) is None:
+                setattr(sys, name, stack.enter_context(open(os.devnull, mode)))
+                stack.callback(setattr, sys, name, None)
+        yield
 
 
 def table_text(frame: "pd.DataFrame", **options: Any) -> str:
@@ -48,8 +57,7 @@ def table_text(frame: "pd.DataFrame", **options: Any) -> str:
 def say(line: str) -> None:
     """Print one line on standard error, if that can be written."""
     with suppress(OSError):
-        if sys.stderr is not None:
-            _echo(brief(line), sys.stderr)
+        _echo(brief(line), sys.stderr)
 
 
 def fail(command: str, message: str, code: int = 2) -> int:
@@ -59,11 +67,23 @@ def fail(command: str, message: str, code: int = 2) -> int:
     ------
     KeyboardInterrupt
         If the command was interrupted: then the message is about what the interrupt has broken.
+    OutputError
+        If what reads the output has ended: then the message is about the user's code that has printed.
     """
     if was_interrupted() and code != INTERRUPTED:
         raise KeyboardInterrupt
+    _check_reader(sys.exception())
     say(f"initsk {command}: {message.removeprefix(f'{command}: ')}")
     return code
+
+
+def _check_reader(error: BaseException | None) -> None:
+    """Raise OutputError if an error of the user's code comes from its own output, which is not read any more."""
+    while error is not None and not isinstance(error, BrokenPipeError):
+        error = error.__cause__ or error.__context__
+    if error is not None:
+        # It may have been another pipe; a flush alone forgets what could not be written.
+        show("")
 
 
 def _echo(text: str, stream: IO[str]) -> None:

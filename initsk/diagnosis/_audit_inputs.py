@@ -24,13 +24,16 @@ def find_in_inputs(subject: Subject) -> Iterator[CheckResult]:
         yield from Flagged(name, "non-finite", float(n_samples), "samples").findings()
     inputs = _multiplied_inputs(subject)
     if not inputs:
-        reason = Reason(
-            "no layer multiplies real inputs as they are: the network changes them first, or takes integers"
-        )
-        yield from not_checked([_CHECK], reason)
+        is_real = any(not _is_whole(tensor) for tensor in tensors_in(subject.arguments))
+        changed = Reason("the network changes the inputs before a layer multiplies them")
+        yield from not_checked([_CHECK], changed if is_real else Reason("the network takes integers"))
     for name, (values, axis) in inputs.items():
         if bool(stored_values(values).isfinite().all()):
             yield from Flagged(name, _CHECK, scale_of(real_parts(values), axis), "inputs").findings()
+
+
+def _is_whole(tensor: torch.Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex())
 
 
 def _multiplied_inputs(subject: Subject) -> dict[str, tuple[torch.Tensor, int]]:

@@ -56,8 +56,9 @@ def find_leaks(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
         scores = subject.scores(take_rows(subject.arguments, rows, subject.n_samples))
     comparison = _Comparison(subject, rows, scores, padding)
     if comparison.spread == 0:
-        why_not = Reason("the outputs are the same for all samples, or not finite")
-        yield from not_checked([BATCH, PADDING], why_not)
+        is_finite = bool(comparison.before.isfinite().all())
+        same, infinite = Reason("the outputs are the same for all samples"), Reason("the outputs are not finite")
+        yield from not_checked([BATCH, PADDING], same if is_finite else infinite)
         return
     if isinstance(found, Reason):
         yield from not_checked([PADDING], found)

@@ -205,10 +205,9 @@ def _how_well(rows: list[dict[str, Any]]) -> str:
     """Return how far the measured values are from the predicted ones."""
     forward, backward = (pd.Series([row[name] for row in rows], dtype=float).max() for name in ("forward", "backward"))
     if np.isnan(forward):
-        return _(
-            "Theory gives no prediction here: no signal passes, or the theory does not cover an operation of the"
-            " network."
-        )
+        if all(row["last_predicted"] == 0 for row in rows):
+            return _("Theory gives no ratio here: it predicts activations of zero, and no signal passes.")
+        return _("Theory gives no prediction here: it does not cover an operation of the network.")
     text = message(
         "The measured values differ from the predicted ones by at most {forward:.0%} for activations and {backward:.0%}"
         " for gradients."

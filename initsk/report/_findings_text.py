@@ -213,6 +213,13 @@ def describe_findings(
         return in_groups(found) if grouped else found
 
 
+# Thresholds of what an answer mentions: shares of at least half the thresholds of findings, and ratios within a factor
+# of two of them. Means are shifted by as much in healthy layers.
+_WORTH_A_LOOK = {
+    "symmetric": 0.25, "dead": 0.25, "saturated": 0.25, "collapsed": 0.005, "vanishing": 0.02, "exploding": 50.0,
+}  # fmt: skip
+
+
 def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> pd.DataFrame:
     """Return the findings with the columns ``evidence`` and ``advice``; "too deep" needs the depth."""
     evidence, advice = [], []
@@ -272,20 +279,27 @@ def layer_name(layer: object) -> str:
 
 
 def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> str:
-    """Return in a sentence or two what is wrong with the layers; `findings` have sentences (`with_sentences`)."""
+    """Return in a sentence or two what is wrong with the layers; `findings` have sentences (`with_sentences`).
+
+    Values that are no findings, but more than half as far as one (`_WORTH_A_LOOK`), are named after that.
+    """
+    near = result.findings(**_WORTH_A_LOOK)
+    near = in_groups(with_sentences(near[~near["kind"].isin(findings["kind"])]))
+    noted = [_("Noted, without a finding: {evidence}", evidence=" ".join(near["evidence"]))] if len(near) else []
     if findings.empty:
         n_layers = result.to_frame()["layer"].nunique()
         if not n_layers:
             return _("No activations were recorded.")
-        return plural(
+        none = plural(
             "No problems were found in the only layer.", "No problems were found in the {n} layers.", n_layers
         )
+        return " ".join([none, *noted])
     parts = [
         plural("{kind} ({n} layer)", "{kind} ({n} layers)", int(n), kind=_(str(kind)))
         for kind, n in findings.groupby("kind", sort=False)["layer"].nunique().items()
     ]
     first = findings["evidence"].iloc[0]
-    return _("Problems were found: {kinds}. {first}", kinds=", ".join(parts), first=first)
+    return " ".join([_("Problems were found: {kinds}. {first}", kinds=", ".join(parts), first=first), *noted])
 
 
 def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:

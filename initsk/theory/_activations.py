@@ -199,10 +199,11 @@ def _checked(activation: Callable[..., Any], function: Callable[..., Any]) -> Fu
             # A single value must give the same result: this excludes softmax and nearly all random functions.
             if np.shape(values) == probe.shape and np.allclose(values[:1], call(function, probe[:1]), equal_nan=True):
                 return lambda x: call(function, x)
+            is_random = not np.array_equal(values, call(function, probe), equal_nan=True)
         except Exception as error:  # a user's function may raise anything
             reasons.append(f"{type(error).__name__}: {error}")
         else:
-            reasons.insert(0, "it does not work element by element, or is random")
+            reasons.insert(0, "it is random" if is_random else "it does not work element by element")
     raise InvalidParameterError(f"activation={activation!r} cannot be applied to an array ({reasons[0]})")
 
 

@@ -64,8 +64,8 @@ def test_data_that_the_network_does_not_accept_are_an_error(networks, capsys):
 def test_numbers_to_predict(networks, capsys):
     load_diabetes(as_frame=True).frame.to_csv("diabetes.csv", index=False)
     data = ["--dataset", "diabetes.csv", "--target", "target"]
-    for network in ([], ["my_networks.py:one"], ["my_networks.py:regressor"]):
-        assert run("inspect", *network, *data, "--hidden", "8") == 0
+    for network in (["--hidden", "8"], ["my_networks.py:one"], ["my_networks.py:regressor"]):
+        assert run("inspect", *network, *data) == 0
         assert "pre_activation" in capsys.readouterr().out
     assert "continuous numbers, but the command compares classifiers" in error_of(
         capsys, "compare", *data, "--out", "out"

@@ -1,12 +1,17 @@
 """Networks in files that are damaged, hostile, or hold something else."""
 
+import importlib
+import json
 import os
 import pickle
+import sys
 
 import pytest
 import torch
 from torch import nn
 
+from initsk.testing._global_state import global_state
+from initsk.utils.random import isolated_random
 from tests.cli.helpers import error_of, run
 from tests.helpers import build
 
@@ -72,3 +77,112 @@ def test_what_is_no_regular_file_is_refused(networks, capsys):
     assert "net.py: is a pipe" in error_of(capsys, "inspect", "net.py:net", "--dataset", "digits")
     (networks / "folder.pt").mkdir()
     assert "folder.pt: is a folder" in error_of(capsys, "inspect", "folder.pt", "--dataset", "digits")
+
+
+RANDOM = """
+import random
+import numpy as np
+import torch
+from torch import nn
+
+class Noisy(nn.Module):
+    def forward(self, x):
+        return x * random.random() * np.random.rand()
+
+def net():
+    width = 4 + random.randrange(1000) % 8 + np.random.randint(8)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Dropout(), Noisy(), nn.Linear(width, 10))
+
+made = net()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "network", "options"),
+    [
+        ("inspect", "random_net.py:net", ["--training", "--max-samples", "50"]),
+        ("diagnose", "random_net.py:net", ["--trial-steps", "1", "--no-rates", "--max-samples", "40"]),
+        ("audit", "random_net.py:made", []),
+        ("recommend", "random_net.py:net", None),
+    ],
+)
+def test_the_seed_covers_the_code_of_the_network(networks, capsys, command, network, options):
+    (networks / "random_net.py").write_text(RANDOM)
+    data = [] if options is None else ["--dataset", "digits", *options]
+
+    def shown(seed):
+        run(command, network, *data, "--json", "--random-state", seed)
+        return capsys.readouterr().out
+
+    before = global_state()
+    first = shown(3)
+    assert global_state() == before
+    # Other draws in between do not matter.
+    with isolated_random(8):
+        assert shown(3) == first
+    if command != "audit":
+        assert shown(4) != first
+
+
+def test_a_saved_module_needs_the_folder_of_the_caller(networks, capsys, monkeypatch):
+    (networks / "saved_nets.py").write_text("import torch\nclass Net(torch.nn.Linear):\n    pass\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(networks)
+        torch.save(build(lambda: importlib.import_module("saved_nets").Net(64, 10)), "net.pt")
+    del sys.modules["saved_nets"]
+    importlib.invalidate_caches()
+    path = list(sys.path)
+    assert run("inspect", "net.pt", "--dataset", "digits") == 0
+    assert sys.path == path
+    del sys.modules["saved_nets"]
+    (networks / "elsewhere").mkdir()
+    monkeypatch.chdir(networks / "elsewhere")
+    shown = error_of(capsys, "inspect", "../net.pt", "--dataset", "digits")
+    assert "its class is in the module saved_nets: run the command in the folder of saved_nets" in shown
+
+
+def test_a_class_of_the_program_that_saved_the_module(networks, capsys, monkeypatch):
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "Mine", type("Mine", (nn.Linear,), {"__module__": "__main__"}), raising=False)
+    torch.save(build(lambda: main.Mine(64, 10)), "net.pt")
+    monkeypatch.delattr(main, "Mine")
+    shown = error_of(capsys, "inspect", "net.pt", "--dataset", "digits")
+    assert "its class was defined in the program or notebook that saved the module: move the class to a file" in shown
+
+
+def test_weights_in_an_entry_of_a_checkpoint(networks, capsys):
+    torch.save({"epoch": 3, "model": module().state_dict()}, "net.pt")
+    shown = error_of(capsys, "inspect", "net.pt", "--dataset", "digits")
+    assert "calls module.load_state_dict(torch.load(path)['model']) and returns the module" in shown
+
+
+@pytest.mark.parametrize("network", ["my_networks.py:good", "my_networks.py:clf"])
+def test_an_initializer_fills_the_network(networks, capsys, network):
+    assert run("inspect", network, "--dataset", "digits", "--initializer", "zeros") == 0
+    assert "symmetric" in capsys.readouterr().out
+    # An estimator of the file stays as it is.
+    assert run("inspect", network, "--dataset", "digits") == 0
+    assert "symmetric" not in capsys.readouterr().out
+
+
+def test_an_estimator_without_the_parameter_takes_no_initializer(networks, capsys):
+    (networks / "others.py").write_text("from sklearn.dummy import DummyClassifier\nnet = DummyClassifier\n")
+    shown = error_of(capsys, "audit", "others.py:net", "--dataset", "digits", "--initializer", "zeros")
+    assert "the estimator DummyClassifier, which has no parameter initializer" in shown
+
+
+def test_the_update_of_an_optimizer(networks, capsys):
+    options = ["my_networks.py:good", "--dataset", "digits", "--json", "--optimizer"]
+
+    def updates(*optimizer):
+        assert run("inspect", *options, *optimizer) == 0
+        return {row["name"]: row for row in json.loads(capsys.readouterr().out)["parameters"]}
+
+    # The first step of SGD is the learning rate times the gradient.
+    for row in updates("sgd", "--lr", "0.5").values():
+        assert row["update_norm"] == pytest.approx(0.5 * row["gradient_norm"], rel=1e-4)
+        assert row["update_to_weight"] == pytest.approx(0.5 * row["gradient_to_weight"], rel=1e-4)
+    # That of Adam has the learning rate for each element whose gradient is not 0.
+    row = updates("adam", "--lr", "0.01")["3.bias"]
+    assert row["update_norm"] == pytest.approx(0.01 * 10**0.5, rel=1e-3)
+    assert "unknown optimizer 'sgdd'" in error_of(capsys, "inspect", *options, "sgdd")

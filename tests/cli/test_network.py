@@ -124,7 +124,7 @@ def test_an_error_of_the_gradient_is_no_answer(networks, capsys, raised):
 
 
 def test_recommend_needs_no_data(networks, capsys):
-    assert run("recommend", "my_networks.py:image", "--dataset", "nothing", "--report", "advice.html") == 0
+    assert run("recommend", "my_networks.py:image", "--report", "advice.html") == 0
     shown = capsys.readouterr().out
     assert "feeds relu (gain 1.4142)" in shown
     assert "outputs begin with a third of the variance" in shown

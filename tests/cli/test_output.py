@@ -1,5 +1,6 @@
 """Output that cannot be written, interrupts, and paths that are no files."""
 
+import io
 import os
 import signal
 import subprocess
@@ -38,6 +39,39 @@ def test_a_reader_that_has_left_ends_the_command_quietly(arguments):
         assert ended(*arguments, stdout=writing) == (141, "")
     finally:
         os.close(writing)
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_left_is_no_fault_of_a_network_that_prints(networks):
+    (networks / "loud.py").write_text("def net():\n    print('made', flush=True)\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        assert ended("recommend", "loud.py:net", stdout=writing) == (141, "")
+        # An error of another kind is still said.
+        code, shown = ended("recommend", "loud.py:nat", stdout=writing)
+        assert (code, "did you mean 'net'" in shown) == (2, True)
+    finally:
+        os.close(writing)
+
+
+def test_a_page_is_written_though_the_reader_has_left(networks, monkeypatch):
+    class Left(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(sys, "stdout", Left())
+    assert run("audit", "my_networks.py:good", "--no-data", "--report", "page.html") == 141
+    assert (networks / "page.html").exists()
+
+
+def test_with_a_closed_output_the_command_runs_as_usual(networks, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("list") == 0
+    assert run("--version") == 0
+    assert run("audit", "my_networks.py:bad", "--no-data", "--json") == 1
+    assert (sys.stdout, sys.stderr) == (None, None)
 
 
 INTERRUPTED = """

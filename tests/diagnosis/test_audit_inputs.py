@@ -162,3 +162,24 @@ def test_numbers_beyond_single_precision_are_infinite_for_the_network():
     X[3, 2] = 1e300
     found = audit(mlp(), X.numpy()).findings()
     assert found[["layer", "kind", "of"]].values.tolist()[0] == ["X[:, 2]", "non-finite", "samples"]
+
+
+class Changed(nn.Module):
+    """Changes its input before a layer multiplies it: the outputs are constant, or not finite."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor, self.layer = factor, nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.layer(x.sin()) * self.factor
+
+
+@pytest.mark.parametrize(
+    ("factor", "reason"), [(0.0, "the outputs are the same for all samples"), (np.nan, "the outputs are not finite")]
+)
+def test_the_reason_is_the_one_that_applies(factor, reason):
+    result = audit(build(lambda: Changed(factor)), np.random.default_rng(0).normal(size=(40, 4)))
+    why = result.not_checked.set_index("check")["why"]
+    assert why["unscaled input"] == "the network changes the inputs before a layer multiplies them"
+    assert why["batch leak"] == reason

@@ -110,7 +110,15 @@ def test_networks_of_another_kind_have_no_prediction():
     result = compare_initializers(net, (X / 16).astype(np.float32), y, initializers=["he_normal"], n_repeats=1)
     assert result.layers["predicted_rms"].isna().all()
     assert (result.gradients["rms"] > 0).all()
-    assert "Theory gives no prediction here" in result.to_html()
+    assert "Theory gives no prediction here: it does not cover an operation of the network." in result.to_markdown()
+
+
+def test_a_network_that_passes_no_signal_has_no_ratio():
+    X, y = load_digits(return_X_y=True)
+    result = compare_initializers(MLPClassifier((6,), max_epochs=1), X, y, initializers=["zeros"], n_repeats=1)
+    text = result.to_markdown()
+    assert "Theory gives no ratio here: it predicts activations of zero, and no signal passes." in text
+    assert "does not cover" not in text
 
 
 def test_weights_are_those_of_the_network():

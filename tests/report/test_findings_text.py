@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from initsk import diagnose
+from initsk import diagnose, inspect_activations
 from initsk.diagnosis import Audit
 from initsk.inspection import Finding
 from initsk.network import MLP
@@ -49,3 +49,27 @@ def test_a_diagnosis_counts_its_steps(budget, steps):
     assert f" in {steps} at the learning rate" in str(diagnosis)
     assert f"The trial took {steps} on a copy" in text
     assert f"the baseline loss after {steps}. A contribution" in text
+
+
+def layers_with(dead):
+    """Return three layers of which the first one has this many dead units out of 50."""
+    net = build(lambda: MLP(20, 3, (50, 50)))
+    with torch.no_grad():
+        next(module for module in net.modules() if isinstance(module, torch.nn.Linear)).bias[:dead] = -100
+    return inspect_activations(net, batch(200, 20))
+
+
+@pytest.mark.parametrize(
+    ("dead", "words"),
+    [
+        (0, None),
+        (5, None),
+        (21, "Noted, without a finding: 42% of the units of hidden_1 are zero for every sample."),
+        (49, "Problems were found: "),
+    ],
+)
+def test_the_answer_names_values_that_are_almost_findings(dead, words):
+    answer = layers_with(dead).answer()
+    assert ("No problems were found in the 3 layers." in answer) == (dead < 25)
+    assert ("Noted" in answer) == (dead == 21)
+    assert words is None or words in answer

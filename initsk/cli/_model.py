@@ -1,0 +1,81 @@
+"""The network and the data of the commands about one network."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from initsk.cli._checks import check_classes, check_for_perceptron, named
+from initsk.cli._data import load_data, reading_of
+from initsk.cli._load_network import load_network
+from initsk.cli._option_rules import Options
+from initsk.exceptions import InvalidParameterError
+from initsk.initialization import initialize
+from initsk.utils.validation import is_continuous
+
+_DEFAULT = "he_normal"
+
+
+def load_model(options: Options) -> Any:
+    """Return NETWORK, with weights of ``--initializer`` if that is given and needs no data."""
+    return _initialized(load_network(options["network"], options["random_state"]), options)
+
+
+def model_and_data(options: Options, model: Any = None) -> tuple[Any, Any, Any]:
+    """Return the network and the held-out samples, in the shape that the network takes.
+
+    A `model` is NETWORK, if that is loaded already.
+    """
+    dataset = options["dataset"]
+    _, data = load_data(dataset, options["target"], None, options["random_state"], **reading_of(options))
+    X, y, X_val, y_val = data
+    continuous = is_continuous(y, allow_float_classes=True)
+    with named(dataset):
+        if not continuous:
+            check_classes(data)
+        if options["network"] is None:
+            check_for_perceptron(data)
+    if options["network"] is None:
+        options["has_data"] = True
+        return _perceptron(options, continuous).initialize(X, y), X_val, y_val
+    if model is None:
+        model = load_network(options["network"], options["random_state"])
+    options["has_data"] = True
+    if X_val.dtype.kind == "f":
+        X_val = X_val.astype(np.float32)
+    if hasattr(model, "parameters"):
+        # A plain module counts classes from 0, and computes in single precision.
+        y_val = y_val.astype(np.float32) if continuous else np.searchsorted(np.unique(y), y_val)
+    return _initialized(model, options, X_val, y_val), X_val, y_val
+
+
+def _perceptron(options: Options, continuous: bool) -> Any:
+    from initsk.estimators import MLPClassifier, MLPRegressor
+
+    kind = MLPRegressor if continuous else MLPClassifier
+    initializer = options.get("initializer") or _DEFAULT
+    return kind(options["hidden"], options["activation"], initializer=initializer, random_state=options["random_state"])
+
+
+def _initialized(model: Any, options: Options, X: Any = None, y: Any = None) -> Any:
+    """Return the model with weights of ``--initializer``, or as it is without this option."""
+    initializer = options.get("initializer")
+    if initializer is None:
+        return model
+    if hasattr(model, "parameters"):
+        initialize(model, initializer, X=X, y=y, random_state=options["random_state"])
+        return model
+    if "initializer" not in model.get_params():
+        raise InvalidParameterError(
+            f"--initializer: {options['network']} is the estimator {type(model).__name__}, which has no parameter"
+            " initializer (allowed: a module, or an estimator that has it)"
+        )
+    return clone(model).set_params(initializer=initializer)
+
+
+def hint_at_data(options: Options) -> str:
+    """Return which data were used, and how to give a network of the user's own the data that it takes."""
+    if not options.get("has_data"):
+        return ""
+    shape = "" if options["shape"] or options["network"] is None else ", and --shape sets the shape of the samples"
+    return f"; the data are those of --dataset {options['dataset']}{shape}"
