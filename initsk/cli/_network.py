@@ -28,6 +28,10 @@ _SHOWN = ["layer", "position", "units", "mean", "std", "rms", "zero_fraction", "
 _RATIOS = ["name", "size", "weight_norm", "gradient_norm", "gradient_to_weight", "update_to_weight"]
 
 
+# Options with which `recommend` loads data.
+_NEEDS_DATA = {"dataset", "target", "sep", "decimal", "shape", "time_limit"}
+
+
 class Outcome(NamedTuple):
     """What a command has found: the result, the exit code, and what is printed."""
 
