@@ -104,7 +104,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
-    def _set_target(self, y: np.ndarray) -> None:
+    def _set_target(self, y: np.ndarray, known: bool = False) -> None:
         self._is_flat = y.ndim == 1
         self.n_outputs_ = 1 if self._is_flat else y.shape[1]
 

@@ -222,6 +222,7 @@ class WithInitializer(skorch.NeuralNet):
 
     def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the loss as skorch does; targets that are numbers have the type of the outputs."""
+        y_true = network.comparable_target(getattr(self, "criterion_", None), y_pred, y_true)
         if isinstance(y_pred, torch.Tensor) and y_pred.is_floating_point():
             y_true = _as_type(y_true, y_pred.dtype)
         return super().get_loss(y_pred, y_true, *args, **kwargs)

@@ -61,7 +61,9 @@ class Model:
         return next(iterate_batches(self.module, self.prepared(X), batch_size=2, casts=self.casts), None)
 
     def encode(self, y: Any) -> Any:
-        """Return the labels in y as positions among the classes; return y unchanged without classes.
+        """Return the labels in y as positions among the classes.
+
+        Without classes, and with a column per label, y is returned unchanged.
 
         Raises
         ------
@@ -71,6 +73,8 @@ class Model:
         if self.classes is None or y is None or isinstance(y, torch.Tensor):
             return y
         labels = np.asarray(y)
+        if labels.ndim == 2 and labels.shape[1] > 1:
+            return y
         check_known_labels("y", labels.ravel(), self.classes, "the model")
         return np.searchsorted(self.classes, labels)
 

@@ -197,6 +197,25 @@ _MAX_DEVIATION = 0.05
 _OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
 
 
+def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
+    """Return a target in the type of the scores, if torch's criterion compares numbers; other targets as they are.
+
+    It gets the shape of the scores if only axes of length 1 differ: torch would compare every value with every other.
+
+    Examples
+    --------
+    >>> comparable_target(nn.BCEWithLogitsLoss(), torch.zeros(3, 1), torch.tensor([0, 1, 1])).shape
+    torch.Size([3, 1])
+    >>> comparable_target(nn.CrossEntropyLoss(), torch.zeros(3, 2), torch.tensor([0, 1, 1]))
+    tensor([0, 1, 1])
+    """
+    are_tensors = isinstance(scores, torch.Tensor) and isinstance(target, torch.Tensor)
+    if not are_tensors or target.is_complex() or not isinstance(criterion, (*_OF_RATES, *_OF_NUMBERS)):
+        return target
+    target = target.to(scores.dtype)
+    return target.reshape(scores.shape) if scores.squeeze().shape == target.squeeze().shape else target
+
+
 def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tensor:
     """Return a loss of torch; for sequences, the scores of classes move to the second axis."""
     scores = scores_of(output)
@@ -209,16 +228,12 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
         _check_labels(criterion, scores, target)
         if isinstance(criterion, nn.NLLLoss):
             _check_log_probabilities(scores)
-    elif isinstance(criterion, _OF_RATES):
-        target = target.to(scores.dtype)
-        if scores.numel() == target.numel():
-            target = target.reshape(scores.shape)
     elif isinstance(criterion, _OF_NUMBERS) and scores.shape != target.shape:
         raise ModuleError(
             f"{type(criterion).__name__} compares every value of an output of shape {tuple(scores.shape)} with every"
             f" value of y of shape {tuple(target.shape)}, and would learn the mean (allowed: the same shape)"
         )
-    return criterion(scores, target)
+    return criterion(scores, comparable_target(criterion, scores, target))
 
 
 def _check_labels(criterion: Any, scores: Any, target: Any) -> None:

@@ -70,7 +70,7 @@ def compare_initializers(
         rate depends on the initializer.
     X_val, y_val : array-like, optional
         Validation data for scores and activations. Without them and without `cv`, a quarter of X is held out, drawn
-        with `random_state`; for classifiers, the split is stratified.
+        with `random_state`; for classifiers with one label per sample, the split is stratified.
     cv : int, splitter or iterable of splits, optional
         Cross-validation instead of one validation set. With a number of folds, or a splitter that shuffles and has no
         random state, the folds differ between repeats; other splitters give the same folds in every repeat.
