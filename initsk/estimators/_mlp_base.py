@@ -240,8 +240,8 @@ class BaseMLP(BaseEstimator):
         rows = [{name: value for name, value in epoch.items() if name != "batches"} for epoch in self.net_.history]
         return pd.DataFrame(rows)
 
-    def _set_target(self, y: np.ndarray, known: bool = False) -> None:
-        """Store the classes and the number of outputs; `known` says that the classes are known already."""
+    def _set_target(self, y: np.ndarray, weight: np.ndarray | None, known: bool = False) -> None:
+        """Store what is learned of the targets before the training; `known` says that the classes are known already."""
         raise NotImplementedError
 
     def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
@@ -255,9 +255,10 @@ class BaseMLP(BaseEstimator):
     @one_at_a_time
     def _check_data(self, X: Any, y: Any, sample_weight: Any, first: bool, known_target: bool = False) -> TrainingData:
         X, y = self._check_samples(X, y, first=first, **self._checks_of_y)
+        weight = check_weight(self._weight(y, sample_weight), X)
         if first:
-            self._set_target(y, known_target)
-        return TrainingData(X, self._encode(y), check_weight(self._weight(y, sample_weight), X))
+            self._set_target(y, weight, known_target)
+        return TrainingData(X, self._encode(y), weight)
 
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
         """Return the weights of the samples, not yet checked."""

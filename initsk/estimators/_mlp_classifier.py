@@ -208,8 +208,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y = super()._check_samples(X, y, first=first, **checks, multi_output=_has_columns(y))
         return X, y.toarray() if issparse(y) else y
 
-    def _set_target(self, y: np.ndarray, known: bool = False) -> None:
-        check_classification_targets(y)
+    def _set_target(self, y: np.ndarray, weight: np.ndarray | None, known: bool = False) -> None:
         self._labels = label_target(y)
         if not known:
             self.classes_ = self._labels.classes(y)
@@ -228,7 +227,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         }
 
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
-        return self._labels.weight(y, self.class_weight, sample_weight)
+        check_classification_targets(y)
+        return label_target(y).weight(y, self.class_weight, sample_weight)
 
     def _build(self, data: TrainingData) -> None:
         super()._build(data)

@@ -39,6 +39,8 @@ class Model:
         Transformation of X by the steps of a pipeline before the network.
     casts : IntegerCasts
         The integer arguments that the module needs as floats.
+    encoder : callable or None
+        Makes the targets that the net learns, if the estimator learns others than y, such as standardized ones.
     """
 
     module: nn.Module
@@ -46,6 +48,7 @@ class Model:
     classes: np.ndarray | None = None
     prepare: Callable[[Any], Any] | None = None
     casts: IntegerCasts = field(default_factory=IntegerCasts)
+    encoder: Callable[[Any], Any] | None = None
 
     def prepared(self, X: Any) -> Any:
         """Return X as the network receives it; no global random state changes."""
@@ -61,15 +64,17 @@ class Model:
         return next(iterate_batches(self.module, self.prepared(X), batch_size=2, casts=self.casts), None)
 
     def encode(self, y: Any) -> Any:
-        """Return the labels in y as positions among the classes.
+        """Return the targets that the net learns: standardized numbers, or labels as positions among the classes.
 
-        Without classes, and with a column per label, y is returned unchanged.
+        Where the estimator does not encode them, and with a column per label, y is returned unchanged.
 
         Raises
         ------
         InvalidParameterError
             If y holds labels that the model does not have.
         """
+        if self.encoder is not None and y is not None:
+            return self.encoder(y)
         if self.classes is None or y is None or isinstance(y, torch.Tensor):
             return y
         labels = np.asarray(y)
@@ -107,7 +112,8 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     if isinstance(module, nn.Module):
         # A skorch net learns y as it is, whatever its classes are.
         classes = None if net is model else getattr(model, "classes_", None)
-        return Model(_visible(module, X), net, classes if isinstance(classes, np.ndarray) else None)
+        classes = classes if isinstance(classes, np.ndarray) else None
+        return Model(_visible(module, X), net, classes, encoder=getattr(model, "encode_target", None))
     if may_be_built(model):
         if y is None and not hasattr(model, "module"):
             raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
