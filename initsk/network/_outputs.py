@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.network._nets import loss_of_net
+from initsk.network._nets import MAX_DEVIATION, check_class_scores, has_own_loss, loss_of_net
 from initsk.network._operations import tensors_in
 from initsk.utils.torch_settings import real_parts
 from initsk.utils.words import counted
@@ -168,6 +168,8 @@ def loss_of(
     if target is None:
         raise ModuleError("the loss needs targets, and a batch has none (allowed: pairs of X and y)")
     if net is not None and hasattr(net, "criterion_"):
+        if not has_own_loss(net):
+            check_class_scores(net, output, target)
         _check_labels(net.criterion_, output[0] if isinstance(output, tuple) and output else output, target)
         return loss_of_net(net, output, target, X)
     first, *others = [_loss(scores, part) for scores, part in _heads(output, target)]
@@ -192,8 +194,6 @@ def own_loss(output: Any) -> torch.Tensor | None:
 #: Losses that need the scores of classes along the second axis, of numbers between 0 and 1, and of any numbers.
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _OF_RATES = (nn.BCEWithLogitsLoss, nn.BCELoss)
-# Of a sum of probabilities in half precision.
-_MAX_DEVIATION = 0.05
 _OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
 
 
@@ -255,7 +255,7 @@ def _check_range(target: torch.Tensor, n_scores: int, ignored: int) -> None:
 def _check_log_probabilities(scores: torch.Tensor) -> None:
     """Raise an error for scores with which NLLLoss has no lower bound. Values that are not finite pass."""
     total = scores.detach().double().exp().sum(1)
-    wrong = total[((total - 1).abs() > _MAX_DEVIATION) & total.isfinite()]
+    wrong = total[((total - 1).abs() > MAX_DEVIATION) & total.isfinite()]
     if len(wrong):
         raise ModuleError(
             f"NLLLoss needs log-probabilities, and the exponentials of an output add up to {float(wrong[0]):.3g}"
