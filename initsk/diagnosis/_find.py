@@ -58,8 +58,12 @@ def find(
         return data
     died = [] if after is None else _died(measurements, after)
     possible = _without_contradiction(
-        [*_unreached(unreached, "cut off"), *_of_trial(outcome), *_static(measurements, optimizer)], died
-    )
+        [
+            *_unreached(unreached, "cut off"), *_of_trial(outcome), *_static(measurements, optimizer),
+            *_unscaled(samples.targets),
+        ],
+        died,
+    )  # fmt: skip
     deciding = [finding._replace(decides=fails) for finding in possible]
     nonfinite = measurements.nonfinite
     if fails and not deciding and not nonfinite:
@@ -70,7 +74,6 @@ def find(
     depth = measurements.depth
     if depth is not None and threshold_of("too deep").flags(depth.share):
         others.append(Finding("", "too deep", depth.share, threshold_of("too deep").value, False, "depth"))
-    others += _unscaled(samples.targets)
     unmoved = [*_unreached(unreached, "unused"), *_unreached(unreached, "left out")]
     others += [*died, *(finding._replace(decides=False) for finding in unmoved)]
     order = list(THRESHOLDS)
@@ -125,7 +128,7 @@ def _unscaled(targets: list[Any]) -> list[Finding]:
         factor = _factor_from_standardized([parts[name] for parts in heads])
         if threshold.flags(factor):
             of = "head" if name else "targets"
-            found.append(Finding(name, "unscaled targets", factor, threshold.value, False, of))
+            found.append(Finding(name, "unscaled targets", factor, threshold.value, True, of))
     return found
 
 

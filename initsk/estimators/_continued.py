@@ -12,7 +12,7 @@ from initsk.initializers import INITIALIZER_PARAMS, get_initializer
 from initsk.network import get_optimizer, layer_sizes, make_activation
 from initsk.utils.validation import refuse
 
-_LAYERS = ("hidden_layer_sizes", "activation", "normalization", "dropout", "input_scale")
+_LAYERS = ("hidden_layer_sizes", "activation", "normalization", "dropout", "input_scale", "standardize_target")
 
 
 class Settings:
@@ -36,7 +36,7 @@ class Settings:
 
     def __init__(self, estimator: Any) -> None:
         parameters = estimator.get_params(deep=False)
-        names = (*_LAYERS, *INITIALIZER_PARAMS, "device")
+        names = [name for name in (*_LAYERS, *INITIALIZER_PARAMS, "device") if name in parameters]
         self.network = {name: _canonical(name, parameters) for name in names}
         self.texts = {name: repr(parameters[name]) for name in names}
         self.optimizer = optimizer_of(estimator)

@@ -142,7 +142,8 @@ class BaseMLP(BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Numbers of any type; after `input_scale`, they must be within the range of single precision.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels of any kind for a classifier, numbers for a regressor; only a regressor takes several outputs.
+            Labels of any kind for a classifier, or zeros and ones with a column per label (multilabel); numbers for a
+            regressor.
         sample_weight : array-like of shape (n_samples,), optional
             Factors of the samples' losses, at least 0; training ignores a sample of weight 0.
         X_val, y_val : array-like, optional
@@ -253,8 +254,8 @@ class BaseMLP(BaseEstimator):
         rows = [{name: value for name, value in epoch.items() if name != "batches"} for epoch in self.net_.history]
         return pd.DataFrame(rows)
 
-    def _set_target(self, y: np.ndarray) -> None:
-        """Store the classes or the number of outputs."""
+    def _set_target(self, y: np.ndarray, weight: np.ndarray | None, known: bool = False) -> None:
+        """Store what is learned of the targets before the training; `known` says that the classes are known already."""
         raise NotImplementedError
 
     def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
@@ -268,9 +269,10 @@ class BaseMLP(BaseEstimator):
     @one_at_a_time
     def _check_data(self, X: Any, y: Any, sample_weight: Any, first: bool, known_target: bool = False) -> TrainingData:
         X, y = self._check_samples(X, y, first=first, **self._checks_of_y)
-        if first and not known_target:
-            self._set_target(y)
-        return TrainingData(X, self._encode(y), check_weight(self._weight(y, sample_weight), X))
+        weight = check_weight(self._weight(y, sample_weight), X)
+        if first:
+            self._set_target(y, weight, known_target)
+        return TrainingData(X, self._encode(y), weight)
 
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
         """Return the weights of the samples, not yet checked."""

@@ -4,21 +4,21 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from initsk.estimators._fitted_state import all_or_nothing
+from initsk.estimators._label_targets import label_target
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetClassifier, targets_only
 from initsk.estimators._parameters import CONSTRAINTS
-from initsk.estimators._training_data import TrainingData, as_weight
+from initsk.estimators._training_data import TrainingData
 from initsk.estimators._unknown_parameters import explain_unknown_parameters
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.labels import check_labels
-from initsk.utils.validation import Constraint, check_known_labels, real
+from initsk.utils.validation import Constraint, real
 from initsk.utils.words import reason_of
 
 
@@ -46,9 +46,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     net_ : NeuralNetClassifier
         A skorch net, with ``module_``, ``history`` and ``optimizer_``.
     classes_ : ndarray of shape (n_classes,)
-        Labels seen in `fit`.
+        Labels seen in `fit`; of several labels per sample the numbers of the columns, as in scikit-learn.
+    n_outputs_ : int
+        Number of outputs of the network: a score for each of `classes_`.
     class_prior_ : ndarray of shape (n_classes,)
-        Share of each label in the training data, by sample weight.
+        Share of the training samples that have each label, by sample weight.
     initialization_record_ : InitializationRecord
         Which parameters the initializers filled.
     history_ : DataFrame
@@ -68,6 +70,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     skorch's own steps; the results are the same up to rounding.
 
     If the network's outputs are not finite, as after a divergence, `predict_proba` returns `class_prior_`.
+
+    With several labels per sample (multilabel), y has zeros and ones, a column per label. The loss is then
+    ``BCEWithLogitsLoss``, `predict_proba` returns the probability of each label, `predict` returns 1 for probabilities
+    above 0.5, and `score` is the share of samples whose labels are all right.
 
     Examples
     --------
@@ -94,10 +100,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels, as in `fit`.
         classes : array-like of shape (n_classes,), optional
-            All labels that any call will have; required in the first call.
+            All labels that any call will have; required in the first call. For several labels per sample, the numbers
+            of the columns.
         sample_weight : array-like of shape (n_samples,), optional
             As in `fit`.
 
@@ -149,7 +156,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Columns in the order of `classes_`.
         """
         check_is_fitted(self, "net_")
-        return self._apply_softmax(torch.softmax, X, self.class_prior_)
+        return self._of_outputs(self._labels.probabilities, X, self.class_prior_)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict the logarithms of class probabilities, without rounding small probabilities to 0.
@@ -166,7 +173,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         check_is_fitted(self, "net_")
         with np.errstate(divide="ignore"):
             prior = np.log(self.class_prior_)
-        return self._apply_softmax(torch.log_softmax, X, prior)
+        return self._of_outputs(self._labels.log_probabilities, X, prior)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels.
@@ -178,55 +185,59 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
-        # Before `classes_` is read, so that an estimator that is not fitted raises NotFittedError.
-        best = self.predict_proba(X).argmax(axis=1)
-        labels: np.ndarray = self.classes_[best]
-        return labels
+        # Before the fitted attributes are read, so that an estimator that is not fitted raises NotFittedError.
+        probabilities = self.predict_proba(X)
+        return self._labels.predicted(probabilities, self.classes_)
 
-    def _apply_softmax(self, softmax: Any, X: Any, prior: np.ndarray) -> np.ndarray:
-        """Return softmax or its logarithm of the network's outputs; rows with NaN are replaced by `prior`."""
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _of_outputs(self, function: Any, X: Any, prior: np.ndarray) -> np.ndarray:
+        """Return a function of the network's outputs; rows with NaN are replaced by `prior`."""
         with self._settings():
-            rows: np.ndarray = softmax(self._outputs(X), 1).float().numpy()
+            rows: np.ndarray = function(self._outputs(X)).float().numpy()
         rows[np.isnan(rows).any(axis=1)] = prior
         return rows
 
     def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
-        if y is not None and not isinstance(y, str):
-            check_labels("y", y)
-        return super()._check_samples(X, y, first=first, **checks)
+        if y is None or isinstance(y, str):
+            return super()._check_samples(X, y, first=first, **checks)
+        check_labels("y", y)
+        X, y = super()._check_samples(X, y, first=first, **checks, multi_output=_has_columns(y))
+        return X, y.toarray() if issparse(y) else y
 
-    def _set_target(self, y: np.ndarray) -> None:
-        check_classification_targets(y)
-        self.classes_ = np.unique(y)
+    def _set_target(self, y: np.ndarray, weight: np.ndarray | None, known: bool = False) -> None:
+        self._labels = label_target(y)
+        if not known:
+            self.classes_ = self._labels.classes(y)
+        self.n_outputs_ = len(self.classes_)
 
     def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
-        check_known_labels(name, y, self.classes_, "classes_")
-        return np.searchsorted(self.classes_, y).astype(np.int64)
+        return self._labels.encode(y, self.classes_, name)
 
     def _target_arguments(self) -> dict[str, Any]:
-        n_classes = len(self.classes_)
         return {
-            "module__n_outputs": n_classes,
-            "criterion": torch.nn.CrossEntropyLoss,
-            "classes": list(range(n_classes)),
+            "module__n_outputs": self.n_outputs_,
+            "criterion": self._labels.criterion,
+            "classes": list(range(self.n_outputs_)),
             "callbacks__valid_acc__target_extractor": targets_only,
+            **self._labels.net_arguments,
         }
 
     def _weight(self, y: np.ndarray, sample_weight: Any) -> Any:
-        if self.class_weight is None:
-            return sample_weight
-        try:
-            by_class = compute_sample_weight(self.class_weight, y)
-        except ValueError as error:
-            allowed = "a label of y as each key"
-            raise InvalidParameterError(
-                f"class_weight={self.class_weight!r} is not allowed ({reason_of(error)}; allowed: {allowed})"
-            ) from error
-        return by_class if sample_weight is None else by_class * as_weight(sample_weight, len(y))
+        check_classification_targets(y)
+        return label_target(y).weight(y, self.class_weight, sample_weight)
 
     def _build(self, data: TrainingData) -> None:
         super()._build(data)
-        counts = np.bincount(data.y, weights=data.weight, minlength=len(self.classes_))
-        self.class_prior_ = counts / counts.sum()
+        self.class_prior_ = self._labels.prior(data, self.n_outputs_)
+
+
+def _has_columns(y: Any) -> bool:
+    """Return whether y has several columns; scikit-learn flattens a single one."""
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    return len(shape) == 2 and shape[1] > 1

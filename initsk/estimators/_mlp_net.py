@@ -125,6 +125,12 @@ class MLPNet(WithInitializer):
 class MLPNetClassifier(MLPNet, NeuralNetClassifier):
     """The net of an `MLPClassifier`."""
 
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the classes; with several labels per sample, zeros and ones."""
+        if not isinstance(self.criterion_, nn.BCEWithLogitsLoss):
+            return super().predict(X)
+        return (self.predict_proba(X) > 0.5).astype(np.int64)
+
 
 class MLPNetRegressor(MLPNet, NeuralNetRegressor):
     """The net of an `MLPRegressor`."""

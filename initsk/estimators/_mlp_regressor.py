@@ -1,29 +1,36 @@
 """The multilayer perceptron as a scikit-learn regressor."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
 from initsk.estimators._fitted_state import all_or_nothing
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetRegressor
-from initsk.estimators._training_data import TrainingData
+from initsk.estimators._number_targets import NumberTarget
+from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._unknown_parameters import explain_unknown_parameters
-from initsk.exceptions import InvalidParameterError
-from initsk.utils.precision import describe_too_large
-from initsk.utils.words import counted
+from initsk.utils.validation import Constraint, boolean
 
 
 @explain_unknown_parameters
 @document_parameters
+@dataclass(repr=False, eq=False, kw_only=True)
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor (least squares) whose weight initializer is a hyperparameter.
 
     Parameters
     ----------
     {parameters}
+    standardize_target : bool, default=True
+        Whether the network learns targets with mean 0 and standard deviation 1. Predictions and scores are in the unit
+        of y; the losses in `history_` are those of the standardized targets. Mean and standard deviation are those of
+        the training samples, by sample weight; `partial_fit` takes those of its first call, and a warm start those of
+        the first fit. A constant target is only centered.
 
     Attributes
     ----------
@@ -33,6 +40,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Number of targets seen in `fit`.
     target_mean_ : ndarray of shape (n_outputs,)
         Mean of the training targets, by sample weight.
+    target_scale_ : ndarray of shape (n_outputs,)
+        Standard deviation of the training targets, by sample weight; 1 for a constant target.
     initialization_record_ : InitializationRecord
         Which parameters the initializers filled.
     history_ : DataFrame
@@ -46,9 +55,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Notes
     -----
-    Scale inputs and targets to the order of 1; ``TransformedTargetRegressor`` scales y. The notes of `MLPClassifier` on
-    training apply to `MLPRegressor` too. If the network's outputs are not finite, as after a divergence, `predict`
-    returns `target_mean_`.
+    Scale inputs to the order of 1. The notes of `MLPClassifier` on training apply to `MLPRegressor` too. If the
+    network's outputs are not finite, as after a divergence, `predict` returns `target_mean_`.
 
     Examples
     --------
@@ -62,10 +70,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _net_class = MLPNetRegressor
     _checks_of_y: ClassVar[dict[str, bool]] = {"multi_output": True, "y_numeric": True}
+    _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS | {"standardize_target": boolean()}
+
+    standardize_target: bool = True
 
     @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on these data; the first call builds the network. A call that fails changes nothing.
+
+        Targets are standardized by mean and standard deviation of the first call's.
 
         Parameters of the estimator may change between the calls as for `warm_start`.
 
@@ -97,34 +110,38 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
         """
         with self._settings():
-            predicted = self._outputs(X).double().numpy()
-        predicted = np.where(np.isfinite(predicted), predicted, self.target_mean_)
-        return predicted.ravel() if self._is_flat else predicted
+            outputs = self._outputs(X).double().numpy()
+        return self._target.decode(outputs)
+
+    def encode_target(self, y: Any, name: str = "y") -> np.ndarray:
+        """Return the targets that the network learns: standardized with `standardize_target`.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        name : str, default="y"
+            Name of y in error messages.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs), float32
+        """
+        check_is_fitted(self, "net_")
+        return self._target.encode(y, name)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
-    def _set_target(self, y: np.ndarray) -> None:
-        self._is_flat = y.ndim == 1
-        self.n_outputs_ = 1 if self._is_flat else y.shape[1]
+    def _set_target(self, y: np.ndarray, weight: np.ndarray | None, known: bool = False) -> None:
+        self._target = NumberTarget.of(y, weight, standardize=self.standardize_target)
+        self.n_outputs_ = self._target.n_outputs
+        self.target_mean_, self.target_scale_ = self._target.scaler.mean_, self._target.scaler.scale_
 
     def _encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
-        too_large = describe_too_large(y, name)
-        if too_large is not None:
-            raise InvalidParameterError(f"{too_large}, as TransformedTargetRegressor does")
-        target = y.reshape(len(y), -1).astype(np.float32)
-        if target.shape[1] != self.n_outputs_:
-            targets = counted(target.shape[1], "target")
-            raise InvalidParameterError(
-                f"{name} has {targets}, {type(self).__name__} was fitted with {self.n_outputs_}"
-            )
-        return target
+        return self._target.encode(y, name)
 
     def _target_arguments(self) -> dict[str, Any]:
         return {"module__n_outputs": self.n_outputs_, "criterion": torch.nn.MSELoss}
-
-    def _build(self, data: TrainingData) -> None:
-        super()._build(data)
-        self.target_mean_ = np.average(data.y.astype(np.float64), axis=0, weights=data.weight)

@@ -3,19 +3,19 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
 from math import isfinite
 from typing import Any
 
 import skorch
 import torch
 from sklearn.base import BaseEstimator
+from skorch.utils import to_tensor
 from torch import nn
 from torch.utils.data import default_collate
 
 from initsk import network
 from initsk.estimators._starting_state import StartingState
-from initsk.exceptions import DivergenceWarning, InvalidParameterError
+from initsk.exceptions import DivergenceWarning
 from initsk.initialization import initialize
 from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
 from initsk.utils import random
@@ -128,6 +128,7 @@ class WithInitializer(skorch.NeuralNet):
         """
         with random.isolated_torch_random(random.derive_seed(self.seed_, "build"), self.device or "cpu"):
             super().initialize_module()
+        self._casts: frozenset[str] | None = None
         if self.initializer is None:
             return self
         needs_data = get_initializer(self.initializer).needs_data or network.lazy_parameters(self.module_)
@@ -214,14 +215,30 @@ class WithInitializer(skorch.NeuralNet):
         """Run the module as skorch does, on numbers of the module's own type."""
         module = self.module_
         # The package's own networks scale double precision before they cast it.
-        own = module.parameters() if isinstance(module, nn.Module) and not isinstance(module, network.MLP) else ()
-        types = {parameter.dtype for parameter in own if parameter.is_floating_point()}
-        if len(types) == 1:
-            x = network.map_arrays(lambda _, values: _as_type(values, *types), x)
+        if isinstance(module, nn.Module) and not isinstance(module, network.MLP):
+            x = self._of_modules_type(module, x)
         return super().infer(x, **fit_params)
 
+    def _of_modules_type(self, module: nn.Module, x: Any) -> Any:
+        """Return floats in the precision of the parameters; integers are floats where the module needs them."""
+        types = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
+        if len(types) != 1:
+            return x
+        dtype, tensors = types.pop(), to_tensor(x, device=self.device)
+        if self.__dict__.get("_casts") is None:
+            self._casts = network.integers_to_cast(module, tensors)
+        casts = self._casts or ()
+        return network.map_arrays(
+            lambda name, values: values.to(dtype) if name in casts else _as_type(values, dtype), tensors
+        )
+
     def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return the loss as skorch does; targets that are numbers have the type of the outputs."""
+        """Return the loss as skorch does; targets that are numbers have the type of the outputs.
+
+        Outputs that a classifier cannot learn from, such as logits with NLLLoss, are an error.
+        """
+        network.check_class_scores(self, y_pred, y_true)
+        y_true = network.comparable_target(getattr(self, "criterion_", None), y_pred, y_true)
         if isinstance(y_pred, torch.Tensor) and y_pred.is_floating_point():
             y_true = _as_type(y_true, y_pred.dtype)
         return super().get_loss(y_pred, y_true, *args, **kwargs)
@@ -261,65 +278,6 @@ def _as_type(values: Any, dtype: torch.dtype) -> Any:
     return values.to(dtype) if isinstance(values, torch.Tensor) and values.is_floating_point() else values
 
 
-def with_initializer(
-    net: Any, initializer: InitializerLike | None = "he_normal", *, random_state: random.RandomState = 0
-) -> Any:
-    """Return a skorch net of any class with an initializer as a hyperparameter.
-
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        A net of any class; it is not changed. A net that already has an initializer is returned unchanged.
-    initializer : str, Initializer, callable or None, default="he_normal"
-        Initializer of the weights.
-    random_state : int, RandomState, Generator or None, default=0
-        Seed of weights, validation split, batch order and dropout.
-
-    Returns
-    -------
-    skorch.NeuralNet
-        A net that is not initialized, of a subclass of the net's class. It has the net's parameters, and
-        ``initializer``, ``bias_initializer``, ``output_initializer``, ``random_state`` as in `NeuralNetClassifier`.
-
-    Raises
-    ------
-    InvalidParameterError
-        If `net` is not a skorch net.
-
-    Examples
-    --------
-    >>> import skorch
-    >>> import torch
-    >>> from initsk.estimators import with_initializer
-    >>> plain = skorch.NeuralNetRegressor(torch.nn.Linear, module__in_features=2, module__out_features=1)
-    >>> net = with_initializer(plain, "zeros").initialize()
-    >>> net.module_.weight.tolist()
-    [[0.0, 0.0]]
-    """
-    if not isinstance(net, skorch.NeuralNet):
-        raise InvalidParameterError(f"net={net!r} is not allowed (a skorch net)")
-    if isinstance(net, WithInitializer):
-        return net
-    kind: Any = type(net)
-    return _adopted(kind)(**net.get_params(deep=False), initializer=initializer, random_state=random_state)
-
-
-@cache
-def _adopted(kind: Any) -> Any:
-    """Return a subclass of a net's class that has an initializer; pickle finds it through the net's class."""
-    members = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _reduce_adopted}
-    return type(kind.__name__, (WithInitializer, kind), members)
-
-
-def _reduce_adopted(net: Any) -> tuple[Any, ...]:
-    return _empty_adopted, (type(net).__mro__[2],), net.__getstate__()
-
-
-def _empty_adopted(kind: type) -> Any:
-    adopted = _adopted(kind)
-    return adopted.__new__(adopted)
-
-
 class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
     """skorch's NeuralNetClassifier for any torch module, plus an initializer.
 
@@ -329,7 +287,8 @@ class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
     Parameters
     ----------
     module : torch.nn.Module class or instance
-        The network. As in skorch, it returns probabilities, or logits with ``criterion=torch.nn.CrossEntropyLoss``.
+        The network. As in skorch, it returns probabilities, or logits with ``criterion=torch.nn.CrossEntropyLoss``;
+        logits without this criterion are an error.
         With an initializer, each `fit` of an instance starts from the state that the instance had at the first one;
         without an initializer the training continues, as in skorch.
     *args
@@ -373,7 +332,7 @@ class NeuralNetRegressor(WithInitializer, skorch.NeuralNetRegressor):
     module : torch.nn.Module class or instance
         The network; an instance is used as in `NeuralNetClassifier`.
     *args
-        As in ``skorch.NeuralNetRegressor``; y must have two dimensions.
+        As in ``skorch.NeuralNetRegressor``; y has the shape of the module's output, up to axes of length 1.
     initializer, bias_initializer, output_initializer, random_state
         As in `NeuralNetClassifier`.
     **kwargs

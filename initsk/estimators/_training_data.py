@@ -101,7 +101,7 @@ class HeldOut:
         Of the samples.
     seed : int
     stratify : bool
-        Whether each class is held out in its share.
+        Whether each class is held out in its share; never with several labels per sample.
 
     Raises
     ------
@@ -125,7 +125,7 @@ class HeldOut:
         return partial(_split_rows, *self._rows(data.weighted_rows, data.y))
 
     def _rows(self, rows: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
-        classes = labels[rows] if self.stratify else None
+        classes = labels[rows] if self.stratify and labels.ndim == 1 else None
         try:
             parts: list[np.ndarray] = train_test_split(
                 rows, test_size=self.fraction, random_state=self.seed % 2**32, stratify=classes

@@ -10,6 +10,7 @@ from initsk.network._batches import (
     PaddingMask,
     as_batch,
     heads_of_targets,
+    integers_to_cast,
     iterate_batches,
     several_targets,
     take_targets,
@@ -49,7 +50,7 @@ from initsk.network._lazy import infer_shapes, lazy_parameters, structure_restor
 from initsk.network._meta import MadeTensors, meta_tensors
 from initsk.network._mlp import MLP, NORMALIZATIONS, layer_sizes
 from initsk.network._model import Model, borrowed, get_model, has_network, initialized, innermost, may_be_built
-from initsk.network._nets import has_own_loss
+from initsk.network._nets import check_class_scores, has_own_loss
 from initsk.network._network import Layer, Network
 from initsk.network._network_graph import NetworkGraph
 from initsk.network._operations import CompletedFunction, Operation, ParameterUse, Source, tensors_in
@@ -59,6 +60,7 @@ from initsk.network._outputs import (
     IGNORED_TARGET,
     Criterion,
     LossWithInputs,
+    comparable_target,
     heads_of,
     loss_of,
     own_loss,
@@ -143,8 +145,10 @@ __all__ = [
     "as_batch",
     "axes_of",
     "borrowed",
+    "check_class_scores",
     "check_optimizer",
     "clean_names",
+    "comparable_target",
     "compute_hooked",
     "copy_of_module",
     "count_samples",
@@ -168,6 +172,7 @@ __all__ = [
     "infer_shapes",
     "initialized",
     "innermost",
+    "integers_to_cast",
     "is_integer",
     "is_sparse",
     "is_stream",

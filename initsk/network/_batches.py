@@ -247,6 +247,26 @@ class BatchConverter:
         return None
 
 
+def integers_to_cast(module: nn.Module, X: Any) -> frozenset[str] | None:
+    """Return the names of the integer arguments that a module needs as floats; None if X has no integers.
+
+    There are none if the module does not run on X.
+
+    Examples
+    --------
+    >>> X = torch.tensor([[0, 1]])
+    >>> integers_to_cast(nn.Linear(2, 1), X), integers_to_cast(nn.Embedding(2, 1), X)
+    (frozenset({'X'}), frozenset())
+    """
+    names = _integer_names(X)
+    if not names:
+        return None
+    try:
+        return BatchConverter(module)._find_casts(X, names)
+    except ModuleError:
+        return frozenset()
+
+
 def several_targets(y: Any) -> bool:
     """Return whether y holds targets of several outputs: a mapping, or a tuple of arrays.
 

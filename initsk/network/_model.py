@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._batches import Batch, iterate_batches
+from initsk.network._inner import inner_holder, target_transformer, transformed, unfitted_inner
 from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes, lazy_again
 from initsk.network._wrappers import refuse_quantized, unwrap
@@ -39,6 +41,8 @@ class Model:
         Transformation of X by the steps of a pipeline before the network.
     casts : IntegerCasts
         The integer arguments that the module needs as floats.
+    encoder : callable or None
+        Makes the targets that the net learns, if the estimator learns others than y, such as standardized ones.
     """
 
     module: nn.Module
@@ -46,6 +50,7 @@ class Model:
     classes: np.ndarray | None = None
     prepare: Callable[[Any], Any] | None = None
     casts: IntegerCasts = field(default_factory=IntegerCasts)
+    encoder: Callable[[Any], Any] | None = None
 
     def prepared(self, X: Any) -> Any:
         """Return X as the network receives it; no global random state changes."""
@@ -61,16 +66,22 @@ class Model:
         return next(iterate_batches(self.module, self.prepared(X), batch_size=2, casts=self.casts), None)
 
     def encode(self, y: Any) -> Any:
-        """Return the labels in y as positions among the classes; return y unchanged without classes.
+        """Return the targets that the net learns: standardized numbers, or labels as positions among the classes.
+
+        Where the estimator does not encode them, and with a column per label, y is returned unchanged.
 
         Raises
         ------
         InvalidParameterError
             If y holds labels that the model does not have.
         """
+        if self.encoder is not None and y is not None:
+            return self.encoder(y)
         if self.classes is None or y is None or isinstance(y, torch.Tensor):
             return y
         labels = np.asarray(y)
+        if labels.ndim == 2 and labels.shape[1] > 1:
+            return y
         check_known_labels("y", labels.ravel(), self.classes, "the model")
         return np.searchsorted(self.classes, labels)
 
@@ -94,6 +105,9 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         raise ModuleError(f"{model.__name__} is a class (allowed: an instance)")
     if hasattr(model, "best_estimator_"):
         return get_model(model.best_estimator_, X, y)
+    inner = _inner(model)
+    if inner is not None:
+        return _model_of_inner(model, inner, X, y)
     if hasattr(model, "refit") and hasattr(model, "estimator"):
         # A search that is not fitted is that of the estimator with its own parameters.
         return get_model(model.estimator, X, y)
@@ -103,14 +117,42 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     if isinstance(module, nn.Module):
         # A skorch net learns y as it is, whatever its classes are.
         classes = None if net is model else getattr(model, "classes_", None)
-        return Model(_visible(module, X), net, classes if isinstance(classes, np.ndarray) else None)
+        classes = classes if isinstance(classes, np.ndarray) else None
+        return Model(_visible(module, X), net, classes, encoder=getattr(model, "encode_target", None))
     if may_be_built(model):
         if y is None and not hasattr(model, "module"):
             raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
         return get_model(initialized(clone(model), X, y))
     given = f"{type(model).__name__} has no network" if hasattr(model, "get_params") else f"{model!r} is not allowed"
-    inner = "; of an estimator that holds others, one of them" if hasattr(model, "estimator") else ""
-    raise ModuleError(f"{given} ({_ALLOWED}{inner})")
+    others = "; of an estimator that fits several others, one of them" if _holds_others(model) else ""
+    raise ModuleError(f"{given} ({_ALLOWED}{others})")
+
+
+def _holds_others(model: Any) -> bool:
+    return hasattr(model, "estimator") or hasattr(model, "estimators")
+
+
+def _inner(model: Any) -> Any:
+    """Return the only estimator with a network in an estimator that holds others, or the one that it would fit."""
+    if not hasattr(model, "get_params") or hasattr(model, "steps"):
+        return None
+    if isinstance(_net_and_module(model)[1], nn.Module):
+        return None
+    found = inner_holder(model)
+    return unfitted_inner(model) if found is None else found
+
+
+def _model_of_inner(outer: Any, inner: Any, X: Any, y: Any) -> Model:
+    """Return the network of an inner estimator, which may get other targets."""
+    transformer = target_transformer(outer, X, y)
+    if transformer is None:
+        return get_model(inner, X, y)
+    found = get_model(inner, X, transformed(transformer, y))
+    return replace(found, encoder=partial(_encode_transformed, transformer, found))
+
+
+def _encode_transformed(transformer: Any, found: Model, y: Any) -> Any:
+    return found.encode(transformed(transformer, y))
 
 
 def innermost(model: Any) -> Any:
@@ -129,14 +171,19 @@ def innermost(model: Any) -> Any:
             model = model.estimator
         elif hasattr(model, "steps"):
             model = model[-1]
+        elif isinstance(model, BaseEstimator) and (inner := _inner(model)) is not None:
+            model = inner
         else:
             break
     return model
 
 
 def has_network(model: Any) -> bool:
-    """Return whether a model is a module, or an estimator that has one already."""
-    return _module_in(model) is not None
+    """Return whether a model is a module, or an estimator that has a single one already."""
+    try:
+        return _module_in(model) is not None
+    except ModuleError:  # several networks
+        return False
 
 
 def _module_in(model: Any) -> nn.Module | None:

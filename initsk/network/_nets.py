@@ -3,6 +3,14 @@
 from typing import Any
 
 import torch
+from sklearn.base import is_classifier
+from torch import nn
+
+from initsk.exceptions import ModuleError
+from initsk.utils.torch_settings import in_double
+
+#: Of a sum of probabilities from 1, in half precision.
+MAX_DEVIATION = 0.05
 
 
 def has_own_loss(net: Any) -> bool:
@@ -24,6 +32,44 @@ def loss_of_net(net: Any, output: Any, target: Any, X: Any = None) -> torch.Tens
         target = _as_column(output, target)
     loss: torch.Tensor = net.get_loss(output, target, X=X, training=False)
     return loss
+
+
+def check_class_scores(net: Any, output: Any, target: Any) -> None:
+    """Raise ModuleError for an output that a classifier's net cannot learn from; values that are not finite pass.
+
+    Cross-entropy needs a score for each class, and skorch's default criterion, NLLLoss, needs probabilities.
+
+    Raises
+    ------
+    ModuleError
+        If there is one score for each sample, or NLLLoss does not get probabilities.
+    """
+    scores, criterion = output[0] if isinstance(output, tuple) and output else output, getattr(net, "criterion_", None)
+    is_loss_of_classes = isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss) and is_classifier(net)
+    if not is_loss_of_classes or not isinstance(scores, torch.Tensor) or not isinstance(target, torch.Tensor):
+        return
+    name, scores = type(criterion).__name__, scores.detach()
+    # Floats are shares of the classes.
+    if target.dim() and not target.is_floating_point() and scores.shape in (target.shape, (*target.shape, 1)):
+        raise ModuleError(
+            f"{name} needs a score for each class, and the module gives one score for each sample (allowed: an output"
+            " for each class; or for two classes, skorch.NeuralNetBinaryClassifier, whose criterion is"
+            " BCEWithLogitsLoss, and initsk.estimators.with_initializer for its initializer)"
+        )
+    if isinstance(criterion, nn.NLLLoss) and scores.dim() > 1 and not _are_probabilities(scores):
+        raise ModuleError(
+            "the criterion NLLLoss of a classifier's net needs probabilities, and the module's outputs, from"
+            f" {float(scores.min()):.3g} to {float(scores.max()):.3g}, are no probabilities that add up to 1 (allowed:"
+            " criterion=torch.nn.CrossEntropyLoss for logits and log-probabilities, or a softmax as the last layer)"
+        )
+
+
+def _are_probabilities(scores: torch.Tensor) -> bool:
+    """Return whether the scores of classes, along the second axis, are at least 0 and add up to 1."""
+    total = in_double(scores).sum(1)
+    finite = total.isfinite()
+    near = (total - 1).abs() <= MAX_DEVIATION
+    return bool((near & (scores >= 0).all(1))[finite].all())
 
 
 def _is_of_skorch(method: Any) -> bool:

@@ -9,7 +9,7 @@ from torch import nn
 from typing_extensions import TypeAliasType
 
 from initsk.exceptions import ModuleError
-from initsk.network._nets import loss_of_net
+from initsk.network._nets import MAX_DEVIATION, check_class_scores, has_own_loss, loss_of_net
 from initsk.network._operations import tensors_in
 from initsk.utils.torch_settings import in_double, real_parts
 from initsk.utils.words import counted
@@ -169,6 +169,8 @@ def loss_of(
     if target is None:
         raise ModuleError("the loss needs targets, and a batch has none (allowed: pairs of X and y)")
     if net is not None and hasattr(net, "criterion_"):
+        if not has_own_loss(net):
+            check_class_scores(net, output, target)
         _check_labels(net.criterion_, output[0] if isinstance(output, tuple) and output else output, target)
         return loss_of_net(net, output, target, X)
     first, *others = [_loss(scores, part) for scores, part in _heads(output, target)]
@@ -193,9 +195,26 @@ def own_loss(output: Any) -> torch.Tensor | None:
 #: Losses that need the scores of classes along the second axis, of numbers between 0 and 1, and of any numbers.
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _OF_RATES = (nn.BCEWithLogitsLoss, nn.BCELoss)
-# Of a sum of probabilities in half precision.
-_MAX_DEVIATION = 0.05
 _OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
+
+
+def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
+    """Return a target in the type of the scores, if torch's criterion compares numbers; other targets as they are.
+
+    It gets the shape of the scores if only axes of length 1 differ: torch would compare every value with every other.
+
+    Examples
+    --------
+    >>> comparable_target(nn.BCEWithLogitsLoss(), torch.zeros(3, 1), torch.tensor([0, 1, 1])).shape
+    torch.Size([3, 1])
+    >>> comparable_target(nn.CrossEntropyLoss(), torch.zeros(3, 2), torch.tensor([0, 1, 1]))
+    tensor([0, 1, 1])
+    """
+    are_tensors = isinstance(scores, torch.Tensor) and isinstance(target, torch.Tensor)
+    if not are_tensors or target.is_complex() or not isinstance(criterion, (*_OF_RATES, *_OF_NUMBERS)):
+        return target
+    target = target.to(scores.dtype)
+    return target.reshape(scores.shape) if scores.squeeze().shape == target.squeeze().shape else target
 
 
 def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tensor:
@@ -210,16 +229,12 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
         _check_labels(criterion, scores, target)
         if isinstance(criterion, nn.NLLLoss):
             _check_log_probabilities(scores)
-    elif isinstance(criterion, _OF_RATES):
-        target = target.to(scores.dtype)
-        if scores.numel() == target.numel():
-            target = target.reshape(scores.shape)
     elif isinstance(criterion, _OF_NUMBERS) and scores.shape != target.shape:
         raise ModuleError(
             f"{type(criterion).__name__} compares every value of an output of shape {tuple(scores.shape)} with every"
             f" value of y of shape {tuple(target.shape)}, and would learn the mean (allowed: the same shape)"
         )
-    return criterion(scores, target)
+    return criterion(scores, comparable_target(criterion, scores, target))
 
 
 def _check_labels(criterion: Any, scores: Any, target: Any) -> None:
@@ -241,7 +256,7 @@ def _check_range(target: torch.Tensor, n_scores: int, ignored: int) -> None:
 def _check_log_probabilities(scores: torch.Tensor) -> None:
     """Raise an error for scores with which NLLLoss has no lower bound. Values that are not finite pass."""
     total = in_double(scores.detach()).exp().sum(1)
-    wrong = total[((total - 1).abs() > _MAX_DEVIATION) & total.isfinite()]
+    wrong = total[((total - 1).abs() > MAX_DEVIATION) & total.isfinite()]
     if len(wrong):
         raise ModuleError(
             f"NLLLoss needs log-probabilities, and the exponentials of an output add up to {float(wrong[0]):.3g}"

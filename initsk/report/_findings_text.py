@@ -125,7 +125,9 @@ _ADVICE = {
                 " on X"),
     message("small steps"): message("raise the learning rate"),
     message("large steps"): message("lower the learning rate, or begin with a warmup"),
-    message("unscaled targets"): message("standardize y: subtract the mean and divide by the standard deviation"),
+    message("unscaled targets"):
+        message("standardize y: subtract the mean and divide by the standard deviation, as TransformedTargetRegressor"
+                " and standardize_target=True of MLPRegressor do"),
     message("died"): message("lower the learning rate, or use a leaky activation function"),
     message("unlikely"): message("try the rates of learning_rates(), a larger budget, or a recommended initializer"),
     message("dead"):

@@ -53,8 +53,11 @@ def parametrize_with_checks(initializers: Iterable[InitializerLike]) -> Any:
     ... def test_my_initializers(initializer, check):
     ...     check(initializer)
     """
-    import pytest
-
+    try:
+        import pytest
+    except ImportError as error:
+        hint = "parametrize_with_checks needs pytest: pip install pytest (check_initializer runs the checks without it)"
+        raise ImportError(hint) from error
     pairs = product(map(get_initializer, initializers), checks())
     cases = [pytest.param(value, check, id=f"{value!r}-{check.__name__}") for value, check in pairs]
     return pytest.mark.parametrize(("initializer", "check"), cases)

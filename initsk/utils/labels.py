@@ -11,6 +11,12 @@ from initsk.utils.words import counted
 
 _ALLOWED = "allowed: an array of text, numbers, truth values, or times without a time zone"
 
+# scikit-learn's words for lists of labels.
+_LISTS_OF_LABELS = (
+    "sequences of sequences are no longer supported: for several labels per sample, use a binary array, as the"
+    " MultiLabelBinarizer transformer makes it"
+)
+
 
 def check_labels(name: str, y: Any) -> None:
     """Raise InvalidParameterError if labels are missing, or of a type that classes cannot have.
@@ -33,7 +39,9 @@ def check_labels(name: str, y: Any) -> None:
     try:
         values = np.asarray(y)
     except ValueError as error:
-        raise InvalidParameterError(f"{name} has lists of different lengths ({_ALLOWED})") from error
+        raise InvalidParameterError(
+            f"{name} has lists of different lengths ({_ALLOWED}; {_LISTS_OF_LABELS})"
+        ) from error
     if values.ndim == 1 and values.dtype.kind == "U" and isinstance(y, list | tuple):
         # numpy makes the text "nan" of it.
         _refuse_missing(name, np.array([isinstance(value, float) and isnan(value) for value in y], bool))
@@ -50,7 +58,8 @@ def check_labels(name: str, y: Any) -> None:
             kind = f"{name} has a value of the type {type(value).__name__} (row {row}{inside})"
             # scikit-learn's words, which its checks of estimators look for.
             words = "Complex data not supported" if isinstance(value, complex) else "Unknown label type"
-            raise InvalidParameterError(f"{words}: {kind}; {_ALLOWED}")
+            hint = f"; {_LISTS_OF_LABELS}" if isinstance(value, list | tuple | set | frozenset) else ""
+            raise InvalidParameterError(f"{words}: {kind}; {_ALLOWED}{hint}")
 
 
 def _refuse_missing(name: str, missing: np.ndarray) -> None:

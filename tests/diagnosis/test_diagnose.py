@@ -317,7 +317,7 @@ def test_loss_and_depth_are_compared_with_chance_and_theory():
     findings = diagnosis.findings().set_index("kind")
     assert findings.loc["too deep", "value"] == diagnosis.depth.share
     assert not findings.loc["too deep", "decides"]
-    regressor = MLPRegressor((16,), random_state=0)
+    regressor = MLPRegressor((16,), standardize_target=False, random_state=0)
     assert diagnose(regressor, X, X[:, 20]).baseline_loss == pytest.approx(X[:, 20].var(), rel=0.2)
 
 
@@ -333,11 +333,13 @@ def test_normalized_networks_are_seen_as_they_are_trained():
 
 
 def test_targets_that_are_not_standardized_are_noted():
-    found = diagnose(build(lambda: MLP(64, 1, (16,))), XT, 1000 + 5 * XT[:, 20]).findings().set_index("kind")
+    diagnosis = diagnose(build(lambda: MLP(64, 1, (16,))), XT, 1000 + 5 * XT[:, 20])
+    found = diagnosis.findings().set_index("kind")
     values = (1000 + 5 * XT[:, 20]).double()
     factor = float(values.mean() / values.std(correction=0))
     assert found.loc["unscaled targets", "value"] == pytest.approx(factor, rel=0.05)
-    assert not found.loc["unscaled targets", "decides"]
+    assert not diagnosis.will_train
+    assert found.loc["unscaled targets", "decides"]
     scaled = diagnose(build(lambda: MLP(64, 1, (16,))), XT, (XT[:, 20] - XT[:, 20].mean()) / XT[:, 20].std())
     assert "unscaled targets" not in scaled.findings()["kind"].tolist()
 

@@ -74,6 +74,12 @@ def test_several_outputs_equal_autograd(iris):
     assert_same(*(fit((X, X @ np.ones((4, 3))), callbacks, MLPRegressor) for callbacks in (None, [Listening()])))
 
 
+def test_several_labels_equal_autograd(iris):
+    weight = np.random.default_rng(0).uniform(0, 2, size=150)
+    for given in (None, weight):
+        assert_same(*(fit((iris[0], iris[0] > 0), c, weight=given) for c in (None, [Listening()])))
+
+
 def test_a_linear_model_equals_autograd(iris):
     assert_same(*(fit(iris, callbacks, hidden_layer_sizes=()) for callbacks in (None, [Listening()])))
 

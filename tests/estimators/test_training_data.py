@@ -70,7 +70,8 @@ def test_the_weighted_loss_is_a_weighted_mean(kind, targets):
     rng = np.random.default_rng(0)
     X, weight = rng.normal(size=(20, 4)), rng.uniform(0.1, 3, size=20)
     y = rng.integers(0, 3, size=20) if kind is MLPClassifier else rng.normal(size=(20, *targets))
-    start = small(kind).initialize(X, y)
+    raw = {} if kind is MLPClassifier else {"standardize_target": False}
+    start = small(kind, **raw).initialize(X, y)
     with torch.no_grad():
         out = start.net_.module_(torch.tensor(X, dtype=torch.float32)).double().numpy()
     if kind is MLPClassifier:
@@ -79,7 +80,7 @@ def test_the_weighted_loss_is_a_weighted_mean(kind, targets):
         losses = np.square(out - y.reshape(20, -1)).mean(axis=1)
     # The first epoch is one batch, so its loss is that of the initial weights.
     for arguments in ({}, {"callbacks": [Listening()]}):
-        fitted = small(kind, max_epochs=1, **arguments).fit(X, y, sample_weight=weight)
+        fitted = small(kind, max_epochs=1, **raw, **arguments).fit(X, y, sample_weight=weight)
         assert fitted.history_["train_loss"][0] == pytest.approx(np.average(losses, weights=weight), rel=1e-5)
 
 

@@ -1,5 +1,7 @@
 """All checks on all named initializers, with one call and as parameters of a test."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -99,3 +101,12 @@ class DrawsGlobally(Right):
 def test_one_call_runs_the_last_check():
     with torch.random.fork_rng(), pytest.raises(AssertionError, match="it moved torch's random state"):
         check_initializer(DrawsGlobally())
+
+
+def test_only_the_decorator_needs_pytest(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    with pytest.raises(
+        ImportError, match=r"parametrize_with_checks needs pytest: pip install pytest .*check_initializer"
+    ):
+        parametrize_with_checks(["zeros"])
+    check_initializer("zeros")

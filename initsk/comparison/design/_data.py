@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from skorch.utils import multi_indexing
 
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
@@ -49,13 +49,14 @@ def _parts(X: Any, y: Any, *rows: Any) -> Any:
 def hold_out(X: Any, y: Any, seed: int, *, stratify: bool = True) -> Arrays:
     """Return X, y, X_val and y_val, of which the last two have a quarter of the samples.
 
-    With `stratify`, both parts have every class.
+    With `stratify`, both parts have every class; with several labels per sample, the split is random.
 
     Raises
     ------
     InvalidParameterError
         If a class has a single sample, or there are too few samples for all classes.
     """
+    stratify = stratify and np.ndim(y) == 1
     if stratify:
         _check_classes(y)
     labels, rows = y if stratify else None, np.arange(n_samples(y))
@@ -110,7 +111,7 @@ def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types_of: TypesOf, has
     if types_of(X) and X_val.shape[1] != X.shape[1]:
         raise InvalidParameterError(f"X_val has {counted(X_val.shape[1], 'feature')}, X has {X.shape[1]}")
     if has_classes:
-        check_known_labels("y_val", y_val, y)
+        _check_labels_of_val(y_val, y)
     return Data(X, y, X_val, y_val)
 
 
@@ -128,6 +129,12 @@ def as_arrays(X: Any, y: Any, types_of: TypesOf) -> tuple[Any, Any]:
         return X, y
     X, y = to_arrays(X, y)
     return (X.reshape(len(X), -1) if types_of(X) else X), y
+
+
+def _check_labels_of_val(y_val: np.ndarray, y: np.ndarray) -> None:
+    if y_val.shape[1:] != y.shape[1:]:
+        raise InvalidParameterError(f"y_val has the shape {y_val.shape}, and y has the shape {y.shape}")
+    check_known_labels("y_val", y_val.ravel(), y.ravel())
 
 
 def n_samples(values: Any) -> int:
@@ -148,7 +155,7 @@ def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, has_classes: boo
             X = _as_matrix(X, types, name)
         if has_classes:
             check_labels(target, y)
-            y = column_or_1d(y)
+            y = np.asarray(y) if type_of_target(y) == "multilabel-indicator" else column_or_1d(y)
         if n_samples(X) != n_samples(y):
             raise ValueError(f"inconsistent numbers of samples: {n_samples(X)} and {n_samples(y)}")
         _check_finite(target, np.asarray(y))

@@ -78,7 +78,7 @@ def compare_initializers(
         rate depends on the initializer.
     X_val, y_val : array-like, optional
         Validation data, as X and y, for scores and activations. Without them and without `cv`, a quarter of X is held
-        out, drawn with `random_state`; for classifiers, the split is stratified.
+        out, drawn with `random_state`; for classifiers with one label per sample, the split is stratified.
     cv : int, splitter or iterable of splits, optional
         Cross-validation instead of one validation set. With a number of folds, or a splitter that shuffles and has no
         random state, the folds differ between repeats; other splitters give the same folds in every repeat.

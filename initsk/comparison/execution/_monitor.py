@@ -13,7 +13,7 @@ from initsk.comparison.design._data import n_samples
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
-from initsk.network import Model, WideNetwork, as_batch, current_values, get_model, read
+from initsk.network import Model, WideNetwork, as_batch, current_values, get_model, has_network, read
 from initsk.utils.random import isolated_torch_random
 
 # These cost little next to the training; the columns of all other measures are NaN.
@@ -54,6 +54,20 @@ class LayerMeasurements:
 def measure_layers(model: Any, X: Any, *, weights: bool = True) -> LayerMeasurements:
     """Return measurements of the activations and, if wanted, the weights."""
     return LayerMeasurements(inspect_activations(model, X, measures=_MEASURES, weights=weights))
+
+
+def measure_trained(model: Any, X: Any) -> LayerMeasurements | None:
+    """Return measurements of a fitted model that takes no callbacks; None without a single network that runs on X.
+
+    Such a model, as a TransformedTargetRegressor, trains its network in a copy that no callback reaches.
+    """
+    if not has_network(model):
+        return None
+    try:
+        return measure_layers(model, X)
+    except (InitskError, KeyError, RuntimeError, TypeError, ValueError):
+        # An estimator of a user may change X before its network gets it.
+        return None
 
 
 def measure_start(model: Any, X: Any, y: Any) -> LayerMeasurements:

@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 from initsk.comparison.design._data import Data, n_samples
 from initsk.comparison.design._model_builder import ModelBuilder, last_step, takes_callbacks
 from initsk.comparison.design._runs import Task
-from initsk.comparison.execution._monitor import TrainingMonitor
+from initsk.comparison.execution._monitor import TrainingMonitor, measure_trained
 from initsk.comparison.results._records import RunRecord
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
@@ -71,6 +71,8 @@ class Experiment:
             monitor.measure_end()
             for phase, epoch, layers in monitor.layers:
                 record.add_layers(phase, epoch, layers)
+        elif self.activations and (trained := measure_trained(model, X_val)) is not None:
+            record.add_layers("trained", 0, trained)
         if diverged:
             record.fail("diverged", "the loss is not finite")
         elif not all(map(isfinite, record.scores.values())):

@@ -21,7 +21,7 @@ class DenseStep:
     ----------
     module : MLP
         A module for which `supports` is true.
-    criterion : CrossEntropyLoss or MSELoss
+    criterion : CrossEntropyLoss, BCEWithLogitsLoss or MSELoss
         The loss.
     values, gradients : list of tensor
         Weight and bias of each linear layer in turn, and the tensors that receive their gradients.
@@ -91,6 +91,8 @@ def supports(module: nn.Module, criterion: nn.Module) -> bool:
 def _is_plain(criterion: nn.Module) -> bool:
     if type(criterion) is nn.MSELoss:
         return criterion.reduction == "mean"
+    if type(criterion) is nn.BCEWithLogitsLoss:
+        return criterion.reduction == "mean" and criterion.weight is None and criterion.pos_weight is None
     return (
         type(criterion) is nn.CrossEntropyLoss
         and criterion.weight is None

@@ -87,7 +87,20 @@ def squared_error(
     return (gradient * difference).mean(), gradient * (2 / difference.numel())
 
 
-LOSSES: dict[type[nn.Module], Any] = {nn.CrossEntropyLoss: cross_entropy, nn.MSELoss: squared_error}
+def binary_cross_entropy(
+    scores: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean binary cross-entropy and its gradient: probability less target, over the samples and labels."""
+    target = target.to(scores.dtype)
+    factor = None if weight is None else weight.to(scores.dtype).unsqueeze(1)
+    loss = functional.binary_cross_entropy_with_logits(scores, target, factor)
+    difference = torch.sigmoid(scores) - target
+    return loss, (difference if factor is None else difference * factor) / difference.numel()
+
+
+LOSSES: dict[type[nn.Module], Any] = {
+    nn.CrossEntropyLoss: cross_entropy, nn.BCEWithLogitsLoss: binary_cross_entropy, nn.MSELoss: squared_error,
+}  # fmt: skip
 
 
 def has_derivative(kind: Any) -> bool:
