@@ -9,7 +9,7 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.inspection import ActivationSummary
 from initsk.language import current_language, translate as _, use_language
-from initsk.report._findings_text import in_groups
+from initsk.report._findings_text import in_groups, with_sentences
 from initsk.report._tables import Column, records
 from initsk.report._write import answer_of
 from initsk.text import shortened, visible
@@ -53,7 +53,7 @@ def _ranking(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _interval(row: dict[str, Any]) -> str:
     number = current_language().number
-    return f"{number(row['low'])} {_('to')} {number(row['high'])}" if isfinite(row["low"]) else "-"
+    return _("{low} to {high}", low=number(row["low"]), high=number(row["high"])) if isfinite(row["low"]) else "-"
 
 
 def _answer(row: dict[str, Any]) -> str:
@@ -65,7 +65,7 @@ def _answer(row: dict[str, Any]) -> str:
 def _findings(summary: ActivationSummary) -> pd.DataFrame:
     short = current_language().short
     rows = []
-    for row in records(in_groups(summary.findings())):
+    for row in records(in_groups(with_sentences(summary.findings()))):
         name = row["layer"] or _("all layers")
         if row["n_layers"] > 1:
             name = _("{first} to {last} ({n})", first=row["first"], last=row["last"], n=row["n_layers"])

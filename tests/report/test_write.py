@@ -93,7 +93,9 @@ def test_print_shows_the_answer_and_a_short_ranking(result):
 
 def test_print_shows_the_findings_of_an_inspection():
     X = np.random.default_rng(0).normal(size=(50, 8))
-    summary = inspect_activations(MLPClassifier((16,) * 3, initializer="zeros").fit(X, np.arange(50) % 2), X)
+    summary = inspect_activations(
+        MLPClassifier((16,) * 3, initializer="zeros", random_state=0).fit(X, np.arange(50) % 2), X
+    )
     shown = str(summary)
     assert shown.startswith(summary.answer().split(".")[0])
     assert set(summary.findings()["kind"]) == {kind for kind in set(summary.findings()["kind"]) if kind in shown}
