@@ -64,14 +64,14 @@ def _answer(row: dict[str, Any]) -> str:
 
 def _findings(summary: ActivationSummary) -> pd.DataFrame:
     short = current_language().short
+    titles = [_("Layer"), _("Kind"), _("Value"), _("Threshold")]
     rows = []
     for row in records(in_groups(with_sentences(summary.findings()))):
         name = row["layer"] or _("all layers")
         if row["n_layers"] > 1:
             name = _("{first} to {last} ({n})", first=row["first"], last=row["last"], n=row["n_layers"])
-        value, threshold = short(row["value"]), short(row["threshold"])
-        rows.append({_("Layer"): _name(name), _("Kind"): _(row["kind"]), _("Value"): value, _("Threshold"): threshold})
-    return pd.DataFrame(rows)
+        rows.append([_name(name), _(row["kind"]), short(row["value"]), short(row["threshold"])])
+    return pd.DataFrame(rows, columns=titles)
 
 
 def _name(name: str) -> str:
