@@ -1,9 +1,14 @@
+import os
 import signal
+import sys
 
 import pytest
 import torch
 
 from initsk.testing._global_state import global_state
+
+# A window for each figure would be opened otherwise.
+os.environ.setdefault("MPLBACKEND", "agg")
 
 
 def pytest_configure(config):
@@ -19,6 +24,14 @@ def _global_state_stays():
     yield
     after = global_state()
     assert [name for name in before if before[name] != after[name]] == []
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed():
+    """Close the figures that pyplot keeps; it warns of more than 20."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

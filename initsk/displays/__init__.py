@@ -1,6 +1,7 @@
 """Displays: matplotlib figures of data frames; matplotlib loads when a figure is drawn."""
 
 from initsk.displays._activation_grid import AXES, ActivationGridDisplay, WeightGridDisplay
+from initsk.displays._colors import color_of
 from initsk.displays._depth import DepthDisplay
 from initsk.displays._differences import DifferencesDisplay
 from initsk.displays._display import Display
@@ -11,13 +12,14 @@ from initsk.displays._learning_curves import LearningCurvesDisplay
 from initsk.displays._learning_rates import LearningRateDisplay
 from initsk.displays._network import NetworkDisplay
 from initsk.displays._phase_diagram import PhaseDiagramDisplay
-from initsk.displays._render import figure_inline, figure_png, figure_svg
-from initsk.displays._style import POSITION_NAMES, color_of
+from initsk.displays._render import FORMATS, figure_file, figure_inline, figure_png, figure_svg
+from initsk.displays._settings import report_style
+from initsk.displays._style import POSITION_NAMES
 from initsk.displays._trial import TrialDisplay
 
 __all__ = [
-    "AXES", "POSITION_NAMES", "ActivationGridDisplay", "DepthDisplay", "DifferencesDisplay", "Display",
+    "AXES", "FORMATS", "POSITION_NAMES", "ActivationGridDisplay", "DepthDisplay", "DifferencesDisplay", "Display",
     "HistogramGridDisplay", "HistoryDisplay", "LayerStripDisplay", "LearningCurvesDisplay", "LearningRateDisplay",
-    "NetworkDisplay", "PhaseDiagramDisplay", "TrialDisplay", "WeightGridDisplay", "color_of", "figure_inline",
-    "figure_png", "figure_svg",
+    "NetworkDisplay", "PhaseDiagramDisplay", "TrialDisplay", "WeightGridDisplay", "color_of", "figure_file",
+    "figure_inline", "figure_png", "figure_svg", "report_style",
 ]  # fmt: skip

@@ -9,9 +9,11 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, without_zeros
+from initsk.displays._colors import drawn_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import check_frames, color_order, present_labels
-from initsk.displays._style import INK, clean_axes, color_of, merge_style, outer_sides, write_title
+from initsk.displays._settings import ink, points
+from initsk.displays._style import clean_axes, label_axis, line_width, merge_style, outer_sides, write_title
 from initsk.displays._texts import percent
 from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import message, translate
@@ -161,11 +163,11 @@ class ActivationGridDisplay(Display):
             if outer["top"]:
                 write_title(one, shortened(layer, 30))
             if outer["bottom"]:
-                one.set_xlabel(translate(self._values), fontsize=9, color=INK)
+                label_axis(one.xaxis, translate(self._values))
             if outer["left"] or j == 0:
                 density = translate("density")
                 words = f"{shortened(rows[i], 24)}\n{density}" if j == 0 and len(rows) > 1 else density
-                one.set_ylabel(words, fontsize=9, color=INK, parse_math=False)
+                label_axis(one.yaxis, words)
             else:
                 one.tick_params(labelleft=len(rows) == 1)
         return self
@@ -177,7 +179,7 @@ class ActivationGridDisplay(Display):
         frame = self.panels[row, layer]
         if len(frame):
             edges = [*frame["left"], frame["right"].iloc[-1]]
-            own = merge_style(StepPatch, {"color": color_of(self.order.index(row)), "linewidth": 1.2}, style)
+            own = merge_style(StepPatch, {"color": drawn_color(row, self.order), "linewidth": line_width(1.2)}, style)
             color = own.pop("color")
             own = {"facecolor": (color, 0.45), "edgecolor": color, **own}
             ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **own)
@@ -190,7 +192,9 @@ class ActivationGridDisplay(Display):
         reach = self._reach(row, layer)
         if reach > _EXPLODED:
             notes.append(translate("up to {value:.2g}", value=reach))
-        ax.text(0.97, 0.93, "\n".join(notes), transform=ax.transAxes, ha="right", va="top", fontsize=9, color=INK)
+        ax.text(
+            0.97, 0.93, "\n".join(notes), transform=ax.transAxes, ha="right", va="top", fontsize=points(9), color=ink()
+        )
 
     def _scale(self, ax: "Axes", layer: str, axes: str) -> None:
         if axes == "article":

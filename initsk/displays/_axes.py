@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from initsk.displays._frames import SMALLEST
+from initsk.displays._settings import points
 from initsk.displays._style import leave_room, width_of
 from initsk.displays._texts import distinct, text_width
 from initsk.language import current_language
@@ -129,7 +130,9 @@ def name_layers(ax: "Axes", names: Sequence[str], inches: float, *, shown: bool,
     labels = distinct(names, length)
     rotation = 90 if _are_upright(labels, inches) else 0
     ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set_xticks(range(0, len(names), every), labels[::every], rotation=rotation, parse_math=False, fontsize=_SIZE)
+    ax.set_xticks(
+        range(0, len(names), every), labels[::every], rotation=rotation, parse_math=False, fontsize=points(_SIZE)
+    )
     ax.tick_params(labelbottom=shown)
 
 
@@ -153,4 +156,4 @@ def _are_upright(labels: Sequence[str], inches: float) -> bool:
 
 
 def _longest(labels: Sequence[str]) -> float:
-    return max(text_width(label, _SIZE) for label in labels)
+    return max(text_width(label, points(_SIZE, "xtick.labelsize")) for label in labels)

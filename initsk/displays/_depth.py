@@ -9,10 +9,12 @@ import pandas as pd
 from typing_extensions import TypeAliasType
 
 from initsk.displays._axes import log_axis, name_layers, name_layers_within, name_room
+from initsk.displays._colors import drawn_line, palette_line
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import KEY, POSITIONS, check_frames, select_rows
 from initsk.displays._legends import draw_marks, legend_above, legend_below, legend_rows, mark_sample, write_zero
-from initsk.displays._style import INK, clean_axes, color_of, line_style, merge_style, outer_sides, sample, write_title
+from initsk.displays._settings import ink
+from initsk.displays._style import clean_axes, label_quantity, line_width, merge_style, outer_sides, sample
 from initsk.language import current_language, message, translate
 from initsk.text import shortened
 from initsk.utils.validation import check_parameters, one_of, refuse
@@ -32,6 +34,8 @@ class Line:
 
     label: str
     index: int
+    #: Color, line style and marker of the initializer or the share.
+    own: dict[str, Any]
     values: np.ndarray
     nonfinite: np.ndarray
     predicted: np.ndarray
@@ -41,7 +45,7 @@ class Line:
     @property
     def color(self) -> str:
         """The color of the line and of its marks."""
-        return str(self.style.get("color", color_of(self.index)))
+        return str(self.style.get("color", self.own["color"]))
 
     def draw(self, ax: "Axes", values: np.ndarray) -> None:
         """Draw these values, the line's own or some of them."""
@@ -51,11 +55,11 @@ class Line:
 
     def sample(self, markersize: float = 3.5) -> "Line2D":
         """Return a line without data, as a legend shows it."""
-        own = {**line_style(self.index), "markersize": markersize, "linewidth": 1.5}
+        own = {**self.own, "markersize": markersize, "linewidth": line_width(1.5)}
         return sample(**{**own, **self.style, "label": self.label})
 
 
-def _predicted_sample(color: str = INK, label: str = "") -> "Line2D":
+def _predicted_sample(color: str, label: str = "") -> "Line2D":
     """Return the mark of a prediction, without data."""
     style = {"linestyle": "none", "marker": "D", "markersize": 6.5, "markerfacecolor": "none", "markeredgewidth": 1.1}
     return sample(color=color, label=label, **style)
@@ -223,7 +227,7 @@ class DepthDisplay(Display):
         width = float(np.clip(0.32 * len(names), 4.8, 11))
         heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
         room = 0.2 * legend_rows([*samples, *marks], width + 0.8) - 0.05 + name_room(names, width)
-        layout: dict[str, Any] = {"height": float(np.mean(heights)), "ratios": heights, "gap_y": 0.42, "legend": room}
+        layout: dict[str, Any] = {"height": float(np.mean(heights)), "ratios": heights, "gap_y": 0.22, "legend": room}
         axes = list(self._open_grid(ax, len(lines), 1, width=width, **layout).flat)
         if ax is None:
             legend_below(self.figure_, [*samples, *marks], width + 0.8)
@@ -231,10 +235,11 @@ class DepthDisplay(Display):
         self.axes_ = dict(zip(lines, axes, strict=True))
         for (name, one), is_lowest in zip(self.axes_.items(), outer_sides(axes)["bottom"], strict=True):
             clean_axes(one)
-            above = 0 if ax is None else legend_above(one, legends.get(name, []))
-            write_title(one, translate(_TITLES[name]), 10, above, loc="left")
+            if ax is not None:
+                legend_above(one, legends.get(name, []))
+            label_quantity(one, translate(_TITLES[name]), 0.5)
             (_draw_spread if name in _SPREADS else _draw_fractions)(one, lines[name])
-            if ax is None:
+            if ax is None and not self.figure_.get_layout_engine():
                 name_layers(one, names, width, shown=is_lowest)
             else:
                 name_layers_within(one, names, shown=is_lowest)
@@ -246,10 +251,11 @@ class DepthDisplay(Display):
         """Return the lines of each panel, from the top down."""
 
         def lines_of(frames: dict[str, pd.DataFrame], column: str) -> list[Line]:
-            return [
-                Line(shortened(label, 40), self.order.index(label), *_values_of(frame, column, layers), style)
-                for label, frame in frames.items()
-            ]
+            lines = []
+            for label, frame in frames.items():
+                own, values = drawn_line(label, self.order), _values_of(frame, column, layers)
+                lines.append(Line(shortened(label, 40), self.order.index(label), own, *values, style))
+            return lines
 
         found = {"rms": lines_of(rows, "rms")}
         if self.gradients:
@@ -262,7 +268,9 @@ class DepthDisplay(Display):
             if len(rows) > 1:
                 found[name] = several
             else:
-                found.setdefault("fractions", []).append(replace(several[0], label=translate(words), index=color))
+                found.setdefault("fractions", []).append(
+                    replace(several[0], label=translate(words), index=color, own=palette_line(color))
+                )
         return found
 
 
@@ -282,9 +290,9 @@ def _mark_samples(lines: dict[str, list[Line]]) -> list["Line2D"]:
     """Return the marks in use, as a legend shows them."""
     spreads = [line for name in _SPREADS for line in lines.get(name, [])]
     used = {"zero": [line.values == 0 for line in spreads], "nonfinite": [line.nonfinite for line in spreads]}
-    samples = [mark_sample(kind) for kind, places in used.items() if np.any(places)]
+    samples = [mark_sample(kind, ink()) for kind, places in used.items() if np.any(places)]
     if any(np.isfinite(line.predicted).any() for line in spreads):
-        samples.append(_predicted_sample(label=translate("predicted by theory")))
+        samples.append(_predicted_sample(ink(), translate("predicted by theory")))
     return samples
 
 

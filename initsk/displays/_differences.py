@@ -7,9 +7,11 @@ import pandas as pd
 
 from initsk.comparison.results import mean_interval, paired_scores, tuned_runs
 from initsk.displays._axes import few_ticks
+from initsk.displays._colors import drawn_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import check_frames, color_order
-from initsk.displays._style import INK, clean_axes, color_of, leave_room, merge_style, write_title
+from initsk.displays._settings import ink, points
+from initsk.displays._style import clean_axes, leave_room, merge_style, write_title
 from initsk.displays._texts import text_width
 from initsk.language import current_language, translate
 from initsk.text import shortened
@@ -104,20 +106,20 @@ class DifferencesDisplay(Display):
         if ax is not None:
             leave_room(self.ax_, left=max(0, max(text_width(label, 9) for label in shown) - _MARGIN))
         clean_axes(self.ax_)
-        self.ax_.axvline(0, color=INK, linewidth=1, alpha=0.6)
+        self.ax_.axvline(0, color=ink(), linewidth=1, alpha=0.6)
         lowest = self._lowest()
         means = self.intervals["mean"]
         inside = means.index[~(means < 1.05 * lowest)]
         highest = self.differences.loc[self.differences["initializer"].isin(inside), "difference"].max()
         limits = 1.08 * lowest, max(-0.35 * lowest, np.nan_to_num(1.08 * float(highest)))
         for row, label in enumerate(labels):
-            color = color_of(self.order.index(label))
+            color = drawn_color(label, self.order)
             if label in inside:
                 self._draw(row, label, color, limits, kwargs)
             else:
                 words = current_language().short(means[label])
                 self.ax_.annotate(
-                    words, (1.06 * lowest, row), (0.9 * lowest, row), color=INK, fontsize=9,
+                    words, (1.06 * lowest, row), (0.9 * lowest, row), color=ink(), fontsize=points(9),
                     va="center", arrowprops={"arrowstyle": "->", "color": color},
                 )  # fmt: skip
         self.ax_.set_yticks(range(len(labels)), shown, parse_math=False)

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 
+from initsk.displays._fit import fit_texts
 from initsk.displays._render import FORMATS, render
-from initsk.displays._style import make_panels
+from initsk.displays._settings import (
+    apart_from_pyplot,
+    forget_inline,
+    has_own_size,
+    new_figure,
+    own_scale,
+    set_scale,
+    without_tex,
+)
+from initsk.displays._style import height_of, make_panels, width_of
 from initsk.exceptions import InvalidParameterError
 from initsk.language import use_language
 from initsk.utils.files import as_path, write_atomic
@@ -24,13 +34,19 @@ _T = TypeVar("_T")
 
 
 def in_given_language(plot: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Let `translate` use the argument ``language`` of `plot` while it draws, and numpy be quiet about overflows."""
+    """Let `translate` use the argument ``language`` of `plot` while it draws, and numpy be quiet about overflows.
+
+    Then texts are fitted into the panels, unless the figure is as large as the display needs.
+    """
 
     @wraps(plot)
     def plot_in_language(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         language: Any = kwargs.get("language", "en")
-        with use_language(language), np.errstate(all="ignore"):
-            return plot(*args, **kwargs)
+        with use_language(language), np.errstate(all="ignore"), own_scale(), without_tex():
+            display: Any = plot(*args, **kwargs)
+            if not display._has_own_size:
+                fit_texts(display._axes())
+            return display
 
     return plot_in_language
 
@@ -57,6 +73,9 @@ class Display(ABC):
     """
 
     figure_: "Figure"
+    ax_: "Axes"
+    axes_: Any
+    _has_own_size: bool
 
     @abstractmethod
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
@@ -89,17 +108,35 @@ class Display(ABC):
             endings = ", ".join(f".{name}" for name in FORMATS)
             raise InvalidParameterError(f"save: path={str(path)!r} is not allowed (a file that ends in {endings})")
         if not hasattr(self, "figure_"):
-            self.plot()
+            with apart_from_pyplot():
+                self.plot()
         return write_atomic(path, render(self.figure_, kind, type(self).__name__, **kwargs))
 
-    def _open(self, ax: Any, needed: int) -> list["Axes"]:
-        """Set `figure_` and return the given axes, flat; without any, an empty list and a new figure."""
+    def _repr_png_(self) -> bytes:
+        """Return the picture for a notebook; draw it with the defaults if `plot` was not called."""
+        if not hasattr(self, "figure_"):
+            with apart_from_pyplot():
+                self.plot()
+        forget_inline(self.figure_)
+        return render(self.figure_, "png", type(self).__name__)
+
+    def _axes(self) -> list["Axes"]:
+        """Return the axes of the last plot, in their order."""
+        found: Any = self.ax_ if hasattr(self, "ax_") else self.axes_
+        return list(found.values()) if isinstance(found, dict) else list(np.asarray(found, dtype=object).flat)
+
+    def _open(self, ax: Any, needed: int, width: float, height: float) -> list["Axes"]:
+        """Set `figure_` and return the given axes, flat; without any, an empty list and a new figure.
+
+        The display's own panels have this width and height in inches.
+        """
         from matplotlib.axes import Axes
-        from matplotlib.figure import Figure
 
         if ax is None:
-            self.figure_ = Figure()
+            self.figure_ = new_figure()
+            self._has_own_size = has_own_size()
             return []
+        self._has_own_size = False
         given = np.asarray(ax, dtype=object).ravel().tolist()
         axes = [one for one in dict.fromkeys(given) if isinstance(one, Axes)]
         if not len(given) == len(axes) == needed:
@@ -109,12 +146,13 @@ class Display(ABC):
         figure = axes[0].get_figure(root=True)
         assert figure is not None
         self.figure_ = figure
+        set_scale(min(width_of(axes[0]) / width, height_of(axes[0]) / height))
         return axes
 
     def _open_grid(self, ax: Any, n_rows: int, n_columns: int, **layout: Any) -> Any:
         """Set `figure_` and return an array of the given axes or, without any, of new panels of this layout."""
         check_panels(n_rows * n_columns)
-        given = self._open(ax, n_rows * n_columns)
+        given = self._open(ax, n_rows * n_columns, layout["width"], layout["height"])
         if given:
             return np.array(given, dtype=object).reshape(n_rows, n_columns)
         return make_panels(self.figure_, n_rows, n_columns, **layout)

@@ -8,7 +8,8 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks
 from initsk.displays._bins import on_one_grid
-from initsk.displays._style import INK, merge_style
+from initsk.displays._settings import ink, points
+from initsk.displays._style import color_ticks, label_axis, merge_style
 from initsk.displays._texts import number
 from initsk.language import translate
 
@@ -51,11 +52,11 @@ def draw_heat(ax: "Axes", columns: np.ndarray, histograms: Sequence[pd.DataFrame
         ax.set_yticks([])
         only = 0.0 if edges[0] <= 0 < edges[-1] else middle
         words = translate("always {value}", value=number(only)) if peak else translate("no finite value")
-        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", fontsize=9, color=INK)
+        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", fontsize=points(9), color=ink())
 
 
-def add_color_bar(figure: "Figure", axes: Sequence["Axes"]) -> None:
-    """Put a color bar at the right of given axes; without any, below the panels of the display's own figure."""
+def add_color_bar(figure: "Figure", axes: Sequence["Axes"]) -> "Axes":
+    """Put a color bar at the right of given axes; without any, below the panels of a figure of the display's size."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
 
@@ -68,7 +69,8 @@ def add_color_bar(figure: "Figure", axes: Sequence["Axes"]) -> None:
         cax = figure.add_axes(((width - length) / 2 / width, 0.75 / height, length / width, 0.12 / height))
         bar = figure.colorbar(colors, cax=cax, orientation="horizontal")
     bar.set_ticks([_DEEPEST, 0.03, 1], labels=["0.1 %", "3 %", "100 %"])
-    bar.set_label(translate("density relative to the highest in the layer"), fontsize=9, color=INK)
+    label_axis(bar.long_axis, translate("density relative to the highest in the layer"))
     bar.outline.set_visible(False)
-    bar.ax.tick_params(which="both", colors=INK, labelsize=8, length=0)
+    color_ticks(bar.ax, 8, length=0)
     bar.ax.minorticks_off()
+    return bar.ax

@@ -8,10 +8,12 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, outline, split_histograms
+from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, check_panels, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._legends import label_panels
-from initsk.displays._style import INK, POSITION_COLORS, POSITION_NAMES, clean_axes, merge_style, stack_panels
+from initsk.displays._settings import ink, points
+from initsk.displays._style import POSITION_COLORS, POSITION_NAMES, clean_axes, line_width, merge_style, stack_panels
 from initsk.displays._texts import distinct, number, percent
 from initsk.language import current_language, message, translate
 
@@ -125,7 +127,7 @@ class HistogramGridDisplay(Display):
         names = list(rows["layer"].unique())
         titles = dict(zip(names, distinct(names, 30), strict=True))
         check_panels(len(rows))
-        axes = self._open(ax, len(rows))
+        axes = self._open(ax, len(rows), 2.3, 1.4)
         if axes:
             label_panels(axes, list(rows["layer"].map(titles)), translate("density"))
         else:
@@ -156,14 +158,15 @@ class HistogramGridDisplay(Display):
         frame, notes = self.panels[row["layer"], row["position"]], self._notes(row)
         if len(frame):
             edges, density = outline(frame)
-            color = POSITION_COLORS.get(row["position"], INK)
-            line = merge_style(StepPatch, {"color": color, "linewidth": 1.2, "baseline": 1e-300}, style)
+            place = POSITION_COLORS.get(row["position"])
+            color = ink() if place is None else palette_color(place)
+            line = merge_style(StepPatch, {"color": color, "linewidth": line_width(1.2), "baseline": 1e-300}, style)
             ax.stairs(density, edges, **{**line, "fill": True, "alpha": 0.45, "linewidth": 0})
             ax.stairs(density, edges, **line)
             self._scale(ax, frame, len(notes))
         else:
             ax.set(xticks=[], yticks=[])
-        text: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 8, "color": INK}
+        text: dict[str, Any] = {"transform": ax.transAxes, "fontsize": points(8), "color": ink()}
         position = POSITION_NAMES.get(row["position"], row["position"])
         if row["position"] != "weight":
             ax.text(0.02, 0.97, translate(position), ha="left", va="top", parse_math=False, **text)

@@ -9,11 +9,13 @@ import pandas as pd
 
 from initsk.displays._axes import few_ticks
 from initsk.displays._bins import group_bins
+from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, check_panels, in_given_language
 from initsk.displays._frames import BINS, KEY, POSITIONS, check_frames, select_rows
 from initsk.displays._heat import add_color_bar, draw_heat
 from initsk.displays._legends import draw_marks, label_panels, legend_below, mark_sample
-from initsk.displays._style import INK, clean_axes, color_of, merge_style, sample, stack_panels
+from initsk.displays._settings import ink
+from initsk.displays._style import clean_axes, label_axis, line_width, merge_style, sample, stack_panels
 from initsk.displays._texts import distinct
 from initsk.language import translate
 from initsk.utils.validation import check_parameters, one_of
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 
 SPACINGS = ("step", "record")
 _COLUMNS = 4
-_COLOR = color_of(0)
-_LOST = color_of(4)
+_LOST = 4
 
 
 class HistoryDisplay(Display):
@@ -132,7 +133,7 @@ class HistoryDisplay(Display):
         kinds = ["moments"] if self.histograms is None else ["moments", "histogram"]
         keys = [(name, kind) for name in names for kind in kinds]
         check_panels(len(keys))
-        axes, samples = self._open(ax, len(keys)), _samples(rows)
+        axes, samples = self._open(ax, len(keys), 2.7, 1.6), _samples(rows)
         if axes:
             words = [titles[name] for name, _ in keys]
             label_panels(axes, words, translate("value"), translate("step"), samples)
@@ -145,9 +146,13 @@ class HistoryDisplay(Display):
             panels = [self.axes_[name, kind] for kind in kinds]
             self._draw_layer(panels, of_layer.set_index("step").reindex(steps), spacing, kwargs)
         if self.histograms is not None:
-            heat_maps = [] if ax is None else [self.axes_[name, "histogram"] for name in names]
-            add_color_bar(self.figure_, heat_maps)
+            beside = ax is not None or self.figure_.get_layout_engine()
+            heat_maps = [self.axes_[name, "histogram"] for name in names] if beside else []
+            self._bar = add_color_bar(self.figure_, heat_maps)
         return self
+
+    def _axes(self) -> list["Axes"]:
+        return super()._axes() + ([] if self.histograms is None else [self._bar])
 
     def _lay_out(self, titles: dict[str, str], kinds: list[str]) -> list["Axes"]:
         """Return the panels of a new figure, layer by layer."""
@@ -162,7 +167,7 @@ class HistoryDisplay(Display):
                 one.tick_params(labelbottom=False)
         # Where no other layer is below.
         for lowest in stacks[-_COLUMNS:, -1]:
-            lowest.set_xlabel(translate("step"), fontsize=9, color=INK)
+            label_axis(lowest.xaxis, translate("step"))
         return list(stacks.flat)
 
     def _draw_layer(self, axes: Sequence["Axes"], rows: pd.DataFrame, spacing: str, style: dict[str, Any]) -> None:
@@ -194,9 +199,9 @@ def _samples(rows: pd.DataFrame) -> list["Artist"]:
     """Return what the legend shows: line, band, and marks in use."""
     from matplotlib.patches import Patch
 
-    band = Patch(color=_COLOR, alpha=0.22, linewidth=0, label=translate("mean ± standard deviation"))
-    samples = [sample(color=_COLOR, marker="o", markersize=3.5, label=translate("mean")), band]
-    return [*samples, mark_sample("nonfinite")] if (rows["nonfinite"] > 0).any() else samples
+    band = Patch(color=palette_color(0), alpha=0.22, linewidth=0, label=translate("mean ± standard deviation"))
+    samples = [sample(color=palette_color(0), marker="o", markersize=3.5, label=translate("mean")), band]
+    return [*samples, mark_sample("nonfinite", ink())] if (rows["nonfinite"] > 0).any() else samples
 
 
 def _column_edges(x: np.ndarray, spacing: str) -> np.ndarray:
@@ -209,8 +214,13 @@ def _draw_moments(ax: "Axes", x: np.ndarray, rows: pd.DataFrame, style: dict[str
     from matplotlib.lines import Line2D
 
     mean, std = rows["mean"].to_numpy(float), rows["std"].to_numpy(float)
-    own = {"color": _COLOR, "marker": "o", "markersize": 3.5 if len(x) <= 30 else 0, "linewidth": 1.5}
+    own = {
+        "color": palette_color(0),
+        "marker": "o",
+        "markersize": 3.5 if len(x) <= 30 else 0,
+        "linewidth": line_width(1.5),
+    }
     [line] = ax.plot(x, mean, **merge_style(Line2D, own, style))
     ax.fill_between(x, mean - std, mean + std, color=line.get_color(), alpha=0.22, linewidth=1)
-    draw_marks(ax, "nonfinite", x[rows["nonfinite"].fillna(0).to_numpy() > 0], _LOST)
+    draw_marks(ax, "nonfinite", x[rows["nonfinite"].fillna(0).to_numpy() > 0], palette_color(_LOST))
     few_ticks(ax.yaxis)

@@ -9,10 +9,12 @@ import pandas as pd
 
 from initsk.displays._axes import SCALES, strip_axis
 from initsk.displays._bins import central_range, count_below, split_histograms
+from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
 from initsk.displays._heat import draw_cells
-from initsk.displays._style import GRAY, INK, color_of, leave_room, width_of
+from initsk.displays._settings import ink, points, text_scale
+from initsk.displays._style import GRAY, clear_background, color_ticks, draw_grid, label_axis, leave_room, width_of
 from initsk.displays._texts import distinct, number, percent, text_width
 from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of
@@ -34,6 +36,9 @@ _WIDTH = 4.4
 _ROW = 0.21
 _COLUMN = 0.74
 _CELLS = 240
+# In given axes, names have at most this share of the width; the width of a letter is in inches.
+_NAMES = 0.3
+_LETTER = 0.065
 _LONG = 25
 _ROUNDING = 1e-6
 
@@ -140,27 +145,31 @@ class LayerStripDisplay(Display):
         left = 1.0 + max(text_width(name, 8) for name in names)
         width, size = _WIDTH, {"height": _ROW * len(rows), "left": left, "right": 0.15 + _COLUMN * len(columns)}
         self.ax_ = self._open_grid(ax, 1, 1, width=width, **size)[0, 0]
-        if ax is not None:
-            columns = columns[: max(int((0.7 * width_of(self.ax_) - left) / _COLUMN), 0)]
-            width = width_of(self.ax_) - left - _COLUMN * len(columns)
-            leave_room(self.ax_, left=left, right=_COLUMN * len(columns), bottom=0.3)
+        unit = text_scale()
+        if not self._has_own_size:
+            whole, step = width_of(self.ax_), _COLUMN * unit
+            names = distinct(list(rows["layer"]), int(np.clip(_NAMES * whole / (_LETTER * unit), 8, 30)))
+            left = unit + max(text_width(name, points(8)) for name in names)
+            columns = columns[: max(int((0.7 * whole - left) / step), 0)]
+            width = whole - left - step * len(columns)
+            leave_room(self.ax_, left=left, right=step * len(columns), bottom=0.3 * unit)
         self._draw(self.ax_, rows, scale, width, kwargs)
         # The name stands at the layer's first position only.
         is_first = rows["layer"].ne(rows["layer"].shift())
         for i, (first, name, at) in enumerate(zip(is_first, names, rows["position"], strict=True)):
             if first:
-                _write(self.ax_, 0, -0.85, i, name)
+                _write(self.ax_, 0, -0.85 * unit, i, name)
             if at in _POSITIONS:
-                _write(self.ax_, 0, -0.08, i, translate(_POSITIONS[at]), alpha=0.75)
+                _write(self.ax_, 0, -0.08 * unit, i, translate(_POSITIONS[at]), alpha=0.75)
         for k, column in enumerate(columns, 1):
             heading, form = _NUMBERS[column]
-            _write(self.ax_, 1, _COLUMN * k, -0.9, translate(heading), weight="bold")
+            _write(self.ax_, 1, _COLUMN * unit * k, -0.9, translate(heading), weight="bold")
             values = rows[column]
             if column == "mean":
                 # A sum that cancels leaves rounding errors of single precision.
                 values = values.where(values.abs() > _ROUNDING * rows["std"], 0.0).where(values.notna())
             for i, value in enumerate(values):
-                _write(self.ax_, 1, _COLUMN * k, i, form(value))
+                _write(self.ax_, 1, _COLUMN * unit * k, i, form(value))
         return self
 
     def _draw(self, ax: "Axes", rows: pd.DataFrame, scale: str, width: float, style: dict[str, Any]) -> None:
@@ -178,23 +187,23 @@ class LayerStripDisplay(Display):
         if ax.get_xscale() == "linear":
             mean = rows["mean"].where(np.array([len(part) > 0 for part in parts]))
             # In a color that is visible on every shade.
-            ax.plot(mean, np.arange(len(rows)), "|", color=color_of(4), markersize=8, markeredgewidth=1.6)
+            ax.plot(mean, np.arange(len(rows)), "|", color=palette_color(4), markersize=8, markeredgewidth=1.6)
             words = translate("value (darker: more values; zeros left out; tick: mean)")
         else:
             words = translate("value (darker: more values; zeros left out)")
-        ax.set_xlabel(fill(words, max(int(20 * width), 32)), fontsize=9, color=INK)
+        label_axis(ax.xaxis, fill(words, max(int(20 * width), 32)))
         for i, (part, count) in enumerate(zip(parts, rows["count"], strict=True)):
             if part.empty:
                 _write(ax, 0.5, 0, i, translate("all zero") if count else translate("no finite value"), ha="center")
 
 
 def _clean_axes(ax: "Axes", n_rows: int) -> None:
-    ax.set_facecolor("none")
+    clear_background(ax)
     ax.spines[:].set_visible(False)
-    ax.grid(True, axis="x", alpha=0.3, linewidth=0.5, color=GRAY)
-    ax.set_axisbelow(True)
+    draw_grid(ax, "x")
     ax.set(ylim=(n_rows - 0.5, -0.5), yticks=[])
-    ax.tick_params(which="both", colors=INK, labelsize=8, length=2, labeltop=n_rows > _LONG)
+    color_ticks(ax, 8, length=2)
+    ax.tick_params(labeltop=n_rows > _LONG)
     for i in range(n_rows):
         ax.axhspan(i - 0.4, i + 0.4, color=GRAY, alpha=0.08, linewidth=0)
 
@@ -211,5 +220,5 @@ def _write(ax: "Axes", x: float, inches: float, row: float, words: str, **style:
     from matplotlib.transforms import ScaledTranslation
 
     transform = ax.get_yaxis_transform() + ScaledTranslation(inches, 0, ax.figure.dpi_scale_trans)
-    style = {"ha": "right", "va": "center_baseline", "fontsize": 8, "color": INK, **style}
+    style = {"ha": "right", "va": "center_baseline", "fontsize": points(8), "color": ink(), **style}
     ax.text(x, row, words, transform=transform, parse_math=False, **style)

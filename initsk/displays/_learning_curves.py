@@ -8,10 +8,11 @@ import pandas as pd
 
 from initsk.comparison.results import mean_interval
 from initsk.displays._axes import few_ticks, fixed_ticks
+from initsk.displays._colors import drawn_line
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import SMALLEST, check_frames, color_order, present_labels
 from initsk.displays._legends import legend_above, legend_below, legend_rows
-from initsk.displays._style import INK, clean_axes, leave_room, line_style, merge_style, sample, write_title
+from initsk.displays._style import clean_axes, label_axis, label_quantity, leave_room, line_width, merge_style, sample
 from initsk.language import message, translate
 from initsk.text import shortened
 
@@ -108,27 +109,31 @@ class LearningCurvesDisplay(Display):
 
         styles = {}
         for label in self.curves["initializer"].astype(str).unique():
-            own = {**line_style(self.order.index(label)), "markersize": 4, "label": shortened(label, 40)}
+            own = {
+                **drawn_line(label, self.order),
+                "markersize": 4,
+                "linewidth": line_width(1.5),
+                "label": shortened(label, 40),
+            }
             styles[label] = merge_style(Line2D, own, kwargs)
         samples = [sample(**style) for style in styles.values()]
         legend = 0.25 + 0.2 * legend_rows(samples, 10.8)
-        self.axes_ = self._open_grid(ax, 1, 2, width=4.6, height=3.4, gap_x=0.7, legend=legend)[0]
-        above = 0.0
+        self.axes_ = self._open_grid(ax, 1, 2, width=4.6, height=3.4, gap_x=0.85, legend=legend)[0]
         if ax is None:
             legend_below(self.figure_, samples, 10.8)
         else:
             # Half of the legend is over each panel, so that both are equally high.
             half = ceil(len(samples) / 2)
-            above = legend_above(self.axes_[0], samples[:half])
+            height = legend_above(self.axes_[0], samples[:half])
             legend_above(self.axes_[1], samples[half:])
-            leave_room(self.axes_[1], top=above)
+            leave_room(self.axes_[1], top=height)
         measures = [name for name in _TITLES if f"{name}_mean" in self.curves]
         for one, measure in zip(self.axes_, measures, strict=True):
             clean_axes(one)
             self._draw(one, measure, styles)
             self._scale(one, measure)
-            write_title(one, translate(_TITLES[measure]), above=above)
-            one.set_xlabel(translate("epoch"), fontsize=9, color=INK)
+            label_quantity(one, translate(_TITLES[measure]), 0.5)
+            label_axis(one.xaxis, translate("epoch"))
         return self
 
     def _draw(self, ax: "Axes", measure: str, styles: dict[str, dict[str, Any]]) -> None:

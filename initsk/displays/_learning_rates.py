@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from initsk.displays._axes import log_axis, power_ticks
+from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import SMALLEST, check_frames
 from initsk.displays._legends import legends
-from initsk.displays._style import GRAY, INK, PALETTE, clean_axes, merge_style, sample, write_title
+from initsk.displays._style import GRAY, clean_axes, label_axis, label_quantity, line_width, merge_style, sample
 from initsk.language import translate
 
 if TYPE_CHECKING:
@@ -73,9 +74,11 @@ class LearningRateDisplay(Display):
         """
         from matplotlib.lines import Line2D
 
-        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.5)[0]
-        style = merge_style(Line2D, {"color": PALETTE[0], "linewidth": 1.6, "marker": "o", "markersize": 4}, kwargs)
-        above = legends(self.figure_, self.axes_, self._samples(), 1, given=ax is not None)
+        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.9, legend=0.5)[0]
+        style = merge_style(
+            Line2D, {"color": palette_color(0), "linewidth": line_width(1.6), "marker": "o", "markersize": 4}, kwargs
+        )
+        legends(self.figure_, self.axes_, self._samples(), 1, given=ax is not None)
         titles = (translate("relative loss after the same number of steps"), translate("score"))
         for one, name, title in zip(self.axes_, ("relative_loss", "score"), titles, strict=True):
             clean_axes(one)
@@ -85,8 +88,8 @@ class LearningRateDisplay(Display):
                 rows = rows[rows[name] > SMALLEST]
             one.plot(rows["lr"], rows[name], **style)
             self._mark(one, 1.0 if name == "relative_loss" else 0.5)
-            write_title(one, title, 10, above=above)
-            one.set_xlabel(translate("learning rate"), fontsize=9, color=INK)
+            label_quantity(one, title, 0.5)
+            label_axis(one.xaxis, translate("learning rate"))
         losses = self._rows["relative_loss"].to_numpy()
         log_axis(self.axes_[0], np.append(losses[losses < 1e3], 1.0), (0.02, 0.02))
         self.axes_[1].set_ylim(-0.04, 1.04)
@@ -106,9 +109,9 @@ class LearningRateDisplay(Display):
         power_ticks(ax.xaxis)
         ax.axhline(level, color=GRAY, linewidth=1.1, linestyle="--")
         for first, last in self._ranges():
-            ax.axvspan(max(first, low), min(last, high), color=PALETTE[2], alpha=0.15, linewidth=0)
+            ax.axvspan(max(first, low), min(last, high), color=palette_color(2), alpha=0.15, linewidth=0)
         if self._shows_lr():
-            ax.axvline(self.lr, color=PALETTE[4], linewidth=1.2, linestyle=":")
+            ax.axvline(self.lr, color=palette_color(4), linewidth=1.2, linestyle=":")
 
     def _limits(self) -> tuple[float, float]:
         """Return the ends of the axis of the rates, with two powers of ten between them at least."""
@@ -130,8 +133,10 @@ class LearningRateDisplay(Display):
     def _samples(self) -> list[Any]:
         from matplotlib.patches import Patch
 
-        shade = Patch(color=PALETTE[2], alpha=0.3, linewidth=0, label=translate("rates that work (score at least 0.5)"))
-        line = sample(color=PALETTE[4], linewidth=1.2, linestyle=":", label=translate("rate of the training"))
+        shade = Patch(
+            color=palette_color(2), alpha=0.3, linewidth=0, label=translate("rates that work (score at least 0.5)")
+        )
+        line = sample(color=palette_color(4), linewidth=1.2, linestyle=":", label=translate("rate of the training"))
         level = sample(color=GRAY, linewidth=1.1, linestyle="--", label=translate("baseline loss, and score 0.5"))
         shown = [(shade, self._rows["works"].any()), (level, True), (line, self._shows_lr())]
         return [drawn for drawn, is_shown in shown if is_shown]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from initsk.displays._style import INK, leave_room, outer_sides, sample, width_of, write_title
+from initsk.displays._settings import ink, points, text_scale
+from initsk.displays._style import label_axis, leave_room, outer_sides, sample, width_of, write_title
 from initsk.language import message, translate
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def _legend_columns(handles: Sequence["Artist"], inches: float) -> int:
     """Return how many columns of labels fit into so many inches, with about 10 characters for a line's sample."""
     longest = max((len(str(handle.get_label())) for handle in handles), default=0)
-    return max(1, min(len(handles), int(inches * 13) // (longest + 10)))
+    return max(1, min(len(handles), int(inches * 13 / text_scale()) // (longest + 10)))
 
 
 def legend_rows(handles: Sequence["Artist"], inches: float) -> int:
@@ -29,40 +30,45 @@ def legend_rows(handles: Sequence["Artist"], inches: float) -> int:
 
 def legend_below(figure: "Figure", handles: Sequence["Artist"], inches: float) -> None:
     """Put a legend below the axes, where it hides no data; it is at most so many inches wide."""
-    _add_legend(figure, handles, inches, loc="lower center", fontsize=9, handlelength=2.6)
+    place = "lower center"
+    if figure.get_layout_engine():
+        place, inches = "outside lower center", figure.get_figwidth()
+    _add_legend(figure, handles, inches, loc=place, fontsize=points(9, "legend.fontsize"), handlelength=2.6)
 
 
 def legend_above(ax: "Axes", handles: Sequence["Artist"]) -> float:
     """Put a legend between given axes and their title, and return its height in inches."""
     if not handles:
         return 0
-    height = min(0.18 * legend_rows(handles, width_of(ax)) + 0.08, 0.6 * ax.bbox.height / ax.figure.dpi)
+    height = 0.18 * text_scale() * legend_rows(handles, width_of(ax)) + 0.08
+    height = min(height, 0.6 * ax.bbox.height / ax.figure.dpi)
     leave_room(ax, top=height)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-    _add_legend(ax, handles, width_of(ax), fontsize=8, handlelength=2.2, **place)
+    _add_legend(ax, handles, width_of(ax), fontsize=points(8, "legend.fontsize"), handlelength=2.2, **place)
+    # A title that is written later comes above inset axes.
+    ax.inset_axes((0, 1, 1, height * ax.figure.dpi / ax.bbox.height)).set_axis_off()
     return height
 
 
 def legends(
     figure: "Figure", axes: Sequence["Axes"], handles: Sequence["Artist"], n_first: int, *, given: bool
-) -> float:
-    """Put a legend below two new panels, or above given ones, and return by how much titles are higher, in inches.
+) -> None:
+    """Put a legend below two new panels, or above given ones.
 
     Above given panels, the first `n_first` handles are over the first panel, and the others over the second.
     """
     if not given:
         legend_below(figure, handles, 9.5)
-        return 0.0
+        return
     heights = [legend_above(ax, part) for ax, part in zip(axes, (handles[:n_first], handles[n_first:]), strict=True)]
     for ax in axes:
         leave_room(ax, top=max(heights))
-    return max(heights)
 
 
 def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], inches: float, **style: Any) -> None:
     """Add a legend unless it is empty; labels appear as they are."""
     if handles:
-        own: dict[str, Any] = {"ncols": _legend_columns(handles, inches), "labelcolor": INK, "frameon": False}
+        own: dict[str, Any] = {"ncols": _legend_columns(handles, inches), "labelcolor": ink(), "frameon": False}
         legend = owner.legend(handles, [str(handle.get_label()) for handle in handles], **own, **style)
         for text in legend.get_texts():
             text.set_parse_math(False)
@@ -95,11 +101,11 @@ def write_zero(ax: "Axes", places: np.ndarray, levels: int, *, crowded: bool) ->
     for x in [run[len(run) // 2] for run in runs] if crowded else places:
         ax.text(
             float(x), 0.01 + levels * _MARK_STEP, "0", transform=ax.get_xaxis_transform(),
-            ha="center", va="bottom", fontsize=9, color=INK,
+            ha="center", va="bottom", fontsize=points(9), color=ink(),
         )  # fmt: skip
 
 
-def mark_sample(kind: str, color: str = INK) -> "Line2D":
+def mark_sample(kind: str, color: str) -> "Line2D":
     """Return the mark without data, as a legend shows it."""
     style = {"linestyle": "none", "marker": _MARKS[kind][0], "markersize": 5.5, "markeredgewidth": 1.4}
     return sample(color=color, label=translate(_MEANINGS[kind]), **style)
@@ -115,5 +121,5 @@ def label_panels(
         if not outer["top"] and not ax.figure.get_layout_engine():
             # Between the title and the ticks of the axes above.
             leave_room(ax, top=above + 0.2)
-        ax.set_ylabel(y_label if outer["left"] else "", fontsize=9, color=INK)
-        ax.set_xlabel(x_label if outer["bottom"] else "", fontsize=9, color=INK)
+        label_axis(ax.yaxis, y_label if outer["left"] else "")
+        label_axis(ax.xaxis, x_label if outer["bottom"] else "")

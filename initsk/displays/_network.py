@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from initsk.displays._colors import PALETTE, drawn_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._network_blocks import fold
 from initsk.displays._network_drawing import EDGE, SHORTCUT, draw_edges, draw_frames, draw_node
 from initsk.displays._network_layout import Layout, arrange
 from initsk.displays._network_nodes import Node, nodes_of
-from initsk.displays._style import INK, PALETTE, merge_style, sample, write_title
+from initsk.displays._settings import ink
+from initsk.displays._style import merge_style, sample
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization import InitializationRecord
 from initsk.language import message, translate
@@ -19,9 +21,8 @@ from initsk.text import shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LEFT = PALETTE[4]
-_INITIALIZERS = tuple(color for color in PALETTE if color not in (_LEFT, PALETTE[-1]))
-_OUTCOMES = {"kept": PALETTE[-1], "left": _LEFT}
+# Colors that no initializer has, and hatches.
+_OUTCOMES = {"kept": ("#b3b3b3", "...."), "left": ("#b2182b", "//////")}
 # Without a record: the color and the meaning of a node's kind.
 _KINDS = {
     "product": "layer", "convolution": "layer", "transposed convolution": "layer", "embedding": "layer",
@@ -166,8 +167,6 @@ class NetworkDisplay(Display):
             legend_below(self.figure_, handles, width)
         else:
             above = legend_above(self.ax_, handles)
-        title = translate("depth {depth}, residual branches: {n}", depth=self.depth, n=self.n_branches)
-        write_title(self.ax_, title, above=above)
         self.ax_.set_axis_off()
         self.ax_.set_facecolor("none")
         scale = _fit(self.ax_, layout, width, above)
@@ -194,18 +193,19 @@ class NetworkDisplay(Display):
         if not any(node.filled_by for node in self.nodes):
             return {key: _COLORS[key] for key in keys}
         initializers = [key for key in keys if key not in _OUTCOMES]
-        colors = {key: _INITIALIZERS[i % len(_INITIALIZERS)] for i, key in enumerate(initializers)}
-        return colors | {key: color for key, color in _OUTCOMES.items() if key in keys}
+        colors = {key: drawn_color(key, initializers) for key in initializers}
+        return colors | {key: color for key, (color, _) in _OUTCOMES.items() if key in keys}
 
     def _samples(self, colors: dict[str, str]) -> list[Any]:
-        """Return what the legend shows: the colors in use, and the line of shortcuts."""
+        """Return what the legend shows: the colors in use, the line of shortcuts, and the depth without a mark."""
         from matplotlib.patches import Patch
 
         labels = {key: shortened(translate(_MEANINGS.get(key, key)), 40) for key in colors}
         found: list[Any] = [Patch(label=labels[key], **_fill(key, colors)) for key in colors]
         if self.n_branches:
-            found.append(sample(color=INK, linewidth=SHORTCUT, label=translate("residual shortcut")))
-        return found
+            found.append(sample(color=ink(), linewidth=SHORTCUT, label=translate("residual shortcut")))
+        words = translate("depth {depth}, residual branches: {n}", depth=self.depth, n=self.n_branches)
+        return [*found, sample(linestyle="none", label=words)]
 
 
 def _fill(key: str, colors: dict[str, str]) -> dict[str, Any]:
@@ -213,8 +213,9 @@ def _fill(key: str, colors: dict[str, str]) -> dict[str, Any]:
     from matplotlib.colors import to_rgba
 
     color = colors.get(key, EDGE)
+    _, hatch = _OUTCOMES.get(key, (color, None))
     face = to_rgba(color, 0.3) if key else "none"
-    return {"facecolor": face, "edgecolor": color, "linewidth": 1.2, "hatch": "//////" if key == "left" else None}
+    return {"facecolor": face, "edgecolor": color, "linewidth": 1.2, "hatch": hatch}
 
 
 def _fit(ax: "Axes", layout: Layout, width: float, above: float) -> float:

@@ -7,7 +7,8 @@ from initsk.displays._network_boxes import HEIGHT, Box, Part
 from initsk.displays._network_layout import GAP, Layout
 from initsk.displays._network_lines import Track
 from initsk.displays._network_nodes import Node
-from initsk.displays._style import INK, sample
+from initsk.displays._settings import ink
+from initsk.displays._style import sample
 from initsk.language import translate
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def draw_node(ax: "Axes", part: Part, x: float, y: float, kind: str, scale: floa
     for text, size in shown:
         height = size * 1.25 / 72
         ax.text(
-            x + part.width / 2, top - height / 2, text, fontsize=size * scale, color=INK, ha="center",
+            x + part.width / 2, top - height / 2, text, fontsize=size * scale, color=ink(), ha="center",
             va="center", zorder=4, parse_math=False,
         )  # fmt: skip
         top -= height
@@ -55,7 +56,7 @@ def draw_frames(ax: "Axes", layout: Layout, nodes: Sequence[Node], scale: float)
         frame.set(edgecolor=EDGE, linestyle=(0, (4, 3)), linewidth=0.9 * scale)
         ax.add_patch(frame)
         title = translate("x {n}", n=members[0].n_repeats)
-        style: dict[str, Any] = {"fontsize": 9 * scale, "color": INK, "ha": "left", "va": "bottom", "weight": "bold"}
+        style: dict[str, Any] = {"fontsize": 9 * scale, "color": ink(), "ha": "left", "va": "bottom", "weight": "bold"}
         ax.text(left, high + 0.02, title, **style)
 
 
@@ -72,7 +73,7 @@ def draw_edges(ax: "Axes", layout: Layout, scale: float) -> None:
             points, codes, marker = _to_next_column(start, end, layout.gaps[end.column])
         else:
             points, codes, marker = _down(start, end)
-        color, width, size = (INK, SHORTCUT, 5.0) if edge.is_shortcut else (EDGE, 0.9, 4.0)
+        color, width, size = (ink(), SHORTCUT, 5.0) if edge.is_shortcut else (EDGE, 0.9, 4.0)
         path = PathPatch(Path(points, codes), fill=False, edgecolor=color, linewidth=width * scale, zorder=1)
         path.set_zorder(2 if edge.is_shortcut else 1)
         ax.add_patch(path)

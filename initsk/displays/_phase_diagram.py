@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from initsk.displays._axes import few_ticks
+from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._heat import draw_cells
 from initsk.displays._legends import legend_above, legend_below, legend_rows
-from initsk.displays._style import INK, clean_axes, color_of, write_title
+from initsk.displays._settings import ink, points
+from initsk.displays._style import clean_axes, label_axis
 from initsk.exceptions import InvalidParameterError
 from initsk.language import translate
 from initsk.text import shortened
@@ -119,25 +121,23 @@ class PhaseDiagramDisplay(Display):
         """
         from matplotlib.lines import Line2D
 
-        style: dict[str, Any] = {"markeredgecolor": INK, "markersize": 9, "clip_on": False, "zorder": 5}
+        style: dict[str, Any] = {"markeredgecolor": ink(), "markersize": 9, "clip_on": False, "zorder": 5}
         points = [
-            Line2D([x], [y], linestyle="none", marker="o", color=color_of(i), label=shortened(label, 40), **style)
+            Line2D([x], [y], linestyle="none", marker="o", color=palette_color(i), label=shortened(label, 40), **style)
             for i, (label, (x, y)) in enumerate(self.networks.items(), 1)
         ]
-        legend = 0.25 * legend_rows(points, 5.6) + 0.1
+        legend = 0.25 * legend_rows(points, 5.6) + 0.25
         self.ax_ = self._open_grid(ax, 1, 1, width=5.2, height=3.3, left=0.8, right=0.2, legend=legend)[0, 0]
-        above = 0.0
         if ax is None:
             legend_below(self.figure_, points, 5.6)
         else:
-            above = legend_above(self.ax_, points)
+            legend_above(self.ax_, points)
         clean_axes(self.ax_)
         self.ax_.grid(False)
         self._draw(self.ax_, kwargs)
-        title = translate("depth scale of {activation}, in layers", activation=self.diagram.activation)
-        write_title(self.ax_, title, above=above)
-        self.ax_.set_xlabel(translate("variance of the weights times fan_in"), fontsize=10, color=INK)
-        self.ax_.set_ylabel(translate("variance of the biases"), fontsize=10, color=INK)
+        color = translate("color: depth scale of {activation}, in layers", activation=self.diagram.activation)
+        label_axis(self.ax_.xaxis, translate("variance of the weights times fan_in") + "\n" + color)
+        label_axis(self.ax_.yaxis, translate("variance of the biases"))
         for axis in (self.ax_.xaxis, self.ax_.yaxis):
             few_ticks(axis, 6)
         for point in points:
@@ -152,10 +152,10 @@ class PhaseDiagramDisplay(Display):
         draw_cells(ax, x, y, scales, style, norm=LogNorm(*_SCALES), shading="nearest")
         chi = np.ma.masked_invalid(plane.chi_1)
         if np.isnan(plane.chi_1).mean() > _VISIBLE:
-            words: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 9, "color": INK}
+            words: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": points(9), "color": ink()}
             ax.text(0.98, 0.5, translate("signals grow without bound"), transform=ax.transAxes, **words)
         lines = ax.contour(x, y, np.ma.masked_invalid(plane.xi_c), _LINES, colors=_ON_HEAT, linewidths=0.6, alpha=0.5)
-        ax.clabel(lines, fmt="%g", fontsize=8)
+        ax.clabel(lines, fmt="%g", fontsize=points(8))
         if chi.min() < 1 < chi.max():
             ax.contour(x, y, chi, [1.0], colors=_ON_HEAT, linewidths=2)
         if (chi < 1).any():
@@ -168,4 +168,4 @@ class PhaseDiagramDisplay(Display):
 
 def _write_side(ax: "Axes", x: float, y: float, align: str, words: str) -> None:
     box = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1.5}
-    ax.text(x, y, words, transform=ax.transAxes, ha=align, va="top", fontsize=9, color=_ON_HEAT, bbox=box)
+    ax.text(x, y, words, transform=ax.transAxes, ha=align, va="top", fontsize=points(9), color=_ON_HEAT, bbox=box)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from initsk.displays._style import INK
+from initsk.displays._settings import INK, chosen, report_style
 from initsk.utils.global_state import GLOBAL_STATE
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "pdf": {"dpi": 200, "metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
 }
 FORMATS = tuple(_OPTIONS)
+# Texts stay texts. TrueType fonts are embedded: journals refuse the Type 3 fonts that are matplotlib's default.
+_FONTS: dict[str, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "text.usetex": False}
 # Attributes that hold coordinates: a hundredth of a point is invisible.
 _NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|points|transform|width|height)="[^"]*"')
 _DIGITS = re.compile(r"(\.\d\d)\d+")
@@ -47,7 +49,7 @@ _SHORTER = [
 
 
 def render(figure: "Figure", kind: str, name: str = "", **kwargs: Any) -> bytes:
-    """Render a figure on white, without a change of matplotlib's settings and of the filters of warnings.
+    """Render a figure, without a change of matplotlib's settings and of the filters of warnings.
 
     The fonts of matplotlib lack many scripts: a letter without a glyph becomes a box in PNG, and stays text in SVG.
 
@@ -66,12 +68,21 @@ def render(figure: "Figure", kind: str, name: str = "", **kwargs: Any) -> bytes:
     # Threads share the settings and the filters.
     with GLOBAL_STATE.held(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-            figure.savefig(stream, format=kind, **{"facecolor": "white", **_OPTIONS[kind], **kwargs})
+        settings: Any = {**_FONTS, "svg.hashsalt": name}
+        with matplotlib.rc_context(settings):
+            figure.savefig(stream, format=kind, **{**_options(kind), **kwargs})
     if kind != "svg":
         return stream.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", stream.getvalue().decode(), flags=re.DOTALL)
     return _beside_texts(svg, lambda tags: _NUMBERS.sub(lambda found: _DIGITS.sub(r"\1", found[0]), tags)).encode()
+
+
+def _options(kind: str) -> dict[str, Any]:
+    """Return the options of a format; a resolution that the user chose replaces that of the displays."""
+    options = dict(_OPTIONS[kind])
+    if chosen("savefig.dpi", None) is not None or chosen("figure.dpi", None) is not None:
+        options.pop("dpi", None)
+    return options
 
 
 def _beside_texts(svg: str, change: Callable[[str], str]) -> str:
@@ -82,17 +93,26 @@ def _beside_texts(svg: str, change: Callable[[str], str]) -> str:
 
 def figure_png(figure: "Figure") -> bytes:
     """Return a figure as PNG; equal figures give equal bytes."""
-    return render(figure, "png")
+    with report_style():
+        return render(figure, "png")
 
 
 def figure_svg(figure: "Figure", name: str) -> str:
     """Return a figure as the text of an SVG file; `name` is the salt of the element ids."""
-    return render(figure, "svg", name).decode()
+    with report_style():
+        return render(figure, "svg", name).decode()
+
+
+def figure_file(figure: "Figure", kind: str, name: str) -> bytes:
+    """Return a figure as a file of one of the `FORMATS`, in the style of reports; equal figures give equal bytes."""
+    with report_style():
+        return render(figure, kind, name)
 
 
 def figure_inline(figure: "Figure", name: str) -> str:
     """Return a figure as an SVG element of a page, in the page's text color; `name` is the salt of the element ids."""
-    svg = render(figure, "svg", name, facecolor="none", transparent=True).decode()
+    with report_style():
+        svg = render(figure, "svg", name, facecolor="none", transparent=True).decode()
     # Where the page is narrower than the picture, the picture shrinks this far; then the page scrolls it sideways.
     width = round(_MIN_SCALE * figure.get_figwidth() * 72)
     svg = svg[svg.index("<svg") :].replace("<svg", f'<svg style="min-width:{width}pt"', 1)

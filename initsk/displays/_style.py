@@ -2,41 +2,30 @@
 
 from collections.abc import Sequence
 from math import ceil
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from initsk.displays._settings import chosen, ink, points, set_scale, text_scale
+from initsk.displays._texts import text_width
 from initsk.language import message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.transforms import Bbox
 
-# Okabe and Ito's palette for color-blind readers, without yellow, which is invisible on white.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7F7F7F")
-POSITION_COLORS = {"activation": PALETTE[0], "pre_activation": PALETTE[1], "output": PALETTE[2]}
+POSITION_COLORS = {"activation": 0, "pre_activation": 1, "output": 2}
 POSITION_NAMES = {
     "pre_activation": message("pre-activation"),
     "activation": message("activation"),
     "output": message("output"),
 }
-LINES = ("-", "--", "-.", ":")
-# In SVG this becomes the page's own text color, so that pictures follow light and dark.
-INK = "#1b1f24"
 GRAY = "#808080"
-
-
-def color_of(index: int) -> str:
-    """Return the color of the initializer at this index."""
-    return PALETTE[index % len(PALETTE)]
-
-
-def line_style(index: int) -> dict[str, Any]:
-    """Return color, line style and marker of the initializer at this index; 32 initializers differ."""
-    return {"color": color_of(index), "linestyle": LINES[(index + index // len(PALETTE)) % len(LINES)], "marker": "o"}
 
 
 def merge_style(artist: type, defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +59,12 @@ def make_panels(
     stack_height, n_stacks = stack * height + (stack - 1) * gap_y, n_rows // stack
     inner_height = n_stacks * stack_height + (n_stacks - 1) * gap_stacks
     full_width, full_height = inner_width + left + right, inner_height + top + bottom
+    if figure.get_layout_engine():
+        own = np.array([full_width, full_height]) * text_scale()
+        size = np.array(chosen("figure.figsize", own))
+        figure.set_size_inches(*size)
+        set_scale(float((size / own).min()))
+        return figure.subplots(n_rows, n_columns, squeeze=False, height_ratios=_repeated(ratios, n_rows))
     figure.set_size_inches(full_width, full_height)
     sides = {"left": left / full_width, "right": 1 - right / full_width}
     ends = {"top": 1 - top / full_height, "bottom": bottom / full_height}
@@ -79,9 +74,18 @@ def make_panels(
     return np.concatenate([grid.subplots(squeeze=False) for grid in grids])
 
 
+def _repeated(ratios: Sequence[float] | None, n: int) -> list[float] | None:
+    return None if ratios is None else [ratios[i % len(ratios)] for i in range(n)]
+
+
 def width_of(ax: "Axes") -> float:
     """Return the width of axes in inches."""
     return float(ax.bbox.width / ax.figure.dpi)
+
+
+def height_of(ax: "Axes") -> float:
+    """Return the height of axes in inches."""
+    return float(ax.bbox.height / ax.figure.dpi)
 
 
 def outer_sides(axes: Sequence["Axes"]) -> pd.DataFrame:
@@ -110,32 +114,74 @@ class _Room:
         )
 
 
-def leave_room(ax: "Axes", **margins: float) -> None:
-    """Shrink given axes by so many inches at the left, right, bottom or top, for texts beside them."""
-    former = ax.get_axes_locator()
-    ax.set_axes_locator(_Room({**(former.margins if isinstance(former, _Room) else {}), **margins}))
+def leave_room(ax: "Axes", *, more: bool = False, **margins: float) -> None:
+    """Shrink given axes by so many inches at the left, right, bottom or top, for texts beside them.
+
+    A former margin at that side is replaced or, with `more`, becomes wider.
+    """
+    locator = ax.get_axes_locator()
+    former = locator.margins if isinstance(locator, _Room) else {}
+    added = {side: inches + former.get(side, 0) for side, inches in margins.items()}
+    ax.set_axes_locator(_Room({**former, **(added if more else margins)}))
 
 
 def clean_axes(ax: "Axes") -> None:
     """Draw the axes in ink, without top and right spines, over a faint grid."""
-    ax.set_facecolor("none")
+    clear_background(ax)
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(INK)
-    ax.tick_params(which="both", colors=INK, labelsize=9)
-    ax.grid(True, alpha=0.25, linewidth=0.5, color=GRAY)
+        spine.set_color(ink("axes.edgecolor"))
+    color_ticks(ax, 9)
+    draw_grid(ax)
+
+
+def clear_background(ax: "Axes") -> None:
+    """Let the color of the figure, or of a page, show through."""
+    ax.set_facecolor(chosen("axes.facecolor", "none"))
+
+
+def color_ticks(ax: "Axes", size: float, **style: Any) -> None:
+    """Draw ticks in ink, with labels of this size."""
+    for name in ("x", "y"):
+        color, label = ink(f"{name}tick.color"), points(size, f"{name}tick.labelsize")
+        ax.tick_params(axis=name, which="both", colors=color, labelsize=label, **style)
+
+
+def draw_grid(ax: "Axes", axis: Any = "both") -> None:
+    """Draw a faint grid behind the data."""
+    style = {"alpha": 0.25, "linewidth": 0.5, "color": GRAY, "linestyle": "-"}
+    ax.grid(True, axis=axis, **{name: chosen(f"grid.{name}", value) for name, value in style.items()})
     ax.set_axisbelow(True)
+
+
+def line_width(own: float) -> float:
+    """Return the width of a line in points: the setting, or the display's own."""
+    return float(chosen("lines.linewidth", own))
 
 
 def write_title(ax: "Axes", words: str, size: float = 11, above: float = 0, **kwargs: Any) -> None:
     """Write a title as it is, so many inches higher; a fixed height spares matplotlib the search for one."""
-    ax.set_title(words, fontsize=size, color=INK, y=1.0, pad=6 + 72 * above, parse_math=False, **kwargs)
+    style = {"fontsize": points(size, "axes.titlesize"), "color": chosen("axes.titlecolor", ink())}
+    ax.set_title(words, y=1.0, pad=6 * text_scale() + 72 * above, parse_math=False, **style, **kwargs)
+
+
+def label_axis(axis: "Axis", words: str, size: float = 9) -> None:
+    """Write the label of an axis as it is."""
+    style: dict[str, Any] = {"fontsize": points(size, "axes.labelsize"), "color": ink("axes.labelcolor")}
+    axis.set_label_text(words, parse_math=False, **style)
+
+
+def label_quantity(ax: "Axes", words: str, room: float) -> None:
+    """Label the y axis with what it shows, in two lines where one is too long; a title would be lost to the user's."""
+    lines = ceil(text_width(words, points(9)) / (ax.bbox.height / ax.figure.dpi))
+    label_left(ax, fill(words, ceil(len(words) / lines) + 3) if lines > 1 else words, room)
 
 
 def label_left(ax: "Axes", words: str, inches: float) -> None:
     """Label the y axis so many inches to its left, whatever its ticks, so that labels of several axes align."""
-    ax.set_ylabel(words, fontsize=9, color=INK)
-    ax.yaxis.set_label_coords(-inches / width_of(ax), 0.5)
+    label_axis(ax.yaxis, words)
+    if not ax.figure.get_layout_engine():
+        ax.yaxis.set_label_coords(-inches / width_of(ax), 0.5)
 
 
 def stack_panels(

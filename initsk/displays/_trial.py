@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from initsk.displays._axes import few_ticks, log_axis
+from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import LARGEST, check_frames
 from initsk.displays._legends import legends
-from initsk.displays._style import GRAY, INK, PALETTE, clean_axes, merge_style, sample, write_title
+from initsk.displays._style import GRAY, clean_axes, label_axis, label_quantity, line_width, merge_style, sample
 from initsk.exceptions import InvalidParameterError
 from initsk.language import message, translate
 
@@ -87,17 +88,17 @@ class TrialDisplay(Display):
         -------
         self
         """
-        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.8, legend=0.5)[0]
+        self.axes_ = self._open_grid(ax, 1, 2, width=4.2, height=2.8, gap_x=0.9, legend=0.5)[0]
         styles = self._styles(kwargs)
         # The last two samples belong to the sizes.
         samples = [sample(**style) for style in styles.values()]
-        above = legends(self.figure_, self.axes_, samples, -2, given=ax is not None)
+        legends(self.figure_, self.axes_, samples, -2, given=ax is not None)
         self._draw_loss(self.axes_[0], styles)
         self._draw_sizes(self.axes_[1], styles)
         for one, title in zip(self.axes_, (translate("loss"), translate("gradients and updates")), strict=True):
-            write_title(one, title, above=above)
+            label_quantity(one, title, 0.55)
             few_ticks(one.xaxis, 6, integer=True)
-            one.set_xlabel(translate("step"), fontsize=9, color=INK)
+            label_axis(one.xaxis, translate("step"))
         return self
 
     @cached_property
@@ -121,10 +122,11 @@ class TrialDisplay(Display):
             "target": level | {"linestyle": ":", "label": translate("target")},
         }
         series = {"loss": message("loss of a batch"), **_SERIES}
-        lines = {
-            name: merge_style(Line2D, {"color": color, "linewidth": 1.6, "label": translate(words)}, kwargs)
-            for (name, words), color in zip(series.items(), PALETTE, strict=False)
-        }
+        width = line_width(1.6)
+        own = [
+            {"color": palette_color(i), "linewidth": width, "label": translate(series[k])} for i, k in enumerate(series)
+        ]
+        lines = {name: merge_style(Line2D, style, kwargs) for name, style in zip(series, own, strict=True)}
         # Updates are measured at some steps only.
         lines["update_ratio"] = {"marker": "o", "markersize": 4} | lines["update_ratio"]
         loss = {"loss": lines.pop("loss")}

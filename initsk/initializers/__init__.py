@@ -32,6 +32,7 @@ from initsk.initializers.core._registry import (
     INITIALIZER_PARAMS,
     FromCallable,
     InitializerLike,
+    class_of_label,
     get_initializer,
     initializer_name,
     list_initializers,
@@ -53,5 +54,6 @@ __all__ = [
     "LeCunNormal", "LeCunUniform", "MaximalUpdate", "MetaInit", "MimeticAttention", "Ones", "Orthogonal",
     "PerParameter", "PriorBias", "RandomNormal", "RandomUniform", "Scaled", "Siren", "Sparse", "TFixup",
     "TorchDefault", "TruncatedNormal", "VarianceScaling", "WithinLayer", "XavierNormal", "XavierUniform", "ZerO",
-    "ZeroLastInBranch", "Zeros", "get_initializer", "initializer_name", "list_initializers", "set_initializer_params",
+    "ZeroLastInBranch", "Zeros", "class_of_label", "get_initializer", "initializer_name", "list_initializers",
+    "set_initializer_params",
 ]  # fmt: skip

@@ -70,7 +70,9 @@ def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsec
     findings = ", ".join(_(kind) for kind in dict.fromkeys(kinds)) or _("healthy")
     number = shown.initializers.index(label)
     elements: list[Element] = [*paragraphs, *pictures]
-    return Subsection(f"activations-of-{number}", label, elements, color_of(number), findings, healthy=not kinds)
+    return Subsection(
+        f"activations-of-{number}", label, elements, color_of(label, shown.initializers), findings, healthy=not kinds
+    )
 
 
 def _moments(layers: pd.DataFrame) -> Iterator[_Moment]:
@@ -114,7 +116,7 @@ def weights_section(shown: ComparisonResult) -> Section | None:
         *columns_of("short", std_initialized=_("Std at initialization"), std_trained=_("Std after training")),
         *columns_of("short", norm_initialized=_("Norm at initialization"), norm_trained=_("Norm after training")),
     ]
-    colors = [color_of(shown.initializers.index(row["initializer"])) for row in rows]
+    colors = [color_of(row["initializer"], shown.initializers) for row in rows]
     title = _("Standard deviation and norm of the weights")
     elements: list[Element] = [Table("weights", title, columns, rows, colors)]
     for number, label in enumerate(shown.initializers):
@@ -126,7 +128,7 @@ def weights_section(shown: ComparisonResult) -> Section | None:
                 key, plot = f"weights-{len(elements)}-{moment.phase}", partial(grid.plot, initializers=[label])
                 pictures.append(Picture(key, description, plot, "page", moment.name, grid.layers))
         if pictures:
-            elements.append(Subsection(f"weights-of-{number}", label, pictures, color_of(number)))
+            elements.append(Subsection(f"weights-of-{number}", label, pictures, color_of(label, shown.initializers)))
     text = message("Histograms of the weights, with one row per initializer and one column per layer, {when}.")
     elements += _whole_grids("weights", text, grids, "shared")
     return Section("weights", _("Weights"), elements)
@@ -168,7 +170,7 @@ def signal_section(shown: ComparisonResult) -> Section | None:
         " the backward prediction from the gradient at the output (Schoenholz et al. 2017). Both hold for wide layers;"
         " in narrow layers, single draws scatter around them."
     )
-    colors = [color_of(shown.initializers.index(label)) for label in forward]
+    colors = [color_of(label, shown.initializers) for label in forward]
     picture = Picture("signal", description, display.plot)
     table = Table("signal", _("Measured and predicted values at initialization"), columns, rows, colors)
     elements: list[Element] = [Paragraph(_how_well(rows)), picture, table, Paragraph(note, "note")]

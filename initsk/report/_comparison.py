@@ -102,7 +102,7 @@ def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: Comparis
         | ({"difference_to_best": np.nan, "significant": "-"} if row["rank"] == 1 else {})
         for row in records(summary)
     ]
-    colors = [color_of(result.initializers.index(row["initializer"])) for row in rows]
+    colors = [color_of(row["initializer"], result.initializers) for row in rows]
     return Table(key, title, columns, rows, colors)
 
 
@@ -175,6 +175,6 @@ def _score_by_epoch(shown: ComparisonResult) -> Table:
     numbers = [Column(f"epoch {epoch}", _("Epoch {n}", n=epoch)) for epoch in epochs]
     labels = [label for label in shown.initializers if label in means.index]
     rows = records(means.reindex(index=labels, columns=epochs).add_prefix("epoch ").reset_index())
-    colors = [color_of(shown.initializers.index(label)) for label in labels]
+    colors = [color_of(label, shown.initializers) for label in labels]
     columns = [Column("initializer", _("Initializer"), "text"), *numbers]
     return Table("scores", _("Mean held-out score after each epoch"), columns, rows, colors)

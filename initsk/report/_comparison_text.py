@@ -132,7 +132,7 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
     racing = settings.get("racing", {"stopped": {}, "runs_saved": 0})
     planned = settings.get("n_planned", len(runs)) - racing["runs_saved"]
     if len(runs) < planned:
-        text = message("Interrupted: this report shows the {done} of {planned} runs that had finished.")
+        text = message("Not complete: this report shows the {done} of {planned} runs that have finished.")
         sentences.append(_(text, done=len(runs), planned=planned))
     if racing["stopped"]:
         names = [

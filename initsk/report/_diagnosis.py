@@ -27,7 +27,7 @@ def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
         sections.append(_recommended(diagnosis.recommendation))
     if not brief:
         sections += [*_phase(diagnosis), *inspection_details(diagnosis.inspection)]
-    return Report("diagnosis", _("Diagnosis before training"), sections)
+    return Report("diagnosis", _("Diagnosis of a training"), sections)
 
 
 def summarize_audit(audit: Audit, *, brief: bool = False) -> Report:
@@ -41,7 +41,7 @@ def summarize_audit(audit: Audit, *, brief: bool = False) -> Report:
         columns = [Column("check", _("Check"), "text"), Column("why", _("Reason"), "sentence")]
         table = Table("not_checked", _("Checks that could not be made"), columns, rows)
         sections.append(Section("not_checked", _("Not checked"), [table]))
-    return Report("audit", _("Audit before training"), sections)
+    return Report("audit", _("Audit of a network"), sections)
 
 
 def _faults(findings: pd.DataFrame) -> Section:

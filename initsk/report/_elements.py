@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from initsk.displays import report_style
 from initsk.language import current_language
 from initsk.report._tables import Table
 
@@ -49,8 +50,9 @@ class Picture:
 
     @cached_property
     def figure(self) -> "Figure":
-        """The figure, drawn once, in the current language."""
-        figure: Figure = self.plot(language=current_language().code).figure_
+        """The figure, drawn once, in the current language and the style of reports."""
+        with report_style():
+            figure: Figure = self.plot(language=current_language().code).figure_
         return figure
 
 

@@ -1,6 +1,5 @@
 """Section of the report about each initializer: its formula, its source and its result."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -8,8 +7,7 @@ import pandas as pd
 
 from initsk.comparison import ComparisonResult
 from initsk.displays import color_of
-from initsk.exceptions import InvalidParameterError
-from initsk.initializers import Initializer, get_initializer
+from initsk.initializers import class_of_label, get_initializer
 from initsk.language import message, translate as _
 from initsk.network import ParameterSpec
 from initsk.report._elements import Detail, Details, Element, Section, Subsection
@@ -28,7 +26,7 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Sect
     by_name = {str(row["initializer"]): row for _, row in summary.iterrows()}
     items: list[Element] = []
     for number, label in enumerate(shown.initializers):
-        kind = _class_of(label)
+        kind = class_of_label(label)
         if kind is None:
             continue
         details = [
@@ -42,19 +40,8 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Sect
         drawn = _drawn(shown, label, number)
         if drawn.rows:
             elements.append(drawn)
-        items.append(Subsection(f"initializer-{number}", label, elements, color_of(number)))
+        items.append(Subsection(f"initializer-{number}", label, elements, color_of(label, shown.initializers)))
     return Section("initializers", _("The initializers"), items) if items else None
-
-
-def _class_of(label: str) -> type[Initializer] | None:
-    """Return the class that a label names: a registered name, or a repr."""
-    name = re.match(r"[\w.]+", label)
-    if name is None or (label != name[0] and label[name.end()] != "("):
-        return None
-    try:
-        return type(get_initializer(name[0]))
-    except (InvalidParameterError, TypeError):
-        return None
 
 
 def _drawn(shown: ComparisonResult, label: str, number: int) -> Table:

@@ -1,6 +1,7 @@
 """Making the report of a result and writing it to files."""
 
 import re
+from collections.abc import Sequence
 from functools import singledispatch
 from html import escape
 from inspect import Parameter, signature
@@ -11,7 +12,7 @@ import numpy as np
 
 from initsk.comparison import ComparisonResult
 from initsk.diagnosis import Audit, Diagnosis, Recommendation
-from initsk.displays import figure_png, figure_svg
+from initsk.displays import FORMATS, figure_file
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection import ActivationSummary
 from initsk.language import use_language
@@ -24,7 +25,7 @@ from initsk.report._inspection import summarize_inspection
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 from initsk.text import visible
 from initsk.utils.files import as_folder, as_path, write_atomic
-from initsk.utils.validation import boolean, check_parameters
+from initsk.utils.validation import boolean, check_parameters, each_of
 
 
 @singledispatch
@@ -131,15 +132,24 @@ def make_report(
     return write_atomic(path, text)
 
 
-def write_pictures(report: Report, folder: str | Path) -> list[Path]:
-    """Write every picture of a report as PNG and as SVG, and return the paths."""
+def write_pictures(report: Report, folder: str | Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Write every picture of a report in each format, and return the paths; equal reports give equal bytes."""
     written, folder = [], as_folder(folder)
     with use_language(report.language):
         for picture in report.pictures():
             path = folder / re.sub(r"[^\w-]", "_", picture.key)
-            written.append(write_atomic(f"{path}.png", figure_png(picture.figure)))
-            written.append(write_atomic(f"{path}.svg", figure_svg(picture.figure, path.name)))
+            for kind in formats:
+                written.append(write_atomic(f"{path}.{kind}", figure_file(picture.figure, kind, path.name)))
     return written
+
+
+def pictures_of(
+    result: Any, folder: str | Path, language: str, formats: str | Sequence[str] | None, **options: Any
+) -> list[Path]:
+    """Write the pictures of a result in one format or several, by default as PNG and as SVG."""
+    chosen = ["png", "svg"] if formats is None else [formats] if isinstance(formats, str) else list(formats)
+    check_parameters("to_pictures", {"format": chosen}, {"format": each_of("format", FORMATS)})
+    return write_pictures(summarize(result, language, **options), folder, chosen)
 
 
 def notebook_html(result: Any) -> str:

@@ -1,5 +1,6 @@
 """The base class of results that have a report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -88,24 +89,33 @@ class Reported:
         """
         return self._report("json", path, language, **options)
 
-    def to_pictures(self, folder: str | Path, *, language: str = "en", **options: Any) -> list[Path]:
-        """Write every picture of the report as PNG and as SVG.
+    def to_pictures(
+        self, folder: str | Path, *, format: str | Sequence[str] | None = None, language: str = "en", **options: Any
+    ) -> list[Path]:
+        """Write every picture of the report.
 
         Parameters
         ----------
         folder : str or Path
             Folder for the pictures, which is created if it does not exist.
+        format : {"png", "svg", "pdf"} or list of them, optional
+            Format of the files; by default PNG and SVG. A PDF embeds its fonts as TrueType, as journals want them.
         language, **options
             As in `to_html`.
 
         Returns
         -------
         list of Path
-            The written files.
-        """
-        from initsk.report import summarize, write_pictures
+            The written files; equal results give equal bytes.
 
-        return write_pictures(summarize(self, language, **options), folder)
+        Raises
+        ------
+        InvalidParameterError
+            If a format is not one of these.
+        """
+        from initsk.report import pictures_of
+
+        return pictures_of(self, folder, language, format, **options)
 
     def answer(self, *, language: str = "en") -> str:
         """Return the answer of the report: what was found, in one or two sentences.
@@ -118,6 +128,11 @@ class Reported:
         from initsk.report import answer_of
 
         return answer_of(self, language)
+
+    def __str__(self) -> str:
+        from initsk.report import printed
+
+        return printed(self)
 
     def _repr_html_(self) -> str:
         from initsk.report import notebook_html

@@ -107,7 +107,7 @@ def test_an_interrupted_job_reports_the_runs_that_it_kept(tmp_path, capsys, inte
     shown = capsys.readouterr().err
     assert f"the report in {tmp_path} has 3 of 4 runs; with --store FILE, the same command" in shown
     assert len(pd.read_csv(tmp_path / "runs.csv")) == 3
-    assert "Interrupted: this report shows the 3 of 4 runs that had finished" in (tmp_path / "index.html").read_text()
+    assert "Not complete: this report shows the 3 of 4 runs that have finished" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.slow

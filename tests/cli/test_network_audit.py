@@ -35,7 +35,7 @@ def test_audit_answers_with_its_exit_code(networks, capsys):
 def test_audit_writes_a_report(networks, capsys):
     assert run("audit", "my_networks.py:good", "--no-data", "--report", "mine.html", "--language", "id") == 0
     assert "report: mine.html" in capsys.readouterr().err
-    assert "Audit sebelum pelatihan" in (networks / "mine.html").read_text()
+    assert "Audit jaringan" in (networks / "mine.html").read_text()
 
 
 def test_json_is_one_object(copies, capsys):

@@ -250,7 +250,7 @@ def test_all_mistakes_in_one_message():
 def test_report(language, tmp_path):
     result = audit(faulty(), batch(12, 8))
     page = result.to_html(language=language)
-    title = {"en": "Audit before training", "id": "Audit sebelum pelatihan"}[language]
+    title = {"en": "Audit of a network", "id": "Audit jaringan"}[language]
     assert f'<html lang="{language}">' in page
     assert title in page
     assert title in result.to_markdown(language=language)

@@ -27,5 +27,5 @@ def test_curves_of_many_initializers_have_different_lines(label):
 def test_a_score_outside_0_to_1_is_drawn_as_it_is():
     X, y = load_diabetes(return_X_y=True)
     result = compare_initializers(MLPRegressor((8,), max_epochs=2), X, y, initializers=["zeros"], n_repeats=1)
-    titles = [ax.get_title() for ax in LearningCurvesDisplay.from_frames(result.history).plot().axes_]
+    titles = [ax.get_ylabel() for ax in LearningCurvesDisplay.from_frames(result.history).plot().axes_]
     assert titles == ["score on held-out data", "training loss"]

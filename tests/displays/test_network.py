@@ -212,7 +212,7 @@ def test_equal_networks_give_equal_bytes(tmp_path):
 
 def test_words_are_translated():
     display = NetworkDisplay.from_module(residual(), batch(2, 3)).plot(language="id")
-    assert display.ax_.get_title() == "kedalaman 2, cabang residual: 4"
+    assert display.figure_.legends[0].get_texts()[-1].get_text() == "kedalaman 2, cabang residual: 4"
     assert "masukan" in [text.get_text() for text in display.ax_.texts]
 
 

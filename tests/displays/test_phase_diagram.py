@@ -19,7 +19,7 @@ def test_networks_are_marked_where_they_are(tanh):
     marks = [line.get_xydata()[0].tolist() for line in display.ax_.lines]
     assert marks == [[1.76, 0.05], [1.0, 0.0]]
     assert [text.get_text() for text in display.figure_.legends[0].get_texts()] == ["mine", "other"]
-    assert display.ax_.get_title() == "skala kedalaman tanh, dalam lapisan"
+    assert "\nwarna: skala kedalaman tanh, dalam lapisan" in display.ax_.get_xlabel()
     assert figure_png(display.figure_) == figure_png(
         PhaseDiagramDisplay(tanh, {"mine": (1.76, 0.05), "other": (1.0, 0.0)}).plot(language="id").figure_
     )

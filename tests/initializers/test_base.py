@@ -1,5 +1,7 @@
 """Initializers as users call them: `sample`, `fill_`, `draw`, seeds, shapes and errors."""
 
+from html import escape
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,9 @@ from initsk.initializers import (
     HeNormal,
     Initializer,
     Orthogonal,
+    PerParameter,
     VarianceScaling,
+    get_initializer,
 )
 from initsk.utils.random import isolated_torch_random
 from tests.helpers import build, label
@@ -130,3 +134,19 @@ def test_seed_and_name_are_separate_parts_of_a_stream():
     for m, seed in zip(ms, (1, 12), strict=False):
         initialize(m, "he_normal", random_state=seed)
     assert not torch.equal(ms[0]["2a"].weight, ms[1]["a"].weight)
+
+
+@pytest.mark.parametrize("initializer", [HeNormal(mode="fan_out"), Orthogonal(), get_initializer("keras.he_normal")])
+def test_a_notebook_shows_parameters_and_formula(initializer):
+    bundle = initializer._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(initializer)
+    page = bundle["text/html"]
+    assert page == initializer._repr_html_()
+    assert escape(initializer.formula) in page
+    assert "fitted" not in page.lower()
+
+
+def test_names_are_no_html():
+    page = PerParameter({"<b>": "zeros"})._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "'<b>'" not in page

@@ -63,7 +63,7 @@ def test_missing_runs():
     runs = pd.DataFrame({"initializer": ["a", "b", "b"], "status": ["ok", "failed", "diverged"]})
     assert describe_missing_runs(runs[:1], {"n_planned": 1}) == ""
     sentences = describe_missing_runs(runs, {"n_planned": 4})
-    assert "Interrupted: this report shows the 3 of 4 runs that had finished." in sentences
+    assert "Not complete: this report shows the 3 of 4 runs that have finished." in sentences
     assert "1 of 3 runs failed and gave no score: b." in sentences
     assert "1 of 3 runs diverged and gave no score: b." in sentences
     raced = describe_missing_runs(runs[:1], {"n_planned": 4, "racing": {"stopped": {"b": 1}, "runs_saved": 3}})

@@ -62,6 +62,46 @@ def test_every_picture_is_written_as_png_and_svg(folder):
         assert (folder / "index_files" / name).read_bytes().startswith(begins)
 
 
+def test_pictures_have_the_wanted_formats(result, tmp_path):
+    once = result.to_pictures(tmp_path / "a", format="pdf")
+    again = result.to_pictures(tmp_path / "b", format=["pdf"])
+    assert {path.name for path in once} == {f"{name}.pdf" for name in PICTURES}
+    for one, other in zip(once, again, strict=True):
+        content = one.read_bytes()
+        assert content == other.read_bytes()
+        # Embedded TrueType fonts, not Type 3, and no date.
+        assert b"/Type0" in content
+        assert b"/Type3" not in content
+        assert b"CreationDate" not in content
+    with pytest.raises(InvalidParameterError, match=r"unknown format 'jpg'.*'pdf', 'png', 'svg'"):
+        result.to_pictures(tmp_path / "c", format="jpg")
+    assert not (tmp_path / "c").exists()
+
+
+def test_print_shows_the_answer_and_a_short_ranking(result):
+    shown = str(result)
+    lines = shown.splitlines()
+    assert " ".join(lines[: lines.index("")]) == describe_ranking(result.summary())
+    assert all(len(line) <= 100 for line in lines)
+    best, other = result.summary().to_dict("records")
+    assert f"{best['low']:.4f} to {best['high']:.4f}" in lines[-2]
+    assert lines[-2].split()[:2] == ["1", best["initializer"]]
+    assert lines[-1].split()[:2] == ["2", other["initializer"]]
+    assert f"{other['mean_score']:.4f}" in lines[-1]
+    assert lines[-1].split()[-1] == ("yes" if other["significant"] else "no")
+
+
+def test_print_shows_the_findings_of_an_inspection():
+    X = np.random.default_rng(0).normal(size=(50, 8))
+    summary = inspect_activations(
+        MLPClassifier((16,) * 3, initializer="zeros", random_state=0).fit(X, np.arange(50) % 2), X
+    )
+    shown = str(summary)
+    assert shown.startswith(summary.answer().split(".")[0])
+    assert set(summary.findings()["kind"]) == {kind for kind in set(summary.findings()["kind"]) if kind in shown}
+    assert all(len(line) <= 100 for line in shown.splitlines())
+
+
 def test_notebooks_show_answer_and_ranking_in_a_frame(result):
     html = result._repr_html_()
     assert html.startswith("<iframe ")

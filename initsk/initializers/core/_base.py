@@ -3,6 +3,7 @@
 import inspect
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, dataclass_transform
 
 import torch
@@ -11,6 +12,7 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._values import Value
 from initsk.network import ParameterSpec, why_not_writable
+from initsk.text import visible
 from initsk.utils.random import RandomState, generator_like_torch
 from initsk.utils.torch_settings import outside_of_contexts, working_type
 from initsk.utils.validation import Constraint, check_parameters, optional
@@ -70,6 +72,16 @@ class Initializer(Value):
         for name in ("draw_never_fails", "draws_blocks"):
             if _depth_of(cls, "draw_values") < _depth_of(cls, name):
                 setattr(cls, name, False)
+
+    def _repr_html_(self) -> str:
+        """Return the expression that makes the initializer, its formula and its source, for a notebook."""
+        facts = [("Formula", self.formula, "code"), ("Reference", self.reference, "span")]
+        rows = [f"<br>{name}: <{tag}>{escape(visible(text))}</{tag}>" for name, text, tag in facts if text]
+        return f"<div><code><b>{escape(visible(repr(self)))}</b></code>{''.join(rows)}</div>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        # That of scikit-learn says whether an estimator is fitted.
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     @property
     def needs_data(self) -> bool:

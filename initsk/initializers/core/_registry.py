@@ -139,6 +139,23 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
     )
 
 
+def class_of_label(label: str) -> type[Initializer] | None:
+    """Return the class of the initializer that a label of a comparison names: a registered name, or a repr.
+
+    Examples
+    --------
+    >>> class_of_label("Orthogonal(gain=1.4)").name, class_of_label("mine")
+    ('orthogonal', None)
+    """
+    name = re.match(r"[\w.]+", label)
+    if name is None or (label != name[0] and label[name.end()] != "("):
+        return None
+    try:
+        return type(get_initializer(name[0]))
+    except (InvalidParameterError, TypeError):
+        return None
+
+
 def _by_name(given: str) -> Initializer:
     classes = _named_classes()
     for cls in classes:
