@@ -15,12 +15,13 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 
+from initsk.comparison.design._baseline import Scorer
 from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
 from initsk.comparison.design._data import check_data, split_data
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._plan import Plan
-from initsk.comparison.execution._run import Experiment, Scorer
+from initsk.comparison.execution._run import Experiment
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
