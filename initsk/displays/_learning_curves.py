@@ -27,9 +27,9 @@ _TITLES = {
 
 class LearningCurvesDisplay(Display):
     """Held-out error and training loss after each epoch; lines are means, bands their 95 % intervals.
-    The bands of errors stay between 0 and 1.
 
-    Scores outside 0..1 have no error: the display draws them as they are. One repeat has no interval.
+    Scores outside 0..1 have no error: the display draws them as they are. One repeat has no interval;
+    that of an error stays between 0 and 1.
 
     Parameters
     ----------
