@@ -159,7 +159,7 @@ def compare_initializers(
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
         "hardware": hardware(), "n_threads": n_threads,
-        "score_bounds": score_bounds(getattr(scorer, "_scorers", {"score": scorer}), estimator),
+        "score_bounds": score_bounds(_scorers(estimator, scoring), estimator),
         "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
     }  # fmt: skip
     if cv is not None:
@@ -186,6 +186,14 @@ def _make_scorer(estimator: Any, scoring: Any) -> Any:
         return check_scoring(estimator, scoring)
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
+
+
+def _scorers(estimator: Any, scoring: Any) -> dict[str, Any]:
+    """Return each of the scorers by name."""
+    if not isinstance(scoring, _SEVERAL):
+        scoring = {"score": scoring}
+    named = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
+    return {name: check_scoring(estimator, each) for name, each in named.items()}
 
 
 def _by_name(scorer: Any, scoring: Any) -> Scorer:
