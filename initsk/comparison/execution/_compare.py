@@ -15,6 +15,8 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 
+from initsk.comparison.design._baseline import Scorer
+from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.design._candidates import (
     Candidate,
     Grid,
@@ -27,7 +29,7 @@ from initsk.comparison.design._data import as_arrays, check_data, split_data
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._plan import Plan
-from initsk.comparison.execution._run import Experiment, Scorer
+from initsk.comparison.execution._run import Experiment
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
@@ -39,6 +41,8 @@ from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional, thread_count
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
+# Forms of `scoring` with several scorers.
+_SEVERAL = (list, tuple, set, dict)
 
 
 def compare_initializers(
@@ -174,11 +178,13 @@ def compare_initializers(
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
     with outside_of_contexts(dtype=torch.float32):
         check_effect(builder, candidates, seed=seed)
-    experiment = Experiment(builder, data, _make_scorer(estimator, scoring), n_threads, activations)
+    scorer = _make_scorer(estimator, scoring)
+    experiment = Experiment(builder, data, _by_name(scorer, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, rounds, racing)
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
         "hardware": hardware(), "n_threads": n_threads,
+        "score_bounds": score_bounds(_scorers(estimator, scoring), estimator),
         "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
     }  # fmt: skip
     if cv is not None:
@@ -197,15 +203,27 @@ def compare_initializers(
     return result
 
 
-def _make_scorer(estimator: Any, scoring: Any) -> Scorer:
-    several = isinstance(scoring, list | tuple | set | dict)
-    if several and not scoring:
+def _make_scorer(estimator: Any, scoring: Any) -> Any:
+    """Return scikit-learn's scorer."""
+    if isinstance(scoring, _SEVERAL) and not scoring:
         raise InvalidParameterError("scoring is empty (allowed: at least one scorer)")
     try:
-        scorer = check_scoring(estimator, scoring)
+        return check_scoring(estimator, scoring)
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
-    return scorer if several else partial(_single_score, scorer)
+
+
+def _scorers(estimator: Any, scoring: Any) -> dict[str, Any]:
+    """Return each of the scorers by name."""
+    if not isinstance(scoring, _SEVERAL):
+        scoring = {"score": scoring}
+    named = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
+    return {name: check_scoring(estimator, each) for name, each in named.items()}
+
+
+def _by_name(scorer: Any, scoring: Any) -> Scorer:
+    """Return a scorer that returns scores by name, also of a single one."""
+    return scorer if isinstance(scoring, _SEVERAL) else partial(_single_score, scorer)
 
 
 def _single_score(scorer: Any, estimator: Any, X: Any, y: Any) -> dict[str, float]:

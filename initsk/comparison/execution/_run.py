@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +13,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
+from initsk.comparison.design._baseline import Scorer, baseline_scores
 from initsk.comparison.design._data import Data, n_samples
 from initsk.comparison.design._model_builder import ModelBuilder, last_step, takes_callbacks
 from initsk.comparison.design._runs import Task
@@ -20,9 +21,6 @@ from initsk.comparison.execution._monitor import TrainingMonitor, measure_traine
 from initsk.comparison.results._records import RunRecord
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
-
-#: Returns the scores of a fitted estimator by name; the first one ranks.
-Scorer = Callable[[Any, Any, Any], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class Experiment:
     def _measure(self, record: RunRecord, task: Task) -> None:
         X, y, X_val, y_val = self.data.parts(task.round)
         record.val_ratio = n_samples(y_val) / n_samples(y)
+        record.baseline = baseline_scores(self.builder.estimator, self.scorer, y, y_val)
         model = self.builder.build(task.candidate.params, task.round.seed, self.n_threads)
         monitor = self._add_monitor(model, X_val, y_val, during_training=task.round.repeat == task.round.fold == 0)
         started = time.perf_counter()

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.design._candidates import Candidate, shown
 from initsk.comparison.design._model_builder import takes_initializer
 from initsk.comparison.design._runs import RunKey
@@ -40,7 +41,11 @@ def tables_of_search(
         for row, candidate in zip(rows, candidates, strict=True)
         for fold in range(search.n_splits_)
     ]
-    settings = {"estimator": repr(search.estimator), "search": type(search).__name__, "n_planned": len(records)}
+    scorers = {name: search.scorer_[name] if search.multimetric_ else search.scorer_ for name in scores}
+    settings = {
+        "estimator": repr(search.estimator), "search": type(search).__name__, "n_planned": len(records),
+        "score_bounds": score_bounds(scorers, search.estimator),
+    }  # fmt: skip
     return make_frames(records, candidates), settings
 
 
