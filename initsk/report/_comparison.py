@@ -11,6 +11,7 @@ from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, col
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
+from initsk.report._comparison_notes import describe_search_means
 from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_ranking
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
@@ -51,7 +52,9 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
     target = result.target()
     how = _how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid))
     elements: list[Element] = [_ranking_table("ranking", _("Initializers, best first"), summary, result)]
-    elements += [Paragraph(how, "note"), Paragraph(describe_epochs_to_target(summary, target))]
+    notes = [describe_search_means(result, summary)]
+    elements += [Paragraph(note, "note") for note in [*notes, how] if note]
+    elements.append(Paragraph(describe_epochs_to_target(summary, target)))
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
         note = _(
             "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals (not"

@@ -1,6 +1,7 @@
 """The section on the experiment: the data, the time, the network, and the lines that repeat it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from initsk.comparison import ComparisonResult
 from initsk.language import current_language, message, plural, translate as _
@@ -33,12 +34,22 @@ def run_section(result: ComparisonResult) -> Section:
     lines = result.settings.get("command") or result.settings.get("call")
     if lines:
         elements += [Paragraph(_("To repeat this comparison:")), Code(lines)]
-    note = _(
+    elements.append(Paragraph(_how_paired(result.settings), "note"))
+    return Section("run", _("What was run"), elements)
+
+
+def _how_paired(settings: Mapping[str, Any]) -> str:
+    """Return what the runs of a repeat and fold share."""
+    if "search" in settings:
+        return _(
+            "The runs are those of a search of scikit-learn. In the same fold, every initializer had the same split. A"
+            " parameter random_state in the grid is a repeat. The order of the batches is shared only under the same"
+            " random_state."
+        )
+    return _(
         "Each run trained on a fixed number of threads. In the same repeat and fold, every initializer had the same"
         " split and the same batches in the same order."
     )
-    elements.append(Paragraph(note, "note"))
-    return Section("run", _("What was run"), elements)
 
 
 def _details(result: ComparisonResult) -> Iterator[Detail]:
@@ -55,7 +66,7 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
             yield Detail(_(name), shown, key in _CODE)
     seeds = result.runs["seed"].unique().tolist()
     more = ["..."] if len(seeds) > _MAX_SEEDS else []
-    if "random_state" in settings:
+    if any(seeds):
         yield Detail(_("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
     if "hardware" in settings:
         threads = plural("{n} thread per run", "{n} threads per run", settings.get("n_threads", 1))

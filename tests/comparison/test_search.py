@@ -1,6 +1,7 @@
 """Results of finished searches of scikit-learn."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.datasets import load_iris
@@ -87,6 +88,40 @@ def test_a_search_with_several_scorers():
     runs = ComparisonResult.from_search(search).runs
     assert (runs["score"] == runs["score_neg_log_loss"]).all()
     assert (runs["score_accuracy"] >= 0).all()
+
+
+@pytest.mark.parametrize(("model", "prefix"), [(CLF, ""), (make_pipeline(StandardScaler(), CLF), "mlpclassifier__")])
+def test_random_states_in_the_grid_are_repeats(model, prefix):
+    grid = {"initializer": ["zeros", "he_normal"], "random_state": [7, 3], "lr": [0.001, 0.02]}
+    search = GridSearchCV(model, {f"{prefix}{name}": values for name, values in grid.items()}, cv=3).fit(X, Y)
+    result = ComparisonResult.from_search(search)
+    runs = result.runs
+    assert list(runs.columns[:5]) == ["initializer", f"{prefix}lr", "repeat", "fold", "seed"]
+    assert runs.groupby("repeat")["seed"].unique().explode().to_dict() == {0: 7, 1: 3}
+    # The mean of a setting is over its seeds.
+    means = pd.DataFrame(search.cv_results_["params"]).assign(score=search.cv_results_["mean_test_score"])
+    means = means.groupby([f"{prefix}initializer", f"{prefix}lr"])["score"].mean()
+    found = result.summary(by="setting").set_index(["initializer", f"{prefix}lr"])["mean_score"]
+    assert found[means.index].to_numpy() == pytest.approx(means.to_numpy())
+    assert result.summary()["n_runs"].tolist() == [6, 6]
+
+
+def test_a_page_says_why_its_mean_differs_from_that_of_the_search():
+    def result_of(scores, rates=(0.1, 0.2)):
+        # A finished search with these scores: a row for each setting, a column for each fold.
+        search = GridSearchCV(CLF, {})
+        params = [{"initializer": "zeros", "lr": rate} for rate in rates]
+        folds = {f"split{fold}_test_score": np.array(column) for fold, column in enumerate(zip(*scores, strict=True))}
+        seconds = dict.fromkeys(("mean_fit_time", "mean_score_time"), np.zeros(len(rates)))
+        search.cv_results_, search.n_splits_, search.multimetric_ = {"params": params, **folds, **seconds}, 2, False
+        return ComparisonResult.from_search(search)
+
+    # In each fold, the setting that is best in the other fold is the worse one: 0.5 and 0.6.
+    differing = result_of([[0.9, 0.5], [0.6, 0.8]])
+    assert differing.summary()["mean_score"].item() == pytest.approx(0.55)
+    words = "zeros has a mean score of 0.5500 here, and 0.7000 at its best setting in cv_results_."
+    assert words in differing.to_html()
+    assert "at its best setting in cv_results_" not in result_of([[0.9, 0.9], [0.6, 0.8]]).to_html()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores")

@@ -202,19 +202,27 @@ class ComparisonResult(ComparisonTables, Reported):
             A fitted search. Of a successive halving search, only the last iteration is used.
         parameter : str, optional
             Name of the compared parameter; by default the one called ``initializer``, at any depth. The other
-            parameters become the grid.
+            parameters become the grid, except random states: each value of a parameter ``random_state``, at any depth,
+            is a repeat.
         val_ratio : float, optional
             Number of validation samples for each training sample, if it does not follow from the search's `cv`.
 
         Returns
         -------
         ComparisonResult
-            It has one repeat, a run for each candidate and split, and neither history nor layers.
+            It has a run for each candidate and split, one repeat for each ``random_state`` in the grid (without one, a
+            single repeat), and neither history nor layers.
 
         Raises
         ------
         InvalidParameterError
             If the search is not fitted, or several parameters may be meant.
+
+        Notes
+        -----
+        With a grid, `summary` takes the score of an initializer in a fold at the setting that is best in the *other*
+        folds. Its mean is therefore often lower than ``search.best_score_``, which is the highest mean of all settings,
+        over the same folds that picked the setting. ``summary(by="setting")`` has the means of ``cv_results_``.
 
         Examples
         --------
