@@ -46,6 +46,12 @@ def _how_paired(settings: Mapping[str, Any]) -> str:
             " parameter random_state in the grid is a repeat. The order of the batches is shared only under the same"
             " random_state."
         )
+    if settings.get("source") == "from_frame":
+        return _(
+            "The runs were made outside of this package, and ComparisonResult.from_frame took their scores. Runs of"
+            " the same repeat and fold are compared as pairs; whether they had the same split and the same batches is"
+            " not known here."
+        )
     return _(
         "Each run trained on a fixed number of threads. In the same repeat and fold, every initializer had the same"
         " split and the same batches in the same order."

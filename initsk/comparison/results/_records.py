@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,16 @@ class RunRecord:
         self.status, self.reason = status, without_addresses(reason)
         self.scores = dict.fromkeys(self.scores, nan)
         return self
+
+    def set_scores(self, scores: Mapping[str, float], reasons: Mapping[str, str] | None = None) -> None:
+        """Set the scores; a scorer without a finite score gives NaN, and a run without any has failed."""
+        missing = [name for name, score in scores.items() if not isfinite(score)]
+        self.scores = dict(scores) | dict.fromkeys(missing, nan)
+        found = {name: (reasons or {}).get(name, "the score is not finite") for name in missing}
+        if len(missing) == len(scores):
+            self.fail("failed", next(iter(found.values()), "there is no score"))
+        elif missing:
+            self.reason = without_addresses("; ".join(f"{name}: {reason}" for name, reason in found.items()))
 
     def add_layers(self, phase: str, epoch: int, layers: LayerMeasurements) -> None:
         """Add the measurements of one moment."""

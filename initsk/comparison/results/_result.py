@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 
 from initsk.comparison.results._intake import typed_tables
 from initsk.comparison.results._ranking import BY, compare_pairs, default_target, rank
 from initsk.comparison.results._records import key_columns
-from initsk.comparison.results._search import tables_of_search
+from initsk.comparison.results._sources import ComparisonSources
 from initsk.comparison.results._statistics import TESTS, has_several_splits, tuned_runs
-from initsk.comparison.storage._store import tables_of_store
-from initsk.comparison.storage._tables import ComparisonTables, with_experiment
+from initsk.comparison.storage._tables import with_experiment
 from initsk.exceptions import InvalidParameterError
 from initsk.text import visible
 from initsk.utils.results import Reported
@@ -28,7 +27,7 @@ _CONSTRAINTS: dict[str, Constraint] = {
 }
 
 
-class ComparisonResult(ComparisonTables, Reported):
+class ComparisonResult(ComparisonSources, Reported):
     """The result of `compare_initializers`.
 
     Every frame has fixed types. Its first columns are ``initializer`` (a categorical in the order given), the
@@ -191,72 +190,6 @@ class ComparisonResult(ComparisonTables, Reported):
             if len(frame)
         }
         return ComparisonResult(self.frames | frames, self.settings)
-
-    @classmethod
-    def from_search(cls, search: Any, *, parameter: str | None = None, val_ratio: float | None = None) -> Self:
-        """Return a result made from a finished search.
-
-        Parameters
-        ----------
-        search : GridSearchCV or another of scikit-learn's searches
-            A fitted search. Of a successive halving search, only the last iteration is used.
-        parameter : str, optional
-            Name of the compared parameter; by default the one called ``initializer``, at any depth. The other
-            parameters become the grid, except random states: each value of a parameter ``random_state``, at any depth,
-            is a repeat.
-        val_ratio : float, optional
-            Number of validation samples for each training sample, if it does not follow from the search's `cv`.
-
-        Returns
-        -------
-        ComparisonResult
-            It has a run for each candidate and split, one repeat for each ``random_state`` in the grid (without one, a
-            single repeat), and neither history nor layers.
-
-        Raises
-        ------
-        InvalidParameterError
-            If the search is not fitted, or several parameters may be meant.
-
-        Notes
-        -----
-        With a grid, `summary` takes the score of an initializer in a fold at the setting that is best in the *other*
-        folds. Its mean is therefore often lower than ``search.best_score_``, which is the highest mean of all settings,
-        over the same folds that picked the setting. ``summary(by="setting")`` has the means of ``cv_results_``.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.model_selection import GridSearchCV
-        >>> from initsk import ComparisonResult, MLPClassifier
-        >>> grid = {"initializer": ["zeros", "he_normal"]}
-        >>> search = GridSearchCV(MLPClassifier((8,), max_epochs=5, random_state=0), grid)
-        >>> result = ComparisonResult.from_search(search.fit(*load_iris(return_X_y=True)))
-        >>> result.summary()["n_runs"].tolist()
-        [5, 5]
-        """
-        return cls(*tables_of_search(search, parameter, val_ratio))
-
-    @classmethod
-    def from_store(cls, path: str | Path) -> Self:
-        """Return a result made from the runs in a store, even if the comparison was killed or is still running.
-
-        Parameters
-        ----------
-        path : str or Path
-            As given to `compare_initializers`.
-
-        Returns
-        -------
-        ComparisonResult
-            The finished runs of the last comparison with this file.
-
-        Raises
-        ------
-        StoreError
-            If the file is not a store, is damaged, or has no finished run.
-        """
-        return cls(*tables_of_store(path))
 
     def _check(self, **values: Any) -> None:
         check_parameters(type(self).__name__, values, {name: _CONSTRAINTS[name] for name in values})

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from initsk.comparison.design._candidates import Candidate, shown, without_addresses
@@ -89,10 +88,9 @@ def _record(
     seed = next((seed for seed in seeds if isinstance(seed, int)), 0)
     seconds = float(results["mean_fit_time"][row])
     record = RunRecord(key, seed, split=key.fold, val_ratio=ratio, fit_seconds=seconds)
-    record.scores = {name: float(results[f"split{key.fold}_test_{name}"][row]) for name in scores}
+    values = {name: float(results[f"split{key.fold}_test_{name}"][row]) for name in scores}
+    record.set_scores(values, dict.fromkeys(scores, "the search has no score"))
     record.seconds = record.fit_seconds + float(results["mean_score_time"][row])
-    if not all(np.isfinite(list(record.scores.values()))):
-        record.fail("failed", "the search has no score")
     return record
 
 
