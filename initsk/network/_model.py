@@ -14,6 +14,7 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._batches import Batch, iterate_batches
+from initsk.network._hints import describe_kind, next_step, with_next_step
 from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes, lazy_again
 from initsk.network._wrappers import refuse_quantized, unwrap
@@ -91,7 +92,7 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     if isinstance(model, nn.Module):
         return Model(_visible(model, X))
     if isinstance(model, type):
-        raise ModuleError(f"{model.__name__} is a class (allowed: an instance)")
+        raise ModuleError(f"{model.__name__} is a class (allowed: an instance); {next_step(model)}")
     if hasattr(model, "best_estimator_"):
         return get_model(model.best_estimator_, X, y)
     if hasattr(model, "refit") and hasattr(model, "estimator"):
@@ -108,9 +109,13 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         if y is None and not hasattr(model, "module"):
             raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
         return get_model(initialized(clone(model), X, y))
-    given = f"{type(model).__name__} has no network" if hasattr(model, "get_params") else f"{model!r} is not allowed"
+    given = (
+        f"{type(model).__name__} has no network"
+        if hasattr(model, "get_params")
+        else f"{describe_kind(model)} is not allowed"
+    )
     inner = "; of an estimator that holds others, one of them" if hasattr(model, "estimator") else ""
-    raise ModuleError(f"{given} ({_ALLOWED}{inner})")
+    raise ModuleError(with_next_step(f"{given} ({_ALLOWED}{inner})", model))
 
 
 def innermost(model: Any) -> Any:
@@ -168,7 +173,7 @@ def initialized(estimator: Any, X: Any, y: Any) -> Any:
         if hasattr(estimator, "steps"):
             return _initialized_pipeline(estimator, X, y)
         if not may_be_built(estimator):
-            raise ModuleError(f"{type(estimator).__name__} has no network ({_ALLOWED})")
+            raise ModuleError(with_next_step(f"{type(estimator).__name__} has no network ({_ALLOWED})", estimator))
         if not hasattr(estimator, "module"):
             return estimator.initialize(X, y)
         # A skorch net; initsk's nets have initializers that may use the data.
