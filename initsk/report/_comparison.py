@@ -11,7 +11,7 @@ from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, col
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
-from initsk.report._comparison_notes import describe_search_means
+from initsk.report._comparison_notes import describe_missing_scores, describe_search_means, scores_table
 from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_ranking
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
@@ -43,8 +43,8 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
 
 def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
     answer = Paragraph(describe_ranking(summary), "answer")
-    missing = Paragraph(describe_missing_runs(result.runs, result.settings), "warning")
-    return Section("answer", _("Answer"), [answer, missing] if missing.text else [answer])
+    missing = [describe_missing_runs(result.runs, result.settings), describe_missing_scores(result.runs)]
+    return Section("answer", _("Answer"), [answer, *(Paragraph(text, "warning") for text in missing if text)])
 
 
 def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
@@ -54,7 +54,7 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
     elements: list[Element] = [_ranking_table("ranking", _("Initializers, best first"), summary, result)]
     notes = [describe_search_means(result, summary)]
     elements += [Paragraph(note, "note") for note in [*notes, how] if note]
-    elements.append(Paragraph(describe_epochs_to_target(summary, target)))
+    elements += [Paragraph(describe_epochs_to_target(summary, target)), *scores_table(result, summary)]
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
         note = _(
             "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals (not"

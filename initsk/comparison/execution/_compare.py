@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
 from inspect import signature
 from numbers import Integral
 from os import PathLike
@@ -13,14 +12,14 @@ from typing import Any
 import torch
 from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import check_scoring
 
 from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
 from initsk.comparison.design._data import check_data, split_data
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._plan import Plan
-from initsk.comparison.execution._run import Experiment, Scorer
+from initsk.comparison.execution._run import Experiment
+from initsk.comparison.execution._scoring import make_scorer, warn_of_missing_scores
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
@@ -77,8 +76,8 @@ def compare_initializers(
     groups : array-like of shape (n_samples,), optional
         Groups for splitters that keep them together.
     scoring : str, callable, list, dict or None, default=None
-        As in scikit-learn; with several scorers, the first one determines the ranking. None takes the ``score`` of the
-        estimator.
+        As in scikit-learn; with several scorers, the first one determines the ranking, and one that fails has the score
+        NaN. None takes the ``score`` of the estimator.
     n_repeats : int, default=5
         Number of repeats of every initializer and fold, each with its own seed.
     random_state : int, RandomState, Generator or None, default=0
@@ -121,6 +120,8 @@ def compare_initializers(
     -----
     FitFailedWarning
         If no run gives a score; the class is scikit-learn's.
+    UserWarning
+        If one of several scorers gives no score.
 
     Examples
     --------
@@ -149,7 +150,7 @@ def compare_initializers(
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
     with outside_of_contexts(dtype=torch.float32):
         check_effect(builder, candidates, seed=seed)
-    experiment = Experiment(builder, data, _make_scorer(estimator, scoring), n_threads, activations)
+    experiment = Experiment(builder, data, make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, rounds, racing)
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
@@ -165,26 +166,12 @@ def compare_initializers(
     identity = identify(experiment, whole, plan.varied, random_state=seed, scoring=scoring, cv=cv)
     with nullcontext() if store is None else open_store(store, identity) as opened:
         result = plan.carry_out(settings, n_jobs, opened, progress)
-    if result.runs["score"].isna().all():
+    warn_of_missing_scores(result.runs, stacklevel=2)
+    if not (result.runs["status"] == "ok").any():
         first = result.runs["reason"].iloc[0]
         message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {brief(first)}"
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     return result
-
-
-def _make_scorer(estimator: Any, scoring: Any) -> Scorer:
-    several = isinstance(scoring, list | tuple | set | dict)
-    if several and not scoring:
-        raise InvalidParameterError("scoring is empty (allowed: at least one scorer)")
-    try:
-        scorer = check_scoring(estimator, scoring)
-    except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
-    return scorer if several else partial(_single_score, scorer)
-
-
-def _single_score(scorer: Any, estimator: Any, X: Any, y: Any) -> dict[str, float]:
-    return {"score": scorer(estimator, X, y)}
 
 
 def _call_as_code(builder: ModelBuilder, candidates: Sequence[Candidate], given: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -13,16 +13,15 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
+from initsk.comparison.design._baseline import Scorer, baseline_scores
 from initsk.comparison.design._data import Data, n_samples
 from initsk.comparison.design._model_builder import ModelBuilder, last_step, takes_callbacks
 from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._monitor import TrainingMonitor
+from initsk.comparison.execution._scoring import numbers_of, reasons_of
 from initsk.comparison.results._records import RunRecord
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
-
-#: Returns the scores of a fitted estimator by name; the first one ranks.
-Scorer = Callable[[Any, Any, Any], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class Experiment:
     def _measure(self, record: RunRecord, task: Task) -> None:
         X, y, X_val, y_val = self.data.parts(task.round)
         record.val_ratio = n_samples(y_val) / n_samples(y)
+        record.baseline = baseline_scores(self.builder.estimator, self.scorer, y, y_val)
         model = self.builder.build(task.candidate.params, task.round.seed, self.n_threads)
         monitor = self._add_monitor(model, X_val, y_val, during_training=task.round.repeat == task.round.fold == 0)
         started = time.perf_counter()
@@ -66,15 +66,14 @@ class Experiment:
             val_losses = [val_loss for _, _, val_loss, _ in monitor.epochs] if monitor.has_loss else []
         # The nets of this package notice a training loss that is not finite.
         diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, val_losses))
-        record.scores = {name: float(score) for name, score in self.scorer(model, X_val, y_val).items()}
+        scores = self.scorer(model, X_val, y_val)
         if monitor is not None:
             monitor.measure_end()
             for phase, epoch, layers in monitor.layers:
                 record.add_layers(phase, epoch, layers)
+        record.set_scores(numbers_of(scores), reasons_of(scores))
         if diverged:
             record.fail("diverged", "the loss is not finite")
-        elif not all(map(isfinite, record.scores.values())):
-            record.fail("failed", "a score is not finite")
 
     def _add_monitor(self, model: Any, X_val: Any, y_val: Any, *, during_training: bool) -> TrainingMonitor | None:
         """Add a monitor to the callbacks of a model that takes them."""
@@ -89,7 +88,7 @@ class Experiment:
             return net, before.transform(X_val) if before else X_val
 
         def score() -> float:
-            return next(iter(self.scorer(model, X_val, y_val).values()))
+            return next(iter(numbers_of(self.scorer(model, X_val, y_val)).values()))
 
         monitor = TrainingMonitor(get_inputs, y_val, score, self.activations, during_training)
         net.set_params(callbacks=[*(net.callbacks or []), ("initsk_monitor", monitor)])

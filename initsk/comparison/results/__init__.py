@@ -1,7 +1,7 @@
 """The results of a comparison: frames, scores, tests and rankings."""
 
 from initsk.comparison.results._intake import check_complete
-from initsk.comparison.results._records import TABLES, grid_columns
+from initsk.comparison.results._records import TABLES, grid_columns, score_names
 from initsk.comparison.results._statistics import has_several_splits, mean_interval, paired_scores, tuned_runs
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "has_several_splits",
     "mean_interval",
     "paired_scores",
+    "score_names",
     "tuned_runs",
 ]

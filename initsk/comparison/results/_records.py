@@ -25,12 +25,13 @@ TABLES = ("runs", "history", *STATISTICS, *HISTOGRAMS, "timing")
 _RUNS = {
     "seed": "int64", "split": "int64", "val_ratio": "float64", "epochs": "int64",
     "status": pd.CategoricalDtype(list(STATUS)), "reason": "str", "score": "float64",
+    "baseline_score": "float64",
 }  # fmt: skip
 _HISTORY = {"epoch": "int64", "train_loss": "float64", "val_loss": "float64", "val_score": "float64"}
 _TIMING = dict.fromkeys(("seconds", "fit_seconds", "seconds_per_epoch"), "float64")
 # The fields of a record that a store keeps as they are, and those that it keeps as JSON.
 _PLAIN = ("seed", "split", "status", "reason", "val_ratio", *_TIMING)
-_NESTED = ("scores", "history", "statistics", "histograms")
+_NESTED = ("scores", "baseline", "history", "statistics", "histograms")
 
 
 @dataclass
@@ -43,6 +44,8 @@ class RunRecord:
     status: str = "ok"
     reason: str = ""
     scores: dict[str, float] = field(default_factory=dict)
+    #: The scores of the baseline in the same round.
+    baseline: dict[str, float] = field(default_factory=dict)
     #: Number of validation samples for each training sample.
     val_ratio: float = nan
     #: Rows of epoch, train_loss, val_loss, val_score.
@@ -72,6 +75,11 @@ class RunRecord:
         """The first of the scores; NaN without any."""
         return next(iter(self.scores.values()), nan)
 
+    @property
+    def baseline_score(self) -> float:
+        """The baseline's score by the first scorer; NaN without any."""
+        return next(iter(self.baseline.values()), nan)
+
     def fail(self, status: str, reason: str) -> "RunRecord":
         """Set a status and its reason, and the scores to NaN."""
         self.status, self.reason = status, without_addresses(reason)
@@ -82,7 +90,7 @@ class RunRecord:
         """Set the scores; a scorer without a finite score gives NaN, and a run without any has failed."""
         missing = [name for name, score in scores.items() if not isfinite(score)]
         self.scores = dict(scores) | dict.fromkeys(missing, nan)
-        found = {name: (reasons or {}).get(name, "the score is not finite") for name in missing}
+        found = {name: (reasons or {}).get(name, "a score is not finite") for name in missing}
         if len(missing) == len(scores):
             self.fail("failed", next(iter(found.values()), "there is no score"))
         elif missing:
@@ -125,6 +133,7 @@ def make_frames(records: Sequence[RunRecord], candidates: Sequence[Candidate]) -
     keys = _keys(records, candidates)
     names = list(dict.fromkeys(name for record in records for name in record.scores))
     scores = {f"score_{name}": [record.scores.get(name, nan) for record in records] for name in names}
+    scores |= {f"baseline_score_{name}": [record.baseline.get(name, nan) for record in records] for name in names}
     several = pd.DataFrame(scores if len(names) > 1 else {}, index=keys.index, dtype="float64")
     history = pd.DataFrame([row for record in records for row in record.history], columns=list(_HISTORY))
     return {
@@ -146,6 +155,17 @@ def grid_columns(frame: pd.DataFrame) -> list[str]:
     """
     columns = list(frame.columns)
     return columns[columns.index("initializer") + 1 : columns.index("repeat")]
+
+
+def score_names(runs: pd.DataFrame) -> list[str]:
+    """Return the names of several scorers, the one that ranks first; without several, there are none.
+
+    Examples
+    --------
+    >>> score_names(pd.DataFrame(columns=["score", "score_accuracy", "score_f1"]))
+    ['accuracy', 'f1']
+    """
+    return [name.removeprefix("score_") for name in map(str, runs) if name.startswith("score_")]
 
 
 def key_columns(frame: pd.DataFrame) -> list[str]:

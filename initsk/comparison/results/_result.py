@@ -8,9 +8,9 @@ import pandas as pd
 
 from initsk.comparison.results._intake import typed_tables
 from initsk.comparison.results._ranking import BY, compare_pairs, default_target, rank
-from initsk.comparison.results._records import key_columns
+from initsk.comparison.results._records import key_columns, score_names
 from initsk.comparison.results._sources import ComparisonSources
-from initsk.comparison.results._statistics import TESTS, has_several_splits, tuned_runs
+from initsk.comparison.results._statistics import TESTS, baseline_score, has_several_splits, tuned_runs
 from initsk.comparison.storage._tables import with_experiment
 from initsk.exceptions import InvalidParameterError
 from initsk.text import visible
@@ -45,7 +45,9 @@ class ComparisonResult(ComparisonSources, Reported):
     runs : DataFrame
         A row for each run: seed; split (runs with the same number have the same split); val_ratio (validation samples
         divided by training samples); epochs; status ("ok", "diverged" or "failed"); reason; score on the validation
-        data (NaN unless "ok"); with several scorers, ``score_<name>`` for each.
+        data (NaN unless "ok", and if its scorer failed); baseline_score, that of a model that does not look at X (it
+        predicts the most frequent class, or the mean; NaN for other estimators); with several scorers,
+        ``score_<name>`` and ``baseline_score_<name>`` for each.
     history : DataFrame
         A row for each run and epoch, if the estimator trains in epochs: train_loss, val_loss, val_score.
     layers : DataFrame
@@ -135,6 +137,22 @@ class ComparisonResult(ComparisonSources, Reported):
         """
         return default_target(self.frames, self._column(score))
 
+    def baseline_score(self, score: str | None = None) -> float:
+        """Return the mean score of the baseline, a model that predicts the most frequent class or the mean.
+
+        Parameters
+        ----------
+        score : str, optional
+            Name of the scorer, if there are several; by default the first.
+
+        Returns
+        -------
+        float
+            The mean over the splits. NaN if there is no baseline: for an estimator that is neither a classifier nor a
+            regressor, a scorer that needs another model, and results of searches.
+        """
+        return baseline_score(self.runs, self._column(score))
+
     def pairwise(
         self, *, alpha: float = 0.05, test: str = "t", rope: float | None = None, score: str | None = None,
         by: str = "initializer",
@@ -199,8 +217,7 @@ class ComparisonResult(ComparisonSources, Reported):
     def _column(self, score: str | None) -> str:
         if score is None or score == self.settings.get("scoring"):
             return "score"
-        names = [str(name).removeprefix("score_") for name in self.runs.columns if str(name).startswith("score_")]
-        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", names)})
+        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", score_names(self.runs))})
         return f"score_{score}"
 
     def _each(self, make: Callable[..., pd.DataFrame], **arguments: Any) -> pd.DataFrame:

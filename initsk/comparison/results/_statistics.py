@@ -265,6 +265,12 @@ def paired_scores(runs: pd.DataFrame, treatment: pd.Series, column: str = "score
     return PairedScores(table.reindex(columns=ranked), float(runs["val_ratio"].mean()) if several else 0.0)
 
 
+def baseline_score(runs: pd.DataFrame, column: str = "score") -> float:
+    """Return the mean over the splits of the baseline's score by the scorer of `column`; NaN if there is none."""
+    name = f"baseline_{column}"
+    return float(runs.groupby("split")[name].mean().mean()) if name in runs else nan
+
+
 def setting_labels(runs: pd.DataFrame) -> pd.Series:
     """Return the initializer and setting of each run as text."""
     labels = runs["initializer"].astype(str)

@@ -13,7 +13,7 @@ from initsk.utils.files import open_regular
 
 # "init" as a number, for SQLite's field that names the program of a file.
 _APPLICATION = 0x696E6974
-_FORMAT = 4
+_FORMAT = 5
 _MAGIC = b"SQLite format 3\x00"
 _PAGE = 4096
 # Where the header has the two versions of the format; 2 means a write-ahead log: a commit takes one write to the disk,
@@ -34,7 +34,8 @@ CREATE TABLE runs (
     initializer TEXT NOT NULL, setting TEXT NOT NULL, repeat INTEGER NOT NULL, fold INTEGER NOT NULL,
     made_of TEXT NOT NULL, data TEXT NOT NULL, versions TEXT NOT NULL,
     seed INTEGER NOT NULL, split INTEGER NOT NULL, val_ratio REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    scores TEXT NOT NULL, history TEXT NOT NULL, statistics TEXT NOT NULL, histograms TEXT NOT NULL,
+    scores TEXT NOT NULL, baseline TEXT NOT NULL,
+    history TEXT NOT NULL, statistics TEXT NOT NULL, histograms TEXT NOT NULL,
     seconds REAL, fit_seconds REAL, seconds_per_epoch REAL, digest TEXT NOT NULL,
     UNIQUE (initializer, setting, repeat, fold)
 );
