@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from defaults_training import SUCCESS, TABLE, load
 
-from initsk.comparison.results._statistics import holm, mean_interval, paired_p_value
+from initsk.comparison.results._inference import holm, mean_interval, paired_p_value
 
 RESULTS = Path(__file__).parent / "results" / "defaults_auto.csv"
 LEVEL = 0.05

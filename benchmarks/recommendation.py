@@ -17,7 +17,7 @@ import pandas as pd
 from recommendation_tasks import RATES, TASKS, initializers_of
 from recommendation_training import TABLE
 
-from initsk.comparison.results._statistics import holm, mean_interval, paired_p_value
+from initsk.comparison.results._inference import holm, mean_interval, paired_p_value
 
 FOLDER = Path(__file__).parent
 LEVEL = 0.05

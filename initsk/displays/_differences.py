@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from initsk.comparison.results import mean_interval, paired_scores, tuned_runs
+from initsk.comparison.results import paired_scores, tuned_runs
 from initsk.displays._axes import few_ticks
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import check_frames, color_order
@@ -17,6 +17,7 @@ from initsk.text import shortened
 # A row whose differences reach more than this many times further than those of nearer rows is an arrow.
 _FAR = 6.0
 _ROW = 0.34
+_ALPHA = 0.05
 # So many inches are left of given axes anyway, for tick labels.
 _MARGIN = 0.5
 
@@ -24,7 +25,9 @@ _MARGIN = 0.5
 class DifferencesDisplay(Display):
     """Differences between the scores of each initializer and of the best one, run by run.
 
-    Dots are paired differences (same repeat and fold), the thick mark is their mean, the line its 95 % interval.
+    Dots are paired differences (same repeat and fold), the thick mark is their mean, the line its 95 % interval. The
+    intervals are adjusted for the number of pairs, as in `ComparisonResult.summary`: an interval excludes zero exactly
+    if the adjusted p-value is below 5 %.
     An arrow with a number stands for a row that is outside the axis.
 
     Parameters
@@ -32,7 +35,7 @@ class DifferencesDisplay(Display):
     differences : DataFrame
         A row per initializer and pair: initializer, difference; the best initializer first.
     intervals : DataFrame
-        Rows of initializer; columns mean, low, high.
+        Rows of initializer; columns mean, low, high. The best initializer has no interval.
     order : list of str
         Initializers in the order in which they are colored.
 
@@ -49,13 +52,15 @@ class DifferencesDisplay(Display):
 
     @classmethod
     @np.errstate(all="ignore")
-    def from_frames(cls, runs: pd.DataFrame) -> Self:
+    def from_frames(cls, runs: pd.DataFrame, *, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Self:
         """Compute the differences of a comparison; with a grid, each initializer is at its own best setting.
 
         Parameters
         ----------
         runs : DataFrame
             `ComparisonResult.runs`.
+        bounds : tuple of float, default=(-inf, inf)
+            `ComparisonResult.bounds`: the differences of scores from 0 to 1 lie between -1 and 1.
 
         Returns
         -------
@@ -70,13 +75,14 @@ class DifferencesDisplay(Display):
         [runs] = check_frames(cls.__name__, {"runs": (runs, needed, ())})
         order = color_order(runs["initializer"])
         runs = tuned_runs(runs)
-        scores = paired_scores(runs, runs["initializer"].astype(str))
+        scores = paired_scores(runs, runs["initializer"].astype(str), bounds=bounds)
+        pairs = scores.compare(alpha=_ALPHA)
         best, rows, intervals = scores.labels[0], [], {}
         for label in scores.labels:
             values = scores.differences(label, best)
             rows += [(label, value) for value in values]
-            low, high = mean_interval(values, scores.ratio)
-            intervals[label] = (float(values.mean()) if len(values) else np.nan, low, high)
+            pair = pairs.get((best, label), {"low": np.nan, "high": np.nan})
+            intervals[label] = (float(values.mean()) if len(values) else np.nan, -pair["high"], -pair["low"])
         frame = pd.DataFrame(intervals, index=["mean", "low", "high"]).T.rename_axis("initializer")
         return cls(pd.DataFrame(rows, columns=["initializer", "difference"]), frame, order)
 

@@ -27,6 +27,7 @@ _TITLES = {
 
 class LearningCurvesDisplay(Display):
     """Held-out error and training loss after each epoch; lines are means, bands their 95 % intervals.
+    The bands of errors stay between 0 and 1.
 
     Scores outside 0..1 have no error: the display draws them as they are. One repeat has no interval.
 
@@ -80,7 +81,8 @@ class LearningCurvesDisplay(Display):
         for (label, epoch), part in measures.groupby([history["initializer"].astype(str), "epoch"], sort=False):
             row: dict[str, Any] = {"initializer": label, "epoch": epoch}
             for name in chosen:
-                low, high = mean_interval(part[name].to_numpy(), ratio)
+                bounds = (0.0, 1.0) if name == "val_error" else (-np.inf, np.inf)
+                low, high = mean_interval(part[name].to_numpy(), ratio, bounds=bounds)
                 row |= {f"{name}_mean": part[name].mean(), f"{name}_low": low, f"{name}_high": high}
             rows.append(row)
         curves, labels = pd.DataFrame(rows), present_labels(history["initializer"])

@@ -85,7 +85,9 @@ def test_other_kinds_of_searches():
 
 def test_a_search_with_several_scorers():
     search = GridSearchCV(CLF, GRID, cv=3, scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss").fit(X, Y)
-    runs = ComparisonResult.from_search(search).runs
+    result = ComparisonResult.from_search(search)
+    assert (result.bounds(), result.bounds("accuracy")) == ((-np.inf, 0), (0, 1))
+    runs = result.runs
     assert (runs["score"] == runs["score_neg_log_loss"]).all()
     assert (runs["score_accuracy"] >= 0).all()
 

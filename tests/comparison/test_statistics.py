@@ -15,7 +15,7 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers import HeNormal
 
 
-def result_of(scores, split=None, val_ratio=1 / 3, history=None, timing=None, **grid):
+def result_of(scores, split=None, val_ratio=1 / 3, history=None, timing=None, baseline=np.nan, bounds=(None, None)):
     """Make a result of scores by initializer; a row for each repeat, or for each split if there are several."""
     rows = []
     for label, values in scores.items():
@@ -26,11 +26,12 @@ def result_of(scores, split=None, val_ratio=1 / 3, history=None, timing=None, **
     runs["split"] = 0 if split is None else runs["fold"]
     runs["initializer"] = pd.Categorical(runs["initializer"], categories=list(scores))
     runs["val_ratio"], runs["seed"], runs["reason"] = val_ratio, 0, ""
+    runs["baseline_score"] = baseline
     empty = pd.DataFrame()
     frames = dict.fromkeys(TABLES, empty) | {"runs": runs}
     if history is not None:
         frames |= {"history": history, "timing": timing}
-    return ComparisonResult(frames)
+    return ComparisonResult(frames, {"score_bounds": {"score": list(bounds)}})
 
 
 THREE = {"a": [0.9, 0.91, 0.92, 0.93], "b": [0.9, 0.92, 0.91, 0.92], "c": [0.1, 0.11, 0.12, 0.14]}
@@ -192,23 +193,45 @@ def test_the_median_run_gives_the_epochs_to_target():
         a=[[0.5, 0.8, 0.9], [0.9, 0.9, 0.9], [0.1, 0.9, 0.9]], b=[[0.1, 0.2, 0.9], [0, 0, 0], [0, 0, 0]]
     )
     scores = {"a": [0.9, 0.9, 0.9], "b": [0.9, 0.0, 0.0]}
-    summary = result_of(scores, history=history, timing=timing).summary().set_index("initializer")
-    # By default 2 % of its size below the best mean score: 0.882.
+    result = result_of(scores, history=history, timing=timing, baseline=0.1)
+    summary = result.summary().set_index("initializer")
+    # By default 98 % of the way from the baseline's 0.1 to the best mean score, 0.9.
+    assert result.target() == pytest.approx(0.884)
     assert summary["epochs_to_target"].to_dict() == {"a": 2.0, "b": np.inf}
     assert summary["seconds_to_target"].to_dict() == {"a": 4.0, "b": np.inf}
     assert summary["area_under_curve"].to_dict() == pytest.approx(
         {"a": np.mean([[0.5, 0.8, 0.9], [0.9] * 3, [0.1, 0.9, 0.9]]), "b": 1.2 / 9}
     )
-    sooner = result_of(scores, history=history, timing=timing).summary(target=0.45).set_index("initializer")
+    sooner = result.summary(target=0.45).set_index("initializer")
     assert sooner.loc["a", "epochs_to_target"] == 1
 
 
 def test_runs_without_a_score_have_no_epochs_to_target():
     history, timing = curves(a=[[0.9, 0.9]], b=[[0.9, 0.9], [0.1, 0.9]])
-    summary = result_of({"a": [np.nan], "b": [0.9, np.nan]}, history=history, timing=timing).summary()
+    summary = result_of({"a": [np.nan], "b": [0.9, np.nan]}, history=history, timing=timing, baseline=0.1).summary()
     summary = summary.set_index("initializer")
     assert summary.loc["a", ["epochs_to_target", "area_under_curve"]].isna().all()
     assert summary.loc["b", "epochs_to_target"] == 1
+
+
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_the_target_lies_between_the_baseline_and_the_best_also_for_negative_scores(scale):
+    # Negative errors: the baseline's -4 and the best mean -2, in any unit, give -2.04.
+    history, timing = curves(a=[[-3.0 * scale, -2.04 * scale, -2 * scale]], b=[[-3.0 * scale] * 3])
+    scores = {"a": [-2.0 * scale], "b": [-3.0 * scale]}
+    result = result_of(scores, history=history, timing=timing, baseline=-4 * scale)
+    assert result.target() == pytest.approx(-2.04 * scale)
+    summary = result.summary(target=result.target() - 1e-9).set_index("initializer")
+    assert summary["epochs_to_target"].to_dict() == {"a": 2.0, "b": np.inf}
+
+
+@pytest.mark.parametrize("baseline", [np.nan, 0.95])
+def test_without_a_baseline_below_the_best_there_is_no_target(baseline):
+    history, timing = curves(a=[[0.5, 0.9]], b=[[0.1, 0.2]])
+    result = result_of({"a": [0.9], "b": [0.2]}, history=history, timing=timing, baseline=baseline)
+    assert np.isnan(result.target())
+    assert result.summary()[["epochs_to_target", "seconds_to_target"]].isna().all(axis=None)
+    assert result.summary(target=0.9)["epochs_to_target"].tolist() == [2.0, np.inf]
 
 
 def grid_result(scores, n_repeats):
@@ -254,6 +277,7 @@ def test_a_setting_with_a_failed_run_is_not_selected():
         (lambda r: r.summary(target="high"), "target='high'"),
         (lambda r: r.summary(score="f1"), "unknown score 'f1'"),
         (lambda r: r.pairwise(rope=-1), "rope=-1 is not allowed"),
+        (lambda r: r.summary(margin=0), "margin=0 is not allowed"),
     ],
 )
 def test_arguments_that_are_not_allowed_raise(call, words):

@@ -13,13 +13,14 @@ import torch
 from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 
+from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
 from initsk.comparison.design._data import check_data, split_data
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment
-from initsk.comparison.execution._scoring import make_scorer, warn_of_missing_scores
+from initsk.comparison.execution._scoring import make_scorer, scores_by_name, warn_of_missing_scores
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
@@ -31,6 +32,7 @@ from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional, thread_count
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
+# Forms of `scoring` with several scorers.
 
 
 def compare_initializers(
@@ -150,11 +152,12 @@ def compare_initializers(
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
     with outside_of_contexts(dtype=torch.float32):
         check_effect(builder, candidates, seed=seed)
-    experiment = Experiment(builder, data, make_scorer(estimator, scoring), n_threads, activations)
+    scorer = make_scorer(estimator, scoring)
+    experiment = Experiment(builder, data, scores_by_name(scorer), n_threads, activations)
     plan = Plan(experiment, candidates, rounds, racing)
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
-        "hardware": hardware(), "n_threads": n_threads,
+        "hardware": hardware(), "n_threads": n_threads, "score_bounds": score_bounds(scorer, estimator),
         "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
     }  # fmt: skip
     if cv is not None:

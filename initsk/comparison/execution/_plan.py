@@ -14,8 +14,9 @@ from initsk.comparison.design._data import n_samples
 from initsk.comparison.design._runs import Round, RunKey, Task
 from initsk.comparison.execution._execute import Execution
 from initsk.comparison.execution._run import Experiment
+from initsk.comparison.results._interrupted import ComparisonInterrupted
 from initsk.comparison.results._records import RunRecord, make_frames
-from initsk.comparison.results._result import ComparisonInterrupted, ComparisonResult
+from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.results._statistics import paired_scores
 from initsk.comparison.storage._store import Store
 

@@ -17,10 +17,8 @@ from initsk.text import brief
 from initsk.utils.words import counted
 
 
-def make_scorer(estimator: Any, scoring: Any) -> Scorer:
-    """Return a function that returns the scores by name; the score of a scorer that fails is the reason, as text.
-
-    A single scorer that fails raises instead.
+def make_scorer(estimator: Any, scoring: Any) -> Any:
+    """Return scikit-learn's scorer; of several, one that fails leaves the others alone.
 
     Raises
     ------
@@ -31,9 +29,16 @@ def make_scorer(estimator: Any, scoring: Any) -> Scorer:
     if several and not scoring:
         raise InvalidParameterError("scoring is empty (allowed: at least one scorer)")
     try:
-        scorer = check_scoring(estimator, scoring, raise_exc=False)
+        return check_scoring(estimator, scoring, raise_exc=False)
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
+
+
+def scores_by_name(scorer: Any) -> Scorer:
+    """Return a function that returns scores by name, also of a single scorer.
+
+    The score of one of several scorers that fails is the reason, as text. A single scorer that fails raises.
+    """
     return partial(_scores, scorer)
 
 

@@ -1,66 +1,135 @@
 """The frames of `ComparisonResult.summary` and `pairwise`: the ranking, and every pair."""
 
 from collections.abc import Mapping
-from math import inf, nan
+from dataclasses import dataclass, replace
+from math import inf, isnan, nan
 from typing import Any
 
 import pandas as pd
 
+from initsk.comparison.results._inference import Bounds, equivalence
 from initsk.comparison.results._records import grid_columns, key_columns
-from initsk.comparison.results._statistics import equivalence, mean_interval, paired_scores, setting_labels, tuned_runs
+from initsk.comparison.results._statistics import (
+    PairedScores,
+    baseline_score,
+    default_margin,
+    paired_scores,
+    setting_labels,
+    tuned_runs,
+)
 
 #: The values of `by`.
 BY = ("initializer", "setting")
 _PAIR_TYPES = {
     "first": "str", "second": "str", "n": "int64", "difference": "float64", "low": "float64", "high": "float64",
-    "effect_size": "float64", "p_value": "float64", "significant": "boolean", "n_needed": "float64",
+    "effect_size": "float64", "p_value": "float64", "p_equivalence": "float64", "margin": "float64",
+    "conclusion": "str", "significant": "boolean", "n_needed": "float64",
 }  # fmt: skip
-_EQUIVALENCE = ("p_worse", "p_equivalent", "p_better")
+_POSTERIOR = ("p_worse", "p_equivalent", "p_better")
+# What a summary calls the columns of a pair, of which the first is the best treatment.
+_TO_BEST = {
+    "difference": "difference_to_best", "low": "difference_low", "high": "difference_high",
+    "effect_size": "effect_size", "p_value": "p_value", "p_equivalence": "p_equivalence", "margin": "margin",
+    "conclusion": "conclusion", "significant": "significant", "n_needed": "n_needed",
+}  # fmt: skip
 
 Frames = Mapping[str, pd.DataFrame]
 
 
-def rank(frames: Frames, *, alpha: float, test: str, target: float | None, column: str, by: str) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Ranked:
+    """What is ranked, and how.
+
+    Parameters
+    ----------
+    frames : dict of str to DataFrame
+        Of a comparison.
+    column : str
+        The scores in the runs.
+    bounds : tuple of float
+        The lowest and the highest value that such a score can have.
+    by : {"initializer", "setting"}
+        What has a row.
+    """
+
+    frames: Frames
+    column: str
+    bounds: Bounds
+    by: str = "initializer"
+
+    def scores(self) -> tuple[PairedScores, pd.DataFrame, pd.Series]:
+        """Return the paired scores, the runs that they are from, and the label of each run's treatment."""
+        runs, treatment = _select_runs(self.frames, self.by, self.column)
+        return paired_scores(runs, treatment, self.column, self.bounds), runs, treatment
+
+    def baseline(self) -> float:
+        """Return the mean score of the baseline."""
+        return baseline_score(self.frames["runs"], self.column)
+
+    def target(self) -> float:
+        """Return the target without `target`; it is the same for initializers and settings."""
+        return replace(self, by="initializer").scores()[0].default_target(self.baseline())
+
+    def margin(self) -> float:
+        """Return the margin without `margin`."""
+        return default_margin(self.bounds, self.baseline())
+
+
+def rank(what: Ranked, *, alpha: float, test: str, target: float | None, margin: float | None) -> pd.DataFrame:
     """Return a row for each initializer (or setting), the best mean score first."""
-    runs, treatment = _select_runs(frames, by, column)
-    scores = paired_scores(runs, treatment, column)
-    speed = _learning(frames, runs, scores.default_target() if target is None else target, column)
-    p_values, best = scores.p_values(test), scores.labels[0]
-    rows = []
+    scores, runs, treatment = what.scores()
+    speed = _learning(what.frames, runs, what.target() if target is None else target, what.column)
+    pairs = scores.compare(alpha=alpha, test=test, margin=what.margin() if margin is None else margin)
+    best, rows = scores.labels[0], []
     for number, label in enumerate(scores.labels, start=1):
         own, pace = runs[treatment == label], speed[treatment == label]
-        # The best has no p-value of its difference to itself.
-        to_best = scores.compare(label, best, p_values.get((best, label), nan), alpha)
-        row = {"initializer": str(own["initializer"].iloc[0]), "rank": number} | _most_frequent_setting(own)
-        row |= scores.describe(label) | {"difference_to_best": to_best.pop("difference")} | to_best
-        if label == best and len(scores.values(label)):
-            row["significant"] = False
+        row: dict[str, Any] = {"initializer": str(own["initializer"].iloc[0]), "rank": number} | _most_frequent_setting(
+            own
+        )
+        row |= scores.describe(label)
+        row |= _of_best(row["n"]) if label == best else _to_best(pairs[best, label])
         row |= {name: float(pace[name].dropna().median()) for name in ("epochs_to_target", "seconds_to_target")}
-        row |= {"area_under_curve": float(pace["area_under_curve"].mean()), "n_runs": int(own[column].notna().sum())}
+        row |= {
+            "area_under_curve": float(pace["area_under_curve"].mean()),
+            "n_runs": int(own[what.column].notna().sum()),
+        }
         row |= {f"n_{status}": int((own["status"] == status).sum()) for status in ("failed", "diverged")}
         rows.append(row)
-    return pd.DataFrame(rows).astype({"significant": "boolean"})
+    return pd.DataFrame(rows).astype({"significant": "boolean", "conclusion": "str"})
 
 
-def compare_pairs(frames: Frames, *, alpha: float, test: str, rope: float | None, column: str, by: str) -> pd.DataFrame:
+def _of_best(n: int) -> dict[str, Any]:
+    """Return the columns of the best treatment's difference to itself, which has no test."""
+    known: dict[str, Any] = {"conclusion": "not tested", "significant": None}
+    if n:
+        known = {"difference": 0.0, "conclusion": "best", "significant": False}
+    return {summary_name: known.get(name, nan) for name, summary_name in _TO_BEST.items()}
+
+
+def _to_best(pair: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a treatment's difference to the best one."""
+    opposite = {"difference": "difference", "effect_size": "effect_size", "low": "high", "high": "low"}
+    # Zero less the value, so that no zero gets a minus sign.
+    turned = dict(pair) | {name: 0.0 - pair[other] for name, other in opposite.items()}
+    if pair["conclusion"] == "significant":
+        # Over the repeats that both share, the order of the means may be the opposite.
+        turned["conclusion"] = "significantly worse" if turned["difference"] < 0 else "significantly better"
+    return {summary_name: turned[name] for name, summary_name in _TO_BEST.items()}
+
+
+def compare_pairs(what: Ranked, *, alpha: float, test: str, margin: float | None, rope: float | None) -> pd.DataFrame:
     """Return a row for each pair, the better one first."""
-    scores = paired_scores(*_select_runs(frames, by, column), column)
-    types = _PAIR_TYPES if rope is None else _PAIR_TYPES | dict.fromkeys(_EQUIVALENCE, "float64")
+    scores, *_ = what.scores()
+    types = _PAIR_TYPES if rope is None else _PAIR_TYPES | dict.fromkeys(_POSTERIOR, "float64")
     rows = []
-    for (first, second), p_value in scores.p_values(test).items():
-        differences = scores.differences(first, second)
-        low, high = mean_interval(differences, scores.ratio, 1 - alpha)
-        row = {"first": first, "second": second, "n": len(differences), "low": low, "high": high}
-        row |= scores.compare(first, second, p_value, alpha)
+    for pair, found in scores.compare(
+        alpha=alpha, test=test, margin=what.margin() if margin is None else margin
+    ).items():
+        row = dict(zip(("first", "second"), pair, strict=True)) | found
         if rope is not None:
-            row |= dict(zip(_EQUIVALENCE, equivalence(differences, rope, scores.ratio), strict=True))
+            row |= dict(zip(_POSTERIOR, equivalence(scores.differences(*pair), rope, scores.ratio), strict=True))
         rows.append(row)
     return pd.DataFrame(rows, columns=list(types)).astype(types)
-
-
-def default_target(frames: Frames, column: str) -> float:
-    """Return the target score of a summary without `target`."""
-    return paired_scores(*_select_runs(frames, "initializer", column), column).default_target()
 
 
 def _select_runs(frames: Frames, by: str, column: str) -> tuple[pd.DataFrame, pd.Series]:
@@ -91,7 +160,8 @@ def _learning(frames: Frames, runs: pd.DataFrame, target: float, column: str) ->
     area = history.groupby(keys, observed=True)["val_score"].mean().rename("area_under_curve")
     reached = history[history["val_score"] >= target].groupby(keys, observed=True)["epoch"].min()
     speed = pd.concat([area, reached.rename("epochs_to_target")], axis=1).reset_index()
-    speed["epochs_to_target"] = speed["epochs_to_target"].astype("float64").fillna(inf)
+    never = nan if isnan(target) else inf
+    speed["epochs_to_target"] = speed["epochs_to_target"].astype("float64").fillna(never)
     found = runs[keys].merge(speed, on=keys, how="left")
     found = found.merge(frames["timing"][[*keys, "seconds_per_epoch"]], on=keys, how="left")
     found["seconds_to_target"] = found["epochs_to_target"] * found["seconds_per_epoch"]

@@ -1,19 +1,18 @@
 """The result of a comparison: tidy frames, the ranking, and every pair."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from initsk.comparison.results._inference import TESTS, UNBOUNDED, Bounds
 from initsk.comparison.results._intake import typed_tables
-from initsk.comparison.results._ranking import BY, compare_pairs, default_target, rank
+from initsk.comparison.results._ranking import BY, Ranked, compare_pairs, rank
 from initsk.comparison.results._records import key_columns, score_names
 from initsk.comparison.results._sources import ComparisonSources
-from initsk.comparison.results._statistics import TESTS, baseline_score, has_several_splits, tuned_runs
+from initsk.comparison.results._statistics import has_several_splits, tuned_runs
 from initsk.comparison.storage._tables import with_experiment
 from initsk.exceptions import InvalidParameterError
-from initsk.text import visible
 from initsk.utils.results import Reported
 from initsk.utils.validation import Constraint, check_parameters, one_of, optional, real
 from initsk.utils.words import counted
@@ -23,6 +22,7 @@ _CONSTRAINTS: dict[str, Constraint] = {
     "test": one_of("test", TESTS),
     "by": one_of("row", BY),
     "target": optional(real()),
+    "margin": optional(real(above=0)),
     "rope": optional(real(minimum=0)),
 }
 
@@ -69,7 +69,8 @@ class ComparisonResult(ComparisonSources, Reported):
         A row for each run: the seconds of the run, of the fit and of an epoch. They differ every time, so they are not
         in `runs`.
     settings : dict
-        A description of the runs.
+        A description of the runs. ``settings["score_bounds"]`` has the lowest and the highest value of each column of
+        scores.
     """
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
@@ -80,8 +81,8 @@ class ComparisonResult(ComparisonSources, Reported):
         return f"ComparisonResult({runs} of {initializers}; see summary())"
 
     def summary(
-        self, *, alpha: float = 0.05, test: str = "t", target: float | None = None, score: str | None = None,
-        by: str = "initializer",
+        self, *, alpha: float = 0.05, test: str = "t", target: float | None = None, margin: float | None = None,
+        score: str | None = None, by: str = "initializer",
     ) -> pd.DataFrame:  # fmt: skip
         """Rank the initializers, and test their differences to the best one.
 
@@ -94,7 +95,9 @@ class ComparisonResult(ComparisonSources, Reported):
             six repeats for a p-value below 5 %. With folds, the t-test is corrected for the overlap of their training
             samples (Nadeau and Bengio 2003), and the permutation test is not allowed.
         target : float, optional
-            Score to reach; by default the best mean score minus 2 % of its absolute value.
+            Score to reach; by default `target()`.
+        margin : float, optional
+            Differences up to this size count as equivalent; by default `margin()`.
         score : str, optional
             Name of the scorer, if there are several; by default the first.
         by : {"initializer", "setting"}, default="initializer"
@@ -105,25 +108,31 @@ class ComparisonResult(ComparisonSources, Reported):
         -------
         DataFrame
             A row for each initializer, the best mean score first, with these columns: rank; with a grid, its most
-            frequent best setting; mean_score, std_score, low and high (95 % interval of the mean); difference_to_best;
-            effect_size (Cohen's d of the paired differences); p_value (of the difference to the best, adjusted over all
-            pairs by Holm's method; NaN without a test: for the best itself, fewer than two shared repeats, and
-            differences that do not vary); significant (whether p_value is below `alpha`; NA without a test, False for
-            the best); n_needed (if not significant: the repeats, or splits, that would detect such a difference with 80
-            % power; infinite if no number would); median epochs_to_target and seconds_to_target (infinite if the median
-            run does not reach it); area_under_curve (mean validation score over the epochs); n_runs with a score;
-            n_failed; n_diverged.
+            frequent best setting; mean_score, std_score, low and high (95 % interval of the mean, inside the bounds of
+            the score; NaN for scores that do not vary); n (the repeats, or splits, that intervals and tests use: with
+            two or three, they say little); difference_to_best, with difference_low and difference_high (its interval,
+            adjusted as p_value, so that it excludes zero exactly if p_value is below `alpha`); effect_size (Cohen's d
+            of the paired differences); p_value (of the difference to the best, adjusted over all pairs by Holm's
+            method; NaN without a test: for the best itself, fewer than two shared repeats, and differences that do not
+            vary); p_equivalence (of two one-sided tests that the difference lies inside `margin`, adjusted in the same
+            way); margin; conclusion ("best", "significantly worse", "equivalent" if the difference is not significant
+            and p_equivalence is below `alpha`, "undecided", or "not tested"; "significantly better" if the best is
+            worse in the repeats that both share); significant (whether p_value is below `alpha`; NA without a test,
+            False for the best); n_needed (if not significant: the repeats, or splits, that would detect the observed
+            difference with 80 % power, if it is the true one; infinite if no number would); median epochs_to_target and
+            seconds_to_target (infinite if the median run does not reach it); area_under_curve (mean validation score
+            over the epochs); n_runs with a score; n_failed; n_diverged.
 
         Raises
         ------
         InvalidParameterError
             If a parameter is not allowed.
         """
-        self._check(alpha=alpha, test=test, target=target, by=by)
-        return self._each(rank, alpha=alpha, test=test, target=target, by=by, column=self._column(score))
+        self._check(alpha=alpha, test=test, target=target, margin=margin, by=by)
+        return self._each(rank, score, by, alpha=alpha, test=test, target=target, margin=margin)
 
     def target(self, score: str | None = None) -> float:
-        """Return the default target of `summary`: the best mean score minus 2 % of its absolute value.
+        """Return the default target of `summary`: 98 % of the way from the baseline's score to the best mean score.
 
         Parameters
         ----------
@@ -133,9 +142,45 @@ class ComparisonResult(ComparisonSources, Reported):
         Returns
         -------
         float
-            NaN if no run gave a score.
+            NaN if there is no `baseline_score`, or no mean score is above it.
         """
-        return default_target(self.frames, self._column(score))
+        return self._ranked(score).target()
+
+    def margin(self, score: str | None = None) -> float:
+        """Return the default margin, up to which differences count as equivalent: 1 % of the range of the score.
+
+        The range lies between the bounds of the score, so the margin is 0.01 for accuracy. A score with an upper bound
+        only, such as R2 or a negative error, has the range from the baseline's score to that bound.
+
+        Parameters
+        ----------
+        score : str, optional
+            Name of the scorer, if there are several; by default the first.
+
+        Returns
+        -------
+        float
+            NaN if the range is not known: then nothing is tested for equivalence without ``margin=``.
+        """
+        return self._ranked(score).margin()
+
+    def bounds(self, score: str | None = None) -> Bounds:
+        """Return the lowest and the highest value that a score can have.
+
+        Parameters
+        ----------
+        score : str, optional
+            Name of the scorer, if there are several; by default the first.
+
+        Returns
+        -------
+        tuple of float
+            Infinite where there is no bound, or none is known. They are known of scikit-learn's metrics
+            (``settings["score_bounds"]``).
+        """
+        found = self.settings.get("score_bounds", {}).get(self._column(score), (None, None))
+        low, high = (end if value is None else float(value) for value, end in zip(found, UNBOUNDED, strict=True))
+        return low, high
 
     def baseline_score(self, score: str | None = None) -> float:
         """Return the mean score of the baseline, a model that predicts the most frequent class or the mean.
@@ -151,38 +196,38 @@ class ComparisonResult(ComparisonSources, Reported):
             The mean over the splits. NaN if there is no baseline: for an estimator that is neither a classifier nor a
             regressor, a scorer that needs another model, and results of searches.
         """
-        return baseline_score(self.runs, self._column(score))
+        return self._ranked(score).baseline()
 
     def pairwise(
-        self, *, alpha: float = 0.05, test: str = "t", rope: float | None = None, score: str | None = None,
-        by: str = "initializer",
+        self, *, alpha: float = 0.05, test: str = "t", margin: float | None = None, rope: float | None = None,
+        score: str | None = None, by: str = "initializer",
     ) -> pd.DataFrame:  # fmt: skip
         """Compare every pair of initializers.
 
         Parameters
         ----------
-        alpha, test, score, by
+        alpha, test, margin, score, by
             As in `summary`.
         rope : float, optional
-            Region of practical equivalence: differences up to this size do not matter in practice. It adds posterior
-            probabilities.
+            Region of practical equivalence of a Bayesian test: differences up to this size do not matter in practice.
+            It adds posterior probabilities.
 
         Returns
         -------
         DataFrame
             A row for each pair, the better mean first: first; second; n pairs of scores; the mean difference with low
-            and high (its interval with confidence 1 - alpha, not adjusted for the number of pairs); effect_size,
-            p_value (adjusted over all pairs by Holm's method), significant and n_needed as in `summary`. With `rope`,
-            the posterior probabilities that `first` is worse, equivalent or better: p_worse, p_equivalent, p_better
-            (Bayesian correlated t-test, Corani and Benavoli 2015).
+            and high (its interval, adjusted for the number of pairs as in `summary`); effect_size, p_value,
+            p_equivalence, margin, significant and n_needed as in `summary`; conclusion ("significant", "equivalent",
+            "undecided" or "not tested"). With `rope`, the posterior probabilities that `first` is worse, equivalent or
+            better: p_worse, p_equivalent, p_better (Bayesian correlated t-test, Corani and Benavoli 2015).
 
         Raises
         ------
         InvalidParameterError
             If a parameter is not allowed.
         """
-        self._check(alpha=alpha, test=test, rope=rope, by=by)
-        return self._each(compare_pairs, alpha=alpha, test=test, rope=rope, by=by, column=self._column(score))
+        self._check(alpha=alpha, test=test, margin=margin, rope=rope, by=by)
+        return self._each(compare_pairs, score, by, alpha=alpha, test=test, margin=margin, rope=rope)
 
     def tuned(self, score: str | None = None) -> "ComparisonResult":
         """Return the runs of each initializer at its best setting.
@@ -220,39 +265,13 @@ class ComparisonResult(ComparisonSources, Reported):
         check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", score_names(self.runs))})
         return f"score_{score}"
 
-    def _each(self, make: Callable[..., pd.DataFrame], **arguments: Any) -> pd.DataFrame:
+    def _ranked(self, score: str | None, by: str = "initializer") -> Ranked:
+        return Ranked(self.frames, self._column(score), self.bounds(score), by)
+
+    def _each(self, make: Callable[..., pd.DataFrame], score: str | None, by: str, **arguments: Any) -> pd.DataFrame:
         """Return a frame of every experiment, one below the other."""
         if "experiment" not in self.runs:
-            return make(self.frames, **arguments)
-        found = {name: make(part.frames, **arguments) for name, part in self.parts().items()}
+            return make(self._ranked(score, by), **arguments)
+        found = {name: make(part._ranked(score, by), **arguments) for name, part in self.parts().items()}
         parts = [with_experiment(frame, name, list(found)) for name, frame in found.items()]
         return pd.concat(parts, ignore_index=True)
-
-
-class ComparisonInterrupted(KeyboardInterrupt, SystemExit):
-    """Raised when a comparison is interrupted; a script that does not catch it exits with code 130.
-
-    It is a KeyboardInterrupt, and a SystemExit as well because Python exits with that code only for the built-in
-    KeyboardInterrupt.
-
-    Attributes
-    ----------
-    result : ComparisonResult or None
-        The finished runs; None if there are none.
-    finished, planned : int
-        Numbers of finished and of planned runs.
-    store : Path or None
-        The file with the finished runs; the same call continues from there.
-    """
-
-    def __init__(self, result: ComparisonResult | None, finished: int, planned: int, store: Path | None) -> None:
-        kept = "the same call runs them again" if store else "without store=, the same call runs them again"
-        if store is not None and finished:
-            kept = f"they are in {store}, and the same call continues from there"
-        super().__init__(visible(f"interrupted with {finished} of {counted(planned, 'run')} finished; {kept}"))
-        self.code = 130
-        self.result, self.finished, self.planned, self.store = result, finished, planned, store
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return what pickle needs, as workers do that send the interrupt to another process."""
-        return type(self), (self.result, self.finished, self.planned, self.store)
