@@ -11,8 +11,16 @@ from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, col
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
-from initsk.report._comparison_notes import describe_missing_scores, describe_search_means, scores_table
-from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_ranking
+from initsk.report._comparison_notes import (
+    answer_of_comparison,
+    describe_baseline,
+    describe_missing_scores,
+    describe_no_baseline,
+    describe_search_means,
+    scores_table,
+    with_baseline,
+)
+from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
@@ -42,8 +50,9 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
 
 
 def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
-    answer = Paragraph(describe_ranking(summary), "answer")
+    answer = Paragraph(answer_of_comparison(result, summary), "answer")
     missing = [describe_missing_runs(result.runs, result.settings), describe_missing_scores(result.runs)]
+    missing.append(describe_baseline(result))
     return Section("answer", _("Answer"), [answer, *(Paragraph(text, "warning") for text in missing if text)])
 
 
@@ -51,10 +60,11 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
     grid = grid_columns(result.runs)
     target = result.target()
     how = _how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid))
-    elements: list[Element] = [_ranking_table("ranking", _("Initializers, best first"), summary, result)]
-    notes = [describe_search_means(result, summary)]
+    ranking = _ranking_table("ranking", _("Initializers, best first"), summary, result)
+    elements: list[Element] = [with_baseline(ranking, result)]
+    notes = [describe_search_means(result, summary), describe_no_baseline(result)]
     elements += [Paragraph(note, "note") for note in [*notes, how] if note]
-    elements += [Paragraph(describe_epochs_to_target(summary, target)), *scores_table(result, summary)]
+    elements += [Paragraph(describe_epochs_to_target(summary, target)), *scores_table(result, ranking)]
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
         note = _(
             "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals (not"
@@ -167,7 +177,7 @@ def _curves_section(shown: ComparisonResult) -> Section | None:
     ratio = float(shown.runs["val_ratio"].mean()) if has_several_splits(shown.runs) else 0
     description = _("Error on held-out data and training loss after each epoch, with one line for each initializer.")
     note = _("Lines are means over the runs. Bands are their 95 % confidence intervals.")
-    display = LearningCurvesDisplay.from_frames(history, ratio=ratio)
+    display = LearningCurvesDisplay.from_frames(history, ratio=ratio, baseline=shown.baseline_score())
     picture = Picture("learning_curves", description, display.plot)
     return Section("curves", _("Learning curves"), [picture, Paragraph(note, "note"), _score_by_epoch(shown)])
 

@@ -23,6 +23,7 @@ _SETTINGS = {
 }
 _CODE = ("estimator", "parameter", "cv", "scoring")
 _MAX_SEEDS = 20
+_MAX_CLASSES = 10
 
 
 def run_section(result: ComparisonResult) -> Section:
@@ -70,6 +71,11 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
                 # The repr of a pipeline has several lines.
                 shown = " ".join(shown.split())
             yield Detail(_(name), shown, key in _CODE)
+    if settings.get("classes"):
+        percent, classes = current_language().percent, settings["classes"]
+        shares = [f"{name}: {percent(share, 1)}" for name, share in classes[:_MAX_CLASSES]]
+        more = ["..."] if len(classes) > _MAX_CLASSES else []
+        yield Detail(_("Class shares"), ", ".join([*shares, *more]))
     seeds = result.runs["seed"].unique().tolist()
     more = ["..."] if len(seeds) > _MAX_SEEDS else []
     if any(seeds):

@@ -15,7 +15,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
-from initsk.comparison.design._data import check_data, split_data
+from initsk.comparison.design._data import check_data, class_shares, split_data
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._plan import Plan
@@ -160,6 +160,8 @@ def compare_initializers(
         "hardware": hardware(), "n_threads": n_threads, "score_bounds": score_bounds(scorer, estimator),
         "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
     }  # fmt: skip
+    if has_classes:
+        settings["classes"] = class_shares(whole.y)
     if cv is not None:
         settings["cv"] = without_addresses(repr(cv))
     if scoring is not None:

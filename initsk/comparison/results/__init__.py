@@ -1,5 +1,6 @@
 """The results of a comparison: frames, scores, tests and rankings."""
 
+from initsk.comparison.results._against_baseline import against_baseline
 from initsk.comparison.results._inference import mean_interval
 from initsk.comparison.results._intake import check_complete
 from initsk.comparison.results._records import TABLES, grid_columns, score_names
@@ -7,6 +8,7 @@ from initsk.comparison.results._statistics import has_several_splits, paired_sco
 
 __all__ = [
     "TABLES",
+    "against_baseline",
     "check_complete",
     "grid_columns",
     "has_several_splits",
