@@ -18,7 +18,7 @@ from initsk import MLPClassifier, compare_initializers
 
 INITIALIZERS = ("random_normal", "glorot_normal", "he_normal", "orthogonal")
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
-COLUMNS = ["initializer", "lr", "mean_score", "difference_to_best", "p_value", "significant", "n_needed"]
+COLUMNS = ["initializer", "lr", "mean_score", "difference_to_best", "p_value", "conclusion", "n_needed"]
 
 
 def main(rates=RATES, hidden=(64, 64, 64, 64), max_epochs=10, n_repeats=8, n_jobs=None):

@@ -21,7 +21,7 @@ from initsk import MLPClassifier, compare_initializers
 from initsk.comparison import ARTICLE_INITIALIZERS
 from initsk.datasets import load_table
 
-COLUMNS = ["initializer", "mean_score", "low", "high", "p_value", "significant", "n_needed"]
+COLUMNS = ["initializer", "mean_score", "low", "high", "p_value", "conclusion", "n_needed"]
 
 
 def write_wines(path):

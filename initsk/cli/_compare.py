@@ -22,6 +22,7 @@ from initsk.utils.validation import is_continuous
 
 _NOT_PRINTED = [
     "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
+    "n", "difference_low", "difference_high", "p_equivalence", "margin", "significant",
 ]  # fmt: skip
 _WITHOUT_EFFECT = ("--jobs", "--out", "--store")
 
@@ -96,7 +97,6 @@ def _how_to_continue(interrupt: ComparisonInterrupted, folder: Path) -> str:
 
 def _print_ranking(result: ComparisonResult) -> None:
     ranking = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
-    ranking["significant"] = ranking["significant"].astype("string").fillna("not tested")
     whole = dict.fromkeys(["lr", "n_needed", "epochs_to_target"], _whole)
     show(table_text(ranking, float_format="{:.4f}".format, formatters=whole))
 

@@ -29,9 +29,9 @@ _BASELINE: dict[str, Any] = {"color": GRAY, "linestyle": ":", "linewidth": 1.5}
 
 class LearningCurvesDisplay(Display):
     """Held-out error and training loss after each epoch; lines are means, bands their 95 % intervals.
-    The bands of errors stay between 0 and 1.
 
-    Scores outside 0..1 have no error: the display draws them as they are. One repeat has no interval.
+    Scores outside 0..1 have no error: the display draws them as they are. One repeat has no interval;
+    that of an error stays between 0 and 1.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from initsk.report._comparison_text import (
     describe_activations,
     describe_epochs_to_target,
     describe_missing_runs,
+    describe_order,
     describe_ranking,
 )
 from initsk.report._elements import Report
@@ -14,6 +15,6 @@ from initsk.report._writers import json_value, to_fragment, to_json, to_markdown
 
 __all__ = [
     "Report", "answer_of", "answer_of_rates", "describe_activations", "describe_epochs_to_target", "describe_findings",
-    "describe_missing_runs", "describe_ranking", "json_value", "make_report", "notebook_html", "summarize",
-    "to_fragment", "to_json", "to_markdown", "to_page", "write_pictures",
+    "describe_missing_runs", "describe_order", "describe_ranking", "json_value", "make_report", "notebook_html",
+    "summarize", "to_fragment", "to_json", "to_markdown", "to_page", "write_pictures",
 ]  # fmt: skip

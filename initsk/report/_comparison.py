@@ -20,7 +20,7 @@ from initsk.report._comparison_notes import (
     scores_table,
     with_baseline,
 )
-from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs
+from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_order
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
@@ -30,6 +30,14 @@ from initsk.utils.validation import check_parameters, one_of
 
 _MAX_EPOCHS = 12
 _MAX_REASON = 500
+_CONCLUSIONS = {
+    "best": message("best"),
+    "significantly worse": message("significantly worse"),
+    "significantly better": message("significantly better"),
+    "equivalent": message("equivalent"),
+    "undecided": message("undecided"),
+    "not tested": message("not tested"),
+}
 
 
 def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brief: bool = False) -> Report:
@@ -59,16 +67,18 @@ def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
 def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
     grid = grid_columns(result.runs)
     target = result.target()
-    how = _how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid))
     ranking = _ranking_table("ranking", _("Initializers, best first"), summary, result)
     elements: list[Element] = [with_baseline(ranking, result)]
-    notes = [describe_search_means(result, summary), describe_no_baseline(result)]
-    elements += [Paragraph(note, "note") for note in [*notes, how] if note]
-    elements += [Paragraph(describe_epochs_to_target(summary, target)), *scores_table(result, ranking)]
+    notes = [describe_search_means(result, summary), describe_no_baseline(result), _how_scored(result)]
+    texts = [Paragraph(describe_order(summary)), *(Paragraph(note, "note") for note in notes)]
+    texts.append(Paragraph(describe_epochs_to_target(summary, target)))
+    elements += [text for text in texts if text.text]
+    elements += scores_table(result, ranking)
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
         note = _(
-            "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals (not"
-            " adjusted for the number of rows). Arrows mark values outside the axis."
+            "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals,"
+            " adjusted as the p-values: a line that does not reach zero is a significant difference. Arrows mark values"
+            " outside the axis."
         )
         elements += [_differences(result), Paragraph(note, "note")]
     if grid:
@@ -81,7 +91,7 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
 
 
 def _differences(result: ComparisonResult) -> Picture:
-    display = DifferencesDisplay.from_frames(result.runs)
+    display = DifferencesDisplay.from_frames(result.runs, bounds=result.bounds())
     number = current_language().number
     means = ", ".join(f"{label} {number(mean)}" for label, mean in display.intervals["mean"].items())
     text = message(
@@ -101,18 +111,17 @@ def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: Comparis
         Column("difference_to_best", _("Difference to best")),
         Column("effect_size", _("Effect size"), digits=2),
         Column("p_value", _("Adjusted p-value"), "p"),
-        Column("significant", _("Significant"), "text"),
+        Column("p_equivalence", _("Adjusted p-value of equivalence"), "p"),
+        Column("conclusion", _("Conclusion"), "text"),
         Column("n_needed", _("Runs needed"), "integer", infinite=_("no number suffices")),
         Column("epochs_to_target", _("Epochs to target"), "short", infinite=_("never")),
         Column("area_under_curve", _("Area under curve")),
         *columns_of("integer", n_runs=_("Runs"), no_score=_("Runs without score")),
     ]
-    significant = {True: _("yes"), False: _("no")}
     rows = [
         row
-        | {"significant": _("not tested") if pd.isna(row["significant"]) else significant[row["significant"]]}
-        | {"no_score": row["n_failed"] + row["n_diverged"]}
-        | ({"difference_to_best": np.nan, "significant": "-"} if row["rank"] == 1 else {})
+        | {"conclusion": _(_CONCLUSIONS[row["conclusion"]]), "no_score": row["n_failed"] + row["n_diverged"]}
+        | ({"difference_to_best": np.nan} if row["rank"] == 1 else {})
         for row in records(summary)
     ]
     colors = [color_of(result.initializers.index(row["initializer"])) for row in rows]
@@ -124,33 +133,77 @@ def _kind(column: pd.Series) -> str:
     return "short" if column.dtype.kind in "iuf" else "text"
 
 
-def _how_scored(*, over_splits: bool, target: float, with_grid: bool) -> str:
-    settings = _(
-        "In every repeat and fold, an initializer is shown at the setting that was best in the other repeats"
-        " and folds. The table names the setting that was chosen most often."
+def _how_scored(result: ComparisonResult) -> str:
+    """Return how scores, intervals, tests and targets are computed."""
+    sentences = [_("Scores are computed on the held-out samples after training.")]
+    if grid_columns(result.runs):
+        text = message(
+            "In every repeat and fold, an initializer is shown at the setting that was best in the other repeats"
+            " and folds. The table names the setting that was chosen most often."
+        )
+        sentences.append(_(text))
+    tests = message(
+        "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the repeats."
     )
-    tests = _("The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the repeats.")
-    if over_splits:
-        tests = _(
+    if has_several_splits(result.runs):
+        tests = message(
             "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the splits"
             " and corrected for the training samples that splits share (Nadeau and Bengio 2003)."
         )
+    sentences += [_(tests), _how_bounded(result), _how_concluded(result.margin())]
+    differences = _(
+        "Differences are computed over the repeats and folds that both initializers have. The effect size is"
+        " Cohen's d of the paired differences. Runs needed is the number of paired runs that would detect the observed"
+        " difference with 80 % power, if it is the true one; after a few runs, it is a rough guess. Area under curve is"
+        " the mean held-out score over the epochs."
+    )
+    sentences += [differences, _how_targeted(result)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _how_bounded(result: ComparisonResult) -> str:
+    low, high = result.bounds()
+    if not (isfinite(low) or isfinite(high)):
+        return ""
+    if isfinite(low) and isfinite(high):
+        text = message(
+            "The score lies between {low:g} and {high:g}, so the interval of a mean is computed on the logit scale and"
+            " stays inside."
+        )
+        return _(text, low=low, high=high)
+    text = message(
+        "The score has a bound of {bound:g}, so the interval of a mean is computed on the logarithmic scale of the"
+        " distance to this bound."
+    )
+    return _(text, bound=low if isfinite(low) else high)
+
+
+def _how_concluded(margin: float) -> str:
     adjusted = _(
         "The p-values are adjusted for all pairs by Holm's method, because the same scores determined which"
         " initializer is the best."
     )
-    differences = _(
-        "Differences are computed over the repeats and folds that both initializers have. The effect size is"
-        " Cohen's d of the paired differences. Runs needed is the number of paired runs that would detect such a"
-        " difference with 80 % power. Area under curve is the mean held-out score over the epochs."
-    )
-    epochs = message(
-        "Epochs to target is the epoch in which the median run reaches a score of {target}, which is 2 % below"
-        " the best mean score."
-    )
-    sentences = [_("Scores are computed on the held-out samples after training."), *([settings] if with_grid else [])]
-    sentences += [tests, adjusted, differences, *([_(epochs, target=target)] if isfinite(target) else [])]
-    return " ".join(sentences)
+    text = message("Equivalence is not tested, because the range of the score is not known.")
+    if isfinite(margin):
+        text = message(
+            "Equivalent: two one-sided tests show that the difference is smaller than {margin:.3g}, 1 % of the range of"
+            " the score. Undecided: the runs show neither a difference nor equivalence."
+        )
+    return " ".join([adjusted, _(text, margin=margin)])
+
+
+def _how_targeted(result: ComparisonResult) -> str:
+    target, baseline = result.target(), result.baseline_score()
+    if result.history.empty or not isfinite(baseline):
+        return ""
+    text = message("There is no target, because no mean score is above the baseline's {baseline}.")
+    if isfinite(target):
+        text = message(
+            "Epochs to target is the epoch in which the median run reaches a score of {target}, which is 98 % of the"
+            " way from the baseline's {baseline} to the best mean score. The baseline predicts the most frequent class,"
+            " or the mean, of the training samples."
+        )
+    return _(text, target=target, baseline=baseline)
 
 
 def _problems(problems: pd.DataFrame, grid: list[str]) -> Table:

@@ -22,6 +22,23 @@ _WITHOUT_SCORE = {
 }
 
 
+# In the order of the sentences.
+_CONCLUSIONS = {
+    "equivalent": message("Equivalent within a margin of {margin:.3g}: {names}."),
+    "undecided": message(
+        "Undecided: {names}. The difference is neither significant at the 5 % level nor shown to be smaller than"
+        " {margin:.3g}."
+    ),
+    "significantly worse": message("Significantly worse: {names}."),
+    "significantly better": message("Significantly better in the runs that both share: {names}."),
+    "not tested": message(
+        "Not tested: {names}. A test needs at least two shared repeats and differences that are not all equal."
+    ),
+}
+# Student's t interval of so few values is several times as wide as that of many.
+_FEW = 3
+
+
 def describe_ranking(summary: pd.DataFrame) -> str:
     """Return what a comparison found: the best initializer and the differences to the others.
 
@@ -37,50 +54,77 @@ def describe_ranking(summary: pd.DataFrame) -> str:
     sentences = [_best(best, only_one=len(summary) == 1)]
     if others.empty:
         return sentences[0]
-    if not isfinite(best.low):
+    if best.n < 2:
         sentences.append(_("With only one run of {name}, differences cannot be tested.", name=best.initializer))
         return " ".join(sentences)
-    not_significant = others[~others["significant"].fillna(True).astype(bool)]
-    if len(not_significant):
-        names = not_significant["initializer"].tolist()
-        sentences.append(_("The difference to {names} is not significant at the 5 % level.", names=names))
-        sentences += _power(not_significant)
-    worse = others.loc[others["significant"].fillna(False).astype(bool), "initializer"].tolist()
-    if worse:
-        sentences.append(_("Significantly worse: {names}.", names=worse))
-    untested = others.loc[others["significant"].isna(), "initializer"].tolist()
-    if untested:
-        text = message(
-            "Not tested: {names}. A test needs at least two shared repeats and differences that are not all equal."
-        )
-        sentences.append(_(text, names=untested))
+    for conclusion, text in _CONCLUSIONS.items():
+        names = others.loc[others["conclusion"] == conclusion, "initializer"].tolist()
+        if conclusion == "undecided" and not isfinite(best.margin):
+            text = message("Undecided: {names}. The difference is not significant at the 5 % level.")
+        if names:
+            sentences.append(_(text, names=names, margin=best.margin))
+        if conclusion == "undecided":
+            sentences += _power(others[others["conclusion"] == conclusion])
+    if best.n <= _FEW:
+        sentences.append(_("With only {n} repeats or splits, intervals and tests say little.", n=int(best.n)))
     return " ".join(sentences)
+
+
+def describe_order(summary: pd.DataFrame) -> str:
+    """Return why an initializer is significantly worse than the best and a later one is not, or an empty text.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `ComparisonResult.summary`.
+    """
+    worse = summary[summary["conclusion"] == "significantly worse"]
+    others = summary[summary["conclusion"].isin(["equivalent", "undecided"]) & summary["effect_size"].notna()]
+    if worse.empty or others.empty or worse["rank"].iloc[0] > others["rank"].iloc[-1]:
+        return ""
+    first, later = worse.iloc[0], others.iloc[-1]
+    values = {"best": summary["initializer"].iloc[0], "first": first.initializer, "later": later.initializer}
+    spread, own = (abs(row.difference_to_best / row.effect_size) for row in (later, first))
+    text = message(
+        "{first} is significantly worse than {best} and {later} is not, although the mean score of {later} is lower:"
+        " fewer runs of {later} can be paired with those of {best}."
+    )
+    if spread > own:
+        text = message(
+            "{first} is significantly worse than {best} and {later} is not, although the mean score of {later} is"
+            " lower: the paired differences of {later} vary more (standard deviation {spread:.2g} against {own:.2g})."
+        )
+    return _(text, spread=spread, own=own, **values)
 
 
 def _best(best: Any, *, only_one: bool) -> str:
     values = {"name": best.initializer, "score": best.mean_score, "low": best.low, "high": best.high, "n": best.n_runs}
-    if only_one and not isfinite(best.low):
+    if only_one and best.n < 2:
         return _("{name} has a score of {score} (one run).", **values)
+    if only_one and not isfinite(best.low):
+        return _("{name} has a mean score of {score} (the same in {n} runs).", **values)
     if only_one:
         return _("{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs).", **values)
-    if not isfinite(best.low):
+    if best.n < 2:
         return _("{name} has the highest mean score, {score} (one run).", **values)
+    if not isfinite(best.low):
+        return _("{name} has the highest mean score, {score} (the same in {n} runs).", **values)
     return _(
         "{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs).", **values
     )
 
 
-def _power(not_significant: pd.DataFrame) -> list[str]:
-    """Return how many runs would detect the first of the differences that are not significant."""
-    needed = not_significant["n_needed"].dropna()
+def _power(undecided: pd.DataFrame) -> list[str]:
+    """Return how many runs would detect the first of the differences that are undecided."""
+    needed = undecided["n_needed"].dropna()
     if needed.empty:
         return []
     if not isfinite(needed.min()):
         return [_("On splits like these, no number of runs would detect the observed differences.")]
-    nearest = not_significant[not_significant["n_needed"] == needed.min()].iloc[0]
+    nearest = undecided[undecided["n_needed"] == needed.min()].iloc[0]
     text = message(
-        "Detecting a true difference of {difference} to {name} with 80 % power would take {needed} paired runs; this"
-        " comparison has {n}."
+        "If the observed difference of {difference} to {name} is the true one, {needed} paired runs would detect it"
+        " with 80 % power; this comparison has {n}."
     )
     name, difference = nearest.initializer, abs(nearest.difference_to_best)
     return [_(text, difference=difference, name=name, needed=int(needed.min()), n=int(nearest.n_runs))]

@@ -6,6 +6,7 @@ from scipy import stats
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, fbeta_score, make_scorer, mean_squared_error
+from sklearn.model_selection import GridSearchCV
 
 from initsk import ComparisonResult, compare_initializers
 from initsk.comparison.results import mean_interval
@@ -101,6 +102,19 @@ def test_several_scorers_have_bounds_of_their_own():
     assert result.margin() == pytest.approx(0.01 * np.log(3), rel=0.01)
 
 
+def test_a_search_has_the_bounds_of_its_scorers():
+    grid = {"C": [0.1, 1.0]}
+    for scoring, refit, bounds in (
+        (None, True, (0, 1)),
+        ("neg_log_loss", True, (-np.inf, 0)),
+        (["neg_log_loss", "accuracy"], "accuracy", (0, 1)),
+    ):
+        search = GridSearchCV(LogisticRegression(max_iter=1000), grid, scoring=scoring, refit=refit, cv=2).fit(X, Y)
+        result = ComparisonResult.from_search(search, parameter="C")
+        assert result.bounds() == bounds
+    assert result.bounds("neg_log_loss") == (-np.inf, 0)
+
+
 def random_results(n):
     """Yield results of two to five initializers and two to ten repeats or folds, some of them clearly better."""
     rng = np.random.default_rng(0)
@@ -180,6 +194,7 @@ def test_each_conclusion_has_its_cause():
     conclusions = result_of(scores).summary(margin=0.05).set_index("initializer")["conclusion"].to_dict()
     expected = {"a": "best", "b": "equivalent", "c": "significantly worse", "d": "not tested", "e": "not tested"}
     assert conclusions == expected
+    assert set(result_of(scores).summary(margin=0.05)["margin"]) == {0.05}
     pairs = result_of(THREE).pairwise(margin=0.05)
     assert pairs["conclusion"].tolist() == ["equivalent", "significant", "significant"]
 

@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
 
+from initsk import ComparisonResult
+from initsk.comparison.results import TABLES
 from initsk.displays import DifferencesDisplay
 
 
@@ -33,3 +35,18 @@ def test_differences_are_paired_and_far_rows_are_arrows():
     assert right > 0
     [arrow] = [text.get_text() for text in display.ax_.texts]
     assert arrow == "-0.807"
+
+
+def test_the_picture_has_the_intervals_of_the_summary():
+    rng = np.random.default_rng(0)
+    scores = {"a": rng.normal(0.9, 0.01, 4), "b": rng.normal(0.88, 0.01, 4), "c": rng.normal(0.5, 0.2, 4)}
+    rows = [(label, i, 0, 0, 0.25, score, "ok") for label, values in scores.items() for i, score in enumerate(values)]
+    runs = pd.DataFrame(rows, columns=["initializer", "repeat", "fold", "split", "val_ratio", "score", "status"])
+    frames = dict.fromkeys(TABLES, pd.DataFrame()) | {"runs": runs}
+    result = ComparisonResult(frames, {"score_bounds": {"score": [0, 1]}})
+    display = DifferencesDisplay.from_frames(result.runs, bounds=result.bounds())
+    summary = result.summary().set_index("initializer")
+    shown = summary[["difference_low", "difference_high"]].to_numpy()
+    np.testing.assert_array_equal(display.intervals.loc[summary.index, ["low", "high"]], shown)
+    assert np.nanmin(shown) >= -1
+    assert np.nanmax(shown) <= 1

@@ -120,7 +120,8 @@ def sample():
     order = list(dict.fromkeys(frames["runs"]["initializer"]))
     for frame in frames.values():
         frame["initializer"] = pd.Categorical(frame["initializer"], categories=order)
-    result = ComparisonResult(dict.fromkeys(TABLES, pd.DataFrame()) | frames)
+    settings = {"score_bounds": {"score": [0, 1]}}
+    result = ComparisonResult(dict.fromkeys(TABLES, pd.DataFrame()) | frames, settings)
     return result, (folder / "index.html").read_text()
 
 

@@ -3,47 +3,92 @@
 import pandas as pd
 import pytest
 
-from initsk.report import describe_activations, describe_epochs_to_target, describe_missing_runs, describe_ranking
+from initsk.report import (
+    describe_activations,
+    describe_epochs_to_target,
+    describe_missing_runs,
+    describe_order,
+    describe_ranking,
+)
 
 
 def summary(**columns):
     base = {"initializer": ["a", "b"], "mean_score": [0.9, 0.8], "low": [0.88, 0.7], "high": [0.92, 0.9]}
-    base |= {"difference_to_best": [0, -0.1], "significant": [False, True], "n_needed": [float("nan")] * 2}
-    return pd.DataFrame({**base, "n_runs": [3, 3], "epochs_to_target": [1.0, 3.0], **columns})
+    base |= {"rank": [1, 2], "n": [5, 5], "n_runs": [5, 5], "epochs_to_target": [1.0, 3.0], "margin": [0.01] * 2}
+    base |= {"difference_to_best": [0, -0.1], "n_needed": [float("nan")] * 2, "effect_size": [float("nan"), -2.0]}
+    return pd.DataFrame({**base, "conclusion": ["best", "significantly worse"], **columns})
+
+
+UNDECIDED = {"conclusion": ["best", "undecided"]}
 
 
 def test_ranking():
     assert (
-        "a has the highest mean score, 0.9000 (95 % confidence interval 0.8800 to 0.9200, 3 runs)"
+        "a has the highest mean score, 0.9000 (95 % confidence interval 0.8800 to 0.9200, 5 runs)"
         in describe_ranking(summary())
     )
     assert "Significantly worse: b." in describe_ranking(summary())
-    sentences = describe_ranking(summary(significant=[False, False]))
-    assert "The difference to b is not significant at the 5 % level." in sentences
-    once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], significant=[False, False])
+    once = summary(low=[float("nan")] * 2, high=[float("nan")] * 2, n_runs=[1, 1], n=[1, 1])
     assert "With only one run of a, differences cannot be tested" in describe_ranking(once)
+    equal = describe_ranking(summary(low=[float("nan"), 0.7]))
+    assert equal == "a has the highest mean score, 0.9000 (the same in 5 runs). Significantly worse: b."
     assert describe_ranking(summary(n_runs=[0, 0])) == "No run gave a score."
 
 
 def test_ranking_of_one_initializer():
     sentence = describe_ranking(summary()[:1])
-    assert sentence == "a has a mean score of 0.9000 (95 % confidence interval 0.8800 to 0.9200, 3 runs)."
-    assert describe_ranking(summary(low=[float("nan")] * 2)[:1]) == "a has a score of 0.9000 (one run)."
+    assert sentence == "a has a mean score of 0.9000 (95 % confidence interval 0.8800 to 0.9200, 5 runs)."
+    once = {"low": [float("nan")] * 2, "n": [1, 1], "n_runs": [1, 1]}
+    assert describe_ranking(summary(**once)[:1]) == "a has a score of 0.9000 (one run)."
     assert describe_epochs_to_target(summary()[:1], 0.88) == "The median run of a reaches a score of 0.8800 in epoch 1."
 
 
+def test_missing_evidence_and_equivalence_have_different_sentences():
+    undecided = describe_ranking(summary(**UNDECIDED))
+    assert (
+        "Undecided: b. The difference is neither significant at the 5 % level nor shown to be smaller than 0.01."
+        in (undecided)
+    )
+    unknown = describe_ranking(summary(**UNDECIDED, margin=[float("nan")] * 2))
+    assert unknown.endswith("Undecided: b. The difference is not significant at the 5 % level.")
+    equivalent = describe_ranking(summary(conclusion=["best", "equivalent"]))
+    assert equivalent.endswith("Equivalent within a margin of 0.01: b.")
+    better = describe_ranking(summary(conclusion=["best", "significantly better"]))
+    assert better.endswith("Significantly better in the runs that both share: b.")
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_two_or_three_repeats_say_little(n):
+    few = f"With only {n} repeats or splits, intervals and tests say little."
+    assert (few in describe_ranking(summary(n=[n, n]))) == (n <= 3)
+
+
+def test_a_later_rank_without_a_significant_difference_is_explained():
+    three = {"initializer": ["a", "b", "c"], "mean_score": [0.9, 0.85, 0.8], "rank": [1, 2, 3]}
+    three |= {"conclusion": ["best", "significantly worse", "undecided"]}
+    three |= {"difference_to_best": [0, -0.05, -0.1], "effect_size": [float("nan"), -5.0, -0.5]}
+    assert describe_order(pd.DataFrame(three)) == (
+        "b is significantly worse than a and c is not, although the mean score of c is lower: the paired differences"
+        " of c vary more (standard deviation 0.2 against 0.01)."
+    )
+    fewer = pd.DataFrame(three | {"effect_size": [float("nan"), -5.0, -10.0]})
+    assert describe_order(fewer).endswith("fewer runs of c can be paired with those of a.")
+    in_order = pd.DataFrame(three | {"conclusion": ["best", "undecided", "significantly worse"]})
+    assert describe_order(in_order) == describe_order(summary()) == describe_order(summary(**UNDECIDED)) == ""
+
+
 def test_untested_difference_is_neither_significant_nor_not_significant():
-    sentences = describe_ranking(summary(significant=pd.array([False, None], "boolean")))
+    sentences = describe_ranking(summary(conclusion=["best", "not tested"]))
     assert "Not tested: b. A test needs at least two shared repeats" in sentences
     assert "worse" not in sentences
     assert "not significant" not in sentences
 
 
-def test_power_of_a_difference_that_is_not_significant():
-    too_few = {"significant": [False, False], "n_needed": [float("nan"), 40.0]}
+def test_power_of_a_difference_that_is_undecided():
+    too_few = UNDECIDED | {"n_needed": [float("nan"), 40.0]}
     sentences = describe_ranking(summary(**too_few))
-    assert "Detecting a true difference of 0.1000 to b with 80 % power would take 40 paired runs" in sentences
-    assert "; this comparison has 3." in sentences
+    words = "If the observed difference of 0.1000 to b is the true one, 40 paired runs would detect it with 80 % power"
+    assert f"{words}; this comparison has 5." in sentences
     never = describe_ranking(summary(**too_few | {"n_needed": [float("nan"), float("inf")]}))
     assert "no number of runs would detect the observed differences" in never
 

@@ -1,5 +1,6 @@
 """The lowest and the highest value that a score can have."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
@@ -72,18 +73,7 @@ def bounds_of_scorer(scorer: Any, estimator: Any) -> ScoreBounds:
     return [low, high]
 
 
-def score_bounds(scorer: Any, estimator: Any) -> dict[str, ScoreBounds]:
-    """Return the bounds of one scorer, or of several by name, by the columns of the runs.
-
-    Parameters
-    ----------
-    scorer : scorer
-        From scikit-learn's `check_scoring`.
-    estimator : estimator
-        The one that is scored.
-    """
-    several = getattr(scorer, "_scorers", None)
-    if several is None:
-        return {"score": bounds_of_scorer(scorer, estimator)}
-    found = {f"score_{name}": bounds_of_scorer(each, estimator) for name, each in several.items()}
-    return {"score": next(iter(found.values()))} | found
+def score_bounds(scorers: Mapping[str, Any], estimator: Any) -> dict[str, ScoreBounds]:
+    """Return the bounds of scorers by the columns of the runs: of the first one, and of each if there are several."""
+    found = {f"score_{name}": bounds_of_scorer(scorer, estimator) for name, scorer in scorers.items()}
+    return {"score": next(iter(found.values()))} | (found if len(found) > 1 else {})

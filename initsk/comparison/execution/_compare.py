@@ -157,7 +157,8 @@ def compare_initializers(
     plan = Plan(experiment, candidates, rounds, racing)
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
-        "hardware": hardware(), "n_threads": n_threads, "score_bounds": score_bounds(scorer, estimator),
+        "hardware": hardware(), "n_threads": n_threads,
+        "score_bounds": score_bounds(getattr(scorer, "_scorers", {"score": scorer}), estimator),
         "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
     }  # fmt: skip
     if has_classes:

@@ -79,7 +79,8 @@ def rank(what: Ranked, *, alpha: float, test: str, target: float | None, margin:
     """Return a row for each initializer (or setting), the best mean score first."""
     scores, runs, treatment = what.scores()
     speed = _learning(what.frames, runs, what.target() if target is None else target, what.column)
-    pairs = scores.compare(alpha=alpha, test=test, margin=what.margin() if margin is None else margin)
+    margin = what.margin() if margin is None else margin
+    pairs = scores.compare(alpha=alpha, test=test, margin=margin)
     best, rows = scores.labels[0], []
     for number, label in enumerate(scores.labels, start=1):
         own, pace = runs[treatment == label], speed[treatment == label]
@@ -87,7 +88,7 @@ def rank(what: Ranked, *, alpha: float, test: str, target: float | None, margin:
             own
         )
         row |= scores.describe(label)
-        row |= _of_best(row["n"]) if label == best else _to_best(pairs[best, label])
+        row |= _of_best(row["n"], margin) if label == best else _to_best(pairs[best, label])
         row |= {name: float(pace[name].dropna().median()) for name in ("epochs_to_target", "seconds_to_target")}
         row |= {
             "area_under_curve": float(pace["area_under_curve"].mean()),
@@ -98,11 +99,12 @@ def rank(what: Ranked, *, alpha: float, test: str, target: float | None, margin:
     return pd.DataFrame(rows).astype({"significant": "boolean", "conclusion": "str"})
 
 
-def _of_best(n: int) -> dict[str, Any]:
+def _of_best(n: int, margin: float) -> dict[str, Any]:
     """Return the columns of the best treatment's difference to itself, which has no test."""
     known: dict[str, Any] = {"conclusion": "not tested", "significant": None}
     if n:
         known = {"difference": 0.0, "conclusion": "best", "significant": False}
+    known["margin"] = margin
     return {summary_name: known.get(name, nan) for name, summary_name in _TO_BEST.items()}
 
 

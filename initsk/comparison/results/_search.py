@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.comparison.design._bounds import ScoreBounds, bounds_of_scorer
+from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.design._candidates import Candidate, shown, without_addresses
 from initsk.comparison.design._model_builder import takes_initializer
 from initsk.comparison.design._runs import RunKey
@@ -42,10 +42,11 @@ def tables_of_search(
         for row, candidate, seed in zip(rows, candidates, seeds, strict=True)
         for fold in range(search.n_splits_)
     ]
+    scorers = {name: search.scorer_[name] if search.multimetric_ else search.scorer_ for name in scores}
     settings = {
         "estimator": without_addresses(repr(search.estimator)), "parameter": name, "search": type(search).__name__,
         "n_repeats": len(repeats), "n_planned": len(records), "scoring": scores[0] if search.multimetric_ else None,
-        "score_bounds": _bounds(search, scores),
+        "score_bounds": score_bounds(scorers, search.estimator),
     }  # fmt: skip
     return make_frames(records, candidates), {key: value for key, value in settings.items() if value is not None}
 
@@ -82,14 +83,6 @@ def _score_names(search: Any) -> list[str]:
     names = list(search.scorer_)
     first = search.refit if isinstance(search.refit, str) else names[0]
     return [first, *(name for name in names if name != first)]
-
-
-def _bounds(search: Any, scores: list[str]) -> dict[str, ScoreBounds]:
-    """Return the bounds of the scorers by the columns of the runs."""
-    if not search.multimetric_:
-        return {"score": bounds_of_scorer(getattr(search, "scorer_", None), search.estimator)}
-    found = {name: bounds_of_scorer(search.scorer_[name], search.estimator) for name in scores}
-    return {"score": found[scores[0]]} | {f"score_{name}": bounds for name, bounds in found.items()}
 
 
 def _record(
