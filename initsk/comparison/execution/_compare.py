@@ -14,10 +14,11 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
 
 from initsk.comparison.design._bounds import score_bounds
-from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
+from initsk.comparison.design._candidates import make_candidates, shown, without_addresses
 from initsk.comparison.design._data import check_data, class_shares, split_data
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
+from initsk.comparison.execution._call import call_as_code
 from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment
 from initsk.comparison.execution._scoring import make_scorer, scores_by_name, warn_of_missing_scores
@@ -25,7 +26,7 @@ from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import FromCallable, InitializerLike
+from initsk.initializers import InitializerLike
 from initsk.text import brief
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
@@ -154,12 +155,13 @@ def compare_initializers(
         check_effect(builder, candidates, seed=seed)
     scorer = make_scorer(estimator, scoring)
     experiment = Experiment(builder, data, scores_by_name(scorer), n_threads, activations)
-    plan = Plan(experiment, candidates, rounds, racing)
+    plan, parameters = Plan(experiment, candidates, rounds, racing), signature(compare_initializers).parameters
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
         "hardware": hardware(), "n_threads": n_threads,
         "score_bounds": score_bounds(getattr(scorer, "_scorers", {"score": scorer}), estimator),
-        "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
+        "call": call_as_code(builder, candidates, given | {"random_state": seed}, parameters),
+        **(about or {}),
     }  # fmt: skip
     if has_classes:
         settings["classes"] = class_shares(whole.y)
@@ -178,34 +180,6 @@ def compare_initializers(
         message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {brief(first)}"
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     return result
-
-
-def _call_as_code(builder: ModelBuilder, candidates: Sequence[Candidate], given: Mapping[str, Any]) -> str:
-    """Return the call as code, without the arguments that have their defaults or no effect on the numbers."""
-    values = {candidate.label: candidate.params.get(builder.parameter) for candidate in candidates}
-    sources = ", ".join(_source(label, value, builder) for label, value in values.items())
-    arguments = [without_addresses(repr(builder.estimator)), "X", "y", f"initializers=[{sources}]"]
-    if builder.parameter != "initializer":
-        arguments.append(f"parameter={builder.parameter!r}")
-    if given["grid"]:
-        grid = {name: [shown(value) for value in choices] for name, choices in given["grid"].items()}
-        arguments.append(f"grid={grid!r}")
-    if given["X_val"] is not None:
-        arguments.append("X_val=X_val, y_val=y_val")
-    parameters = signature(compare_initializers).parameters
-    for name in ("cv", "scoring", "n_repeats", "random_state", "racing", "activations", "n_threads"):
-        value, default = given[name], parameters[name].default
-        if value is not default and value != default:
-            arguments.append(f"{name}={name_or_repr(value)}")
-    lines = "".join(f"    {argument},\n" for argument in arguments)
-    return f"compare_initializers(\n{lines})"
-
-
-def _source(label: str, value: Any, builder: ModelBuilder) -> str:
-    """Return the code of a value: the name of a function, the name of an initializer in quotes, or a repr."""
-    if isinstance(value, FromCallable) or not builder.varies_initializer or "(" in label:
-        return label
-    return repr(label)
 
 
 def _are_jobs(value: Any) -> bool:
