@@ -6,7 +6,7 @@ from typing import Any
 from initsk.comparison import ComparisonResult
 from initsk.language import current_language, message, plural, translate as _
 from initsk.report._elements import Code, Detail, Details, Element, Paragraph, Section
-from initsk.report._tables import Table, columns_of, records
+from initsk.report._tables import Column, Table, columns_of, records
 
 _SETTINGS = {
     "dataset": message("Data set"),
@@ -29,6 +29,8 @@ _MAX_CLASSES = 10
 def run_section(result: ComparisonResult) -> Section:
     """Return the settings of the experiment, the network, and the lines that repeat it."""
     elements: list[Element] = [Details(list(_details(result)))]
+    if result.settings.get("training"):
+        elements.append(_training(result.settings["training"]))
     network = _network(result)
     if network is not None:
         elements.append(network)
@@ -37,6 +39,13 @@ def run_section(result: ComparisonResult) -> Section:
         elements += [Paragraph(_("To repeat this comparison:")), Code(lines)]
     elements.append(Paragraph(_how_paired(result.settings), "note"))
     return Section("run", _("What was run"), elements)
+
+
+def _training(parameters: list[list[str]]) -> Table:
+    """Return the parameters of the estimator, defaults included."""
+    rows = [{"parameter": name, "value": value} for name, value in parameters]
+    columns = [Column("parameter", _("Parameter"), "text"), Column("value", _("Value"), "code")]
+    return Table("training", _("Parameters of the estimator, defaults included"), columns, rows)
 
 
 def _how_paired(settings: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from sklearn.exceptions import FitFailedWarning
 from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.design._candidates import make_candidates, shown, without_addresses
 from initsk.comparison.design._data import check_data, class_shares, split_data
+from initsk.comparison.design._described import describe_parameters
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._call import call_as_code
@@ -158,7 +159,7 @@ def compare_initializers(
     plan, parameters = Plan(experiment, candidates, rounds, racing), signature(compare_initializers).parameters
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
-        "hardware": hardware(), "n_threads": n_threads,
+        "training": describe_parameters(estimator, plan.varied), "hardware": hardware(), "n_threads": n_threads,
         "score_bounds": score_bounds(getattr(scorer, "_scorers", {"score": scorer}), estimator),
         "call": call_as_code(builder, candidates, given | {"random_state": seed}, parameters),
         **(about or {}),
