@@ -6,6 +6,7 @@ import pandas as pd
 
 from initsk.comparison import ComparisonResult
 from initsk.comparison.results import against_baseline, grid_columns, score_names
+from initsk.inspection import signal_rows
 from initsk.language import message, plural, translate as _
 from initsk.report._comparison_text import describe_ranking
 from initsk.report._elements import Element, Paragraph
@@ -159,3 +160,26 @@ def describe_no_baseline(result: ComparisonResult) -> str:
         "There is no baseline to compare with, because the estimator is neither a classifier nor a regressor, or the"
         " scorer cannot score a prediction without a network."
     )
+
+
+def describe_shared_numbers(layers: pd.DataFrame) -> str:
+    """Return which initializers have equal shares of dead units because they share their random numbers, or "".
+
+    Parameters
+    ----------
+    layers : DataFrame
+        `ComparisonResult.layers`.
+    """
+    rows = signal_rows(layers[layers["phase"].astype(str) == "initialized"])
+    keys = ["repeat", "fold", "layer", "position"]
+    groups: dict[tuple[float, ...], list[str]] = {}
+    for label, own in rows.groupby("initializer", observed=True, sort=False):
+        dead = own.set_index(keys)["dead_fraction"].sort_index()
+        # Rows of zeros and of units that are all dead are not equal by their random numbers.
+        if 0 < dead.max() < 1:
+            groups.setdefault(tuple(dead), []).append(str(label))
+    text = message(
+        "{names} have equal shares of dead units at initialization. Under one seed, initializers of one family draw the"
+        " same random numbers and differ only in scale, and the scale does not change which values a ReLU sets to zero."
+    )
+    return " ".join(_(text, names=names) for names in groups.values() if len(names) > 1)
