@@ -35,7 +35,7 @@ def p_values(seed, n_initializers, **arguments):
         MLPClassifier((4,), max_epochs=1, lr=0.05), X, y, initializers=same, scoring="neg_log_loss",
         activations=False, random_state=seed, **arguments,
     )  # fmt: skip
-    uncorrected = ComparisonResult(result.frames | {"runs": result.runs.assign(test_ratio=0.0)})
+    uncorrected = ComparisonResult(result.frames | {"runs": result.runs.assign(val_ratio=0.0)})
     return result.pairwise()["p_value"].min(), uncorrected.pairwise()["p_value"].min()
 
 

@@ -113,7 +113,7 @@ def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: Comparis
         Column("p_value", _("Adjusted p-value"), "p"),
         Column("p_equivalence", _("Adjusted p-value of equivalence"), "p"),
         Column("conclusion", _("Conclusion"), "text"),
-        Column("n_needed", _("Runs needed"), "integer", infinite=_("no number suffices")),
+        Column("n_needed", _("Runs needed if the difference is true"), "integer", infinite=_("no number suffices")),
         Column("epochs_to_target", _("Epochs to target"), "short", infinite=_("never")),
         Column("area_under_curve", _("Area under curve")),
         *columns_of("integer", n_runs=_("Runs"), no_score=_("Runs without score")),

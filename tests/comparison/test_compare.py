@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit, logit
 from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
 
@@ -194,8 +195,10 @@ def test_learning_curves_are_means(result):
     he = 1 - result.history.query("initializer == 'he_normal' and epoch == 1")["val_score"]
     row = curves.query("initializer == 'he_normal' and epoch == 1").iloc[0]
     assert row["val_error_mean"] == pytest.approx(he.mean())
-    interval = stats.t.interval(0.95, len(he) - 1, he.mean(), stats.sem(he))
-    assert (row["val_error_low"], row["val_error_high"]) == pytest.approx(interval)
+    # An error lies between 0 and 1: Student's interval on the logit scale, by the delta method.
+    slope = 1 / (he.mean() * (1 - he.mean()))
+    interval = stats.t.interval(0.95, len(he) - 1, logit(he.mean()), slope * stats.sem(he))
+    assert (row["val_error_low"], row["val_error_high"]) == pytest.approx(tuple(expit(interval)))
 
 
 def test_pictures_do_not_change_matplotlibs_settings(tmp_path):

@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, fbeta_score, make_scorer, mean_squar
 from sklearn.model_selection import GridSearchCV
 
 from initsk import ComparisonResult, compare_initializers
+from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.results import mean_interval
 from tests.comparison.test_statistics import THREE, result_of
 
@@ -88,6 +89,13 @@ def test_the_bounds_of_a_score_are_those_of_scikit_learns_metric(estimator, scor
     assert result.bounds() == bounds
     result.save(tmp_path)
     assert ComparisonResult.load(tmp_path).bounds() == bounds
+
+
+@pytest.mark.parametrize("missing", ["_score_func", "_sign", "_kwargs"])
+def test_a_scorer_that_does_not_name_its_metric_has_no_bounds(missing):
+    scorer = make_scorer(accuracy_score)
+    delattr(scorer, missing)
+    assert score_bounds({"score": scorer}, LogisticRegression()) == {"score": [None, None]}
 
 
 def test_several_scorers_have_bounds_of_their_own():

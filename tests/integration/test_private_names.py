@@ -15,6 +15,9 @@ LIBRARIES = (
 STANDARD = {"_asdict", "_exit", "_fields", "_replace"}
 # The test beside each name removes it, and sees the same results.
 WITH_FALLBACK = {
+    ("comparison/design/_bounds.py", "_score_func"): "comparison/test_inference.py",
+    ("comparison/design/_bounds.py", "_sign"): "comparison/test_inference.py",
+    ("comparison/design/_bounds.py", "_kwargs"): "comparison/test_inference.py",
     ("initialization/_deliberate.py", "_no_reinit"): "initialization/test_deliberate.py",
     ("network/_read.py", "_subclasses"): "network/test_read.py",
     ("utils/torch_modes.py", "_get_current_function_mode_stack"): "utils/test_torch_modes.py",

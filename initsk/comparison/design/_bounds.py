@@ -61,14 +61,16 @@ def bounds_of_scorer(scorer: Any, estimator: Any) -> ScoreBounds:
     """
     if type(scorer).__name__ == "_PassthroughScorer":
         return list(_UNIT if is_classifier(estimator) else _AT_MOST_ONE if is_regressor(estimator) else [None, None])
-    metric: Any = getattr(scorer, "_score_func", None)
+    try:
+        metric, sign, options = scorer._score_func, scorer._sign, scorer._kwargs
+    except AttributeError:  # a function, or a scorer of another library
+        return [None, None]
     if not getattr(metric, "__module__", "").startswith("sklearn.metrics"):
         return [None, None]
-    options = getattr(scorer, "_kwargs", {})
     if any(options.get(name, not value) is value for name, value in _OTHER_RANGE.items()):
         return [None, None]
     low, high = _METRICS.get(metric.__name__, [None, None])
-    if getattr(scorer, "_sign", 1) < 0:
+    if sign < 0:
         low, high = (None if high is None else 0.0 - high), (None if low is None else 0.0 - low)
     return [low, high]
 

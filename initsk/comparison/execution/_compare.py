@@ -22,7 +22,7 @@ from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._call import call_as_code
 from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment
-from initsk.comparison.execution._scoring import make_scorer, scores_by_name, warn_of_missing_scores
+from initsk.comparison.execution._scoring import make_scorer, scores_by_name, single_scorers, warn_of_missing_scores
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
@@ -160,7 +160,7 @@ def compare_initializers(
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
         "training": describe_parameters(estimator, plan.varied), "hardware": hardware(), "n_threads": n_threads,
-        "score_bounds": score_bounds(getattr(scorer, "_scorers", {"score": scorer}), estimator),
+        "score_bounds": score_bounds(single_scorers(estimator, scoring), estimator),
         "call": call_as_code(builder, candidates, given | {"random_state": seed}, parameters),
         **(about or {}),
     }  # fmt: skip

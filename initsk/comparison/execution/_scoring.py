@@ -16,6 +16,8 @@ from initsk.exceptions import InvalidParameterError
 from initsk.text import brief
 from initsk.utils.words import counted
 
+_SEVERAL = (list, tuple, set, dict)
+
 
 def make_scorer(estimator: Any, scoring: Any) -> Any:
     """Return scikit-learn's scorer; of several, one that fails leaves the others alone.
@@ -25,13 +27,20 @@ def make_scorer(estimator: Any, scoring: Any) -> Any:
     InvalidParameterError
         If `scoring` is not as in scikit-learn.
     """
-    several = isinstance(scoring, list | tuple | set | dict)
-    if several and not scoring:
+    if isinstance(scoring, _SEVERAL) and not scoring:
         raise InvalidParameterError("scoring is empty (allowed: at least one scorer)")
     try:
         return check_scoring(estimator, scoring, raise_exc=False)
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
+
+
+def single_scorers(estimator: Any, scoring: Any) -> dict[str, Any]:
+    """Return each of the scorers by name."""
+    if not isinstance(scoring, _SEVERAL):
+        scoring = {"score": scoring}
+    named = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
+    return {name: check_scoring(estimator, each) for name, each in named.items()}
 
 
 def scores_by_name(scorer: Any) -> Scorer:
