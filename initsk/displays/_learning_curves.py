@@ -12,7 +12,16 @@ from initsk.displays._colors import drawn_line
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import SMALLEST, check_frames, color_order, present_labels
 from initsk.displays._legends import legend_above, legend_below, legend_rows
-from initsk.displays._style import clean_axes, label_axis, label_quantity, leave_room, line_width, merge_style, sample
+from initsk.displays._style import (
+    GRAY,
+    clean_axes,
+    label_axis,
+    label_quantity,
+    leave_room,
+    line_width,
+    merge_style,
+    sample,
+)
 from initsk.language import message, translate
 from initsk.text import shortened
 
@@ -24,6 +33,8 @@ _TITLES = {
     "val_score": message("score on held-out data"),
     "train_loss": message("training loss"),
 }
+
+_BASELINE: dict[str, Any] = {"color": GRAY, "linestyle": ":", "linewidth": 1.5}
 
 
 class LearningCurvesDisplay(Display):
@@ -39,6 +50,8 @@ class LearningCurvesDisplay(Display):
         `from_frames` makes them.
     order : list of str, optional
         Initializers in the order in which they are colored; by default that of the rows.
+    baseline : float, optional
+        Score of a model that does not look at the features: a dotted line.
 
     Attributes
     ----------
@@ -47,13 +60,16 @@ class LearningCurvesDisplay(Display):
         Error or score, and training loss.
     """
 
-    def __init__(self, curves: pd.DataFrame, order: list[str] | None = None) -> None:
+    def __init__(
+        self, curves: pd.DataFrame, order: list[str] | None = None, *, baseline: float | None = None
+    ) -> None:  # fmt: skip
         self.curves = curves
+        self.baseline = baseline
         self.order = list(curves["initializer"].unique()) if order is None else order
 
     @classmethod
     @np.errstate(all="ignore")
-    def from_frames(cls, history: pd.DataFrame, *, ratio: float = 0.0) -> Self:
+    def from_frames(cls, history: pd.DataFrame, *, ratio: float = 0.0, baseline: float | None = None) -> Self:
         """Average over repeats.
 
         Parameters
@@ -63,6 +79,8 @@ class LearningCurvesDisplay(Display):
         ratio : float, default=0
             For several splits of the same data, the number of held-out samples divided by that of training samples:
             it corrects the intervals for samples that splits share (Nadeau and Bengio 2003).
+        baseline : float, optional
+            `ComparisonResult.baseline_score()`.
 
         Returns
         -------
@@ -88,7 +106,7 @@ class LearningCurvesDisplay(Display):
             rows.append(row)
         curves, labels = pd.DataFrame(rows), present_labels(history["initializer"])
         curves = curves.sort_values("initializer", key=lambda c: c.map(labels.index), kind="stable", ignore_index=True)
-        return cls(curves, color_order(history["initializer"]))
+        return cls(curves, color_order(history["initializer"]), baseline=baseline)
 
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
@@ -119,6 +137,8 @@ class LearningCurvesDisplay(Display):
             }
             styles[label] = merge_style(Line2D, own, kwargs)
         samples = [sample(**style) for style in styles.values()]
+        if self._level("val_score") is not None:
+            samples.append(sample(**_BASELINE, label=translate("baseline")))
         legend = 0.25 + 0.2 * legend_rows(samples, 10.8)
         self.axes_ = self._open_grid(ax, 1, 2, width=4.6, height=3.4, gap_x=0.85, legend=legend)[0]
         if ax is None:
@@ -147,6 +167,15 @@ class LearningCurvesDisplay(Display):
             else:
                 ax.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0)
             ax.plot(epochs, curve[f"{measure}_mean"], **style)
+        level = self._level(measure)
+        if level is not None:
+            ax.axhline(level, **_BASELINE)
+
+    def _level(self, measure: str) -> float | None:
+        """Return the baseline in the units of a panel; None without one."""
+        if self.baseline is None or not np.isfinite(self.baseline) or measure == "train_loss":
+            return None
+        return 1 - self.baseline if measure == "val_error" else self.baseline
 
     def _scale(self, ax: "Axes", measure: str) -> None:
         from matplotlib.ticker import Locator, LogLocator, MaxNLocator
@@ -154,9 +183,10 @@ class LearningCurvesDisplay(Display):
         few_ticks(ax.xaxis, 8, integer=True)
         if self.curves["epoch"].eq(1).all():
             ax.set_xticks([1])
-        values = self.curves[f"{measure}_mean"]
+        level = self._level(measure)
+        values = np.append(self.curves[f"{measure}_mean"], [] if level is None else [level])
         shown = values[np.isfinite(values) & (values > SMALLEST)]
-        if measure == "val_score" or shown.empty:
+        if measure == "val_score" or not len(shown):
             few_ticks(ax.yaxis, 6)
             return
         # Logarithmic, since one initializer that does not learn would flatten all others.

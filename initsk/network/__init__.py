@@ -27,6 +27,7 @@ from initsk.network._generators import (
     preserve_generators,
     set_generator_state,
 )
+from initsk.network._hints import describe_kind, with_next_step
 from initsk.network._inputs import (
     IntegerCasts,
     arguments_of,
@@ -156,6 +157,7 @@ __all__ = [
     "declared",
     "dense",
     "describe_arrays",
+    "describe_kind",
     "first_batch",
     "generator_state",
     "generators_of",
@@ -220,6 +222,7 @@ __all__ = [
     "untrained_norms",
     "unwrap",
     "why_not_writable",
+    "with_next_step",
     "without_wrappers",
     "written_by",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from torch import nn
 
 from initsk.exceptions import ModuleError
 from initsk.network._batches import Batch, iterate_batches
+from initsk.network._hints import describe_kind, next_step, with_next_step
 from initsk.network._inner import inner_holder, target_transformer, transformed, unfitted_inner
 from initsk.network._inputs import IntegerCasts
 from initsk.network._lazy import infer_shapes, lazy_again
@@ -102,7 +103,7 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     if isinstance(model, nn.Module):
         return Model(_visible(model, X))
     if isinstance(model, type):
-        raise ModuleError(f"{model.__name__} is a class (allowed: an instance)")
+        raise ModuleError(f"{model.__name__} is a class (allowed: an instance); {next_step(model)}")
     if hasattr(model, "best_estimator_"):
         return get_model(model.best_estimator_, X, y)
     inner = _inner(model)
@@ -123,9 +124,10 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         if y is None and not hasattr(model, "module"):
             raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
         return get_model(initialized(clone(model), X, y))
-    given = f"{type(model).__name__} has no network" if hasattr(model, "get_params") else f"{model!r} is not allowed"
+    has_parameters = hasattr(model, "get_params")
+    given = f"{type(model).__name__} has no network" if has_parameters else f"{describe_kind(model)} is not allowed"
     others = "; of an estimator that fits several others, one of them" if _holds_others(model) else ""
-    raise ModuleError(f"{given} ({_ALLOWED}{others})")
+    raise ModuleError(with_next_step(f"{given} ({_ALLOWED}{others})", model))
 
 
 def _holds_others(model: Any) -> bool:
@@ -215,7 +217,7 @@ def initialized(estimator: Any, X: Any, y: Any) -> Any:
         if hasattr(estimator, "steps"):
             return _initialized_pipeline(estimator, X, y)
         if not may_be_built(estimator):
-            raise ModuleError(f"{type(estimator).__name__} has no network ({_ALLOWED})")
+            raise ModuleError(with_next_step(f"{type(estimator).__name__} has no network ({_ALLOWED})", estimator))
         if not hasattr(estimator, "module"):
             return estimator.initialize(X, y)
         # A skorch net; initsk's nets have initializers that may use the data.

@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from initsk.exceptions import ModuleError
+from initsk.network._hints import describe_kind, with_next_step
 from initsk.network._parts import parts_of
 from initsk.utils.validation import check_names
 
@@ -51,7 +52,10 @@ def unwrap(module: Any) -> nn.Module:
     if isinstance(module, torch.jit.ScriptModule):
         raise ModuleError(f"{type(module).__name__} hides its layers (allowed: the module before torch.jit)")
     if not isinstance(module, nn.Module):
-        raise ModuleError(f"module={module!r} is not allowed (a torch.nn.Module)")
+        message = f"{describe_kind(module)} is not allowed as module (allowed: a torch.nn.Module)"
+        if hasattr(module, "fit") and not isinstance(module, type):
+            message += "; of an estimator, give its module (module_ of a skorch net), or set its parameter initializer"
+        raise ModuleError(with_next_step(message, module))
     _check_structure(module)
     parameters = dict(module.named_parameters())
     nested = [name for name, parameter in parameters.items() if parameter.is_nested]

@@ -11,6 +11,7 @@ from initsk.comparison import ComparisonResult
 from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, color_of
 from initsk.inspection import signal_rows
 from initsk.language import message, translate as _
+from initsk.report._comparison_notes import describe_shared_numbers
 from initsk.report._comparison_text import describe_activations, describe_kinds, kinds_over_runs
 from initsk.report._elements import Element, Paragraph, Picture, Section, Subsection
 from initsk.report._tables import Column, Table, columns_of, records, spread
@@ -36,7 +37,8 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
         moment: ActivationGridDisplay.from_frames(histograms, layers, phase=moment.phase, epoch=moment.epoch)
         for moment in _moments(shown.layers)
     }
-    elements: list[Element] = [Paragraph(_how_drawn(axes), "note")]
+    notes = [_how_drawn(axes), describe_shared_numbers(shown.layers)]
+    elements: list[Element] = [Paragraph(note, "note") for note in notes if note]
     if names.nunique() > _MAX_LAYERS:
         text = _("{shown} of {all} layers are shown, evenly spaced.", shown=_MAX_LAYERS, all=names.nunique())
         elements.append(Paragraph(text, "note"))

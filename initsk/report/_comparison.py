@@ -11,12 +11,16 @@ from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, col
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
-from initsk.report._comparison_text import (
-    describe_epochs_to_target,
-    describe_missing_runs,
-    describe_order,
-    describe_ranking,
+from initsk.report._comparison_notes import (
+    answer_of_comparison,
+    describe_baseline,
+    describe_missing_scores,
+    describe_no_baseline,
+    describe_search_means,
+    scores_table,
+    with_baseline,
 )
+from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_order
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
@@ -54,18 +58,22 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
 
 
 def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
-    answer = Paragraph(describe_ranking(summary), "answer")
-    missing = Paragraph(describe_missing_runs(result.runs, result.settings), "warning")
-    return Section("answer", _("Answer"), [answer, missing] if missing.text else [answer])
+    answer = Paragraph(answer_of_comparison(result, summary), "answer")
+    missing = [describe_missing_runs(result.runs, result.settings), describe_missing_scores(result.runs)]
+    missing.append(describe_baseline(result))
+    return Section("answer", _("Answer"), [answer, *(Paragraph(text, "warning") for text in missing if text)])
 
 
 def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
     grid = grid_columns(result.runs)
     target = result.target()
-    elements: list[Element] = [_ranking_table("ranking", _("Initializers, best first"), summary, result)]
-    texts = [Paragraph(describe_order(summary)), Paragraph(_how_scored(result), "note")]
+    ranking = _ranking_table("ranking", _("Initializers, best first"), summary, result)
+    elements: list[Element] = [with_baseline(ranking, result)]
+    notes = [describe_search_means(result, summary), describe_no_baseline(result), _how_scored(result)]
+    texts = [Paragraph(describe_order(summary)), *(Paragraph(note, "note") for note in notes)]
     texts.append(Paragraph(describe_epochs_to_target(summary, target)))
     elements += [text for text in texts if text.text]
+    elements += scores_table(result, ranking)
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
         note = _(
             "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals,"
@@ -222,7 +230,7 @@ def _curves_section(shown: ComparisonResult) -> Section | None:
     ratio = float(shown.runs["val_ratio"].mean()) if has_several_splits(shown.runs) else 0
     description = _("Error on held-out data and training loss after each epoch, with one line for each initializer.")
     note = _("Lines are means over the runs. Bands are their 95 % confidence intervals.")
-    display = LearningCurvesDisplay.from_frames(history, ratio=ratio)
+    display = LearningCurvesDisplay.from_frames(history, ratio=ratio, baseline=shown.baseline_score())
     picture = Picture("learning_curves", description, display.plot)
     return Section("curves", _("Learning curves"), [picture, Paragraph(note, "note"), _score_by_epoch(shown)])
 

@@ -1,11 +1,12 @@
 """The section on the experiment: the data, the time, the network, and the lines that repeat it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from initsk.comparison import ComparisonResult
 from initsk.language import current_language, message, plural, translate as _
 from initsk.report._elements import Code, Detail, Details, Element, Paragraph, Section
-from initsk.report._tables import Table, columns_of, records
+from initsk.report._tables import Column, Table, columns_of, records
 
 _SETTINGS = {
     "dataset": message("Data set"),
@@ -22,23 +23,49 @@ _SETTINGS = {
 }
 _CODE = ("estimator", "parameter", "cv", "scoring")
 _MAX_SEEDS = 20
+_MAX_CLASSES = 10
 
 
 def run_section(result: ComparisonResult) -> Section:
     """Return the settings of the experiment, the network, and the lines that repeat it."""
     elements: list[Element] = [Details(list(_details(result)))]
+    if result.settings.get("training"):
+        elements.append(_training(result.settings["training"]))
     network = _network(result)
     if network is not None:
         elements.append(network)
     lines = result.settings.get("command") or result.settings.get("call")
     if lines:
         elements += [Paragraph(_("To repeat this comparison:")), Code(lines)]
-    note = _(
+    elements.append(Paragraph(_how_paired(result.settings), "note"))
+    return Section("run", _("What was run"), elements)
+
+
+def _training(parameters: list[list[str]]) -> Table:
+    """Return the parameters of the estimator, defaults included."""
+    rows = [{"parameter": name, "value": value} for name, value in parameters]
+    columns = [Column("parameter", _("Parameter"), "text"), Column("value", _("Value"), "code")]
+    return Table("training", _("Parameters of the estimator, defaults included"), columns, rows)
+
+
+def _how_paired(settings: Mapping[str, Any]) -> str:
+    """Return what the runs of a repeat and fold share."""
+    if "search" in settings:
+        return _(
+            "The runs are those of a search of scikit-learn. In the same fold, every initializer had the same split. A"
+            " parameter random_state in the grid is a repeat. The order of the batches is shared only under the same"
+            " random_state."
+        )
+    if settings.get("source") == "from_frame":
+        return _(
+            "The runs were made outside of this package, and ComparisonResult.from_frame took their scores. Runs of"
+            " the same repeat and fold are compared as pairs; whether they had the same split and the same batches is"
+            " not known here."
+        )
+    return _(
         "Each run trained on a fixed number of threads. In the same repeat and fold, every initializer had the same"
         " split and the same batches in the same order."
     )
-    elements.append(Paragraph(note, "note"))
-    return Section("run", _("What was run"), elements)
 
 
 def _details(result: ComparisonResult) -> Iterator[Detail]:
@@ -53,9 +80,14 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
                 # The repr of a pipeline has several lines.
                 shown = " ".join(shown.split())
             yield Detail(_(name), shown, key in _CODE)
+    if settings.get("classes"):
+        percent, classes = current_language().percent, settings["classes"]
+        shares = [f"{name}: {percent(share, 1)}" for name, share in classes[:_MAX_CLASSES]]
+        more = ["..."] if len(classes) > _MAX_CLASSES else []
+        yield Detail(_("Class shares"), ", ".join([*shares, *more]))
     seeds = result.runs["seed"].unique().tolist()
     more = ["..."] if len(seeds) > _MAX_SEEDS else []
-    if "random_state" in settings:
+    if any(seeds):
         yield Detail(_("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
     if "hardware" in settings:
         threads = plural("{n} thread per run", "{n} threads per run", settings.get("n_threads", 1))

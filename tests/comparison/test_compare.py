@@ -113,7 +113,7 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
         ({"initializers": ["hee"]}, "did you mean"),
         ({"initializers": "he"}, "a list of at least one"),
         ({"estimator": LogisticRegression()}, "no parameter of LogisticRegression is.*parameter="),
-        ({"estimator": MLPClassifier}, "an estimator as in scikit-learn, or a skorch net"),
+        ({"estimator": MLPClassifier}, "an estimator as in scikit-learn, a skorch net"),
         ({"parameter": "intializer"}, "did you mean 'initializer'"),
         ({"grid": {"lrr": [1]}}, "unknown parameter 'lrr'; did you mean 'lr'"),
         ({"grid": {"lr": 0.1}}, "a list of at least one value"),

@@ -1,10 +1,12 @@
 """Results of finished searches of scikit-learn."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it makes HalvingGridSearchCV importable
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -41,11 +43,11 @@ def test_statistics_of_a_grid_search():
     for params, mean in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True):
         label = params["initializer"] if isinstance(params["initializer"], str) else "Orthogonal(gain=2.0)"
         assert means[label, params["lr"]] == pytest.approx(mean)
-    pair = result.pairwise(by="setting").iloc[0]
-    rows = {
-        f"{label}, lr={lr}": part["score"].to_numpy()
-        for (label, lr), part in result.runs.groupby(["initializer", "lr"], observed=True)
-    }
+    # With two initializers there is one pair, and nothing to adjust.
+    search = GridSearchCV(CLF, {"initializer": ["zeros", "he_normal"]}, cv=5).fit(X, Y)
+    pair = ComparisonResult.from_search(search).pairwise().iloc[0]
+    scores = [[search.cv_results_[f"split{fold}_test_score"][row] for fold in range(5)] for row in range(2)]
+    rows = dict(zip(["zeros", "he_normal"], np.array(scores), strict=True))
     d = rows[pair["first"]] - rows[pair["second"]]
     error = np.sqrt((1 / 5 + 1 / 4) * d.var(ddof=1))
     # The level is that of Holm's method: 5 % divided by the factor that adjusts the p-value.
@@ -87,9 +89,46 @@ def test_other_kinds_of_searches():
 
 def test_a_search_with_several_scorers():
     search = GridSearchCV(CLF, GRID, cv=3, scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss").fit(X, Y)
-    runs = ComparisonResult.from_search(search).runs
+    result = ComparisonResult.from_search(search)
+    assert (result.bounds(), result.bounds("accuracy")) == ((-np.inf, 0), (0, 1))
+    runs = result.runs
     assert (runs["score"] == runs["score_neg_log_loss"]).all()
     assert (runs["score_accuracy"] >= 0).all()
+
+
+@pytest.mark.parametrize(("model", "prefix"), [(CLF, ""), (make_pipeline(StandardScaler(), CLF), "mlpclassifier__")])
+def test_random_states_in_the_grid_are_repeats(model, prefix):
+    grid = {"initializer": ["zeros", "he_normal"], "random_state": [7, 3], "lr": [0.001, 0.02]}
+    search = GridSearchCV(model, {f"{prefix}{name}": values for name, values in grid.items()}, cv=3).fit(X, Y)
+    result = ComparisonResult.from_search(search)
+    runs = result.runs
+    assert list(runs.columns[:5]) == ["initializer", f"{prefix}lr", "repeat", "fold", "seed"]
+    assert runs.groupby("repeat")["seed"].unique().explode().to_dict() == {0: 7, 1: 3}
+    # The mean of a setting is over its seeds.
+    means = pd.DataFrame(search.cv_results_["params"]).assign(score=search.cv_results_["mean_test_score"])
+    means = means.groupby([f"{prefix}initializer", f"{prefix}lr"])["score"].mean()
+    found = result.summary(by="setting").set_index(["initializer", f"{prefix}lr"])["mean_score"]
+    assert found[means.index].to_numpy() == pytest.approx(means.to_numpy())
+    assert result.summary()["n_runs"].tolist() == [6, 6]
+
+
+def test_a_page_says_why_its_mean_differs_from_that_of_the_search():
+    def result_of(scores, rates=(0.1, 0.2)):
+        # A finished search with these scores: a row for each setting, a column for each fold.
+        search = GridSearchCV(CLF, {})
+        params = [{"initializer": "zeros", "lr": rate} for rate in rates]
+        folds = {f"split{fold}_test_score": np.array(column) for fold, column in enumerate(zip(*scores, strict=True))}
+        seconds = dict.fromkeys(("mean_fit_time", "mean_score_time"), np.zeros(len(rates)))
+        search.cv_results_, search.n_splits_, search.multimetric_ = {"params": params, **folds, **seconds}, 2, False
+        search.scorer_ = get_scorer("accuracy")
+        return ComparisonResult.from_search(search)
+
+    # In each fold, the setting that is best in the other fold is the worse one: 0.5 and 0.6.
+    differing = result_of([[0.9, 0.5], [0.6, 0.8]])
+    assert differing.summary()["mean_score"].item() == pytest.approx(0.55)
+    words = "zeros has a mean score of 0.5500 here, and 0.7000 at its best setting in cv_results_."
+    assert words in differing.to_html()
+    assert "at its best setting in cv_results_" not in result_of([[0.9, 0.9], [0.6, 0.8]]).to_html()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores")

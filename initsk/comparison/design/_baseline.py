@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-#: Returns the scores of a fitted estimator by name; the first one ranks.
-Scorer = Callable[[Any, Any, Any], Mapping[str, float]]
+#: Returns the scores of a fitted estimator by name; the first one ranks. A text is the reason why there is no score.
+Scorer = Callable[[Any, Any, Any], Mapping[str, float | str]]
 
 
 def baseline_scores(estimator: Any, scorer: Scorer, y: Any, y_val: Any) -> dict[str, float]:
@@ -40,7 +40,7 @@ def baseline_scores(estimator: Any, scorer: Scorer, y: Any, y_val: Any) -> dict[
     try:
         with warnings.catch_warnings(action="ignore"):
             scores = scorer(model.fit(X, y), X_val, y_val)
-            found = {name: float(score) for name, score in scores.items()}
+            found = {name: nan if isinstance(score, str) else float(score) for name, score in scores.items()}
     except Exception:  # a scorer is a function of the user, and may need what only the user's model has
         return {}
     return {name: score if isfinite(score) else nan for name, score in found.items()}

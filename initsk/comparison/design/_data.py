@@ -146,6 +146,21 @@ def n_samples(values: Any) -> int:
     return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
+def class_shares(y: Any) -> list[list[Any]]:
+    """Return each class and its share of the samples, the most frequent class first; [] with several outputs.
+
+    Examples
+    --------
+    >>> class_shares(np.array(["no", "yes", "no", "no"]))
+    [['no', 0.75], ['yes', 0.25]]
+    """
+    if np.ndim(y) > 1:
+        return []
+    labels, counts = np.unique(np.asarray(y), return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [[str(labels[place]), float(counts[place] / counts.sum())] for place in order]
+
+
 def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, has_classes: bool) -> tuple[Any, Any]:
     name, target = f"X{suffix}", f"y{suffix}"
     try:

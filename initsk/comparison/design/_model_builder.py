@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import skorch
+import torch
 from sklearn.base import clone
 
 from initsk.estimators import MLPClassifier, MLPRegressor, with_initializer
 from initsk.exceptions import InvalidParameterError
+from initsk.initializers import Initializer
+from initsk.network import describe_kind, with_next_step
 from initsk.utils.precision import matrix_types
 from initsk.utils.validation import unknown_name
 
@@ -33,8 +36,7 @@ class ModelBuilder:
             meant.
         """
         if isinstance(estimator, type) or not (hasattr(estimator, "get_params") and hasattr(estimator, "fit")):
-            allowed = "an estimator as in scikit-learn, or a skorch net"
-            raise InvalidParameterError(f"estimator={estimator!r} is not allowed ({allowed})")
+            raise InvalidParameterError(_not_an_estimator(estimator))
         last = last_step(estimator)
         if isinstance(last, _MLPS):
             last.check_parameters()
@@ -108,4 +110,18 @@ def _only_initializer(names: list[str], estimator: Any) -> str:
     if len(outermost) == 1:
         return outermost[0]
     which = f"several: {', '.join(outermost)}" if outermost else f"no parameter of {type(estimator).__name__} is"
-    raise InvalidParameterError(f"which parameter is the initializer ({which})? Name what to compare with parameter=")
+    message = f"which parameter is the initializer ({which})? Name what to compare with parameter="
+    raise InvalidParameterError(message if outermost else with_next_step(message, last_step(estimator)))
+
+
+def _not_an_estimator(given: Any) -> str:
+    """Return that an object is no estimator, and how to get one from it."""
+    message = (
+        f"estimator: {describe_kind(given)} is not allowed (allowed: an estimator as in scikit-learn, a skorch net)"
+    )
+    wrap = "NeuralNetClassifier(module, criterion=torch.nn.CrossEntropyLoss) or NeuralNetRegressor(module)"
+    if isinstance(given, torch.nn.Module) or (isinstance(given, type) and issubclass(given, torch.nn.Module)):
+        return f"{message}; make an estimator of the module: {wrap}, both from initsk"
+    if isinstance(given, Initializer):
+        return f"{message}; initializers come in the list initializers="
+    return with_next_step(message, given)

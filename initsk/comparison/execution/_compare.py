@@ -1,9 +1,8 @@
 """`compare_initializers`: check the arguments, plan the runs and carry them out."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from functools import partial
 from inspect import signature
 from numbers import Integral
 from os import PathLike
@@ -13,28 +12,22 @@ from typing import Any
 import torch
 from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import check_scoring
 
-from initsk.comparison.design._baseline import Scorer
 from initsk.comparison.design._bounds import score_bounds
-from initsk.comparison.design._candidates import (
-    Candidate,
-    Grid,
-    make_candidates,
-    name_or_repr,
-    shown,
-    without_addresses,
-)
-from initsk.comparison.design._data import as_arrays, check_data, split_data
+from initsk.comparison.design._candidates import Grid, make_candidates, shown, without_addresses
+from initsk.comparison.design._data import as_arrays, check_data, class_shares, split_data
+from initsk.comparison.design._described import describe_parameters
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._model_builder import ModelBuilder
+from initsk.comparison.execution._call import call_as_code
 from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment
+from initsk.comparison.execution._scoring import make_scorer, scores_by_name, single_scorers, warn_of_missing_scores
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers import FromCallable, InitializerLike
+from initsk.initializers import InitializerLike
 from initsk.text import brief
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
@@ -42,7 +35,6 @@ from initsk.utils.validation import Constraint, allow, boolean, check_parameters
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
 # Forms of `scoring` with several scorers.
-_SEVERAL = (list, tuple, set, dict)
 
 
 def compare_initializers(
@@ -89,8 +81,8 @@ def compare_initializers(
     groups : array-like of shape (n_samples,), optional
         Groups for splitters that keep them together.
     scoring : str, callable, list, dict or None, default=None
-        As in scikit-learn; with several scorers, the first one determines the ranking. None takes the ``score`` of the
-        estimator.
+        As in scikit-learn; with several scorers, the first one determines the ranking, and one that fails has the score
+        NaN. None takes the ``score`` of the estimator.
     n_repeats : int, default=5
         Number of repeats of every initializer and fold, each with its own seed.
     random_state : int, RandomState, Generator or None, default=0
@@ -139,6 +131,8 @@ def compare_initializers(
     -----
     FitFailedWarning
         If no run gives a score; the class is scikit-learn's.
+    UserWarning
+        If one of several scorers gives no score.
 
     Examples
     --------
@@ -178,15 +172,18 @@ def compare_initializers(
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
     with outside_of_contexts(dtype=torch.float32):
         check_effect(builder, candidates, seed=seed)
-    scorer = _make_scorer(estimator, scoring)
-    experiment = Experiment(builder, data, _by_name(scorer, scoring), n_threads, activations)
-    plan = Plan(experiment, candidates, rounds, racing)
+    scorer = make_scorer(estimator, scoring)
+    experiment = Experiment(builder, data, scores_by_name(scorer), n_threads, activations)
+    plan, parameters = Plan(experiment, candidates, rounds, racing), signature(compare_initializers).parameters
     settings = {
         **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
-        "hardware": hardware(), "n_threads": n_threads,
-        "score_bounds": score_bounds(_scorers(estimator, scoring), estimator),
-        "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
+        "training": describe_parameters(estimator, plan.varied), "hardware": hardware(), "n_threads": n_threads,
+        "score_bounds": score_bounds(single_scorers(estimator, scoring), estimator),
+        "call": call_as_code(builder, candidates, given | {"random_state": seed}, parameters),
+        **(about or {}),
     }  # fmt: skip
+    if has_classes:
+        settings["classes"] = class_shares(whole.y)
     if cv is not None:
         settings["cv"] = without_addresses(repr(cv))
     if scoring is not None:
@@ -196,71 +193,12 @@ def compare_initializers(
     identity = identify(experiment, whole, plan.varied, random_state=seed, scoring=scoring, cv=cv)
     with nullcontext() if store is None else open_store(store, identity) as opened:
         result = plan.carry_out(settings, n_jobs, opened, progress)
-    if result.runs["score"].isna().all():
+    warn_of_missing_scores(result.runs, stacklevel=2)
+    if not (result.runs["status"] == "ok").any():
         first = result.runs["reason"].iloc[0]
         message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {brief(first)}"
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     return result
-
-
-def _make_scorer(estimator: Any, scoring: Any) -> Any:
-    """Return scikit-learn's scorer."""
-    if isinstance(scoring, _SEVERAL) and not scoring:
-        raise InvalidParameterError("scoring is empty (allowed: at least one scorer)")
-    try:
-        return check_scoring(estimator, scoring)
-    except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
-
-
-def _scorers(estimator: Any, scoring: Any) -> dict[str, Any]:
-    """Return each of the scorers by name."""
-    if not isinstance(scoring, _SEVERAL):
-        scoring = {"score": scoring}
-    named = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
-    return {name: check_scoring(estimator, each) for name, each in named.items()}
-
-
-def _by_name(scorer: Any, scoring: Any) -> Scorer:
-    """Return a scorer that returns scores by name, also of a single one."""
-    return scorer if isinstance(scoring, _SEVERAL) else partial(_single_score, scorer)
-
-
-def _single_score(scorer: Any, estimator: Any, X: Any, y: Any) -> dict[str, float]:
-    return {"score": scorer(estimator, X, y)}
-
-
-def _call_as_code(builder: ModelBuilder, candidates: Sequence[Candidate], given: Mapping[str, Any]) -> str:
-    """Return the call as code, without the arguments that have their defaults or no effect on the numbers."""
-    values = {candidate.label: candidate.params.get(builder.parameter) for candidate in candidates}
-    sources = ", ".join(_source(label, value, builder) for label, value in values.items())
-    arguments = [without_addresses(repr(builder.estimator)), *_data_as_code(given), f"initializers=[{sources}]"]
-    if builder.parameter != "initializer":
-        arguments.append(f"parameter={builder.parameter!r}")
-    if given["grid"]:
-        grid = {name: [shown(value) for value in choices] for name, choices in given["grid"].items()}
-        arguments.append(f"grid={grid!r}")
-    parameters = signature(compare_initializers).parameters
-    for name in ("cv", "scoring", "n_repeats", "random_state", "racing", "activations", "n_threads"):
-        value, default = given[name], parameters[name].default
-        if value is not default and value != default:
-            arguments.append(f"{name}={name_or_repr(value)}")
-    lines = "".join(f"    {argument},\n" for argument in arguments)
-    return f"compare_initializers(\n{lines})"
-
-
-def _data_as_code(given: Mapping[str, Any]) -> list[str]:
-    """Return the arguments that are the data; a text is the name of a column of targets."""
-    data = {name: given[name] for name in ("X", "y", "X_val", "y_val") if given[name] is not None}
-    sources = {name: repr(value) if isinstance(value, str) else name for name, value in data.items()}
-    return [source if name in ("X", "y") else f"{name}={source}" for name, source in sources.items()]
-
-
-def _source(label: str, value: Any, builder: ModelBuilder) -> str:
-    """Return the code of a value: the name of a function, the name of an initializer in quotes, or a repr."""
-    if isinstance(value, FromCallable) or not builder.varies_initializer or "(" in label:
-        return label
-    return repr(label)
 
 
 def _are_jobs(value: Any) -> bool:

@@ -18,6 +18,7 @@ from initsk.comparison.design._data import Data, n_samples
 from initsk.comparison.design._model_builder import ModelBuilder, last_step, takes_callbacks
 from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._monitor import TrainingMonitor, measure_trained
+from initsk.comparison.execution._scoring import numbers_of, reasons_of
 from initsk.comparison.results._records import RunRecord
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
@@ -65,17 +66,16 @@ class Experiment:
             val_losses = [val_loss for _, _, val_loss, _ in monitor.epochs] if monitor.has_loss else []
         # The nets of this package notice a training loss that is not finite.
         diverged = getattr(last_step(model), "diverged_", False) or not all(map(isfinite, val_losses))
-        record.scores = {name: float(score) for name, score in self.scorer(model, X_val, y_val).items()}
+        scores = self.scorer(model, X_val, y_val)
         if monitor is not None:
             monitor.measure_end()
             for phase, epoch, layers in monitor.layers:
                 record.add_layers(phase, epoch, layers)
         elif self.activations and (trained := measure_trained(model, X_val)) is not None:
             record.add_layers("trained", 0, trained)
+        record.set_scores(numbers_of(scores), reasons_of(scores))
         if diverged:
             record.fail("diverged", "the loss is not finite")
-        elif not all(map(isfinite, record.scores.values())):
-            record.fail("failed", "a score is not finite")
 
     def _add_monitor(self, model: Any, X_val: Any, y_val: Any, *, during_training: bool) -> TrainingMonitor | None:
         """Add a monitor to the callbacks of a model that takes them."""
@@ -90,7 +90,7 @@ class Experiment:
             return net, before.transform(X_val) if before else X_val
 
         def score() -> float:
-            return next(iter(self.scorer(model, X_val, y_val).values()))
+            return next(iter(numbers_of(self.scorer(model, X_val, y_val)).values()))
 
         monitor = TrainingMonitor(get_inputs, y_val, score, self.activations, during_training)
         net.set_params(callbacks=[*(net.callbacks or []), ("initsk_monitor", monitor)])

@@ -14,6 +14,7 @@ from initsk.utils.validation import refuse
 _OFTEN_EMPTY = ("reason", "function")
 # What a ranking needs.
 _NEEDED = ("initializer", "repeat", "fold", "split", "val_ratio", "status", "score")
+_HINT = "for a frame of your own with a row for each run, use ComparisonResult.from_frame(frame)"
 # Besides those of the run, the columns that distinguish the rows of a table.
 _KEYS = ("phase", "epoch", "layer", "position", "parameter", "left")
 
@@ -40,13 +41,13 @@ def typed_tables(frames: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         If tables or columns are missing, a column has values that it cannot have, or a row is there twice.
     """
     if not isinstance(frames, Mapping):
-        refuse("ComparisonResult", [f"frames is not a dict but {type(frames).__name__}"])
+        refuse("ComparisonResult", [f"frames is not a dict but {type(frames).__name__}", _HINT])
     frames = {name: _without_rows(name) if _is_nothing(name, frame) else frame for name, frame in frames.items()}
     missing = [name for name in TABLES if name not in frames]
     problems = [f"frames lacks {', '.join(missing)}"] if missing else []
     for name in (name for name in TABLES if name in frames):
         problems += _shape_problems(name, frames[name])
-    refuse("ComparisonResult", problems)
+    refuse("ComparisonResult", [*problems, _HINT] if problems else [])
     orders = {name: _order(frames["runs"][name]) for name in ("initializer", "experiment") if name in frames["runs"]}
     typed = {name: _typed(name, frames[name], orders, problems) for name in TABLES}
     if not problems:
@@ -69,7 +70,7 @@ def check_complete(frames: Mapping[str, pd.DataFrame]) -> None:
     """Raise InvalidParameterError if a table lacks columns that a report shows."""
     missing = {name: [column for column in _templates()[name] if column not in frames[name]] for name in TABLES}
     problems = [f"{name} lacks {', '.join(map(str, columns))}" for name, columns in missing.items() if columns]
-    refuse("ComparisonResult", problems)
+    refuse("ComparisonResult", [*problems, _HINT] if problems else [])
 
 
 def _row_problems(typed: dict[str, pd.DataFrame], runs: pd.DataFrame) -> list[str]:

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,16 @@ class RunRecord:
         self.scores = dict.fromkeys(self.scores, nan)
         return self
 
+    def set_scores(self, scores: Mapping[str, float], reasons: Mapping[str, str] | None = None) -> None:
+        """Set the scores; a scorer without a finite score gives NaN, and a run without any has failed."""
+        missing = [name for name, score in scores.items() if not isfinite(score)]
+        self.scores = dict(scores) | dict.fromkeys(missing, nan)
+        found = {name: (reasons or {}).get(name, "a score is not finite") for name in missing}
+        if len(missing) == len(scores):
+            self.fail("failed", next(iter(found.values()), "there is no score"))
+        elif missing:
+            self.reason = without_addresses("; ".join(f"{name}: {reason}" for name, reason in found.items()))
+
     def add_layers(self, phase: str, epoch: int, layers: LayerMeasurements) -> None:
         """Add the measurements of one moment."""
         for name, of in STATISTICS.items():
@@ -145,6 +155,17 @@ def grid_columns(frame: pd.DataFrame) -> list[str]:
     """
     columns = list(frame.columns)
     return columns[columns.index("initializer") + 1 : columns.index("repeat")]
+
+
+def score_names(runs: pd.DataFrame) -> list[str]:
+    """Return the names of several scorers, the one that ranks first; without several, there are none.
+
+    Examples
+    --------
+    >>> score_names(pd.DataFrame(columns=["score", "score_accuracy", "score_f1"]))
+    ['accuracy', 'f1']
+    """
+    return [name.removeprefix("score_") for name in map(str, runs) if name.startswith("score_")]
 
 
 def key_columns(frame: pd.DataFrame) -> list[str]:

@@ -1,19 +1,17 @@
 """The result of a comparison: tidy frames, the ranking, and every pair."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 
 from initsk.comparison.results._inference import TESTS, UNBOUNDED, Bounds
 from initsk.comparison.results._intake import typed_tables
 from initsk.comparison.results._ranking import BY, Ranked, compare_pairs, rank
-from initsk.comparison.results._records import key_columns
-from initsk.comparison.results._search import tables_of_search
+from initsk.comparison.results._records import key_columns, score_names
+from initsk.comparison.results._sources import ComparisonSources
 from initsk.comparison.results._statistics import has_several_splits, tuned_runs
-from initsk.comparison.storage._store import tables_of_store
-from initsk.comparison.storage._tables import ComparisonTables, with_experiment
+from initsk.comparison.storage._tables import with_experiment
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.results import Reported
 from initsk.utils.validation import Constraint, check_parameters, one_of, optional, real
@@ -29,7 +27,7 @@ _CONSTRAINTS: dict[str, Constraint] = {
 }
 
 
-class ComparisonResult(ComparisonTables, Reported):
+class ComparisonResult(ComparisonSources, Reported):
     """The result of `compare_initializers`.
 
     Every frame has fixed types. Its first columns are ``initializer`` (a categorical in the order given), the
@@ -47,9 +45,9 @@ class ComparisonResult(ComparisonTables, Reported):
     runs : DataFrame
         A row for each run: seed; split (runs with the same number have the same split); val_ratio (validation samples
         divided by training samples); epochs; status ("ok", "diverged" or "failed"); reason; score on the validation
-        data (NaN unless "ok"); baseline_score, that of a model that does not look at X (it predicts the most frequent
-        class, or the mean; NaN for other estimators); with several scorers, ``score_<name>`` and
-        ``baseline_score_<name>`` for each.
+        data (NaN unless "ok", and if its scorer failed); baseline_score, that of a model that does not look at X (it
+        predicts the most frequent class, or the mean; NaN for other estimators); with several scorers,
+        ``score_<name>`` and ``baseline_score_<name>`` for each.
     history : DataFrame
         A row for each run and epoch, if the estimator trains in epochs: train_loss, val_loss, val_score.
     layers : DataFrame
@@ -256,64 +254,6 @@ class ComparisonResult(ComparisonTables, Reported):
         }
         return ComparisonResult(self.frames | frames, self.settings)
 
-    @classmethod
-    def from_search(cls, search: Any, *, parameter: str | None = None, val_ratio: float | None = None) -> Self:
-        """Return a result made from a finished search.
-
-        Parameters
-        ----------
-        search : GridSearchCV or another of scikit-learn's searches
-            A fitted search. Of a successive halving search, only the last iteration is used.
-        parameter : str, optional
-            Name of the compared parameter; by default the one called ``initializer``, at any depth. The other
-            parameters become the grid.
-        val_ratio : float, optional
-            Number of validation samples for each training sample, if it does not follow from the search's `cv`.
-
-        Returns
-        -------
-        ComparisonResult
-            It has one repeat, a run for each candidate and split, and neither history nor layers.
-
-        Raises
-        ------
-        InvalidParameterError
-            If the search is not fitted, or several parameters may be meant.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.model_selection import GridSearchCV
-        >>> from initsk import ComparisonResult, MLPClassifier
-        >>> grid = {"initializer": ["zeros", "he_normal"]}
-        >>> search = GridSearchCV(MLPClassifier((8,), max_epochs=5, random_state=0), grid)
-        >>> result = ComparisonResult.from_search(search.fit(*load_iris(return_X_y=True)))
-        >>> result.summary()["n_runs"].tolist()
-        [5, 5]
-        """
-        return cls(*tables_of_search(search, parameter, val_ratio))
-
-    @classmethod
-    def from_store(cls, path: str | Path) -> Self:
-        """Return a result made from the runs in a store, even if the comparison was killed or is still running.
-
-        Parameters
-        ----------
-        path : str or Path
-            As given to `compare_initializers`.
-
-        Returns
-        -------
-        ComparisonResult
-            The finished runs of the last comparison with this file.
-
-        Raises
-        ------
-        StoreError
-            If the file is not a store, is damaged, or has no finished run.
-        """
-        return cls(*tables_of_store(path))
-
     def _check(self, **values: Any) -> None:
         check_parameters(type(self).__name__, values, {name: _CONSTRAINTS[name] for name in values})
         if values.get("test") == "permutation" and has_several_splits(self.runs):
@@ -322,8 +262,7 @@ class ComparisonResult(ComparisonTables, Reported):
     def _column(self, score: str | None) -> str:
         if score is None or score == self.settings.get("scoring"):
             return "score"
-        names = [str(name).removeprefix("score_") for name in self.runs.columns if str(name).startswith("score_")]
-        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", names)})
+        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", score_names(self.runs))})
         return f"score_{score}"
 
     def _ranked(self, score: str | None, by: str = "initializer") -> Ranked:

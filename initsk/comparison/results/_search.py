@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from initsk.comparison.design._bounds import score_bounds
-from initsk.comparison.design._candidates import Candidate, shown
+from initsk.comparison.design._candidates import Candidate, shown, without_addresses
 from initsk.comparison.design._model_builder import takes_initializer
 from initsk.comparison.design._runs import RunKey
 from initsk.comparison.results._records import RunRecord, make_frames
@@ -32,21 +31,29 @@ def tables_of_search(
         rows = [row for row in rows if results["iter"][row] == max(results["iter"])]
     name = _compared_parameter(results["params"], parameter)
     params = [results["params"][row] for row in rows]
-    others = [other for other in dict.fromkeys(key for given in params for key in given) if other != name]
-    candidates = [_candidate(given, name, others) for given in params]
+    names = [other for other in dict.fromkeys(key for given in params for key in given) if other != name]
+    candidates = [_candidate(given, name, [other for other in names if not _is_seed(other)]) for given in params]
+    seeds = [tuple(shown(value) for key, value in given.items() if _is_seed(key)) for given in params]
+    repeats = {seed: repeat for repeat, seed in enumerate(dict.fromkeys(seeds))}
     ratio = _val_ratio(search) if val_ratio is None else val_ratio
     scores = _score_names(search)
     records = [
-        _record(results, row, candidate, fold, scores, ratio)
-        for row, candidate in zip(rows, candidates, strict=True)
+        _record(results, row, RunKey(*candidate.key, repeats[seed], fold), seed, scores, ratio)
+        for row, candidate, seed in zip(rows, candidates, seeds, strict=True)
         for fold in range(search.n_splits_)
     ]
     scorers = {name: search.scorer_[name] if search.multimetric_ else search.scorer_ for name in scores}
     settings = {
-        "estimator": repr(search.estimator), "search": type(search).__name__, "n_planned": len(records),
+        "estimator": without_addresses(repr(search.estimator)), "parameter": name, "search": type(search).__name__,
+        "n_repeats": len(repeats), "n_planned": len(records), "scoring": scores[0] if search.multimetric_ else None,
         "score_bounds": score_bounds(scorers, search.estimator),
     }  # fmt: skip
-    return make_frames(records, candidates), settings
+    return make_frames(records, candidates), {key: value for key, value in settings.items() if value is not None}
+
+
+def _is_seed(name: str) -> bool:
+    """Return whether a parameter, at any depth, is a random state: its values are repeats, not settings."""
+    return name.endswith("random_state")
 
 
 def _compared_parameter(params: list[dict[str, Any]], parameter: str | None) -> str:
@@ -79,14 +86,14 @@ def _score_names(search: Any) -> list[str]:
 
 
 def _record(
-    results: dict[str, Any], row: int, candidate: Candidate, fold: int, scores: list[str], ratio: float
+    results: dict[str, Any], row: int, key: RunKey, seeds: tuple[Any, ...], scores: list[str], ratio: float
 ) -> RunRecord:
-    key = RunKey(*candidate.key, repeat=0, fold=fold)
-    record = RunRecord(key, seed=0, split=fold, val_ratio=ratio, fit_seconds=float(results["mean_fit_time"][row]))
-    record.scores = {name: float(results[f"split{fold}_test_{name}"][row]) for name in scores}
+    seed = next((seed for seed in seeds if isinstance(seed, int)), 0)
+    seconds = float(results["mean_fit_time"][row])
+    record = RunRecord(key, seed, split=key.fold, val_ratio=ratio, fit_seconds=seconds)
+    values = {name: float(results[f"split{key.fold}_test_{name}"][row]) for name in scores}
+    record.set_scores(values, dict.fromkeys(scores, "the search has no score"))
     record.seconds = record.fit_seconds + float(results["mean_score_time"][row])
-    if not all(np.isfinite(list(record.scores.values()))):
-        record.fail("failed", "the search has no score")
     return record
 
 

@@ -1,0 +1,185 @@
+"""Notes beside the numbers of a comparison: why they differ from those that readers know, and what they leave out."""
+
+from math import isfinite, nan
+
+import pandas as pd
+
+from initsk.comparison import ComparisonResult
+from initsk.comparison.results import against_baseline, grid_columns, score_names
+from initsk.inspection import signal_rows
+from initsk.language import message, plural, translate as _
+from initsk.report._comparison_text import describe_ranking
+from initsk.report._elements import Element, Paragraph
+from initsk.report._tables import Column, Table, records
+from initsk.text import brief
+
+_MAX_REASON = 300
+#: The name of the baseline's row, for regression and for classification.
+_BASELINES = {
+    False: message("baseline: the mean target"),
+    True: message("baseline: the most frequent class"),
+}
+
+
+def describe_search_means(result: ComparisonResult, summary: pd.DataFrame) -> str:
+    """Return why the best mean score differs from that in ``cv_results_``; "" if it does not, or without a search.
+
+    Parameters
+    ----------
+    result : ComparisonResult
+    summary : DataFrame
+        From its `summary`.
+    """
+    if "search" not in result.settings or not grid_columns(result.runs) or not summary["n_runs"].any():
+        return ""
+    best = summary.iloc[0]
+    by_setting = result.summary(by="setting")
+    highest = by_setting.loc[by_setting["initializer"] == best.initializer, "mean_score"].max()
+    if abs(highest - best.mean_score) <= 1e-12 * abs(highest):
+        return ""
+    text = message(
+        "{name} has a mean score of {own} here, and {highest} at its best setting in cv_results_. The search picked"
+        " that setting by the scores that it reports. Here, the setting for each fold is picked in the other folds. The"
+        " table of every setting has the means of cv_results_."
+    )
+    return _(text, name=best.initializer, own=float(best.mean_score), highest=float(highest))
+
+
+def describe_missing_scores(runs: pd.DataFrame) -> str:
+    """Return which of several scorers gave no score in runs that have others, and why.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        `ComparisonResult.runs`.
+    """
+    kept, sentences = runs[runs["status"] == "ok"], []
+    for name in score_names(runs):
+        missing = kept[kept[f"score_{name}"].isna()]
+        if len(missing):
+            text = plural(
+                "The scorer {name} gave no score in {count} of {n} run: {reason}.",
+                "The scorer {name} gave no score in {count} of {n} runs: {reason}.",
+                len(runs), name=name, count=len(missing), reason=brief(missing["reason"].iloc[0], _MAX_REASON),
+            )  # fmt: skip
+            sentences.append(text)
+    return " ".join(sentences)
+
+
+def scores_table(result: ComparisonResult, ranking: Table) -> list[Element]:
+    """Return the means of several scorers and which one ranks; nothing with a single scorer.
+
+    Parameters
+    ----------
+    result : ComparisonResult
+    ranking : Table
+        The ranking, for the order and colors of the rows.
+    """
+    names = score_names(result.runs)
+    if not names:
+        return []
+    means = result.tuned().runs.groupby("initializer", observed=True)[[f"score_{name}" for name in names]].mean()
+    labels = [row["initializer"] for row in ranking.rows]
+    rows = records(means.reindex(labels).rename_axis("initializer").reset_index())
+    columns = [Column("initializer", _("Initializer"), "text"), *(Column(f"score_{name}", name) for name in names)]
+    note = _(
+        "The initializers are ranked by {name}, the first scorer. summary(score=...) ranks them by another one.",
+        name=names[0],
+    )
+    return [Table("all_scores", _("Means of all scores"), columns, rows, ranking.colors), Paragraph(note, "note")]
+
+
+def with_baseline(ranking: Table, result: ComparisonResult) -> Table:
+    """Return the ranking with a row for the baseline, in the place of its score and without a rank."""
+    score = result.baseline_score()
+    if not isfinite(score):
+        return ranking
+    row = {column.key: "-" if column.is_text else nan for column in ranking.columns}
+    row |= {"initializer": _(_BASELINES[has_classes(result)]), "mean_score": score}
+    place = sum(other["mean_score"] >= score for other in ranking.rows)
+    rows, colors = list(ranking.rows), list(ranking.colors)
+    rows.insert(place, row)
+    colors.insert(place, "")
+    return ranking._replace(rows=rows, colors=colors)
+
+
+def has_classes(result: ComparisonResult) -> bool:
+    """Return whether the runs classified."""
+    return "classes" in result.settings
+
+
+def answer_of_comparison(result: ComparisonResult, summary: pd.DataFrame) -> str:
+    """Return the headline: whether any initializer beats the baseline, and the ranking in words.
+
+    Parameters
+    ----------
+    result : ComparisonResult
+    summary : DataFrame
+        From its `summary`.
+    """
+    return " ".join(filter(None, [describe_no_winner(result), describe_ranking(summary)]))
+
+
+def describe_no_winner(result: ComparisonResult) -> str:
+    """Return that no initializer beats the baseline; "" if one does, or without a baseline."""
+    found = against_baseline(result.runs)
+    if found.empty or (found["beats"] != "no").any():
+        return ""
+    text = message("No initializer beats the baseline, which has a score of {score} without a look at the features.")
+    return _(text, score=result.baseline_score())
+
+
+def describe_baseline(result: ComparisonResult) -> str:
+    """Return which initializers do not beat the baseline; "" if all do, or without a baseline."""
+    found, classes = against_baseline(result.runs), result.settings.get("classes")
+    names = {beats: found.loc[found["beats"] == beats, "initializer"].tolist() for beats in ("no", "undecided")}
+    if not any(names.values()):
+        return ""
+    text = message("The baseline predicts the mean of the training targets for every sample. Its score is {score}.")
+    if has_classes(result):
+        text = message("The baseline predicts the most frequent class for every sample. Its score is {score}.")
+    sentences = [_(text, score=result.baseline_score())]
+    if classes:
+        text = message("The most frequent class, {name}, has {share:.1%} of the samples.")
+        sentences.append(_(text, name=classes[0][0], share=classes[0][1]))
+    if names["no"]:
+        sentences.append(_("Not better than the baseline: {names}.", names=names["no"]))
+    if names["undecided"]:
+        text = message("Not significantly better than the baseline at the 5 % level: {names}.")
+        sentences.append(_(text, names=names["undecided"]))
+    return " ".join(sentences)
+
+
+def describe_no_baseline(result: ComparisonResult) -> str:
+    """Return why there is no baseline; "" if there is one."""
+    if isfinite(result.baseline_score()):
+        return ""
+    if "search" in result.settings or "source" in result.settings:
+        return _("There is no baseline to compare with, because the result does not have the data.")
+    return _(
+        "There is no baseline to compare with, because the estimator is neither a classifier nor a regressor, or the"
+        " scorer cannot score a prediction without a network."
+    )
+
+
+def describe_shared_numbers(layers: pd.DataFrame) -> str:
+    """Return which initializers have equal shares of dead units because they share their random numbers, or "".
+
+    Parameters
+    ----------
+    layers : DataFrame
+        `ComparisonResult.layers`.
+    """
+    rows = signal_rows(layers[layers["phase"].astype(str) == "initialized"])
+    keys = ["repeat", "fold", "layer", "position"]
+    groups: dict[tuple[float, ...], list[str]] = {}
+    for label, own in rows.groupby("initializer", observed=True, sort=False):
+        dead = own.set_index(keys)["dead_fraction"].sort_index()
+        # Rows of zeros and of units that are all dead are not equal by their random numbers.
+        if 0 < dead.max() < 1:
+            groups.setdefault(tuple(dead), []).append(str(label))
+    text = message(
+        "{names} have equal shares of dead units at initialization. Under one seed, initializers of one family draw the"
+        " same random numbers and differ only in scale, and the scale does not change which values a ReLU sets to zero."
+    )
+    return " ".join(_(text, names=names) for names in groups.values() if len(names) > 1)
