@@ -11,7 +11,7 @@ from initsk.displays._colors import drawn_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import check_frames, color_order
 from initsk.displays._settings import ink, points
-from initsk.displays._style import clean_axes, leave_room, merge_style, write_title
+from initsk.displays._style import clean_axes, label_axis, leave_room, merge_style
 from initsk.displays._texts import text_width
 from initsk.language import current_language, translate
 from initsk.text import shortened
@@ -132,7 +132,7 @@ class DifferencesDisplay(Display):
         self.ax_.set_ylim(len(labels) - 0.5, -0.5)
         self.ax_.set_xlim(*limits)
         self.ax_.grid(False, axis="y")
-        write_title(self.ax_, translate("score minus the score of {best}", best=shortened(labels[0], 40)))
+        label_axis(self.ax_.xaxis, translate("score minus the score of {best}", best=shortened(labels[0], 40)))
         few_ticks(self.ax_.xaxis, 6)
         return self
 

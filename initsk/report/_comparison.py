@@ -30,7 +30,8 @@ from initsk.utils.validation import check_parameters, one_of
 
 _MAX_EPOCHS = 12
 _MAX_REASON = 500
-_CONCLUSIONS = {
+#: The conclusions of `ComparisonResult.summary` as messages.
+CONCLUSIONS = {
     "best": message("best"),
     "significantly worse": message("significantly worse"),
     "significantly better": message("significantly better"),
@@ -120,7 +121,7 @@ def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: Comparis
     ]
     rows = [
         row
-        | {"conclusion": _(_CONCLUSIONS[row["conclusion"]]), "no_score": row["n_failed"] + row["n_diverged"]}
+        | {"conclusion": _(CONCLUSIONS[row["conclusion"]]), "no_score": row["n_failed"] + row["n_diverged"]}
         | ({"difference_to_best": np.nan} if row["rank"] == 1 else {})
         for row in records(summary)
     ]

@@ -9,6 +9,7 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.inspection import ActivationSummary
 from initsk.language import current_language, translate as _, use_language
+from initsk.report._comparison import CONCLUSIONS
 from initsk.report._findings_text import in_groups, with_sentences
 from initsk.report._tables import Column, records
 from initsk.report._write import answer_of
@@ -42,11 +43,12 @@ def _ranking(summary: pd.DataFrame) -> pd.DataFrame:
         "mean_score": Column("mean_score", _("Mean score")),
         "interval": Column("interval", _("95 % confidence interval"), "text"),
         "p_value": Column("p_value", _("Adjusted p-value"), "p"),
-        "significant": Column("significant", _("Significant"), "text"),
+        "conclusion": Column("conclusion", _("Conclusion"), "text"),
     }
     rows = []
     for row in records(summary):
-        row |= {"interval": _interval(row), "significant": _answer(row), "initializer": _name(row["initializer"])}
+        row |= {"interval": _interval(row), "conclusion": _(CONCLUSIONS[row["conclusion"]])}
+        row["initializer"] = _name(row["initializer"])
         rows.append({column.title: column.cell(row) for column in columns.values()})
     return pd.DataFrame(rows)
 
@@ -54,12 +56,6 @@ def _ranking(summary: pd.DataFrame) -> pd.DataFrame:
 def _interval(row: dict[str, Any]) -> str:
     number = current_language().number
     return _("{low} to {high}", low=number(row["low"]), high=number(row["high"])) if isfinite(row["low"]) else "-"
-
-
-def _answer(row: dict[str, Any]) -> str:
-    if row["rank"] == 1:
-        return "-"
-    return _("not tested") if pd.isna(row["significant"]) else _("yes") if row["significant"] else _("no")
 
 
 def _findings(summary: ActivationSummary) -> pd.DataFrame:
