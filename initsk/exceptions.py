@@ -28,6 +28,10 @@ class DataFormatError(InitskError, ValueError):
     """A data file is damaged, or not of the expected format."""
 
 
+class DataFormatWarning(UserWarning):
+    """A data file was read in a way that its user may not expect."""
+
+
 class ModuleError(InitskError, ValueError):
     """A torch module cannot be initialized or inspected."""
 

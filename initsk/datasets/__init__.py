@@ -3,6 +3,7 @@
 from initsk.datasets._idx import read_idx
 from initsk.datasets._loaders import load_idx, load_mnist
 from initsk.datasets._npz import load_npz
+from initsk.datasets._preparation import table_preparation
 from initsk.datasets._table import load_table
 
-__all__ = ["load_idx", "load_mnist", "load_npz", "load_table", "read_idx"]
+__all__ = ["load_idx", "load_mnist", "load_npz", "load_table", "read_idx", "table_preparation"]

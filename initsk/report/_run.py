@@ -12,6 +12,7 @@ _SETTINGS = {
     "n_train": message("Training samples"),
     "n_val": message("Held-out samples"),
     "n_features": message("Features"),
+    "columns": message("Columns"),
     "estimator": message("Estimator"),
     "parameter": message("Compared parameter"),
     "search": message("Search"),
@@ -22,11 +23,15 @@ _SETTINGS = {
 }
 _CODE = ("estimator", "parameter", "cv", "scoring")
 _MAX_SEEDS = 20
+_MAX_COLUMNS = 40
 
 
 def run_section(result: ComparisonResult) -> Section:
     """Return the settings of the experiment, the network, and the lines that repeat it."""
     elements: list[Element] = [Details(list(_details(result)))]
+    if result.settings.get("preparation"):
+        how = _("Preparation of the samples; every run fits it on its own training part:")
+        elements += [Paragraph(how), Code(result.settings["preparation"])]
     network = _network(result)
     if network is not None:
         elements.append(network)
@@ -45,7 +50,9 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
     settings = result.settings
     for key, name in _SETTINGS.items():
         value = settings.get(key)
-        if value is not None:
+        if key == "columns" and value:
+            yield Detail(_(name), ", ".join([*value[:_MAX_COLUMNS], *(["..."] if len(value) > _MAX_COLUMNS else [])]))
+        elif value is not None:
             # The thousands of a seed are not grouped.
             is_count = isinstance(value, int) and key != "random_state"
             shown = current_language().integer(value) if is_count else str(value)

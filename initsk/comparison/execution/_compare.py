@@ -18,6 +18,7 @@ from sklearn.metrics import check_scoring
 from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
 from initsk.comparison.design._data import check_data, split_data
 from initsk.comparison.design._effect import check_effect
+from initsk.comparison.design._inputs import describe_inputs
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment, Scorer
@@ -152,7 +153,7 @@ def compare_initializers(
     experiment = Experiment(builder, data, _make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, rounds, racing)
     settings = {
-        **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
+        **plan.settings(), **describe_inputs(estimator, X), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
         "hardware": hardware(), "n_threads": n_threads,
         "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
     }  # fmt: skip

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
 from initsk.comparison.design._data import Data, n_samples
-from initsk.comparison.design._model_builder import ModelBuilder, last_step, takes_callbacks
+from initsk.comparison.design._model_builder import ModelBuilder, inputs_of_last_step, last_step, takes_callbacks
 from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._monitor import TrainingMonitor
 from initsk.comparison.results._records import RunRecord
@@ -81,12 +81,11 @@ class Experiment:
         net = last_step(model)
         if not takes_callbacks(net):
             return None
-        before = model[:-1] if net is not model else None
 
         @cache
         def get_inputs() -> tuple[Any, Any]:
             # In a pipeline, the steps before the net are fitted when the net trains.
-            return net, before.transform(X_val) if before else X_val
+            return net, inputs_of_last_step(model, X_val)
 
         def score() -> float:
             return next(iter(self.scorer(model, X_val, y_val).values()))
