@@ -4,6 +4,8 @@ from initsk.datasets._idx import read_idx
 from initsk.datasets._loaders import load_idx, load_mnist
 from initsk.datasets._npz import load_npz
 from initsk.datasets._preparation import table_preparation
-from initsk.datasets._table import load_table
+from initsk.datasets._table import TABLE_SUFFIXES, load_table, read_table
 
-__all__ = ["load_idx", "load_mnist", "load_npz", "load_table", "read_idx", "table_preparation"]
+__all__ = [
+    "TABLE_SUFFIXES", "load_idx", "load_mnist", "load_npz", "load_table", "read_idx", "read_table", "table_preparation",
+]  # fmt: skip

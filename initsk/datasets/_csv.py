@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -10,9 +11,10 @@ from typing import IO
 
 import pandas as pd
 
+from initsk.datasets._dialect import SEPARATORS, comma_numbers, has_decimal_commas, score_of
 from initsk.datasets._header import check_expansion, check_names, check_number
 from initsk.datasets._unpack import unpacked
-from initsk.exceptions import DataFormatError
+from initsk.exceptions import DataFormatError, DataFormatWarning
 from initsk.utils.words import counted, reason_of
 
 _CHUNK = 1 << 20
@@ -23,8 +25,8 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 Stream = IO[bytes] | gzip.GzipFile
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Return the table of a CSV file, gzipped or not.
+def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> pd.DataFrame:
+    """Return the table of a CSV file, gzipped or not; None stands for a separator or decimal mark that is found.
 
     Raises
     ------
@@ -35,19 +37,52 @@ def read_csv(path: Path) -> pd.DataFrame:
         size = path.stat().st_size
         _check_bytes(path, stream, size)
         try:
-            names = _read_header(path, stream)
-            # With low_memory, a column of text could begin with numbers that are read as numbers.
-            frame = pd.read_csv(_rewound(stream), low_memory=False, index_col=False)
+            found = sep or _find_separator(path, stream)
+            names = _read_header(path, stream, found)
+            frame = _read_values(stream, found, decimal or ".")
+            notes = [] if sep or found == _usual_separator(path) else [f"its values are separated by {found!r}"]
+            if decimal is None and (columns := comma_numbers(frame)):
+                if found != "," and has_decimal_commas(columns, frame):
+                    frame = _read_values(stream, found, ",")
+                    notes.append("its numbers have decimal commas")
+                else:
+                    shown = ", ".join(f"{c.name!r} (row {c.row}: {c.example!r})" for c in columns[:3])
+                    notes.append(f"numbers with commas are read as text, or set decimal: {shown}")
         except UnicodeDecodeError as error:
             line = _undecodable_line(_rewound(stream))
             raise DataFormatError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from error
         except (ValueError, csv.Error, OverflowError) as error:
             if isinstance(error, DataFormatError):
                 raise
-            reason = _too_long_row(path, stream) or reason_of(error).removeprefix("Error tokenizing data. C error: ")
+            reason = _too_long_row(path, stream, found)
+            reason = reason or reason_of(error).removeprefix("Error tokenizing data. C error: ")
             raise DataFormatError(f"{path}: cannot be read ({reason})") from error
     if [str(name) for name in frame.columns] != names:
         raise DataFormatError(f"{path}: the header cannot be read; its names are {', '.join(map(repr, names[:12]))}")
+    if notes:
+        warnings.warn(f"{path}: {'; '.join(notes)}", DataFormatWarning, stacklevel=3)
+    return frame
+
+
+def _usual_separator(path: Path) -> str:
+    return "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
+
+
+def _find_separator(path: Path, stream: Stream) -> str:
+    """Return the separator that splits the header and the first rows best; in doubt, that of the file's suffix."""
+    usual = _usual_separator(path)
+    scores = {}
+    for separator in (usual, *(other for other in SEPARATORS if other != usual)):
+        with _text(stream) as text, suppress(csv.Error, DataFormatError):
+            score = score_of(_rows(path, text, separator))
+            if score is not None:
+                scores[separator] = score
+    return max(scores, key=lambda separator: scores[separator], default=usual)
+
+
+def _read_values(stream: Stream, sep: str, decimal: str) -> pd.DataFrame:
+    # With low_memory, a column of text could begin with numbers that are read as numbers.
+    frame: pd.DataFrame = pd.read_csv(_rewound(stream), sep=sep, decimal=decimal, low_memory=False, index_col=False)
     return frame
 
 
@@ -64,10 +99,10 @@ def _check_bytes(path: Path, stream: Stream, size: int) -> None:
         check_expansion(path, n_bytes, size)
 
 
-def _read_header(path: Path, stream: Stream) -> list[str]:
+def _read_header(path: Path, stream: Stream, sep: str) -> list[str]:
     """Return the names of the columns as pandas gives them; refuse a first row that has more values than names."""
     with _text(stream) as text:
-        rows = _rows(path, text)
+        rows = _rows(path, text, sep)
         names = next(rows, None)
         if names is None:
             raise DataFormatError(f"{path}: is empty (allowed: a line with the names of the columns, and a line a row)")
@@ -75,13 +110,25 @@ def _read_header(path: Path, stream: Stream) -> list[str]:
         first = next(rows, names)
     if len(first) > len(names):
         raise DataFormatError(f"{path}: row 1 has {counted(len(first), 'value')}, and the header has {len(names)}")
-    return [name or f"Unnamed: {number}" for number, name in enumerate(names)]
+    return _named_as_pandas(names)
 
 
-def _too_long_row(path: Path, stream: Stream) -> str | None:
+def _named_as_pandas(names: list[str]) -> list[str]:
+    """Return the names with those that pandas gives to columns without a name."""
+    taken = set(names)
+    for number, name in enumerate(names):
+        new, counter = f"Unnamed: {number}", 0
+        while not name and new in taken:
+            counter += 1
+            new = f"Unnamed: {number}.{counter}"
+        names[number] = name or new
+    return names
+
+
+def _too_long_row(path: Path, stream: Stream, sep: str) -> str | None:
     """Return the first row that has more values than the header, in words."""
     with _text(stream) as text, suppress(csv.Error):
-        rows = _rows(path, text)
+        rows = _rows(path, text, sep)
         names = next(rows)
         for number, row in enumerate(rows, start=1):
             if len(row) > len(names):
@@ -99,19 +146,19 @@ def _text(stream: Stream) -> Iterator[TextIOWrapper]:
         text.detach()
 
 
-def _rows(path: Path, text: TextIOWrapper) -> Iterator[list[str]]:
+def _rows(path: Path, text: TextIOWrapper, sep: str) -> Iterator[list[str]]:
     """Yield the header and the rows; as pandas does, skip lines without any character but spaces."""
-    for row in csv.reader(_lines(path, text)):
+    for row in csv.reader(_lines(path, text, sep), delimiter=sep):
         if len(row) > 1 or "".join(row).strip():
             yield row
 
 
-def _lines(path: Path, text: TextIOWrapper) -> Iterator[str]:
+def _lines(path: Path, text: TextIOWrapper, sep: str) -> Iterator[str]:
     while line := text.readline(_MAX_LINE):
         if len(line) == _MAX_LINE:
             raise DataFormatError(f"{path}: a line has more than {_MAX_LINE:,} characters")
         # Before the line becomes a list of texts, which takes ten times its memory.
-        check_number(path, line.count(",") + 1)
+        check_number(path, line.count(sep) + 1)
         yield line
 
 
