@@ -63,15 +63,16 @@ def cli() -> None:
 
 
 @cli.command()
-@takes("--dataset", "--target", "--initializers", "--repeats", "--epochs", "--batch-size", "--hidden", "--activation")
+@takes("--dataset", "--target", "--drop", "--test", "--task", "--cv", "--scoring")
+@takes("--initializers", "--repeats", "--epochs", "--batch-size", "--hidden", "--activation")
 @takes("--lr", "--racing", "--store", "--jobs", "--device", "--limit")
-@takes("--axes", "--random-state", "--language", "--open", "--out")
+@takes("--axes", "--random-state", "--language", "--open", "--out", "--force")
 def compare(**arguments: Any) -> None:
     """Compare initializers and write a report.
 
     The command trains a perceptron with each initializer; without options, with six initializers on MNIST. It scales
-    pixels to 0..1 and standardizes the columns of a table. If the data have no test set, it holds out a quarter of the
-    samples of every class for the scores.
+    pixels to 0..1 and makes numbers of the columns of a table. If the data have no test set, it holds out another
+    quarter of the samples for the scores in every repeat.
     """
     from initsk.cli._compare import run_compare
 
@@ -134,7 +135,7 @@ def recommend(**arguments: Any) -> None:
 
 @cli.command()
 @click.argument("store", type=EXISTING_FILE)
-@takes("--out", "--axes", "--language", "--open")
+@takes("--out", "--force", "--axes", "--language", "--open")
 def report(**arguments: Any) -> None:
     """Write the report of the runs in a store.
 

@@ -3,17 +3,16 @@
 import json
 import sys
 from contextlib import nullcontext, redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from initsk.cli._checks import check_classes, check_for_perceptron, named
-from initsk.cli._data import load_data
+from initsk.cli._data import load_data, of_tables
 from initsk.cli._load_network import load_network
 from initsk.cli._output import OutputError, fail, show, table_text
-from initsk.cli._report import check_folder, show_page
+from initsk.cli._report import choose_page, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.inspection import ActivationSummary, inspect_activations
@@ -37,12 +36,12 @@ def run(command: str, options: Options) -> int:
     apart = redirect_stdout(sys.stderr) if options.get("json") else nullcontext()
     try:
         with apart:
-            if report is not None:
-                check_folder("--report", report.parent, report.name)
-            result, code = _COMMANDS[command](options)
+            page = None
             if report is not None or options["open"]:
-                page = result.to_html(report or Path("reports") / f"{command}.html", language=options["language"])
-                show_page(page, options["open"])
+                page = choose_page(command, report, force=options["force"])
+            result, code = _COMMANDS[command](options)
+            if page is not None:
+                show_page(result.to_html(page, language=options["language"]), options["open"])
     except SystemExit as end:
         # Only the user's code ends the process here: this must not pass for an answer.
         argument = "" if end.code is None else repr(end.code)
@@ -163,7 +162,7 @@ def _print_findings(result: ActivationSummary | Diagnosis | Audit) -> None:
 def _model_and_data(options: Options) -> tuple[Any, Any, Any]:
     """Return the network and the held-out samples, in the shape that the network takes."""
     dataset = options["dataset"]
-    _, data = load_data(dataset, options["target"], None, options["random_state"])
+    _, data = load_data(dataset, options["target"], options["random_state"], **of_tables(options))
     X, y, X_val, y_val = data
     continuous = is_continuous(y, allow_float_classes=True)
     with named(dataset):

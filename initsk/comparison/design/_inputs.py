@@ -13,7 +13,7 @@ _MAX_SHOWN = 6000
 
 
 def describe_inputs(estimator: Any, X: Any) -> dict[str, Any]:
-    """Return the names of the columns of a DataFrame, and a pipeline's steps before its last one, each if there are any.
+    """Return the names of the columns of a DataFrame, and the steps of a pipeline before its last one, as text.
 
     Examples
     --------

@@ -153,8 +153,8 @@ def compare_initializers(
     experiment = Experiment(builder, data, _make_scorer(estimator, scoring), n_threads, activations)
     plan = Plan(experiment, candidates, rounds, racing)
     settings = {
-        **plan.settings(), **describe_inputs(estimator, X), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
-        "hardware": hardware(), "n_threads": n_threads,
+        **plan.settings(), **describe_inputs(estimator, X), "random_state": seed, "n_repeats": n_repeats,
+        "versions": versions(), "hardware": hardware(), "n_threads": n_threads,
         "call": _call_as_code(builder, candidates, given | {"random_state": seed}), **(about or {}),
     }  # fmt: skip
     if cv is not None:
