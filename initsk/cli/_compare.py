@@ -19,7 +19,7 @@ from initsk.cli._report import choose_folder, show_page, write_comparison
 from initsk.cli._samples import Samples
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
 from initsk.estimators import MLPClassifier, MLPRegressor
-from initsk.exceptions import InitskError
+from initsk.exceptions import InitskError, InvalidParameterError
 
 _NOT_PRINTED = [
     "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
@@ -69,7 +69,10 @@ def _network(kind: type[MLPClassifier | MLPRegressor], options: dict[str, Any]) 
 
 def _arguments(samples: Samples, *, is_table: bool, options: dict[str, Any]) -> dict[str, Any]:
     """Return the estimator, the data, the splits and the scoring of the comparison, and print what misleads."""
+    if is_table and options["shape"]:
+        raise InvalidParameterError("--shape is for arrays; the samples of a table are its rows")
     if not is_table:
+        samples = samples.shaped(options["shape"])
         check_for_perceptron(samples)
     samples = with_task(samples, options["task"])
     regression = samples.are_numbers if options["task"] is None else options["task"] == "regression"

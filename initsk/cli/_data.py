@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from sklearn.datasets import load_digits
 
 from initsk.cli._checks import check_range, check_samples, check_target, named
 from initsk.cli._output import say
-from initsk.cli._samples import Samples
+from initsk.cli._samples import Samples, shaped
 from initsk.cli._tables import load_table_samples
 from initsk.comparison.design import Arrays
-from initsk.datasets import TABLE_SUFFIXES, load_idx, load_mnist, load_npz
+from initsk.datasets import TABLE_SUFFIXES, load_idx, load_mnist, load_npz, read_table
 from initsk.exceptions import DataFormatError, DataFormatWarning, InvalidParameterError
 
 _ALLOWED = f"allowed: mnist, digits, an IDX folder, or a file ending with {', '.join(TABLE_SUFFIXES)} or .npz"
@@ -28,8 +27,9 @@ def load_data(
     """Return the name of the data set, and its training and held-out parts, scaled.
 
     Pixels are divided by the largest value of their type. The columns of a table are prepared by `table_preparation`,
-    fitted on the training part. The arrays of an NPZ file are used unchanged. `shape` is that of a sample, and
-    `of_tables` has the options for tables. What warnings about a file say is printed.
+    fitted on the training part. The arrays of an NPZ file are used unchanged, except images of bytes, which become rows
+    of pixels. `shape` is that of a sample, and `of_tables` has the options for tables. What warnings about a file say
+    is printed.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def load_data(
     name, samples = load_samples(dataset, target, **of_tables)
     with named(dataset):
         X, y, X_val, y_val = samples.divided(seed)
-    return name, (_shaped(X, shape), y, _shaped(X_val, shape), y_val)
+    return name, (shaped(X, shape), y, shaped(X_val, shape), y_val)
 
 
 def load_samples(dataset: str, target: str | None, **of_tables: Any) -> tuple[str, Samples]:
@@ -70,22 +70,17 @@ def _printed_warnings() -> Iterator[None]:
         say(f"initsk: {warning.message}")
 
 
-def _shaped(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if not shape:
-        return X
-    if prod(X.shape[1:]) != prod(shape):
-        raise InvalidParameterError(f"--shape does not fit: the number of values of a sample is {prod(X.shape[1:])}")
-    return X.reshape(len(X), *shape)
-
-
 def _load(dataset: str, target: str | None, of_tables: dict[str, Any]) -> tuple[str, Samples]:
     path = Path(dataset)
     is_folder = bool(dataset) and os.path.isdir(path)
+    is_named = dataset in ("mnist", "digits")
+    if not is_folder and not is_named:
+        _check_exists(dataset)
     is_table = path.name.lower().endswith(TABLE_SUFFIXES) and not is_folder
     given = ({} if target is None else {"target": target}) | of_tables
     if given and not is_table:
         (name, value), *_ = given.items()
-        is_for = f"--{name} {str(value)!r} is for a table, such as a CSV or Parquet file"
+        is_for = f"--{name} {str(value)!r} is for a table, such as a CSV file"
         raise InvalidParameterError(f"{is_for}, not for --dataset {dataset!r}")
     if dataset == "mnist":
         parts = [load_mnist(split=split, return_X_y=True) for split in ("train", "test")]
@@ -94,11 +89,17 @@ def _load(dataset: str, target: str | None, of_tables: dict[str, Any]) -> tuple[
         X, y = load_digits(return_X_y=True)
         return "digits", Samples(X / 16, y)
     if is_folder:
-        return path.resolve().name, _idx_folder(path)
-    _check_exists(dataset)
+        folder = path.resolve()
+        # torchvision has the files of MNIST in the folder MNIST/raw.
+        return (folder.parent if folder.name == "raw" else folder).name, _idx_folder(path)
     if is_table:
         if target is None:
-            raise InvalidParameterError(f"--dataset {dataset}: name the column to predict with --target COLUMN")
+            reading = {name: of_tables[name] for name in ("sep", "decimal") if name in of_tables}
+            last = read_table(path, **reading).columns[-1:].tolist()
+            columns = f"; the last column is {last[0]!r}" if last else ""
+            raise InvalidParameterError(
+                f"--dataset {dataset}: name the column to predict with --target COLUMN{columns}"
+            )
         return path.name.split(".")[0] or path.name, load_table_samples(path, target, **of_tables)
     if path.suffix.lower() == ".npz":
         return path.stem, _arrays(path)
@@ -156,4 +157,14 @@ def _arrays(path: Path) -> Samples:
             check_range(array, name)
         else:
             check_target(array, name)
-    return Samples(*(arrays.get(name) for name in ("X", "y", "X_val", "y_val")))
+    samples = Samples(arrays["X"], arrays["y"], arrays.get("X_val"), arrays.get("y_val"))
+    if all(array.dtype == np.uint8 and array.ndim > 2 for name, array in arrays.items() if name.startswith("X")):
+        return _images(samples)
+    return samples
+
+
+def _images(samples: Samples) -> Samples:
+    """Return images as those of an IDX folder: a row of scaled pixels for each."""
+    X, _, X_val, _, _ = samples
+    X_val = None if X_val is None else X_val.reshape(len(X_val), -1)
+    return _pixels(samples._replace(X=X.reshape(len(X), -1), X_val=X_val))

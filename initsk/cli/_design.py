@@ -48,12 +48,13 @@ def divide(samples: Samples, regression: bool, options: dict[str, Any]) -> tuple
         If the samples cannot be divided in this way.
     """
     folds, limit, seed = options["cv"], options["limit"], options["random_state"]
-    if samples.y_val is not None:
+    y_val = samples.y_val
+    if y_val is not None:
         if folds is not None:
             raise InvalidParameterError(f"--cv {folds} is for data without a test set; these have one")
         samples = _limited(samples, limit, seed)
         if not regression:
-            check_classes((samples.X, samples.y, samples.X_val, samples.y_val), limit)
+            check_classes((samples.X, samples.y, samples.X_val, y_val), limit)
         return samples, None
     # Its messages name the classes and rows that make a split impossible.
     hold_out(samples.y, samples.y, seed, stratify=not regression)

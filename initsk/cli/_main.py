@@ -63,7 +63,7 @@ def cli() -> None:
 
 
 @cli.command()
-@takes("--dataset", "--target", "--drop", "--test", "--task", "--cv", "--scoring")
+@takes("--dataset", "--target", "--sep", "--decimal", "--drop", "--test", "--task", "--shape", "--cv", "--scoring")
 @takes("--initializers", "--repeats", "--epochs", "--batch-size", "--hidden", "--activation")
 @takes("--lr", "--racing", "--store", "--jobs", "--device", "--limit")
 @takes("--axes", "--random-state", "--language", "--open", "--out", "--force")

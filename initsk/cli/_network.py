@@ -162,7 +162,8 @@ def _print_findings(result: ActivationSummary | Diagnosis | Audit) -> None:
 def _model_and_data(options: Options) -> tuple[Any, Any, Any]:
     """Return the network and the held-out samples, in the shape that the network takes."""
     dataset = options["dataset"]
-    _, data = load_data(dataset, options["target"], options["random_state"], **of_tables(options))
+    reading = of_tables(options) | {"shape": options["shape"]}
+    _, data = load_data(dataset, options["target"], options["random_state"], **reading)
     X, y, X_val, y_val = data
     continuous = is_continuous(y, allow_float_classes=True)
     with named(dataset):
@@ -182,13 +183,6 @@ def _model_and_data(options: Options) -> tuple[Any, Any, Any]:
     options["has_data"] = True
     if X_val.dtype.kind == "f":
         X_val = X_val.astype(np.float32)
-    if options["shape"]:
-        try:
-            X_val = X_val.reshape(len(X_val), *options["shape"])
-        except ValueError as error:
-            raise InvalidParameterError(
-                f"--shape does not fit: the number of values of a sample is {X_val[0].size}"
-            ) from error
     if hasattr(model, "parameters"):
         # A plain module counts classes from 0, and computes in single precision.
         y_val = y_val.astype(np.float32) if continuous else np.searchsorted(np.unique(y), y_val)

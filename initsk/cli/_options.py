@@ -24,6 +24,15 @@ def _sizes(context: click.Context, parameter: click.Parameter, value: str | None
     return numbers
 
 
+def _separator(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return one character; a backslash and t, which a shell does not replace, is a tab."""
+    if value is None or len(value) == 1:
+        return value
+    if value == r"\t":
+        return "\t"
+    raise click.BadParameter(f"{value!r} is not one character, such as ; or \\t")
+
+
 def _learning_rates(context: click.Context, parameter: click.Parameter, value: str) -> list[float]:
     """Return learning rates such as "0.001,0.01" as numbers."""
     try:
@@ -60,8 +69,12 @@ EXISTING_FILE = _Path(exists=True, dir_okay=False, path_type=Path)
 # The settings of each option, as click takes them.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "--dataset": {"default": "mnist",
-        "help": "The data: mnist, digits, a folder of IDX files, or a CSV, Parquet or NPZ file."},
-    "--target": {"help": "The column to predict; required for a CSV or Parquet file."},
+        "help": "The data: mnist, digits, a folder of IDX files, a table (CSV, TSV or Parquet), or an NPZ file."},
+    "--target": {"help": "The column to predict; required for a table."},
+    "--sep": {"callback": _separator,
+        "help": "The character between two values of a CSV file, such as ; or \\t; default: found in the file."},
+    "--decimal": {"type": click.Choice([".", ","]),
+        "help": "The decimal mark of a CSV file; default: found in the file."},
     "--drop": {"help": "Columns of a table to leave out, separated by commas; names with commas in double quotes."},
     "--test": {"type": EXISTING_FILE,
         "help": "A table with the same columns, whose samples are held out for the scores."},
@@ -72,7 +85,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         " neg_root_mean_squared_error."},
     "--cv": {"type": click.IntRange(min=2), "help": "Cross-validate with this many folds, new ones in every repeat;"
         " default: a new held-out quarter in every repeat."},
-    "--shape": {"callback": _sizes, "help": "Shape that the network expects of a sample, such as 1,28,28."},
+    "--shape": {"callback": _sizes,
+        "help": "Shape that the network expects of a sample, such as 1,28,28; of a perceptron, such as 784."},
     "--initializers": {"default": _ARTICLE, "help": "Names in `initsk list`, separated by commas."},
     "--initializer": {"default": "he_normal",
         "help": "Initializer of the perceptron that is used without NETWORK; a name in `initsk list`."},
@@ -139,7 +153,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
 def takes_network(command: Command) -> Command:
     """Add the argument NETWORK and the options that all commands about one network share."""
     add = takes(
-        "--dataset", "--target", "--drop", "--shape", "--hidden", "--activation", "--initializer", "--random-state",
-        "--report", "--language", "--open", "--force",
+        "--dataset", "--target", "--sep", "--decimal", "--drop", "--shape", "--hidden", "--activation", "--initializer",
+        "--random-state", "--report", "--language", "--open", "--force",
     )  # fmt: skip
     return click.argument("network", required=False)(add(command))

@@ -1,5 +1,6 @@
 """Samples as a data set has them, and their division into training and held-out parts."""
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
 from initsk.comparison.design import Arrays, hold_out
+from initsk.exceptions import InvalidParameterError
 from initsk.utils.validation import is_continuous
 
 
@@ -33,3 +35,16 @@ class Samples(NamedTuple):
             preparation = clone(self.preparation)
             X, X_val = preparation.fit_transform(X), preparation.transform(X_val)
         return X, y, X_val, y_val
+
+    def shaped(self, shape: tuple[int, ...]) -> "Samples":
+        """Return samples of this shape; an empty one changes nothing."""
+        return self._replace(X=shaped(self.X, shape), X_val=None if self.X_val is None else shaped(self.X_val, shape))
+
+
+def shaped(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array with samples of this shape; an empty one changes nothing."""
+    if not shape:
+        return X
+    if prod(X.shape[1:]) != prod(shape):
+        raise InvalidParameterError(f"--shape does not fit: the number of values of a sample is {prod(X.shape[1:])}")
+    return X.reshape(len(X), *shape)

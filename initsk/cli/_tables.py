@@ -14,7 +14,7 @@ from initsk.datasets import read_table, separate_target, table_preparation
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.validation import is_continuous, unknown_name
 
-_MAX_LISTED = 10
+_MAX_LISTED = 30
 
 
 def load_table_samples(
@@ -53,7 +53,9 @@ def _names(drop: str | None) -> list[str]:
 
 
 def _check_dropped(frame: pd.DataFrame, dropped: list[str], target: str) -> None:
-    unknown = [unknown_name("column", name, frame.columns) for name in dropped if name not in frame.columns]
+    unknown = [
+        unknown_name("column", name, frame.columns, most=_MAX_LISTED) for name in dropped if name not in frame.columns
+    ]
     if unknown:
         raise InvalidParameterError(f"--drop: {'; '.join(unknown)}")
     if target in dropped:
@@ -97,4 +99,6 @@ def _fits(values: pd.Series) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join([*(f"column {name!r}" for name in names[:_MAX_LISTED]), *(["..."] if len(names) > 10 else [])])
+    return ", ".join(
+        [*(f"column {name!r}" for name in names[:_MAX_LISTED]), *(["..."] if len(names) > _MAX_LISTED else [])]
+    )

@@ -1,28 +1,20 @@
 """Reader of CSV files: the header and the first row are checked before pandas reads the values."""
 
 import csv
-import gzip
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO
 
 import pandas as pd
 
 from initsk.datasets._dialect import SEPARATORS, comma_numbers, has_decimal_commas, score_of
-from initsk.datasets._header import check_expansion, check_names, check_number
+from initsk.datasets._header import check_names
+from initsk.datasets._text import Stream, check_bytes, lines_of, rewound, text_of, undecodable_line
 from initsk.datasets._unpack import unpacked
 from initsk.exceptions import DataFormatError, DataFormatWarning
 from initsk.utils.words import counted, reason_of
-
-_CHUNK = 1 << 20
-# Characters of a header or a first row.
-_MAX_LINE = 1 << 24
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-Stream = IO[bytes] | gzip.GzipFile
 
 
 def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> pd.DataFrame:
@@ -35,7 +27,7 @@ def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> 
     """
     with unpacked(path) as (stream, _):
         size = path.stat().st_size
-        _check_bytes(path, stream, size)
+        check_bytes(path, stream, size)
         try:
             found = sep or _find_separator(path, stream)
             names = _read_header(path, stream, found)
@@ -49,7 +41,7 @@ def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> 
                     shown = ", ".join(f"{c.name!r} (row {c.row}: {c.example!r})" for c in columns[:3])
                     notes.append(f"numbers with commas are read as text, or set decimal: {shown}")
         except UnicodeDecodeError as error:
-            line = _undecodable_line(_rewound(stream))
+            line = undecodable_line(rewound(stream))
             raise DataFormatError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from error
         except (ValueError, csv.Error, OverflowError) as error:
             if isinstance(error, DataFormatError):
@@ -73,7 +65,7 @@ def _find_separator(path: Path, stream: Stream) -> str:
     usual = _usual_separator(path)
     scores = {}
     for separator in (usual, *(other for other in SEPARATORS if other != usual)):
-        with _text(stream) as text, suppress(csv.Error, DataFormatError):
+        with text_of(stream) as text, suppress(csv.Error, DataFormatError):
             score = score_of(_rows(path, text, separator))
             if score is not None:
                 scores[separator] = score
@@ -82,26 +74,13 @@ def _find_separator(path: Path, stream: Stream) -> str:
 
 def _read_values(stream: Stream, sep: str, decimal: str) -> pd.DataFrame:
     # With low_memory, a column of text could begin with numbers that are read as numbers.
-    frame: pd.DataFrame = pd.read_csv(_rewound(stream), sep=sep, decimal=decimal, low_memory=False, index_col=False)
+    frame: pd.DataFrame = pd.read_csv(rewound(stream), sep=sep, decimal=decimal, low_memory=False, index_col=False)
     return frame
-
-
-def _check_bytes(path: Path, stream: Stream, size: int) -> None:
-    """Refuse what is not text, and what expands too far; the whole file is read once, in parts."""
-    n_bytes, start = 0, b""
-    while chunk := stream.read(_CHUNK):
-        start = start or chunk[:2]
-        n_bytes += len(chunk)
-        if start in _UTF_16:
-            raise DataFormatError(f"{path}: is UTF-16 text; save the file as UTF-8")
-        if b"\0" in chunk:
-            raise DataFormatError(f"{path}: is not text; it has the byte 00 (allowed: UTF-8 text)")
-        check_expansion(path, n_bytes, size)
 
 
 def _read_header(path: Path, stream: Stream, sep: str) -> list[str]:
     """Return the names of the columns as pandas gives them; refuse a first row that has more values than names."""
-    with _text(stream) as text:
+    with text_of(stream) as text:
         rows = _rows(path, text, sep)
         names = next(rows, None)
         if names is None:
@@ -127,7 +106,7 @@ def _named_as_pandas(names: list[str]) -> list[str]:
 
 def _too_long_row(path: Path, stream: Stream, sep: str) -> str | None:
     """Return the first row that has more values than the header, in words."""
-    with _text(stream) as text, suppress(csv.Error):
+    with text_of(stream) as text, suppress(csv.Error):
         rows = _rows(path, text, sep)
         names = next(rows)
         for number, row in enumerate(rows, start=1):
@@ -136,41 +115,8 @@ def _too_long_row(path: Path, stream: Stream, sep: str) -> str | None:
     return None
 
 
-@contextmanager
-def _text(stream: Stream) -> Iterator[TextIOWrapper]:
-    """Yield the text of a stream from its start; the stream stays open."""
-    text = TextIOWrapper(_rewound(stream), encoding="utf-8-sig", newline="")
-    try:
-        yield text
-    finally:
-        text.detach()
-
-
 def _rows(path: Path, text: TextIOWrapper, sep: str) -> Iterator[list[str]]:
     """Yield the header and the rows; as pandas does, skip lines without any character but spaces."""
-    for row in csv.reader(_lines(path, text, sep), delimiter=sep):
+    for row in csv.reader(lines_of(path, text, sep), delimiter=sep):
         if len(row) > 1 or "".join(row).strip():
             yield row
-
-
-def _lines(path: Path, text: TextIOWrapper, sep: str) -> Iterator[str]:
-    while line := text.readline(_MAX_LINE):
-        if len(line) == _MAX_LINE:
-            raise DataFormatError(f"{path}: a line has more than {_MAX_LINE:,} characters")
-        # Before the line becomes a list of texts, which takes ten times its memory.
-        check_number(path, line.count(sep) + 1)
-        yield line
-
-
-def _undecodable_line(stream: Stream) -> int:
-    for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE), b""), start=1):
-        try:
-            line.decode()
-        except UnicodeDecodeError:
-            return number
-    return 1
-
-
-def _rewound(stream: Stream) -> IO[bytes]:
-    stream.seek(0)
-    return stream  # type: ignore[return-value]  # a GzipFile has the methods that are used

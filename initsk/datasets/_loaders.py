@@ -10,11 +10,13 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from initsk.datasets._idx import read_idx
+from initsk.datasets._unpack import read_at_most, unpacked
 from initsk.exceptions import DataFormatError
 from initsk.utils.files import as_path
 from initsk.utils.validation import check_parameters, one_of
 
 SPLITS = ("train", "test", "all")
+_CHUNK = 1 << 20
 _DATA = Path(__file__).parent / "data"
 _MNIST = {
     ("train", "images"): ("train-images-idx3-ubyte.gz", "6bbc9ace898e44ae57da46a324031adb"),
@@ -82,7 +84,8 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
     ----------
     folder : str or Path
         Folder of files, gzipped or not, with "images" or "labels" and "train", "test" or "t10k" in their names
-        (``train-images-idx3-ubyte.gz``, ``emnist-digits-test-labels-idx1-ubyte``).
+        (``train-images-idx3-ubyte.gz``, ``emnist-digits-test-labels-idx1-ubyte``). A file may lie beside its gzipped
+        form. The folder may also be one of torchvision, which has such a folder in it: ``raw`` or ``MNIST/raw``.
     split : {"train", "test", "all"}, default="all"
         Part to load; "all" stacks the parts that the folder has, training first.
     return_X_y : bool, default=False
@@ -100,12 +103,14 @@ def load_idx(folder: str | Path, *, split: str = "all", return_X_y: bool = False
     InvalidParameterError
         If `split` is not one of the three.
     DataFormatError
-        If a file is missing or malformed, several files match a part, or images and labels do not match.
+        If a file is missing or malformed, several files match a part, a file and its gzipped form differ, or images and
+        labels do not match.
     """
     check_parameters("load_idx", {"split": split}, {"split": one_of("split", SPLITS)})
     folder = as_path(folder, "folder", DataFormatError)
     if not folder.is_dir():
         raise DataFormatError(f"{folder}: not a folder")
+    folder = _with_images(folder)
 
     def read(part: str, what: str) -> np.ndarray | None:
         path = _find(folder, part, what)
@@ -124,10 +129,32 @@ def _find(folder: Path, part: str, what: str) -> Path | None:
     words = ("train",) if part == "train" else ("t10k", "test")
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and what in path.name.lower()]
     found = [path for path in files if any(word in path.name.lower() for word in words)]
+    if len(found) == 2 and f"{found[0].name}.gz" == found[1].name:
+        if not _same_content(*found):
+            raise DataFormatError(f"{folder}: the files {found[0].name} and {found[1].name} differ; keep one")
+        del found[1]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise DataFormatError(f"{folder}: more than one file of {part} {what} ({names}); keep one")
     return found[0] if found else None
+
+
+def _with_images(folder: Path) -> Path:
+    """Return the folder, or the one in it in which torchvision keeps the files."""
+    if any("images" in path.name.lower() or "labels" in path.name.lower() for path in folder.iterdir()):
+        return folder
+    found = [path for pattern in ("raw", "*/raw") for path in sorted(folder.glob(pattern)) if path.is_dir()]
+    if len(found) > 1:
+        raise DataFormatError(f"{folder}: has several data sets ({', '.join(map(str, found))}); name one of them")
+    return found[0] if found else folder
+
+
+def _same_content(path: Path, packed: Path) -> bool:
+    with unpacked(path) as (first, _), unpacked(packed) as (second, _):
+        while True:
+            chunks = read_at_most(first, _CHUNK), read_at_most(second, _CHUNK)
+            if chunks[0] != chunks[1] or not chunks[0]:
+                return chunks[0] == chunks[1]
 
 
 def _stack(read: Callable[[str, str], np.ndarray | None], split: str, source: object) -> tuple[np.ndarray, np.ndarray]:

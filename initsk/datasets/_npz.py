@@ -20,7 +20,9 @@ from initsk.exceptions import DataFormatError
 from initsk.utils.files import as_path, open_regular
 from initsk.utils.words import counted, reason_of
 
-_PAIRS = (("X", "y"), ("X_val", "y_val"))
+# What the arrays are called here, and in files such as Keras' mnist.npz.
+_NAMES = ("X", "y", "X_val", "y_val")
+_SCHEMES = (_NAMES, ("x_train", "y_train", "x_test", "y_test"), ("X_train", "y_train", "X_test", "y_test"))
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _ENCRYPTED = 0x1
 # numpy reads a header as a Python literal; of a deeply nested one, the parser runs out of its own stack.
@@ -39,12 +41,13 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     Parameters
     ----------
     path : str or Path
-        A file with the arrays X and y, and possibly X_val and y_val; other arrays are not read.
+        A file with the arrays X and y, and possibly X_val and y_val; or with x_train and y_train, and possibly x_test
+        and y_test, as Keras' ``mnist.npz``. Other arrays are not read.
 
     Returns
     -------
     dict of str to ndarray
-        "X" and "y", and "X_val" and "y_val" if the file has them.
+        "X" and "y", and "X_val" and "y_val" if the file has them or x_test and y_test.
 
     Raises
     ------
@@ -69,21 +72,26 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
             raise DataFormatError(f"{path}: is a single array in the NPY format (allowed: what numpy.savez writes)")
         with zipfile.ZipFile(raw) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            _check_names(path, members)
-            wanted = [name for pair in _PAIRS for name in pair if name in members]
-            arrays = {name: _read_member(path, archive, name, members[name], size) for name in wanted}
-    for pair in _PAIRS:
-        lengths = [len(arrays[name]) for name in pair if name in arrays]
-        if len(set(lengths)) > 1:
-            X, y = pair
-            raise DataFormatError(f"{path}: the number of rows of {X} is {lengths[0]}, and that of {y} is {lengths[1]}")
+            names = _names_of(path, members)
+            arrays = {new: _read_member(path, archive, name, members[name], size) for new, name in names.items()}
+    for X, y in (("X", "y"), ("X_val", "y_val")):
+        if X in arrays and len(arrays[X]) != len(arrays[y]):
+            lengths = (
+                f"the number of rows of {names[X]} is {len(arrays[X])}, and that of {names[y]} is {len(arrays[y])}"
+            )
+            raise DataFormatError(f"{path}: {lengths}")
     return arrays
 
 
-def _check_names(path: Path, members: dict[str, zipfile.ZipInfo]) -> None:
-    if not {"X", "y"} <= members.keys() or ("X_val" in members) != ("y_val" in members):
-        names = ", ".join(list(members)[:12]) or "none"
-        raise DataFormatError(f"{path}: its arrays are {names} (allowed: X and y, with or without X_val and y_val)")
+def _names_of(path: Path, members: dict[str, zipfile.ZipInfo]) -> dict[str, str]:
+    """Return the names in the file of X and y, and of X_val and y_val if it has them."""
+    for scheme in _SCHEMES:
+        X, y, X_val, y_val = scheme
+        if {X, y} <= members.keys() and (X_val in members) == (y_val in members):
+            return {new: name for new, name in zip(_NAMES, scheme, strict=True) if name in members}
+    names = ", ".join(list(members)[:12]) or "none"
+    allowed = "X and y, with or without X_val and y_val; or x_train, y_train, x_test and y_test"
+    raise DataFormatError(f"{path}: its arrays are {names} (allowed: {allowed})")
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo, size: int) -> np.ndarray:

@@ -32,6 +32,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
             frame = frame_of(file)
         except (DataFormatError, MemoryError, OSError):
             raise
+        except ImportError as error:
+            raise DataFormatError(f"{path}: Parquet files need pyarrow; pip install 'initsk[parquet]'") from error
         except Exception as error:  # pyarrow and pandas raise errors of many classes for damaged metadata
             raise DataFormatError(f"{path}: cannot be read ({reason_of(error)})") from error
     return frame.set_axis([str(name) for name in frame.columns], axis=1)

@@ -159,8 +159,8 @@ _KINDS = {
 
 def _refuse_columns(X: pd.DataFrame, columns: Mapping[str, list[Any]]) -> None:
     hints = {
-        "dates": "leave them out (--drop on the command line), or replace them by numbers such as the year, the month,"
-        " or the days since the first date",
+        "dates": "leave them out (--drop on the command line), or make numbers of a date, such as its month or the days"
+        " since a first day",
         "other": "leave them out (--drop on the command line), or convert them to numbers or text",
     }
     problems = [

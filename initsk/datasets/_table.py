@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from initsk.datasets._arff import read_arff
 from initsk.datasets._csv import read_csv
 from initsk.datasets._parquet import read_parquet
 from initsk.exceptions import DataFormatError, DataFormatWarning, InvalidParameterError
+from initsk.utils.columns import describe_not_numeric, is_real
 from initsk.utils.files import as_path
 from initsk.utils.validation import allow, check_parameters, unknown_name
 from initsk.utils.words import counted
@@ -17,11 +19,9 @@ from initsk.utils.words import counted
 # The name that pandas gives to a column without one.
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
 # More columns are not listed in a message.
-_MAX_LISTED = 12
-# Characters of a value that a message shows.
-_MAX_SHOWN = 40
+_MAX_LISTED = 30
 #: The endings of the names of files that `read_table` reads.
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
+TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".arff", ".arff.gz")
 _CONSTRAINTS = {
     "sep": allow(
         lambda value: value is None or _is_separator(value),
@@ -40,9 +40,9 @@ def read_table(path: str | Path, sep: str | None = None, decimal: str | None = N
     Parameters
     ----------
     path : str or Path
-        A Parquet file, whose name ends with ``.parquet`` or ``.pq``, or a text file with a line for each row, such as
-        ``.csv``, ``.tsv`` or ``.csv.gz``. The text is UTF-8, and its first line has the names of the columns; values
-        that a row lacks at its end are missing values.
+        A Parquet file, whose name ends with ``.parquet`` or ``.pq``; an ARFF file, whose name ends with ``.arff``; or a
+        text file with a line for each row, such as ``.csv``, ``.tsv`` or ``.csv.gz``. The text is UTF-8. The first line
+        of a CSV file has the names of the columns; values that a row lacks at its end are missing values.
     sep : str, default=None
         The character between two values. If None, it is a comma, semicolon, tab or vertical bar, whichever splits the
         first lines into equally many values; a warning names it unless it is the one that the file's name states.
@@ -78,8 +78,14 @@ def read_table(path: str | Path, sep: str | None = None, decimal: str | None = N
     """
     path = as_path(path, error_class=DataFormatError)
     check_parameters("read_table", {"sep": sep, "decimal": decimal}, _CONSTRAINTS)
-    is_parquet = path.suffix.lower() in (".parquet", ".pq")
-    return _without_index(read_parquet(path) if is_parquet else read_csv(path, sep, decimal), path)
+    name = path.name.lower()
+    if name.endswith((".parquet", ".pq")):
+        frame = read_parquet(path)
+    elif name.endswith((".arff", ".arff.gz")):
+        frame = read_arff(path)
+    else:
+        frame = read_csv(path, sep, decimal)
+    return _without_index(frame, path)
 
 
 def load_table(
@@ -113,15 +119,11 @@ def load_table(
     """
     path = as_path(path, error_class=DataFormatError)
     X, y = separate_target(read_table(path, sep, decimal), target, source=path)
-    real = {dtype for dtype in set(X.dtypes) if _is_real(dtype)}
-    other = {name: _first_other(X[name]) for name, dtype in X.dtypes.items() if dtype not in real}
-    for name in [name for name, found in other.items() if found is None]:
+    if reason := describe_not_numeric(X):
+        raise DataFormatError(f"{path}: {reason}")
+    for name in [name for name, dtype in X.dtypes.items() if not is_real(dtype)]:
         # Some numbers come as objects or text: decimals, and integers that are too long for numpy.
         X[name] = pd.to_numeric(X[name].astype(str), errors="coerce").astype(float)
-    faults = [f"{name} {found}" for name, found in other.items() if found is not None]
-    if faults:
-        listed = ", ".join(faults[:5])
-        raise DataFormatError(f"{path}: features must be numeric; not numeric: {listed}")
     return X, y
 
 
@@ -157,9 +159,9 @@ def separate_target(frame: pd.DataFrame, target: str, *, source: object = "X") -
     (['size', 'color'], [0, 1])
     """
     if target not in frame.columns:
-        columns = ", ".join(map(repr, frame.columns[:_MAX_LISTED]))
-        known = unknown_name("column", target, frame.columns) if frame.shape[1] <= _MAX_LISTED else None
-        raise InvalidParameterError(f"{source}: {known or f'no column {target!r} (allowed: {columns}, ...)'}")
+        known = unknown_name("column", target, frame.columns, most=_MAX_LISTED)
+        single = "; sep sets the character between two values" if frame.shape[1] == 1 else ""
+        raise InvalidParameterError(f"{source}: {known}{single}")
     X, y = frame.drop(columns=target), frame[target]
     if X.size == 0:
         rows, columns = counted(X.shape[0], "row"), counted(X.shape[1], "column")
@@ -187,22 +189,6 @@ def _without_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _is_separator(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in "\"'\r\n.\0"
-
-
-def _is_real(dtype: Any) -> bool:
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
-
-
-def _first_other(values: pd.Series) -> str | None:
-    """Return the first value that is no number, with its row, in parentheses; None if all are numbers or missing."""
-    bad = values.notna()
-    if pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values):
-        bad &= pd.to_numeric(values.astype(str), errors="coerce").isna()
-    if not bad.any():
-        return None
-    row = int(bad.to_numpy().argmax())
-    value = repr(values.iloc[row])
-    return f"(row {row + 1}: {value if len(value) <= _MAX_SHOWN else value[:_MAX_SHOWN] + '...'})"
 
 
 def _plain(name: str) -> str:

@@ -23,6 +23,7 @@ from initsk.estimators._training_data import TrainingData, TrainSplit, check_wei
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption, is_sparse
+from initsk.utils.columns import describe_not_numeric, has_dates
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.precision import describe_too_large, matrix_types
 from initsk.utils.random import RandomState
@@ -266,16 +267,18 @@ class BaseMLP(BaseEstimator):
     def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
         sparse = [name for name, part in (("X", X), ("y", y)) if is_sparse(part)]
         refuse(type(self).__name__, [f"{name} is a sparse tensor (allowed: {name}.to_dense())" for name in sparse])
+        if has_dates(X):
+            raise InvalidParameterError(describe_not_numeric(X))
         types = matrix_types(X, self.input_scale)
         try:
             # The cast makes numbers that are too large infinite, which scikit-learn refuses.
             with np.errstate(over="ignore", invalid="ignore"):
                 return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
-        except ValueError as error:
-            too_large = describe_too_large(X)
-            if too_large is None:
+        except (TypeError, ValueError) as error:
+            reason = describe_too_large(X) or describe_not_numeric(X)
+            if reason is None:
                 raise
-            raise InvalidParameterError(too_large) from error
+            raise InvalidParameterError(reason) from error
 
     def _checked_values(self) -> dict[str, Any]:
         parameters = self.get_params(deep=False)

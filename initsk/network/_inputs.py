@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from initsk.exceptions import InvalidParameterError
 from initsk.network._generators import preserve_generators
+from initsk.utils.columns import describe_not_numeric
 from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import unknown_name
 
@@ -284,6 +285,8 @@ def to_array(name: str, part: Any) -> Any:
             f"{name} has rows of different lengths (allowed: rows of one length, or several arguments as a tuple)"
         ) from error
     if array.dtype.kind not in "biufc":
+        if reason := describe_not_numeric(part):
+            raise InvalidParameterError(f"{name}: {reason}")
         held = f"{name} of type {array.dtype}"
         if array.dtype == object and array.size:
             held = f"{name} that holds {type(array.flat[0]).__name__} objects"

@@ -20,8 +20,8 @@ _MAX_THREADS = 1024
 _MAX_FLOAT_CLASSES = 20
 
 
-def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
-    """Return a message about an unknown name, with the closest and all allowed names.
+def unknown_name(kind: str, given: object, allowed: Iterable[str], *, most: int | None = None) -> str:
+    """Return a message about an unknown name, with the closest and all allowed names, or the first `most` of them.
 
     Examples
     --------
@@ -32,7 +32,9 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> str:
     as_written = {name.lower(): name for name in names}
     near = [as_written[name] for name in difflib.get_close_matches(str(given).lower(), as_written, n=3, cutoff=0.5)]
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
-    return f"unknown {kind} {given!r}{hint} Allowed: {', '.join(repr(name) for name in names)}"
+    listed = ", ".join(repr(name) for name in names[:most])
+    rest = ", ..." if most is not None and len(names) > most else ""
+    return f"unknown {kind} {given!r}{hint} Allowed: {listed}{rest}"
 
 
 def _is_number(value: Any, kind: type) -> bool:

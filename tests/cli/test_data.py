@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
+from initsk.datasets import load_idx
 from tests.cli.helpers import QUICK, error_of, run
 from tests.datasets.test_loaders import write_folder
 
@@ -91,3 +92,86 @@ def test_tables_that_cannot_be_used(columns, words, tmp_path, capsys):
     pd.DataFrame(columns).to_csv(tmp_path / "T.CSV", index=False)
     shown = error_of(capsys, "compare", "--dataset", tmp_path / "T.CSV", "--target", "y")
     assert words in shown
+
+
+@pytest.mark.parametrize("dataset", ["nothere.csv", "nothere.tsv", "nothere.npz", "nothere.parquet", "minst"])
+def test_a_missing_file_is_named_before_all_else(networks, capsys, dataset):
+    for options in ([], ["--target", "y"], ["--sep", ";"]):
+        shown = error_of(capsys, "inspect", "--dataset", dataset, *options)
+        assert shown.startswith(f"initsk inspect: --dataset '{dataset}' does not exist")
+
+
+@pytest.mark.parametrize("option", [["--target", "y"], ["--sep", ";"], ["--decimal", ","]])
+def test_options_of_tables_are_refused_for_other_data(networks, capsys, option):
+    write_data(networks)
+    for dataset in ("mnist", "idx", "iris.npz"):
+        assert f"{option[0]} '{option[1]}' is for a table" in error_of(capsys, "audit", "--dataset", dataset, *option)
+
+
+@pytest.mark.parametrize(
+    ("separator", "decimal", "options"),
+    [(";", ",", []), ("\t", ".", []), ("|", ".", ["--sep", "|"]), ("^", ",", ["--sep", "^", "--decimal", ","]),
+     ("\t", ",", ["--sep", r"\t"])],
+)  # fmt: skip
+def test_a_table_of_another_program_gives_what_a_plain_one_gives(networks, capsys, separator, decimal, options):
+    frame = load_iris(as_frame=True).frame
+    frame.to_csv("plain.csv", index=False)
+    frame.to_csv("other.csv", sep=separator, decimal=decimal)
+    shown = []
+    for dataset, more in (("plain.csv", []), ("other.csv", options)):
+        assert run("inspect", "--dataset", dataset, "--target", "target", "--hidden", "4", *more) == 0
+        shown.append(capsys.readouterr())
+    assert shown[0].out == shown[1].out
+    assert shown[0].err == ""
+    assert "initsk: other.csv: dropped columns without a name: 'Unnamed: 0'" in shown[1].err
+    assert ("separated by" in shown[1].err) == (not options)
+
+
+def test_a_separator_of_several_characters_is_refused(networks, capsys):
+    write_data(networks)
+    shown = error_of(capsys, "inspect", "--dataset", "iris.csv", "--target", "target", "--sep", ";;")
+    assert "';;' is not one character" in shown
+
+
+def test_images_of_an_npz_file_become_rows_by_shape(networks, capsys):
+    np.savez("images.npz", X=np.random.default_rng(0).normal(size=(60, 1, 2, 3)), y=np.arange(60) % 3)
+    options = ["--dataset", "images.npz", "--hidden", "4"]
+    for command in ("compare", "inspect"):
+        assert "--shape 6 makes rows" in error_of(capsys, command, *options)
+        assert "the number of values of a sample is 6" in error_of(capsys, command, *options, "--shape", "5")
+    assert run("inspect", *options, "--shape", "6") == 0
+
+
+def test_dates_are_named_with_what_to_do(networks, capsys):
+    frame = pd.DataFrame({"a": np.arange(8.0), "day": pd.date_range("2024-01-31", periods=8), "y": np.arange(8) % 2})
+    frame.to_csv("dates.csv", index=False)
+    shown = error_of(capsys, "inspect", "--dataset", "dates.csv", "--target", "y")
+    assert "column 'day' (row 1: '2024-01-31'); leave them out (--drop" in shown
+    assert "make numbers of a date" in shown
+
+
+def test_images_of_keras_are_used_as_those_of_an_idx_folder(networks, capsys):
+    write_data(networks)
+    parts = [load_idx("idx", split=split, return_X_y=True) for split in ("train", "test")]
+    (X, y), (X_test, y_test) = ((images.reshape(-1, 2, 2), labels.astype(np.uint8)) for images, labels in parts)
+    np.savez("mnist.npz", x_train=X, y_train=y, x_test=X_test, y_test=y_test)
+    shown = []
+    for dataset in ("idx", "mnist.npz"):
+        assert run("inspect", "--dataset", dataset, "--hidden", "4") == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+
+
+def test_an_arff_file_is_a_table(networks, capsys):
+    frame = load_iris(as_frame=True).frame.set_axis(list("abcdy"), axis=1)
+    frame.to_csv("iris.csv", index=False)
+    header = (
+        "@relation iris\n" + "".join(f"@attribute {name} real\n" for name in "abcd") + "@attribute y {0,1,2}\n@data\n"
+    )
+    (networks / "iris.arff").write_text(header + frame.to_csv(index=False, header=False))
+    shown = []
+    for dataset in ("iris.csv", "iris.arff"):
+        assert run("inspect", "--dataset", dataset, "--target", "y", "--hidden", "4") == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert "the last column is 'y'" in error_of(capsys, "inspect", "--dataset", "iris.arff")

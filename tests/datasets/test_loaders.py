@@ -192,3 +192,35 @@ def test_tables(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"nonsense")
     with pytest.raises(DataFormatError, match=r"bad\.parquet"):
         load_table(tmp_path / "bad.parquet", "a")
+
+
+@pytest.mark.parametrize("data_set", ["MNIST", "FashionMNIST", "KMNIST"])
+def test_folders_of_torchvision(tmp_path, data_set):
+    raw = tmp_path / data_set / "raw"
+    raw.mkdir(parents=True)
+    write_folder(raw, pack=bytes)
+    for path in list(raw.iterdir()):
+        (raw / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    expected = load_idx(write_folder_in(tmp_path / "plain"), return_X_y=True)
+    for folder in (raw, raw.parent, tmp_path):
+        for found, wanted in zip(load_idx(folder, return_X_y=True), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    # The content counts, not the bytes of the file that is packed.
+    labels = raw / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
+    with pytest.raises(DataFormatError, match=r"t10k-labels-idx1-ubyte and .*ubyte\.gz differ; keep one"):
+        load_idx(tmp_path)
+
+
+def write_folder_in(folder):
+    folder.mkdir()
+    return write_folder(folder)
+
+
+def test_a_root_folder_of_several_data_sets_is_refused(tmp_path):
+    for data_set in ("MNIST", "KMNIST"):
+        (tmp_path / data_set / "raw").mkdir(parents=True)
+        write_folder(tmp_path / data_set / "raw")
+    with pytest.raises(DataFormatError, match=r"has several data sets \(.*KMNIST.*MNIST.*\); name one of them"):
+        load_idx(tmp_path)
+    assert load_idx(tmp_path / "KMNIST").data.shape == (10, 4)

@@ -113,3 +113,24 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "data.npz")
     with bounded(2**16), pytest.raises(DataFormatError, match=r"data\.npz: is a pipe"):
         load_npz(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    "names", [("x_train", "y_train", "x_test", "y_test"), ("X_train", "y_train", "X_test", "y_test")]
+)
+def test_arrays_of_keras(tmp_path, names):
+    path = tmp_path / "mnist.npz"
+    images = np.arange(48, dtype=np.uint8).reshape(12, 2, 2)
+    parts = dict(zip(names, (images[:8], np.arange(8), images[8:], np.arange(4)), strict=True))
+    np.savez(path, **parts)
+    found = load_npz(path)
+    assert list(found) == ["X", "y", "X_val", "y_val"]
+    for array, wanted in zip(found.values(), parts.values(), strict=True):
+        np.testing.assert_array_equal(array, wanted)
+    np.savez(path, **(parts | {names[3]: np.arange(3)}))
+    with pytest.raises(DataFormatError, match=f"rows of {names[2]} is 4, and that of y_test is 3"):
+        load_npz(path)
+    del parts[names[2]]
+    np.savez(path, **parts)
+    with pytest.raises(DataFormatError, match=r"allowed: X and y.* or x_train, y_train, x_test and y_test"):
+        load_npz(path)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import sys
 
 import numpy as np
 import pandas as pd
@@ -119,3 +120,23 @@ def test_what_is_no_regular_file_is_refused(tmp_path, name):
     for other in (tmp_path / f"{'x' * 300}{name}", f"\0{name}", tmp_path / f"nothing-{name}"):
         with pytest.raises(DataFormatError, match="cannot be read"):
             load_table(other, "y")
+
+
+def test_a_missing_target_is_answered_with_the_columns_and_the_nearest_name(tmp_path):
+    few = written(tmp_path, "size,weight,label\n1,2,3\n")
+    with pytest.raises(InvalidParameterError, match=r"did you mean 'label'\? Allowed: 'label', 'size', 'weight'$"):
+        load_table(few, "lable")
+    many = written(
+        tmp_path, ",".join([f"pixel{i}" for i in range(784)] + ["class"]) + "\n" + ",".join("1" * 785) + "\n"
+    )
+    with pytest.raises(InvalidParameterError, match=r"did you mean 'class'. Allowed: 'class', .*, \.\.\.$"):
+        load_table(many, "Clas")
+    with pytest.raises(InvalidParameterError, match="sep sets the character"):
+        load_table(written(tmp_path, "a y\n1 2\n"), "y")
+
+
+def test_parquet_without_pyarrow_names_what_to_install(tmp_path, monkeypatch):
+    pd.DataFrame({"a": [1.0], "y": [0]}).to_parquet(tmp_path / "t.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataFormatError, match=r"t\.parquet: .* pip install 'initsk\[parquet\]'"):
+        load_table(tmp_path / "t.parquet", "y")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from initsk.datasets import load_npz, load_table, read_idx
+from initsk.datasets import load_npz, load_table, read_idx, read_table
 from initsk.exceptions import DataFormatWarning, InitskError
 from tests.fuzz.support import bounded, fuzz, on_examples
 
@@ -203,6 +203,27 @@ MISSING = {
     "1.#ind",
     "1.#qnan",
 }
+
+
+ARFF = b"@relation r\n@attribute a real\n@attribute 'b c' {0,1,2}\n@data\n" + b"".join(
+    b"%.3f,%d\n" % (a, y) for a, y in zip(X[:, 0], Y, strict=True)
+)
+
+
+@on_examples(60, 500)
+def test_arff_gives_the_values_of_its_rows_or_is_refused(tmp_path, examples):
+    path = tmp_path / "data.arff"
+
+    def law(changed):
+        path.write_bytes(changed)
+        found = outcome(read_table, path)
+        if found is not None:
+            rows = [line for line in changed.splitlines() if line.strip() and line.lstrip()[:1] not in b"@%"]
+            assert len(found) <= len(rows)
+            if b"\n@attribute a real\n" in changed:
+                assert found["a"].dtype.kind in "biuf"
+
+    fuzz(law, damaged(ARFF, CSV), examples=examples)
 
 
 @on_examples(60, 500)

@@ -13,6 +13,7 @@ from skorch.utils import multi_indexing
 
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.columns import describe_not_numeric, has_dates
 from initsk.utils.labels import check_labels
 from initsk.utils.precision import describe_too_large
 from initsk.utils.validation import check_known_labels
@@ -140,12 +141,15 @@ def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, has_classes: boo
 
 
 def _as_matrix(X: Any, types: list[type], name: str) -> np.ndarray:
+    if has_dates(X):
+        raise InvalidParameterError(describe_not_numeric(X))
     try:
         # The cast makes numbers that are too large infinite, which scikit-learn refuses.
         with np.errstate(over="ignore", invalid="ignore"):
             matrix: np.ndarray = check_array(X, dtype=types, input_name=name)
-    except ValueError as error:
-        raise InvalidParameterError(describe_too_large(X, name) or reason_of(error)) from error
+    except (TypeError, ValueError) as error:
+        reason = describe_too_large(X, name) or describe_not_numeric(X) or reason_of(error)
+        raise InvalidParameterError(reason) from error
     return matrix
 
 

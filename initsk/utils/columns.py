@@ -1,0 +1,84 @@
+"""Columns of a frame that are not numeric, named with their first such value and with what to do."""
+
+from typing import Any
+
+import pandas as pd
+
+# Characters of a value that a message shows.
+_MAX_SHOWN = 40
+_MAX_COLUMNS = 5
+_ABOUT_DATES = "make numbers of a date, such as its month or the days since a first day"
+
+
+def not_numeric(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the first value that is no number of each column that has one, with its row, which counts from 1.
+
+    Text that is a number is numeric, and so is a missing value.
+
+    Examples
+    --------
+    >>> not_numeric(pd.DataFrame({"a": [1, 2], "b": ["1.5", "2"], "c": ["3", "x"]}))
+    {'c': "row 2: 'x'"}
+    """
+    numeric = {dtype for dtype in set(frame.dtypes) if is_real(dtype)}
+    found = {}
+    for number, (name, dtype) in enumerate(frame.dtypes.items()):
+        values = frame.iloc[:, number]
+        if dtype not in numeric and (value := _first_other(values)) is not None:
+            found[str(name)] = value
+    return found
+
+
+def describe_not_numeric(X: Any) -> str | None:
+    """Return which columns of a frame are not numeric, and what to do with dates; None if there are none, or no frame.
+
+    Examples
+    --------
+    >>> describe_not_numeric(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+    "features must be numeric; not numeric: b (row 1: 'x')"
+    """
+    found = not_numeric(X) if isinstance(X, pd.DataFrame) else {}
+    if not found:
+        return None
+    listed = ", ".join(f"{name} ({value})" for name, value in list(found.items())[:_MAX_COLUMNS])
+    rest = f", and {len(found) - _MAX_COLUMNS} more" if len(found) > _MAX_COLUMNS else ""
+    dated = any(_is_date(X.iloc[:, number]) for number, name in enumerate(X.columns) if str(name) in found)
+    return f"features must be numeric; not numeric: {listed}{rest}{f'; {_ABOUT_DATES}' if dated else ''}"
+
+
+def has_dates(X: Any) -> bool:
+    """Return whether a frame has columns of dates or durations, which numpy would take for numbers."""
+    return isinstance(X, pd.DataFrame) and any(getattr(dtype, "kind", "") in "mM" for dtype in X.dtypes)
+
+
+def is_real(dtype: Any) -> bool:
+    """Return whether the values of a type are real numbers or booleans."""
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+
+
+def _is_text(values: pd.Series) -> bool:
+    is_category = isinstance(values.dtype, pd.CategoricalDtype)
+    return is_category or pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values)
+
+
+def _first_other(values: pd.Series) -> str | None:
+    bad = values.notna()
+    if _is_text(values):
+        bad &= pd.to_numeric(values.astype(str), errors="coerce").isna()
+    if not bad.any():
+        return None
+    row = int(bad.to_numpy().argmax())
+    value = values.iloc[row]
+    shown = str(value) if hasattr(value, "isoformat") else repr(value)
+    return f"row {row + 1}: {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}"
+
+
+def _is_date(values: pd.Series) -> bool:
+    """Return whether the first value is a date, also one that is a text such as 2024-01-31."""
+    if getattr(values.dtype, "kind", "") == "M" or isinstance(values.dtype, pd.PeriodDtype):
+        return True
+    first = values.dropna().head(1)
+    if first.empty:
+        return False
+    text = str(first.iloc[0])
+    return len(text) >= 8 and not pd.isna(pd.to_datetime(text, errors="coerce", format="ISO8601"))
