@@ -75,7 +75,7 @@ def _check_counts(y: np.ndarray, folds: int | None, limit: int | None) -> None:
         lacks = f"--limit {limit} leaves {counted(limit, 'training sample')}: use more"
         raise InvalidParameterError(f"{lacks} (the target has {counted(len(classes), 'class', 'classes')})")
     if folds is not None and counts.min() < folds:
-        rare = f"the class {classes[counts.argmin()].item()!r} has {counted(int(counts.min()), 'sample')}"
+        rare = f"the class {classes[counts.argmin() :].tolist()[0]!r} has {counted(int(counts.min()), 'sample')}"
         raise InvalidParameterError(f"--cv {folds}: {rare} (allowed: at most as many folds as samples of a class)")
 
 
@@ -111,8 +111,8 @@ def describe_imbalance(y: np.ndarray, scoring: list[str] | str | None) -> str:
     Examples
     --------
     >>> describe_imbalance(np.array([0, 0, 0, 0, 1]), None)
-    "80 % of the samples have the class 0, so a model that always predicts it has an accuracy of 0.80; with --scoring
-    balanced_accuracy, every class counts alike"
+    '80 % of the samples have the class 0, so a model that always predicts it has an accuracy of 0.80; with --scoring
+    balanced_accuracy, every class counts alike'
     """
     ranking = scoring[0] if isinstance(scoring, list) else scoring
     classes, counts = np.unique(y, return_counts=True)

@@ -99,6 +99,5 @@ def _fits(values: pd.Series) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(
-        [*(f"column {name!r}" for name in names[:_MAX_LISTED]), *(["..."] if len(names) > _MAX_LISTED else [])]
-    )
+    more = ["..."] if len(names) > _MAX_LISTED else []
+    return ", ".join([*(f"column {name!r}" for name in names[:_MAX_LISTED]), *more])

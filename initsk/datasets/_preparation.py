@@ -64,7 +64,7 @@ def table_preparation(X: pd.DataFrame) -> ColumnTransformer:
     >>> from initsk.datasets import table_preparation
     >>> X = pd.DataFrame({"size": [1.0, None, 3.0], "color": ["red", "blue", "red"], "sold": [True, False, True]})
     >>> table_preparation(X).fit_transform(X).round(2).tolist()
-    [[-1.22, -0.71, 0.0, 1.0, 1.0], [0.0, 1.41, 1.0, 0.0, 0.0], [1.22, -0.71, 0.0, 1.0, 1.0]]
+    [[-1.22, -0.71, 1.0, 1.0, 0.0], [0.0, 1.41, 0.0, 0.0, 1.0], [1.22, -0.71, 1.0, 1.0, 0.0]]
     """
     if not isinstance(X, pd.DataFrame):
         raise InvalidParameterError(f"X is not a DataFrame but {type(X).__name__}")
@@ -192,7 +192,7 @@ def _warn(X: pd.DataFrame, columns: Mapping[str, list[Any]]) -> None:
     numbering = [name for name in columns["numbers"] if _numbers_the_rows(X[name])]
     found = [
         _left_out(columns),
-        f"more than {_MAX_CATEGORIES} categories, of which the rarest share one: {_listed(many)}" if many else "",
+        f"columns with more than {_MAX_CATEGORIES} categories, of which the rarest share one: {_listed(many)}" if many else "",
         f"numbers that count the rows, and tell nothing about other samples: {_listed(numbering)}; leave them out"
         " (--drop on the command line) unless their order matters" if numbering else "",
     ]  # fmt: skip

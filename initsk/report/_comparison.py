@@ -11,7 +11,12 @@ from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, col
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
-from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_ranking
+from initsk.report._comparison_text import (
+    describe_epochs_to_target,
+    describe_missing_runs,
+    describe_ranking,
+    describe_splits,
+)
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
@@ -52,6 +57,8 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
     how = _how_scored(over_splits=has_several_splits(result.runs), target=target, with_grid=bool(grid))
     elements: list[Element] = [_ranking_table("ranking", _("Initializers, best first"), summary, result)]
     elements += [Paragraph(how, "note"), Paragraph(describe_epochs_to_target(summary, target))]
+    if splits := describe_splits(result.runs):
+        elements.append(Paragraph(splits, "note"))
     if len(result.initializers) > 1 and (summary["n_runs"] > 0).any():
         note = _(
             "Dots are paired differences, thick marks are their means, and lines are 95 % confidence intervals (not"
