@@ -192,7 +192,8 @@ def _warn(X: pd.DataFrame, columns: Mapping[str, list[Any]]) -> None:
     numbering = [name for name in columns["numbers"] if _numbers_the_rows(X[name])]
     found = [
         _left_out(columns),
-        f"columns with more than {_MAX_CATEGORIES} categories, of which the rarest share one: {_listed(many)}" if many else "",
+        f"columns with more than {_MAX_CATEGORIES} categories, of which the rarest share one: {_listed(many)}"
+        if many else "",
         f"numbers that count the rows, and tell nothing about other samples: {_listed(numbering)}; leave them out"
         " (--drop on the command line) unless their order matters" if numbering else "",
     ]  # fmt: skip

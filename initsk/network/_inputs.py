@@ -13,17 +13,20 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from initsk.datasets import is_dataset
 from initsk.exceptions import InvalidParameterError
 from initsk.network._generators import preserve_generators
 from initsk.utils.columns import describe_not_numeric
 from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import unknown_name
+from initsk.utils.words import reason_of
 
 #: Names under which a mapping holds targets.
 TARGET_NAMES = ("labels", "label", "targets", "target", "y")
 _GRAPH_NAMES = ("x", "edge_index", "edge_weight", "edge_attr", "batch")
 _FEW = 2
 _PLAIN = (bool, int, float, str)
+_AS_ARRAYS = "initsk.datasets.to_arrays makes arrays X and y of a data set"
 
 
 @dataclass
@@ -106,6 +109,8 @@ def arguments_of(module: nn.Module, X: Any, y: Any = None) -> tuple[Any, Any]:
     >>> arguments_of(nn.Linear(1, 1), {"input": [[1.0]], "labels": [0]})
     ({'input': [[1.0]]}, [0])
     """
+    if not is_stream(X) and is_dataset(X):
+        raise InvalidParameterError(f"X is a {type(X).__name__} of Hugging Face; {_AS_ARRAYS}")
     if isinstance(X, tuple) and all(map(is_graph, X)) and len(X) > len(_Signature(module).names):
         _check_no_graphs("X", X)
     arguments, targets = _split(module, X, y)
@@ -165,7 +170,10 @@ def pairs(stream: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
 
 def _joined(samples: list[Any]) -> Any:
     _check_no_graphs("X", samples)
-    return default_collate(samples)
+    try:
+        return default_collate(samples)
+    except TypeError as error:
+        raise InvalidParameterError(f"X: {reason_of(error)}; {_AS_ARRAYS}") from error
 
 
 def map_arrays(function: Callable[[str, Any], Any], X: Any, name: str = "X") -> Any:

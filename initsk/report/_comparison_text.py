@@ -132,7 +132,7 @@ def describe_splits(runs: pd.DataFrame) -> str:
             "Repeats or folds have different held-out samples, so the intervals cover the choice of the samples as well"
             " as the random numbers of training."
         )
-    if runs["repeat"].nunique() > 1:
+    if len(runs["repeat"].unique()) > 1:
         return _(
             "All repeats have the same held-out samples, so the intervals cover only the random numbers of training"
             " (the seeds), not the choice of the samples."

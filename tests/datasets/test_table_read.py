@@ -12,7 +12,7 @@ from tests.datasets.test_table import written
 
 MIXED = pd.DataFrame({
     "size": [3.14, -0.5, np.nan, 1234.567], "count": [1, 20, 3, 4], "name, or text": ["a,b", "c;d", 'e|"f"', "g\th"],
-    "known": [True, False, True, False], "day": ["2024-01-31", "2024-02-01", None, "2024-02-03"],
+    "known": [True, False, True, False], "day": ["2024-01-31", "2024-02-01", np.nan, "2024-02-03"],
 })  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from skorch.utils import multi_indexing
 
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
+from initsk.datasets import is_dataset, to_arrays
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.columns import describe_not_numeric, has_dates
 from initsk.utils.labels import check_labels
@@ -95,6 +96,8 @@ def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types_of: TypesOf, has
     InvalidParameterError
         If the data have a fault that would make every run fail.
     """
+    if y is None:
+        raise InvalidParameterError("y is missing; only X that is a data set, of torch or Hugging Face, has targets")
     if (X_val is None) != (y_val is None):
         raise InvalidParameterError("X_val and y_val go together; only one of them was given")
     names = [list(part.columns) if hasattr(part, "columns") else None for part in (X, X_val)]
@@ -109,6 +112,22 @@ def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types_of: TypesOf, has
     if has_classes:
         check_known_labels("y_val", y_val, y)
     return Data(X, y, X_val, y_val)
+
+
+def as_arrays(X: Any, y: Any, types_of: TypesOf) -> tuple[Any, Any]:
+    """Return X and y, of a data set of torch or Hugging Face as arrays; `y` may name its column of targets.
+
+    The samples become rows where `types_of` says that X must be a matrix.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the data set cannot become arrays.
+    """
+    if not (y is None or isinstance(y, str)) or not is_dataset(X):
+        return X, y
+    X, y = to_arrays(X, y)
+    return (X.reshape(len(X), -1) if types_of(X) else X), y
 
 
 def n_samples(values: Any) -> int:

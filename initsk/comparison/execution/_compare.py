@@ -16,7 +16,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 
 from initsk.comparison.design._candidates import Candidate, make_candidates, name_or_repr, shown, without_addresses
-from initsk.comparison.design._data import check_data, split_data
+from initsk.comparison.design._data import as_arrays, check_data, split_data
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._inputs import describe_inputs
 from initsk.comparison.design._model_builder import ModelBuilder
@@ -36,7 +36,7 @@ ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", 
 
 
 def compare_initializers(
-    estimator: Any, X: Any, y: Any, *,
+    estimator: Any, X: Any, y: Any = None, *,
     initializers: Iterable[InitializerLike] = ARTICLE_INITIALIZERS, parameter: str | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
     X_val: Any = None, y_val: Any = None, cv: Any = None, groups: Any = None, scoring: Any = None,
@@ -57,9 +57,10 @@ def compare_initializers(
         An estimator of this package, any skorch net, a pipeline that ends in one, or any other estimator, with
         `parameter`. It is cloned for every run, and all its parameters ``random_state`` and ``n_threads`` are set.
     X : array-like of shape (n_samples, ...)
-        Training samples; for a skorch net, any input that the net accepts.
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Labels or targets.
+        Training samples; for a skorch net, any input that the net accepts. Or a data set of torch, torchvision or
+        Hugging Face, which `initsk.datasets.to_arrays` turns into arrays; at most 4 GiB.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), or str, optional
+        Labels or targets. Of a data set, None, or the name of its column of targets.
     initializers : iterable of str, Initializer or callable
         The initializers to compare, each given once. Their labels are the name, the repr, or the name of the function.
         If `parameter` is not an initializer, the values of `parameter`, of any type.
@@ -70,11 +71,12 @@ def compare_initializers(
         each at its own best: ``grid={"lr": [1e-4, 1e-3, 1e-2]}`` makes the comparison fair, since the best learning
         rate depends on the initializer.
     X_val, y_val : array-like, optional
-        Validation data for scores and activations. Without them and without `cv`, a quarter of X is held out, drawn
-        with `random_state`; for classifiers, the split is stratified.
+        Validation data, as X and y, for scores and activations. Without them and without `cv`, a quarter of X is held
+        out, drawn with `random_state`; for classifiers, the split is stratified.
     cv : int, splitter or iterable of splits, optional
         Cross-validation instead of one validation set. With a number of folds, or a splitter that shuffles and has no
         random state, the folds differ between repeats; other splitters give the same folds in every repeat.
+        ``StratifiedShuffleSplit(1)`` (``ShuffleSplit(1)`` for numbers) holds out other samples in every repeat.
     groups : array-like of shape (n_samples,), optional
         Groups for splitters that keep them together.
     scoring : str, callable, list, dict or None, default=None
@@ -145,6 +147,8 @@ def compare_initializers(
         raise InvalidParameterError("random_state=None draws another seed in every call, but a store needs the same")
     candidates = make_candidates(builder, initializers, grid)
     has_classes = is_classifier(estimator)
+    X, y = as_arrays(X, y, builder.matrix_types)
+    X_val, y_val = as_arrays(X_val, y_val, builder.matrix_types)
     whole = check_data(X, y, X_val, y_val, types_of=builder.matrix_types, has_classes=has_classes)
     seed = resolve_seed(random_state)
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
@@ -192,14 +196,12 @@ def _call_as_code(builder: ModelBuilder, candidates: Sequence[Candidate], given:
     """Return the call as code, without the arguments that have their defaults or no effect on the numbers."""
     values = {candidate.label: candidate.params.get(builder.parameter) for candidate in candidates}
     sources = ", ".join(_source(label, value, builder) for label, value in values.items())
-    arguments = [without_addresses(repr(builder.estimator)), "X", "y", f"initializers=[{sources}]"]
+    arguments = [without_addresses(repr(builder.estimator)), *_data_as_code(given), f"initializers=[{sources}]"]
     if builder.parameter != "initializer":
         arguments.append(f"parameter={builder.parameter!r}")
     if given["grid"]:
         grid = {name: [shown(value) for value in choices] for name, choices in given["grid"].items()}
         arguments.append(f"grid={grid!r}")
-    if given["X_val"] is not None:
-        arguments.append("X_val=X_val, y_val=y_val")
     parameters = signature(compare_initializers).parameters
     for name in ("cv", "scoring", "n_repeats", "random_state", "racing", "activations", "n_threads"):
         value, default = given[name], parameters[name].default
@@ -207,6 +209,13 @@ def _call_as_code(builder: ModelBuilder, candidates: Sequence[Candidate], given:
             arguments.append(f"{name}={name_or_repr(value)}")
     lines = "".join(f"    {argument},\n" for argument in arguments)
     return f"compare_initializers(\n{lines})"
+
+
+def _data_as_code(given: Mapping[str, Any]) -> list[str]:
+    """Return the arguments that are the data; a text is the name of a column of targets."""
+    data = {name: given[name] for name in ("X", "y", "X_val", "y_val") if given[name] is not None}
+    sources = {name: repr(value) if isinstance(value, str) else name for name, value in data.items()}
+    return [source if name in ("X", "y") else f"{name}={source}" for name, source in sources.items()]
 
 
 def _source(label: str, value: Any, builder: ModelBuilder) -> str:
