@@ -82,7 +82,8 @@ def table_preparation(X: pd.DataFrame) -> ColumnTransformer:
     if not parts:
         raise InvalidParameterError(f"X has no column to train on; {_left_out(columns) or 'it has no columns'}")
     _warn(X, columns)
-    return ColumnTransformer(parts)
+    left_out = columns["unique"] + columns["empty"]
+    return ColumnTransformer([*parts, *([("left_out", "drop", left_out)] if left_out else [])])
 
 
 def _imputer() -> SimpleImputer:

@@ -85,7 +85,10 @@ def test_numbers_mixed_with_text_are_categories():
 def test_columns_that_cannot_help_are_left_out_with_a_warning():
     frame = pd.DataFrame({"a": [1.0, 2.0, 4.0], "name": ["p", "q", "r"], "nothing": [None] * 3})
     with pytest.warns(DataFormatWarning, match="differs in every row: column 'name'; no values: column 'nothing'"):
-        assert list(prepared(frame)) == ["a"]
+        preparation = table_preparation(frame)
+    assert preparation.fit(frame).get_feature_names_out().tolist() == ["numbers__a"]
+    # Its repr, which reports show, names them.
+    assert "('left_out', 'drop', ['name', 'nothing'])" in " ".join(repr(preparation).split())
 
 
 @pytest.mark.parametrize("numbers", [[1, 2, 3, 4], [7, 5, 6, 4]])

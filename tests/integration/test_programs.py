@@ -116,6 +116,16 @@ def comparison_of_three(names, folder, shown):
     assert (folder / "reports" / "digits" / "index.html").stat().st_size > 10_000
 
 
+@expects("a table")
+def comparison_on_a_table(names, folder, shown):
+    result = names["result"]
+    assert result.runs["status"].unique().tolist() == ["ok"]
+    assert result.runs["split"].nunique() == 3
+    assert result.settings["columns"] == ["age", "color"]
+    assert shown.startswith("ColumnTransformer(")
+    assert len(result.layers) > 0
+
+
 @expects("diagnosis of a deep network")
 def diagnosis_of_a_deep_network(names, folder, shown):
     assert "The network will probably not train" in shown
