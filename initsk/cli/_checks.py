@@ -64,7 +64,7 @@ def check_for_perceptron(data: Arrays | Samples) -> None:
     """Raise InvalidParameterError unless a multilayer perceptron takes the data: a matrix, and one target a row."""
     X, y, X_val, _ = data[:4]
     if X.ndim != 2:
-        hint = f"; --shape {prod(X.shape[1:])} makes rows of them" if X.ndim > 2 else ""
+        hint = f"; --shape {prod(X.shape[1:])} makes a row of each" if X.ndim > 2 else ""
         raise InvalidParameterError(f"X has the shape {X.shape} (allowed: a row of values for each sample{hint})")
     if X_val is not None and (X_val.ndim != 2 or X_val.shape[1] != X.shape[1]):
         raise InvalidParameterError(f"X_val has the shape {X_val.shape}, and X has the shape {X.shape}")
