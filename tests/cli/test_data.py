@@ -137,7 +137,7 @@ def test_images_of_an_npz_file_become_rows_by_shape(networks, capsys):
     np.savez("images.npz", X=np.random.default_rng(0).normal(size=(60, 1, 2, 3)), y=np.arange(60) % 3)
     options = ["--dataset", "images.npz", "--hidden", "4"]
     for command in ("compare", "inspect"):
-        assert "--shape 6 makes rows" in error_of(capsys, command, *options)
+        assert "--shape 6 makes a row" in error_of(capsys, command, *options)
         assert "the number of values of a sample is 6" in error_of(capsys, command, *options, "--shape", "5")
     assert run("inspect", *options, "--shape", "6") == 0
 
