@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from initsk.cli._samples import Samples
 from initsk.comparison.design import Arrays
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.utils.labels import check_labels
@@ -30,11 +31,10 @@ def named(dataset: str) -> Iterator[None]:
         raise type(error)(f"{dataset}: {error}") from error
 
 
-def check_table(X: np.ndarray, y: pd.Series, columns: list[str]) -> None:
-    """Raise InvalidParameterError unless no value of a table is missing or infinite; `columns` ends with the target."""
+def check_complete(y: pd.Series, name: str) -> None:
+    """Raise InvalidParameterError unless no value of a column is missing or infinite."""
     infinite = np.isinf(y.to_numpy()) if y.dtype.kind == "f" else np.zeros(len(y), bool)
-    missing = np.column_stack([np.isnan(X), y.isna()])
-    _refuse("the table", missing, np.column_stack([np.isinf(X), infinite]), columns)
+    _refuse("the table", y.isna().to_numpy()[:, None], infinite[:, None], [name])
 
 
 def check_samples(X: np.ndarray, name: str) -> None:
@@ -60,13 +60,13 @@ def check_range(X: np.ndarray, name: str) -> None:
         raise InvalidParameterError(f"{too_large}; {_COUNTED}")
 
 
-def check_for_perceptron(data: Arrays) -> None:
+def check_for_perceptron(data: Arrays | Samples) -> None:
     """Raise InvalidParameterError unless a multilayer perceptron takes the data: a matrix, and one target a row."""
-    X, y, X_val, _ = data
+    X, y, X_val, _ = data[:4]
     if X.ndim != 2:
-        hint = f"; --shape {prod(X.shape[1:])} makes rows of them" if X.ndim > 2 else ""
+        hint = f"; --shape {prod(X.shape[1:])} makes a row of each" if X.ndim > 2 else ""
         raise InvalidParameterError(f"X has the shape {X.shape} (allowed: a row of values for each sample{hint})")
-    if X_val.ndim != 2 or X_val.shape[1] != X.shape[1]:
+    if X_val is not None and (X_val.ndim != 2 or X_val.shape[1] != X.shape[1]):
         raise InvalidParameterError(f"X_val has the shape {X_val.shape}, and X has the shape {X.shape}")
     if y.ndim != 1:
         raise InvalidParameterError(f"y has the shape {y.shape} (allowed: one target for each sample)")

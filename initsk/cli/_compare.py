@@ -9,40 +9,38 @@ from typing import Any
 import joblib
 import pandas as pd
 from sklearn.exceptions import FitFailedWarning
+from sklearn.pipeline import Pipeline
 
-from initsk.cli._checks import check_classes, check_for_perceptron, named
-from initsk.cli._data import load_data, reading_of
-from initsk.cli._output import fail, show, table_text
-from initsk.cli._report import check_folder, show_page, write_comparison
+from initsk.cli._checks import check_for_perceptron, named
+from initsk.cli._data import load_samples, of_tables
+from initsk.cli._design import check_scoring_names, describe_imbalance, describe_task, divide, scorers, with_task
+from initsk.cli._output import fail, say, show, table_text
+from initsk.cli._report import choose_folder, show_page, write_comparison
+from initsk.cli._samples import Samples
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
-from initsk.comparison.design import Arrays
-from initsk.estimators import MLPClassifier
+from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError
-from initsk.utils.validation import is_continuous
 
 _NOT_PRINTED = [
     "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
     "n", "difference_low", "difference_high", "p_equivalence", "margin", "significant",
 ]  # fmt: skip
 _WITHOUT_EFFECT = ("--jobs", "--out", "--store")
+_FLAGS_WITHOUT_EFFECT = ("--open", "--force")
 
 
 def run_compare(dataset: str, target: str | None, out: Path | None, **options: Any) -> int:
     """Compare initializers, print the ranking and write the report; return the exit code."""
-    estimator = MLPClassifier(
-        options["hidden"], options["activation"], lr=options["lr"][0], batch_size=options["batch_size"],
-        max_epochs=options["epochs"], device=options["device"],
-    )  # fmt: skip
     code, note = 0, ""
     try:
-        estimator.check_parameters()
-        name, data = load_data(dataset, target, options["limit"], options["random_state"], **reading_of(options))
-        folder = out or Path("reports") / name
-        check_folder("--out", folder)
+        _network(MLPClassifier, options).check_parameters()
+        check_scoring_names(options["scoring"])
+        name, samples = load_samples(dataset, target, **of_tables(options))
+        folder = choose_folder(name, out, options["store"], force=options["force"])
         with named(dataset):
-            _check_classification(data, options["limit"])
+            arguments = _arguments(samples, is_table=target is not None, options=options)
         about = {"dataset": name, "command": command_line(sys.argv[1:])}
-        result = _compare(estimator, data, about, options)
+        result = _compare(arguments | {"about": about}, options)
     except ComparisonInterrupted as interrupt:
         code = 130
         if interrupt.result is None:
@@ -63,28 +61,46 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
     return 0
 
 
-def _check_classification(data: Arrays, limit: int | None) -> None:
-    check_for_perceptron(data)
-    if is_continuous(data[1], allow_float_classes=True):
-        raise InvalidParameterError(
-            "the target has continuous numbers, but the command compares classifiers (allowed: classes; for numbers,"
-            " use compare_initializers with an MLPRegressor in Python)"
-        )
-    check_classes(data, limit)
+def _network(kind: type[MLPClassifier | MLPRegressor], options: dict[str, Any]) -> MLPClassifier | MLPRegressor:
+    return kind(
+        options["hidden"], options["activation"], lr=options["lr"][0], batch_size=options["batch_size"],
+        max_epochs=options["epochs"], device=options["device"],
+    )  # fmt: skip
 
 
-def _compare(
-    estimator: MLPClassifier, data: Arrays, about: dict[str, str], options: dict[str, Any]
-) -> ComparisonResult:
-    X, y, X_val, y_val = data
+def _arguments(samples: Samples, *, is_table: bool, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the estimator, the data, the splits and the scoring of the comparison, and print what misleads."""
+    if is_table and options["shape"]:
+        raise InvalidParameterError("--shape is for arrays; the samples of a table are its rows")
+    if not is_table:
+        samples = samples.shaped(options["shape"])
+        check_for_perceptron(samples)
+    samples = with_task(samples, options["task"])
+    regression = samples.are_numbers if options["task"] is None else options["task"] == "regression"
+    samples, cv = divide(samples, regression, options)
+    scoring = scorers(options["scoring"], regression)
+    notes = [
+        describe_task(samples.y, regression) if is_table and options["task"] is None else "",
+        "" if regression else describe_imbalance(samples.y, scoring),
+    ]
+    for note in filter(None, notes):
+        say(f"initsk compare: {note}")
+    network = _network(MLPRegressor if regression else MLPClassifier, options)
+    estimator = Pipeline([("preparation", samples.preparation), ("network", network)]) if is_table else network
+    data = {"X": samples.X, "y": samples.y, "X_val": samples.X_val, "y_val": samples.y_val}
+    return {"estimator": estimator, **data, "cv": cv, "scoring": scoring}
+
+
+def _compare(arguments: dict[str, Any], options: dict[str, Any]) -> ComparisonResult:
     names = [name.strip() for name in options["initializers"].split(",") if name.strip()]
-    grid = {"lr": options["lr"]} if len(options["lr"]) > 1 else None
+    within = "network__" if isinstance(arguments["estimator"], Pipeline) else ""
+    grid = {f"{within}lr": options["lr"]} if len(options["lr"]) > 1 else None
     as_given = {name: options[name] for name in ("random_state", "racing", "store")}
     # The command prints a line of its own if no run gives a score.
     with warnings.catch_warnings(action="ignore", category=FitFailedWarning):
         return compare_initializers(
-            estimator, X, y, initializers=names, grid=grid, X_val=X_val, y_val=y_val, n_repeats=options["repeats"],
-            n_jobs=options["jobs"] or joblib.cpu_count(), progress=True, about=about, **as_given,
+            **arguments, initializers=names, parameter=f"{within}initializer", grid=grid, n_repeats=options["repeats"],
+            n_jobs=options["jobs"] or joblib.cpu_count(), progress=True, **as_given,
         )  # fmt: skip
 
 
@@ -97,7 +113,15 @@ def _how_to_continue(interrupt: ComparisonInterrupted, folder: Path) -> str:
 
 def _print_ranking(result: ComparisonResult) -> None:
     ranking = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
-    whole = dict.fromkeys(["lr", "n_needed", "epochs_to_target"], _whole)
+    runs = result.tuned().runs
+    # The first scorer ranks; the others are shown beside it, errors without the sign of scikit-learn's scorers.
+    names = [str(name) for name in runs if str(name).startswith("score_")][1:]
+    for place, name in enumerate(names, start=list(ranking).index("mean_score") + 1):
+        sign = -1 if name.startswith("score_neg_") else 1
+        means = sign * runs[name].groupby(runs["initializer"].astype(str)).mean()
+        shown = name.removeprefix("score_").removeprefix("neg_")
+        ranking.insert(place, shown, ranking["initializer"].map(means))
+    whole = dict.fromkeys(["lr", "network__lr", "n_needed", "epochs_to_target"], _whole)
     show(table_text(ranking, float_format="{:.4f}".format, formatters=whole))
 
 
@@ -113,6 +137,6 @@ def command_line(arguments: list[str]) -> str:
             skip = False
         elif argument in _WITHOUT_EFFECT:
             skip = True
-        elif argument != "--open":
+        elif argument not in _FLAGS_WITHOUT_EFFECT:
             kept.append(argument)
     return shlex.join(["initsk", *kept])

@@ -4,40 +4,32 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
 
-from initsk.cli._checks import check_range, check_samples, check_table, check_target, named
+from initsk.cli._checks import check_range, check_samples, check_target, named
 from initsk.cli._output import say
-from initsk.comparison.design import Arrays, hold_out
-from initsk.datasets import TABLE_SUFFIXES, load_idx, load_mnist, load_npz, load_table, read_table
+from initsk.cli._samples import Samples, shaped
+from initsk.cli._tables import load_table_samples
+from initsk.comparison.design import Arrays
+from initsk.datasets import TABLE_SUFFIXES, load_idx, load_mnist, load_npz, read_table
 from initsk.exceptions import DataFormatError, DataFormatWarning, InvalidParameterError
-from initsk.utils.validation import is_continuous
 
 _ALLOWED = f"allowed: mnist, digits, an IDX folder, or a file ending with {', '.join(TABLE_SUFFIXES)} or .npz"
-# Squares of numbers outside of this range are not finite, or zero.
-_SQUARABLE = (1e-140, 1e140)
 
 
 def load_data(
-    dataset: str,
-    target: str | None,
-    limit: int | None,
-    seed: int,
-    *,
-    shape: tuple[int, ...] = (),
-    **reading: str | None,
+    dataset: str, target: str | None, seed: int, *, shape: tuple[int, ...] = (), **of_tables: Any
 ) -> tuple[str, Arrays]:
     """Return the name of the data set, and its training and held-out parts, scaled.
 
-    Pixels are divided by the largest value of their type. The columns of a table are standardized with the mean and
-    the standard deviation of the training part. The arrays of an NPZ file are used unchanged,
-    except images of bytes, which become rows of pixels. `shape` is that of a
-    sample, and `reading` has `sep` and `decimal` of `read_table`. What its warnings say is printed.
+    Pixels are divided by the largest value of their type. The columns of a table are prepared by `table_preparation`,
+    fitted on the training part. The arrays of an NPZ file are used unchanged, except images of bytes, which become rows
+    of pixels. `shape` is that of a sample, and `of_tables` has the options for tables. What warnings about a file say
+    is printed.
 
     Raises
     ------
@@ -46,19 +38,27 @@ def load_data(
     InvalidParameterError
         If the data cannot be used; the message names the data set and, where there is one, the column and the row.
     """
+    name, samples = load_samples(dataset, target, **of_tables)
+    with named(dataset):
+        X, y, X_val, y_val = samples.divided(seed)
+    return name, (shaped(X, shape), y, shaped(X_val, shape), y_val)
+
+
+def load_samples(dataset: str, target: str | None, **of_tables: Any) -> tuple[str, Samples]:
+    """Return the name of the data set, and its samples, not divided and, if they are a table, not prepared.
+
+    Raises
+    ------
+    DataFormatError, InvalidParameterError
+        As in `load_data`.
+    """
     with named(dataset or "--dataset ''"), _printed_warnings():
-        name, data = _load(dataset, target, seed, {name: value for name, value in reading.items() if value is not None})
-    if shape:
-        data = (_shaped(data[0], shape), data[1], _shaped(data[2], shape), data[3])
-    if limit is not None and limit < len(data[0]):
-        rows = np.sort(np.random.default_rng(seed).permutation(len(data[0]))[:limit])
-        data = (data[0][rows], data[1][rows], *data[2:])
-    return name, data
+        return _load(dataset, target, {name: value for name, value in of_tables.items() if value is not None})
 
 
-def reading_of(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a command that say how to read its data."""
-    return {name: options[name] for name in ("shape", "sep", "decimal")}
+def of_tables(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a command that are for tables only."""
+    return {name: options[name] for name in ("sep", "decimal", "drop", "test") if name in options}
 
 
 @contextmanager
@@ -70,45 +70,39 @@ def _printed_warnings() -> Iterator[None]:
         say(f"initsk: {warning.message}")
 
 
-def _shaped(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if prod(X.shape[1:]) != prod(shape):
-        raise InvalidParameterError(f"--shape does not fit: the number of values of a sample is {prod(X.shape[1:])}")
-    return X.reshape(len(X), *shape)
-
-
-def _load(dataset: str, target: str | None, seed: int, reading: dict[str, Any]) -> tuple[str, Arrays]:
+def _load(dataset: str, target: str | None, of_tables: dict[str, Any]) -> tuple[str, Samples]:
     path = Path(dataset)
     is_folder = bool(dataset) and os.path.isdir(path)
     is_named = dataset in ("mnist", "digits")
     if not is_folder and not is_named:
         _check_exists(dataset)
     is_table = path.name.lower().endswith(TABLE_SUFFIXES) and not is_folder
-    of_tables = {f"--{name}": value for name, value in ({"target": target} | reading).items() if value is not None}
-    if of_tables and not is_table:
-        (option, value), *_ = of_tables.items()
-        raise InvalidParameterError(
-            f"{option} {value!r} is for a table, such as a CSV file, not for --dataset {dataset!r}"
-        )
+    given = ({} if target is None else {"target": target}) | of_tables
+    if given and not is_table:
+        (name, value), *_ = given.items()
+        is_for = f"--{name} {str(value)!r} is for a table, such as a CSV file"
+        raise InvalidParameterError(f"{is_for}, not for --dataset {dataset!r}")
     if dataset == "mnist":
         parts = [load_mnist(split=split, return_X_y=True) for split in ("train", "test")]
-        return "mnist", _pixels(*parts[0], *parts[1])
+        return "mnist", _pixels(Samples(*parts[0], *parts[1]))
     if dataset == "digits":
         X, y = load_digits(return_X_y=True)
-        return "digits", hold_out(X / 16, y, seed)
+        return "digits", Samples(X / 16, y)
     if is_folder:
         folder = path.resolve()
         # torchvision has the files of MNIST in the folder MNIST/raw.
-        return (folder.parent if folder.name == "raw" else folder).name, _idx_folder(path, seed)
+        return (folder.parent if folder.name == "raw" else folder).name, _idx_folder(path)
     if is_table:
         if target is None:
+            reading = {name: of_tables[name] for name in ("sep", "decimal") if name in of_tables}
             last = read_table(path, **reading).columns[-1:].tolist()
             columns = f"; the last column is {last[0]!r}" if last else ""
             raise InvalidParameterError(
                 f"--dataset {dataset}: name the column to predict with --target COLUMN{columns}"
             )
-        return path.name.split(".")[0] or path.name, _table(path, target, seed, reading)
+        return path.name.split(".")[0] or path.name, load_table_samples(path, target, **of_tables)
     if path.suffix.lower() == ".npz":
-        return path.stem, _arrays(path, seed)
+        return path.stem, _arrays(path)
     raise InvalidParameterError(f"--dataset {dataset!r} is of an unknown kind; {_ALLOWED}")
 
 
@@ -127,13 +121,15 @@ def _check_exists(dataset: str) -> None:
     raise InvalidParameterError(f"--dataset {dataset!r} {reason}; {_ALLOWED}")
 
 
-def _pixels(X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray) -> Arrays:
+def _pixels(samples: Samples) -> Samples:
+    X, _, X_val, _, _ = samples
     # In the type of the pixels, since they may be too large for single precision.
     top = np.float32(np.iinfo(X.dtype).max) if X.dtype.kind in "iu" else max(np.abs(X).max(), X.dtype.type(1))
-    return (X / top).astype(np.float32), y, (X_val / top).astype(np.float32), y_val
+    scaled = (X / top).astype(np.float32)
+    return samples._replace(X=scaled, X_val=None if X_val is None else (X_val / top).astype(np.float32))
 
 
-def _idx_folder(path: Path, seed: int) -> Arrays:
+def _idx_folder(path: Path) -> Samples:
     try:
         test = load_idx(path, split="test", return_X_y=True)
     except DataFormatError as error:
@@ -141,11 +137,11 @@ def _idx_folder(path: Path, seed: int) -> Arrays:
             raise
         X, y = load_idx(path, return_X_y=True)
         _check_pair(X, y)
-        return _pixels(*hold_out(X, y, seed))
+        return _pixels(Samples(X, y))
     train = load_idx(path, split="train", return_X_y=True)
     _check_pair(*train)
     _check_pair(*test, part="test")
-    return _pixels(*train, *test)
+    return _pixels(Samples(*train, *test))
 
 
 def _check_pair(X: np.ndarray, y: np.ndarray, *, part: str = "training") -> None:
@@ -153,30 +149,7 @@ def _check_pair(X: np.ndarray, y: np.ndarray, *, part: str = "training") -> None
     check_target(y, f"the {part} labels")
 
 
-def _table(path: Path, target: str, seed: int, reading: dict[str, Any]) -> Arrays:
-    frame, y = load_table(path, target, **reading)
-    X = frame.to_numpy(np.float64, na_value=np.nan)
-    check_table(X, y, [*frame.columns, target])
-    # Numbers of pandas' own types are objects otherwise.
-    is_number = not isinstance(y.dtype, np.dtype) and y.dtype.kind in "iuf"
-    values = y.to_numpy(np.dtype(f"{y.dtype.kind}8") if is_number else None)
-    check_target(values, f"the column {target!r}")
-    stratify = not is_continuous(values, allow_float_classes=True)
-    return _standardized(*hold_out(X, values, seed, stratify=stratify))
-
-
-def _standardized(X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray) -> Arrays:
-    peak = np.maximum(np.abs(X).max(axis=0), np.abs(X_val).max(axis=0))
-    extreme = (peak > 0) & ((peak < _SQUARABLE[0]) | (peak > _SQUARABLE[1]))
-    if extreme.any():
-        unit = np.where(extreme, peak, 1.0)
-        X, X_val = X / unit, X_val / unit
-    mean, std = X.mean(axis=0), X.std(axis=0)
-    std[std == 0] = 1.0
-    return (X - mean) / std, y, (X_val - mean) / std, y_val
-
-
-def _arrays(path: Path, seed: int) -> Arrays:
+def _arrays(path: Path) -> Samples:
     arrays = load_npz(path)
     for name, array in arrays.items():
         if name.startswith("X"):
@@ -184,16 +157,14 @@ def _arrays(path: Path, seed: int) -> Arrays:
             check_range(array, name)
         else:
             check_target(array, name)
+    samples = Samples(arrays["X"], arrays["y"], arrays.get("X_val"), arrays.get("y_val"))
     if all(array.dtype == np.uint8 and array.ndim > 2 for name, array in arrays.items() if name.startswith("X")):
-        return _images(arrays, seed)
-    if "X_val" in arrays:
-        return arrays["X"], arrays["y"], arrays["X_val"], arrays["y_val"]
-    return hold_out(arrays["X"], arrays["y"], seed, stratify=not is_continuous(arrays["y"], allow_float_classes=True))
+        return _images(samples)
+    return samples
 
 
-def _images(arrays: dict[str, np.ndarray], seed: int) -> Arrays:
+def _images(samples: Samples) -> Samples:
     """Return images as those of an IDX folder: a row of scaled pixels for each."""
-    X, y, *held_out = (arrays[name] for name in ("X", "y", "X_val", "y_val") if name in arrays)
-    parts = (X, y, *held_out) if held_out else hold_out(X, y, seed, stratify=not is_continuous(y))
-    X, y, X_val, y_val = parts
-    return _pixels(X.reshape(len(X), -1), y, X_val.reshape(len(X_val), -1), y_val)
+    X, _, X_val, _, _ = samples
+    X_val = None if X_val is None else X_val.reshape(len(X_val), -1)
+    return _pixels(samples._replace(X=X.reshape(len(X), -1), X_val=X_val))

@@ -63,16 +63,16 @@ def cli() -> None:
 
 
 @cli.command()
-@takes("--dataset", "--target", "--sep", "--decimal", "--shape")
+@takes("--dataset", "--target", "--sep", "--decimal", "--drop", "--test", "--task", "--shape", "--cv", "--scoring")
 @takes("--initializers", "--repeats", "--epochs", "--batch-size", "--hidden", "--activation")
 @takes("--lr", "--racing", "--store", "--jobs", "--device", "--limit")
-@takes("--axes", "--random-state", "--language", "--open", "--out")
+@takes("--axes", "--random-state", "--language", "--open", "--out", "--force")
 def compare(**arguments: Any) -> None:
     """Compare initializers and write a report.
 
     The command trains a perceptron with each initializer; without options, with six initializers on MNIST. It scales
-    pixels to 0..1 and standardizes the columns of a table. If the data have no test set, it holds out a quarter of the
-    samples of every class for the scores.
+    pixels to 0..1 and makes numbers of the columns of a table. If the data have no test set, it holds out another
+    quarter of the samples for the scores in every repeat.
     """
     from initsk.cli._compare import run_compare
 
@@ -132,7 +132,7 @@ def recommend(**arguments: Any) -> None:
     """Recommend an initializer for each layer of a network.
 
     The command also compares these initializers with others on held-out samples. For a plain module it does so only if
-    --dataset, --target, --sep, --decimal, --shape or --time-limit is given.
+    --dataset, --target, --sep, --decimal, --drop, --shape or --time-limit is given.
     """
     from initsk.cli._network import run
 
@@ -141,7 +141,7 @@ def recommend(**arguments: Any) -> None:
 
 @cli.command()
 @click.argument("store", type=EXISTING_FILE)
-@takes("--out", "--axes", "--language", "--open")
+@takes("--out", "--force", "--axes", "--language", "--open")
 def report(**arguments: Any) -> None:
     """Write the report of the runs in a store.
 

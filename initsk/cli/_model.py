@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import clone
 
 from initsk.cli._checks import check_classes, check_for_perceptron, named
-from initsk.cli._data import load_data, reading_of
+from initsk.cli._data import load_data, of_tables
 from initsk.cli._load_network import load_network
 from initsk.cli._option_rules import Options
 from initsk.exceptions import InvalidParameterError
@@ -27,7 +27,8 @@ def model_and_data(options: Options, model: Any = None) -> tuple[Any, Any, Any]:
     A `model` is NETWORK, if that is loaded already.
     """
     dataset = options["dataset"]
-    _, data = load_data(dataset, options["target"], None, options["random_state"], **reading_of(options))
+    reading = of_tables(options) | {"shape": options["shape"]}
+    _, data = load_data(dataset, options["target"], options["random_state"], **reading)
     X, y, X_val, y_val = data
     continuous = is_continuous(y, allow_float_classes=True)
     with named(dataset):

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from initsk.cli._model import hint_at_data, load_model, model_and_data
 from initsk.cli._option_rules import Options, check_effect, given_options
 from initsk.cli._output import OutputError, fail, show, table_text
-from initsk.cli._report import check_folder, show_page
+from initsk.cli._report import choose_page, show_page
 from initsk.diagnosis import Audit, Diagnosis, audit, diagnose, recommend_initializer
 from initsk.exceptions import InitskError
 from initsk.inspection import ActivationSummary, inspect_activations
@@ -29,7 +28,7 @@ _RATIOS = ["name", "size", "weight_norm", "gradient_norm", "gradient_to_weight",
 
 
 # Options with which `recommend` loads data.
-_NEEDS_DATA = {"dataset", "target", "sep", "decimal", "shape", "time_limit"}
+_NEEDS_DATA = {"dataset", "target", "sep", "decimal", "drop", "shape", "time_limit"}
 
 
 class Outcome(NamedTuple):
@@ -49,16 +48,16 @@ def run(command: str, options: Options) -> int:
     try:
         check_effect(command, options)
         with apart:
-            if report is not None:
-                check_folder("--report", report.parent, report.name)
+            page = None
+            if report is not None or options["open"]:
+                page = choose_page(command, report, force=options["force"])
             outcome = _COMMANDS[command](options)
             try:
                 show(outcome.text, stdout)
             finally:
                 # What reads the output may have ended: the page is for other readers.
-                if report is not None or options["open"]:
-                    path = report or Path("reports") / f"{command}.html"
-                    show_page(outcome.result.to_html(path, language=options["language"]), options["open"])
+                if page is not None:
+                    show_page(outcome.result.to_html(page, language=options["language"]), options["open"])
     except SystemExit as end:
         # Only the user's code ends the process here: this must not pass for an answer.
         argument = "" if end.code is None else repr(end.code)
@@ -134,7 +133,7 @@ def _audit(options: Options) -> Outcome:
 def _recommend(options: Options) -> Outcome:
     # A plain module is enough: data are loaded only where they are needed or given.
     model, X, y = None if options["network"] is None else load_model(options), None, None
-    if not hasattr(model, "parameters") or {"dataset", "target", "sep", "decimal", "shape", "time_limit"} & set(
+    if not hasattr(model, "parameters") or {"dataset", "target", "sep", "decimal", "drop", "shape", "time_limit"} & set(
         given_options()
     ):
         model, X, y = model_and_data(options, model)

@@ -35,15 +35,15 @@ def _problems(command: str, options: Options, given: list[str]) -> Iterator[str]
     if options.get("no_data"):
         if options["network"] is None:
             yield "--no-data needs NETWORK"
-        if unused := among("dataset", "target", "sep", "decimal", "shape", "max_samples"):
+        if unused := among("dataset", "target", "sep", "decimal", "drop", "shape", "max_samples"):
             yield f"{unused}: not allowed with --no-data, which loads no data"
     if options["network"] is None:
         if unused := among("training"):
             yield f"{unused} needs NETWORK: the perceptron has no layers that depend on the mode"
     elif unused := among("hidden", "activation"):
         yield f"{unused}: not allowed with NETWORK, which has its own layers (leave out NETWORK, or the option)"
-    if not (options["report"] or options["open"]) and (unused := among("language")):
-        yield f"{unused} is the language of the report (add --report FILE or --open)"
+    if not (options["report"] or options["open"]) and (unused := among("language", "force")):
+        yield f"{unused}: only for a report (add --report FILE or --open)"
     if command == "inspect":
         if not options["gradients"] and (unused := among("optimizer", "lr")):
             yield f"{unused}: not allowed with --no-gradients, since an update needs gradients"

@@ -85,6 +85,16 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "The character between two values of a CSV file, such as ; or \\t; default: found in the file."},
     "--decimal": {"type": click.Choice([".", ","]),
         "help": "The decimal mark of a CSV file; default: found in the file."},
+    "--drop": {"help": "Columns of a table to leave out, separated by commas; names with commas in double quotes."},
+    "--test": {"type": EXISTING_FILE,
+        "help": "A table with the same columns, whose samples are held out for the scores."},
+    "--task": {"type": click.Choice(["classification", "regression"]),
+        "help": "What the target is; default: numbers with fractions, or of many values, are for regression."},
+    "--scoring": {
+        "help": "Scores, names of scikit-learn separated by commas; the first one ranks. Default: accuracy, or r2 and"
+        " neg_root_mean_squared_error."},
+    "--cv": {"type": click.IntRange(min=2), "help": "Cross-validate with this many folds, new ones in every repeat;"
+        " default: a new held-out quarter in every repeat."},
     "--shape": {"callback": _sizes,
         "help": "Shape that the network expects of a sample, such as 1,28,28; of a perceptron, such as 784."},
     "--initializers": {"default": _ARTICLE, "help": "Names in `initsk list`, separated by commas."},
@@ -134,7 +144,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         " the same command continues from there."},
     "--jobs": {"type": _POSITIVE, "help": "Number of runs at a time; default: the number of processors."},
     "--device": {"default": "cpu", "help": "Device that torch computes on: cpu, cuda, mps, auto, ..."},
-    "--limit": {"type": _POSITIVE, "help": "Use only this many training samples, drawn at random."},
+    "--limit": {"type": _POSITIVE, "help": "Use at most this many training samples, drawn at random."},
     "--gradients/--no-gradients": {"default": True, "help": "Measure the gradients as well."},
     "--no-data": {"is_flag": True, "help": "Audit only the weights; no data are loaded, and NETWORK is required."},
     "--json": {"is_flag": True, "help": "Print the result as one JSON object instead of sentences."},
@@ -146,7 +156,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--report": {"type": _FILE, "help": "Write a report to this HTML file; default with --open: reports/COMMAND.html."},
     "--language": {"default": "en", "callback": _known_language, "help": "Language of the report: en or id."},
     "--open": {"is_flag": True, "help": "Open the report in the browser."},
-    "--out": {"type": _FOLDER, "help": "Folder for the report and the tables; default: reports/NAME."},
+    "--out": {"type": _FOLDER, "help": "Folder for the report and the tables; default: reports/NAME, or with the next"
+        " free number."},
+    "--force": {"is_flag": True, "help": "Overwrite an earlier report."},
     "--framework": {"type": click.Choice(["torch", "keras", "jax", "timm"]),
         "help": "List the names of another framework and their meaning here."},
     "--markdown": {"is_flag": True,
@@ -169,7 +181,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
 def takes_network(command: Command) -> Command:
     """Add the argument NETWORK and the options that all commands about one network share."""
     add = takes(
-        "--dataset", "--target", "--sep", "--decimal", "--shape", "--hidden", "--activation", "--random-state",
-        "--report", "--language", "--open",
+        "--dataset", "--target", "--sep", "--decimal", "--drop", "--shape", "--hidden", "--activation",
+        "--random-state", "--report", "--language", "--open", "--force",
     )  # fmt: skip
     return click.argument("network", required=False)(add(command))

@@ -117,23 +117,58 @@ def load_table(
     InvalidParameterError
         If the file has no target column.
     """
-    frame, path = read_table(path, sep, decimal), as_path(path)
-    if target not in frame.columns:
-        known = unknown_name("column", target, frame.columns, most=_MAX_LISTED)
-        single = "; sep sets the character between two values" if frame.shape[1] == 1 else ""
-        raise InvalidParameterError(f"{path}: {known}{single}")
-    X, y = frame.drop(columns=target), frame[target]
-    if X.size == 0:
-        rows, columns = counted(X.shape[0], "row"), counted(X.shape[1], "column")
-        raise DataFormatError(f"{path}: has {rows} and {columns} besides the target")
+    path = as_path(path, error_class=DataFormatError)
+    X, y = separate_target(read_table(path, sep, decimal), target, source=path)
     if reason := describe_not_numeric(X):
         raise DataFormatError(f"{path}: {reason}")
     for name in [name for name, dtype in X.dtypes.items() if not is_real(dtype)]:
         # Some numbers come as objects or text: decimals, and integers that are too long for numpy.
         X[name] = pd.to_numeric(X[name].astype(str), errors="coerce").astype(float)
+    return X, y
+
+
+def separate_target(frame: pd.DataFrame, target: str, *, source: object = "X") -> tuple[pd.DataFrame, pd.Series]:
+    """Separate the target column of a table from the features, of any type.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    target : str
+        Name of the column to predict.
+    source : object, default="X"
+        What messages call the table, such as the path of its file.
+
+    Returns
+    -------
+    X : DataFrame
+    y : Series
+
+    Raises
+    ------
+    DataFormatError
+        If the table has no rows or features, or a feature is a copy of the target with almost the same name.
+    InvalidParameterError
+        If the table has no target column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from initsk.datasets import separate_target
+    >>> X, y = separate_target(pd.DataFrame({"size": [1, 2], "color": ["red", "blue"], "kind": [0, 1]}), "kind")
+    >>> list(X.columns), y.tolist()
+    (['size', 'color'], [0, 1])
+    """
+    if target not in frame.columns:
+        known = unknown_name("column", target, frame.columns, most=_MAX_LISTED)
+        single = "; sep sets the character between two values" if frame.shape[1] == 1 else ""
+        raise InvalidParameterError(f"{source}: {known}{single}")
+    X, y = frame.drop(columns=target), frame[target]
+    if X.size == 0:
+        rows, columns = counted(X.shape[0], "row"), counted(X.shape[1], "column")
+        raise DataFormatError(f"{source}: has {rows} and {columns} besides the target")
     for name in [name for name in X.columns if _plain(name) == _plain(target)]:
         if X[name].equals(y):
-            raise DataFormatError(f"{path}: the column {name!r} is a copy of the target {target!r}; remove it")
+            raise DataFormatError(f"{source}: the column {name!r} is a copy of the target {target!r}; remove it")
     return X, y
 
 

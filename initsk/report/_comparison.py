@@ -20,7 +20,12 @@ from initsk.report._comparison_notes import (
     scores_table,
     with_baseline,
 )
-from initsk.report._comparison_text import describe_epochs_to_target, describe_missing_runs, describe_order
+from initsk.report._comparison_text import (
+    describe_epochs_to_target,
+    describe_missing_runs,
+    describe_order,
+    describe_splits,
+)
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
 from initsk.report._run import run_section
@@ -70,7 +75,10 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
     target = result.target()
     ranking = _ranking_table("ranking", _("Initializers, best first"), summary, result)
     elements: list[Element] = [with_baseline(ranking, result)]
-    notes = [describe_search_means(result, summary), describe_no_baseline(result), _how_scored(result)]
+    notes = [
+        describe_search_means(result, summary), describe_no_baseline(result), _how_scored(result),
+        describe_splits(result.runs),
+    ]  # fmt: skip
     texts = [Paragraph(describe_order(summary)), *(Paragraph(note, "note") for note in notes)]
     texts.append(Paragraph(describe_epochs_to_target(summary, target)))
     elements += [text for text in texts if text.text]

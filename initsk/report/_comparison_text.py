@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from initsk.comparison.results import has_several_splits
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
 from initsk.language import message, plural, plural_message, translate as _
 
@@ -160,6 +161,27 @@ def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
         _("Later or never: {names}.", names=", ".join(later)) if later else _("No other initializer reaches it later.")
     )
     return f"{sentence} {others}"
+
+
+def describe_splits(runs: pd.DataFrame) -> str:
+    """Return whether the repeats have the same held-out samples, and what the intervals therefore cover.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        `ComparisonResult.runs`.
+    """
+    if has_several_splits(runs):
+        return _(
+            "Repeats or folds have different held-out samples, so the intervals cover the choice of the samples as well"
+            " as the random numbers of training."
+        )
+    if len(runs["repeat"].unique()) > 1:
+        return _(
+            "All repeats have the same held-out samples, so the intervals cover only the random numbers of training"
+            " (the seeds), not the choice of the samples."
+        )
+    return ""
 
 
 def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ _SETTINGS = {
     "n_train": message("Training samples"),
     "n_val": message("Held-out samples"),
     "n_features": message("Features"),
+    "columns": message("Columns"),
     "estimator": message("Estimator"),
     "parameter": message("Compared parameter"),
     "search": message("Search"),
@@ -24,11 +25,15 @@ _SETTINGS = {
 _CODE = ("estimator", "parameter", "cv", "scoring")
 _MAX_SEEDS = 20
 _MAX_CLASSES = 10
+_MAX_COLUMNS = 40
 
 
 def run_section(result: ComparisonResult) -> Section:
     """Return the settings of the experiment, the network, and the lines that repeat it."""
     elements: list[Element] = [Details(list(_details(result)))]
+    if result.settings.get("preparation"):
+        how = _("Preparation of the samples; every run fits it on its own training part:")
+        elements += [Paragraph(how), Code(result.settings["preparation"])]
     if result.settings.get("training"):
         elements.append(_training(result.settings["training"]))
     network = _network(result)
@@ -72,7 +77,9 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
     settings = result.settings
     for key, name in _SETTINGS.items():
         value = settings.get(key)
-        if value is not None:
+        if key == "columns" and value:
+            yield Detail(_(name), ", ".join([*value[:_MAX_COLUMNS], *(["..."] if len(value) > _MAX_COLUMNS else [])]))
+        elif value is not None:
             # The thousands of a seed are not grouped.
             is_count = isinstance(value, int) and key != "random_state"
             shown = current_language().integer(value) if is_count else str(value)

@@ -67,7 +67,7 @@ def test_default_initializers_are_the_articles():
         (["--device", "nowhere"], "not available here"),
         (["--dataset", "nothing.csv"], "does not exist; allowed: mnist, digits"),
         (["--dataset", __file__], "is of an unknown kind; allowed: mnist, digits"),
-        (["--target", "species"], "--target 'species' is for a CSV or Parquet file"),
+        (["--target", "species"], "--target 'species' is for a table, such as a CSV file"),
         (["--limit", "1"], "--limit 1 leaves 1 training sample: use more"),
         (["--axes", "other"], "'shared', 'article'"),
     ],

@@ -129,6 +129,16 @@ def from_scikit_learn(names, folder, shown):
     assert clf.history_["train_loss"].iloc[-1] == pytest.approx(theirs.loss_, rel=0.1)
 
 
+@expects("a table")
+def comparison_on_a_table(names, folder, shown):
+    result = names["result"]
+    assert result.runs["status"].unique().tolist() == ["ok"]
+    assert result.runs["split"].nunique() == 3
+    assert result.settings["columns"] == ["age", "color"]
+    assert shown.startswith("ColumnTransformer(")
+    assert len(result.layers) > 0
+
+
 @expects("diagnosis of a deep network")
 def diagnosis_of_a_deep_network(names, folder, shown):
     assert "The network will probably not train" in shown

@@ -146,4 +146,13 @@ def without_addresses(text: str) -> str:
     >>> without_addresses("<f at 0x7f3a>,\n  b")
     '<f>, b'
     """
-    return " ".join(re.sub(r"( at)? 0x[0-9a-fA-F]+", "", encodable(text)).split())
+    return " ".join(_without_addresses(text).split())
+
+
+def lines_without_addresses(text: str) -> str:
+    """Return text as `without_addresses` does, with its lines and their indentation."""
+    return "\n".join(map(_without_addresses, text.splitlines()))
+
+
+def _without_addresses(text: str) -> str:
+    return re.sub(r"( at)? 0x[0-9a-fA-F]+", "", encodable(text))

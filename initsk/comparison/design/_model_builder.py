@@ -83,6 +83,14 @@ def last_step(model: Any) -> Any:
     return last_step(model.steps[-1][1]) if hasattr(model, "steps") else model
 
 
+def inputs_of_last_step(model: Any, X: Any) -> Any:
+    """Return X as the last step of a fitted pipeline takes it, and X itself for any other model."""
+    if not hasattr(model, "steps"):
+        return X
+    before = model[:-1]
+    return inputs_of_last_step(model.steps[-1][1], before.transform(X) if len(before) else X)
+
+
 def takes_callbacks(model: Any) -> bool:
     """Return whether an estimator trains in skorch's loop and takes callbacks."""
     return isinstance(model, (*_MLPS, skorch.NeuralNet)) and model.callbacks != "disable"
@@ -96,9 +104,9 @@ def _matching(model: Any, fixed: dict[str, int]) -> dict[str, int]:
 
 def _with_initializer(model: Any) -> Any:
     """Give a skorch net, also at the end of a pipeline, an initializer and a random state."""
-    if hasattr(model, "steps") and isinstance(model.steps[-1][1], skorch.NeuralNet):
-        name, net = model.steps[-1]
-        return model.set_params(**{name: with_initializer(net)})
+    if hasattr(model, "steps"):
+        name, last = model.steps[-1]
+        return model.set_params(**{name: _with_initializer(last)})
     return with_initializer(model) if isinstance(model, skorch.NeuralNet) else model
 
 

@@ -18,6 +18,7 @@ from initsk.comparison.design._candidates import Grid, make_candidates, shown, w
 from initsk.comparison.design._data import as_arrays, check_data, class_shares, split_data
 from initsk.comparison.design._described import describe_parameters
 from initsk.comparison.design._effect import check_effect
+from initsk.comparison.design._inputs import describe_inputs
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._call import call_as_code
 from initsk.comparison.execution._plan import Plan
@@ -78,6 +79,7 @@ def compare_initializers(
     cv : int, splitter or iterable of splits, optional
         Cross-validation instead of one validation set. With a number of folds, or a splitter that shuffles and has no
         random state, the folds differ between repeats; other splitters give the same folds in every repeat.
+        ``StratifiedShuffleSplit(1)`` (``ShuffleSplit(1)`` for numbers) holds out other samples in every repeat.
     groups : array-like of shape (n_samples,), optional
         Groups for splitters that keep them together.
     scoring : str, callable, list, dict or None, default=None
@@ -176,9 +178,9 @@ def compare_initializers(
     experiment = Experiment(builder, data, scores_by_name(scorer), n_threads, activations)
     plan, parameters = Plan(experiment, candidates, rounds, racing), signature(compare_initializers).parameters
     settings = {
-        **plan.settings(), "random_state": seed, "n_repeats": n_repeats, "versions": versions(),
-        "training": describe_parameters(estimator, plan.varied), "hardware": hardware(), "n_threads": n_threads,
-        "score_bounds": score_bounds(single_scorers(estimator, scoring), estimator),
+        **plan.settings(), **describe_inputs(estimator, X), "random_state": seed, "n_repeats": n_repeats,
+        "versions": versions(), "training": describe_parameters(estimator, plan.varied), "hardware": hardware(),
+        "n_threads": n_threads, "score_bounds": score_bounds(single_scorers(estimator, scoring), estimator),
         "call": call_as_code(builder, candidates, given | {"random_state": seed}, parameters),
         **(about or {}),
     }  # fmt: skip

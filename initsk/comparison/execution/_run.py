@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from initsk.comparison.design._baseline import Scorer, baseline_scores
 from initsk.comparison.design._data import Data, n_samples
-from initsk.comparison.design._model_builder import ModelBuilder, last_step, takes_callbacks
+from initsk.comparison.design._model_builder import ModelBuilder, inputs_of_last_step, last_step, takes_callbacks
 from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._monitor import TrainingMonitor, measure_trained
 from initsk.comparison.execution._scoring import numbers_of, reasons_of
@@ -82,12 +82,11 @@ class Experiment:
         net = last_step(model)
         if not takes_callbacks(net):
             return None
-        before = model[:-1] if net is not model else None
 
         @cache
         def get_inputs() -> tuple[Any, Any]:
             # In a pipeline, the steps before the net are fitted when the net trains.
-            return net, before.transform(X_val) if before else X_val
+            return net, inputs_of_last_step(model, X_val)
 
         def score() -> float:
             return next(iter(numbers_of(self.scorer(model, X_val, y_val)).values()))

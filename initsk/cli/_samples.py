@@ -1,0 +1,50 @@
+"""Samples as a data set has them, and their division into training and held-out parts."""
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+
+from initsk.comparison.design import Arrays, hold_out
+from initsk.exceptions import InvalidParameterError
+from initsk.utils.validation import is_continuous
+
+
+class Samples(NamedTuple):
+    """Samples and targets; with held-out ones if the data set has them, and the preparation of a table."""
+
+    X: Any
+    y: np.ndarray
+    X_val: Any = None
+    y_val: np.ndarray | None = None
+    preparation: ColumnTransformer | None = None
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether the targets are numbers to predict, and no classes."""
+        return is_continuous(self.y, allow_float_classes=True)
+
+    def divided(self, seed: int) -> Arrays:
+        """Return the training and the held-out part, prepared; a quarter is held out if the data have no such part."""
+        X, y, X_val, y_val = self[:4]
+        if X_val is None or y_val is None:
+            X, y, X_val, y_val = hold_out(X, y, seed, stratify=not self.are_numbers)
+        if self.preparation is not None:
+            preparation = clone(self.preparation)
+            X, X_val = preparation.fit_transform(X), preparation.transform(X_val)
+        return X, y, X_val, y_val
+
+    def shaped(self, shape: tuple[int, ...]) -> "Samples":
+        """Return samples of this shape; an empty one changes nothing."""
+        return self._replace(X=shaped(self.X, shape), X_val=None if self.X_val is None else shaped(self.X_val, shape))
+
+
+def shaped(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array with samples of this shape; an empty one changes nothing."""
+    if not shape:
+        return X
+    if prod(X.shape[1:]) != prod(shape):
+        raise InvalidParameterError(f"--shape does not fit: the number of values of a sample is {prod(X.shape[1:])}")
+    return X.reshape(len(X), *shape)

@@ -1,0 +1,191 @@
+"""``initsk compare`` on tables as they come: text, gaps, booleans, held-out files, numbers to predict."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from initsk import ComparisonResult
+from initsk.cli._main import cli
+from tests.cli.helpers import QUICK, error_of, run
+
+rng = np.random.default_rng(0)
+N = 60
+AGE = rng.normal(40, 10, N).round(1)
+PEOPLE = pd.DataFrame(
+    {
+        "number": np.arange(N), "age": np.where(np.arange(N) % 7 == 0, np.nan, AGE),
+        "color": rng.choice(["red", "blue"], N), "member": np.arange(N) % 3 == 0,
+        "day": pd.date_range("2024-01-31", periods=N).astype(str), "kind": np.where(np.arange(N) % 6, "no", "yes"),
+        "price": (AGE * 3 + rng.normal(size=N)).round(2), "count": np.arange(N) // 2 * 5,
+    }
+)  # fmt: skip
+ALL = ["--dataset", "people.csv", "--target", "kind", "--drop", "number, day,price,count", *QUICK, "--out", "out"]
+
+
+@pytest.fixture
+def people(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    PEOPLE.to_csv("people.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Let the page be its text: drawing takes seconds."""
+
+    def written(result, path, **options):
+        path.write_text(result.to_markdown())
+        return path
+
+    monkeypatch.setattr(ComparisonResult, "to_html", written)
+
+
+def page():
+    return Path("out/index.html").read_text()
+
+
+def runs():
+    return pd.read_csv("out/runs.csv")
+
+
+def test_a_table_of_any_columns(people, without_pictures, capsys):
+    assert run("compare", *ALL) == 0
+    shown = capsys.readouterr().err
+    assert "83 % of the samples have the class 'no'" in shown
+    assert "--scoring balanced_accuracy" in shown
+    assert "age, color, member" in page()
+    assert "SimpleImputer(add_indicator=True" in page()
+    assert "Repeats or folds have different held-out samples" in page()
+    # A new quarter is held out in every repeat, the same for all initializers.
+    splits = runs().groupby("repeat")["split"].agg(["nunique", "first"])
+    assert splits["nunique"].tolist() == [1, 1]
+    assert splits["first"].nunique() == 2
+
+
+def test_another_scorer_ranks_without_the_warning(people, without_pictures, capsys):
+    assert run("compare", *ALL, "--scoring", "balanced_accuracy,f1_macro") == 0
+    shown = capsys.readouterr()
+    assert "% of the samples" not in shown.err
+    assert "f1_macro" in shown.out
+    assert runs().query("initializer == 'zeros'")["score"].tolist() == [0.5, 0.5]
+
+
+def test_warnings_are_lines(people, without_pictures, capsys):
+    options = ["--drop", "day,price,count", "--dataset", "people.csv", "--target", "kind", *QUICK, "--out", "out"]
+    assert run("compare", *options) == 0
+    assert (
+        "numbers that count the rows, and tell nothing about other samples: column 'number'" in capsys.readouterr().err
+    )
+
+
+def test_a_test_file_has_the_held_out_samples(people, without_pictures, capsys):
+    # In another order, with a column that the training file lacks, and without those that are dropped.
+    test = PEOPLE[:20].assign(extra=1).drop(columns=["day", "price", "count"])
+    test[list(reversed(test.columns))].to_csv("test.csv", index=False)
+    assert run("compare", *ALL, "--test", "test.csv") == 0
+    assert "not used, since the file of --dataset does not have them: column 'extra'" in capsys.readouterr().err
+    assert "All repeats have the same held-out samples" in page()
+    assert runs()["val_ratio"].unique().tolist() == [20 / 60]
+
+
+def test_faults_of_a_test_file_are_named(people, capsys):
+    PEOPLE.drop(columns=["age", "kind"]).to_csv("short.csv", index=False)
+    shown = error_of(capsys, "compare", *ALL, "--test", "short.csv")
+    assert "short.csv: the file of --test has no column 'age', column 'kind'" in shown
+    PEOPLE.assign(age="old").to_csv("text.csv", index=False)
+    shown = error_of(capsys, "compare", *ALL, "--test", "text.csv")
+    assert "text.csv: no numbers, but the file of --dataset has numbers: column 'age'" in shown
+    PEOPLE.assign(kind="perhaps").to_csv("other.csv", index=False)
+    assert "1 class that no training sample has ('perhaps')" in error_of(capsys, "compare", *ALL, "--test", "other.csv")
+
+
+@pytest.mark.parametrize("target", ["price", "count"])
+def test_numbers_to_predict_are_ranked_by_r2(people, without_pictures, capsys, target):
+    command = ["--dataset", "people.csv", "--target", target, "--drop", "number,day", *QUICK, "--out", "out"]
+    assert run("compare", *command) == 0
+    shown = capsys.readouterr()
+    assert "the target has numbers to predict: regression" in shown.err
+    assert "root_mean_squared_error" in shown.out
+    found = runs()
+    assert found["score"].equals(found["score_r2"])
+    # R2 and RMSE of the same predictions: 1 - RMSE^2 / variance, of the same held-out targets in every run of a repeat.
+    variances = found["score_neg_root_mean_squared_error"] ** 2 / (1 - found["score"])
+    assert variances.groupby(found["repeat"]).std().tolist() == pytest.approx([0, 0], abs=1e-3)
+    assert "MLPRegressor" in page()
+
+
+def test_the_task_decides_what_whole_numbers_are(people, capsys):
+    command = ["--dataset", "people.csv", "--target", "count", "--drop", "number,day", *QUICK, "--out", "out"]
+    assert run("compare", *command, "--task", "classification") == 2
+    # Thirty classes of two samples: fifteen held-out samples cannot have all classes.
+    assert "the data cannot be split by class" in capsys.readouterr().err
+    shown = error_of(capsys, "compare", *ALL, "--task", "regression")
+    assert "--task regression: the target has the type" in shown
+    priced = ["--dataset", "people.csv", "--target", "price", "--drop", "number,day"]
+    shown = error_of(capsys, "compare", *priced, "--task", "classification")
+    assert "--task classification: the target has numbers with fractions" in shown
+
+
+def test_folds_are_new_in_every_repeat(people, without_pictures, capsys):
+    assert run("compare", *ALL, "--initializers", "zeros", "--cv", "2") == 0
+    found = runs()
+    assert found[["repeat", "fold"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert found["split"].nunique() == 4
+    PEOPLE.to_csv("test.csv", index=False)
+    capsys.readouterr()
+    shown = error_of(capsys, "compare", *ALL, "--force", "--cv", "3", "--test", "test.csv")
+    assert "--cv 3 is for data without a test set; these have one" in shown
+    shown = error_of(capsys, "compare", *ALL, "--force", "--cv", "30")
+    assert "--cv 30: the class 'yes' has 10 samples" in shown
+
+
+def test_at_most_so_many_training_samples_for_every_split(people, without_pictures, capsys):
+    one = ["--force", "--initializers", "zeros", "--repeats", "1"]
+    for options, n_held_out, n_train in (
+        (["--limit", "20"], 15, 20), (["--limit", "20", "--cv", "2"], 20, 20), (["--limit", "1000"], 15, 45),
+    ):  # fmt: skip
+        assert run("compare", *ALL, *one, *options) == 0
+        assert runs()["val_ratio"].unique().tolist() == [n_held_out / n_train]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--drop", "aeg"], "--drop: unknown column 'aeg'; did you mean 'age'"),
+        (["--drop", "kind"], "--drop: 'kind' is the column to predict"),
+        (["--drop", "number"], "the table has dates: column 'day' (row 1: '2024-01-31'); leave them out (--drop"),
+        (["--scoring", "balanced_acuracy"], "--scoring: unknown scorer 'balanced_acuracy'; did you mean 'balanced_acc"),
+        (["--scoring", ","], "--scoring ',' has no name"),
+        (["--shape", "3"], "--shape is for arrays"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(people, capsys, options, words):
+    assert words in error_of(capsys, "compare", *ALL, *options)
+
+
+@pytest.mark.parametrize("options", [["--drop", "a"], ["--test", "people.csv"]])
+@pytest.mark.parametrize("dataset", ["digits", "arrays.npz"])
+def test_options_for_tables_beside_arrays(people, capsys, dataset, options):
+    np.savez("arrays.npz", X=np.zeros((4, 2)), y=[0, 1, 0, 1])
+    shown = error_of(capsys, "compare", "--dataset", dataset, *options)
+    assert f"{options[0]} '{options[1]}' is for a table, such as a CSV file, not for --dataset '{dataset}'" in shown
+
+
+def test_commands_about_one_network_take_such_tables(people, capsys):
+    data = ["--dataset", "people.csv", "--target", "kind", "--drop", "day"]
+    assert run("inspect", *data, "--hidden", "8") == 0
+    assert "pre_activation" in capsys.readouterr().out
+
+
+def test_a_store_belongs_to_its_splits(people, without_pictures, capsys):
+    assert run("compare", *ALL, "--store", "runs.sqlite") == 0
+    assert run("compare", *ALL, "--store", "runs.sqlite", "--cv", "3") == 2
+    assert "cv is sklearn.model_selection._split.StratifiedShuffleSplit" in capsys.readouterr().err
+    assert len(ComparisonResult.from_store("runs.sqlite").runs) == 4
+
+
+def test_the_options_are_in_the_help():
+    names = {option for parameter in cli.commands["compare"].params for option in parameter.opts}
+    assert {"--test", "--drop", "--task", "--scoring", "--cv", "--force"} <= names
