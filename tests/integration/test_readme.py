@@ -15,7 +15,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 PAGES = [
     *ROOT.glob("*.md"),
     *(ROOT / "docs").rglob("*.md"),
-    *(ROOT / folder / "README.md" for folder in ("benchmarks", "examples")),
+    *(ROOT / folder / "README.md" for folder in ("benchmarks", "examples", "tests/public_reports")),
 ]
 
 
