@@ -32,7 +32,7 @@ VALUES = {
     "--report": ["page.html"], "--language": ["id"], "--layers": ["*1"], "--optimizer": ["sgd"], "--lr": ["0.5"],
     "--max-samples": ["2"], "--budget": ["7"], "--trial-steps": ["0"], "--batch-size": ["3"], "--time-limit": ["1e-9"],
     "--json": [], "--open": [], "--gradients": [], "--no-gradients": [], "--training": [], "--rates": [],
-    "--no-rates": [], "--no-data": [],
+    "--no-rates": [], "--no-data": [], "--sep": [";"], "--decimal": [","], "--drop": ["x"], "--force": [],
 }  # fmt: skip
 QUICK = {"diagnose": ["--trial-steps", "2", "--no-rates"], "inspect": ["--max-samples", "20"]}
 # The audit of a healthy perceptron shows no number.
@@ -84,11 +84,11 @@ def test_no_option_is_ignored(tmp_path, monkeypatch, capsys, command, network):
     [
         ("inspect", "net.py:f --hidden 3 --activation tanh", "--hidden and --activation: not allowed with NETWORK"),
         ("recommend", "net.py:f --activation tanh", "--activation: not allowed with NETWORK"),
-        ("audit", "--shape 8,8", "--shape needs NETWORK"),
         ("inspect", "--training", "--training needs NETWORK"),
         ("audit", "net.py:f --no-data --dataset digits", "--dataset: not allowed with --no-data"),
         ("audit", "--no-data --shape 8,8", "--no-data needs NETWORK; --shape: not allowed with --no-data"),
-        ("diagnose", "--language id", "--language is the language of the report (add --report FILE or --open)"),
+        ("diagnose", "--language id", "--language: only for a report (add --report FILE or --open)"),
+        ("audit", "--force", "--force: only for a report (add --report FILE or --open)"),
         ("inspect", "--no-gradients --optimizer sgd --lr 1", "--optimizer and --lr: not allowed with --no-gradients"),
         ("inspect", "--lr 0.1", "--lr needs --optimizer NAME"),
         ("diagnose", "--rates --trial-steps 0", "--rates needs --trial-steps of at least 1"),

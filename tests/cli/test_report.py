@@ -44,7 +44,7 @@ def test_report_of_an_unfinished_comparison(networks, monkeypatch, capsys):
         compare_initializers(clf, X / 16, y, initializers=["zeros", "he_normal"], n_repeats=3, store="runs.sqlite")
     assert run("report", "runs.sqlite", "--out", "half", "--language", "id") == 0
     page = (networks / "half" / "index.html").read_text()
-    assert "Terhenti: laporan ini menampilkan 3 dari 6 run yang telah selesai" in page
+    assert "Belum lengkap: laporan ini menampilkan 3 dari 6 run yang telah selesai" in page
     assert len(pd.read_csv(networks / "half" / "runs.csv")) == 3
 
 
