@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from initsk.displays import color_of
+from initsk.displays import palette_color
 from initsk.initializers import VarianceScaling
 
 SCALES = (1.6, 1.8, 2.0, 2.2, 2.4)
@@ -75,7 +75,7 @@ def draw(along_depth, errors, spread, title):
     left, right = figure.subplots(1, 2)
     depth = along_depth.index.to_numpy()
     for index, scale in enumerate(along_depth):
-        mean, color = along_depth[scale], color_of(index)
+        mean, color = along_depth[scale], palette_color(index)
         left.plot(depth, mean, color=color, label=f"s = {scale}")
         left.fill_between(depth, mean - 2 * errors[scale], mean + 2 * errors[scale], color=color, alpha=0.2, lw=0)
         # The legend has one entry for all predictions, after those of the scales.
@@ -93,7 +93,7 @@ def draw(along_depth, errors, spread, title):
             ms=8,
             mfc="none",
             mew=1.5,
-            color=color_of(index),
+            color=palette_color(index),
             label=name,
         )
     sums = np.linspace(0, 1.1 * spread["sum of 1 / width"].max(), 100)

@@ -64,8 +64,8 @@ def draw(signal, accuracy):
     figure = Figure(figsize=(9.5, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes, frame in [(left, signal), (right, accuracy)]:
-        for index, (initializer, label) in enumerate(LABELS.items()):
-            lines = axes.plot(frame.index, frame[initializer], color=color_of(index), alpha=0.8)
+        for initializer, label in LABELS.items():
+            lines = axes.plot(frame.index, frame[initializer], color=color_of(initializer, list(LABELS)), alpha=0.8)
             lines[0].set_label(label)
         axes.set_xlabel(frame.index.name)
         axes.grid(alpha=0.3)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from initsk import initialize, inspect_activations
 from initsk.datasets import load_mnist
-from initsk.displays import color_of
+from initsk.displays import palette_color
 from initsk.network import MLP
 
 SHOWN = {"lsuv": "LSUV", "he_normal": "He", "xavier": "Xavier", "orthogonal": "orthogonal"}
@@ -50,14 +50,14 @@ def draw(table, elsewhere, histograms):
     figure = Figure(figsize=(9.5, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for index, label in enumerate(table):
-        left.plot(table.index, table[label], "o-", color=color_of(index), label=label)
-    left.plot(elsewhere.index, elsewhere, "x:", color=color_of(0), label="LSUV, images not in the batch")
+        left.plot(table.index, table[label], "o-", color=palette_color(index), label=label)
+    left.plot(elsewhere.index, elsewhere, "x:", color=palette_color(0), label="LSUV, images not in the batch")
     left.set(ylim=(0, 1.7), xlabel="layer", ylabel="standard deviation of the pre-activations")
     left.set_title("Each layer's output at the start")
     left.legend(fontsize=9, ncols=2, loc="upper center")
     for index, (layer, part) in enumerate(histograms.groupby("layer", sort=False)):
         edges = [*part["left"], part["right"].iloc[-1]]
-        right.stairs(part["density"], edges, color=color_of(index), label=layer)
+        right.stairs(part["density"], edges, color=palette_color(index), label=layer)
     right.set(xlim=(-4, 4), xlabel="pre-activation", ylabel="density", title="The same under LSUV, layer by layer")
     right.legend(fontsize=9)
     for axes in (left, right):

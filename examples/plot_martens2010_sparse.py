@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from initsk import initialize
-from initsk.displays import color_of
+from initsk.displays import palette_color
 from initsk.initializers import LeCunNormal, RandomNormal, Sparse
 
 INITIALIZERS = {
@@ -63,8 +63,8 @@ def draw(frame):
     left, right = figure.subplots(1, 2)
     for index, name in enumerate(INITIALIZERS):
         part = frame[frame["initializer"] == name]
-        left.plot(part["width"], part["std of the input"], "o-", color=color_of(index), label=name)
-        right.plot(part["width"], part["saturated"] * 100, "o-", color=color_of(index), label=name)
+        left.plot(part["width"], part["std of the input"], "o-", color=palette_color(index), label=name)
+        right.plot(part["width"], part["saturated"] * 100, "o-", color=palette_color(index), label=name)
     left.set(xscale="log", yscale="log", ylabel="standard deviation of a unit's input")
     left.set_title("Size of the input")
     left.legend()

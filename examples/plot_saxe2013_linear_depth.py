@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from initsk import initialize
-from initsk.displays import color_of
+from initsk.displays import palette_color
 from initsk.initializers import LeCunNormal, Orthogonal
 
 INITIALIZERS = {"orthogonal": Orthogonal(), "Gaussian, variance 1 / fan_in": LeCunNormal()}
@@ -84,11 +84,11 @@ def draw(table, spectra, max_steps):
         steps = table.loc[name].T
         # Chains that did not reach the goal are drawn on a line above the limit.
         missed = 1.6 * max_steps
-        left.plot(depths, steps.where(np.isfinite(steps)).median(axis=1, skipna=False), color=color_of(index))
-        left.plot([], [], color=color_of(index), marker="o", label=name)
+        left.plot(depths, steps.where(np.isfinite(steps)).median(axis=1, skipna=False), color=palette_color(index))
+        left.plot([], [], color=palette_color(index), marker="o", label=name)
         for seed in steps.columns:
             marked = steps[seed].replace(np.inf, missed)
-            left.plot(depths, marked, "o", color=color_of(index), alpha=0.6)
+            left.plot(depths, marked, "o", color=palette_color(index), alpha=0.6)
     left.axhline(max_steps, color="#7f7f7f", linestyle=":")
     left.text(depths[0], 1.08 * max_steps, f"not within {max_steps} steps", color="#505050", fontsize=9)
     left.set(xscale="log", yscale="log", xlabel="depth (number of matrices)", ylabel="gradient steps")
@@ -101,8 +101,8 @@ def draw(table, spectra, max_steps):
         for line, depth in zip(lines, [depths[0], depths[len(depths) // 2], depths[-1]], strict=True):
             values = spectra[name, depth]
             label = f"{name.split(',')[0]}, depth {depth}" if index else None
-            right.semilogy(range(1, len(values) + 1), values, line, color=color_of(index), label=label)
-    right.plot([], [], color=color_of(0), label="orthogonal, every depth")
+            right.semilogy(range(1, len(values) + 1), values, line, color=palette_color(index), label=label)
+    right.plot([], [], color=palette_color(0), label="orthogonal, every depth")
     right.set(ylim=(1e-6, 1e3), xlabel="rank of the singular value", ylabel="singular value")
     right.set_title("The product of all matrices at the start")
     right.legend(ncols=2, loc="upper right", fontsize=9)

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from initsk import initialize, inspect_activations
-from initsk.displays import color_of
+from initsk.displays import palette_color
 from initsk.initializers import Orthogonal
 from initsk.network import MLP
 
@@ -47,7 +47,7 @@ def draw(rms):
     axes = figure.subplots()
     for index, label in enumerate(rms):
         # Xavier's variance equals LeCun's if all layers are as wide as their inputs.
-        axes.plot(rms.index, rms[label], "--" if label == "Xavier" else "-", color=color_of(index), label=label)
+        axes.plot(rms.index, rms[label], "--" if label == "Xavier" else "-", color=palette_color(index), label=label)
     axes.set(yscale="log", ylim=(1e-8, 3), xlabel=rms.index.name, ylabel="RMS of the activations")
     axes.set_xticks(rms.index[:: max(len(rms) // 7, 1)])
     axes.set_title(f"Signal along depth, {len(rms)} ReLU layers before training")

@@ -41,7 +41,14 @@ def main(depths=DEPTHS, width=64, max_epochs=15, initializers=INITIALIZERS):
     for axes, column in zip(panels, ("score before", "accuracy after"), strict=True):
         for index, initializer in enumerate(initializers):
             line = table[table["initializer"] == initializer]
-            axes.plot(line["depth"], line[column], "os^"[index], ls="-", color=color_of(index), label=initializer)
+            axes.plot(
+                line["depth"],
+                line[column],
+                "os^"[index],
+                ls="-",
+                color=color_of(initializer, initializers),
+                label=initializer,
+            )
         axes.set(xlabel="layers of sigmoids", title=column, ylim=(-0.03, 1.03))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

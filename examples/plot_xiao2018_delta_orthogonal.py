@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from initsk import initialize
-from initsk.displays import color_of
+from initsk.displays import palette_color
 from initsk.initializers import DeltaOrthogonal, HeNormal, LeCunNormal, Orthogonal
 
 INITIALIZERS = {
@@ -72,7 +72,7 @@ def draw(norms, spectra, shown):
     figure = Figure(figsize=(9.5, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for index, name in enumerate(norms):
-        ratio, color = norms[name], color_of(index)
+        ratio, color = norms[name], palette_color(index)
         left.plot(ratio.mean(dim=1), color=color, label=name, zorder=3 - index / 10)
         left.fill_between(range(len(ratio)), ratio.amin(dim=1), ratio.amax(dim=1), color=color, alpha=0.2, linewidth=0)
         right.plot(range(1, len(spectra[name]) + 1), spectra[name], color=color, label=name)

@@ -258,6 +258,9 @@ def _smallest(pairs: list[tuple[torch.Tensor, Batch]], objective: Objective) -> 
         optimizer.step(closure)
     except (RuntimeError, ModuleError):
         return nan
+    except IndexError:
+        # torch's line search ends in this way if a loss is not finite.
+        pass
     finite = [pair for pair in found if isfinite(pair[0])]
     if not finite:
         return nan

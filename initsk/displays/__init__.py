@@ -1,7 +1,7 @@
 """Displays: matplotlib figures of data frames; matplotlib loads when a figure is drawn."""
 
 from initsk.displays._activation_grid import AXES, ActivationGridDisplay, WeightGridDisplay
-from initsk.displays._colors import color_of
+from initsk.displays._colors import color_of, palette_color
 from initsk.displays._depth import DepthDisplay
 from initsk.displays._differences import DifferencesDisplay
 from initsk.displays._display import Display
@@ -21,5 +21,5 @@ __all__ = [
     "AXES", "FORMATS", "POSITION_NAMES", "ActivationGridDisplay", "DepthDisplay", "DifferencesDisplay", "Display",
     "HistogramGridDisplay", "HistoryDisplay", "LayerStripDisplay", "LearningCurvesDisplay", "LearningRateDisplay",
     "NetworkDisplay", "PhaseDiagramDisplay", "TrialDisplay", "WeightGridDisplay", "color_of", "figure_file",
-    "figure_inline", "figure_png", "figure_svg", "report_style",
+    "figure_inline", "figure_png", "figure_svg", "palette_color", "report_style",
 ]  # fmt: skip

@@ -49,8 +49,9 @@ def check_class_scores(net: Any, output: Any, target: Any) -> None:
     if not is_loss_of_classes or not isinstance(scores, torch.Tensor) or not isinstance(target, torch.Tensor):
         return
     name, scores = type(criterion).__name__, scores.detach()
-    # Floats are shares of the classes.
-    if target.dim() and not target.is_floating_point() and scores.shape in (target.shape, (*target.shape, 1)):
+    # Floats are shares of the classes, and a single class has a single score.
+    has_labels = target.dim() and not target.is_floating_point() and bool((target != 0).any())
+    if has_labels and scores.shape in (target.shape, (*target.shape, 1)):
         raise ModuleError(
             f"{name} needs a score for each class, and the module gives one score for each sample (allowed: an output"
             " for each class; or for two classes, skorch.NeuralNetBinaryClassifier, whose criterion is"

@@ -159,7 +159,7 @@ def test_modules_that_hide_their_layers_are_an_error(make, words):
         ({"gradients": True}, "needs y"),
         ({"y": [0, 1]}, "y has 2 rows, and X has 7"),
         ({"padding_mask": torch.zeros(7, 3)}, "True or False"),
-        ({"optimizer": 3}, "a torch optimizer"),
+        ({"optimizer": 3}, "optimizer=3 is not allowed .a name, an optimizer of torch"),
         ({"random_state": -1}, "random_state"),
     ],
 )

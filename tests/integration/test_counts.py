@@ -19,12 +19,13 @@ PLURAL = re.compile(rf"\{{\}} (?:(?!are|gives|has|for|of|with)[a-z]+ )?(?:{NOUNS
 # Sentences that are said of two or more only.
 OF_SEVERAL = (
     "{} layers begin as exact copies", "{} {} layers have this finding", "{} matrices or units",
-    "{} of {} layers are shown", "{} of {} runs that had finished", "has {} of {} runs", "interval {} to {}, {} runs",
-    "one of {} branches", "one of {} residual branches", "saved {} of {} runs", "take {} paired runs",
-    "y has {} rows, and no part of X",
+    "{} of {} layers are shown", "has {} of {} runs", "interval {} to {}, {} runs",
+    "one of {} branches", "one of {} residual branches", "saved {} of {} runs",
+    "y has {} rows, and no part of X", "{} paired runs would detect it", "(the same in {} runs)",
+    "shows the {} of {} runs", "With only {} repeats or splits", "{} rows are the same run",
 )  # fmt: skip
 # The value is the name of a network or of a type.
-OF_NAMES = ("with which {} runs", "{} values are not finite")
+OF_NAMES = ("with which {} runs", "{} values are not finite", "; {} the weights of a module")
 
 
 def plural_sentences():

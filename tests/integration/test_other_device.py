@@ -37,4 +37,4 @@ def test_devices_that_torch_cannot_use_are_refused(device):
     with pytest.raises(InvalidParameterError, match="device"):
         MLPClassifier((4,), device=device, random_state=0).fit([[0.0], [1.0]] * 5, [0, 1] * 5)
     with pytest.raises(InvalidParameterError, match="device"):
-        initialize(nn.Linear(2, 2), device=device)
+        initialize(nn.Linear(2, 2, device="meta"), device=device)

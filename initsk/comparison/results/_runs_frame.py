@@ -12,6 +12,7 @@ from initsk.comparison.design._runs import RunKey
 from initsk.comparison.results._records import RunRecord, make_frames
 from initsk.initializers import Initializer, initializer_name
 from initsk.utils.validation import optional, real, refuse, unknown_name
+from initsk.utils.words import counted
 
 _OWNER = "from_frame"
 _VALUES = ("train_loss", "val_loss", "val_score")
@@ -87,7 +88,8 @@ def _key_problems(
 ) -> list[str]:  # fmt: skip
     """Return which cells are missing, and which run is there twice."""
     gaps = {column: int(frame[column].isna().sum()) for column in dict.fromkeys([*keyed, *columns.values()])}
-    problems = [f"the column {column} has no value in {n} of {len(frame)} rows" for column, n in gaps.items() if n]
+    n_rows = counted(len(frame), "row")
+    problems = [f"the column {column} has no value in {n} of {n_rows}" for column, n in gaps.items() if n]
     [(first, n)] = Counter(keys).most_common(1)
     if n > 1:
         run = ", ".join(f"{column} {value!r}" for column, value in zip(keyed, first, strict=True))
