@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers.core._answers import Choice
+from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.network import Network, ParameterSpec
@@ -151,6 +151,11 @@ class PerParameter(Initializer):
                     choice = choice or Choice(get_initializer(initializer), "")
                 return choice and Choice(choice.initializer, f"rule {name!r}", is_named=True)
         return get_initializer(self.remainder).choose(spec)
+
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Return the expected moments by the rule for a spec; its initializer may change what its choice draws."""
+        part = self.parts()[self._part_of(spec)]
+        return part.expected_moments(spec) if part.refines else super().expected_moments(spec)
 
     def refine(self, network: Network) -> None:
         """Call `refine` of each part for the parameters that it filled."""

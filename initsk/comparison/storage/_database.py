@@ -13,7 +13,7 @@ from initsk.utils.files import open_regular
 
 # "init" as a number, for SQLite's field that names the program of a file.
 _APPLICATION = 0x696E6974
-_FORMAT = 4
+_FORMAT = 5
 _MAGIC = b"SQLite format 3\x00"
 _PAGE = 4096
 # Where the header has the two versions of the format; 2 means a write-ahead log: a commit takes one write to the disk,
