@@ -23,8 +23,8 @@ OF_SEVERAL = (
     "one of {} branches", "one of {} residual branches", "saved {} of {} runs", "take {} paired runs",
     "y has {} rows, and no part of X",
 )  # fmt: skip
-# The value is the name of a network or of a type.
-OF_NAMES = ("with which {} runs", "{} values are not finite")
+# The value is the name of a network or of a type, or a part of a sentence.
+OF_NAMES = ("with which {} runs", "{} values are not finite", "{} the weights of a module")
 
 
 def plural_sentences():

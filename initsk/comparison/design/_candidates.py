@@ -65,7 +65,7 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
     for item in values:
         if builder.varies_initializer:
             value, label = get_initializer(item), initializer_name(item)
-            if value in labeled.values():
+            if any(_is_same(value, known, label) for known in labeled.values()):
                 raise InvalidParameterError(f"initializers: {label} is given twice (allowed: each one once)")
         else:
             value, label = item, str(shown(item))
@@ -75,6 +75,11 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
     if not labeled:
         raise InvalidParameterError("initializers is empty (allowed: at least one)")
     return labeled
+
+
+def _is_same(value: Initializer, known: Initializer, label: str) -> bool:
+    """Return whether another initializer has the same label and draws the same."""
+    return initializer_name(known) == label and known.special_case() == value.special_case()
 
 
 def _checked_grid(builder: ModelBuilder, grid: Mapping[str, Sequence[Any]]) -> dict[str, list[tuple[Any, Any]]]:

@@ -95,6 +95,17 @@ class Initializer(Value):
         """
         return False
 
+    def special_case(self) -> "Initializer":
+        """Return the initializer with a name of its own that draws the same, or this one.
+
+        Examples
+        --------
+        >>> from initsk.initializers import VarianceScaling
+        >>> VarianceScaling(scale=2.0).special_case(), VarianceScaling(scale=3.0).special_case()
+        (HeNormal(), VarianceScaling(scale=3.0))
+        """
+        return self
+
     def parts(self) -> list["Initializer"]:
         """Return the initializers among the parameters."""
         return [value for value in self.get_params(deep=False).values() if isinstance(value, Initializer)]
