@@ -11,6 +11,7 @@ from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._values import Value
 from initsk.network import ParameterSpec, why_not_writable
+from initsk.utils.precision import nonfinite_in
 from initsk.utils.random import RandomState, generator_like_torch
 from initsk.utils.torch_settings import outside_of_contexts, working_type
 from initsk.utils.validation import Constraint, check_parameters, optional
@@ -269,10 +270,7 @@ class Initializer(Value):
         # Numbers that fit into float32 may be too large for half precision.
         is_checked = not self.draw_never_fails or torch.finfo(dtype).max < torch.finfo(torch.float32).max
         if is_checked and not torch.isfinite(values.to(working_type(dtype))).all():
-            raise InvalidParameterError(
-                f"{self!r} drew NaN or infinity, or left values unfilled (allowed: a function that fills the tensor)"
-                f"{_at(spec)}"
-            )
+            raise InvalidParameterError(f"{self!r} drew {nonfinite_in(values)} (allowed: finite numbers){_at(spec)}")
         return values
 
     def sample(

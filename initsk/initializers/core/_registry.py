@@ -16,6 +16,7 @@ from initsk.initializers.core._values import subclasses
 from initsk.network import ParameterSpec
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.validation import one_of, unknown_name
+from initsk.utils.words import counted
 
 
 class FromCallable(Initializer):
@@ -76,6 +77,12 @@ class FromCallable(Initializer):
             raise InvalidParameterError(
                 f"{self.label} failed on a tensor of shape {spec.shape}{at} ({type(error).__name__}: {error})"
             ) from error
+        if returned is None and values.isnan().any():
+            n_left, at = int(values.isnan().sum()), f" at {spec.name}" if spec.name else ""
+            raise InvalidParameterError(
+                f"{self.label} left {n_left} of {counted(values.numel(), 'value')} NaN, as they were before the call"
+                f" (allowed: a function that fills the tensor){at}"
+            )
         # A base has to have the shape before its values are changed.
         self._check_shape(values, spec.shape, spec)
         return values
