@@ -74,8 +74,14 @@ def _drawn(model: Any) -> dict[str, Drawn]:
     record = getattr(model, "initialization_record_", None)
     if not isinstance(record, InitializationRecord):
         return {}
-    frame = record.to_frame().set_index("name")[list(DRAWN)].astype({"fan_in": "float64", "fan_out": "float64"})
-    return {str(name): row for name, row in zip(frame.index, frame.itertuples(index=False, name=None), strict=True)}
+    return {
+        row["name"]: (row["role"], _number(row["fan_in"]), _number(row["fan_out"]), row["expected_std"])
+        for row in record.rows
+    }
+
+
+def _number(fan: int | None) -> float:
+    return nan if fan is None else float(fan)
 
 
 def measure_start(model: Any, X: Any, y: Any) -> LayerMeasurements:
