@@ -33,7 +33,8 @@ def find_in_outputs(subject: Subject, scores: torch.Tensor) -> Iterator[CheckRes
     n_nonfinite = int((scores.isnan() | (scores == torch.inf)).sum())
     yield from Flagged("", "non-finite", float(n_nonfinite), "outputs").findings()
     if n_nonfinite:
-        yield from not_checked([SCALE, CONSTANT], Reason("outputs are NaN or infinite"))
+        why = Reason("outputs are NaN") if scores.isnan().any() else Reason("outputs are infinite")
+        yield from not_checked([SCALE, CONSTANT], why)
         return
     yield from _find_scale(subject, scores)
     yield from _find_constant(subject, scores)

@@ -68,7 +68,7 @@ def _sentences(
         if any(_begins_small(plan) for plan, _ in pairs):
             yield _FACTORS
     deep = max((spec.n_hidden for spec in specs), default=0) >= initializers.DEEP
-    if deep and not branches and any("orthogonal" in repr(initializer) for initializer in made):
+    if deep and not branches and any("orthogonal" in repr(initializer).lower() for initializer in made):
         yield _ORTHOGONAL
     if any(spec.place == "hidden" for spec in specs):
         yield _WIDTH

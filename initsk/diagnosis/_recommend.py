@@ -176,7 +176,7 @@ def recommend_initializer(
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> frame = recommend_initializer(net).to_frame().set_index("name")
     >>> frame.loc["0.weight", ["initializer", "why"]].tolist()
-    ["VarianceScaling(distribution='orthogonal', activation='relu')", 'feeds relu (gain 1.4142)']
+    ['he_orthogonal', 'feeds relu (gain 1.4142)']
     """
     check_options("recommend_initializer", {"time_limit": time_limit, "random_state": random_state})
     with borrowed(model, X, y) as found, outside_of_contexts(found.module):
@@ -245,6 +245,7 @@ def _reference(spec: ParameterSpec, initializer: initializers.Initializer) -> st
     if unsourced or (spec.role == "bias" and not initializer.sets_biases):
         return sources
     drawn = initializer.filling if isinstance(initializer, initializers.Scaled) else initializer
+    named_with_it = initializers.Orthogonal.reference in drawn.reference
     is_orthogonal = getattr(drawn, "distribution", "") == "orthogonal"
-    of_matrix = initializers.Orthogonal.reference if is_orthogonal else ""
+    of_matrix = initializers.Orthogonal.reference if is_orthogonal and not named_with_it else ""
     return "; ".join(part for part in (drawn.reference, of_matrix, sources) if part)

@@ -151,11 +151,20 @@ def _share_problem(values: pd.Series) -> str | None:
     return None if wrong.empty else f"not between 0 and 1 ({wrong.iloc[0]:g})"
 
 
+def _outside(values: pd.Series, lowest: float, highest: float) -> str | None:
+    """Return what is wrong with the first value that is not between two numbers."""
+    wrong = values[~values.between(lowest, highest)]
+    if wrong.empty:
+        return None
+    value = wrong.iloc[0]
+    return "missing" if np.isnan(value) else f"not finite ({value:g})" if value > highest else f"too small ({value:g})"
+
+
 _CHECKS: dict[str, Callable[[pd.Series], str | None]] = {
     **dict.fromkeys(_COUNTS, _count_problem),
     **dict.fromkeys(_SHARES, _share_problem),
-    "lr": lambda values: None if values.between(SMALLEST, LARGEST).all() else "not above 0 and finite",
-    "val_ratio": lambda values: None if (values.isna() | (values.between(0, LARGEST))).all() else "below 0 or infinite",
+    "lr": lambda values: _outside(values, SMALLEST, LARGEST),
+    "val_ratio": lambda values: _outside(values.dropna(), 0, LARGEST),
 }
 
 

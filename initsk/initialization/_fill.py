@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import nan, prod
 
+import numpy as np
 import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization._record import Row, standard_deviation
-from initsk.initializers import Choice, Initializer, InitializerLike, Zeros, get_initializer
+from initsk.initializers import Choice, ExpectedMoments, Initializer, InitializerLike, Zeros, get_initializer
 from initsk.network import ParameterSpec, PlannedParameter, set_tensor
 from initsk.utils.random import make_generator
 from initsk.utils.reason import Reason
@@ -65,6 +67,12 @@ class Chooser:
                 f"nothing fills {left} of {plan.name}, and other blocks are filled (allowed: all of them, or none)"
             )
         return chosen
+
+    def expected_moments(self, spec: ParameterSpec, choice: Choice) -> ExpectedMoments | None:
+        """Return the expected moments at the end; an initializer may change the values that its choice draws."""
+        responsible = self.initializer_for(spec)
+        changes = responsible.refines and not choice.is_default
+        return (responsible if changes else choice.initializer).expected_moments(spec)
 
     def _choice(self, spec: ParameterSpec) -> Choice | None:
         initializer = self.initializer_for(spec)
@@ -125,7 +133,21 @@ class FillStep:
             set_tensor(self.plan.module, self.plan.attribute, values)
         return before
 
-    def rows(self, before: dict[str, float], notes: dict[str, str]) -> Iterator[Row]:
+    def expected_std(self, chooser: Chooser) -> float:
+        """Return the standard deviation of all values by the formula; NaN if it depends on more than the specs."""
+        pairs = list(zip(self.drawn.specs, self.choices, strict=False))
+        moments = [chooser.expected_moments(spec, choice) for spec, choice in pairs]
+        known = [part for part in moments if part is not None]
+        if not known or len(known) < len(moments):
+            return nan
+        sizes = [prod(spec.stacked_shape) for spec, _ in pairs]
+        if not sum(sizes):
+            return nan
+        mean = float(np.average([part.mean for part in known], weights=sizes))
+        squares = [part.variance + (part.mean - mean) ** 2 for part in known]
+        return float(np.average(squares, weights=sizes) ** 0.5)
+
+    def rows(self, before: dict[str, float], expected: dict[str, float], notes: dict[str, str]) -> Iterator[Row]:
         """Yield the rows of the record."""
         plan = self.plan
         spec = self.drawn.specs[0] if self.choices else _NO_SPEC
@@ -140,6 +162,7 @@ class FillStep:
                 "initializer": ", ".join(initializers),
                 "fan_in": spec.fan_in,
                 "fan_out": spec.fan_out,
+                "expected_std": expected[plan.name] if name == plan.name else nan,
                 "std_before": before[name],
                 "std_after": standard_deviation(parameter) if touched else before[name],
                 "touched": touched,

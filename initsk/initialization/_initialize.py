@@ -134,7 +134,8 @@ def initialize(
         for step in steps:
             step.check()
         check_filled(steps)
-        # Before the first write, since the user may turn the warning into an error.
+        # Both before the first write, since a user's code may raise, and the user may turn the warning into an error.
+        expected = {step.plan.name: step.expected_std(chooser) for step in steps}
         warn_of_missed(steps)
         if made is not None:
             filled = {name for step in steps if step.choices for name in names_of(step.plan)}
@@ -155,7 +156,7 @@ def initialize(
                 if planned.is_computed:
                     # A forward pass with gradients has left a graph in the tensors that hooks compute.
                     network.compute_hooked(planned.module)
-    return InitializationRecord(tuple(row for step in steps for row in step.rows(before, notes)), str(graph))
+    return InitializationRecord(tuple(row for step in steps for row in step.rows(before, expected, notes)), str(graph))
 
 
 @one_at_a_time

@@ -21,6 +21,7 @@ class Row(TypedDict):
     initializer: str
     fan_in: int | None
     fan_out: int | None
+    expected_std: float
     std_before: float
     std_after: float
     touched: bool
@@ -92,8 +93,9 @@ class InitializationRecord:
         -------
         DataFrame
             Columns name, shape, role, initializer, fan_in, fan_out (of one gate, group or projection if the parameter
-            stacks several), std_before, std_after (population standard deviations; of a sharded parameter those of this
-            process's shard), touched, outcome ("filled"; "kept": a normalization, or a value that the network's author
+            stacks several), expected_std (by the initializer's formula; NaN if it depends on more than the parameter),
+            std_before, std_after (population standard deviations; of a sharded parameter those of this process's
+            shard), touched, outcome ("filled"; "kept": a normalization, or a value that the network's author
             has set; "left": frozen, tied, or without a rule), and why: the rule that set the parameter, or the reason
             for leaving it unchanged.
         """

@@ -9,10 +9,11 @@ from initsk import theory
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers._auto_factors import Factor, factors_of
 from initsk.initializers._constant import Zeros
+from initsk.initializers._general_scaling import VarianceScaling
 from initsk.initializers._orthogonal import Orthogonal
 from initsk.initializers._siren import Siren
 from initsk.initializers._unscaled import RandomNormal
-from initsk.initializers._variance_scaling import GlorotUniform, VarianceScaling, ZeroMeanDraw
+from initsk.initializers._variance_scaling import GlorotUniform, ZeroMeanDraw
 from initsk.initializers.core._answers import Choice
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._draws import DISTRIBUTIONS
@@ -198,8 +199,8 @@ def _is_homogeneous(activation: theory.ActivationLike) -> bool:
     return bool(np.allclose(2 * values, doubled))
 
 
-def _orthogonal(**options: Any) -> VarianceScaling:
-    return VarianceScaling(distribution="orthogonal", **options)
+def _orthogonal(**options: Any) -> Initializer:
+    return VarianceScaling(distribution="orthogonal", **options).special_case()
 
 
 def _by_activation(activation: theory.ActivationLike, spec: ParameterSpec) -> Choice:

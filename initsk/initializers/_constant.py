@@ -55,6 +55,10 @@ class Constant(_Filled):
 
     value: float = 0.0
 
+    def special_case(self) -> Initializer:
+        """Return `Zeros` or `Ones` for their values, or else this one."""
+        return Zeros() if self.value == 0 else Ones() if self.value == 1 else self
+
 
 class Zeros(_Filled):
     """Set every weight to zero.

@@ -8,9 +8,10 @@ from typing import Any
 from torch.nn.init import calculate_gain
 
 from initsk.initializers._constant import Constant, Dirac, Identity, Ones, Zeros
+from initsk.initializers._general_scaling import VarianceScaling
 from initsk.initializers._orthogonal import DeltaOrthogonal, Orthogonal
 from initsk.initializers._unscaled import RandomNormal, RandomUniform, TruncatedNormal
-from initsk.initializers._variance_scaling import VarianceScaling, ZeroMeanDraw
+from initsk.initializers._variance_scaling import ZeroMeanDraw
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._from_framework import FUNCTIONS, SYNONYMS, UNRESOLVED, FrameworkFunction
 from initsk.initializers.core._wrapper import AsStored

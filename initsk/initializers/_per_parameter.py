@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import TypeAliasType
 
 from initsk.exceptions import InvalidParameterError
-from initsk.initializers.core._answers import Choice
+from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._base import Initializer
 from initsk.initializers.core._registry import InitializerLike, get_initializer, set_initializer_params
 from initsk.network import Network, ParameterSpec
@@ -28,8 +28,14 @@ def _rules(value: Any) -> str | None:
     problems = []
     seen: set[str] = set()
     for name, initializer, pattern in value:
-        if name in seen or "__" in name or name in ("", "rules", "remainder"):
-            problems.append(f"the rule's name {name!r} is taken, empty or has a double underscore")
+        if not name:
+            problems.append("a rule's name is empty")
+        elif "__" in name:
+            problems.append(f"the rule's name {name!r} has a double underscore")
+        elif name in seen:
+            problems.append(f"the rule's name {name!r} is that of an earlier rule")
+        elif name in ("rules", "remainder"):
+            problems.append(f"the rule's name {name!r} is that of a parameter of PerParameter")
         seen.add(name)
         wrong = resolved_by(get_initializer)(initializer)
         if wrong:
@@ -133,13 +139,14 @@ class PerParameter(Initializer):
         used = {self._part_of(spec) for spec in specs}
         idle = [(name, where) for number, (name, _, where) in enumerate(self.rules) if number not in used]
         if idle:
-            patterns = ", ".join(f"{name} ({_show(where)})" for name, where in idle)
             names = ", ".join(dict.fromkeys(spec.name for spec in specs))
-            taken = any(_matches(where, spec) for _, where in idle for spec in specs)
-            earlier = ", or earlier rules match all that do" if taken else ""
+            taken = [rule for rule in idle if any(_matches(rule[1], spec) for spec in specs)]
+            rest = [rule for rule in idle if rule not in taken]
+            problems = [f"no parameter matches {_list(rest)}"] if rest else []
+            problems += [f"earlier rules match all parameters of {_list(taken)}"] if taken else []
             raise InvalidParameterError(
-                f"PerParameter: no parameter matches {patterns}{earlier}; parameters: {names} (without frozen ones, and"
-                " tied ones by their first name)"
+                f"PerParameter: {'; '.join(problems)}; parameters: {names} (without frozen ones, and tied ones by their"
+                " first name)"
             )
         super().check_specs(specs)
 
@@ -153,6 +160,11 @@ class PerParameter(Initializer):
                     choice = choice or Choice(get_initializer(initializer), "")
                 return choice and Choice(choice.initializer, f"rule {name!r}", is_named=True)
         return get_initializer(self.remainder).choose(spec)
+
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Return the expected moments by the rule for a spec; its initializer may change what its choice draws."""
+        part = self.parts()[self._part_of(spec)]
+        return part.expected_moments(spec) if part.refines else super().expected_moments(spec)
 
     def refine(self, network: Network) -> None:
         """Call `refine` of each part for the parameters that it filled."""
@@ -175,6 +187,10 @@ def _matches(where: Pattern, spec: ParameterSpec) -> str:
     if fnmatchcase(spec.layer_name, where):
         return "layer"
     return "parameter" if fnmatchcase(spec.name, where) else ""
+
+
+def _list(rules: list[tuple[str, Pattern]]) -> str:
+    return ", ".join(f"{name} ({_show(where)})" for name, where in rules)
 
 
 def _show(where: Pattern) -> str:

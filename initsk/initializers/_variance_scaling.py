@@ -1,4 +1,4 @@
-"""Variance scaling: initializers whose variance is scale * gain^2 / fan."""
+"""Variance scaling: the named initializers whose variance is scale / fan."""
 
 from math import sqrt
 from typing import ClassVar
@@ -7,10 +7,9 @@ import torch
 
 from initsk.initializers.core._answers import ExpectedMoments
 from initsk.initializers.core._base import Initializer
-from initsk.initializers.core._draws import DISTRIBUTIONS, bound_of, draw_scaled
+from initsk.initializers.core._draws import bound_of, draw_scaled
 from initsk.network import FAN_MODES, ParameterSpec
-from initsk.theory import ActivationLike, gain
-from initsk.utils.validation import one_of, optional, real, resolved_by
+from initsk.utils.validation import one_of
 
 
 class ZeroMeanDraw:
@@ -34,8 +33,8 @@ class ZeroMeanDraw:
         return ExpectedMoments(variance, bound=bound_of(variance, distribution))
 
 
-class _Scaling(ZeroMeanDraw, Initializer):
-    """Base of variance scaling; a subclass sets scale, mode, distribution and activation."""
+class Scaling(ZeroMeanDraw, Initializer):
+    """Base of variance scaling; a subclass sets scale, mode and distribution."""
 
     family = "variance scaling"
     scale = 1.0
@@ -48,70 +47,11 @@ class _Scaling(ZeroMeanDraw, Initializer):
         return spec.missing_fans
 
     def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
-        """Return ``scale * gain^2 / fan``, and the distribution."""
+        """Return ``scale / fan``, and the distribution."""
         return self.scale / spec.fan(self.mode), self.distribution
 
 
-class VarianceScaling(_Scaling):
-    """Draw with a variance inversely proportional to a fan: the formula behind Glorot, He and LeCun.
-
-    Parameters
-    ----------
-    scale : float, default=1.0
-        Factor on the variance, above 0.
-    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
-        The fan that divides the variance.
-    distribution : {"normal", "truncated_normal", "uniform", "orthogonal"}, default="normal"
-        The distribution. "normal" is never truncated (Keras truncates under that name); "truncated_normal" is
-        truncated at two standard deviations and corrected, so that the variance is exact; "orthogonal" is a random
-        orthogonal matrix whose entries have this variance.
-    activation : str, callable or None, default=None
-        The activation function after the layer; its gain (`initsk.theory.gain`) multiplies the
-        standard deviation. A torch name, or any function of an array.
-
-    Raises
-    ------
-    InvalidParameterError
-        When used on a vector, which has no fans, or with a parameter that is not allowed.
-
-    Notes
-    -----
-    Formula: ``Var(W) = scale * gain(activation)^2 / fan`` (Glorot and Bengio 2010; He et al. 2015, equation 9 for the
-    factor; LeCun et al. 1998, section 4.6). torch has it as ``kaiming_normal_`` and ``kaiming_uniform_`` with a gain by
-    name, Keras and JAX as ``VarianceScaling`` with `scale`, `mode` and `distribution`, without the activation function;
-    their names resolve to `AsStored`. Each part of a complex value has half of the variance and is truncated
-    separately; JAX truncates the modulus.
-
-    Examples
-    --------
-    >>> from initsk.initializers import HeNormal, VarianceScaling
-    >>> same = VarianceScaling(scale=2.0).sample((8, 4), random_state=0)
-    >>> bool((same == HeNormal().sample((8, 4), random_state=0)).all())
-    True
-    >>> round(VarianceScaling(activation="gelu").sample((500, 400), random_state=0).var().item() * 400, 1)
-    2.4
-    """
-
-    name = "variance_scaling"
-    formula = "Var(W) = scale gain^2 / fan"
-    reference = "Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998"
-    parameter_constraints = {
-        "scale": real(above=0), "mode": one_of("mode", FAN_MODES),
-        "distribution": one_of("distribution", DISTRIBUTIONS), "activation": optional(resolved_by(gain)),
-    }  # fmt: skip
-
-    scale: float = 1.0
-    mode: str = "fan_in"
-    distribution: str = "normal"
-    activation: ActivationLike | None = None
-
-    def variance_and_distribution(self, spec: ParameterSpec) -> tuple[float, str]:
-        """Return the variance of a spec, with the gain of the activation function, and the distribution."""
-        scale = self.scale if self.activation is None else self.scale * gain(self.activation) ** 2
-        return scale / spec.fan(self.mode), self.distribution
-
-
-class _NamedScaling(_Scaling):
+class _NamedScaling(Scaling):
     """Base of the named special cases, which fix scale and distribution."""
 
     parameter_constraints = {"mode": one_of("mode", FAN_MODES)}
@@ -187,6 +127,41 @@ class GlorotUniform(GlorotNormal):
     distribution = "uniform"
 
 
+class GlorotOrthogonal(GlorotNormal):
+    """Draw a random orthogonal matrix with Glorot's variance.
+
+    Parameters
+    ----------
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_avg"
+        The fan that divides the variance.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
+    Notes
+    -----
+    Formula: ``W = c Q`` with ``Q`` from the Haar distribution of matrices with orthonormal rows or columns, and
+    ``c`` such that ``Var(W) = 2 / (fan_in + fan_out)`` (Glorot and Bengio 2010, equation 12; Saxe et al. 2013,
+    section 3). `Orthogonal` has a `gain` in place of ``c``; both are the same for layers with as many inputs as
+    outputs. torch, Keras and JAX have no such name.
+
+    Examples
+    --------
+    >>> from initsk.initializers import GlorotOrthogonal, Orthogonal
+    >>> scaled, plain = (part.sample((4, 4), random_state=0) for part in (GlorotOrthogonal(), Orthogonal()))
+    >>> bool((scaled - plain).abs().max() < 1e-6)
+    True
+    """
+
+    name = "glorot_orthogonal"
+    synonyms: ClassVar[tuple[str, ...]] = ("xavier_orthogonal",)
+    formula = "W = c Q, Q orthogonal, Var(W) = 2 / (fan_in + fan_out)"
+    reference = "Glorot and Bengio 2010, equation 12; Saxe, McClelland and Ganguli 2013"
+    distribution = "orthogonal"
+
+
 class HeNormal(_NamedScaling):
     """Keep the mean square of the signal through ReLU layers.
 
@@ -253,6 +228,42 @@ class HeUniform(HeNormal):
     distribution = "uniform"
 
 
+class HeOrthogonal(HeNormal):
+    """Draw a random orthogonal matrix with He's variance, for ReLU layers.
+
+    Parameters
+    ----------
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
+        The fan that divides the variance.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
+    Notes
+    -----
+    Formula: ``W = c Q`` with ``Q`` from the Haar distribution of matrices with orthonormal rows or columns, and
+    ``c`` such that ``Var(W) = 2 / fan_in`` (He et al. 2015, equation 10; Saxe et al. 2013, section 3). `Orthogonal`
+    has a `gain` in place of ``c``; both are the same for layers with no more outputs than inputs and a gain of ``2
+    ** 0.5``. torch, Keras and JAX have no such name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from initsk.initializers import HeOrthogonal
+    >>> w = HeOrthogonal().sample((3, 4), random_state=0)
+    >>> torch.allclose(w @ w.T, 2 * torch.eye(3), atol=1e-5)
+    True
+    """
+
+    name = "he_orthogonal"
+    synonyms: ClassVar[tuple[str, ...]] = ("kaiming_orthogonal",)
+    formula = "W = c Q, Q orthogonal, Var(W) = 2 / fan_in"
+    reference = "He et al. 2015, equation 10; Saxe, McClelland and Ganguli 2013"
+    distribution = "orthogonal"
+
+
 class LeCunNormal(_NamedScaling):
     """Keep the variance of the forward signal, for activation functions with slope 1 at zero.
 
@@ -314,3 +325,44 @@ class LeCunUniform(LeCunNormal):
     synonyms: ClassVar[tuple[str, ...]] = ()
     formula = "W ~ U(-b, b), b = sqrt(3 / fan_in)"
     distribution = "uniform"
+
+
+class LeCunOrthogonal(LeCunNormal):
+    """Draw a random orthogonal matrix with LeCun's variance.
+
+    Parameters
+    ----------
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default="fan_in"
+        The fan that divides the variance.
+
+    Raises
+    ------
+    InvalidParameterError
+        When used on a vector, which has no fans, or with a parameter that is not allowed.
+
+    Notes
+    -----
+    Formula: ``W = c Q`` with ``Q`` from the Haar distribution of matrices with orthonormal rows or columns, and
+    ``c`` such that ``Var(W) = 1 / fan_in`` (LeCun et al. 1998, equation 16; Saxe et al. 2013, section 3).
+    `Orthogonal` has a `gain` in place of ``c``; both are the same for layers with no more outputs than inputs.
+    torch, Keras and JAX have no such name.
+
+    Examples
+    --------
+    >>> from initsk.initializers import LeCunOrthogonal
+    >>> round(LeCunOrthogonal().sample((300, 100), random_state=0).var().item() * 100, 1)
+    1.0
+    """
+
+    name = "lecun_orthogonal"
+    synonyms: ClassVar[tuple[str, ...]] = ()
+    formula = "W = c Q, Q orthogonal, Var(W) = 1 / fan_in"
+    reference = "LeCun et al. 1998, equation 16; Saxe, McClelland and Ganguli 2013"
+    distribution = "orthogonal"
+
+
+#: The special cases of variance scaling that have a name.
+NAMED = (
+    GlorotNormal, GlorotUniform, GlorotOrthogonal, HeNormal, HeUniform, HeOrthogonal, LeCunNormal, LeCunUniform,
+    LeCunOrthogonal,
+)  # fmt: skip

@@ -30,6 +30,7 @@ from initsk.network._inputs import (
 from initsk.network._mlp import MLP
 from initsk.network._state import preserve_state
 from initsk.utils.cached import cached_property
+from initsk.utils.precision import nonfinite_in
 from initsk.utils.torch_settings import as_tensor, stored_values
 from initsk.utils.words import counted, named_reason
 
@@ -216,7 +217,7 @@ class BatchConverter:
 
     def _checked(self, name: str, values: torch.Tensor) -> torch.Tensor:
         if self.finite and not values.is_meta and not stored_values(values).isfinite().all():
-            raise ModuleError(f"{name} holds NaN or infinity")
+            raise ModuleError(f"{name} holds {nonfinite_in(stored_values(values))}")
         return values
 
     def _find_casts(self, X: Any, names: list[str]) -> frozenset[str]:

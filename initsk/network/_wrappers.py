@@ -88,6 +88,25 @@ def refuse_quantized(module: nn.Module) -> None:
             )
 
 
+def _contains_itself(module: nn.Module) -> bool:
+    """Return whether a part contains a module that contains the part; without recursion."""
+    open_parts, done = {module}, set[nn.Module]()
+    path = [(module, module.children())]
+    while path:
+        part, children = path[-1]
+        child = next((child for child in children if child not in done), None)
+        if child is None:
+            path.pop()
+            open_parts.discard(part)
+            done.add(part)
+        elif child in open_parts:
+            return True
+        else:
+            open_parts.add(child)
+            path.append((child, child.children()))
+    return False
+
+
 def _check_structure(module: nn.Module) -> None:
     """Raise if torch itself cannot go through the parts of a module."""
     kind = type(module).__name__
@@ -95,10 +114,10 @@ def _check_structure(module: nn.Module) -> None:
         for _ in module.named_modules(remove_duplicate=False):
             pass
     except RecursionError as error:
-        raise ModuleError(
-            f"{kind} contains itself, or holds modules in too many modules (allowed: a module that torch can go"
-            " through; another name of a module belongs into a list)"
-        ) from error
+        reason = "contains itself (allowed: another name of a module in a list)"
+        if not _contains_itself(module):
+            reason = "holds modules in too many modules (allowed: a module that torch can go through)"
+        raise ModuleError(f"{kind} {reason}") from error
     except (AttributeError, TypeError) as error:
         raise ModuleError(
             f"torch cannot go through the parts of {kind}: {error} (allowed: modules whose __init__ calls that of"

@@ -1,5 +1,6 @@
 """Section of the report about each initializer: its formula, its source and its result."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,10 @@ import pandas as pd
 
 from initsk.comparison import ComparisonResult
 from initsk.displays import color_of
-from initsk.initializers import class_of_label, get_initializer
+from initsk.initializers import Initializer, class_of_label
 from initsk.language import message, translate as _
-from initsk.network import ParameterSpec
-from initsk.report._elements import Detail, Details, Element, Section, Subsection
-from initsk.report._tables import Column, Table, columns_of
+from initsk.report._elements import Detail, Details, Element, Paragraph, Section, Subsection
+from initsk.report._tables import Column, Table, columns_of, records
 
 # `translate(kind.family)` uses these; the registry holds the same names without marks for the catalogue.
 _FAMILIES = (
@@ -19,6 +19,7 @@ _FAMILIES = (
     message("sparse"), message("structured"), message("architecture-aware"), message("data-dependent"),
     message("gradient-based"), message("composed"), message("framework default"),
 )  # fmt: skip
+_KEYS = ("layer", "parameter", "fan_in", "fan_out", "expected_std")
 
 
 def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Section | None:
@@ -39,7 +40,7 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Sect
         elements: list[Element] = [Details([fact for fact in details if fact.value])]
         drawn = _drawn(shown, label, number)
         if drawn.rows:
-            elements.append(drawn)
+            elements += [drawn, *_gaps(drawn.rows, kind)]
         items.append(Subsection(f"initializer-{number}", label, elements, color_of(label, shown.initializers)))
     return Section("initializers", _("The initializers"), items) if items else None
 
@@ -47,31 +48,33 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Sect
 def _drawn(shown: ComparisonResult, label: str, number: int) -> Table:
     """Return the standard deviation of each layer's weights: the expected and the measured one."""
     weights = shown.weights
-    at = weights[(weights["initializer"].astype(str) == label) & (weights["parameter"] == "weight")]
+    at = weights[(weights["initializer"].astype(str) == label) & (weights["role"] == "weight")]
     at = at[at["phase"] == "initialized"]
-    rows: list[dict[str, Any]] = []
-    for layer, part in at.groupby("layer", sort=False):
-        fan_out = int(part["units"].iloc[0])
-        fan_in = int(part["count"].iloc[0]) // fan_out
-        # For other kinds of layers, the number of weights does not determine the fans.
-        is_dense = part["module"].iloc[0] == "Linear"
-        expected = _expected_std(label, fan_in, fan_out) if is_dense else np.nan
-        fans = {"fan_in": fan_in, "fan_out": fan_out} if is_dense else {"fan_in": np.nan, "fan_out": np.nan}
-        rows.append({"layer": layer, **fans, "expected": expected, "measured": part["std"].mean()})
+    # In a grid, the settings may differ in all of these.
+    groups = at.groupby([*_KEYS], sort=False, dropna=False, as_index=False)
+    means = groups.agg(measured=("std", "mean"))
+    rows = [row | {"weight": ".".join(filter(None, (row["layer"], row["parameter"])))} for row in records(means)]
     columns = [
-        Column("layer", _("Layer"), "text"),
+        Column("weight", _("Weight"), "text"),
         *columns_of("integer", fan_in="fan_in", fan_out="fan_out"),
-        *columns_of("short", expected=_("Expected std"), measured=_("Measured std")),
+        *columns_of("short", expected_std=_("Expected std"), measured=_("Measured std")),
     ]
     return Table(f"expected-{number}", _("Weights of {name} at initialization", name=label), columns, rows)
 
 
-def _expected_std(label: str, fan_in: int, fan_out: int) -> float:
-    """Return the expected standard deviation; NaN if it needs more than the fans, or the label holds parameters."""
-    if "(" in label:
-        return float("nan")
-    expected = get_initializer(label).expected_moments(ParameterSpec.from_shape((fan_out, fan_in)))
-    return float("nan") if expected is None else float(expected.variance**0.5)
+def _gaps(rows: list[dict[str, Any]], kind: type[Initializer]) -> Iterator[Paragraph]:
+    """Yield why weights have no fans, and why others have no expected standard deviation."""
+    filled = [row for row in rows if not np.isnan(row["fan_in"])]
+    if len(filled) < len(rows):
+        yield Paragraph(_("The initializer did not fill the weights without fan_in and fan_out."), "note")
+    if any(np.isnan(row["expected_std"]) for row in filled):
+        text = message("No formula gives the std of the weights with a fan_in and no expected std.")
+        # On a class, a property is not True: there, it depends on the parameters.
+        if kind.needs_gradient is True:
+            text = message("Weights with a fan_in and no expected std are adjusted to the gradient of the loss.")
+        elif kind.needs_data is True:
+            text = message("Weights with a fan_in and no expected std are adjusted to the data.")
+        yield Paragraph(_(text), "note")
 
 
 def _result(row: pd.Series) -> str:

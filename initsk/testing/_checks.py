@@ -195,9 +195,12 @@ def check_module_rules(initializer: Initializer) -> None:
         after = state(module)
         parameters, listed = dict(module.named_parameters()), [row["name"] for row in record.rows]
         require(initializer, sorted(listed) == sorted(parameters), "the record misses parameters")
-        left = {row["name"] for row in record.rows if not row["touched"]} | {name for name, _ in module.named_buffers()}
-        moved = [name for name in left if not torch.equal(before[name], after[name])]
-        require(initializer, not moved, f"buffers, or parameters untouched in the record, changed: {moved}")
+        moved = {name for name in after if not torch.equal(before[name], after[name])}
+        changed = sorted(moved & {name for name, _ in module.named_buffers()})
+        require(initializer, not changed, f"buffers changed: {changed}")
+        left = {row["name"] for row in record.rows if not row["touched"]}
+        changed = sorted(moved & left)
+        require(initializer, not changed, f"parameters changed that the record calls untouched: {changed}")
         twice = [name for name, parameter in parameters.items() if writes.into(parameter) > 1]
         require(initializer, initializer.refines or not twice, f"written twice: {twice}")
         frozen = {name for name, parameter in parameters.items() if not parameter.requires_grad}

@@ -177,10 +177,11 @@ def _without_state(activation: Callable[..., Any]) -> Callable[..., Any]:
         return activation
     import torch
 
+    step = "built" if isinstance(activation, type) else "copied"
     try:
         module: Any = activation() if isinstance(activation, type) else copy.deepcopy(activation)
     except Exception as error:  # a user's module may raise anything
-        raise InvalidParameterError(f"activation={activation!r} cannot be built or copied ({error})") from error
+        raise InvalidParameterError(f"activation={activation!r} cannot be {step} ({error})") from error
     if isinstance(module, torch.nn.PReLU):
         # PReLU has a slope for each channel, and an array of numbers has no channels.
         return _leaky(float(module.weight.detach().mean()))

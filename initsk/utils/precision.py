@@ -1,4 +1,4 @@
-"""Numbers that are too large for single precision, in which networks compute."""
+"""Numbers that are not finite, or too large for single precision, in which networks compute."""
 
 from typing import Any
 
@@ -54,6 +54,19 @@ def describe_too_large(X: Any, name: str = "X") -> str | None:
         f"{name} has numbers beyond the range of single precision (3.4e+38): {large}; divide by the largest value,"
         " or standardize"
     )
+
+
+def nonfinite_in(values: Any) -> str:
+    """Return which values of a tensor are not finite: "NaN", "infinity", "NaN and infinity", or "" if none is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> nonfinite_in(torch.tensor([1.0, float("inf")]))
+    'infinity'
+    """
+    found = {"NaN": values.isnan(), "infinity": values.isinf()}
+    return " and ".join(name for name, at in found.items() if bool(at.any()))
 
 
 def columns_with(found: np.ndarray, names: list[str] | None = None) -> str:

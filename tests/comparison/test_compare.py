@@ -10,6 +10,7 @@ from initsk.comparison import ComparisonInterrupted
 from initsk.comparison.results import TABLES
 from initsk.displays import ActivationGridDisplay, LearningCurvesDisplay
 from initsk.exceptions import InvalidParameterError
+from initsk.initializers import VarianceScaling
 
 
 def explode(tensor):
@@ -110,6 +111,7 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
         ({"initializers": []}, "at least one"),
         ({"initializers": ["he", "kaiming"]}, "each one once"),
         ({"initializers": ["he", "kaiming"]}, "he_normal is given twice"),
+        ({"initializers": ["he", VarianceScaling(2.0)]}, "he_normal is given twice"),
         ({"initializers": ["hee"]}, "did you mean"),
         ({"initializers": "he"}, "a list of at least one"),
         ({"estimator": LogisticRegression()}, "no parameter of LogisticRegression is.*parameter="),

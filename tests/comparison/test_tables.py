@@ -189,7 +189,7 @@ def test_unknown_formats_raise(result, tmp_path):
     result.save(tmp_path)
     about = json.loads((tmp_path / "comparison.json").read_text())
     (tmp_path / "comparison.json").write_text(json.dumps(about | {"version": 1}))
-    with pytest.raises(DataFormatError, match=r"of format 1 \(allowed: 2\)"):
+    with pytest.raises(DataFormatError, match=r"of format 1 \(allowed: 3\)"):
         ComparisonResult.load(tmp_path)
     with pytest.raises(InvalidParameterError, match="unknown format 'pickle'"):
         result.save(tmp_path, format="pickle")

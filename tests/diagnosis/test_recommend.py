@@ -40,13 +40,13 @@ def test_the_promised_variance_is_drawn():
 @pytest.mark.parametrize(
     ("activation", "depth", "expected"),
     [
-        ("tanh", 2, "VarianceScaling(mode='fan_avg', distribution='orthogonal')"),
-        ("sigmoid", 2, "VarianceScaling(mode='fan_avg', distribution='orthogonal')"),
-        ("relu", 4, "VarianceScaling(distribution='orthogonal', activation='relu')"),
-        ("selu", 4, "VarianceScaling(distribution='orthogonal', activation='selu')"),
+        ("tanh", 2, "glorot_orthogonal"),
+        ("sigmoid", 2, "glorot_orthogonal"),
+        ("relu", 4, "he_orthogonal"),
+        ("selu", 4, "lecun_orthogonal"),
         ("gelu", 2, "VarianceScaling(distribution='orthogonal', activation='gelu')"),
-        ("relu", 12, "VarianceScaling(distribution='orthogonal', activation='relu')"),
-        ("tanh", 12, "VarianceScaling(distribution='orthogonal')"),
+        ("relu", 12, "he_orthogonal"),
+        ("tanh", 12, "lecun_orthogonal"),
         ("gelu", 12, "EdgeOfChaos(activation='gelu', distribution='orthogonal')"),
         ("silu", 12, "EdgeOfChaos(activation='silu', distribution='orthogonal')"),
         ("sigmoid", 12, "Centered(base=VarianceScaling(scale=16.0, distribution='orthogonal'))"),
@@ -212,7 +212,7 @@ def test_recommending_changes_nothing_and_needs_no_data():
     before = {name: values.clone() for name, values in module.state_dict().items()}
     recommendation = recommend_initializer(module)
     assert all(torch.equal(values, before[name]) for name, values in module.state_dict().items())
-    output = "Scaled(base=VarianceScaling(distribution='orthogonal'), factor=0.57735) for output.weight"
+    output = "Scaled(base=LeCunOrthogonal(), factor=0.57735) for output.weight"
     assert output in str(recommendation)
 
 

@@ -344,5 +344,5 @@ def test_only_initializers_that_need_data_look_at_all_rows():
     X[-1, 0] = float("nan")
     record = initialize(build(lambda: nn.Linear(3, 2)), X=X)
     assert "a forward pass on 20 x 3" in record.summary()
-    with pytest.raises(ModuleError, match="NaN or infinity"):
+    with pytest.raises(ModuleError, match=r"X holds NaN$"):
         initialize(build(lambda: nn.Linear(3, 2)), "lsuv", X=X)

@@ -39,11 +39,17 @@ def why(record):
     return record.to_frame().set_index("name")["why"]
 
 
+def fills_all_but_one_unit(tensor):
+    tensor[1:].zero_()
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda module: None, "left values unfilled"),
-        (lambda tensor: tensor.fill_(float("nan")), "NaN or infinity"),
+        (lambda tensor: None, "left 48 of 48 values NaN, as they were before .*a function that fills the tensor"),
+        (fills_all_but_one_unit, "left 6 of 48 values NaN"),
+        (lambda tensor: torch.full((8, 6), float("nan")), r"drew NaN \(allowed: finite numbers\); at hidden_1.weight"),
+        (lambda tensor: tensor.fill_(float("inf")), r"drew infinity \("),
         (lambda tensor: torch.zeros(3, 3), r"drew the shape \(3, 3\), not \(8, 6\); at hidden_1.weight"),
         (lambda tensor: tensor.nothing(), r"failed on a tensor of shape \(8, 6\) at hidden_1.weight .*nothing"),
     ],
@@ -372,5 +378,5 @@ def test_rules_by_class_fill_normalizations_and_own_layers():
 
 def test_a_rule_that_an_earlier_rule_hides_raises():
     rules = [("all", "he_normal", "*"), ("head", "zeros", "output")]
-    with pytest.raises(ValueError, match=r"no parameter matches head \('output'\), or earlier rules match all"):
+    with pytest.raises(ValueError, match=r"PerParameter: earlier rules match all parameters of head \('output'\);"):
         initialize(build(lambda: MLP(6, 3, (8,))), PerParameter(rules))

@@ -27,7 +27,7 @@ def test_gain_of_a_function_with_a_kink():
     )
 
 
-GLOROT = "VarianceScaling(mode='fan_avg', distribution='orthogonal')"
+GLOROT = "GlorotOrthogonal()"
 
 
 class Functional(nn.Module):
@@ -55,7 +55,7 @@ def test_auto_chooses_by_the_activation_function():
     assert found["b.weight"] == GLOROT
     assert variance_fits(module.c.weight, 2 / (1 + 0.3**2) / 100)
     assert found["d.weight"] == "Siren()"
-    assert found["e.weight"] == "Scaled(base=VarianceScaling(distribution='orthogonal'), factor=0.57735)"
+    assert found["e.weight"] == "Scaled(base=LeCunOrthogonal(), factor=0.57735)"
     assert variance_fits(module.e.weight, 1 / 3 / 100)
 
 

@@ -129,7 +129,7 @@ def test_gates_of_two_signals_are_left_alone():
     module = build(lambda: Gated(1))
     found = record(module, "auto", X=(batch(20, 400), batch(20, 3)))
     for name in ("factors.0.weight", "other.weight"):
-        assert found.loc[name, "initializer"] == "VarianceScaling(distribution='orthogonal')"
+        assert found.loc[name, "initializer"] == "LeCunOrthogonal()"
 
 
 class GatedBlock(nn.Module):

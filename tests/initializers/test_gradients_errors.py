@@ -72,7 +72,7 @@ LINEAR = lambda: nn.Linear(6, 3)  # noqa: E731
 
 ERRORS = [
     (LINEAR, {}, X.where(X[0, 0] != X, float("nan")), Y, "X holds NaN"),
-    (lambda: nn.Linear(6, 1), {}, X, X[:, 0] / 0, "y holds NaN or infinity"),
+    (lambda: nn.Linear(6, 1), {}, X, X[:, 0] / 0, "y holds infinity"),
     (LINEAR, {}, X, Y + 2, "labels 2 to 4, but the module gives 3 scores"),
     (LINEAR, {}, X, Y[:7], "y of shape .7,. does not fit"),
     (LINEAR, {"batch_size": 4}, X, Y[:7], "y has 7 rows, and no part of X has as many"),

@@ -6,7 +6,7 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
-from initsk import MLPClassifier, get_initializer, initialize
+from initsk import MLPClassifier, initialize
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import HeNormal, Initializer, Ones, Orthogonal, PerParameter, RandomNormal, Zeros
 from initsk.network import MLP
@@ -73,8 +73,11 @@ def test_a_pattern_without_a_match_raises():
     ("rules", "words"),
     [
         ([("a", "nothing", "*")], "a: unknown initializer"),
-        ([("a", "zeros", "*"), ("a", "ones", "*")], "'a' is taken"),
-        ([("a__b", "zeros", "*")], "double underscore"),
+        ([("a", "zeros", "*"), ("a", "ones", "*")], "name 'a' is that of an earlier rule"),
+        ([("a__b", "zeros", "*")], "name 'a__b' has a double underscore"),
+        ([("", "zeros", "*")], "a rule's name is empty"),
+        ([("rules", "zeros", "*")], "name 'rules' is that of a parameter of PerParameter"),
+        ([("remainder", "zeros", "*")], "name 'remainder' is that of a parameter of PerParameter"),
         ([("a", "zeros")], r"a list of \(name, initializer, pattern\)"),
         (None, r"a list of \(name, initializer, pattern\)"),
         ([("a", "zeros", 3)], "pattern=3"),
@@ -129,12 +132,6 @@ def test_classes_of_rules_include_subclasses():
 
     m = build(lambda: Mine(2, 2))
     assert record(m, PerParameter([("c", "ones", nn.Linear)])).loc["weight", "initializer"] == "Ones()"
-
-
-@pytest.mark.parametrize("name", ["rules", "remainder", ""])
-def test_reserved_names_of_rules(name):
-    with pytest.raises(InvalidParameterError, match="is taken"):
-        get_initializer(PerParameter([(name, "ones", "*")]))
 
 
 def test_initializers_of_rules_check_the_specs():

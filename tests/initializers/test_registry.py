@@ -6,13 +6,15 @@ from functools import partial
 import pytest
 import torch
 
-from initsk import get_initializer, list_initializers
+from initsk import get_initializer, initializers, list_initializers
 from initsk.initializers import (
+    Constant,
     GlorotNormal,
     HeNormal,
     Initializer,
     Orthogonal,
     RandomNormal,
+    VarianceScaling,
     ZerO,
     Zeros,
     initializer_name,
@@ -73,6 +75,43 @@ def test_list_initializers():
             assert get_initializer(synonym) == get_initializer(row.name)
 
 
+FRAME = list_initializers().set_index("name")
+SCALINGS = sorted(set(FRAME.index[FRAME["family"] == "variance scaling"]) - {"variance_scaling"})
+
+
+@pytest.mark.parametrize("name", SCALINGS)
+def test_a_general_formula_has_the_name_of_what_it_draws(name):
+    named = get_initializer(name)
+    general = VarianceScaling(named.scale, named.mode, named.distribution)
+    # A formula with its own defaults keeps its own name.
+    assert initializer_name(general) == ("variance_scaling" if general == VarianceScaling() else name)
+    assert general.special_case() == named
+    assert torch.equal(general.sample((3, 5), random_state=0), named.sample((3, 5), random_state=0))
+
+
+@pytest.mark.parametrize(
+    ("initializer", "name"),
+    [
+        (VarianceScaling(activation="relu"), "he_normal"),
+        (VarianceScaling(0.5, activation=torch.nn.ReLU, distribution="uniform"), "lecun_uniform"),
+        (VarianceScaling(activation="selu", distribution="orthogonal"), "lecun_orthogonal"),
+        (VarianceScaling(2.0, "fan_out"), "HeNormal(mode='fan_out')"),
+        (VarianceScaling(1.0, "fan_out"), "VarianceScaling(mode='fan_out')"),
+        (VarianceScaling(activation="gelu"), "VarianceScaling(activation='gelu')"),
+        (VarianceScaling(distribution="truncated_normal"), "VarianceScaling(distribution='truncated_normal')"),
+        (Constant(0), "constant"),
+        (Constant(1), "ones"),
+        (Constant(0.5), "Constant(value=0.5)"),
+    ],
+    ids=label,
+)
+def test_only_equal_formulas_share_a_name(initializer, name):
+    assert initializer_name(initializer) == name
+    # What is shown is code for what is drawn.
+    made = eval(name, vars(initializers).copy()) if "(" in name else get_initializer(name)
+    torch.testing.assert_close(*(part.sample((3, 5), random_state=0) for part in (made, initializer)))
+
+
 def test_a_name_of_a_framework_is_a_new_object_each_time():
     get_initializer("keras.random_normal").set_params(stddev=5.0)
     assert get_initializer("keras.random_normal").stddev == 0.05
@@ -86,6 +125,7 @@ def test_a_users_class_with_required_arguments_is_listed():
             self.size = size
 
     assert "needs_size_of_the_test" in set(list_initializers()["name"])
+    assert initializer_name(NeedsSize(3)) == "NeedsSize(size=3)"
     del NeedsSize
     gc.collect()
 

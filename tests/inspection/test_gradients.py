@@ -132,6 +132,9 @@ def test_updates_after_some_steps_are_the_optimizers_own():
     assert found["update_to_weight"].tolist() == pytest.approx(true, rel=1e-3)
     with pytest.raises(ValueError, match="do not belong to the model"):
         inspect_activations(network(), X, y, gradients=True, optimizer=optimizer)
+    net[0].requires_grad_(False)
+    with pytest.raises(ValueError, match=r"has parameters that are frozen: 0\.weight, 0\.bias$"):
+        inspect_activations(net, X, y, gradients=True, optimizer=optimizer)
 
 
 def test_frozen_layers_have_gradients_but_no_updates():

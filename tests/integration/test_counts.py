@@ -24,8 +24,8 @@ OF_SEVERAL = (
     "y has {} rows, and no part of X", "{} paired runs would detect it", "(the same in {} runs)",
     "shows the {} of {} runs", "With only {} repeats or splits", "{} rows are the same run",
 )  # fmt: skip
-# The value is the name of a network or of a type.
-OF_NAMES = ("with which {} runs", "{} values are not finite", "; {} the weights of a module")
+# The value is the name of a network or of a type, or a part of a sentence.
+OF_NAMES = ("with which {} runs", "{} values are not finite", "{} the weights of a module")
 
 
 def plural_sentences():

@@ -44,9 +44,9 @@ def square(width=3):
 def test_activations_follow_layers_of_other_parts():
     m = untraceable(square(), nn.Tanh, square(), nn.ReLU, square())
     found = record(m, "auto")["initializer"]
-    assert found["parts.0.weight"] == "VarianceScaling(mode='fan_avg', distribution='orthogonal')"
-    assert "relu" in found["parts.2.weight"]
-    assert found["parts.4.weight"] == "Scaled(base=VarianceScaling(distribution='orthogonal'), factor=0.57735)"
+    assert found["parts.0.weight"] == "GlorotOrthogonal()"
+    assert found["parts.2.weight"] == "HeOrthogonal()"
+    assert found["parts.4.weight"] == "Scaled(base=LeCunOrthogonal(), factor=0.57735)"
 
 
 def test_places_of_layers_in_parts():

@@ -68,7 +68,7 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
     for item in values:
         if builder.varies_initializer:
             value, label = get_initializer(item), initializer_name(item)
-            if value in labeled.values():
+            if any(_is_same(value, known, label) for known in labeled.values()):
                 raise InvalidParameterError(f"initializers: {label} is given twice (allowed: each one once)")
         else:
             value, label = item, str(shown(item))
@@ -85,6 +85,11 @@ def _unknown(name: str, names: list[str]) -> str:
     if name in OTHER_NAMES and "max_epochs" in names:
         return f"unknown parameter {describe_unknown([name], names)}"
     return unknown_name("parameter", name, names)
+
+
+def _is_same(value: Initializer, known: Initializer, label: str) -> bool:
+    """Return whether another initializer has the same label and draws the same."""
+    return initializer_name(known) == label and known.special_case() == value.special_case()
 
 
 def _checked_grid(builder: ModelBuilder, grid: Grid) -> dict[str, list[tuple[Any, Any]]]:

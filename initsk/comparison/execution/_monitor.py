@@ -12,6 +12,7 @@ from skorch.utils import multi_indexing
 from initsk.comparison.design._data import n_samples
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.initialization import InitializationRecord
 from initsk.inspection import ActivationSummary, inspect_activations
 from initsk.network import Model, WideNetwork, as_batch, current_values, get_model, has_network, read
 from initsk.utils.random import isolated_torch_random
@@ -23,6 +24,10 @@ _MAX_FOR_GRADIENTS = 1000
 _MAX_STAGES = 4
 
 Expected = dict[tuple[str, str], float]
+Drawn = tuple[str, float, float, float]
+#: Columns about the initialization of a parameter, and their types.
+DRAWN = {"role": "str", "fan_in": "float64", "fan_out": "float64", "expected_std": "float64"}
+_NOT_DRAWN: Drawn = ("", nan, nan, nan)
 
 
 @dataclass
@@ -37,23 +42,46 @@ class LayerMeasurements:
         None where the loss of the validation samples cannot be computed.
     forward, backward : dict of (layer, position) to float
         Root mean squares that theory predicts; empty where it predicts none.
+    drawn : dict of str to tuple
+        How each parameter was initialized, by its name: its role, fans and expected standard deviation.
     """
 
     values: ActivationSummary
     gradients: ActivationSummary | None = None
     forward: Expected = field(default_factory=dict)
     backward: Expected = field(default_factory=dict)
+    drawn: dict[str, Drawn] = field(default_factory=dict)
 
     def rows(self, of: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a table, each with the predicted root mean square last."""
+        """Return the rows of a table, with what is expected last: how a weight was drawn, or the root mean square."""
         summary = self.gradients if of == "gradients" else self.values
+        if summary is None:
+            return []
+        if of == "weights":
+            return [(*row, *self.drawn.get(".".join(filter(None, row[:2])), _NOT_DRAWN)) for row in summary.rows(of)]
         expected = {"activations": self.forward, "gradients": self.backward}.get(of, {})
-        return [] if summary is None else [(*row, expected.get(row[:2], nan)) for row in summary.rows(of)]
+        return [(*row, expected.get(row[:2], nan)) for row in summary.rows(of)]
 
 
 def measure_layers(model: Any, X: Any, *, weights: bool = True) -> LayerMeasurements:
     """Return measurements of the activations and, if wanted, the weights."""
-    return LayerMeasurements(inspect_activations(model, X, measures=_MEASURES, weights=weights))
+    drawn = _drawn(model) if weights else {}
+    return LayerMeasurements(inspect_activations(model, X, measures=_MEASURES, weights=weights), drawn=drawn)
+
+
+def _drawn(model: Any) -> dict[str, Drawn]:
+    """Return how each parameter was initialized; empty if no initializer of this package has filled it."""
+    record = getattr(model, "initialization_record_", None)
+    if not isinstance(record, InitializationRecord):
+        return {}
+    return {
+        row["name"]: (row["role"], _number(row["fan_in"]), _number(row["fan_out"]), row["expected_std"])
+        for row in record.rows
+    }
+
+
+def _number(fan: int | None) -> float:
+    return nan if fan is None else float(fan)
 
 
 def measure_trained(model: Any, X: Any) -> LayerMeasurements | None:
@@ -90,7 +118,7 @@ def _with_gradients(model: Any, X: Any, y: Any) -> LayerMeasurements | None:
     except (InitskError, KeyError, RuntimeError, TypeError, ValueError):
         # A user's loss may need arguments that only its own training gives; then the gradients are left out.
         return None
-    return LayerMeasurements(gradients if is_small else measure_layers(model, X).values, gradients)
+    return LayerMeasurements(gradients if is_small else measure_layers(model, X).values, gradients, drawn=_drawn(model))
 
 
 def _predict(measurements: LayerMeasurements, model: Model, X: Any) -> None:

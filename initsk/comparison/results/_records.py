@@ -12,13 +12,15 @@ import pandas as pd
 
 from initsk.comparison.design._candidates import Candidate, without_addresses
 from initsk.comparison.design._runs import RunKey, Task
-from initsk.comparison.execution._monitor import LayerMeasurements
+from initsk.comparison.execution._monitor import DRAWN, LayerMeasurements
 from initsk.inspection import PackedBins, histograms_frame, statistics_frame
 
 STATUS = ("ok", "diverged", "failed")
 PHASES = ("initialized", "training", "trained")
 #: Tables with statistics of layers, and what each measures.
 STATISTICS = {"layers": "activations", "gradients": "gradients", "weights": "weights"}
+# What a row of each table has after the statistics, and the types.
+_EXPECTED = {name: DRAWN if name == "weights" else {"predicted_rms": "float64"} for name in STATISTICS}
 #: Tables of histograms, and what each counts.
 HISTOGRAMS = {"histograms": "activations", "weight_histograms": "weights"}
 TABLES = ("runs", "history", *STATISTICS, *HISTOGRAMS, "timing")
@@ -204,12 +206,12 @@ def _grid_column(values: Sequence[Any], choices: Sequence[Any]) -> Any:
 
 
 def _statistics(name: str, keys: pd.DataFrame, records: Sequence[RunRecord]) -> pd.DataFrame:
-    """Return a table of the layers: phase, epoch, statistics and, except for weights, the prediction of theory."""
+    """Return a table of the layers: phase, epoch, statistics and what was expected."""
     rows = [row for record in records for row in record.statistics[name]]
-    statistics = statistics_frame([row[2:-1] for row in rows], STATISTICS[name])
-    if name != "weights":
-        statistics["predicted_rms"] = np.array([row[-1] for row in rows], dtype="float64")
-    frame = pd.concat([_phases([row[:2] for row in rows]), statistics], axis=1)
+    types = _EXPECTED[name]
+    statistics = statistics_frame([row[2 : -len(types)] for row in rows], STATISTICS[name])
+    expected = pd.DataFrame([row[-len(types) :] for row in rows], columns=list(types)).astype(types)
+    frame = pd.concat([_phases([row[:2] for row in rows]), statistics, expected], axis=1)
     return _with_keys(keys, [len(record.statistics[name]) for record in records], frame)
 
 

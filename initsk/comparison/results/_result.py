@@ -60,7 +60,10 @@ class ComparisonResult(ComparisonSources, Reported):
         The same for the gradients of each sample's loss, over at most 1,000 validation samples, at initialization;
         predicted_rms follows from the gradient of the last layer.
     weights : DataFrame
-        The same for the parameters, with a column ``parameter`` (the name in the layer) in place of ``position``.
+        The same for the parameters, with a column ``parameter`` (the name in the layer) in place of ``position``, and
+        the columns role, fan_in, fan_out and expected_std of `InitializationRecord.to_frame`: what the initializer's
+        formula gives at initialization. Role is empty, and the others NaN, for a parameter that no initializer of this
+        package has filled.
     histograms : DataFrame
         A row for each run, phase, epoch, layer, position and bin of the activations: left, right, count, density.
     weight_histograms : DataFrame

@@ -19,7 +19,7 @@ from initsk.utils.words import counted
 
 FORMATS = ("csv", "parquet")
 _ABOUT = "comparison.json"
-_VERSION = 2
+_VERSION = 3
 # The first character of a formula in a spreadsheet, after any number of apostrophes.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 

@@ -13,6 +13,7 @@ from initsk.initializers.core._answers import Choice, ExpectedMoments
 from initsk.initializers.core._values import Value
 from initsk.network import ParameterSpec, why_not_writable
 from initsk.text import visible
+from initsk.utils.precision import nonfinite_in
 from initsk.utils.random import RandomState, generator_like_torch
 from initsk.utils.torch_settings import outside_of_contexts, working_type
 from initsk.utils.validation import Constraint, check_parameters, optional
@@ -106,6 +107,17 @@ class Initializer(Value):
         ``draw_never_fails = True``.
         """
         return False
+
+    def special_case(self) -> "Initializer":
+        """Return the initializer with a name of its own that draws the same, or this one.
+
+        Examples
+        --------
+        >>> from initsk.initializers import VarianceScaling
+        >>> VarianceScaling(scale=2.0).special_case(), VarianceScaling(scale=3.0).special_case()
+        (HeNormal(), VarianceScaling(scale=3.0))
+        """
+        return self
 
     def parts(self) -> list["Initializer"]:
         """Return the initializers among the parameters."""
@@ -270,10 +282,7 @@ class Initializer(Value):
         # Numbers that fit into float32 may be too large for half precision.
         is_checked = not self.draw_never_fails or torch.finfo(dtype).max < torch.finfo(torch.float32).max
         if is_checked and not torch.isfinite(values.to(working_type(dtype))).all():
-            raise InvalidParameterError(
-                f"{self!r} drew NaN or infinity, or left values unfilled (allowed: a function that fills the tensor)"
-                f"{_at(spec)}"
-            )
+            raise InvalidParameterError(f"{self!r} drew {nonfinite_in(values)} (allowed: finite numbers){_at(spec)}")
         return values
 
     def sample(

@@ -13,6 +13,7 @@ from initsk.exceptions import ModuleError
 from initsk.initializers.core._answers import ExpectedMoments
 from initsk.initializers.core._wrapper import Refinement
 from initsk.network import AFFINE, Layer, Network, ParameterSpec
+from initsk.utils.precision import nonfinite_in
 from initsk.utils.torch_settings import working_type
 
 
@@ -214,4 +215,4 @@ def _divide_sizes(module: nn.Module, target: torch.Tensor, std: torch.Tensor) ->
 
 def _check_finite(values: torch.Tensor, what: str) -> None:
     if not torch.isfinite(values).all():
-        raise ModuleError(f"{what} holds NaN or infinity")
+        raise ModuleError(f"{what} holds {nonfinite_in(values)}")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
+from inspect import Parameter
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from initsk.initializers.core._values import subclasses
 from initsk.network import ParameterSpec
 from initsk.utils.random import isolated_numpy_random, isolated_torch_random
 from initsk.utils.validation import one_of, unknown_name
+from initsk.utils.words import counted
 
 
 class FromCallable(Initializer):
@@ -76,6 +78,12 @@ class FromCallable(Initializer):
             raise InvalidParameterError(
                 f"{self.label} failed on a tensor of shape {spec.shape}{at} ({type(error).__name__}: {error})"
             ) from error
+        if returned is None and values.isnan().any():
+            n_left, at = int(values.isnan().sum()), f" at {spec.name}" if spec.name else ""
+            raise InvalidParameterError(
+                f"{self.label} left {n_left} of {counted(values.numel(), 'value')} NaN, as they were before the call"
+                f" (allowed: a function that fills the tensor){at}"
+            )
         # A base has to have the shape before its values are changed.
         self._check_shape(values, spec.shape, spec)
         return values
@@ -236,19 +244,27 @@ def set_initializer_params(
 def initializer_name(initializer: InitializerLike) -> str:
     """Return a short label: the registered name, a function's name, or the repr if parameters are not the defaults.
 
+    A general formula whose parameters are those of a named initializer has its name.
+
     Examples
     --------
-    >>> from initsk.initializers import Orthogonal
-    >>> initializer_name("xavier"), initializer_name(Orthogonal(gain=1.4))
-    ('glorot_normal', 'Orthogonal(gain=1.4)')
+    >>> from initsk.initializers import Orthogonal, VarianceScaling
+    >>> initializer_name("xavier"), initializer_name(Orthogonal(gain=1.4)), initializer_name(VarianceScaling(2.0))
+    ('glorot_normal', 'Orthogonal(gain=1.4)', 'he_normal')
     """
     value = get_initializer(initializer)
     if isinstance(value, FromCallable):
         return value.label
     if isinstance(value, FromFramework) and value == FromFramework(value.function):
         return value.function
-    cls = type(value)
-    return cls.name if "name" in vars(cls) and value == cls() else repr(value)
+    special = value.special_case()
+    return next((type(part).name for part in (value, special) if _is_default(part)), repr(special))
+
+
+def _is_default(value: Initializer) -> bool:
+    """Return whether an object is what the name of its class stands for."""
+    required = Parameter.empty in type(value)._get_defaults().values()
+    return "name" in vars(type(value)) and not required and value == type(value)()
 
 
 def list_initializers(framework: str | None = None) -> pd.DataFrame:

@@ -70,6 +70,10 @@ class Refinement(Wrapper):
         """Return the choice of the base, whose values `refine` changes."""
         return self.from_base(spec)
 
+    def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:
+        """Return the expected moments of the base, which may be a refinement too."""
+        return None if self.choose(spec) is None else self.filling.expected_moments(spec)
+
 
 class AsStored(Wrapper):
     """Draw a parameter as the one tensor that a framework stores, with the fans that the framework counts.

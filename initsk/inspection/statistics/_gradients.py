@@ -29,6 +29,7 @@ class ParameterGradients:
         # The backward pass includes frozen parameters, so that activations before trained ones get gradients.
         self.differentiable = [parameter for parameter in parameters.values() if parameter.requires_grad]
         self.trained = {name: parameter for name, parameter in parameters.items() if name in trained}
+        self.frozen = {id(parameter): name for name, parameter in parameters.items() if name not in trained}
         self.sums = {name: torch.zeros_like(dense(p.detach())) for name, p in self.trained.items()}
         self.n_samples = 0
 
@@ -47,7 +48,7 @@ class ParameterGradients:
     def to_frame(self, optimizer: OptimizerLike | None) -> pd.DataFrame:
         """Return norms and their ratios, a row per parameter; without an optimizer there are no updates."""
         gradients = {name: total / max(self.n_samples, 1) for name, total in self.sums.items()}
-        updates = {} if optimizer is None else _updates(self.trained, gradients, optimizer)
+        updates = {} if optimizer is None else _updates(self.trained, self.frozen, gradients, optimizer)
         rows = []
         for name, weight in self.trained.items():
             w, g = _norm(weight), _norm(gradients[name])
@@ -92,7 +93,10 @@ def _norm(tensor: torch.Tensor) -> float:
 
 
 def _updates(
-    trained: dict[str, nn.Parameter], gradients: dict[str, torch.Tensor], optimizer: OptimizerLike
+    trained: dict[str, nn.Parameter],
+    frozen: dict[int, str],
+    gradients: dict[str, torch.Tensor],
+    optimizer: OptimizerLike,
 ) -> dict[str, torch.Tensor]:
     """Return the update of each parameter in one step; a copy of the optimizer takes the step on copies.
 
@@ -104,8 +108,12 @@ def _updates(
     names = {id(parameter): name for name, parameter in trained.items()}
     if isinstance(optimizer, torch.optim.Optimizer):
         held = [p for group in optimizer.param_groups for p in group["params"]]
-        if not all(id(parameter) in names for parameter in held):
-            raise InvalidParameterError("optimizer has parameters that do not belong to the model, or that are frozen")
+        others = [id(parameter) for parameter in held if id(parameter) not in names]
+        if not all(key in frozen for key in others):
+            raise InvalidParameterError("optimizer has parameters that do not belong to the model")
+        if others:
+            listed = ", ".join(frozen[key] for key in others)
+            raise InvalidParameterError(f"optimizer has parameters that are frozen: {listed}")
         order = [names[id(parameter)] for parameter in held]
         stepping = copy.deepcopy(optimizer)
         copies = [p for group in stepping.param_groups for p in group["params"]]

@@ -120,8 +120,11 @@ class LayerStatistics:
         return self
 
     def __add__(self, other: "LayerStatistics") -> "LayerStatistics":
-        if set(self.measures) != set(other.measures) or (self.fixed is None) != (other.fixed is None):
-            raise InvalidParameterError("statistics of different measures or edges cannot be added")
+        if set(self.measures) != set(other.measures):
+            kinds = " and ".join(", ".join(sorted(part.measures)) or "none" for part in (self, other))
+            raise InvalidParameterError(f"statistics of different measures cannot be added: {kinds}")
+        if (self.fixed is None) != (other.fixed is None):
+            raise InvalidParameterError("histograms with edges cannot be added to those without")
         merged = LayerStatistics(measures=self.measures)
         merged.n_units = max(self.n_units, other.n_units)
         merged.bounds = self.bounds
