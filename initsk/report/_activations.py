@@ -15,6 +15,7 @@ from initsk.report._comparison_notes import describe_shared_numbers
 from initsk.report._comparison_text import describe_activations, describe_kinds, kinds_over_runs
 from initsk.report._elements import Element, Paragraph, Picture, Section, Subsection
 from initsk.report._tables import Column, Table, columns_of, records, spread
+from initsk.text import brief
 
 _MAX_LAYERS = 8
 
@@ -29,8 +30,13 @@ class _Moment(NamedTuple):
 
 def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
     """Return a row of histograms for each initializer, with its findings, at every recorded moment."""
+    title = _("Activations of the hidden layers")
     if signal_rows(shown.layers).empty:
-        return None
+        reasons = [reason for reason in shown.runs["no_layers"] if reason]
+        if not reasons:
+            return None
+        text = _("No layers were measured: {reason}.", reason=brief(reasons[0]))
+        return Section("activations", title, [Paragraph(text, "note")])
     names = signal_rows(shown.layers)["layer"]
     layers, histograms = (_some_layers(frame, names) for frame in (shown.layers, shown.histograms))
     grids = {
@@ -56,7 +62,7 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
     text = message("Histograms of the activations, with one row per initializer and one column per layer, {when}.")
     whole = {moment: grid for moment, grid in grids.items() if moment.phase != "training"}
     elements += _whole_grids("activations", text, whole, axes)
-    return Section("activations", _("Activations of the hidden layers"), elements)
+    return Section("activations", title, elements)
 
 
 def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsection:

@@ -5,10 +5,12 @@ import pytest
 import skorch
 import torch
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -211,3 +213,23 @@ def test_a_run_that_ends_the_program_has_failed(n_jobs):
     result = compare_initializers(clf, X, Y, initializers=["zeros", "ones"], n_repeats=1, n_jobs=n_jobs)
     assert result.runs["status"].tolist() == ["failed", "failed"]
     assert result.runs["reason"].tolist() == ["SystemExit: 3"] * 2
+
+
+@pytest.mark.parametrize(
+    ("estimator", "parameter", "reason"),
+    [
+        (
+            BaggingClassifier(MLPClassifier((2,), max_epochs=1), n_estimators=2),
+            "estimator__initializer",
+            "BaggingClassifier has 2 networks",
+        ),
+        (SVC(), "kernel", "SVC has no network"),
+    ],
+)
+def test_a_run_without_layers_says_why(estimator, parameter, reason):
+    values = ["zeros", "he_normal"] if "initializer" in parameter else ["linear", "rbf"]
+    X, y = load_iris(return_X_y=True)
+    result = compare_initializers(estimator, X, y, initializers=values, parameter=parameter, n_repeats=1)
+    assert result.layers.empty
+    assert set(result.runs["no_layers"]) == {reason}
+    assert f"No layers were measured: {reason}." in result.to_markdown()

@@ -11,11 +11,12 @@ from skorch.utils import multi_indexing
 
 from initsk.comparison.design._data import n_samples
 from initsk.estimators import MLPClassifier, MLPRegressor
-from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.exceptions import InitskError, InvalidParameterError, ModuleError
 from initsk.initialization import InitializationRecord
 from initsk.inspection import ActivationSummary, inspect_activations
-from initsk.network import Model, WideNetwork, as_batch, current_values, get_model, has_network, read
+from initsk.network import Model, WideNetwork, as_batch, current_values, get_model, read
 from initsk.utils.random import isolated_torch_random
+from initsk.utils.words import reason_of
 
 # These cost little next to the training; the columns of all other measures are NaN.
 _MEASURES = ("units",)
@@ -84,18 +85,19 @@ def _number(fan: int | None) -> float:
     return nan if fan is None else float(fan)
 
 
-def measure_trained(model: Any, X: Any) -> LayerMeasurements | None:
-    """Return measurements of a fitted model that takes no callbacks; None without a single network that runs on X.
+def measure_trained(model: Any, X: Any) -> tuple[LayerMeasurements | None, str]:
+    """Return measurements of a fitted model that takes no callbacks, or the reason why there are none.
 
     Such a model, as a TransformedTargetRegressor, trains its network in a copy that no callback reaches.
     """
-    if not has_network(model):
-        return None
     try:
-        return measure_layers(model, X)
-    except (InitskError, KeyError, RuntimeError, TypeError, ValueError):
+        return measure_layers(model, X), ""
+    except ModuleError as error:
+        # The estimator has no network, or several.
+        return None, str(error).partition(" (allowed")[0]
+    except (InitskError, KeyError, RuntimeError, TypeError, ValueError) as error:
         # An estimator of a user may change X before its network gets it.
-        return None
+        return None, f"the network does not run on the samples: {reason_of(error)}"
 
 
 def measure_start(model: Any, X: Any, y: Any) -> LayerMeasurements:

@@ -71,8 +71,10 @@ class Experiment:
             monitor.measure_end()
             for phase, epoch, layers in monitor.layers:
                 record.add_layers(phase, epoch, layers)
-        elif self.activations and (trained := measure_trained(model, X_val)) is not None:
-            record.add_layers("trained", 0, trained)
+        elif self.activations:
+            trained, record.no_layers = measure_trained(model, X_val)
+            if trained is not None:
+                record.add_layers("trained", 0, trained)
         record.set_scores(numbers_of(scores), reasons_of(scores))
         if diverged:
             record.fail("diverged", "the loss is not finite")

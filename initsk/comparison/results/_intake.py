@@ -11,7 +11,7 @@ from initsk.comparison.results._records import TABLES, key_columns, make_frames
 from initsk.utils.validation import refuse
 
 # Readers of CSV take empty text for a missing value. In other columns, text such as "nan" is a name.
-_OFTEN_EMPTY = ("reason", "function")
+_OFTEN_EMPTY = ("reason", "no_layers", "function")
 # What a ranking needs.
 _NEEDED = ("initializer", "repeat", "fold", "split", "val_ratio", "status", "score")
 _HINT = "for a frame of your own with a row for each run, use ComparisonResult.from_frame(frame)"

@@ -26,13 +26,13 @@ HISTOGRAMS = {"histograms": "activations", "weight_histograms": "weights"}
 TABLES = ("runs", "history", *STATISTICS, *HISTOGRAMS, "timing")
 _RUNS = {
     "seed": "int64", "split": "int64", "val_ratio": "float64", "epochs": "int64",
-    "status": pd.CategoricalDtype(list(STATUS)), "reason": "str", "score": "float64",
+    "status": pd.CategoricalDtype(list(STATUS)), "reason": "str", "no_layers": "str", "score": "float64",
     "baseline_score": "float64",
 }  # fmt: skip
 _HISTORY = {"epoch": "int64", "train_loss": "float64", "val_loss": "float64", "val_score": "float64"}
 _TIMING = dict.fromkeys(("seconds", "fit_seconds", "seconds_per_epoch"), "float64")
 # The fields of a record that a store keeps as they are, and those that it keeps as JSON.
-_PLAIN = ("seed", "split", "status", "reason", "val_ratio", *_TIMING)
+_PLAIN = ("seed", "split", "status", "reason", "no_layers", "val_ratio", *_TIMING)
 _NESTED = ("scores", "baseline", "history", "statistics", "histograms")
 
 
@@ -45,6 +45,8 @@ class RunRecord:
     split: int
     status: str = "ok"
     reason: str = ""
+    #: Why no layer was measured; empty if layers were, or if they were not to be measured.
+    no_layers: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     #: The scores of the baseline in the same round.
     baseline: dict[str, float] = field(default_factory=dict)

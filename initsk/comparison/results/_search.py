@@ -91,6 +91,7 @@ def _record(
     seed = next((seed for seed in seeds if isinstance(seed, int)), 0)
     seconds = float(results["mean_fit_time"][row])
     record = RunRecord(key, seed, split=key.fold, val_ratio=ratio, fit_seconds=seconds)
+    record.no_layers = "a search keeps no trained networks"
     values = {name: float(results[f"split{key.fold}_test_{name}"][row]) for name in scores}
     record.set_scores(values, dict.fromkeys(scores, "the search has no score"))
     record.seconds = record.fit_seconds + float(results["mean_score_time"][row])

@@ -34,7 +34,7 @@ CREATE TABLE runs (
     initializer TEXT NOT NULL, setting TEXT NOT NULL, repeat INTEGER NOT NULL, fold INTEGER NOT NULL,
     made_of TEXT NOT NULL, data TEXT NOT NULL, versions TEXT NOT NULL,
     seed INTEGER NOT NULL, split INTEGER NOT NULL, val_ratio REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    scores TEXT NOT NULL, baseline TEXT NOT NULL,
+    no_layers TEXT NOT NULL, scores TEXT NOT NULL, baseline TEXT NOT NULL,
     history TEXT NOT NULL, statistics TEXT NOT NULL, histograms TEXT NOT NULL,
     seconds REAL, fit_seconds REAL, seconds_per_epoch REAL, digest TEXT NOT NULL,
     UNIQUE (initializer, setting, repeat, fold)
