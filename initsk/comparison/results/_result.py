@@ -44,10 +44,10 @@ class ComparisonResult(ComparisonSources, Reported):
     ----------
     runs : DataFrame
         A row for each run: seed; split (runs with the same number have the same split); val_ratio (validation samples
-        divided by training samples); epochs; status ("ok", "diverged" or "failed"); reason; no_layers (why
-        no layer could be measured, or empty); score on the validation data (NaN unless "ok", and if its scorer failed); baseline_score, that of a model that does not look at X (it
-        predicts the most frequent class, or the mean; NaN for other estimators); with several scorers,
-        ``score_<name>`` and ``baseline_score_<name>`` for each.
+        divided by training samples); epochs; status ("ok", "diverged" or "failed"); reason; no_layers (why no layer
+        could be measured, or empty); score on the validation data (NaN unless "ok", and if its scorer failed);
+        baseline_score, that of a model that does not look at X (it predicts the most frequent class, or the mean; NaN
+        for other estimators); with several scorers, ``score_<name>`` and ``baseline_score_<name>`` for each.
     history : DataFrame
         A row for each run and epoch, if the estimator trains in epochs: train_loss, val_loss, val_score.
     layers : DataFrame
