@@ -50,6 +50,7 @@ def test_a_folder_that_is_given_needs_force_before_any_run(networks, capsys):
     assert contents(networks / "mine")["notes.txt"] == b"kept"
 
 
+@pytest.mark.slow
 def test_a_store_writes_to_the_folder_of_its_runs_again(networks, capsys):
     kept = [*COMPARE, "--store", "runs.sqlite"]
     assert run(*kept) == 0

@@ -40,7 +40,7 @@ def test_changed_settings_replace_the_style_of_the_display():
         assert same_color(ax.get_xgridlines()[0].get_color(), "orange")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES[:3], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[3:])])
 def test_the_size_of_fonts_is_that_of_labels(name):
     with mpl.rc_context({"font.size": 6}):
         figure = DISPLAYS[name][0].plot().figure_

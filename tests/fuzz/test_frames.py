@@ -154,7 +154,9 @@ def result():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("way", ["csv", "csv with the index", "floats", "objects"])
+@pytest.mark.parametrize(
+    "way", ["csv with the index", *(pytest.param(way, marks=pytest.mark.slow) for way in ("csv", "floats", "objects"))]
+)
 def test_tables_from_a_file_give_an_equal_report(result, way):
     again = ComparisonResult({name: FILES[way](frame) for name, frame in result.frames.items()}, result.settings)
     assert again.summary().equals(result.summary())

@@ -87,7 +87,7 @@ def renamed(result, name):
     return ComparisonResult(frames, result.settings | {"dataset": name, "command": f"initsk {name}"})
 
 
-@on_examples(150, 2000)
+@on_examples(80, 2000)
 def test_visible_text_has_nothing_that_is_obeyed_and_plain_text_stays(examples):
     def law(name):
         shown = visible(name)
@@ -160,7 +160,7 @@ def test_a_whole_page_of_a_comparison_with_its_pictures(result, examples, tmp_pa
     fuzz(law, NAMES.filter(lambda name: is_whole(name) and name not in ("zeros", "he_normal")), examples=examples)
 
 
-@on_examples(6, 120)
+@on_examples(3, 120)
 def test_reports_of_a_network_show_the_names_of_its_layers(examples):
     def law(name):
         module = network_with(name)
@@ -179,7 +179,7 @@ def test_reports_of_a_network_show_the_names_of_its_layers(examples):
     fuzz(law, NAMES.filter(lambda name: name.replace(".", "_") not in [*dir(nn.Sequential()), "b"]), examples=examples)
 
 
-@on_examples(5, 100)
+@on_examples(3, 100)
 def test_pictures_show_names_as_they_are(examples):
     def law(name, kind):
         display = SHOWN[kind](name)
