@@ -133,9 +133,7 @@ def _audit(options: Options) -> Outcome:
 def _recommend(options: Options) -> Outcome:
     # A plain module is enough: data are loaded only where they are needed or given.
     model, X, y = None if options["network"] is None else load_model(options), None, None
-    if not hasattr(model, "parameters") or {"dataset", "target", "sep", "decimal", "drop", "shape", "time_limit"} & set(
-        given_options()
-    ):
+    if not hasattr(model, "parameters") or _NEEDS_DATA & set(given_options()):
         model, X, y = model_and_data(options, model)
     chosen = {name: options[name] for name in ("time_limit", "random_state")}
     recommendation = recommend_initializer(model, X, y, **chosen)
@@ -145,7 +143,9 @@ def _recommend(options: Options) -> Outcome:
         text = _json("recommend", str(recommendation), **parts, measured=None if measured is None else _rows(measured))
     else:
         advice = recommendation.to_frame()[["name", "shape", "initializer", "variance", "why"]]
-        text = "\n\n".join(map(_table, [advice] if measured is None else [advice, measured]))
+        tables = map(_table, [advice] if measured is None else [advice, measured])
+        notes = "\n".join([*recommendation.on_samples, *recommendation.learning_rate])
+        text = "\n\n".join([*tables, notes] if notes else tables)
     return Outcome(recommendation, 0, text)
 
 

@@ -37,6 +37,13 @@ from initsk.utils.words import counted
 
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
+_LIKELY = 0.5
+_ON_SAMPLES = "On the given samples, the recommended initializers have the score {score}."
+_BETTER = "{best} has a higher one, {score}."
+_NONE_LIKELY = (
+    "With none of the initializers that were tried, training is likely to succeed: another learning rate or a larger"
+    " budget may help more than another initializer."
+)
 _MEASURED = ["initializer", "score", "trial_loss", "steps", "gradient_size", "agreement", "loss"]
 
 
@@ -94,6 +101,11 @@ class Recommendation(Reported):
         `initsk.inspection.GradientCoherence`).
     learning_rate : tuple of str
         What is known of the learning rate in networks of this kind, with the source: one sentence each.
+
+    Attributes
+    ----------
+    on_samples : tuple of str
+        How the recommendation compares with the other initializers on the given samples.
     """
 
     def __init__(
@@ -112,7 +124,21 @@ class Recommendation(Reported):
             f"{initializer} for {', '.join(names)}" for initializer, names in by_initializer(weights).items()
         )
         text = visible(text) or "The network has no weights to initialize."
-        return "\n".join([text, *self.learning_rate])
+        return "\n".join([text, *self.on_samples, *self.learning_rate])
+
+    @property
+    def on_samples(self) -> tuple[str, ...]:
+        """How the recommendation compares with the other initializers on the given samples: one sentence each."""
+        if self.measured is None or self.measured.empty:
+            return ()
+        scores = self.measured.set_index("initializer")["score"]
+        best, highest = str(scores.idxmax()), float(scores.max())
+        sentences = [Reason(_ON_SAMPLES, score=float(scores[CANDIDATES[0]]))]
+        if scores[CANDIDATES[0]] < highest:
+            sentences.append(Reason(_BETTER, best=best, score=highest))
+        if highest < _LIKELY:
+            sentences.append(Reason(_NONE_LIKELY))
+        return tuple(sentences)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per parameter, or per gate or projection that is stacked in it.

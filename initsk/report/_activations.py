@@ -219,11 +219,13 @@ def _how_well(rows: list[dict[str, Any]]) -> str:
             return _("Theory gives no ratio here: it predicts activations of zero, and no signal passes.")
         return _("Theory gives no prediction here: it does not cover an operation of the network.")
     text = message(
-        "The measured values differ from the predicted ones by at most {forward:.0%} for activations and {backward:.0%}"
-        " for gradients."
+        "In the hidden layers, the measured values differ from the predicted ones by at most {forward:.0%} for"
+        " activations and {backward:.0%} for gradients."
     )
     if np.isnan(backward):
-        text = message("The measured values differ from the predicted ones by at most {forward:.0%}.")
+        text = message(
+            "In the hidden layers, the measured values differ from the predicted ones by at most {forward:.0%}."
+        )
     return _(text, forward=forward, backward=backward)
 
 

@@ -6,7 +6,7 @@ from initsk.diagnosis import Advice, Audit, Diagnosis, Recommendation, by_initia
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
-from initsk.report._elements import Detail, Details, Paragraph, Picture, Report, Section
+from initsk.report._elements import Detail, Details, Element, Paragraph, Picture, Report, Section
 from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, with_sentences
 from initsk.report._inspection import findings_section, inspection_details
 from initsk.report._tables import Column, Table, columns_of, records
@@ -102,7 +102,7 @@ def summarize_recommendation(recommendation: Recommendation, *, brief: bool = Fa
         _recommended(recommendation),
     ]
     if recommendation.measured is not None:
-        sections.append(_measured(recommendation.measured))
+        sections.append(_measured(recommendation, recommendation.measured))
     return Report("recommendation", _("Recommended initializers"), sections)
 
 
@@ -133,7 +133,7 @@ def _names(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]} ({len(names)})"
 
 
-def _measured(measured: pd.DataFrame) -> Section:
+def _measured(recommendation: Recommendation, measured: pd.DataFrame) -> Section:
     columns = [
         Column("initializer", _("Initializer"), "text"),
         Column("score", _("Score")),
@@ -143,6 +143,8 @@ def _measured(measured: pd.DataFrame) -> Section:
         Column("agreement", _("Gradient coherence")),
         Column("loss", _("Initial loss"), "short"),
     ]
-    rows = records(measured)
     title = _("Measured by a trial on a copy, before training")
-    return Section("measured", _("Comparison with other initializers"), [Table("measured", title, columns, rows)])
+    text = " ".join(current_language().reason(sentence) for sentence in recommendation.on_samples)
+    elements: list[Element] = [Paragraph(text)] if text else []
+    elements.append(Table("measured", title, columns, records(measured)))
+    return Section("measured", _("Comparison with other initializers"), elements)

@@ -129,7 +129,9 @@ _ADVICE = {
         message("standardize y: subtract the mean and divide by the standard deviation, as TransformedTargetRegressor"
                 " and standardize_target=True of MLPRegressor do"),
     message("died"): message("lower the learning rate, or use a leaky activation function"),
-    message("unlikely"): message("try the rates of learning_rates(), a larger budget, or a recommended initializer"),
+    message("unlikely"):
+        message("try the rates of learning_rates(), a larger budget, or a recommended initializer if its score is"
+                " higher"),
     message("dead"):
         message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
     message("saturated"): message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
