@@ -131,7 +131,9 @@ def describe_task(y: np.ndarray, regression: bool) -> str:
     """Return what the numbers of a target are taken for, or "" if there is no doubt."""
     n_values = len(np.unique(y))
     if regression:
-        return "the target has numbers to predict: regression (--task classification takes whole numbers for classes)"
+        found = "the target has numbers to predict: regression"
+        are_whole = bool((y % 1 == 0).all())
+        return f"{found} (--task classification takes whole numbers for classes)" if are_whole else found
     if y.dtype.kind in "iuf" and n_values > _FEW_CLASSES:
         return f"the target has {n_values} whole numbers: classes (--task regression takes them for numbers to predict)"
     return ""
