@@ -64,6 +64,15 @@ def test_a_table_of_any_columns(people, without_pictures, capsys):
     assert splits["first"].nunique() == 2
 
 
+@pytest.mark.parametrize("options", [["--test", "same.csv"], ["--task", "regression"]])
+def test_a_target_that_is_the_same_everywhere_is_refused(people, capsys, options):
+    PEOPLE.assign(kind=7.0).to_csv("same.csv", index=False)
+    command = ["--dataset", "same.csv", "--target", "kind", "--drop", "number,day", *QUICK, "--out", "out"]
+    shown = error_of(capsys, "compare", *command, *options)
+    assert "same.csv: the target is 7" in shown
+    assert "nothing to predict" in shown
+
+
 def test_a_scorer_that_does_not_fit_the_target_is_named(people, without_pictures, capsys):
     assert run("compare", *ALL, "--scoring", "r2") == 1
     assert "no run gave a score" in (shown := capsys.readouterr().err)
