@@ -70,7 +70,7 @@ def _describes_regression(page, ranking, target, runs):
     assert "MLPRegressor" in page
     assert "baseline: the mean target" in page
     assert "Class shares" not in page
-    assert ranking.split()[:4] == ["rank", "initializer", "r2", "root_mean_squared_error"]
+    assert ranking.split()[:6] == ["rank", "initializer", "r2", "low", "high", "root_mean_squared_error"]
     # The networks have hardly learned, so that their errors are near the standard deviation of the target.
     errors = -runs["score_neg_root_mean_squared_error"]
     assert errors.between(0.3 * target.std(), 4 * target.std()).all()
