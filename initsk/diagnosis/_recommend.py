@@ -38,12 +38,6 @@ from initsk.utils.words import counted
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
 _LIKELY = 0.5
-_ON_SAMPLES = "On the given samples, the recommended initializers have the score {score}."
-_BETTER = "{best} has a higher one, {score}."
-_NONE_LIKELY = (
-    "With none of the initializers that were tried, training is likely to succeed: another learning rate or a larger"
-    " budget may help more than another initializer."
-)
 _MEASURED = ["initializer", "score", "trial_loss", "steps", "gradient_size", "agreement", "loss"]
 
 
@@ -133,11 +127,17 @@ class Recommendation(Reported):
             return ()
         scores = self.measured.set_index("initializer")["score"]
         best, highest = str(scores.idxmax()), float(scores.max())
-        sentences = [Reason(_ON_SAMPLES, score=float(scores[CANDIDATES[0]]))]
-        if scores[CANDIDATES[0]] < highest:
-            sentences.append(Reason(_BETTER, best=best, score=highest))
+        own = float(scores[CANDIDATES[0]])
+        sentences = [Reason("On the given samples, the recommended initializers have the score {score}.", score=own)]
+        if own < highest:
+            sentences.append(Reason("{best} has a higher one, {score}.", best=best, score=highest))
         if highest < _LIKELY:
-            sentences.append(Reason(_NONE_LIKELY))
+            sentences.append(
+                Reason(
+                    "With none of the initializers that were tried, training is likely to succeed: another learning rate"
+                    " or a larger budget may help more than another initializer."
+                )
+            )
         return tuple(sentences)
 
     def to_frame(self) -> pd.DataFrame:
