@@ -44,7 +44,11 @@ def in_given_language(plot: Callable[_P, _T]) -> Callable[_P, _T]:
         language: Any = kwargs.get("language", "en")
         with use_language(language), np.errstate(all="ignore"), own_scale(), without_tex():
             display: Any = plot(*args, **kwargs)
-            if not display._has_own_size:
+            if display._has_own_size:
+                from initsk.displays._title_room import TitleRoom
+
+                display.figure_.set_layout_engine(TitleRoom())
+            else:
                 fit_texts(display._axes())
             return display
 

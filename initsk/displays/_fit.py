@@ -43,6 +43,8 @@ def fit_texts(axes: Sequence["Axes"]) -> None:
         figure.set_layout_engine(engine)
         _lay_out(figure)
     _fit_labels(axes, figure)
+    for axis, side in [*((ax.xaxis, 0) for ax in axes), *((ax.yaxis, 1) for ax in axes)]:
+        _shrink_names(axis, side)
     if not figure.get_layout_engine():
         _stay_inside(axes, figure)
     _lay_out(figure)
@@ -134,7 +136,7 @@ def _edge(ax: "Axes", axes: Sequence["Axes"], side: int) -> float:
 
 
 def _squeeze(text: "Text", room: float, length: Callable[["Bbox"], float], *, shorten: bool = True) -> bool:
-    """Wrap a text into two lines, make it smaller, and shorten it, until it has this length in pixels.
+    """Wrap a text, make it smaller, wrap it once more, and shorten it, until it has this length in pixels.
 
     Return whether it has.
     """
@@ -147,13 +149,20 @@ def _squeeze(text: "Text", room: float, length: Callable[["Bbox"], float], *, sh
     if not words or reach() <= room:
         return True
     if "\n" not in words:
-        text.set_text(fill(words, max(len(words) // 2 + 4, 1), break_long_words=False))
+        text.set_text(_wrapped(words, 2))
     if reach() > room:
         text.set_fontsize(max(size * max(room / reach(), _SHRINK), min(size, _FEWEST_POINTS)))
+    if reach() > room and " " in words:
+        text.set_text(_wrapped(words, 2 if "\n" in words else 3))
     while shorten and reach() > room and len(words) > _SHORTEST:
         words = shortened(" ".join(text.get_text().split("\n")), max(len(words) - 2, _SHORTEST))
         text.set_text(words)
     return reach() <= room
+
+
+def _wrapped(words: str, n: int) -> str:
+    """Return a text of which each line becomes `n` lines."""
+    return "\n".join(fill(line, len(line) // n + 4, break_long_words=False) for line in words.split("\n"))
 
 
 def _stay_inside(axes: Sequence["Axes"], figure: "Figure") -> None:
@@ -172,6 +181,22 @@ def _stay_inside(axes: Sequence["Axes"], figure: "Figure") -> None:
         needed = {side: min(pixels, most[side]) / figure.dpi + 0.02 for side, pixels in over.items() if pixels > 0}
         if needed:
             leave_room(ax, more=True, **needed)
+
+
+def _shrink_names(axis: "Axis", side: int) -> None:
+    """Make names along an axis smaller where they would touch; a name that is left out cannot be guessed."""
+    from matplotlib.ticker import FixedFormatter
+
+    labels = [tick.label1 for tick in _drawn_ticks(axis) if _is_shown(tick.label1)]
+    if not isinstance(axis.get_major_formatter(), FixedFormatter) or not labels:
+        return
+    size = float(labels[0].get_fontsize())
+    for points in np.linspace(size, min(size, _FEWEST_POINTS), 5):
+        axis.set_tick_params(labelsize=float(points))
+        boxes = [label.get_window_extent().extents for label in labels]
+        if all(_apart(one, other, side) for one, other in pairwise(boxes)):
+            return
+    axis.set_tick_params(labelsize=size)
 
 
 def _thin_out(axis: "Axis", side: int) -> None:

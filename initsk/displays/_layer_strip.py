@@ -191,7 +191,7 @@ class LayerStripDisplay(Display):
             words = translate("value (darker: more values; zeros left out; tick: mean)")
         else:
             words = translate("value (darker: more values; zeros left out)")
-        label_axis(ax.xaxis, fill(words, max(int(20 * width), 32)))
+        label_axis(ax.xaxis, fill(words, max(int(13 * width / text_scale()), 18)))
         for i, (part, count) in enumerate(zip(parts, rows["count"], strict=True)):
             if part.empty:
                 _write(ax, 0.5, 0, i, translate("all zero") if count else translate("no finite value"), ha="center")

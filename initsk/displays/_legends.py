@@ -48,10 +48,10 @@ def _shape(handles: Sequence["Artist"], size: float, inches: float, height: floa
     """
     labels = [str(handle.get_label()) for handle in handles]
     smallest = min(size, _SMALLEST)
-    sizes = [(labels, float(points)) for points in np.linspace(size, smallest, 6)]
-    for names, points in [*sizes, *((distinct(labels, length), smallest) for length in _LENGTHS)]:
-        column = max((text_width(name, points) for name in names), default=0) * 72 + _SAMPLE * points
-        found = _Shape(names, points, int(np.clip((inches * 72) // column, 1, max(len(names), 1))))
+    sizes = [(labels, float(less)) for less in np.linspace(size, smallest, 6)]
+    for names, font in [*sizes, *((distinct(labels, length), smallest) for length in _LENGTHS)]:
+        column = max((text_width(name, font) for name in names), default=0) * 72 + _SAMPLE * font
+        found = _Shape(names, font, int(np.clip((inches * 72) // column, 1, max(len(names), 1))))
         if found.height <= height:
             break
     return found
@@ -67,6 +67,8 @@ def legend_below(figure: "Figure", handles: Sequence["Artist"], inches: float) -
 
     In a figure of a size that the user chose, it takes at most 30 % of the height.
     """
+    if not handles:
+        return
     place, height = "lower center", np.inf
     if figure.get_layout_engine():
         place, inches, height = "outside lower center", figure.get_figwidth(), SHARE * figure.get_figheight()
@@ -95,7 +97,7 @@ def _keep_titles_above(ax: "Axes", legend: "Legend") -> None:
     """Put invisible inset axes where the legend is: a title that is written later comes above inset axes."""
     from matplotlib.transforms import TransformedBbox
 
-    def place(_: "Axes", renderer: Any) -> Any:
+    def place(_: Any, renderer: Any) -> Any:
         return TransformedBbox(legend.get_window_extent(renderer), ax.figure.transSubfigure.inverted())
 
     inset = ax.inset_axes((0, 1, 1, 0.1))
@@ -118,10 +120,8 @@ def legends(
         leave_room(ax, top=max(heights))
 
 
-def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], shape: _Shape, **style: Any) -> "Legend | None":
-    """Add a legend unless it is empty; labels appear as they are."""
-    if not handles:
-        return None
+def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], shape: _Shape, **style: Any) -> "Legend":
+    """Add a legend; labels appear as they are."""
     own: dict[str, Any] = {"ncols": shape.columns, "fontsize": shape.size, "labelcolor": ink(), "frameon": False}
     legend = owner.legend(handles, shape.labels, **own, **style)
     for text in legend.get_texts():

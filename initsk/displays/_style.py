@@ -66,7 +66,7 @@ def make_panels(
     full_width, full_height = inner_width + left + right, inner_height + top + bottom
     if figure.get_layout_engine():
         own = np.array([full_width, full_height]) * text_scale()
-        size = _readable(np.array(chosen("figure.figsize", own)), n_rows, n_columns, has_legend=legend > 0)
+        size = _readable(np.array(chosen("figure.figsize", own)), (n_rows, n_columns), gap_x, has_legend=legend > 0)
         figure.set_size_inches(*size)
         set_scale(float((size / own).min()))
         return figure.subplots(n_rows, n_columns, squeeze=False, height_ratios=_repeated(ratios, n_rows))
@@ -79,11 +79,14 @@ def make_panels(
     return np.concatenate([grid.subplots(squeeze=False) for grid in grids])
 
 
-def _readable(size: np.ndarray, n_rows: int, n_columns: int, *, has_legend: bool) -> np.ndarray:
+def _readable(size: np.ndarray, shape: tuple[int, int], gap_x: float, *, has_legend: bool) -> np.ndarray:
     """Return the size of a figure; one in which panels have no room for their names becomes larger, with a warning."""
     # In a small figure texts are small, unless their size was chosen.
     scale = text_scale() if chosen("font.size", None) else SMALLEST_SCALE
+    n_rows, n_columns = shape
     width, height = scale * (np.array(_OUTSIDE) + np.array([n_columns, n_rows]) * _LEAST)
+    # Panels with ticks of their own are further apart.
+    width += scale * n_columns * max(gap_x - 0.3, 0)
     smallest = np.array([width, height / (1 - SHARE) if has_legend else height])
     if (size >= smallest).all():
         return size
@@ -120,8 +123,13 @@ def outer_sides(axes: Sequence["Axes"]) -> pd.DataFrame:
 class _Room:
     """Locate axes in the place that they were given, less margins for texts around them."""
 
-    def __init__(self, margins: dict[str, float]) -> None:
+    def __init__(self, owner: "Axes", margins: dict[str, float]) -> None:
         self.margins = margins
+        self._owner = owner
+
+    def get_subplotspec(self) -> Any:
+        """Return the place of the axes in a grid, which `Figure.tight_layout` asks a locator for."""
+        return self._owner.get_subplotspec()
 
     def __call__(self, ax: Any, renderer: Any) -> "Bbox":
         from matplotlib.transforms import Bbox
@@ -142,7 +150,7 @@ def leave_room(ax: "Axes", *, more: bool = False, **margins: float) -> None:
     locator = ax.get_axes_locator()
     former = locator.margins if isinstance(locator, _Room) else {}
     added = {side: inches + former.get(side, 0) for side, inches in margins.items()}
-    ax.set_axes_locator(_Room({**former, **(added if more else margins)}))
+    ax.set_axes_locator(_Room(ax, {**former, **(added if more else margins)}))
 
 
 def clean_axes(ax: "Axes") -> None:
