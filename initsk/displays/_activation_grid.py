@@ -13,12 +13,21 @@ from initsk.displays._colors import drawn_color
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import check_frames, color_order, present_labels
 from initsk.displays._settings import ink, points
-from initsk.displays._style import clean_axes, label_axis, line_width, merge_style, outer_sides, write_title
-from initsk.displays._texts import percent
+from initsk.displays._style import (
+    clean_axes,
+    height_of,
+    label_axis,
+    line_width,
+    merge_style,
+    outer_sides,
+    write_title,
+)
+from initsk.displays._texts import percent, text_width
 from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import message, translate
 from initsk.text import shortened
 from initsk.utils.validation import check_parameters, each_of, one_of, refuse
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,6 +129,9 @@ class ActivationGridDisplay(Display):
         """Return the rows that the display draws."""
         return signal_rows(frame)
 
+    def _contents(self) -> list[str]:
+        return [counted(len(self.initializers), "initializer"), counted(len(self.layers), "layer"), repr(self.phase)]
+
     @in_given_language
     def plot(
         self, ax: Any = None, *, axes: str = "shared", initializers: list[str] | None = None, language: str = "en",
@@ -154,7 +166,10 @@ class ActivationGridDisplay(Display):
         gap = 0.5 if len(rows) == 1 else 0.3
         shape = len(rows), len(self.layers)
         self.axes_ = self._open_grid(ax, *shape, width=2.55, height=1.45, gap_x=gap)
-        sides = outer_sides(list(self.axes_.flat)).to_dict("records")
+        outer_of = outer_sides(list(self.axes_.flat))
+        # Rows of one column have one axis; only the lowest one has its numbers, unless the picture has room for all.
+        is_grid = outer_of["bottom"].to_numpy().reshape(shape)[:-1].sum() == 0
+        sides = outer_of.to_dict("records")
         for (i, j), outer in zip(np.ndindex(shape), sides, strict=True):
             one, layer = self.axes_[i, j], self.layers[j]
             one.set_gid(f"layer-{j}")
@@ -164,9 +179,14 @@ class ActivationGridDisplay(Display):
                 write_title(one, shortened(layer, 30))
             if outer["bottom"]:
                 label_axis(one.xaxis, translate(self._values))
+            elif is_grid and not self._has_own_size:
+                one.tick_params(labelbottom=False)
             if outer["left"] or j == 0:
-                density = translate("density")
-                words = f"{shortened(rows[i], 24)}\n{density}" if j == 0 and len(rows) > 1 else density
+                density, name = translate("density"), shortened(rows[i], 24)
+                words = f"{name}\n{density}" if j == 0 and len(rows) > 1 else density
+                if text_width(words.split("\n")[0], points(9, "axes.labelsize")) > height_of(one):
+                    # A row that is so low has its name alone.
+                    words = words.split("\n")[0]
                 label_axis(one.yaxis, words)
             else:
                 one.tick_params(labelleft=len(rows) == 1)

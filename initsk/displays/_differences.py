@@ -15,6 +15,7 @@ from initsk.displays._style import clean_axes, label_axis, leave_room, merge_sty
 from initsk.displays._texts import text_width
 from initsk.language import current_language, translate
 from initsk.text import shortened
+from initsk.utils.words import counted
 
 # A row whose differences reach more than this many times further than those of nearer rows is an arrow.
 _FAR = 6.0
@@ -30,7 +31,8 @@ class DifferencesDisplay(Display):
     Dots are paired differences (same repeat and fold), the thick mark is their mean, the line its 95 % interval. The
     intervals are adjusted for the number of pairs, as in `ComparisonResult.summary`: an interval excludes zero exactly
     if the adjusted p-value is below 5 %.
-    An arrow with a number stands for a row that is outside the axis.
+    The axis is up to 50 % longer than the differences need, if that shows more intervals whole; an arrow at its edge
+    ends an interval that is still longer. An arrow with a number stands for a row that is outside the axis.
 
     Parameters
     ----------
@@ -88,6 +90,9 @@ class DifferencesDisplay(Display):
         frame = pd.DataFrame(intervals, index=["mean", "low", "high"]).T.rename_axis("initializer")
         return cls(pd.DataFrame(rows, columns=["initializer", "difference"]), frame, order)
 
+    def _contents(self) -> list[str]:
+        return [counted(len(self.intervals), "initializer"), counted(len(self.differences), "paired difference")]
+
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw the rows, the best on top.
@@ -110,14 +115,15 @@ class DifferencesDisplay(Display):
         size = {"height": max(_ROW * len(labels), 0.8), "left": 0.3 + 0.08 * max(map(len, shown))}
         self.ax_ = self._open_grid(ax, 1, 1, width=5.6, right=0.3, **size)[0, 0]
         if ax is not None:
-            leave_room(self.ax_, left=max(0, max(text_width(label, 9) for label in shown) - _MARGIN))
+            size_of_names = points(9, "ytick.labelsize")
+            leave_room(self.ax_, left=max(0, max(text_width(label, size_of_names) for label in shown) - _MARGIN))
         clean_axes(self.ax_)
         self.ax_.axvline(0, color=ink(), linewidth=1, alpha=0.6)
         lowest = self._lowest()
         means = self.intervals["mean"]
         inside = means.index[~(means < 1.05 * lowest)]
         highest = self.differences.loc[self.differences["initializer"].isin(inside), "difference"].max()
-        limits = 1.08 * lowest, max(-0.35 * lowest, np.nan_to_num(1.08 * float(highest)))
+        limits = self._limits(inside, 1.08 * lowest, max(-0.35 * lowest, np.nan_to_num(1.08 * float(highest))))
         for row, label in enumerate(labels):
             color = drawn_color(label, self.order)
             if label in inside:
@@ -125,7 +131,7 @@ class DifferencesDisplay(Display):
             else:
                 words = current_language().short(means[label])
                 self.ax_.annotate(
-                    words, (1.06 * lowest, row), (0.9 * lowest, row), color=ink(), fontsize=points(9),
+                    words, (0.98 * limits[0], row), (0.83 * limits[0], row), color=ink(), fontsize=points(9),
                     va="center", arrowprops={"arrowstyle": "->", "color": color},
                 )  # fmt: skip
         self.ax_.set_yticks(range(len(labels)), shown, parse_math=False)
@@ -145,6 +151,12 @@ class DifferencesDisplay(Display):
                 break
             furthest = value
         return -furthest or -1.0
+
+    def _limits(self, inside: pd.Index, low: float, high: float) -> tuple[float, float]:
+        """Return limits that are up to 50 % further from zero, if they then hold more intervals of these rows."""
+        ends = self.intervals.loc[inside, ["low", "high"]].to_numpy(float)
+        lows, highs = ends[:, 0][ends[:, 0] >= 1.45 * low], ends[:, 1][ends[:, 1] <= 1.45 * high]
+        return min(low, 1.03 * lows.min(initial=0)), max(high, 1.03 * highs.max(initial=0))
 
     def _draw(self, row: int, label: str, color: str, limits: tuple[float, float], style: dict[str, Any]) -> None:
         from matplotlib.lines import Line2D

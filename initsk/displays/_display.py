@@ -44,7 +44,11 @@ def in_given_language(plot: Callable[_P, _T]) -> Callable[_P, _T]:
         language: Any = kwargs.get("language", "en")
         with use_language(language), np.errstate(all="ignore"), own_scale(), without_tex():
             display: Any = plot(*args, **kwargs)
-            if not display._has_own_size:
+            if display._has_own_size:
+                from initsk.displays._title_room import TitleRoom
+
+                display.figure_.set_layout_engine(TitleRoom())
+            else:
                 fit_texts(display._axes())
             return display
 
@@ -80,6 +84,13 @@ class Display(ABC):
     @abstractmethod
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw into the given axes, or into those of a new figure."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._contents())})"
+
+    def _contents(self) -> list[str]:
+        """Return what the picture shows, such as "3 layers"."""
+        return []
 
     def save(self, path: str | Path, **kwargs: Any) -> Path:
         """Write the picture to a file; draw it with the defaults if `plot` was not called.

@@ -1,53 +1,108 @@
 """Legends around axes, and marks at the edges of an axis."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from initsk.displays._settings import ink, points, text_scale
-from initsk.displays._style import label_axis, leave_room, outer_sides, sample, width_of, write_title
+from initsk.displays._settings import ink, points
+from initsk.displays._style import SHARE, height_of, label_axis, leave_room, outer_sides, sample, width_of, write_title
+from initsk.displays._texts import distinct, text_width
 from initsk.language import message, translate
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
+# In font sizes: the height of a row, the margin, and the width of a line's sample with the gaps beside it.
+_ROW, _PAD, _SAMPLE = 1.66, 0.5, 5.4
+# Points, and lengths of names in letters.
+_SMALLEST = 5.5
+_LENGTHS = (20, 14, 10)
 
-def _legend_columns(handles: Sequence["Artist"], inches: float) -> int:
-    """Return how many columns of labels fit into so many inches, with about 10 characters for a line's sample."""
-    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
-    return max(1, min(len(handles), int(inches * 13 / text_scale()) // (longest + 10)))
+
+@dataclass(frozen=True)
+class _Shape:
+    """Labels of a legend, the size of their font in points, and how many columns and rows they have."""
+
+    labels: list[str]
+    size: float
+    columns: int
+
+    @property
+    def height(self) -> float:
+        """The height of the legend in inches, with the margin around it."""
+        rows = ceil(len(self.labels) / self.columns)
+        return (_ROW * rows + 2 * _PAD) * self.size / 72
+
+
+def _shape(handles: Sequence["Artist"], size: float, inches: float, height: float = np.inf) -> _Shape:
+    """Return a legend of at most this width and height in inches: in a smaller font, then with shorter names.
+
+    Where even the smallest font and the shortest names need more height, they have it.
+    """
+    labels = [str(handle.get_label()) for handle in handles]
+    smallest = min(size, _SMALLEST)
+    sizes = [(labels, float(less)) for less in np.linspace(size, smallest, 6)]
+    for names, font in [*sizes, *((distinct(labels, length), smallest) for length in _LENGTHS)]:
+        column = max((text_width(name, font) for name in names), default=0) * 72 + _SAMPLE * font
+        found = _Shape(names, font, int(np.clip((inches * 72) // column, 1, max(len(names), 1))))
+        if found.height <= height:
+            break
+    return found
 
 
 def legend_rows(handles: Sequence["Artist"], inches: float) -> int:
-    """Return how many rows a legend has, so many inches wide."""
-    return ceil(len(handles) / _legend_columns(handles, inches))
+    """Return how many rows a legend has below new panels, so many inches wide."""
+    return ceil(len(handles) / _shape(handles, points(9, "legend.fontsize"), inches).columns)
 
 
 def legend_below(figure: "Figure", handles: Sequence["Artist"], inches: float) -> None:
-    """Put a legend below the axes, where it hides no data; it is at most so many inches wide."""
-    place = "lower center"
+    """Put a legend below the axes, where it hides no data; it is at most so many inches wide.
+
+    In a figure of a size that the user chose, it takes at most 30 % of the height.
+    """
+    if not handles:
+        return
+    place, height = "lower center", np.inf
     if figure.get_layout_engine():
-        place, inches = "outside lower center", figure.get_figwidth()
-    _add_legend(figure, handles, inches, loc=place, fontsize=points(9, "legend.fontsize"), handlelength=2.6)
+        place, inches, height = "outside lower center", figure.get_figwidth(), SHARE * figure.get_figheight()
+    shape = _shape(handles, points(9, "legend.fontsize"), inches, height)
+    _add_legend(figure, handles, shape, loc=place, handlelength=2.6)
 
 
 def legend_above(ax: "Axes", handles: Sequence["Artist"]) -> float:
-    """Put a legend between given axes and their title, and return its height in inches."""
+    """Put a legend between given axes and their title, and return its height in inches.
+
+    It takes at most 30 % of the height of the axes, if its smallest form has room there, and leaves them half of it.
+    """
     if not handles:
         return 0
-    height = 0.18 * text_scale() * legend_rows(handles, width_of(ax)) + 0.08
-    height = min(height, 0.6 * ax.bbox.height / ax.figure.dpi)
+    available = height_of(ax)
+    shape = _shape(handles, points(8, "legend.fontsize"), width_of(ax), SHARE * available)
+    height = min(shape.height, available / 2)
     leave_room(ax, top=height)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-    _add_legend(ax, handles, width_of(ax), fontsize=points(8, "legend.fontsize"), handlelength=2.2, **place)
-    # A title that is written later comes above inset axes.
-    ax.inset_axes((0, 1, 1, height * ax.figure.dpi / ax.bbox.height)).set_axis_off()
+    legend = _add_legend(ax, handles, shape, handlelength=2.2, **place)
+    _keep_titles_above(ax, legend)
     return height
+
+
+def _keep_titles_above(ax: "Axes", legend: "Legend") -> None:
+    """Put invisible inset axes where the legend is: a title that is written later comes above inset axes."""
+    from matplotlib.transforms import TransformedBbox
+
+    def place(_: Any, renderer: Any) -> Any:
+        return TransformedBbox(legend.get_window_extent(renderer), ax.figure.transSubfigure.inverted())
+
+    inset = ax.inset_axes((0, 1, 1, 0.1))
+    inset.set_axis_off()
+    inset.set_axes_locator(place)
 
 
 def legends(
@@ -65,13 +120,13 @@ def legends(
         leave_room(ax, top=max(heights))
 
 
-def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], inches: float, **style: Any) -> None:
-    """Add a legend unless it is empty; labels appear as they are."""
-    if handles:
-        own: dict[str, Any] = {"ncols": _legend_columns(handles, inches), "labelcolor": ink(), "frameon": False}
-        legend = owner.legend(handles, [str(handle.get_label()) for handle in handles], **own, **style)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+def _add_legend(owner: "Figure | Axes", handles: Sequence["Artist"], shape: _Shape, **style: Any) -> "Legend":
+    """Add a legend; labels appear as they are."""
+    own: dict[str, Any] = {"ncols": shape.columns, "fontsize": shape.size, "labelcolor": ink(), "frameon": False}
+    legend = owner.legend(handles, shape.labels, **own, **style)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return legend
 
 
 # Marks at the edge of an axis for what has no place on it: the marker, the height of the first mark, and the

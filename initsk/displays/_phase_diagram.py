@@ -1,6 +1,7 @@
 """The phase diagram of a network between order and chaos."""
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,11 +12,13 @@ from initsk.displays._display import Display, in_given_language
 from initsk.displays._heat import draw_cells
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._settings import ink, points
-from initsk.displays._style import clean_axes, label_axis
+from initsk.displays._style import clean_axes, label_axis, width_of
+from initsk.displays._texts import text_width
 from initsk.exceptions import InvalidParameterError
 from initsk.language import translate
 from initsk.text import shortened
 from initsk.theory import PhaseDiagram, phase_diagram
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,6 +105,9 @@ class PhaseDiagramDisplay(Display):
             raise InvalidParameterError("the network is not a plain chain of layers: theory has no prediction for it")
         return cls.from_activation(depth.activation, {label: (depth.weight_variance, depth.bias_variance)})
 
+    def _contents(self) -> list[str]:
+        return [repr(self.diagram.activation), counted(len(self.networks), "network")]
+
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw the plane.
@@ -152,8 +158,7 @@ class PhaseDiagramDisplay(Display):
         draw_cells(ax, x, y, scales, style, norm=LogNorm(*_SCALES), shading="nearest")
         chi = np.ma.masked_invalid(plane.chi_1)
         if np.isnan(plane.chi_1).mean() > _VISIBLE:
-            words: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": points(9), "color": ink()}
-            ax.text(0.98, 0.5, translate("signals grow without bound"), transform=ax.transAxes, **words)
+            _write_blank(ax, np.isnan(plane.chi_1), translate("signals grow without bound"))
         lines = ax.contour(x, y, np.ma.masked_invalid(plane.xi_c), _LINES, colors=_ON_HEAT, linewidths=0.6, alpha=0.5)
         ax.clabel(lines, fmt="%g", fontsize=points(8))
         if chi.min() < 1 < chi.max():
@@ -164,6 +169,14 @@ class PhaseDiagramDisplay(Display):
             _write_side(ax, 0.98, 0.06, "right", translate("chaos: gradients explode"))
         ax.set_xlim(0, x[-1])
         ax.set_ylim(0, y[-1])
+
+
+def _write_blank(ax: "Axes", is_blank: np.ndarray, words: str) -> None:
+    """Write at the right side of the plane, where most is blank, in lines that are as long as the blank part."""
+    width = float(is_blank.mean(axis=0).round().sum() / is_blank.shape[1]) * width_of(ax)
+    n_letters = int(len(words) * width / text_width(words, points(9)) * 0.85)
+    style: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": points(9), "color": ink()}
+    ax.text(0.98, 0.5, fill(words, max(n_letters, 8), break_long_words=False), transform=ax.transAxes, **style)
 
 
 def _write_side(ax: "Axes", x: float, y: float, align: str, words: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 INK = "#1b1f24"
 # The size of labels in points, which `font.size` replaces.
 _BASE = 9.0
-_SMALLEST = 0.62
+SMALLEST_SCALE = 0.62
 # Panels that are a little smaller than the display's own have texts of the same size.
 _SLACK = 1.4
 _scale: ContextVar[float] = ContextVar("_scale", default=1.0)
@@ -65,7 +65,7 @@ def own_scale() -> Iterator[None]:
 
 def set_scale(ratio: float) -> None:
     """Make the texts of the picture smaller, where its panels have only this ratio of the display's own size."""
-    _scale.set(min(max(_SLACK * ratio, _SMALLEST), 1.0))
+    _scale.set(min(max(_SLACK * ratio, SMALLEST_SCALE), 1.0))
 
 
 def has_own_size() -> bool:

@@ -1,5 +1,6 @@
 """Colors, panels and titles that all displays share."""
 
+import warnings
 from collections.abc import Sequence
 from math import ceil
 from textwrap import fill
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from initsk.displays._settings import chosen, ink, points, set_scale, text_scale
+from initsk.displays._settings import SMALLEST_SCALE, chosen, ink, points, set_scale, text_scale
 from initsk.displays._texts import text_width
 from initsk.language import message
 
@@ -26,6 +27,10 @@ POSITION_NAMES = {
     "output": message("output"),
 }
 GRAY = "#808080"
+#: A legend takes at most this share of the height.
+SHARE = 0.3
+# Width and height in inches that a panel needs to have a readable name, and the texts around all panels.
+_LEAST, _OUTSIDE = (0.6, 0.27), (0.8, 0.6)
 
 
 def merge_style(artist: type, defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +66,7 @@ def make_panels(
     full_width, full_height = inner_width + left + right, inner_height + top + bottom
     if figure.get_layout_engine():
         own = np.array([full_width, full_height]) * text_scale()
-        size = np.array(chosen("figure.figsize", own))
+        size = _readable(np.array(chosen("figure.figsize", own)), (n_rows, n_columns), gap_x, has_legend=legend > 0)
         figure.set_size_inches(*size)
         set_scale(float((size / own).min()))
         return figure.subplots(n_rows, n_columns, squeeze=False, height_ratios=_repeated(ratios, n_rows))
@@ -72,6 +77,24 @@ def make_panels(
     gaps = {"wspace": gap_x / width, "hspace": gap_y / height}
     grids = [stacks[i].subgridspec(stack, n_columns, height_ratios=ratios, **gaps) for i in range(n_stacks)]
     return np.concatenate([grid.subplots(squeeze=False) for grid in grids])
+
+
+def _readable(size: np.ndarray, shape: tuple[int, int], gap_x: float, *, has_legend: bool) -> np.ndarray:
+    """Return the size of a figure; one in which panels have no room for their names becomes larger, with a warning."""
+    # In a small figure texts are small, unless their size was chosen.
+    scale = text_scale() if chosen("font.size", None) else SMALLEST_SCALE
+    n_rows, n_columns = shape
+    width, height = scale * (np.array(_OUTSIDE) + np.array([n_columns, n_rows]) * _LEAST)
+    # Panels with ticks of their own are further apart.
+    width += scale * n_columns * max(gap_x - 0.3, 0)
+    smallest = np.array([width, height / (1 - SHARE) if has_legend else height])
+    if (size >= smallest).all():
+        return size
+    larger = np.maximum(size, smallest.round(2))
+    panels = f"{n_rows} x {n_columns} panels"
+    problem = f"plot: figure.figsize of {size[0]:g} x {size[1]:g} inches has no room for the names of {panels}"
+    warnings.warn(f"{problem}; the figure has {larger[0]:g} x {larger[1]:g} inches", UserWarning, stacklevel=2)
+    return larger
 
 
 def _repeated(ratios: Sequence[float] | None, n: int) -> list[float] | None:
@@ -100,8 +123,13 @@ def outer_sides(axes: Sequence["Axes"]) -> pd.DataFrame:
 class _Room:
     """Locate axes in the place that they were given, less margins for texts around them."""
 
-    def __init__(self, margins: dict[str, float]) -> None:
+    def __init__(self, owner: "Axes", margins: dict[str, float]) -> None:
         self.margins = margins
+        self._owner = owner
+
+    def get_subplotspec(self) -> Any:
+        """Return the place of the axes in a grid, which `Figure.tight_layout` asks a locator for."""
+        return self._owner.get_subplotspec()
 
     def __call__(self, ax: Any, renderer: Any) -> "Bbox":
         from matplotlib.transforms import Bbox
@@ -122,7 +150,7 @@ def leave_room(ax: "Axes", *, more: bool = False, **margins: float) -> None:
     locator = ax.get_axes_locator()
     former = locator.margins if isinstance(locator, _Room) else {}
     added = {side: inches + former.get(side, 0) for side, inches in margins.items()}
-    ax.set_axes_locator(_Room({**former, **(added if more else margins)}))
+    ax.set_axes_locator(_Room(ax, {**former, **(added if more else margins)}))
 
 
 def clean_axes(ax: "Axes") -> None:
@@ -174,7 +202,8 @@ def label_axis(axis: "Axis", words: str, size: float = 9) -> None:
 def label_quantity(ax: "Axes", words: str, room: float) -> None:
     """Label the y axis with what it shows, in two lines where one is too long; a title would be lost to the user's."""
     lines = ceil(text_width(words, points(9)) / (ax.bbox.height / ax.figure.dpi))
-    label_left(ax, fill(words, ceil(len(words) / lines) + 3) if lines > 1 else words, room)
+    wrapped = fill(words, ceil(len(words) / lines) + 3, break_long_words=False)
+    label_left(ax, wrapped if lines > 1 else words, room)
 
 
 def label_left(ax: "Axes", words: str, inches: float) -> None:

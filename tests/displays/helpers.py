@@ -107,10 +107,9 @@ def deep(rms, **columns):
     return frame.assign(**columns)
 
 
-def compared(n=3):
+def compared(labels=("init 0", "init 1", "init 2"), layers=("a", "b")):
     """Return histograms, statistics, history and runs of a comparison of initializers."""
-    labels = [f"init {i}" for i in range(n)]
-    histograms, frame = network(["a", "b"])
+    histograms, frame = network(layers)
     histograms, frame = (
         pd.concat([part.assign(initializer=label, phase="trained", epoch=2, repeat=0) for label in labels])
         for part in (histograms, frame)
@@ -121,6 +120,28 @@ def compared(n=3):
     runs.columns = ["initializer", "repeat", "fold", "split", "score", "val_ratio"]
     runs["initializer"] = pd.Categorical(runs["initializer"])
     return histograms, frame, history, runs
+
+
+EIGHT = (
+    "he_normal", "glorot_normal", "lecun_normal", "orthogonal", "random_normal", "zeros", "torch_default", "he_uniform",
+)  # fmt: skip
+
+
+def displays_of_eight(n_layers=3):
+    """Return displays of a comparison of eight initializers, and how many axes each needs."""
+    layers = [f"hidden_{i}" for i in range(n_layers)]
+    histograms, frame, history, runs = compared(EIGHT, layers)
+    weights = (part.assign(parameter="weight") for part in (histograms, frame))
+    summaries = {label: deep([1.0 + i] * n_layers) for i, label in enumerate(EIGHT)}
+    points = {label: (0.3 + i / 2, i / 50) for i, label in enumerate(EIGHT)}
+    return {
+        "ActivationGridDisplay": (ActivationGridDisplay.from_frames(histograms, frame), 8 * n_layers),
+        "DepthDisplay": (DepthDisplay.from_frames(summaries, summaries), 4),
+        "DifferencesDisplay": (DifferencesDisplay.from_frames(runs), 1),
+        "LearningCurvesDisplay": (LearningCurvesDisplay.from_frames(history, baseline=0.2), 2),
+        "PhaseDiagramDisplay": (PhaseDiagramDisplay(PLANE, points), 1),
+        "WeightGridDisplay": (WeightGridDisplay.from_frames(*weights), 8 * n_layers),
+    }
 
 
 def named_network(name):

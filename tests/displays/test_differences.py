@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from initsk import ComparisonResult
 from initsk.comparison.results import TABLES
@@ -20,6 +21,15 @@ def test_differences_lie_on_the_axis_or_have_an_arrow():
     # The interval of b is cut at both ends, c is an arrow.
     assert sorted(line.get_marker() for line in ax.get_lines() if line.get_marker() in "<>") == ["<", ">"]
     assert [text.get_text() for text in ax.texts] == ["-0.797"]
+
+
+@pytest.mark.parametrize(("low", "is_cut"), [(-0.11, False), (-0.2, True)])
+def test_the_axis_is_longer_for_an_interval_that_barely_leaves_it(low, is_cut):
+    differences = pd.DataFrame({"initializer": ["a", "b", "b"], "difference": [0.0, -0.06, -0.078]})
+    intervals = pd.DataFrame({"mean": [0, -0.07], "low": [np.nan, low], "high": [np.nan, -0.03]}, index=["a", "b"])
+    ax = DifferencesDisplay(differences, intervals, ["a", "b"]).plot().ax_
+    assert (ax.get_xlim()[0] <= low) != is_cut
+    assert ("<" in [line.get_marker() for line in ax.get_lines()]) == is_cut
 
 
 def test_differences_are_paired_and_far_rows_are_arrows():
