@@ -40,6 +40,7 @@ CONCLUSIONS = {
     "best": message("best"),
     "significantly worse": message("significantly worse"),
     "significantly better": message("significantly better"),
+    "identical": message("identical"),
     "equivalent": message("equivalent"),
     "undecided": message("undecided"),
     "not tested": message("not tested"),

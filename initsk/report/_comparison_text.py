@@ -25,6 +25,7 @@ _WITHOUT_SCORE = {
 
 # In the order of the sentences.
 _CONCLUSIONS = {
+    "identical": message("The same score in all runs: {names}."),
     "equivalent": message("Equivalent within a margin of {margin:.3g}: {names}."),
     "undecided": message(
         "Undecided: {names}. The difference is neither significant at the 5 % level nor shown to be smaller than"
@@ -67,7 +68,10 @@ def describe_ranking(summary: pd.DataFrame) -> str:
         if conclusion == "undecided":
             sentences += _power(others[others["conclusion"] == conclusion])
     if best.n <= _FEW:
-        sentences.append(_("With only {n} repeats or splits, intervals and tests say little.", n=int(best.n)))
+        text = message("With only {n} runs, intervals and tests say little.")
+        if best.n < best.n_runs:
+            text = message("With only {n} splits, intervals and tests say little.")
+        sentences.append(_(text, n=int(best.n)))
     return " ".join(sentences)
 
 
@@ -104,15 +108,26 @@ def _best(best: Any, *, only_one: bool) -> str:
         return _("{name} has a score of {score} (one run).", **values)
     if only_one and not isfinite(best.low):
         return _("{name} has a mean score of {score} (the same in {n} runs).", **values)
+    values["splits"] = int(best.n)
     if only_one:
-        return _("{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs).", **values)
+        text = message("{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs).")
+        if best.n < best.n_runs:
+            text = message(
+                "{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs on {splits}"
+                " splits)."
+            )
+        return _(text, **values)
     if best.n < 2:
         return _("{name} has the highest mean score, {score} (one run).", **values)
     if not isfinite(best.low):
         return _("{name} has the highest mean score, {score} (the same in {n} runs).", **values)
-    return _(
-        "{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs).", **values
-    )
+    text = message("{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs).")
+    if best.n < best.n_runs:
+        text = message(
+            "{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs on {splits}"
+            " splits)."
+        )
+    return _(text, **values)
 
 
 def _power(undecided: pd.DataFrame) -> list[str]:
@@ -127,8 +142,13 @@ def _power(undecided: pd.DataFrame) -> list[str]:
         "If the observed difference of {difference} to {name} is the true one, {needed} paired runs would detect it"
         " with 80 % power; this comparison has {n}."
     )
+    if nearest.n < nearest.n_runs:
+        text = message(
+            "If the observed difference of {difference} to {name} is the true one, {needed} splits would detect it"
+            " with 80 % power; this comparison has {n}."
+        )
     name, difference = nearest.initializer, abs(nearest.difference_to_best)
-    return [_(text, difference=difference, name=name, needed=int(needed.min()), n=int(nearest.n_runs))]
+    return [_(text, difference=difference, name=name, needed=int(needed.min()), n=int(nearest.n_paired))]
 
 
 def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:

@@ -113,18 +113,19 @@ class ComparisonResult(ComparisonSources, Reported):
             A row for each initializer, the best mean score first, with these columns: rank; with a grid, its most
             frequent best setting; mean_score, std_score, low and high (95 % interval of the mean, inside the bounds of
             the score; NaN for scores that do not vary); n (the repeats, or splits, that intervals and tests use: with
-            two or three, they say little); difference_to_best, with difference_low and difference_high (its interval,
-            adjusted as p_value, so that it excludes zero exactly if p_value is below `alpha`); effect_size (Cohen's d
-            of the paired differences); p_value (of the difference to the best, adjusted over all pairs by Holm's
-            method; NaN without a test: for the best itself, fewer than two shared repeats, and differences that do not
-            vary); p_equivalence (of two one-sided tests that the difference lies inside `margin`, adjusted in the same
-            way); margin; conclusion ("best", "significantly worse", "equivalent" if the difference is not significant
-            and p_equivalence is below `alpha`, "undecided", or "not tested"; "significantly better" if the best is
-            worse in the repeats that both share); significant (whether p_value is below `alpha`; NA without a test,
-            False for the best); n_needed (if not significant: the repeats, or splits, that would detect the observed
-            difference with 80 % power, if it is the true one; infinite if no number would); median epochs_to_target and
-            seconds_to_target (infinite if the median run does not reach it); area_under_curve (mean validation score
-            over the epochs); n_runs with a score; n_failed; n_diverged.
+            two or three, they say little); n_paired (those that the best has as well); difference_to_best, with
+            difference_low and difference_high (its interval, adjusted as p_value, so that it excludes zero exactly if
+            p_value is below `alpha`); effect_size (Cohen's d of the paired differences); p_value (of the difference to
+            the best, adjusted over all pairs by Holm's method; NaN without a test: for the best itself, fewer than two
+            shared repeats, and differences that do not vary); p_equivalence (of two one-sided tests that the difference
+            lies inside `margin`, adjusted in the same way); margin; conclusion ("best", "significantly worse",
+            "identical" if all paired scores are equal, "equivalent" if the difference is not significant and
+            p_equivalence is below `alpha`, "undecided", or "not tested"; "significantly better" if the best is worse in
+            the repeats that both share); significant (whether p_value is below `alpha`; NA without a test, False for
+            the best); n_needed (if not significant: the repeats, or splits, that would detect the observed difference
+            with 80 % power, if it is the true one; infinite if no number would; NaN if a t-test would need no more than
+            n_paired); median epochs_to_target and seconds_to_target (infinite if the median run does not reach it);
+            area_under_curve (mean validation score over the epochs); n_runs with a score; n_failed; n_diverged.
 
         Raises
         ------
@@ -220,9 +221,10 @@ class ComparisonResult(ComparisonSources, Reported):
         DataFrame
             A row for each pair, the better mean first: first; second; n pairs of scores; the mean difference with low
             and high (its interval, adjusted for the number of pairs as in `summary`); effect_size, p_value,
-            p_equivalence, margin, significant and n_needed as in `summary`; conclusion ("significant", "equivalent",
-            "undecided" or "not tested"). With `rope`, the posterior probabilities that `first` is worse, equivalent or
-            better: p_worse, p_equivalent, p_better (Bayesian correlated t-test, Corani and Benavoli 2015).
+            p_equivalence, margin, significant and n_needed as in `summary`; conclusion ("significant", "identical",
+            "equivalent", "undecided" or "not tested"). With `rope`, the posterior probabilities that `first` is worse,
+            equivalent or better: p_worse, p_equivalent, p_better (Bayesian correlated t-test, Corani and Benavoli
+            2015).
 
         Raises
         ------
