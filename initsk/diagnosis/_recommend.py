@@ -134,8 +134,8 @@ class Recommendation(Reported):
         if highest < _LIKELY:
             sentences.append(
                 Reason(
-                    "With none of the initializers that were tried, training is likely to succeed: another learning rate"
-                    " or a larger budget may help more than another initializer."
+                    "With none of the initializers that were tried, training is likely to succeed: another learning"
+                    " rate or a larger budget may help more than another initializer."
                 )
             )
         return tuple(sentences)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.comparison.results import has_several_splits
+from initsk.comparison.results import has_several_splits, missing_runs
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
 from initsk.language import message, plural, plural_message, translate as _
 
@@ -25,6 +25,7 @@ _WITHOUT_SCORE = {
 
 # In the order of the sentences.
 _CONCLUSIONS = {
+    "identical": message("The same score in all runs: {names}."),
     "equivalent": message("Equivalent within a margin of {margin:.3g}: {names}."),
     "undecided": message(
         "Undecided: {names}. The difference is neither significant at the 5 % level nor shown to be smaller than"
@@ -67,7 +68,10 @@ def describe_ranking(summary: pd.DataFrame) -> str:
         if conclusion == "undecided":
             sentences += _power(others[others["conclusion"] == conclusion])
     if best.n <= _FEW:
-        sentences.append(_("With only {n} repeats or splits, intervals and tests say little.", n=int(best.n)))
+        text = message("With only {n} runs, intervals and tests say little.")
+        if best.n < best.n_runs:
+            text = message("With only {n} splits, intervals and tests say little.")
+        sentences.append(_(text, n=int(best.n)))
     return " ".join(sentences)
 
 
@@ -104,15 +108,26 @@ def _best(best: Any, *, only_one: bool) -> str:
         return _("{name} has a score of {score} (one run).", **values)
     if only_one and not isfinite(best.low):
         return _("{name} has a mean score of {score} (the same in {n} runs).", **values)
+    values["splits"] = int(best.n)
     if only_one:
-        return _("{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs).", **values)
+        text = message("{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs).")
+        if best.n < best.n_runs:
+            text = message(
+                "{name} has a mean score of {score} (95 % confidence interval {low} to {high}, {n} runs on {splits}"
+                " splits)."
+            )
+        return _(text, **values)
     if best.n < 2:
         return _("{name} has the highest mean score, {score} (one run).", **values)
     if not isfinite(best.low):
         return _("{name} has the highest mean score, {score} (the same in {n} runs).", **values)
-    return _(
-        "{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs).", **values
-    )
+    text = message("{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs).")
+    if best.n < best.n_runs:
+        text = message(
+            "{name} has the highest mean score, {score} (95 % confidence interval {low} to {high}, {n} runs on {splits}"
+            " splits)."
+        )
+    return _(text, **values)
 
 
 def _power(undecided: pd.DataFrame) -> list[str]:
@@ -127,8 +142,13 @@ def _power(undecided: pd.DataFrame) -> list[str]:
         "If the observed difference of {difference} to {name} is the true one, {needed} paired runs would detect it"
         " with 80 % power; this comparison has {n}."
     )
+    if nearest.n < nearest.n_runs:
+        text = message(
+            "If the observed difference of {difference} to {name} is the true one, {needed} splits would detect it"
+            " with 80 % power; this comparison has {n}."
+        )
     name, difference = nearest.initializer, abs(nearest.difference_to_best)
-    return [_(text, difference=difference, name=name, needed=int(needed.min()), n=int(nearest.n_runs))]
+    return [_(text, difference=difference, name=name, needed=int(needed.min()), n=int(nearest.n_paired))]
 
 
 def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
@@ -184,6 +204,21 @@ def describe_splits(runs: pd.DataFrame) -> str:
     return ""
 
 
+def describe_unfinished(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """Return how many of the planned runs have finished, or an empty text if all have.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        `ComparisonResult.runs`.
+    settings : mapping
+        `ComparisonResult.settings`.
+    """
+    missing = missing_runs(runs, settings)
+    text = message("Not complete: this report shows the {done} of {planned} runs that have finished.")
+    return _(text, done=len(runs), planned=len(runs) + missing) if missing else ""
+
+
 def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     """Return which of the planned runs gave no score, or an empty text if all did.
 
@@ -194,12 +229,8 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
     settings : mapping
         `ComparisonResult.settings`.
     """
-    sentences = []
+    sentences = [describe_unfinished(runs, settings)]
     racing = settings.get("racing", {"stopped": {}, "runs_saved": 0})
-    planned = settings.get("n_planned", len(runs)) - racing["runs_saved"]
-    if len(runs) < planned:
-        text = message("Not complete: this report shows the {done} of {planned} runs that have finished.")
-        sentences.append(_(text, done=len(runs), planned=planned))
     if racing["stopped"]:
         names = [
             plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
@@ -215,7 +246,7 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
         names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
         if names:
             sentences.append(plural(*texts, len(runs), count=len(names), names=list(dict.fromkeys(names))))
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
 def describe_activations(layers: pd.DataFrame) -> str:

@@ -14,7 +14,14 @@ from initsk.report import (
 
 def summary(**columns):
     base = {"initializer": ["a", "b"], "mean_score": [0.9, 0.8], "low": [0.88, 0.7], "high": [0.92, 0.9]}
-    base |= {"rank": [1, 2], "n": [5, 5], "n_runs": [5, 5], "epochs_to_target": [1.0, 3.0], "margin": [0.01] * 2}
+    base |= {
+        "rank": [1, 2],
+        "n": [5, 5],
+        "n_runs": [5, 5],
+        "n_paired": [5, 4],
+        "epochs_to_target": [1.0, 3.0],
+        "margin": [0.01] * 2,
+    }
     base |= {"difference_to_best": [0, -0.1], "n_needed": [float("nan")] * 2, "effect_size": [float("nan"), -2.0]}
     return pd.DataFrame({**base, "conclusion": ["best", "significantly worse"], **columns})
 
@@ -59,8 +66,12 @@ def test_missing_evidence_and_equivalence_have_different_sentences():
 
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_two_or_three_repeats_say_little(n):
-    few = f"With only {n} repeats or splits, intervals and tests say little."
-    assert (few in describe_ranking(summary(n=[n, n]))) == (n <= 3)
+    words = "intervals and tests say little."
+    repeats = describe_ranking(summary(n=[n, n], n_runs=[n, n]))
+    assert (f"With only {n} runs, {words}" in repeats) == (n <= 3)
+    splits = describe_ranking(summary(n=[n, n], n_runs=[2 * n, 2 * n]))
+    assert (f"With only {n} splits, {words}" in splits) == (n <= 3)
+    assert f"{2 * n} runs on {n} splits)" in splits
 
 
 def test_a_later_rank_without_a_significant_difference_is_explained():
@@ -88,7 +99,7 @@ def test_power_of_a_difference_that_is_undecided():
     too_few = UNDECIDED | {"n_needed": [float("nan"), 40.0]}
     sentences = describe_ranking(summary(**too_few))
     words = "If the observed difference of 0.1000 to b is the true one, 40 paired runs would detect it with 80 % power"
-    assert f"{words}; this comparison has 5." in sentences
+    assert f"{words}; this comparison has 4." in sentences
     never = describe_ranking(summary(**too_few | {"n_needed": [float("nan"), float("inf")]}))
     assert "no number of runs would detect the observed differences" in never
 

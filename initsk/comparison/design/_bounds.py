@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
+from sklearn.metrics import get_scorer, get_scorer_names
 
 #: The lowest and the highest value; None where there is none. JSON has no infinite numbers.
 ScoreBounds = list[float | None]
@@ -75,7 +76,23 @@ def bounds_of_scorer(scorer: Any, estimator: Any) -> ScoreBounds:
     return [low, high]
 
 
+def bounds_of_name(name: str) -> ScoreBounds:
+    """Return the lowest and the highest value of the scorer of scikit-learn with this name; None for other names.
+
+    Examples
+    --------
+    >>> bounds_of_name("accuracy"), bounds_of_name("neg_mean_squared_error"), bounds_of_name("score")
+    ([0.0, 1.0], [None, 0.0], [None, None])
+    """
+    return bounds_of_scorer(get_scorer(name), None) if name in get_scorer_names() else [None, None]
+
+
 def score_bounds(scorers: Mapping[str, Any], estimator: Any) -> dict[str, ScoreBounds]:
     """Return the bounds of scorers by the columns of the runs: of the first one, and of each if there are several."""
-    found = {f"score_{name}": bounds_of_scorer(scorer, estimator) for name, scorer in scorers.items()}
+    return bounds_by_column({name: bounds_of_scorer(scorer, estimator) for name, scorer in scorers.items()})
+
+
+def bounds_by_column(bounds: Mapping[str, ScoreBounds]) -> dict[str, ScoreBounds]:
+    """Return the bounds of scores by the columns of the runs: of the first one, and of each if there are several."""
+    found = {f"score_{name}": each for name, each in bounds.items()}
     return {"score": next(iter(found.values()))} | (found if len(found) > 1 else {})

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from initsk.comparison.results._inference import mean_interval
+from initsk.comparison.results._rounding import rounding_of, without_rounding
 from initsk.comparison.results._statistics import has_several_splits, tuned_runs
 
 
@@ -31,12 +32,13 @@ def against_baseline(runs: pd.DataFrame) -> pd.DataFrame:
     """
     several = has_several_splits(runs)
     ratio = float(runs["val_ratio"].mean()) if several else 0.0
-    rows = []
+    rows, rounding = [], rounding_of(runs["score"].to_numpy(float))
     shown = tuned_runs(runs).dropna(subset=["score", "baseline_score"])
     for label, own in shown.groupby("initializer", observed=True, sort=False):
-        differences = (own["score"] - own["baseline_score"]).groupby(own["split" if several else "repeat"]).mean()
+        scores = own[["score", "baseline_score"]].groupby(own["split" if several else "repeat"]).mean().to_numpy()
+        differences = without_rounding(scores[:, 0] - scores[:, 1], scores, rounding)
         mean = float(differences.mean())
-        low, high = mean_interval(differences.to_numpy(), ratio)
+        low, high = mean_interval(differences, ratio)
         beats = "no" if mean <= 0 else "undecided" if low <= 0 else "yes"
         rows.append({"initializer": str(label), "difference": mean, "low": low, "high": high, "beats": beats})
     return pd.DataFrame(rows, columns=["initializer", "difference", "low", "high", "beats"])

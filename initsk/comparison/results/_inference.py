@@ -15,6 +15,8 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit, logit
 
+from initsk.comparison.results._rounding import without_rounding
+
 #: The lowest and the highest value that a score can have; infinite where there is none.
 Bounds = tuple[float, float]
 
@@ -57,6 +59,7 @@ def mean_interval(
     (0.805, 0.999)
     """
     values = values[np.isfinite(values)]
+    values = without_rounding(values, values)
     if len(values) < 2 or np.ptp(values) == 0:
         return nan, nan
     mean = float(values.mean())
@@ -319,7 +322,8 @@ def equivalence(differences: np.ndarray, rope: float, ratio: float = 0.0) -> tup
 
     This is the Bayesian correlated t-test: with an uninformative prior, the posterior of the mean is Student's t around
     the observed mean, with the corrected standard error (Corani and Benavoli 2015, "A Bayesian approach for comparing
-    cross-validated algorithms on multiple data sets", Machine Learning 100).
+    cross-validated algorithms on multiple data sets", Machine Learning 100). Differences that do not vary have none,
+    unless all are zero.
 
     Examples
     --------
@@ -330,7 +334,7 @@ def equivalence(differences: np.ndarray, rope: float, ratio: float = 0.0) -> tup
         return nan, nan, nan
     mean, error = differences.mean(), standard_error(differences, ratio)
     if error == 0:
-        return float(mean < -rope), float(abs(mean) <= rope), float(mean > rope)
+        return (nan, nan, nan) if mean else (0.0, 1.0, 0.0)
     posterior = stats.t(len(differences) - 1, mean, error)
     below, above = float(posterior.cdf(-rope)), float(posterior.sf(rope))
     return below, max(1 - below - above, 0.0), above

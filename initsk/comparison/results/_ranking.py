@@ -28,7 +28,7 @@ _PAIR_TYPES = {
 _POSTERIOR = ("p_worse", "p_equivalent", "p_better")
 # What a summary calls the columns of a pair, of which the first is the best treatment.
 _TO_BEST = {
-    "difference": "difference_to_best", "low": "difference_low", "high": "difference_high",
+    "n": "n_paired", "difference": "difference_to_best", "low": "difference_low", "high": "difference_high",
     "effect_size": "effect_size", "p_value": "p_value", "p_equivalence": "p_equivalence", "margin": "margin",
     "conclusion": "conclusion", "significant": "significant", "n_needed": "n_needed",
 }  # fmt: skip
@@ -101,9 +101,9 @@ def rank(what: Ranked, *, alpha: float, test: str, target: float | None, margin:
 
 def _of_best(n: int, margin: float) -> dict[str, Any]:
     """Return the columns of the best treatment's difference to itself, which has no test."""
-    known: dict[str, Any] = {"conclusion": "not tested", "significant": None}
+    known: dict[str, Any] = {"n": 0, "conclusion": "not tested", "significant": None}
     if n:
-        known = {"difference": 0.0, "conclusion": "best", "significant": False}
+        known = {"n": n, "difference": 0.0, "conclusion": "best", "significant": False}
     known["margin"] = margin
     return {summary_name: known.get(name, nan) for name, summary_name in _TO_BEST.items()}
 

@@ -183,6 +183,18 @@ def error_name(scorer: str) -> str:
     return scorer.removeprefix("neg_") if scorer.startswith("neg_") else ""
 
 
+def missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> int:
+    """Return the number of planned runs that have not finished, without those that racing saved.
+
+    Examples
+    --------
+    >>> missing_runs(pd.DataFrame(index=range(3)), {"n_planned": 5, "racing": {"runs_saved": 1}})
+    1
+    """
+    saved = settings.get("racing", {"runs_saved": 0})["runs_saved"]
+    return max(settings.get("n_planned", 0) - saved - len(runs), 0)
+
+
 def key_columns(frame: pd.DataFrame) -> list[str]:
     """Return the names of the columns that identify a run.
 

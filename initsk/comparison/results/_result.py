@@ -8,7 +8,7 @@ import pandas as pd
 from initsk.comparison.results._inference import TESTS, UNBOUNDED, Bounds
 from initsk.comparison.results._intake import typed_tables
 from initsk.comparison.results._ranking import BY, Ranked, compare_pairs, rank
-from initsk.comparison.results._records import key_columns, score_names
+from initsk.comparison.results._records import key_columns, missing_runs, score_names
 from initsk.comparison.results._sources import ComparisonSources
 from initsk.comparison.results._statistics import has_several_splits, tuned_runs
 from initsk.comparison.storage._tables import with_experiment
@@ -80,8 +80,9 @@ class ComparisonResult(ComparisonSources, Reported):
         super().__init__(typed_tables(frames), settings)
 
     def __repr__(self) -> str:
-        runs, initializers = counted(len(self.runs), "run"), counted(len(self.initializers), "initializer")
-        return f"ComparisonResult({runs} of {initializers}; see summary())"
+        done, n_missing = len(self.runs), self._missing_runs()
+        runs = f"not complete: {done} of {counted(done + n_missing, 'run')}" if n_missing else counted(done, "run")
+        return f"ComparisonResult({runs} of {counted(len(self.initializers), 'initializer')}; see summary())"
 
     def summary(
         self, *, alpha: float = 0.05, test: str = "t", target: float | None = None, margin: float | None = None,
@@ -113,18 +114,19 @@ class ComparisonResult(ComparisonSources, Reported):
             A row for each initializer, the best mean score first, with these columns: rank; with a grid, its most
             frequent best setting; mean_score, std_score, low and high (95 % interval of the mean, inside the bounds of
             the score; NaN for scores that do not vary); n (the repeats, or splits, that intervals and tests use: with
-            two or three, they say little); difference_to_best, with difference_low and difference_high (its interval,
-            adjusted as p_value, so that it excludes zero exactly if p_value is below `alpha`); effect_size (Cohen's d
-            of the paired differences); p_value (of the difference to the best, adjusted over all pairs by Holm's
-            method; NaN without a test: for the best itself, fewer than two shared repeats, and differences that do not
-            vary); p_equivalence (of two one-sided tests that the difference lies inside `margin`, adjusted in the same
-            way); margin; conclusion ("best", "significantly worse", "equivalent" if the difference is not significant
-            and p_equivalence is below `alpha`, "undecided", or "not tested"; "significantly better" if the best is
-            worse in the repeats that both share); significant (whether p_value is below `alpha`; NA without a test,
-            False for the best); n_needed (if not significant: the repeats, or splits, that would detect the observed
-            difference with 80 % power, if it is the true one; infinite if no number would); median epochs_to_target and
-            seconds_to_target (infinite if the median run does not reach it); area_under_curve (mean validation score
-            over the epochs); n_runs with a score; n_failed; n_diverged.
+            two or three, they say little); n_paired (those that the best has as well); difference_to_best, with
+            difference_low and difference_high (its interval, adjusted as p_value, so that it excludes zero exactly if
+            p_value is below `alpha`); effect_size (Cohen's d of the paired differences); p_value (of the difference to
+            the best, adjusted over all pairs by Holm's method; NaN without a test: for the best itself, fewer than two
+            shared repeats, and differences that do not vary); p_equivalence (of two one-sided tests that the difference
+            lies inside `margin`, adjusted in the same way); margin; conclusion ("best", "significantly worse",
+            "identical" if all paired scores are equal, "equivalent" if the difference is not significant and
+            p_equivalence is below `alpha`, "undecided", or "not tested"; "significantly better" if the best is worse in
+            the repeats that both share); significant (whether p_value is below `alpha`; NA without a test, False for
+            the best); n_needed (if not significant: the repeats, or splits, that would detect the observed difference
+            with 80 % power, if it is the true one; infinite if no number would; NaN if a t-test would need no more than
+            n_paired); median epochs_to_target and seconds_to_target (infinite if the median run does not reach it);
+            area_under_curve (mean validation score over the epochs); n_runs with a score; n_failed; n_diverged.
 
         Raises
         ------
@@ -220,9 +222,10 @@ class ComparisonResult(ComparisonSources, Reported):
         DataFrame
             A row for each pair, the better mean first: first; second; n pairs of scores; the mean difference with low
             and high (its interval, adjusted for the number of pairs as in `summary`); effect_size, p_value,
-            p_equivalence, margin, significant and n_needed as in `summary`; conclusion ("significant", "equivalent",
-            "undecided" or "not tested"). With `rope`, the posterior probabilities that `first` is worse, equivalent or
-            better: p_worse, p_equivalent, p_better (Bayesian correlated t-test, Corani and Benavoli 2015).
+            p_equivalence, margin, significant and n_needed as in `summary`; conclusion ("significant", "identical",
+            "equivalent", "undecided" or "not tested"). With `rope`, the posterior probabilities that `first` is worse,
+            equivalent or better: p_worse, p_equivalent, p_better (Bayesian correlated t-test, Corani and Benavoli
+            2015).
 
         Raises
         ------
@@ -255,7 +258,11 @@ class ComparisonResult(ComparisonSources, Reported):
             for name, frame in self.frames.items()
             if len(frame)
         }
-        return ComparisonResult(self.frames | frames, self.settings)
+        settings = self.settings
+        if "n_planned" in settings:
+            # As many runs are missing as before.
+            settings = settings | {"n_planned": settings["n_planned"] - len(self.runs) + len(runs)}
+        return ComparisonResult(self.frames | frames, settings)
 
     def _check(self, **values: Any) -> None:
         check_parameters(type(self).__name__, values, {name: _CONSTRAINTS[name] for name in values})
@@ -265,11 +272,20 @@ class ComparisonResult(ComparisonSources, Reported):
     def _column(self, score: str | None) -> str:
         if score is None or score == self.settings.get("scoring"):
             return "score"
-        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", score_names(self.runs))})
+        only = self.settings.get("scoring")
+        names = score_names(self.runs) or ([only] if isinstance(only, str) else [])
+        if not names:
+            raise InvalidParameterError(f"unknown score {score!r} (allowed: None, because there is a single score)")
+        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", names)})
         return f"score_{score}"
 
     def _ranked(self, score: str | None, by: str = "initializer") -> Ranked:
         return Ranked(self.frames, self._column(score), self.bounds(score), by)
+
+    def _missing_runs(self) -> int:
+        if "experiment" in self.runs:
+            return sum(part._missing_runs() for part in self.parts().values())
+        return missing_runs(self.runs, self.settings)
 
     def _each(self, make: Callable[..., pd.DataFrame], score: str | None, by: str, **arguments: Any) -> pd.DataFrame:
         """Return a frame of every experiment, one below the other."""

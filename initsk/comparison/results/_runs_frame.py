@@ -9,6 +9,7 @@ import pandas as pd
 
 from initsk.comparison.design._candidates import Candidate, shown
 from initsk.comparison.design._runs import RunKey
+from initsk.comparison.results._frame_bounds import bounds_of_columns
 from initsk.comparison.results._records import RunRecord, make_frames
 from initsk.initializers import Initializer, initializer_name
 from initsk.utils.validation import optional, real, refuse, unknown_name
@@ -20,7 +21,7 @@ _VALUES = ("train_loss", "val_loss", "val_score")
 
 def tables_of_frame(
     frame: Any, names: Mapping[str, str | None], score: str | Sequence[str], grid: str | Sequence[str],
-    history: Any, val_ratio: float | None,
+    history: Any, val_ratio: float | None, bounds: Any,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:  # fmt: skip
     """Return the tables and the settings; `names` has the columns of initializer, repeat, fold and split.
 
@@ -31,12 +32,14 @@ def tables_of_frame(
     """
     scores, grid = _listed(score), _listed(grid)
     refuse(_OWNER, _column_problems(frame, names, scores, grid, val_ratio))
+    score_bounds, problems = bounds_of_columns(frame, scores, bounds)
     # Repeat, fold and split have their own names by default.
     columns = {name: name if column is None else column for name, column in names.items()}
     columns = {name: column for name, column in columns.items() if column in frame}
     keyed = [columns[name] for name in ("initializer", "repeat", "fold") if name in columns] + grid
     keys = _rows(frame, keyed)
-    refuse(_OWNER, [*_key_problems(frame, keyed, keys, columns), *_history_problems(history, keyed, keys)])
+    problems += [*_key_problems(frame, keyed, keys, columns), *_history_problems(history, keyed, keys)]
+    refuse(_OWNER, problems)
     units = {name: _numbered(frame, columns.get(name)) for name in ("repeat", "fold", "split")}
     units["split"] = units["split"] if "split" in columns else units["fold"]
     ratio = _ratio(units, val_ratio)
@@ -51,6 +54,7 @@ def tables_of_frame(
         records.append(record)
     n_repeats = len(set(units["repeat"].tolist()))
     about = {"source": _OWNER, "scoring": scores[0], "n_repeats": n_repeats, "n_planned": len(records)}
+    about["score_bounds"] = score_bounds
     return make_frames(records, candidates), about
 
 

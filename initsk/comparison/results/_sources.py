@@ -1,6 +1,6 @@
 """Where the tables of a comparison come from: a finished search, a frame of runs, or a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,6 +65,7 @@ class ComparisonSources(ComparisonTables):
         cls, frame: pd.DataFrame, *, initializer: str = "initializer", score: str | Sequence[str] = "score",
         repeat: str | None = None, fold: str | None = None, split: str | None = None, grid: str | Sequence[str] = (),
         history: pd.DataFrame | None = None, val_ratio: float | None = None,
+        bounds: tuple[float | None, float | None] | Mapping[str, tuple[float | None, float | None]] | None = None,
     ) -> Self:  # fmt: skip
         """Return a result made from a frame of runs that were made in any way, as in a training loop of one's own.
 
@@ -93,6 +94,11 @@ class ComparisonSources(ComparisonTables):
             ``epoch``; and any of ``train_loss``, ``val_loss`` and ``val_score``.
         val_ratio : float, optional
             Number of validation samples for each training sample. By default, it follows from the number of folds.
+        bounds : tuple of float or None, optional
+            The lowest and the highest value that the score can have, with None where there is no bound; for several
+            scores, a dict of such tuples by column. By default, those of the scorer of scikit-learn that a column is
+            named after, such as ``accuracy`` or ``neg_log_loss``, if all its scores lie inside. Intervals of means stay
+            inside the bounds, and the default margin of equivalence follows from them.
 
         Returns
         -------
@@ -102,7 +108,8 @@ class ComparisonSources(ComparisonTables):
         Raises
         ------
         InvalidParameterError
-            With all mistakes: columns that `frame` lacks, scores that are not numbers, or runs that are there twice.
+            With all mistakes: columns that `frame` lacks, scores that are not numbers or lie outside of `bounds`, or
+            runs that are there twice.
 
         Examples
         --------
@@ -116,7 +123,7 @@ class ComparisonSources(ComparisonTables):
         [0.85, 0.15]
         """
         names = {"initializer": initializer, "repeat": repeat, "fold": fold, "split": split}
-        return cls(*tables_of_frame(frame, names, score, grid, history, val_ratio))
+        return cls(*tables_of_frame(frame, names, score, grid, history, val_ratio, bounds))
 
     @classmethod
     def from_store(cls, path: str | Path) -> Self:

@@ -19,6 +19,7 @@ from initsk.comparison.results._inference import (
     paired_p_value,
 )
 from initsk.comparison.results._records import grid_columns
+from initsk.comparison.results._rounding import DOUBLE, rounding_of, without_rounding
 
 # Without a target, a score counts as reached at this part of the way from the baseline's score to the best mean score.
 _REACHED = 0.98
@@ -39,11 +40,14 @@ class PairedScores:
         With several splits, the number of validation samples for each training sample; otherwise 0.
     bounds : tuple of float, default=(-inf, inf)
         The lowest and the highest value that a score can have.
+    rounding : float, default=1e-12
+        Relative rounding error of the scores: values and differences that vary no more than that are returned as equal.
     """
 
     table: pd.DataFrame
     ratio: float
     bounds: Bounds = UNBOUNDED
+    rounding: float = DOUBLE
 
     @property
     def labels(self) -> list[str]:
@@ -53,12 +57,14 @@ class PairedScores:
     def values(self, label: str) -> np.ndarray:
         """Return the finite scores of one treatment."""
         values = self.table[label].to_numpy(float)
-        return values[np.isfinite(values)]
+        values = values[np.isfinite(values)]
+        return without_rounding(values, values, self.rounding)
 
     def differences(self, first: str, second: str) -> np.ndarray:
         """Return the scores of `first` minus those of `second`, where both have one."""
-        difference = self.table[first].to_numpy(float) - self.table[second].to_numpy(float)
-        return difference[np.isfinite(difference)]
+        shared = self.table[[first, second]].to_numpy(float)
+        shared = shared[np.isfinite(shared).all(axis=1)]
+        return without_rounding(shared[:, 0] - shared[:, 1], shared, self.rounding)
 
     def describe(self, label: str) -> dict[str, float]:
         """Return the mean score of one treatment, its interval, the standard deviation, and the number of scores."""
@@ -83,13 +89,17 @@ class PairedScores:
         found = {}
         for pair, values, pair_test in zip(pairs, differences, tests, strict=True):
             effect, p_value = effect_size(values), pair_test.p_value
+            identical = len(values) > 1 and not values.any()
+            needed = number_needed(effect, min_alpha, self.ratio) if p_value >= alpha else nan
             found[pair] = {
                 "n": len(values), "difference": float(values.mean()) if len(values) else nan,
                 "low": max(pair_test.low, -width), "high": min(pair_test.high, width),
                 "effect_size": effect, "p_value": p_value, "p_equivalence": pair_test.p_equivalence,
-                "conclusion": _conclusion(p_value, pair_test.p_equivalence, alpha), "margin": margin,
+                "conclusion": "identical" if identical else _conclusion(p_value, pair_test.p_equivalence, alpha),
+                "margin": margin,
                 "significant": None if np.isnan(p_value) else p_value < alpha,
-                "n_needed": number_needed(effect, min_alpha, self.ratio) if p_value >= alpha else nan,
+                # The permutation test may need more than the t-test, for which the number is.
+                "n_needed": needed if needed > len(values) else nan,
             }  # fmt: skip
         return found
 
@@ -149,7 +159,7 @@ def paired_scores(
     means = table.reindex(columns=order).mean().fillna(-np.inf)
     ranked = sorted(order, key=lambda label: -means[label])
     ratio = float(runs["val_ratio"].mean()) if several else 0.0
-    return PairedScores(table.reindex(columns=ranked), ratio, bounds)
+    return PairedScores(table.reindex(columns=ranked), ratio, bounds, rounding_of(runs[column].to_numpy(float)))
 
 
 def baseline_score(runs: pd.DataFrame, column: str = "score") -> float:
