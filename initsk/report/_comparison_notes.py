@@ -82,7 +82,7 @@ def scores_table(result: ComparisonResult, ranking: Table) -> list[Element]:
     means, colors = means.reindex([row["initializer"] for row in ranking.rows]), list(ranking.colors)
     baselines = [result.baseline_score(name) for name in names]
     if any(map(isfinite, baselines)):
-        means.loc[_(_BASELINES[has_classes(result)])] = baselines
+        means.loc[_name_of_baseline(result)] = baselines
         colors.append("")
     shown = [error_name(name) or name for name in names]
     means.columns = [f"score_{name}" for name in shown]
@@ -105,17 +105,21 @@ def with_baseline(ranking: Table, result: ComparisonResult) -> Table:
     if not isfinite(score):
         return ranking
     row = {column.key: "-" if column.is_text else nan for column in ranking.columns}
-    name = message("baseline: the mean target")
-    if has_classes(result):
-        name = message("baseline: the most frequent class")
-        if _ranks_probabilities(result):
-            name = message("baseline: the shares of the classes")
-    row |= {"initializer": _(name), "mean_score": score}
+    row |= {"initializer": _name_of_baseline(result), "mean_score": score}
     place = sum(other["mean_score"] >= score for other in ranking.rows)
     rows, colors = list(ranking.rows), list(ranking.colors)
     rows.insert(place, row)
     colors.insert(place, "")
     return ranking._replace(rows=rows, colors=colors)
+
+
+def _name_of_baseline(result: ComparisonResult) -> str:
+    """Return the name of the baseline's row."""
+    if not has_classes(result):
+        return _("baseline: the mean target")
+    if _ranks_probabilities(result):
+        return _("baseline: the shares of the classes")
+    return _("baseline: the most frequent class")
 
 
 def has_classes(result: ComparisonResult) -> bool:
