@@ -1,8 +1,8 @@
 """Errors about parameters that an estimator does not have; they name the parameter with the same meaning."""
 
 import inspect
-from collections.abc import Iterable
-from functools import wraps
+from collections.abc import Iterable, Mapping
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 from initsk.utils.spelling import meant_name
@@ -37,8 +37,39 @@ OTHER_NAMES = {
     "n_jobs": "n_threads",
 }
 
+_MODULE = "an argument of the module, such as module__{}"
+#: What skorch's nets have for the parameters of scikit-learn's perceptrons, and for usual names of Keras and torch.
+NET_NAMES = {
+    "solver": "optimizer",
+    "alpha": "optimizer__weight_decay",
+    "weight_decay": "optimizer__weight_decay",
+    "learning_rate_init": "lr",
+    "learning_rate": f"lr, or {_SCHEDULE} for a schedule",
+    "power_t": _SCHEDULE,
+    "max_iter": "max_epochs",
+    "epochs": "max_epochs",
+    "n_epochs": "max_epochs",
+    "shuffle": "iterator_train__shuffle",
+    "momentum": "optimizer__momentum",
+    "nesterovs_momentum": "optimizer__nesterov",
+    "beta_1": "optimizer__betas",
+    "beta_2": "optimizer__betas",
+    "epsilon": "optimizer__eps",
+    "optimizer_params": "optimizer__NAME for the argument NAME",
+    "early_stopping": "callbacks=[skorch.callbacks.EarlyStopping()]",
+    "patience": "callbacks=[skorch.callbacks.EarlyStopping(patience=patience)]",
+    "n_iter_no_change": "callbacks=[skorch.callbacks.EarlyStopping(patience=n_iter_no_change)]",
+    "validation_fraction": "train_split=skorch.dataset.ValidSplit(validation_fraction)",
+    "loss": "criterion",
+    "kernel_initializer": "initializer",
+    "hidden_layer_sizes": _MODULE.format("hidden_layer_sizes"),
+    "activation": _MODULE.format("activation"),
+    "dropout": _MODULE.format("dropout"),
+    "seed": "random_state",
+}
 
-def describe_unknown(names: Iterable[str], known: Iterable[str]) -> str:
+
+def describe_unknown(names: Iterable[str], known: Iterable[str], others: Mapping[str, str] = OTHER_NAMES) -> str:
     """Return unknown names of parameters, each with the parameter that has its meaning, and the known names.
 
     Examples
@@ -50,9 +81,46 @@ def describe_unknown(names: Iterable[str], known: Iterable[str]) -> str:
     parts = []
     for name in names:
         meant = meant_name(name, {own: own for own in known})
-        hint = f"here: {OTHER_NAMES[name]}" if name in OTHER_NAMES else meant and f"did you mean {meant!r}?"
+        hint = f"here: {others[name]}" if name in others else meant and f"did you mean {meant!r}?"
         parts.append(f"{name!r} ({hint})" if hint else repr(name))
     return f"{', '.join(parts)}. Allowed: {', '.join(known)}"
+
+
+def check_net_parameters(kind: type, names: Iterable[str], *, only_own: bool = False) -> None:
+    """Raise TypeError for keyword arguments of a net of skorch that mean a parameter of another name.
+
+    skorch itself checks the other names when it initializes the net, since a subclass may have more modules.
+
+    Parameters
+    ----------
+    kind : type
+        The class of the net.
+    names : iterable of str
+        Of the keyword arguments.
+    only_own : bool, default=False
+        Whether all other unknown names are errors too.
+    """
+    known = _declared(kind)
+    unknown = [name for name in names if name not in known and (name in NET_NAMES or (only_own and _is_plain(name)))]
+    if unknown:
+        noun = "an unexpected keyword argument" if len(unknown) == 1 else "unexpected keyword arguments"
+        raise TypeError(f"{kind.__name__}() got {noun}: {describe_unknown(unknown, known, NET_NAMES)}")
+
+
+@cache
+def _declared(kind: type) -> list[str]:
+    """Return the names of the parameters of a class and of its bases."""
+    signatures = [inspect.signature(vars(base)["__init__"]) for base in kind.__mro__[:-1] if "__init__" in vars(base)]
+    parameters = [parameter for signature in signatures for parameter in signature.parameters.values()]
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    names = [parameter.name for parameter in parameters if parameter.kind not in variadic]
+    return [name for name in dict.fromkeys(names) if name != "self"]
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a name is none of a part's argument, of skorch's state, or of an argument without its prefix."""
+    prefixes = ("module", "criterion", "optimizer", "iterator", "dataset", "callbacks", "history")
+    return "_" not in (name[0], name[-1]) and not name.startswith(prefixes) and "__" not in name
 
 
 def explain_unknown_parameters(cls: _Class) -> _Class:

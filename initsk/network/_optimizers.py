@@ -46,7 +46,7 @@ def get_optimizer(optimizer: Any, allowed: str = "a torch.optim class") -> type[
         why = f"optimizer {optimizer!r} cannot train dense weights and biases: {_OTHER_OPTIMIZERS[key]}"
         raise InvalidParameterError(f"{why}. Allowed: {names}, or {allowed}")
     meant = None if key is None else meant_name(key, {name: name for name in OPTIMIZERS})
-    raise InvalidParameterError(f"{unknown_name('optimizer', optimizer, OPTIMIZERS, meant)}, or {allowed}")
+    raise InvalidParameterError(f"{unknown_name('optimizer', optimizer, OPTIMIZERS, meant or '')}, or {allowed}")
 
 
 def check_optimizer(optimizer: Any) -> None:
