@@ -1,7 +1,6 @@
 """The data of a net: labels as torch's losses need them, and tables as the module's input."""
 
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ _LABELS = (
     " sklearn.preprocessing.LabelEncoder, or use MLPClassifier, which takes any labels"
 )
 _LABEL_TYPES = (np.ndarray, pd.Series, pd.Categorical, pd.Index, torch.Tensor, list)
-_IMPUTE = "fill them, for example with sklearn.impute.SimpleImputer"
 
 
 def class_numbers(net: Any, y: Any) -> Any:
@@ -115,25 +113,3 @@ def _takes_names(net: Any, X: pd.DataFrame) -> bool:
     parameters = inspect.signature(getattr(module, "forward", module)).parameters
     kinds = {parameter.kind for parameter in parameters.values()}
     return inspect.Parameter.VAR_KEYWORD in kinds or set(map(str, X.columns)) <= set(parameters)
-
-
-def describe_not_finite(X: Any) -> str:
-    """Return where the first value of X is that is not finite, and what to do; an empty text if there is none.
-
-    Examples
-    --------
-    >>> describe_not_finite(np.array([[1.0, 2.0], [np.nan, 3.0]]))
-    '; X has nan in row 2, column 1: fill them, for example with sklearn.impute.SimpleImputer'
-    """
-    if isinstance(X, Mapping | list | tuple) or not (hasattr(X, "shape") and len(X.shape) >= 1):
-        return ""
-    values = X.detach().cpu().double().numpy() if isinstance(X, torch.Tensor) else np.asarray(X)
-    if values.dtype.kind != "f":
-        return ""
-    places = np.argwhere(~np.isfinite(values))
-    if not len(places):
-        return ""
-    row, *rest = places[0]
-    names = ["column"] if len(rest) == 1 else [f"axis {axis}" for axis in range(1, len(rest) + 1)]
-    where = "".join(f", {name} {position + 1}" for name, position in zip(names, rest, strict=True))
-    return f"; X has {values[tuple(places[0])]} in row {row + 1}{where}: {_IMPUTE}"

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import default_collate
 
 from initsk import network
-from initsk.estimators._net_data import class_numbers, describe_not_finite, module_input
+from initsk.estimators._net_data import class_numbers, module_input
 from initsk.estimators._starting_state import StartingState
 from initsk.estimators._unknown_parameters import check_net_parameters
 from initsk.exceptions import DivergenceWarning
@@ -23,6 +23,7 @@ from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initial
 from initsk.network import get_criterion, get_optimizer
 from initsk.utils import random
 from initsk.utils.global_state import one_at_a_time
+from initsk.utils.precision import describe_not_finite
 from initsk.utils.torch_settings import flushed_subnormals, outside_of_contexts
 
 _INITIALIZER_BATCH_SIZE = 512
@@ -100,12 +101,10 @@ class WithInitializer(skorch.NeuralNet):
         y = class_numbers(self, y)
         with outside_of_contexts(), self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
-        if self.diverged_:
-            where = describe_not_finite(module_input(self, X))
-            warnings.warn(f"training diverged: the loss is not finite{where}", DivergenceWarning, stacklevel=3)
-        elif self.history and not isfinite(self.history[-1].get("valid_loss", 0.0)):
-            where = describe_not_finite(module_input(self, X))
-            warnings.warn(f"the loss of the held-out samples is not finite{where}", DivergenceWarning, stacklevel=3)
+        what = "training diverged: the loss" if self.diverged_ else "the loss of the held-out samples"
+        if self.diverged_ or (self.history and not isfinite(self.history[-1].get("valid_loss", 0.0))):
+            reason = describe_not_finite(X)
+            warnings.warn(f"{what} is not finite{f': {reason}' if reason else ''}", DivergenceWarning, stacklevel=3)
         return self
 
     @contextmanager

@@ -117,7 +117,7 @@ def test_unfit_inputs_are_an_error_that_says_what_to_do(X, error, message):
 def test_missing_values_are_named_in_the_warning(split):
     damaged = X.copy()
     damaged[2, 1] = np.nan
-    with pytest.warns(DivergenceWarning, match=r"X has nan in row 3, column 2.*SimpleImputer"):
+    with pytest.warns(DivergenceWarning, match=r"X has NaN: column 2 \(row 3\).*SimpleImputer"):
         fitted(X=damaged, train_split=split)
 
 
