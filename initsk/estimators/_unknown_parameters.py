@@ -1,5 +1,6 @@
 """Errors about parameters that an estimator does not have; they name the parameter with the same meaning."""
 
+import difflib
 import inspect
 from collections.abc import Iterable, Mapping
 from functools import cache, wraps
@@ -69,6 +70,23 @@ NET_NAMES = {
 }
 
 
+_LAYER_WEIGHTS = "net_.module_.hidden_1.{0}, ..., net_.module_.output.{0}"
+#: What the multilayer perceptrons have for the fitted attributes of scikit-learn's.
+OTHER_ATTRIBUTES = {
+    "coefs_": f"{_LAYER_WEIGHTS.format('weight')}, transposed",
+    "intercepts_": _LAYER_WEIGHTS.format("bias"),
+    "loss_": 'history_["train_loss"].iloc[-1]',
+    "loss_curve_": 'history_["train_loss"]',
+    "best_loss_": 'history_["train_loss"].min()',
+    "validation_scores_": 'history_["valid_acc"] of a classifier, and history_["valid_loss"]',
+    "best_validation_score_": 'history_["valid_loss"].min()',
+    "n_iter_": "len(history_)",
+    "t_": "len(history_) times the number of samples",
+    "n_layers_": "len(hidden_layer_sizes) + 2",
+    "out_activation_": "a classifier has logits and softmax (sigmoid for several labels), a regressor the identity",
+}
+
+
 def describe_unknown(names: Iterable[str], known: Iterable[str], others: Mapping[str, str] = OTHER_NAMES) -> str:
     """Return unknown names of parameters, each with the parameter that has its meaning, and the known names.
 
@@ -80,10 +98,16 @@ def describe_unknown(names: Iterable[str], known: Iterable[str], others: Mapping
     known = list(known)
     parts = []
     for name in names:
-        meant = meant_name(name, {own: own for own in known})
-        hint = f"here: {others[name]}" if name in others else meant and f"did you mean {meant!r}?"
+        meant = name if name in others else _nearest(name, [*known, *others])
+        hint = meant and (f"here: {others[meant]}" if meant in others else f"did you mean {meant!r}?")
         parts.append(f"{name!r} ({hint})" if hint else repr(name))
     return f"{', '.join(parts)}. Allowed: {', '.join(known)}"
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """Return the known name that a misspelled one stands for, or one that leaves out a part; None if there is none."""
+    meant = meant_name(name, {own: own for own in known})
+    return meant or next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.75)), None)
 
 
 def check_net_parameters(kind: type, names: Iterable[str], *, only_own: bool = False) -> None:
