@@ -104,6 +104,13 @@ class TrainingSetup:
         module = self.model.module
         with preserve_state(module, training=False, gradients=False, seed=self.seed):
             found = baseline_loss(self.objective, module, self.batches, self.samples.targets)
+        # Targets that are all equal are refused before.
+        if found <= 0 and self.model.encoder is not None:
+            raise InvalidParameterError(
+                "the targets are all equal in the unit of the targets that the estimator was fitted to: it was fitted"
+                " to targets of another scale (allowed: targets in the same unit; or sklearn.base.clone(estimator),"
+                " which is built for these targets)"
+            )
         if found <= 0:
             raise InvalidParameterError(
                 f"the loss of the best constant prediction is {found:.4g}, so no target can be relative to it"

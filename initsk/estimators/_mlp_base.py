@@ -20,13 +20,13 @@ from initsk.estimators._fitted_state import TrainedState, all_or_nothing, keep_f
 from initsk.estimators._mlp_net import MAX_VALUES_IN_DOUBLE, held_out, make_net, outputs_in_double
 from initsk.estimators._parameters import CONSTRAINTS, check_together, try_parts
 from initsk.estimators._training_data import TrainingData, TrainSplit, check_weight
-from initsk.estimators._unknown_parameters import describe_unknown
+from initsk.estimators._unknown_parameters import OTHER_ATTRIBUTES, describe_unknown
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption, is_sparse
 from initsk.utils.columns import describe_not_numeric, has_dates
 from initsk.utils.global_state import one_at_a_time
-from initsk.utils.precision import describe_too_large, matrix_types
+from initsk.utils.precision import describe_not_finite, describe_too_large, matrix_types
 from initsk.utils.random import RandomState
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
 from initsk.utils.validation import Constraint, check_parameters, refuse
@@ -96,8 +96,8 @@ class BaseMLP(BaseEstimator):
     callbacks : list of skorch callbacks or None, default=None
         Called during training, as in skorch. A callback ends the training by raising KeyboardInterrupt. Measures on
         held-out data, such as ``valid_loss``, exist with `early_stopping`, or if `fit` gets `X_val`.
-    verbose : int, default=0
-        1 prints a line for each epoch, as skorch does; 0 prints nothing.
+    verbose : int or bool, default=0
+        1 or True prints a line for each epoch, as skorch does; 0 or False prints nothing.
     """
 
     _net_class: ClassVar[Any]
@@ -127,7 +127,7 @@ class BaseMLP(BaseEstimator):
     n_threads: int | None = None
     input_scale: float | None = None
     callbacks: list[Any] | None = None
-    verbose: int = 0
+    verbose: int | bool = 0
 
     @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
@@ -246,11 +246,16 @@ class BaseMLP(BaseEstimator):
         """
         try_parts(type(self).__name__, self._checked_values())
 
+    def __getattr__(self, name: str) -> Any:
+        """Raise AttributeError; for a fitted attribute of scikit-learn's, the message has what is here instead."""
+        hint = f" (here: {OTHER_ATTRIBUTES[name]})" if name in OTHER_ATTRIBUTES else ""
+        # The property below ends here before the fit.
+        hint = " before it is fitted" if name == "history_" else hint
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
+
     @property
     def history_(self) -> pd.DataFrame:
         """History of the training, a row per epoch: losses, scores on held-out data, seconds (``dur``)."""
-        if not hasattr(self, "net_"):
-            raise AttributeError(f"{type(self).__name__} has no history_ before it is fitted")
         rows = [{name: value for name, value in epoch.items() if name != "batches"} for epoch in self.net_.history]
         return pd.DataFrame(rows)
 
@@ -290,7 +295,7 @@ class BaseMLP(BaseEstimator):
             with np.errstate(over="ignore", invalid="ignore"):
                 return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
         except (TypeError, ValueError) as error:
-            reason = describe_too_large(X) or describe_not_numeric(X)
+            reason = describe_too_large(X) or describe_not_numeric(X) or describe_not_finite(X)
             if reason is None:
                 raise
             raise InvalidParameterError(reason) from error

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from initsk.estimators._fitted_state import all_or_nothing
 from initsk.estimators._mlp_base import BaseMLP, document_parameters
@@ -14,6 +14,8 @@ from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._number_targets import NumberTarget
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._unknown_parameters import explain_unknown_parameters
+from initsk.exceptions import InvalidParameterError
+from initsk.utils.columns import has_times
 from initsk.utils.validation import Constraint, boolean
 
 
@@ -134,6 +136,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+    def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
+        if has_times(y):
+            raise InvalidParameterError(
+                "y has times or durations (allowed: numbers, such as the days since a first day)"
+            )
+        checked = super()._check_samples(X, y, first=first, **checks)
+        if isinstance(checked, tuple) and checked[1].shape[1:] == (1,):
+            return checked[0], column_or_1d(checked[1], warn=True)
+        return checked
 
     def _set_target(self, y: np.ndarray, weight: np.ndarray | None, known: bool = False) -> None:
         self._target = NumberTarget.of(y, weight, standardize=self.standardize_target)

@@ -1,7 +1,7 @@
 """Nets of skorch with an initializer and a random state; their training ends if it diverges."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import isfinite
 from typing import Any
@@ -14,12 +14,16 @@ from torch import nn
 from torch.utils.data import default_collate
 
 from initsk import network
+from initsk.estimators._net_data import class_numbers, module_input
 from initsk.estimators._starting_state import StartingState
+from initsk.estimators._unknown_parameters import check_net_parameters
 from initsk.exceptions import DivergenceWarning
 from initsk.initialization import initialize
 from initsk.initializers import INITIALIZER_PARAMS, InitializerLike, get_initializer, set_initializer_params
+from initsk.network import get_criterion, get_optimizer
 from initsk.utils import random
 from initsk.utils.global_state import one_at_a_time
+from initsk.utils.precision import describe_not_finite
 from initsk.utils.torch_settings import flushed_subnormals, outside_of_contexts
 
 _INITIALIZER_BATCH_SIZE = 512
@@ -47,6 +51,7 @@ class WithInitializer(skorch.NeuralNet):
         self.bias_initializer = bias_initializer
         self.output_initializer = output_initializer
         self.random_state = random_state
+        check_net_parameters(type(self), kwargs, only_own=type(self) in (NeuralNetClassifier, NeuralNetRegressor))
         super().__init__(module, *args, **kwargs)
 
     def set_params(self, **kwargs: Any) -> Any:
@@ -56,6 +61,7 @@ class WithInitializer(skorch.NeuralNet):
         -------
         self
         """
+        check_net_parameters(type(self), kwargs)
         kwargs = set_initializer_params(self, kwargs)
         nested = {key: kwargs.pop(key) for key in list(kwargs) if key.startswith(_NESTED)}
         super().set_params(**kwargs)
@@ -75,6 +81,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
+        y = class_numbers(self, y)
         with outside_of_contexts(), self.data_for_initializer(X, y):
             return super().fit(X, y, **fit_params)
 
@@ -91,10 +98,13 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
+        y = class_numbers(self, y)
         with outside_of_contexts(), self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
-        if self.diverged_:
-            warnings.warn("training diverged: the loss is not finite", DivergenceWarning, stacklevel=3)
+        what = "training diverged: the loss" if self.diverged_ else "the loss of the held-out samples"
+        if self.diverged_ or (self.history and not isfinite(self.history[-1].get("valid_loss", 0.0))):
+            reason = describe_not_finite(X)
+            warnings.warn(f"{what} is not finite{f': {reason}' if reason else ''}", DivergenceWarning, stacklevel=3)
         return self
 
     @contextmanager
@@ -168,9 +178,35 @@ class WithInitializer(skorch.NeuralNet):
         return copied
 
     def initialize_criterion(self) -> Any:
-        """Build the criterion as skorch does; `random_state` also seeds its parameters, if it has any."""
-        with random.isolated_torch_random(random.derive_seed(self.seed_, "criterion"), self.device or "cpu"):
+        """Build the criterion as skorch does; `random_state` also seeds its parameters, if it has any.
+
+        A name is that of one of torch's losses.
+        """
+        seed = random.derive_seed(self.seed_, "criterion")
+        with random.isolated_torch_random(seed, self.device or "cpu"), self._resolved("criterion", get_criterion):
             return super().initialize_criterion()
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        """Build the optimizer as skorch does; a name is that of one of torch's optimizers."""
+        with self._resolved("optimizer", get_optimizer):
+            return super().initialize_optimizer(*args, **kwargs)
+
+    @contextmanager
+    def _resolved(self, name: str, resolve: Callable[[Any], Any]) -> Iterator[None]:
+        """Inside the block, have what the name in a parameter stands for; `get_params` returns the name again."""
+        given = getattr(self, name)
+        if not isinstance(given, str):
+            yield
+            return
+        self.__dict__[name] = resolve(given)
+        try:
+            yield
+        finally:
+            self.__dict__[name] = given
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """Return skorch's data set; a frame of numbers is a matrix, unless the module takes its columns by name."""
+        return super().get_dataset(module_input(self, X), y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Return skorch's iterator; for prediction with a generator of its own instead of torch's global one."""
@@ -217,6 +253,8 @@ class WithInitializer(skorch.NeuralNet):
         # The package's own networks scale double precision before they cast it.
         if isinstance(module, nn.Module) and not isinstance(module, network.MLP):
             x = self._of_modules_type(module, x)
+            with network.errors_name_layer(module, (x,), fit_params):
+                return super().infer(x, **fit_params)
         return super().infer(x, **fit_params)
 
     def _of_modules_type(self, module: nn.Module, x: Any) -> Any:
@@ -292,7 +330,8 @@ class NeuralNetClassifier(WithInitializer, skorch.NeuralNetClassifier):
         With an initializer, each `fit` of an instance starts from the state that the instance had at the first one;
         without an initializer the training continues, as in skorch.
     *args
-        As in ``skorch.NeuralNetClassifier``.
+        As in ``skorch.NeuralNetClassifier``. `criterion` and `optimizer` may also be the names of torch's classes in
+        any case: ``criterion="CrossEntropyLoss", optimizer="adam"``.
     initializer : str, Initializer, callable or None, default="he_normal"
         Initializer of the weights; None leaves the module as it was built. An initializer that needs data gets a
         random batch of 512 of the samples that `fit` gets.

@@ -63,6 +63,30 @@ def _sizes(value: Any) -> str | None:
     return wrong or (f"widths up to {_LARGEST_WIDTH}" if max(widths, default=1) > _LARGEST_WIDTH else None)
 
 
+def _batch_size(value: Any) -> str | None:
+    """Allow positive integers; scikit-learn's "auto" has no place, since the number of samples decides it."""
+    hint = '; "auto" of scikit-learn is min(200, n_samples)' if value == "auto" else ""
+    wrong = valid.integer(1)(value)
+    return wrong and wrong + hint
+
+
+def _verbose(value: Any) -> str | None:
+    """Allow integers that are at least 0, and True and False, which are 1 and 0."""
+    return None if valid.boolean()(value) is None else valid.integer(0)(value) and "an integer >= 0, True or False"
+
+
+def _argument_hint(name: str, kind: type[torch.optim.Optimizer]) -> str:
+    """Return what is meant by an argument that the optimizer does not have, or an empty text."""
+    if name == "lr":
+        return "; use lr= of the estimator"
+    with_it = [other for other in ("sgd", "rmsprop", "adam") if name in _arguments(OPTIMIZERS[other])]
+    return f'; optimizer="{with_it[0]}" has it, {kind.__name__} has not' if with_it else ""
+
+
+def _arguments(kind: type[torch.optim.Optimizer]) -> set[str]:
+    return set(inspect.signature(kind).parameters) - {"params", "lr"}
+
+
 _CALLBACK = valid.allow(_is_callback, "a skorch callback")
 CONSTRAINTS: dict[str, valid.Constraint] = {
     "hidden_layer_sizes": _sizes,
@@ -75,7 +99,7 @@ CONSTRAINTS: dict[str, valid.Constraint] = {
     "optimizer": valid.resolved_by(get_optimizer),
     "optimizer_params": valid.optional(valid.instance_of(dict, "a dict of the optimizer's arguments")),
     "lr": valid.real(above=0),
-    "batch_size": valid.integer(1),
+    "batch_size": _batch_size,
     "max_epochs": valid.integer(1),
     "early_stopping": valid.boolean(),
     "validation_fraction": valid.real(above=0, below=1),
@@ -87,7 +111,7 @@ CONSTRAINTS: dict[str, valid.Constraint] = {
     "n_threads": valid.optional(valid.thread_count()),
     "input_scale": valid.optional(valid.real(above=0)),
     "callbacks": valid.optional(valid.sequence_of(_CALLBACK, "a list of skorch callbacks")),
-    "verbose": valid.integer(0),
+    "verbose": _verbose,
 }
 
 
@@ -105,12 +129,16 @@ def check_together(owner: str, parameters: dict[str, Any]) -> None:
         problems.append(f"activation={activation!r} is not allowed (a list of {n_layers}, one per hidden layer)")
     if parameters["normalization"] == "batch_norm" and parameters["batch_size"] == 1:
         problems.append("batch_size=1 is not allowed (an integer >= 2 for normalization='batch_norm')")
-    arguments = set(inspect.signature(get_optimizer(parameters["optimizer"])).parameters) - {"params", "lr"}
+    kind = get_optimizer(parameters["optimizer"])
+    arguments = _arguments(kind)
     names = [item[0] for item in parameters["callbacks"] or [] if isinstance(item, tuple)]
     if len(set(names)) < len(names):
         problems.append(f"callbacks have the names {names} (allowed: each name once)")
     unknown = [name for name in parameters["optimizer_params"] or {} if name not in arguments]
-    problems += [f"optimizer_params: {valid.unknown_name('argument', name, arguments)}" for name in unknown]
+    problems += [
+        f"optimizer_params: {valid.unknown_name('argument', name, arguments)}{_argument_hint(name, kind)}"
+        for name in unknown
+    ]
     valid.refuse(owner, problems)
 
 

@@ -1,8 +1,9 @@
 """Errors about parameters that an estimator does not have; they name the parameter with the same meaning."""
 
+import difflib
 import inspect
-from collections.abc import Iterable
-from functools import wraps
+from collections.abc import Iterable, Mapping
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 from initsk.utils.spelling import meant_name
@@ -37,8 +38,56 @@ OTHER_NAMES = {
     "n_jobs": "n_threads",
 }
 
+_MODULE = "an argument of the module, such as module__{}"
+#: What skorch's nets have for the parameters of scikit-learn's perceptrons, and for usual names of Keras and torch.
+NET_NAMES = {
+    "solver": "optimizer",
+    "alpha": "optimizer__weight_decay",
+    "weight_decay": "optimizer__weight_decay",
+    "learning_rate_init": "lr",
+    "learning_rate": f"lr, or {_SCHEDULE} for a schedule",
+    "power_t": _SCHEDULE,
+    "max_iter": "max_epochs",
+    "epochs": "max_epochs",
+    "n_epochs": "max_epochs",
+    "shuffle": "iterator_train__shuffle",
+    "momentum": "optimizer__momentum",
+    "nesterovs_momentum": "optimizer__nesterov",
+    "beta_1": "optimizer__betas",
+    "beta_2": "optimizer__betas",
+    "epsilon": "optimizer__eps",
+    "optimizer_params": "optimizer__NAME for the argument NAME",
+    "early_stopping": "callbacks=[skorch.callbacks.EarlyStopping()]",
+    "patience": "callbacks=[skorch.callbacks.EarlyStopping(patience=patience)]",
+    "n_iter_no_change": "callbacks=[skorch.callbacks.EarlyStopping(patience=n_iter_no_change)]",
+    "validation_fraction": "train_split=skorch.dataset.ValidSplit(validation_fraction)",
+    "loss": "criterion",
+    "kernel_initializer": "initializer",
+    "hidden_layer_sizes": _MODULE.format("hidden_layer_sizes"),
+    "activation": _MODULE.format("activation"),
+    "dropout": _MODULE.format("dropout"),
+    "seed": "random_state",
+}
 
-def describe_unknown(names: Iterable[str], known: Iterable[str]) -> str:
+
+_LAYER_WEIGHTS = "net_.module_.hidden_1.{0}, ..., net_.module_.output.{0}"
+#: What the multilayer perceptrons have for the fitted attributes of scikit-learn's.
+OTHER_ATTRIBUTES = {
+    "coefs_": f"{_LAYER_WEIGHTS.format('weight')}, transposed",
+    "intercepts_": _LAYER_WEIGHTS.format("bias"),
+    "loss_": 'history_["train_loss"].iloc[-1]',
+    "loss_curve_": 'history_["train_loss"]',
+    "best_loss_": 'history_["train_loss"].min()',
+    "validation_scores_": 'history_["valid_acc"] of a classifier, and history_["valid_loss"]',
+    "best_validation_score_": 'history_["valid_loss"].min()',
+    "n_iter_": "len(history_)",
+    "t_": "len(history_) times the number of samples",
+    "n_layers_": "len(hidden_layer_sizes) + 2",
+    "out_activation_": "a classifier has logits and softmax (sigmoid for several labels), a regressor the identity",
+}
+
+
+def describe_unknown(names: Iterable[str], known: Iterable[str], others: Mapping[str, str] = OTHER_NAMES) -> str:
     """Return unknown names of parameters, each with the parameter that has its meaning, and the known names.
 
     Examples
@@ -49,10 +98,53 @@ def describe_unknown(names: Iterable[str], known: Iterable[str]) -> str:
     known = list(known)
     parts = []
     for name in names:
-        meant = meant_name(name, {own: own for own in known})
-        hint = f"here: {OTHER_NAMES[name]}" if name in OTHER_NAMES else meant and f"did you mean {meant!r}?"
+        meant = name if name in others else _nearest(name, [*known, *others])
+        hint = meant and (f"here: {others[meant]}" if meant in others else f"did you mean {meant!r}?")
         parts.append(f"{name!r} ({hint})" if hint else repr(name))
     return f"{', '.join(parts)}. Allowed: {', '.join(known)}"
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """Return the known name that a misspelled one stands for, or one that leaves out a part; None if there is none."""
+    meant = meant_name(name, {own: own for own in known})
+    return meant or next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.75)), None)
+
+
+def check_net_parameters(kind: type, names: Iterable[str], *, only_own: bool = False) -> None:
+    """Raise TypeError for keyword arguments of a net of skorch that mean a parameter of another name.
+
+    skorch itself checks the other names when it initializes the net, since a subclass may have more modules.
+
+    Parameters
+    ----------
+    kind : type
+        The class of the net.
+    names : iterable of str
+        Of the keyword arguments.
+    only_own : bool, default=False
+        Whether all other unknown names are errors too.
+    """
+    known = _declared(kind)
+    unknown = [name for name in names if name not in known and (name in NET_NAMES or (only_own and _is_plain(name)))]
+    if unknown:
+        noun = "an unexpected keyword argument" if len(unknown) == 1 else "unexpected keyword arguments"
+        raise TypeError(f"{kind.__name__}() got {noun}: {describe_unknown(unknown, known, NET_NAMES)}")
+
+
+@cache
+def _declared(kind: type) -> list[str]:
+    """Return the names of the parameters of a class and of its bases."""
+    signatures = [inspect.signature(vars(base)["__init__"]) for base in kind.__mro__[:-1] if "__init__" in vars(base)]
+    parameters = [parameter for signature in signatures for parameter in signature.parameters.values()]
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    names = [parameter.name for parameter in parameters if parameter.kind not in variadic]
+    return [name for name in dict.fromkeys(names) if name != "self"]
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a name is none of a part's argument, of skorch's state, or of an argument without its prefix."""
+    prefixes = ("module", "criterion", "optimizer", "iterator", "dataset", "callbacks", "history")
+    return "_" not in (name[0], name[-1]) and not name.startswith(prefixes) and "__" not in name
 
 
 def explain_unknown_parameters(cls: _Class) -> _Class:

@@ -15,9 +15,10 @@ from initsk.network._batches import (
     several_targets,
     take_targets,
 )
-from initsk.network._calls import describe_arrays, run_module
+from initsk.network._calls import describe_arrays, errors_name_layer, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
+from initsk.network._criteria import get_criterion
 from initsk.network._examples import declared
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._generators import (
@@ -158,10 +159,12 @@ __all__ = [
     "dense",
     "describe_arrays",
     "describe_kind",
+    "errors_name_layer",
     "first_batch",
     "generator_state",
     "generators_of",
     "generators_restored",
+    "get_criterion",
     "get_model",
     "get_optimizer",
     "has_hooks",

@@ -1,7 +1,8 @@
 """Calls of a module whose errors name the layer that failed and the shapes of the input."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -29,8 +30,15 @@ def run_module(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str
     ...     print(error)
     the forward pass fails in layer '1' (Linear); input: X of shape (2, 5) and type float32: RuntimeError: mat1 ...
     """
-    try:
+    with errors_name_layer(module, inputs, keywords):
         return module(*inputs, **keywords)
+
+
+@contextmanager
+def errors_name_layer(module: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> Iterator[None]:
+    """Raise ModuleError, as `run_module` does, if the block runs the module and an error is raised."""
+    try:
+        yield
     except (InitskError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # a user's forward may raise anything

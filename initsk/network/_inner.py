@@ -41,10 +41,16 @@ def inner_holder(estimator: Any) -> Any:
 
 
 def unfitted_inner(estimator: Any) -> Any:
-    """Return the estimator that an estimator fits as its only one, or None if there is none, or it fits several."""
+    """Return the estimator that an estimator fits as its only one, or None if there is none, or it fits several.
+
+    It is a clone, as in the estimator's `fit`: the inner one may be fitted to targets of another unit.
+    """
+    inner = None
     if isinstance(estimator, TransformedTargetRegressor):
-        return estimator.regressor
-    return estimator.estimator if isinstance(estimator, FixedThresholdClassifier) else None
+        inner = estimator.regressor
+    elif isinstance(estimator, FixedThresholdClassifier):
+        inner = estimator.estimator
+    return None if inner is None else clone(inner)
 
 
 def target_transformer(estimator: Any, X: Any, y: Any) -> Any:

@@ -110,8 +110,8 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
     if inner is not None:
         return _model_of_inner(model, inner, X, y)
     if hasattr(model, "refit") and hasattr(model, "estimator"):
-        # A search that is not fitted is that of the estimator with its own parameters.
-        return get_model(model.estimator, X, y)
+        # A search that is not fitted is that of the estimator with its own parameters; its fit clones the estimator.
+        return get_model(clone(model.estimator), X, y)
     if hasattr(model, "steps"):
         return _model_of_pipeline(model, X, y)
     net, module = _net_and_module(model)
@@ -170,7 +170,7 @@ def innermost(model: Any) -> Any:
         if hasattr(model, "best_estimator_"):
             model = model.best_estimator_
         elif hasattr(model, "refit") and hasattr(model, "estimator"):
-            model = model.estimator
+            model = clone(model.estimator)
         elif hasattr(model, "steps"):
             model = model[-1]
         elif isinstance(model, BaseEstimator) and (inner := _inner(model)) is not None:

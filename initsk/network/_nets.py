@@ -6,8 +6,9 @@ import torch
 from sklearn.base import is_classifier
 from torch import nn
 
-from initsk.exceptions import ModuleError
+from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.utils.torch_settings import in_double
+from initsk.utils.words import counted
 
 #: Of a sum of probabilities from 1, in half precision.
 MAX_DEVIATION = 0.05
@@ -43,6 +44,8 @@ def check_class_scores(net: Any, output: Any, target: Any) -> None:
     ------
     ModuleError
         If there is one score for each sample, or NLLLoss does not get probabilities.
+    InvalidParameterError
+        If a label is larger than the number of the last output.
     """
     scores, criterion = output[0] if isinstance(output, tuple) and output else output, getattr(net, "criterion_", None)
     is_loss_of_classes = isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss) and is_classifier(net)
@@ -57,11 +60,24 @@ def check_class_scores(net: Any, output: Any, target: Any) -> None:
             " for each class; or for two classes, skorch.NeuralNetBinaryClassifier, whose criterion is"
             " BCEWithLogitsLoss, and initsk.estimators.with_initializer for its initializer)"
         )
+    if scores.dim() > 1 and target.shape == scores[:, 0].shape and not target.is_floating_point():
+        _check_labels(target, scores.shape[1])
     if isinstance(criterion, nn.NLLLoss) and scores.dim() > 1 and not _are_probabilities(scores):
         raise ModuleError(
             "the criterion NLLLoss of a classifier's net needs probabilities, and the module's outputs, from"
             f" {float(scores.min()):.3g} to {float(scores.max()):.3g}, are no probabilities that add up to 1 (allowed:"
             " criterion=torch.nn.CrossEntropyLoss for logits and log-probabilities, or a softmax as the last layer)"
+        )
+
+
+def _check_labels(target: torch.Tensor, n_classes: int) -> None:
+    largest = int(target.max()) if target.numel() else 0
+    if largest >= n_classes:
+        outputs = counted(n_classes, "output")
+        raise InvalidParameterError(
+            f"y has the label {largest}, and the module has {outputs} (allowed: labels from 0 to {n_classes - 1}, as"
+            " sklearn.preprocessing.LabelEncoder makes them, or a module with an output for each class; MLPClassifier"
+            " takes any labels)"
         )
 
 

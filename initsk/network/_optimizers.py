@@ -27,7 +27,7 @@ def get_optimizer(optimizer: Any, allowed: str = "a torch.optim class") -> type[
     Parameters
     ----------
     optimizer : str or torch.optim class
-        A name is that of torch in any case.
+        A name is that of torch in any case, with or without ``torch.optim.``.
     allowed : str, default="a torch.optim class"
         What error messages name beside the names.
 
@@ -38,7 +38,15 @@ def get_optimizer(optimizer: Any, allowed: str = "a torch.optim class") -> type[
     """
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
         return optimizer
-    key = optimizer.strip().lower() if isinstance(optimizer, str) else None
+    if isinstance(optimizer, torch.optim.Optimizer):
+        name = type(optimizer).__name__
+        raise InvalidParameterError(
+            f"an instance has the parameters of another network. Allowed: the class {name}, a name such as"
+            f" {name.lower()!r}, or {allowed}"
+        )
+    key = None
+    if isinstance(optimizer, str):
+        key = optimizer.strip().lower().removeprefix("torch.").removeprefix("optim.")
     if key in OPTIMIZERS:
         return OPTIMIZERS[key]
     if key in _OTHER_OPTIMIZERS:

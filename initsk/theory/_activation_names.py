@@ -32,9 +32,36 @@ _OTHERS = {
     "threshold": "it needs arguments",
 }
 
+# The modules in which libraries have the functions.
+_PREFIXES = {
+    "torch": ("torch.nn.functional.", "torch.nn.", "torch.", "nn.functional.", "nn.", "functional.", "f."),
+    "jax": ("jax.nn.", "flax.linen."),
+    "keras": (
+        "tf.keras.activations.",
+        "tf.keras.layers.",
+        "keras.activations.",
+        "keras.layers.",
+        "keras.ops.",
+        "tf.nn.",
+    ),
+}
+#: Functions that differ from torch's function of the same name.
+_OF_LIBRARY = {("jax", "gelu"): "gelu_tanh"}
+_NOT_HERE = {("keras", "leakyrelu"): "Keras has the slope 0.2: give torch.nn.LeakyReLU(0.2)"}
+
 
 def _squeezed(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name.lower())
+
+
+def _without_prefix(given: str) -> tuple[str, str]:
+    """Return the library whose module a name begins with, or "torch", and the rest of the name."""
+    low = given.strip().lower()
+    for library, prefixes in _PREFIXES.items():
+        for prefix in prefixes:
+            if low.startswith(prefix):
+                return library, low.removeprefix(prefix)
+    return "torch", given
 
 
 def activation_name(given: str, known: Iterable[str]) -> str:
@@ -43,7 +70,8 @@ def activation_name(given: str, known: Iterable[str]) -> str:
     Parameters
     ----------
     given : str
-        Case, spaces, hyphens and underscores do not matter, so torch's class names are names too.
+        Case, spaces, hyphens and underscores do not matter, so torch's class names are names too. With the module of a
+        library (``"jax.nn.gelu"``), a name stands for the function of that library.
     known : iterable of str
         Names of the functions.
 
@@ -65,8 +93,12 @@ def activation_name(given: str, known: Iterable[str]) -> str:
     names = {name: name for name in sorted(known)}
     names |= {synonym: name for synonym, name in SYNONYMS.items() if name in names}
     squeezed = {_squeezed(name): name for name in (*names, *_OTHERS)}
-    key = _squeezed(given)
+    library, short = _without_prefix(given)
+    key = _squeezed(short)
+    key = _squeezed(_OF_LIBRARY.get((library, key), key))
     name = squeezed.get(key)
+    if (library, key) in _NOT_HERE:
+        raise InvalidParameterError(f"activation {given!r} is not allowed: {_NOT_HERE[library, key]}")
     if name in names:
         return names[name]
     shown = [name for name in names if name not in SYNONYMS]

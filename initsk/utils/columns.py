@@ -1,7 +1,9 @@
 """Columns of a frame that are not numeric, named with their first such value and with what to do."""
 
+import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 # Characters of a value that a message shows.
@@ -49,6 +51,20 @@ def describe_not_numeric(X: Any) -> str | None:
 def has_dates(X: Any) -> bool:
     """Return whether a frame has columns of dates or durations, which numpy would take for numbers."""
     return isinstance(X, pd.DataFrame) and any(getattr(dtype, "kind", "") in "mM" for dtype in X.dtypes)
+
+
+def has_times(y: Any) -> bool:
+    """Return whether targets are times, durations or periods, which numpy would take for numbers.
+
+    Examples
+    --------
+    >>> has_times(pd.date_range("2024-01-31", periods=2, tz="UTC")), has_times([1, 2])
+    (True, False)
+    """
+    if has_dates(y) or getattr(getattr(y, "dtype", None), "kind", None) in ("m", "M"):
+        return True
+    first = next(iter(y), None) if isinstance(y, list | tuple | pd.Index | pd.Series) else None
+    return isinstance(first, datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64 | pd.Period)
 
 
 def is_real(dtype: Any) -> bool:

@@ -56,6 +56,28 @@ def describe_too_large(X: Any, name: str = "X") -> str | None:
     )
 
 
+def describe_not_finite(X: Any, name: str = "X") -> str | None:
+    """Return which columns have values that are not finite, and what to do; None if there are none.
+
+    Of arrays with more axes, return the first such sample.
+
+    Examples
+    --------
+    >>> describe_not_finite(np.array([[1.0, 2.0], [np.nan, 3.0]]))
+    'X has NaN: column 1 (row 2); fill missing values, for example with sklearn.impute.SimpleImputer'
+    """
+    values = _as_numbers(X)
+    if values is None or not values.ndim or np.isfinite(values).all():
+        return None
+    found = ~np.isfinite(values)
+    is_table = values.ndim == 2
+    names = [repr(label) for label in X.columns] if hasattr(X, "columns") else None
+    where = columns_with(found, names) if is_table else columns_with(found.reshape(len(values), -1).any(axis=1))
+    if np.isnan(values).any():
+        return f"{name} has NaN: {where}; fill missing values, for example with sklearn.impute.SimpleImputer"
+    return f"{name} has infinity: {where}; replace infinite values"
+
+
 def nonfinite_in(values: Any) -> str:
     """Return which values of a tensor are not finite: "NaN", "infinity", "NaN and infinity", or "" if none is.
 
@@ -89,7 +111,7 @@ def columns_with(found: np.ndarray, names: list[str] | None = None) -> str:
 
 def _as_numbers(X: Any) -> np.ndarray | None:
     try:
-        values = np.asarray(X)
+        values = X.numpy(force=True) if hasattr(X, "numel") else np.asarray(X)
         return values.astype(np.float64, copy=False) if values.dtype.kind in "biufO" else None
     except (TypeError, ValueError, OverflowError):
         return None

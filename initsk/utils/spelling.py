@@ -1,6 +1,7 @@
 """The known name that a misspelled one stands for."""
 
 from collections.abc import Hashable, Mapping
+from itertools import groupby
 
 # Two mistakes are likely only in long names: a short name with two other letters is another name.
 _LONG = 9
@@ -20,11 +21,20 @@ def meant_name(given: str, names: Mapping[str, Hashable]) -> str | None:
     >>> names = {"relu": 1, "selu": 2, "swish": 3, "silu": 3}
     >>> meant_name("rellu", names), meant_name("xelu", names), meant_name("swich", names)
     ('relu', None, 'swish')
+    >>> meant_name("adamm", {"adam": 1, "adamw": 2})
+    'adam'
     """
     allowed = 2 if len(given) >= _LONG else 1
     similar = [name for name in names if abs(len(name) - len(given)) <= allowed]
+    once = [name for name in similar if _without_doubles(name) == _without_doubles(given)]
+    # A letter that is doubled by mistake is likelier than another letter.
+    similar = once or similar
     near = {name: distance for name in similar if (distance := edit_distance(given, name)) <= allowed}
     return min(near, key=near.__getitem__) if len({names[name] for name in near}) == 1 else None
+
+
+def _without_doubles(word: str) -> str:
+    return "".join(letter for letter, _ in groupby(word))
 
 
 def edit_distance(first: str, second: str) -> int:

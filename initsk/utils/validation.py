@@ -33,6 +33,7 @@ def unknown_name(
     "unknown color 'rod'; did you mean 'red'? Allowed: 'blue', 'red'"
     """
     names = sorted(allowed)
+    shown = _short_repr(given)
     if meant == "":
         as_written = {name.lower(): name for name in names}
         close = difflib.get_close_matches(str(given).lower(), as_written, n=3, cutoff=0.5)
@@ -42,7 +43,7 @@ def unknown_name(
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
     listed = ", ".join(repr(name) for name in names[:most])
     rest = ", ..." if most is not None and len(names) > most else ""
-    return f"unknown {kind} {given!r}{hint} Allowed: {listed}{rest}"
+    return f"unknown {kind} {shown}{hint} Allowed: {listed}{rest}"
 
 
 def _is_number(value: Any, kind: type) -> bool:
@@ -236,16 +237,22 @@ def check_parameters(owner: str, values: Mapping[str, Any], table: Mapping[str, 
     initsk.exceptions.InvalidParameterError: Net: lr=-1.0 is not allowed (a finite number > 0); epochs=0
     is not allowed (an integer >= 1)
     """
-    wanted = {name: constraint(values[name]) for name, constraint in table.items()}
-    problems = {name: f"{name}={values[name]!r} is not allowed" for name, what in wanted.items() if what}
-    # A constraint that raises for a value may have the whole sentence.
-    refuse(
-        owner,
-        [
-            what if (what := str(wanted[name])).startswith(problem) else f"{problem} ({what})"
-            for name, problem in problems.items()
-        ],
-    )
+    wanted = {name: what for name, constraint in table.items() if (what := constraint(values[name]))}
+    refuse(owner, [_problem(name, values[name], what) for name, what in wanted.items()])
+
+
+def _problem(name: str, value: Any, what: str) -> str:
+    """Return the sentence about a value, without what a constraint that raises for it has said already."""
+    problem = f"{name}={_short_repr(value)} is not allowed"
+    if what.startswith(problem):
+        return what
+    return f"{problem} ({what.removeprefix(f'{name} {value!r} is not allowed: ')})"
+
+
+def _short_repr(value: Any) -> str:
+    """Return the repr of a value; of one with several lines, the first with an ellipsis."""
+    first, *rest = repr(value).splitlines() or [""]
+    return f"{first.rstrip()}...)" if rest else first
 
 
 def refuse(owner: str, problems: Sequence[str]) -> None:

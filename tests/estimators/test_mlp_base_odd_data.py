@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.exceptions import DataConversionWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from initsk import MLPClassifier, MLPRegressor, compare_initializers
+from initsk import MLPClassifier, MLPRegressor, compare_initializers, diagnose
 from initsk.exceptions import InvalidParameterError
 
 X, Y = load_iris(return_X_y=True)
@@ -90,3 +91,29 @@ def test_odd_labels_are_one_sentence(case):
 def test_nan_in_a_list_of_text_is_missing_and_no_class():
     with pytest.raises(InvalidParameterError, match="y has 2 missing values; the first is in row 2"):
         MLPClassifier((4,)).fit(X[:4], ["a", float("nan"), "b", float("nan")])
+
+
+@pytest.mark.parametrize("call", [lambda X, y: MLPClassifier().fit(X, y), lambda X, y: diagnose(MLPClassifier(), X, y)])
+def test_missing_values_are_an_error_of_one_line_with_column_and_row(call):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X.iloc[4, 2] = np.nan
+    with pytest.raises(InvalidParameterError, match=r"^X has NaN: column 'petal length \(cm\)' \(row 5\).*Imputer$"):
+        call(X, y)
+
+
+def test_a_target_of_one_column_is_flattened_as_in_scikit_learn():
+    X, y = load_iris(return_X_y=True)
+    settings = {"hidden_layer_sizes": (2,), "max_epochs": 1, "random_state": 0}
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        predicted = MLPRegressor(**settings).fit(X, y[:, None]).predict(X)
+    np.testing.assert_array_equal(predicted, MLPRegressor(**settings).fit(X, y).predict(X))
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [lambda y: y, list, pd.Series, lambda y: y.to_numpy(), lambda y: y.tz_localize("UTC"), lambda y: y - y[0]],
+)
+def test_times_are_no_targets_of_a_regressor(convert):
+    X, _ = load_iris(return_X_y=True)
+    with pytest.raises(InvalidParameterError, match=r"times or durations.*days since"):
+        MLPRegressor(max_epochs=1).fit(X, convert(pd.date_range("2024-01-31", periods=len(X))))

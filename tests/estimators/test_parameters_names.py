@@ -6,10 +6,11 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
+from torch import nn
 
 from initsk import MLPClassifier, MLPRegressor, compare_initializers, diagnose, inspect_activations
 from initsk.exceptions import InvalidParameterError
-from initsk.network import get_optimizer
+from initsk.network import get_optimizer, make_activation
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,69 @@ def test_diagnose_takes_the_same_names_and_refuses_others(iris):
 def test_no_suggestion_if_several_optimizers_are_as_close():
     with pytest.raises(InvalidParameterError, match=r"unknown optimizer 'adamx'\. Allowed: 'adadelta'"):
         get_optimizer("adamx")
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"), [("torch.optim.AdamW", "adamw"), ("optim.SGD", "sgd"), ("torch.RMSprop", "rmsprop")]
+)
+def test_optimizers_have_the_names_of_their_modules(given, plain):
+    assert get_optimizer(given) is get_optimizer(plain)
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ("nn.ReLU", "relu"),
+        ("torch.nn.functional.leaky_relu", "leaky_relu"),
+        ("keras.activations.swish", "silu"),
+        ("torch.nn.GELU", "gelu"),
+        ("jax.nn.gelu", "gelu_tanh"),
+    ],
+)
+def test_a_name_with_a_module_is_the_function_of_that_library(given, plain):
+    x = torch.linspace(-3, 3, 50)
+    torch.testing.assert_close(make_activation(given)(x), make_activation(plain)(x), rtol=0, atol=0)
+
+
+def test_a_function_that_differs_from_torchs_is_refused_with_the_right_one():
+    with pytest.raises(InvalidParameterError, match=r"slope 0\.2: give torch\.nn\.LeakyReLU\(0\.2\)"):
+        make_activation("keras.layers.LeakyReLU")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"activation": "glu"}, r"^MLPClassifier: activation='glu' is not allowed \(it is no function"),
+        ({"batch_size": "auto"}, r"an integer >= 1; \"auto\" of scikit-learn is min\(200, n_samples\)"),
+        ({"optimizer_params": {"lr": 0.1}}, "use lr= of the estimator"),
+        ({"optimizer_params": {"momentum": 0.9}}, 'optimizer="sgd" has it, Adam has not'),
+        ({"optimizer": torch.optim.Adam([nn.Parameter(torch.ones(1))])}, r"optimizer=Adam \(\.\.\.\) .*the class Adam"),
+    ],
+)
+def test_the_message_is_short_and_has_the_next_step(iris, parameters, message):
+    with pytest.raises(InvalidParameterError, match=message) as caught:
+        MLPClassifier(3, **parameters).fit(*iris)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).count("is not allowed") <= 1
+
+
+def test_truth_values_are_levels_of_verbosity(iris, capsys):
+    MLPClassifier(2, max_epochs=1, random_state=0, verbose=False).fit(*iris)
+    assert not capsys.readouterr().out
+    MLPClassifier(2, max_epochs=1, random_state=0, verbose=True).fit(*iris)
+    assert "train_loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("name", ["coefs_", "intercepts_", "loss_curve_", "n_iter_", "best_loss_"])
+def test_fitted_attributes_of_scikit_learn_are_explained(iris, kind, name):
+    model = kind(2, max_epochs=2, random_state=0).fit(*iris)
+    assert not hasattr(model, name)
+    with pytest.raises(AttributeError, match=rf"{name}' \(here: (net_|.*history_)") as caught:
+        getattr(model, name)
+    # What is named can be written as it is.
+    first = str(caught.value).partition("(here: ")[2].removesuffix(")").partition(", ")[0]
+    eval(f"model.{first}" if not first.startswith("len(") else first.replace("history_", "model.history_"))
 
 
 def test_inspect_activations_takes_the_same_names(iris):

@@ -41,6 +41,13 @@ def test_all_unknown_names_are_in_one_message():
         MLPClassifier((3,), "relu", activation="tanh")
 
 
+def test_misspelled_names_are_recognized():
+    with pytest.raises(
+        TypeError, match=r"'learnig_rate_init' \(here: lr\), 'hidden_sizes' \(did you mean 'hidden_layer_"
+    ):
+        MLPClassifier(learnig_rate_init=0.1, hidden_sizes=3)
+
+
 def test_a_failed_call_changes_no_parameter():
     clf = MLPClassifier(7)
     with pytest.raises(ValueError, match="max_epochs"):

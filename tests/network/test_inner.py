@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from initsk import MLPClassifier, MLPRegressor, compare_initializers, diagnose, inspect_activations
-from initsk.exceptions import ModuleError
+from initsk.exceptions import InvalidParameterError, ModuleError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 5))
@@ -112,3 +112,19 @@ def test_a_comparison_without_a_single_network_has_no_layers():
     result = compare_initializers(estimator, X, y, initializers=["he_normal"], n_repeats=1)
     assert result.runs["status"].tolist() == ["ok"]
     assert result.layers.empty
+
+
+def test_a_fitted_inner_estimator_is_built_anew_as_in_fit():
+    own = clone(REGRESSOR).set_params(standardize_target=False, random_state=0)
+    fitted = clone(own).fit(X, NUMBERS)
+    scores = [
+        diagnose(TransformedTargetRegressor(inner, transformer=StandardScaler()), X, NUMBERS, trial_steps=2).score
+        for inner in (own, fitted)
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_the_error_names_targets_of_another_scale():
+    fitted = clone(REGRESSOR).set_params(standardize_target=True).fit(X, NUMBERS * 1e12)
+    with pytest.raises(InvalidParameterError, match="fitted to targets of another scale"):
+        diagnose(fitted, X, NUMBERS, trial_steps=2)

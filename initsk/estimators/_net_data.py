@@ -1,0 +1,115 @@
+"""The data of a net: labels as torch's losses need them, and tables as the module's input."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skorch
+import torch
+from torch import nn
+
+from initsk.exceptions import InvalidParameterError
+from initsk.network import get_criterion
+from initsk.utils.columns import describe_not_numeric, has_dates
+
+_LABELS = (
+    "allowed: whole numbers 0, 1, ..., a number for each output of the module; make them of other labels with"
+    " sklearn.preprocessing.LabelEncoder, or use MLPClassifier, which takes any labels"
+)
+_LABEL_TYPES = (np.ndarray, pd.Series, pd.Categorical, pd.Index, torch.Tensor, list)
+
+
+def class_numbers(net: Any, y: Any) -> Any:
+    """Return labels of a classifier's net with a loss of classes as 64-bit integers; other targets unchanged.
+
+    Floats with several axes are shares of the classes.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the labels are no whole numbers, or are negative.
+
+    Examples
+    --------
+    >>> net = skorch.NeuralNetClassifier(nn.Linear)
+    >>> class_numbers(net, [True, False]), class_numbers(net, np.array([0.0, 2.0]))
+    (array([1, 0]), array([0, 2]))
+    """
+    if not _learns_classes(net) or not isinstance(
+        y, np.ndarray | pd.Series | pd.Categorical | pd.Index | torch.Tensor | list
+    ):
+        return y
+    if isinstance(y, torch.Tensor):
+        values = y.detach().cpu().numpy() if y.dtype != torch.bfloat16 else y.detach().float().cpu().numpy()
+    else:
+        values = np.asarray(y)
+    if values.dtype.kind in "fc" and values.ndim > 1:
+        return y
+    numbers = _whole_numbers(values)
+    ignored = getattr(net, "criterion__ignore_index", getattr(net.criterion, "ignore_index", -100))
+    wrong = numbers[(numbers < 0) & (numbers != ignored)]
+    if wrong.size:
+        raise InvalidParameterError(f"y has the label {wrong[0]} ({_LABELS})")
+    return torch.as_tensor(numbers, device=y.device) if isinstance(y, torch.Tensor) else numbers
+
+
+def _learns_classes(net: Any) -> bool:
+    criterion = get_criterion(net.criterion)
+    kind = criterion if isinstance(criterion, type) else type(criterion)
+    is_classifier = isinstance(net, skorch.NeuralNetClassifier)
+    return is_classifier and issubclass(kind, nn.CrossEntropyLoss | nn.NLLLoss)
+
+
+def _whole_numbers(values: np.ndarray) -> np.ndarray:
+    """Return integers, booleans, and floats and objects that are whole numbers, as 64-bit integers."""
+    if values.dtype.kind in "biu":
+        return values.astype(np.int64)
+    if values.dtype.kind in "fO":
+        other = next((value for value in values.ravel() if not _is_whole(value)), None)
+        if other is None:
+            return values.astype(np.int64)
+    else:
+        other = values.ravel()[0] if values.size else values.dtype
+    shown = other.item() if isinstance(other, np.generic) else other
+    raise InvalidParameterError(f"y has the label {shown!r} ({_LABELS})")
+
+
+def _is_whole(value: Any) -> bool:
+    return (
+        isinstance(value, int | float | np.number | np.bool_) and bool(np.isreal(value)) and float(value).is_integer()
+    )
+
+
+def module_input(net: Any, X: Any) -> Any:
+    """Return a frame of numbers as a matrix, or as columns that the module takes by name; other data unchanged.
+
+    Raises
+    ------
+    InvalidParameterError
+        If X has values that are no numbers.
+    """
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OUSMm":
+        raise InvalidParameterError(
+            f"X is an array of the type {X.dtype} (allowed: numbers, such as X.astype(numpy.float32), or one column"
+            " for each category, as sklearn.preprocessing.OneHotEncoder makes them)"
+        )
+    if not isinstance(X, pd.DataFrame):
+        return X
+    # torch warns of arrays that cannot be written, such as those of a frame.
+    if _takes_names(net, X):
+        return {str(name): X[name].to_numpy(copy=True).reshape(-1, 1) for name in X}
+    reason = describe_not_numeric(X)
+    if reason is not None or has_dates(X):
+        raise InvalidParameterError(f"{reason or 'features must be numeric'} (allowed: columns of numbers)")
+    if all(isinstance(dtype, np.dtype) and dtype.kind in "biu" for dtype in X.dtypes):
+        return X.to_numpy(dtype=np.int64, copy=True)  # an embedding needs integers
+    return X.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+
+
+def _takes_names(net: Any, X: pd.DataFrame) -> bool:
+    """Return whether the module's arguments have the names of the columns, as skorch passes them."""
+    module = getattr(net, "module_", net.module)
+    parameters = inspect.signature(getattr(module, "forward", module)).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    return inspect.Parameter.VAR_KEYWORD in kinds or set(map(str, X.columns)) <= set(parameters)

@@ -1,0 +1,129 @@
+"""Tests of names of losses and optimizers, of labels and tables, and of unknown parameters of skorch nets."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import skorch
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from initsk import NeuralNetClassifier, NeuralNetRegressor
+from initsk.estimators import with_initializer
+from initsk.exceptions import DivergenceWarning, InvalidParameterError, ModuleError
+
+SETTINGS = {"max_epochs": 1, "random_state": 0, "verbose": 0, "lr": 0.1}
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(30, 4)).astype(np.float32)
+Y = np.arange(30) % 3
+
+
+def net(kind=NeuralNetClassifier, **changes):
+    return kind(nn.Linear, module__in_features=4, module__out_features=3, **SETTINGS | changes)
+
+
+def fitted(y=Y, X=X, **changes):
+    return net(criterion=nn.CrossEntropyLoss, **changes).fit(X, y)
+
+
+def test_names_of_losses_and_optimizers_stand_for_torchs_classes():
+    by_name = net(criterion="nn.crossEntropyLoss", optimizer="ADAM").fit(X, Y)
+    by_class = net(criterion=nn.CrossEntropyLoss, optimizer=torch.optim.Adam).fit(X, Y)
+    np.testing.assert_array_equal(by_name.predict_proba(X), by_class.predict_proba(X))
+    copied = clone(by_name)
+    assert (copied.criterion, copied.optimizer) == ("nn.crossEntropyLoss", "ADAM")
+    plain = skorch.NeuralNetRegressor(nn.Linear, module__in_features=4, module__out_features=1, optimizer="sgd")
+    assert isinstance(with_initializer(plain).initialize().optimizer_, torch.optim.SGD)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer": "adamm"}, "did you mean 'adam'"),
+        ({"criterion": "CrossEntropy"}, r"did you mean 'CrossEntropyLoss'.*torch\.nn\.CrossEntropyLoss"),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_the_nearest_one(changes, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        net(**changes).initialize()
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [np.int32, np.float64, list, torch.tensor, pd.Series, pd.Categorical, lambda y: y.astype(object)],
+)
+def test_whole_numbers_of_any_type_are_labels(convert):
+    y = convert(Y)
+    np.testing.assert_array_equal(fitted(y).predict(X), fitted().predict(X))
+
+
+def test_truth_values_are_labels():
+    np.testing.assert_array_equal(fitted(Y > 0).predict_proba(X), fitted((Y > 0).astype(int)).predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("y", "label"), [(Y + 1, "3"), (Y - 1, "-1"), (Y + 0.5, "0.5"), (np.array(["a", "b", "c"])[Y], "'a'")]
+)
+def test_other_labels_are_an_error_that_names_the_encoder(y, label):
+    with pytest.raises(InvalidParameterError, match=f"y has the label {label}.*LabelEncoder.*MLPClassifier"):
+        fitted(y)
+
+
+def test_ignored_labels_and_shares_of_classes_stay_as_they_are():
+    ignored = np.where(np.arange(30) < 3, -100, Y)
+    assert np.isfinite(fitted(ignored, train_split=None).history[-1, "train_loss"])
+    shares = np.eye(3, dtype=np.float32)[Y]
+    np.testing.assert_allclose(
+        fitted(shares, train_split=None).predict_proba(X), fitted(train_split=None).predict_proba(X), rtol=1e-5
+    )
+
+
+def test_a_frame_of_numbers_is_a_matrix():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    np.testing.assert_array_equal(fitted(X=frame).predict_proba(frame), fitted().predict_proba(X))
+
+
+class ByName(nn.Module):
+    """A module that takes the columns of a frame by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 3)
+
+    def forward(self, a, b):
+        return self.layer(torch.cat([a, b], 1))
+
+
+def test_columns_that_the_module_names_are_its_arguments():
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    made = NeuralNetClassifier(ByName, criterion=nn.CrossEntropyLoss, **SETTINGS).fit(frame, Y)
+    assert made.predict_proba(frame[["b", "a"]]).shape == (30, 3)
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (pd.DataFrame(X).assign(c="u"), InvalidParameterError, r"not numeric: c \(row 1: 'u'\)"),
+        (X.astype(object), InvalidParameterError, r"X\.astype"),
+        (X[:, :3], ModuleError, r"Linear.*shape \(24, 3\)"),
+    ],
+)
+def test_unfit_inputs_are_an_error_that_says_what_to_do(X, error, message):
+    with pytest.raises(error, match=message):
+        fitted(X=X)
+
+
+@pytest.mark.parametrize("split", [None, skorch.dataset.ValidSplit(3)])
+def test_missing_values_are_named_in_the_warning(split):
+    damaged = X.copy()
+    damaged[2, 1] = np.nan
+    with pytest.warns(DivergenceWarning, match=r"X has NaN: column 2 \(row 3\).*SimpleImputer"):
+        fitted(X=damaged, train_split=split)
+
+
+@pytest.mark.parametrize("kind", [NeuralNetClassifier, NeuralNetRegressor])
+def test_unknown_parameters_are_refused_by_the_constructor(kind):
+    with pytest.raises(TypeError, match=r"'max_iter' \(here: max_epochs\), 'max_epoch' \(did you mean 'max_epochs'"):
+        net(kind, max_iter=3, max_epoch=3)
+    with pytest.raises(TypeError, match="here: max_epochs"):
+        net(kind).set_params(epochs=3)
