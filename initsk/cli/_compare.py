@@ -18,6 +18,7 @@ from initsk.cli._output import fail, say, show, table_text
 from initsk.cli._report import choose_folder, show_page, write_comparison
 from initsk.cli._samples import Samples
 from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_initializers
+from initsk.comparison.results import error_name, score_names
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError
 
@@ -40,6 +41,8 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
         with named(dataset):
             arguments = _arguments(samples, is_table=target is not None, options=options)
         about = {"dataset": name, "command": command_line(sys.argv[1:])}
+        if target is not None:
+            about["target_name"] = target
         result = _compare(arguments | {"about": about}, options)
     except ComparisonInterrupted as interrupt:
         code = 130
@@ -57,7 +60,9 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
     if note:
         return fail("compare", note, code)
     if not result.runs["score"].notna().any():
-        return fail("compare", f"no run gave a score; reason of the first: {result.runs['reason'].iloc[0]}", 1)
+        reason = f"no run gave a score; reason of the first: {result.runs['reason'].iloc[0]}"
+        doubt = "" if options["scoring"] is None else f"; check that --scoring {options['scoring']} fits the target"
+        return fail("compare", f"{reason}{doubt}", 1)
     return 0
 
 
@@ -115,12 +120,16 @@ def _print_ranking(result: ComparisonResult) -> None:
     ranking = result.summary().drop(columns=_NOT_PRINTED).set_index("rank").reset_index()
     runs = result.tuned().runs
     # The first scorer ranks; the others are shown beside it, errors without the sign of scikit-learn's scorers.
-    names = [str(name) for name in runs if str(name).startswith("score_")][1:]
-    for place, name in enumerate(names, start=list(ranking).index("mean_score") + 1):
-        sign = -1 if name.startswith("score_neg_") else 1
-        means = sign * runs[name].groupby(runs["initializer"].astype(str)).mean()
-        shown = name.removeprefix("score_").removeprefix("neg_")
-        ranking.insert(place, shown, ranking["initializer"].map(means))
+    names = score_names(runs)
+    for place, name in enumerate(names[1:], start=list(ranking).index("high") + 1):
+        sign = -1 if error_name(name) else 1
+        means = sign * runs[f"score_{name}"].groupby(runs["initializer"].astype(str)).mean()
+        ranking.insert(place, error_name(name) or name, ranking["initializer"].map(means))
+    # A line has no room for columns that say nothing.
+    empty = [name for name in ("n_failed", "n_diverged", "epochs_to_target") if not ranking[name].fillna(0).any()]
+    ranking = ranking.drop(columns=empty)
+    if names:
+        ranking = ranking.rename(columns={"mean_score": names[0]})
     whole = dict.fromkeys(["lr", "network__lr", "n_needed", "epochs_to_target"], _whole)
     show(table_text(ranking, float_format="{:.4f}".format, formatters=whole))
 

@@ -53,11 +53,13 @@ def divide(samples: Samples, regression: bool, options: dict[str, Any]) -> tuple
         if folds is not None:
             raise InvalidParameterError(f"--cv {folds} is for data without a test set; these have one")
         samples = _limited(samples, limit, seed)
+        _check_varies(samples.y)
         if not regression:
             check_classes((samples.X, samples.y, samples.X_val, y_val), limit)
         return samples, None
     # Its messages name the classes and rows that make a split impossible.
     hold_out(samples.y, samples.y, seed, stratify=not regression)
+    _check_varies(samples.y)
     if folds is not None and limit is not None:
         samples = _limited(samples, -(-limit * folds // (folds - 1)), seed)
     if not regression:
@@ -67,6 +69,12 @@ def divide(samples: Samples, regression: bool, options: dict[str, Any]) -> tuple
     kind = ShuffleSplit if regression else StratifiedShuffleSplit
     n_train = len(samples.y) - int(np.ceil(_HELD_OUT * len(samples.y)))
     return samples, kind(1, test_size=_HELD_OUT, train_size=None if limit is None else min(limit, n_train))
+
+
+def _check_varies(y: np.ndarray) -> None:
+    if len(np.unique(y)) == 1:
+        found = f"the target is {y[:1].tolist()[0]!r} in every training sample"
+        raise InvalidParameterError(f"{found}, and there is nothing to predict (allowed: at least two values)")
 
 
 def _check_counts(y: np.ndarray, folds: int | None, limit: int | None) -> None:
@@ -131,7 +139,9 @@ def describe_task(y: np.ndarray, regression: bool) -> str:
     """Return what the numbers of a target are taken for, or "" if there is no doubt."""
     n_values = len(np.unique(y))
     if regression:
-        return "the target has numbers to predict: regression (--task classification takes whole numbers for classes)"
+        found = "the target has numbers to predict: regression"
+        are_whole = bool((y % 1 == 0).all())
+        return f"{found} (--task classification takes whole numbers for classes)" if are_whole else found
     if y.dtype.kind in "iuf" and n_values > _FEW_CLASSES:
         return f"the target has {n_values} whole numbers: classes (--task regression takes them for numbers to predict)"
     return ""

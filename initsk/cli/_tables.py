@@ -80,6 +80,8 @@ def _held_out(
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
         raise InvalidParameterError(f"the file of --test has no {_listed(missing)} (allowed: the columns of --dataset)")
+    if not len(frame):
+        raise InvalidParameterError("the file of --test has no rows (allowed: a row for each held-out sample)")
     others = [name for name in frame.columns if name not in wanted and name not in dropped]
     if others:
         say(f"{path}: not used, since the file of --dataset does not have them: {_listed(others)}")

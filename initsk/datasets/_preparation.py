@@ -22,6 +22,9 @@ _MAX_LISTED = 5
 _MAX_SHOWN = 40
 # Squares of numbers outside of this range are not finite, or zero.
 _SQUARABLE = (1e-140, 1e140)
+# Text of more different values is looked at: is it numbers that were written with signs or units?
+_FEW_CATEGORIES = 10
+_NUMBER = re.compile(r"\W{0,3}\d[\d.,'\s]*\D{0,4}")
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\s*\d{1,2}:\d{2}.*)?")
 
 
@@ -56,7 +59,8 @@ def table_preparation(X: pd.DataFrame) -> ColumnTransformer:
     Warns
     -----
     DataFormatWarning
-        For columns that are left out, columns with more than 50 categories, and columns that seem to number the rows.
+        For columns that are left out, columns with more than 50 categories, text that seems to be numbers
+        ("5.10 EUR", or "?" among numbers), and columns that seem to number the rows.
 
     Examples
     --------
@@ -190,11 +194,15 @@ def _extreme_units(numbers: pd.DataFrame) -> dict[Any, float]:
 
 def _warn(X: pd.DataFrame, columns: Mapping[str, list[Any]]) -> None:
     many = [name for name in columns["categories"] if X[name].nunique() > _MAX_CATEGORIES]
+    written = [name for name in [*columns["categories"], *columns["unique"]] if _seem_numbers(X[name])]
     numbering = [name for name in columns["numbers"] if _numbers_the_rows(X[name])]
     found = [
         _left_out(columns),
         f"columns with more than {_MAX_CATEGORIES} categories, of which the rarest share one: {_listed(many)}"
         if many else "",
+        "text that seems to be numbers, and is not used as numbers:"
+        f" {_listed(written, lambda name: _first_word(X[name]))}; write plain numbers, and leave missing values empty"
+        if written else "",
         f"numbers that count the rows, and tell nothing about other samples: {_listed(numbering)}; leave them out"
         " (--drop on the command line) unless their order matters" if numbering else "",
     ]  # fmt: skip
@@ -213,6 +221,17 @@ def _numbers_the_rows(values: pd.Series) -> bool:
         return False
     numbers = np.sort(values.to_numpy(float))
     return bool(numbers[0] % 1 == 0 and (np.diff(numbers) == 1).all())
+
+
+def _seem_numbers(values: pd.Series) -> bool:
+    """Return whether most of the many different texts of a column are numbers, or would be without signs and units."""
+    texts = [str(value) for value in values.dropna().unique()]
+    return len(texts) > _FEW_CATEGORIES and sum(map(bool, map(_NUMBER.fullmatch, texts))) > len(texts) / 2
+
+
+def _first_word(values: pd.Series) -> str:
+    """Return the first value that is no number, with its row."""
+    return _first_value(values.where(pd.to_numeric(values.astype(str), errors="coerce").isna()))
 
 
 def _listed(names: list[Any], detail: Callable[[Any], str] = lambda name: "") -> str:

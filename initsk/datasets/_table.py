@@ -160,7 +160,8 @@ def separate_target(frame: pd.DataFrame, target: str, *, source: object = "X") -
     """
     if target not in frame.columns:
         known = unknown_name("column", target, frame.columns, most=_MAX_LISTED)
-        single = "; sep sets the character between two values" if frame.shape[1] == 1 else ""
+        sets = "sep sets the character between two values (--sep on the command line)"
+        single = f"; {sets}" if frame.shape[1] == 1 else ""
         raise InvalidParameterError(f"{source}: {known}{single}")
     X, y = frame.drop(columns=target), frame[target]
     if X.size == 0:

@@ -34,6 +34,7 @@ _TITLES = {
     "train_loss": message("training loss"),
 }
 
+_UNBOUNDED = (-np.inf, np.inf)
 _BASELINE: dict[str, Any] = {"color": GRAY, "linestyle": ":", "linewidth": 1.5}
 
 
@@ -41,7 +42,8 @@ class LearningCurvesDisplay(Display):
     """Held-out error and training loss after each epoch; lines are means, bands their 95 % intervals.
 
     Scores outside 0..1 have no error: the display draws them as they are. One repeat has no interval;
-    that of an error stays between 0 and 1.
+    that of a score stays within the bounds of the score, and that of an error between 0 and 1. The axes fit the means;
+    wider bands are cut off.
 
     Parameters
     ----------
@@ -69,7 +71,14 @@ class LearningCurvesDisplay(Display):
 
     @classmethod
     @np.errstate(all="ignore")
-    def from_frames(cls, history: pd.DataFrame, *, ratio: float = 0.0, baseline: float | None = None) -> Self:
+    def from_frames(
+        cls,
+        history: pd.DataFrame,
+        *,
+        ratio: float = 0.0,
+        baseline: float | None = None,
+        bounds: tuple[float, float] = _UNBOUNDED,
+    ) -> Self:
         """Average over repeats.
 
         Parameters
@@ -81,6 +90,8 @@ class LearningCurvesDisplay(Display):
             it corrects the intervals for samples that splits share (Nadeau and Bengio 2003).
         baseline : float, optional
             `ComparisonResult.baseline_score()`.
+        bounds : tuple of float, default=(-inf, inf)
+            `ComparisonResult.bounds()`: the lowest and the highest value that a score can have.
 
         Returns
         -------
@@ -95,13 +106,13 @@ class LearningCurvesDisplay(Display):
         [history] = check_frames(cls.__name__, {"history": (history, needed, ())})
         is_share = history["val_score"].dropna().between(0, 1).all()
         measures = history.assign(val_error=1 - history["val_score"])
-        chosen = ["val_error" if is_share else "val_score", "train_loss"]
+        limits = {"val_error": (0.0, 1.0)} if is_share else {"val_score": bounds}
+        limits["train_loss"] = _UNBOUNDED
         rows = []
         for (label, epoch), part in measures.groupby([history["initializer"].astype(str), "epoch"], sort=False):
             row: dict[str, Any] = {"initializer": label, "epoch": epoch}
-            for name in chosen:
-                bounds = (0.0, 1.0) if name == "val_error" else (-np.inf, np.inf)
-                low, high = mean_interval(part[name].to_numpy(), ratio, bounds=bounds)
+            for name, limit in limits.items():
+                low, high = mean_interval(part[name].to_numpy(), ratio, bounds=limit)
                 row |= {f"{name}_mean": part[name].mean(), f"{name}_low": low, f"{name}_high": high}
             rows.append(row)
         curves, labels = pd.DataFrame(rows), present_labels(history["initializer"])
@@ -185,8 +196,11 @@ class LearningCurvesDisplay(Display):
             ax.set_xticks([1])
         level = self._level(measure)
         values = np.append(self.curves[f"{measure}_mean"], [] if level is None else [level])
+        if measure == "val_score":
+            self._fit_to_means(ax, values[np.isfinite(values)])
+            return
         shown = values[np.isfinite(values) & (values > SMALLEST)]
-        if measure == "val_score" or not len(shown):
+        if not len(shown):
             few_ticks(ax.yaxis, 6)
             return
         # Logarithmic, since one initializer that does not learn would flatten all others.
@@ -199,3 +213,14 @@ class LearningCurvesDisplay(Display):
             locator = MaxNLocator(6)
         ticks = np.asarray(locator.tick_values(low / 1.4, high * 1.4))
         fixed_ticks(ax.yaxis, ticks, low / 1.4, high * 1.4)
+
+    @staticmethod
+    def _fit_to_means(ax: "Axes", means: np.ndarray) -> None:
+        """Fit a linear axis to the means, because the band of a few runs may be a hundred times as wide."""
+        few_ticks(ax.yaxis, 6)
+        if not len(means):
+            return
+        low, high = float(means.min()), float(means.max())
+        margin = 0.4 * (high - low)
+        if margin > 0 and np.isfinite(margin):
+            ax.set_ylim(low - margin, high + margin)

@@ -238,8 +238,13 @@ def _curves_section(shown: ComparisonResult) -> Section | None:
         return None
     ratio = float(shown.runs["val_ratio"].mean()) if has_several_splits(shown.runs) else 0
     description = _("Error on held-out data and training loss after each epoch, with one line for each initializer.")
-    note = _("Lines are means over the runs. Bands are their 95 % confidence intervals.")
-    display = LearningCurvesDisplay.from_frames(history, ratio=ratio, baseline=shown.baseline_score())
+    note = _(
+        "Lines are means over the runs. Bands are their 95 % confidence intervals. The axes fit the lines, and wider"
+        " bands are cut off."
+    )
+    display = LearningCurvesDisplay.from_frames(
+        history, ratio=ratio, baseline=shown.baseline_score(), bounds=shown.bounds()
+    )
     picture = Picture("learning_curves", description, display.plot)
     return Section("curves", _("Learning curves"), [picture, Paragraph(note, "note"), _score_by_epoch(shown)])
 

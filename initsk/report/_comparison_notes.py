@@ -5,7 +5,7 @@ from math import isfinite, nan
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
-from initsk.comparison.results import against_baseline, grid_columns, score_names
+from initsk.comparison.results import against_baseline, error_name, grid_columns, score_names
 from initsk.inspection import signal_rows
 from initsk.language import message, plural, translate as _
 from initsk.report._comparison_text import describe_ranking
@@ -79,14 +79,24 @@ def scores_table(result: ComparisonResult, ranking: Table) -> list[Element]:
     if not names:
         return []
     means = result.tuned().runs.groupby("initializer", observed=True)[[f"score_{name}" for name in names]].mean()
-    labels = [row["initializer"] for row in ranking.rows]
-    rows = records(means.reindex(labels).rename_axis("initializer").reset_index())
-    columns = [Column("initializer", _("Initializer"), "text"), *(Column(f"score_{name}", name) for name in names)]
+    means, colors = means.reindex([row["initializer"] for row in ranking.rows]), list(ranking.colors)
+    baselines = [result.baseline_score(name) for name in names]
+    if any(map(isfinite, baselines)):
+        means.loc[_(_BASELINES[has_classes(result)])] = baselines
+        colors.append("")
+    shown = [error_name(name) or name for name in names]
+    means.columns = [f"score_{name}" for name in shown]
+    means *= [-1 if error_name(name) else 1 for name in names]
+    rows = records(means.rename_axis("initializer").reset_index())
+    columns = [Column("initializer", _("Initializer"), "text"), *(Column(f"score_{name}", name) for name in shown)]
     note = _(
         "The initializers are ranked by {name}, the first scorer. summary(score=...) ranks them by another one.",
         name=names[0],
     )
-    return [Table("all_scores", _("Means of all scores"), columns, rows, ranking.colors), Paragraph(note, "note")]
+    if any(map(error_name, names)):
+        text = message("The table has errors without the minus sign of scikit-learn's scorers: the lowest is the best.")
+        note = " ".join([note, _(text)])
+    return [Table("all_scores", _("Means of all scores"), columns, rows, colors), Paragraph(note, "note")]
 
 
 def with_baseline(ranking: Table, result: ComparisonResult) -> Table:
@@ -141,7 +151,7 @@ def describe_baseline(result: ComparisonResult) -> str:
     sentences = [_(text, score=result.baseline_score())]
     if classes:
         text = message("The most frequent class, {name}, has {share:.1%} of the samples.")
-        sentences.append(_(text, name=classes[0][0], share=classes[0][1]))
+        sentences.append(_(text, name=repr(classes[0][0]), share=classes[0][1]))
     if names["no"]:
         sentences.append(_("Not better than the baseline: {names}.", names=names["no"]))
     if names["undecided"]:

@@ -10,6 +10,7 @@ from initsk.report._tables import Column, Table, columns_of, records
 
 _SETTINGS = {
     "dataset": message("Data set"),
+    "target_name": message("Column to predict"),
     "n_train": message("Training samples"),
     "n_val": message("Held-out samples"),
     "n_features": message("Features"),

@@ -38,6 +38,7 @@ FAULTY = {
     "complex": ({"X": X + 0j, "y": Y}, "X has the type complex128"),
     "bytes": ({"X": X, "y": Y.astype("S")}, "y has a value of the type bytes_ (row 1)"),
     "a class with one sample": ({"X": X, "y": replaced(Y, 7, 9)}, "single sample: 1 of 4 (9.0 in row 8)"),
+    "a single class": ({"X": X, "y": np.full(120, 7)}, "has a single class, 7 (allowed: at least two"),
     "too few samples": ({"X": X[:4], "y": Y[[0, 0, 1, 1]]}, "the data cannot be split by class"),
     "no samples": ({"X": X[:0], "y": Y[:0]}, "X has the shape (0, 4)"),
     "other columns": ({"X": X, "y": Y, "X_val": X[:, :2], "y_val": Y}, "X_val has the shape (120, 2), and X has"),

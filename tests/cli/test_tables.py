@@ -64,6 +64,21 @@ def test_a_table_of_any_columns(people, without_pictures, capsys):
     assert splits["first"].nunique() == 2
 
 
+@pytest.mark.parametrize("options", [["--test", "same.csv"], ["--task", "regression"]])
+def test_a_target_that_is_the_same_everywhere_is_refused(people, capsys, options):
+    PEOPLE.assign(kind=7.0).to_csv("same.csv", index=False)
+    command = ["--dataset", "same.csv", "--target", "kind", "--drop", "number,day", *QUICK, "--out", "out"]
+    shown = error_of(capsys, "compare", *command, *options)
+    assert "same.csv: the target is 7" in shown
+    assert "nothing to predict" in shown
+
+
+def test_a_scorer_that_does_not_fit_the_target_is_named(people, without_pictures, capsys):
+    assert run("compare", *ALL, "--scoring", "r2") == 1
+    assert "no run gave a score" in (shown := capsys.readouterr().err)
+    assert "; check that --scoring r2 fits the target" in shown
+
+
 def test_another_scorer_ranks_without_the_warning(people, without_pictures, capsys):
     assert run("compare", *ALL, "--scoring", "balanced_accuracy,f1_macro") == 0
     shown = capsys.readouterr()
@@ -94,6 +109,8 @@ def test_faults_of_a_test_file_are_named(people, capsys):
     PEOPLE.drop(columns=["age", "kind"]).to_csv("short.csv", index=False)
     shown = error_of(capsys, "compare", *ALL, "--test", "short.csv")
     assert "short.csv: the file of --test has no column 'age', column 'kind'" in shown
+    PEOPLE[:0].to_csv("header.csv", index=False)
+    assert "the file of --test has no rows" in error_of(capsys, "compare", *ALL, "--test", "header.csv")
     PEOPLE.assign(age="old").to_csv("text.csv", index=False)
     shown = error_of(capsys, "compare", *ALL, "--test", "text.csv")
     assert "text.csv: no numbers, but the file of --dataset has numbers: column 'age'" in shown
@@ -111,6 +128,12 @@ def test_numbers_to_predict_are_ranked_by_r2(people, without_pictures, capsys, t
     found = runs()
     assert found["score"].equals(found["score_r2"])
     # R2 and RMSE of the same predictions: 1 - RMSE^2 / variance, of the same held-out targets in every run of a repeat.
+    assert shown.out.split()[:2] == ["rank", "initializer"]
+    assert "r2" in shown.out.split()
+    assert "mean_score" not in shown.out
+    assert "Column to predict" in page()
+    # Only columns that say something have room in a line.
+    assert "n_failed" not in shown.out
     variances = found["score_neg_root_mean_squared_error"] ** 2 / (1 - found["score"])
     assert variances.groupby(found["repeat"]).std().tolist() == pytest.approx([0, 0], abs=1e-3)
     assert "MLPRegressor" in page()

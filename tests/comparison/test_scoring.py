@@ -6,7 +6,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer, recall_score
 
-from initsk import ComparisonResult, MLPClassifier, compare_initializers
+from initsk import ComparisonResult, MLPClassifier, MLPRegressor, compare_initializers
 from initsk.report import summarize
 
 X, y = load_breast_cancer(return_X_y=True)
@@ -59,14 +59,31 @@ def test_the_page_has_the_means_of_all_scores():
         for element in section.elements
         if getattr(element, "key", "") == "all_scores"
     ]
-    best, other = table.rows
+    best, other, baseline = table.rows
     assert [column.title for column in table.columns] == ["Initializer", "accuracy", "recall"]
     for name in ("accuracy", "recall"):
         summary = result.summary(score=name).set_index("initializer")["mean_score"]
         assert [row[f"score_{name}"] for row in (best, other)] == pytest.approx(
             [summary[row["initializer"]] for row in (best, other)]
         )
+        assert baseline[f"score_{name}"] == pytest.approx(result.baseline_score(name), nan_ok=True)
     assert best["initializer"] == result.summary()["initializer"][0]
+
+
+def test_the_page_has_errors_without_the_minus_sign_of_scorers():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 2))
+    result = compare_initializers(
+        MLPRegressor((4,), max_epochs=1), X, X[:, 0], initializers=["zeros"], n_repeats=2, activations=False,
+        scoring=["r2", "neg_mean_absolute_error"],
+    )  # fmt: skip
+    section = summarize(result, brief=True).sections[1]
+    [table] = [element for element in section.elements if getattr(element, "key", "") == "all_scores"]
+    assert [column.title for column in table.columns] == ["Initializer", "r2", "mean_absolute_error"]
+    expected = [-result.runs["score_neg_mean_absolute_error"].mean(), -result.baseline_score("neg_mean_absolute_error")]
+    assert [row["score_mean_absolute_error"] for row in table.rows] == pytest.approx(expected)
+    assert all(value > 0 for value in expected)
+    assert "errors without the minus sign" in " ".join(str(element) for element in section.elements)
 
 
 def test_a_function_may_return_several_scores():

@@ -97,6 +97,28 @@ def test_a_column_that_numbers_the_rows_is_kept_with_a_warning(numbers):
         assert list(prepared(pd.DataFrame({"id": numbers}))) == ["id"]
 
 
+@pytest.mark.parametrize(
+    ("write", "first"),
+    [
+        ("{:.2f} EUR".format, "row 1: '0.00 EUR'"), ("$ {}".format, r"row 1: '\$ 0'"), ("{}%".format, "row 1: '0%'"),
+        ("1.{:03d},50".format, "row 1: '1.000,50'"), (lambda i: str(i) if i != 4 else "?", r"row 5: '\?'"),
+        (lambda i: str(i) if i != 4 else "unknown", "row 5: 'unknown'"),
+    ],
+)  # fmt: skip
+def test_numbers_with_signs_or_units_are_text_with_a_warning(write, first):
+    column = [write(i) for i in range(20)] * 2
+    with pytest.warns(DataFormatWarning, match=f"text that seems to be numbers.*: column 'price' .{first}.; write"):
+        table_preparation(pd.DataFrame({"price": column}))
+
+
+@pytest.mark.parametrize("write", ["item {}".format, "{}-{}".format, "{} rooms and more".format])
+def test_codes_with_numbers_are_categories_without_a_warning(write):
+    with warnings.catch_warnings(action="error"):
+        table_preparation(pd.DataFrame({"code": [write(i, i + 1) for i in range(20)] * 2}))
+    with warnings.catch_warnings(action="error"):
+        table_preparation(pd.DataFrame({"few": ["1%", "5%", "10%"] * 4}))
+
+
 def test_a_table_without_oddities_has_no_warning():
     with warnings.catch_warnings(action="error"):
         table_preparation(pd.DataFrame({"a": [1, 2, 4], "b": ["x", "y", "x"], "c": [True, False, True]}))

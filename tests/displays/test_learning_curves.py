@@ -29,3 +29,21 @@ def test_a_score_outside_0_to_1_is_drawn_as_it_is():
     result = compare_initializers(MLPRegressor((8,), max_epochs=2), X, y, initializers=["zeros"], n_repeats=1)
     titles = [ax.get_ylabel() for ax in LearningCurvesDisplay.from_frames(result.history).plot().axes_]
     assert titles == ["score on held-out data", "training loss"]
+
+
+def test_bands_of_a_bounded_score_stay_below_its_bound_and_the_axis_fits_the_means():
+    scores = {1: (-0.9, 0.1), 2: (-0.2, 0.6)}
+    history = pd.DataFrame(
+        [("a", repeat, epoch, 1.0, 1.0, value) for epoch, pair in scores.items() for repeat, value in enumerate(pair)],
+        columns=["initializer", "repeat", "epoch", "train_loss", "val_loss", "val_score"],
+    )
+    unbounded = LearningCurvesDisplay.from_frames(history)
+    assert unbounded.curves["val_score_high"].min() > 1
+    display = LearningCurvesDisplay.from_frames(history, baseline=0.0, bounds=(-np.inf, 1.0)).plot()
+    assert display.curves["val_score_high"].max() < 1
+    low, high = display.axes_[0].get_ylim()
+    # The means are -0.4 and 0.2. The lower ends of the bands are far below.
+    assert low < -0.4
+    assert high > 0.2
+    assert high - low < 2 * 0.6
+    assert display.curves["val_score_low"].min() < low

@@ -207,10 +207,15 @@ def _check_finite(name: str, y: np.ndarray) -> None:
 
 def _check_classes(y: Any) -> None:
     labels, first, counts = np.unique(y, return_index=True, return_counts=True)
+    if len(labels) == 1:
+        found = f"the target has a single class, {labels.tolist()[0]!r}"
+        raise InvalidParameterError(f"{found} (allowed: at least two classes)")
     single = np.flatnonzero(counts < 2)
     if len(single):
         examples = ", ".join(f"{labels[i : i + 1].tolist()[0]!r} in row {first[i] + 1}" for i in single[:3])
         examples += ", ..." if len(single) > 3 else ""
         reason = f"classes with a single sample: {len(single)} of {len(labels)} ({examples})"
-        hint = "if the target is continuous, use a regressor"
+        hint = "every class needs two samples"
+        if labels.dtype.kind in "iuf":
+            hint = "if the target has numbers to predict, use a regressor (--task regression on the command line)"
         raise InvalidParameterError(f"the data cannot be split by class; {reason}; {hint}")

@@ -108,8 +108,9 @@ def compare_initializers(
     progress : bool, default=False
         Show progress with the time left on standard error.
     about : dict of str to str, optional
-        Texts for the report, kept in ``settings``: "dataset", the name of the data, and "command", a command that
-        repeats the comparison; the report shows it in place of the call in Python.
+        Texts for the report, kept in ``settings``: "dataset", the name of the data; "target_name", that of the column
+        to predict; and "command", a command that repeats the comparison, which the report shows in place of the call in
+        Python.
 
     Returns
     -------
@@ -208,13 +209,13 @@ def _are_jobs(value: Any) -> bool:
 
 
 def _are_texts(value: Any) -> bool:
-    known = isinstance(value, Mapping) and value.keys() <= {"dataset", "command"}
+    known = isinstance(value, Mapping) and value.keys() <= {"dataset", "target_name", "command"}
     return known and all(isinstance(text, str) for text in value.values())
 
 
 _CONSTRAINTS: dict[str, Constraint] = {
     "store": optional(allow(lambda value: isinstance(value, str | PathLike), "a path")),
-    "about": optional(allow(_are_texts, "a dict with texts for 'dataset' and 'command'")),
+    "about": optional(allow(_are_texts, "a dict with texts for 'dataset', 'target_name' and 'command'")),
     "n_jobs": optional(allow(_are_jobs, "an integer other than 0, -1 for all processors")),
     "n_repeats": integer(1),
     "n_threads": thread_count(),

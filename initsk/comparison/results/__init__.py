@@ -3,13 +3,14 @@
 from initsk.comparison.results._against_baseline import against_baseline
 from initsk.comparison.results._inference import mean_interval
 from initsk.comparison.results._intake import check_complete
-from initsk.comparison.results._records import TABLES, grid_columns, score_names
+from initsk.comparison.results._records import TABLES, error_name, grid_columns, score_names
 from initsk.comparison.results._statistics import has_several_splits, paired_scores, tuned_runs
 
 __all__ = [
     "TABLES",
     "against_baseline",
     "check_complete",
+    "error_name",
     "grid_columns",
     "has_several_splits",
     "mean_interval",

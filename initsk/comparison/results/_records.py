@@ -172,6 +172,17 @@ def score_names(runs: pd.DataFrame) -> list[str]:
     return [name.removeprefix("score_") for name in map(str, runs) if name.startswith("score_")]
 
 
+def error_name(scorer: str) -> str:
+    """Return what a scorer of scikit-learn gives with a minus sign, so that high scores are good; "" if none.
+
+    Examples
+    --------
+    >>> error_name("neg_mean_absolute_error"), error_name("r2")
+    ('mean_absolute_error', '')
+    """
+    return scorer.removeprefix("neg_") if scorer.startswith("neg_") else ""
+
+
 def key_columns(frame: pd.DataFrame) -> list[str]:
     """Return the names of the columns that identify a run.
 
