@@ -293,7 +293,9 @@ def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> s
         if not n_layers:
             return _("No activations were recorded.")
         none = plural(
-            "No problems were found in the only layer.", "No problems were found in the {n} layers.", n_layers
+            "No problems were found in the inspected layer.",
+            "No problems were found in the {n} inspected layers.",
+            n_layers,
         )
         return " ".join([none, *noted])
     parts = [
