@@ -48,16 +48,17 @@ def run(command: str, options: Options) -> int:
     try:
         check_effect(command, options)
         with apart:
-            page = None
+            place = None
             if report is not None or options["open"]:
-                page = choose_page(command, report, force=options["force"])
+                place = choose_page(command, report, force=options["force"])
             outcome = _COMMANDS[command](options)
             try:
                 show(outcome.text, stdout)
             finally:
                 # What reads the output may have ended: the page is for other readers.
-                if page is not None:
-                    show_page(outcome.result.to_html(page, language=options["language"]), options["open"])
+                if place is not None:
+                    page = outcome.result.to_html(place.path, language=options["language"])
+                    show_page(page, place, options["open"])
     except SystemExit as end:
         # Only the user's code ends the process here: this must not pass for an answer.
         argument = "" if end.code is None else repr(end.code)

@@ -73,10 +73,42 @@ def test_a_target_that_is_the_same_everywhere_is_refused(people, capsys, options
     assert "nothing to predict" in shown
 
 
-def test_a_scorer_that_does_not_fit_the_target_is_named(people, without_pictures, capsys):
-    assert run("compare", *ALL, "--scoring", "r2") == 1
-    assert "no run gave a score" in (shown := capsys.readouterr().err)
-    assert "; check that --scoring r2 fits the target" in shown
+@pytest.mark.parametrize(
+    ("target", "scoring", "words"),
+    [
+        ("kind", "r2", "use accuracy or balanced_accuracy"),
+        ("kind", "average_precision", "use labels 0 and 1"),
+        ("kind", "f1", "use f1_macro or labels 0 and 1"),
+        ("price", "accuracy", "use such as r2 or neg_root_mean_squared_error"),
+    ],
+)
+def test_a_scorer_that_does_not_fit_the_target_is_refused_before_any_run(people, capsys, target, scoring, words):
+    drop = ",".join({"number", "day", "price", "count", "kind"} - {target})
+    command = ["--dataset", "people.csv", "--target", target, "--drop", drop, *QUICK]
+    assert run("compare", *command, "--scoring", scoring) == 2
+    shown = capsys.readouterr().err
+    assert f"initsk compare: the scorer {scoring} cannot score these targets (" in shown
+    assert words in shown
+    assert "runs:" not in shown
+    assert not Path("reports").exists()
+
+
+@pytest.mark.filterwarnings("default:the scorer")
+def test_one_of_several_scorers_that_does_not_fit_is_one_line(people, without_pictures, capsys):
+    assert run("compare", *ALL, "--repeats", "1", "--scoring", "accuracy,average_precision") == 0
+    shown = capsys.readouterr().err
+    [line] = [line for line in shown.splitlines() if "average_precision" in line]
+    assert line.startswith("initsk compare: the scorer average_precision cannot score these targets (")
+    assert ".py:" not in shown
+
+
+def test_an_error_claims_no_folder(people, capsys):
+    Path("reports/people").mkdir(parents=True)
+    Path("reports/people/runs.csv").write_text("earlier")
+    command = ["--dataset", "people.csv", "--target", "kind", "--drop", "number,day", *QUICK]
+    shown = error_of(capsys, "compare", *command, "--cv", "40")
+    assert "--cv 40" in shown
+    assert "goes to" not in shown
 
 
 def test_another_scorer_ranks_without_the_warning(people, without_pictures, capsys):
