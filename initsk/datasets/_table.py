@@ -49,7 +49,7 @@ def read_table(path: str | Path, sep: str | None = None, decimal: str | None = N
     decimal : {".", ","}, default=None
         The decimal mark. If None, it is the point. It is the comma if the separator is another character and the
         numbers leave no doubt: "3,14" can only be a decimal number, and "1,234" may also be a thousand. A warning says
-        so, also if numbers with commas remain text.
+        so, also if numbers with commas stay text.
 
     Returns
     -------
