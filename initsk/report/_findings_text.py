@@ -315,7 +315,8 @@ def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
             "The network will probably not train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
             result.budget, **values,
         )  # fmt: skip
-        return " ".join([verdict, findings["evidence"].iloc[0]])
+        first = findings.iloc[0]
+        return " ".join([verdict, first["evidence"], _("Next step: {advice}.", advice=first["advice"])])
     verdict = plural(
         "The network will probably train (score {score:.2f}) in {n} step at the learning rate {lr}.",
         "The network will probably train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
