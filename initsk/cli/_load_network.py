@@ -5,6 +5,7 @@ import os
 import runpy
 import struct
 import sys
+import tarfile
 import zipfile
 import zlib
 from io import BytesIO
@@ -21,6 +22,8 @@ from initsk.utils.validation import unknown_name
 from initsk.utils.words import named_reason, reason_of
 
 _MAX_SHOWN = 80
+# The first byte of a pickle of the protocols that torch writes.
+_PICKLE = b"\x80"
 _ALLOWED = "allowed: package.module:factory, file.py:factory, or a .pt or .pth file that torch.save wrote"
 # The errors of zipfile for damaged archives, besides its own.
 _ZIP_FAULTS = (OSError, EOFError, ValueError, RuntimeError, LookupError, OverflowError, struct.error, zlib.error)
@@ -105,6 +108,9 @@ def _load_saved(path: Path) -> Any:
             # The format before torch 1.6. From memory, no more is read than the file has, whatever it states.
             file.seek(0)
             content = BytesIO(file.read())
+            # A pickle begins with its protocol; text would be taken for old instructions.
+            if content.getvalue()[:1] != _PICKLE and not tarfile.is_tarfile(content):
+                raise DataFormatError(f"{path} is not a file that torch.save wrote (allowed: torch.save(module))")
         try:
             found = _load(content, weights_only=True)
         except Exception:  # a module is more than tensors, and a damaged file may raise anything

@@ -53,11 +53,13 @@ def _names(drop: str | None) -> list[str]:
 
 
 def _check_dropped(frame: pd.DataFrame, dropped: list[str], target: str) -> None:
-    unknown = [
-        unknown_name("column", name, frame.columns, most=_MAX_LISTED) for name in dropped if name not in frame.columns
-    ]
+    unknown = [name for name in dropped if name not in frame.columns]
     if unknown:
-        raise InvalidParameterError(f"--drop: {'; '.join(unknown)}")
+        # The columns are listed once, after the last name.
+        *others, last = (unknown_name("column", name, frame.columns, most=_MAX_LISTED) for name in unknown)
+        first = [sentence.partition(" Allowed: ")[0].rstrip(".") for sentence in others]
+        hint = "; --sep sets the character between two values of the file" if frame.shape[1] == 1 else ""
+        raise InvalidParameterError(f"--drop: {'; '.join([*first, last])}{hint}")
     if target in dropped:
         raise InvalidParameterError(f"--drop: {target!r} is the column to predict (allowed: other columns)")
 

@@ -56,7 +56,8 @@ def test_default_initializers_are_the_articles():
     ("arguments", "words"),
     [
         (["--repeats", "0"], "--repeats"),
-        (["--epochs", "x"], "--epochs"),
+        (["--epochs", "x"], "'--epochs': 'x' is not a whole number (allowed: at least 1)"),
+        (["--random-state", "abc"], "'abc' is not a whole number (allowed: at least 0 and at most"),
         (["--hidden", "5,x"], "list of sizes such as 512,256"),
         (["--nothing"], "No such option"),
         (["--lr", "-1"], "a finite number > 0"),
