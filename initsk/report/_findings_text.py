@@ -121,15 +121,17 @@ _ADVICE = {
         message("lower the variance of the weights of the output layer (lecun_normal, or zeros in this layer only)"),
     message("diverging"): message("lower the learning rate, or the variance of the weights"),
     message("not learning"):
-        message("try the rates of learning_rates(), a recommended initializer, or normalization; check that y depends"
-                " on X"),
+        message("try other learning rates (learning_rates(), or --lr on the command line), a recommended initializer,"
+                " or normalization; check that y depends on X"),
     message("small steps"): message("raise the learning rate"),
     message("large steps"): message("lower the learning rate, or begin with a warmup"),
     message("unscaled targets"):
         message("standardize y: subtract the mean and divide by the standard deviation, as TransformedTargetRegressor"
                 " and standardize_target=True of MLPRegressor do"),
     message("died"): message("lower the learning rate, or use a leaky activation function"),
-    message("unlikely"): message("try the rates of learning_rates(), a larger budget, or a recommended initializer"),
+    message("unlikely"):
+        message("try other learning rates (learning_rates(), or --lr on the command line), a larger budget, or a"
+                " recommended initializer"),
     message("dead"):
         message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
     message("saturated"): message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),

@@ -66,6 +66,7 @@ def test_default_initializers_are_the_articles():
         (["--initializers", "he_nrmal"], "did you mean 'he_normal'"),
         (["--initializers", ","], "at least one"),
         (["--device", "nowhere"], "not available here"),
+        (["--device", "gpu"], "did you mean 'cuda'?"),
         (["--dataset", "nothing.csv"], "does not exist; allowed: mnist, digits"),
         (["--dataset", __file__], "is of an unknown kind; allowed: mnist, digits"),
         (["--target", "species"], "--target 'species' is for a table, such as a CSV file"),
