@@ -19,13 +19,19 @@ _COUNTED = "rows and columns count from 1, without a header"
 
 
 @contextmanager
-def named(dataset: str) -> Iterator[None]:
-    """Begin the message of every refusal with the data set, unless the message names it already."""
+def named(dataset: str, option: str = "") -> Iterator[None]:
+    """Begin the message of every refusal with the data set, unless the message names it already.
+
+    With an `option`, the message begins with the option and the data set.
+    """
     try:
         yield
     except MemoryError as error:
         raise InvalidParameterError(f"{dataset}: the data do not fit in the memory of this machine") from error
     except InitskError as error:
+        if option:
+            message = str(error).removeprefix(f"{Path(dataset)}: ")
+            raise type(error)(f"{option} {dataset}: {message}") from error
         if str(error).startswith((dataset, str(Path(dataset)), "--")):
             raise
         raise type(error)(f"{dataset}: {error}") from error
@@ -72,12 +78,13 @@ def check_for_perceptron(data: Arrays | Samples) -> None:
         raise InvalidParameterError(f"y has the shape {y.shape} (allowed: one target for each sample)")
 
 
-def check_classes(data: Arrays, limit: int | None = None) -> None:
-    """Raise InvalidParameterError unless the training part has all classes of the held-out part."""
+def check_classes(data: Arrays, limit: int | None = None, test: Path | None = None) -> None:
+    """Raise InvalidParameterError unless the training part has all classes of the held-out part, that of `test`."""
     _, y, _, y_val = data
     missing = np.setdiff1d(y_val, y).tolist()
     if missing:
-        lacks = f"the held-out samples have {counted(len(missing), 'class', 'classes')} that no training sample has"
+        held_out = "the held-out samples" if test is None else f"--test {test}: its samples"
+        lacks = f"{held_out} have {counted(len(missing), 'class', 'classes')} that no training sample has"
         listed = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
         drawn = f"; --limit {limit} leaves {counted(len(y), 'training sample')}: use more" if limit else ""
         raise InvalidParameterError(f"{lacks} ({listed}){drawn}")

@@ -37,7 +37,7 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
         _network(MLPClassifier, options).check_parameters()
         check_scoring_names(options["scoring"])
         name, samples = load_samples(dataset, target, **of_tables(options))
-        folder = choose_folder(name, out, options["store"], force=options["force"])
+        place = choose_folder(name, out, options["store"], force=options["force"])
         with named(dataset):
             arguments = _arguments(samples, is_table=target is not None, options=options)
         about = {"dataset": name, "command": command_line(sys.argv[1:])}
@@ -48,22 +48,18 @@ def run_compare(dataset: str, target: str | None, out: Path | None, **options: A
         code = 130
         if interrupt.result is None:
             return fail("compare", "interrupted before the first run had finished; no results were kept", code)
-        result, note = interrupt.result, _how_to_continue(interrupt, folder)
+        result, note = interrupt.result, _how_to_continue(interrupt, place.path)
     except InitskError as error:
         return fail("compare", str(error))
+    if not note and not result.runs["score"].notna().any():
+        return fail("compare", f"no run gave a score; reason of the first: {result.runs['reason'].iloc[0]}", 1)
     try:
-        page = write_comparison(result, folder, **options)
+        page = write_comparison(result, place.path, **options)
     except OSError as error:
-        return fail("compare", f"{folder} cannot be written ({error.strerror})", 1)
+        return fail("compare", f"{place.path} cannot be written ({error.strerror})", 1)
     _print_ranking(result)
-    show_page(page, options["open"])
-    if note:
-        return fail("compare", note, code)
-    if not result.runs["score"].notna().any():
-        reason = f"no run gave a score; reason of the first: {result.runs['reason'].iloc[0]}"
-        doubt = "" if options["scoring"] is None else f"; check that --scoring {options['scoring']} fits the target"
-        return fail("compare", f"{reason}{doubt}", 1)
-    return 0
+    show_page(page, place, options["open"])
+    return fail("compare", note, code) if note else 0
 
 
 def _network(kind: type[MLPClassifier | MLPRegressor], options: dict[str, Any]) -> MLPClassifier | MLPRegressor:

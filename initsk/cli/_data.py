@@ -77,6 +77,9 @@ def _load(dataset: str, target: str | None, of_tables: dict[str, Any]) -> tuple[
     if not is_folder and not is_named:
         _check_exists(dataset)
     is_table = path.name.lower().endswith(TABLE_SUFFIXES) and not is_folder
+    is_npz = path.suffix.lower() == ".npz"
+    if not (is_folder or is_named or is_table or is_npz):
+        raise InvalidParameterError(f"--dataset {dataset!r} is of an unknown kind; {_ALLOWED}")
     given = ({} if target is None else {"target": target}) | of_tables
     if given and not is_table:
         (name, value), *_ = given.items()
@@ -101,9 +104,7 @@ def _load(dataset: str, target: str | None, of_tables: dict[str, Any]) -> tuple[
                 f"--dataset {dataset}: name the column to predict with --target COLUMN{columns}"
             )
         return path.name.split(".")[0] or path.name, load_table_samples(path, target, **of_tables)
-    if path.suffix.lower() == ".npz":
-        return path.stem, _arrays(path)
-    raise InvalidParameterError(f"--dataset {dataset!r} is of an unknown kind; {_ALLOWED}")
+    return path.stem, _arrays(path)
 
 
 def _check_exists(dataset: str) -> None:

@@ -55,7 +55,7 @@ def divide(samples: Samples, regression: bool, options: dict[str, Any]) -> tuple
         samples = _limited(samples, limit, seed)
         _check_varies(samples.y)
         if not regression:
-            check_classes((samples.X, samples.y, samples.X_val, y_val), limit)
+            check_classes((samples.X, samples.y, samples.X_val, y_val), limit, options.get("test"))
         return samples, None
     # Its messages name the classes and rows that make a split impossible.
     hold_out(samples.y, samples.y, seed, stratify=not regression)

@@ -5,6 +5,7 @@ import os
 import runpy
 import struct
 import sys
+import tarfile
 import zipfile
 import zlib
 from io import BytesIO
@@ -13,11 +14,16 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from initsk.exceptions import DataFormatError, InvalidParameterError
+from initsk.network import has_network
+from initsk.text import brief
 from initsk.utils.files import open_regular
 from initsk.utils.random import isolated_random
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import named_reason, reason_of
 
+_MAX_SHOWN = 80
+# The first byte of a pickle of the protocols that torch writes.
+_PICKLE = b"\x80"
 _ALLOWED = "allowed: package.module:factory, file.py:factory, or a .pt or .pth file that torch.save wrote"
 # The errors of zipfile for damaged archives, besides its own.
 _ZIP_FAULTS = (OSError, EOFError, ValueError, RuntimeError, LookupError, OverflowError, struct.error, zlib.error)
@@ -64,9 +70,15 @@ def _found(network: str) -> Any:
             f"{network} has the type {type(found).__name__} (allowed: a module, an estimator, or a function)"
         )
     try:
-        return found()
+        made = found()
     except Exception as error:  # the user's code may raise anything
         raise InvalidParameterError(f"{network} raised {type(error).__name__}: {error}") from error
+    # An estimator of another kind has its network somewhere inside.
+    is_model = hasattr(made, "parameters") or hasattr(made, "get_params") or has_network(made)
+    if not is_model:
+        returned = f"{network} returned {brief(repr(made), _MAX_SHOWN)}"
+        raise InvalidParameterError(f"{returned} of the type {type(made).__name__} (allowed: a module or an estimator)")
+    return made
 
 
 def _import(place: str) -> Any:
@@ -96,6 +108,9 @@ def _load_saved(path: Path) -> Any:
             # The format before torch 1.6. From memory, no more is read than the file has, whatever it states.
             file.seek(0)
             content = BytesIO(file.read())
+            # A pickle begins with its protocol; text would be taken for old instructions.
+            if content.getvalue()[:1] != _PICKLE and not tarfile.is_tarfile(content):
+                raise DataFormatError(f"{path} is not a file that torch.save wrote (allowed: torch.save(module))")
         try:
             found = _load(content, weights_only=True)
         except Exception:  # a module is more than tensors, and a damaged file may raise anything

@@ -8,7 +8,7 @@ import click
 from initsk._version import __version__
 from initsk.cli._interrupts import INTERRUPTED, noting_interrupts, was_interrupted
 from initsk.cli._options import EXISTING_FILE, takes, takes_network
-from initsk.cli._output import OutputError, all_streams, say, show
+from initsk.cli._output import OutputError, all_streams, say, show, warnings_as_lines
 
 # As the shell reports a program that the signal PIPE has ended.
 _UNREAD = 141
@@ -34,7 +34,7 @@ class _Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command."""
-        with noting_interrupts():
+        with noting_interrupts(), warnings_as_lines(context):
             try:
                 return super().invoke(context)
             except BaseException as error:

@@ -14,6 +14,8 @@ from initsk.initialization import initialize
 from initsk.utils.validation import is_continuous
 
 _DEFAULT = "he_normal"
+#: What a message has if the network does not take the data.
+FORWARD_PASS = "the forward pass"
 
 
 def load_model(options: Options) -> Any:
@@ -74,9 +76,10 @@ def _initialized(model: Any, options: Options, X: Any = None, y: Any = None) -> 
     return clone(model).set_params(initializer=initializer)
 
 
-def hint_at_data(options: Options) -> str:
-    """Return which data were used, and how to give a network of the user's own the data that it takes."""
+def hint_at_data(options: Options, message: str) -> str:
+    """Return which data an error is about, and how to give the network those that it takes if these are others."""
     if not options.get("has_data"):
         return ""
-    shape = "" if options["shape"] or options["network"] is None else ", and --shape sets the shape of the samples"
+    can_change = FORWARD_PASS in message and not options["shape"] and options["network"] is not None
+    shape = ", and --shape sets the shape of the samples" if can_change else ""
     return f"; the data are those of --dataset {options['dataset']}{shape}"

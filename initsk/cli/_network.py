@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from initsk.cli._model import hint_at_data, load_model, model_and_data
+from initsk.cli._model import FORWARD_PASS, hint_at_data, load_model, model_and_data
 from initsk.cli._option_rules import Options, check_effect, given_options
 from initsk.cli._output import OutputError, fail, show, table_text
 from initsk.cli._report import choose_page, show_page
@@ -48,32 +48,41 @@ def run(command: str, options: Options) -> int:
     try:
         check_effect(command, options)
         with apart:
-            page = None
+            place = None
             if report is not None or options["open"]:
-                page = choose_page(command, report, force=options["force"])
+                place = choose_page(command, report, force=options["force"])
             outcome = _COMMANDS[command](options)
             try:
                 show(outcome.text, stdout)
             finally:
                 # What reads the output may have ended: the page is for other readers.
-                if page is not None:
-                    show_page(outcome.result.to_html(page, language=options["language"]), options["open"])
+                if place is not None:
+                    page = outcome.result.to_html(place.path, language=options["language"])
+                    show_page(page, place, options["open"])
     except SystemExit as end:
         # Only the user's code ends the process here: this must not pass for an answer.
         argument = "" if end.code is None else repr(end.code)
         return fail(command, f"{options['network']} called sys.exit({argument}), so there is no result")
     except InitskError as error:
-        # A message about the value of an option is not about the data.
-        is_about_data = not any(f"{name}=" in str(error) for name in options)
-        return fail(command, f"{error}{hint_at_data(options)}" if is_about_data else str(error))
+        # The command has another name than the function.
+        message = str(error).removeprefix(f"{_FUNCTIONS.get(command, command)}: ")
+        return fail(
+            command, message if _is_about_option(message, options) else message + hint_at_data(options, message)
+        )
     except (OutputError, MemoryError):
         raise
     except Exception as error:  # the user's criterion, hooks and estimator may raise anything
         if isinstance(error, OSError) and error.strerror:
             return fail(command, f"{error.filename or report or 'a file'} cannot be read or written ({error.strerror})")
-        problem = f"{named_reason(error)}{hint_at_data(options)}"
+        problem = f"{named_reason(error)}{hint_at_data(options, FORWARD_PASS)}"
         return fail(command, f"the network does not accept these data ({problem})")
     return outcome.code
+
+
+def _is_about_option(message: str, options: Options) -> bool:
+    """Return whether a message is about the value of an option, and not about the data."""
+    layers = options.get("layers") or []
+    return any(f"{name}=" in message for name in options) or any(repr(layer) in message for layer in layers)
 
 
 def _inspect(options: Options) -> Outcome:
@@ -149,6 +158,7 @@ def _recommend(options: Options) -> Outcome:
     return Outcome(recommendation, 0, text)
 
 
+_FUNCTIONS = {"inspect": "inspect_activations", "recommend": "recommend_initializer"}
 _COMMANDS = {"inspect": _inspect, "diagnose": _diagnose, "audit": _audit, "recommend": _recommend}
 
 

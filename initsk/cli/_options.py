@@ -60,6 +60,19 @@ def _known_language(context: click.Context, parameter: click.Parameter, value: s
     return value
 
 
+class _Whole(click.IntRange):
+    """Whole numbers of a range; text gets a message about the numbers that are allowed."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return the number."""
+        try:
+            int(value)
+        except ValueError:
+            largest = "" if self.max is None else f" and at most {self.max}"
+            self.fail(f"{value!r} is not a whole number (allowed: at least {self.min}{largest})", parameter, context)
+        return super().convert(value, parameter, context)
+
+
 class _Path(click.Path):
     """A path that may exist; an empty one, which would be the current folder, is refused."""
 
@@ -70,7 +83,7 @@ class _Path(click.Path):
         return super().convert(value, parameter, context)
 
 
-_POSITIVE = click.IntRange(min=1)
+_POSITIVE = _Whole(min=1)
 _FILE = _Path(dir_okay=False, path_type=Path)
 _FOLDER = _Path(file_okay=False, path_type=Path)
 #: The type of an argument that names a file to read.
@@ -93,7 +106,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--scoring": {
         "help": "Scores, names of scikit-learn separated by commas; the first one ranks. Default: accuracy, or r2 and"
         " neg_root_mean_squared_error."},
-    "--cv": {"type": click.IntRange(min=2), "help": "Cross-validate with this many folds, new ones in every repeat;"
+    "--cv": {"type": _Whole(min=2), "help": "Cross-validate with this many folds, new ones in every repeat;"
         " default: a new held-out quarter in every repeat."},
     "--shape": {"callback": _sizes,
         "help": "Shape that the network expects of a sample, such as 1,28,28; of a perceptron, such as 784."},
@@ -114,7 +127,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Learning rate of the training; default: that of the optimizer."},
     "--budget": {"type": _POSITIVE,
         "help": "Steps that the training may take; default: those of the estimator, and 500 for a plain module."},
-    "--trial-steps": {"default": 32, "type": click.IntRange(min=0), "help": "Steps of the trial on a copy."},
+    "--trial-steps": {"default": 32, "type": _Whole(min=0), "help": "Steps of the trial on a copy."},
     "diagnose --batch-size": {"type": _POSITIVE,
         "help": "Samples per step; default: those of the estimator, and 64 for a plain module."},
     "--time-limit": {"default": 60.0, "type": click.FloatRange(min=0, min_open=True),
@@ -131,7 +144,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Run the network in training mode, with dropout and the moments of each batch."},
     "inspect --max-samples": {"default": 10_000, "type": _POSITIVE, "help": "Number of held-out samples to use."},
     "diagnose --max-samples": {"default": 512, "type": _POSITIVE, "help": "Number of held-out samples to use."},
-    "audit --max-samples": {"default": 256, "type": click.IntRange(min=2),
+    "audit --max-samples": {"default": 256, "type": _Whole(min=2),
         "help": "Number of held-out samples to use."},
     "recommend --time-limit": {"type": click.FloatRange(min=0, min_open=True),
         "help": "Seconds for the comparison with other initializers; default: no limit."},
@@ -148,7 +161,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--gradients/--no-gradients": {"default": True, "help": "Measure the gradients as well."},
     "--no-data": {"is_flag": True, "help": "Audit only the weights; no data are loaded, and NETWORK is required."},
     "--json": {"is_flag": True, "help": "Print the result as one JSON object instead of sentences."},
-    "--random-state": {"default": 0, "type": click.IntRange(min=0, max=2**63 - 1),
+    "--random-state": {"default": 0, "type": _Whole(min=0, max=2**63 - 1),
         "help": "Seed of all random numbers, also of those that the code of NETWORK draws."},
     "--axes": {"default": "shared", "type": click.Choice(["shared", "article"]),
         "help": "Axes of the histograms: fitted to the data and shared, or values -1..1 and densities 0..4 as in the"

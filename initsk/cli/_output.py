@@ -5,6 +5,7 @@ Everything that a command shows passes through `show` and `say`, so that a termi
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
@@ -52,6 +53,14 @@ def table_text(frame: "pd.DataFrame", **options: Any) -> str:
     """Return a frame as a table for the terminal, a line for each row."""
     shown = frame.map(lambda value: visible(value) if isinstance(value, str) else value)
     return str(shown.rename(columns=visible).to_string(index=False, na_rep="-", **options))
+
+
+@contextmanager
+def warnings_as_lines(context: click.Context) -> Iterator[None]:
+    """Print each warning of Python as one line, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda warning, *_, **__: say(f"initsk {context.invoked_subcommand}: {warning}")
+        yield
 
 
 def say(line: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -18,18 +18,25 @@ _PAGE, _RUNS = "index.html", "runs.csv"
 _FOLDER = Path("reports")
 
 
+class Place(NamedTuple):
+    """Where a report goes, and the earlier report that kept it from the usual place."""
+
+    path: Path
+    taken: Path | None = None
+
+
 def run_report(store: Path, out: Path | None, *, force: bool, **options: Any) -> int:
     """Write the page and the tables of a store; return the exit code."""
     name = store.name.split(".")[0]
     folder = out or _FOLDER / name
     try:
-        folder = choose_folder(name, out, store, force=force)
-        page = write_comparison(ComparisonResult.from_store(store), folder, **options)
+        place = choose_folder(name, out, store, force=force)
+        page = write_comparison(ComparisonResult.from_store(store), place.path, **options)
     except InitskError as error:
         return fail("report", str(error))
     except OSError as error:
         return fail("report", f"{folder} cannot be written ({error.strerror})", 1)
-    show_page(page, options["open"])
+    show_page(page, place, options["open"])
     return 0
 
 
@@ -39,7 +46,7 @@ def write_comparison(result: ComparisonResult, folder: Path, *, axes: str, langu
     return result.to_html(folder / _PAGE, axes=axes, language=language)
 
 
-def choose_folder(name: str, out: Path | None, store: Path | None, *, force: bool) -> Path:
+def choose_folder(name: str, out: Path | None, store: Path | None, *, force: bool) -> Place:
     """Return the folder for the report of a comparison: `out`, or the first of reports/NAME, reports/NAME-2, ...
 
     No report of other runs is overwritten, unless `force`. A folder whose runs are all in the store is written again.
@@ -52,7 +59,7 @@ def choose_folder(name: str, out: Path | None, store: Path | None, *, force: boo
     return _chosen("--out", _FOLDER / name, out, lambda path: _is_free(path, store), force=force)
 
 
-def choose_page(command: str, report: Path | None, *, force: bool) -> Path:
+def choose_page(command: str, report: Path | None, *, force: bool) -> Place:
     """Return the file for a page: `report`, or the first of reports/COMMAND.html, reports/COMMAND-2.html, ...
 
     No file is overwritten, unless `force`.
@@ -65,16 +72,14 @@ def choose_page(command: str, report: Path | None, *, force: bool) -> Path:
     return _chosen("--report", _FOLDER / f"{command}.html", report, lambda path: not os.path.lexists(path), force=force)
 
 
-def _chosen(option: str, default: Path, given: Path | None, is_free: Callable[[Path], bool], *, force: bool) -> Path:
+def _chosen(option: str, default: Path, given: Path | None, is_free: Callable[[Path], bool], *, force: bool) -> Place:
     path = default if given is None else given
     _check_writable(option, path)
     if force or is_free(path):
-        return path
+        return Place(path)
     if given is not None:
         raise InvalidParameterError(f"{option} {str(path)!r} has a report already; --force overwrites it")
-    free = next(other for other in _numbered(path) if is_free(other))
-    say(f"{path} has another report and stays unchanged; this report goes to {free}")
-    return free
+    return Place(next(other for other in _numbered(path) if is_free(other)), path)
 
 
 def _numbered(path: Path) -> Iterator[Path]:
@@ -115,8 +120,10 @@ def _check_writable(option: str, path: Path) -> None:
         raise InvalidParameterError(f"{option} {str(path)!r} cannot be written ({reason})") from error
 
 
-def show_page(page: Path, in_browser: bool) -> None:
-    """Print the path of a page; open the page if `in_browser`."""
+def show_page(page: Path, place: Place, in_browser: bool) -> None:
+    """Print the path of a page, and which earlier report stays; open the page if `in_browser`."""
+    if place.taken is not None:
+        say(f"{place.taken} has another report and stays unchanged; this report goes to {place.path}")
     say(f"report: {page}")
     if in_browser:
         click.launch(page.resolve().as_uri())

@@ -41,7 +41,7 @@ def load_table_samples(
     samples = Samples(X, y, preparation=table_preparation(X))
     if test is None:
         return samples
-    with named(str(test)):
+    with named(str(test), "--test"):
         X_val, y_val = _held_out(read_table(test, **reading), X, column, dropped, test)
     return samples._replace(X_val=X_val, y_val=y_val.astype(y.dtype) if y.dtype.kind in "iuf" else y_val)
 
@@ -53,11 +53,13 @@ def _names(drop: str | None) -> list[str]:
 
 
 def _check_dropped(frame: pd.DataFrame, dropped: list[str], target: str) -> None:
-    unknown = [
-        unknown_name("column", name, frame.columns, most=_MAX_LISTED) for name in dropped if name not in frame.columns
-    ]
+    unknown = [name for name in dropped if name not in frame.columns]
     if unknown:
-        raise InvalidParameterError(f"--drop: {'; '.join(unknown)}")
+        # The columns are listed once, after the last name.
+        *others, last = (unknown_name("column", name, frame.columns, most=_MAX_LISTED) for name in unknown)
+        first = [sentence.partition(" Allowed: ")[0].rstrip(".") for sentence in others]
+        hint = "; --sep sets the character between two values of the file" if frame.shape[1] == 1 else ""
+        raise InvalidParameterError(f"--drop: {'; '.join([*first, last])}{hint}")
     if target in dropped:
         raise InvalidParameterError(f"--drop: {target!r} is the column to predict (allowed: other columns)")
 
@@ -79,9 +81,10 @@ def _held_out(
     wanted = [*X.columns, column.name]
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
-        raise InvalidParameterError(f"the file of --test has no {_listed(missing)} (allowed: the columns of --dataset)")
+        columns = f"it needs those of --dataset, and has: {_listed(list(frame.columns))}"
+        raise InvalidParameterError(f"no {_listed(missing)}{_in_another_case(missing, frame)}; {columns}")
     if not len(frame):
-        raise InvalidParameterError("the file of --test has no rows (allowed: a row for each held-out sample)")
+        raise InvalidParameterError("no rows (allowed: a row for each held-out sample)")
     others = [name for name in frame.columns if name not in wanted and name not in dropped]
     if others:
         say(f"{path}: not used, since the file of --dataset does not have them: {_listed(others)}")
@@ -90,6 +93,13 @@ def _held_out(
     if wrong:
         raise InvalidParameterError(f"no numbers, but the file of --dataset has numbers: {_listed(wrong)}")
     return X_val, _values(y_val)
+
+
+def _in_another_case(missing: list[str], frame: pd.DataFrame) -> str:
+    """Return which columns of a frame differ from missing ones by their case or spaces only, as a question."""
+    plain = {str(name).strip().lower(): name for name in frame.columns}
+    near = [plain[name.strip().lower()] for name in missing if name.strip().lower() in plain]
+    return f" (did you mean {_listed(near)}?)" if near else ""
 
 
 def _is_number(values: pd.Series) -> bool:

@@ -16,6 +16,11 @@ from initsk.datasets._unpack import unpacked
 from initsk.exceptions import DataFormatError, DataFormatWarning
 from initsk.utils.words import counted, reason_of
 
+_ABOUT_COMMAS = (
+    "if the comma is the decimal mark, set decimal=',' (--decimal , on the command line), otherwise write the numbers"
+    " without commas"
+)
+
 
 def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> pd.DataFrame:
     """Return the table of a CSV file, gzipped or not; None stands for a separator or decimal mark that is found.
@@ -33,13 +38,15 @@ def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> 
             names = _read_header(path, stream, found)
             frame = _read_values(stream, found, decimal or ".")
             notes = [] if sep or found == _usual_separator(path) else [f"its values are separated by {found!r}"]
-            if decimal is None and (columns := comma_numbers(frame)):
-                if found != "," and has_decimal_commas(columns, frame):
+            columns = [] if decimal == "," else comma_numbers(frame)
+            are_decimal = has_decimal_commas(columns, frame)
+            if columns and (decimal is None or are_decimal):
+                if decimal is None and found != "," and are_decimal:
                     frame = _read_values(stream, found, ",")
                     notes.append("its numbers have decimal commas")
                 else:
-                    shown = ", ".join(f"{c.name!r} (row {c.row}: {c.example!r})" for c in columns[:3])
-                    notes.append(f"numbers with commas are read as text, or set decimal: {shown}")
+                    shown = ", ".join(f"column {c.name!r} (row {c.row}: {c.example!r})" for c in columns[:3])
+                    notes.append(f"numbers with commas stay text: {shown}; {_ABOUT_COMMAS}")
         except UnicodeDecodeError as error:
             line = undecodable_line(rewound(stream))
             raise DataFormatError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from error

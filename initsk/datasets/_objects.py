@@ -1,6 +1,7 @@
 """Data sets of torch, torchvision and Hugging Face as arrays."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,11 +43,11 @@ def to_arrays(dataset: Any, target: str | None = None, *, max_bytes: int = _LIMI
     Parameters
     ----------
     dataset : torch.utils.data.Dataset or datasets.Dataset
-        A data set with a length. That of torch gives pairs of a sample and a target. That of Hugging Face has one
-        column of images or arrays, or columns of numbers, and a column of targets.
+        A data set with a length. That of torch gives pairs of a sample and a target, or dicts with both. That of
+        Hugging Face has one column of images or arrays, or columns of numbers, and a column of targets.
     target : str, optional
-        The column of targets of a data set of Hugging Face. None is the column of the type ``ClassLabel``, or the one
-        that is called label, labels, target, targets or y.
+        The column of targets of a data set of Hugging Face or of dicts. None is the column of the type ``ClassLabel``,
+        or the one that is called label, labels, target, targets or y.
     max_bytes : int, default=4294967296
         A data set that needs more memory is refused.
 
@@ -79,11 +80,13 @@ def to_arrays(dataset: Any, target: str | None = None, *, max_bytes: int = _LIMI
         raise InvalidParameterError("a DataLoader yields batches; give its data set, loader.dataset")
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
         raise InvalidParameterError(
-            f"a {type(dataset).__name__} has no length and no rows; take a part of it as arrays"
+            f"the data set {type(dataset).__name__} has no length and no rows; take a part of it as arrays"
         )
     if len(dataset) == 0:
         raise InvalidParameterError("the data set is empty (allowed: at least one sample)")
-    pair_of = _pairs_of_columns(dataset, target) if _is_hugging_face(dataset) else _pair_of_item
+    pair_of: Callable[[int, Any], tuple[Any, Any]] = partial(_pair_of_item, target)
+    if _is_hugging_face(dataset):
+        pair_of = _pairs_of_columns(list(dataset.column_names), dataset.features, target)
     with isolated_torch_random(None):
         return _stacked((pair_of(number, dataset[number]) for number in range(len(dataset))), len(dataset), max_bytes)
 
@@ -94,20 +97,26 @@ def _is_hugging_face(X: Any) -> bool:
     )
 
 
-def _pair_of_item(number: int, item: Any) -> tuple[Any, Any]:
+def _pair_of_item(target: str | None, number: int, item: Any) -> tuple[Any, Any]:
+    if isinstance(item, Mapping):
+        return _pairs_of_columns(list(item), {}, target)(number, item)
     if not isinstance(item, tuple | list) or len(item) != 2:
-        raise InvalidParameterError(f"row {number + 1} is no pair of a sample and a target")
+        raise InvalidParameterError(
+            f"row {number + 1} is no pair of a sample and a target, and no dict with both (a {type(item).__name__})"
+        )
     return _array(item[0], number), np.asarray(item[1])
 
 
-def _pairs_of_columns(dataset: Any, target: str | None) -> Callable[[int, Any], tuple[Any, Any]]:
+def _pairs_of_columns(
+    columns: list[str], features: Mapping[str, Any], target: str | None
+) -> Callable[[int, Any], tuple[Any, Any]]:
     """Return the function that makes a sample and a target of a row."""
-    columns = list(dataset.column_names)
     if target is None:
-        labels = [name for name, kind in dataset.features.items() if type(kind).__name__ == "ClassLabel"]
+        labels = [name for name, kind in features.items() if type(kind).__name__ == "ClassLabel"]
         found = labels if len(labels) == 1 else [name for name in columns if name.lower() in _TARGETS]
         if len(found) != 1:
-            raise InvalidParameterError(f"name the column of targets (allowed: {', '.join(map(repr, columns))})")
+            allowed = ", ".join(map(repr, columns))
+            raise InvalidParameterError(f"name the column of targets (allowed: {allowed}), such as y={columns[-1]!r}")
         target = found[0]
     elif target not in columns:
         raise InvalidParameterError(unknown_name("column", target, columns))

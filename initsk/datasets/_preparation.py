@@ -25,6 +25,8 @@ _SQUARABLE = (1e-140, 1e140)
 # Text of more different values is looked at: is it numbers that were written with signs or units?
 _FEW_CATEGORIES = 10
 _NUMBER = re.compile(r"\W{0,3}\d[\d.,'\s]*\D{0,4}")
+# A percent sign or a currency leaves no doubt, whatever the number of values.
+_AMOUNT = re.compile(r"\s*[+-]?[$€£¥]\s*[+-]?\d[\d.,'\s]*|\s*[+-]?\d[\d.,'\s]*(%|[$€£¥]|EUR|USD|GBP)\s*")
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\s*\d{1,2}:\d{2}.*)?")
 
 
@@ -60,7 +62,7 @@ def table_preparation(X: pd.DataFrame) -> ColumnTransformer:
     -----
     DataFormatWarning
         For columns that are left out, columns with more than 50 categories, text that seems to be numbers
-        ("5.10 EUR", or "?" among numbers), and columns that seem to number the rows.
+        ("5.10 EUR", or "?" among numbers) or dates of several forms, and columns that seem to number the rows.
 
     Examples
     --------
@@ -146,7 +148,7 @@ def _kind_of_objects(present: pd.Series) -> str:
         return "dates"
     if kind not in ("string", "categorical", "mixed-integer") or not _are_words(present):
         return "other"
-    if all(_DATE.fullmatch(value) for value in map(str, present.unique())):
+    if all(map(_DATE.fullmatch, map(str, present.unique()))):
         return "dates"
     return "unique" if len(present) > 1 and present.is_unique else "categories"
 
@@ -195,6 +197,7 @@ def _extreme_units(numbers: pd.DataFrame) -> dict[Any, float]:
 def _warn(X: pd.DataFrame, columns: Mapping[str, list[Any]]) -> None:
     many = [name for name in columns["categories"] if X[name].nunique() > _MAX_CATEGORIES]
     written = [name for name in [*columns["categories"], *columns["unique"]] if _seem_numbers(X[name])]
+    dated = [name for name in [*columns["categories"], *columns["unique"]] if _seem_dates(X[name])]
     numbering = [name for name in columns["numbers"] if _numbers_the_rows(X[name])]
     found = [
         _left_out(columns),
@@ -203,6 +206,9 @@ def _warn(X: pd.DataFrame, columns: Mapping[str, list[Any]]) -> None:
         "text that seems to be numbers, and is not used as numbers:"
         f" {_listed(written, lambda name: _first_word(X[name]))}; write plain numbers, and leave missing values empty"
         if written else "",
+        f"text that seems to be dates, and is not used as dates: {_listed(dated, lambda name: _first_date(X[name]))};"
+        " write all dates as 2024-01-31 and make numbers of them, or leave the column out (--drop on the command line)"
+        if dated else "",
         f"numbers that count the rows, and tell nothing about other samples: {_listed(numbering)}; leave them out"
         " (--drop on the command line) unless their order matters" if numbering else "",
     ]  # fmt: skip
@@ -226,7 +232,22 @@ def _numbers_the_rows(values: pd.Series) -> bool:
 def _seem_numbers(values: pd.Series) -> bool:
     """Return whether most of the many different texts of a column are numbers, or would be without signs and units."""
     texts = [str(value) for value in values.dropna().unique()]
-    return len(texts) > _FEW_CATEGORIES and sum(map(bool, map(_NUMBER.fullmatch, texts))) > len(texts) / 2
+    many = len(texts) > _FEW_CATEGORIES and _most(_NUMBER, texts)
+    return many or _most(_AMOUNT, texts)
+
+
+def _seem_dates(values: pd.Series) -> bool:
+    return _most(_DATE, [str(value) for value in values.dropna().unique()])
+
+
+def _most(pattern: re.Pattern[str], texts: list[str]) -> bool:
+    """Return whether more than half of the texts have a pattern."""
+    return sum(map(bool, map(pattern.fullmatch, texts))) > len(texts) / 2
+
+
+def _first_date(values: pd.Series) -> str:
+    """Return the first value that is a date, with its row."""
+    return _first_value(values.where(values.astype(str).map(lambda text: bool(_DATE.fullmatch(text)))))
 
 
 def _first_word(values: pd.Series) -> str:

@@ -21,7 +21,20 @@ _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
 # More columns are not listed in a message.
 _MAX_LISTED = 30
 #: The endings of the names of files that `read_table` reads.
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".arff", ".arff.gz")
+TABLE_SUFFIXES = (
+    ".csv",
+    ".csv.gz",
+    ".tsv",
+    ".tsv.gz",
+    ".txt",
+    ".txt.gz",
+    ".dat",
+    ".dat.gz",
+    ".parquet",
+    ".pq",
+    ".arff",
+    ".arff.gz",
+)
 _CONSTRAINTS = {
     "sep": allow(
         lambda value: value is None or _is_separator(value),
@@ -41,15 +54,15 @@ def read_table(path: str | Path, sep: str | None = None, decimal: str | None = N
     ----------
     path : str or Path
         A Parquet file, whose name ends with ``.parquet`` or ``.pq``; an ARFF file, whose name ends with ``.arff``; or a
-        text file with a line for each row, such as ``.csv``, ``.tsv`` or ``.csv.gz``. The text is UTF-8. The first line
-        of a CSV file has the names of the columns; values that a row lacks at its end are missing values.
+        text file with a line for each row, such as ``.csv``, ``.tsv``, ``.txt`` or ``.csv.gz``. The text is UTF-8. The
+        first line of a CSV file has the names of the columns; values that a row lacks at its end are missing values.
     sep : str, default=None
         The character between two values. If None, it is a comma, semicolon, tab or vertical bar, whichever splits the
         first lines into equally many values; a warning names it unless it is the one that the file's name states.
     decimal : {".", ","}, default=None
         The decimal mark. If None, it is the point. It is the comma if the separator is another character and the
         numbers leave no doubt: "3,14" can only be a decimal number, and "1,234" may also be a thousand. A warning says
-        so, also if numbers with commas remain text.
+        so, also if numbers with commas stay text.
 
     Returns
     -------

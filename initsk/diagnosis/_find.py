@@ -77,7 +77,11 @@ def find(
     unmoved = [*_unreached(unreached, "unused"), *_unreached(unreached, "left out")]
     others += [*died, *(finding._replace(decides=False) for finding in unmoved)]
     order = list(THRESHOLDS)
-    return sorted([*data, *nonfinite, *deciding, *others], key=lambda f: (not f.decides, order.index(f.kind)))
+    # That the loss did not fall is what the other findings explain.
+    return sorted(
+        [*data, *nonfinite, *deciding, *others],
+        key=lambda f: (not f.decides, f.kind == "not learning", order.index(f.kind)),
+    )
 
 
 def _without_contradiction(possible: list[Finding], died: list[Finding]) -> list[Finding]:

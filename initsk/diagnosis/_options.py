@@ -30,10 +30,13 @@ def _is_picker(value: Any) -> bool:
     return (isinstance(value, str | int) and not isinstance(value, bool)) or callable(value)
 
 
+_WANTED_CRITERION = (
+    "a function loss(output, y) or an instance such as torch.nn.MSELoss(), or a dict of them by name of the head"
+)
 CONSTRAINTS: dict[str, Constraint] = {
     "optimizer": resolved_by(check_optimizer),
     "lr": optional(real(above=0)),
-    "criterion": optional(allow(_is_criterion, "a function loss(output, y), or a dict of them by name of the head")),
+    "criterion": optional(allow(_is_criterion, _WANTED_CRITERION)),
     "output": optional(allow(_is_picker, "a name, an index, or a function of the module's output")),
     "budget": optional(integer(1)),
     "target": real(above=0),

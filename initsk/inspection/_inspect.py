@@ -88,7 +88,7 @@ def inspect_activations(
     layers : str, class, int, callable or list of these, optional
         Layers by name, pattern (``"encoder.*"``), class of module, index, or a function of name and module. By default
         all layers; modules without parameters, and layers that depend on no input, are inspected only if they are
-        chosen here.
+        chosen here. Gradients and values of parameters are those of the chosen layers too.
     positions : {"both", "pre_activation", "activation"}, default="both"
         Positions to inspect in layers with an activation function.
     gradients : bool, default=False
@@ -203,10 +203,12 @@ def _inspect(
         norms = [] if training else untrained_norms(module)
         _use_batch_moments(norms, first)
         capture = capture or Capture(module, training=None, gradients=gradients)
-        chosen = None
+        chosen, shown = None, None
         if settings.layers is not None or settings.positions != "both":
             catalogue = LayerCatalogue(capture.first_plan(first))
-            chosen = catalogue.keys(catalogue.choose("inspect_activations", settings.layers), settings.positions)
+            layers = catalogue.choose("inspect_activations", settings.layers)
+            chosen = catalogue.keys(layers, settings.positions)
+            shown = None if settings.layers is None else catalogue.parameters_of(layers)
         collector = StatisticsCollector(settings, chosen)
         if gradients:
             backward = ParameterGradients(dict(named_parameters(module)), trained)
@@ -218,11 +220,13 @@ def _inspect(
                 if backward is not None:
                     loss = loss_of(output, batch.target, settings.criterion, model.net, batch.data)
                     backward.add(loss, batch.n_samples)
-        parameters = None if backward is None else backward.to_frame(settings.optimizer or _own_optimizer(model))
+        optimizer = settings.optimizer or _own_optimizer(model)
+        parameters = None if backward is None else backward.to_frame(optimizer, shown)
     records = collector.records()
     if not records:
         raise ModuleError("no layer returns real numbers: there is nothing to inspect")
-    return ActivationSummary(records, parameters, weight_records(module, settings.bins) if settings.weights else None)
+    weights = weight_records(module, settings.bins, shown) if settings.weights else None
+    return ActivationSummary(records, parameters, weights)
 
 
 def _use_batch_moments(norms: list[nn.Module], batch: Batch) -> None:

@@ -52,7 +52,12 @@ CONSTRAINTS: dict[str, Constraint] = {
     "edges": optional(allow(_are_edges, "at least two finite numbers that increase")),
     "measures": allow(_are_measures, f"a collection of {', '.join(map(repr, MEASURES))}"),
     "positions": one_of("positions", POSITIONS),
-    "criterion": optional(allow(callable, "a function loss(output, y)")),
+    "criterion": optional(
+        allow(
+            lambda value: callable(value) and not isinstance(value, type),
+            "a function loss(output, y) or an instance such as torch.nn.MSELoss()",
+        )
+    ),
     "optimizer": resolved_by(check_optimizer),
     "random_state": resolved_by(check_random_state),
 }

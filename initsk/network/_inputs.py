@@ -298,8 +298,11 @@ def to_array(name: str, part: Any) -> Any:
         held = f"{name} of type {array.dtype}"
         if array.dtype == object and array.size:
             held = f"{name} that holds {type(array.flat[0]).__name__} objects"
+        hint = ""
+        if name == "y" and array.ndim == 1 and all(isinstance(value, str) for value in array.tolist()):
+            hint = "; make numbers of labels: sklearn.preprocessing.LabelEncoder().fit_transform(y)"
         raise InvalidParameterError(
-            f"{held} is not allowed (numbers; a module around the network can make other arguments from them)"
+            f"{held} is not allowed (numbers; a module around the network can make other arguments from them){hint}"
         )
     return array
 

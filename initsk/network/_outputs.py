@@ -233,8 +233,19 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
         raise ModuleError(
             f"{type(criterion).__name__} compares every value of an output of shape {tuple(scores.shape)} with every"
             f" value of y of shape {tuple(target.shape)}, and would learn the mean (allowed: the same shape)"
+            f"{_next_step(scores, target)}"
         )
     return criterion(scores, comparable_target(criterion, scores, target))
+
+
+def _next_step(output: torch.Tensor, target: torch.Tensor) -> str:
+    """Return how targets get the shape of the output, or what else they may be; or ""."""
+    if output.dim() == 2 and output.shape[:1] == target.shape and not target.is_complex():
+        if output.shape[1] == 1:
+            return "; use y[:, None]"
+        if bool((target % 1 == 0).all()):
+            return "; labels of classes must be integers, such as y.astype(int)"
+    return ""
 
 
 def _check_labels(criterion: Any, scores: Any, target: Any) -> None:
@@ -250,7 +261,9 @@ def _check_range(target: torch.Tensor, n_scores: int, ignored: int) -> None:
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < n_scores:
         given = f"{int(labels.min())} to {int(labels.max())}"
         scores = counted(n_scores, "score")
-        raise ModuleError(f"y has labels {given}, but the module gives {scores} (labels count from 0)")
+        numbers = "; if y has numbers to predict, use y.astype(float) or criterion=torch.nn.MSELoss()"
+        hint = numbers if n_scores == 1 else ""
+        raise ModuleError(f"y has labels {given}, but the module gives {scores} (labels count from 0){hint}")
 
 
 def _check_log_probabilities(scores: torch.Tensor) -> None:
@@ -305,7 +318,7 @@ def _squared_error(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         target = target.to(output.dtype)
     output, target = real_parts(output), real_parts(target)
     if output.squeeze().shape != target.squeeze().shape:
-        raise ModuleError(f"{shapes} (allowed: the same shape)")
+        raise ModuleError(f"{shapes} (allowed: the same shape){_next_step(output, target)}")
     return nn.functional.mse_loss(output, target.reshape(output.shape))
 
 

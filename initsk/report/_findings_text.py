@@ -121,8 +121,8 @@ _ADVICE = {
         message("lower the variance of the weights of the output layer (lecun_normal, or zeros in this layer only)"),
     message("diverging"): message("lower the learning rate, or the variance of the weights"),
     message("not learning"):
-        message("try the rates of learning_rates(), a recommended initializer, or normalization; check that y depends"
-                " on X"),
+        message("try other learning rates (learning_rates(), or --lr on the command line), a recommended initializer,"
+                " or normalization; check that y depends on X"),
     message("small steps"): message("raise the learning rate"),
     message("large steps"): message("lower the learning rate, or begin with a warmup"),
     message("unscaled targets"):
@@ -130,8 +130,8 @@ _ADVICE = {
                 " and standardize_target=True of MLPRegressor do"),
     message("died"): message("lower the learning rate, or use a leaky activation function"),
     message("unlikely"):
-        message("try the rates of learning_rates(), a larger budget, or a recommended initializer if its score is"
-                " higher"),
+        message("try other learning rates (learning_rates(), or --lr on the command line), a larger budget, or a"
+                " recommended initializer if its score is higher"),
     message("dead"):
         message("use he_normal with biases of zero, a lower learning rate, or a leaky activation function"),
     message("saturated"): message("lower the variance of the weights (glorot_uniform or lecun_normal) or scale X"),
@@ -295,7 +295,9 @@ def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> s
         if not n_layers:
             return _("No activations were recorded.")
         none = plural(
-            "No problems were found in the only layer.", "No problems were found in the {n} layers.", n_layers
+            "No problems were found in the inspected layer.",
+            "No problems were found in the {n} inspected layers.",
+            n_layers,
         )
         return " ".join([none, *noted])
     parts = [
@@ -315,7 +317,8 @@ def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
             "The network will probably not train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
             result.budget, **values,
         )  # fmt: skip
-        return " ".join([verdict, findings["evidence"].iloc[0]])
+        first = findings.iloc[0]
+        return " ".join([verdict, first["evidence"], _("Next step: {advice}.", advice=first["advice"])])
     verdict = plural(
         "The network will probably train (score {score:.2f}) in {n} step at the learning rate {lr}.",
         "The network will probably train (score {score:.2f}) in {n} steps at the learning rate {lr}.",

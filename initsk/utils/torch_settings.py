@@ -42,7 +42,9 @@ def resolve_device(device: str | torch.device) -> str:
         torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = reason_of(error)
-        raise InvalidParameterError(f"not available here: {reason}") from error
+        is_other_name = str(device).partition(":")[0].lower() in ("gpu", "nvidia")
+        other = "; did you mean 'cuda'? 'auto' takes the accelerator that is there" if is_other_name else ""
+        raise InvalidParameterError(f"not available here: {reason}{other}") from error
     return str(device)
 
 

@@ -11,6 +11,9 @@ from initsk import MLPClassifier, MLPRegressor
 def good():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
 
+def few():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+
 def bad():
     net = good()
     for parameter in net.parameters():

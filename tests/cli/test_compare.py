@@ -56,7 +56,8 @@ def test_default_initializers_are_the_articles():
     ("arguments", "words"),
     [
         (["--repeats", "0"], "--repeats"),
-        (["--epochs", "x"], "--epochs"),
+        (["--epochs", "x"], "'--epochs': 'x' is not a whole number (allowed: at least 1)"),
+        (["--random-state", "abc"], "'abc' is not a whole number (allowed: at least 0 and at most"),
         (["--hidden", "5,x"], "list of sizes such as 512,256"),
         (["--nothing"], "No such option"),
         (["--lr", "-1"], "a finite number > 0"),
@@ -65,6 +66,7 @@ def test_default_initializers_are_the_articles():
         (["--initializers", "he_nrmal"], "did you mean 'he_normal'"),
         (["--initializers", ","], "at least one"),
         (["--device", "nowhere"], "not available here"),
+        (["--device", "gpu"], "did you mean 'cuda'?"),
         (["--dataset", "nothing.csv"], "does not exist; allowed: mnist, digits"),
         (["--dataset", __file__], "is of an unknown kind; allowed: mnist, digits"),
         (["--target", "species"], "--target 'species' is for a table, such as a CSV file"),

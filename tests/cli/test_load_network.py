@@ -186,3 +186,9 @@ def test_the_update_of_an_optimizer(networks, capsys):
     row = updates("adam", "--lr", "0.01")["3.bias"]
     assert row["update_norm"] == pytest.approx(0.01 * 10**0.5, rel=1e-3)
     assert "unknown optimizer 'sgdd'" in error_of(capsys, "inspect", *options, "sgdd")
+
+
+def test_a_text_is_no_module_and_nothing_runs(networks, capsys):
+    (networks / "net.pt").write_text("junk")
+    shown = error_of(capsys, "inspect", "net.pt", "--dataset", "digits")
+    assert shown == "initsk inspect: net.pt is not a file that torch.save wrote (allowed: torch.save(module))\n"

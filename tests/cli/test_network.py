@@ -197,3 +197,17 @@ def test_networks_that_cannot_be_loaded(networks, capsys, network, words):
     shown = error_of(capsys, "inspect", network, "--dataset", "digits")
     assert words in shown
     assert not list(networks.glob("*.html"))
+
+
+def test_messages_name_the_cause_and_no_data_that_are_not(networks, capsys):
+    (networks / "three.py").write_text("def factory(): return 3\n")
+    for command in ("inspect", "audit", "recommend"):
+        shown = error_of(capsys, command, "three.py:factory", "--dataset", "digits")
+        assert shown == (
+            f"initsk {command}: three.py:factory returned 3 of the type int (allowed: a module or an estimator)\n"
+        )
+    shown = error_of(capsys, "inspect", "my_networks.py:good", "--dataset", "digits", "--layers", "zz*")
+    assert shown == "initsk inspect: unknown layer 'zz*'. Allowed: '1', '3'\n"
+    shown = error_of(capsys, "inspect", "my_networks.py:few", "--dataset", "digits")
+    assert "y has labels 0 to 9" in shown
+    assert "--shape" not in shown

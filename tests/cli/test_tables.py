@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from initsk import ComparisonResult
+from initsk.cli._data import load_samples
 from initsk.cli._main import cli
 from tests.cli.helpers import QUICK, error_of, run
 
@@ -73,10 +74,42 @@ def test_a_target_that_is_the_same_everywhere_is_refused(people, capsys, options
     assert "nothing to predict" in shown
 
 
-def test_a_scorer_that_does_not_fit_the_target_is_named(people, without_pictures, capsys):
-    assert run("compare", *ALL, "--scoring", "r2") == 1
-    assert "no run gave a score" in (shown := capsys.readouterr().err)
-    assert "; check that --scoring r2 fits the target" in shown
+@pytest.mark.parametrize(
+    ("target", "scoring", "words"),
+    [
+        ("kind", "r2", "use accuracy or balanced_accuracy"),
+        ("kind", "average_precision", "use labels 0 and 1"),
+        ("kind", "f1", "use f1_macro or labels 0 and 1"),
+        ("price", "accuracy", "use such as r2 or neg_root_mean_squared_error"),
+    ],
+)
+def test_a_scorer_that_does_not_fit_the_target_is_refused_before_any_run(people, capsys, target, scoring, words):
+    drop = ",".join({"number", "day", "price", "count", "kind"} - {target})
+    command = ["--dataset", "people.csv", "--target", target, "--drop", drop, *QUICK]
+    assert run("compare", *command, "--scoring", scoring) == 2
+    shown = capsys.readouterr().err
+    assert f"initsk compare: the scorer {scoring} cannot score these targets (" in shown
+    assert words in shown
+    assert "runs:" not in shown
+    assert not Path("reports").exists()
+
+
+@pytest.mark.filterwarnings("default:the scorer")
+def test_one_of_several_scorers_that_does_not_fit_is_one_line(people, without_pictures, capsys):
+    assert run("compare", *ALL, "--repeats", "1", "--scoring", "accuracy,average_precision") == 0
+    shown = capsys.readouterr().err
+    [line] = [line for line in shown.splitlines() if "average_precision" in line]
+    assert line.startswith("initsk compare: the scorer average_precision cannot score these targets (")
+    assert ".py:" not in shown
+
+
+def test_an_error_claims_no_folder(people, capsys):
+    Path("reports/people").mkdir(parents=True)
+    Path("reports/people/runs.csv").write_text("earlier")
+    command = ["--dataset", "people.csv", "--target", "kind", "--drop", "number,day", *QUICK]
+    shown = error_of(capsys, "compare", *command, "--cv", "40")
+    assert "--cv 40" in shown
+    assert "goes to" not in shown
 
 
 def test_another_scorer_ranks_without_the_warning(people, without_pictures, capsys):
@@ -108,14 +141,35 @@ def test_a_test_file_has_the_held_out_samples(people, without_pictures, capsys):
 def test_faults_of_a_test_file_are_named(people, capsys):
     PEOPLE.drop(columns=["age", "kind"]).to_csv("short.csv", index=False)
     shown = error_of(capsys, "compare", *ALL, "--test", "short.csv")
-    assert "short.csv: the file of --test has no column 'age', column 'kind'" in shown
+    assert "compare: --test short.csv: no column 'age', column 'kind'; it needs those of --dataset, and has" in shown
     PEOPLE[:0].to_csv("header.csv", index=False)
-    assert "the file of --test has no rows" in error_of(capsys, "compare", *ALL, "--test", "header.csv")
+    assert "--test header.csv: no rows" in error_of(capsys, "compare", *ALL, "--test", "header.csv")
     PEOPLE.assign(age="old").to_csv("text.csv", index=False)
     shown = error_of(capsys, "compare", *ALL, "--test", "text.csv")
     assert "text.csv: no numbers, but the file of --dataset has numbers: column 'age'" in shown
     PEOPLE.assign(kind="perhaps").to_csv("other.csv", index=False)
-    assert "1 class that no training sample has ('perhaps')" in error_of(capsys, "compare", *ALL, "--test", "other.csv")
+    shown = error_of(capsys, "compare", *ALL, "--test", "other.csv")
+    assert "compare: --test other.csv: its samples have 1 class that no training sample has ('perhaps')" in shown
+    PEOPLE.rename(columns={"age": "Age"}).to_csv("case.csv", index=False)
+    assert "(did you mean column 'Age'?)" in error_of(capsys, "compare", *ALL, "--test", "case.csv")
+    Path("damaged.csv").write_text("")
+    assert "compare: --test damaged.csv: is empty" in error_of(capsys, "compare", *ALL, "--test", "damaged.csv")
+
+
+@pytest.mark.parametrize("ending", ["txt", "dat", "txt.gz"])
+def test_text_files_of_other_endings_are_tables(people, ending):
+    PEOPLE.to_csv(f"people.{ending}", index=False, sep=";")
+    name, samples = load_samples(f"people.{ending}", "kind", drop="number,day")
+    assert name == "people"
+    assert samples.X.columns.tolist() == ["age", "color", "member", "price", "count"]
+
+
+def test_a_file_of_another_kind_is_named_with_the_endings_allowed(people, capsys):
+    Path("people.doc").write_text("a,y\n1,2\n")
+    shown = error_of(capsys, "compare", "--dataset", "people.doc", "--target", "y")
+    assert (
+        "--dataset 'people.doc' is of an unknown kind; allowed: mnist, digits, an IDX folder, or a file ending" in shown
+    )
 
 
 @pytest.mark.parametrize("target", ["price", "count"])

@@ -16,6 +16,7 @@ from torch import nn
 
 from initsk import MLPClassifier, MLPRegressor, NeuralNetClassifier, compare_initializers
 from initsk.estimators import with_initializer
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import Orthogonal
 
 X, Y = load_iris(return_X_y=True)
@@ -174,11 +175,20 @@ def test_regressors():
 
 
 def test_a_comparison_without_any_score_warns():
+    def refusing(model, X, y):
+        raise ValueError("not today")
+
     words = r"no run gave a score \(number of runs: 2\); reason of the first: ValueError"
     with pytest.warns(FitFailedWarning, match=words):
         compare_initializers(
-            MLPClassifier((8,), max_epochs=1), X, Y, initializers=["zeros"], n_repeats=2, scoring="roc_auc"
+            MLPClassifier((8,), max_epochs=1), X, Y, initializers=["zeros"], n_repeats=2, scoring=refusing
         )
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", ["roc_auc"], {"own": "f1"}])
+def test_scorers_that_cannot_score_the_targets_are_refused(scoring):
+    with pytest.raises(InvalidParameterError, match=r"cannot score these targets \(.*; use (roc_auc_ovr|f1_macro)"):
+        compare_initializers(MLPClassifier((8,)), X, Y, initializers=["zeros"], scoring=scoring)
 
 
 def test_a_failed_run_does_not_stop_the_others():

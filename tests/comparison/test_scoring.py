@@ -12,7 +12,7 @@ from initsk.report import summarize
 X, y = load_breast_cancer(return_X_y=True)
 X, Y = X[::4] / X.max(axis=0), np.where(y[::4] == 1, "yes", "no")
 WORDS = (
-    r"scorer average_precision gave no score in 4 of 4 runs; reason of the first: .*pos_label.*other scores are kept"
+    r"scorer average_precision cannot score these targets \(.*pos_label.*use labels 0 and 1; the other scores are kept"
 )
 
 

@@ -20,6 +20,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
 from initsk.comparison import ComparisonInterrupted
 from initsk.comparison.results import TABLES
+from initsk.datasets import table_preparation
 from initsk.exceptions import InvalidParameterError, StoreError
 
 X, Y = load_iris(return_X_y=True)
@@ -217,8 +218,8 @@ def plain(tensor):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"X": X + 1}, r"X is array\(150, 4\) float32 \w+ there and array\(150, 4\) float32 \w+ here$"),
-        ({"y": Y[::-1]}, r"experiment: y is array\(150,\) int64 \w+ there and \S+ int64 \w+ here$"),
+        ({"X": X + 1}, r"another experiment, and this one needs another file: other data \(X\)$"),
+        ({"y": Y[::-1]}, r"another file: another target \(y\), with the same X$"),
         ({"estimator": MLPClassifier((8,), max_epochs=4, lr=0.01)}, "lr is 0.001 there and 0.01 here"),
         ({"estimator": MLPClassifier((9,), max_epochs=4)}, r"hidden_layer_sizes is \(8\) there and \(9\) here"),
         ({"random_state": 1}, "random_state is 0 there and 1 here$"),
@@ -338,3 +339,15 @@ def test_an_interrupt_can_be_sent_between_processes(tmp_path):
     for received in (pickle.loads(pickle.dumps(sent)), copy.deepcopy(sent)):
         assert str(received) == str(sent)
         assert (received.code, received.finished, received.planned, received.store) == (130, 1, 3, sent.store)
+
+
+def test_another_target_column_is_named_first_and_in_short(tmp_path):
+    frame = pd.DataFrame(X[:40], columns=list("abcd")).assign(kind=np.arange(40) // 2 % 2, other=np.arange(40) % 2)
+    clf = Pipeline([("prepare", table_preparation(frame[list("abcd")])), ("mlp", MLPClassifier((2,), max_epochs=1))])
+    options = {"initializers": ["zeros"], "n_repeats": 1, "store": tmp_path / "runs.sqlite", "activations": False}
+    compare_initializers(clf, frame.drop(columns="kind"), frame["kind"], **options)
+    with pytest.raises(StoreError) as caught:
+        compare_initializers(clf, frame.drop(columns="other"), frame["other"], **options)
+    assert "another file: other columns of X (only there: 'other'; only here: 'kind'), as with another target" in str(
+        caught.value
+    )

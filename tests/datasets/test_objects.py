@@ -108,3 +108,14 @@ def test_a_comparison_of_a_data_set_is_that_of_its_arrays():
     assert "\n    X,\n    'digit',\n    X_val=X_val,\n    y_val=y_val,\n" in by_name.settings["call"]
     with pytest.raises(InvalidParameterError, match="y is missing; only X that is a data set"):
         compare_initializers(estimator, rows, **options)
+
+
+def test_samples_may_be_dicts():
+    dicts = Pairs(*({"image": image, "kind": label} for image, label in zip(PIXELS, LABELS, strict=True)))
+    X, y = to_arrays(dicts, "kind")
+    assert np.array_equal(X, PIXELS / np.float32(255))
+    assert y.tolist() == LABELS.tolist()
+    with pytest.raises(InvalidParameterError, match=r"name the column of targets \(.*\), such as y='kind'"):
+        to_arrays(dicts)
+    with pytest.raises(InvalidParameterError, match="leave out y, or give the name of its column of targets"):
+        compare_initializers(MLPClassifier((4,)), dicts, LABELS)

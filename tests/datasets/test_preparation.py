@@ -116,7 +116,7 @@ def test_codes_with_numbers_are_categories_without_a_warning(write):
     with warnings.catch_warnings(action="error"):
         table_preparation(pd.DataFrame({"code": [write(i, i + 1) for i in range(20)] * 2}))
     with warnings.catch_warnings(action="error"):
-        table_preparation(pd.DataFrame({"few": ["1%", "5%", "10%"] * 4}))
+        table_preparation(pd.DataFrame({"few": ["1st", "2nd", "10th"] * 4}))
 
 
 def test_a_table_without_oddities_has_no_warning():
@@ -150,3 +150,21 @@ def test_a_pipeline_trains_on_the_table_itself():
     frame = pd.DataFrame({"color": ["red", "blue"] * 20, "size": [1.0, None] * 20})
     model = make_pipeline(table_preparation(frame), MLPClassifier((8,), max_epochs=30, lr=0.05, random_state=0))
     assert model.fit(frame, frame["color"]).score(frame, frame["color"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["5%", "7.5 %", "5%"], r"seems to be numbers.*column 'a' \(row 1: '5%'\)"),
+        (["$1,000", "$2,500", "$1,000"], r"seems to be numbers.*column 'a' \(row 1: '\$1,000'\)"),
+        (["soon", "2024-01-31", "31.1.2024", "soon"], r"seems to be dates.*column 'a' \(row 2: '2024-01-31'\)"),
+    ],
+)
+def test_amounts_and_dates_of_several_forms_are_warned_of(values, words):
+    X = pd.DataFrame({"a": values, "b": range(0, 2 * len(values), 2)})
+    with pytest.warns(DataFormatWarning, match=words):
+        table_preparation(X)
+
+
+def test_words_and_sizes_are_no_amounts():
+    table_preparation(pd.DataFrame({"a": ["3 doors", "5 doors", "3 doors"], "b": ["1-2", "3-4", "1-2"]}))

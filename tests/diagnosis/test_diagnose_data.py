@@ -310,3 +310,10 @@ def test_a_loss_of_the_module_itself_needs_no_targets_and_has_its_own_scale():
             assert diagnose(module, X, y, lr=3e-3).will_train
     with pytest.raises(InvalidParameterError, match="y=None is not allowed"):
         diagnose(build(lambda: nn.Linear(20, 1)), X)
+
+
+def test_the_answer_names_the_finding_that_decides_and_its_next_step():
+    X = batch(40, 4)
+    diagnosis = diagnose(build(lambda: nn.Linear(4, 1)), X, X[:, 0] * 100 + 1000, trial_steps=8)
+    assert diagnosis.findings()["kind"].tolist()[:2] == ["unscaled targets", "not learning"]
+    assert "a scale of one and a mean near zero. Next step: standardize y" in str(diagnosis)

@@ -261,3 +261,20 @@ def test_outputs_without_an_axis_of_scores():
     found = diagnose(flat, X, NUMBERS[:, 0], criterion=nn.functional.mse_loss, batch_size=20, max_samples=N, **FAST)
     assert found.baseline_loss == pytest.approx(float(NUMBERS.var(correction=0)), rel=0.02)
     assert found.will_train
+
+
+@pytest.mark.parametrize(
+    ("n_outputs", "of", "options", "words"),
+    [
+        (1, int, {}, r"1 score .*; if y has numbers to predict, use y.astype\(float\) or criterion=torch.nn.MSELoss"),
+        (1, np.float32, {"criterion": nn.MSELoss()}, r"use y\[:, None\]"),
+        (3, float, {}, r"labels of classes must be integers, such as y.astype\(int\)"),
+        (3, str, {}, "LabelEncoder"),
+        (3, int, {"criterion": nn.CrossEntropyLoss}, r"an instance such as torch.nn.MSELoss\(\)"),
+        (3, int, {"criterion": "mse"}, r"an instance such as torch.nn.MSELoss\(\)"),
+    ],
+)
+def test_targets_that_do_not_fit_name_the_next_step(n_outputs, of, options, words):
+    y = (np.arange(40) % 3).astype(of)
+    with pytest.raises((ModuleError, InvalidParameterError), match=words):
+        diagnose(build(lambda: nn.Linear(4, n_outputs)), np.ones((40, 4), np.float32), y, **options)

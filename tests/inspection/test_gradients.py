@@ -169,3 +169,14 @@ print(next(l for l in Path("/proc/self/status").read_text().splitlines() if "VmH
 def test_memory_with_gradients_is_flat():
     peaks = [peak_memory(_MEMORY, n) for n in ("20", "200")]
     assert peaks[1] < 1.05 * peaks[0]
+
+
+def test_parameters_are_those_of_the_chosen_layers():
+    net, X = network(), torch.ones(4, 3)
+    options = {"gradients": True, "weights": True, **SGD}
+    whole = inspect_activations(net, X, torch.zeros(4, dtype=torch.int64), **options)
+    part = inspect_activations(net, X, torch.zeros(4, dtype=torch.int64), layers="0", **options)
+    assert whole.parameters()["name"].tolist() == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert part.parameters().equals(whole.parameters()[:2])
+    assert set(part.to_frame("weights")["layer"]) == {"0"}
+    assert part.answer().startswith("No problems were found in the inspected layer.")

@@ -70,6 +70,6 @@ def layers_with(dead):
 )
 def test_the_answer_names_values_that_are_almost_findings(dead, words):
     answer = layers_with(dead).answer()
-    assert ("No problems were found in the 3 layers." in answer) == (dead < 25)
+    assert ("No problems were found in the 3 inspected layers." in answer) == (dead < 25)
     assert ("Noted" in answer) == (dead == 21)
     assert words is None or words in answer

@@ -13,6 +13,13 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 Scorer = Callable[[Any, Any, Any], Mapping[str, float | str]]
 
 
+def baseline_model(estimator: Any) -> DummyClassifier | DummyRegressor | None:
+    """Return the model that does not look at the features, or None if there is none for the estimator."""
+    if is_classifier(estimator):
+        return DummyClassifier(strategy="prior")
+    return DummyRegressor() if is_regressor(estimator) else None
+
+
 def baseline_scores(estimator: Any, scorer: Scorer, y: Any, y_val: Any) -> dict[str, float]:
     """Return the validation scores of a model that knows only the training targets.
 
@@ -28,11 +35,8 @@ def baseline_scores(estimator: Any, scorer: Scorer, y: Any, y_val: Any) -> dict[
     >>> baseline_scores(LogisticRegression(), accuracy, np.array([0, 1, 1]), np.array([0, 1, 1, 1]))
     {'score': 0.75}
     """
-    if is_classifier(estimator):
-        model = DummyClassifier(strategy="prior")
-    elif is_regressor(estimator):
-        model = DummyRegressor()
-    else:
+    model = baseline_model(estimator)
+    if model is None:
         return {}
     y, y_val = np.asarray(y), np.asarray(y_val)
     # The features may be anything that a net takes; the model does not look at them.

@@ -125,8 +125,12 @@ def as_arrays(X: Any, y: Any, types_of: TypesOf) -> tuple[Any, Any]:
     InvalidParameterError
         If the data set cannot become arrays.
     """
-    if not (y is None or isinstance(y, str)) or not is_dataset(X):
+    if not is_dataset(X):
         return X, y
+    if not (y is None or isinstance(y, str)):
+        raise InvalidParameterError(
+            "X is a data set, which has targets of its own: leave out y, or give the name of its column of targets"
+        )
     X, y = to_arrays(X, y)
     return (X.reshape(len(X), -1) if types_of(X) else X), y
 

@@ -23,7 +23,13 @@ from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.execution._call import call_as_code
 from initsk.comparison.execution._plan import Plan
 from initsk.comparison.execution._run import Experiment
-from initsk.comparison.execution._scoring import make_scorer, scores_by_name, single_scorers, warn_of_missing_scores
+from initsk.comparison.execution._scoring import (
+    check_scorers,
+    make_scorer,
+    scores_by_name,
+    single_scorers,
+    warn_of_missing_scores,
+)
 from initsk.comparison.results._result import ComparisonResult
 from initsk.comparison.storage._identity import hardware, identify, versions
 from initsk.comparison.storage._store import open_store
@@ -123,8 +129,9 @@ def compare_initializers(
     Raises
     ------
     InvalidParameterError
-        If a parameter is not allowed; if no initializer fills a weight of the network; or if the data would make every
-        run fail: missing values, X and y that do not fit together, or labels that only `y_val` has.
+        If a parameter is not allowed; if scikit-learn's scorers cannot score such targets; if no initializer fills a
+        weight of the network; or if the data would make every run fail: missing values, X and y that do not fit
+        together, or labels that only `y_val` has.
     StoreError
         If the store is another kind of file, is damaged, or belongs to other data, another estimator or other versions.
     ComparisonInterrupted
@@ -135,7 +142,7 @@ def compare_initializers(
     FitFailedWarning
         If no run gives a score; the class is scikit-learn's.
     UserWarning
-        If one of several scorers gives no score.
+        If one of several scorers gives no score; before the runs if it cannot score such targets.
 
     Examples
     --------
@@ -176,6 +183,8 @@ def compare_initializers(
     with outside_of_contexts(dtype=torch.float32):
         check_effect(builder, candidates, seed=seed)
     scorer = make_scorer(estimator, scoring)
+    _, y_train, _, y_test = data.parts(rounds[0])
+    failing = check_scorers(estimator, scoring, y_train, y_test, stacklevel=2)
     experiment = Experiment(builder, data, scores_by_name(scorer), n_threads, activations)
     plan, parameters = Plan(experiment, candidates, rounds, racing), signature(compare_initializers).parameters
     settings = {
@@ -196,7 +205,7 @@ def compare_initializers(
     identity = identify(experiment, whole, plan.varied, random_state=seed, scoring=scoring, cv=cv)
     with nullcontext() if store is None else open_store(store, identity) as opened:
         result = plan.carry_out(settings, n_jobs, opened, progress)
-    warn_of_missing_scores(result.runs, stacklevel=2)
+    warn_of_missing_scores(result.runs, failing, stacklevel=2)
     if not (result.runs["status"] == "ok").any():
         first = result.runs["reason"].iloc[0]
         message = f"no run gave a score (number of runs: {len(result.runs)}); reason of the first: {brief(first)}"

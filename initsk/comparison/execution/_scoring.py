@@ -6,10 +6,12 @@ from functools import partial
 from math import nan
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from sklearn.metrics import check_scoring
+from sklearn.base import is_regressor
+from sklearn.metrics import check_scoring, get_scorer_names
 
-from initsk.comparison.design._baseline import Scorer
+from initsk.comparison.design._baseline import Scorer, baseline_model
 from initsk.comparison.design._candidates import without_addresses
 from initsk.comparison.results._records import score_names
 from initsk.exceptions import InvalidParameterError
@@ -37,10 +39,13 @@ def make_scorer(estimator: Any, scoring: Any) -> Any:
 
 def single_scorers(estimator: Any, scoring: Any) -> dict[str, Any]:
     """Return each of the scorers by name."""
+    return {name: check_scoring(estimator, each) for name, each in _named_scorers(scoring).items()}
+
+
+def _named_scorers(scoring: Any) -> dict[str, Any]:
     if not isinstance(scoring, _SEVERAL):
-        scoring = {"score": scoring}
-    named = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
-    return {name: check_scoring(estimator, each) for name, each in named.items()}
+        return {"score": scoring}
+    return dict(scoring) if isinstance(scoring, dict) else {name: name for name in scoring}
 
 
 def scores_by_name(scorer: Any) -> Scorer:
@@ -62,6 +67,51 @@ def _scores(scorer: Any, estimator: Any, X: Any, y: Any) -> dict[str, float | st
     }
 
 
+def check_scorers(estimator: Any, scoring: Any, y: Any, y_val: Any, stacklevel: int) -> list[str]:
+    """Warn of scikit-learn's scorers that cannot score these targets, and return their names.
+
+    They score a model that does not look at the features. Scorers of the user may need what only the user's model has.
+
+    Raises
+    ------
+    InvalidParameterError
+        If no scorer is left.
+    """
+    model, reasons, scorers = baseline_model(estimator), {}, single_scorers(estimator, scoring)
+    for name, given in _named_scorers(scoring).items():
+        if model is None or y is None or not isinstance(given, str):
+            continue
+        if reason := _reason_of_failure(model, scorers[name], np.asarray(y), np.asarray(y_val)):
+            way_out = _way_out(given, model, reason)
+            reasons[name] = f"the scorer {given} cannot score these targets ({reason}){way_out}"
+    if reasons and len(reasons) == len(scorers):
+        raise InvalidParameterError("; ".join(reasons.values()))
+    for name, reason in reasons.items():
+        ranks = "; it ranks the initializers: put another scorer first" if name == next(iter(scorers)) else ""
+        warnings.warn(f"{reason}; the other scores are kept{ranks}", UserWarning, stacklevel=stacklevel + 1)
+    return list(reasons)
+
+
+def _reason_of_failure(model: Any, scorer: Any, y: np.ndarray, y_val: np.ndarray) -> str:
+    X, X_val = np.zeros((len(y), 1)), np.zeros((len(y_val), 1))
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            scorer(model.fit(X, y), X_val, y_val)
+    except (TypeError, ValueError) as error:
+        return brief(str(error).strip().splitlines()[0])
+    return ""
+
+
+def _way_out(name: str, model: Any, reason: str) -> str:
+    if is_regressor(model):
+        return "; for numbers, use such as r2 or neg_root_mean_squared_error"
+    known = get_scorer_names()
+    similar = [f"{name}{ending}" for ending in ("_macro", "_ovr") if f"{name}{ending}" in known]
+    if "pos_label" in reason:
+        similar.append("labels 0 and 1")
+    return f"; use {' or '.join(similar) or 'accuracy or balanced_accuracy'}"
+
+
 def numbers_of(scores: Mapping[str, float | str]) -> dict[str, float]:
     """Return the scores, with NaN in the place of a reason."""
     return {name: nan if isinstance(score, str) else score for name, score in scores.items()}
@@ -72,10 +122,10 @@ def reasons_of(scores: Mapping[str, float | str]) -> dict[str, str]:
     return {name: score for name, score in scores.items() if isinstance(score, str)}
 
 
-def warn_of_missing_scores(runs: pd.DataFrame, stacklevel: int) -> None:
-    """Warn of scorers that gave no score in runs that have other scores."""
+def warn_of_missing_scores(runs: pd.DataFrame, known: list[str], stacklevel: int) -> None:
+    """Warn of scorers, besides the `known` ones, that gave no score in runs that have other scores."""
     kept = runs[runs["status"] == "ok"]
-    for name in score_names(runs):
+    for name in [name for name in score_names(runs) if name not in known]:
         missing = kept[kept[f"score_{name}"].isna()]
         if missing.empty:
             continue

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import platform
+import re
+from ast import literal_eval
 from collections.abc import Mapping
 from functools import partial
 from types import CodeType, FunctionType
@@ -22,6 +24,7 @@ from initsk.comparison.design._data import Data
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._run import Experiment
+from initsk.text import brief
 from initsk.utils.words import counted
 
 _ARRAYS = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, pd.Index)
@@ -112,6 +115,10 @@ def _digest(data: Any) -> str:
 
 _DATA = ("X", "y", "X_val", "y_val")
 _VERSION = "version of "
+# A frame's description begins with its shape and the names of its columns.
+_COLUMNS = re.compile(r"frame\([^)]*\) (\[.*\]) \w+$")
+_MAX_SETTINGS = 3
+_MAX_SHOWN = 80
 # These are set for every run, described by their parts, or without effect on the numbers.
 _NOT_DESCRIBED = ("random_state", "n_threads", "steps", "memory", "verbose")
 
@@ -171,21 +178,48 @@ def _parameters(builder: ModelBuilder, varied: list[str]) -> dict[str, str]:
     return described
 
 
-def differences(there: dict[str, str], here: dict[str, str]) -> list[str]:
-    """Return a sentence for each part that differs.
+def differences(there: dict[str, str], here: dict[str, str]) -> str:
+    """Return what differs, the cause first: the data, then the estimator, the settings and the versions; or "".
 
     Examples
     --------
     >>> differences({"lr": "0.1"}, {"lr": "0.2"})
-    ['lr is 0.1 there and 0.2 here']
+    'lr is 0.1 there and 0.2 here'
     """
-    names = [*here, *(name for name in there if name not in here)]
-    return [
-        f"{name} is {_short(there.get(name))} there and {_short(here.get(name))} here"
-        for name in names
-        if there.get(name) != here.get(name)
+    names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
+    data = [name for name in _DATA if name in names]
+    versions = [name for name in names if name.startswith(_VERSION)]
+    # The type of the estimator explains its parameters.
+    settings = sorted((name for name in names if name not in data + versions), key=lambda name: name != "estimator")
+    columns = _other_columns(there, here)
+    # Other columns have another preparation.
+    shown = [] if columns else settings[:_MAX_SETTINGS]
+    parts = [
+        columns or _other_data(data),
+        *(f"{name} is {_short(there.get(name))} there and {_short(here.get(name))} here" for name in shown + versions),
+        f"{counted(len(settings) - len(shown), 'more setting')} differ" if len(settings) > len(shown) else "",
     ]
+    return "; ".join(filter(None, parts))
+
+
+def _other_columns(there: dict[str, str], here: dict[str, str]) -> str:
+    """Return which columns of X differ, or "" if none do, or X is no frame."""
+    matches = [_COLUMNS.match(identity.get("X", "")) for identity in (there, here)]
+    old, new = (literal_eval(match[1]) if match else [] for match in matches)
+    if not all(matches) or old == new:
+        return ""
+    only = {"there": [name for name in old if name not in new], "here": [name for name in new if name not in old]}
+    listed = [
+        f"only {place}: {brief(', '.join(map(repr, names)), _MAX_SHOWN)}" for place, names in only.items() if names
+    ]
+    return f"other columns of X ({'; '.join(listed) or 'in another order'}), as with another target or dropped columns"
+
+
+def _other_data(names: list[str]) -> str:
+    if not names:
+        return ""
+    return "another target (y), with the same X" if names == ["y"] else f"other data ({', '.join(names)})"
 
 
 def _short(text: str | None) -> str:
-    return "not given" if text is None else text if len(text) <= 80 else f"{text[:77]}..."
+    return "not given" if text is None else text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."

@@ -110,7 +110,7 @@ def open_store(path: str | Path, identity: dict[str, str]) -> Iterator[Store]:
     with open_database(path) as database:
         different = differences(read_identity(database), identity)
         if different:
-            raise StoreError(f"{path} has another experiment: {'; '.join(different)}")
+            raise StoreError(f"{path} has another experiment, and this one needs another file: {different}")
         # Nothing is written before all rows are checked.
         for _ in chain(read(database, "comparison"), _read_runs(database)):
             pass

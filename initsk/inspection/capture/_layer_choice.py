@@ -61,6 +61,11 @@ class LayerCatalogue:
             found |= {(name, position) for position in wanted}
         return found
 
+    def parameters_of(self, layers: Collection[str]) -> set[int]:
+        """Return the identities of the parameters of these layers."""
+        parts = [part for name in layers for _, part in self.listed[name].sources if part is not None]
+        return {id(parameter) for part in parts for parameter in part.parameters()}
+
     def choose(self, owner: str, layers: Layers) -> list[str]:
         """Return the names of the chosen layers, each once, in the order of the choice.
 

@@ -45,12 +45,14 @@ class ParameterGradients:
                 total.add_(dense(gradient), alpha=n_samples)
         self.n_samples += n_samples
 
-    def to_frame(self, optimizer: OptimizerLike | None) -> pd.DataFrame:
+    def to_frame(self, optimizer: OptimizerLike | None, shown: Collection[int] | None = None) -> pd.DataFrame:
         """Return norms and their ratios, a row per parameter; without an optimizer there are no updates."""
         gradients = {name: total / max(self.n_samples, 1) for name, total in self.sums.items()}
         updates = {} if optimizer is None else _updates(self.trained, self.frozen, gradients, optimizer)
         rows = []
         for name, weight in self.trained.items():
+            if shown is not None and id(weight) not in shown:
+                continue
             w, g = _norm(weight), _norm(gradients[name])
             u = _norm(updates[name]) if name in updates else nan
             rows.append((name, weight.numel(), w, g, g / w if w else nan, u, u / w if w else nan))
@@ -131,8 +133,12 @@ def _updates(
     return {name: p.detach() - dense(trained[name].detach()) for name, p in zip(order, copies, strict=True)}
 
 
-def weight_records(module: nn.Module, bins: int = 128) -> dict[tuple[str, str], LayerRecord]:
+def weight_records(
+    module: nn.Module, bins: int = 128, shown: Collection[int] | None = None
+) -> dict[tuple[str, str], LayerRecord]:
     """Return the statistics of every real parameter that has values, by its layer and its name in the layer.
+
+    `shown` has the identities of the parameters to describe; None is all.
 
     Units are the rows of the stored tensor: outputs of linear layers and of convolutions.
     """
@@ -140,7 +146,7 @@ def weight_records(module: nn.Module, bins: int = 128) -> dict[tuple[str, str], 
     clean = clean_names(module)
     for path, part in module.named_modules():
         for name, parameter in part.named_parameters(recurse=False):
-            if parameter.numel() and not parameter.is_complex():
+            if parameter.numel() and not parameter.is_complex() and (shown is None or id(parameter) in shown):
                 values = dense(parameter.detach())
                 rows = values.to(working_type(values.dtype)).reshape(values.shape[0] if values.ndim else 1, -1).T
                 statistics = LayerStatistics(bins, measures=()).update(rows)
