@@ -27,6 +27,7 @@ from initsk.inspection import pool_histograms, signal_rows
 from initsk.language import message, translate
 from initsk.text import shortened
 from initsk.utils.validation import check_parameters, each_of, one_of, refuse
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,6 +128,9 @@ class ActivationGridDisplay(Display):
     def _rows(frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that the display draws."""
         return signal_rows(frame)
+
+    def _contents(self) -> list[str]:
+        return [counted(len(self.initializers), "initializer"), counted(len(self.layers), "layer"), repr(self.phase)]
 
     @in_given_language
     def plot(

@@ -11,19 +11,22 @@ from typing_extensions import TypeAliasType
 from initsk.displays._axes import log_axis, name_layers, name_layers_within, name_room
 from initsk.displays._colors import drawn_line, palette_line
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._frames import KEY, POSITIONS, check_frames, select_rows
+from initsk.displays._frames import KEY, POSITIONS, check_frames, n_values, select_rows
 from initsk.displays._legends import draw_marks, legend_above, legend_below, legend_rows, mark_sample, write_zero
 from initsk.displays._settings import ink
 from initsk.displays._style import clean_axes, label_quantity, line_width, merge_style, outer_sides, sample
 from initsk.language import current_language, message, translate
 from initsk.text import shortened
 from initsk.utils.validation import check_parameters, one_of, refuse
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
 FrameOrFrames = TypeAliasType("FrameOrFrames", pd.DataFrame | Mapping[str, pd.DataFrame])
+# Columns of a comparison that tell repeated measurements apart.
+_REPEATS = ("repeat", "fold", "split")
 _LEVEL = 0.09
 _CROWD = 25
 
@@ -163,7 +166,10 @@ class DepthDisplay(Display):
         Parameters
         ----------
         frame : DataFrame or mapping of str to DataFrame
-            `ActivationSummary.to_frame()`; a mapping draws a line per label.
+            `ActivationSummary.to_frame()`; a mapping draws a line per label. Rows of several values of ``repeat``,
+            ``fold`` and ``split``, as in `ComparisonResult.layers`, are averaged: root mean squares by the root of
+            their mean square, as if the values were pooled, shares and predictions by their mean; counts of values
+            that are not finite are added up.
         gradients : DataFrame or mapping of str to DataFrame, optional
             `ActivationSummary.to_frame("gradients")`; with a mapping, a mapping for some of its labels.
         order : sequence of str, optional
@@ -176,8 +182,8 @@ class DepthDisplay(Display):
         Raises
         ------
         InvalidParameterError
-            If there is no frame, a frame has no rows, lacks columns or has two rows of one layer and
-            position, or gradients have labels that `frame` does not have.
+            If there is no frame, a frame has no rows, lacks columns or has two rows of one layer, position and
+            repeat, or gradients have labels that `frame` does not have.
         """
         frames, backward = _by_label(frame), _by_label({} if gradients is None else gradients)
         problems = [] if frames else ["frame is an empty mapping"]
@@ -185,10 +191,14 @@ class DepthDisplay(Display):
         problems += [f"order lacks the label {label!r}" for label in frames if order is not None and label not in order]
         refuse(cls.__name__, problems)
         columns = (*KEY, "rms", "nonfinite")
-        given: dict[str, Any] = {_name("frame", k): (one, (*columns, *_FRACTIONS), KEY) for k, one in frames.items()}
-        given |= {_name("gradients", k): (one, columns, KEY) for k, one in backward.items()}
-        fine = iter(check_frames(cls.__name__, given))
+        needed = (*columns, *_FRACTIONS)
+        given: dict[str, Any] = {_name("frame", k): (one, needed, _key(one)) for k, one in frames.items()}
+        given |= {_name("gradients", k): (one, columns, _key(one)) for k, one in backward.items()}
+        fine = map(_averaged, check_frames(cls.__name__, given))
         return cls({label: next(fine) for label in frames}, {label: next(fine) for label in backward}, order)
+
+    def _contents(self) -> list[str]:
+        return [counted(len(self.frames), "summary", "summaries"), counted(_n_layers(self.frames), "layer")]
 
     @in_given_language
     def plot(self, ax: Any = None, *, position: str = "activation", language: str = "en", **kwargs: Any) -> Self:
@@ -279,6 +289,26 @@ def _values_of(frame: pd.DataFrame, column: str, layers: list[str]) -> tuple[np.
     at = frame.set_index("layer").reindex(layers)
     predicted = at.get(f"predicted_{column}", pd.Series(np.nan, at.index))
     return at[column].to_numpy(float), at["nonfinite"].fillna(0).to_numpy() > 0, predicted.to_numpy(float)
+
+
+def _n_layers(frames: dict[str, pd.DataFrame]) -> int:
+    return n_values(pd.concat(frames.values()), "layer") if frames else 0
+
+
+def _key(frame: Any) -> tuple[str, ...]:
+    """Return the columns that tell the rows of a frame apart."""
+    return (*KEY, *(name for name in _REPEATS if name in getattr(frame, "columns", ())))
+
+
+def _averaged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per layer and position: the average over repeats."""
+    if not frame.duplicated(list(KEY)).any():
+        return frame
+    columns = [name for name in ("rms", "nonfinite", *_FRACTIONS, "predicted_rms") if name in frame]
+    squared = frame[[*KEY, *columns]].assign(rms=frame["rms"] ** 2)
+    means = {name: "sum" if name == "nonfinite" else "mean" for name in columns}
+    pooled = squared.groupby(list(KEY), sort=False).agg(means).reset_index()
+    return pooled.assign(rms=np.sqrt(pooled["rms"]))
 
 
 def _by_label(given: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from initsk.displays._style import clean_axes, label_axis, leave_room, merge_sty
 from initsk.displays._texts import text_width
 from initsk.language import current_language, translate
 from initsk.text import shortened
+from initsk.utils.words import counted
 
 # A row whose differences reach more than this many times further than those of nearer rows is an arrow.
 _FAR = 6.0
@@ -88,6 +89,9 @@ class DifferencesDisplay(Display):
             intervals[label] = (float(values.mean()) if len(values) else np.nan, -pair["high"], -pair["low"])
         frame = pd.DataFrame(intervals, index=["mean", "low", "high"]).T.rename_axis("initializer")
         return cls(pd.DataFrame(rows, columns=["initializer", "difference"]), frame, order)
+
+    def _contents(self) -> list[str]:
+        return [counted(len(self.intervals), "initializer"), counted(len(self.differences), "paired difference")]
 
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:

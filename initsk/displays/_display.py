@@ -85,6 +85,13 @@ class Display(ABC):
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:
         """Draw into the given axes, or into those of a new figure."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._contents())})"
+
+    def _contents(self) -> list[str]:
+        """Return what the picture shows, such as "3 layers"."""
+        return []
+
     def save(self, path: str | Path, **kwargs: Any) -> Path:
         """Write the picture to a file; draw it with the defaults if `plot` was not called.
 

@@ -221,6 +221,11 @@ def select_rows(
     return at
 
 
+def n_values(frame: pd.DataFrame, column: str) -> int:
+    """Return how many different values a column has; 0 without the column."""
+    return int(frame[column].nunique()) if column in frame else 0
+
+
 def color_order(column: pd.Series) -> list[str]:
     """Return all initializers in the order of their colors: that of a categorical, or of first appearance.
 

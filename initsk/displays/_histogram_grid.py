@@ -10,12 +10,13 @@ from initsk.displays._axes import few_ticks, power_ticks
 from initsk.displays._bins import central_range, outline, split_histograms
 from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, check_panels, in_given_language
-from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
+from initsk.displays._frames import BINS, BOTH, KEY, check_frames, n_values, select_rows
 from initsk.displays._legends import label_panels
 from initsk.displays._settings import ink, points
 from initsk.displays._style import POSITION_COLORS, POSITION_NAMES, clean_axes, line_width, merge_style, stack_panels
 from initsk.displays._texts import distinct, number, percent
 from initsk.language import current_language, message, translate
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,6 +93,9 @@ class HistogramGridDisplay(Display):
         given = {"histograms": (histograms, BINS, ()), "frame": (frame, needed, KEY)}
         histograms, frame = check_frames(cls.__name__, given)
         return cls(*split_histograms(histograms, frame), frame)
+
+    def _contents(self) -> list[str]:
+        return [counted(n_values(self.statistics, "layer"), "layer"), counted(len(self.panels), "histogram")]
 
     @in_given_language
     def plot(

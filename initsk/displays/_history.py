@@ -11,7 +11,7 @@ from initsk.displays._axes import few_ticks
 from initsk.displays._bins import group_bins
 from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, check_panels, in_given_language
-from initsk.displays._frames import BINS, KEY, POSITIONS, check_frames, select_rows
+from initsk.displays._frames import BINS, KEY, POSITIONS, check_frames, n_values, select_rows
 from initsk.displays._heat import add_color_bar, draw_heat
 from initsk.displays._legends import draw_marks, label_panels, legend_below, mark_sample
 from initsk.displays._settings import ink
@@ -19,6 +19,7 @@ from initsk.displays._style import clean_axes, label_axis, line_width, merge_sty
 from initsk.displays._texts import distinct
 from initsk.language import translate
 from initsk.utils.validation import check_parameters, one_of
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -91,6 +92,12 @@ class HistoryDisplay(Display):
             given["histograms"] = (histograms, ("step", *BINS), ())
         frame, *others = check_frames(cls.__name__, given)
         return cls(others[0] if others else None, frame)
+
+    def _contents(self) -> list[str]:
+        return [
+            counted(n_values(self.statistics, "layer"), "layer"),
+            counted(n_values(self.statistics, "step"), "step"),
+        ]
 
     @in_given_language
     def plot(

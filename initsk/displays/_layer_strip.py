@@ -11,13 +11,14 @@ from initsk.displays._axes import SCALES, strip_axis
 from initsk.displays._bins import central_range, count_below, split_histograms
 from initsk.displays._colors import palette_color
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._frames import BINS, BOTH, KEY, check_frames, select_rows
+from initsk.displays._frames import BINS, BOTH, KEY, check_frames, n_values, select_rows
 from initsk.displays._heat import draw_cells
 from initsk.displays._settings import ink, points, text_scale
 from initsk.displays._style import GRAY, clear_background, color_ticks, draw_grid, label_axis, leave_room, width_of
 from initsk.displays._texts import distinct, number, percent, text_width
 from initsk.language import current_language, message, translate
 from initsk.utils.validation import check_parameters, one_of
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,6 +104,9 @@ class LayerStripDisplay(Display):
         histograms, frame = check_frames(cls.__name__, given)
         parts, shares = split_histograms(histograms, frame)
         return cls(parts, frame.assign(outside=(shares["below"] + shares["above"]).to_numpy()))
+
+    def _contents(self) -> list[str]:
+        return [counted(n_values(self.statistics, "layer"), "layer"), counted(len(self.panels), "histogram")]
 
     @in_given_language
     def plot(

@@ -10,7 +10,7 @@ from initsk.comparison.results import mean_interval
 from initsk.displays._axes import few_ticks, fixed_ticks
 from initsk.displays._colors import drawn_line
 from initsk.displays._display import Display, in_given_language
-from initsk.displays._frames import SMALLEST, check_frames, color_order, present_labels
+from initsk.displays._frames import SMALLEST, check_frames, color_order, n_values, present_labels
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._style import (
     GRAY,
@@ -24,6 +24,7 @@ from initsk.displays._style import (
 )
 from initsk.language import message, translate
 from initsk.text import shortened
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,6 +108,12 @@ class LearningCurvesDisplay(Display):
         curves, labels = pd.DataFrame(rows), present_labels(history["initializer"])
         curves = curves.sort_values("initializer", key=lambda c: c.map(labels.index), kind="stable", ignore_index=True)
         return cls(curves, color_order(history["initializer"]), baseline=baseline)
+
+    def _contents(self) -> list[str]:
+        return [
+            counted(n_values(self.curves, "initializer"), "initializer"),
+            counted(n_values(self.curves, "epoch"), "epoch"),
+        ]
 
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:

@@ -13,6 +13,7 @@ from initsk.displays._frames import SMALLEST, check_frames
 from initsk.displays._legends import legends
 from initsk.displays._style import GRAY, clean_axes, label_axis, label_quantity, line_width, merge_style, sample
 from initsk.language import translate
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +55,9 @@ class LearningRateDisplay(Display):
         LearningRateDisplay
         """
         return cls(diagnosis.learning_rates(), diagnosis.lr)
+
+    def _contents(self) -> list[str]:
+        return [counted(len(self.rates), "learning rate")]
 
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:

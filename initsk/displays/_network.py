@@ -17,6 +17,7 @@ from initsk.initialization import InitializationRecord
 from initsk.language import message, translate
 from initsk.network import NetworkGraph, read
 from initsk.text import shortened
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,6 +136,9 @@ class NetworkDisplay(Display):
     def n_branches(self) -> int:
         """Number of residual branches."""
         return sum(node.n_repeats for node in self.nodes if node.shortcut is not None)
+
+    def _contents(self) -> list[str]:
+        return [counted(len(self.nodes), "node"), f"depth {self.depth}"]
 
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:

@@ -18,6 +18,7 @@ from initsk.exceptions import InvalidParameterError
 from initsk.language import translate
 from initsk.text import shortened
 from initsk.theory import PhaseDiagram, phase_diagram
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,6 +104,9 @@ class PhaseDiagramDisplay(Display):
         if depth is None:
             raise InvalidParameterError("the network is not a plain chain of layers: theory has no prediction for it")
         return cls.from_activation(depth.activation, {label: (depth.weight_variance, depth.bias_variance)})
+
+    def _contents(self) -> list[str]:
+        return [repr(self.diagram.activation), counted(len(self.networks), "network")]
 
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:

@@ -14,6 +14,7 @@ from initsk.displays._legends import legends
 from initsk.displays._style import GRAY, clean_axes, label_axis, label_quantity, line_width, merge_style, sample
 from initsk.exceptions import InvalidParameterError
 from initsk.language import message, translate
+from initsk.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,6 +71,9 @@ class TrialDisplay(Display):
         if diagnosis.trial.empty:
             raise InvalidParameterError("from_diagnosis: the diagnosis has no trial (allowed: trial_steps > 0)")
         return cls(diagnosis.trial, diagnosis.baseline_loss, diagnosis.target * diagnosis.baseline_loss)
+
+    def _contents(self) -> list[str]:
+        return [counted(len(self.steps), "step")]
 
     @in_given_language
     def plot(self, ax: Any = None, *, language: str = "en", **kwargs: Any) -> Self:

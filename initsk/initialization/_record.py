@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from initsk.network import local_values
+from initsk.utils.tables import table_html
 from initsk.utils.torch_settings import pieces, working_type
 from initsk.utils.words import counted
 
@@ -59,6 +60,11 @@ class InitializationRecord:
         touched = sum(row["touched"] for row in self.rows)
         parameters, n_left = counted(touched, "parameter"), len(self.rows) - touched
         return f"InitializationRecord({parameters} touched, {n_left} left; see to_frame())"
+
+    def _repr_html_(self) -> str:
+        """Return the summary and a short table, for a notebook."""
+        columns = ["name", "shape", "role", "initializer", "outcome"]
+        return table_html(self.summary(), self.to_frame()[columns])
 
     def summary(self) -> str:
         """Return one line with the shares of values that were filled, kept and left, and how the network was read.

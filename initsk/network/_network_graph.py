@@ -13,6 +13,7 @@ from initsk.network._operations import CONSTANT_KINDS, Operation, ParameterUse, 
 from initsk.network._signal_uses import UNKNOWN_USE, SignalUse, SignalUses
 from initsk.network._spec import Branch
 from initsk.utils.cached import cached_property
+from initsk.utils.tables import table_html
 from initsk.utils.words import counted
 
 _SELECTING = words("getitem select narrow unbind chunk split index_select")
@@ -63,6 +64,11 @@ class NetworkGraph:
         operations, weighted = counted(len(self.operations), "operation"), sum(o.is_weighted for o in self.operations)
         branches = counted(self.n_branches, "branch", "branches")
         return f"NetworkGraph({operations}, {weighted} with weights, depth {self.depth}, {branches})"
+
+    def _repr_html_(self) -> str:
+        """Return the summary and a short table, for a notebook."""
+        columns = ["number", "module", "operation", "activation", "shape", "parameters"]
+        return table_html(repr(self), self.to_frame()[columns])
 
     @cached_property
     def users(self) -> list[list[int]]:

@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from initsk.displays import DepthDisplay
+from initsk.exceptions import InvalidParameterError
 from tests.displays.helpers import NAN, deep, lines, marks, summary
 
 
@@ -77,3 +79,21 @@ def test_values_lie_inside_the_axis(rms):
     assert high / low >= 10
     assert all(low <= tick <= high for tick in ax.get_yticks())
     assert len(ax.get_yticks()) >= 2
+
+
+def test_repeats_are_averaged_as_if_their_values_were_pooled():
+    first = deep([3.0, 1.0], zero_fraction=[0.0, 0.2], dead_fraction=0.0)
+    second = deep([4.0, 1.0], zero_fraction=[0.5, 0.4], dead_fraction=[0.0, 0.5], nonfinite=[0, 2])
+    repeats = pd.concat([first.assign(repeat=0, fold=0), second.assign(repeat=1, fold=0)])
+    axes = DepthDisplay.from_frames({"he_normal": repeats, "zeros": first}).plot().axes_
+    np.testing.assert_allclose(lines(axes["rms"])[0], [np.sqrt(12.5), 1.0])
+    np.testing.assert_allclose(lines(axes["zero_fraction"])[0], [0.25, 0.3])
+    np.testing.assert_allclose(lines(axes["dead_fraction"])[0], [0.0, 0.25])
+    assert marks(axes["rms"], "x") == [1]
+
+
+@pytest.mark.parametrize("columns", [{}, {"repeat": 0}])
+def test_two_rows_of_one_repeat_are_refused(columns):
+    twice = pd.concat([deep([1.0]), deep([2.0])]).assign(**columns)
+    with pytest.raises(InvalidParameterError, match="frame has several rows of layer 'h0'"):
+        DepthDisplay.from_frames(twice)

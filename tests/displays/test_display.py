@@ -285,3 +285,23 @@ def test_a_grid_of_too_many_panels_is_refused():
     histograms, frame = network([f"layer {i}" for i in range(300)])
     with pytest.raises(InvalidParameterError, match=r"plot: 600 panels are too many .allowed: at most 400"):
         HistogramGridDisplay.from_frames(histograms, frame).plot()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ActivationGridDisplay", "ActivationGridDisplay(3 initializers, 2 layers, 'trained')"),
+        ("DepthDisplay", "DepthDisplay(2 summaries, 1 layer)"),
+        ("DifferencesDisplay", "DifferencesDisplay(3 initializers, 6 paired differences)"),
+        ("HistogramGridDisplay", "HistogramGridDisplay(1 layer, 2 histograms)"),
+        ("HistoryDisplay", "HistoryDisplay(1 layer, 2 steps)"),
+        ("LayerStripDisplay", "LayerStripDisplay(1 layer, 2 histograms)"),
+        ("LearningCurvesDisplay", "LearningCurvesDisplay(3 initializers, 2 epochs)"),
+        ("LearningRateDisplay", "LearningRateDisplay(3 learning rates)"),
+        ("NetworkDisplay", "NetworkDisplay(4 nodes, depth 2)"),
+        ("PhaseDiagramDisplay", "PhaseDiagramDisplay('tanh', 1 network)"),
+        ("TrialDisplay", "TrialDisplay(4 steps)"),
+    ],
+)
+def test_a_display_states_what_it_shows(name, shown):
+    assert repr(DISPLAYS[name][0]) == shown
