@@ -157,6 +157,9 @@ def _squeeze(text: "Text", room: float, length: Callable[["Bbox"], float], *, sh
     while shorten and reach() > room and len(words) > _SHORTEST:
         words = shortened(" ".join(text.get_text().split("\n")), max(len(words) - 2, _SHORTEST))
         text.set_text(words)
+    if shorten and reach() > room:
+        smaller = float(text.get_fontsize()) * room / reach()
+        text.set_fontsize(max(smaller, min(size, _FEWEST_POINTS)))
     return reach() <= room
 
 

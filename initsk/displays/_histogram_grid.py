@@ -152,7 +152,8 @@ class HistogramGridDisplay(Display):
             stacks[i, j].remove()
             if j and (i, j - 1) in places:
                 place = stacks[i, j - 1].get_subplotspec()
-                stacks[i, j - 1].set_subplotspec(place.get_gridspec()[:, place.colspan.start])
+                first = place.rowspan.start
+                stacks[i, j - 1].set_subplotspec(place.get_gridspec()[first : first + stack, place.colspan.start])
         return [stacks[place] for place in places]
 
     def _draw(self, ax: "Axes", row: pd.Series, style: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def _shape(handles: Sequence["Artist"], size: float, inches: float, height: floa
     for names, font in [*sizes, *((distinct(labels, length), smallest) for length in _LENGTHS)]:
         column = max((text_width(name, font) for name in names), default=0) * 72 + _SAMPLE * font
         found = _Shape(names, font, int(np.clip((inches * 72) // column, 1, max(len(names), 1))))
-        if found.height <= height:
+        if found.height <= height and column <= 72 * inches:
             break
     return found
 

@@ -30,7 +30,7 @@ GRAY = "#808080"
 #: A legend takes at most this share of the height.
 SHARE = 0.3
 # Width and height in inches that a panel needs to have a readable name, and the texts around all panels.
-_LEAST, _OUTSIDE = (0.6, 0.27), (0.8, 0.6)
+_LEAST, _OUTSIDE = (0.8, 0.27), (0.8, 0.6)
 
 
 def merge_style(artist: type, defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _readable(size: np.ndarray, shape: tuple[int, int], gap_x: float, *, has_leg
     n_rows, n_columns = shape
     width, height = scale * (np.array(_OUTSIDE) + np.array([n_columns, n_rows]) * _LEAST)
     # Panels with ticks of their own are further apart.
-    width += scale * n_columns * max(gap_x - 0.3, 0)
+    width += scale * n_columns * min(max(gap_x - 0.3, 0), 0.3)
     smallest = np.array([width, height / (1 - SHARE) if has_legend else height])
     if (size >= smallest).all():
         return size

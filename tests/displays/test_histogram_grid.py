@@ -1,3 +1,6 @@
+from itertools import combinations
+
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,3 +83,13 @@ def test_one_outlier_does_not_squeeze_a_panel():
     low, high = ax.get_xlim()
     assert low <= 0
     assert 2 <= high < 3
+
+
+def test_a_layer_with_one_position_covers_no_layer_of_another_row():
+    histograms, frame = network([f"h{i}" for i in range(5)])
+    output = bins("out", "output", (-1.0, 0.0, 1.0), (4, 6))
+    frame = pd.concat([frame, summary(("out", "output", {}))])
+    with mpl.rc_context({"font.size": 8}):
+        axes = HistogramGridDisplay.from_frames(pd.concat([histograms, output]), frame).plot().axes_
+    places = [ax.get_window_extent() for ax in axes.values()]
+    assert not any(one.overlaps(other) for one, other in combinations(places, 2))
