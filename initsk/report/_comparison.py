@@ -210,8 +210,8 @@ def _how_targeted(result: ComparisonResult) -> str:
     if isfinite(target):
         text = message(
             "Epochs to target is the epoch in which the median run reaches a score of {target}, which is 98 % of the"
-            " way from the baseline's {baseline} to the best mean score. The baseline predicts the most frequent class,"
-            " or the mean, of the training samples."
+            " way from the baseline's {baseline} to the best mean score. The baseline knows only the targets of the"
+            " training samples."
         )
     return _(text, target=target, baseline=baseline)
 

@@ -14,11 +14,11 @@ from initsk.report._tables import Column, Table, records
 from initsk.text import brief
 
 _MAX_REASON = 300
-#: The name of the baseline's row, for regression and for classification.
-_BASELINES = {
-    False: message("baseline: the mean target"),
-    True: message("baseline: the most frequent class"),
-}
+# scikit-learn's scorers of probabilities, of which the baseline gives the shares of the classes.
+_OF_PROBABILITIES = (
+    "neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_score", "average_precision",
+    "top_k_accuracy", "roc_auc", "predict_proba",
+)  # fmt: skip
 
 
 def describe_search_means(result: ComparisonResult, summary: pd.DataFrame) -> str:
@@ -95,7 +95,12 @@ def with_baseline(ranking: Table, result: ComparisonResult) -> Table:
     if not isfinite(score):
         return ranking
     row = {column.key: "-" if column.is_text else nan for column in ranking.columns}
-    row |= {"initializer": _(_BASELINES[has_classes(result)]), "mean_score": score}
+    name = message("baseline: the mean target")
+    if has_classes(result):
+        name = message("baseline: the most frequent class")
+        if _ranks_probabilities(result):
+            name = message("baseline: the shares of the classes")
+    row |= {"initializer": _(name), "mean_score": score}
     place = sum(other["mean_score"] >= score for other in ranking.rows)
     rows, colors = list(ranking.rows), list(ranking.colors)
     rows.insert(place, row)
@@ -106,6 +111,12 @@ def with_baseline(ranking: Table, result: ComparisonResult) -> Table:
 def has_classes(result: ComparisonResult) -> bool:
     """Return whether the runs classified."""
     return "classes" in result.settings
+
+
+def _ranks_probabilities(result: ComparisonResult) -> bool:
+    """Return whether the first scorer is known to score probabilities."""
+    first = next(iter(score_names(result.runs)), str(result.settings.get("scoring", "")))
+    return any(name in first for name in _OF_PROBABILITIES)
 
 
 def answer_of_comparison(result: ComparisonResult, summary: pd.DataFrame) -> str:
@@ -138,14 +149,19 @@ def describe_baseline(result: ComparisonResult) -> str:
     text = message("The baseline predicts the mean of the training targets for every sample. Its score is {score}.")
     if has_classes(result):
         text = message("The baseline predicts the most frequent class for every sample. Its score is {score}.")
+        if _ranks_probabilities(result):
+            text = message("The baseline predicts the shares of the classes for every sample. Its score is {score}.")
     sentences = [_(text, score=result.baseline_score())]
     if classes:
         text = message("The most frequent class, {name}, has {share:.1%} of the samples.")
         sentences.append(_(text, name=classes[0][0], share=classes[0][1]))
     if names["no"]:
-        sentences.append(_("Not better than the baseline: {names}.", names=names["no"]))
+        sentences.append(_("No higher mean score than the baseline: {names}.", names=names["no"]))
     if names["undecided"]:
-        text = message("Not significantly better than the baseline at the 5 % level: {names}.")
+        text = message(
+            "A higher mean score than the baseline, but not significantly: {names}. For each, this is a two-sided"
+            " paired t-test at the 5 % level, not adjusted for the number of initializers."
+        )
         sentences.append(_(text, names=names["undecided"]))
     return " ".join(sentences)
 

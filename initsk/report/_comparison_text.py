@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.comparison.results import has_several_splits
+from initsk.comparison.results import has_several_splits, missing_runs
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
 from initsk.language import message, plural, plural_message, translate as _
 
@@ -204,6 +204,21 @@ def describe_splits(runs: pd.DataFrame) -> str:
     return ""
 
 
+def describe_unfinished(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """Return how many of the planned runs have finished, or an empty text if all have.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        `ComparisonResult.runs`.
+    settings : mapping
+        `ComparisonResult.settings`.
+    """
+    missing = missing_runs(runs, settings)
+    text = message("Not complete: this report shows the {done} of {planned} runs that have finished.")
+    return _(text, done=len(runs), planned=len(runs) + missing) if missing else ""
+
+
 def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     """Return which of the planned runs gave no score, or an empty text if all did.
 
@@ -214,12 +229,8 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
     settings : mapping
         `ComparisonResult.settings`.
     """
-    sentences = []
+    sentences = [describe_unfinished(runs, settings)]
     racing = settings.get("racing", {"stopped": {}, "runs_saved": 0})
-    planned = settings.get("n_planned", len(runs)) - racing["runs_saved"]
-    if len(runs) < planned:
-        text = message("Not complete: this report shows the {done} of {planned} runs that have finished.")
-        sentences.append(_(text, done=len(runs), planned=planned))
     if racing["stopped"]:
         names = [
             plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
@@ -235,7 +246,7 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
         names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
         if names:
             sentences.append(plural(*texts, len(runs), count=len(names), names=list(dict.fromkeys(names))))
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
 def describe_activations(layers: pd.DataFrame) -> str:

@@ -98,7 +98,10 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
     with pytest.raises(ComparisonInterrupted) as caught:
         compare_initializers(clf, *digits, initializers=["zeros", "he_normal", interrupt], n_repeats=1)
     assert (caught.value.finished, caught.value.planned) == (2, 3)
-    assert caught.value.result.runs["initializer"].tolist() == ["zeros", "he_normal"]
+    result = caught.value.result
+    assert result.runs["initializer"].tolist() == ["zeros", "he_normal"]
+    assert "not complete: 2 of 3 runs" in repr(result)
+    assert result.answer().startswith("Not complete: this report shows the 2 of 3 runs")
     assert isinstance(caught.value, KeyboardInterrupt)
     assert "interrupted with 2 of 3 runs finished" in capsys.readouterr().err
 
@@ -110,7 +113,15 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
         ({"n_repeats": 0}, "n_repeats=0"),
         ({"initializers": []}, "at least one"),
         ({"initializers": ["he", "kaiming"]}, "each one once"),
-        ({"initializers": ["he", "kaiming"]}, "he_normal is given twice"),
+        (
+            {"initializers": ["he", "kaiming"]},
+            "twice, as 'he' and 'kaiming'.*are synonyms of he_normal",
+        ),
+        (
+            {"initializers": ["he_normal", "kaiming_normal"]},
+            r"\('kaiming_normal' is a synonym of he_normal;",
+        ),
+        ({"initializers": ["he_normal"] * 2}, r"he_normal is given twice \(allowed: each one once\)"),
         ({"initializers": ["he", VarianceScaling(2.0)]}, "he_normal is given twice"),
         ({"initializers": ["hee"]}, "did you mean"),
         ({"initializers": "he"}, "a list of at least one"),

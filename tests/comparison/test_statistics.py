@@ -275,7 +275,7 @@ def test_a_setting_with_a_failed_run_is_not_selected():
         (lambda r: r.summary(test="perm"), "did you mean 'permutation'"),
         (lambda r: r.summary(by="lr"), "unknown row 'lr'"),
         (lambda r: r.summary(target="high"), "target='high'"),
-        (lambda r: r.summary(score="f1"), "unknown score 'f1'"),
+        (lambda r: r.summary(score="f1"), r"unknown score 'f1' \(allowed: None, because there is a single score\)"),
         (lambda r: r.pairwise(rope=-1), "rope=-1 is not allowed"),
         (lambda r: r.summary(margin=0), "margin=0 is not allowed"),
     ],
@@ -283,6 +283,14 @@ def test_a_setting_with_a_failed_run_is_not_selected():
 def test_arguments_that_are_not_allowed_raise(call, words):
     with pytest.raises(InvalidParameterError, match=words):
         call(result_of(THREE))
+
+
+def test_the_name_of_a_single_score_is_allowed():
+    result = result_of(THREE)
+    result.settings["scoring"] = "accuracy"
+    pd.testing.assert_frame_equal(result.summary(score="accuracy"), result.summary())
+    with pytest.raises(InvalidParameterError, match="unknown score 'acuracy'; did you mean 'accuracy'"):
+        result.summary(score="acuracy")
 
 
 def test_folds_have_no_permutation_test():

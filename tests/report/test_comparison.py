@@ -55,6 +55,22 @@ def test_lines_that_repeat_the_comparison_are_valid_code():
     assert indent(result.settings["call"], "    ", lambda line: True) in result.to_markdown()
 
 
+def test_an_unfinished_result_says_so_wherever_it_is_shown():
+    frame = pd.DataFrame({"initializer": ["a", "b"] * 4, "repeat": [0, 0, 1, 1] * 2, "lr": [1] * 4 + [2] * 4})
+    result = ComparisonResult.from_frame(frame.assign(score=np.linspace(0.1, 0.9, 8)), grid="lr")
+    sentence = "Not complete: this report shows the {} of {} runs that have finished."
+    for whole in (result, result.tuned()):
+        assert "ot complete" not in repr(whole) + str(whole) + whole.answer() + whole.to_markdown()
+    result.settings["n_planned"] = 9
+    for part, numbers in ((result, (8, 9)), (result.tuned(), (4, 5))):
+        assert "not complete: {} of {} runs".format(*numbers) in repr(part)
+        assert part.answer().startswith(sentence.format(*numbers))
+        assert " ".join(str(part).split()).startswith(sentence.format(*numbers))
+        assert part.to_markdown().count(sentence.format(*numbers)) == 1
+        assert part.answer(language="id").startswith("Belum lengkap: ")
+    assert "not complete" in repr(ComparisonResult.concat({"first": result}))
+
+
 def test_report_of_a_grid_shows_every_setting():
     X, y = load_digits(return_X_y=True)
     result = compare_initializers(

@@ -47,7 +47,7 @@ def test_the_headline_says_that_nothing_beats_the_baseline(beaten):
     assert "No initializer beats the baseline, which has a score of 0.9500" in words_of(beaten)
     assert answer.startswith("No initializer beats the baseline")
     assert "The most frequent class, common, has 95.0% of the samples." in words_of(beaten)
-    assert "Not better than the baseline: zeros and ones." in words_of(beaten)
+    assert "No higher mean score than the baseline: zeros and ones." in words_of(beaten)
     assert "common: 95.0%, rare: 5.0%" in words_of(beaten, "run")
 
 
@@ -67,7 +67,25 @@ def test_the_ranking_has_the_baseline_in_its_place(mixed):
 def test_only_those_that_do_not_beat_it_are_named(mixed):
     assert mixed.summary()["mean_score"][0] > mixed.baseline_score()
     assert "No initializer beats" not in words_of(mixed)
-    assert "Not better than the baseline: zeros." in words_of(mixed)
+    assert "No higher mean score than the baseline: zeros." in words_of(mixed)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", ["neg_log_loss", "accuracy"]])
+def test_where_probabilities_are_scored_the_baseline_predicts_the_shares_of_the_classes(scoring):
+    result = compare(MLPClassifier((4,), max_epochs=1, lr=1e-9), scoring=scoring, n_repeats=2)
+    # The loss of the shares 0.95 and 0.05.
+    assert result.baseline_score() == pytest.approx(0.95 * np.log(0.95) + 0.05 * np.log(0.05), abs=1e-3)
+    assert "baseline: the shares of the classes" in [row["initializer"] for row in ranking(result).rows]
+    assert "The baseline predicts the shares of the classes for every sample." in words_of(result)
+
+
+def test_the_note_on_the_baseline_names_its_test(mixed):
+    # Differences of 0.1, 0 and 0.05: t = 1.7, and the two-sided 5 % level needs 4.3.
+    scores = mixed.baseline_score() + np.array([0.1, 0, 0.05])
+    runs = mixed.runs.assign(score=np.tile(scores, 2))
+    note = words_of(ComparisonResult(mixed.frames | {"runs": runs}, mixed.settings))
+    assert "A higher mean score than the baseline, but not significantly: zeros and he_normal." in note
+    assert "a two-sided paired t-test at the 5 % level, not adjusted for the number of initializers" in note
 
 
 def test_the_baseline_is_a_line_in_the_picture(mixed):

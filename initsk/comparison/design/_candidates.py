@@ -65,11 +65,14 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
     if isinstance(values, str | Initializer | Mapping) or not isinstance(values, Iterable):
         raise InvalidParameterError(f"initializers={values!r} is not allowed (a list of at least one)")
     labeled: dict[str, Any] = {}
+    given: list[tuple[Initializer, Any]] = []
     for item in values:
         if builder.varies_initializer:
             value, label = get_initializer(item), initializer_name(item)
-            if any(_is_same(value, known, label) for known in labeled.values()):
-                raise InvalidParameterError(f"initializers: {label} is given twice (allowed: each one once)")
+            for known, typed in given:
+                if _is_same(value, known, label):
+                    raise InvalidParameterError(f"initializers: {_given_twice(label, typed, item)}")
+            given.append((value, item))
         else:
             value, label = item, str(shown(item))
         label = encodable(label)
@@ -78,6 +81,16 @@ def _labeled(builder: ModelBuilder, values: Iterable[Any]) -> dict[str, Any]:
     if not labeled:
         raise InvalidParameterError("initializers is empty (allowed: at least one)")
     return labeled
+
+
+def _given_twice(label: str, first: Any, second: Any) -> str:
+    """Return the message about an initializer that is given twice, perhaps by different names."""
+    names = list(dict.fromkeys([repr(first), repr(second)]))
+    texts = dict.fromkeys(name for name in (first, second) if isinstance(name, str) and name != label)
+    other = list(map(repr, texts))
+    by_names = f", as {' and '.join(names)}" if len(names) > 1 else ""
+    synonyms = f"{' and '.join(other)} {'is a synonym' if len(other) == 1 else 'are synonyms'} of {label}; "
+    return f"{label} is given twice{by_names} ({synonyms if other else ''}allowed: each one once)"
 
 
 def _unknown(name: str, names: list[str]) -> str:

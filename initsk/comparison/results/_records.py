@@ -172,6 +172,18 @@ def score_names(runs: pd.DataFrame) -> list[str]:
     return [name.removeprefix("score_") for name in map(str, runs) if name.startswith("score_")]
 
 
+def missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> int:
+    """Return the number of planned runs that have not finished, without those that racing saved.
+
+    Examples
+    --------
+    >>> missing_runs(pd.DataFrame(index=range(3)), {"n_planned": 5, "racing": {"runs_saved": 1}})
+    1
+    """
+    saved = settings.get("racing", {"runs_saved": 0})["runs_saved"]
+    return max(settings.get("n_planned", 0) - saved - len(runs), 0)
+
+
 def key_columns(frame: pd.DataFrame) -> list[str]:
     """Return the names of the columns that identify a run.
 

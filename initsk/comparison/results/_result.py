@@ -8,7 +8,7 @@ import pandas as pd
 from initsk.comparison.results._inference import TESTS, UNBOUNDED, Bounds
 from initsk.comparison.results._intake import typed_tables
 from initsk.comparison.results._ranking import BY, Ranked, compare_pairs, rank
-from initsk.comparison.results._records import key_columns, score_names
+from initsk.comparison.results._records import key_columns, missing_runs, score_names
 from initsk.comparison.results._sources import ComparisonSources
 from initsk.comparison.results._statistics import has_several_splits, tuned_runs
 from initsk.comparison.storage._tables import with_experiment
@@ -80,8 +80,9 @@ class ComparisonResult(ComparisonSources, Reported):
         super().__init__(typed_tables(frames), settings)
 
     def __repr__(self) -> str:
-        runs, initializers = counted(len(self.runs), "run"), counted(len(self.initializers), "initializer")
-        return f"ComparisonResult({runs} of {initializers}; see summary())"
+        done, n_missing = len(self.runs), self._missing_runs()
+        runs = f"not complete: {done} of {counted(done + n_missing, 'run')}" if n_missing else counted(done, "run")
+        return f"ComparisonResult({runs} of {counted(len(self.initializers), 'initializer')}; see summary())"
 
     def summary(
         self, *, alpha: float = 0.05, test: str = "t", target: float | None = None, margin: float | None = None,
@@ -257,7 +258,11 @@ class ComparisonResult(ComparisonSources, Reported):
             for name, frame in self.frames.items()
             if len(frame)
         }
-        return ComparisonResult(self.frames | frames, self.settings)
+        settings = self.settings
+        if "n_planned" in settings:
+            # As many runs are missing as before.
+            settings = settings | {"n_planned": settings["n_planned"] - len(self.runs) + len(runs)}
+        return ComparisonResult(self.frames | frames, settings)
 
     def _check(self, **values: Any) -> None:
         check_parameters(type(self).__name__, values, {name: _CONSTRAINTS[name] for name in values})
@@ -267,11 +272,20 @@ class ComparisonResult(ComparisonSources, Reported):
     def _column(self, score: str | None) -> str:
         if score is None or score == self.settings.get("scoring"):
             return "score"
-        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", score_names(self.runs))})
+        only = self.settings.get("scoring")
+        names = score_names(self.runs) or ([only] if isinstance(only, str) else [])
+        if not names:
+            raise InvalidParameterError(f"unknown score {score!r} (allowed: None, because there is a single score)")
+        check_parameters(type(self).__name__, {"score": score}, {"score": one_of("score", names)})
         return f"score_{score}"
 
     def _ranked(self, score: str | None, by: str = "initializer") -> Ranked:
         return Ranked(self.frames, self._column(score), self.bounds(score), by)
+
+    def _missing_runs(self) -> int:
+        if "experiment" in self.runs:
+            return sum(part._missing_runs() for part in self.parts().values())
+        return missing_runs(self.runs, self.settings)
 
     def _each(self, make: Callable[..., pd.DataFrame], score: str | None, by: str, **arguments: Any) -> pd.DataFrame:
         """Return a frame of every experiment, one below the other."""
