@@ -105,16 +105,7 @@ def with_baseline(ranking: Table, result: ComparisonResult) -> Table:
     if not isfinite(score):
         return ranking
     row = {column.key: "-" if column.is_text else nan for column in ranking.columns}
-<<<<<<< HEAD
     row |= {"initializer": _name_of_baseline(result), "mean_score": score}
-=======
-    name = message("baseline: the mean target")
-    if has_classes(result):
-        name = message("baseline: the most frequent class")
-        if _ranks_probabilities(result):
-            name = message("baseline: the shares of the classes")
-    row |= {"initializer": _(name), "mean_score": score}
->>>>>>> wt24s2
     place = sum(other["mean_score"] >= score for other in ranking.rows)
     rows, colors = list(ranking.rows), list(ranking.colors)
     rows.insert(place, row)

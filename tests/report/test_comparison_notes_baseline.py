@@ -46,11 +46,7 @@ def test_the_headline_says_that_nothing_beats_the_baseline(beaten):
     answer = beaten.answer()
     assert "No initializer beats the baseline, which has a score of 0.9500" in words_of(beaten)
     assert answer.startswith("No initializer beats the baseline")
-<<<<<<< HEAD
     assert "The most frequent class, 'common', has 95.0% of the samples." in words_of(beaten)
-=======
-    assert "The most frequent class, common, has 95.0% of the samples." in words_of(beaten)
->>>>>>> wt24s2
     assert "No higher mean score than the baseline: zeros and ones." in words_of(beaten)
     assert "common: 95.0%, rare: 5.0%" in words_of(beaten, "run")
 

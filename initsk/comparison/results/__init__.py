@@ -3,11 +3,7 @@
 from initsk.comparison.results._against_baseline import against_baseline
 from initsk.comparison.results._inference import mean_interval
 from initsk.comparison.results._intake import check_complete
-<<<<<<< HEAD
 from initsk.comparison.results._records import TABLES, error_name, grid_columns, missing_runs, score_names
-=======
-from initsk.comparison.results._records import TABLES, grid_columns, missing_runs, score_names
->>>>>>> wt24s2
 from initsk.comparison.results._statistics import has_several_splits, paired_scores, tuned_runs
 
 __all__ = [

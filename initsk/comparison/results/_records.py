@@ -172,7 +172,6 @@ def score_names(runs: pd.DataFrame) -> list[str]:
     return [name.removeprefix("score_") for name in map(str, runs) if name.startswith("score_")]
 
 
-<<<<<<< HEAD
 def error_name(scorer: str) -> str:
     """Return what a scorer of scikit-learn gives with a minus sign, so that high scores are good; "" if none.
 
@@ -184,8 +183,6 @@ def error_name(scorer: str) -> str:
     return scorer.removeprefix("neg_") if scorer.startswith("neg_") else ""
 
 
-=======
->>>>>>> wt24s2
 def missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> int:
     """Return the number of planned runs that have not finished, without those that racing saved.
 
