@@ -6,7 +6,7 @@ import torch
 from sklearn.base import is_classifier
 from torch import nn
 
-from initsk.exceptions import InvalidParameterError, ModuleError
+from initsk.exceptions import ModuleError
 from initsk.utils.torch_settings import in_double
 from initsk.utils.words import counted
 
@@ -43,13 +43,12 @@ def check_class_scores(net: Any, output: Any, target: Any) -> None:
     Raises
     ------
     ModuleError
-        If there is one score for each sample, or NLLLoss does not get probabilities.
-    InvalidParameterError
-        If a label is larger than the number of the last output.
+        If there is one score for each sample, a label has no score, or NLLLoss does not get probabilities.
     """
     scores, criterion = output[0] if isinstance(output, tuple) and output else output, getattr(net, "criterion_", None)
-    is_loss_of_classes = isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss) and is_classifier(net)
-    if not is_loss_of_classes or not isinstance(scores, torch.Tensor) or not isinstance(target, torch.Tensor):
+    if not isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss) or not is_classifier(net):
+        return
+    if not isinstance(scores, torch.Tensor) or not isinstance(target, torch.Tensor):
         return
     name, scores = type(criterion).__name__, scores.detach()
     # Floats are shares of the classes, and a single class has a single score.
@@ -61,7 +60,7 @@ def check_class_scores(net: Any, output: Any, target: Any) -> None:
             " BCEWithLogitsLoss, and initsk.estimators.with_initializer for its initializer)"
         )
     if scores.dim() > 1 and target.shape == scores[:, 0].shape and not target.is_floating_point():
-        _check_labels(target, scores.shape[1])
+        check_range(target, scores.shape[1], criterion.ignore_index)
     if isinstance(criterion, nn.NLLLoss) and scores.dim() > 1 and not _are_probabilities(scores):
         raise ModuleError(
             "the criterion NLLLoss of a classifier's net needs probabilities, and the module's outputs, from"
@@ -70,15 +69,16 @@ def check_class_scores(net: Any, output: Any, target: Any) -> None:
         )
 
 
-def _check_labels(target: torch.Tensor, n_classes: int) -> None:
-    largest = int(target.max()) if target.numel() else 0
-    if largest >= n_classes:
-        outputs = counted(n_classes, "output")
-        raise InvalidParameterError(
-            f"y has the label {largest}, and the module has {outputs} (allowed: labels from 0 to {n_classes - 1}, as"
-            " sklearn.preprocessing.LabelEncoder makes them, or a module with an output for each class; MLPClassifier"
-            " takes any labels)"
-        )
+def check_range(target: torch.Tensor, n_scores: int, ignored: int) -> None:
+    """Raise ModuleError for labels without a score."""
+    labels = target[target != ignored]
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < n_scores:
+        given = f"{int(labels.min())} to {int(labels.max())}"
+        scores = counted(n_scores, "score")
+        hint = "; sklearn.preprocessing.LabelEncoder makes such labels, and MLPClassifier takes any"
+        if n_scores == 1:
+            hint = "; if y has numbers to predict, use y.astype(float) or criterion=torch.nn.MSELoss()"
+        raise ModuleError(f"y has labels {given}, but the module gives {scores} (labels count from 0){hint}")
 
 
 def _are_probabilities(scores: torch.Tensor) -> bool:

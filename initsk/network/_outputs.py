@@ -9,7 +9,7 @@ from torch import nn
 from typing_extensions import TypeAliasType
 
 from initsk.exceptions import ModuleError
-from initsk.network._nets import MAX_DEVIATION, check_class_scores, has_own_loss, loss_of_net
+from initsk.network._nets import MAX_DEVIATION, check_class_scores, check_range, has_own_loss, loss_of_net
 from initsk.network._operations import tensors_in
 from initsk.utils.torch_settings import in_double, real_parts
 from initsk.utils.words import counted
@@ -253,17 +253,7 @@ def _check_labels(criterion: Any, scores: Any, target: Any) -> None:
     are_tensors = isinstance(scores, torch.Tensor) and isinstance(target, torch.Tensor)
     if isinstance(criterion, _OF_CLASSES) and are_tensors and scores.dim() and not target.is_floating_point():
         # One sample without an axis for it has only the axis of the classes.
-        _check_range(target, scores.shape[min(scores.dim() - 1, 1)], criterion.ignore_index)
-
-
-def _check_range(target: torch.Tensor, n_scores: int, ignored: int) -> None:
-    labels = target[target != ignored]
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < n_scores:
-        given = f"{int(labels.min())} to {int(labels.max())}"
-        scores = counted(n_scores, "score")
-        numbers = "; if y has numbers to predict, use y.astype(float) or criterion=torch.nn.MSELoss()"
-        hint = numbers if n_scores == 1 else ""
-        raise ModuleError(f"y has labels {given}, but the module gives {scores} (labels count from 0){hint}")
+        check_range(target, scores.shape[min(scores.dim() - 1, 1)], criterion.ignore_index)
 
 
 def _check_log_probabilities(scores: torch.Tensor) -> None:
@@ -328,7 +318,7 @@ def _cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         output = output.movedim(-1, 1)
     if output.dim() < 2 or output.shape[:1] + output.shape[2:] != target.shape or output.is_complex():
         raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y)")
-    _check_range(target, output.shape[1], IGNORED_TARGET)
+    check_range(target, output.shape[1], IGNORED_TARGET)
     return nn.functional.cross_entropy(real_parts(output), target.long())
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from initsk import NeuralNetClassifier, NeuralNetRegressor
 from initsk.estimators import with_initializer
-from initsk.exceptions import DivergenceWarning, InvalidParameterError, ModuleError
+from initsk.exceptions import DivergenceWarning, InitskError, InvalidParameterError, ModuleError
 
 SETTINGS = {"max_epochs": 1, "random_state": 0, "verbose": 0, "lr": 0.1}
 RNG = np.random.default_rng(0)
@@ -62,10 +62,16 @@ def test_truth_values_are_labels():
 
 
 @pytest.mark.parametrize(
-    ("y", "label"), [(Y + 1, "3"), (Y - 1, "-1"), (Y + 0.5, "0.5"), (np.array(["a", "b", "c"])[Y], "'a'")]
+    ("y", "given"),
+    [
+        (Y + 1, "labels 1 to 3, but the module gives 3 scores"),
+        (Y - 1, "the label -1"),
+        (Y + 0.5, "the label 0.5"),
+        (np.array(["a", "b", "c"])[Y], "the label 'a'"),
+    ],
 )
-def test_other_labels_are_an_error_that_names_the_encoder(y, label):
-    with pytest.raises(InvalidParameterError, match=f"y has the label {label}.*LabelEncoder.*MLPClassifier"):
+def test_other_labels_are_an_error_that_names_the_encoder(y, given):
+    with pytest.raises(InitskError, match=f"y has {given}.*LabelEncoder.*MLPClassifier"):
         fitted(y)
 
 
