@@ -13,7 +13,7 @@ from initsk.comparison.design import Arrays
 from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.utils.labels import check_labels
 from initsk.utils.precision import columns_with, describe_too_large
-from initsk.utils.words import counted
+from initsk.utils.words import counted, listed
 
 _COUNTED = "rows and columns count from 1, without a header"
 
@@ -85,9 +85,9 @@ def check_classes(data: Arrays, limit: int | None = None, test: Path | None = No
     if missing:
         held_out = "the held-out samples" if test is None else f"--test {test}: its samples"
         lacks = f"{held_out} have {counted(len(missing), 'class', 'classes')} that no training sample has"
-        listed = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        labels = listed([repr(label) for label in missing], 5)
         drawn = f"; --limit {limit} leaves {counted(len(y), 'training sample')}: use more" if limit else ""
-        raise InvalidParameterError(f"{lacks} ({listed}){drawn}")
+        raise InvalidParameterError(f"{lacks} ({labels}){drawn}")
 
 
 def _check_finite(values: np.ndarray, name: str) -> None:

@@ -13,6 +13,7 @@ from initsk.cli._samples import Samples
 from initsk.datasets import read_table, separate_target, table_preparation
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.validation import is_continuous, unknown_name
+from initsk.utils.words import listed
 
 _MAX_LISTED = 30
 
@@ -111,5 +112,4 @@ def _fits(values: pd.Series) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    more = ["..."] if len(names) > _MAX_LISTED else []
-    return ", ".join([*(f"column {name!r}" for name in names[:_MAX_LISTED]), *more])
+    return listed([f"column {name!r}" for name in names], _MAX_LISTED)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from initsk.datasets._header import check_names
-from initsk.datasets._text import Stream, check_bytes, lines_of, rewound, text_of, undecodable_line
+from initsk.datasets._text import Stream, check_bytes, lines_of, parsed, text_of
 from initsk.datasets._unpack import unpacked
 from initsk.exceptions import DataFormatError
 from initsk.utils.columns import is_real, not_numeric
-from initsk.utils.words import counted, reason_of
+from initsk.utils.words import counted
 
 _ATTRIBUTE = re.compile(r"""@attribute\s+('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\s{'"]+)\s*(.+)""", re.IGNORECASE)
 _QUOTED = {quote: re.compile(rf"(^|,)\s*{quote}") for quote in "'\""}
@@ -34,17 +34,10 @@ def read_arff(path: Path) -> pd.DataFrame:
     """
     with unpacked(path) as (stream, _):
         check_bytes(path, stream, path.stat().st_size)
-        try:
+        with parsed(path, stream):
             with text_of(stream) as text:
                 types, n_header = _read_header(path, lines_of(path, text, ","))
             frame = _read_values(path, stream, types, n_header)
-        except UnicodeDecodeError as error:
-            line = undecodable_line(rewound(stream))
-            raise DataFormatError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from error
-        except (ValueError, csv.Error, OverflowError) as error:
-            if isinstance(error, DataFormatError):
-                raise
-            raise DataFormatError(f"{path}: cannot be read ({reason_of(error)})") from error
     return _checked(path, frame, types)
 
 

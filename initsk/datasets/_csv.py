@@ -11,7 +11,7 @@ import pandas as pd
 
 from initsk.datasets._dialect import SEPARATORS, comma_numbers, has_decimal_commas, score_of
 from initsk.datasets._header import check_names
-from initsk.datasets._text import Stream, check_bytes, lines_of, rewound, text_of, undecodable_line
+from initsk.datasets._text import Stream, check_bytes, lines_of, parsed, rewound, text_of
 from initsk.datasets._unpack import unpacked
 from initsk.exceptions import DataFormatError, DataFormatWarning
 from initsk.utils.words import counted, reason_of
@@ -33,7 +33,13 @@ def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> 
     with unpacked(path) as (stream, _):
         size = path.stat().st_size
         check_bytes(path, stream, size)
-        try:
+        found = sep or _usual_separator(path)
+
+        def explain(error: Exception) -> str:
+            long = _too_long_row(path, stream, found)
+            return long or reason_of(error).removeprefix("Error tokenizing data. C error: ")
+
+        with parsed(path, stream, explain):
             found = sep or _find_separator(path, stream)
             names = _read_header(path, stream, found)
             frame = _read_values(stream, found, decimal or ".")
@@ -47,15 +53,6 @@ def read_csv(path: Path, sep: str | None = None, decimal: str | None = None) -> 
                 else:
                     shown = ", ".join(f"column {c.name!r} (row {c.row}: {c.example!r})" for c in columns[:3])
                     notes.append(f"numbers with commas stay text: {shown}; {_ABOUT_COMMAS}")
-        except UnicodeDecodeError as error:
-            line = undecodable_line(rewound(stream))
-            raise DataFormatError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from error
-        except (ValueError, csv.Error, OverflowError) as error:
-            if isinstance(error, DataFormatError):
-                raise
-            reason = _too_long_row(path, stream, found)
-            reason = reason or reason_of(error).removeprefix("Error tokenizing data. C error: ")
-            raise DataFormatError(f"{path}: cannot be read ({reason})") from error
     if [str(name) for name in frame.columns] != names:
         raise DataFormatError(f"{path}: the header cannot be read; its names are {', '.join(map(repr, names[:12]))}")
     if notes:

@@ -16,6 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from initsk.exceptions import DataFormatWarning, InvalidParameterError
 from initsk.text import brief
 from initsk.utils.precision import columns_with
+from initsk.utils.words import listed
 
 _MAX_CATEGORIES = 50
 _MAX_LISTED = 5
@@ -256,5 +257,6 @@ def _first_word(values: pd.Series) -> str:
 
 
 def _listed(names: list[Any], detail: Callable[[Any], str] = lambda name: "") -> str:
-    shown = [f"column {name!r}{detail(name)}" for name in names[:_MAX_LISTED]]
-    return ", ".join([*shown, *(["..."] if len(names) > _MAX_LISTED else [])])
+    # One more than is shown, so that "..." follows; details of all columns would take long.
+    shown = [f"column {name!r}{detail(name)}" for name in names[: _MAX_LISTED + 1]]
+    return listed(shown, _MAX_LISTED)

@@ -1,7 +1,8 @@
 """Text of a data file, gzipped or not: its lines, in bounded memory; what is no UTF-8 text is refused."""
 
+import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import IO
 
 from initsk.datasets._header import check_expansion, check_number
 from initsk.exceptions import DataFormatError
+from initsk.utils.words import reason_of
 
 _CHUNK = 1 << 20
 # Characters of a line.
@@ -51,7 +53,21 @@ def lines_of(path: Path, text: TextIOWrapper, sep: str) -> Iterator[str]:
         yield line
 
 
-def undecodable_line(stream: Stream) -> int:
+@contextmanager
+def parsed(path: Path, stream: Stream, explain: Callable[[Exception], str] = reason_of) -> Iterator[None]:
+    """Run a block that reads a text file; what cannot be read is an error that names the file and the reason."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        line = _undecodable_line(rewound(stream))
+        raise DataFormatError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from error
+    except (ValueError, csv.Error, OverflowError) as error:
+        if isinstance(error, DataFormatError):
+            raise
+        raise DataFormatError(f"{path}: cannot be read ({explain(error)})") from error
+
+
+def _undecodable_line(stream: Stream) -> int:
     """Return the number of the first line that is not UTF-8."""
     for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE), b""), start=1):
         try:

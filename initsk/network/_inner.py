@@ -12,7 +12,7 @@ from sklearn.model_selection import FixedThresholdClassifier
 from torch import nn
 
 from initsk.exceptions import ModuleError
-from initsk.utils.words import counted
+from initsk.utils.words import counted, listed
 
 # The most networks that a message names.
 _MAX_LISTED = 4
@@ -34,9 +34,8 @@ def inner_holder(estimator: Any) -> Any:
     """
     found = dict(_holders(estimator, "", set()))
     if len(found) > 1:
-        listed = ", ".join([*list(found)[:_MAX_LISTED], *(["..."] if len(found) > _MAX_LISTED else [])])
-        networks = counted(len(found), "network")
-        raise ModuleError(f"{type(estimator).__name__} has {networks} (allowed: one of them: {listed})")
+        networks, names = counted(len(found), "network"), listed(list(found), _MAX_LISTED)
+        raise ModuleError(f"{type(estimator).__name__} has {networks} (allowed: one of them: {names})")
     return next(iter(found.values()), None)
 
 

@@ -7,6 +7,7 @@ from initsk.comparison import ComparisonResult
 from initsk.language import current_language, message, plural, translate as _
 from initsk.report._elements import Code, Detail, Details, Element, Paragraph, Section
 from initsk.report._tables import Column, Table, columns_of, records
+from initsk.utils.words import listed
 
 _SETTINGS = {
     "dataset": message("Data set"),
@@ -79,7 +80,7 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
     for key, name in _SETTINGS.items():
         value = settings.get(key)
         if key == "columns" and value:
-            yield Detail(_(name), ", ".join([*value[:_MAX_COLUMNS], *(["..."] if len(value) > _MAX_COLUMNS else [])]))
+            yield Detail(_(name), listed(value, _MAX_COLUMNS))
         elif value is not None:
             # The thousands of a seed are not grouped.
             is_count = isinstance(value, int) and key != "random_state"
@@ -90,13 +91,11 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
             yield Detail(_(name), shown, key in _CODE)
     if settings.get("classes"):
         percent, classes = current_language().percent, settings["classes"]
-        shares = [f"{name}: {percent(share, 1)}" for name, share in classes[:_MAX_CLASSES]]
-        more = ["..."] if len(classes) > _MAX_CLASSES else []
-        yield Detail(_("Class shares"), ", ".join([*shares, *more]))
+        shares = [f"{name}: {percent(share, 1)}" for name, share in classes]
+        yield Detail(_("Class shares"), listed(shares, _MAX_CLASSES))
     seeds = result.runs["seed"].unique().tolist()
-    more = ["..."] if len(seeds) > _MAX_SEEDS else []
     if any(seeds):
-        yield Detail(_("Seeds of the runs"), ", ".join([*map(str, seeds[:_MAX_SEEDS]), *more]))
+        yield Detail(_("Seeds of the runs"), listed([str(seed) for seed in seeds], _MAX_SEEDS))
     if "hardware" in settings:
         threads = plural("{n} thread per run", "{n} threads per run", settings.get("n_threads", 1))
         yield Detail(_("Hardware"), f"{settings['hardware']}, {threads}")

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from initsk.utils.words import listed
+
 #: The largest number of single precision.
 LARGEST = float(np.finfo(np.float32).max)
 # Columns that a message lists.
@@ -105,8 +107,7 @@ def columns_with(found: np.ndarray, names: list[str] | None = None) -> str:
         return f"row {int(found.argmax()) + 1}"
     columns = np.flatnonzero(found.any(axis=0)).tolist()
     rows = found.argmax(axis=0) + 1
-    listed = [f"column {names[i] if names else i + 1} (row {rows[i]})" for i in columns[:_MAX_LISTED]]
-    return ", ".join([*listed, *(["..."] if len(columns) > _MAX_LISTED else [])])
+    return listed([f"column {names[i] if names else i + 1} (row {rows[i]})" for i in columns], _MAX_LISTED)
 
 
 def _as_numbers(X: Any) -> np.ndarray | None:

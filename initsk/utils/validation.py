@@ -9,6 +9,7 @@ import numpy as np
 
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.precision import LARGEST
+from initsk.utils.words import listed
 
 # A constraint returns what is allowed, or None if the value is allowed.
 Constraint = Callable[[Any], "str | None"]
@@ -41,9 +42,8 @@ def unknown_name(
     else:
         near = [] if meant is None else [meant]
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
-    listed = ", ".join(repr(name) for name in names[:most])
-    rest = ", ..." if most is not None and len(names) > most else ""
-    return f"unknown {kind} {shown}{hint} Allowed: {listed}{rest}"
+    known = listed([repr(name) for name in names], len(names) if most is None else most)
+    return f"unknown {kind} {shown}{hint} Allowed: {known}"
 
 
 def _is_number(value: Any, kind: type) -> bool:

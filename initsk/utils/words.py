@@ -1,4 +1,6 @@
-"""Words of messages: numbers with nouns, and reasons."""
+"""Words of messages: numbers with nouns, lists, and reasons."""
+
+from collections.abc import Sequence
 
 
 def counted(n: int, one: str, many: str = "") -> str:
@@ -18,6 +20,17 @@ def counted(n: int, one: str, many: str = "") -> str:
     ('1 sample', '2 samples', '0 branches')
     """
     return f"{n} {one if n == 1 else many or f'{one}s'}"
+
+
+def listed(parts: Sequence[str], most: int) -> str:
+    """Return the first `most` parts, separated by commas, and "..." if there are more.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 3), listed(["a", "b", "c"], 2)
+    ('a, b, c', 'a, b, ...')
+    """
+    return ", ".join([*parts[:most], *(["..."] if len(parts) > most else [])])
 
 
 def encodable(text: str) -> str:

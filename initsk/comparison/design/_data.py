@@ -18,7 +18,7 @@ from initsk.utils.columns import describe_not_numeric, has_dates
 from initsk.utils.labels import check_labels
 from initsk.utils.precision import describe_too_large
 from initsk.utils.validation import check_known_labels
-from initsk.utils.words import counted, reason_of
+from initsk.utils.words import counted, listed, reason_of
 
 #: Returns the types that X is converted to, or None to leave X as it is.
 TypesOf = Callable[[Any], "list[type] | None"]
@@ -216,8 +216,7 @@ def _check_classes(y: Any) -> None:
         raise InvalidParameterError(f"{found} (allowed: at least two classes)")
     single = np.flatnonzero(counts < 2)
     if len(single):
-        examples = ", ".join(f"{labels[i : i + 1].tolist()[0]!r} in row {first[i] + 1}" for i in single[:3])
-        examples += ", ..." if len(single) > 3 else ""
+        examples = listed([f"{labels[i : i + 1].tolist()[0]!r} in row {first[i] + 1}" for i in single], 3)
         reason = f"classes with a single sample: {len(single)} of {len(labels)} ({examples})"
         hint = "every class needs two samples"
         if labels.dtype.kind in "iuf":
