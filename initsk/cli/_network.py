@@ -32,7 +32,7 @@ _NEEDS_DATA = {"dataset", "target", "sep", "decimal", "drop", "shape", "time_lim
 
 
 class Outcome(NamedTuple):
-    """What a command has found: the result, the exit code, and what is printed."""
+    """The outcome of a command: the result, the exit code, and the printed text."""
 
     result: Reported
     code: int

@@ -1,4 +1,4 @@
-"""What to do next with an object that is not of the expected kind: a sentence for each kind of object."""
+"""Hints for objects of an unexpected kind: one sentence for each kind, with the next step."""
 
 from collections.abc import Callable, Mapping
 from pathlib import PurePath

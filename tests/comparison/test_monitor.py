@@ -1,4 +1,4 @@
-"""What a comparison says of the fans and the expected standard deviations of weights."""
+"""The fans and the expected standard deviations of weights in a comparison."""
 
 from math import sqrt
 

@@ -26,7 +26,7 @@ class Pairs(Dataset):
 
 
 class Column(Pairs):
-    """What of a data set of Hugging Face is used: columns with types, and rows that are mappings."""
+    """A stand-in for a data set of Hugging Face: it has columns with types, and its rows are mappings."""
 
     class ClassLabel: ...
 

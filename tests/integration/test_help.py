@@ -1,4 +1,4 @@
-"""What ``help()`` shows of the public names: readable signatures, and what the results have."""
+"""The texts of ``help()`` for public names: signatures are readable, and the methods of results are named."""
 
 import inspect
 import pydoc

@@ -1,4 +1,4 @@
-"""What a report shows of the inputs: the raw columns, and the steps that prepare them."""
+"""A description of the inputs for reports: the raw columns, and the steps that prepare them."""
 
 from typing import Any
 

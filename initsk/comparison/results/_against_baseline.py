@@ -1,4 +1,4 @@
-"""Which initializers beat the baseline, a model that does not look at the features."""
+"""Tests of initializers against the baseline, a model that does not look at the features."""
 
 import pandas as pd
 

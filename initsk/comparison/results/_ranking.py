@@ -38,7 +38,7 @@ Frames = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Ranked:
-    """What is ranked, and how.
+    """The scores to rank, and the settings of the ranking.
 
     Parameters
     ----------
