@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch.utils import backend_registration
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
-from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from initsk import (
     ActivationInspector,
@@ -235,7 +235,7 @@ def cases():
 
 
 def main():
-    _setup_privateuseone_for_python_backend(NAME)
+    backend_registration._setup_privateuseone_for_python_backend(NAME)
     library = torch.library.Library("_", "IMPL")
     library.fallback(run, "PrivateUse1")
     different, n_cases = [], 0

@@ -16,6 +16,7 @@ from initsk.displays._settings import (
     has_own_size,
     new_figure,
     own_scale,
+    restored_after_error,
     set_scale,
     without_tex,
 )
@@ -36,13 +37,15 @@ _T = TypeVar("_T")
 def in_given_language(plot: Callable[_P, _T]) -> Callable[_P, _T]:
     """Let `translate` use the argument ``language`` of `plot` while it draws, and numpy be quiet about overflows.
 
-    Then texts are fitted into the panels, unless the figure is as large as the display needs.
+    Then texts are fitted into the panels, unless the figure is as large as the display needs. After an error, the
+    display is as it was, and pyplot has no figure of it.
     """
 
     @wraps(plot)
     def plot_in_language(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         language: Any = kwargs.get("language", "en")
-        with use_language(language), np.errstate(all="ignore"), own_scale(), without_tex():
+        quiet = np.errstate(all="ignore")
+        with use_language(language), quiet, own_scale(), without_tex(), restored_after_error(args[0]):
             display: Any = plot(*args, **kwargs)
             if display._has_own_size:
                 from initsk.displays._title_room import TitleRoom

@@ -97,6 +97,24 @@ def forget_inline(figure: "Figure") -> None:
 
 
 @contextmanager
+def restored_after_error(display: Any) -> Iterator[None]:
+    """Give a display its attributes back if the block fails, and close the figures that the block opened in pyplot."""
+
+    def opened() -> set[int]:
+        return set(sys.modules["matplotlib.pyplot"].get_fignums()) if "matplotlib.pyplot" in sys.modules else set()
+
+    attributes, before = dict(vars(display)), opened()
+    try:
+        yield
+    except BaseException:
+        for number in opened() - before:
+            sys.modules["matplotlib.pyplot"].close(number)
+        vars(display).clear()
+        vars(display).update(attributes)
+        raise
+
+
+@contextmanager
 def apart_from_pyplot() -> Iterator[None]:
     """Make figures that pyplot does not know; it would keep them and show them."""
     token = _is_apart.set(True)

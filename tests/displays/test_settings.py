@@ -4,6 +4,7 @@ import matplotlib as mpl
 import pytest
 from cycler import cycler
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 from matplotlib.text import Text
 
@@ -84,6 +85,22 @@ def test_pyplot_shows_the_figure_of_plot_only():
     assert plt.get_fignums() == []
     display.plot()
     assert [plt.figure(number) for number in plt.get_fignums()] == [display.figure_]
+
+
+@pytest.mark.parametrize("name", ["TrialDisplay", "HistogramGridDisplay"])
+def test_after_an_error_pyplot_has_no_new_figure_and_the_display_its_old_one(name, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    display = all_displays()[name][0].plot()
+    figure, before = display.figure_, plt.get_fignums()
+    with monkeypatch.context() as patched:
+        patched.setattr(Axes, "set_xlim", interrupted)
+        patched.setattr(Axes, "tick_params", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            display.plot()
+    assert plt.get_fignums() == before
+    assert display.figure_ is figure
 
 
 def test_a_notebook_shows_a_figure_once():

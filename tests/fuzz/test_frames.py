@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import strategies as st
+from matplotlib import pyplot as plt
 from sklearn.datasets import load_digits
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
@@ -115,7 +116,9 @@ def made_or_refused(make, *beginnings):
 
 
 def picture(name, frames):
-    return figure_svg(DISPLAYS[name][0](*frames).plot().figure_, "x")
+    figure = DISPLAYS[name][0](*frames).plot().figure_
+    plt.close(figure)
+    return figure_svg(figure, "x")
 
 
 @pytest.mark.parametrize("name", DISPLAYS)
@@ -139,6 +142,7 @@ def test_changed_frames_give_a_picture_or_one_error(examples):
         made = made_or_refused(lambda: picture(name, frames), f"{name}: ", "plot: ")
         assert made is None or made.endswith("</svg>\n")
         assert np.geterr() == before
+        assert plt.get_fignums() == []
 
     ways = st.sampled_from(sorted(set(FILES) - {"parquet"}))
     changes = st.lists(CHANGES, min_size=1, max_size=3)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from hypothesis import strategies as st
+from matplotlib import pyplot as plt
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -184,6 +185,7 @@ def test_pictures_show_names_as_they_are(examples):
     def law(name, kind):
         display = SHOWN[kind](name)
         figure = display.plot().figure_
+        plt.close(figure)
         for svg in (figure_svg(figure, "x"), figure_inline(figure, "x")):
             assert not obeyed(svg)
             texts = ["".join(part.itertext()) for part in ET.fromstring(svg).iter() if part.tag.endswith("}text")]
