@@ -32,17 +32,6 @@ def people(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def without_pictures(monkeypatch):
-    """Let the page be its text: drawing takes seconds."""
-
-    def written(result, path, **options):
-        path.write_text(result.to_markdown())
-        return path
-
-    monkeypatch.setattr(ComparisonResult, "to_html", written)
-
-
 def page():
     return Path("out/index.html").read_text()
 

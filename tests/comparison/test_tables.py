@@ -223,7 +223,7 @@ def test_the_home_folder_is_found(result, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert result.save("~/mine") == tmp_path / "mine"
     assert ComparisonResult.load("~/mine").settings == result.settings
-    assert result.to_html("~/page.html") == tmp_path / "page.html"
+    assert result.to_json("~/report.json") == tmp_path / "report.json"
 
 
 def test_names_of_experiments_are_text(result):
