@@ -43,8 +43,11 @@ def trained_loss(module, optimizer, n_steps=500):
 @pytest.mark.parametrize(
     ("initializer", "optimizer", "lr"),
     [
-        ("he_normal", "adam", 1e-3), ("he_normal", "adam", 10.0), ("he_normal", "adam", 1e-7), ("zeros", "adam", 1e-3),
-        ("he_normal", "sgd", 0.1), (Scaled("he_normal", 30.0), "sgd", 0.1), ("random_normal", "sgd", 1e-4),
+        ("he_normal", "adam", 1e-3), ("zeros", "adam", 1e-3), ("he_normal", "sgd", 0.1),
+        (Scaled("he_normal", 30.0), "sgd", 0.1),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (
+            ("he_normal", "adam", 10.0), ("he_normal", "adam", 1e-7), ("random_normal", "sgd", 1e-4),
+        )),
     ],
 )  # fmt: skip
 def test_clear_cases_are_those_of_a_training(initializer, optimizer, lr):
@@ -346,7 +349,7 @@ def test_targets_that_are_not_standardized_are_noted():
 
 
 def test_findings_of_a_deep_network_are_grouped():
-    diagnosis = diagnose(mlp("zeros", hidden=(16,) * 20), XT, YT)
+    diagnosis = diagnose(mlp("zeros", hidden=(16,) * 20), XT, YT, trial_steps=2, budget=8)
     assert (diagnosis.findings()["kind"] == "symmetric").sum() == 20
     grouped = describe_findings(diagnosis, grouped=True).set_index("kind")
     assert grouped.loc["symmetric", ["n_layers", "first", "last"]].tolist() == [20, "hidden_1", "hidden_20"]

@@ -1,6 +1,4 @@
 import inspect
-import subprocess
-import sys
 import warnings
 from itertools import pairwise
 
@@ -24,11 +22,14 @@ from initsk.displays import (
 )
 from initsk.exceptions import InvalidParameterError
 from tests.displays.helpers import all_displays, network
+from tests.helpers import params
 
 DISPLAYS = all_displays()
 LONG_NAMED = all_displays("encoder.layers.0.attention.output.dense")
 NAMES = list(DISPLAYS)
 HEADS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+# Others have panels and texts like theirs.
+ALIKE = {"HistogramGridDisplay", "LearningRateDisplay", "TrialDisplay", "WeightGridDisplay"}
 # Those that draw one network.
 OF_A_NETWORK = ("HistogramGridDisplay", "DepthDisplay", "HistoryDisplay", "LayerStripDisplay")
 
@@ -93,7 +94,7 @@ def test_axes_of_a_subfigure_are_axes_of_its_figure():
     assert display.figure_ is figure
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", params(NAMES, slow=ALIKE))
 def test_a_new_figure_has_as_many_panels_as_the_display_needs_axes(name):
     display, n = DISPLAYS[name]
     old = display.plot(given_axes(n)).figure_
@@ -115,7 +116,12 @@ def test_an_error_states_how_many_axes_a_display_needs(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "layout"), [*((name, None) for name in NAMES), *((name, "constrained") for name in OF_A_NETWORK[1:])]
+    ("name", "layout"),
+    [
+        pytest.param(name, layout, marks=[pytest.mark.slow] if name in ALIKE else [])
+        for layout, names in ((None, NAMES), ("constrained", OF_A_NETWORK[1:]))
+        for name in names
+    ],
 )
 def test_texts_in_given_axes_hide_no_data_and_stay_on_the_picture(name, layout):
     display, n = LONG_NAMED[name]
@@ -175,7 +181,7 @@ def test_equal_frames_give_equal_bytes_and_unchanged_settings():
     assert dict(mpl.rcParams) == before
 
 
-@pytest.mark.parametrize("name", ["HistoryDisplay", "LearningCurvesDisplay"])
+@pytest.mark.parametrize("name", params(["HistoryDisplay", "LearningCurvesDisplay"], slow={"HistoryDisplay"}))
 def test_save_writes_equal_bytes_for_equal_results(name, tmp_path):
     before = dict(mpl.rcParams)
     displays = [all_displays()[name][0] for _ in range(2)]
@@ -198,22 +204,6 @@ def test_save_writes_the_last_plot_with_keywords_of_savefig(tmp_path):
 def test_the_base_class_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
         Display()
-
-
-def test_only_plot_loads_matplotlib():
-    code = """
-import sys
-import warnings
-import pandas as pd
-from initsk.displays import DepthDisplay
-frame = pd.DataFrame({"layer": ["a"], "position": "activation", "rms": [1.0], "nonfinite": 0, "zero_fraction": 0.0})
-display = DepthDisplay.from_frames(frame.assign(dead_fraction=0.0, saturated_fraction=0.0))
-assert "matplotlib" not in sys.modules
-display.plot()
-from matplotlib import pyplot
-assert pyplot.gcf() is display.figure_
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_all_displays_draw_in_the_given_language():
@@ -272,7 +262,7 @@ def made_strictly():
         return all_displays()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", params(NAMES, slow=ALIKE))
 def test_pictures_need_no_setting_of_numpy(made_strictly, name):
     with np.errstate(all="raise"):
         figure = made_strictly[name][0].plot().figure_

@@ -170,7 +170,14 @@ def kinds_of_all_measures(name):
 
 
 @pytest.mark.parametrize("name", [*FAULTY, "relu 2"])
-@pytest.mark.parametrize("arguments", [{"positions": "activation"}, {"positions": "pre_activation"}, {"measures": ()}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"positions": "activation"},
+        {"measures": ()},
+        pytest.param({"positions": "pre_activation"}, marks=pytest.mark.slow),
+    ],
+)
 def test_fewer_measures_give_fewer_findings(name, arguments):
     make = (FAULTY.get(name) or HEALTHY[name])[0]
     fewer = inspect_activations(make(), X, **arguments).findings()

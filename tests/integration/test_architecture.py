@@ -198,13 +198,24 @@ def loaded_after(*statements):
     return [set(line.split()) for line in done.stdout.splitlines()]
 
 
-def test_an_import_is_light_and_estimators_do_not_load_pictures():
-    package, estimators = loaded_after(
+MAKE_A_DISPLAY = (
+    "import pandas as pd; from initsk.displays import DepthDisplay; row = dict(layer='a', position='activation', "
+    "rms=1.0, nonfinite=0, zero_fraction=0.0, dead_fraction=0.0, saturated_fraction=0.0); "
+    "display = DepthDisplay.from_frames(pd.DataFrame([row]))"
+)
+
+
+def test_an_import_is_light_and_only_a_plot_loads_matplotlib():
+    package, estimators, display, plotted = loaded_after(
         "import initsk",
         "from initsk import MLPClassifier, compare_initializers, inspect_activations, initialize",
+        MAKE_A_DISPLAY,
+        "display.plot()",
     )
     assert not {"matplotlib", "jinja2", "torch"} & package
     assert not {"matplotlib", "jinja2"} & estimators
+    assert "matplotlib" not in display
+    assert "matplotlib" in plotted
 
 
 def test_public_names_and_subpackages_load_from_the_package():
