@@ -31,7 +31,9 @@ def entry_points(X, Y, *names):
         "predict": lambda net: predict_signal(net, "he_normal", X),
         "predict its own weights": lambda net: predict_signal(net, X=X),
         "recommend": lambda net: recommend_initializer(net, X),
-        "recommend by scores": lambda net: recommend_initializer(net, X, Y),
+        # Without time, it measures "auto" alone.
+        "recommend by scores": lambda net: recommend_initializer(net, X, Y, time_limit=1e-6),
+        "recommend by all scores": lambda net: recommend_initializer(net, X, Y),
         "display": lambda net: NetworkDisplay.from_module(net, X),
         "initialize": lambda net: initialize(net, "he_normal"),
         "initialize X": lambda net: initialize(net, "he_normal", X=X),

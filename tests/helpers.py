@@ -3,6 +3,7 @@
 import math
 import re
 
+import pytest
 import torch
 from skorch.callbacks import Callback
 from torch import nn
@@ -84,6 +85,11 @@ def fc(weight=1.0, bias=0.0):
     layer.weight.data.fill_(weight)
     layer.bias.data.fill_(bias)
     return layer
+
+
+def params(names, *, slow):
+    """Return the parameters of a test by name, of which the slow tests alone run those in `slow`."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names]
 
 
 def label(value):

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from initsk import ComparisonResult
+
 SOURCE = """
 import torch
 from torch import nn
@@ -48,6 +50,17 @@ def wanting(n):
 clf = MLPClassifier((8,), initializer="he_normal", random_state=0)
 _SEED = torch.manual_seed(0)
 """
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Let the page of a comparison be its text: drawing takes seconds."""
+
+    def written(result, path, *, language="en", **options):
+        path.write_text(result.to_markdown(language=language))
+        return path
+
+    monkeypatch.setattr(ComparisonResult, "to_html", written)
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def interrupted(monkeypatch):
     monkeypatch.setattr(Experiment, "run", run_three)
 
 
-def test_an_interrupted_job_reports_the_runs_that_it_kept(tmp_path, capsys, interrupted):
+def test_an_interrupted_job_reports_the_runs_that_it_kept(tmp_path, capsys, interrupted, without_pictures):
     assert run("compare", "--dataset", "digits", *QUICK, "--out", tmp_path) == 130
     shown = capsys.readouterr().err
     assert f"the report in {tmp_path} has 3 of 4 runs; with --store FILE, the same command" in shown
@@ -132,7 +132,7 @@ def test_a_file_that_is_not_a_store_stays_unchanged(tmp_path, capsys):
     assert "is not a store of runs, and stays unchanged" in shown
 
 
-def test_learning_rates_and_racing(tmp_path, capsys):
+def test_learning_rates_and_racing(tmp_path, capsys, without_pictures):
     arguments = ["--dataset", "digits", "--epochs", "2", "--hidden", "16", "--repeats", "4", "--jobs", "1"]
     arguments += ["--initializers", "zeros,he_normal", "--lr", "0.001,0.01", "--racing", "--out", tmp_path]
     assert run("compare", *arguments) == 0

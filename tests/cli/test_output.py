@@ -31,7 +31,9 @@ def test_a_full_disk_is_one_line(arguments):
     assert "No space left on device" in shown
 
 
-@pytest.mark.parametrize("arguments", [["list"], pytest.param(RECOMMEND, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *(pytest.param(command, marks=pytest.mark.slow) for command in (["list"], RECOMMEND))]
+)
 def test_a_reader_that_has_left_ends_the_command_quietly(arguments):
     reading, writing = os.pipe()
     os.close(reading)

@@ -11,7 +11,7 @@ from initsk.estimators import MLPClassifier
 from tests.cli.helpers import QUICK, error_of, run
 
 
-def test_open_shows_the_page_in_the_browser(networks, monkeypatch, capsys):
+def test_open_shows_the_page_in_the_browser(networks, monkeypatch, capsys, without_pictures):
     opened = []
     monkeypatch.setattr("click.launch", opened.append)
     assert run("recommend", "my_networks.py:good", "--open") == 0
@@ -26,7 +26,7 @@ def test_open_shows_the_page_in_the_browser(networks, monkeypatch, capsys):
         assert (networks / "reports" / "runs" / name).read_bytes() == (networks / "out" / name).read_bytes()
 
 
-def test_report_of_an_unfinished_comparison(networks, monkeypatch, capsys):
+def test_report_of_an_unfinished_comparison(networks, monkeypatch, capsys, without_pictures):
     from initsk.comparison.execution._run import Experiment
 
     original, calls = Experiment.run, []

@@ -2,21 +2,12 @@
 
 import pytest
 
-from initsk import ComparisonResult
 from tests.cli.helpers import QUICK, error_of, run
 
 COMPARE = ["compare", "--dataset", "digits", "--limit", "40", *QUICK, "--initializers", "zeros"]
 
 
-@pytest.fixture(autouse=True)
-def without_pictures(networks, monkeypatch):
-    """Work in a folder of the test, with pages that are text: drawing takes seconds."""
-
-    def written(result, path, **options):
-        path.write_text(result.to_markdown())
-        return path
-
-    monkeypatch.setattr(ComparisonResult, "to_html", written)
+pytestmark = pytest.mark.usefixtures("networks", "without_pictures")
 
 
 def contents(folder):

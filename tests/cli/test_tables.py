@@ -32,17 +32,6 @@ def people(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def without_pictures(monkeypatch):
-    """Let the page be its text: drawing takes seconds."""
-
-    def written(result, path, **options):
-        path.write_text(result.to_markdown())
-        return path
-
-    monkeypatch.setattr(ComparisonResult, "to_html", written)
-
-
 def page():
     return Path("out/index.html").read_text()
 
@@ -172,7 +161,7 @@ def test_a_file_of_another_kind_is_named_with_the_endings_allowed(people, capsys
     )
 
 
-@pytest.mark.parametrize("target", ["price", "count"])
+@pytest.mark.parametrize("target", ["price", pytest.param("count", marks=pytest.mark.slow)])
 def test_numbers_to_predict_are_ranked_by_r2(people, without_pictures, capsys, target):
     command = ["--dataset", "people.csv", "--target", target, "--drop", "number,day", *QUICK, "--out", "out"]
     assert run("compare", *command) == 0

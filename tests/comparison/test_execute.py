@@ -114,7 +114,7 @@ class Threads(Callback):
         (Path(self.folder) / f"{os.getpid()}-{time.time_ns()}").write_text(str(torch.get_num_threads()))
 
 
-@pytest.mark.parametrize(("n_jobs", "n_threads"), [(1, 1), (1, 2), (2, 1)])
+@pytest.mark.parametrize(("n_jobs", "n_threads"), [pytest.param(1, 1, marks=pytest.mark.slow), (1, 2), (2, 1)])
 def test_each_run_has_its_number_of_threads(tmp_path, n_jobs, n_threads):
     before = torch.get_num_threads()
     clf = MLPClassifier((8,), max_epochs=1, callbacks=[Threads(str(tmp_path))])

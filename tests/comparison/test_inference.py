@@ -12,6 +12,7 @@ from initsk import ComparisonResult, compare_initializers
 from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.results import mean_interval
 from tests.comparison.test_statistics import THREE, result_of
+from tests.helpers import params
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_scores_outside_of_the_stated_bounds_get_students_interval():
     assert mean_interval(scores, bounds=(0, 1)) == mean_interval(scores)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 10])
+@pytest.mark.parametrize("n", params([2, 3, 5, 10], slow={3, 5}))
 @pytest.mark.parametrize("distribution", [stats.beta(191, 3.9), stats.beta(31.5, 3.5), stats.binom(50, 0.98)])
 def test_intervals_of_bounded_scores_cover_the_mean(n, distribution):
     # Means of 0.98, 0.9 and 0.98; the last is an accuracy on 50 samples, of which a third of the scores is exactly 1.

@@ -58,7 +58,7 @@ def plain_net(**arguments):
         make_pipeline(StandardScaler(), MLPClassifier((8,), max_epochs=2, dropout=0.3, callbacks=[Batches()])),
     ],
 )
-@pytest.mark.parametrize("arguments", [{}, {"cv": 3}])
+@pytest.mark.parametrize("arguments", [pytest.param({}, marks=pytest.mark.slow), {"cv": 2}])
 def test_all_initializers_get_the_same_batches_and_masks(estimator, arguments):
     SEEN.clear()
     result = compare_initializers(estimator, X32, Y, initializers=["zeros", Orthogonal(2.0)], n_repeats=2, **arguments)
@@ -121,8 +121,8 @@ def test_a_run_can_be_repeated_by_hand():
     [
         plain_net(),
         NeuralNetClassifier(Small, criterion=nn.CrossEntropyLoss, max_epochs=2, verbose=0, batch_size=16),
-        make_pipeline(StandardScaler(), plain_net()),
-        plain_net(callbacks__train_loss=None, callbacks__epoch_timer=None),
+        pytest.param(make_pipeline(StandardScaler(), plain_net()), marks=pytest.mark.slow),
+        pytest.param(plain_net(callbacks__train_loss=None, callbacks__epoch_timer=None), marks=pytest.mark.slow),
         plain_net(train_split=None, callbacks=[skorch.callbacks.EpochScoring("f1_macro", on_train=True)]),
     ],
 )

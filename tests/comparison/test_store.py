@@ -69,9 +69,9 @@ def die(tensor):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_session(store, n_jobs):
+def run_session(store, n_jobs, n_repeats):
     os.setsid()
-    compare(store, n_jobs=n_jobs, n_repeats=12)
+    compare(store, n_jobs=n_jobs, n_repeats=n_repeats)
 
 
 def with_a_killer(store, folder):
@@ -91,11 +91,11 @@ def end_of(process, seconds=120):
     return process.exitcode
 
 
-def kill_at_random(fork, tmp_path, whole, rng, n_jobs, longest):
+def kill_at_random(fork, tmp_path, whole, rng, n_jobs, longest, n_repeats):
     """Kill a comparison again and again until it finishes; return the number of kills."""
     deaths, store = 0, tmp_path / "runs.sqlite"
     while True:
-        process = fork.Process(target=run_session, args=(store, n_jobs))
+        process = fork.Process(target=run_session, args=(store, n_jobs, n_repeats))
         process.start()
         process.join(rng.uniform(0, longest))
         if process.is_alive():
@@ -109,18 +109,18 @@ def kill_at_random(fork, tmp_path, whole, rng, n_jobs, longest):
             os.killpg(process.pid, signal.SIGKILL)
         # On a slow machine, no run finishes in a short time.
         longest *= 1.1
-    assert n_runs(store) == 36
-    write(compare(store, n_repeats=12), tmp_path / "out")
+    assert n_runs(store) == 3 * n_repeats
+    write(compare(store, n_repeats=n_repeats), tmp_path / "out")
     assert_same_bytes(whole, tmp_path / "out")
     return deaths
 
 
-def test_a_killed_comparison_continues(fork, tmp_path, long):
+def test_a_killed_comparison_continues(fork, tmp_path, whole):
     rng, deaths, round_ = np.random.default_rng(0), 0, 0
     while deaths < 2:
         folder = tmp_path / str(round_)
         folder.mkdir()
-        deaths, round_ = deaths + kill_at_random(fork, folder, long, rng, 1, longest=0.4), round_ + 1
+        deaths, round_ = deaths + kill_at_random(fork, folder, whole, rng, 1, 0.4, n_repeats=3), round_ + 1
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_a_comparison_killed_with_and_without_workers_continues(fork, tmp_path, 
     while deaths < enough:
         folder = tmp_path / str(round_)
         folder.mkdir()
-        deaths, round_ = deaths + kill_at_random(fork, folder, long, rng, n_jobs, longest), round_ + 1
+        deaths, round_ = deaths + kill_at_random(fork, folder, long, rng, n_jobs, longest, 12), round_ + 1
 
 
 def test_a_store_does_not_change_a_byte(tmp_path, whole):
@@ -303,18 +303,18 @@ def test_a_store_that_cannot_be_written_raises_before_training(tmp_path):
         compare(tmp_path)
 
 
-def test_two_processes_share_a_store(fork, tmp_path, long):
+def test_two_processes_share_a_store(fork, tmp_path, whole):
     store = tmp_path / "runs.sqlite"
-    processes = [fork.Process(target=run_session, args=(store, 1)) for _ in range(2)]
+    processes = [fork.Process(target=run_session, args=(store, 1, 3)) for _ in range(2)]
     for process in processes:
         process.start()
     assert [end_of(process) for process in processes] == [0, 0]
-    write(compare(store, n_repeats=12), tmp_path / "out")
-    assert_same_bytes(long, tmp_path / "out")
+    write(compare(store), tmp_path / "out")
+    assert_same_bytes(whole, tmp_path / "out")
     with closing(sqlite3.connect(store)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("SELECT count(*) FROM open_sessions").fetchone() == (0,)
-    assert n_runs(store) == 36
+    assert n_runs(store) == 9
 
 
 def test_a_run_that_kills_the_process_fails_at_the_third_attempt(fork, tmp_path):

@@ -14,7 +14,7 @@ from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.initializers import Scaled
 from initsk.network import MLP
 from initsk.report import describe_findings
-from tests.helpers import batch, build
+from tests.helpers import batch, build, params
 
 X, Y = load_digits(return_X_y=True)
 X = X / 16
@@ -43,8 +43,11 @@ def trained_loss(module, optimizer, n_steps=500):
 @pytest.mark.parametrize(
     ("initializer", "optimizer", "lr"),
     [
-        ("he_normal", "adam", 1e-3), ("he_normal", "adam", 10.0), ("he_normal", "adam", 1e-7), ("zeros", "adam", 1e-3),
-        ("he_normal", "sgd", 0.1), (Scaled("he_normal", 30.0), "sgd", 0.1), ("random_normal", "sgd", 1e-4),
+        ("he_normal", "adam", 1e-3), ("zeros", "adam", 1e-3), ("he_normal", "sgd", 0.1),
+        (Scaled("he_normal", 30.0), "sgd", 0.1),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (
+            ("he_normal", "adam", 10.0), ("he_normal", "adam", 1e-7), ("random_normal", "sgd", 1e-4),
+        )),
     ],
 )  # fmt: skip
 def test_clear_cases_are_those_of_a_training(initializer, optimizer, lr):
@@ -81,7 +84,7 @@ class Branches(nn.Module):
         return self.head(x)
 
 
-@pytest.mark.parametrize("trial_steps", [0, 32])
+@pytest.mark.parametrize("trial_steps", params([0, 32], slow={0}))
 def test_branches_that_begin_as_zero_are_healthy(trial_steps):
     diagnosis = diagnose(build(Branches), XT, YT, lr=1e-3, trial_steps=trial_steps)
     assert diagnosis.will_train
@@ -185,12 +188,12 @@ def test_frozen_parameters_stay():
 
 
 def test_the_model_and_its_optimizer_stay_as_they_are():
-    module = build(Branches).eval()
+    module = build(lambda: Branches(3)).eval()
     module.blocks[0].train()
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
     before = {name: values.clone() for name, values in module.state_dict().items()}
     modes = [part.training for part in module.modules()]
-    diagnosis = diagnose(module, XT, YT, optimizer=optimizer)
+    diagnosis = diagnose(module, XT, YT, optimizer=optimizer, trial_steps=8, budget=64)
     diagnosis.learning_rates([0.1])
     assert diagnosis.findings() is not None
     assert all(torch.equal(values, before[name]) for name, values in module.state_dict().items())
@@ -346,7 +349,7 @@ def test_targets_that_are_not_standardized_are_noted():
 
 
 def test_findings_of_a_deep_network_are_grouped():
-    diagnosis = diagnose(mlp("zeros", hidden=(16,) * 20), XT, YT)
+    diagnosis = diagnose(mlp("zeros", hidden=(16,) * 20), XT, YT, trial_steps=2, budget=8)
     assert (diagnosis.findings()["kind"] == "symmetric").sum() == 20
     grouped = describe_findings(diagnosis, grouped=True).set_index("kind")
     assert grouped.loc["symmetric", ["n_layers", "first", "last"]].tolist() == [20, "hidden_1", "hidden_20"]

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from initsk import MLPClassifier, diagnose
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.report import describe_findings
-from tests.helpers import Net, batch, build
+from tests.helpers import Net, batch, build, params
 
 X = batch(120, 6).float()
 Y = (X[:, 0] > 0).long() + (X[:, 1] > 0).long()
@@ -184,7 +184,7 @@ def saved_by_joblib(diagnosis):
     return joblib.load(file)
 
 
-@pytest.fixture(scope="module", params=["arrays", "stream", "estimator"])
+@pytest.fixture(scope="module", params=params(["arrays", "stream", "estimator"], slow={"stream"}))
 def diagnosis(request):
     stream = DataLoader(TensorDataset(X, Y), 20)
     arguments = {
@@ -199,7 +199,8 @@ def answers(diagnosis):
 
 
 @pytest.mark.parametrize(
-    "copied", [lambda found: pickle.loads(pickle.dumps(found)), copy.deepcopy, saved_by_joblib],
+    "copied",
+    params([lambda found: pickle.loads(pickle.dumps(found)), copy.deepcopy, saved_by_joblib], slow={saved_by_joblib}),
     ids=["pickle", "deepcopy", "joblib"],
 )  # fmt: skip
 def test_a_copy_of_a_diagnosis_is_the_same(copied, diagnosis, answers):
@@ -230,7 +231,7 @@ def test_learning_rates_are_a_list_of_numbers(rates):
         diagnosis.learning_rates(rates)
 
 
-@pytest.mark.parametrize("lr", [1e-12, 1e12])
+@pytest.mark.parametrize("lr", params([1e-12, 1e12], slow={1e-12}))
 def test_rates_far_away_from_those_that_work_are_left(lr):
     options = {"optimizer": "sgd", "trial_steps": 8, "budget": 200}
     near = diagnose(mlp(), X, Y, lr=0.3, **options)

@@ -221,9 +221,9 @@ def test_reports_of_advice_show_the_layers():
     diagnosis = diagnose(clf, X, Y)
     page = diagnosis.to_html()
     assert "The network will probably not train (score 0.00)" in page
-    assert "Jaringan ini diperkirakan gagal dilatih (skor 0,00)" in diagnosis.to_html(language="id")
+    assert "Jaringan ini diperkirakan gagal dilatih (skor 0,00)" in diagnosis.to_markdown(language="id")
     assert "feeds relu (gain 1.4142)" in page
-    recommendation = recommend_initializer(clf, X, Y)
+    recommendation = recommend_initializer(clf, X, Y, time_limit=1e-6)
     assert recommendation._repr_html_().startswith("<iframe")
     for row in recommendation.to_frame().itertuples():
         assert row.name in recommendation.to_markdown().replace("\\", "")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from tests.displays.helpers import EIGHT, all_displays, displays_of_eight
+from tests.helpers import params
 
 DISPLAYS = all_displays("encoder.layers.0.dense")
 NAMES = list(DISPLAYS)
@@ -61,7 +62,7 @@ def axes_of(n, size, layout):
     return Figure(figsize=size, layout=layout).subplots(-(-n // columns), columns, squeeze=False).ravel()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", params(NAMES, slow={"WeightGridDisplay", "HistogramGridDisplay", "TrialDisplay"}))
 def test_texts_of_a_picture_as_wide_as_a_column_do_not_meet(name):
     with mpl.rc_context({"figure.figsize": COLUMN}):
         figure = DISPLAYS[name][0].plot().figure_
@@ -88,7 +89,13 @@ def test_texts_do_not_meet_in_a_new_figure(name, settings):
         check_texts(DISPLAYS[name][0].plot().figure_)
 
 
-@pytest.mark.parametrize("name", ["DepthDisplay", "LearningCurvesDisplay", "NetworkDisplay", "PhaseDiagramDisplay"])
+@pytest.mark.parametrize(
+    "name",
+    params(
+        ["DepthDisplay", "LearningCurvesDisplay", "NetworkDisplay", "PhaseDiagramDisplay"],
+        slow={"LearningCurvesDisplay", "PhaseDiagramDisplay"},
+    ),
+)
 def test_a_title_of_the_users_erases_and_covers_nothing(name):
     display, n = DISPLAYS[name]
     for layout in (None, "constrained"):
@@ -101,7 +108,11 @@ def test_a_title_of_the_users_erases_and_covers_nothing(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["ActivationGridDisplay", "DepthDisplay", "HistogramGridDisplay", "HistoryDisplay", "TrialDisplay"]
+    "name",
+    params(
+        ["ActivationGridDisplay", "DepthDisplay", "HistogramGridDisplay", "HistoryDisplay", "TrialDisplay"],
+        slow={"HistogramGridDisplay", "TrialDisplay"},
+    ),
 )
 def test_a_title_over_all_panels_has_room(name):
     figure = DISPLAYS[name][0].plot().figure_

@@ -15,7 +15,7 @@ from initsk import MLPClassifier, MLPRegressor
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import RandomNormal
 from tests.estimators.support import small
-from tests.helpers import label
+from tests.helpers import label, params
 
 KINDS = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 
@@ -64,7 +64,7 @@ def weights(model):
     ids=label,
 )
 @HOW
-@KINDS
+@pytest.mark.parametrize("kind", params([MLPClassifier, MLPRegressor], slow={MLPRegressor}))
 def test_another_network_is_an_error_that_names_the_parameter(iris, kind, how, changes, words):
     model = trained(iris, kind)
     before = weights(model)

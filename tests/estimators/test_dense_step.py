@@ -258,7 +258,7 @@ KERNELS = [
 
 
 @pytest.mark.parametrize(("kernel", "activation"), KERNELS)
-@pytest.mark.parametrize("replacement", [None, broken, wrong])
+@pytest.mark.parametrize("replacement", [pytest.param(None, marks=pytest.mark.slow), broken, wrong])
 def test_without_a_kernel_autograd_gives_the_same(iris, calls, monkeypatch, kernel, activation, replacement):
     weight = np.linspace(0.5, 1.5, 150)
     fast = fit(iris, None, activation=activation, weight=weight)

@@ -27,6 +27,7 @@ from initsk.displays import (
 from initsk.exceptions import InvalidParameterError
 from tests.displays.helpers import RATES, STEPS, compared, network
 from tests.fuzz.support import fuzz, on_examples
+from tests.helpers import params
 
 _HISTOGRAMS, _FRAME = network(["a", "b"])
 _OVER, _HISTORY = (pd.concat([part.assign(step=step) for step in (0, 3)]) for part in (_HISTOGRAMS, _FRAME))
@@ -45,6 +46,11 @@ DISPLAYS: dict[str, tuple[Callable, list[pd.DataFrame]]] = {
     "TrialDisplay": (TrialDisplay, [STEPS]),
     "WeightGridDisplay": (WeightGridDisplay.from_frames, _OF_WEIGHTS),
 }
+# Their frames are like those of the other displays.
+ALIKE = {
+    "DifferencesDisplay", "HistogramGridDisplay", "HistoryDisplay", "LearningCurvesDisplay", "TrialDisplay",
+    "WeightGridDisplay",
+}  # fmt: skip
 _WEIRD = (
     float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 1.5, 1e300, -1.7e308, 5e-324, 1e-310, 2.0**63, "", "abc",
     "nan", None, True, 1 + 2j, pd.Timestamp(0), [1], b"x", "\x1b[2J\u202e",
@@ -121,7 +127,7 @@ def picture(name, frames):
     return figure_svg(figure, "x")
 
 
-@pytest.mark.parametrize("name", DISPLAYS)
+@pytest.mark.parametrize("name", params(DISPLAYS, slow=ALIKE))
 def test_frames_from_a_file_give_equal_pictures(name):
     frames = [frame.reset_index(drop=True) for frame in DISPLAYS[name][1]]
     expected = picture(name, frames)
@@ -129,7 +135,7 @@ def test_frames_from_a_file_give_equal_pictures(name):
         assert picture(name, [FILES[way](frame) for frame in frames]) == expected, way
 
 
-@on_examples(12, 600)
+@on_examples(6, 600)
 def test_changed_frames_give_a_picture_or_one_error(examples):
     def law(name, way, number, changes):
         frames = list(DISPLAYS[name][1])
@@ -168,7 +174,7 @@ def test_tables_from_a_file_give_an_equal_report(result, way):
     assert again._repr_html_() == result._repr_html_()
 
 
-@on_examples(3, 120)
+@on_examples(2, 120)
 def test_changed_tables_give_a_report_or_one_error(result, examples):
     def law(way, table, changes):
         frames = dict(result.frames)

@@ -64,7 +64,7 @@ def loaded():
     importlib.import_module("tests.warm")
 
 
-@on_examples(60, 1000)
+@on_examples(30, 1000)
 def test_a_classifier_learns_labels_or_says_what_is_wrong(examples):
     def law(y):
         with warnings.catch_warnings(), bounded(2**20):

@@ -175,7 +175,7 @@ def attempt(call, module):
     return None
 
 
-@on_examples(quick=12, long=420)
+@on_examples(quick=6, long=420)
 def test_reading_a_network_leaves_it_as_it_was(examples):
     def law(drawn, names):
         make, fails = drawn
@@ -198,7 +198,7 @@ def test_reading_a_network_leaves_it_as_it_was(examples):
     )
 
 
-@on_examples(quick=10, long=400)
+@on_examples(quick=6, long=400)
 def test_the_statistics_are_those_that_a_hook_computes(examples):
     def law(drawn):
         make, fails = drawn
@@ -240,7 +240,7 @@ def test_the_statistics_are_those_that_a_hook_computes(examples):
     fuzz(law, networks(), examples=examples)
 
 
-@on_examples(quick=10, long=400)
+@on_examples(quick=6, long=400)
 def test_an_initialization_repeats_or_changes_nothing(examples):
     def law(drawn, name):
         make, _ = drawn

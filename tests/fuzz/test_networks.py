@@ -40,7 +40,7 @@ def answer(capsys, *arguments):
     return None
 
 
-@on_examples(25, 300)
+@on_examples(12, 300)
 def test_a_damaged_network_is_the_same_or_refused(tmp_path, capsys, examples):
     path = tmp_path / "net.pt"
     path.write_bytes(MODULE)
@@ -56,7 +56,7 @@ def test_a_damaged_network_is_the_same_or_refused(tmp_path, capsys, examples):
 
 
 @pytest.mark.filterwarnings("ignore")
-@on_examples(15, 200)
+@on_examples(8, 200)
 def test_a_damaged_network_of_the_old_format_is_a_network_or_refused(tmp_path, capsys, examples):
     path = tmp_path / "net.pt"
 
@@ -68,7 +68,7 @@ def test_a_damaged_network_of_the_old_format_is_a_network_or_refused(tmp_path, c
     fuzz(law, flipped(OLD), examples=examples)
 
 
-@on_examples(15, 150)
+@on_examples(8, 150)
 @pytest.mark.parametrize("command", ["inspect", "audit"])
 def test_damaged_data_give_the_same_answer_or_are_refused(tmp_path, capsys, command, examples):
     X, y = load_iris(return_X_y=True)

@@ -40,7 +40,7 @@ def assert_same(first, second):
     assert first.settings == second.settings
 
 
-@on_examples(6, 400)
+@on_examples(4, 400)
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_text_of_any_kind_comes_back(small, kind, examples):
     def law(labels, reason, about):
@@ -56,7 +56,7 @@ def test_text_of_any_kind_comes_back(small, kind, examples):
     fuzz(law, st.lists(TEXT, min_size=2, max_size=2, unique=True), TEXT, st.text(), examples=examples)
 
 
-@on_examples(8, 600)
+@on_examples(5, 600)
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_file_that_has_changed_is_refused(result, kind, examples, tmp_path_factory):
     folder = result.save(tmp_path_factory.mktemp("saved"), format=kind)

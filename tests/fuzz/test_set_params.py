@@ -113,7 +113,7 @@ def require_round_trips(value):
         assert "cannot be written as JSON" in message
 
 
-@on_examples(quick=200, long=3000)
+@on_examples(quick=100, long=3000)
 def test_any_value_of_any_parameter(examples):
     fuzz(law, st.sampled_from(PARAMETERS), VALUES, st.sampled_from(SHAPES), examples=examples)
 
@@ -129,7 +129,7 @@ def law_of_names(name, parameter, given):
     assert value == before
 
 
-@on_examples(quick=50, long=500)
+@on_examples(quick=25, long=500)
 def test_any_name_of_a_parameter(examples):
     known = sorted({parameter for _, parameter in PARAMETERS})
     names = st.one_of(

@@ -65,7 +65,7 @@ def check(content, made, honest_size):
             assert_same(compare(new), expected)
 
 
-@on_examples(15, 400)
+@on_examples(6, 400)
 def test_single_bits_anywhere(made, examples):
     content, _ = made
     # Hypothesis prefers small numbers, which are the first pages of the file.
@@ -75,7 +75,7 @@ def test_single_bits_anywhere(made, examples):
         check(bytes(flipped), made, len(content))
 
 
-@on_examples(8, 600)
+@on_examples(4, 600)
 def test_flipped_bits(made, examples):
     content, _ = made
 
@@ -89,7 +89,7 @@ def test_flipped_bits(made, examples):
     fuzz(law, st.lists(PLACE, min_size=1, max_size=3), examples=examples)
 
 
-@on_examples(8, 400)
+@on_examples(4, 400)
 def test_cut_and_overwritten_parts(made, examples):
     content, _ = made
 
@@ -103,7 +103,7 @@ def test_cut_and_overwritten_parts(made, examples):
     fuzz(law, PLACE, lengths, st.binary(min_size=1, max_size=8), st.booleans(), examples=examples)
 
 
-@on_examples(8, 400)
+@on_examples(4, 400)
 def test_pages_that_change_places(made, examples):
     content, _ = made
     pages = len(content) // 4096
@@ -123,7 +123,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
-@on_examples(15, 600)
+@on_examples(6, 600)
 def test_edited_rows(made, examples):
     content, expected = made
 

@@ -133,7 +133,7 @@ def test_an_argument_of_the_command_line_is_named_in_one_line(examples):
     fuzz(law, NAMES.filter(lambda name: not {":", "\x00"} & set(name)), st.sampled_from(commands), examples=examples)
 
 
-@on_examples(2, 50)
+@on_examples(1, 50)
 def test_reports_of_a_comparison_show_names_and_json_keeps_them(result, examples):
     def law(name):
         evil = renamed(result, name)
@@ -161,7 +161,7 @@ def test_a_whole_page_of_a_comparison_with_its_pictures(result, examples, tmp_pa
     fuzz(law, NAMES.filter(lambda name: is_whole(name) and name not in ("zeros", "he_normal")), examples=examples)
 
 
-@on_examples(3, 120)
+@on_examples(2, 120)
 def test_reports_of_a_network_show_the_names_of_its_layers(examples):
     def law(name):
         module = network_with(name)
@@ -180,7 +180,7 @@ def test_reports_of_a_network_show_the_names_of_its_layers(examples):
     fuzz(law, NAMES.filter(lambda name: name.replace(".", "_") not in [*dir(nn.Sequential()), "b"]), examples=examples)
 
 
-@on_examples(3, 100)
+@on_examples(2, 100)
 def test_pictures_show_names_as_they_are(examples):
     def law(name, kind):
         display = SHOWN[kind](name)

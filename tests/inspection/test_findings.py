@@ -14,7 +14,7 @@ from initsk.initializers import RandomNormal, RandomUniform, Scaled
 from initsk.inspection import THRESHOLDS, ActivationSummary, layer_thresholds
 from initsk.network import MLP
 from initsk.report import describe_findings
-from tests.helpers import batch, build
+from tests.helpers import batch, build, params
 
 X = batch(400, 32)
 Y = torch.arange(400) % 4
@@ -142,7 +142,7 @@ HEALTHY = {
 }
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("name", params(HEALTHY, slow={f"narrow, seed {s}" for s in (1, 2, 3)} | {"trained tanh"}))
 def test_healthy_networks_have_no_findings(name):
     make, data = HEALTHY[name]
     summary = inspect_activations(make(), data() if callable(data) else data)
@@ -170,7 +170,14 @@ def kinds_of_all_measures(name):
 
 
 @pytest.mark.parametrize("name", [*FAULTY, "relu 2"])
-@pytest.mark.parametrize("arguments", [{"positions": "activation"}, {"positions": "pre_activation"}, {"measures": ()}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"positions": "activation"},
+        {"measures": ()},
+        pytest.param({"positions": "pre_activation"}, marks=pytest.mark.slow),
+    ],
+)
 def test_fewer_measures_give_fewer_findings(name, arguments):
     make = (FAULTY.get(name) or HEALTHY[name])[0]
     fewer = inspect_activations(make(), X, **arguments).findings()

@@ -10,7 +10,7 @@ from torch import nn
 from initsk import inspect_activations, network
 from initsk.utils.random import isolated_random
 from tests.entry_points import entry_points, values_of
-from tests.helpers import Net, batch, build
+from tests.helpers import Net, batch, build, params
 
 
 class Draws(nn.Module):
@@ -31,13 +31,15 @@ class Draws(nn.Module):
 
 X, Y = batch(40, 4), torch.arange(40) % 2
 MEASURES = entry_points(
-    X, Y, "lsuv", "inspect", "gradients in training", "coherence", "diagnose", "recommend by scores"
-)
+    X, Y, "lsuv", "inspect", "gradients in training", "coherence", "diagnose", "recommend by scores",
+    "recommend by all scores",
+)  # fmt: skip
 # Its operations have what the network has drawn as arguments.
 MEASURES["read"] = lambda net: str(network.read(net, X))
+EACH = params(MEASURES, slow={"recommend by all scores"})
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", EACH)
 def test_random_states_and_attributes_are_put_back(measure):
     # That no random state moves is checked around every test.
     net = build(Draws)
@@ -45,7 +47,7 @@ def test_random_states_and_attributes_are_put_back(measure):
     assert (net.n_calls, net.seen, net.last) == (0, [], {"output": None})
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", EACH)
 def test_measures_with_a_seed_repeat_whatever_the_random_states_are(measure):
     found = []
     for state in (1, 2):

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,15 +60,24 @@ def part_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def nodes_of(path):
+    """Return all nodes of a file, in the order of `ast.walk`."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports_of(path):
-    """Yield module, imported names and whether the import is inside a function, of all imports from the package."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Return module, imported names and whether the import is inside a function, of all imports from the package."""
+    found = []
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
             if node.module.split(".")[0] == "initsk":
-                yield node.module, [alias.name for alias in node.names], node.col_offset > 0
+                found.append((node.module, [alias.name for alias in node.names], node.col_offset > 0))
         elif isinstance(node, ast.Import):
-            yield from ((a.name, [], node.col_offset > 0) for a in node.names if a.name.split(".")[0] == "initsk")
+            found += [(a.name, [], node.col_offset > 0) for a in node.names if a.name.split(".")[0] == "initsk"]
+    return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -92,22 +102,22 @@ def test_no_private_name_is_imported_from_another_subpackage(path):
             assert private == [], f"{name_of(path)} imports the private {private} from {module}"
 
 
-def names_of_torch(tree):
+def names_of_torch(path):
     """Return the layers and the activation functions that a module names as attributes, imports or words."""
     attributes = {
         node.attr
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
         if node.value.id in ("nn", "torch", "functional", "F")
     }
     imported = {
         alias.name
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("torch")
         for alias in node.names
     }
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+    docstrings = {id(node.value) for node in nodes_of(path) if isinstance(node, ast.Expr)}
+    texts = [node for node in nodes_of(path) if isinstance(node, ast.Constant) and id(node) not in docstrings]
     words = {word for node in texts if isinstance(node.value, str) for word in node.value.split()}
     layers = (attributes | imported | words) & LAYER_CLASSES - STRUCTURES
     return layers, (attributes | imported | words) & set(ACTIVATION_FUNCTIONS)
@@ -118,12 +128,12 @@ def test_layers_and_activation_functions_are_known_in_one_place(path):
     """Other subpackages ask the reading of a network which layers and activation functions it has."""
     if part_of(path) in ("network", "theory") or name_of(path) in TABLES:
         return
-    for named in names_of_torch(ast.parse(path.read_text())):
+    for named in names_of_torch(path):
         assert len(named) <= MAX_NAMED, f"{name_of(path)} has a table of {', '.join(sorted(named))}"
 
 
 def test_tables_outside_of_the_network_are_still_there():
-    tables = {name: names_of_torch(ast.parse((ROOT / name).read_text())) for name in TABLES}
+    tables = {name: names_of_torch(ROOT / name) for name in TABLES}
     assert [
         name for name, (layers, functions) in tables.items() if max(map(len, (layers, functions))) <= MAX_NAMED
     ] == []
@@ -147,7 +157,7 @@ def test_no_name_is_imported_as_itself():
     found = [
         f"{name_of(path)}: {alias.name}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
         if alias.asname == alias.name
@@ -181,18 +191,31 @@ def test_tests_mirror_the_package():
     assert strays == []
 
 
-def loaded_after(statement):
-    code = f"import sys; {statement}; print(' '.join(sys.modules))"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+def loaded_after(*statements):
+    """Return the modules that a new process has loaded after each of the statements."""
+    code = "import sys; " + "; ".join(f"{statement}; print(*sys.modules)" for statement in statements)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [set(line.split()) for line in done.stdout.splitlines()]
 
 
-def test_import_is_light():
-    assert not {"matplotlib", "jinja2", "torch"} & loaded_after("import initsk")
+MAKE_A_DISPLAY = (
+    "import pandas as pd; from initsk.displays import DepthDisplay; row = dict(layer='a', position='activation', "
+    "rms=1.0, nonfinite=0, zero_fraction=0.0, dead_fraction=0.0, saturated_fraction=0.0); "
+    "display = DepthDisplay.from_frames(pd.DataFrame([row]))"
+)
 
 
-def test_estimators_do_not_load_pictures():
-    loaded = loaded_after("from initsk import MLPClassifier, compare_initializers, inspect_activations, initialize")
-    assert not {"matplotlib", "jinja2"} & loaded
+def test_an_import_is_light_and_only_a_plot_loads_matplotlib():
+    package, estimators, display, plotted = loaded_after(
+        "import initsk",
+        "from initsk import MLPClassifier, compare_initializers, inspect_activations, initialize",
+        MAKE_A_DISPLAY,
+        "display.plot()",
+    )
+    assert not {"matplotlib", "jinja2", "torch"} & package
+    assert not {"matplotlib", "jinja2"} & estimators
+    assert "matplotlib" not in display
+    assert "matplotlib" in plotted
 
 
 def test_public_names_and_subpackages_load_from_the_package():

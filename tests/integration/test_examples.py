@@ -52,6 +52,7 @@ def test_thirty_relu_layers_learn_with_he_and_not_with_xavier(run):
     assert table.loc["he_normal", "last epoch"].mean() > 2 * table.loc["xavier", "last epoch"].mean()
 
 
+@pytest.mark.slow
 def test_depth_slows_gaussian_chains_and_not_orthogonal_ones(run):
     table = run("saxe2013_linear_depth", depths=(2, 8, 16), width=32, max_steps=200, seeds=(0, 1))
     orthogonal, gaussian = table.loc["orthogonal"], table.loc["Gaussian, variance 1 / fan_in"]
@@ -109,6 +110,7 @@ def test_only_the_variance_two_over_fan_in_keeps_the_mean_length(run):
     assert spread["predicted"].is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_every_initializer_has_its_best_learning_rate(run):
     table = run("grid_search", rates=(1e-3, 1e-2), hidden=(32, 32), max_epochs=5, n_folds=2)
     assert table.loc["zeros"].max() < 0.2
@@ -186,6 +188,7 @@ def test_what_training_does_to_good_and_bad_starts(run):
     assert table["bytes"].max() < 1e6
 
 
+@pytest.mark.slow
 def test_the_critical_line_lies_between_what_vanishes_and_what_explodes(run):
     table = run("phase_diagram", depth=8, width=60)
     assert table.loc["half of LeCun's", "phase"] == "ordered"
@@ -193,6 +196,7 @@ def test_the_critical_line_lies_between_what_vanishes_and_what_explodes(run):
     assert table["reach"].idxmax() in ("lecun_normal", "critical, biases 0.05")
 
 
+@pytest.mark.slow
 def test_the_score_predicts_which_networks_train(run):
     table = run("will_it_train", depths=(8,), max_epochs=8).set_index("initializer")
     assert (table["score before"] > 0.5).tolist() == [False, False, True]

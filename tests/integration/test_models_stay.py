@@ -13,12 +13,12 @@ from torch import nn
 from initsk import initialize
 from initsk.initializers import MetaInit
 from tests.entry_points import entry_points
-from tests.helpers import batch, build, hooks_of
+from tests.helpers import batch, build, hooks_of, params
 
 X, Y = batch(24, 4), torch.arange(24) % 3
 FUNCTIONS = entry_points(
     X, Y, "audit", "audit without X", "inspect", "gradients in training", "coherence", "read X", "read in training",
-    "diagnose", "predict", "recommend by scores",
+    "diagnose", "predict", "recommend by scores", "recommend by all scores",
 )  # fmt: skip
 # What sets the parameters changes nothing else.
 SETTING = entry_points(X, Y, "initialize X", "lsuv") | {
@@ -201,7 +201,10 @@ def test_each_part_changes():
     assert changes(before, state_of(net)) == list(before)
 
 
-@pytest.mark.parametrize("function", [*FUNCTIONS, *SETTING])
+EVERY = params(FUNCTIONS | SETTING, slow={"recommend by all scores"})
+
+
+@pytest.mark.parametrize("function", EVERY)
 def test_the_network_stays(function):
     net = build(Changing)
     before = state_of(net, parameters=function in FUNCTIONS)
@@ -210,7 +213,7 @@ def test_the_network_stays(function):
 
 
 @pytest.mark.parametrize("passes", [1, 3])
-@pytest.mark.parametrize("function", [*FUNCTIONS, *SETTING])
+@pytest.mark.parametrize("function", EVERY)
 def test_the_network_stays_after_an_error(function, passes):
     net = build(lambda: Changing(passes))
     before = state_of(net, parameters=function in FUNCTIONS)

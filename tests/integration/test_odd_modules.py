@@ -19,7 +19,7 @@ from initsk import (
 )
 from initsk.exceptions import InitskError, ModuleError
 from tests.entry_points import entry_points
-from tests.helpers import Net, batch, build
+from tests.helpers import Net, batch, build, params
 from tests.integration.test_threads import IRIS, SPECIES, state_of
 
 X, Y = batch(24, 4), torch.arange(24) % 3
@@ -160,7 +160,7 @@ HONEST = {
     "in a list of its own": (lambda: holding_itself(False), (), ""),
     "deep": (lambda: nn.Sequential(*(nn.Linear(4, 4) for _ in range(100)), nn.Linear(4, 3)), (), ""),
     "nested": (lambda: nested(60), (), ""),
-    "nested too deep": (lambda: nested(2 * sys.getrecursionlimit()), set(CALLS), "too many modules"),
+    "nested too deep": (lambda: nested(sys.getrecursionlimit()), set(CALLS), "too many modules"),
     "no modes": (WithoutModes, {*CALLS} - {"read", "initialize"}, "cannot be set into .* mode: no modes"),
     "no copy": (locked, {"diagnose"}, "cannot be copied"),
     "one byte": (in_one_byte, (), ""),
@@ -183,10 +183,16 @@ HONEST = {
     "lazy and failing": (lambda: lazy(fails), set(CALLS) - {"read"}, "it fails|has no shape yet"),
 }  # fmt: skip
 
+# They take long, or are like others that do not.
+SLOW = {
+    "deep", "torch.func", "any attribute is a number", "not invertible", "spectral norm", "weight norm",
+    "a nested tensor",
+}  # fmt: skip
+
 
 @pytest.mark.filterwarnings("ignore::initsk.exceptions.UninitializedWarning", "ignore::FutureWarning")
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors:UserWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize("name", params(HONEST, slow=SLOW))
 def test_a_result_or_one_error_in_one_line(name):
     make, refusing, words = HONEST[name]
     for call_name, call in CALLS.items():

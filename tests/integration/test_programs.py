@@ -23,8 +23,11 @@ from initsk.testing import checks
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXPECTATIONS = {}
-# Programs that take more than three seconds.
-LONG = {"comparison", "comparison of three initializers", "custom initializer", "parallel search", "reports"}
+# Programs that take more than a second, except for the first one of the README.
+LONG = {
+    "comparison", "comparison of three initializers", "custom initializer", "parallel search", "reports", "diagnosis",
+    "diagnosis of a deep network", "diagnosis of a module", "estimator",
+}  # fmt: skip
 
 
 def programs_of(page):

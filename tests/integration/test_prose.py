@@ -41,8 +41,10 @@ def comments(source):
 
 
 def prose_of(path):
-    """Yield the texts of a file that people read."""
+    """Yield the texts of a file that people read; none of a file without such a word, which is not parsed."""
     source = path.read_text()
+    if not AVOIDED.search(source):
+        return
     if path.suffix == ".md":
         yield source
     elif path.suffix == ".po":

@@ -20,7 +20,7 @@ from initsk import (
 )
 from initsk.initializers import HeNormal
 from tests.entry_points import entry_points, values_of
-from tests.helpers import batch, build
+from tests.helpers import batch, build, params
 
 N_THREADS = 8
 LIMIT_S = 60
@@ -141,7 +141,8 @@ def run_together(calls, times=2):
     return {name: list(map(values_of, found)) for name, found in results.items()}
 
 
-@pytest.mark.parametrize("name", ON_A_SHARED_MODULE)
+# The next test calls all of them.
+@pytest.mark.parametrize("name", params(ON_A_SHARED_MODULE, slow={"diagnose"}))
 def test_a_module_that_threads_share_stays_as_it_was(name):
     module, call = make_shared(), ON_A_SHARED_MODULE[name]
     before, alone = state_of(module), values_of(call(module))

@@ -26,6 +26,7 @@ from initsk import (
     recommend_initializer,
 )
 from initsk.exceptions import InitskError, ModuleError
+from initsk.initializers import GradInit
 from initsk.inspection import gradient_coherence
 from initsk.utils.torch_settings import default_type, flushed_subnormals, outside_of_contexts
 from tests.helpers import build
@@ -146,7 +147,7 @@ def compare(n_jobs=None):
 def fill():
     module = network()
     values = []
-    for name in ("orthogonal", "sparse", "lsuv", "gradinit", "torch.trunc_normal_"):
+    for name in ("orthogonal", "sparse", "lsuv", GradInit(n_steps=3), "torch.trunc_normal_"):
         initialize(module, name, X=torch.from_numpy(X), y=torch.from_numpy(Y), random_state=0)
         values += [parameter.detach().clone() for parameter in module.parameters()]
     return values
@@ -192,7 +193,8 @@ def audited():
 
 
 def recommended():
-    frame = recommend_initializer(network(), X, Y).to_frame()
+    # Without time, "auto" alone is measured.
+    frame = recommend_initializer(network(), X, Y, time_limit=1e-6).to_frame()
     return [np.array(frame["initializer"].astype(str) + frame["why"])]
 
 
@@ -214,8 +216,8 @@ def expected(entry):
 
 
 # One setting of each kind, and entry points that take long with two of them only.
-QUICK = ("float64", "bfloat16", "meta", "with meta", "inference", "autocast", "strict")
-QUICK_OF = dict.fromkeys((fill, search, diagnosed_estimator, recommended), ("float64", "meta"))
+QUICK = ("float64", "meta", "with meta", "inference", "autocast", "strict")
+QUICK_OF = dict.fromkeys((fill, search, compare, diagnosed, diagnosed_estimator, recommended), ("float64", "meta"))
 CASES = [
     pytest.param(entry, setting, marks=[] if setting in QUICK_OF.get(entry, QUICK) else [pytest.mark.slow],
                  id=f"{entry.__name__}-{setting}")

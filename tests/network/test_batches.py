@@ -12,7 +12,7 @@ from initsk import ActivationInspector, diagnose, initialize, inspect_activation
 from initsk.exceptions import InvalidParameterError, ModuleError
 from initsk.inspection import gradient_coherence
 from initsk.network import as_batch, iterate_batches
-from tests.helpers import Net, batch, build
+from tests.helpers import Net, batch, build, params
 
 TOKENS = torch.arange(40).reshape(8, 5) % 7
 EDGES = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 0]])
@@ -127,13 +127,15 @@ ENTRIES = {
     "inspect": lambda net, X, y: inspect_activations(net, X, y, gradients=True, layers=["fc"], batch_size=9),
     "coherence": lambda net, X, y: gradient_coherence(net, X, y),
     "diagnose": lambda net, X, y: diagnose(net, X, y),
-    "recommend": lambda net, X, y: recommend_initializer(net, X, y),
+    # Without time, it measures "auto" alone.
+    "recommend": lambda net, X, y: recommend_initializer(net, X, y, time_limit=1e-6),
+    "recommend by all scores": lambda net, X, y: recommend_initializer(net, X, y),
     "inspector": lambda net, X, y: ActivationInspector(net, layers="fc", prefit=True).fit(X.numpy()),
 }
 
 
 @pytest.mark.parametrize("needs_floats", [False, True])
-@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("entry", params(ENTRIES, slow={"recommend by all scores"}))
 def test_integers_are_tried_once_in_a_call_and_floats_never(entry, needs_floats):
     X, y = torch.arange(150).reshape(30, 5) % 7, torch.arange(30) % 3
     counts = []

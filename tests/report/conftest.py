@@ -10,5 +10,5 @@ from initsk import MLPClassifier, compare_initializers
 def result():
     X, y = load_digits(return_X_y=True)
     return compare_initializers(
-        MLPClassifier((16, 8), max_epochs=3), X / 16, y, initializers=["zeros", "he_normal"], n_repeats=2
+        MLPClassifier((8,), max_epochs=2), X / 16, y, initializers=["zeros", "he_normal"], n_repeats=2
     )

@@ -62,6 +62,16 @@ FRAMEWORKS = [name for framework in ("torch", "keras", "jax", "timm") for name i
 
 
 EVERY = dict.fromkeys(get_initializer(item) for item in [*NAMED, *VARIANTS])
+# One of each kind: constant, symmetric or cut distribution, structured, of a layer's own kind, data-dependent, learned,
+# chosen for each parameter, bias, and one that wraps another.
+QUICK = [
+    get_initializer(item)
+    for item in (
+        "zeros", "he_normal", TruncatedNormal(0.5, bounds=1.0), RandomUniform(1.0, 3.0), "orthogonal", "sparse",
+        "dirac", LSUV(RandomNormal(1.0), remove_mean=True), GradInit(n_steps=2), WithinLayer("kmeans"), "auto",
+        "zero_last_in_branch", "forget_gate_bias", "bilinear_upsampling", Scaled("he_uniform", -0.5),
+    )
+]  # fmt: skip
 OF_FRAMEWORKS = [value for value in dict.fromkeys(map(get_initializer, FRAMEWORKS)) if value not in EVERY]
 
 
@@ -69,8 +79,14 @@ def test_every_named_initializer_is_checked():
     assert {type(get_initializer(name)) for name in list_initializers()["name"]} <= {type(value) for value in EVERY}
 
 
-@parametrize_with_checks(EVERY)
+@parametrize_with_checks(QUICK)
 def test_checks(initializer, check):
+    check(initializer)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([value for value in EVERY if value not in QUICK])
+def test_checks_of_other_initializers(initializer, check):
     check(initializer)
 
 

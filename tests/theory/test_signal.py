@@ -7,7 +7,9 @@ from initsk import theory
 from initsk.theory import SignalLayer
 
 
-@pytest.mark.parametrize(("activation", "weight_variance"), [("relu", 2.0), ("tanh", 1.5), ("selu", 1.0)])
+@pytest.mark.parametrize(
+    ("activation", "weight_variance"), [("relu", 2.0), ("tanh", 1.5), pytest.param("selu", 1.0, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("orthogonal", [False, True])
 def test_draws_lie_in_the_prediction_interval(activation, weight_variance, orthogonal):
     width, depth, draws = 100, 4, 300

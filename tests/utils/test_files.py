@@ -90,7 +90,7 @@ while True:
 
 
 def test_a_killed_process_leaves_a_whole_file_and_a_draft_until_the_next_writing(tmp_path):
-    for _ in range(3):
+    for _ in range(2):
         process = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path / "page.html"], stdout=subprocess.PIPE)
         process.stdout.readline()
         while not (tmp_path / "page.html").exists():

@@ -21,7 +21,7 @@ from initsk.initializers import (
     VarianceScaling,
 )
 from initsk.network import ParameterSpec
-from tests.helpers import label
+from tests.helpers import label, params
 
 INITIALIZERS = [
     Constant(0.5),
@@ -63,7 +63,7 @@ def one_after_the_other(initializer, spec, generator, dtype):
     return torch.stack([initializer.draw(single, generator, dtype) for _ in range(spec.count)])
 
 
-@pytest.mark.parametrize("dtype", TYPES, ids=label)
+@pytest.mark.parametrize("dtype", params(TYPES, slow={torch.float64, torch.bfloat16}), ids=label)
 @pytest.mark.parametrize("initializer", INITIALIZERS, ids=label)
 def test_blocks_at_once_are_blocks_one_after_the_other(initializer, dtype):
     for shape in SHAPES:
