@@ -36,8 +36,8 @@ def resolve_device(device: str | torch.device) -> str:
     if not isinstance(device, str | torch.device):
         raise InvalidParameterError("a torch device, such as 'cpu', 'cuda', 'mps' or 'auto'")
     if device == "auto":
-        accelerator = torch.accelerator.current_accelerator()
-        device = "cpu" if accelerator is None or not torch.accelerator.is_available() else accelerator.type
+        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        device = "cpu" if accelerator is None else accelerator.type
     try:
         torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, TypeError) as error:

@@ -78,6 +78,8 @@ def test_outputs_that_fit_the_criterion_train(outputs, criterion):
     assert not net.diverged_
 
 
+# torch 2.6 collects booleans of numpy in a way that numpy announces the end of.
+@pytest.mark.filterwarnings("ignore:In future, it will be an error for 'np.bool' scalars:DeprecationWarning")
 @pytest.mark.parametrize("labels", [Y, Y.astype(float), Y > 0], ids=["integers", "floats", "booleans"])
 def test_a_binary_net_takes_any_zeros_and_ones(labels):
     with torch.random.fork_rng():

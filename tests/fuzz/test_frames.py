@@ -82,11 +82,14 @@ def changed(frame, kind, column, row, value):
     """Return a frame with one change."""
     if frame.empty:
         return frame
-    column, row = frame.columns[column % len(frame.columns)], row % max(len(frame), 1)
+    position, row = column % len(frame.columns), row % max(len(frame), 1)
+    column = frame.columns[position]
     if kind == "value":
-        values = frame[column].astype(object).tolist()
+        values = frame.iloc[:, position].astype(object).tolist()
         values[row] = value
-        return frame.assign(**{column: pd.Series(values, index=frame.index, dtype=object)})
+        edited = frame.copy()
+        edited.isetitem(position, pd.Series(values, index=frame.index, dtype=object))
+        return edited
     changes = {
         "column": lambda: frame.assign(**{column: [value] * len(frame)}),
         "without column": lambda: frame.drop(columns=column),
