@@ -28,7 +28,7 @@ _RATIOS = ["name", "size", "weight_norm", "gradient_norm", "gradient_to_weight",
 
 
 # Options with which `recommend` loads data.
-_NEEDS_DATA = {"dataset", "target", "sep", "decimal", "drop", "shape", "time_limit"}
+_NEEDS_DATA = {"dataset", "target", "sep", "decimal", "drop", "task", "shape", "time_limit"}
 
 
 class Outcome(NamedTuple):

@@ -35,7 +35,7 @@ def _problems(command: str, options: Options, given: list[str]) -> Iterator[str]
     if options.get("no_data"):
         if options["network"] is None:
             yield "--no-data needs NETWORK"
-        if unused := among("dataset", "target", "sep", "decimal", "drop", "shape", "max_samples"):
+        if unused := among("dataset", "target", "sep", "decimal", "drop", "task", "shape", "max_samples"):
             yield f"{unused}: not allowed with --no-data, which loads no data"
     if options["network"] is None:
         if unused := among("training"):

@@ -1,6 +1,7 @@
 """Numbers beyond single precision, and labels of odd types."""
 
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,26 @@ def test_odd_labels_are_one_sentence(case):
         with pytest.raises(InvalidParameterError, match=words) as caught:
             learn(X, y)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [MLPClassifier(), MLPRegressor()])
+@pytest.mark.parametrize(("value", "step"), [(np.nan, r"data\.dropna\(subset=\["), (np.inf, "leave out these samples")])
+def test_a_target_that_is_absent_is_named_with_its_row_and_the_next_step(model, value, step):
+    y = np.where(np.arange(len(X)) == 6, value, np.arange(len(X)) % 2)
+    for learn in (model.fit, partial(diagnose, model), partial(compare_initializers, model)):
+        with pytest.raises(InvalidParameterError, match=f"y has 1 .* value; the first is in row 7; .*{step}"):
+            learn(X, y)
+    with pytest.raises(InvalidParameterError, match=f"y_val has 1 .* value; the first is in row 7; .*{step}"):
+        model.fit(X, np.arange(len(X)) % 2.0, X_val=X, y_val=y)
+
+
+def test_nan_among_text_is_missing_and_no_class_in_any_container():
+    y = pd.Series(["a", "b"] * 75, dtype=object)
+    y[3] = np.nan
+    for given in (y, y.to_numpy(), y.tolist()):
+        for learn in (MLPClassifier((4,)).fit, partial(compare_initializers, MLPClassifier((4,)))):
+            with pytest.raises(InvalidParameterError, match=r"y has 1 missing value; the first is in row 4; .*dropna"):
+                learn(X, given)
 
 
 def test_nan_in_a_list_of_text_is_missing_and_no_class():
