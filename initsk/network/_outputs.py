@@ -6,16 +6,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from typing_extensions import TypeAliasType
 
 from initsk.exceptions import ModuleError
+from initsk.network._criteria import Criterion, LossFunction, loss_function
 from initsk.network._nets import MAX_DEVIATION, check_class_scores, check_range, has_own_loss, loss_of_net
 from initsk.network._operations import tensors_in
 from initsk.utils.torch_settings import in_double, real_parts
 from initsk.utils.words import counted
-
-#: A function of output and targets that returns the mean loss.
-Criterion = TypeAliasType("Criterion", Callable[[Any, Any], torch.Tensor])
 
 # In the order in which they are searched: predictions before features.
 _SCORE_NAMES = (
@@ -134,9 +131,10 @@ def loss_of(
 ) -> torch.Tensor:
     """Return the mean loss of a module's output.
 
-    The loss is `criterion`; or the output's own ``loss``; or the criterion of the estimator's `net`; or the one that
-    suits the targets. A loss of torch as `criterion` gets the scores in the output, with the axes and targets of the
-    type that it needs; losses of numbers need targets of the output's shape. Otherwise:
+    The loss is `criterion`, a function or the name of one of torch's losses; or the output's own ``loss``; or the
+    criterion of the estimator's `net`; or the one that suits the targets. A loss of torch as `criterion` gets the
+    scores in the output, with the axes and targets of the type that it needs; losses of numbers need targets of the
+    output's shape. Otherwise:
 
     - cross-entropy for integers, with scores along the second or last axis (-100 is ignored);
     - binary cross-entropy with logits for booleans that have the shape of the scores or of a single score, and for
@@ -161,6 +159,7 @@ def loss_of(
     if isinstance(criterion, LossWithInputs):
         return criterion.function(output, target, X)
     if criterion is not None:
+        criterion = loss_function(criterion)
         is_of_torch = type(criterion).__module__ == nn.MSELoss.__module__
         return _loss_of_torch(criterion, output, target) if is_of_torch else criterion(output, target)
     own = own_loss(output)
@@ -217,7 +216,7 @@ def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
     return target.reshape(scores.shape) if scores.squeeze().shape == target.squeeze().shape else target
 
 
-def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tensor:
+def _loss_of_torch(criterion: LossFunction, output: Any, target: Any) -> torch.Tensor:
     """Return a loss of torch; for sequences, the scores of classes move to the second axis."""
     scores = scores_of(output)
     if not isinstance(target, torch.Tensor):
