@@ -201,6 +201,7 @@ def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
     """Return a target in the type of the scores, if torch's criterion compares numbers; other targets as they are.
 
     It gets the shape of the scores if only axes of length 1 differ: torch would compare every value with every other.
+    So do labels, if the criterion is one of classes, without the axis of the classes.
 
     Examples
     --------
@@ -210,6 +211,9 @@ def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
     tensor([0, 1, 1])
     """
     are_tensors = isinstance(scores, torch.Tensor) and isinstance(target, torch.Tensor)
+    if are_tensors and isinstance(criterion, _OF_CLASSES) and not target.is_floating_point():
+        shape = scores.shape[:1] + scores.shape[2:]
+        return target.reshape(shape) if scores.dim() > 1 and _squeezed(shape) == _squeezed(target.shape) else target
     if not are_tensors or target.is_complex() or not isinstance(criterion, (*_OF_RATES, *_OF_NUMBERS)):
         return target
     target = target.to(scores.dtype)
@@ -225,6 +229,10 @@ def _loss_of_torch(criterion: LossFunction, output: Any, target: Any) -> torch.T
         target = target.long()
         if scores.shape[:1] + scores.shape[2:] != target.shape and scores.shape[:-1] == target.shape:
             scores = scores.movedim(-1, 1)
+        if scores.dim() == 2 and target.shape == (len(scores), 1):
+            raise ModuleError(
+                f"{_shapes(scores, target)} (allowed: a label for each sample){_next_step(scores, target)}"
+            )
         _check_labels(criterion, scores, target)
         if isinstance(criterion, nn.NLLLoss):
             _check_log_probabilities(scores)
@@ -237,8 +245,14 @@ def _loss_of_torch(criterion: LossFunction, output: Any, target: Any) -> torch.T
     return criterion(scores, comparable_target(criterion, scores, target))
 
 
+def _squeezed(shape: torch.Size) -> list[int]:
+    return [size for size in shape if size != 1]
+
+
 def _next_step(output: torch.Tensor, target: torch.Tensor) -> str:
     """Return how targets get the shape of the output, or what else they may be; or ""."""
+    if not target.is_floating_point() and output.dim() == 2 and target.shape == (len(output), 1):
+        return "; use y.ravel()"
     if output.dim() == 2 and output.shape[:1] == target.shape and not target.is_complex():
         if output.shape[1] == 1:
             return "; use y[:, None]"
@@ -316,7 +330,7 @@ def _cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     if output.shape[:1] + output.shape[2:] != target.shape and output.shape[:-1] == target.shape:
         output = output.movedim(-1, 1)
     if output.dim() < 2 or output.shape[:1] + output.shape[2:] != target.shape or output.is_complex():
-        raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y)")
+        raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y){_next_step(output, target)}")
     check_range(target, output.shape[1], IGNORED_TARGET)
     return nn.functional.cross_entropy(real_parts(output), target.long())
 

@@ -56,9 +56,7 @@ def test_a_name_is_the_loss_of_torch_with_its_defaults(function):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_misspelled_name_is_an_error_with_the_name_that_is_meant(function):
-    with pytest.raises(
-        InvalidParameterError, match=r"did you mean 'CrossEntropyLoss'.* or a function loss\(output, y\)"
-    ):
+    with pytest.raises(InvalidParameterError, match=r"did you mean 'CrossEntropyLoss'.* or a function loss"):
         FUNCTIONS[function]("CrossEntropyLos")
 
 
