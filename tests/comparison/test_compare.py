@@ -4,6 +4,9 @@ from scipy import stats
 from scipy.special import expit, logit
 from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
 from initsk.comparison import ComparisonInterrupted
@@ -11,6 +14,8 @@ from initsk.comparison.results import TABLES
 from initsk.displays import ActivationGridDisplay, LearningCurvesDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import VarianceScaling
+
+NESTED = Pipeline([("scaler", StandardScaler()), ("net", MLPClassifier())])
 
 
 def explode(tensor):
@@ -128,6 +133,12 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
         ({"estimator": LogisticRegression()}, "no parameter of LogisticRegression is.*parameter="),
         ({"estimator": MLPClassifier}, "an estimator as in scikit-learn, a skorch net"),
         ({"parameter": "intializer"}, "did you mean 'initializer'"),
+        ({"estimator": NESTED, "grid": {"lr": [1]}}, r"grid: unknown parameter 'lr'; did you mean 'net__lr'\?"),
+        ({"estimator": NESTED, "parameter": "initializer"}, r"unknown parameter .*; did you mean 'net__initializer'\?"),
+        (
+            {"estimator": GridSearchCV(NESTED, {}), "grid": {"lr": [1]}},
+            r"unknown parameter 'lr'; did you mean 'estimator__net__lr'\?",
+        ),
         ({"grid": {"lrr": [1]}}, "unknown parameter 'lrr'; did you mean 'lr'"),
         ({"grid": {"lr": 0.1}}, "a list of at least one value"),
         ({"grid": {"lr": []}}, "a list of at least one value"),
