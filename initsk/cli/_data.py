@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from initsk.cli._checks import check_range, check_samples, check_target, named
+from initsk.cli._option_rules import DATA_OF_OPTIONS, TABLES
 from initsk.cli._output import say
 from initsk.cli._samples import Samples, shaped
 from initsk.cli._tables import load_table_samples
@@ -64,8 +65,9 @@ def load_samples(dataset: str, target: str | None, **of_tables: Any) -> tuple[st
 
 
 def of_tables(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a command that are for tables only."""
-    return {name: options[name] for name in ("sep", "decimal", "drop", "test") if name in options}
+    """Return the options of a command that are for tables only, besides the target."""
+    names = [name for name, data in DATA_OF_OPTIONS.items() if data == TABLES and name != "target"]
+    return {name: options[name] for name in names if name in options}
 
 
 @contextmanager
