@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.datasets import load_iris
 from sklearn.exceptions import DataConversionWarning
 from sklearn.pipeline import make_pipeline
@@ -107,6 +108,17 @@ def test_nan_among_text_is_missing_and_no_class_in_any_container():
         for learn in (MLPClassifier((4,)).fit, partial(compare_initializers, MLPClassifier((4,)))):
             with pytest.raises(InvalidParameterError, match=r"y has 1 missing value; the first is in row 4; .*dropna"):
                 learn(X, given)
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+@pytest.mark.parametrize("convert", [np.asarray, lambda days: days.strftime("%d.%m.%Y").to_numpy(object)])
+def test_dates_as_targets_of_a_module_or_a_comparison_are_an_error_with_the_next_step(convert):
+    y = convert(pd.date_range("2024-01-31", periods=len(X)))
+    with torch.random.fork_rng():
+        module = torch.nn.Linear(4, 1)
+    for learn in (partial(diagnose, module), partial(compare_initializers, MLPClassifier((4,)))):
+        with pytest.raises(InvalidParameterError, match="make numbers of a date, such as"):
+            learn(X, y)
 
 
 def test_nan_in_a_list_of_text_is_missing_and_no_class():
