@@ -16,6 +16,7 @@ from initsk.utils.precision import columns_with, describe_too_large
 from initsk.utils.words import counted, listed
 
 _COUNTED = "rows and columns count from 1, without a header"
+_WITHOUT_TARGET = "; leave the samples without a target out of the file"
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def named(dataset: str, option: str = "") -> Iterator[None]:
 def check_complete(y: pd.Series, name: str) -> None:
     """Raise InvalidParameterError unless no value of a column is missing or infinite."""
     infinite = np.isinf(y.to_numpy()) if y.dtype.kind == "f" else np.zeros(len(y), bool)
-    _refuse("the table", y.isna().to_numpy()[:, None], infinite[:, None], [name])
+    _refuse("the table", y.isna().to_numpy()[:, None], infinite[:, None], [name], _WITHOUT_TARGET)
 
 
 def check_samples(X: np.ndarray, name: str) -> None:
@@ -55,7 +56,7 @@ def check_samples(X: np.ndarray, name: str) -> None:
 def check_target(y: np.ndarray, name: str) -> None:
     """Raise InvalidParameterError unless all targets are labels, or finite numbers of single precision."""
     check_labels(name, y)
-    _check_finite(y, name)
+    _check_finite(y, name, _WITHOUT_TARGET)
     check_range(y, name)
 
 
@@ -90,9 +91,9 @@ def check_classes(data: Arrays, limit: int | None = None, test: Path | None = No
         raise InvalidParameterError(f"{lacks} ({labels}){drawn}")
 
 
-def _check_finite(values: np.ndarray, name: str) -> None:
+def _check_finite(values: np.ndarray, name: str, step: str = "") -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        _refuse(name, np.isnan(_matrix(values)), np.isinf(_matrix(values)))
+        _refuse(name, np.isnan(_matrix(values)), np.isinf(_matrix(values)), step=step)
 
 
 def _matrix(values: np.ndarray) -> np.ndarray:
@@ -100,10 +101,12 @@ def _matrix(values: np.ndarray) -> np.ndarray:
     return values if values.ndim < 3 else values.reshape(len(values), -1)
 
 
-def _refuse(name: str, missing: np.ndarray, infinite: np.ndarray, columns: list[str] | None = None) -> None:
+def _refuse(
+    name: str, missing: np.ndarray, infinite: np.ndarray, columns: list[str] | None = None, step: str = ""
+) -> None:
     """Refuse missing and infinite values, if there are any, with their columns and rows."""
     names = [repr(column) for column in columns] if columns else None
     kinds = {"missing values (NaN)": missing, "infinite values": infinite}
     where = [f"{kind}: {columns_with(found, names)}" for kind, found in kinds.items() if found.any()]
     if where:
-        raise InvalidParameterError(f"{name} has {'; '.join(where)}; {_COUNTED}")
+        raise InvalidParameterError(f"{name} has {'; '.join(where)}; {_COUNTED}{step}")

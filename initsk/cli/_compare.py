@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from initsk.cli._checks import check_for_perceptron, named
 from initsk.cli._data import load_samples, of_tables
-from initsk.cli._design import check_scoring_names, describe_imbalance, describe_task, divide, scorers, with_task
+from initsk.cli._design import check_scoring_names, describe_imbalance, describe_task, divide, scorers
 from initsk.cli._output import fail, say, show, table_text
 from initsk.cli._report import choose_folder, show_page, write_comparison
 from initsk.cli._samples import Samples
@@ -76,8 +76,8 @@ def _arguments(samples: Samples, *, is_table: bool, options: dict[str, Any]) -> 
     if not is_table:
         samples = samples.shaped(options["shape"])
         check_for_perceptron(samples)
-    samples = with_task(samples, options["task"])
-    regression = samples.are_numbers if options["task"] is None else options["task"] == "regression"
+    samples = samples.for_task(options["task"])
+    regression = samples.are_numbers
     samples, cv = divide(samples, regression, options)
     scoring = scorers(options["scoring"], regression)
     notes = [

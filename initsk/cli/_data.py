@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from initsk.cli._checks import check_range, check_samples, check_target, named
+from initsk.cli._option_rules import DATA_OF_OPTIONS, TABLES
 from initsk.cli._output import say
 from initsk.cli._samples import Samples, shaped
 from initsk.cli._tables import load_table_samples
@@ -22,14 +23,20 @@ _ALLOWED = f"allowed: mnist, digits, an IDX folder, or a file ending with {', '.
 
 
 def load_data(
-    dataset: str, target: str | None, seed: int, *, shape: tuple[int, ...] = (), **of_tables: Any
-) -> tuple[str, Arrays]:
-    """Return the name of the data set, and its training and held-out parts, scaled.
+    dataset: str,
+    target: str | None,
+    seed: int,
+    *,
+    shape: tuple[int, ...] = (),
+    task: str | None = None,
+    **of_tables: Any,
+) -> tuple[Arrays, bool]:
+    """Return the training and the held-out part of a data set, scaled, and whether the targets are numbers to predict.
 
     Pixels are divided by the largest value of their type. The columns of a table are prepared by `table_preparation`,
     fitted on the training part. The arrays of an NPZ file are used unchanged, except images of bytes, which become rows
-    of pixels. `shape` is that of a sample, and `of_tables` has the options for tables. What warnings about a file say
-    is printed.
+    of pixels. `shape` is that of a sample, `task` the task or None, and `of_tables` has the options for tables. What
+    warnings about a file say is printed.
 
     Raises
     ------
@@ -38,10 +45,11 @@ def load_data(
     InvalidParameterError
         If the data cannot be used; the message names the data set and, where there is one, the column and the row.
     """
-    name, samples = load_samples(dataset, target, **of_tables)
+    _, samples = load_samples(dataset, target, **of_tables)
     with named(dataset):
+        samples = samples.for_task(task)
         X, y, X_val, y_val = samples.divided(seed)
-    return name, (shaped(X, shape), y, shaped(X_val, shape), y_val)
+    return (shaped(X, shape), y, shaped(X_val, shape), y_val), samples.are_numbers
 
 
 def load_samples(dataset: str, target: str | None, **of_tables: Any) -> tuple[str, Samples]:
@@ -57,8 +65,9 @@ def load_samples(dataset: str, target: str | None, **of_tables: Any) -> tuple[st
 
 
 def of_tables(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a command that are for tables only."""
-    return {name: options[name] for name in ("sep", "decimal", "drop", "test") if name in options}
+    """Return the options of a command that are for tables only, besides the target."""
+    names = [name for name, data in DATA_OF_OPTIONS.items() if data == TABLES and name != "target"]
+    return {name: options[name] for name in names if name in options}
 
 
 @contextmanager
@@ -123,7 +132,7 @@ def _check_exists(dataset: str) -> None:
 
 
 def _pixels(samples: Samples) -> Samples:
-    X, _, X_val, _, _ = samples
+    X, X_val = samples.X, samples.X_val
     # In the type of the pixels, since they may be too large for single precision.
     top = np.float32(np.iinfo(X.dtype).max) if X.dtype.kind in "iu" else max(np.abs(X).max(), X.dtype.type(1))
     scaled = (X / top).astype(np.float32)
@@ -166,6 +175,6 @@ def _arrays(path: Path) -> Samples:
 
 def _images(samples: Samples) -> Samples:
     """Return images as those of an IDX folder: a row of scaled pixels for each."""
-    X, _, X_val, _, _ = samples
+    X, X_val = samples.X, samples.X_val
     X_val = None if X_val is None else X_val.reshape(len(X_val), -1)
     return _pixels(samples._replace(X=X.reshape(len(X), -1), X_val=X_val))

@@ -20,25 +20,6 @@ _MAJORITY, _TIMES = 0.5, 3
 _FEW_CLASSES = 10
 
 
-def with_task(samples: Samples, task: str | None) -> Samples:
-    """Return the samples with targets of the type that the task needs: floats are numbers to predict, others classes.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the targets do not fit the task.
-    """
-    y, y_val = samples.y, samples.y_val
-    if task is None or samples.are_numbers == (task == "regression"):
-        return samples
-    if y.dtype.kind not in "biuf":
-        raise InvalidParameterError(f"--task regression: the target has the type {y.dtype} (allowed: numbers)")
-    if task == "classification" and any((part % 1 != 0).any() for part in (y, y_val) if part is not None):
-        raise InvalidParameterError("--task classification: the target has numbers with fractions (allowed: classes)")
-    kind = np.float64 if task == "regression" else np.int64
-    return samples._replace(y=y.astype(kind), y_val=None if y_val is None else y_val.astype(kind))
-
-
 def divide(samples: Samples, regression: bool, options: dict[str, Any]) -> tuple[Samples, Any]:
     """Return the samples with at most ``--limit`` training samples, and the splitter or None for held-out samples.
 

@@ -11,7 +11,6 @@ from initsk.cli._load_network import load_network
 from initsk.cli._option_rules import Options
 from initsk.exceptions import InvalidParameterError
 from initsk.initialization import initialize
-from initsk.utils.validation import is_continuous
 
 _DEFAULT = "he_normal"
 #: What a message has if the network does not take the data.
@@ -29,10 +28,9 @@ def model_and_data(options: Options, model: Any = None) -> tuple[Any, Any, Any]:
     A `model` is NETWORK, if that is loaded already.
     """
     dataset = options["dataset"]
-    reading = of_tables(options) | {"shape": options["shape"]}
-    _, data = load_data(dataset, options["target"], options["random_state"], **reading)
+    reading = of_tables(options) | {"shape": options["shape"], "task": options["task"]}
+    data, continuous = load_data(dataset, options["target"], options["random_state"], **reading)
     X, y, X_val, y_val = data
-    continuous = is_continuous(y, allow_float_classes=True)
     with named(dataset):
         if not continuous:
             check_classes(data)

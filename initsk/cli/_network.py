@@ -28,7 +28,7 @@ _RATIOS = ["name", "size", "weight_norm", "gradient_norm", "gradient_to_weight",
 
 
 # Options with which `recommend` loads data.
-_NEEDS_DATA = {"dataset", "target", "sep", "decimal", "drop", "shape", "time_limit"}
+_NEEDS_DATA = {"dataset", "target", "sep", "decimal", "drop", "task", "shape", "time_limit"}
 
 
 class Outcome(NamedTuple):
@@ -149,6 +149,7 @@ def _recommend(options: Options) -> Outcome:
     measured = recommendation.measured
     if options["json"]:
         parts = {"parameters": _rows(recommendation.to_frame()), "learning_rate": recommendation.learning_rate}
+        parts["not_tried"] = recommendation.not_tried
         text = _json("recommend", str(recommendation), **parts, measured=None if measured is None else _rows(measured))
     else:
         advice = recommendation.to_frame()[["name", "shape", "initializer", "variance", "why"]]

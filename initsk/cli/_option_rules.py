@@ -10,6 +10,18 @@ from initsk.exceptions import InvalidParameterError
 
 Options = dict[str, Any]
 
+ANY_DATA, TABLES, ARRAYS, UNDIVIDED = "any data", "tables", "arrays", "data without a test set"
+#: The data that each option of ``initsk compare`` is for; beside other data, the option is refused.
+DATA_OF_OPTIONS = {
+    **dict.fromkeys(["target", "sep", "decimal", "drop", "test"], TABLES),
+    "shape": ARRAYS,
+    "cv": UNDIVIDED,
+    **dict.fromkeys(["dataset", "task", "scoring", "limit"], ANY_DATA),
+    **dict.fromkeys(["initializers", "repeats", "epochs", "batch_size", "hidden", "activation", "lr"], ANY_DATA),
+    **dict.fromkeys(["racing", "store", "jobs", "device", "random_state"], ANY_DATA),
+    **dict.fromkeys(["axes", "language", "open", "out", "force"], ANY_DATA),
+}
+
 
 def check_effect(command: str, options: Options) -> None:
     """Raise InvalidParameterError if an option of a command about a network has no effect beside the others.
@@ -35,7 +47,7 @@ def _problems(command: str, options: Options, given: list[str]) -> Iterator[str]
     if options.get("no_data"):
         if options["network"] is None:
             yield "--no-data needs NETWORK"
-        if unused := among("dataset", "target", "sep", "decimal", "drop", "shape", "max_samples"):
+        if unused := among("dataset", "target", "sep", "decimal", "drop", "task", "shape", "max_samples"):
             yield f"{unused}: not allowed with --no-data, which loads no data"
     if options["network"] is None:
         if unused := among("training"):

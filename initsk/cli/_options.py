@@ -194,7 +194,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
 def takes_network(command: Command) -> Command:
     """Add the argument NETWORK and the options that all commands about one network share."""
     add = takes(
-        "--dataset", "--target", "--sep", "--decimal", "--drop", "--shape", "--hidden", "--activation",
+        "--dataset", "--target", "--sep", "--decimal", "--drop", "--task", "--shape", "--hidden", "--activation",
         "--random-state", "--report", "--language", "--open", "--force",
     )  # fmt: skip
     return click.argument("network", required=False)(add(command))

@@ -9,22 +9,49 @@ from sklearn.compose import ColumnTransformer
 
 from initsk.comparison.design import Arrays, hold_out
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.columns import ABOUT_DATES, are_dates
 from initsk.utils.validation import is_continuous
 
 
 class Samples(NamedTuple):
-    """Samples and targets; with held-out ones if the data set has them, and the preparation of a table."""
+    """Samples and targets; with held-out ones if the data set has them, the preparation of a table, and the task."""
 
     X: Any
     y: np.ndarray
     X_val: Any = None
     y_val: np.ndarray | None = None
     preparation: ColumnTransformer | None = None
+    task: str | None = None
 
     @property
     def are_numbers(self) -> bool:
         """Whether the targets are numbers to predict, and no classes."""
+        if self.task is not None:
+            return self.task == "regression"
         return is_continuous(self.y, allow_float_classes=True)
+
+    def for_task(self, task: str | None) -> "Samples":
+        """Return samples with targets of the type that ``--task`` needs: floats to predict, or classes; None guesses.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the targets do not fit the task.
+        """
+        y, y_val = self.y, self.y_val
+        if task is None or self.are_numbers == (task == "regression"):
+            return self._replace(task=task)
+        if y.dtype.kind not in "biuf":
+            step = f"; the target has dates: {ABOUT_DATES}" if are_dates(y) else ""
+            raise InvalidParameterError(
+                f"--task regression: the target has the type {y.dtype} (allowed: numbers){step}"
+            )
+        if task == "classification" and any((part % 1 != 0).any() for part in (y, y_val) if part is not None):
+            raise InvalidParameterError(
+                "--task classification: the target has numbers with fractions (allowed: classes)"
+            )
+        kind = np.float64 if task == "regression" else np.int64
+        return self._replace(y=y.astype(kind), y_val=None if y_val is None else y_val.astype(kind), task=task)
 
     def divided(self, seed: int) -> Arrays:
         """Return the training and the held-out part, prepared; a quarter is held out if the data have no such part."""

@@ -78,10 +78,11 @@ def diagnose(
     lr : float, optional
         Learning rate; None takes that of the optimizer. If its groups of parameters have different rates, `lr` is that
         of the first group whose rate is above 0, and the rates of the others are multiplied by the same factor.
-    criterion : callable or dict of str to callable, optional
-        Function of ``(output, y)`` that returns the mean loss, or one for each named head of the output; their sum is
-        the loss. By default the output's own ``loss``, the estimator's criterion, or the one that suits the targets;
-        see `initsk.network.loss_of`. A skorch net has the loss of its ``get_loss``.
+    criterion : str, callable, or dict of these by name of the head, optional
+        Name of one of torch's losses in any case, such as "CrossEntropyLoss"; or a function of ``(output, y)`` that
+        returns the mean loss; or one for each named head of the output, whose sum is the loss. By default the output's
+        own ``loss``, the estimator's criterion, or the one that suits the targets; see `initsk.network.loss_of`. A
+        skorch net has the loss of its ``get_loss``.
     output : str, int or callable, optional
         The part of the module's output that counts: a name, an index, or a function of the output.
     budget : int, optional

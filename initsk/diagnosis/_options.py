@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from initsk.network import check_optimizer
+from initsk.exceptions import InvalidParameterError
+from initsk.network import check_criterion, check_optimizer
 from initsk.utils.random import check_random_state
 from initsk.utils.validation import Constraint, allow, check_parameters, integer, optional, real, resolved_by
 
@@ -19,24 +20,28 @@ DEFAULTS: dict[str, Any] = {
     "trial_steps": TRIAL_STEPS, "batch_size": None, "max_samples": MAX_SAMPLES, "time_limit": None,
 }  # fmt: skip
 
+_HEADS = "a dict of names or functions by name of the head"
 
-def _is_criterion(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return bool(value) and all(isinstance(name, str) and callable(part) for name, part in value.items())
-    return callable(value) and not isinstance(value, type)
+
+def _check_criteria(value: Any) -> None:
+    """Raise InvalidParameterError unless a value is a criterion, a dict of them by name of the head, or None."""
+    heads = value if isinstance(value, Mapping) else {"": value}
+    for name, part in heads.items():
+        if not isinstance(name, str) or (part is None and name):
+            raise InvalidParameterError(_HEADS)
+        check_criterion(part, _HEADS)
+    if not heads:
+        raise InvalidParameterError(_HEADS)
 
 
 def _is_picker(value: Any) -> bool:
     return (isinstance(value, str | int) and not isinstance(value, bool)) or callable(value)
 
 
-_WANTED_CRITERION = (
-    "a function loss(output, y) or an instance such as torch.nn.MSELoss(), or a dict of them by name of the head"
-)
 CONSTRAINTS: dict[str, Constraint] = {
     "optimizer": resolved_by(check_optimizer),
     "lr": optional(real(above=0)),
-    "criterion": optional(allow(_is_criterion, _WANTED_CRITERION)),
+    "criterion": resolved_by(_check_criteria),
     "output": optional(allow(_is_picker, "a name, an index, or a function of the module's output")),
     "budget": optional(integer(1)),
     "target": real(above=0),

@@ -41,15 +41,17 @@ _LIKELY = 0.5
 _MEASURED = ["initializer", "score", "trial_loss", "steps", "gradient_size", "agreement", "loss"]
 
 
-def compare_candidates(setup: TrainingSetup) -> pd.DataFrame:
-    """Return a row per candidate, the one with the highest score first.
+def compare_candidates(setup: TrainingSetup) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return a row per candidate, the one with the highest score first, and those for which there was no time.
 
     An error with the first candidate, "auto", comes from the network or the data and is raised. Other candidates that
-    fail, or for which there is no time, are left out.
+    fail are left out.
     """
     rows: list[tuple[Any, ...]] = []
-    for name in CANDIDATES:
+    not_tried: tuple[str, ...] = ()
+    for place, name in enumerate(CANDIDATES):
         if rows and setup.clock.left <= 0:
+            not_tried = CANDIDATES[place:]
             break
         try:
             other = setup.reinitialized(name)
@@ -62,11 +64,12 @@ def compare_candidates(setup: TrainingSetup) -> pd.DataFrame:
         trial = outcome.trial
         assert trial is not None
         if rows and trial.status == "time":
+            not_tried = CANDIDATES[place:]
             break
         reached = trial.loss_after(setup.first_steps)
         rows.append((name, outcome.score, reached, trial.n_steps, coherence.size, coherence.agreement, coherence.loss))
     frame = pd.DataFrame(rows, columns=_MEASURED)
-    return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+    return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True), not_tried
 
 
 class Advice(NamedTuple):
@@ -95,6 +98,8 @@ class Recommendation(Reported):
         `initsk.inspection.GradientCoherence`).
     learning_rate : tuple of str
         What is known of the learning rate in networks of this kind, with the source: one sentence each.
+    not_tried : tuple of str
+        The initializers that were not tried on the samples, because the time limit was reached.
 
     Attributes
     ----------
@@ -103,11 +108,13 @@ class Recommendation(Reported):
     """
 
     def __init__(
-        self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None, learning_rate: tuple[str, ...] = ()
-    ) -> None:
+        self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None, learning_rate: tuple[str, ...] = (),
+        not_tried: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         self.rows = rows
         self.measured = measured
         self.learning_rate = learning_rate
+        self.not_tried = not_tried
 
     def __repr__(self) -> str:
         return f"Recommendation({counted(len(self.rows), 'parameter')}; see to_frame())"
@@ -131,6 +138,13 @@ class Recommendation(Reported):
         sentences = [Reason("On the given samples, the recommended initializers have the score {score}.", score=own)]
         if own < highest:
             sentences.append(Reason("{best} has a higher one, {score}.", best=best, score=highest))
+        if self.not_tried:
+            sentences.append(
+                Reason(
+                    "Not tried, because the time limit was reached: {names}. A larger limit tries them too.",
+                    names=", ".join(self.not_tried),
+                )
+            )
         if highest < _LIKELY:
             sentences.append(
                 Reason(
@@ -180,7 +194,7 @@ def recommend_initializer(
         comparison. The comparison needs at least 20 samples, and uses at most 512.
     time_limit : float, optional
         Seconds for the comparison, which takes about as long as seven diagnoses. Initializers for which there is no
-        time are left out; "auto" is measured at any rate.
+        time are left out, and the result names them; "auto" is measured at any rate.
     random_state : int, RandomState, Generator or None, default=0
         Seed of the choice of samples and of the initializers.
 
@@ -218,7 +232,8 @@ def _recommend(found: Model, X: Any, y: Any, time_limit: float | None, random_st
         return _recommendation(found.module, found.first_rows(X), _loss_name(found.net, None, None))
     setup = set_up("recommend_initializer", found, X, y, {"time_limit": time_limit}, resolve_seed(random_state))
     without = recommend(setup)
-    return Recommendation(without.rows, compare_candidates(setup), without.learning_rate)
+    measured, not_tried = compare_candidates(setup)
+    return Recommendation(without.rows, measured, without.learning_rate, not_tried)
 
 
 def recommend(setup: TrainingSetup) -> Recommendation:

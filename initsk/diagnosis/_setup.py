@@ -29,6 +29,7 @@ from initsk.network import (
     borrowed,
     copy_of_module,
     has_targets,
+    loss_function,
     preserve_state,
 )
 from initsk.utils.cached import cached_property
@@ -318,7 +319,7 @@ def _set_up(
         choice = getattr(found.net, "optimizer_", None) or _OPTIMIZER
     plan = OptimizerPlan(choice, found.module, options["lr"]).moved(module)
     plan.rate()  # raises before the first pass if the optimizer has none
-    objective = Objective(options["criterion"], options["output"], found.net).copied(memo)
+    objective = Objective(_loss_functions(options["criterion"]), options["output"], found.net).copied(memo)
     if not has_targets(X, y) and options["criterion"] is None and not gives_loss(module, samples.first(1)[0], seed):
         refuse(owner, ["y=None is not allowed (the targets of the loss, criterion=, or an output with a loss)"])
     budget = options["budget"] or schedule.n_steps or BUDGET
@@ -359,3 +360,10 @@ def measure_trials(
 
     setup.try_steps(setup.plan, sorted(lengths), ends)
     return measured
+
+
+def _loss_functions(criterion: Any) -> Any:
+    """Return the loss function of a criterion, or of each head; None stays."""
+    if isinstance(criterion, Mapping):
+        return {name: loss_function(part) for name, part in criterion.items()}
+    return None if criterion is None else loss_function(criterion)

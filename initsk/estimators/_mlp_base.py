@@ -26,6 +26,7 @@ from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption, is_sparse
 from initsk.utils.columns import describe_not_numeric, has_dates
 from initsk.utils.global_state import one_at_a_time
+from initsk.utils.labels import describe_absent
 from initsk.utils.precision import describe_not_finite, describe_too_large, matrix_types
 from initsk.utils.random import RandomState
 from initsk.utils.torch_settings import outside_of_contexts, torch_threads
@@ -101,7 +102,7 @@ class BaseMLP(BaseEstimator):
     """
 
     _net_class: ClassVar[Any]
-    _checks_of_y: ClassVar[dict[str, bool]] = {}
+    _checks_of_y: ClassVar[dict[str, Any]] = {}
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS
 
     hidden_layer_sizes: int | tuple[int, ...] = (100,)
@@ -208,7 +209,7 @@ class BaseMLP(BaseEstimator):
         -------
         skorch.dataset.Dataset
         """
-        X, y = self._check_samples(X, y, **self._checks_of_y)
+        X, y = self._check_samples(X, y, name=name, **self._checks_of_y)
         return Dataset(X, self._encode(y, name))
 
     def set_params(self, **params: Any) -> Self:
@@ -273,7 +274,7 @@ class BaseMLP(BaseEstimator):
 
     @one_at_a_time
     def _check_data(self, X: Any, y: Any, sample_weight: Any, first: bool, known_target: bool = False) -> TrainingData:
-        X, y = self._check_samples(X, y, first=first, **self._checks_of_y)
+        X, y = self._check_samples(X, y, first, **self._checks_of_y)
         weight = check_weight(self._weight(y, sample_weight), X)
         if first:
             self._set_target(y, weight, known_target)
@@ -284,9 +285,11 @@ class BaseMLP(BaseEstimator):
         return sample_weight
 
     @one_at_a_time
-    def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
-        sparse = [name for name, part in (("X", X), ("y", y)) if is_sparse(part)]
-        refuse(type(self).__name__, [f"{name} is a sparse tensor (allowed: {name}.to_dense())" for name in sparse])
+    def _check_samples(
+        self, X: Any, y: Any = "no_validation", first: bool = False, name: str = "y", **checks: Any
+    ) -> Any:
+        sparse = [part for part, given in (("X", X), (name, y)) if is_sparse(given)]
+        refuse(type(self).__name__, [f"{part} is a sparse tensor (allowed: {part}.to_dense())" for part in sparse])
         if has_dates(X):
             raise InvalidParameterError(describe_not_numeric(X))
         types = matrix_types(X, self.input_scale)
@@ -295,7 +298,8 @@ class BaseMLP(BaseEstimator):
             with np.errstate(over="ignore", invalid="ignore"):
                 return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
         except (TypeError, ValueError) as error:
-            reason = describe_too_large(X) or describe_not_numeric(X) or describe_not_finite(X)
+            of_samples = describe_too_large(X) or describe_not_numeric(X) or describe_not_finite(X)
+            reason = of_samples or describe_absent(name, y)
             if reason is None:
                 raise
             raise InvalidParameterError(reason) from error

@@ -203,11 +203,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         rows[np.isnan(rows).any(axis=1)] = prior
         return rows
 
-    def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
+    def _check_samples(
+        self, X: Any, y: Any = "no_validation", first: bool = False, name: str = "y", **checks: Any
+    ) -> Any:
         if y is None or isinstance(y, str):
-            return super()._check_samples(X, y, first=first, **checks)
-        check_labels("y", y)
-        X, y = super()._check_samples(X, y, first=first, **checks, multi_output=_has_columns(y))
+            return super()._check_samples(X, y, first, name, **checks)
+        check_labels(name, y)
+        X, y = super()._check_samples(X, y, first, name, **checks, multi_output=_has_columns(y))
         return X, y.toarray() if issparse(y) else y
 
     def _set_target(self, y: np.ndarray, weight: np.ndarray | None, known: bool = False) -> None:

@@ -71,7 +71,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _net_class = MLPNetRegressor
-    _checks_of_y: ClassVar[dict[str, bool]] = {"multi_output": True, "y_numeric": True}
+    _checks_of_y: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS | {"standardize_target": boolean()}
 
     standardize_target: bool = True
@@ -137,12 +137,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
-    def _check_samples(self, X: Any, y: Any = "no_validation", first: bool = False, **checks: Any) -> Any:
+    def _check_samples(
+        self, X: Any, y: Any = "no_validation", first: bool = False, name: str = "y", **checks: Any
+    ) -> Any:
         if has_times(y):
             raise InvalidParameterError(
-                "y has times or durations (allowed: numbers, such as the days since a first day)"
+                f"{name} has times or durations (allowed: numbers, such as the days since a first day)"
             )
-        checked = super()._check_samples(X, y, first=first, **checks)
+        checked = super()._check_samples(X, y, first, name, **checks)
         if isinstance(checked, tuple) and checked[1].shape[1:] == (1,):
             return checked[0], column_or_1d(checked[1], warn=True)
         return checked

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import skorch
 import torch
+from sklearn.utils.validation import column_or_1d
 from torch import nn
 
 from initsk.exceptions import InvalidParameterError
@@ -23,7 +24,8 @@ _LABEL_TYPES = (np.ndarray, pd.Series, pd.Categorical, pd.Index, torch.Tensor, l
 def class_numbers(net: Any, y: Any) -> Any:
     """Return labels of a classifier's net with a loss of classes as 64-bit integers; other targets unchanged.
 
-    Floats with several axes are shares of the classes.
+    Floats with several columns are shares of the classes, and frames become arrays. A single column of labels becomes a
+    vector, with scikit-learn's warning.
 
     Raises
     ------
@@ -36,16 +38,17 @@ def class_numbers(net: Any, y: Any) -> Any:
     >>> class_numbers(net, [True, False]), class_numbers(net, np.array([0.0, 2.0]))
     (array([1, 0]), array([0, 2]))
     """
-    if not _learns_classes(net) or not isinstance(
-        y, np.ndarray | pd.Series | pd.Categorical | pd.Index | torch.Tensor | list
-    ):
+    y = y.to_numpy(copy=True) if isinstance(y, pd.DataFrame) else y
+    if not _learns_classes(net) or not isinstance(y, _LABEL_TYPES):
         return y
     if isinstance(y, torch.Tensor):
         values = y.detach().cpu().numpy() if y.dtype != torch.bfloat16 else y.detach().float().cpu().numpy()
     else:
         values = np.asarray(y)
-    if values.dtype.kind in "fc" and values.ndim > 1:
+    is_column = values.ndim == 2 and values.shape[1] == 1
+    if values.dtype.kind in "fc" and values.ndim > 1 and not is_column:
         return y
+    values = column_or_1d(values, warn=True) if is_column else values
     numbers = _whole_numbers(values)
     ignored = getattr(net, "criterion__ignore_index", getattr(net.criterion, "ignore_index", -100))
     wrong = numbers[(numbers < 0) & (numbers != ignored)]

@@ -275,8 +275,8 @@ class WithInitializer(skorch.NeuralNet):
 
         Outputs that a classifier cannot learn from, such as logits with NLLLoss, are an error.
         """
-        network.check_class_scores(self, y_pred, y_true)
         y_true = network.comparable_target(getattr(self, "criterion_", None), y_pred, y_true)
+        network.check_class_scores(self, y_pred, y_true)
         if isinstance(y_pred, torch.Tensor) and y_pred.is_floating_point():
             y_true = _as_type(y_true, y_pred.dtype)
         return super().get_loss(y_pred, y_true, *args, **kwargs)

@@ -11,6 +11,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
+from initsk.exceptions import InvalidParameterError
 from initsk.initializers import get_initializer
 from initsk.network import (
     NORMALIZATIONS,
@@ -75,6 +76,22 @@ def _verbose(value: Any) -> str | None:
     return None if valid.boolean()(value) is None else valid.integer(0)(value) and "an integer >= 0, True or False"
 
 
+def _check_optimizer(optimizer: Any) -> None:
+    """Raise InvalidParameterError unless `optimizer` is a name or a class; of a function, the message says what is."""
+    if isinstance(optimizer, str | type | torch.optim.Optimizer) or not callable(optimizer):
+        get_optimizer(optimizer)
+        return
+    keywords = dict(getattr(optimizer, "keywords", {}))
+    kind = getattr(optimizer, "func", None)
+    shown = f"torch.optim.{kind.__name__}" if isinstance(kind, type) else "'sgd'"
+    arguments = {"lr": keywords.pop("lr", 0.1), "optimizer_params": keywords or {"momentum": 0.9}}
+    instead = ", ".join([f"optimizer={shown}", *(f"{name}={value!r}" for name, value in arguments.items())])
+    raise InvalidParameterError(
+        "a name of torch's optimizers or a torch.optim class, which gets lr= and optimizer_params= of the estimator; a"
+        f" function would have values of its own, so write {instead}"
+    )
+
+
 def _argument_hint(name: str, kind: type[torch.optim.Optimizer]) -> str:
     """Return what is meant by an argument that the optimizer does not have, or an empty text."""
     if name == "lr":
@@ -96,7 +113,7 @@ CONSTRAINTS: dict[str, valid.Constraint] = {
     "output_initializer": valid.optional(valid.resolved_by(get_initializer)),
     "normalization": valid.optional(valid.one_of("normalization", NORMALIZATIONS)),
     "dropout": valid.real(minimum=0, below=1),
-    "optimizer": valid.resolved_by(get_optimizer),
+    "optimizer": valid.resolved_by(_check_optimizer),
     "optimizer_params": valid.optional(valid.instance_of(dict, "a dict of the optimizer's arguments")),
     "lr": valid.real(above=0),
     "batch_size": _batch_size,

@@ -31,9 +31,9 @@ class MetaInit(GradientScheme):
         Added to the absolute value of each gradient in a denominator, above 0.
     batch_size : int or None, default=128
         Rows of X and y in a step, at least 2; None takes all rows, and so does a graph.
-    criterion : callable or None, default=None
-        ``loss(output, y)``, which returns one real number. None is the output's own ``loss``, or the one
-        that suits y; see `initsk.network.loss_of`.
+    criterion : str, callable or None, default=None
+        Name of one of torch's losses in any case, or ``loss(output, y)``, which returns one real number. None is the
+        output's own ``loss``, or the one that suits y; see `initsk.network.loss_of`.
 
     Raises
     ------

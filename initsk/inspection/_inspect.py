@@ -95,9 +95,10 @@ def inspect_activations(
         Whether to measure the gradients of the loss too.
     weights : bool, default=False
         Whether to measure the parameters too.
-    criterion : callable, optional
-        Function of ``(output, y)`` that returns the mean loss. By default the output's own ``loss``, the estimator's
-        criterion, or the one that suits the targets; see `initsk.network.loss_of`.
+    criterion : str or callable, optional
+        Name of one of torch's losses in any case, or a function of ``(output, y)`` that returns the mean loss. By
+        default the output's own ``loss``, the estimator's criterion, or the one that suits the targets; see
+        `initsk.network.loss_of`.
     optimizer : str, torch optimizer or callable, optional
         Optimizer whose update is measured, on copies of the parameters: the name of one of torch's in any case, an
         optimizer of the model's parameters, or a function of a list of parameters that makes one, such as

@@ -9,7 +9,7 @@ import numpy as np
 from initsk.inspection.capture._layer_choice import POSITIONS, Layers
 from initsk.inspection.statistics._gradients import OptimizerLike
 from initsk.inspection.statistics._layer import MEASURES
-from initsk.network import Criterion, check_optimizer
+from initsk.network import Criterion, check_criterion, check_optimizer
 from initsk.utils.random import check_random_state
 from initsk.utils.validation import Constraint, allow, boolean, integer, one_of, optional, resolved_by
 
@@ -52,12 +52,7 @@ CONSTRAINTS: dict[str, Constraint] = {
     "edges": optional(allow(_are_edges, "at least two finite numbers that increase")),
     "measures": allow(_are_measures, f"a collection of {', '.join(map(repr, MEASURES))}"),
     "positions": one_of("positions", POSITIONS),
-    "criterion": optional(
-        allow(
-            lambda value: callable(value) and not isinstance(value, type),
-            "a function loss(output, y) or an instance such as torch.nn.MSELoss()",
-        )
-    ),
+    "criterion": resolved_by(check_criterion),
     "optimizer": resolved_by(check_optimizer),
     "random_state": resolved_by(check_random_state),
 }

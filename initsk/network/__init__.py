@@ -18,7 +18,7 @@ from initsk.network._batches import (
 from initsk.network._calls import describe_arrays, errors_name_layer, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
-from initsk.network._criteria import get_criterion
+from initsk.network._criteria import Criterion, check_criterion, get_criterion, loss_function
 from initsk.network._examples import declared
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._generators import (
@@ -60,7 +60,6 @@ from initsk.network._optimizers import OPTIMIZERS, check_optimizer, get_optimize
 from initsk.network._originals import written_by
 from initsk.network._outputs import (
     IGNORED_TARGET,
-    Criterion,
     LossWithInputs,
     comparable_target,
     heads_of,
@@ -148,6 +147,7 @@ __all__ = [
     "axes_of",
     "borrowed",
     "check_class_scores",
+    "check_criterion",
     "check_optimizer",
     "clean_names",
     "comparable_target",
@@ -186,6 +186,7 @@ __all__ = [
     "layer_sizes",
     "lazy_parameters",
     "local_values",
+    "loss_function",
     "loss_of",
     "make_activation",
     "map_arrays",

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from initsk.datasets import is_dataset
 from initsk.exceptions import InvalidParameterError
 from initsk.network._generators import preserve_generators
-from initsk.utils.columns import describe_not_numeric
+from initsk.utils.columns import ABOUT_DATES, are_dates, describe_not_numeric
 from initsk.utils.random import isolated_torch_random
 from initsk.utils.validation import unknown_name
 from initsk.utils.words import reason_of
@@ -301,6 +301,8 @@ def to_array(name: str, part: Any) -> Any:
         hint = ""
         if name == "y" and array.ndim == 1 and all(isinstance(value, str) for value in array.tolist()):
             hint = "; make numbers of labels: sklearn.preprocessing.LabelEncoder().fit_transform(y)"
+        if array.ndim == 1 and are_dates(array):
+            hint = f"; {ABOUT_DATES}"
         raise InvalidParameterError(
             f"{held} is not allowed (numbers; a module around the network can make other arguments from them){hint}"
         )

@@ -6,16 +6,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from typing_extensions import TypeAliasType
 
 from initsk.exceptions import ModuleError
+from initsk.network._criteria import Criterion, LossFunction, loss_function
 from initsk.network._nets import MAX_DEVIATION, check_class_scores, check_range, has_own_loss, loss_of_net
 from initsk.network._operations import tensors_in
 from initsk.utils.torch_settings import in_double, real_parts
 from initsk.utils.words import counted
-
-#: A function of output and targets that returns the mean loss.
-Criterion = TypeAliasType("Criterion", Callable[[Any, Any], torch.Tensor])
 
 # In the order in which they are searched: predictions before features.
 _SCORE_NAMES = (
@@ -134,9 +131,10 @@ def loss_of(
 ) -> torch.Tensor:
     """Return the mean loss of a module's output.
 
-    The loss is `criterion`; or the output's own ``loss``; or the criterion of the estimator's `net`; or the one that
-    suits the targets. A loss of torch as `criterion` gets the scores in the output, with the axes and targets of the
-    type that it needs; losses of numbers need targets of the output's shape. Otherwise:
+    The loss is `criterion`, a function or the name of one of torch's losses; or the output's own ``loss``; or the
+    criterion of the estimator's `net`; or the one that suits the targets. A loss of torch as `criterion` gets the
+    scores in the output, with the axes and targets of the type that it needs; losses of numbers need targets of the
+    output's shape. Otherwise:
 
     - cross-entropy for integers, with scores along the second or last axis (-100 is ignored);
     - binary cross-entropy with logits for booleans that have the shape of the scores or of a single score, and for
@@ -161,6 +159,7 @@ def loss_of(
     if isinstance(criterion, LossWithInputs):
         return criterion.function(output, target, X)
     if criterion is not None:
+        criterion = loss_function(criterion)
         is_of_torch = type(criterion).__module__ == nn.MSELoss.__module__
         return _loss_of_torch(criterion, output, target) if is_of_torch else criterion(output, target)
     own = own_loss(output)
@@ -202,6 +201,7 @@ def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
     """Return a target in the type of the scores, if torch's criterion compares numbers; other targets as they are.
 
     It gets the shape of the scores if only axes of length 1 differ: torch would compare every value with every other.
+    So do labels, if the criterion is one of classes, without the axis of the classes.
 
     Examples
     --------
@@ -211,13 +211,16 @@ def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
     tensor([0, 1, 1])
     """
     are_tensors = isinstance(scores, torch.Tensor) and isinstance(target, torch.Tensor)
+    if are_tensors and isinstance(criterion, _OF_CLASSES) and not target.is_floating_point():
+        shape = scores.shape[:1] + scores.shape[2:]
+        return target.reshape(shape) if scores.dim() > 1 and _squeezed(shape) == _squeezed(target.shape) else target
     if not are_tensors or target.is_complex() or not isinstance(criterion, (*_OF_RATES, *_OF_NUMBERS)):
         return target
     target = target.to(scores.dtype)
     return target.reshape(scores.shape) if scores.squeeze().shape == target.squeeze().shape else target
 
 
-def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tensor:
+def _loss_of_torch(criterion: LossFunction, output: Any, target: Any) -> torch.Tensor:
     """Return a loss of torch; for sequences, the scores of classes move to the second axis."""
     scores = scores_of(output)
     if not isinstance(target, torch.Tensor):
@@ -226,6 +229,10 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
         target = target.long()
         if scores.shape[:1] + scores.shape[2:] != target.shape and scores.shape[:-1] == target.shape:
             scores = scores.movedim(-1, 1)
+        if scores.dim() == 2 and target.shape == (len(scores), 1):
+            raise ModuleError(
+                f"{_shapes(scores, target)} (allowed: a label for each sample){_next_step(scores, target)}"
+            )
         _check_labels(criterion, scores, target)
         if isinstance(criterion, nn.NLLLoss):
             _check_log_probabilities(scores)
@@ -238,8 +245,14 @@ def _loss_of_torch(criterion: Criterion, output: Any, target: Any) -> torch.Tens
     return criterion(scores, comparable_target(criterion, scores, target))
 
 
+def _squeezed(shape: torch.Size) -> list[int]:
+    return [size for size in shape if size != 1]
+
+
 def _next_step(output: torch.Tensor, target: torch.Tensor) -> str:
     """Return how targets get the shape of the output, or what else they may be; or ""."""
+    if not target.is_floating_point() and output.dim() == 2 and target.shape == (len(output), 1):
+        return "; use y.ravel()"
     if output.dim() == 2 and output.shape[:1] == target.shape and not target.is_complex():
         if output.shape[1] == 1:
             return "; use y[:, None]"
@@ -317,7 +330,7 @@ def _cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     if output.shape[:1] + output.shape[2:] != target.shape and output.shape[:-1] == target.shape:
         output = output.movedim(-1, 1)
     if output.dim() < 2 or output.shape[:1] + output.shape[2:] != target.shape or output.is_complex():
-        raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y)")
+        raise ModuleError(f"{shapes} (allowed: real scores, one more axis than y){_next_step(output, target)}")
     check_range(target, output.shape[1], IGNORED_TARGET)
     return nn.functional.cross_entropy(real_parts(output), target.long())
 

@@ -193,7 +193,10 @@ def _how_concluded(margin: float) -> str:
         "The p-values are adjusted for all pairs by Holm's method, because the same scores determined which"
         " initializer is the best."
     )
-    text = message("Equivalence is not tested, because the range of the score is not known.")
+    text = message(
+        "Equivalence is not tested, because the range of the score is not known; in Python, summary(margin=...)"
+        " tests it."
+    )
     if isfinite(margin):
         text = message(
             "Equivalent: two one-sided tests show that the difference is smaller than {margin:.3g}, 1 % of the range of"

@@ -62,7 +62,10 @@ def describe_ranking(summary: pd.DataFrame) -> str:
     for conclusion, text in _CONCLUSIONS.items():
         names = others.loc[others["conclusion"] == conclusion, "initializer"].tolist()
         if conclusion == "undecided" and not isfinite(best.margin):
-            text = message("Undecided: {names}. The difference is not significant at the 5 % level.")
+            text = message(
+                "Undecided: {names}. The difference is not significant at the 5 % level. Equivalence is not tested,"
+                " because the range of the score is not known; in Python, summary(margin=...) tests it."
+            )
         if names:
             sentences.append(_(text, names=names, margin=best.margin))
         if conclusion == "undecided":

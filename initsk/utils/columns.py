@@ -1,6 +1,7 @@
 """Columns of a frame that are not numeric, named with their first such value and with what to do."""
 
 import datetime
+import re
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,10 @@ import pandas as pd
 # Characters of a value that a message shows.
 _MAX_SHOWN = 40
 _MAX_COLUMNS = 5
-_ABOUT_DATES = "make numbers of a date, such as its month or the days since a first day"
+# A day, a month and a year of four digits in any order, such as 31.01.2024.
+_DATE = re.compile(r"(\d{4}([./-])\d{1,2}\2\d{1,2}|\d{1,2}([./-])\d{1,2}\3\d{4})(?!\d)")
+#: What to do with dates.
+ABOUT_DATES = "make numbers of a date, such as its month or the days since a first day"
 
 
 def not_numeric(frame: pd.DataFrame) -> dict[str, str]:
@@ -44,8 +48,8 @@ def describe_not_numeric(X: Any) -> str | None:
         return None
     listed = ", ".join(f"{name} ({value})" for name, value in list(found.items())[:_MAX_COLUMNS])
     rest = f", and {len(found) - _MAX_COLUMNS} more" if len(found) > _MAX_COLUMNS else ""
-    dated = any(_is_date(X.iloc[:, number]) for number, name in enumerate(X.columns) if str(name) in found)
-    return f"features must be numeric; not numeric: {listed}{rest}{f'; {_ABOUT_DATES}' if dated else ''}"
+    dated = any(are_dates(X.iloc[:, number]) for number, name in enumerate(X.columns) if str(name) in found)
+    return f"features must be numeric; not numeric: {listed}{rest}{f'; {ABOUT_DATES}' if dated else ''}"
 
 
 def has_dates(X: Any) -> bool:
@@ -65,6 +69,25 @@ def has_times(y: Any) -> bool:
         return True
     first = next(iter(y), None) if isinstance(y, list | tuple | pd.Index | pd.Series) else None
     return isinstance(first, datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64 | pd.Period)
+
+
+def are_dates(values: Any) -> bool:
+    """Return whether the first value of an array or a column is a date, also one that is a text.
+
+    Examples
+    --------
+    >>> [are_dates(np.array([value])) for value in ("2024-01-31", "31.01.2024", "blue", 20240131)]
+    [True, True, False, False]
+    """
+    values = pd.Series(values)
+    if getattr(values.dtype, "kind", "") == "M" or isinstance(values.dtype, pd.PeriodDtype):
+        return True
+    first = values.dropna().head(1)
+    if first.empty or is_real(values.dtype):
+        return False
+    text = str(first.iloc[0])
+    is_iso = len(text) >= 8 and not pd.isna(pd.to_datetime(text, errors="coerce", format="ISO8601"))
+    return is_iso or bool(_DATE.match(text))
 
 
 def is_real(dtype: Any) -> bool:
@@ -87,14 +110,3 @@ def _first_other(values: pd.Series) -> str | None:
     value = values.iloc[row]
     shown = str(value) if hasattr(value, "isoformat") else repr(value)
     return f"row {row + 1}: {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}"
-
-
-def _is_date(values: pd.Series) -> bool:
-    """Return whether the first value is a date, also one that is a text such as 2024-01-31."""
-    if getattr(values.dtype, "kind", "") == "M" or isinstance(values.dtype, pd.PeriodDtype):
-        return True
-    first = values.dropna().head(1)
-    if first.empty:
-        return False
-    text = str(first.iloc[0])
-    return len(text) >= 8 and not pd.isna(pd.to_datetime(text, errors="coerce", format="ISO8601"))

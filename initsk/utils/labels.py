@@ -1,4 +1,4 @@
-"""Types of labels: which values can be classes."""
+"""Checks of targets: which values can be classes, and which are missing."""
 
 from math import isnan
 from typing import Any
@@ -51,7 +51,7 @@ def check_labels(name: str, y: Any) -> None:
         _refuse_missing(name, np.isnat(values))
         return
     if values.dtype.kind == "O":
-        _refuse_missing(name, np.array([value is None or value is pd.NA or value is pd.NaT for value in values], bool))
+        _refuse_missing(name, np.asarray(pd.isna(values), bool))
     for row, value in enumerate(values, start=1):
         if not isinstance(value, str):
             inside = ", in an array of Python objects" if isinstance(value, int | float) else ""
@@ -62,8 +62,56 @@ def check_labels(name: str, y: Any) -> None:
             raise InvalidParameterError(f"{words}: {kind}; {_ALLOWED}{hint}")
 
 
+def check_present(name: str, y: Any) -> None:
+    """Raise InvalidParameterError if targets are missing or infinite.
+
+    Examples
+    --------
+    >>> check_present("y", np.array([0.5, np.nan]))
+    Traceback (most recent call last):
+    ...
+    initsk.exceptions.InvalidParameterError: y has 1 missing value; the first is in row 2; leave out the samples without
+    a target, such as data.dropna(subset=["y"])
+    """
+    reason = describe_absent(name, y)
+    if reason is not None:
+        raise InvalidParameterError(reason)
+
+
+def describe_absent(name: str, y: Any) -> str | None:
+    """Return which targets are missing or infinite, and what to do; None if none is, or if y has no rows.
+
+    Examples
+    --------
+    >>> describe_absent("y", [1.0, np.inf])
+    'y has 1 infinite value; the first is in row 2; leave out these samples, or replace the values'
+    """
+    try:
+        values = np.asarray(y)
+    except (TypeError, ValueError, RuntimeError):  # lists of different lengths, tensors with a gradient
+        return None
+    if values.dtype.kind == "V" or not values.ndim:
+        return None
+    infinite = np.isinf(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+    return _describe_missing(name, np.asarray(pd.isna(values), bool)) or _describe(
+        name, infinite, "infinite value", "; leave out these samples, or replace the values"
+    )
+
+
 def _refuse_missing(name: str, missing: np.ndarray) -> None:
-    if missing.any():
-        first = int(missing.argmax()) + 1
-        count = counted(int(missing.sum()), "missing value")
-        raise InvalidParameterError(f"{name} has {count}; the first is in row {first}")
+    reason = _describe_missing(name, missing)
+    if reason is not None:
+        raise InvalidParameterError(reason)
+
+
+def _describe_missing(name: str, missing: np.ndarray) -> str | None:
+    is_target = name in ("y", "y_val")
+    step = '; leave out the samples without a target, such as data.dropna(subset=["y"])' if is_target else ""
+    return _describe(name, missing, "missing value", step)
+
+
+def _describe(name: str, found: np.ndarray, kind: str, step: str) -> str | None:
+    if not found.any():
+        return None
+    first = int(found.reshape(len(found), -1).any(axis=1).argmax()) + 1
+    return f"{name} has {counted(int(found.sum()), kind)}; the first is in row {first}{step}"

@@ -26,19 +26,23 @@ def unknown_name(
 ) -> str:
     """Return a message about an unknown name, with the closest and all allowed names, or the first `most` of them.
 
-    With `meant`, the message suggests this name only, and None suggests no name.
+    With `meant`, the message suggests this name only, and None suggests no name. A parameter of a nested estimator is
+    suggested with its full name.
 
     Examples
     --------
     >>> unknown_name("color", "rod", ["red", "blue"])
     "unknown color 'rod'; did you mean 'red'? Allowed: 'blue', 'red'"
+    >>> unknown_name("parameter", "lr", ["net", "net__lr"])
+    "unknown parameter 'lr'; did you mean 'net__lr'? Allowed: 'net', 'net__lr'"
     """
     names = sorted(allowed)
     shown = _short_repr(given)
     if meant == "":
         as_written = {name.lower(): name for name in names}
+        nested = [name for name in names if name.endswith(f"__{given}")]
         close = difflib.get_close_matches(str(given).lower(), as_written, n=3, cutoff=0.5)
-        near = [as_written[name] for name in close]
+        near = nested or [as_written[name] for name in close]
     else:
         near = [] if meant is None else [meant]
     hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."

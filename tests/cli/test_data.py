@@ -80,7 +80,8 @@ def test_table_without_target(tmp_path, capsys):
     [
         (
             {"a": [1, None, 3, 4], "y": [0, 1, 0, None]},
-            "missing values (NaN): column 'y' (row 4); rows",
+            "missing values (NaN): column 'y' (row 4); rows and columns count from 1, without a header; leave the"
+            " samples without a target out of the file",
         ),
         ({"a": [1, float("inf"), 3, 4], "y": [0, 1, 0, 1]}, "the table has infinite values: column 'a' (row 2)"),
         ({"a": ["2024-01-31", "2024-02-01"], "y": [0, 1]}, "the table has dates: column 'a' (row 1: '2024-01-31')"),

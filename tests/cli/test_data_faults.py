@@ -28,7 +28,8 @@ FAULTY = {
     "both": ({"X": replaced(replaced(X, (0, 0), np.nan), (3, 2), -np.inf), "y": Y},
              "missing values (NaN): column 1 (row 1); infinite values: column 3 (row 4)"),
     "too large": ({"X": replaced(X, (3, 2), 1e39), "y": Y}, "single precision (3.4e+38): column 3 (row 4); divide by"),
-    "missing targets": ({"X": X, "y": replaced(Y, 6, np.nan)}, "y has missing values (NaN): row 7"),
+    "missing targets": ({"X": X, "y": replaced(Y, 6, np.nan)}, "y has missing values (NaN): row 7; rows and columns"
+                        " count from 1, without a header; leave the samples without a target out of the file"),
     "infinite targets": ({"X": X, "y": replaced(Y, 6, np.inf)}, "y has infinite values: row 7"),
     "too large targets": ({"X": X, "y": replaced(Y, 6, 1e39)}, "y has numbers beyond the range"),
     "vector": ({"X": X[:, 0], "y": Y}, "X has the shape (120,)"),

@@ -221,3 +221,13 @@ def test_messages_name_the_cause_and_no_data_that_are_not(networks, capsys):
     shown = error_of(capsys, "inspect", "my_networks.py:few", "--dataset", "digits")
     assert "y has labels 0 to 9" in shown
     assert "--shape" not in shown
+
+
+def test_recommend_names_the_initializers_that_the_time_limit_left_out(capsys):
+    data = ["--dataset", "digits", "--hidden", "4", "--time-limit", "1e-9"]
+    assert run("recommend", *data) == 0
+    assert "Not tried, because the time limit was reached: torch_default, " in capsys.readouterr().out
+    assert run("recommend", *data, "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["not_tried"][0] == "torch_default"
+    assert "Not tried" in shown["answer"]

@@ -27,7 +27,7 @@ def net():
 """
 # Values that differ from what a command takes without the option; at least one of them must change the outcome.
 VALUES = {
-    "--dataset": ["nothing"], "--target": ["x"], "--shape": ["3,3"], "--hidden": ["5,5"],
+    "--dataset": ["nothing"], "--target": ["x"], "--task": ["regression"], "--shape": ["3,3"], "--hidden": ["5,5"],
     "--activation": ["tanh", "nonsense"], "--initializer": ["zeros", "lecun_normal"], "--random-state": list("123456"),
     "--report": ["page.html"], "--language": ["id"], "--layers": ["*1"], "--optimizer": ["sgd"], "--lr": ["0.5"],
     "--max-samples": ["2"], "--budget": ["7"], "--trial-steps": ["0"], "--batch-size": ["3"], "--time-limit": ["1e-9"],
@@ -37,7 +37,8 @@ VALUES = {
 QUICK = {"diagnose": ["--trial-steps", "2", "--no-rates"], "inspect": ["--max-samples", "20"]}
 # The audit of a healthy perceptron shows no number.
 UNHEALTHY = {("audit", False): ["--initializer", "zeros"]}
-NOT_SHOWN = {("audit", False): ["--max-samples", "--random-state"]}
+# It also draws which samples are held out by the task.
+NOT_SHOWN = {("audit", False): ["--max-samples", "--random-state"], ("audit", True): ["--task"]}
 
 
 def options_of(command):

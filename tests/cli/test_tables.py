@@ -1,5 +1,6 @@
 """``initsk compare`` on tables as they come: text, gaps, booleans, held-out files, numbers to predict."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -255,3 +256,45 @@ def test_a_store_belongs_to_its_splits(people, without_pictures, capsys):
 def test_the_options_are_in_the_help():
     names = {option for parameter in cli.commands["compare"].params for option in parameter.opts}
     assert {"--test", "--drop", "--task", "--scoring", "--cv", "--force"} <= names
+
+
+DAYS = pd.date_range("2024-01-31", periods=N)
+
+
+@pytest.mark.parametrize(
+    "days", [DAYS, DAYS.strftime("%Y-%m-%d"), DAYS.strftime("%d.%m.%Y"), DAYS.strftime("%m/%d/%Y")]
+)
+def test_dates_as_a_target_are_named_with_the_next_step(people, capsys, days):
+    PEOPLE.assign(day=days).to_parquet("people.parquet")
+    table = ["--dataset", "people.parquet", "--target", "day", "--drop", "number"]
+    step = "make numbers of a date, such as its month or the days since a first day"
+    for command in ("compare", "diagnose", "recommend"):
+        shown = error_of(capsys, command, *table)
+        assert "the target has dates, 60 of 60 of them only once, so they are no classes" in shown
+        assert step in shown
+    shown = error_of(capsys, "compare", *table, "--task", "regression")
+    assert "--task regression" in shown
+    assert f"the target has dates: {step}" in shown
+
+
+@pytest.mark.parametrize("command", ["inspect", "diagnose", "audit", "recommend"])
+def test_the_task_decides_for_every_command_what_whole_numbers_are(people, capsys, command):
+    pd.concat([PEOPLE.assign(few=np.arange(N) % 3)] * 2).to_csv("people.csv", index=False)
+    table = ["--dataset", "people.csv", "--drop", "number,day", "--hidden", "4", "--target"]
+    quick = {"diagnose": ["--trial-steps", "2", "--no-rates"], "recommend": ["--time-limit", "0.01"]}.get(command, [])
+    shown = []
+    for task in ([], ["--task", "classification"], ["--task", "regression"]):
+        assert run(command, *table, "few", *task, *quick, "--json") in (0, 1)
+        shown.append(json.loads(capsys.readouterr().out))
+    assert shown[0] == shown[1] != shown[2]
+    refused = error_of(capsys, command, *table, "kind", "--task", "regression")
+    assert "--task regression: the target has the type" in refused
+
+
+def test_a_class_has_an_output_and_a_number_has_one(people, capsys):
+    PEOPLE.assign(few=np.arange(N) % 3).to_csv("people.csv", index=False)
+    for task, n_outputs in (("classification", 3), ("regression", 1)):
+        table = ["--dataset", "people.csv", "--target", "few", "--drop", "number,day", "--task", task]
+        assert run("inspect", *table, "--hidden", "4", "--json") == 0
+        parameters = {row["name"]: row["size"] for row in json.loads(capsys.readouterr().out)["parameters"]}
+        assert parameters["output.bias"] == n_outputs

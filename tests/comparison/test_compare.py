@@ -5,6 +5,9 @@ from scipy import stats
 from scipy.special import expit, logit
 from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from initsk import ComparisonResult, MLPClassifier, compare_initializers
 from initsk.comparison import ComparisonInterrupted
@@ -12,6 +15,8 @@ from initsk.comparison.results import TABLES
 from initsk.displays import ActivationGridDisplay, LearningCurvesDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import VarianceScaling
+
+NESTED = Pipeline([("scaler", StandardScaler()), ("net", MLPClassifier())])
 
 
 def explode(tensor):
@@ -129,6 +134,12 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
         ({"estimator": LogisticRegression()}, "no parameter of LogisticRegression is.*parameter="),
         ({"estimator": MLPClassifier}, "an estimator as in scikit-learn, a skorch net"),
         ({"parameter": "intializer"}, "did you mean 'initializer'"),
+        ({"estimator": NESTED, "grid": {"lr": [1]}}, r"grid: unknown parameter 'lr'; did you mean 'net__lr'\?"),
+        ({"estimator": NESTED, "parameter": "initializer"}, r"unknown parameter .*; did you mean 'net__initializer'\?"),
+        (
+            {"estimator": GridSearchCV(NESTED, {}), "grid": {"lr": [1]}},
+            r"unknown parameter 'lr'; did you mean 'estimator__net__lr'\?",
+        ),
         ({"grid": {"lrr": [1]}}, "unknown parameter 'lrr'; did you mean 'lr'"),
         ({"grid": {"lr": 0.1}}, "a list of at least one value"),
         ({"grid": {"lr": []}}, "a list of at least one value"),
@@ -151,7 +162,7 @@ def test_an_interrupt_keeps_the_finished_runs(digits, capsys):
         ({"y": np.arange(1797.0) / 7}, "Unknown label type: continuous"),
         ({"y": np.arange(1797)}, "classes with a single sample: 1797 of 1797 .0 in row 1, 1 in row 2, 2 in row"),
         ({"y": [1, *[0] * 1796]}, "classes with a single sample: 1 of 2 .1 in row 1."),
-        ({"y": [None, *range(1796)]}, "y has 1 missing value; the first is in row 1$"),
+        ({"y": [None, *range(1796)]}, "y has 1 missing value; the first is in row 1; leave out the samples"),
         ({"X": np.full((1797, 2), np.nan)}, "X contains NaN"),
         ({"X_val": np.zeros((2, 64))}, "go together"),
         ({"X_val": np.zeros((2, 3)), "y_val": [0, 1]}, "X_val has 3 features, X has 64"),

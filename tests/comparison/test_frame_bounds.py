@@ -62,6 +62,17 @@ def test_given_bounds_come_before_those_of_the_name_and_percentages_are_not_accu
     assert ComparisonResult.from_frame(percent, score="accuracy", bounds=(0, 100)).margin() == 1
 
 
+@pytest.mark.parametrize(("name", "sign"), [("r2", 1), ("neg_root_mean_squared_error", -1), ("mine", 1)])
+def test_without_a_margin_the_answer_says_how_to_test_equivalence(name, sign):
+    result = ComparisonResult.from_frame(frame_of(name, a=(sign * 0.5, 0.8, 0.2), b=(0.51, 0.79, 0.21)), score=name)
+    step = "Equivalence is not tested, because the range of the score is not known; in Python, summary(margin=...)"
+    assert np.isnan(result.margin())
+    for shown in (result.answer(), result.to_markdown()):
+        assert step in " ".join(shown.split())
+    given = result.summary(margin=5.0)
+    assert given["conclusion"].tolist() == ["best", "equivalent"]
+
+
 def test_several_scores_have_bounds_by_column():
     frame = frame_of("accuracy").assign(own=[-2, -1, 0, 1, 2, 1.5])
     result = ComparisonResult.from_frame(frame, score=["own", "accuracy"], bounds={"own": (-2, 2)})

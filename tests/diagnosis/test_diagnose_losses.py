@@ -270,8 +270,8 @@ def test_outputs_without_an_axis_of_scores():
         (1, np.float32, {"criterion": nn.MSELoss()}, r"use y\[:, None\]"),
         (3, float, {}, r"labels of classes must be integers, such as y.astype\(int\)"),
         (3, str, {}, "LabelEncoder"),
-        (3, int, {"criterion": nn.CrossEntropyLoss}, r"an instance such as torch.nn.MSELoss\(\)"),
-        (3, int, {"criterion": "mse"}, r"an instance such as torch.nn.MSELoss\(\)"),
+        (3, int, {"criterion": nn.CrossEntropyLoss}, r"such as torch.nn.MSELoss\(\)"),
+        (3, int, {"criterion": "mse"}, "did you mean 'MSELoss'"),
     ],
 )
 def test_targets_that_do_not_fit_name_the_next_step(n_outputs, of, options, words):

@@ -207,6 +207,22 @@ def test_with_samples_it_is_measured_against_others():
     assert "baseline loss" not in without.to_frame().set_index("name").loc["output.weight", "why"]
 
 
+def test_the_initializers_for_which_there_is_no_time_are_named():
+    clf = MLPClassifier((8,), random_state=0)
+    names = list(recommend_initializer(clf, X[:64], Y[:64]).measured["initializer"])
+    assert len(names) == 7
+    short = recommend_initializer(clf, X[:64], Y[:64], time_limit=1e-9)
+    assert short.measured["initializer"].tolist() == ["auto"]
+    assert {"auto", *short.not_tried} == set(names)
+    words = f"Not tried, because the time limit was reached: {', '.join(short.not_tried)}. A larger limit tries them"
+    for shown in (str(short), short.to_markdown().replace("\\_", "_")):
+        assert words in shown
+    assert "Tidak dicoba, karena batas waktu tercapai" in short.to_markdown(language="id")
+    enough = recommend_initializer(clf, X[:64], Y[:64], time_limit=100.0)
+    assert enough.not_tried == ()
+    assert "Not tried" not in str(enough)
+
+
 def test_recommending_changes_nothing_and_needs_no_data():
     module = build(lambda: MLP(8, 2, (16,)))
     before = {name: values.clone() for name, values in module.state_dict().items()}

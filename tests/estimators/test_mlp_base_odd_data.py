@@ -1,10 +1,12 @@
 """Numbers beyond single precision, and labels of odd types."""
 
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.datasets import load_iris
 from sklearn.exceptions import DataConversionWarning
 from sklearn.pipeline import make_pipeline
@@ -86,6 +88,37 @@ def test_odd_labels_are_one_sentence(case):
         with pytest.raises(InvalidParameterError, match=words) as caught:
             learn(X, y)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [MLPClassifier(), MLPRegressor()])
+@pytest.mark.parametrize(("value", "step"), [(np.nan, r"data\.dropna\(subset=\["), (np.inf, "leave out these samples")])
+def test_a_target_that_is_absent_is_named_with_its_row_and_the_next_step(model, value, step):
+    y = np.where(np.arange(len(X)) == 6, value, np.arange(len(X)) % 2)
+    for learn in (model.fit, partial(diagnose, model), partial(compare_initializers, model)):
+        with pytest.raises(InvalidParameterError, match=f"y has 1 .* value; the first is in row 7; .*{step}"):
+            learn(X, y)
+    with pytest.raises(InvalidParameterError, match=f"y_val has 1 .* value; the first is in row 7; .*{step}"):
+        model.fit(X, np.arange(len(X)) % 2.0, X_val=X, y_val=y)
+
+
+def test_nan_among_text_is_missing_and_no_class_in_any_container():
+    y = pd.Series(["a", "b"] * 75, dtype=object)
+    y[3] = np.nan
+    for given in (y, y.to_numpy(), y.tolist()):
+        for learn in (MLPClassifier((4,)).fit, partial(compare_initializers, MLPClassifier((4,)))):
+            with pytest.raises(InvalidParameterError, match=r"y has 1 missing value; the first is in row 4; .*dropna"):
+                learn(X, given)
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+@pytest.mark.parametrize("convert", [np.asarray, lambda days: days.strftime("%d.%m.%Y").to_numpy(object)])
+def test_dates_as_targets_of_a_module_or_a_comparison_are_an_error_with_the_next_step(convert):
+    y = convert(pd.date_range("2024-01-31", periods=len(X)))
+    with torch.random.fork_rng():
+        module = torch.nn.Linear(4, 1)
+    for learn in (partial(diagnose, module), partial(compare_initializers, MLPClassifier((4,)))):
+        with pytest.raises(InvalidParameterError, match="make numbers of a date, such as"):
+            learn(X, y)
 
 
 def test_nan_in_a_list_of_text_is_missing_and_no_class():

@@ -6,9 +6,10 @@ import pytest
 import skorch
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 from torch import nn
 
-from initsk import NeuralNetClassifier, NeuralNetRegressor
+from initsk import NeuralNetClassifier, NeuralNetRegressor, diagnose
 from initsk.estimators import with_initializer
 from initsk.exceptions import DivergenceWarning, InitskError, InvalidParameterError, ModuleError
 
@@ -55,6 +56,45 @@ def test_an_unknown_name_is_an_error_with_the_nearest_one(changes, message):
 def test_whole_numbers_of_any_type_are_labels(convert):
     y = convert(Y)
     np.testing.assert_array_equal(fitted(y).predict(X), fitted().predict(X))
+
+
+@pytest.mark.parametrize("convert", [lambda y: y[:, None], lambda y: y[:, None] / 1.0, pd.DataFrame])
+def test_a_column_of_labels_is_flattened_with_scikit_learns_warning(convert):
+    with pytest.warns(DataConversionWarning, match="column-vector y") as caught:
+        column = fitted(convert(Y))
+    assert len([warning for warning in caught if warning.category is DataConversionWarning]) == 1
+    np.testing.assert_array_equal(column.predict_proba(X), fitted().predict_proba(X))
+    assert column.predict(X).shape == (30,)
+
+
+def test_sequences_of_one_element_have_a_label_for_the_element():
+    class Sequences(nn.Linear):
+        def forward(self, x):
+            return super().forward(x).unsqueeze(2)
+
+    settings = {"module__in_features": 4, "module__out_features": 3, "criterion": nn.CrossEntropyLoss, **SETTINGS}
+    with pytest.warns(DataConversionWarning):
+        sequences = NeuralNetClassifier(Sequences, train_split=None, **settings).fit(X, Y[:, None])
+    plain = NeuralNetClassifier(nn.Linear, train_split=None, **settings).fit(X, Y)
+    torch.testing.assert_close(sequences.module_.weight, plain.module_.weight)
+
+
+@pytest.mark.parametrize("convert", [lambda y: y[:, None], pd.Series, pd.DataFrame, lambda y: y[:, None].astype(float)])
+def test_a_column_of_numbers_is_learned_as_a_vector_is(convert):
+    y = (2 * X[:, 0]).astype(np.float32)
+
+    def regressor(y):
+        return NeuralNetRegressor(nn.Linear, module__in_features=4, module__out_features=1, **SETTINGS).fit(X, y)
+
+    np.testing.assert_allclose(regressor(convert(y)).predict(X), regressor(y).predict(X), rtol=1e-6)
+
+
+def test_a_column_of_labels_is_an_error_for_a_plain_module_as_in_torch():
+    with torch.random.fork_rng():
+        module = nn.Linear(4, 3)
+    for criterion in (None, "CrossEntropyLoss"):
+        with pytest.raises(ModuleError, match=r"y of shape \(\d+, 1\) does not fit .*; use y.ravel\(\)"):
+            diagnose(module, X, Y[:, None], criterion=criterion)
 
 
 def test_truth_values_are_labels():

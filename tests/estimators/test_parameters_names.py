@@ -1,5 +1,7 @@
 """Values that users of scikit-learn and torch give: an integer as layers, and names of their libraries."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -81,6 +83,28 @@ def test_diagnose_takes_the_same_names_and_refuses_others(iris):
     assert len(scores) == 1
     with pytest.raises(InvalidParameterError, match=r"did you mean 'rmsprop'.*its class, or a function of parameters"):
         diagnose(clf, *iris, optimizer="rmspropp")
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize(
+    ("optimizer", "instead"),
+    [
+        (
+            lambda params: torch.optim.SGD(params, lr=0.1),
+            "optimizer='sgd', lr=0.1, optimizer_params={'momentum': 0.9}",
+        ),
+        (
+            partial(torch.optim.AdamW, lr=0.5, weight_decay=0.2),
+            "optimizer=torch.optim.AdamW, lr=0.5, optimizer_params={'weight_decay': 0.2}",
+        ),
+    ],
+)
+def test_a_function_as_the_optimizer_is_an_error_with_what_to_write(iris, kind, optimizer, instead):
+    with pytest.raises(InvalidParameterError, match=r"a name of torch's optimizers or a torch\.optim class") as caught:
+        kind(3, optimizer=optimizer, random_state=0).fit(*iris)
+    assert f"so write {instead})" in str(caught.value)
+    allowed = eval(f"dict({instead})", {"torch": torch})
+    kind(3, max_epochs=1, random_state=0, **allowed).fit(*iris)
 
 
 def test_no_suggestion_if_several_optimizers_are_as_close():

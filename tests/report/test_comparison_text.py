@@ -57,7 +57,10 @@ def test_missing_evidence_and_equivalence_have_different_sentences():
         in (undecided)
     )
     unknown = describe_ranking(summary(**UNDECIDED, margin=[float("nan")] * 2))
-    assert unknown.endswith("Undecided: b. The difference is not significant at the 5 % level.")
+    assert unknown.endswith(
+        "Undecided: b. The difference is not significant at the 5 % level. Equivalence is not tested, because the range"
+        " of the score is not known; in Python, summary(margin=...) tests it."
+    )
     equivalent = describe_ranking(summary(conclusion=["best", "equivalent"]))
     assert equivalent.endswith("Equivalent within a margin of 0.01: b.")
     better = describe_ranking(summary(conclusion=["best", "significantly better"]))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -14,8 +13,8 @@ from skorch.utils import multi_indexing
 from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.datasets import is_dataset, to_arrays
 from initsk.exceptions import InvalidParameterError
-from initsk.utils.columns import describe_not_numeric, has_dates
-from initsk.utils.labels import check_labels
+from initsk.utils.columns import ABOUT_DATES, are_dates, describe_not_numeric, has_dates
+from initsk.utils.labels import check_labels, check_present
 from initsk.utils.precision import describe_too_large
 from initsk.utils.validation import check_known_labels
 from initsk.utils.words import counted, listed, reason_of
@@ -174,10 +173,11 @@ def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, has_classes: boo
             X = _as_matrix(X, types, name)
         if has_classes:
             check_labels(target, y)
+        check_present(target, y)
+        if has_classes:
             y = np.asarray(y) if type_of_target(y) == "multilabel-indicator" else column_or_1d(y)
         if n_samples(X) != n_samples(y):
             raise ValueError(f"inconsistent numbers of samples: {n_samples(X)} and {n_samples(y)}")
-        _check_finite(target, np.asarray(y))
         if has_classes:
             check_classification_targets(y)
     except (TypeError, ValueError) as error:
@@ -198,17 +198,6 @@ def _as_matrix(X: Any, types: list[type], name: str) -> np.ndarray:
     return matrix
 
 
-def _check_finite(name: str, y: np.ndarray) -> None:
-    if y.dtype.kind == "V":
-        return
-    infinite = np.isinf(y) if y.dtype.kind == "f" else np.zeros(0, bool)
-    for kind, found in (("missing", pd.isna(y)), ("infinite", infinite)):
-        if found.any():
-            rows = found.reshape(len(found), -1).any(axis=1)
-            count = counted(int(found.sum()), f"{kind} value")
-            raise InvalidParameterError(f"{name} has {count}; the first is in row {int(rows.argmax()) + 1}")
-
-
 def _check_classes(y: Any) -> None:
     labels, first, counts = np.unique(y, return_index=True, return_counts=True)
     if len(labels) == 1:
@@ -216,6 +205,9 @@ def _check_classes(y: Any) -> None:
         raise InvalidParameterError(f"{found} (allowed: at least two classes)")
     single = np.flatnonzero(counts < 2)
     if len(single):
+        if are_dates(labels):
+            found = f"the target has dates, {len(single)} of {len(labels)} of them only once, so they are no classes"
+            raise InvalidParameterError(f"{found}; {ABOUT_DATES}")
         examples = listed([f"{labels[i : i + 1].tolist()[0]!r} in row {first[i] + 1}" for i in single], 3)
         reason = f"classes with a single sample: {len(single)} of {len(labels)} ({examples})"
         hint = "every class needs two samples"

@@ -98,7 +98,8 @@ class ComparisonSources(ComparisonTables):
             The lowest and the highest value that the score can have, with None where there is no bound; for several
             scores, a dict of such tuples by column. By default, those of the scorer of scikit-learn that a column is
             named after, such as ``accuracy`` or ``neg_log_loss``, if all its scores lie inside. Intervals of means stay
-            inside the bounds, and the default margin of equivalence follows from them.
+            inside the bounds, and the default margin of equivalence follows from them if both are known; otherwise
+            give ``margin=`` to `summary`.
 
         Returns
         -------

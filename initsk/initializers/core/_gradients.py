@@ -22,6 +22,7 @@ from initsk.network import (
     Criterion,
     Network,
     ParameterSpec,
+    check_criterion,
     compute_hooked,
     hooked_tensors,
     loss_of,
@@ -29,15 +30,11 @@ from initsk.network import (
     run_module,
 )
 from initsk.utils.torch_settings import real_parts
-from initsk.utils.validation import integer, optional, real
+from initsk.utils.validation import integer, optional, real, resolved_by
 from initsk.utils.words import reason_of
 
 Point = dict[str, torch.Tensor]
 Result = TypeVar("Result")
-
-
-def _loss_function(value: Any) -> str | None:
-    return None if callable(value) and not isinstance(value, type) else "a function loss(output, y)"
 
 
 class GradientScheme(Refinement):
@@ -51,7 +48,7 @@ class GradientScheme(Refinement):
     needs_gradient = True
     parameter_constraints = {
         "lr": real(above=0), "n_steps": integer(1), "batch_size": optional(integer(2)),
-        "criterion": optional(_loss_function),
+        "criterion": resolved_by(check_criterion),
     }  # fmt: skip
 
     def expected_moments(self, spec: ParameterSpec) -> ExpectedMoments | None:

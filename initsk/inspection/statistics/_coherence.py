@@ -13,6 +13,7 @@ from initsk.network import (
     Batch,
     Criterion,
     borrowed,
+    check_criterion,
     count_samples,
     dense,
     first_batch,
@@ -26,6 +27,7 @@ from initsk.network import (
 )
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import in_double, outside_of_contexts, real_parts
+from initsk.utils.validation import check_parameters, resolved_by
 
 # Number of samples in a half for which agreements are stated.
 _REFERENCE_HALF = 256
@@ -112,6 +114,7 @@ def gradient_coherence(
     >>> signal.size, signal.agreements
     (1.0, {'weight': 1.0})
     """
+    check_parameters("gradient_coherence", {"criterion": criterion}, {"criterion": resolved_by(check_criterion)})
     seed = resolve_seed(random_state)
 
     def loss(output: Any, target: Any, inputs: Any) -> torch.Tensor:
