@@ -14,8 +14,7 @@ from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._number_targets import NumberTarget
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._unknown_parameters import explain_unknown_parameters
-from initsk.exceptions import InvalidParameterError
-from initsk.utils.columns import has_times
+from initsk.utils.labels import check_numbers
 from initsk.utils.validation import Constraint, boolean
 
 
@@ -140,10 +139,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _check_samples(
         self, X: Any, y: Any = "no_validation", first: bool = False, name: str = "y", **checks: Any
     ) -> Any:
-        if has_times(y):
-            raise InvalidParameterError(
-                f"{name} has times or durations (allowed: numbers, such as the days since a first day)"
-            )
+        if not isinstance(y, str) and y is not None:
+            check_numbers(name, y)
         checked = super()._check_samples(X, y, first, name, **checks)
         if isinstance(checked, tuple) and checked[1].shape[1:] == (1,):
             return checked[0], column_or_1d(checked[1], warn=True)

@@ -13,6 +13,7 @@ from torch import nn
 from initsk.exceptions import InvalidParameterError
 from initsk.network import get_criterion
 from initsk.utils.columns import describe_not_numeric, has_dates
+from initsk.utils.labels import check_numbers
 
 _LABELS = (
     "allowed: whole numbers 0, 1, ..., a number for each output of the module; make them of other labels with"
@@ -21,7 +22,7 @@ _LABELS = (
 _LABEL_TYPES = (np.ndarray, pd.Series, pd.Categorical, pd.Index, torch.Tensor, list)
 
 
-def class_numbers(net: Any, y: Any) -> Any:
+def net_targets(net: Any, y: Any) -> Any:
     """Return labels of a classifier's net with a loss of classes as 64-bit integers; other targets unchanged.
 
     Floats with several columns are shares of the classes, and frames become arrays. A single column of labels becomes a
@@ -30,16 +31,20 @@ def class_numbers(net: Any, y: Any) -> Any:
     Raises
     ------
     InvalidParameterError
-        If the labels are no whole numbers, or are negative.
+        If the labels are no whole numbers, or are negative, or if the targets of a regression are no numbers.
 
     Examples
     --------
     >>> net = skorch.NeuralNetClassifier(nn.Linear)
-    >>> class_numbers(net, [True, False]), class_numbers(net, np.array([0.0, 2.0]))
+    >>> net_targets(net, [True, False]), net_targets(net, np.array([0.0, 2.0]))
     (array([1, 0]), array([0, 2]))
     """
     y = y.to_numpy(copy=True) if isinstance(y, pd.DataFrame) else y
-    if not _learns_classes(net) or not isinstance(y, _LABEL_TYPES):
+    if not isinstance(y, _LABEL_TYPES):
+        return y
+    if isinstance(net, skorch.NeuralNetRegressor) and not isinstance(y, torch.Tensor):
+        check_numbers("y", y)
+    if not _learns_classes(net):
         return y
     if isinstance(y, torch.Tensor):
         values = y.detach().cpu().numpy() if y.dtype != torch.bfloat16 else y.detach().float().cpu().numpy()

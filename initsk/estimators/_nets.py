@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import default_collate
 
 from initsk import network
-from initsk.estimators._net_data import class_numbers, module_input
+from initsk.estimators._net_data import module_input, net_targets
 from initsk.estimators._starting_state import StartingState
 from initsk.estimators._unknown_parameters import check_net_parameters
 from initsk.exceptions import DivergenceWarning
@@ -81,7 +81,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        y = class_numbers(self, y)
+        y = net_targets(self, y)
         with outside_of_contexts(), self.data_for_initializer(X, y):
             return super().fit(X, y, **fit_params)
 
@@ -98,7 +98,7 @@ class WithInitializer(skorch.NeuralNet):
         DivergenceWarning
             If a loss was not finite; the training ends at once.
         """
-        y = class_numbers(self, y)
+        y = net_targets(self, y)
         with outside_of_contexts(), self.data_for_initializer(X, y):
             super().partial_fit(X, y, classes=classes, **fit_params)
         what = "training diverged: the loss" if self.diverged_ else "the loss of the held-out samples"

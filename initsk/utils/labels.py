@@ -1,12 +1,15 @@
-"""Checks of targets: which values can be classes, and which are missing."""
+"""Checks of targets: which values can be classes, which are no numbers, and which are missing."""
 
+from decimal import Decimal
 from math import isnan
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from initsk.exceptions import InvalidParameterError
+from initsk.utils.columns import ABOUT_DATES, are_dates, has_times
 from initsk.utils.words import counted
 
 _ALLOWED = "allowed: an array of text, numbers, truth values, or times without a time zone"
@@ -60,6 +63,42 @@ def check_labels(name: str, y: Any) -> None:
             words = "Complex data not supported" if isinstance(value, complex) else "Unknown label type"
             hint = f"; {_LISTS_OF_LABELS}" if isinstance(value, list | tuple | set | frozenset) else ""
             raise InvalidParameterError(f"{words}: {kind}; {_ALLOWED}{hint}")
+
+
+def check_numbers(name: str, y: Any) -> None:
+    """Raise InvalidParameterError if the targets of a regression are no real numbers.
+
+    Missing values are not checked.
+
+    Examples
+    --------
+    >>> check_numbers("y", [0.5, None])
+    >>> check_numbers("y", ["low", "high"])
+    Traceback (most recent call last):
+    ...
+    initsk.exceptions.InvalidParameterError: y has text, the first in row 1: 'low' (allowed: numbers; for classes, use a
+    classifier, such as MLPClassifier)
+    """
+    if getattr(getattr(y, "dtype", None), "kind", "O") in "biufV":
+        return
+    try:
+        values = np.asarray(y)
+    except ValueError as error:
+        raise InvalidParameterError(f"{name} has rows of different lengths (allowed: numbers, in an array)") from error
+    if has_times(y) or (values.ndim == 1 and are_dates(values)):
+        raise InvalidParameterError(f"{name} has dates or durations (allowed: numbers); {ABOUT_DATES}")
+    if values.dtype.kind == "c":
+        raise InvalidParameterError(f"Complex data not supported: {name} has complex numbers (allowed: real numbers)")
+    if values.dtype.kind not in "OUS":
+        return
+    for row, value in enumerate(values.reshape(len(values), -1).tolist() if values.ndim else [], start=1):
+        other = next((one for one in value if not isinstance(one, Real | Decimal) and not pd.isna(one)), None)
+        if other is not None:
+            kind = "text" if isinstance(other, str | bytes) else f"a value of the type {type(other).__name__}"
+            hint = "; for classes, use a classifier, such as MLPClassifier" if kind == "text" else ""
+            raise InvalidParameterError(
+                f"{name} has {kind}, the first in row {row}: {other!r} (allowed: numbers{hint})"
+            )
 
 
 def check_present(name: str, y: Any) -> None:

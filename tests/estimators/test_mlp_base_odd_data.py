@@ -12,7 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from initsk import MLPClassifier, MLPRegressor, compare_initializers, diagnose
+from initsk import MLPClassifier, MLPRegressor, NeuralNetRegressor, compare_initializers, diagnose
 from initsk.exceptions import InvalidParameterError
 
 X, Y = load_iris(return_X_y=True)
@@ -142,11 +142,32 @@ def test_a_target_of_one_column_is_flattened_as_in_scikit_learn():
     np.testing.assert_array_equal(predicted, MLPRegressor(**settings).fit(X, y).predict(X))
 
 
-@pytest.mark.parametrize(
-    "convert",
-    [lambda y: y, list, pd.Series, lambda y: y.to_numpy(), lambda y: y.tz_localize("UTC"), lambda y: y - y[0]],
-)
-def test_times_are_no_targets_of_a_regressor(convert):
+DATES = pd.date_range("2024-01-31", periods=150)
+NOT_NUMBERS = {
+    "dates": (DATES, "dates or durations.*days since"),
+    "list of dates": (list(DATES), "dates or durations.*days since"),
+    "column of dates": (pd.Series(DATES), "dates or durations.*days since"),
+    "array of dates": (DATES.to_numpy(), "dates or durations.*days since"),
+    "dates with a zone": (DATES.tz_localize("UTC"), "dates or durations.*days since"),
+    "durations": (DATES - DATES[0], "dates or durations.*days since"),
+    "dates as text": (DATES.astype(str), "dates or durations.*days since"),
+    "text": ([*[0.5] * 149, "high"], r"text, the first in row 1(50)?: .*use a classifier"),
+    "text in an array": (np.array([None, *["low"] * 149], dtype=object), "text, the first in row 2: 'low'"),
+    "numbers as text": (["1.5"] * 150, "text, the first in row 1: '1.5'"),
+    "dicts": ([{}] * 150, "a value of the type dict, the first in row 1"),
+    "rows of different lengths": ([[1, 2], [1]] * 75, "rows of different lengths"),
+    "complex": (np.full(150, 1j), "complex numbers"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_NUMBERS)
+def test_targets_of_a_regression_are_numbers(name):
     X, _ = load_iris(return_X_y=True)
-    with pytest.raises(InvalidParameterError, match=r"times or durations.*days since"):
-        MLPRegressor(max_epochs=1).fit(X, convert(pd.date_range("2024-01-31", periods=len(X))))
+    y, reason = NOT_NUMBERS[name]
+    net = NeuralNetRegressor(torch.nn.Linear, module__in_features=4, module__out_features=1, max_epochs=1, verbose=0)
+    with pytest.raises(InvalidParameterError, match=f"y has {reason}"):
+        MLPRegressor(max_epochs=1).fit(X, y)
+    with pytest.raises(InvalidParameterError, match=f"y has {reason}"):
+        net.fit(X.astype(np.float32), y)
+    with pytest.raises(InvalidParameterError, match=f"y has {reason}"):
+        compare_initializers(MLPRegressor(max_epochs=1), X, y)

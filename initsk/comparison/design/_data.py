@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -14,13 +14,15 @@ from initsk.comparison.design._runs import Round, fold_rounds, held_out_rounds
 from initsk.datasets import is_dataset, to_arrays
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.columns import ABOUT_DATES, are_dates, describe_not_numeric, has_dates
-from initsk.utils.labels import check_labels, check_present
+from initsk.utils.labels import check_labels, check_numbers, check_present
 from initsk.utils.precision import describe_too_large
 from initsk.utils.validation import check_known_labels
 from initsk.utils.words import counted, listed, reason_of
 
 #: Returns the types that X is converted to, or None to leave X as it is.
 TypesOf = Callable[[Any], "list[type] | None"]
+#: What an estimator predicts.
+Target = Literal["classes", "numbers", "any"]
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -88,7 +90,7 @@ def split_data(
     return data, fold_rounds(cv, data.X, data.y, groups, has_classes, n_repeats, seed)
 
 
-def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types_of: TypesOf, has_classes: bool) -> Data:
+def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types_of: TypesOf, target: Target) -> Data:
     """Return the data as given; X becomes a matrix of one of the types that `types_of` returns for it, if any.
 
     Raises
@@ -103,13 +105,13 @@ def check_data(X: Any, y: Any, X_val: Any, y_val: Any, *, types_of: TypesOf, has
     names = [list(part.columns) if hasattr(part, "columns") else None for part in (X, X_val)]
     if None not in names and names[0] != names[1]:
         raise InvalidParameterError(f"X_val has the columns {names[1]}, X has {names[0]}")
-    X, y = _check_pair(X, y, "", types_of, has_classes)
+    X, y = _check_pair(X, y, "", types_of, target)
     if X_val is None:
         return Data(X, y)
-    X_val, y_val = _check_pair(X_val, y_val, "_val", types_of, has_classes)
+    X_val, y_val = _check_pair(X_val, y_val, "_val", types_of, target)
     if types_of(X) and X_val.shape[1] != X.shape[1]:
         raise InvalidParameterError(f"X_val has {counted(X_val.shape[1], 'feature')}, X has {X.shape[1]}")
-    if has_classes:
+    if target == "classes":
         _check_labels_of_val(y_val, y)
     return Data(X, y, X_val, y_val)
 
@@ -164,24 +166,27 @@ def class_shares(y: Any) -> list[list[Any]]:
     return [[str(labels[place]), float(counts[place] / counts.sum())] for place in order]
 
 
-def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, has_classes: bool) -> tuple[Any, Any]:
-    name, target = f"X{suffix}", f"y{suffix}"
+def _check_pair(X: Any, y: Any, suffix: str, types_of: TypesOf, target: Target) -> tuple[Any, Any]:
+    name, name_of_y = f"X{suffix}", f"y{suffix}"
     try:
         if isinstance(X, list):
             X = np.asarray(X)
         if types := types_of(X):
             X = _as_matrix(X, types, name)
-        if has_classes:
-            check_labels(target, y)
-        check_present(target, y)
-        if has_classes:
+        if target == "classes":
+            check_labels(name_of_y, y)
+        elif target == "numbers":
+            check_numbers(name_of_y, y)
+            y = np.asarray(y) if isinstance(y, list) else y
+        check_present(name_of_y, y)
+        if target == "classes":
             y = np.asarray(y) if type_of_target(y) == "multilabel-indicator" else column_or_1d(y)
         if n_samples(X) != n_samples(y):
             raise ValueError(f"inconsistent numbers of samples: {n_samples(X)} and {n_samples(y)}")
-        if has_classes:
+        if target == "classes":
             check_classification_targets(y)
     except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"{name} and {target}: {reason_of(error)}") from error
+        raise InvalidParameterError(f"{name} and {name_of_y}: {reason_of(error)}") from error
     return X, y
 
 

@@ -15,7 +15,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from initsk.comparison.design._bounds import score_bounds
 from initsk.comparison.design._candidates import Grid, make_candidates, shown, without_addresses
-from initsk.comparison.design._data import as_arrays, check_data, class_shares, split_data
+from initsk.comparison.design._data import Target, as_arrays, check_data, class_shares, split_data
 from initsk.comparison.design._described import describe_parameters
 from initsk.comparison.design._effect import check_effect
 from initsk.comparison.design._inputs import describe_inputs
@@ -177,7 +177,8 @@ def compare_initializers(
     has_classes = is_classifier(estimator)
     X, y = as_arrays(X, y, builder.matrix_types)
     X_val, y_val = as_arrays(X_val, y_val, builder.matrix_types)
-    whole = check_data(X, y, X_val, y_val, types_of=builder.matrix_types, has_classes=has_classes)
+    target: Target = "classes" if has_classes else "numbers" if is_regressor(estimator) else "any"
+    whole = check_data(X, y, X_val, y_val, types_of=builder.matrix_types, target=target)
     seed = resolve_seed(random_state)
     data, rounds = split_data(whole, cv, groups, has_classes=has_classes, n_repeats=n_repeats, seed=seed)
     with outside_of_contexts(dtype=torch.float32):
