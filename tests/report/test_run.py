@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_iris
+from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -53,3 +54,22 @@ def test_a_skorch_net_lists_its_parts(in_pipeline):
     assert rows.get("steps") == (
         "standardscaler: StandardScaler, neuralnetclassifier: NeuralNetClassifier" if in_pipeline else None
     )
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_the_network_inside_an_estimator_lists_its_parameters(in_pipeline):
+    net = MLPClassifier((4,), max_epochs=1, batch_size=50, lr=0.25, activation="tanh", optimizer="sgd")
+    inside = make_pipeline(StandardScaler(), net) if in_pipeline else net
+    prefix = "estimator__mlpclassifier__" if in_pipeline else "estimator__"
+    rows = rows_of(BaggingClassifier(inside, n_estimators=2), parameter=f"{prefix}initializer")
+    names = ("lr", "batch_size", "activation", "optimizer", "max_epochs")
+    assert [rows[f"{prefix}{name}"] for name in names] == ["0.25", "50", "tanh", "sgd", "1"]
+    assert (rows["estimator"], rows["n_estimators"]) == ("Pipeline" if in_pipeline else "MLPClassifier", "2")
+    assert f"{prefix}initializer" not in rows
+
+
+def test_every_network_inside_an_estimator_lists_what_is_not_compared():
+    nets = [(name, MLPClassifier((4,), max_epochs=1, initializer="he_normal")) for name in "ab"]
+    rows = rows_of(VotingClassifier(nets), parameter="a__initializer")
+    assert "a__initializer" not in rows
+    assert rows["b__initializer"] == "he_normal"
