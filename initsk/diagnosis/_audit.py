@@ -77,7 +77,8 @@ class Audit(Reported):
             ``layer`` ("" for the whole network; names of copies, such as "layers.0-5"; for inputs the name of the
             array), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether the finding is a fault), ``of``
             ("weights", "parts" of one weight, "memory", "initializer", "samples", "inputs" or "outputs"),
-            ``relative_to``.
+            ``relative_to``; ``what``, which samples or outputs are not finite ("NaN", "infinity" or "NaN and
+            infinity").
         """
         return findings_frame(self.found)
 

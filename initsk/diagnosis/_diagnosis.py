@@ -78,6 +78,8 @@ class Diagnosis(Reported):
         Loss at the start, and loss of the best constant prediction (NaN if it is not known, or has no lower bound).
     depth : DepthBudget or None
         Depth relative to the depth scales of mean field theory, for a plain chain of layers.
+    recommended_depth : DepthBudget or None
+        The same for a copy with the recommended initializers, measured on first use; None if the time is up.
     inspection : ActivationSummary
         Statistics of every layer at the start.
     exit_code : int
@@ -207,6 +209,16 @@ class Diagnosis(Reported):
         except InitskError:
             return nan
 
+    @cached_property
+    def recommended_depth(self) -> DepthBudget | None:
+        """What `depth` is for a copy with the recommended initializers."""
+        if self.depth is None or self.is_time_up:
+            return None
+        try:
+            return self.setup.reinitialized("auto").depth()
+        except InitskError:
+            return None
+
     def findings(self) -> pd.DataFrame:
         """Return a row for each finding; those that keep the network from training come first.
 
@@ -217,7 +229,7 @@ class Diagnosis(Reported):
         DataFrame
             ``layer`` ("" for the whole network), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether
             the finding keeps the network from training; never if the score is at least 0.5), ``of``,
-            ``relative_to``; see `ActivationSummary.findings`.
+            ``relative_to``; ``what``, which samples or losses are not finite; see `initsk.inspection.Finding`.
         """
         kind = "adaptive" if self.is_adaptive else "gradient"
         samples = self.setup.samples

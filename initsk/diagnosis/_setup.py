@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from initsk.diagnosis._clock import Clock
+from initsk.diagnosis._depth_budget import DepthBudget
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
 from initsk.diagnosis._fit_schedule import FitSchedule, schedule_of_fit
 from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
@@ -143,8 +144,12 @@ class TrainingSetup:
         summary = measure_layers(
             self.model, self.clock.measured(self.batches), self.objective, self.seed, with_weights=with_weights
         )
-        depth = measure_depth(self.model.module, self.batches[0]) if with_weights else None
-        return Measurements(summary, self.coherence(), self.baseline_loss, depth)
+        return Measurements(summary, self.coherence(), self.baseline_loss, self.depth() if with_weights else None)
+
+    @_works
+    def depth(self) -> DepthBudget | None:
+        """Return the depth relative to the depth scales of mean field theory, None if the network has none."""
+        return measure_depth(self.model.module, self.batches[0])
 
     @_works
     def coherence(self, module: nn.Module | None = None) -> GradientCoherence:

@@ -168,7 +168,8 @@ class ActivationSummary(Reported):
             The most serious kind first: ``layer``; ``kind`` ("non-finite", "symmetric", "dead", "saturated",
             "collapsed", "vanishing", "exploding" or "shifted mean"); ``value`` and ``threshold`` (float64);
             ``decides``, whether findings of this kind keep a network from training; ``of``, whether the value is one of
-            the "activations" or the "gradients"; ``relative_to``, the layer that it is relative to, or "".
+            the "activations" or the "gradients"; ``relative_to``, the layer that it is relative to, or ""; ``what``,
+            which is empty here (see `Finding`).
 
         Raises
         ------
