@@ -9,7 +9,7 @@ import pandas as pd
 from typing_extensions import TypeAliasType
 
 from initsk.displays._axes import log_axis, name_layers, name_layers_within, name_room
-from initsk.displays._colors import drawn_line, palette_line
+from initsk.displays._colors import LINES, drawn_line, palette_line
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import KEY, POSITIONS, check_frames, n_values, select_rows
 from initsk.displays._legends import draw_marks, legend_above, legend_below, legend_rows, mark_sample, write_zero
@@ -58,7 +58,9 @@ class Line:
 
     def sample(self, markersize: float = 3.5) -> "Line2D":
         """Return a line without data, as a legend shows it."""
-        own = {**self.own, "markersize": markersize, "linewidth": line_width(1.5)}
+        # A solid line would hide a dashed one that it runs along.
+        own = {"zorder": 2 if self.own.get("linestyle") == LINES[0] else 2.1, **self.own}
+        own |= {"markersize": markersize, "linewidth": line_width(1.5)}
         return sample(**{**own, **self.style, "label": self.label})
 
 
@@ -247,7 +249,7 @@ class DepthDisplay(Display):
             clean_axes(one)
             if ax is not None:
                 legend_above(one, legends.get(name, []))
-            label_quantity(one, translate(_TITLES[name]), 0.5)
+            label_quantity(one, translate(_TITLES[name]), 0.6)
             (_draw_spread if name in _SPREADS else _draw_fractions)(one, lines[name])
             if ax is None and not self.figure_.get_layout_engine():
                 name_layers(one, names, width, shown=is_lowest)
