@@ -30,6 +30,7 @@ from initsk.network import (
     borrowed,
     copy_of_module,
     has_targets,
+    name_of_loss,
     preserve_state,
 )
 from initsk.utils.cached import cached_property
@@ -132,6 +133,14 @@ class TrainingSetup:
     def first_steps(self) -> int:
         """Steps after which a trial may end; all trials take them, unless they diverge or the time is up."""
         return min(self.trial_steps, self.budget)
+
+    def described(self) -> dict[str, Any]:
+        """Return the settings of the trial for a report: optimizer, rate, steps, batch size, seed and loss."""
+        loss = name_of_loss(self.model.net, self.objective.criterion, self.samples.targets[0])
+        return {
+            "batch_size": next(self.samples.cycle(1)).n_samples, "optimizer": self.plan.kind.__name__,
+            "lr": self.plan.rate(), "criterion": loss, "random_state": self.seed,
+        }  # fmt: skip
 
     def question(self, lr: float | None = None) -> Question:
         """Return what the score is the probability of, at the given learning rate."""

@@ -9,6 +9,7 @@ from initsk.language import current_language, message, plural, translate as _
 from initsk.report._elements import Detail, Details, Element, Paragraph, Picture, Report, Section
 from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, with_sentences
 from initsk.report._inspection import findings_section, inspection_details
+from initsk.report._run import run_sections
 from initsk.report._tables import Column, Table, columns_of, records
 from initsk.report._trial import score_section, trial_sections
 from initsk.theory import activation_label
@@ -27,7 +28,7 @@ def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
     if diagnosis.recommendation is not None:
         sections.append(_recommended(diagnosis.recommendation))
     if not brief:
-        sections += [*_phase(diagnosis), *inspection_details(diagnosis.inspection)]
+        sections += [*_phase(diagnosis), *inspection_details(diagnosis.inspection), *run_sections(diagnosis.settings)]
     return Report("diagnosis", _("Diagnosis of a training"), sections)
 
 
@@ -42,6 +43,8 @@ def summarize_audit(audit: Audit, *, brief: bool = False) -> Report:
         columns = [Column("check", _("Check"), "text"), Column("why", _("Reason"), "sentence")]
         table = Table("not_checked", _("Checks that could not be made"), columns, rows)
         sections.append(Section("not_checked", _("Not checked"), [table]))
+    if not brief:
+        sections += run_sections(audit.settings)
     return Report("audit", _("Audit of a network"), sections)
 
 
@@ -107,7 +110,7 @@ def _phase(diagnosis: Diagnosis) -> list[Section]:
 
 
 def summarize_recommendation(recommendation: Recommendation, *, brief: bool = False) -> Report:
-    """Return the report: an initializer for each layer and the reasons; `brief` changes nothing."""
+    """Return the report: an initializer for each layer and the reasons; with `brief`, not what was run."""
     details = [Detail(name, ", ".join(names)) for name, names in by_initializer(recommendation.rows).items()]
     note = _('In code, initializer="auto" applies this recommendation.')
     sections = [
@@ -116,6 +119,8 @@ def summarize_recommendation(recommendation: Recommendation, *, brief: bool = Fa
     ]
     if recommendation.measured is not None:
         sections.append(_measured(recommendation, recommendation.measured))
+    if not brief:
+        sections += run_sections(recommendation.settings)
     return Report("recommendation", _("Recommended initializers"), sections)
 
 
