@@ -48,7 +48,8 @@ def run_sections(settings: Mapping[str, Any]) -> list[Section]:
     """Return the section of an inspection, a diagnosis, an audit or a recommendation; none if nothing is known."""
     if "model" not in settings:
         return []
-    details = [*_given(settings), Detail(_("Fitted"), _(_FITTED[settings["fitted"]])), *_versions(settings)]
+    model, *others = _given(settings)
+    details = [model, Detail(_("Fitted"), _(_FITTED[settings["fitted"]])), *others, *_versions(settings)]
     return [Section("run", _("What was run"), [Details(details)])]
 
 
