@@ -240,6 +240,8 @@ class DepthDisplay(Display):
         heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
         room = 0.2 * legend_rows([*samples, *marks], width + 0.8) - 0.05 + name_room(names, width)
         layout: dict[str, Any] = {"height": float(np.mean(heights)), "ratios": heights, "gap_y": 0.22, "legend": room}
+        # For a label of two lines beside the ticks.
+        layout["left"] = 1.0
         axes = list(self._open_grid(ax, len(lines), 1, width=width, **layout).flat)
         if ax is None:
             legend_below(self.figure_, [*samples, *marks], width + 0.8)

@@ -100,7 +100,8 @@ def test_two_rows_of_one_repeat_are_refused(columns):
 
 
 def test_labels_of_the_y_axis_do_not_touch_the_ticks():
-    display = DepthDisplay.from_frames({"a": deep([1.0, 1e-5]), "he_normal": deep([1.0, 0.5])}).plot()
+    frames = {"a": deep([1.0, 1e-5]), "he_normal": deep([1.0, 0.5])}
+    display = DepthDisplay.from_frames(frames, frames).plot()
     display.figure_.draw_without_rendering()
     for ax in display.axes_.values():
         label = ax.yaxis.label.get_window_extent()
