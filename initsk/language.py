@@ -12,7 +12,7 @@ from string import Formatter
 from typing import Any
 
 from initsk.exceptions import InvalidParameterError
-from initsk.text import visible
+from initsk.text import number_text, visible
 from initsk.utils.reason import Reason
 from initsk.utils.validation import one_of
 
@@ -114,9 +114,15 @@ class Language(Formatter):
         return self.vformat(self._catalogue.ngettext(one, many, n), (), values | {"n": n})
 
     def number(self, value: float, digits: int = 4) -> str:
-        """Return a number with `digits` digits after the point, or a dash if it is not finite."""
-        # Adding zero turns a rounded -0.0 into 0.0.
-        return self._local(f"{round(value, digits) + 0.0:.{digits}f}") if isfinite(value) else MISSING
+        """Return a number with `digits` digits after the point, or a dash if it is not finite.
+
+        From 1000 on, it has four significant digits, as in `initsk.text.number_text`.
+        """
+        if not isfinite(value):
+            return MISSING
+        if 1000 <= abs(value) < 10**6:
+            return self.integer(round(value))
+        return self._local(number_text(value, digits))
 
     def short(self, value: float, digits: int = 3) -> str:
         """Return a number with `digits` significant digits, or a dash if it is NaN."""

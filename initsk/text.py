@@ -33,6 +33,20 @@ def visible(text: str, *, lines: bool = False) -> str:
     return "".join(letter if letter in kept or _has_glyph(letter) else _escape(letter) for letter in text)
 
 
+def number_text(value: float, digits: int = 4) -> str:
+    """Return a finite number with so many digits after the point, or from 1000 on with four significant digits.
+
+    Examples
+    --------
+    >>> [number_text(value) for value in (0.978, -123.4, 12345.678, -15222841.0804)]
+    ['0.9780', '-123.4000', '12346', '-1.522e+07']
+    """
+    if abs(value) < 1000:
+        # Adding zero turns a rounded -0.0 into 0.0.
+        return f"{round(value, digits) + 0.0:.{digits}f}"
+    return f"{value:.0f}" if abs(value) < 10**6 else f"{value:.4g}"
+
+
 def _has_glyph(letter: str) -> bool:
     # Spaces of any width show as spaces; French numbers have them.
     return (letter.isprintable() and not _BLANK.match(letter)) or category(letter) == "Zs"

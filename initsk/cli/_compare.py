@@ -21,6 +21,7 @@ from initsk.comparison import ComparisonInterrupted, ComparisonResult, compare_i
 from initsk.comparison.results import error_name, score_names
 from initsk.estimators import MLPClassifier, MLPRegressor
 from initsk.exceptions import InitskError, InvalidParameterError
+from initsk.text import number_text
 
 _NOT_PRINTED = [
     "std_score", "difference_to_best", "effect_size", "seconds_to_target", "area_under_curve", "n_runs",
@@ -127,7 +128,7 @@ def _print_ranking(result: ComparisonResult) -> None:
     if names:
         ranking = ranking.rename(columns={"mean_score": names[0]})
     whole = dict.fromkeys(["lr", "network__lr", "n_needed", "epochs_to_target"], _whole)
-    show(table_text(ranking, float_format="{:.4f}".format, formatters=whole))
+    show(table_text(ranking, float_format=number_text, formatters=whole))
 
 
 def _whole(value: float) -> str:

@@ -1,7 +1,7 @@
 """Audit of a network: checks that need no targets, in less than two forward passes."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,7 @@ from initsk.diagnosis._audit_subject import CheckResult, NoScoresError, NotCheck
 from initsk.diagnosis._audit_weights import find_clones, find_unset
 from initsk.exceptions import ModuleError
 from initsk.inspection import Finding, findings_frame
-from initsk.network import PaddingMask, borrowed, has_network, innermost, may_be_built, preserve_state
+from initsk.network import PaddingMask, borrowed, describe_model, has_network, innermost, may_be_built, preserve_state
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, check_random_state, resolve_seed
 from initsk.utils.reason import Reason
@@ -36,6 +36,8 @@ class Audit(Reported):
         The findings; those that decide come first.
     unchecked : tuple of NotChecked
         The checks that could not be made, and why.
+    settings : mapping
+        Of the model and the samples, for the report; see `initsk.network.describe_model`.
 
     Attributes
     ----------
@@ -47,6 +49,7 @@ class Audit(Reported):
 
     found: tuple[Finding, ...]
     unchecked: tuple[NotChecked, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         faults = sum(finding.decides for finding in self.found)
@@ -77,7 +80,8 @@ class Audit(Reported):
             ``layer`` ("" for the whole network; names of copies, such as "layers.0-5"; for inputs the name of the
             array), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether the finding is a fault), ``of``
             ("weights", "parts" of one weight, "memory", "initializer", "samples", "inputs" or "outputs"),
-            ``relative_to``.
+            ``relative_to``; ``what``, which samples or outputs are not finite ("NaN", "infinity" or "NaN and
+            infinity").
         """
         return findings_frame(self.found)
 
@@ -175,9 +179,11 @@ def audit(
         with outside_of_contexts(found.module), state:
             subject = make_subject(found, X, padding_mask, max_samples, seed)
             outcomes = [*_outcomes_of_weights(subject), *_outcomes_of_batch(subject)]
+            settings = describe_model(model, found, X) | {"n_samples": subject.n_samples, "random_state": seed}
     findings = [outcome for outcome in outcomes if isinstance(outcome, Finding)]
     findings.sort(key=lambda finding: not finding.decides)
-    return Audit(tuple(findings), tuple(outcome for outcome in outcomes if isinstance(outcome, NotChecked)))
+    unchecked = tuple(outcome for outcome in outcomes if isinstance(outcome, NotChecked))
+    return Audit(tuple(findings), unchecked, settings)
 
 
 def _check_estimator(model: Any) -> None:

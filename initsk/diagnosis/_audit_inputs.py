@@ -20,8 +20,8 @@ _MIN_ROWS = 30
 
 def find_in_inputs(subject: Subject) -> Iterator[CheckResult]:
     """Find inputs that are not finite, and real inputs far from standardized that a layer multiplies as they are."""
-    for name, n_samples in subject.nonfinite:
-        yield from Flagged(name, "non-finite", float(n_samples), "samples").findings()
+    for name, n_samples, what in subject.nonfinite:
+        yield from Flagged(name, "non-finite", float(n_samples), "samples", what=what).findings()
     inputs = _multiplied_inputs(subject)
     if not inputs:
         is_real = any(not _is_whole(tensor) for tensor in tensors_in(subject.arguments))

@@ -17,6 +17,7 @@ from initsk.diagnosis._audit_subject import (
 )
 from initsk.diagnosis._audit_weights import blocks_output, constant_weights, is_meant
 from initsk.network import tensors_in
+from initsk.utils.precision import nonfinite_in
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import in_double
 
@@ -30,9 +31,10 @@ _OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
 
 def find_in_outputs(subject: Subject, scores: torch.Tensor) -> Iterator[CheckResult]:
     """Find what is wrong with the scores of the whole batch."""
-    n_nonfinite = int((scores.isnan() | (scores == torch.inf)).sum())
-    yield from Flagged("", "non-finite", float(n_nonfinite), "outputs").findings()
-    if n_nonfinite:
+    # Scores of minus infinity exclude a class.
+    bad = scores[scores.isnan() | (scores == torch.inf)]
+    yield from Flagged("", "non-finite", float(len(bad)), "outputs", what=nonfinite_in(bad)).findings()
+    if len(bad):
         why = Reason("outputs are NaN") if scores.isnan().any() else Reason("outputs are infinite")
         yield from not_checked([SCALE, CONSTANT], why)
         return

@@ -70,13 +70,13 @@ class Flagged(NamedTuple):
     of: str
     decides: bool = True
     relative_to: str = ""
+    what: str = ""
 
     def findings(self) -> Iterator[Finding]:
         """Yield the finding if the value is beyond the threshold of its kind."""
         threshold = threshold_of(self.kind)
         if threshold.flags(self.value):
-            values = (self.layer, self.kind, self.value, threshold.value, self.decides, self.of, self.relative_to)
-            yield Finding(*values)
+            yield Finding(**self._asdict(), threshold=threshold.value)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from initsk.diagnosis._objective import Criteria, OutputPicker
 from initsk.diagnosis._optimizers import OptimizerChoice
 from initsk.diagnosis._options import MAX_SAMPLES, TARGET, TRIAL_STEPS, check_options
 from initsk.diagnosis._setup import set_up
-from initsk.network import borrowed
+from initsk.network import borrowed, describe_model
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.random import RandomState, resolve_seed
 
@@ -149,5 +149,6 @@ def diagnose(
     seed = resolve_seed(random_state)
     with borrowed(model, X, y) as found:
         setup = set_up("diagnose", found, X, y, options, seed)
+        settings = describe_model(model, found, X) | setup.described()
     measurements = setup.measure(with_weights=True)
-    return Diagnosis(setup, measurements, setup.outcome(measurements.coherence))
+    return Diagnosis(setup, measurements, setup.outcome(measurements.coherence), settings)

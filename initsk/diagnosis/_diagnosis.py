@@ -1,8 +1,9 @@
 """The result of a diagnosis: score, findings, trial and learning rates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log, nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,8 @@ class Diagnosis(Reported):
         Values measured at the start.
     outcome : Outcome
         The trial and what the score is made of.
+    settings : mapping
+        Of the model, the samples and the trial, for the report; see `initsk.network.describe_model`.
 
     Attributes
     ----------
@@ -78,6 +81,8 @@ class Diagnosis(Reported):
         Loss at the start, and loss of the best constant prediction (NaN if it is not known, or has no lower bound).
     depth : DepthBudget or None
         Depth relative to the depth scales of mean field theory, for a plain chain of layers.
+    recommended_depth : DepthBudget or None
+        The same for a copy with the recommended initializers, measured on first use; None if the time is up.
     inspection : ActivationSummary
         Statistics of every layer at the start.
     exit_code : int
@@ -87,6 +92,7 @@ class Diagnosis(Reported):
     setup: TrainingSetup
     measurements: Measurements
     outcome: Outcome
+    settings: Mapping[str, Any]
 
     def __repr__(self) -> str:
         return f"Diagnosis(score={self.score:.2f}, will_train={self.will_train}; see findings())"
@@ -207,6 +213,16 @@ class Diagnosis(Reported):
         except InitskError:
             return nan
 
+    @cached_property
+    def recommended_depth(self) -> DepthBudget | None:
+        """What `depth` is for a copy with the recommended initializers."""
+        if self.depth is None or self.is_time_up:
+            return None
+        try:
+            return self.setup.reinitialized("auto").depth()
+        except InitskError:
+            return None
+
     def findings(self) -> pd.DataFrame:
         """Return a row for each finding; those that keep the network from training come first.
 
@@ -217,7 +233,7 @@ class Diagnosis(Reported):
         DataFrame
             ``layer`` ("" for the whole network), ``kind``, ``value``, ``threshold`` (float64), ``decides`` (whether
             the finding keeps the network from training; never if the score is at least 0.5), ``of``,
-            ``relative_to``; see `ActivationSummary.findings`.
+            ``relative_to``; ``what``, which samples or losses are not finite; see `initsk.inspection.Finding`.
         """
         kind = "adaptive" if self.is_adaptive else "gradient"
         samples = self.setup.samples

@@ -50,9 +50,12 @@ def find(
     """
     fails = outcome.score < 0.5
     data = [
-        Finding(array.name, "non-finite", array.n_samples, threshold_of("non-finite").value, fails, "samples")
+        Finding(
+            array.name, "non-finite", array.n_samples, threshold_of("non-finite").value, fails, "samples",
+            what=array.what,
+        )
         for array in samples.nonfinite
-    ]
+    ]  # fmt: skip
     if fails and data:
         # What was measured in the network follows from the data.
         return data

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 
 import pandas as pd
 from torch import nn
@@ -61,7 +61,8 @@ class Measurements:
         found = [finding for finding in self.in_layers if finding.kind == "non-finite"]
         if not isfinite(self.coherence.loss):
             threshold = inspection.threshold_of("non-finite").value
-            found.append(inspection.Finding("", "non-finite", 1.0, threshold, True, "loss"))
+            what = "NaN" if isnan(self.coherence.loss) else "infinity"
+            found.append(inspection.Finding("", "non-finite", 1.0, threshold, True, "loss", what=what))
         return found
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from initsk.network import arrays_in, map_arrays, to_array
+from initsk.utils.precision import nonfinite_in
 from initsk.utils.torch_settings import as_tensor, stored_values
 
 # Columns that a label lists; of more columns, it is that of the whole array.
@@ -15,10 +16,21 @@ _MAX_COLUMNS = 3
 
 
 class NonFinite(NamedTuple):
-    """An array with values that are not finite: its name, with the columns that have them, and how many samples."""
+    """An array with values that are not finite.
+
+    Attributes
+    ----------
+    name : str
+        With the columns that have them.
+    n_samples : int
+        How many samples have them.
+    what : str
+        "NaN", "infinity" or "NaN and infinity".
+    """
 
     name: str
     n_samples: int
+    what: str
 
 
 def nonfinite_arrays(pairs: Iterable[tuple[Any, Any]]) -> list[NonFinite]:
@@ -27,19 +39,24 @@ def nonfinite_arrays(pairs: Iterable[tuple[Any, Any]]) -> list[NonFinite]:
     Examples
     --------
     >>> nonfinite_arrays([([[0.0, float("nan")], [1.0, 1.0]], [0, 1])])
-    [NonFinite(name='X[:, 1]', n_samples=1)]
+    [NonFinite(name='X[:, 1]', n_samples=1, what='NaN')]
     """
     n_samples: Counter[str] = Counter()
     columns: dict[str, set[int]] = {}
+    whats: dict[str, set[str]] = {}
     labels: list[Any] = []
     for X, y in pairs:
         labels = list(getattr(X, "columns", labels))
         for name, array in (arrays_in(map_arrays(to_array, X)) | _targets(y)).items():
             bad = _bad_values(array)
             if bad is not None and bad.any():
+                whats.setdefault(name, set()).update(nonfinite_in(stored_values(as_tensor(array))).split(" and "))
                 n_samples[name] += int(bad.reshape(len(bad), -1).any(1).sum())
                 columns.setdefault(name, set()).update(bad.any(0).nonzero()[:, 0].tolist() if bad.dim() == 2 else ())
-    return [NonFinite(_label(name, sorted(columns[name]), labels), n) for name, n in n_samples.items()]
+    return [
+        NonFinite(_label(name, sorted(columns[name]), labels), n, " and ".join(sorted(whats[name])))
+        for name, n in n_samples.items()
+    ]
 
 
 def nonfinite_rows(X: Any, y: Any, n_samples: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from initsk import initializers
 from initsk.diagnosis._options import check_options
 from initsk.diagnosis._practice import common_practice
 from initsk.diagnosis._rate_advice import rate_advice
-from initsk.diagnosis._samples import MIN_SAMPLES, as_array, count_rows
+from initsk.diagnosis._samples import MIN_SAMPLES, count_rows
 from initsk.diagnosis._setup import TrainingSetup, set_up
 from initsk.exceptions import InitskError
 from initsk.initialization import choices_for
@@ -20,11 +20,11 @@ from initsk.network import (
     Model,
     ParameterSpec,
     borrowed,
+    describe_model,
     first_batch,
-    has_own_loss,
     has_targets,
+    name_of_loss,
     read,
-    several_targets,
 )
 from initsk.text import visible
 from initsk.utils.global_state import one_at_a_time
@@ -32,7 +32,6 @@ from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.reason import Reason
 from initsk.utils.results import Reported
 from initsk.utils.torch_settings import outside_of_contexts
-from initsk.utils.validation import is_continuous
 from initsk.utils.words import counted
 
 #: The initializers that a recommendation is compared with.
@@ -100,6 +99,8 @@ class Recommendation(Reported):
         What is known of the learning rate in networks of this kind, with the source: one sentence each.
     not_tried : tuple of str
         The initializers that were not tried on the samples, because the time limit was reached.
+    settings : mapping, optional
+        Of the model and the samples, for the report; see `initsk.network.describe_model`.
 
     Attributes
     ----------
@@ -109,12 +110,13 @@ class Recommendation(Reported):
 
     def __init__(
         self, rows: tuple[Advice, ...], measured: pd.DataFrame | None = None, learning_rate: tuple[str, ...] = (),
-        not_tried: tuple[str, ...] = (),
+        not_tried: tuple[str, ...] = (), settings: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.rows = rows
         self.measured = measured
         self.learning_rate = learning_rate
         self.not_tried = not_tried
+        self.settings = dict(settings or {})
 
     def __repr__(self) -> str:
         return f"Recommendation({counted(len(self.rows), 'parameter')}; see to_frame())"
@@ -220,38 +222,28 @@ def recommend_initializer(
     """
     check_options("recommend_initializer", {"time_limit": time_limit, "random_state": random_state})
     with borrowed(model, X, y) as found, outside_of_contexts(found.module):
-        return _recommend(found, X, y, time_limit, random_state)
+        recommendation = _recommend(found, X, y, time_limit, random_state)
+        recommendation.settings |= describe_model(model, found, X)
+        return recommendation
 
 
 def _recommend(found: Model, X: Any, y: Any, time_limit: float | None, random_state: RandomState) -> Recommendation:
     if X is None:
-        return _recommendation(found.module, None, _loss_name(found.net, None, None))
+        return _recommendation(found.module, None, name_of_loss(found.net, None, None))
     X, y = first_batch(found.module, X, y)
     n_samples = count_rows(X)
     if not has_targets(X, y) or (n_samples is not None and n_samples < MIN_SAMPLES):
-        return _recommendation(found.module, found.first_rows(X), _loss_name(found.net, None, None))
+        return _recommendation(found.module, found.first_rows(X), name_of_loss(found.net, None, None))
     setup = set_up("recommend_initializer", found, X, y, {"time_limit": time_limit}, resolve_seed(random_state))
     without = recommend(setup)
     measured, not_tried = compare_candidates(setup)
-    return Recommendation(without.rows, measured, without.learning_rate, not_tried)
+    return Recommendation(without.rows, measured, without.learning_rate, not_tried, setup.described())
 
 
 def recommend(setup: TrainingSetup) -> Recommendation:
     """Return the recommendation for the network of a setup, without a comparison."""
-    loss = _loss_name(setup.model.net, setup.objective.criterion, setup.samples.targets[0])
+    loss = name_of_loss(setup.model.net, setup.objective.criterion, setup.samples.targets[0])
     return _recommendation(setup.model.module, setup.batches[0], loss)
-
-
-def _loss_name(net: Any, criterion: Any, y: Any) -> str:
-    """Return the name of the loss: the given one, that of the estimator, or the usual one; "" if there is none."""
-    if criterion is None and has_own_loss(net):
-        return ""
-    criterion = criterion or getattr(net, "criterion_", None)
-    if criterion is not None and not isinstance(criterion, Mapping):
-        return getattr(criterion, "__name__", type(criterion).__name__)
-    if y is None or several_targets(y):
-        return ""
-    return "MSELoss" if is_continuous(as_array(y)) else "CrossEntropyLoss"
 
 
 def _recommendation(module: nn.Module, batch: Batch | None, loss: str) -> Recommendation:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from initsk.diagnosis._clock import Clock
+from initsk.diagnosis._depth_budget import DepthBudget
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
 from initsk.diagnosis._fit_schedule import FitSchedule, schedule_of_fit
 from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
@@ -30,6 +31,7 @@ from initsk.network import (
     copy_of_module,
     has_targets,
     loss_function,
+    name_of_loss,
     preserve_state,
 )
 from initsk.utils.cached import cached_property
@@ -133,6 +135,14 @@ class TrainingSetup:
         """Steps after which a trial may end; all trials take them, unless they diverge or the time is up."""
         return min(self.trial_steps, self.budget)
 
+    def described(self) -> dict[str, Any]:
+        """Return the settings of the trial for a report: optimizer, rate, steps, batch size, seed and loss."""
+        loss = name_of_loss(self.model.net, self.objective.criterion, self.samples.targets[0])
+        return {
+            "batch_size": next(self.samples.cycle(1)).n_samples, "optimizer": self.plan.kind.__name__,
+            "lr": self.plan.rate(), "criterion": loss, "random_state": self.seed,
+        }  # fmt: skip
+
     def question(self, lr: float | None = None) -> Question:
         """Return what the score is the probability of, at the given learning rate."""
         rate = self.plan.rate() if lr is None else lr
@@ -144,8 +154,12 @@ class TrainingSetup:
         summary = measure_layers(
             self.model, self.clock.measured(self.batches), self.objective, self.seed, with_weights=with_weights
         )
-        depth = measure_depth(self.model.module, self.batches[0]) if with_weights else None
-        return Measurements(summary, self.coherence(), self.baseline_loss, depth)
+        return Measurements(summary, self.coherence(), self.baseline_loss, self.depth() if with_weights else None)
+
+    @_works
+    def depth(self) -> DepthBudget | None:
+        """Return the depth relative to the depth scales of mean field theory, None if the network has none."""
+        return measure_depth(self.model.module, self.batches[0])
 
     @_works
     def coherence(self, module: nn.Module | None = None) -> GradientCoherence:

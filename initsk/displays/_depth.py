@@ -9,7 +9,7 @@ import pandas as pd
 from typing_extensions import TypeAliasType
 
 from initsk.displays._axes import log_axis, name_layers, name_layers_within, name_room
-from initsk.displays._colors import drawn_line, palette_line
+from initsk.displays._colors import LINES, drawn_line, palette_line
 from initsk.displays._display import Display, in_given_language
 from initsk.displays._frames import KEY, POSITIONS, check_frames, n_values, select_rows
 from initsk.displays._legends import draw_marks, legend_above, legend_below, legend_rows, mark_sample, write_zero
@@ -58,7 +58,9 @@ class Line:
 
     def sample(self, markersize: float = 3.5) -> "Line2D":
         """Return a line without data, as a legend shows it."""
-        own = {**self.own, "markersize": markersize, "linewidth": line_width(1.5)}
+        # A solid line would hide a dashed one that it runs along.
+        own = {"zorder": 2 if self.own.get("linestyle") == LINES[0] else 2.1, **self.own}
+        own |= {"markersize": markersize, "linewidth": line_width(1.5)}
         return sample(**{**own, **self.style, "label": self.label})
 
 
@@ -238,6 +240,8 @@ class DepthDisplay(Display):
         heights = [2.3 if name in _SPREADS else 1.1 for name in lines]
         room = 0.2 * legend_rows([*samples, *marks], width + 0.8) - 0.05 + name_room(names, width)
         layout: dict[str, Any] = {"height": float(np.mean(heights)), "ratios": heights, "gap_y": 0.22, "legend": room}
+        # For a label of two lines beside the ticks.
+        layout["left"] = 1.0
         axes = list(self._open_grid(ax, len(lines), 1, width=width, **layout).flat)
         if ax is None:
             legend_below(self.figure_, [*samples, *marks], width + 0.8)
@@ -247,7 +251,7 @@ class DepthDisplay(Display):
             clean_axes(one)
             if ax is not None:
                 legend_above(one, legends.get(name, []))
-            label_quantity(one, translate(_TITLES[name]), 0.5)
+            label_quantity(one, translate(_TITLES[name]), 0.6)
             (_draw_spread if name in _SPREADS else _draw_fractions)(one, lines[name])
             if ax is None and not self.figure_.get_layout_engine():
                 name_layers(one, names, width, shown=is_lowest)

@@ -28,6 +28,8 @@ _SCALES = (1.0, 100.0)
 _VISIBLE = 0.2
 # For lines and words on the colors, which are the same on dark pages.
 _ON_HEAT = "#1b1f23"
+# Weights that differ by so little, relative and absolute, are at one place of the picture.
+_SAME = (0.03, 0.005)
 _LINES = (3, 6, 12, 25, 50)
 
 
@@ -82,14 +84,20 @@ class PhaseDiagramDisplay(Display):
         return cls(phase_diagram(activation, max_weight=max_weight, max_bias=max_bias), networks)
 
     @classmethod
-    def from_diagnosis(cls, diagnosis: Any, *, label: str = "this network") -> Self:
-        """Return a diagram with a network that was diagnosed.
+    def from_diagnosis(
+        cls, diagnosis: Any, *, label: str = "this network", recommended: str = "recommended initializers"
+    ) -> Self:
+        """Return a diagram with a network that was diagnosed, and where the recommended initializers would move it.
+
+        If the network has such weights already, it is marked once.
 
         Parameters
         ----------
         diagnosis : Diagnosis
             Of a plain chain of layers.
         label : str, default="this network"
+        recommended : str, default="recommended initializers"
+            Label of the recommended initializers.
 
         Returns
         -------
@@ -103,7 +111,14 @@ class PhaseDiagramDisplay(Display):
         depth = diagnosis.depth
         if depth is None:
             raise InvalidParameterError("the network is not a plain chain of layers: theory has no prediction for it")
-        return cls.from_activation(depth.activation, {label: (depth.weight_variance, depth.bias_variance)})
+        networks = {label: (depth.weight_variance, depth.bias_variance)}
+        other = diagnosis.recommended_depth
+        if other is not None:
+            place = other.weight_variance, other.bias_variance
+            # One mark would hide the other.
+            if not np.allclose(place, networks[label], rtol=_SAME[0], atol=_SAME[1]):
+                networks[recommended] = place
+        return cls.from_activation(depth.activation, networks)
 
     def _contents(self) -> list[str]:
         return [repr(self.diagram.activation), counted(len(self.networks), "network")]

@@ -31,6 +31,8 @@ class Finding(NamedTuple):
         "score", "targets" or "samples"; in an audit "weights", "parts", "memory", "initializer", "inputs" or "outputs".
     relative_to : str
         Layer that the value is relative to, "" if there is none.
+    what : str
+        Which values are not finite, where it is known: "NaN", "infinity" or "NaN and infinity"; otherwise "".
     """
 
     layer: str
@@ -40,6 +42,7 @@ class Finding(NamedTuple):
     decides: bool
     of: str = "activations"
     relative_to: str = ""
+    what: str = ""
 
 
 def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:

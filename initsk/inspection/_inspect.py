@@ -22,9 +22,11 @@ from initsk.network import (
     PaddingMask,
     arguments_of,
     borrowed,
+    describe_model,
     has_targets,
     iterate_batches,
     loss_of,
+    name_of_loss,
     named_parameters,
     preserve_generators,
     preserve_state,
@@ -169,10 +171,16 @@ def inspect_activations(
     if gradients and not has_targets(X, y):
         refuse("inspect_activations", ["gradients=True needs y, the targets of the loss"])
     with borrowed(model, X, y) as found:
+        described = describe_model(model, found, X)
         X, y = arguments_of(found.module, found.prepared(X), y)
         with preserve_generators(X):
             batches = iterate_batches(found.module, X, found.encode(y), batch_size, padding_mask, found.casts)
-            return inspect_batches(found, batches, settings, resolve_seed(random_state))
+            seed = resolve_seed(random_state)
+            summary = inspect_batches(found, batches, settings, seed)
+    summary.settings |= described | {"batch_size": batch_size, "random_state": seed}
+    if gradients:
+        summary.settings["criterion"] = name_of_loss(found.net, criterion, y)
+    return summary
 
 
 @one_at_a_time

@@ -1,5 +1,6 @@
 """The result of an inspection, as data frames."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -30,6 +31,8 @@ class ActivationSummary(Reported):
         The frame that `parameters` returns.
     weight_records : dict of (layer, parameter) to LayerRecord, optional
         Statistics of the parameters, if they were measured.
+    settings : mapping, optional
+        Of the model and the samples, for the report; see `initsk.network.describe_model`.
     """
 
     def __init__(
@@ -37,8 +40,10 @@ class ActivationSummary(Reported):
         records: dict[Key, LayerRecord],
         parameters: pd.DataFrame | None = None,
         weight_records: dict[Key, LayerRecord] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.records = records
+        self.settings = dict(settings or {})
         self.weight_records = {} if weight_records is None else weight_records
         self._parameters = parameters
 
@@ -53,7 +58,10 @@ class ActivationSummary(Reported):
                 " the same)"
             )
         records = {key: record + other.records[key] for key, record in self.records.items()}
-        return ActivationSummary(records, weight_records=self.weight_records)
+        same = {name: value for name, value in self.settings.items() if other.settings.get(name) == value}
+        # Of two parts, neither shape is that of the whole.
+        same.pop("data_shape", None)
+        return ActivationSummary(records, weight_records=self.weight_records, settings=same)
 
     @property
     def layers(self) -> list[str]:
@@ -168,7 +176,8 @@ class ActivationSummary(Reported):
             The most serious kind first: ``layer``; ``kind`` ("non-finite", "symmetric", "dead", "saturated",
             "collapsed", "vanishing", "exploding" or "shifted mean"); ``value`` and ``threshold`` (float64);
             ``decides``, whether findings of this kind keep a network from training; ``of``, whether the value is one of
-            the "activations" or the "gradients"; ``relative_to``, the layer that it is relative to, or "".
+            the "activations" or the "gradients"; ``relative_to``, the layer that it is relative to, or ""; ``what``,
+            which is empty here (see `Finding`).
 
         Raises
         ------

@@ -19,6 +19,7 @@ from initsk.network._calls import describe_arrays, errors_name_layer, run_module
 from initsk.network._contents import save_contents
 from initsk.network._copies import copy_of_module
 from initsk.network._criteria import Criterion, check_criterion, get_criterion, loss_function
+from initsk.network._described import describe_model, name_of_loss
 from initsk.network._examples import declared
 from initsk.network._follower import ForwardFollower, Step
 from initsk.network._generators import (
@@ -159,6 +160,7 @@ __all__ = [
     "dense",
     "describe_arrays",
     "describe_kind",
+    "describe_model",
     "errors_name_layer",
     "first_batch",
     "generator_state",
@@ -193,6 +195,7 @@ __all__ = [
     "may_be_built",
     "may_have_gradient_hooks",
     "meta_tensors",
+    "name_of_loss",
     "named_parameters",
     "own_loss",
     "pair_of",

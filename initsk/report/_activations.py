@@ -71,7 +71,7 @@ def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsec
     for phase, name in (("initialized", _("At initialization")), ("trained", _("After training"))):
         rows = _rows_of(shown.layers, label, phase)
         if len(rows):
-            found, n_runs = kinds_over_runs(rows, _rows_of(shown.gradients, label, phase))
+            found, n_runs = kinds_over_runs(rows, _rows_of(shown.gradients, label, "initialized"))
             kinds += [kind for kind, _ in found]
             findings = describe_kinds(found, n_runs)
             paragraphs.append(Paragraph(f"{name}: {findings}. {describe_activations(rows)}"))

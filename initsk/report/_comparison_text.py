@@ -304,21 +304,26 @@ def _zeros_and_dead(by_layer: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def kinds_over_runs(layers: pd.DataFrame, gradients: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:
+def kinds_over_runs(layers: pd.DataFrame, start: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:
     """Return the kinds of finding in at least half of the runs, with their number of runs, and the number of all runs.
 
     Parameters
     ----------
-    layers, gradients : DataFrame
-        Of `ComparisonResult`, the rows of one initializer at one moment.
+    layers, start : DataFrame
+        Of `ComparisonResult`, the rows of one initializer: layers at one moment, and gradients at initialization.
     """
     keys = ["repeat", "fold"]
-    back = dict(iter(gradients.groupby(keys, sort=False)))
+    back = dict(iter(start.groupby(keys, sort=False)))
     counts: Counter[str] = Counter()
     runs = list(layers.groupby(keys, sort=False))
+    is_start = (layers["phase"].astype(str) == "initialized").all()
     for key, values in runs:
-        found = find_in_layers(values, back.get(key, gradients.iloc[:0]), layer_thresholds({}))
-        counts.update(dict.fromkeys(finding.kind for finding in found).keys())
+        gradients, thresholds = back.get(key, start.iloc[:0]), layer_thresholds({})
+        found = find_in_layers(values, gradients if is_start else start.iloc[:0], thresholds)
+        # Units that are equal after training, and had equal gradients at its start, are copies that it did not change.
+        found += find_in_layers(values, gradients, {"symmetric": thresholds["symmetric"]})
+        kinds = {finding.kind for finding in found}
+        counts.update([kind for kind in thresholds if kind in kinds])
     return [(kind, n) for kind, n in counts.items() if 2 * n >= len(runs)], len(runs)
 
 

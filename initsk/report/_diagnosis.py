@@ -5,12 +5,14 @@ import pandas as pd
 from initsk.diagnosis import Advice, Audit, Diagnosis, Recommendation, by_initializer
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
-from initsk.language import current_language, message, translate as _
+from initsk.language import current_language, message, plural, translate as _
 from initsk.report._elements import Detail, Details, Element, Paragraph, Picture, Report, Section
 from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, with_sentences
 from initsk.report._inspection import findings_section, inspection_details
+from initsk.report._run import run_sections
 from initsk.report._tables import Column, Table, columns_of, records
 from initsk.report._trial import score_section, trial_sections
+from initsk.theory import activation_label
 
 
 def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
@@ -26,7 +28,7 @@ def summarize_diagnosis(diagnosis: Diagnosis, *, brief: bool = False) -> Report:
     if diagnosis.recommendation is not None:
         sections.append(_recommended(diagnosis.recommendation))
     if not brief:
-        sections += [*_phase(diagnosis), *inspection_details(diagnosis.inspection)]
+        sections += [*_phase(diagnosis), *inspection_details(diagnosis.inspection), *run_sections(diagnosis.settings)]
     return Report("diagnosis", _("Diagnosis of a training"), sections)
 
 
@@ -41,6 +43,8 @@ def summarize_audit(audit: Audit, *, brief: bool = False) -> Report:
         columns = [Column("check", _("Check"), "text"), Column("why", _("Reason"), "sentence")]
         table = Table("not_checked", _("Checks that could not be made"), columns, rows)
         sections.append(Section("not_checked", _("Not checked"), [table]))
+    if not brief:
+        sections += run_sections(audit.settings)
     return Report("audit", _("Audit of a network"), sections)
 
 
@@ -70,7 +74,9 @@ def _details(diagnosis: Diagnosis) -> list[Detail]:
         Detail(_("Baseline loss"), short(diagnosis.baseline_loss)),
     ]
     if diagnosis.depth is not None:
-        details.append(Detail(_("Depth divided by the depth that theory allows"), short(diagnosis.depth.share)))
+        text = message("Layers with {activation}, divided by the number that theory allows")
+        name = _(text, activation=activation_label(diagnosis.depth.activation))
+        details.append(Detail(name, short(diagnosis.depth.share)))
     return details
 
 
@@ -78,23 +84,33 @@ def _phase(diagnosis: Diagnosis) -> list[Section]:
     """Return the place of the network between order and chaos, or nothing if theory has no prediction for it."""
     depth = diagnosis.depth
     try:
-        display = PhaseDiagramDisplay.from_diagnosis(diagnosis, label=_("this network"))
+        display = PhaseDiagramDisplay.from_diagnosis(
+            diagnosis, label=_("this network"), recommended=_("recommended initializers")
+        )
     except InvalidParameterError:
         return []
     assert depth is not None
-    text = message(
-        "In theory, samples remain distinguishable up to a depth of {reach}. The network has a depth of {depth}."
-    )
+    values = {"depth": depth.depth, "activation": activation_label(depth.activation)}
     if depth.reach == float("inf"):
-        text = message("In theory, samples remain distinguishable at any depth. The network has a depth of {depth}.")
-    paragraph = Paragraph(_(text, reach=current_language().integer(depth.reach), depth=depth.depth))
+        text = message(
+            "In theory, samples remain distinguishable through any number of layers with {activation}. The network has"
+            " {depth}."
+        )
+        paragraph = Paragraph(_(text, **values))
+    else:
+        theory = plural(
+            "In theory, samples remain distinguishable through {n} layer with {activation}. The network has {depth}.",
+            "In theory, samples remain distinguishable through {n} layers with {activation}. The network has {depth}.",
+            int(depth.reach), **values,
+        )  # fmt: skip
+        paragraph = Paragraph(theory)
     description = _("Depth scale for each variance of weights and biases, with the critical line and this network.")
     picture = Picture("phase", description, display.plot)
     return [Section("phase", _("Phase diagram"), [paragraph, picture])]
 
 
 def summarize_recommendation(recommendation: Recommendation, *, brief: bool = False) -> Report:
-    """Return the report: an initializer for each layer and the reasons; `brief` changes nothing."""
+    """Return the report: an initializer for each layer and the reasons; with `brief`, not what was run."""
     details = [Detail(name, ", ".join(names)) for name, names in by_initializer(recommendation.rows).items()]
     note = _('In code, initializer="auto" applies this recommendation.')
     sections = [
@@ -103,6 +119,8 @@ def summarize_recommendation(recommendation: Recommendation, *, brief: bool = Fa
     ]
     if recommendation.measured is not None:
         sections.append(_measured(recommendation, recommendation.measured))
+    if not brief:
+        sections += run_sections(recommendation.settings)
     return Report("recommendation", _("Recommended initializers"), sections)
 
 

@@ -11,13 +11,13 @@ from initsk.theory import activation_label
 # By kind and by what the value was computed from. A pair has the singular and the plural of a count that can be one.
 _EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
     ("non-finite", "activations"):
-        plural_message("{n} value of {layer} is NaN or infinite.", "{n} values of {layer} are NaN or infinite."),
+        plural_message("{n} value of {layer} is {what}.", "{n} values of {layer} are {what}."),
     ("non-finite", "gradients"):
-        plural_message("{n} gradient of {layer} is NaN or infinite.", "{n} gradients of {layer} are NaN or infinite."),
-    ("non-finite", "loss"): message("The loss at the start is NaN or infinite."),
+        plural_message("{n} gradient of {layer} is {what}.", "{n} gradients of {layer} are {what}."),
+    ("non-finite", "loss"): message("The loss at the start is {what}."),
     ("non-finite", "samples"):
-        plural_message("{n} sample has NaN or infinite values in {layer}.",
-                       "{n} samples have NaN or infinite values in {layer}."),
+        plural_message("{n} sample has {what} values in {layer}.",
+                       "{n} samples have {what} values in {layer}."),
     ("cut off", "trial"):
         plural_message("{n} value of {layer} gets no gradient, although the loss depends on it.",
                        "{n} values of {layer} get no gradient, although the loss depends on them."),
@@ -65,11 +65,10 @@ _EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
     ("shifted mean", "activations"):
         message("The mean of the pre-activations of {layer} is {number} standard deviations away from zero."),
     ("too deep", "depth"):
-        message("The depth of {depth} is {number} times the depth that theory allows for {activation}: six depth scales"
-                " of {scale:.3g}."),
+        message("The number of layers with {activation}, {depth}, is {number} times the number that theory allows: six"
+                " depth scales of {scale:.3g}."),
     ("non-finite", "outputs"):
-        plural_message("{n} value of the outputs is NaN or infinite.",
-                       "{n} values of the outputs are NaN or infinite."),
+        plural_message("{n} value of the outputs is {what}.", "{n} values of the outputs are {what}."),
     ("cloned", "weights"): message("{number} layers begin as exact copies of one another: {layer}."),
     ("cloned", "parts"):
         message("The {number} matrices or units of {layer} are exact copies of one another, and stay equal if they get"
@@ -99,6 +98,13 @@ _EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
     ("padding leak", "outputs"):
         message("The outputs change by {number} times the difference between samples if the padding changes."),
 }  # fmt: skip
+# By `Finding.what`.
+_NON_FINITE = {
+    "NaN": message("NaN"),
+    "infinity": message("infinite"),
+    "NaN and infinity": message("NaN or infinite"),
+    "": message("NaN or infinite"),
+}
 # `translate(finding.kind)` uses the marks of the kinds.
 _ADVICE = {
     message("non-finite"): message("look for NaN in X, then lower the learning rate or the variance of the weights"),
@@ -234,6 +240,7 @@ def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> 
             "relative_to": layer_name(finding["relative_to"]),
             "number": _number(kind, value),
             "share": value,
+            "what": _(_NON_FINITE[finding["what"]]),
         }
         if kind == "too deep" and depth is not None:
             values |= {"depth": depth.depth, "scale": depth.xi_c, "activation": activation_label(depth.activation)}

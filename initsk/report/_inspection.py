@@ -11,6 +11,7 @@ from initsk.inspection import ActivationSummary
 from initsk.language import message, plural, translate as _
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._findings_text import answer_of_inspection, in_groups, with_sentences
+from initsk.report._run import run_sections
 from initsk.report._tables import Column, Table, columns_of, records, spread
 
 # With more layers, strips replace the histograms.
@@ -39,7 +40,7 @@ def summarize_inspection(summary: ActivationSummary, *, brief: bool = False) -> 
         findings_section(findings),
     ]
     if not brief:
-        sections += inspection_details(summary)
+        sections += [*inspection_details(summary), *run_sections(summary.settings)]
     title = plural("Network with one layer", "Network with {n} layers", len(summary.layers))
     return Report("inspection", title, sections)
 

@@ -1,4 +1,4 @@
-"""The section on the experiment: the data, the time, the network, and the lines that repeat it."""
+"""The section on what was run: the model, the data, the time, the network, and the lines that repeat an experiment."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,6 +17,15 @@ _SETTINGS = {
     "n_features": message("Features"),
     "columns": message("Columns"),
     "estimator": message("Estimator"),
+    "model": message("Model"),
+    "n_weights": message("Parameters of the network"),
+    "initializer": message("Initializer"),
+    "data_shape": message("Shape of the data"),
+    "n_samples": message("Samples that were drawn"),
+    "batch_size": message("Batch size"),
+    "optimizer": message("Optimizer"),
+    "lr": message("Learning rate"),
+    "criterion": message("Loss"),
     "parameter": message("Compared parameter"),
     "search": message("Search"),
     "cv": message("Folds"),
@@ -24,10 +33,24 @@ _SETTINGS = {
     "n_repeats": message("Repeats"),
     "random_state": message("Random state"),
 }
-_CODE = ("estimator", "parameter", "cv", "scoring")
+_CODE = ("estimator", "model", "initializer", "parameter", "cv", "scoring", "criterion", "optimizer")
+_FITTED = {
+    True: message("yes"),
+    False: message("no: the weights are those with which training would start"),
+    None: message("not known: a torch module does not tell whether it is trained"),
+}
 _MAX_SEEDS = 20
 _MAX_CLASSES = 10
 _MAX_COLUMNS = 40
+
+
+def run_sections(settings: Mapping[str, Any]) -> list[Section]:
+    """Return the section of an inspection, a diagnosis, an audit or a recommendation; none if nothing is known."""
+    if "model" not in settings:
+        return []
+    model, *others = _given(settings)
+    details = [model, Detail(_("Fitted"), _(_FITTED[settings["fitted"]])), *others, *_versions(settings)]
+    return [Section("run", _("What was run"), [Details(details)])]
 
 
 def run_section(result: ComparisonResult) -> Section:
@@ -75,20 +98,31 @@ def _how_paired(settings: Mapping[str, Any]) -> str:
     )
 
 
-def _details(result: ComparisonResult) -> Iterator[Detail]:
-    settings = result.settings
+def _given(settings: Mapping[str, Any]) -> Iterator[Detail]:
+    """Yield the settings that are numbers and words."""
     for key, name in _SETTINGS.items():
         value = settings.get(key)
         if key == "columns" and value:
             yield Detail(_(name), listed(value, _MAX_COLUMNS))
-        elif value is not None:
+        elif value not in (None, ""):
             # The thousands of a seed are not grouped.
             is_count = isinstance(value, int) and key != "random_state"
             shown = current_language().integer(value) if is_count else str(value)
+            shown = current_language().short(value) if isinstance(value, float) else shown
             if key in _CODE:
                 # The repr of a pipeline has several lines.
                 shown = " ".join(shown.split())
             yield Detail(_(name), shown, key in _CODE)
+
+
+def _versions(settings: Mapping[str, Any]) -> Iterator[Detail]:
+    if settings.get("versions"):
+        yield Detail(_("Versions"), ", ".join(f"{name} {number}" for name, number in settings["versions"].items()))
+
+
+def _details(result: ComparisonResult) -> Iterator[Detail]:
+    settings = result.settings
+    yield from _given(settings)
     if settings.get("classes"):
         percent, classes = current_language().percent, settings["classes"]
         shares = [f"{name}: {percent(share, 1)}" for name, share in classes]
@@ -99,9 +133,7 @@ def _details(result: ComparisonResult) -> Iterator[Detail]:
     if "hardware" in settings:
         threads = plural("{n} thread per run", "{n} threads per run", settings.get("n_threads", 1))
         yield Detail(_("Hardware"), f"{settings['hardware']}, {threads}")
-    if settings.get("versions"):
-        versions = ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
-        yield Detail(_("Versions"), versions)
+    yield from _versions(settings)
     seconds = result.timing["seconds"].dropna()
     if len(seconds):
         total, median = duration(float(seconds.sum())), duration(float(seconds.median()))

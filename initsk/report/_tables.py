@@ -50,9 +50,9 @@ def columns_of(kind: str, /, **titles: str) -> list[Column]:
 
 
 class Table(NamedTuple):
-    """Rows of raw values; the first column of text is the heading of a row.
+    """Rows of raw values; `colors` has one color for each row, or is empty.
 
-    `colors` has one color for each row, or is empty.
+    The heading of a row is in the column `heading_key`, by default the first column of text.
     """
 
     key: str
@@ -60,11 +60,12 @@ class Table(NamedTuple):
     columns: list[Column]
     rows: list[dict[str, Any]]
     colors: Sequence[str] = ()
+    heading_key: str = ""
 
     @property
     def heading(self) -> str:
-        """The key of the column that names the row: the first column of text."""
-        return next((column.key for column in self.columns if column.is_text), "")
+        """The key of the column that names the row."""
+        return self.heading_key or next((column.key for column in self.columns if column.is_text), "")
 
 
 def spread(values: Sequence[Any], n: int) -> list[Any]:

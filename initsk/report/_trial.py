@@ -54,7 +54,7 @@ def _rates(diagnosis: Diagnosis) -> Section:
     ]
     rows = [row | {"status": _(_STATUS[row["status"]])} for row in records(diagnosis.learning_rates())]
     title = _("A trial at each learning rate: loss after the same number of steps, relative to the baseline loss")
-    table = Table("learning_rates", title, columns, rows)
+    table = Table("learning_rates", title, columns, rows, heading_key="lr")
     description = _(
         "Loss after the same number of steps and score at each learning rate; the rates that work are shaded."
     )

@@ -60,7 +60,7 @@ def summarize(result: Any, language: str = "en", *, brief: bool = False, **optio
     >>> from initsk import recommend_initializer
     >>> report = summarize(recommend_initializer(nn.Sequential(nn.Linear(2, 3), nn.ReLU())))
     >>> report.title, [section.key for section in report.sections]
-    ('Recommended initializers', ['answer', 'recommendation'])
+    ('Recommended initializers', ['answer', 'recommendation', 'run'])
     """
     parameters = signature(_summarize.dispatch(type(result))).parameters.values()
     known = [each.name for each in parameters if each.kind is Parameter.KEYWORD_ONLY and each.name != "brief"]

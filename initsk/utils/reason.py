@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from initsk.text import visible
+from initsk.text import number_text, visible
 
 
 class Reason(str):
@@ -38,4 +38,4 @@ class Reason(str):
 def _shown(value: Any) -> Any:
     if isinstance(value, str):
         return visible(value)
-    return f"{value:.4f}" if isinstance(value, float) else value
+    return number_text(value) if isinstance(value, float) else value

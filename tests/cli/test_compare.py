@@ -1,5 +1,7 @@
 """``initsk compare``."""
 
+import re
+
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
@@ -143,3 +145,13 @@ def test_learning_rates_and_racing(tmp_path, capsys, without_pictures):
     printed = capsys.readouterr().out
     assert " 0.01 " in printed
     assert "inf" in printed
+
+
+def test_large_scores_are_printed_with_four_significant_digits(tmp_path, capsys):
+    frame = load_iris(as_frame=True).frame.assign(target=lambda iris: 1e6 * (iris["target"] + 0.25) ** 2)
+    frame.to_csv(tmp_path / "large.csv", index=False)
+    options = [*QUICK, "--task", "regression", "--scoring", "neg_mean_squared_error", "--out", tmp_path / "out"]
+    assert run("compare", "--dataset", tmp_path / "large.csv", "--target", "target", *options) == 0
+    table = capsys.readouterr().out
+    assert re.search(r"-\d\.\d+e\+1\d ", table)
+    assert not re.search(r"\d{7}", table)

@@ -256,7 +256,7 @@ def test_report(language, tmp_path):
     assert title in result.to_markdown(language=language)
     content = json.loads(result.to_json(language=language))
     assert content["kind"] == "audit"
-    assert [section["key"] for section in content["sections"]] == ["answer", "findings", "not_checked"]
+    assert [section["key"] for section in content["sections"]] == ["answer", "findings", "not_checked", "run"]
     assert result.to_html(tmp_path / "audit.html").read_text() == result.to_html()
     assert "iframe" in result._repr_html_()
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from initsk import MLPRegressor, audit, initialize
+from initsk.report import describe_findings
 from tests.diagnosis.helpers import why_not
 from tests.helpers import Net, batch, build
 
@@ -144,10 +145,19 @@ def test_untrained_batch_normalization_uses_the_batch():
     assert bool((network[1].running_mean == 0).all())
 
 
-def test_outputs_that_are_not_finite():
-    network = Net(lambda self, x: self.layer(x) / 0, layer=build(lambda: nn.Linear(8, 3)))
+NOT_FINITE = {
+    "infinite": lambda x: x / 0,
+    "NaN": lambda x: x * torch.nan,
+    "NaN or infinite": lambda x: torch.cat([x.abs() / 0, x * torch.nan], 1),
+}
+
+
+@pytest.mark.parametrize("what", NOT_FINITE)
+def test_outputs_that_are_not_finite(what):
+    network = Net(lambda self, x: NOT_FINITE[what](self.layer(x)), layer=build(lambda: nn.Linear(8, 3)))
     result = audit(network, batch(4, 8))
     assert kinds(result) == {"non-finite": True}
+    assert describe_findings(result)["evidence"].iloc[0].endswith(f" values of the outputs are {what}.")
     assert {"initial scale", "constant output", "batch leak"} <= set(result.not_checked["check"])
 
 

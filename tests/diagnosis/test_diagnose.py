@@ -290,9 +290,16 @@ def test_a_loss_that_is_not_finite_is_found():
     module = build(lambda: MLP(64, 10, (16,)))
     diagnosis = diagnose(module, X.astype("float32"), Y, criterion=loss_of_probabilities)
     assert np.isnan(diagnosis.loss)
-    assert diagnosis.findings()["kind"].iloc[0] == "non-finite"
-    assert "NLLLoss" in describe_findings(diagnosis)["advice"].iloc[0]
+    found = describe_findings(diagnosis).iloc[0]
+    assert (found["kind"], found["evidence"]) == ("non-finite", "The loss at the start is NaN.")
+    assert "NLLLoss" in found["advice"]
     assert diagnosis.score == 0
+
+
+def test_an_infinite_loss_is_said_to_be_infinite():
+    diagnosis = diagnose(mlp(), XT, YT, criterion=lambda scores, labels: scores.square().mean() / 0)
+    found = describe_findings(diagnosis)
+    assert "The loss at the start is infinite." in found["evidence"].tolist()
 
 
 def test_lists_are_samples_too():

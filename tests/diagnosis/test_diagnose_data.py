@@ -39,21 +39,22 @@ NAN = with_nan(X, [3, 5], 4)
 
 
 @pytest.mark.parametrize(
-    ("inputs", "targets", "name"),
+    ("inputs", "targets", "name", "what"),
     [
-        (NAN, Y, "X[:, 4]"),
-        (with_nan(NAN, 3, 1, float("inf")), Y, "X[:, [1, 4]]"),
-        (pd.DataFrame(NAN.numpy(), columns=list("abcdef")), Y, "X['e']"),
-        (DataLoader(TensorDataset(NAN, Y), 20), None, "X[:, 4]"),
-        (X, with_nan(X[:, :1], [7, 9], 0), "y[:, 0]"),
-        (X, with_nan(X[:, :1], [7, 9], 0)[:, 0], "y"),
+        (NAN, Y, "X[:, 4]", "NaN"),
+        (with_nan(X, [3, 5], 4, float("inf")), Y, "X[:, 4]", "infinite"),
+        (with_nan(NAN, 3, 1, float("inf")), Y, "X[:, [1, 4]]", "NaN or infinite"),
+        (pd.DataFrame(NAN.numpy(), columns=list("abcdef")), Y, "X['e']", "NaN"),
+        (DataLoader(TensorDataset(NAN, Y), 20), None, "X[:, 4]", "NaN"),
+        (X, with_nan(X[:, :1], [7, 9], 0), "y[:, 0]", "NaN"),
+        (X, with_nan(X[:, :1], [7, 9], 0)[:, 0], "y", "NaN"),
     ],
 )
-def test_values_of_the_data_that_are_not_finite_are_named(inputs, targets, name):
+def test_values_of_the_data_that_are_not_finite_are_named(inputs, targets, name, what):
     diagnosis = diagnose(mlp(3 if targets is Y or targets is None else 1), inputs, targets, **FAST)
     findings = describe_findings(diagnosis)
     assert findings[["layer", "kind", "value", "decides"]].to_numpy().tolist() == [[name, "non-finite", 2.0, True]]
-    assert findings["evidence"].tolist() == [f"2 samples have NaN or infinite values in {name}."]
+    assert findings["evidence"].tolist() == [f"2 samples have {what} values in {name}."]
     assert "learning rate" not in findings["advice"].iloc[0]
     assert diagnosis.score == 0
 

@@ -97,3 +97,22 @@ def test_two_rows_of_one_repeat_are_refused(columns):
     twice = pd.concat([deep([1.0]), deep([2.0])]).assign(**columns)
     with pytest.raises(InvalidParameterError, match="frame has several rows of layer 'h0'"):
         DepthDisplay.from_frames(twice)
+
+
+def test_labels_of_the_y_axis_do_not_touch_the_ticks():
+    frames = {"a": deep([1.0, 1e-5]), "he_normal": deep([1.0, 0.5])}
+    display = DepthDisplay.from_frames(frames, frames).plot()
+    display.figure_.draw_without_rendering()
+    for ax in display.axes_.values():
+        label = ax.yaxis.label.get_window_extent()
+        ticks = [tick.get_window_extent() for tick in ax.get_yticklabels() if tick.get_text()]
+        shown = [box for box in ticks if box.y1 > ax.bbox.y0 and box.y0 < ax.bbox.y1]
+        assert label.x0 >= 0
+        assert all(label.x1 <= box.x0 for box in shown)
+
+
+def test_a_dashed_line_is_above_a_solid_one_on_the_same_values():
+    display = DepthDisplay.from_frames({"a": deep([1.0, 0.5]), "he_normal": deep([1.0, 0.5])}).plot()
+    first, second = display.axes_["rms"].get_lines()
+    assert first.get_linestyle() != "-" == second.get_linestyle()
+    assert first.get_zorder() > second.get_zorder()

@@ -29,7 +29,7 @@ def test_a_diagnosed_network_is_marked():
     X, y = load_digits(return_X_y=True)
     clf = MLPClassifier((200,) * 3, activation="tanh", initializer="lecun_normal", random_state=0)
     display = PhaseDiagramDisplay.from_diagnosis(diagnose(clf, X / 16, y))
-    [(weight, bias)] = display.networks.values()
+    weight, bias = display.networks["this network"]
     # 80,000 weights and more: six standard errors of their variance.
     assert weight == pytest.approx(1, abs=6 * (2 / 80000) ** 0.5)
     assert bias == 0

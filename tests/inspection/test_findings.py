@@ -150,7 +150,7 @@ def test_healthy_networks_have_no_findings(name):
     assert findings["kind"].tolist() == []
     text = pd.Series(["a"]).dtype  # pandas 3 has a type of its own for text
     assert findings.dtypes.to_dict() == {
-        **dict.fromkeys(("layer", "kind", "of", "relative_to"), text),
+        **dict.fromkeys(("layer", "kind", "of", "relative_to", "what"), text),
         **dict.fromkeys(("value", "threshold"), np.dtype("float64")),
         "decides": np.dtype("bool"),
     }

@@ -17,7 +17,7 @@ def network():
 
 def test_frames_have_fixed_types():
     X, y = batch(20, 3), torch.arange(20) % 2
-    texts = {"layer", "position", "module", "function", "name", "kind", "of", "relative_to"}
+    texts = {"layer", "position", "module", "function", "name", "kind", "of", "relative_to", "what"}
     # pandas 3 has its own type for text.
     types = dict.fromkeys(texts, str(pd.Series(["text"]).dtype)) | {"decides": "bool"}
     types |= dict.fromkeys(("units", "count", "nonfinite", "size"), "int64")

@@ -9,10 +9,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from sklearn.datasets import load_digits
+from torch import nn
 
-from initsk import MLPClassifier, compare_initializers, diagnose, inspect_activations, recommend_initializer
+from initsk import MLPClassifier, audit, compare_initializers, diagnose, inspect_activations, recommend_initializer
 from initsk.comparison import ARTICLE_INITIALIZERS
 from initsk.initializers import RandomNormal
+from tests.helpers import batch, build
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)")
@@ -34,6 +36,10 @@ def result():
     return compare_initializers(MLPClassifier((16, 8), max_epochs=2), X / 16, y, initializers=names, n_repeats=2)
 
 
+def cloned_layers():
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, batch_first=True), 3)
+
+
 @pytest.fixture(scope="module")
 def page_of(result, tmp_path_factory):
     """Return a function that writes a page of any kind in any language, each once."""
@@ -45,6 +51,7 @@ def page_of(result, tmp_path_factory):
         "inspection": lambda: inspect_activations(clf, X / 16, y, gradients=True, weights=True),
         "diagnosis": lambda: diagnose(MLPClassifier((16, 8), initializer="zeros", random_state=0), X / 16, y),
         "recommendation": lambda: recommend_initializer(clf, X / 16, y),
+        "audit": lambda: audit(build(cloned_layers), 1000 * batch(40, 5, 8)),
     }
 
     @cache
@@ -104,7 +111,7 @@ def test_the_page_of_a_comparison_is_whole_and_accessible(browser, page_of, lang
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["comparison", "inspection", "diagnosis", "recommendation"])
+@pytest.mark.parametrize("kind", ["comparison", "inspection", "diagnosis", "recommendation", "audit"])
 def test_every_page_is_whole_and_accessible(browser, page_of, kind):
     # Every width has every scheme, in one of the languages.
     visits = [("en", 390, "light"), ("en", 1440, "dark"), ("id", 390, "dark"), ("id", 1440, "light")]
@@ -119,6 +126,19 @@ def test_scrolling_boxes_fit_the_page_and_tables_are_printed(browser, page_of):
         page.emulate_media(media="print")
         assert not page.locator(".controls").first.is_visible()
         assert page.locator("table").first.is_visible()
+
+
+LINES_OF_ROWS = """() => [...document.querySelectorAll("#table-findings tbody tr")].map(
+    row => row.getBoundingClientRect().height / parseFloat(getComputedStyle(row.cells[0]).lineHeight)
+)"""
+
+
+@pytest.mark.parametrize("kind", ["audit", "diagnosis"])
+def test_a_row_of_findings_has_few_lines_on_a_phone(browser, page_of, kind):
+    with Visit(browser, page_of(kind, "en"), **sized(390)) as page:
+        lines = page.evaluate(LINES_OF_ROWS)
+        assert lines
+        assert max(lines) < 6
 
 
 WITH_SEVERAL_LINES = """names => [...document.querySelectorAll(".swatch")].map(swatch => swatch.parentElement).filter(

@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
-from initsk import ComparisonResult, MLPClassifier, compare_initializers
+from initsk import ComparisonResult, MLPClassifier, MLPRegressor, compare_initializers
 from initsk.comparison.results import TABLES
 from initsk.displays import DepthDisplay, LearningCurvesDisplay
 from initsk.initializers import RandomNormal
@@ -167,3 +167,15 @@ def test_sample_ranks_initializers_as_its_runs_do(sample):
             assert stats.ttest_rel(table[pair.first], table[pair.second]).pvalue < 0.05
     assert describe_ranking(result.summary()) in page
     assert describe_epochs_to_target(result.summary(), result.target()) in page
+
+
+@pytest.mark.parametrize("hidden", [(8,), (8, 4)])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_zeros_are_symmetric_before_and_after_training(hidden, activation):
+    X, y = load_digits(return_X_y=True)
+    regressor = MLPRegressor(hidden, activation=activation, max_epochs=1)
+    result = compare_initializers(regressor, X[:200] / 16, y[:200], initializers=["zeros", "he_normal"], n_repeats=2)
+    text = result.to_markdown()
+    for moment in ("At initialization", "After training"):
+        assert f"{moment}: symmetric in 2 of 2 runs, dead in 2 of 2 runs." in text
+    assert text.count("symmetric in") == 2

@@ -31,7 +31,7 @@ from initsk.comparison.execution._scoring import (
     warn_of_missing_scores,
 )
 from initsk.comparison.results._result import ComparisonResult
-from initsk.comparison.storage._identity import hardware, identify, versions
+from initsk.comparison.storage._identity import hardware, identify
 from initsk.comparison.storage._store import open_store
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers import InitializerLike
@@ -39,6 +39,7 @@ from initsk.text import brief
 from initsk.utils.random import RandomState, resolve_seed
 from initsk.utils.torch_settings import outside_of_contexts
 from initsk.utils.validation import Constraint, allow, boolean, check_parameters, integer, optional, thread_count
+from initsk.utils.versions import versions
 
 ARTICLE_INITIALIZERS = ("zeros", "random_normal", "glorot_normal", "he_normal", "lecun_normal", "orthogonal")
 # Forms of `scoring` with several scorers.

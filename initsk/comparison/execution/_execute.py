@@ -16,7 +16,7 @@ from initsk.comparison.execution._run import Experiment
 from initsk.comparison.results._records import RunRecord
 from initsk.comparison.storage._store import Store
 from initsk.exceptions import InvalidParameterError
-from initsk.text import shortened
+from initsk.text import number_text, shortened
 from initsk.utils.workers import end_with, later_interrupt
 
 KILLED = "the process of the run was killed, as the system does when memory runs out"
@@ -129,7 +129,7 @@ class Execution:
         if self.store is not None:
             self.store.finish(task, record)
         self.records[task.key] = record
-        outcome = f"{record.score:.4f}" if record.status == "ok" else record.status
+        outcome = number_text(record.score) if record.status == "ok" else record.status
         self.progress.set_postfix_str(f"{shortened(record.key.initializer, 40)}: {outcome}", refresh=False)
         self.progress.update()
 

@@ -12,19 +12,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import sklearn
-import skorch
 import torch
 from joblib import cpu_count
 from scipy import sparse
 
-from initsk._version import __version__
 from initsk.comparison.design._candidates import without_addresses
 from initsk.comparison.design._data import Data
 from initsk.comparison.design._model_builder import ModelBuilder
 from initsk.comparison.design._runs import Task
 from initsk.comparison.execution._run import Experiment
 from initsk.text import brief
+from initsk.utils.versions import versions
 from initsk.utils.words import counted
 
 _ARRAYS = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, pd.Index)
@@ -121,12 +119,6 @@ _MAX_SETTINGS = 3
 _MAX_SHOWN = 80
 # These are set for every run, described by their parts, or without effect on the numbers.
 _NOT_DESCRIBED = ("random_state", "n_threads", "steps", "memory", "verbose")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that the numbers depend on."""
-    parts = [("Python", platform.python_version()), ("initsk", __version__)]
-    return dict(parts) | {part.__name__: part.__version__ for part in (torch, np, sklearn, skorch)}
 
 
 def hardware() -> str:
