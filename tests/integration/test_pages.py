@@ -158,6 +158,20 @@ def test_the_names_of_the_article_s_initializers_have_one_line(browser, page_of)
             assert page.evaluate(WITH_SEVERAL_LINES, list(ARTICLE_INITIALIZERS)) == []
 
 
+BROKEN_NAMES = """() => [...document.querySelectorAll("tbody th, td.code, td.name")].filter(cell => {
+    const text = document.createRange();
+    text.selectNodeContents(cell);
+    const isShort = cell.textContent.length <= 20 && !cell.textContent.includes(" ");
+    return isShort && text.getBoundingClientRect().height > 1.5 * parseFloat(getComputedStyle(cell).lineHeight);
+}).map(cell => cell.textContent)"""
+
+
+@pytest.mark.parametrize("kind", ["comparison", "diagnosis", "recommendation"])
+def test_names_have_one_line_on_a_phone(browser, page_of, kind):
+    with Visit(browser, page_of(kind, "en"), **sized(390)) as page:
+        assert page.evaluate(BROKEN_NAMES) == []
+
+
 def cells(page, table, column):
     return page.locator(f"#{table} tbody tr > :nth-child({column})").all_inner_texts()
 
