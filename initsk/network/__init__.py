@@ -62,7 +62,6 @@ from initsk.network._originals import written_by
 from initsk.network._outputs import (
     IGNORED_TARGET,
     LossWithInputs,
-    comparable_target,
     heads_of,
     loss_of,
     own_loss,
@@ -86,6 +85,7 @@ from initsk.network._state import (
     set_tensor,
     set_training,
 )
+from initsk.network._targets import comparable_target
 from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wide_network import PredictedValues, WideNetwork

@@ -8,9 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 from initsk.network._outputs import IGNORED_TARGET
+from initsk.network._targets import OF_CLASSES, OF_RATES
 
-_OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
-_OF_RATES = (nn.BCEWithLogitsLoss, nn.BCELoss)
 _FUNCTIONS = (
     (functional.cross_entropy, nn.CrossEntropyLoss()), (functional.nll_loss, nn.NLLLoss()),
     (functional.binary_cross_entropy_with_logits, nn.BCEWithLogitsLoss()),
@@ -41,12 +40,12 @@ def known_baseline(criterion: Any, values: np.ndarray) -> float:
     criterion = next((loss for function, loss in _FUNCTIONS if function is criterion), criterion)
     if criterion is not None and not _is_plain(criterion):
         return nan
-    if isinstance(criterion, _OF_RATES) or (criterion is None and values.dtype == bool):
+    if isinstance(criterion, OF_RATES) or (criterion is None and values.dtype == bool):
         rate = np.clip(values.astype(float).mean(axis=0), 1e-12, 1 - 1e-12)
         return float(-(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)).mean())
     if values.dtype.kind == "f" and (criterion is None or isinstance(criterion, nn.MSELoss)):
         return float(values.astype(float).var(axis=0).mean())
-    if values.dtype.kind in "iu" and (criterion is None or isinstance(criterion, _OF_CLASSES)):
+    if values.dtype.kind in "iu" and (criterion is None or isinstance(criterion, OF_CLASSES)):
         return entropy(values)
     return nan
 
@@ -66,7 +65,7 @@ def entropy(labels: np.ndarray) -> float:
 
 def _is_plain(criterion: Any) -> bool:
     """Return whether a loss of torch has its default settings."""
-    plain = isinstance(criterion, (*_OF_CLASSES, *_OF_RATES, nn.MSELoss))
+    plain = isinstance(criterion, (*OF_CLASSES, *OF_RATES, nn.MSELoss))
     return plain and all(_is_default(getattr(criterion, name, value), value) for name, value in _DEFAULTS.items())
 
 

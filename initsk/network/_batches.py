@@ -38,6 +38,8 @@ PaddingMask = TypeAliasType("PaddingMask", Any | Callable[[Any], Any])
 
 # Five integer arguments have as many subsets.
 _MAX_FORMS = 32
+# torch has few operations on these types.
+_UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,8 @@ class BatchConverter:
         if dtype == torch.uint8:
             # Bytes are labels, or pixels if there are several for each sample.
             dtype = torch.int64 if target.dim() <= 1 else self.real
+        elif dtype in _UNSIGNED:
+            dtype = torch.int64
         return self._checked(name, target.detach().to(self.device, dtype, copy=True))
 
     def _copied(self, name: str, values: torch.Tensor) -> torch.Tensor:

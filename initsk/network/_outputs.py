@@ -11,6 +11,7 @@ from initsk.exceptions import ModuleError
 from initsk.network._criteria import Criterion, LossFunction, loss_function
 from initsk.network._nets import MAX_DEVIATION, check_class_scores, check_range, has_own_loss, loss_of_net
 from initsk.network._operations import tensors_in
+from initsk.network._targets import OF_CLASSES, OF_NUMBERS, comparable_target, labels_or_shares
 from initsk.utils.torch_settings import in_double, real_parts
 from initsk.utils.words import counted
 
@@ -168,9 +169,12 @@ def loss_of(
     if target is None:
         raise ModuleError("the loss needs targets, and a batch has none (allowed: pairs of X and y)")
     if net is not None and hasattr(net, "criterion_"):
+        scores = output[0] if isinstance(output, tuple) and output else output
         if not has_own_loss(net):
+            if isinstance(net.criterion_, OF_CLASSES):
+                target = comparable_target(net.criterion_, scores, target)
             check_class_scores(net, output, target)
-        _check_labels(net.criterion_, output[0] if isinstance(output, tuple) and output else output, target)
+            _check_labels(net.criterion_, scores, target)
         return loss_of_net(net, output, target, X)
     first, *others = [_loss(scores, part) for scores, part in _heads(output, target)]
     for loss in others:
@@ -191,42 +195,14 @@ def own_loss(output: Any) -> torch.Tensor | None:
     return own.reshape(()) if is_scalar else None
 
 
-#: Losses that need the scores of classes along the second axis, of numbers between 0 and 1, and of any numbers.
-_OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
-_OF_RATES = (nn.BCEWithLogitsLoss, nn.BCELoss)
-_OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
-
-
-def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
-    """Return a target in the type of the scores, if torch's criterion compares numbers; other targets as they are.
-
-    It gets the shape of the scores if only axes of length 1 differ: torch would compare every value with every other.
-    So do labels, if the criterion is one of classes, without the axis of the classes.
-
-    Examples
-    --------
-    >>> comparable_target(nn.BCEWithLogitsLoss(), torch.zeros(3, 1), torch.tensor([0, 1, 1])).shape
-    torch.Size([3, 1])
-    >>> comparable_target(nn.CrossEntropyLoss(), torch.zeros(3, 2), torch.tensor([0, 1, 1]))
-    tensor([0, 1, 1])
-    """
-    are_tensors = isinstance(scores, torch.Tensor) and isinstance(target, torch.Tensor)
-    if are_tensors and isinstance(criterion, _OF_CLASSES) and not target.is_floating_point():
-        shape = scores.shape[:1] + scores.shape[2:]
-        return target.reshape(shape) if scores.dim() > 1 and _squeezed(shape) == _squeezed(target.shape) else target
-    if not are_tensors or target.is_complex() or not isinstance(criterion, (*_OF_RATES, *_OF_NUMBERS)):
-        return target
-    target = target.to(scores.dtype)
-    return target.reshape(scores.shape) if scores.squeeze().shape == target.squeeze().shape else target
-
-
 def _loss_of_torch(criterion: LossFunction, output: Any, target: Any) -> torch.Tensor:
     """Return a loss of torch; for sequences, the scores of classes move to the second axis."""
     scores = scores_of(output)
     if not isinstance(target, torch.Tensor):
         return criterion(scores, target)
-    if isinstance(criterion, _OF_CLASSES) and not target.is_floating_point():
-        target = target.long()
+    if isinstance(criterion, OF_CLASSES) and not target.is_complex():
+        target = labels_or_shares(scores, target)
+    if isinstance(criterion, OF_CLASSES) and not target.is_floating_point():
         if scores.shape[:1] + scores.shape[2:] != target.shape and scores.shape[:-1] == target.shape:
             scores = scores.movedim(-1, 1)
         if scores.dim() == 2 and target.shape == (len(scores), 1):
@@ -236,17 +212,13 @@ def _loss_of_torch(criterion: LossFunction, output: Any, target: Any) -> torch.T
         _check_labels(criterion, scores, target)
         if isinstance(criterion, nn.NLLLoss):
             _check_log_probabilities(scores)
-    elif isinstance(criterion, _OF_NUMBERS) and scores.shape != target.shape:
+    elif isinstance(criterion, OF_NUMBERS) and scores.shape != target.shape:
         raise ModuleError(
             f"{type(criterion).__name__} compares every value of an output of shape {tuple(scores.shape)} with every"
             f" value of y of shape {tuple(target.shape)}, and would learn the mean (allowed: the same shape)"
             f"{_next_step(scores, target)}"
         )
     return criterion(scores, comparable_target(criterion, scores, target))
-
-
-def _squeezed(shape: torch.Size) -> list[int]:
-    return [size for size in shape if size != 1]
 
 
 def _next_step(output: torch.Tensor, target: torch.Tensor) -> str:
@@ -264,7 +236,7 @@ def _next_step(output: torch.Tensor, target: torch.Tensor) -> str:
 def _check_labels(criterion: Any, scores: Any, target: Any) -> None:
     """Raise an error for labels without a score, if a loss of classes takes the labels."""
     are_tensors = isinstance(scores, torch.Tensor) and isinstance(target, torch.Tensor)
-    if isinstance(criterion, _OF_CLASSES) and are_tensors and scores.dim() and not target.is_floating_point():
+    if isinstance(criterion, OF_CLASSES) and are_tensors and scores.dim() and not target.is_floating_point():
         # One sample without an axis for it has only the axis of the classes.
         check_range(target, scores.shape[min(scores.dim() - 1, 1)], criterion.ignore_index)
 

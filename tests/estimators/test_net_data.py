@@ -1,5 +1,7 @@
 """Tests of names of losses and optimizers, of labels and tables, and of unknown parameters of skorch nets."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,10 @@ from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from torch import nn
 
-from initsk import NeuralNetClassifier, NeuralNetRegressor, diagnose
+from initsk import NeuralNetClassifier, NeuralNetRegressor, compare_initializers, diagnose, inspect_activations
 from initsk.estimators import with_initializer
 from initsk.exceptions import DivergenceWarning, InitskError, InvalidParameterError, ModuleError
+from initsk.utils.random import isolated_numpy_random
 
 SETTINGS = {"max_epochs": 1, "random_state": 0, "verbose": 0, "lr": 0.1}
 RNG = np.random.default_rng(0)
@@ -95,6 +98,36 @@ def test_a_column_of_labels_is_an_error_for_a_plain_module_as_in_torch():
     for criterion in (None, "CrossEntropyLoss"):
         with pytest.raises(ModuleError, match=r"y of shape \(\d+, 1\) does not fit .*; use y.ravel\(\)"):
             diagnose(module, X, Y[:, None], criterion=criterion)
+
+
+@pytest.mark.parametrize("kind", [skorch.NeuralNetClassifier, NeuralNetClassifier])
+@pytest.mark.parametrize("dtype", ["int32", "uint16", "float32"])
+def test_labels_of_any_type_are_those_of_64_bits_in_every_function(kind, dtype):
+    settings = {"max_epochs": 1, "verbose": 0, "criterion": nn.CrossEntropyLoss}
+    model = kind(nn.Linear, module__in_features=4, module__out_features=3, **settings)
+
+    def results(y):
+        runs = compare_initializers(model, X, y, initializers=["he_normal"], n_repeats=1).runs
+        gradients = inspect_activations(initialized, X, y, gradients=True).to_frame()
+        return runs["score"].item(), gradients, diagnose(initialized, X, y, random_state=0).baseline_loss
+
+    with torch.random.fork_rng(), isolated_numpy_random(0):
+        initialized = clone(model).initialize()
+    score, gradients, baseline = results(Y.astype("int64"))
+    other_score, other_gradients, other_baseline = results(Y.astype(dtype))
+    assert other_score == score
+    pd.testing.assert_frame_equal(other_gradients, gradients)
+    assert other_baseline == pytest.approx(baseline)
+
+
+def test_a_label_between_whole_numbers_is_named_before_torch_fails():
+    with torch.random.fork_rng():
+        module = nn.Linear(4, 3)
+    for call in (partial(inspect_activations, gradients=True), diagnose):
+        with pytest.raises(
+            ModuleError, match=r"y has the label [0-2]\.5 \(allowed: whole numbers 0, 1, ..., or a share"
+        ):
+            call(module, X, (Y + 0.5).astype("float32"), criterion="CrossEntropyLoss")
 
 
 def test_truth_values_are_labels():

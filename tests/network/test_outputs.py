@@ -52,6 +52,14 @@ def test_no_scores_is_an_error_that_lists_what_there_is(output, words):
         scores_of(output)
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(6, 4), (2, 3, 4)])
+def test_a_loss_of_classes_takes_labels_of_any_type(dtype, shape):
+    scores, labels = SCORES.reshape(shape), LABELS.reshape(shape[:-1])
+    expected = F.cross_entropy(SCORES, LABELS)
+    torch.testing.assert_close(loss_of(scores, labels.to(dtype), nn.CrossEntropyLoss()), expected)
+
+
 @pytest.mark.parametrize(
     ("output", "target", "expected"),
     [
