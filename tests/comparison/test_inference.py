@@ -223,6 +223,21 @@ def test_the_margin_is_one_per_cent_of_the_range_of_the_score(bounds, baseline, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("k", "needed"), [(2, 6), (3, 7), (6, 10)])
+def test_a_significant_permutation_test_needs_more_repeats_with_more_initializers(k, needed):
+    def smallest_p_value(n):
+        scores = {f"i{number}": np.arange(n) / 10 + number for number in range(k)}
+        scores = {name: values + np.random.default_rng(0).normal(0, 0.01, n) for name, values in scores.items()}
+        for number, values in enumerate(scores.values()):
+            values += np.arange(n) ** 2 * 0.001 * number
+        return result_of(scores).summary(test="permutation")["p_value"].min()
+
+    pairs = k * (k - 1) / 2
+    for n in (needed - 1, needed):
+        assert smallest_p_value(n) == pytest.approx(pairs * 2 / 2**n)
+        assert (smallest_p_value(n) < 0.05) == (n == needed)
+
+
 @pytest.mark.parametrize("test", ["t", "permutation"])
 def test_pairs_that_differ_by_the_margin_are_rarely_called_equivalent(test):
     # The true difference is the margin: of 400 comparisons, more than 36 are called equivalent with a probability of

@@ -95,9 +95,11 @@ class ComparisonResult(ComparisonSources, Reported):
         alpha : float, default=0.05
             Significance level of the tests.
         test : {"t", "permutation"}, default="t"
-            Paired t-test, or sign permutation test. The permutation test does not assume normal differences, but needs
-            six repeats for a p-value below 5 %. With folds, the t-test is corrected for the overlap of their training
-            samples (Nadeau and Bengio 2003), and the permutation test is not allowed.
+            Paired t-test, or sign permutation test. The permutation test does not assume normal differences, but its
+            smallest p-value with n repeats is 2 / 2 ** n, which Holm's method multiplies by up to k (k - 1) / 2, the
+            number of pairs of k initializers: a p-value below 5 % needs six repeats with two initializers, seven with
+            three, and ten with six. With folds, the t-test is corrected for the overlap of their training samples
+            (Nadeau and Bengio 2003), and the permutation test is not allowed.
         target : float, optional
             Score to reach; by default `target()`.
         margin : float, optional
