@@ -1,4 +1,4 @@
-"""Columns of a frame that are not numeric, named with their first such value and with what to do."""
+"""Features that are not numeric, or sparse: columns with their first such value, and what to do."""
 
 import datetime
 import re
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 # Characters of a value that a message shows.
 _MAX_SHOWN = 40
@@ -14,6 +15,11 @@ _MAX_COLUMNS = 5
 _DATE = re.compile(r"(\d{4}([./-])\d{1,2}\2\d{1,2}|\d{1,2}([./-])\d{1,2}\3\d{4})(?!\d)")
 #: What to do with dates.
 ABOUT_DATES = "make numbers of a date, such as its month or the days since a first day"
+
+_DENSE_CODES = "sklearn.preprocessing.OneHotEncoder(sparse_output=False)"
+_ABOUT_TEXT = (
+    f"make numbers of text in a pipeline that begins with initsk.datasets.table_preparation(X) or {_DENSE_CODES}"
+)
 
 
 def not_numeric(frame: pd.DataFrame) -> dict[str, str]:
@@ -36,20 +42,40 @@ def not_numeric(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def describe_not_numeric(X: Any) -> str | None:
-    """Return which columns of a frame are not numeric, and what to do with dates; None if there are none, or no frame.
+    """Return which columns of a frame are not numeric, and what to do; None if there are none, or no frame.
 
     Examples
     --------
-    >>> describe_not_numeric(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
-    "features must be numeric; not numeric: b (row 1: 'x')"
+    >>> describe_not_numeric(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})).partition(";")[2]
+    " not numeric: b (row 1: 'x'); make numbers of text in a pipeline that begins with
+    initsk.datasets.table_preparation(X) or sklearn.preprocessing.OneHotEncoder(sparse_output=False)"
     """
     found = not_numeric(X) if isinstance(X, pd.DataFrame) else {}
     if not found:
         return None
     listed = ", ".join(f"{name} ({value})" for name, value in list(found.items())[:_MAX_COLUMNS])
     rest = f", and {len(found) - _MAX_COLUMNS} more" if len(found) > _MAX_COLUMNS else ""
-    dated = any(are_dates(X.iloc[:, number]) for number, name in enumerate(X.columns) if str(name) in found)
-    return f"features must be numeric; not numeric: {listed}{rest}{f'; {ABOUT_DATES}' if dated else ''}"
+    columns = [X.iloc[:, number] for number, name in enumerate(X.columns) if str(name) in found]
+    dated = [are_dates(column) for column in columns]
+    has_text = any(_is_text(column) and not is_date for column, is_date in zip(columns, dated, strict=True))
+    steps = [*([ABOUT_DATES] if any(dated) else []), *([_ABOUT_TEXT] if has_text else [])]
+    return "; ".join([f"features must be numeric; not numeric: {listed}{rest}", *steps])
+
+
+def describe_sparse(X: Any, name: str = "X") -> str | None:
+    """Return that X is a sparse matrix of scipy, and what to do; None if it is none.
+
+    Examples
+    --------
+    >>> describe_sparse(np.eye(2)) is None
+    True
+    """
+    if not issparse(X):
+        return None
+    return (
+        f"{name} is a sparse matrix (allowed: a dense one, such as {name}.toarray(); in a pipeline, a transformer with"
+        f" dense output, such as {_DENSE_CODES})"
+    )
 
 
 def has_dates(X: Any) -> bool:

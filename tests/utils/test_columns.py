@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.exceptions import FitFailedWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from initsk import compare_initializers, diagnose, inspect_activations
-from initsk.datasets import load_table
+from initsk.datasets import load_table, table_preparation
 from initsk.estimators import MLPClassifier
 from initsk.exceptions import InvalidParameterError
 
@@ -21,7 +24,7 @@ DATES = {
 
 
 def model():
-    return MLPClassifier((2,), max_epochs=1)
+    return MLPClassifier((2,), max_epochs=1, random_state=0)
 
 
 @pytest.mark.parametrize("kind", DATES)
@@ -49,7 +52,9 @@ def test_a_network_names_the_column_too():
 
 def test_text_that_is_no_date_gets_no_hint_at_dates():
     frame = pd.DataFrame({"a": np.arange(24.0), "kind": list("abcd" * 6)})
-    with pytest.raises(InvalidParameterError, match=r"not numeric: kind \(row 1: 'a'\)$"):
+    with pytest.raises(
+        InvalidParameterError, match=r"not numeric: kind \(row 1: 'a'\); make numbers of text"
+    ) as caught:
         model().fit(frame, Y)
 
 
@@ -61,3 +66,26 @@ def test_a_table_names_a_date_as_an_estimator_does(tmp_path):
     with pytest.raises(ValueError, match="day") as of_file:
         load_table(tmp_path / "t.parquet", "y")
     assert str(of_file.value).endswith(str(of_frame.value))
+
+
+def test_columns_of_text_have_the_next_step():
+    frame = pd.DataFrame({"a": ["x", "y"] * 12})
+    words = r"not numeric: a \(row 1: 'x'\); make numbers of text .*table_preparation\(X\) or .*\(sparse_output=False\)"
+    with pytest.raises(InvalidParameterError, match=words):
+        model().fit(frame, Y)
+    with pytest.raises(InvalidParameterError, match=words):
+        compare_initializers(model(), frame, Y, n_repeats=2)
+    make_pipeline(OneHotEncoder(sparse_output=False), model()).fit(frame, Y)
+    make_pipeline(table_preparation(frame), model()).fit(frame, Y)
+
+
+def test_a_sparse_matrix_has_the_next_step():
+    frame = pd.DataFrame({"a": ["x", "y"] * 12})
+    pipeline = make_pipeline(OneHotEncoder(), model())
+    words = r"X is a sparse matrix \(allowed: .*X\.toarray\(\); .*OneHotEncoder\(sparse_output=False\)"
+    with pytest.raises(InvalidParameterError, match=words):
+        pipeline.fit(frame, Y)
+    with pytest.raises(InvalidParameterError, match=words):
+        compare_initializers(model(), OneHotEncoder().fit_transform(frame), Y, n_repeats=2)
+    with pytest.warns(FitFailedWarning, match=words):
+        compare_initializers(pipeline, frame, Y, initializers=["zeros"], n_repeats=1)
