@@ -40,6 +40,36 @@ def test_errors_of_calls(call, words):
         call()
 
 
+def own_initializer(**methods):
+    return type("Mine", (Initializer,), {"__module__": __name__, **methods})()
+
+
+def returns(values):
+    return own_initializer(draw_values=lambda self, spec, generator, dtype: values)
+
+
+@pytest.mark.parametrize(
+    ("initializer", "words"),
+    [
+        (returns(np.zeros((4, 3))), r"draw_values of Mine\(\) returns numpy.ndarray \(allowed: a tensor of torch"),
+        (returns([[0.0] * 3] * 4), r"draw_values of Mine\(\) returns list \(allowed: a tensor"),
+        (returns(None), r"draw_values of Mine\(\) returns None \(allowed: a tensor"),
+        (
+            own_initializer(),
+            r"Mine does not define draw_values\(self, spec, generator, dtype\), which returns the values",
+        ),
+        (own_initializer(draw_value=lambda *_: None), r"does not define draw_values.*\(is 'draw_value' meant\?\)"),
+    ],
+)
+def test_an_own_initializer_without_a_drawn_tensor_is_told_what_draw_values_returns(initializer, words):
+    with torch.random.fork_rng():
+        module = nn.Linear(3, 4)
+    with pytest.raises(InvalidParameterError, match=words):
+        initialize(module, initializer)
+    with pytest.raises(InvalidParameterError, match=words):
+        initializer.sample((4, 3))
+
+
 def test_one_message_shows_all_wrong_parameters():
     with pytest.raises(ValueError, match=r"scale=-1.*mode='x'.*distribution='y'"):
         VarianceScaling(-1, "x", "y").sample((2, 2))

@@ -10,6 +10,7 @@ import torch
 
 from initsk.exceptions import InvalidParameterError
 from initsk.initializers.core._answers import Choice, ExpectedMoments
+from initsk.initializers.core._own_draws import check_tensor, missing_draw
 from initsk.initializers.core._values import Value
 from initsk.network import ParameterSpec, why_not_writable
 from initsk.text import visible
@@ -156,7 +157,9 @@ class Initializer(Value):
         if type(self).draw_values is not Initializer.draw_values:
             return None
         choice = self.choose(spec)
-        if choice is None or choice.initializer is self:
+        if choice is not None and choice.initializer is self:
+            return missing_draw(type(self))
+        if choice is None:
             return f"has nothing for a {spec.role} of shape {spec.shape} in a layer of kind {spec.kind!r}"
         return choice.initializer.unsupported_reason(spec)
 
@@ -207,9 +210,9 @@ class Initializer(Value):
         torch.Tensor of shape ``spec.stacked_shape``
         """
         if spec.count == 1 or self.draws_blocks:
-            return self.draw_values(spec, generator, dtype)
+            return check_tensor(self, self.draw_values(spec, generator, dtype))
         one = replace(spec, count=1)
-        blocks = [self.draw_values(one, generator, dtype) for _ in range(spec.count)]
+        blocks = [check_tensor(self, self.draw_values(one, generator, dtype)) for _ in range(spec.count)]
         for block in blocks:
             self._check_shape(block, one.shape, spec)
         return torch.stack(blocks)
