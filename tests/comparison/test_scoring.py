@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer, recall_score
 
 from initsk import ComparisonResult, MLPClassifier, MLPRegressor, compare_initializers
+from initsk.exceptions import InvalidParameterError
 from initsk.report import summarize
 
 X, y = load_breast_cancer(return_X_y=True)
@@ -94,3 +95,18 @@ def test_a_function_may_return_several_scores():
         LogisticRegression(), X, Y, parameter="C", initializers=[0.1, 1.0], n_repeats=1, cv=3, scoring=both
     )
     assert (result.runs["score_error"] == result.runs["score"] - 1).all()
+
+
+@pytest.mark.parametrize(
+    ("scoring", "meant"),
+    [
+        ("acc", "accuracy"),
+        ("acuracy", "accuracy"),
+        (["accuracy", "f1macro"], "f1_macro"),
+        ({"a": "rmse"}, "neg_root_mean"),
+    ],
+)
+def test_an_unknown_scorer_has_the_meant_one_and_a_short_list(scoring, meant):
+    with pytest.raises(InvalidParameterError, match=f"unknown scorer .*; did you mean '{meant}") as caught:
+        compare(scoring)
+    assert len(str(caught.value)) < 300

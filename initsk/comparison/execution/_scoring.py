@@ -1,5 +1,6 @@
 """The scores of a fitted model: one or several scorers, of which one that fails leaves the others alone."""
 
+import difflib
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -19,6 +20,13 @@ from initsk.text import brief
 from initsk.utils.words import counted
 
 _SEVERAL = (list, tuple, set, dict)
+# The most usual of scikit-learn's scorers, and what short names stand for.
+_OF_CLASSES = ("accuracy", "balanced_accuracy", "f1_macro", "neg_log_loss", "roc_auc")
+_OF_NUMBERS = ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error")
+_SHORT = {
+    "acc": "accuracy", "auc": "roc_auc", "mse": "neg_mean_squared_error", "rmse": "neg_root_mean_squared_error",
+    "mae": "neg_mean_absolute_error", "logloss": "neg_log_loss", "log_loss": "neg_log_loss",
+}  # fmt: skip
 
 
 def make_scorer(estimator: Any, scoring: Any) -> Any:
@@ -34,7 +42,25 @@ def make_scorer(estimator: Any, scoring: Any) -> Any:
     try:
         return check_scoring(estimator, scoring, raise_exc=False)
     except (TypeError, ValueError) as error:
-        raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({without_addresses(str(error))})") from error
+        reason = _unknown_scorer(estimator, scoring) or without_addresses(str(error))
+        raise InvalidParameterError(f"scoring={scoring!r} is not allowed ({reason})") from error
+
+
+def _unknown_scorer(estimator: Any, scoring: Any) -> str:
+    """Return the message about the first name that is no scorer of scikit-learn, or ""."""
+    given = scoring.values() if isinstance(scoring, dict) else scoring if isinstance(scoring, _SEVERAL) else [scoring]
+    known = get_scorer_names()
+    name = next((each for each in given if isinstance(each, str) and each not in known), None)
+    if name is None:
+        return ""
+    usual = _OF_NUMBERS if is_regressor(estimator) else _OF_CLASSES
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    meant = _SHORT.get(name.lower()) or next(iter(near), None)
+    hint = f"; did you mean {meant!r}?" if meant else "."
+    return (
+        f"unknown scorer {name!r}{hint} Allowed: {', '.join(map(repr, usual))}, the other names of"
+        " sklearn.metrics.get_scorer_names(), or a function of estimator, X and y"
+    )
 
 
 def single_scorers(estimator: Any, scoring: Any) -> dict[str, Any]:
