@@ -44,13 +44,16 @@ def net_targets(net: Any, y: Any) -> Any:
         return y
     if isinstance(net, skorch.NeuralNetRegressor) and not isinstance(y, torch.Tensor):
         check_numbers("y", y)
-    if not _learns_classes(net):
+    if not _learns_classes(net) and not isinstance(net, skorch.NeuralNetBinaryClassifier):
         return y
     if isinstance(y, torch.Tensor):
         values = y.detach().cpu().numpy() if y.dtype != torch.bfloat16 else y.detach().float().cpu().numpy()
     else:
         values = np.asarray(y)
     is_column = values.ndim == 2 and values.shape[1] == 1
+    if not _learns_classes(net):
+        flat = column_or_1d(values, warn=True) if is_column else y
+        return torch.as_tensor(flat, device=y.device) if isinstance(y, torch.Tensor) else flat
     if values.dtype.kind in "fc" and values.ndim > 1 and not is_column:
         return y
     values = column_or_1d(values, warn=True) if is_column else values

@@ -206,3 +206,17 @@ def test_unknown_parameters_are_refused_by_the_constructor(kind):
         net(kind, max_iter=3, max_epoch=3)
     with pytest.raises(TypeError, match="here: max_epochs"):
         net(kind).set_params(epochs=3)
+
+
+def test_a_column_of_labels_trains_a_binary_net_as_a_vector_does():
+    def binary(y):
+        model = with_initializer(
+            skorch.NeuralNetBinaryClassifier(nn.Linear, module__in_features=4, module__out_features=1, verbose=0),
+            random_state=0,
+        )
+        return model.set_params(max_epochs=1).fit(X, y).predict_proba(X)
+
+    labels = (Y > 0).astype("float32")
+    with pytest.warns(DataConversionWarning):
+        column = binary(labels[:, None])
+    np.testing.assert_array_equal(column, binary(labels))
