@@ -24,7 +24,7 @@ from initsk.estimators._unknown_parameters import OTHER_ATTRIBUTES, describe_unk
 from initsk.exceptions import DivergenceWarning, InvalidParameterError
 from initsk.initializers import InitializerLike, set_initializer_params
 from initsk.network import ActivationOption, is_sparse
-from initsk.utils.columns import describe_not_numeric, has_dates
+from initsk.utils.columns import describe_not_numeric, describe_sparse, has_dates
 from initsk.utils.global_state import one_at_a_time
 from initsk.utils.labels import describe_absent
 from initsk.utils.precision import describe_not_finite, describe_too_large, matrix_types
@@ -104,6 +104,7 @@ class BaseMLP(BaseEstimator):
     _net_class: ClassVar[Any]
     _checks_of_y: ClassVar[dict[str, Any]] = {}
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS
+    _other_attributes: ClassVar[dict[str, str]] = OTHER_ATTRIBUTES
 
     hidden_layer_sizes: int | tuple[int, ...] = (100,)
     activation: ActivationOption = "relu"
@@ -249,7 +250,8 @@ class BaseMLP(BaseEstimator):
 
     def __getattr__(self, name: str) -> Any:
         """Raise AttributeError; for a fitted attribute of scikit-learn's, the message has what is here instead."""
-        hint = f" (here: {OTHER_ATTRIBUTES[name]})" if name in OTHER_ATTRIBUTES else ""
+        others = self._other_attributes
+        hint = f" (here: {others[name]})" if name in others else ""
         # The property below ends here before the fit.
         hint = " before it is fitted" if name == "history_" else hint
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
@@ -298,8 +300,8 @@ class BaseMLP(BaseEstimator):
             with np.errstate(over="ignore", invalid="ignore"):
                 return validate_data(self, X, y, reset=first, dtype=types, order="C", **checks)
         except (TypeError, ValueError) as error:
-            of_samples = describe_too_large(X) or describe_not_numeric(X) or describe_not_finite(X)
-            reason = of_samples or describe_absent(name, y)
+            reason = describe_sparse(X) or describe_too_large(X) or describe_not_numeric(X) or describe_not_finite(X)
+            reason = reason or describe_absent(name, y)
             if reason is None:
                 raise
             raise InvalidParameterError(reason) from error

@@ -15,7 +15,7 @@ from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetClassifier, targets_only
 from initsk.estimators._parameters import CONSTRAINTS
 from initsk.estimators._training_data import TrainingData
-from initsk.estimators._unknown_parameters import explain_unknown_parameters
+from initsk.estimators._unknown_parameters import CLASSIFIER_ATTRIBUTES, explain_unknown_parameters
 from initsk.exceptions import InvalidParameterError
 from initsk.utils.labels import check_labels
 from initsk.utils.validation import Constraint, real
@@ -87,6 +87,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _net_class = MLPNetClassifier
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS | {"class_weight": _class_weight}
+    _other_attributes: ClassVar[dict[str, str]] = CLASSIFIER_ATTRIBUTES
 
     class_weight: dict[Any, float] | str | None = None
 

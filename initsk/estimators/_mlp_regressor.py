@@ -13,7 +13,7 @@ from initsk.estimators._mlp_base import BaseMLP, document_parameters
 from initsk.estimators._mlp_net import MLPNetRegressor
 from initsk.estimators._number_targets import NumberTarget
 from initsk.estimators._parameters import CONSTRAINTS
-from initsk.estimators._unknown_parameters import explain_unknown_parameters
+from initsk.estimators._unknown_parameters import REGRESSOR_ATTRIBUTES, explain_unknown_parameters
 from initsk.utils.labels import check_numbers
 from initsk.utils.validation import Constraint, boolean
 
@@ -72,6 +72,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _net_class = MLPNetRegressor
     _checks_of_y: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
     _constraints: ClassVar[dict[str, Constraint]] = CONSTRAINTS | {"standardize_target": boolean()}
+    _other_attributes: ClassVar[dict[str, str]] = REGRESSOR_ATTRIBUTES
 
     standardize_target: bool = True
 

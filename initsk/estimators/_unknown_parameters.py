@@ -29,6 +29,11 @@ OTHER_NAMES = {
     "n_iter_no_change": "patience",
     "max_fun": 'optimizer_params={"max_eval": max_fun} of optimizer="lbfgs"',
     "loss": "a regressor minimizes the squared error, and a classifier the cross-entropy",
+    "criterion": "a regressor minimizes the squared error, and a classifier the cross-entropy",
+    "metrics": "history_ has the losses, and the accuracy of a classifier; sklearn.metrics has other scores",
+    "units": "hidden_layer_sizes",
+    "kernel_regularizer": f"{_WEIGHT_DECAY}2 * factor}}",
+    "validation_split": "validation_fraction, with early_stopping=True",
     "epochs": "max_epochs",
     "n_epochs": "max_epochs",
     "weight_decay": f"{_WEIGHT_DECAY}weight_decay}}",
@@ -62,7 +67,11 @@ NET_NAMES = {
     "n_iter_no_change": "callbacks=[skorch.callbacks.EarlyStopping(patience=n_iter_no_change)]",
     "validation_fraction": "train_split=skorch.dataset.ValidSplit(validation_fraction)",
     "loss": "criterion",
+    "metrics": 'callbacks=[skorch.callbacks.EpochScoring("accuracy")]',
     "kernel_initializer": "initializer",
+    "kernel_regularizer": "optimizer__weight_decay",
+    "validation_split": "train_split=skorch.dataset.ValidSplit(validation_split)",
+    "units": _MODULE.format("units"),
     "hidden_layer_sizes": _MODULE.format("hidden_layer_sizes"),
     "activation": _MODULE.format("activation"),
     "dropout": _MODULE.format("dropout"),
@@ -78,12 +87,21 @@ OTHER_ATTRIBUTES = {
     "loss_": 'history_["train_loss"].iloc[-1]',
     "loss_curve_": 'history_["train_loss"]',
     "best_loss_": 'history_["train_loss"].min()',
-    "validation_scores_": 'history_["valid_acc"] of a classifier, and history_["valid_loss"]',
-    "best_validation_score_": 'history_["valid_loss"].min()',
     "n_iter_": "len(history_)",
     "t_": "len(history_) times the number of samples",
     "n_layers_": "len(hidden_layer_sizes) + 2",
     "out_activation_": "a classifier has logits and softmax (sigmoid for several labels), a regressor the identity",
+}
+#: The same for the scores of held-out samples, which are the accuracy of a classifier and R2 of a regressor.
+CLASSIFIER_ATTRIBUTES = OTHER_ATTRIBUTES | {
+    "validation_scores_": 'history_["valid_acc"], with early_stopping=True or X_val',
+    "best_validation_score_": 'history_["valid_acc"].max(), with early_stopping=True or X_val',
+}
+REGRESSOR_ATTRIBUTES = OTHER_ATTRIBUTES | {
+    "validation_scores_": 'history_["valid_loss"], the loss in place of R2, with early_stopping=True or X_val',
+    "best_validation_score_": (
+        'history_["valid_loss"].min(), the loss in place of R2, with early_stopping=True or X_val'
+    ),
 }
 
 

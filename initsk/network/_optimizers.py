@@ -10,6 +10,7 @@ from initsk.utils.validation import unknown_name
 
 #: Optimizers that have no name here: they cannot train a dense weight and a bias.
 _OTHER_OPTIMIZERS = {"sparseadam": "it takes sparse gradients only", "muon": "it takes matrices only, and no biases"}
+_PREFIXES = ("torch.", "optim.", "tf.", "keras.", "optimizers.")
 #: torch's optimizers by their names in lower case.
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     name.lower(): kind
@@ -27,7 +28,8 @@ def get_optimizer(optimizer: Any, allowed: str = "a torch.optim class") -> type[
     Parameters
     ----------
     optimizer : str or torch.optim class
-        A name is that of torch in any case, with or without ``torch.optim.``.
+        A name is that of torch in any case, with or without ``torch.optim.`` or ``keras.optimizers.``;
+        the settings are torch's defaults.
     allowed : str, default="a torch.optim class"
         What error messages name beside the names.
 
@@ -46,7 +48,9 @@ def get_optimizer(optimizer: Any, allowed: str = "a torch.optim class") -> type[
         )
     key = None
     if isinstance(optimizer, str):
-        key = optimizer.strip().lower().removeprefix("torch.").removeprefix("optim.")
+        key = optimizer.strip().lower()
+        for prefix in _PREFIXES:
+            key = key.removeprefix(prefix)
     if key in OPTIMIZERS:
         return OPTIMIZERS[key]
     if key in _OTHER_OPTIMIZERS:

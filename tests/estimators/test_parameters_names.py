@@ -175,6 +175,31 @@ def test_fitted_attributes_of_scikit_learn_are_explained(iris, kind, name):
     eval(f"model.{first}" if not first.startswith("len(") else first.replace("history_", "model.history_"))
 
 
+@pytest.mark.parametrize(("kind", "score"), [(MLPClassifier, "valid_acc"), (MLPRegressor, "valid_loss")])
+@pytest.mark.parametrize("name", ["validation_scores_", "best_validation_score_"])
+def test_scores_of_held_out_samples_are_the_accuracy_of_a_classifier_and_the_loss_of_a_regressor(
+    iris, kind, score, name
+):
+    X, y = iris
+    model = kind(2, max_epochs=2, early_stopping=True, random_state=0).fit(X, y)
+    with pytest.raises(AttributeError, match=rf"{name}' \(here: history_\[\"{score}\"\]") as caught:
+        getattr(model, name)
+    first = str(caught.value).partition("(here: ")[2].partition(", ")[0]
+    best = model.history_[score].agg("max" if kind is MLPClassifier else "min")
+    assert np.max(eval(f"model.{first}")) == (best if name.startswith("best") else model.history_[score].max())
+
+
+def test_optimizers_have_the_names_of_torch_and_keras(iris):
+    for optimizer in ("Adam", "torch.optim.Adam", "keras.optimizers.Adam", "tf.keras.optimizers.adam"):
+        model = MLPClassifier(2, max_epochs=1, optimizer=optimizer, random_state=0).fit(*iris)
+        assert isinstance(model.net_.optimizer_, torch.optim.Adam)
+
+
+def test_a_number_in_place_of_an_initializer_is_a_constant_in_the_message(iris):
+    with pytest.raises(ValueError, match=r"bias_initializer=0.01 .*: initsk\.initializers\.Constant\(0\.01\);"):
+        MLPClassifier(2, bias_initializer=0.01).fit(*iris)
+
+
 def test_inspect_activations_takes_the_same_names(iris):
     clf = MLPClassifier(3, random_state=0).initialize(*iris)
     first, second = (

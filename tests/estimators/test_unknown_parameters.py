@@ -10,8 +10,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
-from initsk import MLPClassifier, MLPRegressor, compare_initializers
+from initsk import MLPClassifier, MLPRegressor, NeuralNetClassifier, compare_initializers
 
 X, Y = np.eye(12, 3), np.arange(12) % 2
 PAIRS = [(MLPClassifier, neural_network.MLPClassifier), (MLPRegressor, neural_network.MLPRegressor)]
@@ -39,6 +40,29 @@ def test_all_unknown_names_are_in_one_message():
     assert "'nonsense'. Allowed: hidden_layer_sizes, activation" in str(caught.value)
     with pytest.raises(TypeError, match="multiple values for argument 'activation'"):
         MLPClassifier((3,), "relu", activation="tanh")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("units", "hidden_layer_sizes"), ("kernel_regularizer", "optimizer_params="), ("metrics", "history_ has"),
+        ("loss", "a regressor minimizes"), ("validation_split", "validation_fraction"), ("epochs", "max_epochs"),
+    ],
+)  # fmt: skip
+def test_names_of_keras_are_explained(name, meant):
+    for kind in (MLPClassifier, MLPRegressor):
+        with pytest.raises(TypeError, match=rf"'{name}' \(here: {meant}"):
+            kind(**{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("units", "an argument of the module"), ("kernel_regularizer", "optimizer__weight_decay"), ("loss", "criterion"),
+     ("metrics", "callbacks="), ("validation_split", "train_split=")],
+)  # fmt: skip
+def test_names_of_keras_are_explained_for_nets(name, meant):
+    with pytest.raises(TypeError, match=rf"'{name}' \(here: {meant}"):
+        NeuralNetClassifier(nn.Linear, **{name: 1})
 
 
 def test_misspelled_names_are_recognized():

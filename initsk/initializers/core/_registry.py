@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from inspect import Parameter
+from numbers import Real
 from typing import Any
 
 import pandas as pd
@@ -142,8 +143,11 @@ def get_initializer(initializer: InitializerLike) -> Initializer:
         return _by_name(initializer)
     if callable(initializer):
         return FromCallable(initializer)
+    is_number = isinstance(initializer, Real) and not isinstance(initializer, bool)
+    hint = f"for a constant: initsk.initializers.Constant({initializer!r}); " if is_number else ""
     raise InvalidParameterError(
-        f"unknown initializer {initializer!r} (allowed: a name, an Initializer, or a callable that fills a tensor)"
+        f"unknown initializer {initializer!r} ({hint}allowed: a name, an Initializer, or a callable that fills a"
+        " tensor)"
     )
 
 
