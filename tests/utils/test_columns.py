@@ -52,9 +52,7 @@ def test_a_network_names_the_column_too():
 
 def test_text_that_is_no_date_gets_no_hint_at_dates():
     frame = pd.DataFrame({"a": np.arange(24.0), "kind": list("abcd" * 6)})
-    with pytest.raises(
-        InvalidParameterError, match=r"not numeric: kind \(row 1: 'a'\); make numbers of text"
-    ) as caught:
+    with pytest.raises(InvalidParameterError, match=r"not numeric: kind \(row 1: 'a'\); make numbers of text"):
         model().fit(frame, Y)
 
 
