@@ -236,8 +236,11 @@ class Diagnosis(Reported):
             ``relative_to``; ``what``, which samples or losses are not finite; see `initsk.inspection.Finding`.
         """
         kind = "adaptive" if self.is_adaptive else "gradient"
-        samples = self.setup.samples
-        return findings_frame(find(self.measurements, kind, self.outcome, self.after_trial, samples, self.unreached))
+        setup = self.setup
+        found = find(
+            self.measurements, kind, self.outcome, self.after_trial, setup.samples, self.unreached, setup.objective
+        )  # fmt: skip
+        return findings_frame(found)
 
     def contributions(self) -> pd.DataFrame:
         """Return what the score is made of: a row per feature, the largest contributions first.

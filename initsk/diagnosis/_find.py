@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from initsk.diagnosis._measurements import Measurements
+from initsk.diagnosis._objective import Objective
 from initsk.diagnosis._samples import Samples, as_array
 from initsk.diagnosis._setup import Outcome
 from initsk.diagnosis._trial import Trial
@@ -29,7 +30,7 @@ _SAME_CAUSE = {"small gradient": "vanishing", "large gradient": "exploding"}
 
 def find(
     measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, samples: Samples,
-    unreached: list[Unreached],
+    unreached: list[Unreached], objective: Objective,
 ) -> list[Finding]:  # fmt: skip
     """Return the findings that decide first.
 
@@ -47,6 +48,7 @@ def find(
         After the trial.
     samples : Samples
     unreached : list of Unreached
+    objective : Objective
     """
     fails = outcome.score < 0.5
     data = [
@@ -63,7 +65,7 @@ def find(
     possible = _without_contradiction(
         [
             *_unreached(unreached, "cut off"), *_of_trial(outcome), *_static(measurements, optimizer),
-            *_unscaled(samples.targets),
+            *_unscaled(samples.targets, objective),
         ],
         died,
     )  # fmt: skip
@@ -127,11 +129,11 @@ def _trial_values(trial: Trial, outcome: Outcome) -> tuple[float, float, float, 
     return growth, relative, trial.last_update_ratio, trial.last_update_ratio
 
 
-def _unscaled(targets: list[Any]) -> list[Finding]:
+def _unscaled(targets: list[Any], objective: Objective) -> list[Finding]:
     """Return a finding for each head whose numbers to predict are far from standardized."""
     threshold, heads = threshold_of("unscaled targets"), [heads_of_targets(target) for target in targets]
     found = []
-    for name in heads[0] if heads else ():
+    for name in [head for head in (heads[0] if heads else ()) if not objective.takes_classes(head)]:
         factor = _factor_from_standardized([parts[name] for parts in heads])
         if threshold.flags(factor):
             of = "head" if name else "targets"

@@ -25,6 +25,7 @@ from initsk.network import (
     loss_of,
     own_loss,
     preserve_state,
+    takes_classes,
 )
 from initsk.utils.words import reason_of
 
@@ -123,6 +124,11 @@ class Objective:
         except (AttributeError, LookupError, TypeError) as error:
             names = list(output) if isinstance(output, Mapping) else type(output).__name__
             raise InvalidParameterError(f"output={self.output!r} is not in the module's output ({names})") from error
+
+    def takes_classes(self, head: str = "") -> bool:
+        """Return whether the targets of a head are classes, whatever their type, for the criterion of torch."""
+        given = self.criterion or getattr(self.net, "criterion_", None)
+        return takes_classes(given.get(head) if isinstance(given, Mapping) else given)
 
     @staticmethod
     def _sum_of_heads(output: Any, target: Any, criteria: Mapping[str, Criterion]) -> torch.Tensor:

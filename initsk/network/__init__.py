@@ -85,7 +85,7 @@ from initsk.network._state import (
     set_tensor,
     set_training,
 )
-from initsk.network._targets import comparable_target
+from initsk.network._targets import comparable_target, takes_classes
 from initsk.network._views import shares_memory
 from initsk.network._weight_hooks import compute_hooked, hooked_tensors
 from initsk.network._wide_network import PredictedValues, WideNetwork
@@ -223,6 +223,7 @@ __all__ = [
     "sums_of",
     "take_rows",
     "take_targets",
+    "takes_classes",
     "targets_in",
     "tensors_in",
     "to_array",

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from initsk.exceptions import ModuleError
+from initsk.network._criteria import loss_function
 
 #: torch's losses that need the scores of classes along the second axis.
 OF_CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss)
@@ -44,6 +45,17 @@ def comparable_target(criterion: Any, scores: Any, target: Any) -> Any:
         return target
     target = target.to(scores.dtype)
     return target.reshape(scores.shape) if scores.squeeze().shape == target.squeeze().shape else target
+
+
+def takes_classes(criterion: Any) -> bool:
+    """Return whether a criterion, or the name of one, is a loss of torch that takes classes.
+
+    Examples
+    --------
+    >>> takes_classes("CrossEntropyLoss"), takes_classes(nn.MSELoss()), takes_classes(None)
+    (True, False, False)
+    """
+    return isinstance(loss_function(criterion), OF_CLASSES)
 
 
 def labels_or_shares(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -130,6 +130,17 @@ def test_a_label_between_whole_numbers_is_named_before_torch_fails():
             call(module, X, (Y + 0.5).astype("float32"), criterion="CrossEntropyLoss")
 
 
+def test_rare_classes_as_floats_are_no_unscaled_targets():
+    samples = np.random.default_rng(0).normal(size=(400, 4)).astype("float32")
+    labels = (np.arange(400) < 3).astype("float32")
+    with torch.random.fork_rng():
+        module, single = nn.Linear(4, 2), nn.Linear(4, 1)
+    for criterion in ("CrossEntropyLoss", nn.CrossEntropyLoss()):
+        found = diagnose(module, samples, labels, criterion=criterion, random_state=0).findings()
+        assert "unscaled targets" not in set(found["kind"])
+    assert "unscaled targets" in set(diagnose(single, samples, labels[:, None], random_state=0).findings()["kind"])
+
+
 def test_truth_values_are_labels():
     np.testing.assert_array_equal(fitted(Y > 0).predict_proba(X), fitted((Y > 0).astype(int)).predict_proba(X))
 
