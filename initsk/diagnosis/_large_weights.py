@@ -14,6 +14,8 @@ from initsk.utils.torch_settings import real_parts
 def large_weights(module: nn.Module, recommendation: Recommendation) -> list[Finding]:
     """Return a finding for each weight that is far larger than recommended, the largest factor first.
 
+    Tables of embeddings are left out: large rows are common, and seldom keep a network from training.
+
     Parameters
     ----------
     module : torch.nn.Module
@@ -25,9 +27,10 @@ def large_weights(module: nn.Module, recommendation: Recommendation) -> list[Fin
         # The variance is NaN if it is not known.
         if row.variance > 0:
             variances[row.name] = max(row.variance, variances.get(row.name, 0.0))
+    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)}
     found: list[Finding] = []
     for name, parameter in named_parameters(module):
-        if name in variances and parameter.dim() > 1:
+        if name in variances and parameter.dim() > 1 and id(parameter) not in tables:
             factor = root_mean_square(real_parts(parameter.detach())) / sqrt(variances[name])
             found += Flagged(name.removesuffix(".weight"), "large weights", factor, "weights").findings()
     return sorted(found, key=lambda finding: -finding.value)

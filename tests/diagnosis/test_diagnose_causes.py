@@ -77,6 +77,14 @@ def test_weights_of_the_usual_initializers_are_not_too_large(initializer):
     assert value_of(diagnosis, "large weights") is None
 
 
+def test_tables_of_embeddings_are_not_too_large():
+    module = build(lambda: nn.Sequential(nn.Embedding(50, 32), nn.Flatten(), nn.Linear(96, 3)))
+    tokens = torch.arange(180).reshape(60, 3) % 50
+    diagnosis = diagnose(module, tokens, torch.arange(60) % 3, lr=1e-10, **FAST)
+    assert not diagnosis.will_train
+    assert value_of(diagnosis, "large weights") is None
+
+
 def test_a_loss_beyond_a_thousand_times_the_baseline_is_measured():
     module = network(10)
     with torch.no_grad():
