@@ -172,8 +172,8 @@ _ADVICE = {
         message("look for layers whose weights are zero or whose units are all dead; zeros in the output layer alone"
                 " are no fault"),
     message("unscaled input"):
-        message("standardize X: divide pixels by 255 (input_scale of MLPClassifier and MLPRegressor does), and scale"
-                " the columns of a table to mean 0 and variance 1 (StandardScaler of scikit-learn does)"),
+        message("standardize X: divide pixels by 255 (input_scale=1/255), and scale the columns of a table"
+                " (StandardScaler)"),
     message("probabilities as logits"):
         message("leave out the last activation function, or use a loss of probabilities: NLLLoss after log_softmax, or"
                 " BCELoss"),
