@@ -112,7 +112,8 @@ def _diagnose(options: Options) -> Outcome:
     model, X, y = model_and_data(options)
     names = ("optimizer", "lr", "budget", "trial_steps", "batch_size", "max_samples", "time_limit", "random_state")
     diagnosis = diagnose(model, X, y, **{name: options[name] for name in names})
-    rates = answer_of_rates(diagnosis) if options["rates"] and not diagnosis.trial.empty else ""
+    tried = options["rates"] and not diagnosis.trial.empty and not diagnosis.is_trained
+    rates = answer_of_rates(diagnosis) if tried else ""
     if options["json"]:
         text = _json("diagnose", str(diagnosis), **_checked(diagnosis), **_values_of(diagnosis, rates))
         return Outcome(diagnosis, diagnosis.exit_code, text)

@@ -1,10 +1,12 @@
-"""Audit of the inputs: numbers that are not standardized before the first layer multiplies them."""
+"""Checks of the inputs: numbers that are not standardized before the first layer multiplies them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
 from initsk.diagnosis._audit_subject import CheckResult, Flagged, Subject, not_checked
+from initsk.inspection import Finding
 from initsk.network import NetworkGraph, Operation, map_arrays, tensors_in
 from initsk.utils.reason import Reason
 from initsk.utils.torch_settings import in_double, real_parts, stored_values
@@ -22,11 +24,27 @@ def find_in_inputs(subject: Subject) -> Iterator[CheckResult]:
     """Find inputs that are not finite, and real inputs far from standardized that a layer multiplies as they are."""
     for name, n_samples, what in subject.nonfinite:
         yield from Flagged(name, "non-finite", float(n_samples), "samples", what=what).findings()
-    inputs = _multiplied_inputs(subject)
+    inputs = _multiplied_inputs(subject.graph, subject.arguments)
     if not inputs:
         is_real = any(not _is_whole(tensor) for tensor in tensors_in(subject.arguments))
         changed = Reason("the network changes the inputs before a layer multiplies them")
         yield from not_checked([_CHECK], changed if is_real else Reason("the network takes integers"))
+    yield from _unscaled(inputs)
+
+
+def unscaled_inputs(graph: NetworkGraph, arguments: Any) -> Iterator[Finding]:
+    """Find real inputs far from standardized that a layer multiplies as they are.
+
+    Parameters
+    ----------
+    graph : NetworkGraph
+    arguments : tuple or dict
+        Of the network: samples that are passed to it together.
+    """
+    yield from _unscaled(_multiplied_inputs(graph, arguments))
+
+
+def _unscaled(inputs: dict[str, tuple[torch.Tensor, int]]) -> Iterator[Finding]:
     for name, (values, axis) in inputs.items():
         if bool(stored_values(values).isfinite().all()):
             yield from Flagged(name, _CHECK, scale_of(real_parts(values), axis), "inputs").findings()
@@ -36,12 +54,11 @@ def _is_whole(tensor: torch.Tensor) -> bool:
     return not (tensor.is_floating_point() or tensor.is_complex())
 
 
-def _multiplied_inputs(subject: Subject) -> dict[str, tuple[torch.Tensor, int]]:
+def _multiplied_inputs(graph: NetworkGraph, arguments: Any) -> dict[str, tuple[torch.Tensor, int]]:
     """Return the real inputs that a layer multiplies, by name, with the axis of their units."""
-    graph = subject.graph
     names: dict[int, str] = {}
-    map_arrays(lambda name, part: names.setdefault(id(part), name), subject.arguments)
-    given = {id(tensor): tensor for tensor in tensors_in(subject.arguments)}.values()
+    map_arrays(lambda name, part: names.setdefault(id(part), name), arguments)
+    given = {id(tensor): tensor for tensor in tensors_in(arguments)}.values()
     operations = [operation for operation in graph.operations if operation.kind == "input"]
     if len(operations) != len(given):
         return {}

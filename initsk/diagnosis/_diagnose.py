@@ -50,6 +50,7 @@ def diagnose(
       values, the finding names them, and there are no other findings;
     - *cut off*: a layer gets no gradient, although the loss depends on it;
     - *symmetric*: units of a layer are copies of one another, and so are their gradients;
+    - *large weights*: the weights of a layer are more than five times as large as recommended;
     - *small gradient*, *large gradient*: the gradient that distinguishes samples, `GradientCoherence.size`, is too
       small or too large;
     - *incoherent*: the gradients of two halves of the samples do not agree, `GradientCoherence.agreement`;
@@ -57,12 +58,18 @@ def diagnose(
     - *overconfident*: the loss at the start is far above the baseline loss;
     - *diverging*, *not learning*: after the trial, the loss is above that of the start, or not below the baseline loss;
     - *small steps*, *large steps*: an update is very small or very large, relative to the weight;
+    - *unscaled input*, *unscaled targets*: inputs that a layer multiplies as they are, as in `audit`, or numbers to
+      predict are far from standardized;
+    - *probabilities as logits*: the outputs are probabilities, and the loss applies a softmax or a sigmoid itself;
+    - *one-sided logits*: after an activation function no output is negative, and the loss takes logits;
     - *unlikely*: the score is low, and no other value explains it.
 
     The other kinds only inform: findings in single layers, as in `ActivationSummary.findings`; *died*, units that the
     trial has killed; *unused*, layers that the loss does not depend on; *left out*, layers that the optimizer does not
-    have; *unscaled targets*, numbers to predict that are far from standardized; and *too deep*, more layers than six
-    depth scales of `initsk.theory.MeanField`.
+    have; and *too deep*, more layers than six depth scales of `initsk.theory.MeanField`.
+
+    A network whose loss is below the target before the first step is already trained. The answer says so, and the
+    report has no learning rates.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import torch
 
 from initsk.diagnosis._depth_budget import DepthBudget
 from initsk.diagnosis._find import find
+from initsk.diagnosis._large_weights import large_weights
 from initsk.diagnosis._learning_rates import (
     RateRange,
     further_rates,
@@ -27,7 +28,7 @@ from initsk.diagnosis._setup import Outcome, TrainingSetup
 from initsk.diagnosis._trial import TRIAL_COLUMNS
 from initsk.diagnosis._unreached import Unreached
 from initsk.exceptions import InitskError
-from initsk.inspection import ActivationSummary, findings_frame
+from initsk.inspection import ActivationSummary, Finding, findings_frame
 from initsk.utils.cached import cached_property
 from initsk.utils.results import Reported
 from initsk.utils.validation import check_parameters, real, sequence_of
@@ -61,6 +62,8 @@ class Diagnosis(Reported):
         steps.
     will_train : bool
         Whether the score is at least 0.5.
+    is_trained : bool
+        Whether the loss is below `target` times the baseline loss before the first step.
     lr : float
         Learning rate of the training; if groups of parameters have different ones, that of the first group whose rate
         is above 0.
@@ -109,6 +112,11 @@ class Diagnosis(Reported):
     def will_train(self) -> bool:
         """Whether the score is at least 0.5."""
         return self.score >= 0.5
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the loss is below `target` times the baseline loss before the first step."""
+        return self.measurements.relative_loss < self.target
 
     @property
     def exit_code(self) -> int:
@@ -238,9 +246,17 @@ class Diagnosis(Reported):
         kind = "adaptive" if self.is_adaptive else "gradient"
         setup = self.setup
         found = find(
-            self.measurements, kind, self.outcome, self.after_trial, setup.samples, self.unreached, setup.objective
+            self.measurements, kind, self.outcome, self.after_trial, setup.samples, self.unreached, setup.objective,
+            self._large_weights, is_trained=self.is_trained,
         )  # fmt: skip
         return findings_frame(found)
+
+    @property
+    def _large_weights(self) -> list[Finding]:
+        """Weights that are larger than recommended; none if training succeeds with them."""
+        if self.will_train or self.recommendation is None:
+            return []
+        return large_weights(self.setup.model.module, self.recommendation)
 
     def contributions(self) -> pd.DataFrame:
         """Return what the score is made of: a row per feature, the largest contributions first.

@@ -88,7 +88,7 @@ class TrialValues:
         before, after : GradientCoherence
             Before and after the trial; None if the trial diverged.
         """
-        reference = baseline if baseline > 0 else abs(float(trial.losses[0]))
+        reference = reference_loss(trial, baseline)
         losses = np.log(_relative(trial.losses, reference))
         n = len(losses)
         quarter, diverged = max(n // 4, 1), trial.status == "diverged"
@@ -132,6 +132,11 @@ class TrialValues:
         }
 
 
+def reference_loss(trial: Trial, baseline: float) -> float:
+    """Return the loss that others are relative to: the baseline loss or, if it is NaN, the loss at the start."""
+    return baseline if baseline > 0 else abs(float(trial.losses[0])) or 1.0
+
+
 def static_features(question: Question, start: float, size: float, agreement: float) -> dict[str, float]:
     """Return the features without a trial.
 
@@ -164,7 +169,7 @@ def features_at_start(question: Question, baseline: float, before: GradientCoher
 
 def _relative(losses: np.ndarray | float, reference: float) -> np.ndarray:
     """Return losses relative to a reference, within bounds; a loss that is not finite is the upper bound."""
-    relative = np.asarray(losses, dtype=float) / (reference or 1.0)
+    relative = np.asarray(losses, dtype=float) / reference
     return np.clip(np.where(np.isfinite(relative), relative, _LOSSES[1]), *_LOSSES)
 
 

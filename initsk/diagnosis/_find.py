@@ -1,12 +1,13 @@
 """The findings of a diagnosis: values against thresholds, and which of them decide."""
 
 from collections.abc import Iterator
-from math import exp, inf, isfinite, nan
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
 import torch
 
+from initsk.diagnosis._features import reference_loss
 from initsk.diagnosis._measurements import Measurements
 from initsk.diagnosis._objective import Objective
 from initsk.diagnosis._samples import Samples, as_array
@@ -24,13 +25,15 @@ OF_TRIAL = ("diverging", "not learning", "small steps", "large steps")
 _TOO_FAST = ("diverging", "large steps")
 # What the values of the other kinds are computed from: gradients.
 _OF = {"symmetric": "activations", "overconfident": "loss"}
+# Kinds that are natural in a network that is trained: what is left of the gradients differs from sample to sample.
+_OF_TRAINED = ("small gradient", "incoherent")
 # A finding of the first kind makes those of the second kind redundant.
 _SAME_CAUSE = {"small gradient": "vanishing", "large gradient": "exploding"}
 
 
 def find(
     measurements: Measurements, optimizer: str, outcome: Outcome, after: Measurements | None, samples: Samples,
-    unreached: list[Unreached], objective: Objective,
+    unreached: list[Unreached], objective: Objective, large: list[Finding], *, is_trained: bool,
 ) -> list[Finding]:  # fmt: skip
     """Return the findings that decide first.
 
@@ -49,6 +52,10 @@ def find(
     samples : Samples
     unreached : list of Unreached
     objective : Objective
+    large : list of Finding
+        Of weights that are larger than recommended.
+    is_trained : bool
+        Whether the loss is below the target before the first step.
     """
     fails = outcome.score < 0.5
     data = [
@@ -64,15 +71,16 @@ def find(
     died = [] if after is None else _died(measurements, after)
     possible = _without_contradiction(
         [
-            *_unreached(unreached, "cut off"), *_of_trial(outcome), *_static(measurements, optimizer),
-            *_unscaled(samples.targets, objective),
+            *_unreached(unreached, "cut off"), *_of_trial(outcome, measurements.baseline_loss),
+            *_static(measurements, optimizer), *_unscaled(samples.targets, objective), *measurements.of_ends, *large,
         ],
         died,
     )  # fmt: skip
-    deciding = [finding._replace(decides=fails) for finding in possible]
+    natural = _OF_TRAINED if is_trained else ()
+    deciding = [finding._replace(decides=fails and finding.kind not in natural) for finding in possible]
     nonfinite = measurements.nonfinite
-    if fails and not deciding and not nonfinite:
-        deciding = [Finding("", "unlikely", outcome.score, threshold_of("unlikely").value, True, "score")]
+    if fails and not nonfinite and not any(finding.decides for finding in deciding):
+        deciding += [Finding("", "unlikely", outcome.score, threshold_of("unlikely").value, True, "score")]
     known = {finding.kind for finding in deciding}
     known |= {same for kind, same in _SAME_CAUSE.items() if kind in known} | {"symmetric"}
     others = [f._replace(decides=False) for f in measurements.in_layers if f.kind not in known | {"non-finite"}]
@@ -110,22 +118,22 @@ def _static(measurements: Measurements, optimizer: str) -> Iterator[Finding]:
                 yield Finding(where, kind, value, threshold.value, True, _OF.get(kind, "gradients"))
 
 
-def _of_trial(outcome: Outcome) -> Iterator[Finding]:
+def _of_trial(outcome: Outcome, baseline: float) -> Iterator[Finding]:
     trial = outcome.trial
     if trial is None:
         return
-    for kind, value in zip(OF_TRIAL, _trial_values(trial, outcome), strict=True):
+    for kind, value in zip(OF_TRIAL, _trial_values(trial, baseline), strict=True):
         threshold = threshold_of(kind)
         if threshold.flags(value):
             yield Finding("", kind, value, threshold.value, True, "trial")
 
 
-def _trial_values(trial: Trial, outcome: Outcome) -> tuple[float, float, float, float]:
+def _trial_values(trial: Trial, baseline: float) -> tuple[float, float, float, float]:
     """Return the values of the kinds in `OF_TRIAL`, in their order."""
     start = float(trial.losses[0])
     growth = trial.end_loss / start if start > 0 else 1.0
     # Of a trial that diverged, only this is said.
-    relative = nan if trial.status == "diverged" else exp(outcome.features["loss"] + outcome.features["target"])
+    relative = nan if trial.status == "diverged" else trial.end_loss / reference_loss(trial, baseline)
     return growth, relative, trial.last_update_ratio, trial.last_update_ratio
 
 

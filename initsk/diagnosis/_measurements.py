@@ -8,10 +8,9 @@ import pandas as pd
 from torch import nn
 
 from initsk import inspection
-from initsk.diagnosis._depth_budget import DepthBudget, depth_budget
+from initsk.diagnosis._depth_budget import DepthBudget
 from initsk.diagnosis._objective import Objective
-from initsk.exceptions import InitskError
-from initsk.network import Batch, LossWithInputs, Model, read
+from initsk.network import Batch, LossWithInputs, Model
 from initsk.utils.cached import cached_property
 
 
@@ -29,25 +28,32 @@ class Measurements:
         Loss of the best constant prediction, NaN for a loss that is not known.
     depth : DepthBudget or None
         Depth relative to the depth scales of mean field theory; None if the network is not a plain chain of layers.
+    of_ends : tuple of Finding
+        What was found in the inputs and outputs of the network.
     """
 
     summary: inspection.ActivationSummary
     coherence: inspection.GradientCoherence
     baseline_loss: float
     depth: DepthBudget | None = None
+    of_ends: tuple[inspection.Finding, ...] = ()
+
+    @property
+    def relative_loss(self) -> float:
+        """Loss relative to the baseline loss; NaN if that is not known."""
+        return self.coherence.loss / self.baseline_loss if self.baseline_loss > 0 else nan
 
     @cached_property
     def values(self) -> dict[str, dict[str, float]]:
         """The values by kind of finding and by layer; values of the whole network have the layer ""."""
         copied = inspection.LayerValues(*self._frames).values("symmetric")
-        relative_loss = self.coherence.loss / self.baseline_loss if self.baseline_loss > 0 else nan
         return {
             "symmetric": {layer: value for layer, value, *_ in copied},
             "small gradient": {"": self.coherence.size},
             "large gradient": {"": self.coherence.size},
             "incoherent": {"": self.coherence.agreement},
             "disproportionate": self._relative_gradients(),
-            "overconfident": {"": relative_loss},
+            "overconfident": {"": self.relative_loss},
         }
 
     @cached_property
@@ -127,11 +133,3 @@ def measure_coherence(
 ) -> inspection.GradientCoherence:
     """Return size and agreement of the gradients of two halves of the batches."""
     return inspection.coherence_of_batches(module, batches, objective.loss, training=True, seed=seed)
-
-
-def measure_depth(module: nn.Module, batch: Batch) -> DepthBudget | None:
-    """Return the depth relative to the depth scales of mean field theory, None if the network has none."""
-    try:
-        return depth_budget(module, read(module, batch))
-    except InitskError:
-        return None

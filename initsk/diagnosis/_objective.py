@@ -233,7 +233,7 @@ def _searched(objective: Objective, module: nn.Module, batches: list[Batch]) -> 
 
 
 def _smallest(pairs: list[tuple[torch.Tensor, Batch]], objective: Objective) -> float:
-    axis = _score_axis(pairs[0][0], pairs[0][1].target)
+    axis = score_axis(pairs[0][0], pairs[0][1].target)
     flat = torch.cat([output.detach().reshape(-1, 1) if output.dim() < 2 else
                       output.detach().movedim(axis, -1).flatten(0, -2) for output, _ in pairs])  # fmt: skip
     start, scores_of_kind = _kind_of_scores(flat)
@@ -290,12 +290,17 @@ def _kind_of_scores(scores: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch
     The kinds are probabilities of classes, their logarithms, and any numbers.
     """
     for shares, make in ((scores, torch.softmax), (scores.exp(), torch.log_softmax)):
-        if scores.shape[1] > 1 and bool((shares >= 0).all() & ((shares.sum(1) - 1).abs() < _ROUNDING_OF_SUM).all()):
+        if scores.shape[1] > 1 and bool(are_probabilities(shares).all()):
             return shares.mean(0).log(), partial(make, dim=0)
     return scores.mean(0), lambda constant: constant
 
 
-def _score_axis(output: torch.Tensor, target: Any) -> int:
+def are_probabilities(scores: torch.Tensor) -> torch.Tensor:
+    """Return for each row of scores whether its values are at least 0 and add up to 1."""
+    return (scores >= 0).all(1) & ((scores.sum(1) - 1).abs() < _ROUNDING_OF_SUM)
+
+
+def score_axis(output: torch.Tensor, target: Any) -> int:
     """Return the axis of the scores: the last one for sequences of vectors, the second one for images."""
     shape = tuple(getattr(target, "shape", ()))
     if output.dim() < 2:

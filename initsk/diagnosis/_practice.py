@@ -25,6 +25,10 @@ _POST_NORM = Reason(
 _STACK = Reason("N(0, 0.02^2) for any width (BERT, GPT-2)")
 _EMBEDDING = Reason("N(0, 1), torch's default: too large for the next layers")
 _RECURRENT = Reason("U(-1 / sqrt(h), 1 / sqrt(h)), torch's default: states decay faster")
+_FORGET = Reason(
+    "1 for the bias of the forget gate (ForgetGateBias), which keeps states and gradients over more steps (Gers et al."
+    " 2000; Jozefowicz et al. 2015)"
+)
 _OUTPUT = Reason("zeros (Fixup, DiT); or the variance 1 / fan_in, with scores as large as the signal")
 _GATE = Reason("the same as in other layers: conditions disturb the signal from the start")
 
@@ -32,7 +36,9 @@ _GATE = Reason("the same as in other layers: conditions disturb the signal from 
 def common_practice(spec: ParameterSpec) -> str:
     """Return what is usually done with a parameter, if it differs from the recommendation; otherwise an empty text."""
     if spec.role == "bias":
-        return ""
+        choice = initializers.ForgetGateBias().choose(spec)
+        opens = choice is not None and choice.initializer != initializers.Zeros()
+        return _FORGET if opens else ""
     if spec.kind == "recurrent":
         return _RECURRENT
     if spec.kind == "embedding":

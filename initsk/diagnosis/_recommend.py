@@ -37,6 +37,8 @@ from initsk.utils.words import counted
 #: The initializers that a recommendation is compared with.
 CANDIDATES = ("auto", "torch_default", "glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "edge_of_chaos")
 _LIKELY = 0.5
+# Scores of one trial each that differ by less may change places with another seed.
+_CLEAR = 0.2
 _MEASURED = ["initializer", "score", "trial_loss", "steps", "gradient_size", "agreement", "loss"]
 
 
@@ -105,7 +107,9 @@ class Recommendation(Reported):
     Attributes
     ----------
     on_samples : tuple of str
-        How the recommendation compares with the other initializers on the given samples.
+        How the recommendation compares with the other initializers on the given samples. Each score comes from one
+        short trial with one seed. Another initializer is named only if its score is higher by at least 0.2, or is at
+        least 0.5 while that of the recommended ones is not.
     """
 
     def __init__(
@@ -138,8 +142,12 @@ class Recommendation(Reported):
         best, highest = str(scores.idxmax()), float(scores.max())
         own = float(scores[CANDIDATES[0]])
         sentences = [Reason("On the given samples, the recommended initializers have the score {score}.", score=own)]
-        if own < highest:
+        if _is_clearly_higher(highest, own):
             sentences.append(Reason("{best} has a higher one, {score}.", best=best, score=highest))
+        if len(scores) > 1:
+            sentences.append(
+                Reason("Each score comes from one short trial with one seed, so small differences say little.")
+            )
         if self.not_tried:
             sentences.append(
                 Reason(
@@ -167,6 +175,10 @@ class Recommendation(Reported):
             parameter), reference, common_practice (the usual choice if it differs, otherwise empty).
         """
         return pd.DataFrame(list(self.rows), columns=Advice._fields).astype(Advice.__annotations__)
+
+
+def _is_clearly_higher(score: float, own: float) -> bool:
+    return own < _LIKELY <= score or score - own >= _CLEAR
 
 
 def by_initializer(rows: Iterable[Advice]) -> dict[str, list[str]]:

@@ -9,10 +9,11 @@ from typing import Any
 from torch import nn
 
 from initsk.diagnosis._clock import Clock
-from initsk.diagnosis._depth_budget import DepthBudget
+from initsk.diagnosis._depth_budget import DepthBudget, depth_budget
+from initsk.diagnosis._ends import find_at_ends
 from initsk.diagnosis._features import Question, TrialValues, features_at_start
 from initsk.diagnosis._fit_schedule import FitSchedule, schedule_of_fit
-from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_depth, measure_layers
+from initsk.diagnosis._measurements import Measurements, measure_coherence, measure_layers
 from initsk.diagnosis._objective import Objective, baseline_loss, gives_loss
 from initsk.diagnosis._optimizers import OptimizerPlan
 from initsk.diagnosis._options import BUDGET, DEFAULTS
@@ -20,19 +21,21 @@ from initsk.diagnosis._samples import BATCH_SIZE, Samples, draw_batches
 from initsk.diagnosis._score import REACHED, ScoreModel, load_model
 from initsk.diagnosis._trial import Trial, run_trial
 from initsk.diagnosis._unreached import Unreached, unreached_layers
-from initsk.exceptions import InvalidParameterError
+from initsk.exceptions import InitskError, InvalidParameterError
 from initsk.initialization import initialize
 from initsk.initializers import InitializerLike
 from initsk.inspection import GradientCoherence
 from initsk.network import (
     Batch,
     Model,
+    NetworkGraph,
     borrowed,
     copy_of_module,
     has_targets,
     loss_function,
     name_of_loss,
     preserve_state,
+    read,
 )
 from initsk.utils.cached import cached_property
 from initsk.utils.global_state import one_at_a_time
@@ -154,12 +157,26 @@ class TrainingSetup:
         summary = measure_layers(
             self.model, self.clock.measured(self.batches), self.objective, self.seed, with_weights=with_weights
         )
-        return Measurements(summary, self.coherence(), self.baseline_loss, self.depth() if with_weights else None)
+        found = Measurements(summary, self.coherence(), self.baseline_loss)
+        graph = self._graph() if with_weights else None
+        if graph is None:
+            return found
+        batch, target = self.batches[0], self.samples.targets[0]
+        ends = find_at_ends(self.model, graph, self.objective, batch, target, self.seed)
+        return replace(found, depth=depth_budget(self.model.module, graph), of_ends=tuple(ends))
 
     @_works
     def depth(self) -> DepthBudget | None:
         """Return the depth relative to the depth scales of mean field theory, None if the network has none."""
-        return measure_depth(self.model.module, self.batches[0])
+        graph = self._graph()
+        return None if graph is None else depth_budget(self.model.module, graph)
+
+    def _graph(self) -> NetworkGraph | None:
+        """Return the reading of the network, None if it cannot be read."""
+        try:
+            return read(self.model.module, self.batches[0])
+        except InitskError:
+            return None
 
     @_works
     def coherence(self, module: nn.Module | None = None) -> GradientCoherence:

@@ -28,7 +28,8 @@ class Finding(NamedTuple):
         Whether the finding keeps the network from training; in an audit, whether it is a fault.
     of : str
         What the value was computed from: "activations", "gradients", "loss" or "depth"; in a diagnosis also "trial",
-        "score", "targets" or "samples"; in an audit "weights", "parts", "memory", "initializer", "inputs" or "outputs".
+        "score", "targets", "samples", "weights", "inputs" or "outputs"; in an audit "weights", "parts", "memory",
+        "initializer", "inputs" or "outputs".
     relative_to : str
         Layer that the value is relative to, "" if there is none.
     what : str

@@ -52,27 +52,37 @@ THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     # Share of units that equal another unit. Random draws have none; equal units stay equal (Goodfellow, Bengio and
     # Courville 2016, section 8.4).
     "symmetric": {"": Threshold(0.5, inclusive=True)},
+    # Root mean square of weights relative to the recommended one. The usual rules differ by less than a factor of 3.
+    "large weights": {"": Threshold(5.0)},
     # Size of the gradient that distinguishes samples.
     "small gradient": _by_optimizer(0.0013, 0.000084, above=False),
-    "large gradient": _by_optimizer(300.0, 330000.0),
     # Agreement of the gradients of two halves of the samples.
     "incoherent": _by_optimizer(0.2, 0.29, above=False),
     # Gradients of a layer relative to those of the last hidden layer.
     "disproportionate": _by_optimizer(0.0034, 0.00019, above=False),
+    # Norm of an update relative to that of the weight. Around 0.001 is usual; 500 such steps of 0.00001 move a weight
+    # by 0.5 % at most, and steps of 0.3 replace it in four steps.
+    "small steps": {"": Threshold(0.00001, above=False)},
+    # Factor by which inputs are away from a common scale of one and a mean of zero, which LeCun, Bottou, Orr and
+    # Müller (1998, section 4.3) ask for. Pixels from 0 to 255 have about 150.
+    "unscaled input": {"": Threshold(10.0)},
+    # Factor by which targets to predict are away from a scale of one and a mean of zero.
+    "unscaled targets": {"": Threshold(10.0)},
+    # Share of outputs that are probabilities, or not negative, given to a loss that applies a softmax or a sigmoid.
+    "probabilities as logits": {"": Threshold(1.0, inclusive=True)},
+    "one-sided logits": {"": Threshold(1.0, inclusive=True)},
+    # Size of the same gradient.
+    "large gradient": _by_optimizer(300.0, 330000.0),
     # Loss at the start relative to the baseline loss.
     "overconfident": _by_optimizer(55.0, 26000.0),
     # The kinds of a trial. Loss at the end relative to the loss at the start: a sound rate does not double it.
     "diverging": {"": Threshold(2.0)},
     # Loss after the trial relative to the baseline loss.
     "not learning": {"": Threshold(0.99)},
-    # Norm of an update relative to that of the weight. Around 0.001 is usual; 500 such steps of 0.00001 move a weight
-    # by 0.5 % at most, and steps of 0.3 replace it in four steps.
-    "small steps": {"": Threshold(0.00001, above=False)},
+    # Of an update, as above.
     "large steps": {"": Threshold(0.3)},
     # The score of a diagnosis.
     "unlikely": {"": Threshold(0.5, above=False)},
-    # Factor by which targets to predict are away from a scale of one and a mean of zero.
-    "unscaled targets": {"": Threshold(10.0)},
     # Share of units that are zero for every sample; they get no gradient (Lu, Shin, Su and Karniadakis 2020).
     "dead": {"": Threshold(0.5)},
     # The same after the trial, of layers below the threshold before it.
@@ -115,9 +125,6 @@ THRESHOLDS: Mapping[str, Mapping[str, Threshold]] = {
     "initial scale": {"": Threshold(7.0)},
     # Differences between samples relative to the scores; single precision rounds to 1.2e-7.
     "constant output": {"": Threshold(3e-7, above=False)},
-    # Factor by which inputs are away from a common scale of one and a mean of zero, which LeCun, Bottou, Orr and
-    # Müller (1998, section 4.3) ask for. Pixels from 0 to 255 have about 150.
-    "unscaled input": {"": Threshold(10.0)},
     # Change of a sample's scores relative to the differences between samples. Rounding in other sizes of batch is
     # below 0.001.
     "batch leak": {"": Threshold(0.01)},

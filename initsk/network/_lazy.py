@@ -42,8 +42,10 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
     if not names:
         return
     if X is None or (is_stream(X) and hasattr(X, "__next__")):
-        named = ", ".join(names)
-        raise ModuleError(f"{named} of a lazy module has no shape yet (allowed: X, a batch for one forward pass)")
+        verb = "has" if len(names) == 1 else "have"
+        raise ModuleError(
+            f"{', '.join(names)} of a lazy module {verb} no shape yet (allowed: X, a batch for one forward pass)"
+        )
     with structure_restored_on_failure(module):
         with run_as_written(module), torch.no_grad(), preserve_mode(module, training=False, seed=seed):
             batch = next(iterate_batches(module, X), None)
@@ -55,9 +57,10 @@ def infer_shapes(module: nn.Module, X: Any, *, seed: int | None = 0) -> None:
                 raise ModuleError(f"lazy modules get no shapes, since {error}") from (error.__cause__ or error)
         left = lazy_parameters(module)
         if left:
+            verb = "has" if len(left) == 1 else "have"
             raise ModuleError(
-                f"{', '.join(left)} of a lazy module has no shape after a forward pass of X, because the module did not"
-                " run (allowed: X that reaches every lazy module, or plain modules)"
+                f"{', '.join(left)} of a lazy module {verb} no shape after a forward pass of X, because the module did"
+                " not run (allowed: X that reaches every lazy module, or plain modules)"
             )
 
 

@@ -121,8 +121,11 @@ def get_model(model: Any, X: Any = None, y: Any = None) -> Model:
         classes = classes if isinstance(classes, np.ndarray) else None
         return Model(_visible(module, X), net, classes, encoder=getattr(model, "encode_target", None))
     if may_be_built(model):
-        if y is None and not hasattr(model, "module"):
-            raise ModuleError(f"{type(model).__name__} is not fitted; give y, which is needed to build it")
+        missing = [name for name, part in (("X", X), ("y", y)) if part is None]
+        if missing and not hasattr(model, "module"):
+            needed = "which is" if len(missing) == 1 else "which are"
+            given = f"{type(model).__name__} is not fitted"
+            raise ModuleError(f"{given}; give {' and '.join(missing)}, {needed} needed to build it")
         return get_model(initialized(clone(model), X, y))
     has_parameters = hasattr(model, "get_params")
     given = f"{type(model).__name__} has no network" if has_parameters else f"{describe_kind(model)} is not allowed"

@@ -6,8 +6,9 @@ from initsk.diagnosis import Advice, Audit, Diagnosis, Recommendation, by_initia
 from initsk.displays import PhaseDiagramDisplay
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, plural, translate as _
+from initsk.report._answers import answer_of_audit, answer_of_diagnosis
 from initsk.report._elements import Detail, Details, Element, Paragraph, Picture, Report, Section
-from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, with_sentences
+from initsk.report._findings_text import with_sentences
 from initsk.report._inspection import findings_section, inspection_details
 from initsk.report._run import run_sections
 from initsk.report._tables import Column, Table, columns_of, records

@@ -1,4 +1,4 @@
-"""Findings in sentences: evidence, advice, and the answer of an inspection, a diagnosis or an audit."""
+"""Findings in sentences: evidence and advice."""
 
 import pandas as pd
 
@@ -29,6 +29,7 @@ _EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
                        "{n} values of {layer} stay as they are, because the optimizer does not have them."),
     ("symmetric", "activations"):
         message("{share:.0%} of the units of {layer} are copies of other units, and training does not change that."),
+    ("large weights", "weights"): message("The weights of {layer} are {number} times as large as recommended."),
     ("small gradient", "gradients"):
         message("The gradient that distinguishes samples has a size of {number}: too small to learn from."),
     ("large gradient", "gradients"):
@@ -92,6 +93,12 @@ _EVIDENCE: dict[tuple[str, str], str | tuple[str, str]] = {
     ("unscaled input", "inputs"):
         message("The values of {layer} differ by a factor of {number} from a common scale of one and a mean near"
                 " zero."),
+    ("probabilities as logits", "outputs"):
+        message("The outputs are probabilities, and the loss takes logits: it applies a softmax or a sigmoid a second"
+                " time."),
+    ("one-sided logits", "outputs"):
+        message("An activation function is applied to the outputs, so that none of them is negative, and the loss"
+                " takes logits of both signs."),
     ("batch leak", "outputs"):
         message("The outputs of a sample change by {number} times the difference between samples if the other samples"
                 " of the batch change."),
@@ -115,6 +122,8 @@ _ADVICE = {
         message("give the parameters of the layer to the optimizer, or set their requires_grad to False"),
     message("unused"): message("nothing to do if this is meant, as for an auxiliary output; otherwise call the layer"),
     message("symmetric"): message("draw the weights at random: units with equal weights cannot learn different things"),
+    message("large weights"):
+        message("draw the weights with a recommended initializer: initializer=\"auto\", or initialize(network)"),
     message("small gradient"):
         message("raise the variance of the weights, add normalization, or use a recommended initializer"),
     message("large gradient"): message("lower the variance of the weights, scale X, or use a recommended initializer"),
@@ -163,7 +172,12 @@ _ADVICE = {
         message("look for layers whose weights are zero or whose units are all dead; zeros in the output layer alone"
                 " are no fault"),
     message("unscaled input"):
-        message("standardize X: divide pixels by 255, and scale the columns of a table to mean 0 and variance 1"),
+        message("standardize X: divide pixels by 255 (input_scale=1/255), and scale the columns of a table"
+                " (StandardScaler)"),
+    message("probabilities as logits"):
+        message("leave out the last activation function, or use a loss of probabilities: NLLLoss after log_softmax, or"
+                " BCELoss"),
+    message("one-sided logits"): message("leave out the activation function after the output layer"),
     message("batch leak"):
         message("look for axes that are mixed up, such as batch_first, and for means over the batch"),
     message("padding leak"):
@@ -223,13 +237,6 @@ def describe_findings(
         return in_groups(found) if grouped else found
 
 
-# Thresholds of what an answer mentions: shares of at least half the thresholds of findings, and ratios within a factor
-# of two of them. Means are shifted by as much in healthy layers.
-_WORTH_A_LOOK = {
-    "symmetric": 0.25, "dead": 0.25, "saturated": 0.25, "collapsed": 0.005, "vanishing": 0.02, "exploding": 50.0,
-}  # fmt: skip
-
-
 def with_sentences(findings: pd.DataFrame, depth: DepthBudget | None = None) -> pd.DataFrame:
     """Return the findings with the columns ``evidence`` and ``advice``; "too deep" needs the depth."""
     evidence, advice = [], []
@@ -275,7 +282,7 @@ def in_groups(findings: pd.DataFrame) -> pd.DataFrame:
 def _number(kind: str, value: float) -> str:
     language = current_language()
     # Rounding can make the distance between equal samples negative.
-    if kind in _LARGE:
+    if kind in _LARGE or value >= 100:
         return language.short(value, 3)
     return language.number(value, 1) if kind == "shifted mean" else language.short(max(value, 0.0), 2)
 
@@ -287,77 +294,3 @@ def layer_name(layer: object) -> str:
         return name
     several = "-" in name or "," in name
     return _("layers {name}", name=name) if several else _("layer {name}", name=name)
-
-
-def answer_of_inspection(result: ActivationSummary, findings: pd.DataFrame) -> str:
-    """Return in a sentence or two what is wrong with the layers; `findings` have sentences (`with_sentences`).
-
-    Values that are no findings, but more than half as far as one (`_WORTH_A_LOOK`), are named after that.
-    """
-    near = result.findings(**_WORTH_A_LOOK)
-    near = in_groups(with_sentences(near[~near["kind"].isin(findings["kind"])]))
-    noted = [_("Noted, without a finding: {evidence}", evidence=" ".join(near["evidence"]))] if len(near) else []
-    if findings.empty:
-        n_layers = result.to_frame()["layer"].nunique()
-        if not n_layers:
-            return _("No activations were recorded.")
-        none = plural(
-            "No problems were found in the inspected layer.",
-            "No problems were found in the {n} inspected layers.",
-            n_layers,
-        )
-        return " ".join([none, *noted])
-    parts = [
-        plural("{kind} ({n} layer)", "{kind} ({n} layers)", int(n), kind=_(str(kind)))
-        for kind, n in findings.groupby("kind", sort=False)["layer"].nunique().items()
-    ]
-    first = findings["evidence"].iloc[0]
-    return " ".join([_("Problems were found: {kinds}. {first}", kinds=", ".join(parts), first=first), *noted])
-
-
-def answer_of_diagnosis(result: Diagnosis, findings: pd.DataFrame) -> str:
-    """Return in a sentence or two whether the network will train; `findings` have sentences (`with_sentences`)."""
-    values = {"score": result.score, "lr": rate_in_words(result)}
-    if findings["decides"].any():
-        verdict = plural(
-            "The network will probably not train (score {score:.2f}) in {n} step at the learning rate {lr}.",
-            "The network will probably not train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
-            result.budget, **values,
-        )  # fmt: skip
-        first = findings.iloc[0]
-        return " ".join([verdict, first["evidence"], _("Next step: {advice}.", advice=first["advice"])])
-    verdict = plural(
-        "The network will probably train (score {score:.2f}) in {n} step at the learning rate {lr}.",
-        "The network will probably train (score {score:.2f}) in {n} steps at the learning rate {lr}.",
-        result.budget, **values,
-    )  # fmt: skip
-    if findings.empty:
-        return " ".join([verdict, _("No problems were found.")])
-    return " ".join([verdict, _("Noted, without a decision: {kinds}.", kinds=_kinds_of(findings))])
-
-
-def rate_in_words(result: Diagnosis) -> str:
-    """Return the learning rate and, if groups of parameters have different ones, the smallest and the largest."""
-    short, rates = current_language().short, result.group_rates
-    lr, low, high = short(result.lr), short(min(rates)), short(max(rates))
-    return lr if low == high else _("{lr} ({low} to {high} over the groups of parameters)", lr=lr, low=low, high=high)
-
-
-def answer_of_audit(result: Audit, findings: pd.DataFrame) -> str:
-    """Return in a few sentences what the audit found; `findings` have sentences (`with_sentences`)."""
-    faults = findings[findings["decides"]]
-    if len(faults):
-        first = faults["evidence"].iloc[0]
-        answer = _("The network has faults: {kinds}. {first}", kinds=_kinds_of(faults), first=first)
-    elif len(findings):
-        answer = _("No faults were found. Noted: {kinds}.", kinds=_kinds_of(findings))
-    else:
-        answer = _("No faults were found.")
-    checks = list(dict.fromkeys(_(unchecked.check) for unchecked in result.unchecked))
-    if not checks:
-        return answer
-    return " ".join([answer, _("Not checked: {checks}.", checks=checks)])
-
-
-def _kinds_of(findings: pd.DataFrame) -> list[str]:
-    return [_(str(kind)) for kind in findings["kind"].unique()]

@@ -9,8 +9,9 @@ import pandas as pd
 from initsk.displays import POSITION_NAMES, DepthDisplay, HistogramGridDisplay, LayerStripDisplay
 from initsk.inspection import ActivationSummary
 from initsk.language import message, plural, translate as _
+from initsk.report._answers import answer_of_inspection
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
-from initsk.report._findings_text import answer_of_inspection, in_groups, with_sentences
+from initsk.report._findings_text import in_groups, with_sentences
 from initsk.report._run import run_sections
 from initsk.report._tables import Column, Table, columns_of, records, spread
 

@@ -5,8 +5,8 @@ from math import isnan
 from initsk.diagnosis import Diagnosis
 from initsk.displays import LearningRateDisplay, TrialDisplay
 from initsk.language import current_language, message, plural, translate as _
+from initsk.report._answers import rate_in_words, sentence_of_trained
 from initsk.report._elements import Paragraph, Picture, Section
-from initsk.report._findings_text import rate_in_words
 from initsk.report._tables import Column, Table, columns_of, records
 
 _STATUS = {
@@ -26,10 +26,10 @@ _FEATURES = (
 
 
 def trial_sections(diagnosis: Diagnosis) -> list[Section]:
-    """Return the sections of the trial and of the learning rates; none if there was no trial."""
+    """Return the sections of the trial and, unless the network is already trained, of the learning rates."""
     if diagnosis.trial.empty:
         return []
-    return [_trial(diagnosis), _rates(diagnosis)]
+    return [_trial(diagnosis)] if diagnosis.is_trained else [_trial(diagnosis), _rates(diagnosis)]
 
 
 def _trial(diagnosis: Diagnosis) -> Section:
@@ -63,7 +63,9 @@ def _rates(diagnosis: Diagnosis) -> Section:
 
 
 def answer_of_rates(diagnosis: Diagnosis) -> str:
-    """Return in a sentence or two at which learning rates the network would train."""
+    """Return in a sentence or two at which learning rates the network would train, or that it is already trained."""
+    if diagnosis.is_trained:
+        return sentence_of_trained()
     answer = _answer_of_range(diagnosis)
     if not diagnosis.is_time_up:
         return answer

@@ -16,12 +16,13 @@ from initsk.displays import FORMATS, figure_file
 from initsk.exceptions import InvalidParameterError
 from initsk.inspection import ActivationSummary
 from initsk.language import use_language
+from initsk.report._answers import answer_of_audit, answer_of_diagnosis, answer_of_inspection
 from initsk.report._comparison import summarize_comparison
 from initsk.report._comparison_notes import answer_of_comparison
 from initsk.report._comparison_text import describe_unfinished
 from initsk.report._diagnosis import summarize_audit, summarize_diagnosis, summarize_recommendation
 from initsk.report._elements import Report
-from initsk.report._findings_text import answer_of_audit, answer_of_diagnosis, answer_of_inspection, with_sentences
+from initsk.report._findings_text import with_sentences
 from initsk.report._inspection import summarize_inspection
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 from initsk.text import visible

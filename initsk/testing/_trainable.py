@@ -56,6 +56,6 @@ def _message(diagnosis: Diagnosis, min_score: float) -> str:
     lines = [f"score {diagnosis.score:.2f} is below {min_score:g}: {diagnosis.answer()}"]
     for finding in describe_findings(diagnosis, grouped=True).itertuples():
         lines.append(f"- {finding.kind}: {finding.evidence} Advice: {finding.advice}.")
-    if not diagnosis.trial.empty:
+    if not (diagnosis.trial.empty or diagnosis.is_trained):
         lines.append(answer_of_rates(diagnosis))
     return "\n".join(lines)

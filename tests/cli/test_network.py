@@ -55,6 +55,19 @@ def test_diagnose_tells_at_which_rates_the_network_would_train(networks, capsys)
     assert "but it would" not in capsys.readouterr().out
 
 
+def test_diagnose_of_a_trained_network_states_no_rates(networks, capsys):
+    (networks / "trained.py").write_text(
+        "from sklearn.datasets import load_digits\n"
+        "from initsk import MLPClassifier\n"
+        "X, y = load_digits(return_X_y=True)\n"
+        "clf = MLPClassifier((32,), max_epochs=10, random_state=0).fit(X / 16, y)\n"
+    )
+    assert run("diagnose", "trained.py:clf", "--dataset", "digits", "--lr", "1e-9", "--optimizer", "adam") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("The network is already trained: its loss is below the target before the first step.") == 1
+    assert "at learning rates from" not in shown
+
+
 @pytest.mark.parametrize("command", ["diagnose", "audit", "recommend"])
 def test_what_a_network_prints_is_not_in_the_json(networks, capsys, command):
     quick = {

@@ -2,12 +2,15 @@
 
 import re
 
+import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
 from initsk import MLPClassifier, diagnose, get_initializer, initialize, recommend_initializer
+from initsk.diagnosis import Recommendation
+from initsk.exceptions import ModuleError
 from initsk.network import MLP
 from tests.helpers import batch, build
 
@@ -221,6 +224,43 @@ def test_the_initializers_for_which_there_is_no_time_are_named():
     enough = recommend_initializer(clf, X[:64], Y[:64], time_limit=100.0)
     assert enough.not_tried == ()
     assert "Not tried" not in str(enough)
+
+
+def test_other_initializers_are_named_only_if_their_scores_are_clearly_higher():
+    def said(**scores):
+        return " ".join(
+            Recommendation((), pd.DataFrame({"initializer": list(scores), "score": list(scores.values())})).on_samples
+        )
+
+    uncertain = "Each score comes from one short trial with one seed, so small differences say little."
+    for own, other, is_named in [(0.82, 0.99, False), (0.6, 0.85, True), (0.05, 0.3, True), (0.45, 0.55, True)]:
+        text = said(auto=own, glorot_uniform=other)
+        assert ("glorot_uniform has a higher one" in text) == is_named
+        assert uncertain in text
+    assert uncertain not in said(auto=0.9)
+
+
+def test_what_the_field_does_with_the_forget_gate():
+    frame = recommend_initializer(build(lambda: nn.LSTM(5, 8))).to_frame()
+    practice = frame.loc[frame["name"].str.startswith("bias"), "common_practice"]
+    [named] = practice[practice != ""]
+    for word in ("forget gate", "ForgetGateBias", "Gers et al. 2000", "Jozefowicz et al. 2015"):
+        assert word in named
+    gated = recommend_initializer(build(lambda: nn.GRU(5, 8))).to_frame()
+    assert not gated.loc[gated["name"].str.startswith("bias"), "common_practice"].any()
+
+
+def test_what_is_missing_to_build_an_estimator_is_named():
+    for data, words in [((), "X and y, which are"), ((X,), "y, which is"), ((None, Y), "X, which is")]:
+        with pytest.raises(ModuleError, match=f"MLPClassifier is not fitted; give {words} needed to build it"):
+            recommend_initializer(MLPClassifier(), *data)
+
+
+def test_the_verb_agrees_with_the_number_of_parameters_without_a_shape():
+    for module, words in [(nn.LazyLinear(3), "weight, bias of a lazy module have"),
+                          (nn.LazyLinear(3, bias=False), "weight of a lazy module has")]:  # fmt: skip
+        with pytest.raises(ModuleError, match=f"{words} no shape yet"):
+            recommend_initializer(module)
 
 
 def test_recommending_changes_nothing_and_needs_no_data():
