@@ -154,7 +154,11 @@ def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> pd.DataFrame
     return table.dropna(subset="std_initialized").reset_index()
 
 
-_MEASURES = ["rms", "predicted_rms", "nonfinite", "zero_fraction", "dead_fraction", "saturated_fraction"]
+# Counts are added up, as displays take whole numbers only.
+_MEASURES = {
+    **dict.fromkeys(["rms", "predicted_rms", "zero_fraction", "dead_fraction", "saturated_fraction"], "mean"),
+    "nonfinite": "sum",
+}
 
 
 def signal_section(shown: ComparisonResult) -> Section | None:
@@ -191,7 +195,7 @@ def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, 
         rows = _rows_of(table, label, "initialized")
         # A single layer has no depth.
         if len(signal_rows(rows)):
-            yield label, rows.groupby(["layer", "position"], sort=False)[_MEASURES].mean().reset_index()
+            yield label, rows.groupby(["layer", "position"], sort=False).agg(_MEASURES).reset_index()
 
 
 def _signal_row(label: str, forward: pd.DataFrame, backward: pd.DataFrame | None) -> dict[str, Any]:

@@ -179,3 +179,15 @@ def test_zeros_are_symmetric_before_and_after_training(hidden, activation):
     for moment in ("At initialization", "After training"):
         assert f"{moment}: symmetric in 2 of 2 runs, dead in 2 of 2 runs." in text
     assert text.count("symmetric in") == 2
+
+
+def test_reports_show_layers_that_are_not_finite_in_several_repeats():
+    X, y = load_digits(return_X_y=True)
+    # Products of three such weights overflow in some units only, so that repeats differ in their counts.
+    explodes = RandomNormal(8e12)
+    clf = MLPClassifier((8, 8, 8), max_epochs=1)
+    result = compare_initializers(clf, X[:99] / 16, y[:99], initializers=["he_normal", explodes], n_repeats=3)
+    at_start = result.layers[(result.layers["phase"] == "initialized") & (result.layers["position"] != "output")]
+    counts = at_start.groupby(["initializer", "layer", "position"], observed=True)["nonfinite"].sum()
+    assert (counts % 3 > 0).any()
+    assert "activations are not finite" in result.to_markdown()
