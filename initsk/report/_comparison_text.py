@@ -10,6 +10,7 @@ import pandas as pd
 from initsk.comparison.results import has_several_splits, missing_runs
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
 from initsk.language import message, plural, plural_message, translate as _
+from initsk.report._compared import compared_in
 
 _WITHOUT_SCORE = {
     "failed": plural_message(
@@ -181,7 +182,7 @@ def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
         for row in reached[reached["epochs_to_target"] > best].itertuples()
     ]
     others = (
-        _("Later or never: {names}.", names=", ".join(later)) if later else _("No other initializer reaches it later.")
+        _("Later or never: {names}.", names=", ".join(later)) if later else _("None of the others reaches it later.")
     )
     return f"{sentence} {others}"
 
@@ -239,12 +240,13 @@ def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> st
             plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
             for name, number in racing["stopped"].items()
         ]
+        words = compared_in(settings).words()
         saved, planned = racing["runs_saved"], settings["n_planned"]
         text = message(
-            "Racing stopped initializers that were significantly worse: {names}. This saved {saved} of {planned} runs"
+            "Racing stopped {several} that were significantly worse: {names}. This saved {saved} of {planned} runs"
             " ({share:.0%})."
         )
-        sentences.append(_(text, names=names, saved=saved, planned=planned, share=saved / planned))
+        sentences.append(_(text, names=names, saved=saved, planned=planned, share=saved / planned, **words))
     for status, texts in _WITHOUT_SCORE.items():
         names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
         if names:

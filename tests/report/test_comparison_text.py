@@ -113,7 +113,7 @@ def test_epochs_to_target():
     never = summary(epochs_to_target=[2.0, float("inf")])
     assert describe_epochs_to_target(never, 0.88).endswith("in epoch 2. Later or never: b (never).")
     earlier = describe_epochs_to_target(summary(epochs_to_target=[2.0, 1.0]), 0.88)
-    assert earlier.endswith("in epoch 2. No other initializer reaches it later.")
+    assert earlier.endswith("in epoch 2. None of the others reaches it later.")
     assert "does not reach" in describe_epochs_to_target(summary(epochs_to_target=[float("inf")] * 2), 0.88)
     assert describe_epochs_to_target(summary(epochs_to_target=[float("nan")] * 2), 0.88) == ""
 
