@@ -84,7 +84,7 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
     elements: list[Element] = [with_baseline(ranking, result)]
     notes = [
         describe_search_means(result, summary), describe_no_baseline(result), _how_scored(result),
-        describe_splits(result.runs),
+        describe_splits(result.runs, result.settings),
     ]  # fmt: skip
     texts = [Paragraph(describe_order(summary)), *(Paragraph(note, "note") for note in notes)]
     texts.append(Paragraph(describe_epochs_to_target(summary, target)))
@@ -153,6 +153,8 @@ def _how_scored(result: ComparisonResult) -> str:
     """Return how scores, intervals, tests and targets are computed."""
     words = compared_in(result.settings).words()
     sentences = [_("Scores are computed on the held-out samples after training.")]
+    if result.settings.get("source") == "from_frame":
+        sentences = [_("The scores are those of the frame; which samples gave them is not known here.")]
     if grid_columns(result.runs):
         text = message(
             "In every repeat and fold, each {one} is shown at the setting that was best in the other repeats"

@@ -187,13 +187,15 @@ def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
     return f"{sentence} {others}"
 
 
-def describe_splits(runs: pd.DataFrame) -> str:
+def describe_splits(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     """Return whether the repeats have the same held-out samples, and what the intervals therefore cover.
 
     Parameters
     ----------
     runs : DataFrame
         `ComparisonResult.runs`.
+    settings : mapping
+        `ComparisonResult.settings`.
     """
     if has_several_splits(runs):
         return _(
@@ -201,6 +203,12 @@ def describe_splits(runs: pd.DataFrame) -> str:
             " as the random numbers of training."
         )
     if len(runs["repeat"].unique()) > 1:
+        if not settings.get("splits_known", True):
+            return _(
+                "Whether the repeats have the same held-out samples is not known here. If they have, the intervals"
+                " cover only the random numbers of training (the seeds), not the choice of the samples. If not, give"
+                " the column with the number of the split as split= to from_frame."
+            )
         return _(
             "All repeats have the same held-out samples, so the intervals cover only the random numbers of training"
             " (the seeds), not the choice of the samples."

@@ -90,6 +90,12 @@ def _how_paired(settings: Mapping[str, Any]) -> str:
         )
         return _(text, **words)
     if settings.get("source") == "from_frame":
+        if settings.get("splits_known", False):
+            return _(
+                "The runs were made outside of this package, and ComparisonResult.from_frame took their scores and"
+                " splits. Runs of the same repeat and fold are compared as pairs; whether they had the same batches is"
+                " not known here."
+            )
         return _(
             "The runs were made outside of this package, and ComparisonResult.from_frame took their scores. Runs of"
             " the same repeat and fold are compared as pairs; whether they had the same split and the same batches is"

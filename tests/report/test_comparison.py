@@ -191,3 +191,27 @@ def test_reports_show_layers_that_are_not_finite_in_several_repeats():
     counts = at_start.groupby(["initializer", "layer", "position"], observed=True)["nonfinite"].sum()
     assert (counts % 3 > 0).any()
     assert "activations are not finite" in result.to_markdown()
+
+
+UNKNOWN = "Whether the repeats have the same held-out samples is not known here."
+SAME = "All repeats have the same held-out samples"
+DIFFERENT = "Repeats or folds have different held-out samples"
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({}, UNKNOWN),
+        ({"split": [0, 0, 0, 0]}, SAME),
+        ({"split": [0, 0, 1, 1]}, DIFFERENT),
+        ({"fold": [0, 0, 1, 1]}, DIFFERENT),
+    ],
+)
+def test_a_report_of_a_frame_states_only_what_the_frame_has(columns, said):
+    frame = pd.DataFrame({"initializer": ["a", "b"] * 2, "repeat": [0, 0, 1, 1], "score": [0.1, 0.2, 0.4, 0.3]})
+    given = {} if not columns else {"val_ratio": 0.25}
+    text = ComparisonResult.from_frame(frame.assign(**columns), **given).to_markdown()
+    assert [sentence in text for sentence in (UNKNOWN, SAME, DIFFERENT)].count(True) == 1
+    assert said in text
+    assert "computed on the held-out samples" not in text
+    assert ("whether they had the same split and the same batches is not known" in text) == (not columns)
