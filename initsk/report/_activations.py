@@ -9,7 +9,7 @@ import pandas as pd
 
 from initsk.comparison import ComparisonResult
 from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, color_of
-from initsk.inspection import signal_rows
+from initsk.inspection import MIN_SAMPLES, layer_thresholds, signal_rows
 from initsk.language import message, translate as _
 from initsk.report._compared import compared_in
 from initsk.report._comparison_notes import describe_shared_numbers
@@ -44,7 +44,7 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
         moment: ActivationGridDisplay.from_frames(histograms, layers, phase=moment.phase, epoch=moment.epoch)
         for moment in _moments(shown.layers)
     }
-    notes = [_how_drawn(shown, axes), describe_shared_numbers(shown)]
+    notes = [_how_drawn(shown, axes), _how_found(), describe_shared_numbers(shown)]
     elements: list[Element] = [Paragraph(note, "note") for note in notes if note]
     if names.nunique() > _MAX_LAYERS:
         text = _("{shown} of {all} layers are shown, evenly spaced.", shown=_MAX_LAYERS, all=names.nunique())
@@ -69,18 +69,21 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
 def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsection:
     """Return the row of one initializer, with the findings before and after training."""
     paragraphs, kinds = [], []
+    seen: dict[str, str] = {}
     for phase, name in (("initialized", _("At initialization")), ("trained", _("After training"))):
         rows = _rows_of(shown.layers, label, phase)
         if len(rows):
             found, n_runs = kinds_over_runs(rows, _rows_of(shown.gradients, label, "initialized"))
-            kinds += [kind for kind, _ in found]
+            kinds += [kind for kind, n in found if 2 * n >= n_runs]
+            seen |= {kind: describe_kinds([(kind, n)], n_runs) for kind, n in found}
             findings = describe_kinds(found, n_runs)
             paragraphs.append(Paragraph(f"{name}: {findings}. {describe_activations(rows)}"))
-    findings = ", ".join(_(kind) for kind in dict.fromkeys(kinds)) or _("healthy")
+    usual = [_(kind) for kind in dict.fromkeys(kinds)]
+    findings = ", ".join(usual or seen.values()) or _("healthy")
     number = shown.initializers.index(label)
     elements: list[Element] = [*paragraphs, *pictures]
     return Subsection(
-        f"activations-of-{number}", label, elements, color_of(label, shown.initializers), findings, healthy=not kinds
+        f"activations-of-{number}", label, elements, color_of(label, shown.initializers), findings, healthy=not seen
     )
 
 
@@ -109,6 +112,16 @@ def _how_drawn(shown: ComparisonResult, axes: str) -> str:
             " every row. Rows with values beyond a million are not counted; a note gives their largest value."
         )
     return " ".join([_(text, **compared_in(shown.settings).words()), scale])
+
+
+def _how_found() -> str:
+    text = message(
+        "A run has a finding if a value of a layer passes its threshold: dead, for example, if more than {dead:.0%} of"
+        " the units of a layer are zero for every one of at least {n} samples. Healthy means that no run has a finding."
+        " A heading names the findings of at least half of the runs, or how many runs have rarer ones. The sentences"
+        " have means over the runs."
+    )
+    return _(text, dead=layer_thresholds({})["dead"].value, n=MIN_SAMPLES)
 
 
 def weights_section(shown: ComparisonResult) -> Section | None:

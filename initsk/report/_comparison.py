@@ -23,12 +23,12 @@ from initsk.report._comparison_notes import (
 )
 from initsk.report._comparison_text import (
     describe_epochs_to_target,
-    describe_missing_runs,
     describe_order,
     describe_splits,
 )
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
+from initsk.report._missing_runs import describe_missing_runs
 from initsk.report._run import run_section
 from initsk.report._tables import Column, Table, columns_of, records, spread
 from initsk.text import brief

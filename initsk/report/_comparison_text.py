@@ -7,22 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.comparison.results import has_several_splits, missing_runs
+from initsk.comparison.results import has_several_splits
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
-from initsk.language import message, plural, plural_message, translate as _
-from initsk.report._compared import compared_in
-
-_WITHOUT_SCORE = {
-    "failed": plural_message(
-        "{count} of {n} run failed and gave no score: {names}.",
-        "{count} of {n} runs failed and gave no score: {names}.",
-    ),
-    "diverged": plural_message(
-        "{count} of {n} run diverged and gave no score: {names}.",
-        "{count} of {n} runs diverged and gave no score: {names}.",
-    ),
-}
-
+from initsk.language import message, plural, translate as _
 
 # In the order of the sentences.
 _CONCLUSIONS = {
@@ -216,52 +203,6 @@ def describe_splits(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     return ""
 
 
-def describe_unfinished(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
-    """Return how many of the planned runs have finished, or an empty text if all have.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        `ComparisonResult.runs`.
-    settings : mapping
-        `ComparisonResult.settings`.
-    """
-    missing = missing_runs(runs, settings)
-    text = message("Not complete: this report shows the {done} of {planned} runs that have finished.")
-    return _(text, done=len(runs), planned=len(runs) + missing) if missing else ""
-
-
-def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
-    """Return which of the planned runs gave no score, or an empty text if all did.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        `ComparisonResult.runs`.
-    settings : mapping
-        `ComparisonResult.settings`.
-    """
-    sentences = [describe_unfinished(runs, settings)]
-    racing = settings.get("racing", {"stopped": {}, "runs_saved": 0})
-    if racing["stopped"]:
-        names = [
-            plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
-            for name, number in racing["stopped"].items()
-        ]
-        words = compared_in(settings).words()
-        saved, planned = racing["runs_saved"], settings["n_planned"]
-        text = message(
-            "Racing stopped {several} that were significantly worse: {names}. This saved {saved} of {planned} runs"
-            " ({share:.0%})."
-        )
-        sentences.append(_(text, names=names, saved=saved, planned=planned, share=saved / planned, **words))
-    for status, texts in _WITHOUT_SCORE.items():
-        names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
-        if names:
-            sentences.append(plural(*texts, len(runs), count=len(names), names=list(dict.fromkeys(names))))
-    return " ".join(filter(None, sentences))
-
-
 def describe_activations(layers: pd.DataFrame) -> str:
     """Return how activations change along the depth: their size, zeros and dead units, as means over the repeats.
 
@@ -315,7 +256,7 @@ def _zeros_and_dead(by_layer: pd.DataFrame) -> list[str]:
 
 
 def kinds_over_runs(layers: pd.DataFrame, start: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:
-    """Return the kinds of finding in at least half of the runs, with their number of runs, and the number of all runs.
+    """Return the kinds of finding, each with its number of runs, and the number of all runs.
 
     Parameters
     ----------
@@ -334,7 +275,7 @@ def kinds_over_runs(layers: pd.DataFrame, start: pd.DataFrame) -> tuple[list[tup
         found += find_in_layers(values, gradients, {"symmetric": thresholds["symmetric"]})
         kinds = {finding.kind for finding in found}
         counts.update([kind for kind in thresholds if kind in kinds])
-    return [(kind, n) for kind, n in counts.items() if 2 * n >= len(runs)], len(runs)
+    return list(counts.items()), len(runs)
 
 
 def describe_kinds(found: list[tuple[str, int]], n_runs: int) -> str:

@@ -215,3 +215,25 @@ def test_a_report_of_a_frame_states_only_what_the_frame_has(columns, said):
     assert said in text
     assert "computed on the held-out samples" not in text
     assert ("whether they had the same split and the same batches is not known" in text) == (not columns)
+
+
+@pytest.mark.parametrize(
+    ("n_dead", "heading", "sentence"),
+    [
+        (0, "healthy", "At initialization: healthy."),
+        (1, "dead in 1 of 3 runs", "At initialization: dead in 1 of 3 runs."),
+        (2, "dead", "At initialization: dead in 2 of 3 runs."),
+    ],
+)
+def test_healthy_means_that_no_run_has_a_finding(n_dead, heading, sentence):
+    X, y = load_digits(return_X_y=True)
+    clf = MLPClassifier((8,), max_epochs=1)
+    result = compare_initializers(clf, X / 16, y, initializers=["he_normal"], n_repeats=3)
+    layers = result.layers
+    layers["dead_fraction"] = 0.0
+    is_dead = (layers["repeat"] < n_dead) & (layers["layer"] == "hidden_1") & (layers["position"] == "activation")
+    layers.loc[is_dead, "dead_fraction"] = 0.75
+    text = result.to_markdown()
+    assert f"### he\\_normal ({heading})" in text
+    assert sentence in text
+    assert "dead, for example, if more than 50% of the units" in text
