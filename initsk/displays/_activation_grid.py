@@ -87,8 +87,7 @@ class ActivationGridDisplay(Display):
         Parameters
         ----------
         histograms, frame : DataFrame
-            `ComparisonResult.histograms` and `ComparisonResult.layers`; of weights,
-            `ComparisonResult.weight_histograms` and `ComparisonResult.weights`.
+            `ComparisonResult.histograms` and `ComparisonResult.layers`.
         phase : {"initialized", "training", "trained"}, default="trained"
             Phase of the weights.
         epoch : int, optional
@@ -260,6 +259,31 @@ class WeightGridDisplay(ActivationGridDisplay):
     """
 
     _values: ClassVar[str] = message("weight")
+
+    @classmethod
+    def from_frames(
+        cls, histograms: pd.DataFrame, frame: pd.DataFrame, *, phase: str = "trained", epoch: int | None = None
+    ) -> Self:
+        """Pool the histograms of the weights of a comparison.
+
+        Parameters
+        ----------
+        histograms, frame : DataFrame
+            `ComparisonResult.weight_histograms` and `ComparisonResult.weights`.
+        phase, epoch
+            As in `ActivationGridDisplay.from_frames`.
+
+        Returns
+        -------
+        WeightGridDisplay
+
+        Raises
+        ------
+        InvalidParameterError
+            As in `ActivationGridDisplay.from_frames`.
+        """
+        # Python names the class of the method in an error about its arguments.
+        return super().from_frames(histograms, frame, phase=phase, epoch=epoch)
 
     @staticmethod
     def _rows(frame: pd.DataFrame) -> pd.DataFrame:
