@@ -36,6 +36,9 @@ PHASES = ("initialized", "training", "trained")
 AXES = ("shared", "article")
 # Values beyond this do not set an axis for other rows.
 _EXPLODED = 1e6
+# A density axis goes up to this many times the highest density, or as far as notes need, on this share at most.
+_ABOVE = 20
+_MOST_NOTES = 0.6
 _NEEDED = ("initializer", "phase", "epoch", "layer")
 
 
@@ -87,8 +90,7 @@ class ActivationGridDisplay(Display):
         Parameters
         ----------
         histograms, frame : DataFrame
-            `ComparisonResult.histograms` and `ComparisonResult.layers`; of weights,
-            `ComparisonResult.weight_histograms` and `ComparisonResult.weights`.
+            `ComparisonResult.histograms` and `ComparisonResult.layers`.
         phase : {"initialized", "training", "trained"}, default="trained"
             Phase of the weights.
         epoch : int, optional
@@ -170,11 +172,13 @@ class ActivationGridDisplay(Display):
         # Rows of one column have one axis; only the lowest one has its numbers, unless the picture has room for all.
         is_grid = outer_of["bottom"].to_numpy().reshape(shape)[:-1].sum() == 0
         sides = outer_of.to_dict("records")
+        has_room = self._has_room_for_density(rows)
+        free = self._room_above(rows)
         for (i, j), outer in zip(np.ndindex(shape), sides, strict=True):
             one, layer = self.axes_[i, j], self.layers[j]
             one.set_gid(f"layer-{j}")
             self._draw(one, rows[i], layer, kwargs)
-            self._scale(one, layer, axes)
+            self._scale(one, layer, axes, free)
             if outer["top"]:
                 write_title(one, shortened(layer, 30))
             if outer["bottom"]:
@@ -183,14 +187,24 @@ class ActivationGridDisplay(Display):
                 one.tick_params(labelbottom=False)
             if outer["left"] or j == 0:
                 density, name = translate("density"), shortened(rows[i], 24)
-                words = f"{name}\n{density}" if j == 0 and len(rows) > 1 else density
-                if text_width(words.split("\n")[0], points(9, "axes.labelsize")) > height_of(one):
-                    # A row that is so low has its name alone.
-                    words = words.split("\n")[0]
-                label_axis(one.yaxis, words)
+                if j == 0 and len(rows) > 1:
+                    density = f"{name}\n{density}" if has_room else name
+                label_axis(one.yaxis, density)
             else:
                 one.tick_params(labelleft=len(rows) == 1)
         return self
+
+    def _has_room_for_density(self, rows: list[str]) -> bool:
+        """Return whether all rows are high enough for their name and the word density; otherwise they have names."""
+        words = [translate("density"), *(shortened(row, 24) for row in rows)]
+        widest = max(text_width(word, points(9, "axes.labelsize")) for word in words)
+        return widest <= min(map(height_of, self.axes_.flat))
+
+    def _room_above(self, rows: list[str]) -> float:
+        """Return the share of the height that the notes of any panel need above the histograms."""
+        most = max(len(self._notes(row, layer)) for row in rows for layer in self.layers)
+        needed = (1.3 * points(9) / 72) * (most + 0.4)
+        return min(needed / min(map(height_of, self.axes_.flat)), _MOST_NOTES) if most else 0.0
 
     def _draw(self, ax: "Axes", row: str, layer: str, style: dict[str, Any]) -> None:
         from matplotlib.patches import StepPatch
@@ -203,6 +217,11 @@ class ActivationGridDisplay(Display):
             color = own.pop("color")
             own = {"facecolor": (color, 0.45), "edgecolor": color, **own}
             ax.stairs(frame["density"].to_numpy(), edges, baseline=1e-12, fill=True, **own)
+        notes = "\n".join(self._notes(row, layer))
+        ax.text(0.97, 0.93, notes, transform=ax.transAxes, ha="right", va="top", fontsize=points(9), color=ink())
+
+    def _notes(self, row: str, layer: str) -> list[str]:
+        """Return what a panel says besides its histogram."""
         notes = []
         zeros = self.zero_fractions[row, layer]
         if np.isnan(zeros):
@@ -212,27 +231,26 @@ class ActivationGridDisplay(Display):
         reach = self._reach(row, layer)
         if reach > _EXPLODED:
             notes.append(translate("up to {value:.2g}", value=reach))
-        ax.text(
-            0.97, 0.93, "\n".join(notes), transform=ax.transAxes, ha="right", va="top", fontsize=points(9), color=ink()
-        )
+        return notes
 
-    def _scale(self, ax: "Axes", layer: str, axes: str) -> None:
+    def _scale(self, ax: "Axes", layer: str, axes: str, free: float) -> None:
         if axes == "article":
             ax.set(xlim=(-1, 1), ylim=(0, 4))
             few_ticks(ax.yaxis)
         else:
-            ranges, densities = self._limits
-            ax.set(xlim=ranges[layer], yscale="log", ylim=densities)
+            ranges, (low, high) = self._limits
+            top = high * max(_ABOVE, (high / low) ** (free / (1 - free)))
+            ax.set(xlim=ranges[layer], yscale="log", ylim=(low, top))
             power_ticks(ax.yaxis)
         few_ticks(ax.xaxis)
 
     @cached_property
     def _limits(self) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
-        """Ranges of every layer's values and of the densities, over all rows."""
+        """Ranges of every layer's values, and the lowest and the highest density to show, over all rows."""
         values = [self.panels[row, layer]["density"] for layer in self.layers for row in self._within(layer)]
-        highest = float(np.concatenate(values).max()) * 20 if values else 1.0
+        highest = float(np.concatenate(values).max()) if values else 1 / _ABOVE
         # The densities of values that are all huge are tiny.
-        return {layer: self._range(layer) for layer in self.layers}, (min(1e-4, highest / 1e6), highest)
+        return {layer: self._range(layer) for layer in self.layers}, (min(1e-4, highest * _ABOVE / 1e6), highest)
 
     def _range(self, layer: str) -> tuple[float, float]:
         ranges = [central_range([self.panels[row, layer]]) for row in self._within(layer)]
@@ -260,6 +278,31 @@ class WeightGridDisplay(ActivationGridDisplay):
     """
 
     _values: ClassVar[str] = message("weight")
+
+    @classmethod
+    def from_frames(
+        cls, histograms: pd.DataFrame, frame: pd.DataFrame, *, phase: str = "trained", epoch: int | None = None
+    ) -> Self:
+        """Pool the histograms of the weights of a comparison.
+
+        Parameters
+        ----------
+        histograms, frame : DataFrame
+            `ComparisonResult.weight_histograms` and `ComparisonResult.weights`.
+        phase, epoch
+            As in `ActivationGridDisplay.from_frames`.
+
+        Returns
+        -------
+        WeightGridDisplay
+
+        Raises
+        ------
+        InvalidParameterError
+            As in `ActivationGridDisplay.from_frames`.
+        """
+        # Python names the class of the method in an error about its arguments.
+        return super().from_frames(histograms, frame, phase=phase, epoch=epoch)
 
     @staticmethod
     def _rows(frame: pd.DataFrame) -> pd.DataFrame:

@@ -89,7 +89,10 @@ def _typed(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.D
     if "initializer" in columns and not problems and frame.duplicated().any():
         problems = [f"{name} has a row twice: {frame[frame.duplicated()].iloc[0].to_dict()}"]
     if "left" in columns and not problems:
-        problems = _bin_problems(name, frame, [column for column in columns if column in (*KEY, "step")])
+        problems = _width_problems(name, frame)
+        if not problems and "initializer" not in columns:
+            # Displays of several initializers pool the histograms of several runs.
+            problems = _overlap_problems(name, frame, [column for column in columns if column in (*KEY, "step")])
         frame = _with_tails(frame)
     return frame, problems
 
@@ -168,20 +171,24 @@ _CHECKS: dict[str, Callable[[pd.Series], str | None]] = {
 }
 
 
-def _bin_problems(name: str, frame: pd.DataFrame, own: list[str]) -> list[str]:
-    """Return what is wrong with bins; the outermost ones may be infinite. Each value of `own` has a histogram."""
+def _width_problems(name: str, frame: pd.DataFrame) -> list[str]:
+    """Return what is wrong with single bins; the outermost ones may be infinite."""
     narrow = ~(frame["right"] - frame["left"] >= SMALLEST)
     if narrow.any():
         left, right = frame.loc[narrow, ["left", "right"]].iloc[0]
         return [f"{name} has a bin from {left:g} to {right:g} (allowed: a right end above the left one)"]
-    if "initializer" in frame:
-        # The histograms of several runs are pooled.
-        return []
+    return []
+
+
+def _overlap_problems(name: str, frame: pd.DataFrame, own: list[str]) -> list[str]:
+    """Return which bins overlap; each value of `own` has a histogram."""
     first = frame.sort_values("left", kind="stable")
     before = first.groupby(own, sort=False, observed=True, dropna=False)["right"].shift()
     overlaps = before > first["left"]
     if overlaps.any():
-        return [f"{name} has bins that overlap at {first.loc[overlaps, 'left'].iloc[0]:g} (allowed: each bin once)"]
+        row = first[overlaps].iloc[0]
+        same = frame[(frame[own] == row[own]).all(axis=1)]
+        return [f"{name} has bins that overlap at {row['left']:g} (allowed: each bin once{_selection(same, own)})"]
     return []
 
 
@@ -196,7 +203,21 @@ def _repeated(name: str, frame: pd.DataFrame, key: Sequence[str]) -> list[str]:
     if not repeated:
         return []
     first = ", ".join(f"{column} {value!r}" for column, value in repeated[0].items())
-    return [f"{name} has several rows of {first}"]
+    same = frame[(frame[list(key)] == pd.Series(repeated[0])).all(axis=1)]
+    selection = _selection(same, key)
+    return [f"{name} has several rows of {first}{f' (allowed: one{selection})' if selection else ''}"]
+
+
+def _selection(rows: pd.DataFrame, key: Sequence[str]) -> str:
+    """Return how to select one of several runs, if the columns before those of the key distinguish them."""
+    leading = rows.iloc[:, : min(list(rows.columns).index(column) for column in key)]
+    words = leading.astype(str)
+    varied = leading.loc[:, (words != words.iloc[0]).any().to_numpy() & ~leading.columns.duplicated()]
+    if varied.empty:
+        return ""
+    first = varied.iloc[:1].to_dict("records")[0]
+    query = " and ".join(f"{column} == {value!r}" for column, value in first.items())
+    return f"; select a single value of {', '.join(map(str, first))} in each frame, such as .query({query!r})"
 
 
 def select_rows(

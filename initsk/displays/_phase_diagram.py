@@ -1,6 +1,6 @@
 """The phase diagram of a network between order and chaos."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +12,7 @@ from initsk.displays._display import Display, in_given_language
 from initsk.displays._heat import draw_cells
 from initsk.displays._legends import legend_above, legend_below, legend_rows
 from initsk.displays._settings import ink, points
-from initsk.displays._style import clean_axes, label_axis, width_of
+from initsk.displays._style import clean_axes, height_of, label_axis, width_of
 from initsk.displays._texts import text_width
 from initsk.exceptions import InvalidParameterError
 from initsk.language import translate
@@ -31,6 +31,9 @@ _ON_HEAT = "#1b1f23"
 # Weights that differ by so little, relative and absolute, are at one place of the picture.
 _SAME = (0.03, 0.005)
 _LINES = (3, 6, 12, 25, 50)
+# Half the size of a mark with its edge, in points, and the lines of text among which words avoid marks.
+_MARK = 6.0
+_ROWS = 4
 
 
 class PhaseDiagramDisplay(Display):
@@ -174,14 +177,16 @@ class PhaseDiagramDisplay(Display):
         chi = np.ma.masked_invalid(plane.chi_1)
         if np.isnan(plane.chi_1).mean() > _VISIBLE:
             _write_blank(ax, np.isnan(plane.chi_1), translate("signals grow without bound"))
+        marks = [(weight / x[-1], bias / y[-1]) for weight, bias in self.networks.values()]
+        if (chi < 1).any():
+            _write_side(ax, "left", translate("order: gradients vanish"), marks)
+        if (chi > 1).any():
+            _write_side(ax, "right", translate("chaos: gradients explode"), marks)
         lines = ax.contour(x, y, np.ma.masked_invalid(plane.xi_c), _LINES, colors=_ON_HEAT, linewidths=0.6, alpha=0.5)
+        # Of texts that cover one another, the earlier one is kept.
         ax.clabel(lines, fmt="%g", fontsize=points(8))
         if chi.min() < 1 < chi.max():
             ax.contour(x, y, chi, [1.0], colors=_ON_HEAT, linewidths=2)
-        if (chi < 1).any():
-            _write_side(ax, 0.02, 0.97, "left", translate("order: gradients vanish"))
-        if (chi > 1).any():
-            _write_side(ax, 0.98, 0.06, "right", translate("chaos: gradients explode"))
         ax.set_xlim(0, x[-1])
         ax.set_ylim(0, y[-1])
 
@@ -194,6 +199,21 @@ def _write_blank(ax: "Axes", is_blank: np.ndarray, words: str) -> None:
     ax.text(0.98, 0.5, fill(words, max(n_letters, 8), break_long_words=False), transform=ax.transAxes, **style)
 
 
-def _write_side(ax: "Axes", x: float, y: float, align: str, words: str) -> None:
+def _write_side(ax: "Axes", side: str, words: str, marks: Sequence[tuple[float, float]]) -> None:
+    """Write at the top of the left side, or at the bottom of the right side, beside the marks of networks.
+
+    The places of `marks` are shares of the width and the height of the axes.
+    """
+    size, is_left = points(9), side == "left"
+    line, reach = 1.5 * size, 72 * text_width(words, size) + _MARK
+    rows = [_MARK + line * row for row in range(_ROWS)]
+    width, height = 72 * width_of(ax), 72 * height_of(ax)
+    away = [(width * (x if is_left else 1 - x), height * (1 - y if is_left else y)) for x, y in marks]
+    # Marks of networks without biases lie on the lower edge.
+    free = [low for low in rows if not any(x < reach and low - _MARK < y < low + line + _MARK for x, y in away)]
+    offset = (free or rows)[0]
     box = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1.5}
-    ax.text(x, y, words, transform=ax.transAxes, ha=align, va="top", fontsize=points(9), color=_ON_HEAT, bbox=box)
+    ax.annotate(
+        words, (0.02, 1) if is_left else (0.98, 0), (0, -offset if is_left else offset), xycoords="axes fraction",
+        textcoords="offset points", ha=side, va="top" if is_left else "bottom", fontsize=size, color=_ON_HEAT, bbox=box,
+    )  # fmt: skip

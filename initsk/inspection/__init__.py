@@ -7,7 +7,7 @@ from initsk.inspection._inspect import inspect_activations, inspect_batches
 from initsk.inspection._inspector import ActivationInspector
 from initsk.inspection._settings import InspectionSettings
 from initsk.inspection._summary import ActivationSummary
-from initsk.inspection._thresholds import DECIDING, THRESHOLDS, Threshold, layer_thresholds, threshold_of
+from initsk.inspection._thresholds import DECIDING, MIN_SAMPLES, THRESHOLDS, Threshold, layer_thresholds, threshold_of
 from initsk.inspection.statistics._coherence import (
     GradientCoherence,
     coherence_of_batches,
@@ -19,10 +19,10 @@ from initsk.inspection.statistics._moments import RunningMoments
 from initsk.inspection.statistics._units import RunningCovariance, SampleCosines, UnitStatistics
 
 __all__ = [
-    "DECIDING", "THRESHOLDS", "ActivationInspector", "ActivationRecorder", "ActivationSummary", "Finding",
-    "FixedHistogram", "GradientCoherence", "InspectionSettings", "LayerRecord", "LayerStatistics", "LayerValues",
-    "PackedBins", "RunningCovariance", "RunningMoments", "SampleCosines", "StreamingHistogram", "Threshold",
-    "UnitStatistics", "coherence_of_batches", "find_in_layers", "findings_frame", "gradient_coherence",
+    "DECIDING", "MIN_SAMPLES", "THRESHOLDS", "ActivationInspector", "ActivationRecorder", "ActivationSummary",
+    "Finding", "FixedHistogram", "GradientCoherence", "InspectionSettings", "LayerRecord", "LayerStatistics",
+    "LayerValues", "PackedBins", "RunningCovariance", "RunningMoments", "SampleCosines", "StreamingHistogram",
+    "Threshold", "UnitStatistics", "coherence_of_batches", "find_in_layers", "findings_frame", "gradient_coherence",
     "group_findings", "histograms_frame", "inspect_activations", "inspect_batches", "layer_thresholds",
     "pool_histograms", "signal_rows", "statistics_frame", "threshold_of",
 ]  # fmt: skip

@@ -3,12 +3,12 @@
 from initsk.report._comparison_text import (
     describe_activations,
     describe_epochs_to_target,
-    describe_missing_runs,
     describe_order,
     describe_ranking,
 )
 from initsk.report._elements import Report
 from initsk.report._findings_text import describe_findings
+from initsk.report._missing_runs import describe_missing_runs
 from initsk.report._text import printed
 from initsk.report._trial import answer_of_rates
 from initsk.report._write import answer_of, make_report, notebook_html, pictures_of, summarize, write_pictures

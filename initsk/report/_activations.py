@@ -9,8 +9,9 @@ import pandas as pd
 
 from initsk.comparison import ComparisonResult
 from initsk.displays import ActivationGridDisplay, DepthDisplay, WeightGridDisplay, color_of
-from initsk.inspection import signal_rows
+from initsk.inspection import MIN_SAMPLES, layer_thresholds, signal_rows
 from initsk.language import message, translate as _
+from initsk.report._compared import compared_in
 from initsk.report._comparison_notes import describe_shared_numbers
 from initsk.report._comparison_text import describe_activations, describe_kinds, kinds_over_runs
 from initsk.report._elements import Element, Paragraph, Picture, Section, Subsection
@@ -43,7 +44,7 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
         moment: ActivationGridDisplay.from_frames(histograms, layers, phase=moment.phase, epoch=moment.epoch)
         for moment in _moments(shown.layers)
     }
-    notes = [_how_drawn(axes), describe_shared_numbers(shown.layers)]
+    notes = [_how_drawn(shown, axes), _how_found(), describe_shared_numbers(shown)]
     elements: list[Element] = [Paragraph(note, "note") for note in notes if note]
     if names.nunique() > _MAX_LAYERS:
         text = _("{shown} of {all} layers are shown, evenly spaced.", shown=_MAX_LAYERS, all=names.nunique())
@@ -59,27 +60,30 @@ def activations_section(shown: ComparisonResult, axes: str) -> Section | None:
                 pictures.append(Picture(key, description, plot, "page", moment.name, grid.layers))
         if pictures:
             elements.append(_row(shown, label, pictures))
-    text = message("Histograms of the activations, with one row per initializer and one column per layer, {when}.")
+    text = message("Histograms of the activations, with one row per {one} and one column per layer, {when}.")
     whole = {moment: grid for moment, grid in grids.items() if moment.phase != "training"}
-    elements += _whole_grids("activations", text, whole, axes)
-    return Section("activations", title, elements)
+    elements += _whole_grids(shown, "activations", text, whole, axes)
+    return Section("activations", title, elements, compared_in(shown.settings).column)
 
 
 def _row(shown: ComparisonResult, label: str, pictures: list[Picture]) -> Subsection:
     """Return the row of one initializer, with the findings before and after training."""
     paragraphs, kinds = [], []
+    seen: dict[str, str] = {}
     for phase, name in (("initialized", _("At initialization")), ("trained", _("After training"))):
         rows = _rows_of(shown.layers, label, phase)
         if len(rows):
             found, n_runs = kinds_over_runs(rows, _rows_of(shown.gradients, label, "initialized"))
-            kinds += [kind for kind, _ in found]
+            kinds += [kind for kind, n in found if 2 * n >= n_runs]
+            seen |= {kind: describe_kinds([(kind, n)], n_runs) for kind, n in found}
             findings = describe_kinds(found, n_runs)
             paragraphs.append(Paragraph(f"{name}: {findings}. {describe_activations(rows)}"))
-    findings = ", ".join(_(kind) for kind in dict.fromkeys(kinds)) or _("healthy")
+    usual = [_(kind) for kind in dict.fromkeys(kinds)]
+    findings = ", ".join(usual or seen.values()) or _("healthy")
     number = shown.initializers.index(label)
     elements: list[Element] = [*paragraphs, *pictures]
     return Subsection(
-        f"activations-of-{number}", label, elements, color_of(label, shown.initializers), findings, healthy=not kinds
+        f"activations-of-{number}", label, elements, color_of(label, shown.initializers), findings, healthy=not seen
     )
 
 
@@ -96,10 +100,10 @@ def _moments(layers: pd.DataFrame) -> Iterator[_Moment]:
         yield _Moment(_("after training"), "trained")
 
 
-def _how_drawn(axes: str) -> str:
-    sentences = _(
+def _how_drawn(shown: ComparisonResult, axes: str) -> str:
+    text = message(
         "The histograms show the activations of the held-out samples. They pool all runs, except during training, where"
-        " they show the first run of each initializer. Exact zeros are left out and written as a share."
+        " they show the first run of each {one}. Exact zeros are left out and written as a share."
     )
     scale = _("The axes are fixed to values from -1 to 1 and densities from 0 to 4; other values are not shown.")
     if axes == "shared":
@@ -107,7 +111,17 @@ def _how_drawn(axes: str) -> str:
             "All rows share a logarithmic axis for the density. The range of a column holds 99.9 % of the values of"
             " every row. Rows with values beyond a million are not counted; a note gives their largest value."
         )
-    return f"{sentences} {scale}"
+    return " ".join([_(text, **compared_in(shown.settings).words()), scale])
+
+
+def _how_found() -> str:
+    text = message(
+        "A run has a finding if a value of a layer passes its threshold: dead, for example, if more than {dead:.0%} of"
+        " the units of a layer are zero for every one of at least {n} samples. Healthy means that no run has a finding."
+        " A heading names the findings of at least half of the runs, or how many runs have rarer ones. The sentences"
+        " have means over the runs."
+    )
+    return _(text, dead=layer_thresholds({})["dead"].value, n=MIN_SAMPLES)
 
 
 def weights_section(shown: ComparisonResult) -> Section | None:
@@ -120,7 +134,7 @@ def weights_section(shown: ComparisonResult) -> Section | None:
     grids = {moment: WeightGridDisplay.from_frames(histograms, layers, phase=moment.phase) for moment in moments}
     rows = records(_weight_rows(shown, weights))
     columns = [
-        *columns_of("text", initializer=_("Initializer"), layer=_("Layer")),
+        *columns_of("text", initializer=compared_in(shown.settings).column, layer=_("Layer")),
         *columns_of("short", std_initialized=_("Std at initialization"), std_trained=_("Std after training")),
         *columns_of("short", norm_initialized=_("Norm at initialization"), norm_trained=_("Norm after training")),
     ]
@@ -137,9 +151,9 @@ def weights_section(shown: ComparisonResult) -> Section | None:
                 pictures.append(Picture(key, description, plot, "page", moment.name, grid.layers))
         if pictures:
             elements.append(Subsection(f"weights-of-{number}", label, pictures, color_of(label, shown.initializers)))
-    text = message("Histograms of the weights, with one row per initializer and one column per layer, {when}.")
-    elements += _whole_grids("weights", text, grids, "shared")
-    return Section("weights", _("Weights"), elements)
+    text = message("Histograms of the weights, with one row per {one} and one column per layer, {when}.")
+    elements += _whole_grids(shown, "weights", text, grids, "shared")
+    return Section("weights", _("Weights"), elements, compared_in(shown.settings).column)
 
 
 def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> pd.DataFrame:
@@ -154,7 +168,11 @@ def _weight_rows(shown: ComparisonResult, weights: pd.DataFrame) -> pd.DataFrame
     return table.dropna(subset="std_initialized").reset_index()
 
 
-_MEASURES = ["rms", "predicted_rms", "nonfinite", "zero_fraction", "dead_fraction", "saturated_fraction"]
+# Counts are added up, as displays take whole numbers only.
+_MEASURES = {
+    **dict.fromkeys(["rms", "predicted_rms", "zero_fraction", "dead_fraction", "saturated_fraction"], "mean"),
+    "nonfinite": "sum",
+}
 
 
 def signal_section(shown: ComparisonResult) -> Section | None:
@@ -166,13 +184,14 @@ def signal_section(shown: ComparisonResult) -> Section | None:
     display = DepthDisplay.from_frames(forward, backward, order=shown.initializers)
     rows = [_signal_row(label, forward[label], backward.get(label)) for label in forward]
     columns = [
-        Column("initializer", _("Initializer"), "text"),
+        Column("initializer", compared_in(shown.settings).column, "text"),
         *columns_of("short", last=_("RMS of the last hidden layer"), last_predicted=_("predicted")),
         Column("forward", _("Largest deviation, forward"), "share"),
         *columns_of("short", first=_("RMS of the gradient at the first hidden layer"), first_predicted=_("predicted")),
         Column("backward", _("Largest deviation, backward"), "share"),
     ]
-    description = _("Root mean square of activations and gradients along depth, with one line for each initializer.")
+    text = message("Root mean square of activations and gradients along depth, with one line for each {one}.")
+    description = _(text, **compared_in(shown.settings).words())
     note = _(
         "Values are means over the runs. The forward prediction starts from the input (Poole et al. 2016, equation 3),"
         " the backward prediction from the gradient at the output (Schoenholz et al. 2017). Both hold for wide layers;"
@@ -191,7 +210,7 @@ def _means(shown: ComparisonResult, table: pd.DataFrame) -> Iterator[tuple[str, 
         rows = _rows_of(table, label, "initialized")
         # A single layer has no depth.
         if len(signal_rows(rows)):
-            yield label, rows.groupby(["layer", "position"], sort=False)[_MEASURES].mean().reset_index()
+            yield label, rows.groupby(["layer", "position"], sort=False).agg(_MEASURES).reset_index()
 
 
 def _signal_row(label: str, forward: pd.DataFrame, backward: pd.DataFrame | None) -> dict[str, Any]:
@@ -240,7 +259,9 @@ def _some_layers(frame: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     return frame[frame["layer"].isin(spread(list(dict.fromkeys(names)), _MAX_LAYERS))]
 
 
-def _whole_grids(key: str, text: str, grids: Mapping[_Moment, ActivationGridDisplay], axes: str) -> Iterator[Picture]:
+def _whole_grids(
+    shown: ComparisonResult, key: str, text: str, grids: Mapping[_Moment, ActivationGridDisplay], axes: str
+) -> Iterator[Picture]:
     """Yield the grids as files of their own; the page has their rows.
 
     The last grid that shows an initializer gets the plain name: the one after training, or the one at initialization
@@ -249,4 +270,5 @@ def _whole_grids(key: str, text: str, grids: Mapping[_Moment, ActivationGridDisp
     drawn = [moment for moment, grid in grids.items() if grid.initializers]
     for moment in drawn:
         name = key if moment == drawn[-1] else f"{key}_{moment.phase}"
-        yield Picture(name, _(text, when=moment.name), partial(grids[moment].plot, axes=axes), "files")
+        description = _(text, when=moment.name, **compared_in(shown.settings).words())
+        yield Picture(name, description, partial(grids[moment].plot, axes=axes), "files")

@@ -11,6 +11,7 @@ from initsk.displays import AXES, DifferencesDisplay, LearningCurvesDisplay, col
 from initsk.exceptions import InvalidParameterError
 from initsk.language import current_language, message, translate as _
 from initsk.report._activations import activations_section, signal_section, weights_section
+from initsk.report._compared import compared_in
 from initsk.report._comparison_notes import (
     answer_of_comparison,
     describe_baseline,
@@ -22,12 +23,12 @@ from initsk.report._comparison_notes import (
 )
 from initsk.report._comparison_text import (
     describe_epochs_to_target,
-    describe_missing_runs,
     describe_order,
     describe_splits,
 )
 from initsk.report._elements import Element, Paragraph, Picture, Report, Section
 from initsk.report._initializers import initializers_section
+from initsk.report._missing_runs import describe_missing_runs
 from initsk.report._run import run_section
 from initsk.report._tables import Column, Table, columns_of, records, spread
 from initsk.text import brief
@@ -60,7 +61,10 @@ def summarize_comparison(result: ComparisonResult, *, axes: str = "shared", brie
         sections += [_curves_section(shown), activations_section(shown, axes), signal_section(shown)]
         sections += [weights_section(shown), initializers_section(shown, summary), run_section(result)]
     unnamed = _("a data set")
-    title = _("Initializers compared: {data}", data=result.settings.get("dataset", unnamed))
+    parameter, data = compared_in(result.settings).parameter, result.settings.get("dataset", unnamed)
+    title = _("Initializers compared: {data}", data=data)
+    if parameter:
+        title = _("Values of {parameter} compared: {data}", parameter=parameter, data=data)
     return Report("comparison", title, [section for section in sections if section is not None])
 
 
@@ -74,11 +78,13 @@ def _answer_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
 def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section:
     grid = grid_columns(result.runs)
     target = result.target()
-    ranking = _ranking_table("ranking", _("Initializers, best first"), summary, result)
+    parameter = compared_in(result.settings).parameter
+    title = _("Values of {parameter}, best first", parameter=parameter) if parameter else _("Initializers, best first")
+    ranking = _ranking_table("ranking", title, summary, result)
     elements: list[Element] = [with_baseline(ranking, result)]
     notes = [
         describe_search_means(result, summary), describe_no_baseline(result), _how_scored(result),
-        describe_splits(result.runs),
+        describe_splits(result.runs, result.settings),
     ]  # fmt: skip
     texts = [Paragraph(describe_order(summary)), *(Paragraph(note, "note") for note in notes)]
     texts.append(Paragraph(describe_epochs_to_target(summary, target)))
@@ -96,7 +102,7 @@ def _ranking_section(result: ComparisonResult, summary: pd.DataFrame) -> Section
         elements.append(_ranking_table("settings", _("Every setting, best first"), by_setting, result))
     problems = result.runs[result.runs["status"] != "ok"]
     if len(problems):
-        elements.append(_problems(problems, grid))
+        elements.append(_problems(problems, grid, compared_in(result.settings).column))
     return Section("ranking", _("Ranking"), elements)
 
 
@@ -105,17 +111,17 @@ def _differences(result: ComparisonResult) -> Picture:
     number = current_language().number
     means = ", ".join(f"{label} {number(mean)}" for label, mean in display.intervals["mean"].items())
     text = message(
-        "Paired differences between the scores of each initializer and of the best one, in one row for each"
-        " initializer. Means: {means}."
+        "Paired differences between the scores of each {one} and of the best one, in one row for each {one}. Means:"
+        " {means}."
     )
-    return Picture("differences", _(text, means=means), display.plot)
+    return Picture("differences", _(text, means=means, **compared_in(result.settings).words()), display.plot)
 
 
 def _ranking_table(key: str, title: str, summary: pd.DataFrame, result: ComparisonResult) -> Table:
     """Return a summary as a table."""
     columns = [
         Column("rank", _("Rank"), "integer"),
-        Column("initializer", _("Initializer"), "text"),
+        Column("initializer", compared_in(result.settings).column, "text"),
         *(Column(name, name, _kind(result.runs[name])) for name in grid_columns(result.runs)),
         *columns_of("number", mean_score=_("Mean score"), low=_("95 % confidence interval from"), high=_("to")),
         Column("conclusion", _("Conclusion"), "text"),
@@ -145,13 +151,16 @@ def _kind(column: pd.Series) -> str:
 
 def _how_scored(result: ComparisonResult) -> str:
     """Return how scores, intervals, tests and targets are computed."""
+    words = compared_in(result.settings).words()
     sentences = [_("Scores are computed on the held-out samples after training.")]
+    if result.settings.get("source") == "from_frame":
+        sentences = [_("The scores are those of the frame; which samples gave them is not known here.")]
     if grid_columns(result.runs):
         text = message(
-            "In every repeat and fold, an initializer is shown at the setting that was best in the other repeats"
+            "In every repeat and fold, each {one} is shown at the setting that was best in the other repeats"
             " and folds. The table names the setting that was chosen most often."
         )
-        sentences.append(_(text))
+        sentences.append(_(text, **words))
     tests = message(
         "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the repeats."
     )
@@ -160,14 +169,14 @@ def _how_scored(result: ComparisonResult) -> str:
             "The confidence intervals (Student's t) and the p-values (paired t-tests) are computed over the splits"
             " and corrected for the training samples that splits share (Nadeau and Bengio 2003)."
         )
-    sentences += [_(tests), _how_bounded(result), _how_concluded(result.margin())]
-    differences = _(
-        "Differences are computed over the repeats and folds that both initializers have. The effect size is"
+    sentences += [_(tests), _how_bounded(result), _how_concluded(result)]
+    differences = message(
+        "Differences are computed over the repeats and folds that both {several} have. The effect size is"
         " Cohen's d of the paired differences. Runs needed is the number of paired runs that would detect the observed"
         " difference with 80 % power, if it is the true one; after a few runs, it is a rough guess. Area under curve is"
         " the mean held-out score over the epochs."
     )
-    sentences += [differences, _how_targeted(result)]
+    sentences += [_(differences, **words), _how_targeted(result)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -188,11 +197,12 @@ def _how_bounded(result: ComparisonResult) -> str:
     return _(text, bound=low if isfinite(low) else high)
 
 
-def _how_concluded(margin: float) -> str:
-    adjusted = _(
-        "The p-values are adjusted for all pairs by Holm's method, because the same scores determined which"
-        " initializer is the best."
+def _how_concluded(result: ComparisonResult) -> str:
+    adjusted = message(
+        "The p-values are adjusted for all pairs by Holm's method, because the same scores determined which {one} is"
+        " the best."
     )
+    margin = result.margin()
     text = message(
         "Equivalence is not tested, because the range of the score is not known; in Python, summary(margin=...)"
         " tests it."
@@ -202,7 +212,7 @@ def _how_concluded(margin: float) -> str:
             "Equivalent: two one-sided tests show that the difference is smaller than {margin:.3g}, 1 % of the range of"
             " the score. Undecided: the runs show neither a difference nor equivalence."
         )
-    return " ".join([adjusted, _(text, margin=margin)])
+    return " ".join([_(adjusted, **compared_in(result.settings).words()), _(text, margin=margin)])
 
 
 def _how_targeted(result: ComparisonResult) -> str:
@@ -219,9 +229,10 @@ def _how_targeted(result: ComparisonResult) -> str:
     return _(text, target=target, baseline=baseline)
 
 
-def _problems(problems: pd.DataFrame, grid: list[str]) -> Table:
+def _problems(problems: pd.DataFrame, grid: list[str], name: str) -> Table:
+    """Return the runs without a score; `name` is the title of the column of what was compared."""
     columns = [
-        Column("initializer", _("Initializer"), "text"),
+        Column("initializer", name, "text"),
         *(Column(name, name, _kind(problems[name])) for name in grid),
         Column("repeat", _("Repeat"), "integer"),
         *([Column("fold", _("Fold"), "integer")] if problems["fold"].any() else []),
@@ -241,7 +252,8 @@ def _curves_section(shown: ComparisonResult) -> Section | None:
     if history.empty:
         return None
     ratio = float(shown.runs["val_ratio"].mean()) if has_several_splits(shown.runs) else 0
-    description = _("Error on held-out data and training loss after each epoch, with one line for each initializer.")
+    text = message("Error on held-out data and training loss after each epoch, with one line for each {one}.")
+    description = _(text, **compared_in(shown.settings).words())
     note = _(
         "Lines are means over the runs. Bands are their 95 % confidence intervals. The axes fit the lines, and wider"
         " bands are cut off."
@@ -260,5 +272,5 @@ def _score_by_epoch(shown: ComparisonResult) -> Table:
     labels = [label for label in shown.initializers if label in means.index]
     rows = records(means.reindex(index=labels, columns=epochs).add_prefix("epoch ").reset_index())
     colors = [color_of(label, shown.initializers) for label in labels]
-    columns = [Column("initializer", _("Initializer"), "text"), *numbers]
+    columns = [Column("initializer", compared_in(shown.settings).column, "text"), *numbers]
     return Table("scores", _("Mean held-out score after each epoch"), columns, rows, colors)

@@ -8,6 +8,7 @@ from initsk.comparison import ComparisonResult
 from initsk.comparison.results import against_baseline, error_name, grid_columns, score_names
 from initsk.inspection import signal_rows
 from initsk.language import message, plural, translate as _
+from initsk.report._compared import compared_in
 from initsk.report._comparison_text import describe_ranking
 from initsk.report._elements import Element, Paragraph
 from initsk.report._tables import Column, Table, records
@@ -88,10 +89,14 @@ def scores_table(result: ComparisonResult, ranking: Table) -> list[Element]:
     means.columns = [f"score_{name}" for name in shown]
     means *= [-1 if error_name(name) else 1 for name in names]
     rows = records(means.rename_axis("initializer").reset_index())
-    columns = [Column("initializer", _("Initializer"), "text"), *(Column(f"score_{name}", name) for name in shown)]
+    columns = [
+        Column("initializer", compared_in(result.settings).column, "text"),
+        *(Column(f"score_{name}", name) for name in shown),
+    ]
     note = _(
-        "The initializers are ranked by {name}, the first scorer. summary(score=...) ranks them by another one.",
+        "The {several} are ranked by {name}, the first scorer. summary(score=...) ranks them by another one.",
         name=names[0],
+        **compared_in(result.settings).words(),
     )
     if any(map(error_name, names)):
         text = message("The table has errors without the minus sign of scikit-learn's scorers: the lowest is the best.")
@@ -150,8 +155,8 @@ def describe_no_winner(result: ComparisonResult) -> str:
     found = against_baseline(result.runs)
     if found.empty or (found["beats"] != "no").any():
         return ""
-    text = message("No initializer beats the baseline, which has a score of {score} without a look at the features.")
-    return _(text, score=result.baseline_score())
+    text = message("No {one} beats the baseline, which has a score of {score} without a look at the features.")
+    return _(text, score=result.baseline_score(), **compared_in(result.settings).words())
 
 
 def describe_baseline(result: ComparisonResult) -> str:
@@ -174,9 +179,9 @@ def describe_baseline(result: ComparisonResult) -> str:
     if names["undecided"]:
         text = message(
             "A higher mean score than the baseline, but not significantly: {names}. For each, this is a two-sided"
-            " paired t-test at the 5 % level, not adjusted for the number of initializers."
+            " paired t-test at the 5 % level, not adjusted for the number of {several}."
         )
-        sentences.append(_(text, names=names["undecided"]))
+        sentences.append(_(text, names=names["undecided"], **compared_in(result.settings).words()))
     return " ".join(sentences)
 
 
@@ -192,14 +197,14 @@ def describe_no_baseline(result: ComparisonResult) -> str:
     )
 
 
-def describe_shared_numbers(layers: pd.DataFrame) -> str:
+def describe_shared_numbers(result: ComparisonResult) -> str:
     """Return which initializers have equal shares of dead units because they share their random numbers, or "".
 
-    Parameters
-    ----------
-    layers : DataFrame
-        `ComparisonResult.layers`.
+    Runs of one initializer under one seed have equal numbers whatever else is compared.
     """
+    if compared_in(result.settings).parameter:
+        return ""
+    layers = result.layers
     rows = signal_rows(layers[layers["phase"].astype(str) == "initialized"])
     keys = ["repeat", "fold", "layer", "position"]
     groups: dict[tuple[float, ...], list[str]] = {}

@@ -7,21 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from initsk.comparison.results import has_several_splits, missing_runs
+from initsk.comparison.results import has_several_splits
 from initsk.inspection import find_in_layers, layer_thresholds, signal_rows
-from initsk.language import message, plural, plural_message, translate as _
-
-_WITHOUT_SCORE = {
-    "failed": plural_message(
-        "{count} of {n} run failed and gave no score: {names}.",
-        "{count} of {n} runs failed and gave no score: {names}.",
-    ),
-    "diverged": plural_message(
-        "{count} of {n} run diverged and gave no score: {names}.",
-        "{count} of {n} runs diverged and gave no score: {names}.",
-    ),
-}
-
+from initsk.language import message, plural, translate as _
 
 # In the order of the sentences.
 _CONCLUSIONS = {
@@ -181,18 +169,20 @@ def describe_epochs_to_target(summary: pd.DataFrame, target: float) -> str:
         for row in reached[reached["epochs_to_target"] > best].itertuples()
     ]
     others = (
-        _("Later or never: {names}.", names=", ".join(later)) if later else _("No other initializer reaches it later.")
+        _("Later or never: {names}.", names=", ".join(later)) if later else _("None of the others reaches it later.")
     )
     return f"{sentence} {others}"
 
 
-def describe_splits(runs: pd.DataFrame) -> str:
+def describe_splits(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     """Return whether the repeats have the same held-out samples, and what the intervals therefore cover.
 
     Parameters
     ----------
     runs : DataFrame
         `ComparisonResult.runs`.
+    settings : mapping
+        `ComparisonResult.settings`.
     """
     if has_several_splits(runs):
         return _(
@@ -200,56 +190,17 @@ def describe_splits(runs: pd.DataFrame) -> str:
             " as the random numbers of training."
         )
     if len(runs["repeat"].unique()) > 1:
+        if not settings.get("splits_known", True):
+            return _(
+                "Whether the repeats have the same held-out samples is not known here. If they have, the intervals"
+                " cover only the random numbers of training (the seeds), not the choice of the samples. If not, give"
+                " the column with the number of the split as split= to from_frame."
+            )
         return _(
             "All repeats have the same held-out samples, so the intervals cover only the random numbers of training"
             " (the seeds), not the choice of the samples."
         )
     return ""
-
-
-def describe_unfinished(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
-    """Return how many of the planned runs have finished, or an empty text if all have.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        `ComparisonResult.runs`.
-    settings : mapping
-        `ComparisonResult.settings`.
-    """
-    missing = missing_runs(runs, settings)
-    text = message("Not complete: this report shows the {done} of {planned} runs that have finished.")
-    return _(text, done=len(runs), planned=len(runs) + missing) if missing else ""
-
-
-def describe_missing_runs(runs: pd.DataFrame, settings: Mapping[str, Any]) -> str:
-    """Return which of the planned runs gave no score, or an empty text if all did.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        `ComparisonResult.runs`.
-    settings : mapping
-        `ComparisonResult.settings`.
-    """
-    sentences = [describe_unfinished(runs, settings)]
-    racing = settings.get("racing", {"stopped": {}, "runs_saved": 0})
-    if racing["stopped"]:
-        names = [
-            plural("{name} after {n} round", "{name} after {n} rounds", number, name=name)
-            for name, number in racing["stopped"].items()
-        ]
-        saved, planned = racing["runs_saved"], settings["n_planned"]
-        text = message(
-            "Racing stopped initializers that were significantly worse: {names}. This saved {saved} of {planned} runs"
-            " ({share:.0%})."
-        )
-        sentences.append(_(text, names=names, saved=saved, planned=planned, share=saved / planned))
-    for status, texts in _WITHOUT_SCORE.items():
-        names = runs.loc[runs["status"] == status, "initializer"].astype(str).tolist()
-        if names:
-            sentences.append(plural(*texts, len(runs), count=len(names), names=list(dict.fromkeys(names))))
-    return " ".join(filter(None, sentences))
 
 
 def describe_activations(layers: pd.DataFrame) -> str:
@@ -305,7 +256,7 @@ def _zeros_and_dead(by_layer: pd.DataFrame) -> list[str]:
 
 
 def kinds_over_runs(layers: pd.DataFrame, start: pd.DataFrame) -> tuple[list[tuple[str, int]], int]:
-    """Return the kinds of finding in at least half of the runs, with their number of runs, and the number of all runs.
+    """Return the kinds of finding, each with its number of runs, and the number of all runs.
 
     Parameters
     ----------
@@ -324,7 +275,7 @@ def kinds_over_runs(layers: pd.DataFrame, start: pd.DataFrame) -> tuple[list[tup
         found += find_in_layers(values, gradients, {"symmetric": thresholds["symmetric"]})
         kinds = {finding.kind for finding in found}
         counts.update([kind for kind in thresholds if kind in kinds])
-    return [(kind, n) for kind, n in counts.items() if 2 * n >= len(runs)], len(runs)
+    return list(counts.items()), len(runs)
 
 
 def describe_kinds(found: list[tuple[str, int]], n_runs: int) -> str:

@@ -91,11 +91,12 @@ Element = Paragraph | Table | Picture | Details | Code | Subsection
 
 
 class Section(NamedTuple):
-    """A heading and the elements below it."""
+    """A heading and the elements below it; `subject` is the word for what its subsections are about."""
 
     key: str
     title: str
     elements: list[Element]
+    subject: str = ""
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the pictures of the section and of its subsections."""

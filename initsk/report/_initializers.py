@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from initsk.comparison import ComparisonResult
+from initsk.comparison.results import compared_parameter
 from initsk.displays import color_of
 from initsk.initializers import Initializer, class_of_label
 from initsk.language import message, translate as _
@@ -24,6 +25,8 @@ _KEYS = ("layer", "parameter", "fan_in", "fan_out", "expected_std")
 
 def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Section | None:
     """Return an item per initializer; none where what was compared is something else."""
+    if compared_parameter(shown.settings):
+        return None
     by_name = {str(row["initializer"]): row for _, row in summary.iterrows()}
     items: list[Element] = []
     for number, label in enumerate(shown.initializers):
@@ -42,7 +45,7 @@ def initializers_section(shown: ComparisonResult, summary: pd.DataFrame) -> Sect
         if drawn.rows:
             elements += [drawn, *_gaps(drawn.rows, kind)]
         items.append(Subsection(f"initializer-{number}", label, elements, color_of(label, shown.initializers)))
-    return Section("initializers", _("The initializers"), items) if items else None
+    return Section("initializers", _("The initializers"), items, _("Initializer")) if items else None
 
 
 def _drawn(shown: ComparisonResult, label: str, number: int) -> Table:

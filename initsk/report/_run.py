@@ -5,6 +5,7 @@ from typing import Any
 
 from initsk.comparison import ComparisonResult
 from initsk.language import current_language, message, plural, translate as _
+from initsk.report._compared import compared_in
 from initsk.report._elements import Code, Detail, Details, Element, Paragraph, Section
 from initsk.report._tables import Column, Table, columns_of, records
 from initsk.utils.words import listed
@@ -80,22 +81,31 @@ def _training(parameters: list[list[str]]) -> Table:
 
 def _how_paired(settings: Mapping[str, Any]) -> str:
     """Return what the runs of a repeat and fold share."""
+    words = compared_in(settings).words()
     if "search" in settings:
-        return _(
-            "The runs are those of a search of scikit-learn. In the same fold, every initializer had the same split. A"
+        text = message(
+            "The runs are those of a search of scikit-learn. In the same fold, every {one} had the same split. A"
             " parameter random_state in the grid is a repeat. The order of the batches is shared only under the same"
             " random_state."
         )
+        return _(text, **words)
     if settings.get("source") == "from_frame":
+        if settings.get("splits_known", False):
+            return _(
+                "The runs were made outside of this package, and ComparisonResult.from_frame took their scores and"
+                " splits. Runs of the same repeat and fold are compared as pairs; whether they had the same batches is"
+                " not known here."
+            )
         return _(
             "The runs were made outside of this package, and ComparisonResult.from_frame took their scores. Runs of"
             " the same repeat and fold are compared as pairs; whether they had the same split and the same batches is"
             " not known here."
         )
-    return _(
-        "Each run trained on a fixed number of threads. In the same repeat and fold, every initializer had the same"
+    text = message(
+        "Each run trained on a fixed number of threads. In the same repeat and fold, every {one} had the same"
         " split and the same batches in the same order."
     )
+    return _(text, **words)
 
 
 def _given(settings: Mapping[str, Any]) -> Iterator[Detail]:

@@ -9,6 +9,7 @@ import pandas as pd
 from initsk.comparison import ComparisonResult
 from initsk.inspection import ActivationSummary
 from initsk.language import current_language, translate as _, use_language
+from initsk.report._compared import compared_in
 from initsk.report._comparison import CONCLUSIONS
 from initsk.report._findings_text import in_groups, with_sentences
 from initsk.report._tables import Column, records
@@ -31,22 +32,22 @@ def printed(result: Any) -> str:
     if isinstance(result, ComparisonResult) and "experiment" in result.runs:
         return "\n\n".join(f"{visible(name)}\n{printed(part)}" for name, part in result.parts().items())
     with use_language("en"):
-        rows = _ranking(result.summary()) if isinstance(result, ComparisonResult) else _findings(result)
+        rows = _ranking(result) if isinstance(result, ComparisonResult) else _findings(result)
         answer = fill(visible(answer_of(result)), _WIDTH, break_long_words=False, break_on_hyphens=False)
     return f"{answer}\n\n{rows.to_string(index=False)}" if len(rows) else answer
 
 
-def _ranking(summary: pd.DataFrame) -> pd.DataFrame:
+def _ranking(result: ComparisonResult) -> pd.DataFrame:
     columns = {
         "rank": Column("rank", _("Rank"), "integer"),
-        "initializer": Column("initializer", _("Initializer"), "text"),
+        "initializer": Column("initializer", compared_in(result.settings).column, "text"),
         "mean_score": Column("mean_score", _("Mean score")),
         "interval": Column("interval", _("95 % confidence interval"), "text"),
         "p_value": Column("p_value", _("Adjusted p-value"), "p"),
         "conclusion": Column("conclusion", _("Conclusion"), "text"),
     }
     rows = []
-    for row in records(summary):
+    for row in records(result.summary()):
         row |= {"interval": _interval(row), "conclusion": _(CONCLUSIONS[row["conclusion"]])}
         row["initializer"] = _name(row["initializer"])
         rows.append({column.title: column.cell(row) for column in columns.values()})

@@ -19,11 +19,11 @@ from initsk.language import use_language
 from initsk.report._answers import answer_of_audit, answer_of_diagnosis, answer_of_inspection
 from initsk.report._comparison import summarize_comparison
 from initsk.report._comparison_notes import answer_of_comparison
-from initsk.report._comparison_text import describe_unfinished
 from initsk.report._diagnosis import summarize_audit, summarize_diagnosis, summarize_recommendation
 from initsk.report._elements import Report
 from initsk.report._findings_text import with_sentences
 from initsk.report._inspection import summarize_inspection
+from initsk.report._missing_runs import describe_failures, describe_unfinished
 from initsk.report._writers import to_fragment, to_json, to_markdown, to_page
 from initsk.text import visible
 from initsk.utils.files import as_folder, as_path, write_atomic
@@ -90,7 +90,8 @@ def answer_of(result: Any, language: str = "en") -> str:
                 answers = {name: answer_of(part, language) for name, part in result.parts().items()}
                 return "\n".join(f"{visible(name)}: {answer}" for name, answer in answers.items())
             unfinished = describe_unfinished(result.runs, result.settings)
-            return " ".join(filter(None, [unfinished, answer_of_comparison(result, result.summary())]))
+            failed = describe_failures(result.runs, result.settings)
+            return " ".join(filter(None, [unfinished, answer_of_comparison(result, result.summary()), failed]))
         if isinstance(result, Diagnosis):
             return answer_of_diagnosis(result, with_sentences(result.findings(), result.depth))
         if isinstance(result, Audit):

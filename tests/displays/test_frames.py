@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from initsk.displays import DepthDisplay, HistogramGridDisplay, HistoryDisplay, LayerStripDisplay
+from initsk.displays import DepthDisplay, HistogramGridDisplay, HistoryDisplay, LayerStripDisplay, WeightGridDisplay
 from initsk.exceptions import InvalidParameterError
 from tests.displays.helpers import network
 
@@ -49,3 +49,23 @@ OVER, HISTORY = HISTOGRAMS.assign(step=0), FRAME.assign(step=0)
 def test_invalid_frames_and_options_are_refused(make, named):
     with pytest.raises(InvalidParameterError, match=named):
         make()
+
+
+RUNS = [{"initializer": name, "repeat": repeat} for name in ("zeros", "he_normal") for repeat in (0, 1)]
+MANY = [pd.concat([frame.assign(**run)[[*run, *frame.columns]] for run in RUNS]) for frame in (HISTOGRAMS, FRAME)]
+SELECTED = "initializer == 'he_normal' and repeat == 1"
+
+
+@pytest.mark.parametrize("display", [HistogramGridDisplay, LayerStripDisplay])
+@pytest.mark.parametrize("frames", [MANY, [MANY[0], MANY[1].query(SELECTED)], [MANY[0].query(SELECTED), MANY[1]]])
+def test_frames_of_several_runs_are_refused_with_the_columns_that_select_one(display, frames):
+    with pytest.raises(InvalidParameterError) as caught:
+        display.from_frames(*frames)
+    assert "select a single value of initializer, repeat in each frame" in str(caught.value)
+    assert "such as .query(\"initializer == 'zeros' and repeat == 0\")" in str(caught.value)
+    display.from_frames(*(frame.query(SELECTED) for frame in MANY))
+
+
+def test_an_error_about_missing_arguments_names_the_class():
+    with pytest.raises(TypeError, match=r"WeightGridDisplay\.from_frames\(\)"):
+        WeightGridDisplay.from_frames(FRAME)

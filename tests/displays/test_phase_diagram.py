@@ -1,3 +1,4 @@
+import matplotlib.pyplot as plt
 import pytest
 from sklearn.datasets import load_digits
 from torch import nn
@@ -36,3 +37,16 @@ def test_a_diagnosed_network_is_marked():
     residual = build(lambda: nn.Sequential(nn.Linear(64, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 10)))
     with pytest.raises(InvalidParameterError, match="not a plain chain of layers"):
         PhaseDiagramDisplay.from_diagnosis(diagnose(residual, X / 16, y))
+
+
+@pytest.mark.parametrize("size", [(3.3, 2.2), (5.2, 3.3)])
+def test_words_on_the_plane_lie_beside_the_marks(tanh, size):
+    networks = {"start": (2.0, 0.0), "chaos": (3.0, 0.02), "order": (0.4, 0.28)}
+    with plt.rc_context({"figure.figsize": size, "font.size": 9, "font.family": "serif"}):
+        display = PhaseDiagramDisplay(tanh, networks).plot()
+        display.figure_.draw_without_rendering()
+    words = {text.get_text(): text for text in display.ax_.texts if text.get_visible()}
+    assert {"order: gradients vanish", "chaos: gradients explode"} <= set(words)
+    marks = [line.get_window_extent() for line in display.ax_.lines]
+    for name in ("order: gradients vanish", "chaos: gradients explode"):
+        assert not any(words[name].get_window_extent().overlaps(mark) for mark in marks)

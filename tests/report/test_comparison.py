@@ -179,3 +179,61 @@ def test_zeros_are_symmetric_before_and_after_training(hidden, activation):
     for moment in ("At initialization", "After training"):
         assert f"{moment}: symmetric in 2 of 2 runs, dead in 2 of 2 runs." in text
     assert text.count("symmetric in") == 2
+
+
+def test_reports_show_layers_that_are_not_finite_in_several_repeats():
+    X, y = load_digits(return_X_y=True)
+    # Products of three such weights overflow in some units only, so that repeats differ in their counts.
+    explodes = RandomNormal(8e12)
+    clf = MLPClassifier((8, 8, 8), max_epochs=1)
+    result = compare_initializers(clf, X[:99] / 16, y[:99], initializers=["he_normal", explodes], n_repeats=3)
+    at_start = result.layers[(result.layers["phase"] == "initialized") & (result.layers["position"] != "output")]
+    counts = at_start.groupby(["initializer", "layer", "position"], observed=True)["nonfinite"].sum()
+    assert (counts % 3 > 0).any()
+    assert "activations are not finite" in result.to_markdown()
+
+
+UNKNOWN = "Whether the repeats have the same held-out samples is not known here."
+SAME = "All repeats have the same held-out samples"
+DIFFERENT = "Repeats or folds have different held-out samples"
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({}, UNKNOWN),
+        ({"split": [0, 0, 0, 0]}, SAME),
+        ({"split": [0, 0, 1, 1]}, DIFFERENT),
+        ({"fold": [0, 0, 1, 1]}, DIFFERENT),
+    ],
+)
+def test_a_report_of_a_frame_states_only_what_the_frame_has(columns, said):
+    frame = pd.DataFrame({"initializer": ["a", "b"] * 2, "repeat": [0, 0, 1, 1], "score": [0.1, 0.2, 0.4, 0.3]})
+    given = {} if not columns else {"val_ratio": 0.25}
+    text = ComparisonResult.from_frame(frame.assign(**columns), **given).to_markdown()
+    assert [sentence in text for sentence in (UNKNOWN, SAME, DIFFERENT)].count(True) == 1
+    assert said in text
+    assert "computed on the held-out samples" not in text
+    assert ("whether they had the same split and the same batches is not known" in text) == (not columns)
+
+
+@pytest.mark.parametrize(
+    ("n_dead", "heading", "sentence"),
+    [
+        (0, "healthy", "At initialization: healthy."),
+        (1, "dead in 1 of 3 runs", "At initialization: dead in 1 of 3 runs."),
+        (2, "dead", "At initialization: dead in 2 of 3 runs."),
+    ],
+)
+def test_healthy_means_that_no_run_has_a_finding(n_dead, heading, sentence):
+    X, y = load_digits(return_X_y=True)
+    clf = MLPClassifier((8,), max_epochs=1)
+    result = compare_initializers(clf, X / 16, y, initializers=["he_normal"], n_repeats=3)
+    layers = result.layers
+    layers["dead_fraction"] = 0.0
+    is_dead = (layers["repeat"] < n_dead) & (layers["layer"] == "hidden_1") & (layers["position"] == "activation")
+    layers.loc[is_dead, "dead_fraction"] = 0.75
+    text = result.to_markdown()
+    assert f"### he\\_normal ({heading})" in text
+    assert sentence in text
+    assert "dead, for example, if more than 50% of the units" in text

@@ -113,18 +113,19 @@ def test_epochs_to_target():
     never = summary(epochs_to_target=[2.0, float("inf")])
     assert describe_epochs_to_target(never, 0.88).endswith("in epoch 2. Later or never: b (never).")
     earlier = describe_epochs_to_target(summary(epochs_to_target=[2.0, 1.0]), 0.88)
-    assert earlier.endswith("in epoch 2. No other initializer reaches it later.")
+    assert earlier.endswith("in epoch 2. None of the others reaches it later.")
     assert "does not reach" in describe_epochs_to_target(summary(epochs_to_target=[float("inf")] * 2), 0.88)
     assert describe_epochs_to_target(summary(epochs_to_target=[float("nan")] * 2), 0.88) == ""
 
 
 def test_missing_runs():
     runs = pd.DataFrame({"initializer": ["a", "b", "b"], "status": ["ok", "failed", "diverged"]})
+    runs["reason"] = ["", "ValueError: no", "the loss is not finite."]
     assert describe_missing_runs(runs[:1], {"n_planned": 1}) == ""
     sentences = describe_missing_runs(runs, {"n_planned": 4})
     assert "Not complete: this report shows the 3 of 4 runs that have finished." in sentences
-    assert "1 of 3 runs failed and gave no score: b." in sentences
-    assert "1 of 3 runs diverged and gave no score: b." in sentences
+    assert "b failed in 1 of 2 runs: ValueError: no." in sentences
+    assert "b diverged in 1 of 2 runs: the loss is not finite." in sentences
     raced = describe_missing_runs(runs[:1], {"n_planned": 4, "racing": {"stopped": {"b": 1}, "runs_saved": 3}})
     assert raced == (
         "Racing stopped initializers that were significantly worse: b after 1 round. This saved 3 of 4 runs (75%)."
@@ -167,5 +168,5 @@ def test_activations(frame, sentence):
 @pytest.mark.parametrize(("n_runs", "words"), [(1, "1 of 1 run"), (2, "1 of 2 runs")])
 @pytest.mark.parametrize("status", ["failed", "diverged"])
 def test_a_single_run_without_score(n_runs, words, status):
-    runs = pd.DataFrame({"initializer": ["a", "b"], "status": [status, "ok"]})[:n_runs]
-    assert describe_missing_runs(runs, {}) == f"{words} {status} and gave no score: a."
+    runs = pd.DataFrame({"initializer": "a", "status": [status, "ok"], "reason": ["why", ""]})[:n_runs]
+    assert describe_missing_runs(runs, {}).startswith(f"a {status} in {words}: why.")

@@ -1,6 +1,7 @@
 """The results of a comparison: frames, scores, tests and rankings."""
 
 from initsk.comparison.results._against_baseline import against_baseline
+from initsk.comparison.results._compared import compared_parameter
 from initsk.comparison.results._inference import mean_interval
 from initsk.comparison.results._intake import check_complete
 from initsk.comparison.results._records import TABLES, error_name, grid_columns, missing_runs, score_names
@@ -10,6 +11,7 @@ __all__ = [
     "TABLES",
     "against_baseline",
     "check_complete",
+    "compared_parameter",
     "error_name",
     "grid_columns",
     "has_several_splits",

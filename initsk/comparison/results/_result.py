@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from initsk.comparison.results._compared import compared_parameter
 from initsk.comparison.results._inference import TESTS, UNBOUNDED, Bounds
 from initsk.comparison.results._intake import typed_tables
 from initsk.comparison.results._ranking import BY, Ranked, compare_pairs, rank
@@ -82,7 +83,9 @@ class ComparisonResult(ComparisonSources, Reported):
     def __repr__(self) -> str:
         done, n_missing = len(self.runs), self._missing_runs()
         runs = f"not complete: {done} of {counted(done + n_missing, 'run')}" if n_missing else counted(done, "run")
-        return f"ComparisonResult({runs} of {counted(len(self.initializers), 'initializer')}; see summary())"
+        name = compared_parameter(self.settings)
+        words = (f"value of {name}", f"values of {name}") if name else ("initializer",)
+        return f"ComparisonResult({runs} of {counted(len(self.initializers), *words)}; see summary())"
 
     def summary(
         self, *, alpha: float = 0.05, test: str = "t", target: float | None = None, margin: float | None = None,

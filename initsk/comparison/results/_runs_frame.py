@@ -54,7 +54,7 @@ def tables_of_frame(
         records.append(record)
     n_repeats = len(set(units["repeat"].tolist()))
     about = {"source": _OWNER, "scoring": scores[0], "n_repeats": n_repeats, "n_planned": len(records)}
-    about["score_bounds"] = score_bounds
+    about |= {"score_bounds": score_bounds, "splits_known": bool({"fold", "split"} & set(columns))}
     return make_frames(records, candidates), about
 
 
