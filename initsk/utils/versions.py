@@ -1,10 +1,9 @@
 """Versions of Python and of the libraries that the numbers depend on."""
 
 import platform
+from importlib.metadata import version
 
 import numpy as np
-import sklearn
-import skorch
 import torch
 
 from initsk._version import __version__
@@ -12,5 +11,7 @@ from initsk._version import __version__
 
 def versions() -> dict[str, str]:
     """Return the versions by name, that of Python first."""
-    parts = [("Python", platform.python_version()), ("initsk", __version__)]
-    return dict(parts) | {part.__name__: part.__version__ for part in (torch, np, sklearn, skorch)}
+    loaded = {"Python": platform.python_version(), "initsk": __version__}
+    loaded |= {"torch": torch.__version__, "numpy": np.__version__}
+    # skorch takes long to load where torch_geometric is installed.
+    return loaded | {"sklearn": version("scikit-learn"), "skorch": version("skorch")}

@@ -206,13 +206,16 @@ MAKE_A_DISPLAY = (
 
 
 def test_an_import_is_light_and_only_a_plot_loads_matplotlib():
-    package, estimators, display, plotted = loaded_after(
+    package, initializers, estimators, display, plotted = loaded_after(
         "import initsk",
+        "from initsk import get_initializer",
         "from initsk import MLPClassifier, compare_initializers, inspect_activations, initialize",
         MAKE_A_DISPLAY,
         "display.plot()",
     )
     assert not {"matplotlib", "jinja2", "torch"} & package
+    assert "torch" in initializers
+    assert not {"matplotlib", "jinja2", "skorch"} & initializers
     assert not {"matplotlib", "jinja2"} & estimators
     assert "matplotlib" not in display
     assert "matplotlib" in plotted
